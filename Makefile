@@ -1,0 +1,55 @@
+# Everything a person types: demo, test, check, bench, dev, image. Only Python >= 3.11 and make are needed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SETTLED := $(VENV)/.settled
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench dev image clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(SETTLED)-demo ## Prune a real small model through the whole service, and print the numbers
+	@$(BIN)/python -m demo $(ARGS)
+
+test: $(SETTLED)-dev ## Run every test that this machine can run
+	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
+	then marks='not bench'; \
+	else marks='not bench and not gpu'; echo 'No CUDA device here: tests marked gpu are deselected.'; fi; \
+	$(BIN)/python -m pytest -m "$$marks" $(ARGS)
+
+check: $(SETTLED)-dev ## Lint, types, import rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(SETTLED)-dev ## Measure time and memory; prints figures, changes nothing but benchmarks/results
+	$(BIN)/python -m pytest -m bench -s tests; status=$$?; [ $$status -eq 0 ] || [ $$status -eq 5 ]
+	$(BIN)/python -m benchmarks.memory $(ARGS)
+
+dev: $(SETTLED)-dev ## Serve on http://127.0.0.1:8000 from this checkout
+	@$(BIN)/zpruner serve $(ARGS)
+
+image: ## Build the two container images
+	docker build --file Dockerfile.gpu --target api --tag zpruner-api .
+	docker build --file Dockerfile.gpu --target worker --tag zpruner-worker .
+
+clean: ## Remove the environment and the demo's files
+	rm -rf $(VENV) .demo
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 …' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+
+$(SETTLED)-demo: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[embedded]' --group demo
+	@touch $@
+
+$(SETTLED)-dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[embedded]' --group dev
+	@touch $@

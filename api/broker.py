@@ -1,0 +1,77 @@
+"""The doorbell: one word to the broker, by name, that may get lost."""
+
+import logging
+import time
+from datetime import timedelta
+from typing import Any, Protocol
+
+from celery import Celery
+
+from db.wire import GPU_QUEUE, PRUNE_TASK, TRANSPORT_OPTIONS
+
+logger = logging.getLogger(__name__)
+
+REST = timedelta(seconds=5)
+"""How long a broker that failed is left alone; the janitor pushes meanwhile."""
+
+
+class Queue(Protocol):
+    """What the routes say to the broker."""
+
+    def push(self, job_id: str) -> bool:
+        """Announce a committed job; whether that worked. Never raises."""
+        ...
+
+    def workers(self) -> list[str]:
+        """Return the workers that take jobs.
+
+        Raises:
+            Exception: the broker does not answer.
+        """
+        ...
+
+
+class Broker:
+    """The real queue: Celery's, spoken to by name, so that the worker's code is not needed."""
+
+    def __init__(self, url: str) -> None:
+        self._celery = Celery("api", broker=url, set_as_current=False)
+        self._celery.conf.update(
+            task_serializer="json",
+            accept_content=["json"],
+            task_ignore_result=True,
+            task_publish_retry=False,  # the janitor retries; a request never waits
+            broker_connection_timeout=3,
+            # Without a limit kombu dials a broker that is down forever, inside the request.
+            broker_transport_options=TRANSPORT_OPTIONS | {"max_retries": 0},
+        )
+        self._rests_until = 0.0
+
+    def push(self, job_id: str) -> bool:
+        """Announce a committed job; whether that worked. Never raises."""
+        if time.monotonic() < self._rests_until:
+            return False
+        try:
+            self._celery.send_task(
+                PRUNE_TASK, kwargs={"job_id": job_id}, queue=GPU_QUEUE, retry=False
+            )
+        except Exception:
+            # Whatever a driver raises: the row is committed, so the caller still gets 201.
+            self._rests_until = time.monotonic() + REST.total_seconds()
+            logger.warning("job %s waits for the janitor to push it", job_id, exc_info=True)
+            return False
+        return True
+
+    def workers(self) -> list[str]:
+        """Return the workers that take jobs.
+
+        Raises:
+            Exception: the broker does not answer.
+        """
+        queues: dict[str, list[dict[str, Any]]] | None
+        queues = self._celery.control.inspect(timeout=1).active_queues()
+        return sorted(
+            worker
+            for worker, its_queues in (queues or {}).items()
+            if any(queue["name"] == GPU_QUEUE for queue in its_queues)
+        )

@@ -1,0 +1,51 @@
+"""What the routes are given."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Request
+
+from api.broker import Queue
+from api.preflight import Preflight
+from api.schemas import ARTIFACT_ID, JOB_ID
+from db.errors import ArtifactNotFoundError, JobNotFoundError
+from db.session import Sessions
+from db.store import ArtifactStore
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts that all requests share."""
+
+    sessions: Sessions
+    queue: Queue
+    store: ArtifactStore
+    preflight: Preflight
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+# Sessions are opened inside a route and never by a dependency: one that waits for a thread
+# to go on while holding a connection can starve the threads that wait for connections.
+ServiceDep = Annotated[Service, Depends(_service)]
+
+
+def _job_id(job_id: Annotated[str, Path(examples=[JOB_ID])]) -> str:
+    if not re.fullmatch(r"job_[0-9a-f]{32}", job_id):
+        raise JobNotFoundError(job_id[:64])
+    return job_id
+
+
+def _artifact_id(artifact_id: Annotated[str, Path(examples=[ARTIFACT_ID])]) -> str:
+    if not re.fullmatch(r"art_[0-9a-f]{32}", artifact_id):
+        raise ArtifactNotFoundError(artifact_id[:64])
+    return artifact_id
+
+
+JobId = Annotated[str, Depends(_job_id)]
+ArtifactId = Annotated[str, Depends(_artifact_id)]
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]

@@ -1,0 +1,141 @@
+"""The outermost layer: request ids, headers for browsers, limits, and errors nobody expected."""
+
+import ipaddress
+import logging
+import re
+from urllib.parse import urlsplit
+
+import uuid_utils
+from fastapi import Request
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import CROSS_ORIGIN, INTERNAL, NOT_LOCAL, PLAIN, respond
+from api.settings import ApiSettings
+
+logger = logging.getLogger(__name__)
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'none'",
+    "cache-control": "no-cache",
+}
+
+
+class Edge:
+    """Wraps the whole application."""
+
+    def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
+        self._app, self._settings = app, settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever happens inside."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        request.state.request_id = _request_id(request)
+        answer = _Answer(send, request.state.request_id)
+        if (refusal := self._refusal(request)) is not None:
+            await refusal(scope, receive, answer.send)
+            return
+        try:
+            await self._app(scope, _Limited(receive, self._settings.max_body_bytes), answer.send)
+        except Exception:
+            logger.exception("request %s failed", request.state.request_id)
+            if answer.has_started:
+                raise  # the server cuts the connection, so that half an answer looks like one
+            await respond(request, INTERNAL, "Something unexpected happened.")(
+                scope, receive, answer.send
+            )
+
+    def _refusal(self, request: Request) -> Response | None:
+        """Return the answer to a request that may not be made at all."""
+        if self._settings.auth == "auto" and not is_local(request):
+            host = ascii(request.headers.get("host", ""))
+            return respond(request, NOT_LOCAL, f"The request came to {host[:200]}.")
+        if request.method not in SAFE_METHODS and is_cross_origin(request):
+            origin = ascii(request.headers["origin"])
+            return respond(request, CROSS_ORIGIN, f"The request comes from {origin[:200]}.")
+        length = request.headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > self._settings.max_body_bytes:
+            return respond(request, PLAIN[413], _limit(self._settings.max_body_bytes))
+        return None
+
+
+class _Answer:
+    """Adds to an answer what every answer has."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send, self._request_id = send, request_id
+        self.has_started = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.has_started = True
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self._request_id
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+
+class _Limited:
+    """Refuses a body that turns out longer than it may be."""
+
+    def __init__(self, receive: Receive, max_bytes: int) -> None:
+        self._receive, self._left, self._max_bytes = receive, max_bytes, max_bytes
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            raise HTTPException(413, _limit(self._max_bytes))
+        return message
+
+
+def is_local(request: Request) -> bool:
+    """Whether the request came to a loopback address, by that name.
+
+    The address keeps the network out, the name keeps out pages whose own name was made to
+    point here.
+    """
+    server, _ = request.scope.get("server") or ("", None)
+    return _is_loopback(server) and _is_loopback(_name(request.headers.get("host", "")))
+
+
+def is_cross_origin(request: Request) -> bool:
+    """Whether a browser says that another site's page makes this request."""
+    origin = request.headers.get("origin")
+    return origin is not None and origin.partition("://")[2] != request.headers.get("host")
+
+
+def _name(host: str) -> str | None:
+    """Return a Host header without its port; None where it is no host at all."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
+def _is_loopback(host: str | None) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _request_id(request: Request) -> str:
+    given = request.headers.get("x-request-id", "")
+    return given if re.fullmatch(r"[\w.:-]{1,64}", given, re.ASCII) else uuid_utils.uuid7().hex
+
+
+def _limit(max_bytes: int) -> str:
+    return f"A request body may have {max_bytes} bytes."

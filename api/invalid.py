@@ -1,0 +1,91 @@
+"""Requests that do not validate, in words: the field, its value, what to change."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from api.schemas import JobRequest
+from db.problem import FieldProblem
+
+REMEDIES = {
+    "missing": "Add it.",
+    "less_than": "Use a value below {lt}.",
+    "less_than_equal": "Use a value of at most {le}.",
+    "greater_than": "Use a value above {gt}.",
+    "greater_than_equal": "Use a value of at least {ge}.",
+    "finite_number": "Use a finite number.",
+    "enum": "Use {expected}.",
+    "string_too_long": "Use at most {max_length} characters.",
+    "string_too_short": "Use at least {min_length} characters.",
+    "string_pattern_mismatch": "Use something that matches {pattern}.",
+    "string_type": "Use a string.",
+    "string_unicode": "Use text that is valid Unicode.",
+    "float_type": "Use a number.",
+    "float_parsing": "Use a number.",
+    "int_type": "Use a whole number.",
+    "int_parsing": "Use a whole number.",
+    "int_parsing_size": "Use a smaller whole number.",
+    "int_from_float": "Use a whole number.",
+    "too_long": "Use at most {max_length} entries.",
+    "dict_type": "Use a JSON object.",
+    "model_attributes_type": "Send one JSON object, and Content-Type: application/json.",
+}
+"""What to change, by pydantic's name for what is wrong."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """One refused field, and the part of its detail that says what to change."""
+
+    problem: FieldProblem
+    remedy: str
+
+
+def is_malformed(errors: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the body could not be read at all."""
+    return bool(errors) and errors[0]["type"] == "json_invalid"
+
+
+def described(error: Mapping[str, Any]) -> Refused:
+    """Put one of pydantic's errors into words."""
+    place, *path = (_printable(str(part)) for part in error["loc"])
+    name = ".".join(path) or place
+    reason, remedy = _reason(error, name), _remedy(error, name)
+    pointer = "/".join(["" if place == "body" else place, *path])
+    detail = f"{name}{_value(error)}: {reason}. {remedy}"
+    return Refused(FieldProblem(pointer=pointer, code=error["type"], detail=detail), remedy)
+
+
+def _reason(error: Mapping[str, Any], name: str) -> str:
+    if error["type"] == "extra_forbidden":
+        return "is no field of this request"
+    if error["type"] == "missing":
+        return "is required"
+    return str(error["msg"]).rstrip(".")
+
+
+def _remedy(error: Mapping[str, Any], name: str) -> str:
+    if error["type"] == "extra_forbidden":
+        return _instead(name)
+    remedy = REMEDIES.get(error["type"], "/docs shows what is expected.")
+    return remedy.format_map(error.get("ctx", {}))
+
+
+def _instead(name: str) -> str:
+    fields = list(JobRequest.model_fields)
+    if close := get_close_matches(name, fields, n=1):
+        return f"Did you mean {close[0]}?"
+    return f"Remove it; the fields are {', '.join(fields)}."
+
+
+def _value(error: Mapping[str, Any]) -> str:
+    """Return a refused value as Python writes it, shortened; nothing for a whole object."""
+    if error["type"] == "missing" or isinstance(error.get("input"), dict | bytes):
+        return ""
+    written = ascii(error.get("input"))
+    return f" {written[:200]}{'…' if len(written) > 200 else ''}"
+
+
+def _printable(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()[:200]

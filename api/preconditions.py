@@ -1,0 +1,51 @@
+"""Conditional requests: entity tags, and what a caller says it has."""
+
+import re
+
+from fastapi import Request
+
+from api.problems import Face, RefusalError
+from db.models import Job
+
+FAILED = Face(412, "precondition_failed", "Not this version", "GET it again for its present ETag.")
+
+_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+
+
+def etag_of(job: Job) -> str:
+    """Return a job's strong entity tag: every change of its row changes it."""
+    return f'"{job.id}-{job.version}"'
+
+
+def is_known(request: Request, etag: str) -> bool:
+    """Whether ``If-None-Match`` says that the caller has this version."""
+    header = request.headers.get("if-none-match")
+    if header is None:
+        return False
+    return header.strip() == "*" or etag in {tag.removeprefix("W/") for tag in _TAG.findall(header)}
+
+
+def require_match(request: Request, etag: str) -> None:
+    """Hold ``If-Match`` against this version.
+
+    Raises:
+        RefusalError: the caller wants another one.
+    """
+    header = request.headers.get("if-match")
+    if header is None or header.strip() == "*" or etag in _TAG.findall(header):
+        return
+    raise RefusalError(FAILED, f"If-Match is {ascii(header)[:200]}, the present ETag is {etag}.")
+
+
+def wanted_version(request: Request, job_id: str) -> int | None:
+    """Return the version of a job that ``If-Match`` asks for; None: any.
+
+    Raises:
+        RefusalError: it names no version of this job.
+    """
+    header = request.headers.get("if-match", "*").strip()
+    if header == "*":
+        return None
+    if match := re.fullmatch(rf'"{job_id}-([0-9]{{1,9}})"', header):
+        return int(match[1])
+    raise RefusalError(FAILED, f"If-Match is {ascii(header)[:200]}, which is no ETag of {job_id}.")

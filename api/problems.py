@@ -1,0 +1,185 @@
+"""How every refusal looks to a client, and the one place that makes it so."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from api.invalid import described, is_malformed
+from db.errors import (
+    ArtifactNotFoundError,
+    IllegalTransitionError,
+    JobError,
+    JobNotFoundError,
+    LeaseLostError,
+    NoArtifactsError,
+    SpecRefusedError,
+    StaleVersionError,
+)
+from db.problem import FieldProblem, Problem
+
+
+@dataclass(frozen=True)
+class Face:
+    """How one kind of refusal looks; ``code`` is what programs switch on."""
+
+    status: int
+    code: str
+    title: str
+    hint: str | None = None
+    retryable: bool = False
+
+
+PROBLEMS: dict[type[JobError], Face] = {
+    JobNotFoundError: Face(
+        404, "job_not_found", "No such job", "GET /v1/jobs lists the jobs there are."
+    ),
+    ArtifactNotFoundError: Face(
+        404,
+        "artifact_not_found",
+        "No such artifact",
+        "GET /v1/jobs/{id}/artifacts lists the files of a job.",
+    ),
+    IllegalTransitionError: Face(
+        409,
+        "invalid_state",
+        "Not possible in this state",
+        "Only queued, running, pausing and paused jobs can be cancelled; an ended job stays as it "
+        "is, and a new one can be submitted.",
+    ),
+    StaleVersionError: Face(
+        412,
+        "stale_version",
+        "The job has changed",
+        "GET the job again, decide anew, and send its new ETag in If-Match.",
+    ),
+    NoArtifactsError: Face(
+        409,
+        "no_artifacts",
+        "The job has no files",
+        "Files exist once the job's status is succeeded.",
+    ),
+    LeaseLostError: Face(409, "lease_lost", "The attempt no longer holds the job"),
+    SpecRefusedError: Face(422, "spec_refused", "The specification names something unusable"),
+}
+"""Every refusal about a job. ``SpecRefusedError`` brings its own code and hint."""
+
+INVALID = Face(422, "invalid_request", "The request is not valid")
+MALFORMED = Face(400, "malformed_json", "The body is not JSON", "Send one JSON object.")
+BAD_RANGE = Face(
+    416, "range_not_satisfiable", "No such range", "Ask for bytes inside the file's size."
+)
+NOT_READY = Face(503, "not_ready", "The service is not ready", retryable=True)
+NOT_LOCAL = Face(
+    403,
+    "not_local",
+    "Only this machine may ask",
+    "Use the loopback address, or set ZPRUNER_AUTH=none if whoever reaches this address may use "
+    "the service.",
+)
+CROSS_ORIGIN = Face(
+    403, "cross_origin", "Another page may not ask", "Call the API from its own origin."
+)
+INTERNAL = Face(
+    500,
+    "internal_error",
+    "The service failed",
+    "The service's log holds the traceback under this request_id.",
+)
+PLAIN = {
+    400: Face(400, "bad_request", "Bad request"),
+    404: Face(404, "not_found", "Not found", "/docs lists what there is."),
+    405: Face(405, "method_not_allowed", "Method not allowed", "See the Allow header."),
+    413: Face(413, "too_large", "The body is too large", "A job is a few hundred bytes of JSON."),
+}
+"""Plain HTTP statuses: their type is ``about:blank``."""
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class RefusalError(Exception):
+    """A refusal that concerns HTTP alone."""
+
+    def __init__(self, face: Face, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(face, detail, headers)
+        self.face, self.detail, self.headers = face, detail, headers
+
+
+def install(app: FastAPI) -> None:
+    """Give every error the app can raise its face."""
+    app.add_exception_handler(JobError, _job_error)
+    app.add_exception_handler(RefusalError, _refusal)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _plain)
+
+
+def respond(
+    request: Request,
+    face: Face,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **fields: Any,
+) -> Response:
+    """Return the problem document of one refusal."""
+    plain = PLAIN.get(face.status) == face
+    problem = Problem(
+        type="about:blank" if plain else f"/problems/{face.code}",
+        instance=printable(request.url.path),
+        request_id=request.state.request_id,
+        detail=detail,
+        **(
+            {"status": face.status, "code": face.code, "title": face.title}
+            | {"hint": face.hint, "retryable": face.retryable}
+            | fields
+        ),
+    )
+    body = json.dumps(problem.model_dump(exclude_none=True))
+    return Response(body, face.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def printable(text: str) -> str:
+    """Return the text with what UTF-8 cannot hold escaped."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+async def _job_error(request: Request, error: Exception) -> Response:
+    face = PROBLEMS[type(error)]  # type: ignore[index] # registered for JobError alone
+    # A 409 says that asking again in the same way is of no use.
+    headers = {"x-should-retry": "false"} if face.status == 409 else None
+    if isinstance(error, SpecRefusedError):
+        detail = printable(str(error))
+        own = Face(face.status, error.code, face.title, printable(error.remedy))
+        field = FieldProblem(pointer=f"/{error.field}", code=error.code, detail=detail)
+        return respond(request, own, detail, errors=[field])
+    return respond(request, face, printable(str(error)), headers=headers)
+
+
+async def _refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusalError)  # noqa: S101 - registered for it alone
+    return respond(request, error.face, error.detail, headers=error.headers)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
+    errors = error.errors()
+    if is_malformed(errors):
+        first = errors[0]
+        return respond(request, MALFORMED, f"{first['ctx']['error']} at byte {first['loc'][1]}.")
+    refused = [described(one) for one in errors]
+    detail = " ".join(one.problem.detail for one in refused)
+    hint = " ".join(dict.fromkeys(one.remedy for one in refused))
+    return respond(request, INVALID, detail, hint=hint, errors=[one.problem for one in refused])
+
+
+async def _plain(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
+    face = PLAIN.get(error.status_code) or Face(
+        error.status_code, f"http_{error.status_code}", str(error.detail)
+    )
+    return respond(request, face, str(error.detail), headers=error.headers)

@@ -1,0 +1,100 @@
+"""The finished files: listed, one by one, and all in one."""
+
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from api.archive import Archive
+from api.deps import ArtifactId, JobId, Service, ServiceDep
+from api.preconditions import is_known, require_match
+from api.ranges import read, requested_range
+from api.schemas import ArtifactRead, Page
+from db.errors import NoArtifactsError
+from db.jobs import JobRepository
+from db.models import Artifact
+
+router = APIRouter(prefix="/v1", tags=["artifacts"])
+
+_BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The bytes.", "content": {"application/octet-stream": _BYTES}},
+    206: {"description": "Some of the bytes.", "content": {"application/octet-stream": _BYTES}},
+    304: {"description": "The caller has these bytes."},
+}
+_TAR: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The files.", "content": {"application/x-tar": _BYTES}},
+    304: {"description": "The caller has this archive."},
+}
+
+
+@router.get("/jobs/{job_id}/artifacts")
+def list_artifacts(job_id: JobId, service: ServiceDep) -> Page[ArtifactRead]:
+    """List a job's files, by name."""
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        jobs.get(job_id)
+        artifacts = jobs.artifacts(job_id)
+    return Page(data=[ArtifactRead.of(artifact) for artifact in artifacts])
+
+
+@router.head("/artifacts/{artifact_id}/content", operation_id="head_artifact", responses=_FILE)
+@router.get("/artifacts/{artifact_id}/content", responses=_FILE)
+def get_artifact(artifact_id: ArtifactId, service: ServiceDep, request: Request) -> Response:
+    """Return a file's bytes, or the one range of them that is asked for."""
+    with service.sessions() as session:
+        artifact = JobRepository(session).artifact(artifact_id)
+    path, etag, size = service.store.open(artifact), f'"{artifact.sha256}"', artifact.size_bytes
+    require_match(request, etag)
+    if is_known(request, etag):
+        return Response(status_code=304, headers={"etag": etag})
+    wanted = requested_range(request, size, etag)
+    headers = _headers(etag, PurePosixPath(artifact.name).name) | {"accept-ranges": "bytes"}
+    if wanted is not None:
+        headers["content-range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{size}"
+    body = range(size) if wanted is None else wanted
+    return _stream(
+        request,
+        read(path, body),
+        headers | {"content-length": str(len(body))},
+        artifact.media_type,
+        status=200 if wanted is None else 206,
+    )
+
+
+@router.head("/jobs/{job_id}/archive", operation_id="head_archive", responses=_TAR)
+@router.get("/jobs/{job_id}/archive", responses=_TAR)
+def get_archive(job_id: JobId, service: ServiceDep, request: Request) -> Response:
+    """Return all of a job's files as one tar, made while it is sent."""
+    archive = Archive(_finished(job_id, service), service.store)
+    require_match(request, archive.etag)
+    if is_known(request, archive.etag):
+        return Response(status_code=304, headers={"etag": archive.etag})
+    headers = _headers(archive.etag, f"{job_id}.tar") | {"content-length": str(archive.size_bytes)}
+    return _stream(request, archive, headers, "application/x-tar")
+
+
+def _finished(job_id: str, service: Service) -> list[Artifact]:
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        job, artifacts = jobs.get(job_id), jobs.artifacts(job_id)
+    if not artifacts:
+        raise NoArtifactsError(job_id, job.status)
+    return artifacts
+
+
+def _headers(etag: str, filename: str) -> dict[str, str]:
+    return {
+        "etag": etag,
+        "content-disposition": f"attachment; filename*=utf-8''{quote(filename, safe='')}",
+    }
+
+
+def _stream(
+    request: Request, body: Any, headers: dict[str, str], media_type: str, status: int = 200
+) -> Response:
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=media_type)
+    return StreamingResponse(body, status, headers, media_type)

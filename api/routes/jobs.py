@@ -1,0 +1,75 @@
+"""Jobs: submit, look, cancel."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import StringConstraints
+
+from api.deps import JobId, Limit, ServiceDep
+from api.links import next_page
+from api.preconditions import etag_of, is_known, require_match, wanted_version
+from api.schemas import JobRead, JobRequest, Page
+from db.jobs import JobRepository
+from db.states import JobState
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+Cursor = Annotated[str, StringConstraints(pattern=r"^job_[0-9a-f]{32}$")]
+
+
+@router.post("", status_code=201)
+def submit_job(body: JobRequest, service: ServiceDep, response: Response) -> JobRead:
+    """Accept a job; follow ``Location`` for its progress."""
+    spec = body.spec()
+    warnings = service.preflight.check(spec)
+    with service.sessions.begin() as session:
+        job = JobRepository(session).add(
+            spec, name=body.name, labels=dict(body.labels), warnings=warnings
+        )
+    if service.queue.push(job.id):  # after the commit: a worker must find the row
+        with service.sessions.begin() as session:
+            JobRepository(session).mark_pushed([job.id])
+    response.headers["location"] = f"/v1/jobs/{job.id}"
+    return JobRead.of(job)
+
+
+@router.get("")
+def list_jobs(
+    service: ServiceDep,
+    response: Response,
+    status: JobState | None = None,
+    limit: Limit = 50,
+    cursor: Annotated[Cursor | None, Query(description="A ``next_cursor``.")] = None,
+) -> Page[JobRead]:
+    """List jobs, newest first."""
+    with service.sessions() as session:
+        jobs = JobRepository(session).page(status=status, limit=limit + 1, after=cursor)
+    data, has_more = [JobRead.of(job) for job in jobs[:limit]], len(jobs) > limit
+    next_cursor = data[-1].id if has_more else None
+    if next_cursor is not None:
+        query = {"status": status, "limit": limit, "cursor": next_cursor}
+        response.headers["link"] = next_page("/v1/jobs", query)
+    return Page(data=data, next_cursor=next_cursor, has_more=has_more)
+
+
+@router.get("/{job_id}", responses={304: {"description": "The caller has this version."}})
+def get_job(job_id: JobId, service: ServiceDep, request: Request, response: Response) -> JobRead:
+    """Return one job; with ``If-None-Match``, only if it has changed."""
+    with service.sessions() as session:
+        job = JobRepository(session).get(job_id)
+    etag = etag_of(job)
+    require_match(request, etag)
+    if is_known(request, etag):
+        return Response(status_code=304, headers={"etag": etag})  # type: ignore[return-value]
+    response.headers["etag"] = etag
+    return JobRead.of(job)
+
+
+@router.post("/{job_id}/cancel")
+def cancel_job(job_id: JobId, service: ServiceDep, request: Request, response: Response) -> JobRead:
+    """Stop a job that has not ended; asking twice is the same as asking once."""
+    version = wanted_version(request, job_id)
+    with service.sessions.begin() as session:
+        job = JobRepository(session).cancel(job_id, version=version)
+    response.headers["etag"] = etag_of(job)
+    return JobRead.of(job)

@@ -1,0 +1,1 @@
+"""Everything both sides agree on and that outlives a process."""

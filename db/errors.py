@@ -1,0 +1,93 @@
+"""Refusals about jobs. They know nothing of HTTP; `api/problems.py` gives them their face."""
+
+from db.states import JobState
+
+
+class JobError(Exception):
+    """Base of every refusal about a job."""
+
+
+class JobNotFoundError(JobError):
+    """There is no such job."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(job_id)
+        self.job_id = job_id
+
+    def __str__(self) -> str:
+        return f"no job {self.job_id}"
+
+
+class ArtifactNotFoundError(JobError):
+    """There is no such artifact."""
+
+    def __init__(self, artifact_id: str) -> None:
+        super().__init__(artifact_id)
+        self.artifact_id = artifact_id
+
+    def __str__(self) -> str:
+        return f"no artifact {self.artifact_id}"
+
+
+class IllegalTransitionError(JobError):
+    """The job's state does not allow this step."""
+
+    def __init__(self, job_id: str, current: JobState, wanted: JobState) -> None:
+        super().__init__(job_id, current, wanted)
+        self.job_id, self.current, self.wanted = job_id, current, wanted
+
+    def __str__(self) -> str:
+        return f"job {self.job_id} is {self.current}, it cannot become {self.wanted}"
+
+
+class StaleVersionError(JobError):
+    """The job changed since the caller looked at it."""
+
+    def __init__(self, job_id: str, version: int, current: int) -> None:
+        super().__init__(job_id, version, current)
+        self.job_id, self.version, self.current = job_id, version, current
+
+    def __str__(self) -> str:
+        return f"job {self.job_id} is at version {self.current}, not {self.version}"
+
+
+class NoArtifactsError(JobError):
+    """The job has no files, or none yet."""
+
+    def __init__(self, job_id: str, status: JobState) -> None:
+        super().__init__(job_id, status)
+        self.job_id, self.status = job_id, status
+
+    def __str__(self) -> str:
+        return f"job {self.job_id} is {self.status}, it has no files"
+
+
+class LeaseLostError(JobError):
+    """The attempt that speaks is not, or no longer, the one that holds the job."""
+
+    def __init__(self, job_id: str, attempt: int) -> None:
+        super().__init__(job_id, attempt)
+        self.job_id, self.attempt = job_id, attempt
+
+    def __str__(self) -> str:
+        return f"attempt {self.attempt} no longer holds job {self.job_id}"
+
+
+class SpecRefusedError(JobError):
+    """A field of the specification names something that cannot be used.
+
+    Attributes:
+        field: the field's name in the specification.
+        value: what it held.
+        code: what programs switch on, such as ``model_not_found``.
+        reason: what is wrong with the value.
+        remedy: what to change.
+    """
+
+    def __init__(self, field: str, value: object, code: str, reason: str, remedy: str) -> None:
+        super().__init__(field, value, code, reason, remedy)
+        self.field, self.value, self.code = field, value, code
+        self.reason, self.remedy = reason, remedy
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.value!r}: {self.reason}. {self.remedy}"

@@ -1,0 +1,12 @@
+"""Ids: a short prefix that says what it names, and a UUIDv7, so that ids sort by time."""
+
+from typing import Literal
+
+import uuid_utils
+
+Prefix = Literal["job", "art"]
+
+
+def new_id(prefix: Prefix) -> str:
+    """Return a new id such as ``job_0192…``."""
+    return f"{prefix}_{uuid_utils.uuid7().hex}"

@@ -1,0 +1,106 @@
+"""The one repository of jobs: what a caller asks, what a worker says, what the janitor repairs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import case, null, select, true
+
+from db.artifacts import ArtifactRepository
+from db.clock import now
+from db.errors import IllegalTransitionError, StaleVersionError
+from db.events import EventRepository
+from db.leases import LeaseRepository
+from db.models import Document, Job
+from db.spec import PruneSpec
+from db.states import JobState
+from db.transitions import choose, entering, leading_to
+from db.upkeep import UpkeepRepository
+
+CANCELLED = {
+    JobState.queued: JobState.cancelled,
+    JobState.paused: JobState.cancelled,
+    JobState.running: JobState.cancelling,
+    JobState.pausing: JobState.cancelling,
+}
+"""What a cancel makes of a job: at once where no worker holds it, else when that one obeys."""
+
+
+class JobRepository(LeaseRepository, UpkeepRepository, EventRepository, ArtifactRepository):
+    """Jobs in one session, which this never commits."""
+
+    def add(
+        self,
+        spec: PruneSpec,
+        *,
+        name: str | None = None,
+        labels: Document | None = None,
+        warnings: Sequence[str] = (),
+    ) -> Job:
+        """Insert a queued job with its first event; until it is marked pushed, it is the outbox."""
+        job = Job(spec=spec, name=name, labels=labels or {}, warnings=list(warnings))
+        self._session.add(job)
+        self._session.flush()
+        self._record(job, "status")
+        return job
+
+    def page(
+        self, *, status: JobState | None = None, limit: int = 50, after: str | None = None
+    ) -> list[Job]:
+        """Return jobs, newest first, that come after the job ``after`` in that order."""
+        query = select(Job).order_by(Job.id.desc()).limit(limit)
+        if status is not None:
+            query = query.where(Job.status == status)
+        if after is not None:
+            query = query.where(Job.id < after)
+        return list(self._session.scalars(query))
+
+    def move(self, job_id: str, wanted: JobState, **fields: Any) -> Job:
+        """Change state in one statement, so that of two racing callers one wins.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            IllegalTransitionError: its state does not lead to ``wanted``.
+        """
+        allowed = Job.status.in_(leading_to(wanted))
+        job = self._change(job_id, allowed, values=entering(wanted) | fields)
+        if job is None:
+            raise IllegalTransitionError(job_id, self.get(job_id).status, wanted)
+        self._record(job, "status")
+        return job
+
+    def cancel(self, job_id: str, *, version: int | None = None) -> Job:
+        """Cancel a job, or ask its worker to; asking twice changes nothing.
+
+        Args:
+            job_id: which job.
+            version: cancel only if the job is still at this version.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            StaleVersionError: it is at another version.
+            IllegalTransitionError: it has ended otherwise.
+        """
+        unchanged = true() if version is None else Job.version == version
+        at_once = choose(CANCELLED) == JobState.cancelled
+        job = self._change(
+            job_id,
+            Job.status.in_(CANCELLED),
+            unchanged,
+            values={
+                "status": choose(CANCELLED),
+                "finished_at": case((at_once, now()), else_=null()),
+            },
+        )
+        if job is None:
+            return self._not_cancelled(job_id, version)
+        self._record(job, "status")
+        return job
+
+    def _not_cancelled(self, job_id: str, version: int | None) -> Job:
+        """Return the job if it is being cancelled already; say else why it cannot be."""
+        job = self.get(job_id)
+        if version is not None and job.version != version:
+            raise StaleVersionError(job_id, version, job.version)
+        if job.status not in {JobState.cancelling, JobState.cancelled}:
+            raise IllegalTransitionError(job_id, job.status, JobState.cancelled)
+        return job

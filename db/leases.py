@@ -1,0 +1,193 @@
+"""What a worker says about the job it holds. Every word carries its attempt number: the fence."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, case, func, or_, select
+
+from db.clock import now
+from db.errors import LeaseLostError
+from db.models import Artifact, BlockReport, Document, Job
+from db.problem import Problem
+from db.rows import JobRows
+from db.states import HELD, JobState, Phase
+from db.store import NewArtifact
+from db.transitions import IDLE, entering, leading_to, releasing
+
+MAX_CRASHES = 3
+
+Block = tuple[int, int, str]
+"""Index, total and name of a decoder block."""
+
+
+class LeaseRepository(JobRows):
+    """The jobs in one session, as the workers that hold them see them."""
+
+    def claim(self, job_id: str, worker: str, device: str | None = None) -> Job | None:
+        """Take a queued job, or one whose worker was lost; None: it is someone else's, or over."""
+        crashed = lost(JobState.running)
+        job = self._change(
+            job_id,
+            or_(Job.status == JobState.queued, crashed & (Job.crashes + 1 < MAX_CRASHES)),
+            values=IDLE
+            | entering(JobState.running)
+            | {
+                "lease_until": now(self._lease),
+                "attempt": Job.attempt + 1,
+                "crashes": Job.crashes + case((crashed, 1), else_=0),
+                "worker": worker,
+                "device": device,
+                "started_at": func.coalesce(Job.started_at, now()),
+            },
+        )
+        if job is not None:
+            self._record(job, "status", {"worker": worker, "device": device})
+        return job
+
+    def heartbeat(self, job_id: str, attempt: int) -> JobState:
+        """Renew the lease; the answer says whether the job should stop.
+
+        Raises:
+            LeaseLostError: another attempt holds the job, or it is over.
+        """
+        return self._held(job_id, attempt).status
+
+    def progress(
+        self,
+        job_id: str,
+        attempt: int,
+        *,
+        phase: Phase | None = None,
+        fraction: float | None = None,
+        block: Block | None = None,
+        event: bool = True,
+    ) -> JobState:
+        """Write how far the job is and renew the lease; what is None stays as it was.
+
+        Raises:
+            LeaseLostError: another attempt holds the job, or it is over.
+        """
+        # Read first is safe here: only the one attempt behind the fence writes phases.
+        before = self._session.scalar(select(Job.phase).where(Job.id == job_id))
+        job = self._held(job_id, attempt, **_progress(phase, fraction, block))
+        if phase is not None and phase != before:
+            self._record(job, "phase")
+        if block is not None and event:
+            self._record(job, "progress", _progress_data(job))
+        return job.status
+
+    def report_block(
+        self, job_id: str, attempt: int, index: int, name: str, data: Document
+    ) -> None:
+        """Keep one block's report; a second one for the same block replaces the first.
+
+        Raises:
+            LeaseLostError: another attempt holds the job, or it is over.
+        """
+        self._held(job_id, attempt)
+        report = BlockReport(job_id=job_id, attempt=attempt, index=index, name=name, data=data)
+        self._session.merge(report)
+        self._session.flush()
+
+    def succeed(
+        self, job_id: str, attempt: int, result: Document, artifacts: Sequence[NewArtifact]
+    ) -> Job:
+        """End a running job with its metrics and its files.
+
+        Raises:
+            LeaseLostError: another attempt holds the job, or it is no longer ``running``.
+        """
+        values = entering(JobState.succeeded) | {"result": result, "error": None, "progress": 1.0}
+        job = self._settle(job_id, attempt, [JobState.running], values)
+        for one in artifacts:
+            self._session.add(_artifact(job_id, attempt, one))
+        self._session.flush()
+        return job
+
+    def fail(self, job_id: str, attempt: int, problem: Problem) -> Job:
+        """End a job with what went wrong; one that was being cancelled ends as ``cancelled``.
+
+        Raises:
+            LeaseLostError: another attempt holds the job, or it is over.
+        """
+        error = problem.model_dump(mode="json")
+        values = entering(JobState.failed) | {"error": error}
+        allowed = [state for state in leading_to(JobState.failed) if state in HELD]
+        try:
+            return self._settle(job_id, attempt, allowed, values, data={"error": error})
+        except LeaseLostError:
+            return self.settle_cancelled(job_id, attempt)
+
+    def settle_cancelled(self, job_id: str, attempt: int) -> Job:
+        """End a job whose cancel its worker has obeyed.
+
+        Raises:
+            LeaseLostError: another attempt holds the job, or nobody asked for a cancel.
+        """
+        values = entering(JobState.cancelled)
+        return self._settle(job_id, attempt, [JobState.cancelling], values)
+
+    def yield_back(self, job_id: str, attempt: int) -> Job:
+        """Let go of a job in good order: it is queued again, and no crash is counted.
+
+        One that was being paused or cancelled becomes ``paused`` or ``cancelled`` instead.
+
+        Raises:
+            LeaseLostError: another attempt holds the job, or it is over.
+        """
+        return self._settle(job_id, attempt, list(HELD), releasing(), data={"reason": "yielded"})
+
+    def _held(self, job_id: str, attempt: int, **values: Any) -> Job:
+        """Change fields of a held job and renew its lease."""
+        fence = (Job.attempt == attempt, Job.status.in_(HELD))
+        job = self._change(job_id, *fence, values={"lease_until": now(self._lease), **values})
+        if job is None:
+            raise LeaseLostError(job_id, attempt)
+        return job
+
+    def _settle(
+        self,
+        job_id: str,
+        attempt: int,
+        allowed: Sequence[JobState],
+        values: dict[str, Any],
+        data: Document | None = None,
+    ) -> Job:
+        """Take the job out of the worker's hands."""
+        job = self._change(job_id, Job.attempt == attempt, Job.status.in_(allowed), values=values)
+        if job is None:
+            raise LeaseLostError(job_id, attempt)
+        self._record(job, "status", data)
+        return job
+
+
+def lost(*states: JobState) -> ColumnElement[bool]:
+    """Whether the job is in one of the states and its worker has been silent for too long."""
+    return Job.status.in_(states) & (Job.lease_until < now())
+
+
+def _progress(phase: Phase | None, fraction: float | None, block: Block | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if phase is not None:
+        fields["phase"] = phase
+    if fraction is not None:
+        fields["progress"] = fraction
+    if block is not None:
+        fields |= dict(zip(("block_index", "block_total", "block_name"), block, strict=True))
+    return fields
+
+
+def _progress_data(job: Job) -> Document:
+    block = {"index": job.block_index, "total": job.block_total, "name": job.block_name}
+    return {"fraction": job.progress, "block": block}
+
+
+def _artifact(job_id: str, attempt: int, new: NewArtifact) -> Artifact:
+    return Artifact(
+        job_id=job_id,
+        attempt=attempt,
+        name=new.name,
+        size_bytes=new.size_bytes,
+        sha256=new.sha256,
+        media_type=new.media_type,
+    )

@@ -1,0 +1,16 @@
+"""Run the migrations on the connection that `db.session` hands over."""
+
+from alembic import context
+
+from db.models import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    compare_type=True,
+    compare_server_default=True,
+    # SQLite changes a table by rebuilding it.
+    render_as_batch=True,
+    transactional_ddl=True,
+)
+context.run_migrations()

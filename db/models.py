@@ -1,0 +1,141 @@
+"""The tables: jobs, what happened to them, what they reported, what they made."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Dialect,
+    Double,
+    Enum,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from db.clock import UTCDateTime, now
+from db.ids import new_id
+from db.spec import PruneSpec
+from db.states import JobState, Phase
+
+Document = dict[str, Any]
+# Only what is searched is JSONB, which forgets the order of keys.
+SEARCHED = JSON().with_variant(JSONB(), "postgresql")
+STATE = Enum(JobState, native_enum=False, length=16)
+PHASE = Enum(Phase, native_enum=False, length=16)
+ID = String(40)
+
+
+class SpecType(TypeDecorator[PruneSpec]):
+    """A specification, kept as JSON and validated on the way out."""
+
+    impl = SEARCHED
+    cache_ok = True
+
+    def process_bind_param(self, value: PruneSpec | None, dialect: Dialect) -> Document | None:
+        """Write every field, so that a later default never changes an old job."""
+        return None if value is None else value.model_dump(mode="json")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> PruneSpec | None:
+        """Return the frozen specification."""
+        return None if value is None else PruneSpec.model_validate(value)
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that a migration can drop it by name on any database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as a plain class attribute
+        datetime: UTCDateTime(),
+        Document: JSON(none_as_null=True),
+        JobState: STATE,
+        Phase: PHASE,
+    }
+
+
+class Job(Base):
+    """One request to prune one model: the only truth about it."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index(None, "status", "id"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("job"))
+    spec: Mapped[PruneSpec] = mapped_column(SpecType)
+    name: Mapped[str | None] = mapped_column(String(200))
+    labels: Mapped[Document] = mapped_column(SEARCHED, default=dict)
+    status: Mapped[JobState] = mapped_column(default=JobState.queued)
+    phase: Mapped[Phase | None]
+    progress: Mapped[float] = mapped_column(Double, default=0.0)
+    block_index: Mapped[int | None]
+    block_total: Mapped[int | None]
+    block_name: Mapped[str | None] = mapped_column(String(512))
+    attempt: Mapped[int] = mapped_column(default=0)
+    crashes: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str | None] = mapped_column(String(255))
+    device: Mapped[str | None] = mapped_column(String(255))
+    lease_until: Mapped[datetime | None]
+    pushed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=now())
+    updated_at: Mapped[datetime] = mapped_column(default=now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    result: Mapped[Document | None]
+    error: Mapped[Document | None]
+    warnings: Mapped[list[str]] = mapped_column(JSON, default=list)
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class JobEvent(Base):
+    """One thing that happened to a job; written in the transaction that made it happen."""
+
+    __tablename__ = "job_events"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(default=now())
+    kind: Mapped[str] = mapped_column(String(32))
+    status: Mapped[JobState]
+    phase: Mapped[Phase | None]
+    attempt: Mapped[int]
+    data: Mapped[Document]
+
+
+class BlockReport(Base):
+    """What the engine measured on one block in one attempt."""
+
+    __tablename__ = "block_reports"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(512))
+    data: Mapped[Document]
+
+
+class Artifact(Base):
+    """One finished file. The attempt that made it is part of where it lies."""
+
+    __tablename__ = "artifacts"
+    __table_args__ = (UniqueConstraint("job_id", "name"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("art"))
+    job_id: Mapped[str] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"))
+    attempt: Mapped[int]
+    name: Mapped[str] = mapped_column(String(1024))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    media_type: Mapped[str] = mapped_column(String(128))
+    created_at: Mapped[datetime] = mapped_column(default=now())

@@ -1,0 +1,118 @@
+"""Sessions on SQLite or PostgreSQL, and the migrations that bring either up to date."""
+
+import json
+import sqlite3
+import time
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
+
+Sessions = sessionmaker[Session]
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT_S = 30
+_MIGRATION_LOCK = 0x7A70726E  # "zprn"
+_BEGIN = "sqlite_begin"
+_WRITES = {_BEGIN: "IMMEDIATE"}
+
+
+class _Session(Session):
+    """A session whose explicit ``begin()`` announces that it will write.
+
+    SQLite fails a reader that turns into a writer late; the write lock is taken first instead.
+    """
+
+    def begin(self, nested: bool = False) -> SessionTransaction:
+        transaction = super().begin(nested)
+        if not nested:
+            self.connection(execution_options=_WRITES)
+        return transaction
+
+
+def open_sessions(url: str, *, statement_timeout: timedelta | None = None) -> Sessions:
+    """Return a factory: ``with sessions.begin()`` to write, ``with sessions()`` to read."""
+    engine = _engine(url, statement_timeout)
+    return sessionmaker(engine, class_=_Session, expire_on_commit=False)
+
+
+def migrate(url: str) -> None:
+    """Bring the database's tables up to date; of two that start together one waits."""
+    engine = _engine(url)
+    try:
+        with engine.connect().execution_options(**_WRITES) as connection, connection.begin():
+            _wait_for_turn(connection)
+            command.upgrade(migration_config(connection), "head")
+    finally:
+        engine.dispose()
+
+
+def migration_config(connection: Connection) -> Config:
+    """Return alembic's configuration, bound to an open connection."""
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+
+
+def _engine(url: str, statement_timeout: timedelta | None = None) -> Engine:
+    # NaN and Infinity are no JSON; PostgreSQL would refuse them, so SQLite must as well.
+    options: dict[str, Any] = {"json_serializer": partial(json.dumps, allow_nan=False)}
+    # One connection for each thread that FastAPI runs routes on (40).
+    options |= {"pool_size": 5, "max_overflow": 35, "pool_pre_ping": True}
+    if make_url(url).get_backend_name() == "sqlite":
+        return _sqlite(url, options)
+    return create_engine(url, connect_args=_postgresql(statement_timeout), **options)
+
+
+def _postgresql(statement_timeout: timedelta | None) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"connect_timeout": 5}
+    if statement_timeout is not None:
+        milliseconds = int(statement_timeout.total_seconds() * 1000)
+        arguments["options"] = f"-c statement_timeout={milliseconds}"
+    return arguments
+
+
+def _sqlite(url: str, options: dict[str, Any]) -> Engine:
+    if not (database := make_url(url).database) or ":memory:" in database:
+        raise ValueError("SQLite needs a file: the API and the worker are different processes")
+    Path(database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, **options)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # or the driver begins transactions of its own
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}").close()
+    connection.execute("PRAGMA foreign_keys=ON").close()
+    _write_ahead(connection)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log, for which SQLite does not heed its own timeout."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _begin(connection: Connection) -> None:
+    kind = connection.get_execution_options().get(_BEGIN, "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {kind}")

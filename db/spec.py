@@ -1,0 +1,86 @@
+"""What a caller asks for: one frozen, fully validated specification."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class MethodName(StrEnum):
+    """How weights are scored."""
+
+    zpruner = "zpruner"
+
+
+class Scope(StrEnum):
+    """Which weights compete with each other."""
+
+    matrix = "matrix"
+    row = "row"
+
+
+class Propagation(StrEnum):
+    """How a pruned block's output becomes the next block's input."""
+
+    fused = "fused"
+    reference = "reference"
+
+
+class Dtype(StrEnum):
+    """What the forward passes compute in; ``auto`` takes bfloat16 where the machine has it."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+SourceName = Annotated[str, Field(min_length=1, max_length=512)]
+
+
+class PruneSpec(BaseModel):
+    """One request to prune one model. ``{"model", "sparsity", "dataset"}`` alone is valid."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: SourceName = Field(
+        description="A Hugging Face id, or `local:` and a folder below an allowed root.",
+        examples=["meta-llama/Llama-3.1-8B"],
+    )
+    sparsity: float = Field(
+        ge=0, lt=1, description="Share of each pruned matrix that becomes zero.", examples=[0.5]
+    )
+    dataset: SourceName = Field(
+        description="Calibration text: a built-in name, a Hugging Face id, or `local:` and a file.",
+        examples=["c4"],
+    )
+    revision: str | None = Field(
+        default=None,
+        max_length=128,
+        pattern=r"^[A-Za-z0-9][\w./-]*$",
+        description="Branch, tag or commit of the model; pinned to a commit when the job runs.",
+    )
+    method: MethodName = MethodName.zpruner
+    scope: Scope = Scope.matrix
+    propagation: Propagation = Propagation.fused
+    samples: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="Calibration windows; 128 by default, or every row of a dataset of fewer rows.",
+    )
+    seq_len: int | None = Field(
+        default=None,
+        ge=2,
+        le=32_768,
+        description="Tokens per window; by default what the model allows, at most 2048.",
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    dtype: Dtype = Dtype.auto
+    eval_dataset: SourceName | None = Field(
+        default=None,
+        description="Text to measure perplexity on; by default what `dataset` holds out.",
+    )
+    eval_samples: int | None = Field(
+        default=None, ge=1, description="Evaluation windows; all of the text by default."
+    )

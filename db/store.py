@@ -1,0 +1,167 @@
+"""The artifact store: finished files below one folder, each set put in place by one rename."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from db.errors import ArtifactNotFoundError
+from db.models import Artifact
+
+CHECKSUMS = "SHA256SUMS"
+MEDIA_TYPES = {
+    ".json": "application/json",
+    ".jsonl": "application/jsonl",
+    ".md": "text/markdown",
+    ".txt": "text/plain",
+    ".jinja": "text/plain",
+}
+
+
+@dataclass(frozen=True)
+class NewArtifact:
+    """A published file that no row names yet."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+    media_type: str
+
+
+class ArtifactStore:
+    """Files of one attempt live in ``root/<job_id>/<attempt>/``.
+
+    The attempt is in every path, so that a worker that wakes late cannot touch the bytes of
+    the attempt that replaced it; rows decide which attempt's files are the job's.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def stage(self, job_id: str, attempt: int) -> Path:
+        """Return a new empty folder on the store's file system."""
+        self.discard(job_id, attempt)
+        staged = self._staged(job_id, attempt)
+        staged.mkdir(parents=True)
+        return staged
+
+    def publish(self, staged: Path, job_id: str) -> list[NewArtifact]:
+        """Make a staged folder durable and put it in place in one step.
+
+        Raises:
+            ValueError: the folder is not one that ``stage`` gave for this job, holds no file,
+                or holds something that is no plain file.
+        """
+        if staged.parent != self._root / "staging" / job_id:
+            raise ValueError(f"{staged} was not staged for job {job_id}")
+        artifacts = seal(staged)
+        self._place(staged, self._root / job_id / staged.name)
+        return artifacts
+
+    def open(self, artifact: Artifact) -> Path:
+        """Return where an artifact's bytes are.
+
+        Raises:
+            ArtifactNotFoundError: they are gone, or the name leads out of the job's folder.
+        """
+        folder = self._published(artifact.job_id, artifact.attempt).resolve()
+        path = (folder / artifact.name).resolve()
+        if not (folder.is_relative_to(self._root.resolve()) and path.is_relative_to(folder)):
+            raise ArtifactNotFoundError(artifact.id)
+        if not path.is_file():
+            raise ArtifactNotFoundError(artifact.id)
+        return path
+
+    def discard(self, job_id: str, attempt: int) -> None:
+        """Delete what an attempt staged; nothing happens when there is nothing."""
+        _delete(self._staged(job_id, attempt))
+
+    def withdraw(self, job_id: str, attempt: int) -> None:
+        """Delete what an attempt staged or published; only for one that did not succeed."""
+        self.discard(job_id, attempt)
+        _delete(self._published(job_id, attempt))
+
+    def keep_only(self, job_id: str, attempt: int) -> None:
+        """Delete what the job's other attempts left, once ``attempt`` has succeeded."""
+        for folder in (self._root / job_id, self._root / "staging" / job_id):
+            for left in folder.glob("*"):
+                if left != self._published(job_id, attempt):
+                    _delete(left)
+
+    def _staged(self, job_id: str, attempt: int) -> Path:
+        return self._root / "staging" / job_id / str(attempt)
+
+    def _published(self, job_id: str, attempt: int) -> Path:
+        return self._root / job_id / str(attempt)
+
+    def _place(self, staged: Path, target: Path) -> None:
+        """Rename; afterwards the files survive a power cut under their new name."""
+        for folder in (staged, *(path for path in staged.rglob("*") if path.is_dir())):
+            _fsync(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staged.rename(target)
+        for folder in (target.parent, self._root):
+            _fsync(folder)
+        _remove_if_empty(staged.parent)
+
+
+def seal(folder: Path) -> list[NewArtifact]:
+    """Flush all files of a folder to disk, write their checksums beside them, describe them.
+
+    Raises:
+        ValueError: it holds no file, or something that is no plain file.
+    """
+    (folder / CHECKSUMS).unlink(missing_ok=True)  # of a publication cut short
+    artifacts = [_sealed(path, folder) for path in _files(folder)]
+    if not artifacts:
+        raise ValueError(f"nothing was staged in {folder}")
+    return [*artifacts, _write_checksums(folder, artifacts)]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise ValueError(f"{path} is no plain file")
+        if path.is_file():
+            yield path
+
+
+def _sealed(path: Path, folder: Path) -> NewArtifact:
+    """Flush one file to disk and describe it."""
+    path.chmod(0o644)  # safetensors writes 0600
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+    name = PurePosixPath(path.relative_to(folder))
+    media_type = MEDIA_TYPES.get(name.suffix, "application/octet-stream")
+    return NewArtifact(str(name), path.stat().st_size, digest, media_type)
+
+
+def _write_checksums(staged: Path, artifacts: list[NewArtifact]) -> NewArtifact:
+    """Write what ``sha256sum -c`` reads."""
+    lines = "".join(f"{one.sha256}  {one.name}\n" for one in artifacts)
+    path = staged / CHECKSUMS
+    path.write_text(lines, encoding="utf-8")
+    sealed = _sealed(path, staged)
+    return NewArtifact(sealed.name, sealed.size_bytes, sealed.sha256, "text/plain")
+
+
+def _fsync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _delete(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+        _remove_if_empty(folder.parent)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if not any(folder.iterdir()):
+        folder.rmdir()

@@ -1,0 +1,67 @@
+"""What a change of state does to a row besides the state itself."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, case, literal, null
+
+from db.clock import now
+from db.models import STATE, Job
+from db.states import FINAL, HELD, NEXT, JobState
+
+LEASE = timedelta(seconds=60)
+
+RELEASED = {
+    JobState.running: JobState.queued,
+    JobState.pausing: JobState.paused,
+    JobState.cancelling: JobState.cancelled,
+}
+"""Where a held job goes when its worker lets go of it."""
+
+
+def leading_to(wanted: JobState) -> list[JobState]:
+    """Return the states that ``wanted`` may follow."""
+    return [state for state, after in NEXT.items() if wanted in after]
+
+
+def entering(wanted: JobState) -> dict[str, Any]:
+    """Return the fields a job takes on when it becomes ``wanted``."""
+    fields: dict[str, Any] = {"status": wanted}
+    if wanted is JobState.running:
+        fields["lease_until"] = now(LEASE)
+    elif wanted not in HELD:
+        fields["lease_until"] = None
+    if wanted is JobState.queued:
+        fields |= {"pushed_at": None, "finished_at": None, "error": None} | IDLE
+    elif wanted in FINAL:
+        fields["finished_at"] = now()
+    return fields
+
+
+def choose(outcomes: dict[JobState, JobState]) -> ColumnElement[JobState]:
+    """Return SQL for the state that follows the job's present one."""
+    return case(
+        *[(Job.status == before, literal(after, STATE)) for before, after in outcomes.items()]
+    )
+
+
+def releasing() -> dict[str, Any]:
+    """Return the fields of a job whose worker lets go of it, whichever held state it is in."""
+    return {
+        "status": choose(RELEASED),
+        "finished_at": case((Job.status == JobState.cancelling, now()), else_=null()),
+        "lease_until": None,
+        "pushed_at": None,
+    } | IDLE
+
+
+IDLE: dict[str, Any] = {
+    "worker": None,
+    "device": None,
+    "phase": None,
+    "progress": 0.0,
+    "block_index": None,
+    "block_total": None,
+    "block_name": None,
+}
+"""A job that no worker is busy with."""

@@ -1,0 +1,89 @@
+"""What the janitor does: push what no worker has heard of, take back what a lost worker held."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import case, or_, select, update
+
+from db.clock import now
+from db.leases import MAX_CRASHES, lost
+from db.models import Job
+from db.problem import Problem
+from db.rows import JobRows
+from db.states import HELD, JobState
+from db.transitions import entering, releasing
+
+PUSH_AGAIN_AFTER = timedelta(seconds=30)
+
+
+class UpkeepRepository(JobRows):
+    """The jobs in one session, as the janitor sees them."""
+
+    def unpushed(self, limit: int = 100) -> list[str]:
+        """Return queued jobs, oldest first, whose id was never pushed or pushed in vain.
+
+        The rows stay locked until the transaction ends, so that two relays share the work.
+        """
+        forgotten = or_(Job.pushed_at.is_(None), Job.pushed_at < now(-PUSH_AGAIN_AFTER))
+        query = select(Job.id).where(Job.status == JobState.queued, forgotten)
+        query = query.order_by(Job.id).limit(limit).with_for_update(skip_locked=True)
+        return list(self._session.scalars(query))
+
+    def mark_pushed(self, ids: Sequence[str]) -> None:
+        """Note that the broker took these ids; a job that moved on meanwhile is left alone."""
+        self._session.execute(
+            update(Job)
+            .where(Job.id.in_(ids), Job.status == JobState.queued)
+            .values(pushed_at=now(), updated_at=now(), version=Job.version + 1)
+            .execution_options(synchronize_session=False)
+        )
+
+    def release_expired(self) -> list[Job]:
+        """Take back every job whose lease ran out, and return those jobs.
+
+        A running one is queued again, or fails at its third crash; a cancelling or pausing one
+        becomes what was asked for.
+        """
+        query = select(Job.id).where(lost(*HELD)).with_for_update(skip_locked=True)
+        ids = list(self._session.scalars(query))
+        released = [self._give_up(job_id) or self._release(job_id) for job_id in ids]
+        return [job for job in released if job is not None]
+
+    def release_lost(self, job_id: str, worker: str) -> Job | None:
+        """Take a job back from a worker that is known to be dead, before its lease ends."""
+        held = (Job.worker == worker, Job.status.in_(HELD))
+        self._change(job_id, *held, values={"lease_until": now(-timedelta(seconds=1))})
+        return self._give_up(job_id) or self._release(job_id)
+
+    def _release(self, job_id: str) -> Job | None:
+        crash = case((Job.status == JobState.running, 1), else_=0)
+        values = releasing() | {"crashes": Job.crashes + crash}
+        job = self._change(job_id, lost(*HELD), values=values)
+        if job is not None:
+            self._record(job, "status", {"reason": "worker_lost", "crashes": job.crashes})
+        return job
+
+    def _give_up(self, job_id: str) -> Job | None:
+        error = _worker_lost().model_dump(mode="json")
+        job = self._change(
+            job_id,
+            lost(JobState.running),
+            Job.crashes + 1 >= MAX_CRASHES,
+            values=entering(JobState.failed) | {"error": error, "crashes": Job.crashes + 1},
+        )
+        if job is not None:
+            self._record(job, "status", {"reason": "worker_lost", "error": error})
+        return job
+
+
+def _worker_lost() -> Problem:
+    return Problem(
+        type="/problems/worker_lost",
+        title="The worker was lost",
+        status=500,
+        detail=f"The worker died in the middle of this job {MAX_CRASHES} times.",
+        code="worker_lost",
+        retryable=True,
+        hint="Most often the machine ran out of memory: lower samples or seq_len, or give the "
+        "worker more memory. Its log has the cause.",
+    )

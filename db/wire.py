@@ -1,0 +1,21 @@
+"""The words said to the broker. A message carries a job id and nothing else."""
+
+from typing import Any
+
+PRUNE_TASK = "zpruner.prune"
+JANITOR_TASK = "zpruner.janitor"
+RELAY_TASK = "zpruner.relay"
+GPU_QUEUE = "gpu"
+CONTROL_QUEUE = "control"
+
+TRANSPORT_OPTIONS: dict[str, Any] = {
+    # A lost worker is noticed by its lease; a short timeout here would run long jobs twice.
+    "visibility_timeout": 86_400,
+    # The defaults hang for minutes on a half-open connection.
+    "socket_timeout": 10,
+    "socket_connect_timeout": 3,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+}

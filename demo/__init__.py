@@ -1,0 +1,1 @@
+"""Prune a real small model through the whole service: ``make demo``."""

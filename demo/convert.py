@@ -1,0 +1,22 @@
+"""Turn a GGUF file into a Hugging Face folder, with transformers' own reader."""
+
+import sys
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+
+def convert(gguf: Path, folder: Path) -> None:
+    """Write weights (bfloat16, as the model was published), tokenizer and both configs."""
+    source = {"pretrained_model_name_or_path": gguf.parent, "gguf_file": gguf.name}
+    dense = GgufConfig(dequantize=True)  # otherwise a machine with the kernels keeps them packed
+    model = AutoModelForCausalLM.from_pretrained(
+        **source, dtype=torch.bfloat16, quantization_config=dense
+    )
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(**source).save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    convert(Path(sys.argv[1]), Path(sys.argv[2]))

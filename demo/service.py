@@ -1,0 +1,91 @@
+"""The embedded service as one child process, on a free port, with a data folder of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from demo.errors import DemoError
+
+LOG = "serve.log"
+START_TIMEOUT_S = 90
+STOP_TIMEOUT_S = 30
+
+
+@contextmanager
+def running_service(data_dir: Path, model_root: Path) -> Iterator[str]:
+    """Serve until the block ends; yield the base URL once the service says it is ready."""
+    port = _free_port()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    log = data_dir / LOG
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            (sys.executable, "-m", "zpruner.serve"),
+            env=_environment(port, data_dir, model_root),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C reaches the demo first, which then stops the service
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_until_ready(url, process, log)
+        yield url
+    finally:
+        _stop(process)
+
+
+def _environment(port: int, data_dir: Path, model_root: Path) -> dict[str, str]:
+    # Settings of the person's own service would lead the demo into it.
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("ZPRUNER_")}
+    return inherited | {
+        "ZPRUNER_DATA_DIR": str(data_dir),
+        "ZPRUNER_MODEL_ROOTS": str(model_root),
+        "ZPRUNER_HOST": "127.0.0.1",
+        "ZPRUNER_PORT": str(port),
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise DemoError(f"the service stopped while starting; it said:\n{_tail(log)}")
+        if _is_ready(url):
+            return
+        time.sleep(0.2)
+    raise DemoError(f"the service was not ready in {START_TIMEOUT_S} s; it said:\n{_tail(log)}")
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)  # what Ctrl-C sends
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,226 @@
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from db.jobs import JobRepository
+from db.models import Job
+from db.session import Sessions
+from db.states import JobState, Phase
+from tests.factories import make_job, make_problem
+from tests.fakes import ListQueue
+
+SMALLEST = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
+UNKNOWN = "job_" + "0" * 32
+
+
+def submit(client: TestClient, **fields: object) -> str:
+    response = client.post("/v1/jobs", json=SMALLEST | fields)
+    assert response.status_code == 201, response.text
+    job_id: str = response.json()["id"]
+    return job_id
+
+
+def test_the_smallest_job_is_accepted_committed_and_pushed(
+    client: TestClient, queue: ListQueue
+) -> None:
+    response = client.post("/v1/jobs", json=SMALLEST)
+
+    assert response.status_code == 201
+    job = response.json()
+    assert response.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert queue.ids == [job["id"]]
+    read = client.get(response.headers["location"]).json()
+    assert read["status"] == "queued"
+    assert SMALLEST.items() <= read["spec"].items()
+    assert read["spec"]["method"] == "zpruner"
+
+
+def test_a_pushed_job_leaves_the_outbox_and_one_that_was_not_stays(
+    client: TestClient, queue: ListQueue, sessions: Sessions
+) -> None:
+    pushed = submit(client)
+    queue.is_up = False
+    kept = submit(client)
+
+    with sessions() as session:
+        assert JobRepository(session).unpushed(10) == [kept]
+        assert session.get_one(Job, pushed).pushed_at is not None
+
+
+def test_a_name_and_labels_are_kept_beside_the_spec(client: TestClient) -> None:
+    job_id = submit(client, name="first", labels={"team": "search", "n": "1"})
+
+    job = client.get(f"/v1/jobs/{job_id}").json()
+
+    assert (job["name"], job["labels"]) == ("first", {"team": "search", "n": "1"})
+    assert "name" not in job["spec"]
+
+
+def test_a_job_whose_model_could_not_be_looked_up_says_so(client: TestClient) -> None:
+    job = client.get(f"/v1/jobs/{submit(client)}").json()
+    (warning,) = job["warnings"]
+    assert "org/model was not checked" in warning
+
+
+def test_a_running_job_shows_its_phase_block_and_estimate(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.claim(job_id, "gpu@host", "cuda:0")
+        jobs.progress(job_id, 1, phase=Phase.pruning, fraction=0.25, block=(7, 32, "layers.7"))
+
+    job = client.get(f"/v1/jobs/{job_id}").json()
+
+    assert (job["status"], job["phase"], job["attempt"]) == ("running", "pruning", 1)
+    assert (job["worker"], job["device"]) == ("gpu@host", "cuda:0")
+    assert job["progress"]["block"] == {"index": 7, "total": 32, "name": "layers.7"}
+    assert job["progress"]["fraction"] == 0.25
+    assert job["progress"]["eta_seconds"] >= 0
+
+
+def test_a_failed_job_carries_the_problem_document(client: TestClient, sessions: Sessions) -> None:
+    job_id = make_job(sessions).id
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.claim(job_id, "gpu@host")
+        jobs.fail(job_id, 1, make_problem(hint="try again"))
+
+    job = client.get(f"/v1/jobs/{job_id}").json()
+
+    assert job["status"] == "failed"
+    assert (job["error"]["code"], job["error"]["hint"]) == ("made_up", "try again")
+    assert job["finished_at"].endswith("Z")
+
+
+def test_every_link_of_a_job_leads_somewhere(client: TestClient, sessions: Sessions) -> None:
+    links = client.get(f"/v1/jobs/{make_job(sessions).id}").json()["links"]
+    for name in ("self", "events", "blocks", "artifacts"):
+        assert client.get(links[name]).status_code == 200
+    assert client.get(links["archive"]).json()["code"] == "no_artifacts"
+    assert client.post(links["cancel"]).status_code == 200
+
+
+def test_an_unchanged_job_is_304_and_a_changed_one_is_not(
+    client: TestClient, sessions: Sessions
+) -> None:
+    path = f"/v1/jobs/{make_job(sessions).id}"
+    etag = client.get(path).headers["etag"]
+    assert etag.startswith('"')
+
+    same = client.get(path, headers={"if-none-match": f'"other", W/{etag}'})
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", etag)
+    assert client.get(path, headers={"if-none-match": "*"}).status_code == 304
+
+    client.post(f"{path}/cancel")
+    changed = client.get(path, headers={"if-none-match": etag})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != etag
+
+
+def test_a_job_read_with_another_etag_in_if_match_is_412(
+    client: TestClient, sessions: Sessions
+) -> None:
+    path = f"/v1/jobs/{make_job(sessions).id}"
+    etag = client.get(path).headers["etag"]
+    assert client.get(path, headers={"if-match": etag}).status_code == 200
+    assert client.get(path, headers={"if-match": '"x"'}).json()["code"] == "precondition_failed"
+
+
+def test_cancel_is_idempotent_and_final(client: TestClient, sessions: Sessions) -> None:
+    path = f"/v1/jobs/{make_job(sessions).id}"
+    first, second = client.post(f"{path}/cancel"), client.post(f"{path}/cancel")
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.json() == second.json()
+    assert first.json()["status"] == "cancelled"
+
+
+def test_a_running_job_is_asked_to_stop(client: TestClient, sessions: Sessions) -> None:
+    job_id = make_job(sessions).id
+    with sessions.begin() as session:
+        JobRepository(session).claim(job_id, "gpu@host")
+    assert client.post(f"/v1/jobs/{job_id}/cancel").json()["status"] == "cancelling"
+
+
+def test_an_ended_job_is_not_cancelled_and_the_answer_says_what_would_be(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions, status=JobState.succeeded).id
+    response = client.post(f"/v1/jobs/{job_id}/cancel")
+    assert response.status_code == 409
+    assert response.headers["x-should-retry"] == "false"
+    assert response.json()["code"] == "invalid_state"
+    assert "queued, running" in response.json()["hint"]
+
+
+def test_a_cancel_of_a_job_that_has_changed_since_is_412_and_does_nothing(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+    etag = client.get(f"/v1/jobs/{job_id}").headers["etag"]
+    with sessions.begin() as session:
+        JobRepository(session).claim(job_id, "gpu@host")
+
+    stale = client.post(f"/v1/jobs/{job_id}/cancel", headers={"if-match": etag})
+    foreign = client.post(f"/v1/jobs/{job_id}/cancel", headers={"if-match": '"other-1"'})
+
+    assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
+    assert (foreign.status_code, foreign.json()["code"]) == (412, "precondition_failed")
+    read = client.get(f"/v1/jobs/{job_id}")
+    assert read.json()["status"] == "running"
+    fresh = client.post(f"/v1/jobs/{job_id}/cancel", headers={"if-match": read.headers["etag"]})
+    assert fresh.json()["status"] == "cancelling"
+
+
+def test_pages_follow_their_link_and_hold_every_job_once_newest_first(
+    client: TestClient, sessions: Sessions
+) -> None:
+    made = [make_job(sessions).id for _ in range(5)]
+    seen, path = [], "/v1/jobs?limit=2&status=queued"
+    while path:
+        response = client.get(path)
+        page = response.json()
+        assert page["has_more"] is ("link" in response.headers)
+        assert page["has_more"] is (page["next_cursor"] is not None)
+        seen += [job["id"] for job in page["data"]]
+        link = response.headers.get("link", "")
+        assert not link or link.endswith('; rel="next"')
+        path = link[1:].partition(">")[0]
+    assert seen == made[::-1]
+
+
+def test_a_list_of_one_status_holds_no_other(client: TestClient, sessions: Sessions) -> None:
+    make_job(sessions)
+    failed = make_job(sessions, status=JobState.failed)
+    (job,) = client.get("/v1/jobs?status=failed").json()["data"]
+    assert job["id"] == failed.id
+
+
+def test_wrong_list_parameters_are_refused_by_name(client: TestClient) -> None:
+    for query in ("limit=0", "limit=201", "limit=x", "cursor=1", "status=unheard"):
+        response = client.get(f"/v1/jobs?{query}")
+        assert response.status_code == 422
+        (field,) = response.json()["errors"]
+        assert field["pointer"] == f"query/{query.partition('=')[0]}"
+
+
+def test_a_job_that_is_not_there_is_404_on_every_path(client: TestClient) -> None:
+    for job_id in (UNKNOWN, "job_1", "%00", "..%2f", "x" * 500):
+        for path in ("", "/events", "/blocks", "/artifacts", "/archive"):
+            response = client.get(f"/v1/jobs/{job_id}{path}")
+            assert response.status_code == 404, (job_id, path)
+    response = client.post(f"/v1/jobs/{UNKNOWN}/cancel")
+    assert (response.status_code, response.json()["code"]) == (404, "job_not_found")
+
+
+def test_every_thread_that_runs_a_route_finds_a_connection(client: TestClient) -> None:
+    threads = 40  # anyio's limit
+    pool = client.app.state.service.sessions.kw["bind"].pool  # type: ignore[attr-defined]
+    assert pool.size() + pool._max_overflow >= threads
+
+
+def test_the_row_is_written_as_the_caller_asked(client: TestClient, sessions: Sessions) -> None:
+    submit(client, sparsity=0.25, scope="row", seed=7)
+    with sessions() as session:
+        spec = session.scalars(select(Job)).one().spec
+    assert (spec.sparsity, spec.scope, spec.seed) == (0.25, "row", 7)

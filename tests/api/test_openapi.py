@@ -1,0 +1,93 @@
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from api.schemas import JobRequest
+from db.methods import METHODS
+from db.problem import Problem
+from db.spec import MethodName, PruneSpec
+
+
+@pytest.fixture
+def document(client: TestClient) -> dict[str, Any]:
+    found: dict[str, Any] = client.get("/openapi.json").json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, verbs in document["paths"].items():
+        for verb, operation in verbs.items():
+            yield f"{verb} {path}", operation
+
+
+def test_the_document_is_valid_and_every_operation_is_named_once(document: dict[str, Any]) -> None:
+    validate(document)
+    ids = [operation["operationId"] for _, operation in operations(document)]
+    assert len(ids) == len(set(ids))
+    assert all(re.fullmatch("[a-z_]+", one) for one in ids)
+    assert all(operation["summary"] for _, operation in operations(document))
+
+
+def test_the_document_lists_the_routes_that_are_promised(document: dict[str, Any]) -> None:
+    assert {name for name, _ in operations(document)} == {
+        "post /v1/jobs",
+        "get /v1/jobs",
+        "get /v1/jobs/{job_id}",
+        "post /v1/jobs/{job_id}/cancel",
+        "get /v1/jobs/{job_id}/events",
+        "get /v1/jobs/{job_id}/blocks",
+        "get /v1/jobs/{job_id}/artifacts",
+        "get /v1/jobs/{job_id}/archive",
+        "head /v1/jobs/{job_id}/archive",
+        "get /v1/artifacts/{artifact_id}/content",
+        "head /v1/artifacts/{artifact_id}/content",
+        "get /v1/methods",
+        "get /healthz",
+        "get /readyz",
+    }
+
+
+def test_every_operation_tells_its_errors_as_problems(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        (content,) = operation["responses"]["default"]["content"].items()
+        assert content[0] == "application/problem+json", name
+        assert "422" not in operation["responses"], name
+        Problem.model_validate(content[1]["example"])
+
+
+def test_every_example_is_valid(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        own = {**schema, "components": document["components"]}
+        for example in schema.get("examples", []):
+            Draft202012Validator(own).validate(example)
+        for field, one in schema.get("properties", {}).items():
+            for example in one.get("examples", []):
+                part = {**one, "components": document["components"]}
+                assert Draft202012Validator(part).is_valid(example), f"{name}.{field}"
+    for example in document["components"]["schemas"]["JobRequest"]["examples"]:
+        JobRequest.model_validate(example)
+
+
+def test_an_operation_that_takes_or_gives_a_job_shows_one(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["JobRequest"]["examples"]
+    assert schemas["JobRead"]["examples"]
+
+
+def test_every_method_is_explained_with_the_schema_of_its_job(client: TestClient) -> None:
+    methods = client.get("/v1/methods").json()["data"]
+    assert {one["name"] for one in methods} == set(MethodName) == {one.name for one in METHODS}
+    for method in methods:
+        Draft202012Validator.check_schema(method["options"])
+        validator = Draft202012Validator(method["options"])
+        job = {"model": "a/b", "sparsity": 0.5, "dataset": "c4", "method": method["name"]}
+        assert validator.is_valid(job)
+        assert PruneSpec.model_validate(job)
+        assert not validator.is_valid(job | {"sparsity": 1.2})
+        assert not validator.is_valid(job | {"method": "other"})
+        assert all(method[key] for key in ("title", "summary", "source", "when_to_use", "cost"))

@@ -1,0 +1,75 @@
+import ast
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.explanations import EXPLANATIONS, FACES
+from api.problems import PROBLEMS
+from db.errors import JobError
+
+ROOT = Path(__file__).parents[2]
+
+
+def subclasses(error: type[JobError]) -> set[type[JobError]]:
+    return {error}.union(*(subclasses(one) for one in error.__subclasses__()))
+
+
+def test_every_refusal_about_a_job_has_a_face() -> None:
+    assert set(PROBLEMS) == subclasses(JobError) - {JobError}
+
+
+def test_no_two_kinds_of_problems_share_a_code() -> None:
+    codes = [face.code for face in PROBLEMS.values()]
+    assert len(codes) == len(set(codes))
+
+
+def test_every_kind_of_problem_has_a_page(client: TestClient) -> None:
+    assert set(FACES) <= set(EXPLANATIONS)
+    for code in EXPLANATIONS:
+        page = client.get(f"/problems/{code}")
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert code in client.get("/problems").text
+
+
+def refusal_codes() -> set[str]:
+    """Return the code of every ``SpecRefusedError`` that our source writes out."""
+    found = set()
+    for folder in ("api", "db", "worker"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == "SpecRefusedError":
+                    found |= {a.value for a in node.args[2:3] if isinstance(a, ast.Constant)}
+    return {code for code in found if isinstance(code, str)}
+
+
+def test_every_code_a_specification_can_be_refused_with_has_a_page() -> None:
+    codes = refusal_codes()
+    assert "pickle_only" in codes
+    assert codes <= set(EXPLANATIONS)
+
+
+@pytest.mark.parametrize("code", ["unheard", "<script>", "..", "%00"])
+def test_a_problem_nobody_has_is_a_problem(client: TestClient, code: str) -> None:
+    response = client.get(f"/problems/{code}")
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_a_problem_names_where_it_happened_and_which_request(
+    client: TestClient,
+) -> None:
+    path = "/v1/jobs/job_" + "0" * 32
+    response = client.get(path, headers={"x-request-id": "one"})
+    assert response.json() == {
+        "type": "/problems/job_not_found",
+        "title": "No such job",
+        "status": 404,
+        "detail": f"no job {path[9:]}",
+        "code": "job_not_found",
+        "instance": path,
+        "request_id": "one",
+        "retryable": False,
+        "hint": "GET /v1/jobs lists the jobs there are.",
+        "errors": [],
+    }

@@ -1,0 +1,28 @@
+"""What a worker would do to a job, for tests of what a caller then sees."""
+
+from db.jobs import JobRepository
+from db.models import Job
+from db.session import Sessions
+from db.store import ArtifactStore
+from tests.factories import make_job
+
+FILES = {
+    "model/config.json": b"{}",
+    "model/weights.bin": bytes(range(256)) * 40,
+    "report.json": b"[1]",
+}
+
+
+def finish_job(sessions: Sessions, store: ArtifactStore, files: dict[str, bytes] = FILES) -> Job:
+    """Run a job to its good end, with these files."""
+    job = make_job(sessions)
+    with sessions.begin() as session:
+        JobRepository(session).claim(job.id, "gpu@test")
+    staged = store.stage(job.id, 1)
+    for name, content in files.items():
+        path = staged / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    published = store.publish(staged, job.id)
+    with sessions.begin() as session:
+        return JobRepository(session).succeed(job.id, 1, {"sparsity": 0.5}, published)

@@ -1,0 +1,57 @@
+"""Every test of the database runs on SQLite and on a real PostgreSQL."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from db.session import migrate
+from tests.db.postgres import admin, running_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Path]:
+    """The folder of a running server's socket; its database ``migrated`` has our tables."""
+    with running_postgres() as folder:
+        with admin(folder) as connection:
+            connection.execute("CREATE DATABASE migrated")
+        migrate(_url(folder, "migrated"))
+        yield folder
+
+
+@pytest.fixture
+def new_postgres(postgres: Path) -> Iterator[str]:
+    """The URL of a PostgreSQL database without tables."""
+    with admin(postgres) as connection:
+        connection.execute("CREATE DATABASE new")
+        yield _url(postgres, "new")
+        connection.execute("DROP DATABASE new WITH (FORCE)")
+
+
+@pytest.fixture
+def migrated_postgres_url(postgres: Path) -> Iterator[str]:
+    """The URL of a migrated PostgreSQL database, empty at the start of every test."""
+    yield _url(postgres, "migrated")
+    with admin(postgres, "migrated") as connection:
+        connection.execute("SET lock_timeout = '10s'")
+        connection.execute("TRUNCATE jobs CASCADE")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without tables, on each of the two."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'new.db'}"
+    url: str = request.getfixturevalue("new_postgres")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a migrated database, on each of the two."""
+    url: str = request.getfixturevalue(f"migrated_{request.param}_url")
+    return url
+
+
+def _url(folder: Path, database: str) -> str:
+    return f"postgresql+psycopg://postgres@/{database}?host={folder}"

@@ -1,0 +1,70 @@
+import pytest
+from sqlalchemy.exc import StatementError
+
+from db.jobs import JobRepository
+from db.methods import METHODS
+from db.session import Sessions
+from db.spec import MethodName, PruneSpec
+from db.states import JobState
+from tests.factories import make_job, make_spec
+
+
+def test_a_new_job_is_queued_and_waits_in_the_outbox(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        job = JobRepository(session).add(make_spec(), name="first", labels={"team": "nlp"})
+    with sessions() as session:
+        jobs = JobRepository(session)
+        read = jobs.get(job.id)
+        assert (read.status, read.attempt, read.crashes) == (JobState.queued, 0, 0)
+        assert (read.name, read.labels, read.version) == ("first", {"team": "nlp"}, 1)
+        assert read.created_at.tzinfo is not None
+        assert jobs.unpushed(10) == [job.id]
+        assert [event.kind for event in jobs.events(job.id)] == ["status"]
+
+
+def test_a_specification_comes_back_as_it_was(sessions: Sessions) -> None:
+    spec = make_spec(samples=16, seq_len=512, eval_dataset="ptb", seed=2**63 - 1)
+    with sessions.begin() as session:
+        job = JobRepository(session).add(spec)
+    with sessions() as session:
+        read = JobRepository(session).get(job.id).spec
+    assert isinstance(read, PruneSpec)
+    assert read == spec
+
+
+def test_ids_sort_by_time(sessions: Sessions) -> None:
+    ids = [make_job(sessions).id for _ in range(5)]
+    assert ids == sorted(ids)
+    assert all(one.startswith("job_") and len(one) == 36 for one in ids)
+
+
+def test_pages_run_from_the_newest_to_the_oldest(sessions: Sessions) -> None:
+    ids = [make_job(sessions).id for _ in range(5)]
+    with sessions() as session:
+        jobs = JobRepository(session)
+        first = [job.id for job in jobs.page(limit=3)]
+        rest = [job.id for job in jobs.page(limit=3, after=first[-1])]
+    assert first + rest == ids[::-1]
+
+
+def test_a_page_holds_only_the_state_that_was_asked_for(sessions: Sessions) -> None:
+    make_job(sessions)
+    failed = make_job(sessions, status=JobState.failed)
+    with sessions() as session:
+        assert [job.id for job in JobRepository(session).page(status=JobState.failed)] == [
+            failed.id
+        ]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_json_does_not_know_is_never_stored(value: float, sessions: Sessions) -> None:
+    job = make_job(sessions, status=JobState.running, attempt=1)
+    with pytest.raises((StatementError, ValueError), match="JSON"), sessions.begin() as session:
+        JobRepository(session).succeed(job.id, 1, {"pruned_perplexity": value}, [])
+    with sessions() as session:
+        assert JobRepository(session).get(job.id).status is JobState.running
+
+
+def test_every_method_a_job_may_name_is_described() -> None:
+    assert [method.name for method in METHODS] == list(MethodName)
+    assert all(method.summary and method.when_to_use and method.cost for method in METHODS)

@@ -1,0 +1,146 @@
+"""The whole service as processes, on a free port and in a folder of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.llama import RandomLlama
+from zpruner import Client, Job
+
+TINY = RandomLlama(blocks=2, width=32, intermediate=64, heads=2, vocabulary=256)
+# Some seconds of work: long enough to be hit in the middle, short enough to be done twice.
+SLOW = RandomLlama(blocks=16, width=256, intermediate=512, heads=4, vocabulary=256)
+SENTENCE = "The quick brown fox number {} jumps over the lazy dog.\n"
+SPEC: dict[str, Any] = {
+    "sparsity": 0.5,
+    "dataset": "local:text.txt",
+    "seq_len": 128,
+    "eval_samples": 8,
+}
+STOP_WITHIN_S = 20.0
+
+
+def write_inputs(folder: Path) -> None:
+    """Write two models and a text."""
+    TINY.write(folder / "tiny")
+    SLOW.write(folder / "slow")
+    (folder / "text.txt").write_text("".join(SENTENCE.format(n) for n in range(4000)))
+
+
+class Service:
+    """One `zpruner serve`."""
+
+    def __init__(self, data_dir: Path, inputs: Path, **settings: str) -> None:
+        self.data_dir, self._inputs, self._settings = data_dir, inputs, settings
+        self.url = f"http://127.0.0.1:{_free_port()}"
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it and wait for the line that says it is ready."""
+        with (self.data_dir / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "zpruner", "serve", "--port", self.url.rpartition(":")[2]],
+                env=self._environment(),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self.process.stdout is not None
+        with self.process.stdout:
+            line = self.process.stdout.readline()
+        assert line == f"Z-Pruner is ready at {self.url}\n", self.log()
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """End it with a signal and return its exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(STOP_WITHIN_S)
+
+    def worker(self) -> psutil.Process:
+        """Return the parent process of the worker that prunes."""
+        return next(one for one in self.processes() if _is_worker_parent(one))
+
+    def processes(self) -> list[psutil.Process]:
+        """Return every living process that works in this service's data folder."""
+        return [process for process in psutil.process_iter() if self._owns(process)]
+
+    def log(self) -> str:
+        return (self.data_dir / "log").read_text()
+
+    def _owns(self, process: psutil.Process) -> bool:
+        try:
+            is_alive = process.status() != psutil.STATUS_ZOMBIE
+            return is_alive and process.environ().get("ZPRUNER_DATA_DIR") == str(self.data_dir)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return False
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("ZPRUNER_")}
+        return inherited | {
+            "ZPRUNER_DATA_DIR": str(self.data_dir),
+            "ZPRUNER_MODEL_ROOTS": str(self._inputs),
+            "ZPRUNER_DATASET_ROOTS": str(self._inputs),
+            "ZPRUNER_DEVICE": "cpu",
+            **self._settings,
+        }
+
+
+@contextmanager
+def serving(data_dir: Path, inputs: Path, **settings: str) -> Iterator[Service]:
+    """Serve for the length of a block, whatever the block does to it."""
+    service = Service(data_dir, inputs, **settings)
+    service.start()
+    try:
+        yield service
+    finally:
+        if service.process is not None and service.process.poll() is None:
+            service.stop()
+        for left in service.processes():
+            left.kill()
+
+
+def submit(client: Client, model: str, **options: Any) -> Job:
+    return client.jobs.create(f"local:{model}", **SPEC | options)
+
+
+def until(client: Client, job_id: str, true: Callable[[Job], bool], within_s: float = 60) -> Job:
+    """Return the job as soon as it is so."""
+    deadline = time.monotonic() + within_s
+    while not true(job := client.jobs.get(job_id)):
+        assert not job.is_final, f"ended before: {job}"
+        assert time.monotonic() < deadline, f"not within {within_s} s: {job}"
+        time.sleep(0.05)
+    return job
+
+
+def is_in_the_middle(job: Job) -> bool:
+    """Whether a block is done and others are not."""
+    return job.status == "running" and job.progress.block is not None
+
+
+def ends(client: Client, job_id: str) -> list[str]:
+    """Return the terminal states the job ever entered."""
+    finals = ("succeeded", "failed", "cancelled", "expired")
+    events = [event for event in client.jobs.events(job_id) if event.kind == "status"]
+    return [event.status for event in events if event.status in finals]
+
+
+def _is_worker_parent(process: psutil.Process) -> bool:
+    words = process.cmdline()
+    return "-Q" in words and words[words.index("-Q") + 1] == "gpu"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

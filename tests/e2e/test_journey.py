@@ -1,0 +1,95 @@
+"""One job through the whole service: HTTP, broker, worker, engine, files."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from tests.e2e.embedded import Service, ends, is_in_the_middle, submit, until
+from zpruner import Client, ProblemError
+
+pytestmark = pytest.mark.e2e
+
+
+def run(service: Service, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "zpruner", *words]
+    return subprocess.run(
+        command, env={"ZPRUNER_URL": service.url}, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_posted_job_becomes_verified_files_of_a_half_empty_model(
+    client: Client, tmp_path: Path
+) -> None:
+    job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=120)
+
+    assert job.status == "succeeded", job.error
+    assert job.result is not None
+    assert job.result["sparsity"] == pytest.approx(0.5, abs=1e-3)
+    assert {"dense_perplexity", "pruned_perplexity", "prune_seconds"} <= set(job.result)
+    assert ends(client, job.id) == ["succeeded"]
+    client.jobs.download(job.id, tmp_path)
+    check = subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=tmp_path, check=False)
+    assert check.returncode == 0
+    assert zeros(tmp_path) == pytest.approx(0.5, abs=1e-3)
+
+
+def zeros(folder: Path) -> float:
+    """Return the share of zeros in the matrices of the blocks."""
+    shards = [load_file(path) for path in folder.rglob("*.safetensors")]
+    matrices = [
+        tensor
+        for shard in shards
+        for name, tensor in shard.items()
+        if ".layers." in name and tensor.ndim == 2
+    ]
+    return sum(int((one == 0).sum()) for one in matrices) / sum(one.size for one in matrices)
+
+
+def test_the_command_line_submits_follows_and_downloads(service: Service, tmp_path: Path) -> None:
+    words = (
+        "--sparsity",
+        "0.5",
+        "--dataset",
+        "local:text.txt",
+        "--samples",
+        "4",
+        "--seq-len",
+        "64",
+    )
+    submitted = run(service, "submit", "local:tiny", *words)
+    assert submitted.returncode == 0, submitted.stderr
+    job_id = submitted.stdout.strip()
+
+    assert run(service, "wait", job_id, "--timeout", "120").returncode == 0
+    downloaded = run(service, "download", job_id, str(tmp_path))
+
+    assert str(tmp_path / "config.json") in downloaded.stdout.splitlines()
+
+
+def test_a_running_job_stops_within_five_seconds_of_its_cancel(client: Client) -> None:
+    job = submit(client, "slow", samples=128)
+    until(client, job.id, is_in_the_middle)
+
+    started = time.monotonic()
+    client.jobs.cancel(job.id)
+    ended = client.jobs.wait(job.id)
+
+    assert ended.status == "cancelled"
+    assert time.monotonic() - started < 5
+    assert client.jobs.artifacts(job.id) == []
+
+
+def test_a_folder_outside_the_allowed_roots_is_refused_before_a_row_is_written(
+    client: Client,
+) -> None:
+    before = len(client.jobs.list())
+
+    with pytest.raises(ProblemError, match="/etc") as caught:
+        client.jobs.create("local:/etc", 0.5, "local:text.txt")
+
+    assert caught.value.problem.status == 422
+    assert len(client.jobs.list()) == before

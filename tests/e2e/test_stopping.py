@@ -1,0 +1,100 @@
+"""Ends that leave nothing behind, and deaths that lose nothing."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e.embedded import ends, is_in_the_middle, serving, submit, until
+from zpruner import Client, Job
+
+CHAOS = {"ZPRUNER_LEASE_S": "3", "ZPRUNER_REAP_EVERY_S": "1"}
+
+
+def kill_tree(process: psutil.Process) -> None:
+    for one in (process, *process.children(recursive=True)):
+        one.kill()
+
+
+def child_of(job_worker: str) -> int:
+    """Return the process id in a worker's name, ``host/pid``."""
+    return int(job_worker.rpartition("/")[2])
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_service_gives_its_job_back_and_leaves_no_process(
+    data_dir: Path, inputs: Path, number: signal.Signals
+) -> None:
+    with serving(data_dir, inputs) as service, Client(service.url) as client:
+        job = submit(client, "slow", samples=128)
+        until(client, job.id, is_in_the_middle)
+
+        started = time.monotonic()
+        assert service.stop(number) == 0
+
+        assert time.monotonic() - started < 12
+        assert service.processes() == []
+        service.start()
+        again = client.jobs.wait(job.id, timeout_s=120)
+        assert (again.status, ends(client, job.id)) == ("succeeded", ["succeeded"])
+
+
+@pytest.mark.e2e
+@pytest.mark.chaos
+def test_a_killed_worker_is_started_again_and_its_job_ends_exactly_once(
+    data_dir: Path, inputs: Path
+) -> None:
+    with serving(data_dir, inputs, **CHAOS) as service, Client(service.url) as client:
+        job = submit(client, "slow", samples=64)
+        until(client, job.id, is_in_the_middle)
+
+        kill_tree(service.worker())
+
+        ended = client.jobs.wait(job.id, timeout_s=120)
+        assert (ended.status, ended.attempt) == ("succeeded", 2)
+        assert ends(client, job.id) == ["succeeded"]
+        assert {path.name for path in (data_dir / "artifacts" / job.id).iterdir()} == {"2"}
+
+
+@pytest.mark.e2e
+@pytest.mark.chaos
+def test_a_killed_childs_job_runs_again_without_waiting_for_its_lease(
+    data_dir: Path, inputs: Path
+) -> None:
+    with serving(data_dir, inputs) as service, Client(service.url) as client:
+        job = submit(client, "slow", samples=64)
+        running = until(client, job.id, is_in_the_middle)
+        assert running.worker is not None
+
+        os.kill(child_of(running.worker), signal.SIGKILL)
+
+        def is_second(job: Job) -> bool:
+            return job.attempt == 2 and job.status == "running"
+
+        until(client, job.id, is_second, within_s=15)
+        assert client.jobs.wait(job.id, timeout_s=120).status == "succeeded"
+        assert ends(client, job.id) == ["succeeded"]
+
+
+@pytest.mark.e2e
+@pytest.mark.chaos
+def test_a_killed_supervisor_takes_everything_with_it_and_loses_no_job(
+    data_dir: Path, inputs: Path
+) -> None:
+    with serving(data_dir, inputs, **CHAOS) as service, Client(service.url) as client:
+        job = submit(client, "slow", samples=64)
+        until(client, job.id, is_in_the_middle)
+
+        service.stop(signal.SIGKILL)
+
+        deadline = time.monotonic() + 5
+        while service.processes():
+            assert time.monotonic() < deadline, service.processes()
+            time.sleep(0.05)
+        service.start()
+        assert client.jobs.wait(job.id, timeout_s=120).status == "succeeded"
+        assert ends(client, job.id) == ["succeeded"]

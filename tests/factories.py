@@ -1,0 +1,45 @@
+"""One factory per noun, every field filled, any of them overridden."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import update
+
+from db.clock import now
+from db.jobs import JobRepository
+from db.models import Job
+from db.problem import Problem
+from db.session import Sessions
+from db.spec import PruneSpec
+
+
+def make_spec(**overrides: Any) -> PruneSpec:
+    fields = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
+    return PruneSpec.model_validate(fields | overrides)
+
+
+def make_job(sessions: Sessions, **overrides: Any) -> Job:
+    """Insert a job; the overrides are fields of its row, whatever the state table says."""
+    with sessions.begin() as session:
+        job = JobRepository(session).add(make_spec())
+        for field, value in overrides.items():
+            setattr(job, field, value)
+    return job
+
+
+def make_problem(**overrides: Any) -> Problem:
+    fields = {
+        "type": "/problems/made_up",
+        "title": "Made up",
+        "status": 500,
+        "detail": "it went wrong",
+        "code": "made_up",
+    }
+    return Problem.model_validate(fields | overrides)
+
+
+def expire_lease(sessions: Sessions, job_id: str) -> None:
+    """Let a minute and more go by, as far as one job's lease can tell."""
+    with sessions.begin() as session:
+        past = now(-timedelta(seconds=1))
+        session.execute(update(Job).where(Job.id == job_id).values(lease_until=past))

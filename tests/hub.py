@@ -1,0 +1,243 @@
+"""A small Hugging Face hub on loopback: the calls that its clients make, over real HTTP.
+
+Start it with ``with Hub() as hub`` and point the clients at ``hub.url`` through ``HF_ENDPOINT``.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha1, sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+API = re.compile(r"/api/(models|datasets)/(.+?)(?:/(revision|tree|paths-info)/([^/]+)(?:/(.*))?)?$")
+RESOLVE = re.compile(r"/(datasets/)?(.+?)/resolve/([^/]+)/(.+)$")
+
+
+@dataclass
+class Repo:
+    """One repository with one commit; every branch in ``branches`` leads to it.
+
+    Attributes:
+        files: path -> content.
+        token: what the caller must send; None lets anyone read.
+        gated: whether to say that terms must be accepted.
+    """
+
+    id: str
+    files: Mapping[str, bytes]
+    token: str | None = None
+    gated: bool = False
+    branches: tuple[str, ...] = ("main",)
+
+    @property
+    def sha(self) -> str:
+        content = [f"{path} {sha256(data).hexdigest()}" for path, data in self.files.items()]
+        return sha1("\n".join([self.id, *content]).encode()).hexdigest()
+
+    def has(self, revision: str) -> bool:
+        return revision in {self.sha, *self.branches}
+
+    def info(self) -> dict[str, Any]:
+        siblings = [
+            {"rfilename": path, "size": len(data), "blobId": sha1(data).hexdigest()}
+            for path, data in self.files.items()
+        ]
+        return {
+            "_id": "0" * 24,
+            "id": self.id,
+            "sha": self.sha,
+            "private": self.token is not None,
+            "gated": self.gated and "auto",
+            "disabled": False,
+            "tags": [],
+            "downloads": 0,
+            "likes": 0,
+            "siblings": siblings,
+        }
+
+    def tree(self, folder: str, recursive: bool) -> Iterator[dict[str, Any]]:
+        """Yield files and folders below a folder, as the hub lists them."""
+        base = f"{folder}/" if folder else ""
+        folders: set[str] = set()
+        for path, data in self.files.items():
+            if not path.startswith(base):
+                continue
+            below = path.removeprefix(base).split("/")
+            folders |= {base + "/".join(below[:depth]) for depth in range(1, len(below))}
+            if recursive or len(below) == 1:
+                yield self.entry(path, data)
+        for path in sorted(folders):
+            if recursive or "/" not in path.removeprefix(base):
+                yield {"type": "directory", "path": path, "oid": "0" * 40, "size": 0}
+
+    def entry(self, path: str, data: bytes) -> dict[str, Any]:
+        return {"type": "file", "path": path, "size": len(data), "oid": sha1(data).hexdigest()}
+
+
+@dataclass
+class Request:
+    """One request that came in."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+
+
+@dataclass
+class Hub:
+    """The server, and what it was asked.
+
+    Attributes:
+        breaks: path of a file -> how many bytes to send before hanging up, one entry a request.
+    """
+
+    models: dict[str, Repo] = field(default_factory=dict)
+    datasets: dict[str, Repo] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+    breaks: dict[str, list[int]] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        handler = type("Handler", (_Handler,), {"hub": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._thread = Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def add_model(self, id: str, files: Mapping[str, bytes], **options: Any) -> Repo:
+        return self.models.setdefault(id, Repo(id, files, **options))
+
+    def add_dataset(self, id: str, files: Mapping[str, bytes], **options: Any) -> Repo:
+        return self.datasets.setdefault(id, Repo(id, files, **options))
+
+    def downloads(self, path: str) -> list[Request]:
+        """Return the GETs of one file's content."""
+        return [
+            request
+            for request in self.requests
+            if request.method == "GET" and request.path.endswith(f"/{path}")
+        ]
+
+
+class _RefusedError(Exception):
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(status, code)
+        self.status, self.code = status, code
+
+
+class _Handler(BaseHTTPRequestHandler):
+    hub: Hub
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_HEAD(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep the tests' output clean."""
+
+    def _serve(self) -> None:
+        url = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.hub.requests.append(Request(self.command, unquote(url.path), dict(self.headers)))
+        try:
+            if match := API.match(url.path):
+                self._json(self._api(*match.groups(), url.query, body))
+            elif match := RESOLVE.match(url.path):
+                self._file(*map(unquote, (part or "" for part in match.groups())))
+            else:
+                raise _RefusedError(404, "EntryNotFound")
+        except _RefusedError as refused:
+            self._send(refused.status, b"{}", {"X-Error-Code": refused.code})
+
+    def _api(self, kind: str, id: str, what: str, revision: str, path: str, *asked: Any) -> Any:
+        query, body = asked
+        repo = self._repo(kind, unquote(id), unquote(revision or "main"))
+        if what == "tree":
+            return list(repo.tree(unquote(path or ""), "recursive=" in query.lower()))
+        if what == "paths-info":
+            return self._paths(repo, body)
+        return repo.info()
+
+    def _paths(self, repo: Repo, body: bytes) -> list[dict[str, Any]]:
+        if self.headers.get("Content-Type", "").startswith("application/json"):
+            paths = json.loads(body)["paths"]
+        else:
+            paths = parse_qs(body.decode()).get("paths", [])
+        entries = {entry["path"]: entry for entry in repo.tree("", recursive=True)}
+        return [entries[path] for path in paths if path in entries]
+
+    def _repo(self, kind: str, id: str, revision: str) -> Repo:
+        repo = (self.hub.datasets if kind.startswith("datasets") else self.hub.models).get(id)
+        sent = self.headers.get("Authorization")
+        if repo is None or (repo.token and sent != f"Bearer {repo.token}"):
+            raise _RefusedError(401, "RepoNotFound")
+        if repo.gated:
+            raise _RefusedError(403, "GatedRepo")
+        if not repo.has(revision):
+            raise _RefusedError(404, "RevisionNotFound")
+        return repo
+
+    def _file(self, kind: str, id: str, revision: str, path: str) -> None:
+        repo = self._repo(kind or "models", id, revision)
+        if path not in repo.files:
+            raise _RefusedError(404, "EntryNotFound")
+        data = repo.files[path]
+        headers = {
+            "ETag": f'"{sha256(data).hexdigest()}"',
+            "X-Repo-Commit": repo.sha,
+            "Accept-Ranges": "bytes",
+            "X-Linked-Size": str(len(data)),
+        }
+        start, end = self._range(len(data))
+        if (start, end) == (0, len(data)):
+            return self._send(200, data, headers, path)
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(data)}"
+        return self._send(206, data[start:end], headers, path)
+
+    def _range(self, size: int) -> tuple[int, int]:
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if match is None:
+            return 0, size
+        return int(match[1]), min(int(match[2]) + 1, size) if match[2] else size
+
+    def _json(self, answer: Any) -> None:
+        self._send(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+
+    def _send(
+        self, status: int, body: bytes, headers: Mapping[str, str], path: str | None = None
+    ) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        if self.command == "GET" and path is not None and (cuts := self.hub.breaks.get(path)):
+            body = body[: cuts.pop(0)]
+            self.close_connection = True
+        self.wfile.write(body)

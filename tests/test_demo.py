@@ -1,0 +1,45 @@
+"""The demo's own parts; tests/e2e runs it whole."""
+
+from datetime import UTC, datetime
+
+from demo.report import Answer, sparkline
+from zpruner.models import Artifact, Job
+
+METRICS = {
+    "dense_perplexity": 28.7,
+    "pruned_perplexity": 67.5,
+    "sparsity": 0.5,
+    "prune_seconds": 11.0,
+    "peak_memory_bytes": 1,
+}
+
+
+def test_a_sparkline_rises_from_the_smallest_to_the_largest() -> None:
+    assert sparkline([0.0, 0.5, 1.0]) == "▁▅█"
+
+
+def test_a_sparkline_of_equals_is_flat_and_of_nothing_empty() -> None:
+    assert sparkline([3.0, 3.0]) == "▁▁"
+    assert sparkline([]) == ""
+
+
+def test_the_last_line_names_the_sum_that_stands_for_every_file() -> None:
+    job = Job(id="job_1", status="succeeded", created_at=datetime.now(UTC), result=METRICS)
+    files = [
+        Artifact(id=f"art_{name}", name=name, size_bytes=1, sha256=name.lower())
+        for name in ("report.json", "SHA256SUMS")
+    ]
+
+    answer = Answer.of(job, files, "http://127.0.0.1:1").as_dict()
+
+    assert list(answer) == [
+        "job_id",
+        "dense_perplexity",
+        "pruned_perplexity",
+        "sparsity",
+        "prune_seconds",
+        "artifact_sha256",
+        "url",
+    ]
+    assert answer["artifact_sha256"] == "sha256sums"
+    assert answer["url"] == "http://127.0.0.1:1/v1/jobs/job_1/archive"

@@ -1,0 +1,126 @@
+"""The container files, checked without a container engine."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from zpruner.serve import ServeSettings, children
+from zpruner.supervisor import Child
+
+ROOT = Path(__file__).parent.parent
+COMPOSE = ROOT / "docker-compose.yml"
+OURS = ("migrate", "api", "worker", "control")
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
+PASSWORDS = {"POSTGRES_PASSWORD": "one", "REDIS_PASSWORD": "two"}
+
+
+def _has_compose() -> bool:
+    docker = shutil.which("docker")
+    version = [docker or "false", "compose", "version"]
+    return bool(docker) and subprocess.run(version, capture_output=True).returncode == 0
+
+
+def embedded() -> list[Child]:
+    return children(ServeSettings(host="0.0.0.0", port=8000, auth="none"))
+
+
+@pytest.mark.parametrize("child", embedded(), ids=lambda child: child.name)
+def test_compose_runs_the_commands_that_the_embedded_mode_runs(child: Child) -> None:
+    assert ["python", *child.command[1:]] == SERVICES[child.name]["command"]
+
+
+@pytest.mark.parametrize("child", embedded()[::2], ids=lambda child: child.name)
+def test_an_image_runs_the_same_command_by_itself(child: Child) -> None:
+    words = ", ".join(f'"{word}"' for word in ("python", *child.command[1:]))
+    assert f"CMD [{words}]" in (ROOT / "Dockerfile.gpu").read_text()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_container_is_hardened(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["user"] not in ("root", "0", "0:0")
+    assert not service.get("privileged")
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "migrate"])
+def test_every_lasting_container_says_whether_it_is_well(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"]
+
+
+def test_only_the_api_listens_and_only_on_loopback() -> None:
+    ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert ports == {"api": ["127.0.0.1:${ZPRUNER_PORT:-8000}:8000"]}
+
+
+def test_broker_and_database_have_no_way_out() -> None:
+    networks = yaml.safe_load(COMPOSE.read_text())["networks"]
+    assert networks["inside"] == {"internal": True}
+    assert SERVICES["redis"]["networks"] == SERVICES["postgres"]["networks"] == ["inside"]
+
+
+def test_the_broker_keeps_what_it_is_told() -> None:
+    command = SERVICES["redis"]["command"]
+    for option, value in (("--appendonly", "yes"), ("--maxmemory-policy", "noeviction")):
+        assert command[command.index(option) + 1] == value
+
+
+def test_the_database_is_migrated_before_anything_of_ours_starts() -> None:
+    for name in ("api", "worker", "control"):
+        after = SERVICES[name]["depends_on"]["migrate"]
+        assert after == {"condition": "service_completed_successfully"}
+
+
+def test_the_worker_asks_for_one_gpu_and_nobody_else_does() -> None:
+    asking = {name for name, service in SERVICES.items() if "deploy" in service}
+    (device,) = SERVICES["worker"]["deploy"]["resources"]["reservations"]["devices"]
+    assert asking == {"worker"}
+    assert device == {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
+
+
+def test_the_api_image_installs_no_torch() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = [*extras["dependencies"], *extras["optional-dependencies"]["api"]]
+    needed += extras["optional-dependencies"]["service"]
+    stage = (ROOT / "Dockerfile.gpu").read_text().split(" AS api")[1].split("\nFROM ")[0]
+    assert re.findall(r"zpruner\[(\w+)\]", stage) == ["api"]
+    assert not [name for name in needed if re.match("torch|transformers|safetensors", name)]
+
+
+def test_the_example_names_every_variable_that_compose_reads() -> None:
+    read = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text()))
+    told = set(re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert told == read
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([hadolint, "Dockerfile.gpu"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.skipif(not _has_compose(), reason="docker compose is not installed here")
+def test_compose_accepts_the_file_and_insists_on_passwords() -> None:
+    accepted = _compose_config(PASSWORDS)
+    refused = _compose_config({})
+    assert (accepted.returncode, accepted.stderr) == (0, "")
+    assert refused.returncode != 0
+    assert "set it in .env" in refused.stderr
+
+
+def _compose_config(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    # --env-file: a person's own .env must not decide what the test sees.
+    command = ("docker", "compose", "--env-file", "/dev/null", "config", "--quiet")
+    path = {"PATH": str(Path(shutil.which("docker") or "").parent), "HOME": "/nonexistent"}
+    return subprocess.run(
+        command, cwd=ROOT, env=path | variables, capture_output=True, text=True, timeout=60
+    )

@@ -1,0 +1,38 @@
+"""Fixtures for the glue: a store and a way to run one job."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from db.session import Sessions
+from db.store import ArtifactStore
+from worker.run import Prune, Runner
+from worker.settings import WorkerSettings
+
+RunnerFactory = Callable[..., Runner]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore(tmp_path / "artifacts")
+
+
+@pytest.fixture
+def runner(sessions: Sessions, store: ArtifactStore) -> RunnerFactory:
+    """Return a function that makes a runner of some work; settings by keyword."""
+
+    def make(prune: Prune, *, leave: Callable[[], None] = lambda: None, **fields: object) -> Runner:
+        stopping = fields.pop("stopping", None)
+        settings = WorkerSettings.model_validate({"_env_file": None} | fields)
+        return Runner(
+            sessions,
+            store,
+            prune,
+            settings,
+            worker="test/1",
+            stopping=stopping,  # type: ignore[arg-type]
+            leave=leave,
+        )
+
+    return make

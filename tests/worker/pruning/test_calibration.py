@@ -1,0 +1,87 @@
+"""Two ways through one block, held against forwards written out by hand."""
+
+import pytest
+import torch
+from torch import nn
+
+from worker.pruning.calibration import prune_fused, prune_reference
+from worker.pruning.linears import Linear, linears
+from worker.pruning.moments import InputMoments
+
+
+class Experts(nn.Module):
+    """A layer for all, then one of two experts, chosen by the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, 4, bias=False)
+        self.experts = nn.ModuleList(nn.Linear(4, 4, bias=False) for _ in range(3))
+
+    def forward(self, inputs: torch.Tensor, expert: int) -> torch.Tensor:
+        hidden = self.first(inputs)
+        return self.experts[expert](hidden)
+
+
+class Halver:
+    """Stands for pruning: halves the weight, remembers who came with how many tokens."""
+
+    def __init__(self) -> None:
+        self.met: dict[str, int] = {}
+        self.sq_mean: dict[str, torch.Tensor] = {}
+
+    def __call__(self, layer: Linear, moments: InputMoments) -> None:
+        self.met[layer.name] = moments.tokens
+        if moments.tokens:
+            self.sq_mean[layer.name] = moments.sq_mean()
+        layer.module.weight.data.mul_(0.5)
+
+
+def _setting() -> tuple[Experts, list[torch.Tensor]]:
+    torch.manual_seed(0)
+    return Experts().requires_grad_(False), list(torch.randn(3, 5, 4))
+
+
+def test_fused_gives_each_layer_the_inputs_that_pruned_predecessors_make():
+    block, batches = _setting()
+    halver, outputs = Halver(), {}
+    dense = block.first.weight.clone()
+
+    def forward(batch: int) -> None:
+        outputs[batch] = block(batches[batch], batch % 2)
+
+    prune_fused(linears(block), forward, len(batches), halver)
+
+    assert halver.met == {"first": 15, "experts.0": 10, "experts.1": 5, "experts.2": 0}
+    hidden = torch.cat([batches[0], batches[2]]) @ (0.5 * dense).T
+    torch.testing.assert_close(halver.sq_mean["experts.0"], hidden.square().mean(0))
+    torch.testing.assert_close(outputs[1], block(batches[1], 1))
+
+
+def test_reference_gives_each_layer_the_inputs_of_the_dense_block():
+    block, batches = _setting()
+    halver = Halver()
+    dense = block.first.weight.clone()
+
+    prune_reference(linears(block), lambda i: block(batches[i], i % 2), len(batches), halver)
+
+    hidden = torch.cat([batches[0], batches[2]]) @ dense.T
+    torch.testing.assert_close(halver.sq_mean["experts.0"], hidden.square().mean(0))
+
+
+def test_no_hook_stays_behind():
+    block, batches = _setting()
+    prune_fused(linears(block), lambda i: block(batches[i], 0), 3, Halver())
+    assert not any(layer.module._forward_pre_hooks for layer in linears(block))
+
+
+def test_an_error_in_one_batch_comes_out_and_leaves_no_hook():
+    block, batches = _setting()
+
+    def forward(batch: int) -> None:
+        hidden = block(batches[batch], 0)
+        if batch == 1:
+            raise RuntimeError(f"lost after {tuple(hidden.shape)}")
+
+    with pytest.raises(RuntimeError, match="lost after"):
+        prune_fused(linears(block), forward, 3, Halver())
+    assert not any(layer.module._forward_pre_hooks for layer in linears(block))

@@ -1,0 +1,24 @@
+import pytest
+import torch
+
+from worker.pruning.moments import InputMoments
+
+
+def test_batches_add_up_to_the_mean_square_of_all_tokens():
+    inputs = torch.randn(3, 1500, 4, generator=torch.Generator().manual_seed(0))
+    moments = InputMoments()
+    for batch in inputs:
+        moments.add(batch)
+    torch.testing.assert_close(moments.sq_mean(), inputs.square().mean((0, 1)))
+    assert moments.tokens == 4500
+
+
+def test_half_precision_inputs_do_not_overflow():
+    moments = InputMoments()
+    moments.add(torch.full((8, 2), 60_000.0, dtype=torch.float16))
+    torch.testing.assert_close(moments.sq_mean(), torch.full((2,), 59_994.0**2), rtol=1e-3, atol=0)
+
+
+def test_nothing_added_has_no_mean():
+    with pytest.raises(ValueError, match="no inputs"):
+        InputMoments().sq_mean()

@@ -1,0 +1,66 @@
+"""A streamed forward is the model's own, for every family."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from tests.models import FAMILIES, random_ids, write_model
+from worker.evaluation.perplexity import token_loss
+from worker.pruning.blocks import find_blocks
+from worker.pruning.entrance import Entrance
+from worker.pruning.errors import CheckpointError, UnsupportedModelError
+from worker.pruning.exit import mean_loss
+from worker.pruning.skeleton import Skeleton
+
+CPU = torch.device("cpu")
+
+
+@torch.no_grad()
+def _streamed_loss(folder: Path, ids: torch.Tensor) -> float:
+    skeleton = Skeleton.open(folder, torch.float32, CPU)
+    entrance, states = Entrance(skeleton), []
+    with skeleton.filled_entrance():
+        entrance.learn_form()
+        entrance.embed([ids], states.append)
+    for index in range(len(skeleton.blocks)):
+        with skeleton.filled_block(index, skeleton.read_block(index)) as block:
+            states = [entrance.call(block, index, hidden) for hidden in states]
+    assert all(parameter.is_meta for parameter in skeleton.model.parameters())
+    with skeleton.filled_exit():
+        return mean_loss(skeleton, entrance, states, [ids], token_loss)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_streamed_loss_is_the_loss_of_the_loaded_model(tmp_path, family):
+    write_model(tmp_path, FAMILIES[family])
+    ids = random_ids(2, 24)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    with torch.no_grad():
+        want = float(model(ids, labels=ids).loss)
+    assert _streamed_loss(tmp_path, ids) == pytest.approx(want, rel=1e-6)
+
+
+def test_a_checkpoint_that_lacks_a_tensor_is_refused_with_its_name(tmp_path):
+    write_model(tmp_path, FAMILIES["llama"])
+    smaller = FAMILIES["llama"].to_dict() | {"num_hidden_layers": 4, "layer_types": None}
+    type(FAMILIES["llama"])(**smaller).save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match=r"lacks 9 tensors.*model\.layers\.3\."):
+        Skeleton.open(tmp_path, torch.float32, CPU)
+
+
+def test_a_model_without_blocks_of_linears_is_refused():
+    with pytest.raises(UnsupportedModelError, match="no list of decoder blocks"):
+        find_blocks(torch.nn.Sequential(torch.nn.Linear(2, 2)))
+
+
+def test_the_inner_lists_of_experts_are_not_taken_for_the_blocks():
+    def block() -> torch.nn.Module:
+        inner = torch.nn.Module()
+        inner.experts = torch.nn.ModuleList(torch.nn.Linear(64, 64) for _ in range(8))
+        return inner
+
+    model = torch.nn.Module()
+    model.layers = torch.nn.ModuleList(block() for _ in range(2))
+    assert find_blocks(model)[0] == "layers"

@@ -1,0 +1,88 @@
+"""What the janitor repairs, on a real database."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from db.jobs import JobRepository
+from db.session import Sessions
+from db.states import JobState
+from db.store import ArtifactStore
+from tests.factories import make_job
+from tests.worker.test_run import read
+from tests.worker.work import work
+from worker import janitor
+from worker.run import Runner
+
+GONE = timedelta(seconds=-1)
+
+
+def test_a_job_no_worker_heard_of_is_pushed_once(sessions: Sessions) -> None:
+    job = make_job(sessions)
+    pushed: list[str] = []
+
+    assert janitor.relay(sessions, pushed.append) == 1
+    assert janitor.relay(sessions, pushed.append) == 0
+
+    assert pushed == [job.id]
+
+
+def test_a_push_that_fails_loses_no_job(sessions: Sessions) -> None:
+    job = make_job(sessions)
+
+    def fail(_: str) -> None:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        janitor.relay(sessions, fail)
+
+    assert read(sessions, job.id).status is JobState.queued
+
+
+def test_a_silent_workers_job_is_queued_again_and_its_files_are_deleted(
+    sessions: Sessions, store: ArtifactStore, runner: Callable[..., Runner], tmp_path: Path
+) -> None:
+    job = make_job(sessions)
+    with sessions.begin() as session:
+        JobRepository(session, lease=GONE).claim(job.id, "test/1")
+    half = store.stage(job.id, 1) / "half.safetensors"
+    half.write_bytes(b"half")
+
+    assert janitor.reap(sessions, store) == 1
+
+    assert not half.exists()
+    runner(work()).run(job.id)
+    again = read(sessions, job.id)
+    assert (again.status, again.attempt, again.crashes) == (JobState.succeeded, 2, 1)
+
+
+def test_a_dead_workers_job_can_be_claimed_before_its_lease_ends(
+    sessions: Sessions, store: ArtifactStore
+) -> None:
+    job = make_job(sessions)
+    with sessions.begin() as session:
+        JobRepository(session).claim(job.id, "test/1")
+
+    janitor.release(sessions, store, job.id, "test/2")
+    assert read(sessions, job.id).status is JobState.running, "another worker holds it"
+    janitor.release(sessions, store, job.id, "test/1")
+
+    with sessions.begin() as session:
+        assert JobRepository(session).claim(job.id, "test/3") is not None
+
+
+def test_a_job_that_kills_its_worker_three_times_fails(
+    sessions: Sessions, store: ArtifactStore
+) -> None:
+    job = make_job(sessions)
+    for number in range(3):
+        with sessions.begin() as session:
+            JobRepository(session).claim(job.id, f"test/{number}")
+        janitor.release(sessions, store, job.id, f"test/{number}")
+
+    failed = read(sessions, job.id)
+    assert failed.status is JobState.failed
+    assert failed.error is not None
+    assert failed.error["code"] == "worker_lost"

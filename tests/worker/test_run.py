@@ -1,0 +1,217 @@
+"""One job from claim to verdict, on a real database, with small work."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from db.errors import SpecRefusedError
+from db.jobs import JobRepository
+from db.models import Job
+from db.session import Sessions
+from db.states import JobState
+from db.store import ArtifactStore
+from tests.factories import make_job
+from tests.worker.work import work
+from worker.run import Runner
+
+RunnerFactory = Callable[..., Runner]
+
+
+def read(sessions: Sessions, job_id: str) -> Job:
+    with sessions() as session:
+        return JobRepository(session).get(job_id)
+
+
+def statuses(sessions: Sessions, job_id: str) -> list[str]:
+    with sessions() as session:
+        events = JobRepository(session).events(job_id)
+    return [event.status.value for event in events if event.kind == "status"]
+
+
+def cancel(sessions: Sessions, job_id: str) -> None:
+    with sessions.begin() as session:
+        JobRepository(session).cancel(job_id)
+
+
+def left(store: ArtifactStore, tmp_path: Path) -> list[Path]:
+    return [path for path in (tmp_path / "artifacts").rglob("*") if path.is_file()]
+
+
+def test_a_job_ends_with_its_metrics_its_blocks_and_its_files(
+    sessions: Sessions, store: ArtifactStore, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+
+    runner(work(blocks=3)).run(job.id)
+
+    assert read(sessions, job.id).result == {"sparsity": 0.5}
+    assert statuses(sessions, job.id) == ["queued", "running", "succeeded"]
+    with sessions() as session:
+        jobs = JobRepository(session)
+        assert [block.data for block in jobs.blocks(job.id)] == [{"sparsity": 0.5}] * 3
+        files = {artifact.name: store.open(artifact) for artifact in jobs.artifacts(job.id)}
+    assert set(files) == {"SHA256SUMS", "model/config.json"}
+    assert files["model/config.json"].read_text() == "{}"
+
+
+def test_a_message_delivered_twice_runs_the_job_once(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+    done = runner(work())
+
+    done.run(job.id)
+    done.run(job.id)
+
+    assert read(sessions, job.id).attempt == 1
+    assert statuses(sessions, job.id).count("succeeded") == 1
+
+
+def test_a_refused_field_becomes_the_same_document_a_refused_request_gets(
+    sessions: Sessions, runner: RunnerFactory, store: ArtifactStore, tmp_path: Path
+) -> None:
+    def refuse(_: int) -> None:
+        raise SpecRefusedError("model", "a/b", "model_not_found", "no such model", "Name another.")
+
+    job = make_job(sessions)
+    runner(work(before=refuse)).run(job.id)
+
+    failed = read(sessions, job.id)
+    assert failed.status is JobState.failed
+    assert failed.error is not None
+    assert failed.error["code"] == "model_not_found"
+    assert failed.error["status"] == 422
+    assert failed.error["hint"] == "Name another."
+    assert failed.error["errors"][0]["pointer"] == "/model"
+    assert left(store, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (MemoryError(), "out_of_memory"),
+        (OSError(28, "No space left on device"), "disk_full"),
+        (RuntimeError("a secret"), "internal_error"),
+    ],
+)
+def test_an_error_of_the_machine_is_typed_and_leaks_nothing(
+    sessions: Sessions, runner: RunnerFactory, error: Exception, code: str
+) -> None:
+    def fail(_: int) -> None:
+        raise error
+
+    job = make_job(sessions)
+    runner(work(before=fail)).run(job.id)
+
+    document = read(sessions, job.id).error
+    assert document is not None
+    assert document["code"] == code
+    assert "a secret" not in str(document)
+
+
+def test_a_cancel_stops_the_work_at_its_next_block_and_deletes_what_it_wrote(
+    sessions: Sessions, runner: RunnerFactory, store: ArtifactStore, tmp_path: Path
+) -> None:
+    job = make_job(sessions)
+    seen = []
+
+    def second(index: int) -> None:
+        seen.append(index)
+        if index == 1:
+            cancel(sessions, job.id)
+
+    runner(work(blocks=5, before=second)).run(job.id)
+
+    assert seen == [0, 1]
+    assert statuses(sessions, job.id)[-2:] == ["cancelling", "cancelled"]
+    assert left(store, tmp_path) == []
+
+
+def test_a_cancel_ends_the_process_of_work_that_never_reaches_its_next_block(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+    ended = threading.Event()
+
+    def hang(_: int) -> None:
+        cancel(sessions, job.id)
+        assert ended.wait(5), "cancelled work was not ended within 5 s"
+
+    runner(work(blocks=1, before=hang), leave=ended.set, cancel_grace_s=0.5).run(job.id)
+
+    assert statuses(sessions, job.id)[-1] == "cancelled"
+
+
+def test_a_stopping_worker_gives_its_job_back_without_counting_a_crash(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+    stopping = threading.Event()
+
+    runner(work(before=lambda _: stopping.set()), stopping=stopping).run(job.id)
+
+    given_back = read(sessions, job.id)
+    assert given_back.status is JobState.queued
+    assert given_back.crashes == 0
+    assert given_back.pushed_at is None
+
+
+def test_a_job_that_outlives_its_limit_fails_and_says_so(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+    ended = threading.Event()
+
+    def wait(_: int) -> None:
+        assert ended.wait(5)
+
+    hang = runner(
+        work(before=wait),
+        leave=ended.set,
+        job_timeout_s=0.5,
+        cancel_grace_s=0,
+    )
+
+    hang.run(job.id)
+
+    failed = read(sessions, job.id)
+    assert failed.error is not None
+    assert failed.error["code"] == "time_limit"
+
+
+def test_an_attempt_whose_lease_was_taken_stops_and_leaves_the_newer_one_alone(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+    seen = []
+
+    def overtake(index: int) -> None:
+        seen.append(index)
+        with sessions.begin() as session:
+            jobs = JobRepository(session)
+            assert jobs.release_lost(job.id, "test/1") is not None
+            assert jobs.claim(job.id, "other/2") is not None
+
+    runner(work(before=overtake)).run(job.id)
+
+    assert seen == [0]
+    held = read(sessions, job.id)
+    assert (held.status, held.attempt, held.worker) == (JobState.running, 2, "other/2")
+
+
+def test_the_lease_is_renewed_while_the_work_is_silent(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+
+    def outlast_the_lease(_: int) -> None:
+        time.sleep(3)
+        with sessions.begin() as session:
+            assert JobRepository(session).release_expired() == []
+
+    runner(work(blocks=1, before=outlast_the_lease), lease_s=2).run(job.id)
+
+    assert read(sessions, job.id).status is JobState.succeeded

@@ -1,0 +1,46 @@
+"""Small pieces of work for the glue to run: real generators, no model."""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from db.spec import PruneSpec
+from worker.run import Prune
+
+
+@dataclass(frozen=True)
+class Step:
+    phase: str
+    fraction: float
+    block: tuple[int, int, str] | None = None
+    report: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    metrics: dict[str, Any]
+
+
+def work(blocks: int = 3, before: Callable[[int], None] = lambda _: None) -> Prune:
+    """Return work of some blocks that calls ``before`` in each and writes one file."""
+
+    def prune(
+        spec: PruneSpec,
+        out: Path,
+        *,
+        model_roots: Sequence[Path] | None,
+        dataset_roots: Sequence[Path] | None,
+        device: str,
+    ) -> Generator[Step, None, Outcome]:
+        yield Step("resolving", 0.0)
+        for index in range(blocks):
+            before(index)
+            report = {"sparsity": spec.sparsity}
+            block = (index, blocks, f"layers.{index}")
+            yield Step("pruning", (index + 1) / blocks, block, report)
+        (out / "model").mkdir()
+        (out / "model" / "config.json").write_text("{}")
+        return Outcome({"sparsity": spec.sparsity})
+
+    return prune

@@ -1,0 +1,104 @@
+"""A small real HTTP service on loopback, for what the real one cannot be made to do."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+CREATED = "2026-01-01T00:00:00Z"
+
+
+def job(status: str = "running", **fields: Any) -> dict[str, Any]:
+    return {"id": "job_1", "status": status, "created_at": CREATED, "unknown": 1} | fields
+
+
+def artifact(content: bytes, name: str = "model/weights.bin", **fields: Any) -> dict[str, Any]:
+    digest = hashlib.sha256(content).hexdigest()
+    known = {"id": "art_1", "name": name, "size_bytes": len(content), "sha256": digest}
+    return known | fields
+
+
+class Service:
+    """Answers each path with its next prepared answer; the last one stays.
+
+    Attributes:
+        seen: method, path and Range header of each request.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.seen: list[tuple[str, str, str | None]] = []
+        self._answers: dict[str, list[Answer]] = {}
+
+    def prepare(self, path: str, *answers: "Answer") -> None:
+        self._answers[path] = list(answers)
+
+    def answer(self, path: str) -> "Answer":
+        waiting = self._answers.get(path) or [Answer(404, problem("not_found", 404))]
+        return waiting.pop(0) if len(waiting) > 1 else waiting[0]
+
+
+class Answer:
+    """One HTTP answer; ``cut`` breaks the connection after that many bytes of the body."""
+
+    def __init__(
+        self,
+        status: int,
+        body: Any = b"",
+        *,
+        cut: int | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        self.status, self.cut, self.headers = status, cut, dict(headers or {})
+        self.is_file = isinstance(body, bytes)
+        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        kind = "application/octet-stream" if self.is_file else "application/json"
+        self.headers.setdefault("Content-Type", kind)
+
+
+def problem(code: str, status: int, **fields: Any) -> dict[str, Any]:
+    return {"title": code, "status": status, "detail": f"{code} it is", "code": code} | fields
+
+
+@contextmanager
+def serving() -> Iterator[Service]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    service = Service(f"http://127.0.0.1:{server.server_port}")
+    server.service = service  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield service
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        self.service.seen.append((self.command, self.path, wanted))
+        answer = self.service.answer(self.path)
+        body, status = answer.body, answer.status
+        if answer.is_file and wanted and status == 200:
+            body, status = body[int(wanted[6:-1]) :], 206
+        self.send_response(status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body if answer.cut is None else body[: answer.cut])
+
+    do_POST = do_GET  # noqa: N815 - http.server's word
+
+    @property
+    def service(self) -> Service:
+        service: Service = self.server.service  # type: ignore[attr-defined]
+        return service
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Stay silent."""

@@ -1,0 +1,78 @@
+"""The command line: answers on standard output, words on standard error, exit codes."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.zpruner.service import Answer, Service, job, problem
+from zpruner.cli import app
+
+LIGHT = """
+import sys, zpruner.cli
+heavy = {"torch", "transformers", "sqlalchemy", "celery", "fastapi", "db", "api", "worker"}
+sys.exit(repr(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)
+"""
+
+
+def run(service: Service, *words: str) -> Result:
+    return CliRunner(env={"ZPRUNER_URL": service.url}).invoke(app, list(words))
+
+
+def test_submit_prints_the_id_and_nothing_else(service: Service) -> None:
+    service.prepare("/v1/jobs", Answer(201, job("queued")))
+
+    result = run(service, "submit", "org/model", "--sparsity", "0.5", "--dataset", "c4")
+
+    assert result.exit_code == 0
+    assert result.stdout == "job_1\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 4), ("expired", 5)]
+)
+def test_waits_exit_code_says_how_the_job_ended(service: Service, status: str, code: int) -> None:
+    service.prepare("/v1/jobs/job_1", Answer(200, job(status)))
+
+    result = run(service, "wait", "job_1", "--json")
+
+    assert result.exit_code == code
+    assert json.loads(result.stdout)["status"] == status
+
+
+def test_a_wait_that_times_out_has_the_code_of_timeout(service: Service) -> None:
+    service.prepare("/v1/jobs/job_1", Answer(200, job()))
+    assert run(service, "wait", "job_1", "--timeout", "0").exit_code == 124
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, 6), (404, 7), (422, 2), (503, 8)])
+def test_a_refusal_is_words_for_people_and_a_code_for_programs(
+    service: Service, status: int, code: int
+) -> None:
+    service.prepare("/v1/jobs/job_1", Answer(status, problem("refused", status, hint="Do this.")))
+
+    result = run(service, "get", "job_1")
+
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert "Do this." in result.stderr
+
+
+def test_a_failed_job_shows_what_to_change(service: Service) -> None:
+    error = problem("out_of_memory", 500, hint="Lower samples.")
+    service.prepare("/v1/jobs/job_1", Answer(200, job("failed", error=error)))
+    assert "Lower samples." in run(service, "get", "job_1").stdout
+
+
+def test_ls_lists_jobs_as_a_table_and_as_json(service: Service) -> None:
+    rows = {"data": [job(spec={"model": "org/model", "sparsity": 0.5})], "has_more": False}
+    service.prepare("/v1/jobs?limit=20", Answer(200, rows))
+
+    assert "org/model" in run(service, "ls").stdout
+    assert json.loads(run(service, "ls", "--json").stdout)[0]["id"] == "job_1"
+
+
+def test_the_command_line_needs_no_part_of_the_service() -> None:
+    assert subprocess.run([sys.executable, "-c", LIGHT], check=False).returncode == 0

@@ -1,0 +1,123 @@
+"""The client against a small real service."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.zpruner.service import Answer, Service, artifact, job, problem
+from zpruner import Client, CorruptedError, ProblemError, ServiceError
+
+CONTENT = bytes(range(256)) * 400
+LIST = "/v1/jobs/job_1/artifacts"
+FILE = "/v1/artifacts/art_1/content"
+
+
+def page(*rows: object) -> Answer:
+    return Answer(200, {"data": rows, "next_cursor": None, "has_more": False})
+
+
+def test_wait_returns_the_ended_job_and_tells_each_change(service: Service, client: Client) -> None:
+    etag = {"ETag": '"1"'}
+    answers = [Answer(200, job(), headers=etag), Answer(200, job(), headers=etag), Answer(304)]
+    service.prepare(
+        "/v1/jobs/job_1", *answers, Answer(200, job("succeeded", result={"sparsity": 0.5}))
+    )
+    seen: list[str] = []
+
+    ended = client.jobs.wait("job_1", on_change=lambda job: seen.append(job.status))
+
+    assert ended.result == {"sparsity": 0.5}
+    assert seen == ["running", "running", "succeeded"]
+
+
+def test_wait_outlives_a_service_that_is_restarted(service: Service, client: Client) -> None:
+    down = Answer(503, problem("not_ready", 503))
+    service.prepare("/v1/jobs/job_1", Answer(200, job()), down, down, Answer(200, job("failed")))
+
+    assert client.jobs.wait("job_1").status == "failed"
+
+
+def test_wait_gives_up_at_its_timeout_and_the_job_goes_on(service: Service, client: Client) -> None:
+    service.prepare("/v1/jobs/job_1", Answer(200, job()))
+
+    with pytest.raises(TimeoutError, match="still running"):
+        client.jobs.wait("job_1", timeout_s=0)
+
+
+def test_a_refusal_carries_the_problem_and_says_what_to_change(
+    service: Service, client: Client
+) -> None:
+    refusal = problem("pickle_only", 422, hint="Name a repository with safetensors.")
+    service.prepare("/v1/jobs", Answer(422, refusal))
+
+    with pytest.raises(ProblemError, match="Name a repository") as caught:
+        client.jobs.create("org/model", 0.5, "c4")
+
+    assert caught.value.problem.code == "pickle_only"
+
+
+def test_a_service_that_is_not_there_is_named(client: Client) -> None:
+    with (
+        Client("http://127.0.0.1:9") as nobody,
+        pytest.raises(ServiceError, match=r"127\.0\.0\.1:9"),
+    ):
+        nobody.jobs.get("job_1")
+
+
+def test_a_list_follows_the_links_to_its_next_pages(service: Service, client: Client) -> None:
+    body = {"data": [job()], "next_cursor": "c", "has_more": True}
+    following = {"Link": '</v1/jobs?limit=3&after=c>; rel="next"'}
+    service.prepare("/v1/jobs?limit=3", Answer(200, body, headers=following))
+    service.prepare("/v1/jobs?limit=3&after=c", page(job("failed")))
+
+    assert [job.status for job in client.jobs.list(limit=3)] == ["running", "failed"]
+
+
+def test_a_download_that_broke_off_is_resumed_where_it_broke(
+    service: Service, client: Client, tmp_path: Path
+) -> None:
+    service.prepare(LIST, page(artifact(CONTENT)))
+    service.prepare(FILE, Answer(200, CONTENT, cut=70_000), Answer(200, CONTENT))
+
+    with pytest.raises(ServiceError, match="resume"):
+        client.jobs.download("job_1", tmp_path)
+    (path,) = client.jobs.download("job_1", tmp_path)
+
+    assert path == tmp_path / "model" / "weights.bin"
+    assert path.read_bytes() == CONTENT
+    resumed = service.seen[-1][2]
+    assert resumed is not None
+    assert 0 < int(resumed[6:-1]) <= 70_000
+    assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_a_finished_download_is_not_fetched_again(
+    service: Service, client: Client, tmp_path: Path
+) -> None:
+    service.prepare(LIST, page(artifact(CONTENT)))
+    service.prepare(FILE, Answer(200, CONTENT))
+
+    client.jobs.download("job_1", tmp_path)
+    client.jobs.download("job_1", tmp_path)
+
+    assert [path for _, path, _ in service.seen].count(FILE) == 1
+
+
+def test_a_flipped_bit_is_never_kept(service: Service, client: Client, tmp_path: Path) -> None:
+    service.prepare(LIST, page(artifact(CONTENT)))
+    service.prepare(FILE, Answer(200, b"\x01" + CONTENT[1:]))
+
+    with pytest.raises(CorruptedError, match="sha256"):
+        client.jobs.download("job_1", tmp_path)
+
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("name", ["../escaped", "/etc/escaped", "a/../../escaped", ""])
+def test_an_artifacts_name_never_leads_out_of_the_folder(
+    service: Service, client: Client, tmp_path: Path, name: str
+) -> None:
+    service.prepare(LIST, page(artifact(CONTENT, name=name)))
+
+    with pytest.raises(ServiceError, match="refusing"):
+        client.jobs.download("job_1", tmp_path)

@@ -1,0 +1,1 @@
+"""The part that computes: takes a job id, prunes a model, records what came of it."""

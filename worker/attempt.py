@@ -1,0 +1,112 @@
+"""One attempt at one job: everything it tells the database carries its number."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from db.errors import LeaseLostError
+from db.jobs import JobRepository
+from db.leases import Block
+from db.problem import Problem
+from db.session import Sessions
+from db.spec import PruneSpec
+from db.states import JobState, Phase
+from db.store import NewArtifact
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class Attempt:
+    """A claimed job. Each method is one transaction, safe to call from any thread."""
+
+    def __init__(
+        self, sessions: Sessions, job_id: str, number: int, spec: PruneSpec, lease: timedelta
+    ) -> None:
+        self._sessions, self._lease = sessions, lease
+        self.job_id, self.number, self.spec = job_id, number, spec
+
+    @classmethod
+    def claim(
+        cls, sessions: Sessions, job_id: str, worker: str, lease: timedelta
+    ) -> "Attempt | None":
+        """Take the job; None says that it is someone else's, or over."""
+        with sessions.begin() as session:
+            job = JobRepository(session, lease=lease).claim(job_id, worker)
+        return None if job is None else cls(sessions, job_id, job.attempt, job.spec, lease)
+
+    def status(self) -> JobState:
+        """Read where the job is; cheap enough to ask every second.
+
+        Raises:
+            LeaseLostError: another attempt holds the job.
+        """
+        with self._sessions() as session:
+            job = JobRepository(session).get(self.job_id)
+        if job.attempt != self.number:
+            raise LeaseLostError(self.job_id, self.number)
+        return job.status
+
+    def heartbeat(self) -> JobState:
+        """Renew the lease, once."""
+        with self._sessions.begin() as session:
+            return self._jobs(session).heartbeat(self.job_id, self.number)
+
+    def record(
+        self, phase: Phase, fraction: float, block: Block | None, report: dict[str, Any] | None
+    ) -> JobState:
+        """Write progress and a finished block's report; the answer says whether to stop."""
+
+        def write(jobs: JobRepository) -> JobState:
+            if block is not None and report is not None:
+                jobs.report_block(self.job_id, self.number, block[0], block[2], report)
+            return jobs.progress(
+                self.job_id, self.number, phase=phase, fraction=fraction, block=block
+            )
+
+        return self._persist(write)
+
+    def succeed(self, result: dict[str, Any], artifacts: Sequence[NewArtifact]) -> None:
+        """End the job with its metrics and files."""
+        self._persist(lambda jobs: jobs.succeed(self.job_id, self.number, result, artifacts))
+
+    def succeeded(self) -> bool:
+        """Whether the job ended well, by this attempt."""
+        try:
+            return self.status() is JobState.succeeded
+        except LeaseLostError:
+            return False
+
+    def fail(self, problem: Problem) -> None:
+        """End the job with what went wrong."""
+        self._persist(lambda jobs: jobs.fail(self.job_id, self.number, problem))
+
+    def let_go(self) -> None:
+        """Give the job back; one that was being cancelled ends as cancelled.
+
+        A no-op for an attempt that holds nothing any more.
+        """
+        with suppress(LeaseLostError):
+            self._persist(lambda jobs: jobs.yield_back(self.job_id, self.number))
+
+    def _jobs(self, session: Session) -> JobRepository:
+        return JobRepository(session, lease=self._lease)
+
+    def _persist(self, act: Callable[[JobRepository], T]) -> T:
+        """Write in one transaction; outlast a restart of the database as long as a lease lasts."""
+        deadline = time.monotonic() + self._lease.total_seconds()
+        while True:
+            try:
+                with self._sessions.begin() as session:
+                    return act(self._jobs(session))
+            except OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise
+                log.warning("job %s waits for the database: %s", self.job_id, error.orig)
+                time.sleep(1)

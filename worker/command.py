@@ -1,0 +1,126 @@
+"""``zpruner prune``: the engine alone, without a service."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from transformers.utils import logging as transformers_logging
+
+from db.errors import JobError, SpecRefusedError
+from db.spec import Dtype, MethodName, Propagation, PruneSpec, Scope
+from db.store import seal
+from worker.prune import Outcome, Step, prune
+from worker.pruning.errors import PruningError
+
+FAILED, USAGE = 1, 2
+
+people = Console(stderr=True, soft_wrap=True)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(name="prune")
+def command(
+    model: Annotated[str, typer.Argument(help="A Hugging Face id or a folder.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write; it must not exist yet.")],
+    dataset: Annotated[str, typer.Option(help="Calibration text: a name, an id or a file.")],
+    sparsity: Annotated[float, typer.Option(help="Share of each pruned matrix to zero.")],
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
+    method: Annotated[
+        MethodName, typer.Option(help="How weights are scored.")
+    ] = MethodName.zpruner,
+    scope: Annotated[Scope, typer.Option(help="Which weights compete.")] = Scope.matrix,
+    propagation: Annotated[
+        Propagation, typer.Option(help="One forward per block, or the published two.")
+    ] = Propagation.fused,
+    samples: Annotated[
+        int | None, typer.Option(help="Calibration windows; 128 by default.")
+    ] = None,
+    seq_len: Annotated[
+        int | None, typer.Option(help="Tokens per window; at most 2048 by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Which windows are drawn.")] = 0,
+    dtype: Annotated[Dtype, typer.Option(help="What the forward passes compute in.")] = Dtype.auto,
+    eval_dataset: Annotated[str | None, typer.Option(help="Text to measure perplexity on.")] = None,
+    eval_samples: Annotated[
+        int | None, typer.Option(help="Evaluation windows; all by default.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="What to compute on.")] = "auto",
+) -> None:
+    """Prune a model into a folder; the last line printed is one JSON object of figures."""
+    # Read before anything else is bound: exactly the parameters above.
+    given = {key: value for key, value in locals().items() if key not in {"out", "device"}}
+    try:
+        spec = PruneSpec(**given)
+        outcome = _prune_into(spec, out, device)
+    except ValidationError as error:
+        for fault in error.errors():
+            field = ".".join(str(part) for part in fault["loc"])
+            people.print(f"error: {field} {fault['input']!r}: {fault['msg']}", markup=False)
+        people.print("zpruner prune --help lists what each option takes", markup=False)
+        raise typer.Exit(USAGE) from None
+    except SpecRefusedError as error:
+        people.print(f"error: {error}", markup=False)
+        raise typer.Exit(USAGE) from None
+    except (JobError, PruningError) as error:
+        people.print(f"error: {error}", markup=False)
+        raise typer.Exit(FAILED) from None
+    sys.stdout.write(json.dumps(outcome.metrics) + "\n")
+
+
+def _prune_into(spec: PruneSpec, out: Path, device: str) -> Outcome:
+    """Prune beside ``out`` and rename at the end: what is half done is never found there."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SpecRefusedError(
+            "out", str(out), "out_exists", "it exists and is not empty", "Name a new folder."
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+        staged = Path(scratch) / "model"
+        staged.mkdir()
+        outcome = _follow(prune(spec, staged, model_roots=None, dataset_roots=None, device=device))
+        seal(staged)
+        os.replace(staged, out)
+    return outcome
+
+
+def _follow(steps: Generator[Step, None, Outcome]) -> Outcome:
+    """Show progress until the work is done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=people) as progress:
+        task = progress.add_task("starting", total=1.0)
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                progress.update(task, completed=1.0, description="done")
+                outcome: Outcome = end.value
+                return outcome
+            progress.update(task, completed=step.fraction, description=_words(step))
+
+
+def _words(step: Step) -> str:
+    if step.block is None:
+        return step.phase
+    index, total, _ = step.block
+    return f"{step.phase}, block {index + 1} of {total}"
+
+
+def main() -> Any:
+    """Run the command quietly: libraries' own bars would mix with ours."""
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    logging.basicConfig(level=logging.WARNING)
+    app(prog_name="zpruner prune")
+
+
+if __name__ == "__main__":
+    main()

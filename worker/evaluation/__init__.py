@@ -1,0 +1,1 @@
+"""How good a model is, and by which protocol that was measured."""

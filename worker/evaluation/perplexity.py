@@ -1,0 +1,33 @@
+"""How surprised a model is by a text."""
+
+import math
+import sys
+
+from torch import Tensor
+from torch.nn import functional
+
+_LARGEST_LOSS = math.log(sys.float_info.max)
+
+
+def token_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the cross-entropy of each target.
+
+    Args:
+        logits: ``[n, vocabulary]``, any float dtype; computed in fp32.
+        targets: ``[n]`` int64 ids.
+
+    Returns:
+        ``[n]`` fp32, in nats.
+    """
+    return functional.cross_entropy(logits.float(), targets, reduction="none")
+
+
+def perplexity(mean_loss: float) -> float:
+    """Return ``exp`` of the mean loss.
+
+    Raises:
+        ValueError: it is no finite number.
+    """
+    if not mean_loss < _LARGEST_LOSS:
+        raise ValueError(f"a mean loss of {mean_loss} has no perplexity")
+    return math.exp(mean_loss)

@@ -1,0 +1,50 @@
+"""Repairs what others left: unsent messages, jobs of lost workers."""
+
+import logging
+from collections.abc import Callable
+
+from db.jobs import JobRepository
+from db.models import Job
+from db.session import Sessions
+from db.store import ArtifactStore
+
+log = logging.getLogger(__name__)
+Push = Callable[[str], None]
+
+
+def relay(sessions: Sessions, push: Push) -> int:
+    """Push every queued job no worker has heard of, and return how many there were.
+
+    They are marked first, so that no lock is held while the broker is spoken to; a push that
+    fails is made again when the mark has aged.
+    """
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        ids = jobs.unpushed(100)
+        jobs.mark_pushed(ids)
+    for job_id in ids:
+        push(job_id)
+    return len(ids)
+
+
+def reap(sessions: Sessions, store: ArtifactStore) -> int:
+    """Take back every job whose worker fell silent, and return how many there were."""
+    with sessions.begin() as session:
+        released = JobRepository(session).release_expired()
+    for job in released:
+        clear(store, job)
+    return len(released)
+
+
+def release(sessions: Sessions, store: ArtifactStore, job_id: str, worker: str) -> None:
+    """Take a job back from a worker that is known to be dead."""
+    with sessions.begin() as session:
+        job = JobRepository(session).release_lost(job_id, worker)
+    if job is not None:
+        clear(store, job)
+
+
+def clear(store: ArtifactStore, job: Job) -> None:
+    """Delete what the lost attempt left; the row no longer lets it succeed."""
+    log.warning("job %s lost its worker in attempt %d: now %s", job.id, job.attempt, job.status)
+    store.withdraw(job.id, job.attempt)

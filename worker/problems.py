@@ -1,0 +1,66 @@
+"""The face of an error on a failed job: the document a refused request would get."""
+
+import errno
+import re
+
+from db.errors import SpecRefusedError
+from db.problem import FieldProblem, Problem
+from worker.pruning.errors import PruningError
+
+
+def problem_of(error: BaseException) -> Problem:
+    """Say what went wrong, and what to change where that is known."""
+    if isinstance(error, SpecRefusedError):
+        return _refused(error)
+    if isinstance(error, PruningError):
+        return _unpruned(error)
+    # By name: the glue must not import torch, whose own error this is on a GPU.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return _problem("out_of_memory", "Out of memory", str(error) or "memory ran out", MEMORY)
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return _problem("disk_full", "The disk is full", str(error), DISK)
+    return _unexpected(error)
+
+
+def overdue(limit_s: float) -> Problem:
+    """Say that the job took longer than it may."""
+    detail = f"The job was still running after {limit_s:g} seconds."
+    return _problem("time_limit", "The time limit was reached", detail, TIME)
+
+
+MEMORY = "Lower samples or seq_len, or give the worker more memory."
+DISK = "Free space in the data folder: a job needs about 2.2 times its model's size."
+TIME = "Lower samples, or raise ZPRUNER_JOB_TIMEOUT_S on the worker."
+LOG = "The worker's log holds the traceback under this job's id."
+
+
+def _refused(error: SpecRefusedError) -> Problem:
+    pointer = FieldProblem(pointer=f"/{error.field}", code=error.code, detail=str(error))
+    return Problem(
+        type=f"/problems/{error.code}",
+        title="The specification names something unusable",
+        status=422,
+        detail=str(error),
+        code=error.code,
+        hint=error.remedy,
+        errors=[pointer],
+    )
+
+
+def _unpruned(error: PruningError) -> Problem:
+    name = type(error).__name__.removesuffix("Error")
+    code = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+    return _problem(code, "The model cannot be pruned", str(error), status=422)
+
+
+def _unexpected(error: BaseException) -> Problem:
+    detail = f"The worker met an unexpected {type(error).__name__}."
+    return _problem("internal_error", "The worker failed", detail, LOG)
+
+
+def _problem(
+    code: str, title: str, detail: str, hint: str | None = None, status: int = 500
+) -> Problem:
+    return Problem(
+        type=f"/problems/{code}", title=title, status=status, detail=detail, code=code, hint=hint
+    )

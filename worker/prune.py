@@ -1,0 +1,231 @@
+"""The work of one job: sources in, a pruned Hugging Face folder with its numbers out."""
+
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from db.errors import SpecRefusedError
+from db.references import parse_dataset, parse_model
+from db.spec import PruneSpec
+from db.states import Phase
+from worker.evaluation.perplexity import perplexity, token_loss
+from worker.export.folder import export
+from worker.pruning.compute import compute_device, compute_dtype
+from worker.pruning.errors import NotFiniteError
+from worker.pruning.memory import peak_resident_bytes
+from worker.pruning.methods import get_method
+from worker.pruning.patterns import Unstructured
+from worker.pruning.pipeline import Recipe, Sweep
+from worker.pruning.report import BlockReport, SweepResult
+from worker.pruning.skeleton import Skeleton
+from worker.sources.datasets import Windows, calibration_windows, evaluation_windows, row_length
+from worker.sources.models import ModelFolder, fetch_model
+
+_LONGEST = 2048  # tokens; a config may promise far more than calibration gains from
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
+_SWEPT = 0.95  # share of the work that is done when all blocks are
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far the work is.
+
+    Attributes:
+        phase: the name of a ``Phase``.
+        fraction: share of all the work that is done.
+        block: index, total and name of the block just finished.
+        report: what was measured on that block, ready for JSON.
+    """
+
+    phase: str
+    fraction: float
+    block: tuple[int, int, str] | None = None
+    report: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the finished work measured, ready for JSON."""
+
+    metrics: dict[str, Any]
+
+
+def prune(
+    spec: PruneSpec,
+    out: Path,
+    *,
+    model_roots: Sequence[Path] | None,
+    dataset_roots: Sequence[Path] | None,
+    device: str = "auto",
+) -> Generator[Step, None, Outcome]:
+    """Prune the model that ``spec`` names into ``out``.
+
+    Args:
+        spec: what to do.
+        out: an existing empty folder; becomes a Hugging Face folder with ``report.json``.
+        model_roots: folders that local models may lie in; None for any.
+        dataset_roots: the same for datasets.
+        device: what to compute on; ``auto`` takes a GPU where there is one.
+
+    Yields:
+        A step at each change of phase and after each block.
+
+    Raises:
+        SpecRefusedError: a field names something that cannot be used.
+        PruningError: the model or its numbers do not allow it.
+    """
+    yield Step(Phase.resolving, 0.0)
+    model = fetch_model(parse_model(spec.model, spec.revision, model_roots))
+    yield Step(Phase.loading, 0.01)
+    place = compute_device(device)
+    skeleton = Skeleton.open(model.path, compute_dtype(spec.dtype, place), place)
+    calibration, evaluation = _windows(spec, model, skeleton, dataset_roots)
+    yield Step(Phase.calibrating, 0.02)
+    recipe = Recipe(
+        get_method(spec.method),
+        Unstructured(spec.sparsity, spec.scope.value),
+        spec.propagation.value,
+    )
+    sweep = Sweep(skeleton, recipe, calibration.ids, evaluation.ids, out, token_loss)
+    reports: list[BlockReport] = []
+    result = yield from _steps(sweep, reports)
+    yield Step(Phase.packaging, 0.99)
+    metrics = _metrics(result, reports, place)
+    report = {
+        "spec": spec.model_dump(mode="json"),
+        "model": {"name": model.name, "revision": model.revision},
+        "metrics": metrics,
+        "computed": _computed(skeleton, result),
+        "calibration": calibration.card,
+        "evaluation": evaluation.card,
+        "blocks": [block_json(block) for block in reports],
+    }
+    export(model.path, out, report)
+    return Outcome(metrics)
+
+
+def _steps(sweep: Sweep, reports: list[BlockReport]) -> Generator[Step, None, SweepResult]:
+    """Turn the sweep's block reports into steps, and collect them."""
+    blocks = sweep.run()
+    while True:
+        try:
+            block = next(blocks)
+        except StopIteration as end:
+            result: SweepResult = end.value
+            return result
+        reports.append(block)
+        done = (block.index + 1) / block.total
+        place = (block.index, block.total, block.name)
+        yield Step(Phase.pruning, 0.02 + (_SWEPT - 0.02) * done, place, block_json(block))
+        if block.index + 1 == block.total:
+            yield Step(Phase.evaluating, _SWEPT)
+
+
+def _windows(
+    spec: PruneSpec, model: ModelFolder, skeleton: Skeleton, roots: Sequence[Path] | None
+) -> tuple[Windows, Windows]:
+    """Return the calibration and the evaluation windows, both of the same length."""
+    dataset = parse_dataset(spec.dataset, roots)
+    own = parse_dataset(spec.eval_dataset, roots, "eval_dataset") if spec.eval_dataset else None
+    length = _window_length(spec, skeleton, row_length(dataset))
+    vocabulary = skeleton.model.config.get_text_config().vocab_size
+    tokenizer = _tokenizer(model.path)
+    calibration = calibration_windows(
+        dataset,
+        tokenizer,
+        samples=spec.samples,
+        seq_len=length,
+        seed=spec.seed,
+        vocab_size=vocabulary,
+        hold_out=own is None,
+    )
+    evaluation = evaluation_windows(
+        own or dataset,
+        tokenizer,
+        seq_len=length,
+        samples=spec.eval_samples,
+        vocab_size=vocabulary,
+        held_out_by=calibration if own is None else None,
+    )
+    return calibration, evaluation
+
+
+def _window_length(spec: PruneSpec, skeleton: Skeleton, row: int | None) -> int:
+    config = skeleton.model.config.get_text_config()
+    limit = getattr(config, "max_position_embeddings", None) or _LONGEST
+    length = spec.seq_len or row or min(_LONGEST, limit)
+    if length > limit:
+        raise SpecRefusedError(
+            "seq_len",
+            length,
+            "seq_len_too_long",
+            f"{spec.model} has {limit} positions",
+            f"Set seq_len to {limit} or less.",
+        )
+    return int(length)
+
+
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase | None:
+    """Return the folder's tokenizer, None where it has none: rows of token ids need none."""
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
+        return None
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+
+
+def _metrics(
+    result: SweepResult, blocks: Sequence[BlockReport], device: torch.device
+) -> dict[str, Any]:
+    zeros, weights = sum(b.zeros for b in blocks), sum(b.weights for b in blocks)
+    metrics = {
+        **_perplexities(result),
+        "sparsity": zeros / weights,
+        "zeros": zeros,
+        "weights": weights,
+        "coverage": weights / sum(b.parameters for b in blocks),
+        "prune_seconds": result.prune_seconds,
+        "evaluate_seconds": result.evaluate_seconds,
+        "peak_memory_bytes": peak_resident_bytes(),
+    }
+    if device.type == "cuda":
+        metrics["device_peak_memory_bytes"] = torch.cuda.max_memory_allocated(device)
+    return metrics
+
+
+def _perplexities(result: SweepResult) -> dict[str, float | None]:
+    if result.dense_loss is None or result.pruned_loss is None:
+        return {"dense_perplexity": None, "pruned_perplexity": None, "perplexity_ratio": None}
+    for name, loss in (("dense", result.dense_loss), ("pruned", result.pruned_loss)):
+        if not math.isfinite(loss):
+            raise NotFiniteError(f"the {name} model's evaluation loss")
+    dense, pruned = perplexity(result.dense_loss), perplexity(result.pruned_loss)
+    return {
+        "dense_perplexity": dense,
+        "pruned_perplexity": pruned,
+        "perplexity_ratio": pruned / dense,
+    }
+
+
+def _computed(skeleton: Skeleton, result: SweepResult) -> dict[str, str]:
+    """Say with what the figures were made."""
+    return {
+        "device": str(skeleton.device),
+        "dtype": str(skeleton.dtype).removeprefix("torch."),
+        "propagation": result.propagation,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+
+
+def block_json(block: BlockReport) -> dict[str, Any]:
+    """Return a block's report ready for JSON."""
+    return asdict(block) | {
+        "zeros": block.zeros,
+        "weights": block.weights,
+        "sparsity": block.zeros / block.weights,
+    }

@@ -1,0 +1,84 @@
+"""Run calibration batches through a block and prune its linear layers on the way."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+from greenlet import getcurrent, greenlet
+from torch import Tensor, nn
+
+from worker.pruning.linears import Linear
+from worker.pruning.moments import InputMoments
+
+Prune = Callable[[Linear, InputMoments], None]
+Forward = Callable[[int], object]
+
+
+def prune_reference(layers: Sequence[Linear], forward: Forward, batches: int, prune: Prune) -> None:
+    """Collect all inputs with the block still dense, then prune it whole.
+
+    The published protocol; the pruned block has to run once more to give the next one's input.
+
+    Args:
+        layers: the block's linear layers.
+        forward: runs batch i through the block.
+        batches: how many there are.
+        prune: prunes one layer by the moments of its inputs.
+    """
+    moments = [InputMoments() for _ in layers]
+
+    def collect(index: int, inputs: Tensor) -> None:
+        moments[index].add(inputs)
+
+    with _watched(layers, collect):
+        for batch in range(batches):
+            forward(batch)
+    for layer, moment in zip(layers, moments, strict=True):
+        prune(layer, moment)
+
+
+def prune_fused(layers: Sequence[Linear], forward: Forward, batches: int, prune: Prune) -> None:
+    """Prune each layer when its true input, from already pruned predecessors, is there.
+
+    One forward of every batch does everything. The batches run in step: each stops before a layer
+    until all have arrived there, then the layer is pruned and all go on. So the whole calibration
+    set meets at every layer, though only one batch computes at a time and only the states that
+    are live at that point are held. Batches that skip a layer, as with experts, do not hold up
+    the others. Arguments as in `prune_reference`.
+    """
+    leader = getcurrent()
+    pruned: set[int] = set()
+
+    def stop(index: int, inputs: Tensor) -> None:
+        if index not in pruned:
+            leader.switch((index, inputs))
+
+    with _watched(layers, stop):
+        runs = [greenlet(partial(forward, batch)) for batch in range(batches)]
+        stops = {run: run.switch() for run in runs}
+        while stops := {run: stop for run, stop in stops.items() if not run.dead}:
+            index = min(index for index, _ in stops.values())
+            arrived = [run for run, stop in stops.items() if stop[0] == index]
+            moments = InputMoments()
+            for run in arrived:
+                moments.add(stops.pop(run)[1])
+            prune(layers[index], moments)
+            pruned.add(index)
+            stops |= {run: run.switch() for run in arrived}
+    for index in sorted(set(range(len(layers))) - pruned):
+        prune(layers[index], InputMoments())
+
+
+@contextmanager
+def _watched(layers: Sequence[Linear], see: Callable[[int, Tensor], None]) -> Iterator[None]:
+    """Call ``see(i, inputs)`` before each forward of layer i."""
+
+    def hook(index: int) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        return lambda _module, args: see(index, args[0])
+
+    with ExitStack() as hooks:
+        for index, layer in enumerate(layers):
+            handle = layer.module.register_forward_pre_hook(hook(index))
+            hooks.callback(handle.remove)
+        yield

@@ -1,0 +1,115 @@
+"""A folder of safetensors files, read tensor by tensor."""
+
+import json
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from worker.pruning.errors import CheckpointError
+
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """Where one tensor lies."""
+
+    file: Path
+    offset: int
+    size_bytes: int
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+
+class Checkpoint:
+    """The tensors of a checkpoint by name.
+
+    Tensors are read with plain reads into fresh memory. A memory map would be as fast, but every
+    page it touched would count as this process's memory until the whole file is closed.
+    """
+
+    def __init__(self, tensors: dict[str, StoredTensor]) -> None:
+        self.tensors = tensors
+
+    @classmethod
+    def open(cls, folder: Path) -> "Checkpoint":
+        """Read the headers of all safetensors files in the folder, or of those its index names.
+
+        Raises:
+            CheckpointError: there are none, or one of them is damaged.
+        """
+        tensors: dict[str, StoredTensor] = {}
+        for file in _files(folder):
+            tensors.update(_header(file))
+        return cls(tensors)
+
+    def read(self, name: str) -> Tensor:
+        """Return one tensor, in the dtype it is stored in.
+
+        Raises:
+            CheckpointError: the file ends before the tensor does.
+        """
+        stored = self.tensors[name]
+        buffer = torch.empty(stored.size_bytes, dtype=torch.uint8)
+        with stored.file.open("rb", buffering=0) as file:
+            file.seek(stored.offset)
+            view = memoryview(buffer.numpy().data)
+            while view:
+                if not (count := file.readinto(view)):
+                    raise CheckpointError(f"{stored.file.name} ends inside tensor {name!r}")
+                view = view[count:]
+        return buffer.view(stored.dtype).view(stored.shape)
+
+    def size_bytes(self, names: Iterable[str]) -> int:
+        """Return how many bytes the named tensors take on disk."""
+        return sum(self.tensors[name].size_bytes for name in names)
+
+
+def _files(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        return [
+            folder / name
+            for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))
+        ]
+    if files := sorted(folder.glob("*.safetensors")):
+        return files
+    raise CheckpointError(f"{folder} holds no safetensors file")
+
+
+def _header(path: Path) -> dict[str, StoredTensor]:
+    """Return the tensors that one file's header lists (safetensors format, version 0.4 on)."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(length))
+    except (OSError, struct.error, ValueError) as error:
+        raise CheckpointError(f"{path.name} has no readable safetensors header: {error}") from error
+    header.pop("__metadata__", None)
+    return {name: _stored(path, 8 + length, name, entry) for name, entry in header.items()}
+
+
+def _stored(path: Path, start: int, name: str, entry: dict[str, list[int]]) -> StoredTensor:
+    begin, end = entry["data_offsets"]
+    dtype = _DTYPES.get(str(entry["dtype"]))
+    if dtype is None:
+        raise CheckpointError(
+            f"tensor {name!r} has dtype {entry['dtype']}, which is not a plain number format; "
+            "give the unquantised checkpoint"
+        )
+    return StoredTensor(path, start + begin, end - begin, dtype, tuple(entry["shape"]))

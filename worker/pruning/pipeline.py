@@ -1,0 +1,249 @@
+"""One sweep over a model: calibrate, prune, propagate, evaluate and write, block by block."""
+
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from worker.pruning.activations import Activations
+from worker.pruning.block_pruner import BlockPruner
+from worker.pruning.calibration import prune_fused, prune_reference
+from worker.pruning.entrance import Entrance
+from worker.pruning.exit import TokenLoss, mean_loss
+from worker.pruning.linears import linears
+from worker.pruning.memory import available_bytes
+from worker.pruning.methods import Method
+from worker.pruning.patterns import Pattern
+from worker.pruning.report import BlockReport, SweepResult
+from worker.pruning.shards import ShardWriter, grouped
+from worker.pruning.skeleton import Skeleton
+from worker.pruning.stopwatch import Stopwatch
+
+Propagation = Literal["fused", "reference"]
+
+# Activations beyond this go to scratch files: the page cache holds them while memory is free.
+_HELD_BYTES = 256 << 20
+_BATCH_TOKENS = {"cpu": 2048, "cuda": 16_384}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to prune.
+
+    Attributes:
+        method: how weights are scored.
+        pattern: which scores survive.
+        propagation: ``fused`` prunes each layer on its true input, in one forward per block;
+            ``reference`` is the published protocol of two.
+    """
+
+    method: Method
+    pattern: Pattern
+    propagation: Propagation = "fused"
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The hidden states that move through the model: calibration, dense and pruned evaluation."""
+
+    calibration: Activations
+    dense: Activations
+    pruned: Activations
+
+
+class Sweep:
+    """Prunes one model into one folder.
+
+    Memory holds two blocks (one in work, one read ahead) and the activations, never the model.
+    While a block is there the evaluation windows go through it as well, through its dense weights
+    and then through its pruned ones, so that one read of the checkpoint serves everything.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        recipe: Recipe,
+        calibration: Tensor,
+        evaluation: Tensor,
+        out: Path,
+        token_loss: TokenLoss,
+    ) -> None:
+        """Prepare; nothing is read or written yet.
+
+        Args:
+            skeleton: the model without its weights.
+            recipe: how to prune.
+            calibration: ``[windows, tokens]`` int64 ids that statistics are taken over.
+            evaluation: ``[windows, tokens]`` int64 ids to measure the loss on; may be empty.
+            out: an existing folder that gets the shards and their index.
+            token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
+        """
+        self._skeleton, self._recipe, self._token_loss = skeleton, recipe, token_loss
+        self._entrance = Entrance(skeleton)
+        self._calibration = _batches(calibration, skeleton.device)
+        self._evaluation = _batches(evaluation, skeleton.device)
+        self._total = len(skeleton.blocks)
+        inside = [f"{skeleton.block_name(index)}." for index in range(self._total)]
+        self._rest = grouped(skeleton.checkpoint, skeleton.weights.others(inside))
+        self._out, self._shards = out, ShardWriter(out, self._total + len(self._rest))
+        self._seconds = Stopwatch()
+        self._propagation = self._fitting_propagation()
+
+    @torch.no_grad()
+    def run(self) -> Generator[BlockReport, None, SweepResult]:
+        """Prune block after block in depth order.
+
+        A generator, so that the caller owns the pace: it reports progress, renews its lease, or
+        stops for a cancelled job between two blocks, and the core need not know of any of these.
+
+        Yields:
+            One report per block, after its shard is written.
+
+        Raises:
+            PruningError: the model or its numbers do not allow it.
+        """
+        with ExitStack() as stack:
+            streams = self._open_streams(stack)
+            with self._seconds("prune"), self._skeleton.filled_entrance():
+                self._entrance.learn_form()
+                self._entrance.embed(self._calibration, streams.calibration.append)
+                self._entrance.embed(self._evaluation, streams.dense.append)
+            for hidden in streams.dense:
+                streams.pruned.append(hidden)
+            for index, stored in self._blocks_read_ahead():
+                yield self._sweep_block(index, stored, streams)
+            with self._seconds("prune"):
+                self._write_rest()
+            with self._seconds("evaluate"):
+                dense, pruned = self._losses(streams)
+        return SweepResult(
+            dense_loss=dense,
+            pruned_loss=pruned,
+            propagation=self._propagation,
+            prune_seconds=self._seconds.seconds["prune"],
+            evaluate_seconds=self._seconds.seconds["evaluate"],
+        )
+
+    def _sweep_block(self, index: int, stored: dict[str, Tensor], streams: Streams) -> BlockReport:
+        name, before = self._skeleton.block_name(index), self._seconds.seconds["prune"]
+        pruner = BlockPruner(
+            name,
+            stored,
+            self._recipe.method,
+            self._recipe.pattern,
+            as_published=self._propagation == "reference",
+        )
+        with self._skeleton.filled_block(index, stored) as block:
+            with self._seconds("evaluate"):
+                self._advance(block, index, streams.dense)
+            with self._seconds("prune"):
+                self._prune(block, index, streams.calibration, pruner)
+            with self._seconds("evaluate"):
+                self._advance(block, index, streams.pruned)
+                error = _relative_distance(streams.pruned, streams.dense)
+        with self._seconds("prune"):
+            self._shards.write(index + 1, self._skeleton.stored_block(index, stored))
+        return BlockReport(
+            index=index,
+            total=self._total,
+            name=name,
+            layers=tuple(pruner.reports),
+            parameters=sum(value.numel() for value in stored.values()),
+            output_error=error,
+            prune_seconds=self._seconds.seconds["prune"] - before,
+        )
+
+    def _prune(
+        self, block: nn.Module, index: int, states: Activations, pruner: BlockPruner
+    ) -> None:
+        def forward(batch: int) -> Tensor:
+            return self._entrance.call(block, index, states[batch])
+
+        def advance(batch: int) -> None:
+            states[batch] = forward(batch)
+
+        if self._propagation == "fused":
+            prune_fused(linears(block), advance, len(states), pruner)
+        else:
+            prune_reference(linears(block), forward, len(states), pruner)
+            self._advance(block, index, states)
+            pruner.settle()
+
+    def _advance(self, block: nn.Module, index: int, states: Activations) -> None:
+        for batch, hidden in enumerate(states):
+            states[batch] = self._entrance.call(block, index, hidden)
+
+    def _blocks_read_ahead(self) -> Iterator[tuple[int, dict[str, Tensor]]]:
+        """Give each block's parameters while a thread reads those of the next one."""
+        with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
+            coming = reader.submit(self._skeleton.read_block, 0)
+            for index in range(self._total):
+                with self._seconds("prune"):
+                    stored = coming.result()
+                if index + 1 < self._total:
+                    coming = reader.submit(self._skeleton.read_block, index + 1)
+                yield index, stored
+                del stored
+
+    def _write_rest(self) -> None:
+        """Copy what belongs to no block as it stands."""
+        for number, names in enumerate(self._rest, self._total + 1):
+            read = self._skeleton.checkpoint.read
+            self._shards.write(number, {name: read(name) for name in names})
+        self._shards.finish()
+
+    def _losses(self, streams: Streams) -> tuple[float | None, float | None]:
+        if not self._evaluation:
+            return None, None
+        with self._skeleton.filled_exit():
+            dense, pruned = (
+                mean_loss(
+                    self._skeleton, self._entrance, states, self._evaluation, self._token_loss
+                )
+                for states in (streams.dense, streams.pruned)
+            )
+        return dense, pruned
+
+    def _open_streams(self, stack: ExitStack) -> Streams:
+        """Keep activations in memory, or in scratch files beside the output when they are many."""
+        config = self._skeleton.model.config.get_text_config()
+        tokens = sum(ids.numel() for ids in self._calibration + 2 * self._evaluation)
+        size = tokens * config.hidden_size * self._skeleton.dtype.itemsize
+        if size <= _HELD_BYTES:
+            return Streams(Activations(), Activations(), Activations())
+        return Streams(*(Activations(_scratch(stack, self._out)) for _ in range(3)))
+
+    def _fitting_propagation(self) -> Propagation:
+        """Fall back to ``reference`` where the states of one fused forward do not fit in memory."""
+        widest = max(layer.inputs for block in self._skeleton.blocks for layer in linears(block))
+        hidden = self._skeleton.model.config.get_text_config().hidden_size
+        tokens = sum(ids.numel() for ids in self._calibration)
+        needed = tokens * (widest + 2 * hidden) * self._skeleton.dtype.itemsize
+        fits = needed <= available_bytes(self._skeleton.device) / 2
+        return self._recipe.propagation if fits else "reference"
+
+
+def _scratch(stack: ExitStack, near: Path) -> Path:
+    return Path(stack.enter_context(TemporaryDirectory(prefix=".activations-", dir=near)))
+
+
+def _batches(windows: Tensor, device: torch.device) -> list[Tensor]:
+    """Split ``[windows, tokens]`` into batches that keep the device busy."""
+    if not len(windows):
+        return []
+    return list(torch.split(windows, max(1, _BATCH_TOKENS[device.type] // windows.shape[1])))
+
+
+def _relative_distance(states: Activations, truth: Activations) -> float | None:
+    """Return the norm of the difference over the norm of the truth."""
+    apart, size = 0.0, 0.0
+    for one, other in zip(states, truth, strict=True):
+        apart += float((one.float() - other.float()).square().sum())
+        size += float(other.float().square().sum())
+    return (apart / size) ** 0.5 if size else None

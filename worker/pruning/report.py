@@ -1,0 +1,73 @@
+"""What is said about a sweep while it runs and when it ends."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """What happened to one linear layer.
+
+    Attributes:
+        name: dotted path of its weight inside the block.
+        zeros: entries of the weight that are zero now.
+        weights: entries of the weight.
+        tokens: calibration tokens that reached it; at 0 it was scored by its magnitudes alone.
+    """
+
+    name: str
+    zeros: int
+    weights: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class BlockReport:
+    """What happened to one decoder block.
+
+    Attributes:
+        index: its place, from 0.
+        total: how many blocks there are.
+        name: dotted path in the model.
+        layers: its pruned linear layers.
+        parameters: all its parameters, so that what was left alone shows.
+        output_error: how far the evaluation text's hidden state is from the dense model's after
+            this block, relative to the dense one; None without evaluation.
+        prune_seconds: calibration, pruning and writing.
+    """
+
+    index: int
+    total: int
+    name: str
+    layers: tuple[LayerReport, ...]
+    parameters: int
+    output_error: float | None
+    prune_seconds: float
+
+    @property
+    def zeros(self) -> int:
+        """Zero entries of the pruned weights."""
+        return sum(layer.zeros for layer in self.layers)
+
+    @property
+    def weights(self) -> int:
+        """Entries of the pruned weights."""
+        return sum(layer.weights for layer in self.layers)
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What came of a sweep.
+
+    Attributes:
+        dense_loss, pruned_loss: mean loss per token; None without evaluation windows.
+        propagation: what was really done; a calibration set that does not fit in memory falls
+            back from ``fused`` to ``reference``.
+        prune_seconds: loading, calibrating, pruning and writing, without evaluation.
+        evaluate_seconds: running the evaluation windows through both models.
+    """
+
+    dense_loss: float | None
+    pruned_loss: float | None
+    propagation: str
+    prune_seconds: float
+    evaluate_seconds: float

@@ -1,0 +1,151 @@
+"""A model without its weights: its code runs, and its parts are filled when they are needed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+from worker.pruning.blocks import find_blocks
+from worker.pruning.checkpoint import Checkpoint
+from worker.pruning.errors import UnsupportedModelError
+from worker.pruning.weights import Weights
+
+
+class Skeleton:
+    """A decoder built on the ``meta`` device, with the weights it would load.
+
+    Attributes:
+        model: the whole model; all parameters are on ``meta`` unless a part is filled.
+        checkpoint: the stored tensors.
+        weights: the same under the model's parameter names.
+        prefix: the name of the list of decoder blocks, such as ``model.layers``.
+        blocks: that list.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        checkpoint: Checkpoint,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self.model, self.checkpoint = model, checkpoint
+        self.dtype, self.device = dtype, device
+        self.weights = Weights(model, checkpoint)
+        self.prefix, self.blocks = find_blocks(model)
+
+    @classmethod
+    def open(cls, folder: Path, dtype: torch.dtype, device: torch.device) -> "Skeleton":
+        """Build the model that the folder's config describes, to compute in ``dtype``.
+
+        Raises:
+            UnsupportedModelError: transformers has no decoder for this config.
+            CheckpointError: the weights are damaged or incomplete.
+        """
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        try:
+            with torch.device("meta"):
+                model = AutoModelForCausalLM.from_config(
+                    config, dtype=dtype, trust_remote_code=False
+                )
+        except ValueError as error:
+            raise UnsupportedModelError(
+                f"transformers has no decoder for model type {config.model_type!r}"
+            ) from error
+        model.eval().requires_grad_(False)
+        model.config.use_cache = False
+        _fill_computed_buffers(model, device)
+        return cls(model, Checkpoint.open(folder), dtype, device)
+
+    def block_name(self, index: int) -> str:
+        """Return the dotted name of one block."""
+        return f"{self.prefix}.{index}"
+
+    def read_block(self, index: int) -> dict[str, Tensor]:
+        """Read a block's parameters, named inside the block, in their stored dtype."""
+        prefix = f"{self.block_name(index)}."
+        loaded = self.weights.load(lambda name: name.startswith(prefix))
+        return {name.removeprefix(prefix): value for name, value in loaded.items()}
+
+    def stored_block(self, index: int, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return a block's parameters under the names and in the layout they were read from."""
+        prefix = f"{self.block_name(index)}."
+        return self.weights.stored({prefix + name: value for name, value in parameters.items()})
+
+    @contextmanager
+    def filled_block(self, index: int, parameters: dict[str, Tensor]) -> Iterator[nn.Module]:
+        """Lend block ``index`` with its parameters, as copies in the dtype it computes in."""
+        block = self.blocks[index]
+        with _filled(block, parameters, self.device):
+            yield block
+
+    @contextmanager
+    def filled_entrance(self) -> Iterator[None]:
+        """Fill what runs before and between the blocks: all but a head of its own."""
+        with self._filled_outside(self.model.get_output_embeddings()):
+            yield
+
+    @contextmanager
+    def filled_exit(self) -> Iterator[None]:
+        """Fill what runs after the blocks: all but input embeddings of their own."""
+        with self._filled_outside(self.model.get_input_embeddings()):
+            yield
+
+    @contextmanager
+    def _filled_outside(self, spared: nn.Module | None) -> Iterator[None]:
+        """Fill all parameters outside the blocks but those that only ``spared`` holds."""
+        spared_name = next((name for name, m in self.model.named_modules() if m is spared), None)
+        tied = {name for pair in self.model.all_tied_weights_keys.items() for name in pair}
+
+        def wanted(name: str) -> bool:
+            if name.startswith(f"{self.prefix}."):
+                return False
+            return name in tied or spared_name is None or not name.startswith(f"{spared_name}.")
+
+        with _filled(self.model, self.weights.load(wanted), self.device):
+            self.model.tie_weights()
+            yield
+        self.model.tie_weights()
+
+
+@contextmanager
+def _filled(module: nn.Module, values: dict[str, Tensor], device: torch.device) -> Iterator[None]:
+    """Put values in place of meta tensors, and take them out again."""
+    empty = {name: value for name, value in module.state_dict().items() if name in values}
+    placed = {name: value.to(device, empty[name].dtype) for name, value in values.items()}
+    module.load_state_dict(placed, strict=False, assign=True)
+    try:
+        yield
+    finally:
+        module.load_state_dict(empty, strict=False, assign=True)
+
+
+def _fill_computed_buffers(model: PreTrainedModel, device: torch.device) -> None:
+    """Compute the buffers that no checkpoint stores, such as rotary frequencies.
+
+    transformers itself builds models on ``meta``, so each family's ``_init_weights`` can compute
+    its buffers afresh; on parameters, which stay on ``meta``, it does nothing.
+    """
+    stored = model.state_dict().keys()
+    for owner_name, module in model.named_modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if f"{owner_name}.{name}".lstrip(".") not in stored:
+                setattr(module, name, torch.empty_like(buffer, device="cpu"))
+    _clear_flags(model)
+    model.initialize_weights()
+    _to_device(model, device)
+
+
+def _clear_flags(model: PreTrainedModel) -> None:
+    for module in model.modules():
+        module.__dict__.pop("_is_hf_initialized", None)
+
+
+def _to_device(model: nn.Module, device: torch.device) -> None:
+    for module in model.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if not buffer.is_meta:
+                setattr(module, name, buffer.to(device))

@@ -1,0 +1,174 @@
+"""The glue: one job, from claim to verdict."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from db.errors import LeaseLostError
+from db.session import Sessions
+from db.spec import PruneSpec
+from db.states import JobState, Phase
+from db.store import ArtifactStore
+from worker.attempt import Attempt
+from worker.problems import overdue, problem_of
+from worker.settings import WorkerSettings
+from worker.watch import Reason, Stopped, Watch
+
+log = logging.getLogger(__name__)
+GAVE_UP = 75  # EX_TEMPFAIL: the process ended itself because its work would not
+
+
+class Step(Protocol):
+    """How far the work is."""
+
+    @property
+    def phase(self) -> str:
+        """The name of a ``Phase``."""
+
+    @property
+    def fraction(self) -> float:
+        """Share of all the work that is done."""
+
+    @property
+    def block(self) -> tuple[int, int, str] | None:
+        """Index, total and name of the block just finished."""
+
+    @property
+    def report(self) -> dict[str, Any] | None:
+        """What was measured on that block."""
+
+
+class Outcome(Protocol):
+    """What the finished work measured."""
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Figures by name."""
+
+
+class Prune(Protocol):
+    """The work itself."""
+
+    def __call__(
+        self,
+        spec: PruneSpec,
+        out: Path,
+        *,
+        model_roots: Sequence[Path] | None,
+        dataset_roots: Sequence[Path] | None,
+        device: str,
+    ) -> Generator[Step, None, Outcome]:
+        """Write into ``out``, yield each step, return the outcome."""
+
+
+def leave() -> None:
+    """End this process from whichever thread calls."""
+    logging.shutdown()
+    os._exit(GAVE_UP)
+
+
+class Runner:
+    """Runs jobs on one worker. ``stopping`` makes it give its job back."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        store: ArtifactStore,
+        prune: Prune,
+        settings: WorkerSettings,
+        *,
+        worker: str,
+        stopping: threading.Event | None = None,
+        leave: Callable[[], None] = leave,
+    ) -> None:
+        self._sessions, self._store, self._prune = sessions, store, prune
+        self._settings, self._worker, self._leave = settings, worker, leave
+        self._stopping = stopping or threading.Event()
+
+    def run(self, job_id: str) -> None:
+        """Claim the job, prune, record what came of it.
+
+        A job that another worker holds, or that is over, is left alone, so a message delivered
+        twice does no harm.
+        """
+        lease = self._settings.lease
+        attempt = Attempt.claim(self._sessions, job_id, self._worker, lease)
+        if attempt is None:
+            log.info("job %s is not for this worker", job_id)
+            return
+        try:
+            self._work(attempt)
+        except Stopped as stopped:
+            self._settle(attempt, stopped.reason)
+        except LeaseLostError:
+            self._settle(attempt, Reason.lost)
+        except Exception as error:
+            log.exception("job %s failed in attempt %d", job_id, attempt.number)
+            self._fail(attempt, error)
+
+    def _work(self, attempt: Attempt) -> None:
+        staged = self._store.stage(attempt.job_id, attempt.number)
+        with Watch(attempt, self._settings, self._stopping, self._cut(attempt)) as watch:
+            metrics = self._drive(attempt, watch, staged)
+            watch.check()
+            artifacts = self._store.publish(staged, attempt.job_id)
+            attempt.succeed(metrics, artifacts)
+        self._store.keep_only(attempt.job_id, attempt.number)
+
+    def _drive(self, attempt: Attempt, watch: Watch, staged: Path) -> dict[str, Any]:
+        """Pull the work along step by step and return its metrics."""
+        with closing(self._begin(attempt.spec, staged)) as steps:
+            while True:
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    outcome: Outcome = end.value
+                    return outcome.metrics
+                phase = Phase(step.phase)
+                status = attempt.record(phase, step.fraction, step.block, step.report)
+                if status is JobState.cancelling:
+                    raise Stopped(Reason.cancelled)
+                watch.check()
+
+    def _begin(self, spec: PruneSpec, staged: Path) -> Generator[Step, None, Outcome]:
+        return self._prune(
+            spec,
+            staged,
+            model_roots=self._settings.model_roots,
+            dataset_roots=self._settings.dataset_roots,
+            device=self._settings.device,
+        )
+
+    def _settle(self, attempt: Attempt, reason: Reason) -> None:
+        log.info("job %s stops in attempt %d: %s", attempt.job_id, attempt.number, reason)
+        if reason is Reason.overdue:
+            with suppress(LeaseLostError):
+                attempt.fail(overdue(self._settings.job_timeout_s))
+        else:
+            attempt.let_go()
+        self._clear(attempt)
+
+    def _fail(self, attempt: Attempt, error: Exception) -> None:
+        with suppress(LeaseLostError):
+            attempt.fail(problem_of(error))
+        self._clear(attempt)
+
+    def _clear(self, attempt: Attempt) -> None:
+        """Delete the attempt's files, unless it succeeded while someone wanted it to end."""
+        if not attempt.succeeded():
+            self._store.withdraw(attempt.job_id, attempt.number)
+
+    def _cut(self, attempt: Attempt) -> Callable[[Reason], None]:
+        """Return what ends work that did not stop in time: settle for it, and leave."""
+
+        def cut(reason: Reason) -> None:
+            try:
+                self._settle(attempt, reason)
+            finally:
+                self._leave()
+
+        return cut

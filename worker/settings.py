@@ -1,0 +1,24 @@
+"""What a worker can be told, beside what both sides share."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from db.settings import Settings
+
+
+class WorkerSettings(Settings):
+    """Adds the worker's own to the shared settings."""
+
+    device: str = "auto"
+    lease_s: float = Field(default=60, gt=0)
+    reap_every_s: float = Field(default=10, gt=0)
+    relay_every_s: float = Field(default=1, gt=0)
+    job_timeout_s: float = Field(default=6 * 3600, gt=0)
+    cancel_grace_s: float = Field(default=2, ge=0)
+    yield_grace_s: float = Field(default=45, ge=0)
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a silent worker keeps its job."""
+        return timedelta(seconds=self.lease_s)

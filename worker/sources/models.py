@@ -1,0 +1,149 @@
+"""Models: a folder of safetensors with its config, from the hub or from this machine."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from glob import escape
+from pathlib import Path
+
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import OfflineModeIsEnabled
+
+from db.errors import SpecRefusedError
+from db.references import HubRepo, LocalPath, ModelReference, require_safetensors
+from worker.sources import hub
+from worker.sources.checkpoints import INDEX, check_weights, shards
+from worker.sources.configs import check_configs
+from worker.sources.progress import OnProgress, bar
+
+TEXTS = (".json", ".txt", ".model", ".jinja", ".tiktoken")
+"""Configuration and tokenizers. Never ``.bin`` or ``.py``: reading those can run code."""
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model on disk that was found fit to be read.
+
+    Attributes:
+        path: the folder.
+        name: what the caller named it.
+        revision: the commit it was pinned to; None for a local folder.
+    """
+
+    path: Path
+    name: str
+    revision: str | None = None
+
+
+def fetch_model(
+    reference: ModelReference,
+    *,
+    cache_dir: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> ModelFolder:
+    """Bring a model to this machine and look at everything that can be wrong with its files.
+
+    No weight is loaded and no code of the repository runs. A download that broke goes on where
+    it stopped: inside a file while this call lasts, file by file from one call to the next.
+
+    Args:
+        reference: what ``parse_model`` returned.
+        cache_dir: where downloads are kept; the hub client's own cache by default.
+        on_progress: called with bytes done and bytes in all, from several threads.
+
+    Raises:
+        SpecRefusedError: the model cannot be had, or must not be used.
+    """
+    match reference:
+        case LocalPath(path, name):
+            return _checked(ModelFolder(path, name))
+        case HubRepo():
+            return _checked(_download(_Repo(reference, cache_dir), on_progress))
+
+
+@dataclass(frozen=True)
+class _Repo:
+    reference: HubRepo
+    cache_dir: Path | None
+
+    def files(self) -> tuple[str, dict[str, int]]:
+        """Return the commit that the revision is now, and its top files with their sizes."""
+        asked, wanted = self.reference.id, self.reference.revision
+        with hub.refusals("model", asked, wanted):
+            try:
+                info = HfApi().model_info(
+                    asked, revision=wanted, timeout=hub.LOOKUP_TIMEOUT_S, files_metadata=True
+                )
+            except OfflineModeIsEnabled:
+                return self._cached_files()
+        if info.sha is None:
+            raise SpecRefusedError(
+                "model", asked, "hub_unreachable", "the hub told no commit", hub.RETRY
+            )
+        sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+        return info.sha, {name: size for name, size in sizes.items() if "/" not in name}
+
+    def get(self, commit: str, names: Sequence[str], on_progress: Callable[[int], None]) -> Path:
+        """Download the named files of a commit; those already here are not asked for again."""
+        with hub.refusals("model", self.reference.id, self.reference.revision):
+            folder = snapshot_download(
+                self.reference.id,
+                revision=commit,
+                cache_dir=self.cache_dir,
+                allow_patterns=[escape(name) for name in names],
+                tqdm_class=bar(on_progress),
+            )
+        return Path(folder)
+
+    def _cached_files(self) -> tuple[str, dict[str, int]]:
+        """Answer from the cache: the operator set HF_HUB_OFFLINE."""
+        folder = Path(
+            snapshot_download(
+                self.reference.id,
+                revision=self.reference.revision,
+                cache_dir=self.cache_dir,
+                local_files_only=True,
+                allow_patterns="config.json",
+            )
+        )
+        return folder.name, {entry.name: entry.stat().st_size for entry in folder.iterdir()}
+
+
+def _download(repo: _Repo, on_progress: OnProgress | None) -> ModelFolder:
+    """Get the small files first: most refusals need no weights."""
+    name = repo.reference.id
+    commit, sizes = repo.files()
+    require_safetensors(sizes, "model", name)
+    folder = repo.get(commit, [file for file in sizes if file.endswith(TEXTS)], lambda done: None)
+    check_configs(folder, name)
+    weights = _weights(folder, name, sizes)
+    total = sum(sizes[file] for file in weights)
+    report = on_progress or (lambda done, of: None)
+    repo.get(commit, weights, lambda done: report(min(done, total), total))
+    report(total, total)
+    return ModelFolder(folder, name, commit)
+
+
+def _weights(folder: Path, name: str, sizes: dict[str, int]) -> list[str]:
+    """Choose the files that hold the model; some repositories hold it twice."""
+    if INDEX in sizes:
+        return shards(folder, name, sizes)
+    if "model.safetensors" in sizes:
+        return ["model.safetensors"]
+    return [file for file in sizes if file.endswith(".safetensors")]
+
+
+def _checked(model: ModelFolder) -> ModelFolder:
+    try:
+        require_safetensors(os.listdir(model.path), "model", model.name)
+        check_configs(model.path, model.name)
+        check_weights(model.path, model.name)
+    except OSError as error:
+        raise SpecRefusedError(
+            "model",
+            model.name,
+            "unreadable_model",
+            f"its files cannot be read ({error.strerror})",
+            "Give the worker the right to read them, or name another model.",
+        ) from error
+    return model

@@ -1,0 +1,159 @@
+"""Text read from the hub as a stream; no dataset is downloaded whole, no script is run."""
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+from datasets import DatasetBuilder, disable_progress_bars, load_dataset_builder
+from datasets.exceptions import DatasetsError
+from huggingface_hub import HfApi
+
+from db.errors import SpecRefusedError
+from worker.sources import hub
+from worker.sources.catalog import HubText
+from worker.sources.documents import Part, Text, every_tenth
+
+MAX_CHARACTERS = 16 << 20
+"""How much of a dataset's beginning is read; of one that single documents are drawn from, four
+times as much, as only the few long ones are of use."""
+
+COLUMNS = ("text", "sentence", "content", "document")
+FORMATS = ("parquet", "json")
+DATA = "Name a dataset of Parquet or JSONL files with a column of text."
+
+
+def stream(source: HubText, name: str, part: Part, *, field: str, hold_out: bool) -> Text:
+    """Read the beginning of one part of a dataset on the hub.
+
+    Its test split, or else its validation split, is for evaluation. Where it has neither, every
+    tenth document is held out.
+
+    Raises:
+        SpecRefusedError: the dataset cannot be had, or holds no text.
+    """
+    disable_progress_bars()
+    asked = _Asked(field, name)
+    with hub.refusals(field, name, source.revision), asked.refusals():
+        repo, commit = _pin(source, asked)
+        splits = _open(source, asked, repo, commit).as_streaming_dataset()
+        split, shares = _choose(list(splits), part, hold_out)
+        documents = list(_documents(source, asked, splits[split], part))
+    if shares:
+        documents = every_tenth(documents, part)
+        split = f"{split}, {'every tenth' if part == 'evaluation' else 'nine of ten'}"
+    if not any(map(str.strip, documents)):
+        raise asked.refused(f"its split {split} holds no text", DATA)
+    return Text(
+        documents,
+        split,
+        joiner=source.joiner,
+        revision=commit,
+        draws=source.draws,
+        max_windows=source.eval_windows,
+    )
+
+
+class _Asked:
+    """What the caller named, for refusals to name it again."""
+
+    def __init__(self, field: str, name: str) -> None:
+        self.field, self.name = field, name
+
+    def refused(self, reason: str, remedy: str, code: str = "unreadable_dataset") -> Exception:
+        return SpecRefusedError(self.field, self.name, code, reason, remedy)
+
+    @contextmanager
+    def refusals(self) -> Iterator[None]:
+        """Turn what the reader raises into a refusal; a lost connection is not its fault."""
+        try:
+            yield
+        except ConnectionError as error:
+            raise self.refused(_first_line(error), hub.RETRY, "hub_unreachable") from error
+        except (DatasetsError, FileNotFoundError, RuntimeError) as error:
+            raise self.refused(_first_line(error), DATA) from error
+        except (ValueError, KeyError, TypeError, EOFError, zlib.error) as error:
+            reason = f"its files cannot be read ({type(error).__name__}: {_first_line(error)})"
+            raise self.refused(reason, DATA) from error
+
+
+def _pin(source: HubText, asked: _Asked) -> tuple[str, str]:
+    """Return the repository's present id and the commit to read."""
+    info = HfApi().dataset_info(source.repo, revision=source.revision, timeout=hub.LOOKUP_TIMEOUT_S)
+    # Without an owner, or below "buckets", the library reads other places than a repository.
+    if "/" not in info.id or info.id.startswith("buckets/") or info.sha is None:
+        raise asked.refused("it is no dataset repository", "Write org/name.", "invalid_name")
+    return info.id, info.sha
+
+
+def _open(source: HubText, asked: _Asked, repo: str, commit: str) -> DatasetBuilder:
+    root = f"hf://datasets/{repo}"
+    files = {split: [file] for split, file in source.files.items()} if source.files else None
+    try:
+        builder = load_dataset_builder(root, source.config, data_files=files, revision=commit)
+    except ValueError as error:
+        raise _without_config(source, asked, error) from error
+    if type(builder).__module__.rpartition(".")[2] not in FORMATS:
+        reason = f"its files are read by {type(builder).__name__}, not as Parquet or JSONL"
+        raise asked.refused(reason, DATA)
+    # A dataset card may name files anywhere, on this machine too.
+    for file in (file for files in builder.config.data_files.values() for file in files):
+        if not str(file).startswith(f"{root}@{commit}/"):
+            raise asked.refused(f"it names {file}, which is outside of the repository", DATA)
+    return builder
+
+
+def _without_config(source: HubText, asked: _Asked, error: ValueError) -> Exception:
+    text = str(error)
+    if "onfig" not in text or "[" not in text:
+        return error
+    offered = text[text.index("[") + 1 : text.index("]")].replace("'", "")
+    if source.config is None:
+        reason = "it has several configurations"
+    else:
+        reason = f"it has no configuration {source.config!r}"
+    remedy = f"Write {source.repo}:CONFIG with one of {offered}."
+    return asked.refused(reason, remedy, "dataset_config")
+
+
+def _choose(splits: list[str], part: Part, hold_out: bool) -> tuple[str, bool]:
+    """Return the split for a part, and whether both parts have to share it."""
+    held_out = next((name for name in ("test", "validation", "dev") if name in splits), None)
+    others = [name for name in splits if name not in {"test", "validation", "dev"}]
+    calibration = "train" if "train" in splits else (others or splits)[0]
+    if part == "evaluation" and held_out and held_out != calibration:
+        return held_out, False
+    return calibration, hold_out and held_out in {None, calibration}
+
+
+def _documents(
+    source: HubText, asked: _Asked, rows: Iterable[Mapping[str, Any]], part: Part
+) -> Iterator[str]:
+    if part == "evaluation" and source.eval_documents is not None:
+        rows = islice(rows, source.eval_documents)
+    left = MAX_CHARACTERS * (4 if source.draws else 1)
+    column = source.column
+    for row in rows:
+        column = column or _column(row, asked)
+        text = row.get(column)
+        if text is None:
+            continue
+        if not isinstance(text, str):
+            raise asked.refused(f"its column {column} holds no text", DATA)
+        yield text
+        left -= len(text) + len(source.joiner)
+        if left < 0:
+            return
+
+
+def _column(row: Mapping[str, Any], asked: _Asked) -> str:
+    holding_text = [name for name, value in row.items() if isinstance(value, str)]
+    known = [name for name in COLUMNS if name in row]
+    if found := known or (holding_text if len(holding_text) == 1 else []):
+        return found[0]
+    raise asked.refused(f"none of its columns {', '.join(row)} is known as its text", DATA)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0][:300]

@@ -1,0 +1,5 @@
+"""``python -m zpruner`` is ``zpruner``."""
+
+from zpruner.cli import main
+
+main()

@@ -1,0 +1,194 @@
+"""The command line. Answers go to standard output, everything for people to standard error."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from zpruner.client import Client
+from zpruner.models import Job
+from zpruner.screen import following, summary
+from zpruner.transport import ProblemError, ServiceError
+
+OK, JOB_FAILED, USAGE, CANCELLED, EXPIRED = 0, 1, 2, 4, 5
+AUTH, NOT_FOUND, SERVICE, TIMED_OUT, INTERRUPTED = 6, 7, 8, 124, 130
+EXITS = {"succeeded": OK, "failed": JOB_FAILED, "cancelled": CANCELLED, "expired": EXPIRED}
+REFUSALS = {400: USAGE, 401: AUTH, 403: AUTH, 404: NOT_FOUND, 409: USAGE, 422: USAGE}
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
+JobArgument = Annotated[str, typer.Argument(help="A job's id.")]
+TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="Seconds to wait at most.")]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+people = Console(stderr=True, soft_wrap=True)
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+@app.callback()
+def root() -> None:
+    """Prune large language models as jobs. ZPRUNER_URL names the service."""
+
+
+@app.command()
+def submit(
+    model: Annotated[str, typer.Argument(help="A Hugging Face id, or local:FOLDER.")],
+    sparsity: Annotated[float, typer.Option(help="Share of weights to remove.")],
+    dataset: Annotated[str, typer.Option(help="Calibration text.")],
+    revision: str | None = None,
+    method: str | None = None,
+    scope: str | None = None,
+    propagation: str | None = None,
+    samples: int | None = None,
+    seq_len: int | None = None,
+    seed: int | None = None,
+    dtype: str | None = None,
+    eval_dataset: str | None = None,
+    eval_samples: int | None = None,
+    name: str | None = None,
+    wait: Annotated[bool, typer.Option(help="Follow the job until it ends.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Submit a job; its id is printed."""
+    # Read before anything else is bound: exactly the parameters above.
+    given = {key: value for key, value in locals().items() if value is not None}
+    spec = {key: value for key, value in given.items() if key not in {"wait", "as_json"}}
+    with _service() as client:
+        job = client.jobs.create(**spec)
+        for warning in job.warnings:
+            people.print(f"warning: {warning}", markup=False)
+        if wait:
+            people.print(job.id, markup=False)
+            _follow(client, job.id, None, as_json)
+        _say(job, as_json, lambda: job.id)
+
+
+@app.command(name="wait")
+def wait_for(
+    job_id: JobArgument, timeout: TimeoutOption = None, as_json: JsonOption = False
+) -> None:
+    """Follow a job until it ends; the exit code says how it did."""
+    with _service() as client:
+        _follow(client, job_id, timeout, as_json)
+
+
+@app.command(name="ls")
+def list_jobs(status: str | None = None, limit: int = 20, as_json: JsonOption = False) -> None:
+    """List jobs, newest first."""
+    with _service() as client:
+        jobs = client.jobs.list(status=status, limit=limit)
+    if as_json:
+        _print_json([job.model_dump(mode="json") for job in jobs])
+        return
+    table = Table("id", "status", "progress", "model", "sparsity", "created", box=None)
+    for job in jobs:
+        what = str(job.spec.get("model")), str(job.spec.get("sparsity"))
+        table.add_row(
+            job.id, job.status, f"{job.progress.fraction:.0%}", *what, f"{job.created_at:%F %T}"
+        )
+    Console(soft_wrap=True).print(table)
+
+
+@app.command()
+def get(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Show one job."""
+    with _service() as client:
+        job = client.jobs.get(job_id)
+    _say(job, as_json, lambda: summary(job))
+
+
+@app.command()
+def cancel(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Cancel a job."""
+    with _service() as client:
+        job = client.jobs.cancel(job_id)
+    _say(job, as_json, lambda: job.status)
+
+
+@app.command()
+def download(
+    job_id: JobArgument,
+    folder: Annotated[Path, typer.Argument(help="Where to put the files.")] = Path("."),
+    as_json: JsonOption = False,
+) -> None:
+    """Download a job's files and verify each; run it again to resume."""
+    with _service() as client:
+        paths = [str(path) for path in client.jobs.download(job_id, folder)]
+    if as_json:
+        _print_json(paths)
+    else:
+        typer.echo("\n".join(paths))
+
+
+@app.command(context_settings=PASSED_ON)
+def serve(context: typer.Context) -> None:
+    """Run the whole service on this machine; --help shows how."""
+    needs = ("sqlalchemy", "fastapi", "uvicorn", "celery", "torch")
+    _become("zpruner.serve", context.args, needs, "embedded")
+
+
+@app.command(context_settings=PASSED_ON)
+def prune(context: typer.Context) -> None:
+    """Prune a model without a service; --help shows how."""
+    _become("worker.command", context.args, ("torch", "transformers"), "worker")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _follow(client: Client, job_id: str, timeout: float | None, as_json: bool) -> NoReturn:
+    """Wait with a progress bar; the job goes on whatever happens here."""
+    try:
+        with following(people) as show:
+            job = client.jobs.wait(job_id, timeout_s=timeout, on_change=show)
+    except TimeoutError as error:
+        people.print(str(error), markup=False)
+        raise typer.Exit(TIMED_OUT) from None
+    _say(job, as_json, lambda: summary(job))
+    raise typer.Exit(EXITS.get(job.status, SERVICE))
+
+
+@contextmanager
+def _service() -> Iterator[Client]:
+    """Open a client; turn what goes wrong into words and an exit code."""
+    try:
+        with Client() as client:
+            yield client
+    except ProblemError as error:
+        people.print(str(error), markup=False)
+        raise typer.Exit(REFUSALS.get(error.problem.status, SERVICE)) from None
+    except ServiceError as error:
+        people.print(str(error), markup=False)
+        raise typer.Exit(SERVICE) from None
+    except KeyboardInterrupt:
+        people.print("interrupted; a submitted job goes on")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _become(module: str, arguments: list[str], needs: tuple[str, ...], extra: str) -> NoReturn:
+    """Replace this process by a module that needs more than a client has."""
+    if missing := [name for name in needs if find_spec(name) is None]:
+        people.print(
+            f"{', '.join(missing)} not installed: pip install 'zpruner[{extra}]'", markup=False
+        )
+        raise typer.Exit(USAGE)
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - our module
+
+
+def _say(job: Job, as_json: bool, text: Callable[[], str]) -> None:
+    if as_json:
+        _print_json(job.model_dump(mode="json"))
+    else:
+        typer.echo(text())
+
+
+def _print_json(value: Any) -> None:
+    Console(soft_wrap=True, highlight=False).print_json(data=value)

@@ -1,0 +1,133 @@
+"""The typed Python client of the service."""
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from zpruner.download import download
+from zpruner.models import Artifact, Event, Job
+from zpruner.transport import ProblemError, ServiceError, Transport
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+TIMEOUT_S = 30.0
+POLL_S = (0.2, 2.0)
+OUTAGE_S = 60.0  # how long a wait outlives a service that is being restarted
+
+
+class Client:
+    """Talks to one service; ``Client()`` means ``ZPRUNER_URL``, else the local one."""
+
+    def __init__(self, base_url: str | None = None, api_key: str | None = None) -> None:
+        base_url = base_url or os.environ.get("ZPRUNER_URL") or DEFAULT_URL
+        api_key = api_key or os.environ.get("ZPRUNER_API_KEY")
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_S)
+        self.jobs = Jobs(Transport(self._http))
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Jobs:
+    """The jobs of a service."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(self, model: str, sparsity: float, dataset: str, **options: Any) -> Job:
+        """Submit a job; ``options`` are further fields of the specification."""
+        body = {"model": model, "sparsity": sparsity, "dataset": dataset} | options
+        return Job.model_validate(self._transport.send("POST", "/v1/jobs", json=body).json())
+
+    def get(self, job_id: str) -> Job:
+        """Return the job as it is now."""
+        return Job.model_validate(self._transport.get(f"/v1/jobs/{job_id}"))
+
+    def list(self, *, status: str | None = None, limit: int = 50) -> Sequence[Job]:
+        """Return at most ``limit`` jobs, newest first."""
+        params = {"limit": min(limit, 100)} | ({"status": status} if status else {})
+        rows = self._transport.pages("/v1/jobs", params)
+        return [Job.model_validate(row) for row in islice(rows, limit)]
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel the job; asking twice changes nothing."""
+        return Job.model_validate(self._transport.send("POST", f"/v1/jobs/{job_id}/cancel").json())
+
+    def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
+        """Yield what happened to the job so far, from the event after ``after`` on."""
+        for row in self._transport.pages(f"/v1/jobs/{job_id}/events", {"after": after}):
+            yield Event.model_validate(row)
+
+    def artifacts(self, job_id: str) -> Sequence[Artifact]:
+        """Return the files the job made."""
+        rows = self._transport.pages(f"/v1/jobs/{job_id}/artifacts")
+        return [Artifact.model_validate(row) for row in rows]
+
+    def download(self, job_id: str, folder: str | Path) -> Sequence[Path]:
+        """Put the job's files below ``folder``, verified; call it again to resume."""
+        return [download(self._transport, one, Path(folder)) for one in self.artifacts(job_id)]
+
+    def wait(
+        self,
+        job_id: str,
+        *,
+        timeout_s: float | None = None,
+        on_change: Callable[[Job], None] = lambda _: None,
+    ) -> Job:
+        """Return the job once it has ended.
+
+        Raises:
+            TimeoutError: it goes on after ``timeout_s``.
+            ServiceError: the service has not answered for a minute.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        versions, pause = self._versions(job_id), POLL_S[0]
+        while True:
+            job, changed = next(versions)
+            if changed:
+                on_change(job)
+            if job.is_final:
+                return job
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"job {job_id} is still {job.status} after {timeout_s:g} s")
+            pause = POLL_S[0] if changed else min(pause * 1.5, POLL_S[1])
+            time.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
+
+    def _versions(self, job_id: str) -> Iterator[tuple[Job, bool]]:
+        """Yield the job and whether it changed, at each look; outlast a restart of the service."""
+        job, etag, answered = self.get(job_id), "", time.monotonic()
+        yield job, True
+        while True:
+            try:
+                headers = {"If-None-Match": etag} if etag else {}
+                response = self._transport.send("GET", f"/v1/jobs/{job_id}", headers=headers)
+            except ServiceError as error:
+                refused = isinstance(error, ProblemError) and error.problem.status < 500
+                if refused or time.monotonic() - answered > OUTAGE_S:
+                    raise
+                yield job, False
+                continue
+            answered = time.monotonic()
+            changed = response.status_code != httpx.codes.NOT_MODIFIED
+            if changed:
+                job, etag = Job.model_validate(response.json()), response.headers.get("etag", "")
+            yield job, changed

@@ -1,0 +1,98 @@
+"""What the service answers, typed. Fields this version does not know are ignored."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+FINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
+
+
+class Answer(BaseModel):
+    """Base of every answer: read-only, and tolerant of newer services."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Block(Answer):
+    """The decoder block finished last."""
+
+    index: int
+    total: int
+    name: str
+
+
+class Progress(Answer):
+    """How far a job is."""
+
+    fraction: float = 0.0
+    block: Block | None = None
+    eta_seconds: float | None = None
+
+
+class FieldProblem(Answer):
+    """One field that was refused."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(Answer):
+    """What went wrong (RFC 9457); ``code`` is what programs switch on."""
+
+    title: str = "The service gave no reason"
+    status: int = 500
+    detail: str = ""
+    code: str = "unknown"
+    hint: str | None = None
+    request_id: str | None = None
+    retryable: bool = False
+    errors: list[FieldProblem] = []
+
+
+class Job(Answer):
+    """One request to prune one model."""
+
+    id: str
+    name: str | None = None
+    labels: dict[str, Any] = {}
+    status: str
+    phase: str | None = None
+    progress: Progress = Progress()
+    spec: dict[str, Any] = {}
+    attempt: int = 0
+    worker: str | None = None
+    warnings: list[str] = []
+    result: dict[str, Any] | None = None
+    error: Problem | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job has ended."""
+        return self.status in FINAL
+
+
+class Artifact(Answer):
+    """One file a job made."""
+
+    id: str
+    name: str
+    size_bytes: int
+    sha256: str
+    media_type: str = "application/octet-stream"
+
+
+class Event(Answer):
+    """One thing that happened to a job."""
+
+    seq: int
+    at: datetime
+    kind: str
+    status: str
+    phase: str | None = None
+    attempt: int = 0
+    data: dict[str, Any] = {}

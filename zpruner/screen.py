@@ -1,0 +1,62 @@
+"""What people see of a job."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from zpruner.models import Job
+
+
+@contextmanager
+def following(console: Console) -> Iterator[Callable[[Job], None]]:
+    """Give a function that shows a job's progress: a bar on a terminal, lines elsewhere."""
+    if not console.is_terminal:
+        yield _Lines(console)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
+        task = bar.add_task("queued", total=1.0)
+
+        def show(job: Job) -> None:
+            bar.update(task, description=stage(job), completed=job.progress.fraction)
+
+        yield show
+
+
+class _Lines:
+    """One line whenever the stage changes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._last = console, ""
+
+    def __call__(self, job: Job) -> None:
+        if (now := stage(job)) != self._last:
+            self._last = now
+            self._console.print(f"{job.progress.fraction:4.0%} {now}", markup=False)
+
+
+def stage(job: Job) -> str:
+    """Say what a job is at, such as ``pruning 7/32``."""
+    if job.is_final or job.phase is None:
+        return job.status
+    block = job.progress.block
+    return f"{job.phase} {block.index + 1}/{block.total}" if block else job.phase
+
+
+def summary(job: Job) -> str:
+    """Describe a job in a few lines."""
+    lines = [f"{job.id} {stage(job)} {job.progress.fraction:.0%}"]
+    lines += [f"  {name}: {value}" for name, value in job.spec.items() if value is not None]
+    figures = {name: value for name, value in (job.result or {}).items() if _is_figure(value)}
+    lines += [f"  {name} = {value}" for name, value in figures.items()]
+    if job.error is not None:
+        lines.append(f"  {job.error.code}: {job.error.detail}")
+        if job.error.hint:
+            lines.append(f"  {job.error.hint}")
+    return "\n".join(lines)
+
+
+def _is_figure(value: object) -> bool:
+    return isinstance(value, int | float | str)

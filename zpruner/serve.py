@@ -1,0 +1,202 @@
+"""Everything on one machine: broker, database, API, worker and janitor in one process tree."""
+
+import argparse
+import fcntl
+import ipaddress
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from db.session import migrate
+from db.settings import Settings
+from zpruner.broker import BrokerError, broker_command
+from zpruner.supervisor import Child, Supervisor
+
+log = logging.getLogger("zpruner")
+READY_WITHIN_S = 120.0
+REFUSED = 2
+
+
+class ServeError(Exception):
+    """The service cannot start; the text says what to do."""
+
+
+class ServeSettings(Settings):
+    """Adds where to listen to the shared settings."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    auth: str = "auto"
+    yield_grace_s: float = 5
+
+    @property
+    def url(self) -> str:
+        """Where the API is reached from this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.INFO)
+    for chatty in ("alembic", "httpx"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    settings = _settings(_arguments())
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        serve(settings, stop)
+    except (ServeError, BrokerError) as error:
+        print(f"zpruner serve: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(REFUSED)
+
+
+def serve(settings: ServeSettings, stop: threading.Event) -> None:
+    """Start everything, announce the URL, look after it until ``stop``.
+
+    Raises:
+        ServeError: the data folder is taken, or the address is open to others.
+        BrokerError: there is no broker to start.
+    """
+    refuse_open_doors(settings)
+    with locked(settings.data_dir):
+        supervisor = Supervisor()
+        brokers = 0
+        try:
+            if settings.broker_url is None:
+                _start_broker(supervisor, settings)
+                brokers = 1
+            migrate(settings.database)
+            for child in children(settings):
+                supervisor.add(child)
+            _announce(supervisor, settings, stop)
+            supervisor.run(stop)
+        finally:
+            log.info("stopping")
+            supervisor.end(last=brokers)
+
+
+def refuse_open_doors(settings: ServeSettings) -> None:
+    """Listen beyond this machine only where someone decided who may come in.
+
+    Raises:
+        ServeError: nobody did.
+    """
+    if settings.auth == "auto" and not _is_loopback(settings.host):
+        raise ServeError(
+            f"host {settings.host!r} lets anyone who reaches this machine submit jobs. "
+            "Leave ZPRUNER_HOST at 127.0.0.1, or, behind a proxy or firewall that decides who "
+            "may come in, set ZPRUNER_AUTH=none."
+        )
+
+
+def children(settings: ServeSettings) -> list[Child]:
+    """Return the three parts of the service; docker-compose.yml runs the same commands."""
+    env = os.environ | {
+        "ZPRUNER_DATA_DIR": str(settings.data_dir),
+        "ZPRUNER_HOST": settings.host,
+        "ZPRUNER_PORT": str(settings.port),
+        "ZPRUNER_AUTH": settings.auth,
+        "ZPRUNER_YIELD_GRACE_S": str(settings.yield_grace_s),
+    }
+    python = [sys.executable, "-m"]
+    web = ["uvicorn", "--factory", "api.app:create_app", "--no-access-log"]
+    celery = [
+        "celery",
+        "-A",
+        "worker.tasks",
+        "--quiet",
+        "worker",
+        "--without-gossip",
+        "--without-mingle",
+    ]
+    address = ["--host", settings.host, "--port", str(settings.port)]
+    gpu = ["-Q", "gpu", "-n", "gpu@%h", "--loglevel", "INFO"]
+    control = ["-Q", "control", "-n", "control@%h", "--beat", "--pool", "solo", "-l", "WARNING"]
+    return [
+        Child("worker", [*python, *celery, *gpu], env, settings.yield_grace_s + 5),
+        Child("control", [*python, *celery, *control], env),
+        Child("api", [*python, *web, *address], env),
+    ]
+
+
+@contextmanager
+def locked(data_dir: Path) -> Iterator[None]:
+    """Hold the data folder, so that two services never share it.
+
+    Raises:
+        ServeError: another service holds it.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (data_dir / "serve.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ServeError(
+                f"another service runs in {data_dir}: stop it, or set another ZPRUNER_DATA_DIR"
+            ) from None
+        yield
+
+
+def _start_broker(supervisor: Supervisor, settings: ServeSettings) -> None:
+    folder = settings.data_dir / "broker"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    (folder / "broker.sock").unlink(missing_ok=True)  # a killed server leaves its own
+    supervisor.add(Child("broker", broker_command(folder), os.environ))
+    deadline = time.monotonic() + 10
+    while not (folder / "broker.sock").exists():
+        if time.monotonic() > deadline:
+            raise BrokerError("the embedded broker did not start; its own words are above")
+        time.sleep(0.02)
+
+
+def _announce(supervisor: Supervisor, settings: ServeSettings, stop: threading.Event) -> None:
+    """Print the URL once the whole service answers."""
+    deadline = time.monotonic() + READY_WITHIN_S
+    while not stop.wait(0.2):
+        supervisor.keep()
+        if _is_ready(settings.url):
+            print(f"Z-Pruner is ready at {settings.url}", flush=True)  # noqa: T201
+            return
+        if time.monotonic() > deadline:
+            raise ServeError(f"{settings.url}/readyz did not answer within {READY_WITHIN_S:g} s")
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("zpruner serve", description=__doc__)
+    parser.add_argument("--host", help="address to listen on (ZPRUNER_HOST, 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (ZPRUNER_PORT, 8000)")
+    parser.add_argument("--data-dir", type=Path, help="where everything is kept (ZPRUNER_DATA_DIR)")
+    return parser.parse_args()
+
+
+def _settings(arguments: argparse.Namespace) -> ServeSettings:
+    given = {name: value for name, value in vars(arguments).items() if value is not None}
+    return ServeSettings(**given)
+
+
+if __name__ == "__main__":
+    main()

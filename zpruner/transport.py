@@ -1,0 +1,74 @@
+"""One HTTP request to the service, and the error it may answer with."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from zpruner.models import Problem
+
+Params = dict[str, Any]
+
+
+class ServiceError(Exception):
+    """The service cannot be reached, or does not answer as it should."""
+
+
+class ProblemError(ServiceError):
+    """The service refused; ``problem`` says what, why and what to change."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        # Each field's detail names its value and remedy already; the rest would say it again.
+        fields = [f"{one.pointer}: {one.detail}" for one in self.problem.errors]
+        said = fields or [self.problem.detail or self.problem.title, self.problem.hint or ""]
+        return "\n".join(filter(None, said))
+
+
+class Transport:
+    """Speaks JSON to one service."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+
+    def get(self, path: str, params: Params | None = None) -> Any:
+        """Return what ``path`` holds."""
+        return self.send("GET", path, params=params).json()
+
+    def send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Return a successful answer, or 304.
+
+        Raises:
+            ProblemError: the service refused.
+            ServiceError: it could not be reached.
+        """
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise ServiceError(f"{self._http.base_url} does not answer: {error}") from error
+        if response.is_error:
+            raise ProblemError(problem_of(response))
+        return response
+
+    def stream(self, path: str, headers: dict[str, str]) -> Any:
+        """Open ``path`` for reading piece by piece; use as a context manager."""
+        return self._http.stream("GET", path, headers=headers)
+
+    def pages(self, path: str, params: Params | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a list, page after page."""
+        response = self.send("GET", path, params=params)
+        yield from response.json()["data"]
+        while following := response.links.get("next", {}).get("url"):
+            response = self.send("GET", following)
+            yield from response.json()["data"]
+
+
+def problem_of(response: httpx.Response) -> Problem:
+    """Read a problem document; anything else is described by its status."""
+    if "json" in response.headers.get("content-type", ""):
+        return Problem.model_validate(response.json())
+    title = f"HTTP {response.status_code} {response.reason_phrase}"
+    return Problem(title=title, status=response.status_code)
