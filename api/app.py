@@ -70,4 +70,5 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
+    app.state.service.queue.close()
     app.state.service.sessions.kw["bind"].dispose()

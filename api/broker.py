@@ -14,6 +14,12 @@ logger = logging.getLogger(__name__)
 REST = timedelta(seconds=5)
 """How long a broker that failed is left alone; the janitor pushes meanwhile."""
 
+IMPATIENT = {
+    # Without a limit kombu dials a broker that is down forever, inside the request.
+    "max_retries": 0,
+    "socket_timeout": 3,
+}
+
 
 class Queue(Protocol):
     """What the routes say to the broker."""
@@ -30,6 +36,10 @@ class Queue(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Hang up."""
+        ...
+
 
 class Broker:
     """The real queue: Celery's, spoken to by name, so that the worker's code is not needed."""
@@ -42,8 +52,7 @@ class Broker:
             task_ignore_result=True,
             task_publish_retry=False,  # the janitor retries; a request never waits
             broker_connection_timeout=3,
-            # Without a limit kombu dials a broker that is down forever, inside the request.
-            broker_transport_options=TRANSPORT_OPTIONS | {"max_retries": 0},
+            broker_transport_options=TRANSPORT_OPTIONS | IMPATIENT,
         )
         self._rests_until = 0.0
 
@@ -55,10 +64,10 @@ class Broker:
             self._celery.send_task(
                 PRUNE_TASK, kwargs={"job_id": job_id}, queue=GPU_QUEUE, retry=False
             )
-        except Exception:
+        except Exception as error:
             # Whatever a driver raises: the row is committed, so the caller still gets 201.
             self._rests_until = time.monotonic() + REST.total_seconds()
-            logger.warning("job %s waits for the janitor to push it", job_id, exc_info=True)
+            logger.warning("job %s waits for the janitor to push it: %s", job_id, error)
             return False
         return True
 
@@ -75,3 +84,7 @@ class Broker:
             for worker, its_queues in (queues or {}).items()
             if any(queue["name"] == GPU_QUEUE for queue in its_queues)
         )
+
+    def close(self) -> None:
+        """Hang up."""
+        self._celery.close()

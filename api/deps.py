@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request
 
 from api.broker import Queue
+from api.examples import ARTIFACT_ID, JOB_ID
 from api.preflight import Preflight
-from api.schemas import ARTIFACT_ID, JOB_ID
 from db.errors import ArtifactNotFoundError, JobNotFoundError
 from db.session import Sessions
 from db.store import ArtifactStore

@@ -31,8 +31,8 @@ EXPLANATIONS: dict[str, str] = {
     "not_ready": "The database, the broker or every worker does not answer.",
     "not_local": "Without keys the service answers on loopback addresses only.",
     "cross_origin": "A web page of another origin tried to change something.",
-    "internal_error": "Something failed that nobody foresaw. It is a bug or a broken part of the "
-    "machine; the log holds the traceback.",
+    "server_error": "A request failed for a reason nobody foresaw: a bug, or a broken part of the "
+    "machine. The service's log holds the traceback.",
     # The specification.
     "spec_refused": _REFUSED,
     "invalid_name": "The name is no built-in, no Hugging Face id and no local: path.",
@@ -43,13 +43,31 @@ EXPLANATIONS: dict[str, str] = {
     "dataset_not_found": "The hub has no dataset of this name, or hides it without a token.",
     "revision_not_found": "The model's repository has no such branch, tag or commit.",
     "unreadable_model": "The model's folder cannot be read.",
-    "unreadable_dataset": "The text is missing, is no UTF-8, or a row of it is no JSON object with "
-    "text or input_ids.",
     "pickle_only": "The model's weights are pickle files, which can run code when they are read. "
     "Convert them to safetensors.",
     "no_weights": "There are no safetensors files.",
     "no_config": "There is no config.json, so the model cannot be built.",
+    "unreadable_dataset": "The text is missing, is no UTF-8, is too large, or a row of it is no "
+    "JSON object with text or input_ids.",
+    "dataset_config": "The dataset has several configurations, or not the one that was named.",
+    "dataset_too_small": "The text does not fill the windows that were asked for.",
+    "too_few_rows": "The dataset has fewer rows than samples were asked for.",
+    "hub_unreachable": "The hub did not deliver, and no earlier copy is there. Try again later.",
+    "hub_denied": "The hub wants a token that may read this repository.",
+    "custom_code": "The model needs code from its repository, which is never run.",
+    "quantized": "The weights are quantized; name the model they were made from.",
+    "malformed_config": "A configuration file of the model is not what it should be.",
+    "malformed_weights": "A weights file contradicts itself.",
+    "truncated_weights": "A weights file ends early; fetch it again.",
+    "missing_shard": "The weights' index names a file that is not there.",
+    "missing_tensor": "The weights' index names a tensor that its file does not hold.",
+    "oversized_header": "A weights file's header is larger than any real one.",
+    "too_many_tensors": "The model has more tensors than are taken.",
+    "no_tokenizer": "The model comes without a tokenizer that can be read.",
+    "foreign_tokenizer": "The tokenizer makes ids that the model does not know.",
+    "seq_len_too_long": "The model has fewer positions than the windows have tokens.",
     # Jobs that failed.
+    "internal_error": "The worker failed for a reason nobody foresaw; its log holds the traceback.",
     "worker_lost": "The job's worker died three times, most often because memory ran out.",
     "out_of_memory": "The job needs more memory than the worker has.",
     "disk_full": "The disk was full. Nothing partial was published.",

@@ -6,6 +6,7 @@ from typing import Any
 from huggingface_hub import HfApi
 from huggingface_hub import errors as hub_errors
 from huggingface_hub.errors import (
+    GatedRepoError,
     HFValidationError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
@@ -56,6 +57,8 @@ class Hub:
             return ask(repo, timeout=self._timeout_s, **options)
         except RevisionNotFoundError:
             raise _no_revision(repo, options["revision"]) from None
+        except GatedRepoError:
+            raise _denied(field, repo, self.endpoint) from None
         except (RepositoryNotFoundError, HFValidationError):
             raise _not_found(field, repo, self.endpoint) from None
         except (HTTPError, OfflineModeIsEnabled) as error:
@@ -67,6 +70,11 @@ def _not_found(field: str, repo: str, endpoint: str) -> SpecRefusedError:
     kind = "model" if field == "model" else "dataset"
     reason = f"{endpoint} has no such {kind}"
     return SpecRefusedError(field, repo, f"{kind}_not_found", reason, f"Check the name. {PRIVATE}")
+
+
+def _denied(field: str, repo: str, endpoint: str) -> SpecRefusedError:
+    remedy = f"Accept its terms on {endpoint}/{repo}, and give the service your token in HF_TOKEN."
+    return SpecRefusedError(field, repo, "hub_denied", f"{endpoint} denies access", remedy)
 
 
 def _no_revision(repo: str, revision: str) -> SpecRefusedError:

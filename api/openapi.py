@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from api.examples import EXAMPLES
 from api.problems import MEDIA_TYPE
 from db.problem import Problem
 
@@ -59,6 +60,10 @@ def document(app: FastAPI) -> dict[str, Any]:
             routes=app.routes,
         )
         own = Problem.model_json_schema(ref_template=_REF)
-        schema["components"]["schemas"] |= own.pop("$defs") | {"Problem": own}
+        schemas = schema["components"]["schemas"]
+        schemas |= own.pop("$defs") | {"Problem": own}
+        # Put in here, because FastAPI drops every null of what it is given.
+        for name, example in EXAMPLES.items():
+            schemas[name]["examples"] = [example]
         app.openapi_schema = schema
     return app.openapi_schema

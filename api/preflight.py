@@ -1,14 +1,13 @@
 """What can be known about a job's model and text before its row is written."""
 
-import codecs
-import json
 import os
-import stat
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 from api.hub import Hub, HubSilentError
 from api.settings import ApiSettings
+from db.datafiles import DataFile
 from db.errors import SpecRefusedError
 from db.references import (
     HubDataset,
@@ -20,8 +19,8 @@ from db.references import (
 )
 from db.spec import PruneSpec
 
-HEAD_BYTES = 1 << 16
-"""How much of a text is looked at; the worker reads it all."""
+PEEKED_ROWS = 100
+"""How much of a JSONL file is looked at; the worker reads it all."""
 
 
 class Preflight:
@@ -56,7 +55,7 @@ class Preflight:
     def _dataset(self, field: str, name: str) -> list[str]:
         reference = parse_dataset(name, self._settings.dataset_roots, field)
         if isinstance(reference, LocalPath):
-            _peek(field, name, reference.path)
+            _peek(DataFile(reference.path, field, name))
         if isinstance(reference, HubDataset):
             return _unless_silent(field, name, lambda: self._hub.find_dataset(field, reference.id))
         return []
@@ -83,47 +82,7 @@ def _names(name: str, folder: Path) -> list[str]:
         ) from None
 
 
-def _peek(field: str, name: str, path: Path) -> None:
+def _peek(file: DataFile) -> None:
     """Read the beginning of a text, which shows most of what can be wrong with it."""
-    try:
-        head, is_whole = _head(path)
-        text = codecs.getincrementaldecoder("utf-8")().decode(head, final=is_whole)
-    except OSError as error:
-        raise _unreadable(field, name, f"it cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise _unreadable(field, name, f"byte {error.start} is not UTF-8") from None
-    if "\0" in text:
-        raise _unreadable(field, name, "it holds NUL bytes, so it is no text")
-    if not text.strip() and is_whole:
-        raise _unreadable(field, name, "it is empty")
-    if path.suffix in {".jsonl", ".json", ".ndjson"}:
-        _peek_rows(field, name, text if is_whole else text.rpartition("\n")[0])
-
-
-def _head(path: Path) -> tuple[bytes, bool]:
-    # A pipe or a device would block the open, or never end.
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(None, "it is no plain file")
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-        return head, len(head) < HEAD_BYTES
-
-
-def _peek_rows(field: str, name: str, text: str) -> None:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip() and not _is_row(line):
-            reason = f"line {number} is no JSON object with text or input_ids"
-            raise _unreadable(field, name, reason)
-
-
-def _is_row(line: str) -> bool:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(row, dict) and bool({"text", "input_ids"} & row.keys())
-
-
-def _unreadable(field: str, name: str, reason: str) -> SpecRefusedError:
-    remedy = "Name a UTF-8 text file, or a JSONL file whose rows hold text or input_ids."
-    return SpecRefusedError(field, name, "unreadable_dataset", reason, remedy)
+    for _ in islice(file.rows(), PEEKED_ROWS):
+        pass

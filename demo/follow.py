@@ -21,7 +21,11 @@ def follow(client: Client, job: Job, console: Console) -> Job:
         def show(now: Job) -> None:
             progress.update(bar, completed=now.progress.fraction, description=_doing(now))
 
-        job = client.jobs.wait(job.id, on_change=show)
+        try:
+            job = client.jobs.wait(job.id, on_change=show)
+        except KeyboardInterrupt:
+            client.jobs.cancel(job.id)  # or the next demo would find it queued before its own
+            raise
     if job.status != "succeeded":
         reason = job.error.detail if job.error else "no reason given"
         raise DemoError(f"{job.id} {job.status}: {reason}")

@@ -18,3 +18,6 @@ class ListQueue:
         if not self.is_up:
             raise ConnectionError("no broker at secret-host")
         return self.names
+
+    def close(self) -> None:
+        self.is_up = False

@@ -81,7 +81,7 @@ class Repo:
 
 @dataclass
 class Request:
-    """One request that came in."""
+    """One request that came in; the names of its headers in lower case."""
 
     method: str
     path: str
@@ -94,12 +94,14 @@ class Hub:
 
     Attributes:
         breaks: path of a file -> how many bytes to send before hanging up, one entry a request.
+        failing: path of a file -> the status it answers instead of its content.
     """
 
     models: dict[str, Repo] = field(default_factory=dict)
     datasets: dict[str, Repo] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     breaks: dict[str, list[int]] = field(default_factory=dict)
+    failing: dict[str, int] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         handler = type("Handler", (_Handler,), {"hub": self})
@@ -162,7 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         url = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.hub.requests.append(Request(self.command, unquote(url.path), dict(self.headers)))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.hub.requests.append(Request(self.command, unquote(url.path), headers))
         try:
             if match := API.match(url.path):
                 self._json(self._api(*match.groups(), url.query, body))
@@ -205,6 +208,8 @@ class _Handler(BaseHTTPRequestHandler):
         repo = self._repo(kind or "models", id, revision)
         if path not in repo.files:
             raise _RefusedError(404, "EntryNotFound")
+        if path in self.hub.failing and self.command == "GET":
+            raise _RefusedError(self.hub.failing[path], "Unavailable")
         data = repo.files[path]
         headers = {
             "ETag": f'"{sha256(data).hexdigest()}"',

@@ -37,9 +37,9 @@ def get_readiness(service: ServiceDep) -> Readiness:
 def _asked(part: str, ask: Callable[[], Answer]) -> Answer:
     try:
         return ask()
-    except Exception:
+    except Exception as error:
         # Whatever its driver raises, the part does not answer; the driver's words may name hosts.
-        logger.warning("the %s does not answer", part, exc_info=True)
+        logger.warning("the %s does not answer: %s", part, error)
         raise _not_ready(f"The {part} does not answer.") from None
 
 

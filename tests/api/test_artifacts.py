@@ -87,7 +87,7 @@ def test_a_range_is_exactly_those_bytes(
 def test_a_range_that_makes_no_sense_or_is_several_is_ignored(
     client: TestClient, weights: dict[str, Any], asked: str
 ) -> None:
-    response = client.get(weights["url"], headers={"range": asked.encode()})
+    response = client.get(weights["url"], headers=[(b"range", asked.encode())])
     assert (response.status_code, response.content) == (200, WEIGHTS)
 
 

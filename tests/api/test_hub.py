@@ -1,5 +1,6 @@
 """Names of the hub, looked up before a job is accepted."""
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -7,21 +8,36 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.settings import ApiSettings
-from tests.api.metadata import BROKEN, SLOW, serving
+from tests.api.conftest import NO_HUB
 from tests.fakes import ListQueue
+from tests.hub import Hub
 
 SMALLEST = {"model": "org/good", "sparsity": 0.5, "dataset": "wikitext2"}
 
 
 @pytest.fixture(scope="module")
-def hub() -> Iterator[str]:
-    with serving() as url:
-        yield url
+def hub() -> Iterator[Hub]:
+    with Hub() as hub:
+        hub.add_model("org/good", {"config.json": b"{}", "model.safetensors": b""})
+        hub.add_model("org/pickled", {"config.json": b"{}", "pytorch_model.bin": b""})
+        hub.add_model("org/unweighted", {"config.json": b"{}"})
+        hub.add_model("org/empty", {"README.md": b""})
+        hub.add_model("org/gated", {"config.json": b"{}"}, gated=True)
+        hub.add_model("org/private", {"config.json": b"{}"}, token="hf_secret")
+        hub.add_dataset("org/texts", {"train.jsonl": b""})
+        yield hub
 
 
 @pytest.fixture
-def hub_endpoint(hub: str) -> str:
-    return hub
+def hub_endpoint(hub: Hub) -> str:
+    return hub.url
+
+
+@pytest.fixture
+def mute() -> Iterator[str]:
+    """The URL of a server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 @pytest.mark.parametrize(
@@ -29,8 +45,10 @@ def hub_endpoint(hub: str) -> str:
     [
         ({"model": "org/none"}, "model", "model_not_found"),
         ({"model": "org/pickled"}, "model", "pickle_only"),
+        ({"model": "org/unweighted"}, "model", "no_weights"),
         ({"model": "org/empty"}, "model", "no_config"),
-        ({"model": "org/no-config"}, "model", "no_config"),
+        ({"model": "org/gated"}, "model", "hub_denied"),
+        ({"model": "org/private"}, "model", "model_not_found"),
         ({"revision": "v9"}, "revision", "revision_not_found"),
         ({"dataset": "org/none"}, "dataset", "dataset_not_found"),
         ({"eval_dataset": "org/none:en"}, "eval_dataset", "dataset_not_found"),
@@ -57,13 +75,15 @@ def test_what_the_hub_has_is_accepted_without_a_warning(client: TestClient) -> N
     assert response.json()["warnings"] == []
 
 
-@pytest.mark.parametrize("model", [SLOW, BROKEN])
-def test_a_hub_that_does_not_answer_well_or_in_time_only_costs_a_warning(
-    settings: ApiSettings, queue: ListQueue, model: str
+def test_a_hub_that_is_down_or_mute_costs_a_warning_and_little_time(
+    settings: ApiSettings, queue: ListQueue, mute: str
 ) -> None:
-    impatient = settings.model_copy(update={"hub_timeout_s": 0.2})
-    with TestClient(create_app(impatient, queue), base_url="http://127.0.0.1") as client:
-        response = client.post("/v1/jobs", json=SMALLEST | {"model": model})
-    assert response.status_code == 201
-    (warning,) = response.json()["warnings"]
-    assert model in warning
+    for endpoint in (NO_HUB, mute):
+        impatient = settings.model_copy(update={"hub_timeout_s": 0.2, "hf_endpoint": endpoint})
+        with TestClient(create_app(impatient, queue), base_url="http://127.0.0.1") as client:
+            response = client.post("/v1/jobs", json=SMALLEST)
+        assert response.status_code == 201
+        (warning,) = response.json()["warnings"]
+        assert "org/good was not checked" in warning
+        assert endpoint in warning
+        assert response.elapsed.total_seconds() < 2

@@ -1,4 +1,6 @@
 import ast
+import errno
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,16 @@ from fastapi.testclient import TestClient
 from api.explanations import EXPLANATIONS, FACES
 from api.problems import PROBLEMS
 from db.errors import JobError
+from db.spec import PruneSpec
+from worker.problems import overdue, problem_of
+from worker.pruning.errors import (
+    CheckpointError,
+    NotFiniteError,
+    PruningError,
+    ShapeError,
+    UnknownMethodError,
+    UnsupportedModelError,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,19 +45,20 @@ def test_every_kind_of_problem_has_a_page(client: TestClient) -> None:
 
 
 def refusal_codes() -> set[str]:
-    """Return the code of every ``SpecRefusedError`` that our source writes out."""
-    found = set()
-    for folder in ("api", "db", "worker"):
+    """Return every plain word that our source hands to what makes a refusal."""
+    found: set[object] = set()
+    for folder in ("api", "db", "worker/sources"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and ast.unparse(node.func) == "SpecRefusedError":
-                    found |= {a.value for a in node.args[2:3] if isinstance(a, ast.Constant)}
-    return {code for code in found if isinstance(code, str)}
+                if isinstance(node, ast.Call) and "efused" in ast.unparse(node.func):
+                    found |= {one.value for one in node.args if isinstance(one, ast.Constant)}
+    words = {one for one in found if isinstance(one, str) and re.fullmatch("[a-z_]+", one)}
+    return words - PruneSpec.model_fields.keys()
 
 
 def test_every_code_a_specification_can_be_refused_with_has_a_page() -> None:
     codes = refusal_codes()
-    assert "pickle_only" in codes
+    assert {"pickle_only", "custom_code"} <= codes
     assert codes <= set(EXPLANATIONS)
 
 
@@ -54,6 +67,17 @@ def test_a_problem_nobody_has_is_a_problem(client: TestClient, code: str) -> Non
     response = client.get(f"/problems/{code}")
     assert response.status_code == 404
     assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_every_way_a_job_can_fail_has_a_page() -> None:
+    refused: list[PruningError] = [ShapeError(""), UnknownMethodError("", []), NotFiniteError("")]
+    refused += [UnsupportedModelError(""), CheckpointError("")]
+    assert {type(one) for one in refused} == set(PruningError.__subclasses__())
+    broken = [MemoryError(), OSError(errno.ENOSPC, "full"), RuntimeError()]
+    for raised in (*refused, *broken):
+        assert problem_of(raised).code in EXPLANATIONS
+    assert overdue(1).code in EXPLANATIONS
+    assert "worker_lost" in EXPLANATIONS
 
 
 def test_a_problem_names_where_it_happened_and_which_request(

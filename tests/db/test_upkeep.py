@@ -90,3 +90,15 @@ def test_a_yield_between_crashes_does_not_count(sessions: Sessions) -> None:
         jobs.claim(job.id, "worker-1")
         assert jobs.yield_back(job.id, 1).crashes == 2
         assert jobs.claim(job.id, "worker-1") is not None
+
+
+def test_a_dead_worker_s_job_is_taken_back_before_its_lease_ends(sessions: Sessions) -> None:
+    job = make_job(sessions)
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.claim(job.id, "worker-1")
+        assert jobs.release_lost(job.id, "worker-2") is None
+        assert jobs.get(job.id).status is JobState.running
+        released = jobs.release_lost(job.id, "worker-1")
+    assert released is not None
+    assert (released.status, released.crashes) == (JobState.queued, 1)

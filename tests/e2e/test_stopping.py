@@ -30,7 +30,7 @@ def test_a_stopped_service_gives_its_job_back_and_leaves_no_process(
     data_dir: Path, inputs: Path, number: signal.Signals
 ) -> None:
     with serving(data_dir, inputs) as service, Client(service.url) as client:
-        job = submit(client, "slow", samples=128)
+        job = submit(client, "slow", samples=32)
         until(client, job.id, is_in_the_middle)
 
         started = time.monotonic()
@@ -39,7 +39,7 @@ def test_a_stopped_service_gives_its_job_back_and_leaves_no_process(
         assert time.monotonic() - started < 12
         assert service.processes() == []
         service.start()
-        again = client.jobs.wait(job.id, timeout_s=120)
+        again = client.jobs.wait(job.id, timeout_s=300)
         assert (again.status, ends(client, job.id)) == ("succeeded", ["succeeded"])
 
 
@@ -49,12 +49,12 @@ def test_a_killed_worker_is_started_again_and_its_job_ends_exactly_once(
     data_dir: Path, inputs: Path
 ) -> None:
     with serving(data_dir, inputs, **CHAOS) as service, Client(service.url) as client:
-        job = submit(client, "slow", samples=64)
+        job = submit(client, "slow", samples=32)
         until(client, job.id, is_in_the_middle)
 
         kill_tree(service.worker())
 
-        ended = client.jobs.wait(job.id, timeout_s=120)
+        ended = client.jobs.wait(job.id, timeout_s=300)
         assert (ended.status, ended.attempt) == ("succeeded", 2)
         assert ends(client, job.id) == ["succeeded"]
         assert {path.name for path in (data_dir / "artifacts" / job.id).iterdir()} == {"2"}
@@ -66,7 +66,7 @@ def test_a_killed_childs_job_runs_again_without_waiting_for_its_lease(
     data_dir: Path, inputs: Path
 ) -> None:
     with serving(data_dir, inputs) as service, Client(service.url) as client:
-        job = submit(client, "slow", samples=64)
+        job = submit(client, "slow", samples=32)
         running = until(client, job.id, is_in_the_middle)
         assert running.worker is not None
 
@@ -76,7 +76,7 @@ def test_a_killed_childs_job_runs_again_without_waiting_for_its_lease(
             return job.attempt == 2 and job.status == "running"
 
         until(client, job.id, is_second, within_s=15)
-        assert client.jobs.wait(job.id, timeout_s=120).status == "succeeded"
+        assert client.jobs.wait(job.id, timeout_s=300).status == "succeeded"
         assert ends(client, job.id) == ["succeeded"]
 
 
@@ -86,7 +86,7 @@ def test_a_killed_supervisor_takes_everything_with_it_and_loses_no_job(
     data_dir: Path, inputs: Path
 ) -> None:
     with serving(data_dir, inputs, **CHAOS) as service, Client(service.url) as client:
-        job = submit(client, "slow", samples=64)
+        job = submit(client, "slow", samples=32)
         until(client, job.id, is_in_the_middle)
 
         service.stop(signal.SIGKILL)
@@ -96,5 +96,5 @@ def test_a_killed_supervisor_takes_everything_with_it_and_loses_no_job(
             assert time.monotonic() < deadline, service.processes()
             time.sleep(0.05)
         service.start()
-        assert client.jobs.wait(job.id, timeout_s=120).status == "succeeded"
+        assert client.jobs.wait(job.id, timeout_s=300).status == "succeeded"
         assert ends(client, job.id) == ["succeeded"]

@@ -11,7 +11,7 @@ from worker.pruning.entrance import Entrance
 from worker.pruning.skeleton import Skeleton
 
 TokenLoss = Callable[[Tensor, Tensor], Tensor]
-_LOGITS_BYTES = 64 << 20
+_LOGITS_BYTES = 16 << 20
 
 
 def mean_loss(

@@ -17,7 +17,7 @@ from worker.pruning.calibration import prune_fused, prune_reference
 from worker.pruning.entrance import Entrance
 from worker.pruning.exit import TokenLoss, mean_loss
 from worker.pruning.linears import linears
-from worker.pruning.memory import available_bytes
+from worker.pruning.memory import available_bytes, give_back
 from worker.pruning.methods import Method
 from worker.pruning.patterns import Pattern
 from worker.pruning.report import BlockReport, SweepResult
@@ -29,7 +29,7 @@ Propagation = Literal["fused", "reference"]
 
 # Activations beyond this go to scratch files: the page cache holds them while memory is free.
 _HELD_BYTES = 256 << 20
-_BATCH_TOKENS = {"cpu": 2048, "cuda": 16_384}
+_BATCH_TOKENS = {"cpu": 1024, "cuda": 16_384}
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,7 @@ class Sweep:
                 self._entrance.embed(self._evaluation, streams.dense.append)
             for hidden in streams.dense:
                 streams.pruned.append(hidden)
+            give_back()
             for index, stored in self._blocks_read_ahead():
                 yield self._sweep_block(index, stored, streams)
             with self._seconds("prune"):
@@ -149,6 +150,7 @@ class Sweep:
                 error = _relative_distance(streams.pruned, streams.dense)
         with self._seconds("prune"):
             self._shards.write(index + 1, self._skeleton.stored_block(index, stored))
+            give_back()
         return BlockReport(
             index=index,
             total=self._total,

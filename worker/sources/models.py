@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import OfflineModeIsEnabled
@@ -95,17 +96,25 @@ class _Repo:
             )
         return Path(folder)
 
+    def remember(self) -> None:
+        """Note in the cache what the revision leads to, for an operator who then goes offline."""
+        with hub.refusals("model", self.reference.id, self.reference.revision):
+            self._config()
+
+    def _config(self, **options: Any) -> Path:
+        folder = snapshot_download(
+            self.reference.id,
+            revision=self.reference.revision,
+            cache_dir=self.cache_dir,
+            allow_patterns="config.json",
+            tqdm_class=bar(lambda done: None),
+            **options,
+        )
+        return Path(folder)
+
     def _cached_files(self) -> tuple[str, dict[str, int]]:
         """Answer from the cache: the operator set HF_HUB_OFFLINE."""
-        folder = Path(
-            snapshot_download(
-                self.reference.id,
-                revision=self.reference.revision,
-                cache_dir=self.cache_dir,
-                local_files_only=True,
-                allow_patterns="config.json",
-            )
-        )
+        folder = self._config(local_files_only=True)
         return folder.name, {entry.name: entry.stat().st_size for entry in folder.iterdir()}
 
 
@@ -121,6 +130,7 @@ def _download(repo: _Repo, on_progress: OnProgress | None) -> ModelFolder:
     report = on_progress or (lambda done, of: None)
     repo.get(commit, weights, lambda done: report(min(done, total), total))
     report(total, total)
+    repo.remember()
     return ModelFolder(folder, name, commit)
 
 

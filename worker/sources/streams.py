@@ -4,11 +4,14 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
+import yaml
 from datasets import DatasetBuilder, disable_progress_bars, load_dataset_builder
 from datasets.exceptions import DatasetsError
-from huggingface_hub import HfApi
+from huggingface_hub import DatasetCard, HfApi, hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError
 
 from db.errors import SpecRefusedError
 from worker.sources import hub
@@ -21,6 +24,7 @@ times as much, as only the few long ones are of use."""
 
 COLUMNS = ("text", "sentence", "content", "document")
 FORMATS = ("parquet", "json")
+CARDS = ("README.md", ".huggingface.yaml")
 DATA = "Name a dataset of Parquet or JSONL files with a column of text."
 
 
@@ -88,6 +92,7 @@ def _pin(source: HubText, asked: _Asked) -> tuple[str, str]:
 
 
 def _open(source: HubText, asked: _Asked, repo: str, commit: str) -> DatasetBuilder:
+    _refuse_foreign_files(asked, repo, commit)
     root = f"hf://datasets/{repo}"
     files = {split: [file] for split, file in source.files.items()} if source.files else None
     try:
@@ -102,6 +107,37 @@ def _open(source: HubText, asked: _Asked, repo: str, commit: str) -> DatasetBuil
         if not str(file).startswith(f"{root}@{commit}/"):
             raise asked.refused(f"it names {file}, which is outside of the repository", DATA)
     return builder
+
+
+def _refuse_foreign_files(asked: _Asked, repo: str, commit: str) -> None:
+    """Refuse a dataset card that names files outside of its repository.
+
+    The reader would look them up, on this machine or at any address, before it can be asked
+    what it found.
+    """
+    for name in CARDS:
+        try:
+            path = hf_hub_download(repo, name, repo_type="dataset", revision=commit)
+        except EntryNotFoundError:
+            continue
+        for text in _strings(_card(Path(path))):
+            if "://" in text or "::" in text or text.startswith(("/", "~")) or ".." in text:
+                reason = f"its {name} names {text[:100]!r}, which is outside of the repository"
+                raise asked.refused(reason, DATA)
+
+
+def _card(path: Path) -> Any:
+    if path.suffix == ".md":
+        return DatasetCard.load(path, ignore_metadata_errors=True).data.to_dict().get("configs")
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _strings(part)
 
 
 def _without_config(source: HubText, asked: _Asked, error: ValueError) -> Exception:

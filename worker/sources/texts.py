@@ -60,10 +60,17 @@ def _file(file: DataFile, part: Part, hold_out: bool) -> Text:
 
 
 def _last_tenth(documents: list[str]) -> tuple[list[str], list[str]]:
-    """Divide documents, or a single one at the line break nearest behind nine tenths."""
+    """Divide documents, or a single one at the line nearest to nine tenths of it."""
     if len(documents) > 1:
         cut = len(documents) - max(1, len(documents) // 10)
         return documents[:cut], documents[cut:]
     (text,) = documents
-    cut = text.find("\n", len(text) * 9 // 10) + 1 or len(text) * 9 // 10
+    cut = _line_near(text, len(text) * 9 // 10)
     return [text[:cut]], [text[cut:]]
+
+
+def _line_near(text: str, wanted: int) -> int:
+    """Return where a line begins, or ``wanted`` itself where none does within a twentieth."""
+    starts = text.rfind("\n", 0, wanted) + 1, text.find("\n", wanted) + 1
+    nearest = min(starts, key=lambda start: abs(start - wanted))
+    return nearest if abs(nearest - wanted) < len(text) / 20 else wanted
