@@ -124,3 +124,13 @@ def _compose_config(variables: dict[str, str]) -> subprocess.CompletedProcess[st
     return subprocess.run(
         command, cwd=ROOT, env=path | variables, capture_output=True, text=True, timeout=60
     )
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    lists = [project["project"]["dependencies"]]
+    lists += project["project"]["optional-dependencies"].values()
+    lists += project["dependency-groups"].values()
+    names = {re.split(r"[\[<>=]", line)[0] for lines in lists for line in lines} - {"zpruner"}
+    told = (ROOT / "docs" / "dependencies.md").read_text()
+    assert sorted(name for name in names if not re.search(rf"\b{name}\b", told)) == []

@@ -5,10 +5,14 @@ from torch import Tensor
 
 from worker.pruning.errors import NotFiniteError
 from worker.pruning.linears import Linear
+from worker.pruning.memory import give_back
 from worker.pruning.methods import Method
 from worker.pruning.moments import InputMoments
 from worker.pruning.patterns import Pattern
 from worker.pruning.report import LayerReport
+
+# From here on, what the forward has freed is worth returning before a layer is scored.
+_LARGE_BYTES = 4 << 20
 
 
 class BlockPruner:
@@ -48,6 +52,8 @@ class BlockPruner:
             NotFiniteError: the layer's weight, or its inputs, hold NaN or infinity.
         """
         stored = self._stored[layer.weight_name]
+        if stored.nbytes >= _LARGE_BYTES:
+            give_back()
         score = self._score(layer, stored, moments)
         if self._as_published:
             published = ~self._pattern.keep_as_published(score)

@@ -28,7 +28,7 @@ from worker.pruning.stopwatch import Stopwatch
 Propagation = Literal["fused", "reference"]
 
 # Activations beyond this go to scratch files: the page cache holds them while memory is free.
-_HELD_BYTES = 256 << 20
+_HELD_BYTES = 32 << 20
 _BATCH_TOKENS = {"cpu": 1024, "cuda": 16_384}
 
 
@@ -143,6 +143,7 @@ class Sweep:
         with self._skeleton.filled_block(index, stored) as block:
             with self._seconds("evaluate"):
                 self._advance(block, index, streams.dense)
+            give_back()
             with self._seconds("prune"):
                 self._prune(block, index, streams.calibration, pruner)
             with self._seconds("evaluate"):

@@ -28,13 +28,17 @@ def zpruner(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
     """
     _check(weight, input_sq_mean)
     weight = weight.float()
-    magnitude = weight.abs()
-    few = (magnitude < 0.1 * magnitude.mean()).float().mean()
-    alpha = 0.7 * (1 - 0.3 * few)
+    alpha = 0.7 * (1 - 0.3 * _small_share(weight))
     rows = _cubed_z(weight / _norm(weight, dim=1)).mul_(alpha)
     score = _cubed_z(weight / _norm(weight, dim=0)).mul_(1 - alpha).add_(rows)
     score.mul_(input_sq_mean.pow(0.75))
-    return score.masked_fill_(magnitude == 0, -1.0)
+    return score.masked_fill_(weight == 0, -1.0)
+
+
+def _small_share(weight: Tensor) -> float:
+    """Return the share of weights below a tenth of the mean magnitude."""
+    magnitude = weight.abs()
+    return float((magnitude < 0.1 * magnitude.mean()).sum()) / weight.numel()
 
 
 def _check(weight: Tensor, input_sq_mean: Tensor) -> None:
@@ -54,5 +58,4 @@ def _norm(weight: Tensor, dim: int) -> Tensor:
 def _cubed_z(value: Tensor) -> Tensor:
     """Return ``|z|^3`` over the whole matrix; overwrites ``value``."""
     std, mean = torch.std_mean(value)
-    value.sub_(mean).div_(std.clamp(min=_TINY)).abs_()
-    return value.mul_(value * value)
+    return value.sub_(mean).div_(std.clamp(min=_TINY)).abs_().pow_(3)

@@ -79,7 +79,9 @@ class Skeleton:
     def filled_block(self, index: int, parameters: dict[str, Tensor]) -> Iterator[nn.Module]:
         """Lend block ``index`` with its parameters, as copies in the dtype it computes in."""
         block = self.blocks[index]
-        with _filled(block, parameters, self.device):
+        empty = block.state_dict()
+        placed = {name: self._placed(value, empty[name]) for name, value in parameters.items()}
+        with _filled(block, placed):
             yield block
 
     @contextmanager
@@ -105,18 +107,24 @@ class Skeleton:
                 return False
             return name in tied or spared_name is None or not name.startswith(f"{spared_name}.")
 
-        with _filled(self.model, self.weights.load(wanted), self.device):
+        values, empty = self.weights.load(wanted), self.model.state_dict()
+        for name in values:  # one by one: only one of them is held in both dtypes
+            values[name] = self._placed(values[name], empty[name])
+        with _filled(self.model, values):
             self.model.tie_weights()
             yield
         self.model.tie_weights()
 
+    def _placed(self, value: Tensor, empty: Tensor) -> Tensor:
+        """Return the value on the device, in the dtype of the parameter it is for."""
+        return value.to(self.device, empty.dtype)
+
 
 @contextmanager
-def _filled(module: nn.Module, values: dict[str, Tensor], device: torch.device) -> Iterator[None]:
+def _filled(module: nn.Module, values: dict[str, Tensor]) -> Iterator[None]:
     """Put values in place of meta tensors, and take them out again."""
     empty = {name: value for name, value in module.state_dict().items() if name in values}
-    placed = {name: value.to(device, empty[name].dtype) for name, value in values.items()}
-    module.load_state_dict(placed, strict=False, assign=True)
+    module.load_state_dict(values, strict=False, assign=True)
     try:
         yield
     finally:
