@@ -32,7 +32,7 @@ def _sweep(out: Path, recipe: Recipe) -> SweepResult:
             return result
 
 
-def test_reference_propagation_reproduces_the_authors_masks_and_perplexity(tmp_path):
+def test_reference_propagation_reproduces_the_authors_masks_and_perplexity(tmp_path: Path) -> None:
     result = _sweep(tmp_path, Recipe(get_method("zpruner"), Unstructured(0.5), "reference"))
 
     golden, ours = np.load(HERE / "zpruner_0.5.npz"), Checkpoint.open(tmp_path)

@@ -19,7 +19,8 @@ class Experts(nn.Module):
 
     def forward(self, inputs: torch.Tensor, expert: int) -> torch.Tensor:
         hidden = self.first(inputs)
-        return self.experts[expert](hidden)
+        output: torch.Tensor = self.experts[expert](hidden)
+        return output
 
 
 class Halver:
@@ -33,7 +34,7 @@ class Halver:
         self.met[layer.name] = moments.tokens
         if moments.tokens:
             self.sq_mean[layer.name] = moments.sq_mean()
-        layer.module.weight.data.mul_(0.5)
+        layer.weight.mul_(0.5)
 
 
 def _setting() -> tuple[Experts, list[torch.Tensor]]:
@@ -41,7 +42,7 @@ def _setting() -> tuple[Experts, list[torch.Tensor]]:
     return Experts().requires_grad_(False), list(torch.randn(3, 5, 4))
 
 
-def test_fused_gives_each_layer_the_inputs_that_pruned_predecessors_make():
+def test_fused_gives_each_layer_the_inputs_that_pruned_predecessors_make() -> None:
     block, batches = _setting()
     halver, outputs = Halver(), {}
     dense = block.first.weight.clone()
@@ -57,7 +58,7 @@ def test_fused_gives_each_layer_the_inputs_that_pruned_predecessors_make():
     torch.testing.assert_close(outputs[1], block(batches[1], 1))
 
 
-def test_reference_gives_each_layer_the_inputs_of_the_dense_block():
+def test_reference_gives_each_layer_the_inputs_of_the_dense_block() -> None:
     block, batches = _setting()
     halver = Halver()
     dense = block.first.weight.clone()
@@ -68,13 +69,13 @@ def test_reference_gives_each_layer_the_inputs_of_the_dense_block():
     torch.testing.assert_close(halver.sq_mean["experts.0"], hidden.square().mean(0))
 
 
-def test_no_hook_stays_behind():
+def test_no_hook_stays_behind() -> None:
     block, batches = _setting()
     prune_fused(linears(block), lambda i: block(batches[i], 0), 3, Halver())
     assert not any(layer.module._forward_pre_hooks for layer in linears(block))
 
 
-def test_an_error_in_one_batch_comes_out_and_leaves_no_hook():
+def test_an_error_in_one_batch_comes_out_and_leaves_no_hook() -> None:
     block, batches = _setting()
 
     def forward(batch: int) -> None:

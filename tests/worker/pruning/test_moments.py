@@ -4,7 +4,7 @@ import torch
 from worker.pruning.moments import InputMoments
 
 
-def test_batches_add_up_to_the_mean_square_of_all_tokens():
+def test_batches_add_up_to_the_mean_square_of_all_tokens() -> None:
     inputs = torch.randn(3, 1500, 4, generator=torch.Generator().manual_seed(0))
     moments = InputMoments()
     for batch in inputs:
@@ -13,12 +13,12 @@ def test_batches_add_up_to_the_mean_square_of_all_tokens():
     assert moments.tokens == 4500
 
 
-def test_half_precision_inputs_do_not_overflow():
+def test_half_precision_inputs_do_not_overflow() -> None:
     moments = InputMoments()
     moments.add(torch.full((8, 2), 60_000.0, dtype=torch.float16))
     torch.testing.assert_close(moments.sq_mean(), torch.full((2,), 59_994.0**2), rtol=1e-3, atol=0)
 
 
-def test_nothing_added_has_no_mean():
+def test_nothing_added_has_no_mean() -> None:
     with pytest.raises(ValueError, match="no inputs"):
         InputMoments().sq_mean()

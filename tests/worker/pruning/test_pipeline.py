@@ -48,8 +48,8 @@ def _tensors(folder: Path) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("propagation", ["fused", "reference"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_exactly_half_of_each_linear_goes_and_the_rest_keeps_its_bits(
-    tmp_path, family, propagation
-):
+    tmp_path: Path, family: str, propagation: Propagation
+) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES[family])
 
     reports, _ = _sweep(dense, tmp_path / "out", propagation=propagation)
@@ -70,7 +70,7 @@ def test_exactly_half_of_each_linear_goes_and_the_rest_keeps_its_bits(
     assert all(report.parameters > report.weights for report in reports)
 
 
-def test_the_reported_losses_are_those_of_the_loaded_models(tmp_path):
+def test_the_reported_losses_are_those_of_the_loaded_models(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     reports, result = _sweep(dense, tmp_path / "out")
     for folder, loss in ((dense, result.dense_loss), (tmp_path / "out", result.pruned_loss)):
@@ -81,13 +81,13 @@ def test_the_reported_losses_are_those_of_the_loaded_models(tmp_path):
     assert all(error is not None and 0 < error < 2 for error in errors)
 
 
-def test_stored_weights_keep_their_dtype_whatever_computes(tmp_path):
+def test_stored_weights_keep_their_dtype_whatever_computes(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["qwen3"], torch.float16)
     _sweep(dense, tmp_path / "out", dtype=torch.bfloat16)
     assert {value.dtype for value in _tensors(tmp_path / "out").values()} == {torch.float16}
 
 
-def test_the_same_sweep_writes_the_same_bytes(tmp_path):
+def test_the_same_sweep_writes_the_same_bytes(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     for out in ("one", "two"):
         _sweep(dense, tmp_path / out)
@@ -95,7 +95,9 @@ def test_the_same_sweep_writes_the_same_bytes(tmp_path):
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes(), file.name
 
 
-def test_activations_in_scratch_files_change_nothing(tmp_path, monkeypatch):
+def test_activations_in_scratch_files_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     _, held = _sweep(dense, tmp_path / "held")
     monkeypatch.setattr("worker.pruning.pipeline._HELD_BYTES", 0)
@@ -104,14 +106,16 @@ def test_activations_in_scratch_files_change_nothing(tmp_path, monkeypatch):
     assert not list((tmp_path / "spilled").glob(".activations*"))
 
 
-def test_a_fused_forward_that_does_not_fit_falls_back_and_says_so(tmp_path, monkeypatch):
+def test_a_fused_forward_that_does_not_fit_falls_back_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     monkeypatch.setattr("worker.pruning.pipeline.available_bytes", lambda device: 1000)
     _, result = _sweep(dense, tmp_path / "out")
     assert result.propagation == "reference"
 
 
-def test_a_caller_that_stops_asking_stops_the_work(tmp_path):
+def test_a_caller_that_stops_asking_stops_the_work(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     out = tmp_path / "out"
     out.mkdir()
@@ -124,7 +128,7 @@ def test_a_caller_that_stops_asking_stops_the_work(tmp_path):
     assert all(parameter.is_meta for parameter in skeleton.model.parameters())
 
 
-def test_a_weight_that_is_not_finite_is_named(tmp_path):
+def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(write_model(tmp_path / "sound", FAMILIES["llama"]))
     model.model.layers[1].mlp.up_proj.weight.data[0, 0] = float("nan")
     model.save_pretrained(tmp_path / "spoilt")

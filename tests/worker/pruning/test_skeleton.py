@@ -20,7 +20,8 @@ CPU = torch.device("cpu")
 @torch.no_grad()
 def _streamed_loss(folder: Path, ids: torch.Tensor) -> float:
     skeleton = Skeleton.open(folder, torch.float32, CPU)
-    entrance, states = Entrance(skeleton), []
+    entrance = Entrance(skeleton)
+    states: list[torch.Tensor] = []
     with skeleton.filled_entrance():
         entrance.learn_form()
         entrance.embed([ids], states.append)
@@ -33,7 +34,7 @@ def _streamed_loss(folder: Path, ids: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_streamed_loss_is_the_loss_of_the_loaded_model(tmp_path, family):
+def test_the_streamed_loss_is_the_loss_of_the_loaded_model(tmp_path: Path, family: str) -> None:
     write_model(tmp_path, FAMILIES[family])
     ids = random_ids(2, 24)
     model = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
@@ -42,7 +43,7 @@ def test_the_streamed_loss_is_the_loss_of_the_loaded_model(tmp_path, family):
     assert _streamed_loss(tmp_path, ids) == pytest.approx(want, rel=1e-6)
 
 
-def test_a_checkpoint_that_lacks_a_tensor_is_refused_with_its_name(tmp_path):
+def test_a_checkpoint_that_lacks_a_tensor_is_refused_with_its_name(tmp_path: Path) -> None:
     write_model(tmp_path, FAMILIES["llama"])
     smaller = FAMILIES["llama"].to_dict() | {"num_hidden_layers": 4, "layer_types": None}
     type(FAMILIES["llama"])(**smaller).save_pretrained(tmp_path)
@@ -50,12 +51,12 @@ def test_a_checkpoint_that_lacks_a_tensor_is_refused_with_its_name(tmp_path):
         Skeleton.open(tmp_path, torch.float32, CPU)
 
 
-def test_a_model_without_blocks_of_linears_is_refused():
+def test_a_model_without_blocks_of_linears_is_refused() -> None:
     with pytest.raises(UnsupportedModelError, match="no list of decoder blocks"):
         find_blocks(torch.nn.Sequential(torch.nn.Linear(2, 2)))
 
 
-def test_the_inner_lists_of_experts_are_not_taken_for_the_blocks():
+def test_the_inner_lists_of_experts_are_not_taken_for_the_blocks() -> None:
     def block() -> torch.nn.Module:
         inner = torch.nn.Module()
         inner.experts = torch.nn.ModuleList(torch.nn.Linear(64, 64) for _ in range(8))
