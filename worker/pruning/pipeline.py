@@ -29,7 +29,7 @@ Propagation = Literal["fused", "reference"]
 
 # Activations beyond this go to scratch files: the page cache holds them while memory is free.
 _HELD_BYTES = 32 << 20
-_BATCH_TOKENS = {"cpu": 1024, "cuda": 16_384}
+_BATCH_TOKENS = {"cpu": 512, "cuda": 16_384}
 
 
 @dataclass(frozen=True)
