@@ -96,14 +96,16 @@ def prune(
     reports: list[BlockReport] = []
     result = yield from _steps(sweep, reports)
     yield Step(Phase.packaging, 0.99)
-    metrics = _metrics(result, reports, place)
+    computed = _computed(skeleton, result)
+    protocol = evaluation.card | {"dtype": computed["dtype"]}
+    metrics = _metrics(result, reports, place) | {"protocol": protocol}
     report = {
         "spec": spec.model_dump(mode="json"),
         "model": {"name": model.name, "revision": model.revision},
         "metrics": metrics,
-        "computed": _computed(skeleton, result),
+        "computed": computed,
         "calibration": calibration.card,
-        "evaluation": evaluation.card,
+        "evaluation": protocol,
         "blocks": [block_json(block) for block in reports],
     }
     export(model.path, out, report)

@@ -1,7 +1,6 @@
 """One sweep over a model: calibrate, prune, propagate, evaluate and write, block by block."""
 
-from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,9 +59,10 @@ class Streams:
 class Sweep:
     """Prunes one model into one folder.
 
-    Memory holds two blocks (one in work, one read ahead) and the activations, never the model.
-    While a block is there the evaluation windows go through it as well, through its dense weights
-    and then through its pruned ones, so that one read of the checkpoint serves everything.
+    Memory holds one block and the activations, never the model; the next block waits in the
+    system's page cache. While a block is there the evaluation windows go through it as well,
+    through its dense weights and then through its pruned ones, so that one read of the checkpoint
+    serves everything.
     """
 
     def __init__(
@@ -117,8 +117,8 @@ class Sweep:
             for hidden in streams.dense:
                 streams.pruned.append(hidden)
             give_back()
-            for index, stored in self._blocks_read_ahead():
-                yield self._sweep_block(index, stored, streams)
+            for index in range(self._total):
+                yield self._sweep_block(index, streams)
             with self._seconds("prune"):
                 self._write_rest()
             with self._seconds("evaluate"):
@@ -131,8 +131,12 @@ class Sweep:
             evaluate_seconds=self._seconds.seconds["evaluate"],
         )
 
-    def _sweep_block(self, index: int, stored: dict[str, Tensor], streams: Streams) -> BlockReport:
+    def _sweep_block(self, index: int, streams: Streams) -> BlockReport:
         name, before = self._skeleton.block_name(index), self._seconds.seconds["prune"]
+        with self._seconds("prune"):
+            stored = self._skeleton.read_block(index)
+            if index + 1 < self._total:
+                self._skeleton.read_ahead(index + 1)
         pruner = BlockPruner(
             name,
             stored,
@@ -181,18 +185,6 @@ class Sweep:
     def _advance(self, block: nn.Module, index: int, states: Activations) -> None:
         for batch, hidden in enumerate(states):
             states[batch] = self._entrance.call(block, index, hidden)
-
-    def _blocks_read_ahead(self) -> Iterator[tuple[int, dict[str, Tensor]]]:
-        """Give each block's parameters while a thread reads those of the next one."""
-        with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
-            coming = reader.submit(self._skeleton.read_block, 0)
-            for index in range(self._total):
-                with self._seconds("prune"):
-                    stored = coming.result()
-                if index + 1 < self._total:
-                    coming = reader.submit(self._skeleton.read_block, index + 1)
-                yield index, stored
-                del stored
 
     def _write_rest(self) -> None:
         """Copy what belongs to no block as it stands."""

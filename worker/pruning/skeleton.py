@@ -70,6 +70,10 @@ class Skeleton:
         loaded = self.weights.load(lambda name: name.startswith(prefix))
         return {name.removeprefix(prefix): value for name, value in loaded.items()}
 
+    def read_ahead(self, index: int) -> None:
+        """Have the system fetch a block's tensors from disk while something else is done."""
+        self.checkpoint.read_ahead(self.weights.sources(f"{self.block_name(index)}."))
+
     def stored_block(self, index: int, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return a block's parameters under the names and in the layout they were read from."""
         prefix = f"{self.block_name(index)}."
