@@ -9,6 +9,14 @@ class ShapeError(PruningError):
     """Tensors that do not fit each other."""
 
 
+class PatternError(PruningError):
+    """A pattern that no mask can have."""
+
+
+class AllocationError(PruningError):
+    """Sparsities that do not fit the model's blocks, or that no block can have."""
+
+
 class UnknownMethodError(PruningError):
     """There is no method of this name."""
 
@@ -39,4 +47,29 @@ class NotFiniteError(PruningError):
         return (
             f"{self.where} holds NaN or infinity; if the checkpoint itself is sound, "
             "set dtype to float32 or bfloat16"
+        )
+
+
+class UnknownSolverError(PruningError):
+    """There is no solver of this name."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(name, known)
+        self.name, self.known = name, known
+
+    def __str__(self) -> str:
+        return f"no solver {self.name!r}; there are {', '.join(self.known)}"
+
+
+class SolverFailedError(PruningError):
+    """The inputs' Gram matrix is not positive definite, so no solver can work with it."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return (
+            f"the inputs' Gram matrix is {self.why}; the mask by score alone still works, and more "
+            "calibration tokens may help"
         )

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from worker.pruning import scores
 from worker.pruning.errors import UnknownMethodError
+from worker.pruning.patterns import Scope
 
 
 @dataclass(frozen=True)
@@ -16,13 +17,23 @@ class Method:
     Attributes:
         name: what users write in a job.
         score: ``(weight [out, in], input_sq_mean [in]) -> [out, in]`` fp32.
+        scope: which weights compete in the published form of the method.
     """
 
     name: str
     score: Callable[[Tensor, Tensor], Tensor]
+    scope: Scope
 
 
-METHODS = {m.name: m for m in (Method("zpruner", scores.zpruner),)}
+METHODS = {
+    method.name: method
+    for method in (
+        Method("zpruner", scores.zpruner, "matrix"),
+        Method("magnitude", scores.magnitude, "matrix"),
+        Method("wanda", scores.wanda, "row"),
+        Method("ria", scores.ria, "matrix"),
+    )
+}
 
 
 def get_method(name: str) -> Method:

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from worker.pruning.errors import PatternError, ShapeError
+
 Scope = Literal["matrix", "row"]
 
 
@@ -47,7 +49,60 @@ class Unstructured:
         return score.reshape(1, -1) if self.scope == "matrix" else score
 
 
-Pattern = Unstructured
+@dataclass(frozen=True)
+class NofM:
+    """Keep the ``n`` best of every ``m`` neighbours in a row, as in 2:4.
+
+    Attributes:
+        n: how many stay; some published codes count those that go.
+        m: how many compete.
+
+    Raises:
+        PatternError: not ``1 <= n <= m``.
+    """
+
+    n: int
+    m: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n <= self.m:
+            raise PatternError(f"there is no pattern {self.n}:{self.m}; n must be 1 to m")
+
+    @property
+    def sparsity(self) -> float:
+        """Share that is dropped."""
+        return 1 - self.n / self.m
+
+    def keep(self, score: Tensor) -> Tensor:
+        """Return a bool mask shaped like ``score``, True where the weight stays.
+
+        Of equal scores those with the smaller index are dropped first, as in `Unstructured`.
+
+        Raises:
+            ShapeError: the row length is not a multiple of ``m``.
+        """
+        if score.shape[1] % self.m:
+            raise ShapeError(
+                f"rows of {score.shape[1]} weights do not split into groups of {self.m}; "
+                f"skip this layer, take an m that divides {score.shape[1]}, or an unstructured "
+                "pattern"
+            )
+        places = score.reshape(-1, self.m).T.contiguous()  # [m, groups]
+        return (_ranks(places) >= self.m - self.n).T.reshape(score.shape)
+
+    def keep_as_published(self, score: Tensor) -> Tensor:
+        """Return the mask of the methods' own codes: the same one.
+
+        They differ only in rows that `keep` refuses, where they drop the last, short group up to
+        ``m - n`` weights (a whole 4 at 4:8). That is not n of m, so it is refused here too.
+
+        Raises:
+            ShapeError: the row length is not a multiple of ``m``.
+        """
+        return self.keep(score)
+
+
+Pattern = Unstructured | NofM
 
 
 def keep_largest(score: Tensor, kept: int) -> Tensor:
@@ -65,12 +120,25 @@ def keep_largest(score: Tensor, kept: int) -> Tensor:
         return torch.ones_like(score, dtype=torch.bool)
     threshold = _kth_smallest(score, dropped)
     keep = score > threshold
+    spare = kept - keep.count_nonzero(1)[:, None]  # ties that stay: the last ones of each row
+    if not bool(spare.any()):
+        return keep
     tied = score == threshold
-    spare = kept - keep.sum(1, keepdim=True)  # ties that stay: the last ones of each row
-    if bool((tied.sum(1, keepdim=True) == spare).all()):
-        return keep | tied
     rank_from_end = tied.sum(1, keepdim=True) - tied.cumsum(1)  # ties after this one
     return keep | (tied & (rank_from_end < spare))
+
+
+def _ranks(places: Tensor) -> Tensor:
+    """Return how many of each column are smaller, ``[m, groups]``; of equals the earlier are.
+
+    Each pair is compared, over all groups at once: at 2:4 in a third of the time of a sort.
+    """
+    ranks = torch.zeros(places.shape, dtype=torch.int16, device=places.device)
+    for later in range(1, len(places)):
+        wins = places[:later] <= places[later]
+        ranks[later] += wins.sum(0, dtype=torch.int16)
+        ranks[:later] += ~wins
+    return ranks
 
 
 def _kth_smallest(score: Tensor, k: int) -> Tensor:

@@ -8,6 +8,40 @@ from worker.pruning.errors import ShapeError
 _TINY = torch.finfo(torch.float32).tiny
 
 
+def magnitude(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
+    """Score each weight by ``|W|``, whatever its inputs; the oldest yardstick.
+
+    Arguments, result and error as in `zpruner`.
+    """
+    _check(weight, input_sq_mean)
+    return weight.float().abs()
+
+
+def wanda(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
+    """Score each weight by ``|W| n``, n the norm of the input feature that it multiplies.
+
+    Sun et al., arXiv:2306.11695, eq. 1. A positive factor common to all inputs leaves the order
+    unchanged, so a mean may stand in for the sum in n. Arguments, result and error as in `zpruner`.
+    """
+    _check(weight, input_sq_mean)
+    score = weight.float().abs().mul_(input_sq_mean.sqrt())
+    return _zeros_lowest(score, weight)
+
+
+def ria(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
+    """Score each weight by its share of its column and of its row, times the root of the norm n.
+
+    Zhang et al., "Plug-and-Play", ICLR 2024, and its code with a = 0.5:
+    ``S = (|W| / sum of |column| + |W| / sum of |row|) * n^0.5``. Arguments, result and error as in
+    `zpruner`.
+    """
+    _check(weight, input_sq_mean)
+    size = weight.float().abs()
+    score = size / size.sum(0, keepdim=True).clamp_(min=_TINY)
+    score.addcdiv_(size, size.sum(1, keepdim=True).clamp_(min=_TINY))
+    return _zeros_lowest(score.mul_(input_sq_mean.pow(0.25)), weight)
+
+
 def zpruner(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
     """Score each weight by its z-normalised row and column magnitude times the input norm.
 
@@ -32,7 +66,7 @@ def zpruner(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
     rows = _cubed_z(weight / _norm(weight, dim=1)).mul_(alpha)
     score = _cubed_z(weight / _norm(weight, dim=0)).mul_(1 - alpha).add_(rows)
     score.mul_(input_sq_mean.pow(0.75))
-    return score.masked_fill_(weight == 0, -1.0)
+    return _zeros_lowest(score, weight)
 
 
 def _small_share(weight: Tensor) -> float:
@@ -49,6 +83,14 @@ def _check(weight: Tensor, input_sq_mean: Tensor) -> None:
         )
 
 
+def _zeros_lowest(score: Tensor, weight: Tensor) -> Tensor:
+    """Put weights that are zero below all others, those of dead inputs too; changes ``score``.
+
+    What is zero already then counts towards the sparsity before anything else is dropped.
+    """
+    return score.masked_fill_(weight == 0, -1.0)
+
+
 def _norm(weight: Tensor, dim: int) -> Tensor:
     """Return the L2 norms along ``dim``, clamped: an all-zero line would make every z-score NaN."""
     norm: Tensor = torch.linalg.vector_norm(weight, dim=dim, keepdim=True)
@@ -57,5 +99,5 @@ def _norm(weight: Tensor, dim: int) -> Tensor:
 
 def _cubed_z(value: Tensor) -> Tensor:
     """Return ``|z|^3`` over the whole matrix; overwrites ``value``."""
-    std, mean = torch.std_mean(value)
+    std, mean = torch.std_mean(value, correction=min(1, value.numel() - 1))
     return value.sub_(mean).div_(std.clamp(min=_TINY)).abs_().pow_(3)

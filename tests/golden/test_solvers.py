@@ -1,0 +1,112 @@
+"""What the solvers' own codes computed: on given statistics, and block after block."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM
+
+from tests.worker.pruning.layers import output_error
+from worker.pruning.gram import Gram, GramMoments
+from worker.pruning.linears import linears
+from worker.pruning.patterns import Unstructured
+from worker.pruning.scores import zpruner
+from worker.pruning.solvers.admm import admm
+from worker.pruning.solvers.alps import alps
+from worker.pruning.solvers.selection import AsPublished
+from worker.pruning.solvers.sparsegpt import sparsegpt
+
+HERE = Path(__file__).parent
+BLOCK = "model.layers.4."
+TOKENS = 4096
+INPUT_OF = {"k_proj": "q_proj", "v_proj": "q_proj", "up_proj": "gate_proj"}
+ALPS_ERRORS = {
+    "self_attn.q_proj.weight": 0.005864393592,
+    "self_attn.k_proj.weight": 0.003406847506,
+    "self_attn.v_proj.weight": 0.061273171954,
+    "self_attn.o_proj.weight": 0.026878343944,
+    "mlp.gate_proj.weight": 0.038745328653,
+    "mlp.up_proj.weight": 0.040693517477,
+    "mlp.down_proj.weight": 0.052815623512,
+}
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict[str, Tensor]:
+    stored = np.load(HERE / "solvers_block_4.npz")
+    return {name: torch.from_numpy(stored[name]) for name in stored}
+
+
+def _layers(golden: dict[str, Tensor]) -> Iterator[tuple[str, Tensor, Gram]]:
+    """Yield each layer of the block: its name, its dense weight, its published statistics."""
+    dense = load_file(HERE / "stories260k" / "model.safetensors")
+    for name in ALPS_ERRORS:
+        layer = name.split(".")[1]
+        source = name.replace(layer, INPUT_OF.get(layer, layer))
+        yield name, dense[BLOCK + name], Gram(golden[f"gram.{source}"] / TOKENS)
+
+
+def _assert_same(got: Tensor, want: Tensor) -> None:
+    assert ((got == 0) == (want == 0)).float().mean() >= 0.999
+    assert (got - want).norm() < 1e-4 * want.norm()
+
+
+def test_sparsegpt_makes_the_published_weights_of_the_published_statistics(
+    golden: dict[str, Tensor],
+) -> None:
+    for name, weight, gram in _layers(golden):
+        got = sparsegpt(weight, gram, AsPublished(Unstructured(0.5)))
+        _assert_same(got, golden[f"iso_sparsegpt_0.5.{name}"])
+
+
+def test_admm_makes_the_published_weights_of_the_published_statistics(
+    golden: dict[str, Tensor],
+) -> None:
+    for name, weight, gram in _layers(golden):
+        _assert_same(admm(weight, gram, Unstructured(0.5)), golden[f"iso_admm_0.5.{name}"])
+
+
+def test_alps_leaves_the_published_output_error(golden: dict[str, Tensor]) -> None:
+    for name, weight, gram in _layers(golden):
+        got = alps(weight, gram, Unstructured(0.5))
+        assert output_error(weight, got, gram) == pytest.approx(ALPS_ERRORS[name], rel=1e-3)
+
+
+@pytest.mark.parametrize(("run", "scored"), [("sparsegpt_0.5", False), ("zpruner_0.5_recon", True)])
+@torch.no_grad()
+def test_block_after_block_sparsegpt_ends_with_the_published_weights(
+    golden: dict[str, Tensor], run: str, scored: bool
+) -> None:
+    calibration = torch.from_numpy(np.load(HERE / "ids.npz")["calib"].astype(np.int64))
+    model = AutoModelForCausalLM.from_pretrained(HERE / "stories260k", dtype=torch.float32)
+    for block in model.model.layers:
+        grams = _grams(model.model, block, calibration.view(-1, 128))
+        for layer in linears(block):
+            gram = grams[layer.name]
+            score = zpruner(layer.weight, gram.sq_mean) if scored else None
+            repaired = sparsegpt(layer.weight, gram, AsPublished(Unstructured(0.5)), score)
+            layer.weight.copy_(repaired)
+    for name in ALPS_ERRORS:
+        _assert_same(model.get_parameter(BLOCK + name), golden[f"{run}.{name}"])
+
+
+def _grams(model: nn.Module, block: nn.Module, ids: Tensor) -> dict[str, Gram]:
+    """Return the statistics of the inputs of each of the block's layers, by name."""
+    moments = {layer.name: GramMoments() for layer in linears(block)}
+
+    def collect(name: str, _: nn.Module, args: tuple[Tensor]) -> None:
+        moments[name].add(args[0])
+
+    hooks = [
+        layer.module.register_forward_pre_hook(partial(collect, layer.name))
+        for layer in linears(block)
+    ]
+    model(ids, use_cache=False)
+    for hook in hooks:
+        hook.remove()
+    return {name: moment.gram() for name, moment in moments.items()}
