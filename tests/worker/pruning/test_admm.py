@@ -1,0 +1,46 @@
+import pytest
+import torch
+
+from tests.worker.pruning.layers import least_squares, output_error, random_layer
+from worker.pruning.patterns import Unstructured
+from worker.pruning.solvers.admm import admm
+
+
+@pytest.mark.parametrize("width", [5, 24])
+def test_admm_is_its_three_updates_written_out(width: int) -> None:
+    weight, gram = random_layer(7, width)
+    norms = gram.matrix.diagonal().sqrt()
+    matrix = (gram.matrix / norms / norms[:, None]).double() + 0.1 * torch.eye(width)
+    dense = answer = (weight * norms).double()
+    dual = torch.zeros_like(answer)
+    keep = torch.ones_like(weight, dtype=torch.bool)
+    for step in range(20):
+        if step < 15:
+            keep = Unstructured(0.5).keep((answer + dual).abs())
+        sparse = keep * (answer + dual)
+        dual = dual + answer - sparse
+        right = dense @ matrix + (sparse - dual)
+        answer = torch.linalg.solve(matrix + torch.eye(width), right, left=False)
+    want = keep * (answer + dual) / norms
+
+    got = admm(weight, gram, Unstructured(0.5))
+
+    torch.testing.assert_close(got, want.float(), rtol=1e-4, atol=1e-5)
+
+
+def test_with_a_given_mask_it_comes_close_to_the_best_there_is() -> None:
+    weight, gram = random_layer(20, 40)
+    score = weight.abs()
+    keep = Unstructured(0.5).keep(score)
+    best = output_error(weight, least_squares(weight, gram.matrix, keep), gram)
+    repaired = output_error(weight, admm(weight, gram, Unstructured(0.5), score), gram)
+    assert best <= repaired < 1.15 * best  # 10 % of ridge keep it from the optimum
+    assert repaired < output_error(weight, weight * keep, gram) / 2
+
+
+def test_its_own_mask_beats_the_best_weights_on_a_mask_by_score() -> None:
+    weight, gram = random_layer(20, 40)
+    wanda = weight.abs() * gram.sq_mean.sqrt()
+    keep = Unstructured(0.5).keep(wanda)
+    best = output_error(weight, least_squares(weight, gram.matrix, keep), gram)
+    assert output_error(weight, admm(weight, gram, Unstructured(0.5)), gram) < best

@@ -1,0 +1,51 @@
+"""Alternating between the best weights and the nearest sparse ones."""
+
+import torch
+from torch import Tensor
+
+from worker.pruning.gram import Gram
+from worker.pruning.solvers.selection import Selection
+from worker.pruning.solvers.zeros import as_factor, zeroed
+
+_STEPS = 20
+_SELECTING_STEPS = 15
+_DAMPING = 0.1
+_RHO = 1.0
+
+
+def admm(weight: Tensor, gram: Gram, pattern: Selection, score: Tensor | None = None) -> Tensor:
+    """Find sparse weights whose outputs are close to the dense ones, by ADMM.
+
+    Boza, 2024 (arXiv:2401.02938), algorithm 1, and the author's code. On Ŵ = W D with D the
+    inputs' norms and G = D⁻¹HD⁻¹ + 0.1 I: Z = M ⊙ (W + U), U += W − Z,
+    W = (ŴG + ρ(Z − U)) (G + ρI)⁻¹, ρ = 1. The mask M of the largest \\|W + U\\| is taken anew in
+    the first 15 of 20 steps. One inverse serves all steps and all layers with this input.
+
+    Args:
+        weight: ``[out, in]``, any float dtype; not modified.
+        gram: second moments of the ``in`` input features.
+        pattern: which weights survive.
+        score: ``[out, in]``; where given it alone decides the mask, and all steps repair.
+
+    Returns:
+        ``[out, in]`` fp32, +0.0 where dropped; columns of dead features are zero throughout.
+
+    Raises:
+        ShapeError: weight, Gram matrix, score or pattern do not fit each other.
+        SolverFailedError: the Gram matrix is far from positive definite.
+    """
+    gram.check_fits(weight)
+    scaled = gram.normalised()
+    target = (weight.float() * scaled.scale).masked_fill_(gram.dead, 0.0)  # [out, in]
+    pull = torch.addmm(target, target, scaled.matrix, beta=_DAMPING)
+    inverse = scaled.inverse(_DAMPING + _RHO, keep=True)
+    keep = pattern.keep(target.abs() if score is None else score)
+    total = target  # W + U
+    for step in range(_STEPS):
+        if score is None and 0 < step < _SELECTING_STEPS:
+            keep = pattern.keep(total.abs())
+        sparse = total * as_factor(keep)  # Z
+        dual = total.sub_(sparse)  # U
+        total = torch.add(pull, sparse.sub_(dual), alpha=_RHO) @ inverse
+        total.add_(dual)
+    return zeroed((total / scaled.scale).masked_fill_(gram.dead, 0.0), keep)
