@@ -35,6 +35,8 @@ EXPLANATIONS: dict[str, str] = {
     "machine. The service's log holds the traceback.",
     # The specification.
     "spec_refused": _REFUSED,
+    "unfit_combination": "Two options of the job do not go together; the hint says which to leave "
+    "out.",
     "invalid_name": "The name is no built-in, no Hugging Face id and no local: path.",
     "outside_roots": "The path leads out of the folders that jobs may read, which the operator "
     "names in ZPRUNER_MODEL_ROOTS and ZPRUNER_DATASET_ROOTS.",
@@ -74,6 +76,11 @@ EXPLANATIONS: dict[str, str] = {
     "time_limit": "The job took longer than the worker allows.",
     "shape": "Tensors of the model do not have the shapes its config promises.",
     "unknown_method": "The worker does not know this pruning method.",
+    "pattern": "The pattern does not fit the shapes of this model's layers, or nothing is left to "
+    "prune.",
+    "allocation": "A block would get a sparsity outside [0, 1).",
+    "unknown_solver": "The worker does not know this solver.",
+    "solver_failed": "The calibration inputs of a layer are too few or too alike for a solver.",
     "unsupported_model": "The model is no decoder that the engine can take apart.",
     "checkpoint": "The model's files contradict each other or are damaged.",
     "not_finite": "A tensor holds NaN or infinity, so the result would be worthless.",

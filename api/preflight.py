@@ -7,6 +7,7 @@ from pathlib import Path
 
 from api.hub import Hub, HubSilentError
 from api.settings import ApiSettings
+from db.combinations import check_combination
 from db.datafiles import DataFile
 from db.errors import SpecRefusedError
 from db.references import (
@@ -35,6 +36,7 @@ class Preflight:
         Raises:
             SpecRefusedError: the worker could not use what a field names.
         """
+        check_combination(spec)
         warnings = self._model(spec.model, spec.revision)
         warnings += self._dataset("dataset", spec.dataset)
         if spec.eval_dataset is not None:

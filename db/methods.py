@@ -37,4 +37,67 @@ METHODS: tuple[Method, ...] = (
             "propagation) and one selection per matrix; memory for one block and the activations."
         ),
     ),
+    Method(
+        name=MethodName.magnitude,
+        title="Magnitude",
+        summary="Zeros the weights with the smallest absolute values.",
+        source="https://arxiv.org/abs/1506.02626",
+        when_to_use="As a yardstick: it needs no text, and every other method should beat it.",
+        cost="One selection per matrix.",
+    ),
+    Method(
+        name=MethodName.wanda,
+        title="Wanda",
+        summary=(
+            "Scores each weight by its absolute value times the norm of the input feature it "
+            "multiplies, and zeros the smallest of each row."
+        ),
+        source="https://arxiv.org/abs/2306.11695",
+        when_to_use="Where the result must compare with the most published numbers, and for N:M.",
+        cost="As zpruner.",
+    ),
+    Method(
+        name=MethodName.ria,
+        title="RIA",
+        summary=(
+            "Scores each weight by its share of its row and of its column, times the square root "
+            "of the input feature's norm."
+        ),
+        source="https://openreview.net/forum?id=Tr0lPx9woF",
+        when_to_use="Where whole rows or columns are small and magnitudes alone would empty them.",
+        cost="As zpruner.",
+    ),
+    Method(
+        name=MethodName.sparsegpt,
+        title="SparseGPT",
+        summary=(
+            "Drops weights column by column and changes those to the right so that the layer's "
+            "output stays as near as it can; chooses its own mask in blocks of 128 columns."
+        ),
+        source="https://arxiv.org/abs/2301.00774",
+        when_to_use="Where some more seconds are welcome for a lower perplexity, also with N:M.",
+        cost="A Gram matrix and one Cholesky factor per shared input, and a pass over the columns.",
+    ),
+    Method(
+        name=MethodName.admm,
+        title="ADMM",
+        summary=(
+            "Solves each layer's least squares under its mask by 20 steps of ADMM; the mask is "
+            "chosen anew in the first 15."
+        ),
+        source="https://arxiv.org/abs/2401.02938",
+        when_to_use="For low perplexity from 50 % sparsity on, and for N:M.",
+        cost="A Gram matrix and one inverse per shared input, and 20 products per layer.",
+    ),
+    Method(
+        name=MethodName.alps,
+        title="ALPS",
+        summary=(
+            "Searches mask and weights together with a rising penalty, then repairs the weights "
+            "on the mask found by conjugate gradients."
+        ),
+        source="https://arxiv.org/abs/2406.07831",
+        when_to_use="For the lowest perplexity, most of all with N:M, where time does not matter.",
+        cost="One eigendecomposition or inverse per penalty and shared input; the slowest.",
+    ),
 )

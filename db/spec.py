@@ -7,9 +7,35 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class MethodName(StrEnum):
-    """How weights are scored."""
+    """How weights are scored; the last three are solvers that choose the mask themselves."""
 
     zpruner = "zpruner"
+    magnitude = "magnitude"
+    wanda = "wanda"
+    ria = "ria"
+    sparsegpt = "sparsegpt"
+    admm = "admm"
+    alps = "alps"
+
+
+class SolverName(StrEnum):
+    """What repairs the kept weights for the ones that went."""
+
+    none = "none"
+    sparsegpt = "sparsegpt"
+    admm = "admm"
+    alps = "alps"
+
+
+class AllocationName(StrEnum):
+    """How the sparsity is spread over the blocks."""
+
+    uniform = "uniform"
+    owl = "owl"
+
+
+OWN_MASK = frozenset({MethodName.sparsegpt, MethodName.admm, MethodName.alps})
+"""Methods that are a solver with its own choice of mask."""
 
 
 class Scope(StrEnum):
@@ -61,7 +87,23 @@ class PruneSpec(BaseModel):
         description="Branch, tag or commit of the model; pinned to a commit when the job runs.",
     )
     method: MethodName = MethodName.zpruner
-    scope: Scope = Scope.matrix
+    scope: Scope | None = Field(
+        default=None,
+        description="Which weights compete; by default as the method was published.",
+    )
+    pattern: str | None = Field(
+        default=None,
+        pattern=r"^[1-9][0-9]?:[1-9][0-9]?$",
+        description="N:M keeps N of each M neighbours in a row; unstructured by default.",
+        examples=["2:4"],
+    )
+    solver: SolverName = SolverName.none
+    allocation: AllocationName = AllocationName.uniform
+    skip: tuple[str, ...] = Field(
+        default=(),
+        max_length=64,
+        description="Globs of layers to leave alone, such as `*.o_proj` or `model.layers.0.*`.",
+    )
     propagation: Propagation = Propagation.fused
     samples: int | None = Field(
         default=None,

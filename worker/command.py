@@ -16,7 +16,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from transformers.utils import logging as transformers_logging
 
 from db.errors import JobError, SpecRefusedError
-from db.spec import Dtype, MethodName, Propagation, PruneSpec, Scope
+from db.spec import (
+    AllocationName,
+    Dtype,
+    MethodName,
+    Propagation,
+    PruneSpec,
+    Scope,
+    SolverName,
+)
 from db.store import seal
 from worker.prune import Outcome, Step, prune
 from worker.pruning.errors import PruningError
@@ -37,7 +45,19 @@ def command(
     method: Annotated[
         MethodName, typer.Option(help="How weights are scored.")
     ] = MethodName.zpruner,
-    scope: Annotated[Scope, typer.Option(help="Which weights compete.")] = Scope.matrix,
+    scope: Annotated[
+        Scope | None, typer.Option(help="Which weights compete; by default as published.")
+    ] = None,
+    pattern: Annotated[str | None, typer.Option(help="N:M, such as 2:4.")] = None,
+    solver: Annotated[
+        SolverName, typer.Option(help="What repairs the kept weights.")
+    ] = SolverName.none,
+    allocation: Annotated[
+        AllocationName, typer.Option(help="How sparsity is spread over the blocks.")
+    ] = AllocationName.uniform,
+    skip: Annotated[
+        list[str] | None, typer.Option(help="Glob of layers to leave alone; may be repeated.")
+    ] = None,
     propagation: Annotated[
         Propagation, typer.Option(help="One forward per block, or the published two.")
     ] = Propagation.fused,
@@ -58,6 +78,7 @@ def command(
     """Prune a model into a folder; the last line printed is one JSON object of figures."""
     # Read before anything else is bound: exactly the parameters above.
     given = {key: value for key, value in locals().items() if key not in {"out", "device"}}
+    given["skip"] = tuple(skip or ())
     try:
         spec = PruneSpec(**given)
         outcome = _prune_into(spec, out, device)

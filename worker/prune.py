@@ -10,9 +10,10 @@ import torch
 import transformers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from db.combinations import check_combination
 from db.errors import SpecRefusedError
 from db.references import parse_dataset, parse_model
-from db.spec import PruneSpec
+from db.spec import OWN_MASK, PruneSpec, SolverName
 from db.states import Phase
 from worker.evaluation.perplexity import perplexity, token_loss
 from worker.export.folder import export
@@ -20,10 +21,12 @@ from worker.pruning.compute import compute_device, compute_dtype
 from worker.pruning.errors import NotFiniteError
 from worker.pruning.memory import peak_resident_bytes
 from worker.pruning.methods import get_method
-from worker.pruning.patterns import Unstructured
-from worker.pruning.pipeline import Recipe, Sweep
+from worker.pruning.patterns import NofM, Pattern, Unstructured
+from worker.pruning.pipeline import Sweep
+from worker.pruning.recipe import Recipe
 from worker.pruning.report import BlockReport, SweepResult
 from worker.pruning.skeleton import Skeleton
+from worker.pruning.solvers import get_solver
 from worker.sources.datasets import Windows, calibration_windows, evaluation_windows, row_length
 from worker.sources.models import ModelFolder, fetch_model
 
@@ -81,18 +84,14 @@ def prune(
         PruningError: the model or its numbers do not allow it.
     """
     yield Step(Phase.resolving, 0.0)
+    check_combination(spec)
     model = fetch_model(parse_model(spec.model, spec.revision, model_roots))
     yield Step(Phase.loading, 0.01)
     place = compute_device(device)
     skeleton = Skeleton.open(model.path, compute_dtype(spec.dtype, place), place)
     calibration, evaluation = _windows(spec, model, skeleton, dataset_roots)
     yield Step(Phase.calibrating, 0.02)
-    recipe = Recipe(
-        get_method(spec.method),
-        Unstructured(spec.sparsity, spec.scope.value),
-        spec.propagation.value,
-    )
-    sweep = Sweep(skeleton, recipe, calibration.ids, evaluation.ids, out, token_loss)
+    sweep = Sweep(skeleton, _recipe(spec), calibration.ids, evaluation.ids, out, token_loss)
     reports: list[BlockReport] = []
     result = yield from _steps(sweep, reports)
     yield Step(Phase.packaging, 0.99)
@@ -110,6 +109,27 @@ def prune(
     }
     export(model.path, out, report)
     return Outcome(metrics)
+
+
+def _recipe(spec: PruneSpec) -> Recipe:
+    """Turn the specification into plain values of the core."""
+    own_mask = spec.method in OWN_MASK
+    method = None if own_mask else get_method(spec.method)
+    solver = spec.method.value if own_mask else spec.solver.value
+    pattern: Pattern
+    if spec.pattern is None:
+        published = method.scope if method else "matrix"
+        pattern = Unstructured(spec.sparsity, spec.scope.value if spec.scope else published)
+    else:
+        pattern = NofM(*map(int, spec.pattern.split(":")))
+    return Recipe(
+        method,
+        pattern,
+        spec.propagation.value,
+        None if solver == SolverName.none else get_solver(solver),
+        spec.allocation.value,
+        spec.skip,
+    )
 
 
 def _steps(sweep: Sweep, reports: list[BlockReport]) -> Generator[Step, None, SweepResult]:
@@ -229,5 +249,5 @@ def block_json(block: BlockReport) -> dict[str, Any]:
     return asdict(block) | {
         "zeros": block.zeros,
         "weights": block.weights,
-        "sparsity": block.zeros / block.weights,
+        "sparsity": block.zeros / block.weights if block.weights else None,
     }

@@ -44,6 +44,10 @@ def submit(
     revision: str | None = None,
     method: str | None = None,
     scope: str | None = None,
+    pattern: str | None = None,
+    solver: str | None = None,
+    allocation: str | None = None,
+    skip: Annotated[list[str] | None, typer.Option(help="Glob of layers to leave alone.")] = None,
     propagation: str | None = None,
     samples: int | None = None,
     seq_len: int | None = None,
@@ -57,7 +61,7 @@ def submit(
 ) -> None:
     """Submit a job; its id is printed."""
     # Read before anything else is bound: exactly the parameters above.
-    given = {key: value for key, value in locals().items() if value is not None}
+    given = {key: value for key, value in locals().items() if value not in (None, [])}
     spec = {key: value for key, value in given.items() if key not in {"wait", "as_json"}}
     with _service() as client:
         job = client.jobs.create(**spec)

@@ -12,11 +12,15 @@ from db.errors import JobError
 from db.spec import PruneSpec
 from worker.problems import overdue, problem_of
 from worker.pruning.errors import (
+    AllocationError,
     CheckpointError,
     NotFiniteError,
+    PatternError,
     PruningError,
     ShapeError,
+    SolverFailedError,
     UnknownMethodError,
+    UnknownSolverError,
     UnsupportedModelError,
 )
 
@@ -71,7 +75,13 @@ def test_a_problem_nobody_has_is_a_problem(client: TestClient, code: str) -> Non
 
 def test_every_way_a_job_can_fail_has_a_page() -> None:
     refused: list[PruningError] = [ShapeError(""), UnknownMethodError("", []), NotFiniteError("")]
-    refused += [UnsupportedModelError(""), CheckpointError("")]
+    refused += [
+        UnsupportedModelError(""),
+        CheckpointError(""),
+        PatternError(""),
+        AllocationError(""),
+    ]
+    refused += [UnknownSolverError("", []), SolverFailedError("")]
     assert {type(one) for one in refused} == set(PruningError.__subclasses__())
     broken = [MemoryError(), OSError(errno.ENOSPC, "full"), RuntimeError()]
     for raised in (*refused, *broken):

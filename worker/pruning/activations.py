@@ -15,6 +15,11 @@ class Activations:
         self._spill = spill
         self._held: list[Tensor] = []
 
+    @property
+    def spills(self) -> bool:
+        """Whether they are kept in files."""
+        return self._spill is not None
+
     def __len__(self) -> int:
         return len(self._held)
 

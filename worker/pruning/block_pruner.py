@@ -1,15 +1,18 @@
-"""Scoring and masking the linear layers of one block."""
+"""Pruning the linear layers of one block."""
 
 import torch
 from torch import Tensor
 
-from worker.pruning.errors import NotFiniteError
+from worker.pruning.errors import NotFiniteError, SolverFailedError
+from worker.pruning.gram import GramMoments
 from worker.pruning.linears import Linear
 from worker.pruning.memory import give_back
-from worker.pruning.methods import Method
-from worker.pruning.moments import InputMoments
+from worker.pruning.methods import METHODS
+from worker.pruning.moments import Moments
 from worker.pruning.patterns import Pattern
+from worker.pruning.recipe import Recipe
 from worker.pruning.report import LayerReport
+from worker.pruning.solvers.selection import AsPublished
 
 # From here on, what the forward has freed is worth returning before a layer is scored.
 _LARGE_BYTES = 4 << 20
@@ -19,42 +22,56 @@ class BlockPruner:
     """Prunes the layers of one block in place.
 
     The stored weight is the one that is scored and kept, in its own dtype; the layer that computes
-    the forward gets the same zeros.
+    the forward gets the same values. In ``reference`` propagation, until `settle`, it gets the
+    mask of the method's own code instead: the statistics of later layers then are the published
+    ones, although the stored weights have exactly the zeros that were asked for.
 
     Args:
         name: the block's name, for errors.
         stored: the block's parameters in their stored dtype; pruned in place.
-        method: how to score a weight.
-        pattern: which scores survive.
-        as_published: whether the computing weights get the mask of the method's own code until
-            `settle`; the statistics of later layers then are the published ones, although the
-            stored weights have exactly the zeros that were asked for.
+        recipe: how to prune.
+        pattern: which scores of this block survive.
+        as_published: whether the forward goes on with the published mask.
     """
 
     def __init__(
         self,
         name: str,
         stored: dict[str, Tensor],
-        method: Method,
+        recipe: Recipe,
         pattern: Pattern,
         as_published: bool,
     ) -> None:
         self._name, self._stored = name, stored
-        self._method, self._pattern = method, pattern
+        self._recipe, self._pattern = recipe, pattern
         self._as_published = as_published
         self._pruned: list[Linear] = []
         self.reports: list[LayerReport] = []
 
-    def __call__(self, layer: Linear, moments: InputMoments) -> None:
+    def __call__(self, layer: Linear, moments: Moments) -> None:
         """Prune one layer; one that no token reached is scored by its magnitudes alone.
+
+        Where a solver fails, the mask by score alone stands, and the report says so.
 
         Raises:
             NotFiniteError: the layer's weight, or its inputs, hold NaN or infinity.
         """
-        stored = self._stored[layer.weight_name]
-        if stored.nbytes >= _LARGE_BYTES:
+        if self._stored[layer.weight_name].nbytes >= _LARGE_BYTES:
             give_back()
-        score = self._score(layer, stored, moments)
+        fallback = self._repair(layer, moments) if self._recipe.solver and moments.tokens else ""
+        if fallback is not None:
+            self._mask(layer, moments)
+        self._report(layer, moments, fallback or None)
+        self._pruned.append(layer)
+
+    def settle(self) -> None:
+        """Give the computing weights the stored ones' values."""
+        for layer in self._pruned:
+            layer.compute_with(self._stored[layer.weight_name])
+
+    def _mask(self, layer: Linear, moments: Moments) -> None:
+        """Zero what the score drops; the weights that stay keep their bits."""
+        stored, score = self._stored[layer.weight_name], self._score(layer, moments)
         if self._as_published:
             published = ~self._pattern.keep_as_published(score)
             layer.compute_with(_zeroed(layer, stored, published))
@@ -63,23 +80,43 @@ class BlockPruner:
         layer.oriented(stored).masked_fill_(drop.to(stored.device), 0.0)
         if not self._as_published:
             layer.oriented(layer.weight).masked_fill_(drop, 0.0)
-        zeros = stored.numel() - int(stored.count_nonzero())
-        self.reports.append(LayerReport(layer.weight_name, zeros, stored.numel(), moments.tokens))
-        self._pruned.append(layer)
 
-    def settle(self) -> None:
-        """Give the computing weights the stored ones' values."""
-        for layer in self._pruned:
-            layer.compute_with(self._stored[layer.weight_name])
+    def _repair(self, layer: Linear, moments: Moments) -> str | None:
+        """Let the solver change the kept weights; say why where it could not."""
+        solver = self._recipe.solver
+        if solver is None or not isinstance(moments, GramMoments):
+            raise TypeError("a solver needs GramMoments")
+        stored = self._stored[layer.weight_name]
+        weight = layer.oriented(stored).to(layer.weight.device).float()
+        score = self._score(layer, moments) if self._recipe.method else None
+        try:
+            gram = moments.gram()
+            repaired = solver.solve(weight, gram, self._pattern, score)
+            if self._as_published:
+                published = solver.solve(weight, gram, AsPublished(self._pattern), score)
+                layer.compute_with(layer.oriented(published))
+        except SolverFailedError as error:
+            return str(error)
+        layer.oriented(stored).copy_(repaired)
+        if not self._as_published:
+            layer.compute_with(stored)
+        return None
 
-    def _score(self, layer: Linear, stored: Tensor, moments: InputMoments) -> Tensor:
-        weight = layer.oriented(stored).to(layer.weight.device)
+    def _score(self, layer: Linear, moments: Moments) -> Tensor:
+        weight = layer.oriented(self._stored[layer.weight_name]).to(layer.weight.device)
         known = moments.tokens > 0
         sq_mean = moments.sq_mean() if known else torch.ones(layer.inputs, device=weight.device)
-        score = self._method.score(weight, sq_mean)
+        method = self._recipe.method or METHODS["wanda"]
+        score = method.score(weight, sq_mean)
         if not bool(score.sum().isfinite()):
             raise NotFiniteError(f"{self._name}.{layer.name}")
         return score
+
+    def _report(self, layer: Linear, moments: Moments, fallback: str | None) -> None:
+        stored = self._stored[layer.weight_name]
+        zeros = stored.numel() - int(stored.count_nonzero())
+        report = LayerReport(layer.weight_name, zeros, stored.numel(), moments.tokens, fallback)
+        self.reports.append(report)
 
 
 def _zeroed(layer: Linear, stored: Tensor, drop: Tensor) -> Tensor:

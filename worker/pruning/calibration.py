@@ -3,19 +3,27 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from operator import is_
 from typing import Any
 
 from greenlet import getcurrent, greenlet
 from torch import Tensor, nn
 
 from worker.pruning.linears import Linear
-from worker.pruning.moments import InputMoments
+from worker.pruning.moments import InputMoments, Moments
 
-Prune = Callable[[Linear, InputMoments], None]
+Prune = Callable[[Linear, Moments], None]
+NewMoments = Callable[[], Moments]
 Forward = Callable[[int], object]
 
 
-def prune_reference(layers: Sequence[Linear], forward: Forward, batches: int, prune: Prune) -> None:
+def prune_reference(
+    layers: Sequence[Linear],
+    forward: Forward,
+    batches: int,
+    prune: Prune,
+    new_moments: NewMoments = InputMoments,
+) -> None:
     """Collect all inputs with the block still dense, then prune it whole.
 
     The published protocol; the pruned block has to run once more to give the next one's input.
@@ -25,11 +33,18 @@ def prune_reference(layers: Sequence[Linear], forward: Forward, batches: int, pr
         forward: runs batch i through the block.
         batches: how many there are.
         prune: prunes one layer by the moments of its inputs.
+        new_moments: makes empty moments.
     """
-    moments = [InputMoments() for _ in layers]
+    moments = [new_moments() for _ in layers]
+    seen = _LastSeen()
 
     def collect(index: int, inputs: Tensor) -> None:
-        moments[index].add(inputs)
+        known = seen.before([inputs])
+        if known is None:
+            moments[index].add(inputs)
+        else:
+            moments[index] = known
+        seen.now([inputs], moments[index])
 
     with _watched(layers, collect):
         for batch in range(batches):
@@ -38,7 +53,13 @@ def prune_reference(layers: Sequence[Linear], forward: Forward, batches: int, pr
         prune(layer, moment)
 
 
-def prune_fused(layers: Sequence[Linear], forward: Forward, batches: int, prune: Prune) -> None:
+def prune_fused(
+    layers: Sequence[Linear],
+    forward: Forward,
+    batches: int,
+    prune: Prune,
+    new_moments: NewMoments = InputMoments,
+) -> None:
     """Prune each layer when its true input, from already pruned predecessors, is there.
 
     One forward of every batch does everything. The batches run in step: each stops before a layer
@@ -47,7 +68,7 @@ def prune_fused(layers: Sequence[Linear], forward: Forward, batches: int, prune:
     are live at that point are held. Batches that skip a layer, as with experts, do not hold up
     the others. Arguments as in `prune_reference`.
     """
-    leader = getcurrent()
+    leader, seen = getcurrent(), _LastSeen()
     pruned: set[int] = set()
 
     def stop(index: int, inputs: Tensor) -> None:
@@ -60,14 +81,38 @@ def prune_fused(layers: Sequence[Linear], forward: Forward, batches: int, prune:
         while stops := {run: stop for run, stop in stops.items() if not run.dead}:
             index = min(index for index, _ in stops.values())
             arrived = [run for run, stop in stops.items() if stop[0] == index]
-            moments = InputMoments()
-            for run in arrived:
-                moments.add(stops.pop(run)[1])
+            inputs = [stops.pop(run)[1] for run in arrived]
+            moments = seen.before(inputs) or _sum(new_moments(), inputs)
+            seen.now(inputs, moments)
+            del inputs
             prune(layers[index], moments)
             pruned.add(index)
             stops |= {run: run.switch() for run in arrived}
     for index in sorted(set(range(len(layers))) - pruned):
-        prune(layers[index], InputMoments())
+        prune(layers[index], new_moments())
+
+
+class _LastSeen:
+    """Remembers the last inputs, so that layers that share them (q, k, v) share their moments."""
+
+    def __init__(self) -> None:
+        self._inputs: Sequence[Tensor] = ()
+        self._moments: Moments | None = None
+
+    def before(self, inputs: Sequence[Tensor]) -> Moments | None:
+        """Return the moments of these very tensors, if they were the last ones seen."""
+        same = len(inputs) == len(self._inputs) and all(map(is_, inputs, self._inputs))
+        return self._moments if same else None
+
+    def now(self, inputs: Sequence[Tensor], moments: Moments) -> None:
+        """Remember inputs and their moments."""
+        self._inputs, self._moments = inputs, moments
+
+
+def _sum(moments: Moments, inputs: Sequence[Tensor]) -> Moments:
+    for batch in inputs:
+        moments.add(batch)
+    return moments
 
 
 @contextmanager

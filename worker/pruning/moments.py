@@ -1,9 +1,27 @@
 """What calibration remembers of a linear layer's inputs."""
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
 _CHUNK = 1024  # tokens; larger pieces fall out of the cache and cost ten times as much on a CPU
+
+
+class Moments(Protocol):
+    """What every method can ask of a layer's inputs.
+
+    Attributes:
+        tokens: how many were counted.
+    """
+
+    tokens: int
+
+    def add(self, inputs: Tensor) -> None:
+        """Count the inputs ``[..., in]``."""
+
+    def sq_mean(self) -> Tensor:
+        """Return the mean square of each feature: ``[in]`` fp32."""
 
 
 class InputMoments:

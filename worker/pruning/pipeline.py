@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,36 +14,21 @@ from worker.pruning.block_pruner import BlockPruner
 from worker.pruning.calibration import prune_fused, prune_reference
 from worker.pruning.entrance import Entrance
 from worker.pruning.exit import TokenLoss, mean_loss
+from worker.pruning.gram import GramMoments
 from worker.pruning.linears import linears
 from worker.pruning.memory import available_bytes, give_back
-from worker.pruning.methods import Method
+from worker.pruning.moments import InputMoments, Moments
+from worker.pruning.outliers import outlier_shares
 from worker.pruning.patterns import Pattern
+from worker.pruning.recipe import Propagation, Recipe
 from worker.pruning.report import BlockReport, SweepResult
 from worker.pruning.shards import ShardWriter, grouped
 from worker.pruning.skeleton import Skeleton
 from worker.pruning.stopwatch import Stopwatch
 
-Propagation = Literal["fused", "reference"]
-
 # Activations beyond this go to scratch files: the page cache holds them while memory is free.
 _HELD_BYTES = 32 << 20
 _BATCH_TOKENS = {"cpu": 512, "cuda": 16_384}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to prune.
-
-    Attributes:
-        method: how weights are scored.
-        pattern: which scores survive.
-        propagation: ``fused`` prunes each layer on its true input, in one forward per block;
-            ``reference`` is the published protocol of two.
-    """
-
-    method: Method
-    pattern: Pattern
-    propagation: Propagation = "fused"
 
 
 @dataclass(frozen=True)
@@ -84,6 +68,7 @@ class Sweep:
             out: an existing folder that gets the shards and their index.
             token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
         """
+        recipe.check(skeleton)
         self._skeleton, self._recipe, self._token_loss = skeleton, recipe, token_loss
         self._entrance = Entrance(skeleton)
         self._calibration = _batches(calibration, skeleton.device)
@@ -117,8 +102,10 @@ class Sweep:
             for hidden in streams.dense:
                 streams.pruned.append(hidden)
             give_back()
-            for index in range(self._total):
-                yield self._sweep_block(index, streams)
+            with self._seconds("prune"):
+                patterns = self._patterns(stack, streams)
+            for index, pattern in enumerate(patterns):
+                yield self._sweep_block(index, pattern, streams)
             with self._seconds("prune"):
                 self._write_rest()
             with self._seconds("evaluate"):
@@ -131,18 +118,14 @@ class Sweep:
             evaluate_seconds=self._seconds.seconds["evaluate"],
         )
 
-    def _sweep_block(self, index: int, streams: Streams) -> BlockReport:
+    def _sweep_block(self, index: int, pattern: Pattern, streams: Streams) -> BlockReport:
         name, before = self._skeleton.block_name(index), self._seconds.seconds["prune"]
         with self._seconds("prune"):
             stored = self._skeleton.read_block(index)
             if index + 1 < self._total:
                 self._skeleton.read_ahead(index + 1)
         pruner = BlockPruner(
-            name,
-            stored,
-            self._recipe.method,
-            self._recipe.pattern,
-            as_published=self._propagation == "reference",
+            name, stored, self._recipe, pattern, as_published=self._propagation == "reference"
         )
         with self._skeleton.filled_block(index, stored) as block:
             with self._seconds("evaluate"):
@@ -175,16 +158,26 @@ class Sweep:
         def advance(batch: int) -> None:
             states[batch] = forward(batch)
 
+        layers = self._recipe.layers(self._skeleton.block_name(index), block)
+        moments: type[Moments] = GramMoments if self._recipe.solver else InputMoments
         if self._propagation == "fused":
-            prune_fused(linears(block), advance, len(states), pruner)
+            prune_fused(layers, advance, len(states), pruner, moments)
         else:
-            prune_reference(linears(block), forward, len(states), pruner)
+            prune_reference(layers, forward, len(states), pruner, moments)
             self._advance(block, index, states)
             pruner.settle()
 
     def _advance(self, block: nn.Module, index: int, states: Activations) -> None:
         for batch, hidden in enumerate(states):
             states[batch] = self._entrance.call(block, index, hidden)
+
+    def _patterns(self, stack: ExitStack, streams: Streams) -> tuple[Pattern, ...]:
+        """Return each block's pattern; ``owl`` first looks at the dense model."""
+        if self._recipe.allocation == "uniform":
+            return self._recipe.patterns([0.0] * self._total)
+        states = self._copy(stack, streams.calibration)
+        shares = outlier_shares(self._skeleton, self._entrance, self._recipe, states)
+        return self._recipe.patterns(list(shares))
 
     def _write_rest(self) -> None:
         """Copy what belongs to no block as it stands."""
@@ -213,6 +206,12 @@ class Sweep:
         if size <= _HELD_BYTES:
             return Streams(Activations(), Activations(), Activations())
         return Streams(*(Activations(_scratch(stack, self._out)) for _ in range(3)))
+
+    def _copy(self, stack: ExitStack, states: Activations) -> Activations:
+        copy = Activations(_scratch(stack, self._out) if states.spills else None)
+        for hidden in states:
+            copy.append(hidden)
+        return copy
 
     def _fitting_propagation(self) -> Propagation:
         """Fall back to ``reference`` where the states of one fused forward do not fit in memory."""

@@ -12,12 +12,14 @@ class LayerReport:
         zeros: entries of the weight that are zero now.
         weights: entries of the weight.
         tokens: calibration tokens that reached it; at 0 it was scored by its magnitudes alone.
+        fallback: why the solver left the layer with its mask alone; None where it did not.
     """
 
     name: str
     zeros: int
     weights: int
     tokens: int
+    fallback: str | None = None
 
 
 @dataclass(frozen=True)

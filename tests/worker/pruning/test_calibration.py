@@ -6,7 +6,7 @@ from torch import nn
 
 from worker.pruning.calibration import prune_fused, prune_reference
 from worker.pruning.linears import Linear, linears
-from worker.pruning.moments import InputMoments
+from worker.pruning.moments import Moments
 
 
 class Experts(nn.Module):
@@ -30,7 +30,7 @@ class Halver:
         self.met: dict[str, int] = {}
         self.sq_mean: dict[str, torch.Tensor] = {}
 
-    def __call__(self, layer: Linear, moments: InputMoments) -> None:
+    def __call__(self, layer: Linear, moments: Moments) -> None:
         self.met[layer.name] = moments.tokens
         if moments.tokens:
             self.sq_mean[layer.name] = moments.sq_mean()

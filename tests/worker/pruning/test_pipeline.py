@@ -1,5 +1,6 @@
 """Whole sweeps over small models: what is written, what is reported, what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,27 +10,29 @@ from transformers import AutoModelForCausalLM
 from tests.models import FAMILIES, random_ids, write_model
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.checkpoint import Checkpoint
-from worker.pruning.errors import NotFiniteError
+from worker.pruning.errors import NotFiniteError, PatternError
 from worker.pruning.methods import get_method
-from worker.pruning.patterns import Unstructured
-from worker.pruning.pipeline import Propagation, Recipe, Sweep
+from worker.pruning.patterns import NofM, Unstructured
+from worker.pruning.pipeline import Sweep
+from worker.pruning.recipe import Propagation, Recipe
 from worker.pruning.report import BlockReport, SweepResult
 from worker.pruning.skeleton import Skeleton
+from worker.pruning.solvers import SOLVERS, Solver, get_solver
 
 CALIBRATION, EVALUATION = random_ids(150, 16, seed=1), random_ids(4, 16, seed=2)
+
+HALF = Recipe(get_method("zpruner"), Unstructured(0.5))
 
 
 def _sweep(
     folder: Path,
     out: Path,
     *,
-    sparsity: float = 0.5,
-    propagation: Propagation = "fused",
+    recipe: Recipe = HALF,
     dtype: torch.dtype = torch.float32,
 ) -> tuple[list[BlockReport], SweepResult]:
     out.mkdir()
     skeleton = Skeleton.open(folder, dtype, torch.device("cpu"))
-    recipe = Recipe(get_method("zpruner"), Unstructured(sparsity), propagation)
     blocks = Sweep(skeleton, recipe, CALIBRATION, EVALUATION, out, token_loss).run()
     reports = []
     while True:
@@ -52,7 +55,8 @@ def test_exactly_half_of_each_linear_goes_and_the_rest_keeps_its_bits(
 ) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES[family])
 
-    reports, _ = _sweep(dense, tmp_path / "out", propagation=propagation)
+    recipe = Recipe(get_method("zpruner"), Unstructured(0.5), propagation)
+    reports, _ = _sweep(dense, tmp_path / "out", recipe=recipe)
 
     before, after = _tensors(dense), _tensors(tmp_path / "out")
     assert before.keys() == after.keys()
@@ -134,3 +138,84 @@ def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path / "spoilt")
     with pytest.raises(NotFiniteError, match=r"model\.layers\.1\.mlp\.up_proj holds NaN"):
         _sweep(tmp_path / "spoilt", tmp_path / "out")
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2-conv1d", "gpt-neox"])
+@pytest.mark.parametrize("propagation", ["fused", "reference"])
+@pytest.mark.parametrize("solver", sorted(SOLVERS))
+def test_a_solver_lowers_the_error_that_the_mask_alone_leaves(
+    tmp_path: Path, family: str, propagation: Propagation, solver: str
+) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES[family])
+    mask = Recipe(get_method("wanda"), Unstructured(0.5, "row"), propagation)
+    masked, _ = _sweep(dense, tmp_path / "masked", recipe=mask)
+    repair = replace(mask, solver=get_solver(solver))
+    repaired, _ = _sweep(dense, tmp_path / "repaired", recipe=repair)
+    for one, other in zip(masked, repaired, strict=True):
+        assert one.zeros == other.zeros
+        assert not any(layer.fallback for layer in other.layers)
+    assert _last_error(repaired) < _last_error(masked)
+
+
+@pytest.mark.parametrize("solver", sorted(SOLVERS))
+def test_a_solver_without_a_score_chooses_its_own_mask_of_the_same_size(
+    tmp_path: Path, solver: str
+) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
+    recipe = Recipe(None, Unstructured(0.5), solver=get_solver(solver))
+    reports, _ = _sweep(dense, tmp_path / "out", recipe=recipe)
+    assert all(2 * layer.zeros == layer.weights for one in reports for layer in one.layers)
+
+
+@pytest.mark.parametrize("solver", [None, *SOLVERS.values()])
+def test_each_four_neighbours_keep_two(tmp_path: Path, solver: Solver | None) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
+    recipe = Recipe(get_method("zpruner"), NofM(2, 4), solver=solver)
+    _sweep(dense, tmp_path / "out", recipe=recipe)
+    for name, weight in _tensors(tmp_path / "out").items():
+        if name.endswith("proj.weight"):
+            assert ((weight.view(-1, 4) != 0).sum(1) == 2).all(), name
+
+
+def test_a_pattern_that_does_not_divide_the_rows_is_refused_before_anything_is_done(
+    tmp_path: Path,
+) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
+    with pytest.raises(PatternError, match=r"layers\.0\.self_attn\.q_proj has rows of 32 weights"):
+        _sweep(dense, tmp_path / "out", recipe=Recipe(get_method("zpruner"), NofM(2, 5)))
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_owl_keeps_the_mean_and_prunes_blocks_with_outliers_less(tmp_path: Path) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
+    recipe = Recipe(get_method("wanda"), Unstructured(0.6), allocation="owl")
+    reports, _ = _sweep(dense, tmp_path / "out", recipe=recipe)
+    shares = [report.zeros / report.weights for report in reports]
+    assert sum(shares) / len(shares) == pytest.approx(0.6, abs=1e-3)
+    assert max(shares) - min(shares) == pytest.approx(0.16, abs=2e-3)
+
+
+def test_skipped_layers_keep_every_bit(tmp_path: Path) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
+    recipe = Recipe(get_method("zpruner"), Unstructured(0.5), skip=("*.o_proj", "model.layers.0.*"))
+    reports, _ = _sweep(dense, tmp_path / "out", recipe=recipe)
+    before, after = _tensors(dense), _tensors(tmp_path / "out")
+    for name in before:
+        spared = name.startswith("model.layers.0.") or name.endswith("o_proj.weight")
+        assert torch.equal(before[name], after[name]) == (
+            spared or not name.endswith("proj.weight")
+        )
+    assert [len(report.layers) for report in reports] == [0, 6, 6]
+
+
+def test_skipping_everything_is_refused(tmp_path: Path) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
+    recipe = Recipe(get_method("zpruner"), Unstructured(0.5), skip=("*",))
+    with pytest.raises(PatternError, match=r"skip \* leaves no layer"):
+        _sweep(dense, tmp_path / "out", recipe=recipe)
+
+
+def _last_error(reports: list[BlockReport]) -> float:
+    error = reports[-1].output_error
+    assert error is not None
+    return error

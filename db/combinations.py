@@ -1,0 +1,57 @@
+"""Which options of a specification go together."""
+
+from db.errors import SpecRefusedError
+from db.spec import OWN_MASK, AllocationName, PruneSpec, SolverName
+
+UNFIT = "unfit_combination"
+
+
+def check_combination(spec: PruneSpec) -> None:
+    """Refuse options that make no sense together.
+
+    Raises:
+        SpecRefusedError: with the reason, and which of them to leave out.
+    """
+    if spec.method in OWN_MASK and spec.solver is not SolverName.none:
+        raise SpecRefusedError(
+            "solver",
+            spec.solver.value,
+            UNFIT,
+            f"method {spec.method} chooses its own mask and repairs it",
+            "Leave solver out, or name a score such as zpruner as the method.",
+        )
+    if spec.pattern is not None:
+        _check_pattern(spec, spec.pattern)
+
+
+def _check_pattern(spec: PruneSpec, pattern: str) -> None:
+    kept, group = map(int, pattern.split(":"))
+    share = 1 - kept / group
+    if kept >= group:
+        raise SpecRefusedError(
+            "pattern", pattern, UNFIT, "it keeps everything", "Choose an N below M, as in 2:4."
+        )
+    if abs(spec.sparsity - share) > 1e-6:
+        raise SpecRefusedError(
+            "sparsity",
+            spec.sparsity,
+            UNFIT,
+            f"pattern {pattern} gives {share:g}",
+            f"Set sparsity to {share:g}, or leave pattern out.",
+        )
+    if spec.allocation is not AllocationName.uniform:
+        raise SpecRefusedError(
+            "allocation",
+            spec.allocation.value,
+            UNFIT,
+            f"pattern {pattern} gives every block the same sparsity",
+            "Leave allocation or pattern out.",
+        )
+    if spec.scope is not None:
+        raise SpecRefusedError(
+            "scope",
+            spec.scope.value,
+            UNFIT,
+            f"pattern {pattern} itself says which weights compete",
+            "Leave scope or pattern out.",
+        )

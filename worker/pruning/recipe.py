@@ -1,0 +1,71 @@
+"""How a model is to be pruned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from torch import nn
+
+from worker.pruning.allocation import owl
+from worker.pruning.errors import PatternError
+from worker.pruning.linears import Linear, linears
+from worker.pruning.methods import Method
+from worker.pruning.patterns import NofM, Pattern, Unstructured
+from worker.pruning.skeleton import Skeleton
+from worker.pruning.solvers import Solver
+
+Propagation = Literal["fused", "reference"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to prune.
+
+    Attributes:
+        method: how weights are scored; None leaves the choice to the solver.
+        pattern: which scores survive.
+        propagation: ``fused`` prunes each layer on its true input, in one forward per block;
+            ``reference`` is the published protocol of two.
+        solver: repairs the weights that are kept; None leaves them as they were.
+        allocation: ``owl`` spreads the pattern's sparsity over the blocks by their outliers.
+        skip: globs of layer names, such as ``*.o_proj`` or ``model.layers.0.*``, to leave alone.
+    """
+
+    method: Method | None
+    pattern: Pattern
+    propagation: Propagation = "fused"
+    solver: Solver | None = None
+    allocation: Literal["uniform", "owl"] = "uniform"
+    skip: tuple[str, ...] = ()
+
+    def layers(self, block_name: str, block: nn.Module) -> list[Linear]:
+        """Return the layers of a block that are to be pruned."""
+        return [layer for layer in linears(block) if self._wants(f"{block_name}.{layer.name}")]
+
+    def check(self, skeleton: Skeleton) -> None:
+        """Refuse a recipe that this model's shapes do not allow.
+
+        Raises:
+            PatternError: a row does not split into groups, or nothing is left to prune.
+        """
+        blocks = ((skeleton.block_name(i), block) for i, block in enumerate(skeleton.blocks))
+        layers = [(name, layer) for name, block in blocks for layer in self.layers(name, block)]
+        if not layers:
+            raise PatternError(f"skip {', '.join(self.skip)} leaves no layer to prune; name fewer")
+        for name, layer in layers:
+            if isinstance(self.pattern, NofM) and layer.inputs % self.pattern.m:
+                raise PatternError(
+                    f"{name}.{layer.name} has rows of {layer.inputs} weights, which do not split "
+                    f"into groups of {self.pattern.m}; skip it, or choose another pattern"
+                )
+
+    def patterns(self, shares: Sequence[float]) -> tuple[Pattern, ...]:
+        """Return a pattern for each block, given the outlier share of each (for ``owl``)."""
+        if self.allocation == "uniform" or not isinstance(self.pattern, Unstructured):
+            return (self.pattern,) * len(shares)
+        spread = owl(shares, self.pattern.sparsity)
+        return tuple(replace(self.pattern, sparsity=sparsity) for sparsity in spread)
+
+    def _wants(self, name: str) -> bool:
+        return not any(fnmatchcase(name, glob) for glob in self.skip)
