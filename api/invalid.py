@@ -16,6 +16,7 @@ REMEDIES = {
     "greater_than_equal": "Use a value of at least {ge}.",
     "finite_number": "Use a finite number.",
     "enum": "Use {expected}.",
+    "allocation": "Use a name, or a list like [0.45, 0.5, 0.55] with an entry for each block.",
     "string_too_long": "Use at most {max_length} characters.",
     "string_too_short": "Use at least {min_length} characters.",
     "string_pattern_mismatch": "Use something that matches {pattern}.",

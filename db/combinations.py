@@ -4,6 +4,7 @@ from db.errors import SpecRefusedError
 from db.spec import OWN_MASK, AllocationName, PruneSpec, SolverName
 
 UNFIT = "unfit_combination"
+ROUNDING = 1e-6  # a sparsity of six decimals is exact enough
 
 
 def check_combination(spec: PruneSpec) -> None:
@@ -22,6 +23,8 @@ def check_combination(spec: PruneSpec) -> None:
         )
     if spec.pattern is not None:
         _check_pattern(spec, spec.pattern)
+    if isinstance(spec.allocation, tuple):
+        _check_mean(spec, spec.allocation)
 
 
 def _check_pattern(spec: PruneSpec, pattern: str) -> None:
@@ -31,7 +34,7 @@ def _check_pattern(spec: PruneSpec, pattern: str) -> None:
         raise SpecRefusedError(
             "pattern", pattern, UNFIT, "it keeps everything", "Choose an N below M, as in 2:4."
         )
-    if abs(spec.sparsity - share) > 1e-6:
+    if abs(spec.sparsity - share) > ROUNDING:
         raise SpecRefusedError(
             "sparsity",
             spec.sparsity,
@@ -42,7 +45,7 @@ def _check_pattern(spec: PruneSpec, pattern: str) -> None:
     if spec.allocation is not AllocationName.uniform:
         raise SpecRefusedError(
             "allocation",
-            spec.allocation.value,
+            _plain(spec.allocation),
             UNFIT,
             f"pattern {pattern} gives every block the same sparsity",
             "Leave allocation or pattern out.",
@@ -55,3 +58,19 @@ def _check_pattern(spec: PruneSpec, pattern: str) -> None:
             f"pattern {pattern} itself says which weights compete",
             "Leave scope or pattern out.",
         )
+
+
+def _check_mean(spec: PruneSpec, sparsities: tuple[float, ...]) -> None:
+    mean = sum(sparsities) / len(sparsities)
+    if abs(spec.sparsity - mean) > ROUNDING:
+        raise SpecRefusedError(
+            "sparsity",
+            spec.sparsity,
+            UNFIT,
+            f"the mean of the {len(sparsities)} sparsities in allocation is {mean:g}",
+            f"Set sparsity to {mean:g}, or correct allocation.",
+        )
+
+
+def _plain(allocation: AllocationName | tuple[float, ...]) -> object:
+    return list(allocation) if isinstance(allocation, tuple) else allocation.value

@@ -3,7 +3,15 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
 
 
 class MethodName(StrEnum):
@@ -61,6 +69,20 @@ class Dtype(StrEnum):
     float16 = "float16"
 
 
+def _one_error(value: object, validate: ValidatorFunctionWrapHandler) -> object:
+    """Say once what an allocation may be, not for each form of it what is wrong with that."""
+    try:
+        return validate(value)
+    except ValidationError:
+        raise PydanticCustomError(
+            "allocation",
+            "Input should be 'uniform', 'owl' or one number from 0 to below 1 for each block",
+        ) from None
+
+
+BlockSparsity = Annotated[float, Field(ge=0, lt=1)]
+BlockSparsities = Annotated[tuple[BlockSparsity, ...], Field(min_length=1, max_length=1024)]
+Allocation = Annotated[AllocationName | BlockSparsities, WrapValidator(_one_error)]
 SourceName = Annotated[str, Field(min_length=1, max_length=512)]
 
 
@@ -98,7 +120,12 @@ class PruneSpec(BaseModel):
         examples=["2:4"],
     )
     solver: SolverName = SolverName.none
-    allocation: AllocationName = AllocationName.uniform
+    allocation: Allocation = Field(
+        default=AllocationName.uniform,
+        description="How `sparsity` is spread over the blocks: `uniform`, `owl`, or a list with "
+        "the sparsity of each block in depth order, whose mean `sparsity` then is.",
+        examples=["owl", [0.45, 0.5, 0.55]],
+    )
     skip: tuple[str, ...] = Field(
         default=(),
         max_length=64,

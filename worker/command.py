@@ -17,7 +17,6 @@ from transformers.utils import logging as transformers_logging
 
 from db.errors import JobError, SpecRefusedError
 from db.spec import (
-    AllocationName,
     Dtype,
     MethodName,
     Propagation,
@@ -53,8 +52,8 @@ def command(
         SolverName, typer.Option(help="What repairs the kept weights.")
     ] = SolverName.none,
     allocation: Annotated[
-        AllocationName, typer.Option(help="How sparsity is spread over the blocks.")
-    ] = AllocationName.uniform,
+        str, typer.Option(help="uniform, owl, or the sparsity of each block: 0.45,0.5,0.55.")
+    ] = "uniform",
     skip: Annotated[
         list[str] | None, typer.Option(help="Glob of layers to leave alone; may be repeated.")
     ] = None,
@@ -79,6 +78,7 @@ def command(
     # Read before anything else is bound: exactly the parameters above.
     given = {key: value for key, value in locals().items() if key not in {"out", "device"}}
     given["skip"] = tuple(skip or ())
+    given["allocation"] = allocation.split(",") if "," in allocation else allocation
     try:
         spec = PruneSpec(**given)
         outcome = _prune_into(spec, out, device)

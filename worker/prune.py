@@ -17,13 +17,14 @@ from db.spec import OWN_MASK, PruneSpec, SolverName
 from db.states import Phase
 from worker.evaluation.perplexity import perplexity, token_loss
 from worker.export.folder import export
+from worker.pruning.allocation import Explicit
 from worker.pruning.compute import compute_device, compute_dtype
 from worker.pruning.errors import NotFiniteError
 from worker.pruning.memory import peak_resident_bytes
 from worker.pruning.methods import get_method
 from worker.pruning.patterns import NofM, Pattern, Unstructured
 from worker.pruning.pipeline import Sweep
-from worker.pruning.recipe import Recipe
+from worker.pruning.recipe import Allocation, Recipe
 from worker.pruning.report import BlockReport, SweepResult
 from worker.pruning.skeleton import Skeleton
 from worker.pruning.solvers import get_solver
@@ -127,9 +128,15 @@ def _recipe(spec: PruneSpec) -> Recipe:
         pattern,
         spec.propagation.value,
         None if solver == SolverName.none else get_solver(solver),
-        spec.allocation.value,
+        _allocation(spec),
         spec.skip,
     )
+
+
+def _allocation(spec: PruneSpec) -> Allocation:
+    if isinstance(spec.allocation, tuple):
+        return Explicit(spec.allocation)
+    return spec.allocation.value
 
 
 def _steps(sweep: Sweep, reports: list[BlockReport]) -> Generator[Step, None, SweepResult]:

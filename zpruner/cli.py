@@ -46,7 +46,9 @@ def submit(
     scope: str | None = None,
     pattern: str | None = None,
     solver: str | None = None,
-    allocation: str | None = None,
+    allocation: Annotated[
+        str | None, typer.Option(help="uniform, owl, or the sparsity of each block: 0.45,0.5,0.55.")
+    ] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Glob of layers to leave alone.")] = None,
     propagation: str | None = None,
     samples: int | None = None,
@@ -63,6 +65,8 @@ def submit(
     # Read before anything else is bound: exactly the parameters above.
     given = {key: value for key, value in locals().items() if value not in (None, [])}
     spec = {key: value for key, value in given.items() if key not in {"wait", "as_json"}}
+    if allocation and "," in allocation:
+        spec["allocation"] = allocation.split(",")
     with _service() as client:
         job = client.jobs.create(**spec)
         for warning in job.warnings:

@@ -18,7 +18,9 @@ def _spec(**fields: Any) -> PruneSpec:
         ({"pattern": "4:4"}, "pattern", "keeps everything"),
         ({"pattern": "1:4"}, "sparsity", "gives 0.75"),
         ({"pattern": "2:4", "allocation": "owl"}, "allocation", "the same sparsity"),
+        ({"pattern": "2:4", "allocation": [0.5, 0.5]}, "allocation", "the same sparsity"),
         ({"pattern": "2:4", "scope": "row"}, "scope", "which weights compete"),
+        ({"allocation": [0.4, 0.5]}, "sparsity", "of the 2 sparsities in allocation is 0.45"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused_with_the_remedy(
@@ -37,6 +39,8 @@ def test_options_that_do_not_go_together_are_refused_with_the_remedy(
         {"method": "sparsegpt", "pattern": "2:4"},
         {"solver": "alps", "allocation": "owl"},
         {"pattern": "1:4", "sparsity": 0.75},
+        {"allocation": [0.25, 0.5, 0.75]},
+        {"allocation": [0.1, 0.1, 0.2], "sparsity": 0.133333},
         {"method": "wanda", "scope": "matrix", "solver": "sparsegpt"},
     ],
 )

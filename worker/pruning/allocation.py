@@ -10,21 +10,6 @@ from worker.pruning.errors import AllocationError
 
 
 @dataclass(frozen=True)
-class Uniform:
-    """The same sparsity in every block."""
-
-    sparsity: float
-
-    def sparsities(self, blocks: int) -> tuple[float, ...]:
-        """Return one sparsity for each of ``blocks`` blocks.
-
-        Raises:
-            AllocationError: the sparsity is not in ``[0, 1)``.
-        """
-        return _possible((self.sparsity,) * blocks, "take a smaller sparsity")
-
-
-@dataclass(frozen=True)
 class Explicit:
     """A sparsity written out for each block, in depth order."""
 
@@ -38,7 +23,8 @@ class Explicit:
         """
         if len(self.per_block) != blocks:
             raise AllocationError(
-                f"{len(self.per_block)} sparsities for {blocks} blocks; give one for each block"
+                f"{len(self.per_block)} sparsities for a model of {blocks} blocks; "
+                "give one for each"
             )
         return _possible(self.per_block, "correct it")
 

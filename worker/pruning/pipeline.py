@@ -173,7 +173,7 @@ class Sweep:
 
     def _patterns(self, stack: ExitStack, streams: Streams) -> tuple[Pattern, ...]:
         """Return each block's pattern; ``owl`` first looks at the dense model."""
-        if self._recipe.allocation == "uniform":
+        if self._recipe.allocation != "owl":
             return self._recipe.patterns([0.0] * self._total)
         states = self._copy(stack, streams.calibration)
         shares = outlier_shares(self._skeleton, self._entrance, self._recipe, states)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import nn
 
-from worker.pruning.allocation import owl
+from worker.pruning.allocation import Explicit, owl
 from worker.pruning.errors import PatternError
 from worker.pruning.linears import Linear, linears
 from worker.pruning.methods import Method
@@ -16,6 +16,7 @@ from worker.pruning.skeleton import Skeleton
 from worker.pruning.solvers import Solver
 
 Propagation = Literal["fused", "reference"]
+Allocation = Literal["uniform", "owl"] | Explicit
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Recipe:
         propagation: ``fused`` prunes each layer on its true input, in one forward per block;
             ``reference`` is the published protocol of two.
         solver: repairs the weights that are kept; None leaves them as they were.
-        allocation: ``owl`` spreads the pattern's sparsity over the blocks by their outliers.
+        allocation: ``owl`` spreads the pattern's sparsity over the blocks by their outliers;
+            explicit sparsities take the place of the pattern's.
         skip: globs of layer names, such as ``*.o_proj`` or ``model.layers.0.*``, to leave alone.
     """
 
@@ -36,7 +38,7 @@ class Recipe:
     pattern: Pattern
     propagation: Propagation = "fused"
     solver: Solver | None = None
-    allocation: Literal["uniform", "owl"] = "uniform"
+    allocation: Allocation = "uniform"
     skip: tuple[str, ...] = ()
 
     def layers(self, block_name: str, block: nn.Module) -> list[Linear]:
@@ -48,7 +50,10 @@ class Recipe:
 
         Raises:
             PatternError: a row does not split into groups, or nothing is left to prune.
+            AllocationError: there are not as many explicit sparsities as blocks.
         """
+        if isinstance(self.allocation, Explicit):
+            self.allocation.sparsities(len(skeleton.blocks))
         blocks = ((skeleton.block_name(i), block) for i, block in enumerate(skeleton.blocks))
         layers = [(name, layer) for name, block in blocks for layer in self.layers(name, block)]
         if not layers:
@@ -64,7 +69,10 @@ class Recipe:
         """Return a pattern for each block, given the outlier share of each (for ``owl``)."""
         if self.allocation == "uniform" or not isinstance(self.pattern, Unstructured):
             return (self.pattern,) * len(shares)
-        spread = owl(shares, self.pattern.sparsity)
+        if isinstance(self.allocation, Explicit):
+            spread = self.allocation.sparsities(len(shares))
+        else:
+            spread = owl(shares, self.pattern.sparsity)
         return tuple(replace(self.pattern, sparsity=sparsity) for sparsity in spread)
 
     def _wants(self, name: str) -> bool:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.pruning.allocation import Explicit, Uniform, outlier_share, owl
+from worker.pruning.allocation import Explicit, outlier_share, owl
 from worker.pruning.errors import AllocationError
 from worker.pruning.scores import wanda
 
@@ -52,13 +52,12 @@ def test_zero_weights_count_as_scores_of_zero() -> None:
     assert outlier_share([wanda(torch.zeros(2, 4), torch.ones(4))]) == 0
 
 
-def test_uniform_and_explicit_give_one_sparsity_for_each_block() -> None:
-    assert Uniform(0.5).sparsities(3) == (0.5, 0.5, 0.5)
+def test_explicit_gives_one_sparsity_for_each_block() -> None:
     assert Explicit((0.2, 0.7)).sparsities(2) == (0.2, 0.7)
 
 
 def test_explicit_sparsities_for_another_number_of_blocks_are_refused() -> None:
-    with pytest.raises(AllocationError, match="2 sparsities for 3 blocks"):
+    with pytest.raises(AllocationError, match="2 sparsities for a model of 3 blocks; give one"):
         Explicit((0.2, 0.7)).sparsities(3)
 
 
@@ -66,5 +65,3 @@ def test_explicit_sparsities_for_another_number_of_blocks_are_refused() -> None:
 def test_a_sparsity_that_no_block_can_have_is_refused_with_its_place(wrong: float) -> None:
     with pytest.raises(AllocationError, match=r"block 1 .* outside \[0, 1\); correct it"):
         Explicit((0.2, wrong)).sparsities(2)
-    with pytest.raises(AllocationError, match=r"outside \[0, 1\)"):
-        Uniform(wrong).sparsities(2)

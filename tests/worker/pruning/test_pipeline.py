@@ -9,8 +9,9 @@ from transformers import AutoModelForCausalLM
 
 from tests.models import FAMILIES, random_ids, write_model
 from worker.evaluation.perplexity import token_loss
+from worker.pruning.allocation import Explicit
 from worker.pruning.checkpoint import Checkpoint
-from worker.pruning.errors import NotFiniteError, PatternError
+from worker.pruning.errors import AllocationError, NotFiniteError, PatternError
 from worker.pruning.methods import get_method
 from worker.pruning.patterns import NofM, Unstructured
 from worker.pruning.pipeline import Sweep
@@ -193,6 +194,25 @@ def test_owl_keeps_the_mean_and_prunes_blocks_with_outliers_less(tmp_path: Path)
     shares = [report.zeros / report.weights for report in reports]
     assert sum(shares) / len(shares) == pytest.approx(0.6, abs=1e-3)
     assert max(shares) - min(shares) == pytest.approx(0.16, abs=2e-3)
+
+
+@pytest.mark.parametrize("propagation", ["fused", "reference"])
+def test_each_block_gets_the_sparsity_that_was_written_out_for_it(
+    tmp_path: Path, propagation: Propagation
+) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
+    written = Explicit((0.25, 0.0, 0.75))
+    recipe = Recipe(get_method("wanda"), Unstructured(1 / 3, "row"), propagation)
+    reports, _ = _sweep(dense, tmp_path / "out", recipe=replace(recipe, allocation=written))
+    assert [report.zeros / report.weights for report in reports] == [0.25, 0.0, 0.75]
+
+
+def test_sparsities_for_another_number_of_blocks_are_refused_before_work(tmp_path: Path) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
+    recipe = Recipe(get_method("wanda"), Unstructured(0.5), allocation=Explicit((0.4, 0.6)))
+    with pytest.raises(AllocationError, match="2 sparsities for a model of 3 blocks"):
+        _sweep(dense, tmp_path / "out", recipe=recipe)
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_skipped_layers_keep_every_bit(tmp_path: Path) -> None:

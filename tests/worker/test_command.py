@@ -1,0 +1,55 @@
+"""``zpruner prune`` on a small real model: words in, a folder and one line of figures out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.models import FAMILIES, random_ids, write_model
+from worker.command import app
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_model(tmp_path / "dense", FAMILIES["llama"])
+    rows = ({"input_ids": ids} for ids in random_ids(24, 16).tolist())
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def run(folder: Path, *words: str) -> Result:
+    fixed = [folder / "dense", folder / "out", "--dataset", folder / "rows.jsonl"]
+    return CliRunner().invoke(app, [*map(str, fixed), "--sparsity", "0.5", *words])
+
+
+def block_sparsities(folder: Path) -> list[float]:
+    report: dict[str, Any] = json.loads((folder / "out" / "report.json").read_text())
+    return [block["sparsity"] for block in report["blocks"]]
+
+
+def test_a_list_of_numbers_is_the_sparsity_of_each_block(folder: Path) -> None:
+    result = run(folder, "--method", "wanda", "--allocation", "0.25,0.5,0.75")
+
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1])["sparsity"] == 0.5
+    assert block_sparsities(folder) == [0.25, 0.5, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--allocation", "0.25,0.5"], 2, "Set sparsity to 0.375, or correct allocation"),
+        (["--allocation", "0.4,0.6"], 1, "2 sparsities for a model of 3 blocks"),
+        (["--allocation", "0.25,much"], 2, "'uniform', 'owl' or one number"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_writes_nothing(
+    folder: Path, words: list[str], code: int, said: str
+) -> None:
+    result = run(folder, *words)
+
+    assert result.exit_code == code
+    assert said in result.stderr
+    assert not (folder / "out").exists()
