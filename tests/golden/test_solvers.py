@@ -1,21 +1,17 @@
-"""What the solvers' own codes computed: on given statistics, and block after block."""
+"""What the solvers' own codes computed of given statistics."""
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
-from transformers import AutoModelForCausalLM
+from torch import Tensor
 
 from tests.worker.pruning.layers import output_error
-from worker.pruning.gram import Gram, GramMoments
-from worker.pruning.linears import linears
+from worker.pruning.gram import Gram
 from worker.pruning.patterns import Unstructured
-from worker.pruning.scores import zpruner
 from worker.pruning.solvers.admm import admm
 from worker.pruning.solvers.alps import alps
 from worker.pruning.solvers.selection import AsPublished
@@ -75,38 +71,3 @@ def test_alps_leaves_the_published_output_error(golden: dict[str, Tensor]) -> No
     for name, weight, gram in _layers(golden):
         got = alps(weight, gram, Unstructured(0.5))
         assert output_error(weight, got, gram) == pytest.approx(ALPS_ERRORS[name], rel=1e-3)
-
-
-@pytest.mark.parametrize(("run", "scored"), [("sparsegpt_0.5", False), ("zpruner_0.5_recon", True)])
-@torch.no_grad()
-def test_block_after_block_sparsegpt_ends_with_the_published_weights(
-    golden: dict[str, Tensor], run: str, scored: bool
-) -> None:
-    calibration = torch.from_numpy(np.load(HERE / "ids.npz")["calib"].astype(np.int64))
-    model = AutoModelForCausalLM.from_pretrained(HERE / "stories260k", dtype=torch.float32)
-    for block in model.model.layers:
-        grams = _grams(model.model, block, calibration.view(-1, 128))
-        for layer in linears(block):
-            gram = grams[layer.name]
-            score = zpruner(layer.weight, gram.sq_mean) if scored else None
-            repaired = sparsegpt(layer.weight, gram, AsPublished(Unstructured(0.5)), score)
-            layer.weight.copy_(repaired)
-    for name in ALPS_ERRORS:
-        _assert_same(model.get_parameter(BLOCK + name), golden[f"{run}.{name}"])
-
-
-def _grams(model: nn.Module, block: nn.Module, ids: Tensor) -> dict[str, Gram]:
-    """Return the statistics of the inputs of each of the block's layers, by name."""
-    moments = {layer.name: GramMoments() for layer in linears(block)}
-
-    def collect(name: str, _: nn.Module, args: tuple[Tensor]) -> None:
-        moments[name].add(args[0])
-
-    hooks = [
-        layer.module.register_forward_pre_hook(partial(collect, layer.name))
-        for layer in linears(block)
-    ]
-    model(ids, use_cache=False)
-    for hook in hooks:
-        hook.remove()
-    return {name: moment.gram() for name, moment in moments.items()}

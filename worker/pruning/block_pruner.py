@@ -12,7 +12,6 @@ from worker.pruning.moments import Moments
 from worker.pruning.patterns import Pattern
 from worker.pruning.recipe import Recipe
 from worker.pruning.report import LayerReport
-from worker.pruning.solvers.selection import AsPublished
 
 # From here on, what the forward has freed is worth returning before a layer is scored.
 _LARGE_BYTES = 4 << 20
@@ -22,30 +21,20 @@ class BlockPruner:
     """Prunes the layers of one block in place.
 
     The stored weight is the one that is scored and kept, in its own dtype; the layer that computes
-    the forward gets the same values. In ``reference`` propagation, until `settle`, it gets the
-    mask of the method's own code instead: the statistics of later layers then are the published
-    ones, although the stored weights have exactly the zeros that were asked for.
+    the forward gets the same values.
 
     Args:
         name: the block's name, for errors.
         stored: the block's parameters in their stored dtype; pruned in place.
         recipe: how to prune.
         pattern: which scores of this block survive.
-        as_published: whether the forward goes on with the published mask.
     """
 
     def __init__(
-        self,
-        name: str,
-        stored: dict[str, Tensor],
-        recipe: Recipe,
-        pattern: Pattern,
-        as_published: bool,
+        self, name: str, stored: dict[str, Tensor], recipe: Recipe, pattern: Pattern
     ) -> None:
         self._name, self._stored = name, stored
-        self._recipe, self._pattern = recipe, pattern
-        self._as_published = as_published
-        self._pruned: list[Linear] = []
+        self._recipe, self._selection = recipe, recipe.selection(pattern)
         self.reports: list[LayerReport] = []
 
     def __call__(self, layer: Linear, moments: Moments) -> None:
@@ -62,24 +51,14 @@ class BlockPruner:
         if fallback is not None:
             self._mask(layer, moments)
         self._report(layer, moments, fallback or None)
-        self._pruned.append(layer)
-
-    def settle(self) -> None:
-        """Give the computing weights the stored ones' values."""
-        for layer in self._pruned:
-            layer.compute_with(self._stored[layer.weight_name])
 
     def _mask(self, layer: Linear, moments: Moments) -> None:
         """Zero what the score drops; the weights that stay keep their bits."""
-        stored, score = self._stored[layer.weight_name], self._score(layer, moments)
-        if self._as_published:
-            published = ~self._pattern.keep_as_published(score)
-            layer.compute_with(_zeroed(layer, stored, published))
-        drop = ~self._pattern.keep(score)
+        stored = self._stored[layer.weight_name]
+        drop = ~self._selection.keep(self._score(layer, moments))
         # Filled, not multiplied: a product with a mask stores -0.0.
         layer.oriented(stored).masked_fill_(drop.to(stored.device), 0.0)
-        if not self._as_published:
-            layer.oriented(layer.weight).masked_fill_(drop, 0.0)
+        layer.oriented(layer.weight).masked_fill_(drop, 0.0)
 
     def _repair(self, layer: Linear, moments: Moments) -> str | None:
         """Let the solver change the kept weights; say why where it could not."""
@@ -90,16 +69,11 @@ class BlockPruner:
         weight = layer.oriented(stored).to(layer.weight.device).float()
         score = self._score(layer, moments) if self._recipe.method else None
         try:
-            gram = moments.gram()
-            repaired = solver.solve(weight, gram, self._pattern, score)
-            if self._as_published:
-                published = solver.solve(weight, gram, AsPublished(self._pattern), score)
-                layer.compute_with(layer.oriented(published))
+            repaired = solver.solve(weight, moments.gram(), self._selection, score)
         except SolverFailedError as error:
             return str(error)
         layer.oriented(stored).copy_(repaired)
-        if not self._as_published:
-            layer.compute_with(stored)
+        layer.compute_with(stored)
         return None
 
     def _score(self, layer: Linear, moments: Moments) -> Tensor:
@@ -117,10 +91,3 @@ class BlockPruner:
         zeros = stored.numel() - int(stored.count_nonzero())
         report = LayerReport(layer.weight_name, zeros, stored.numel(), moments.tokens, fallback)
         self.reports.append(report)
-
-
-def _zeroed(layer: Linear, stored: Tensor, drop: Tensor) -> Tensor:
-    """Return a copy of the stored weight with zeros where ``drop`` ``[out, in]`` is True."""
-    copy = stored.clone()
-    layer.oriented(copy).masked_fill_(drop.to(copy.device), 0.0)
-    return copy

@@ -38,10 +38,11 @@ class Unstructured:
         """Return the mask of the methods' own codes, which count otherwise.
 
         They truncate where `keep` rounds, and over a whole matrix drop every score up to and
-        including the one at that index: one more.
+        including the one at that index: one more. At sparsity 0 nothing goes.
         """
         contest = self._contest(score)
-        count = int(contest.shape[1] * self.sparsity) + (self.scope == "matrix")
+        count = int(contest.shape[1] * self.sparsity)
+        count += self.scope == "matrix" and self.sparsity > 0
         return keep_largest(contest, contest.shape[1] - count).view_as(score)
 
     def _contest(self, score: Tensor) -> Tensor:

@@ -124,9 +124,7 @@ class Sweep:
             stored = self._skeleton.read_block(index)
             if index + 1 < self._total:
                 self._skeleton.read_ahead(index + 1)
-        pruner = BlockPruner(
-            name, stored, self._recipe, pattern, as_published=self._propagation == "reference"
-        )
+        pruner = BlockPruner(name, stored, self._recipe, pattern)
         with self._skeleton.filled_block(index, stored) as block:
             with self._seconds("evaluate"):
                 self._advance(block, index, streams.dense)
@@ -165,7 +163,6 @@ class Sweep:
         else:
             prune_reference(layers, forward, len(states), pruner, moments)
             self._advance(block, index, states)
-            pruner.settle()
 
     def _advance(self, block: nn.Module, index: int, states: Activations) -> None:
         for batch, hidden in enumerate(states):

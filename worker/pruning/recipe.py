@@ -14,6 +14,7 @@ from worker.pruning.methods import Method
 from worker.pruning.patterns import NofM, Pattern, Unstructured
 from worker.pruning.skeleton import Skeleton
 from worker.pruning.solvers import Solver
+from worker.pruning.solvers.selection import AsPublished, Selection
 
 Propagation = Literal["fused", "reference"]
 Allocation = Literal["uniform", "owl"] | Explicit
@@ -27,7 +28,7 @@ class Recipe:
         method: how weights are scored; None leaves the choice to the solver.
         pattern: which scores survive.
         propagation: ``fused`` prunes each layer on its true input, in one forward per block;
-            ``reference`` is the published protocol of two.
+            ``reference`` is the published protocol of two, whose masks count as published.
         solver: repairs the weights that are kept; None leaves them as they were.
         allocation: ``owl`` spreads the pattern's sparsity over the blocks by their outliers;
             explicit sparsities take the place of the pattern's.
@@ -74,6 +75,14 @@ class Recipe:
         else:
             spread = owl(shares, self.pattern.sparsity)
         return tuple(replace(self.pattern, sparsity=sparsity) for sparsity in spread)
+
+    def selection(self, pattern: Pattern) -> Selection:
+        """Return how a block's pattern counts: exactly, or as the published codes for `reference`.
+
+        ADMM's and ALPS's own codes count exactly too.
+        """
+        exact = self.method is None and self.solver is not None and self.solver.exact
+        return pattern if self.propagation == "fused" or exact else AsPublished(pattern)
 
     def _wants(self, name: str) -> bool:
         return not any(fnmatchcase(name, glob) for glob in self.skip)
