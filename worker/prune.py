@@ -90,6 +90,7 @@ def prune(
     yield Step(Phase.loading, 0.01)
     place = compute_device(device)
     skeleton = Skeleton.open(model.path, compute_dtype(spec.dtype, place), place)
+    skeleton.checkpoint.check_finite()
     calibration, evaluation = _windows(spec, model, skeleton, dataset_roots)
     yield Step(Phase.calibrating, 0.02)
     sweep = Sweep(skeleton, _recipe(spec), calibration.ids, evaluation.ids, out, token_loss)

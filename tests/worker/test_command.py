@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from tests.models import FAMILIES, random_ids, write_model
@@ -52,4 +53,20 @@ def test_what_cannot_be_done_is_said_and_writes_nothing(
 
     assert result.exit_code == code
     assert said in result.stderr
+    assert not (folder / "out").exists()
+
+
+def test_a_spoilt_checkpoint_is_refused_before_any_block_with_the_tensors_name(
+    folder: Path,
+) -> None:
+    index = json.loads((folder / "dense" / "model.safetensors.index.json").read_text())
+    file = folder / "dense" / index["weight_map"]["model.norm.weight"]
+    tensors = load_file(file)
+    tensors["model.norm.weight"][3] = float("nan")
+    save_file(tensors, file, metadata={"format": "pt"})
+
+    result = run(folder)
+
+    assert result.exit_code == 1
+    assert "tensor 'model.norm.weight' holds NaN or infinity" in result.stderr
     assert not (folder / "out").exists()

@@ -89,5 +89,7 @@ class BlockPruner:
     def _report(self, layer: Linear, moments: Moments, fallback: str | None) -> None:
         stored = self._stored[layer.weight_name]
         zeros = stored.numel() - int(stored.count_nonzero())
-        report = LayerReport(layer.weight_name, zeros, stored.numel(), moments.tokens, fallback)
-        self.reports.append(report)
+        damping = moments.damping if isinstance(moments, GramMoments) else None
+        self.reports.append(
+            LayerReport(layer.weight_name, zeros, stored.numel(), moments.tokens, fallback, damping)
+        )

@@ -24,7 +24,7 @@ class Gram:
 
     Attributes:
         damping: the share of the mean diagonal with which `inverse_cholesky` last succeeded, None
-            before. More than was asked for is worth a line in a report.
+            before; the report says it.
 
     Raises:
         ShapeError: the matrix is not square.
@@ -194,6 +194,11 @@ class GramMoments:
         if self._gram is None:
             self._gram = Gram((self._sum.triu() + self._sum.triu(1).T).div_(self.tokens))
         return self._gram
+
+    @property
+    def damping(self) -> float | None:
+        """The share of its mean diagonal that the Gram matrix needed, None where none was asked."""
+        return self._gram.damping if self._gram else None
 
 
 def _add_upper(total: Tensor, inputs: Tensor) -> None:

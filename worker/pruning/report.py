@@ -13,6 +13,8 @@ class LayerReport:
         weights: entries of the weight.
         tokens: calibration tokens that reached it; at 0 it was scored by its magnitudes alone.
         fallback: why the solver left the layer with its mask alone; None where it did not.
+        damping: the share of the Gram matrix's mean diagonal that SparseGPT had to add to it; more
+            than 0.01 says that the calibration text hardly determines the inputs.
     """
 
     name: str
@@ -20,6 +22,7 @@ class LayerReport:
     weights: int
     tokens: int
     fallback: str | None = None
+    damping: float | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,71 @@
+"""Pruning one layer where a solver struggles: what is done instead, and what is said."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from worker.pruning.block_pruner import BlockPruner
+from worker.pruning.errors import NotFiniteError
+from worker.pruning.gram import Gram, GramMoments
+from worker.pruning.linears import linears
+from worker.pruning.methods import get_method
+from worker.pruning.patterns import Unstructured
+from worker.pruning.recipe import Recipe
+from worker.pruning.report import LayerReport
+from worker.pruning.solvers import SOLVERS, get_solver
+
+WIDTH = 16
+
+
+class _Given(GramMoments):
+    """Moments whose Gram matrix is given, whatever inputs could have made it."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        super().__init__()
+        self.add(torch.ones(1, WIDTH))
+        self._gram = Gram(matrix)
+
+
+def _with_eigenvalue(lowest: float) -> Tensor:
+    """Return a Gram matrix ``[16, 16]`` of unit diagonal, but for the lowest eigenvalue's share."""
+    seeded = torch.Generator().manual_seed(0)
+    basis, _ = torch.linalg.qr(torch.randn(WIDTH, WIDTH, generator=seeded))
+    values = torch.ones(WIDTH)
+    values[0] = lowest
+    matrix: Tensor = basis @ values.diag() @ basis.T
+    return matrix
+
+
+def _prune(moments: GramMoments, solver: str) -> tuple[LayerReport, Tensor]:
+    torch.manual_seed(0)
+    block = nn.Sequential(nn.Linear(WIDTH, 8, bias=False)).requires_grad_(False)
+    [layer] = linears(block)
+    stored = {"0.weight": layer.weight.clone()}
+    recipe = Recipe(get_method("wanda"), Unstructured(0.5), solver=get_solver(solver))
+    pruner = BlockPruner("layers.3", stored, recipe, recipe.pattern)
+    pruner(layer, moments)
+    assert torch.equal(layer.weight, stored["0.weight"])
+    return pruner.reports[0], stored["0.weight"]
+
+
+@pytest.mark.parametrize("solver", sorted(SOLVERS))
+def test_where_a_solver_fails_the_mask_by_score_stands_and_the_report_says_why(solver: str) -> None:
+    report, weight = _prune(_Given(_with_eigenvalue(-40.0)), solver)
+    assert report.fallback is not None
+    assert "the mask by score alone still works" in report.fallback
+    assert int((weight == 0).sum()) == report.zeros == 64
+
+
+@pytest.mark.parametrize(("lowest", "damping"), [(0.5, 0.01), (-0.05, 0.1), (-0.5, 1.0)])
+def test_the_report_says_how_much_sparsegpt_had_to_damp(lowest: float, damping: float) -> None:
+    report, _ = _prune(_Given(_with_eigenvalue(lowest)), "sparsegpt")
+    assert report.fallback is None
+    assert report.damping == damping
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_inputs_that_are_not_finite_are_refused_with_the_layers_name(wrong: float) -> None:
+    moments = GramMoments()
+    moments.add(torch.full((4, WIDTH), wrong))
+    with pytest.raises(NotFiniteError, match=r"layers\.3\.0"):
+        _prune(moments, "sparsegpt")
