@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,30 +14,21 @@ from worker.pruning.block_pruner import BlockPruner
 from worker.pruning.calibration import prune_fused, prune_reference
 from worker.pruning.entrance import Entrance
 from worker.pruning.exit import TokenLoss, mean_loss
-from worker.pruning.gram import GramMoments
 from worker.pruning.linears import linears
 from worker.pruning.memory import available_bytes, give_back
-from worker.pruning.moments import InputMoments, Moments
 from worker.pruning.outliers import outlier_shares
 from worker.pruning.patterns import Pattern
 from worker.pruning.recipe import Propagation, Recipe
 from worker.pruning.report import BlockReport, SweepResult
+from worker.pruning.shadow import Shadow
 from worker.pruning.shards import ShardWriter, grouped
 from worker.pruning.skeleton import Skeleton
 from worker.pruning.stopwatch import Stopwatch
+from worker.pruning.streams import Streams
 
 # Activations beyond this go to scratch files: the page cache holds them while memory is free.
 _HELD_BYTES = 32 << 20
 _BATCH_TOKENS = {"cpu": 512, "cuda": 16_384}
-
-
-@dataclass(frozen=True)
-class Streams:
-    """The hidden states that move through the model: calibration, dense and pruned evaluation."""
-
-    calibration: Activations
-    dense: Activations
-    pruned: Activations
 
 
 class Sweep:
@@ -101,6 +92,8 @@ class Sweep:
                 self._entrance.embed(self._evaluation, streams.dense.append)
             for hidden in streams.dense:
                 streams.pruned.append(hidden)
+            for hidden in streams.calibration if self._recipe.correction else ():
+                streams.aim.append(hidden)
             give_back()
             with self._seconds("prune"):
                 patterns = self._patterns(stack, streams)
@@ -130,7 +123,7 @@ class Sweep:
                 self._advance(block, index, streams.dense)
             give_back()
             with self._seconds("prune"):
-                self._prune(block, index, streams.calibration, pruner)
+                self._prune(block, index, streams, pruner)
             with self._seconds("evaluate"):
                 self._advance(block, index, streams.pruned)
                 error = _relative_distance(streams.pruned, streams.dense)
@@ -147,9 +140,9 @@ class Sweep:
             prune_seconds=self._seconds.seconds["prune"] - before,
         )
 
-    def _prune(
-        self, block: nn.Module, index: int, states: Activations, pruner: BlockPruner
-    ) -> None:
+    def _prune(self, block: nn.Module, index: int, streams: Streams, pruner: BlockPruner) -> None:
+        states = streams.calibration
+
         def forward(batch: int) -> Tensor:
             return self._entrance.call(block, index, states[batch])
 
@@ -157,12 +150,23 @@ class Sweep:
             states[batch] = forward(batch)
 
         layers = self._recipe.layers(self._skeleton.block_name(index), block)
-        moments: type[Moments] = GramMoments if self._recipe.solver else InputMoments
+        moments = self._recipe.new_moments
+        shadow = self._shadow(block, index, streams.aim) if self._recipe.correction else None
         if self._propagation == "fused":
-            prune_fused(layers, advance, len(states), pruner, moments)
+            prune_fused(layers, advance, len(states), pruner, moments, shadow)
         else:
-            prune_reference(layers, forward, len(states), pruner, moments)
+            prune_reference(layers, forward, len(states), pruner, moments, shadow)
             self._advance(block, index, states)
+
+    def _shadow(self, block: nn.Module, index: int, states: Activations) -> Shadow:
+        """Return the still dense block's copy, ready to move the dense stream on."""
+        twin = deepcopy(block)
+
+        def advance(batch: int) -> None:
+            states[batch] = self._entrance.call(twin, index, states[batch])
+
+        layers = self._recipe.layers(self._skeleton.block_name(index), twin)
+        return Shadow(layers, advance, len(states))
 
     def _advance(self, block: nn.Module, index: int, states: Activations) -> None:
         for batch, hidden in enumerate(states):
@@ -198,11 +202,12 @@ class Sweep:
     def _open_streams(self, stack: ExitStack) -> Streams:
         """Keep activations in memory, or in scratch files beside the output when they are many."""
         config = self._skeleton.model.config.get_text_config()
-        tokens = sum(ids.numel() for ids in self._calibration + 2 * self._evaluation)
+        twice = self._evaluation + (self._calibration if self._recipe.correction else [])
+        tokens = sum(ids.numel() for ids in self._calibration + self._evaluation + twice)
         size = tokens * config.hidden_size * self._skeleton.dtype.itemsize
         if size <= _HELD_BYTES:
-            return Streams(Activations(), Activations(), Activations())
-        return Streams(*(Activations(_scratch(stack, self._out)) for _ in range(3)))
+            return Streams(*(Activations() for _ in range(4)))
+        return Streams(*(Activations(_scratch(stack, self._out)) for _ in range(4)))
 
     def _copy(self, stack: ExitStack, states: Activations) -> Activations:
         copy = Activations(_scratch(stack, self._out) if states.spills else None)
@@ -215,7 +220,8 @@ class Sweep:
         widest = max(layer.inputs for block in self._skeleton.blocks for layer in linears(block))
         hidden = self._skeleton.model.config.get_text_config().hidden_size
         tokens = sum(ids.numel() for ids in self._calibration)
-        needed = tokens * (widest + 2 * hidden) * self._skeleton.dtype.itemsize
+        streams = 2 if self._recipe.correction else 1
+        needed = streams * tokens * (widest + 2 * hidden) * self._skeleton.dtype.itemsize
         fits = needed <= available_bytes(self._skeleton.device) / 2
         return self._recipe.propagation if fits else "reference"
 
