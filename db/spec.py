@@ -120,15 +120,6 @@ class PruneSpec(BaseModel):
         examples=["2:4"],
     )
     solver: SolverName = SolverName.none
-    correction: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description=(
-            "How far a solver makes up for what earlier layers lost; by default 0.3, and 0 with "
-            "reference propagation."
-        ),
-    )
     allocation: Allocation = Field(
         default=AllocationName.uniform,
         description="How `sparsity` is spread over the blocks: `uniform`, `owl`, or a list with "

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -110,18 +110,31 @@ class ArtifactStore:
 def seal(folder: Path) -> list[NewArtifact]:
     """Flush all files of a folder to disk, write their checksums beside them, describe them.
 
+    A hidden folder in it is the work's own, for a run that would have to go on: it is deleted, as
+    the last thing.
+
     Raises:
         ValueError: it holds no file, or something that is no plain file.
     """
     (folder / CHECKSUMS).unlink(missing_ok=True)  # of a publication cut short
-    artifacts = [_sealed(path, folder) for path in _files(folder)]
+    hidden = _hidden(folder)
+    artifacts = [_sealed(path, folder) for path in _files(folder, hidden)]
     if not artifacts:
         raise ValueError(f"nothing was staged in {folder}")
-    return [*artifacts, _write_checksums(folder, artifacts)]
+    artifacts.append(_write_checksums(folder, artifacts))
+    for path in hidden:
+        shutil.rmtree(path)
+    return artifacts
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _hidden(folder: Path) -> list[Path]:
+    return [path for path in folder.glob(".*") if path.is_dir() and not path.is_symlink()]
+
+
+def _files(folder: Path, spared: Sequence[Path]) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
+        if any(path.is_relative_to(one) for one in spared):
+            continue
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise ValueError(f"{path} is no plain file")
         if path.is_file():

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from db.combinations import check_combination
 from db.errors import SpecRefusedError
 from db.references import parse_dataset, parse_model
-from db.spec import OWN_MASK, Propagation, PruneSpec, SolverName
+from db.spec import OWN_MASK, PruneSpec, SolverName
 from db.states import Phase
 from worker.evaluation.perplexity import perplexity, token_loss
 from worker.export.folder import export
@@ -32,7 +32,6 @@ from worker.sources.datasets import Windows, calibration_windows, evaluation_win
 from worker.sources.models import ModelFolder, fetch_model
 
 _LONGEST = 2048  # tokens; a config may promise far more than calibration gains from
-_CORRECTION = 0.3  # measured: decision 13
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
 _SWEPT = 0.95  # share of the work that is done when all blocks are
 
@@ -132,14 +131,7 @@ def _recipe(spec: PruneSpec) -> Recipe:
         None if solver == SolverName.none else get_solver(solver),
         _allocation(spec),
         spec.skip,
-        _correction(spec) if solver != SolverName.none else 0.0,
     )
-
-
-def _correction(spec: PruneSpec) -> float:
-    if spec.correction is not None:
-        return spec.correction
-    return 0.0 if spec.propagation is Propagation.reference else _CORRECTION
 
 
 def _allocation(spec: PruneSpec) -> Allocation:

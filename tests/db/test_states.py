@@ -107,7 +107,7 @@ def test_a_cancel_of_a_version_that_is_gone_is_refused(sessions: Sessions) -> No
     job = make_job(sessions)
     with sessions.begin() as session:
         jobs = JobRepository(session)
-        jobs.claim(job.id, "worker-1")
+        jobs.mark_pushed([job.id])
         with pytest.raises(StaleVersionError):
             jobs.cancel(job.id, version=job.version)
-        assert jobs.cancel(job.id, version=job.version + 1).status is JobState.cancelling
+        assert jobs.cancel(job.id, version=job.version + 1).status is JobState.cancelled

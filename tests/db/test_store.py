@@ -45,6 +45,16 @@ def test_a_published_file_is_found_with_its_size_and_checksum(store: ArtifactSto
     )
 
 
+def test_a_hidden_folder_is_not_published(store: ArtifactStore) -> None:
+    folder = staged(store)
+    (folder / ".progress").mkdir()
+    (folder / ".progress" / "journal.jsonl").write_text("unfinished")
+    artifacts = store.publish(folder, JOB)
+    assert len(artifacts) == 3
+    published = store.open(row("SHA256SUMS")).parent
+    assert {path.name for path in published.iterdir()} == {"model", "SHA256SUMS"}
+
+
 def test_sha256sum_accepts_the_checksums(store: ArtifactStore) -> None:
     store.publish(staged(store), JOB)
     folder = store.open(row("SHA256SUMS")).parent

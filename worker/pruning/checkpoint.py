@@ -56,10 +56,23 @@ class Checkpoint:
         Raises:
             CheckpointError: there are none, or one of them is damaged.
         """
+        return cls.of(_files(folder))
+
+    @classmethod
+    def of(cls, files: Iterable[Path]) -> "Checkpoint":
+        """Read the headers of some safetensors files.
+
+        Raises:
+            CheckpointError: one of them is damaged.
+        """
         tensors: dict[str, StoredTensor] = {}
-        for file in _files(folder):
+        for file in files:
             tensors.update(_header(file))
         return cls(tensors)
+
+    def overlaid(self, other: "Checkpoint") -> "Checkpoint":
+        """Return a checkpoint that has the other's tensors in place of its own."""
+        return Checkpoint(self.tensors | other.tensors)
 
     def read(self, name: str) -> Tensor:
         """Return one tensor, in the dtype it is stored in.

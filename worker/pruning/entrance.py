@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from worker.pruning.activations import Activations
 from worker.pruning.blocks import Arguments, Stub, split_hidden, stubbed
 from worker.pruning.errors import UnsupportedModelError
 from worker.pruning.skeleton import Skeleton
@@ -54,6 +55,11 @@ class Entrance:
         """Run block ``index`` on ``hidden`` as the model would."""
         arguments = self._arguments[hidden.shape[:2]][index]
         return arguments.call(block, hidden.to(self._skeleton.device))
+
+    def advance(self, block: torch.nn.Module, index: int, states: Activations) -> None:
+        """Replace every batch by what block ``index`` makes of it."""
+        for batch, hidden in enumerate(states):
+            states[batch] = self.call(block, index, hidden)
 
     def answer(self, hidden: Tensor) -> Any:
         """Return the hidden state in the form in which this model's blocks return it."""

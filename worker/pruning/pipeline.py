@@ -2,7 +2,6 @@
 
 from collections.abc import Generator
 from contextlib import ExitStack
-from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,17 +13,22 @@ from worker.pruning.block_pruner import BlockPruner
 from worker.pruning.calibration import prune_fused, prune_reference
 from worker.pruning.entrance import Entrance
 from worker.pruning.exit import TokenLoss, mean_loss
+from worker.pruning.fingerprint import fingerprint
+from worker.pruning.gram import GramMoments
 from worker.pruning.linears import linears
 from worker.pruning.memory import available_bytes, give_back
+from worker.pruning.moments import InputMoments, Moments
 from worker.pruning.outliers import outlier_shares
 from worker.pruning.patterns import Pattern
+from worker.pruning.progress import Progress
 from worker.pruning.recipe import Propagation, Recipe
+from worker.pruning.replay import replay
 from worker.pruning.report import BlockReport, SweepResult
-from worker.pruning.shadow import Shadow
 from worker.pruning.shards import ShardWriter, grouped
 from worker.pruning.skeleton import Skeleton
 from worker.pruning.stopwatch import Stopwatch
 from worker.pruning.streams import Streams
+from worker.pruning.weights import Weights
 
 # Activations beyond this go to scratch files: the page cache holds them while memory is free.
 _HELD_BYTES = 32 << 20
@@ -49,14 +53,15 @@ class Sweep:
         out: Path,
         token_loss: TokenLoss,
     ) -> None:
-        """Prepare; nothing is read or written yet.
+        """Prepare, and take up what an earlier run of the same sweep left in ``out``.
 
         Args:
             skeleton: the model without its weights.
             recipe: how to prune.
             calibration: ``[windows, tokens]`` int64 ids that statistics are taken over.
             evaluation: ``[windows, tokens]`` int64 ids to measure the loss on; may be empty.
-            out: an existing folder that gets the shards and their index.
+            out: an existing folder that gets the shards and their index, and a folder
+                ``.progress`` that whoever hands ``out`` on deletes.
             token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
         """
         recipe.check(skeleton)
@@ -67,9 +72,15 @@ class Sweep:
         self._total = len(skeleton.blocks)
         inside = [f"{skeleton.block_name(index)}." for index in range(self._total)]
         self._rest = grouped(skeleton.checkpoint, skeleton.weights.others(inside))
-        self._out, self._shards = out, ShardWriter(out, self._total + len(self._rest))
-        self._seconds = Stopwatch()
-        self._propagation = self._fitting_propagation()
+        self._shards, self._seconds = ShardWriter(out, self._total + len(self._rest)), Stopwatch()
+        given = fingerprint(skeleton, recipe, calibration, evaluation, token_loss)
+        self._progress = Progress(out, given)
+        self._propagation = self._progress.once("propagation", self._fitting_propagation)
+
+    @property
+    def resumed_from_block(self) -> int | None:
+        """The first block that is still to do, where an earlier run did those before it."""
+        return self._progress.resumed_from_block
 
     @torch.no_grad()
     def run(self) -> Generator[BlockReport, None, SweepResult]:
@@ -79,7 +90,7 @@ class Sweep:
         stops for a cancelled job between two blocks, and the core need not know of any of these.
 
         Yields:
-            One report per block, after its shard is written.
+            One report per block, after its shard is on the disk; those of an earlier run too.
 
         Raises:
             PruningError: the model or its numbers do not allow it.
@@ -92,17 +103,25 @@ class Sweep:
                 self._entrance.embed(self._evaluation, streams.dense.append)
             for hidden in streams.dense:
                 streams.pruned.append(hidden)
-            for hidden in streams.calibration if self._recipe.correction else ():
-                streams.aim.append(hidden)
             give_back()
             with self._seconds("prune"):
                 patterns = self._patterns(stack, streams)
+                written = self._take_up()
+            measured = self._progress.knows("losses")
+            known = self._total if measured else self._progress.restore(streams.named())
             for index, pattern in enumerate(patterns):
-                yield self._sweep_block(index, pattern, streams)
+                if index >= self._progress.finished:
+                    self._sweep_block(index, pattern, streams)
+                elif index >= known:
+                    replay(self._skeleton, self._entrance, written, index, streams)
+                if index >= known:
+                    self._progress.keep(index + 1, streams.named())
+                yield self._progress.report(index)
             with self._seconds("prune"):
                 self._write_rest()
             with self._seconds("evaluate"):
-                dense, pruned = self._losses(streams)
+                dense, pruned = self._progress.once("losses", lambda: self._losses(streams))
+            self._progress.close()
         return SweepResult(
             dense_loss=dense,
             pruned_loss=pruned,
@@ -111,7 +130,15 @@ class Sweep:
             evaluate_seconds=self._seconds.seconds["evaluate"],
         )
 
-    def _sweep_block(self, index: int, pattern: Pattern, streams: Streams) -> BlockReport:
+    def _take_up(self) -> Weights:
+        """Go on counting where an earlier run stopped; return the weights as far as it got."""
+        self._seconds.add(self._progress.seconds)
+        if not self._progress.finished:
+            return self._skeleton.weights
+        written = self._shards.take_up(self._progress.shards)
+        return Weights(self._skeleton.model, self._skeleton.checkpoint.overlaid(written))
+
+    def _sweep_block(self, index: int, pattern: Pattern, streams: Streams) -> None:
         name, before = self._skeleton.block_name(index), self._seconds.seconds["prune"]
         with self._seconds("prune"):
             stored = self._skeleton.read_block(index)
@@ -120,17 +147,18 @@ class Sweep:
         pruner = BlockPruner(name, stored, self._recipe, pattern)
         with self._skeleton.filled_block(index, stored) as block:
             with self._seconds("evaluate"):
-                self._advance(block, index, streams.dense)
+                self._entrance.advance(block, index, streams.dense)
             give_back()
             with self._seconds("prune"):
-                self._prune(block, index, streams, pruner)
+                self._prune(block, index, streams.calibration, pruner)
             with self._seconds("evaluate"):
-                self._advance(block, index, streams.pruned)
-                error = _relative_distance(streams.pruned, streams.dense)
+                self._entrance.advance(block, index, streams.pruned)
+                error = streams.output_error()
         with self._seconds("prune"):
-            self._shards.write(index + 1, self._skeleton.stored_block(index, stored))
+            tensors = self._skeleton.stored_block(index, stored)
+            shard = self._shards.write(index + 1, tensors, self._progress.folder)
             give_back()
-        return BlockReport(
+        report = BlockReport(
             index=index,
             total=self._total,
             name=name,
@@ -139,10 +167,11 @@ class Sweep:
             output_error=error,
             prune_seconds=self._seconds.seconds["prune"] - before,
         )
+        self._progress.finish(report, shard, self._seconds.seconds)
 
-    def _prune(self, block: nn.Module, index: int, streams: Streams, pruner: BlockPruner) -> None:
-        states = streams.calibration
-
+    def _prune(
+        self, block: nn.Module, index: int, states: Activations, pruner: BlockPruner
+    ) -> None:
         def forward(batch: int) -> Tensor:
             return self._entrance.call(block, index, states[batch])
 
@@ -150,41 +179,30 @@ class Sweep:
             states[batch] = forward(batch)
 
         layers = self._recipe.layers(self._skeleton.block_name(index), block)
-        moments = self._recipe.new_moments
-        shadow = self._shadow(block, index, streams.aim) if self._recipe.correction else None
+        moments: type[Moments] = GramMoments if self._recipe.solver else InputMoments
         if self._propagation == "fused":
-            prune_fused(layers, advance, len(states), pruner, moments, shadow)
+            prune_fused(layers, advance, len(states), pruner, moments)
         else:
-            prune_reference(layers, forward, len(states), pruner, moments, shadow)
-            self._advance(block, index, states)
-
-    def _shadow(self, block: nn.Module, index: int, states: Activations) -> Shadow:
-        """Return the still dense block's copy, ready to move the dense stream on."""
-        twin = deepcopy(block)
-
-        def advance(batch: int) -> None:
-            states[batch] = self._entrance.call(twin, index, states[batch])
-
-        layers = self._recipe.layers(self._skeleton.block_name(index), twin)
-        return Shadow(layers, advance, len(states))
-
-    def _advance(self, block: nn.Module, index: int, states: Activations) -> None:
-        for batch, hidden in enumerate(states):
-            states[batch] = self._entrance.call(block, index, hidden)
+            prune_reference(layers, forward, len(states), pruner, moments)
+            self._entrance.advance(block, index, states)
 
     def _patterns(self, stack: ExitStack, streams: Streams) -> tuple[Pattern, ...]:
         """Return each block's pattern; ``owl`` first looks at the dense model."""
         if self._recipe.allocation != "owl":
             return self._recipe.patterns([0.0] * self._total)
-        states = self._copy(stack, streams.calibration)
-        shares = outlier_shares(self._skeleton, self._entrance, self._recipe, states)
-        return self._recipe.patterns(list(shares))
+
+        def measure() -> list[float]:
+            spill = self._scratch(stack) if streams.calibration.spills else None
+            states = streams.calibration.copy(spill)
+            return list(outlier_shares(self._skeleton, self._entrance, self._recipe, states))
+
+        return self._recipe.patterns(self._progress.once("outlier_shares", measure))
 
     def _write_rest(self) -> None:
         """Copy what belongs to no block as it stands."""
         for number, names in enumerate(self._rest, self._total + 1):
             read = self._skeleton.checkpoint.read
-            self._shards.write(number, {name: read(name) for name in names})
+            self._shards.write(number, {name: read(name) for name in names}, self._progress.folder)
         self._shards.finish()
 
     def _losses(self, streams: Streams) -> tuple[float | None, float | None]:
@@ -202,32 +220,24 @@ class Sweep:
     def _open_streams(self, stack: ExitStack) -> Streams:
         """Keep activations in memory, or in scratch files beside the output when they are many."""
         config = self._skeleton.model.config.get_text_config()
-        twice = self._evaluation + (self._calibration if self._recipe.correction else [])
-        tokens = sum(ids.numel() for ids in self._calibration + self._evaluation + twice)
+        tokens = sum(ids.numel() for ids in self._calibration + 2 * self._evaluation)
         size = tokens * config.hidden_size * self._skeleton.dtype.itemsize
         if size <= _HELD_BYTES:
-            return Streams(*(Activations() for _ in range(4)))
-        return Streams(*(Activations(_scratch(stack, self._out)) for _ in range(4)))
+            return Streams(Activations(), Activations(), Activations())
+        return Streams(*(Activations(self._scratch(stack)) for _ in range(3)))
 
-    def _copy(self, stack: ExitStack, states: Activations) -> Activations:
-        copy = Activations(_scratch(stack, self._out) if states.spills else None)
-        for hidden in states:
-            copy.append(hidden)
-        return copy
+    def _scratch(self, stack: ExitStack) -> Path:
+        scratch = TemporaryDirectory(prefix="activations-", dir=self._progress.folder)
+        return Path(stack.enter_context(scratch))
 
     def _fitting_propagation(self) -> Propagation:
         """Fall back to ``reference`` where the states of one fused forward do not fit in memory."""
         widest = max(layer.inputs for block in self._skeleton.blocks for layer in linears(block))
         hidden = self._skeleton.model.config.get_text_config().hidden_size
         tokens = sum(ids.numel() for ids in self._calibration)
-        streams = 2 if self._recipe.correction else 1
-        needed = streams * tokens * (widest + 2 * hidden) * self._skeleton.dtype.itemsize
+        needed = tokens * (widest + 2 * hidden) * self._skeleton.dtype.itemsize
         fits = needed <= available_bytes(self._skeleton.device) / 2
         return self._recipe.propagation if fits else "reference"
-
-
-def _scratch(stack: ExitStack, near: Path) -> Path:
-    return Path(stack.enter_context(TemporaryDirectory(prefix=".activations-", dir=near)))
 
 
 def _batches(windows: Tensor, device: torch.device) -> list[Tensor]:
@@ -235,12 +245,3 @@ def _batches(windows: Tensor, device: torch.device) -> list[Tensor]:
     if not len(windows):
         return []
     return list(torch.split(windows, max(1, _BATCH_TOKENS[device.type] // windows.shape[1])))
-
-
-def _relative_distance(states: Activations, truth: Activations) -> float | None:
-    """Return the norm of the difference over the norm of the truth."""
-    apart, size = 0.0, 0.0
-    for one, other in zip(states, truth, strict=True):
-        apart += float((one.float() - other.float()).square().sum())
-        size += float(other.float().square().sum())
-    return (apart / size) ** 0.5 if size else None

@@ -9,10 +9,8 @@ from torch import nn
 
 from worker.pruning.allocation import Explicit, owl
 from worker.pruning.errors import PatternError
-from worker.pruning.gram import GramMoments, PairedMoments
 from worker.pruning.linears import Linear, linears
 from worker.pruning.methods import Method
-from worker.pruning.moments import InputMoments, Moments
 from worker.pruning.patterns import NofM, Pattern, Unstructured
 from worker.pruning.skeleton import Skeleton
 from worker.pruning.solvers import Solver
@@ -35,8 +33,6 @@ class Recipe:
         allocation: ``owl`` spreads the pattern's sparsity over the blocks by their outliers;
             explicit sparsities take the place of the pattern's.
         skip: globs of layer names, such as ``*.o_proj`` or ``model.layers.0.*``, to leave alone.
-        correction: how far, from 0 to 1, the solver's aim is moved from the layer's outputs on the
-            pruned stream's inputs to those on the dense stream's.
     """
 
     method: Method | None
@@ -45,13 +41,6 @@ class Recipe:
     solver: Solver | None = None
     allocation: Allocation = "uniform"
     skip: tuple[str, ...] = ()
-    correction: float = 0.0
-
-    def new_moments(self) -> Moments:
-        """Return empty moments that hold what this recipe asks of a layer's inputs."""
-        if self.solver is None:
-            return InputMoments()
-        return PairedMoments() if self.correction else GramMoments()
 
     def layers(self, block_name: str, block: nn.Module) -> list[Linear]:
         """Return the layers of a block that are to be pruned."""

@@ -1,6 +1,7 @@
 """What is said about a sweep while it runs and when it ends."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,16 @@ class BlockReport:
     def weights(self) -> int:
         """Entries of the pruned weights."""
         return sum(layer.weights for layer in self.layers)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all fields ready for JSON; `block_report` makes an equal report of them."""
+        return asdict(self)
+
+
+def block_report(fields: dict[str, Any]) -> BlockReport:
+    """Return the report whose ``as_json`` went through JSON."""
+    layers = tuple(LayerReport(**layer) for layer in fields["layers"])
+    return BlockReport(**fields | {"layers": layers})
 
 
 @dataclass(frozen=True)

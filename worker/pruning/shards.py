@@ -1,15 +1,26 @@
 """Writing a checkpoint one shard at a time."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from safetensors.torch import save_file
 from torch import Tensor
 
 from worker.pruning.checkpoint import Checkpoint
+from worker.pruning.durable import flush, put, sha256
 
 _GROUP_BYTES = 64 << 20
+_INDEX = "model.safetensors.index.json"
+
+
+class Shard(NamedTuple):
+    """A shard that is whole and on the disk."""
+
+    name: str
+    size_bytes: int
+    sha256: str
 
 
 class ShardWriter:
@@ -20,13 +31,26 @@ class ShardWriter:
         self._weight_map: dict[str, str] = {}
         self._size_bytes = 0
 
-    def write(self, number: int, tensors: dict[str, Tensor]) -> None:
-        """Write shard ``number``, counted from 1."""
+    def write(self, number: int, tensors: dict[str, Tensor], scratch: Path) -> Shard:
+        """Write shard ``number``, counted from 1, in ``scratch`` and move it into the folder.
+
+        Once it has its name in the folder, it is whole and stays so.
+        """
         name = f"model-{number:05d}-of-{self._total:05d}.safetensors"
         whole = {key: value.contiguous() for key, value in tensors.items()}
-        save_file(whole, self._folder / name, metadata={"format": "pt"})
+        save_file(whole, scratch / name, metadata={"format": "pt"})
+        put(scratch / name, self._folder / name)
         self._weight_map |= dict.fromkeys(tensors, name)
         self._size_bytes += sum(value.nbytes for value in tensors.values())
+        return _described(self._folder / name)
+
+    def take_up(self, shards: Sequence[Shard]) -> Checkpoint:
+        """Count in shards that an earlier run wrote, and return what they hold."""
+        written = Checkpoint.of(self._folder / shard.name for shard in shards)
+        for name, stored in written.tensors.items():
+            self._weight_map[name] = stored.file.name
+            self._size_bytes += stored.size_bytes
+        return written
 
     def finish(self) -> None:
         """Write the index; without it the folder is no checkpoint."""
@@ -34,8 +58,23 @@ class ShardWriter:
             "metadata": {"total_size": self._size_bytes},
             "weight_map": dict(sorted(self._weight_map.items())),
         }
-        path = self._folder / "model.safetensors.index.json"
-        path.write_text(json.dumps(index, indent=2) + "\n")
+        (self._folder / _INDEX).write_text(json.dumps(index, indent=2) + "\n")
+        flush(self._folder / _INDEX)
+
+
+def shard_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder that a `ShardWriter` wrote."""
+    yield from folder.glob("model-*-of-*.safetensors")
+
+
+def is_whole(folder: Path, shard: Shard) -> bool:
+    """Whether the shard lies in the folder as it was written."""
+    path = folder / shard.name
+    return path.is_file() and _described(path) == shard
+
+
+def _described(path: Path) -> Shard:
+    return Shard(path.name, path.stat().st_size, sha256(path))
 
 
 def grouped(checkpoint: Checkpoint, names: Sequence[str]) -> list[list[str]]:

@@ -64,10 +64,15 @@ class Skeleton:
         """Return the dotted name of one block."""
         return f"{self.prefix}.{index}"
 
-    def read_block(self, index: int) -> dict[str, Tensor]:
-        """Read a block's parameters, named inside the block, in their stored dtype."""
+    def read_block(self, index: int, weights: Weights | None = None) -> dict[str, Tensor]:
+        """Read a block's parameters, named inside the block, in their stored dtype.
+
+        Args:
+            index: which block.
+            weights: another version of the model's; its own by default.
+        """
         prefix = f"{self.block_name(index)}."
-        loaded = self.weights.load(lambda name: name.startswith(prefix))
+        loaded = (weights or self.weights).load(lambda name: name.startswith(prefix))
         return {name.removeprefix(prefix): value for name, value in loaded.items()}
 
     def read_ahead(self, index: int) -> None:

@@ -1,7 +1,7 @@
 """Seconds by what they were spent on."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
 
@@ -20,3 +20,8 @@ class Stopwatch:
             yield
         finally:
             self.seconds[name] += perf_counter() - start
+
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """Count in what was measured elsewhere."""
+        for name, spent in seconds.items():
+            self.seconds[name] += spent

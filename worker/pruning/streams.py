@@ -11,12 +11,22 @@ class Streams:
 
     Attributes:
         calibration: of the calibration windows, in the model as pruned so far.
-        aim: of the same windows in the dense model; empty where the recipe corrects nothing.
         dense: of the evaluation windows in the dense model.
         pruned: of the evaluation windows in the model as pruned so far.
     """
 
     calibration: Activations
-    aim: Activations
     dense: Activations
     pruned: Activations
+
+    def named(self) -> dict[str, Activations]:
+        """Return the streams by name."""
+        return dict(vars(self))
+
+    def output_error(self) -> float | None:
+        """Return how far ``pruned`` is from ``dense``, relative to that; None without windows."""
+        apart, size = 0.0, 0.0
+        for one, other in zip(self.pruned, self.dense, strict=True):
+            apart += float((one.float() - other.float()).square().sum())
+            size += float(other.float().square().sum())
+        return (apart / size) ** 0.5 if size else None
