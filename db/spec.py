@@ -27,12 +27,13 @@ class MethodName(StrEnum):
 
 
 class SolverName(StrEnum):
-    """What repairs the kept weights for the ones that went."""
+    """What repairs the kept weights for the ones that went; ``dsnot`` chooses others instead."""
 
     none = "none"
     sparsegpt = "sparsegpt"
     admm = "admm"
     alps = "alps"
+    dsnot = "dsnot"
 
 
 class AllocationName(StrEnum):
@@ -119,7 +120,11 @@ class PruneSpec(BaseModel):
         description="N:M keeps N of each M neighbours in a row; unstructured by default.",
         examples=["2:4"],
     )
-    solver: SolverName = SolverName.none
+    solver: SolverName = Field(
+        default=SolverName.none,
+        description="`sparsegpt`, `admm` and `alps` change the kept weights to make up for the "
+        "others; `dsnot` swaps weights instead, so that all keep their values.",
+    )
     allocation: Allocation = Field(
         default=AllocationName.uniform,
         description="How `sparsity` is spread over the blocks: `uniform`, `owl`, or a list with "

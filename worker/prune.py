@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from db.combinations import check_combination
 from db.errors import SpecRefusedError
 from db.references import parse_dataset, parse_model
-from db.spec import OWN_MASK, PruneSpec, SolverName
+from db.spec import OWN_MASK, Propagation, PruneSpec, SolverName
 from db.states import Phase
 from worker.evaluation.perplexity import perplexity, token_loss
 from worker.export.folder import export
@@ -27,7 +27,8 @@ from worker.pruning.pipeline import Sweep
 from worker.pruning.recipe import Allocation, Recipe
 from worker.pruning.report import BlockReport, SweepResult
 from worker.pruning.skeleton import Skeleton
-from worker.pruning.solvers import get_solver
+from worker.pruning.solvers import Solver, get_solver
+from worker.pruning.swaps import PUBLISHED, Swaps
 from worker.sources.datasets import Windows, calibration_windows, evaluation_windows, row_length
 from worker.sources.models import ModelFolder, fetch_model
 
@@ -115,9 +116,7 @@ def prune(
 
 def _recipe(spec: PruneSpec) -> Recipe:
     """Turn the specification into plain values of the core."""
-    own_mask = spec.method in OWN_MASK
-    method = None if own_mask else get_method(spec.method)
-    solver = spec.method.value if own_mask else spec.solver.value
+    method = None if spec.method in OWN_MASK else get_method(spec.method)
     pattern: Pattern
     if spec.pattern is None:
         published = method.scope if method else "matrix"
@@ -128,10 +127,24 @@ def _recipe(spec: PruneSpec) -> Recipe:
         method,
         pattern,
         spec.propagation.value,
-        None if solver == SolverName.none else get_solver(solver),
+        _solver(spec),
         _allocation(spec),
         spec.skip,
+        _swaps(spec),
     )
+
+
+def _solver(spec: PruneSpec) -> Solver | None:
+    if spec.method in OWN_MASK:
+        return get_solver(spec.method)
+    without = spec.solver in {SolverName.none, SolverName.dsnot}
+    return None if without else get_solver(spec.solver)
+
+
+def _swaps(spec: PruneSpec) -> Swaps | None:
+    if spec.solver is not SolverName.dsnot:
+        return None
+    return PUBLISHED if spec.propagation is Propagation.reference else Swaps()
 
 
 def _allocation(spec: PruneSpec) -> Allocation:

@@ -1,5 +1,6 @@
 """What the methods' own codes computed on a small trained model."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ from worker.pruning.report import SweepResult
 from worker.pruning.scores import wanda
 from worker.pruning.skeleton import Skeleton
 from worker.pruning.solvers import get_solver
+from worker.pruning.swaps import PUBLISHED
 
 HERE = Path(__file__).parent
 MODEL = HERE / "stories260k"
@@ -69,6 +71,11 @@ def _reference(
         ("ria_0.5", _reference("ria", Unstructured(0.5)), 40.386358),
         ("wanda_0.5", _reference("wanda", Unstructured(0.5, "row")), 30.175007),
         ("wanda_2of4", _reference("wanda", NofM(2, 4)), 94.976499),
+        (
+            "dsnot_2of4_c5",
+            replace(_reference("wanda", NofM(2, 4)), swaps=replace(PUBLISHED, cycles=5)),
+            98.202576,
+        ),
         (
             "owl_wanda_0.7",
             _reference("wanda", Unstructured(0.7, "row"), allocation="owl"),

@@ -1,15 +1,18 @@
 """``zpruner prune`` on a small real model: words in, a folder and one line of figures out."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from tests.models import FAMILIES, random_ids, write_model
 from worker.command import app
+from worker.pruning.checkpoint import Checkpoint
 
 
 @pytest.fixture
@@ -25,6 +28,16 @@ def run(folder: Path, *words: str) -> Result:
     return CliRunner().invoke(app, [*map(str, fixed), "--sparsity", "0.5", *words])
 
 
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    checkpoint = Checkpoint.open(folder)
+    return {name: checkpoint.read(name) for name in checkpoint.tensors}
+
+
+def pruned_weights(folder: Path) -> dict[str, torch.Tensor]:
+    found = weights(folder / "out")
+    return {name: weight for name, weight in found.items() if name.endswith("proj.weight")}
+
+
 def block_sparsities(folder: Path) -> list[float]:
     report: dict[str, Any] = json.loads((folder / "out" / "report.json").read_text())
     return [block["sparsity"] for block in report["blocks"]]
@@ -36,6 +49,24 @@ def test_a_list_of_numbers_is_the_sparsity_of_each_block(folder: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout.splitlines()[-1])["sparsity"] == 0.5
     assert block_sparsities(folder) == [0.25, 0.5, 0.75]
+
+
+@pytest.mark.parametrize("propagation", ["fused", "reference"])
+def test_dsnot_swaps_weights_that_keep_their_values(folder: Path, propagation: str) -> None:
+    words = ["--method", "wanda", "--pattern", "2:4", "--propagation", propagation]
+    assert run(folder, *words).exit_code == 0
+    plain = pruned_weights(folder)
+    shutil.rmtree(folder / "out")
+
+    result = run(folder, *words, "--solver", "dsnot")
+
+    assert result.exit_code == 0, result.stderr
+    dense, swapped = weights(folder / "dense"), pruned_weights(folder)
+    for name, weight in swapped.items():
+        assert torch.equal(weight[weight != 0], dense[name][weight != 0])
+        assert ((weight != 0).view(-1, 4).sum(1) == 2).all()
+        if "attn" in name:
+            assert not torch.equal(weight, plain[name])
 
 
 @pytest.mark.parametrize(

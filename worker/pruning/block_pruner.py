@@ -8,7 +8,7 @@ from worker.pruning.gram import GramMoments
 from worker.pruning.linears import Linear
 from worker.pruning.memory import give_back
 from worker.pruning.methods import METHODS
-from worker.pruning.moments import Moments
+from worker.pruning.moments import Moments, SpreadMoments
 from worker.pruning.patterns import Pattern
 from worker.pruning.recipe import Recipe
 from worker.pruning.report import LayerReport
@@ -55,10 +55,20 @@ class BlockPruner:
     def _mask(self, layer: Linear, moments: Moments) -> None:
         """Zero what the score drops; the weights that stay keep their bits."""
         stored = self._stored[layer.weight_name]
-        drop = ~self._selection.keep(self._score(layer, moments))
+        drop = ~self._keep(layer, moments)
         # Filled, not multiplied: a product with a mask stores -0.0.
         layer.oriented(stored).masked_fill_(drop.to(stored.device), 0.0)
         layer.oriented(layer.weight).masked_fill_(drop, 0.0)
+
+    def _keep(self, layer: Linear, moments: Moments) -> Tensor:
+        """Return which weights stay, ``[out, in]`` bool."""
+        score, swaps = self._score(layer, moments), self._recipe.swaps
+        if swaps is None or not swaps.wants(layer.name) or not moments.tokens:
+            return self._selection.keep(score)
+        if not isinstance(moments, SpreadMoments):
+            raise TypeError("swaps need SpreadMoments")
+        weight = layer.oriented(self._stored[layer.weight_name]).to(layer.weight.device)
+        return swaps.keep(weight, moments, self._selection, score)
 
     def _repair(self, layer: Linear, moments: Moments) -> str | None:
         """Let the solver change the kept weights; say why where it could not."""

@@ -47,3 +47,50 @@ class InputMoments:
         if self._sum_sq is None:
             raise ValueError("no inputs were added")
         return (self._sum_sq / self.tokens).float()
+
+
+class SpreadMoments:
+    """The mean, mean square and variance of each input feature over all calibration tokens.
+
+    The variance is that within a window, averaged over the windows. Computed in fp32 window by
+    window and kept in fp64.
+
+    Attributes:
+        tokens: how many were counted.
+        windows: in how many windows.
+    """
+
+    def __init__(self) -> None:
+        self._sums: Tensor | None = None  # [3, in], of what `_means` returns over the tokens
+        self.tokens, self.windows = 0, 0
+
+    def add(self, inputs: Tensor) -> None:
+        """Count the inputs ``[windows, tokens, in]``, or ``[tokens, in]`` as one window."""
+        for window in inputs.reshape(-1, *inputs.shape[-2:]):
+            variance, mean = torch.var_mean(window.float(), dim=0, correction=0)
+            parts = torch.stack([mean, mean.square() + variance, variance]).double() * len(window)
+            self._sums = parts if self._sums is None else self._sums + parts
+            self.tokens, self.windows = self.tokens + len(window), self.windows + 1
+
+    def sq_mean(self) -> Tensor:
+        """Return the mean square of each feature: ``[in]`` fp32."""
+        return self._means()[1]
+
+    def mean(self) -> Tensor:
+        """Return the mean of each feature: ``[in]`` fp32."""
+        return self._means()[0]
+
+    def variance(self) -> Tensor:
+        """Return the mean variance of each feature within a window: ``[in]`` fp32."""
+        return self._means()[2]
+
+    @property
+    def window_tokens(self) -> float:
+        """How many tokens a window has on average."""
+        return self.tokens / self.windows
+
+    def _means(self) -> Tensor:
+        """Return mean, mean square and mean variance: ``[3, in]`` fp32."""
+        if self._sums is None:
+            raise ValueError("no inputs were added")
+        return (self._sums / self.tokens).float()

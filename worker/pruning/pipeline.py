@@ -14,10 +14,8 @@ from worker.pruning.calibration import prune_fused, prune_reference
 from worker.pruning.entrance import Entrance
 from worker.pruning.exit import TokenLoss, mean_loss
 from worker.pruning.fingerprint import fingerprint
-from worker.pruning.gram import GramMoments
 from worker.pruning.linears import linears
 from worker.pruning.memory import available_bytes, give_back
-from worker.pruning.moments import InputMoments, Moments
 from worker.pruning.outliers import outlier_shares
 from worker.pruning.patterns import Pattern
 from worker.pruning.progress import Progress
@@ -179,7 +177,7 @@ class Sweep:
             states[batch] = forward(batch)
 
         layers = self._recipe.layers(self._skeleton.block_name(index), block)
-        moments: type[Moments] = GramMoments if self._recipe.solver else InputMoments
+        moments = self._recipe.new_moments
         if self._propagation == "fused":
             prune_fused(layers, advance, len(states), pruner, moments)
         else:

@@ -9,12 +9,15 @@ from torch import nn
 
 from worker.pruning.allocation import Explicit, owl
 from worker.pruning.errors import PatternError
+from worker.pruning.gram import GramMoments
 from worker.pruning.linears import Linear, linears
 from worker.pruning.methods import Method
+from worker.pruning.moments import InputMoments, Moments, SpreadMoments
 from worker.pruning.patterns import NofM, Pattern, Unstructured
 from worker.pruning.skeleton import Skeleton
 from worker.pruning.solvers import Solver
 from worker.pruning.solvers.selection import AsPublished, Selection
+from worker.pruning.swaps import Swaps
 
 Propagation = Literal["fused", "reference"]
 Allocation = Literal["uniform", "owl"] | Explicit
@@ -33,6 +36,10 @@ class Recipe:
         allocation: ``owl`` spreads the pattern's sparsity over the blocks by their outliers;
             explicit sparsities take the place of the pattern's.
         skip: globs of layer names, such as ``*.o_proj`` or ``model.layers.0.*``, to leave alone.
+        swaps: improve the mask that a score has chosen; None leaves it. Not with a solver.
+
+    Raises:
+        ValueError: a solver and swaps are asked for.
     """
 
     method: Method | None
@@ -41,6 +48,17 @@ class Recipe:
     solver: Solver | None = None
     allocation: Allocation = "uniform"
     skip: tuple[str, ...] = ()
+    swaps: Swaps | None = None
+
+    def __post_init__(self) -> None:
+        if self.solver is not None and self.swaps is not None:
+            raise ValueError("a solver needs a mask that stays; leave swaps out")
+
+    def new_moments(self) -> Moments:
+        """Return empty moments that hold what this recipe asks of a layer's inputs."""
+        if self.solver is not None:
+            return GramMoments()
+        return InputMoments() if self.swaps is None else SpreadMoments()
 
     def layers(self, block_name: str, block: nn.Module) -> list[Linear]:
         """Return the layers of a block that are to be pruned."""
