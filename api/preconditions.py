@@ -13,7 +13,7 @@ _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
 
 def etag_of(job: Job) -> str:
-    """Return a job's strong entity tag: every change of its row changes it."""
+    """Return a job's strong entity tag: every change a caller can see changes it."""
     return f'"{job.id}-{job.version}"'
 
 

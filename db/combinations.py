@@ -21,10 +21,23 @@ def check_combination(spec: PruneSpec) -> None:
             f"method {spec.method} chooses its own mask and repairs it",
             "Leave solver out, or name a score such as zpruner as the method.",
         )
+    if spec.correction is not None and not _is_solved(spec):
+        raise SpecRefusedError(
+            "correction",
+            spec.correction,
+            UNFIT,
+            "no solver changes the weights",
+            "Name a solver such as alps, or leave correction out.",
+        )
     if spec.pattern is not None:
         _check_pattern(spec, spec.pattern)
     if isinstance(spec.allocation, tuple):
         _check_mean(spec, spec.allocation)
+
+
+def _is_solved(spec: PruneSpec) -> bool:
+    unsolved = {SolverName.none, SolverName.dsnot}
+    return spec.method in OWN_MASK or spec.solver not in unsolved
 
 
 def _check_pattern(spec: PruneSpec, pattern: str) -> None:

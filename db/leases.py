@@ -138,9 +138,10 @@ class LeaseRepository(JobRows):
         return self._settle(job_id, attempt, list(HELD), releasing(), data={"reason": "yielded"})
 
     def _held(self, job_id: str, attempt: int, **values: Any) -> Job:
-        """Change fields of a held job and renew its lease."""
+        """Renew the lease of a held job, and change the fields that are given."""
         fence = (Job.attempt == attempt, Job.status.in_(HELD))
-        job = self._change(job_id, *fence, values={"lease_until": now(self._lease), **values})
+        write = self._change if values else self._update
+        job = write(job_id, *fence, values={"lease_until": now(self._lease), **values})
         if job is None:
             raise LeaseLostError(job_id, attempt)
         return job

@@ -32,11 +32,21 @@ class JobRows:
     def _change(
         self, job_id: str, *where: ColumnElement[bool], values: Mapping[str, Any]
     ) -> Job | None:
-        """Update the job where all conditions hold; None says that they did not."""
+        """Change what a caller can see where all conditions hold: that makes a new version.
+
+        None says that they did not hold.
+        """
+        seen = {"version": Job.version + 1, "updated_at": now()}
+        return self._update(job_id, *where, values={**seen, **values})
+
+    def _update(
+        self, job_id: str, *where: ColumnElement[bool], values: Mapping[str, Any]
+    ) -> Job | None:
+        """Change what no caller sees, so that the job's version and its ETag stay."""
         return self._session.scalar(
             update(Job)
             .where(Job.id == job_id, *where)
-            .values(version=Job.version + 1, updated_at=now(), **values)
+            .values(**values)
             .returning(Job)
             .execution_options(populate_existing=True, synchronize_session=False)
         )

@@ -125,6 +125,15 @@ class PruneSpec(BaseModel):
         description="`sparsegpt`, `admm` and `alps` change the kept weights to make up for the "
         "others; `dsnot` swaps weights instead, so that all keep their values.",
     )
+    correction: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description=(
+            "How far a solver makes up for what earlier layers lost; by default 0.3, and 0 with "
+            "reference propagation."
+        ),
+    )
     allocation: Allocation = Field(
         default=AllocationName.uniform,
         description="How `sparsity` is spread over the blocks: `uniform`, `owl`, or a list with "

@@ -34,7 +34,7 @@ class UpkeepRepository(JobRows):
         self._session.execute(
             update(Job)
             .where(Job.id.in_(ids), Job.status == JobState.queued)
-            .values(pushed_at=now(), updated_at=now(), version=Job.version + 1)
+            .values(pushed_at=now())
             .execution_options(synchronize_session=False)
         )
 
@@ -52,7 +52,7 @@ class UpkeepRepository(JobRows):
     def release_lost(self, job_id: str, worker: str) -> Job | None:
         """Take a job back from a worker that is known to be dead, before its lease ends."""
         held = (Job.worker == worker, Job.status.in_(HELD))
-        self._change(job_id, *held, values={"lease_until": now(-timedelta(seconds=1))})
+        self._update(job_id, *held, values={"lease_until": now(-timedelta(seconds=1))})
         return self._give_up(job_id) or self._release(job_id)
 
     def _release(self, job_id: str) -> Job | None:

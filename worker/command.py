@@ -51,6 +51,9 @@ def command(
     solver: Annotated[
         SolverName, typer.Option(help="What repairs the kept weights.")
     ] = SolverName.none,
+    correction: Annotated[
+        float | None, typer.Option(help="How far a solver makes up for earlier losses, 0 to 1.")
+    ] = None,
     allocation: Annotated[
         str, typer.Option(help="uniform, owl, or the sparsity of each block: 0.45,0.5,0.55.")
     ] = "uniform",

@@ -46,6 +46,7 @@ def submit(
     scope: str | None = None,
     pattern: str | None = None,
     solver: str | None = None,
+    correction: float | None = None,
     allocation: Annotated[
         str | None, typer.Option(help="uniform, owl, or the sparsity of each block: 0.45,0.5,0.55.")
     ] = None,

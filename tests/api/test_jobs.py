@@ -118,6 +118,20 @@ def test_an_unchanged_job_is_304_and_a_changed_one_is_not(
     assert changed.headers["etag"] != etag
 
 
+def test_a_worker_that_only_says_it_lives_does_not_change_the_etag(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+    path = f"/v1/jobs/{job_id}"
+    with sessions.begin() as session:
+        JobRepository(session).claim(job_id, "gpu@host")
+    etag = client.get(path).headers["etag"]
+    with sessions.begin() as session:
+        JobRepository(session).heartbeat(job_id, 1)
+
+    assert client.get(path, headers={"if-none-match": etag}).status_code == 304
+
+
 def test_a_job_read_with_another_etag_in_if_match_is_412(
     client: TestClient, sessions: Sessions
 ) -> None:

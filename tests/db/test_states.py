@@ -107,7 +107,7 @@ def test_a_cancel_of_a_version_that_is_gone_is_refused(sessions: Sessions) -> No
     job = make_job(sessions)
     with sessions.begin() as session:
         jobs = JobRepository(session)
-        jobs.mark_pushed([job.id])
+        jobs.claim(job.id, "worker-1")
         with pytest.raises(StaleVersionError):
             jobs.cancel(job.id, version=job.version)
-        assert jobs.cancel(job.id, version=job.version + 1).status is JobState.cancelled
+        assert jobs.cancel(job.id, version=job.version + 1).status is JobState.cancelling

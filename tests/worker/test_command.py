@@ -69,9 +69,25 @@ def test_dsnot_swaps_weights_that_keep_their_values(folder: Path, propagation: s
             assert not torch.equal(weight, plain[name])
 
 
+@pytest.mark.parametrize(("propagation", "share"), [("fused", "0.3"), ("reference", "0")])
+def test_a_solver_corrects_unless_the_published_protocol_is_asked_for(
+    folder: Path, propagation: str, share: str
+) -> None:
+    words = ["--method", "sparsegpt", "--propagation", propagation]
+    figures = []
+    for more in ([], ["--correction", share]):
+        result = run(folder, *words, *more)
+        assert result.exit_code == 0, result.stderr
+        figures.append(json.loads(result.stdout.splitlines()[-1])["pruned_perplexity"])
+        (folder / "out").rename(folder / f"out{len(figures)}")
+    assert figures[0] == figures[1]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
+        (["--correction", "0.3"], 2, "Name a solver such as alps, or leave correction out"),
+        (["--correction", "1.5"], 2, "less than or equal to 1"),
         (["--allocation", "0.25,0.5"], 2, "Set sparsity to 0.375, or correct allocation"),
         (["--allocation", "0.4,0.6"], 1, "2 sparsities for a model of 3 blocks"),
         (["--allocation", "0.25,much"], 2, "'uniform', 'owl' or one number"),

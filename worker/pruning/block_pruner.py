@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
+from worker.pruning.correction import corrected
 from worker.pruning.errors import NotFiniteError, SolverFailedError
-from worker.pruning.gram import GramMoments
+from worker.pruning.gram import GramMoments, PairedMoments
 from worker.pruning.linears import Linear
 from worker.pruning.memory import give_back
 from worker.pruning.methods import METHODS
@@ -79,7 +80,11 @@ class BlockPruner:
         weight = layer.oriented(stored).to(layer.weight.device).float()
         score = self._score(layer, moments) if self._recipe.method else None
         try:
-            repaired = solver.solve(weight, moments.gram(), self._selection, score)
+            gram = moments.gram()
+            cross = moments.cross() if isinstance(moments, PairedMoments) else None
+            if cross is not None:
+                weight = corrected(weight, gram, cross, self._recipe.correction)
+            repaired = solver.solve(weight, gram, self._selection, score)
         except SolverFailedError as error:
             return str(error)
         layer.oriented(stored).copy_(repaired)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from worker.pruning.linears import Linear
 from worker.pruning.moments import InputMoments, Moments
+from worker.pruning.shadow import Shadow
 
 Prune = Callable[[Linear, Moments], None]
 NewMoments = Callable[[], Moments]
@@ -23,6 +24,7 @@ def prune_reference(
     batches: int,
     prune: Prune,
     new_moments: NewMoments = InputMoments,
+    shadow: Shadow | None = None,
 ) -> None:
     """Collect all inputs with the block still dense, then prune it whole.
 
@@ -34,14 +36,15 @@ def prune_reference(
         batches: how many there are.
         prune: prunes one layer by the moments of its inputs.
         new_moments: makes empty moments.
+        shadow: brings the dense stream's inputs, which `PairedMoments` take as well.
     """
     moments = [new_moments() for _ in layers]
-    seen = _LastSeen()
+    seen, batch = _LastSeen(), 0
 
     def collect(index: int, inputs: Tensor) -> None:
         known = seen.before([inputs])
         if known is None:
-            moments[index].add(inputs)
+            _count(moments[index], shadow, index, batch, inputs)
         else:
             moments[index] = known
         seen.now([inputs], moments[index])
@@ -49,6 +52,8 @@ def prune_reference(
     with _watched(layers, collect):
         for batch in range(batches):
             forward(batch)
+    if shadow is not None:
+        shadow.finish()
     for layer, moment in zip(layers, moments, strict=True):
         prune(layer, moment)
 
@@ -59,6 +64,7 @@ def prune_fused(
     batches: int,
     prune: Prune,
     new_moments: NewMoments = InputMoments,
+    shadow: Shadow | None = None,
 ) -> None:
     """Prune each layer when its true input, from already pruned predecessors, is there.
 
@@ -77,17 +83,24 @@ def prune_fused(
 
     with _watched(layers, stop):
         runs = [greenlet(partial(forward, batch)) for batch in range(batches)]
+        batch_of = {run: batch for batch, run in enumerate(runs)}
         stops = {run: run.switch() for run in runs}
         while stops := {run: stop for run, stop in stops.items() if not run.dead}:
             index = min(index for index, _ in stops.values())
             arrived = [run for run, stop in stops.items() if stop[0] == index]
             inputs = [stops.pop(run)[1] for run in arrived]
-            moments = seen.before(inputs) or _sum(new_moments(), inputs)
+            moments = seen.before(inputs)
+            if moments is None:
+                moments = new_moments()
+                for run, each in zip(arrived, inputs, strict=True):
+                    _count(moments, shadow, index, batch_of[run], each)
             seen.now(inputs, moments)
             del inputs
             prune(layers[index], moments)
             pruned.add(index)
             stops |= {run: run.switch() for run in arrived}
+    if shadow is not None:
+        shadow.finish()
     for index in sorted(set(range(len(layers))) - pruned):
         prune(layers[index], new_moments())
 
@@ -109,10 +122,10 @@ class _LastSeen:
         self._inputs, self._moments = inputs, moments
 
 
-def _sum(moments: Moments, inputs: Sequence[Tensor]) -> Moments:
-    for batch in inputs:
-        moments.add(batch)
-    return moments
+def _count(moments: Moments, shadow: Shadow | None, index: int, batch: int, inputs: Tensor) -> None:
+    moments.add(inputs)
+    if shadow is not None:
+        shadow.pair(moments, index, batch, inputs)
 
 
 @contextmanager

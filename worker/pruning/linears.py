@@ -1,5 +1,6 @@
 """The weights of a block that can be pruned, whatever class holds them."""
 
+import re
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -34,6 +35,11 @@ class Linear:
     def inputs(self) -> int:
         """How many input features the layer has."""
         return self.weight.shape[0 if self.transposed else 1]
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether tokens may pass it by, as they do experts."""
+        return bool(re.search(r"experts\.\d", self.name))
 
     def oriented(self, weight: Tensor) -> Tensor:
         """Return the stored weight as a view ``[out, in]``."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import ExitStack
+from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,6 +23,7 @@ from worker.pruning.progress import Progress
 from worker.pruning.recipe import Propagation, Recipe
 from worker.pruning.replay import replay
 from worker.pruning.report import BlockReport, SweepResult
+from worker.pruning.shadow import Shadow
 from worker.pruning.shards import ShardWriter, grouped
 from worker.pruning.skeleton import Skeleton
 from worker.pruning.stopwatch import Stopwatch
@@ -101,6 +103,8 @@ class Sweep:
                 self._entrance.embed(self._evaluation, streams.dense.append)
             for hidden in streams.dense:
                 streams.pruned.append(hidden)
+            for hidden in streams.calibration if self._recipe.correction else ():
+                streams.aim.append(hidden)
             give_back()
             with self._seconds("prune"):
                 patterns = self._patterns(stack, streams)
@@ -148,7 +152,7 @@ class Sweep:
                 self._entrance.advance(block, index, streams.dense)
             give_back()
             with self._seconds("prune"):
-                self._prune(block, index, streams.calibration, pruner)
+                self._prune(block, index, streams, pruner)
             with self._seconds("evaluate"):
                 self._entrance.advance(block, index, streams.pruned)
                 error = streams.output_error()
@@ -167,9 +171,9 @@ class Sweep:
         )
         self._progress.finish(report, shard, self._seconds.seconds)
 
-    def _prune(
-        self, block: nn.Module, index: int, states: Activations, pruner: BlockPruner
-    ) -> None:
+    def _prune(self, block: nn.Module, index: int, streams: Streams, pruner: BlockPruner) -> None:
+        states = streams.calibration
+
         def forward(batch: int) -> Tensor:
             return self._entrance.call(block, index, states[batch])
 
@@ -178,11 +182,22 @@ class Sweep:
 
         layers = self._recipe.layers(self._skeleton.block_name(index), block)
         moments = self._recipe.new_moments
+        shadow = self._shadow(block, index, streams.aim) if self._recipe.correction else None
         if self._propagation == "fused":
-            prune_fused(layers, advance, len(states), pruner, moments)
+            prune_fused(layers, advance, len(states), pruner, moments, shadow)
         else:
-            prune_reference(layers, forward, len(states), pruner, moments)
+            prune_reference(layers, forward, len(states), pruner, moments, shadow)
             self._entrance.advance(block, index, states)
+
+    def _shadow(self, block: nn.Module, index: int, states: Activations) -> Shadow:
+        """Return the still dense block's copy, ready to move the dense stream on."""
+        twin = deepcopy(block)
+
+        def advance(batch: int) -> None:
+            states[batch] = self._entrance.call(twin, index, states[batch])
+
+        layers = self._recipe.layers(self._skeleton.block_name(index), twin)
+        return Shadow(layers, advance, len(states))
 
     def _patterns(self, stack: ExitStack, streams: Streams) -> tuple[Pattern, ...]:
         """Return each block's pattern; ``owl`` first looks at the dense model."""
@@ -218,11 +233,12 @@ class Sweep:
     def _open_streams(self, stack: ExitStack) -> Streams:
         """Keep activations in memory, or in scratch files beside the output when they are many."""
         config = self._skeleton.model.config.get_text_config()
-        tokens = sum(ids.numel() for ids in self._calibration + 2 * self._evaluation)
+        twice = self._evaluation + (self._calibration if self._recipe.correction else [])
+        tokens = sum(ids.numel() for ids in self._calibration + self._evaluation + twice)
         size = tokens * config.hidden_size * self._skeleton.dtype.itemsize
         if size <= _HELD_BYTES:
-            return Streams(Activations(), Activations(), Activations())
-        return Streams(*(Activations(self._scratch(stack)) for _ in range(3)))
+            return Streams(*(Activations() for _ in range(4)))
+        return Streams(*(Activations(self._scratch(stack)) for _ in range(4)))
 
     def _scratch(self, stack: ExitStack) -> Path:
         scratch = TemporaryDirectory(prefix="activations-", dir=self._progress.folder)
@@ -233,7 +249,8 @@ class Sweep:
         widest = max(layer.inputs for block in self._skeleton.blocks for layer in linears(block))
         hidden = self._skeleton.model.config.get_text_config().hidden_size
         tokens = sum(ids.numel() for ids in self._calibration)
-        needed = tokens * (widest + 2 * hidden) * self._skeleton.dtype.itemsize
+        streams = 2 if self._recipe.correction else 1
+        needed = streams * tokens * (widest + 2 * hidden) * self._skeleton.dtype.itemsize
         fits = needed <= available_bytes(self._skeleton.device) / 2
         return self._recipe.propagation if fits else "reference"
 

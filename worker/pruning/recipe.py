@@ -9,7 +9,7 @@ from torch import nn
 
 from worker.pruning.allocation import Explicit, owl
 from worker.pruning.errors import PatternError
-from worker.pruning.gram import GramMoments
+from worker.pruning.gram import GramMoments, PairedMoments
 from worker.pruning.linears import Linear, linears
 from worker.pruning.methods import Method
 from worker.pruning.moments import InputMoments, Moments, SpreadMoments
@@ -36,6 +36,8 @@ class Recipe:
         allocation: ``owl`` spreads the pattern's sparsity over the blocks by their outliers;
             explicit sparsities take the place of the pattern's.
         skip: globs of layer names, such as ``*.o_proj`` or ``model.layers.0.*``, to leave alone.
+        correction: how far, from 0 to 1, the solver's aim is moved from the layer's outputs on the
+            pruned stream's inputs to those on the dense stream's.
         swaps: improve the mask that a score has chosen; None leaves it. Not with a solver.
 
     Raises:
@@ -48,6 +50,7 @@ class Recipe:
     solver: Solver | None = None
     allocation: Allocation = "uniform"
     skip: tuple[str, ...] = ()
+    correction: float = 0.0
     swaps: Swaps | None = None
 
     def __post_init__(self) -> None:
@@ -57,7 +60,7 @@ class Recipe:
     def new_moments(self) -> Moments:
         """Return empty moments that hold what this recipe asks of a layer's inputs."""
         if self.solver is not None:
-            return GramMoments()
+            return PairedMoments() if self.correction else GramMoments()
         return InputMoments() if self.swaps is None else SpreadMoments()
 
     def layers(self, block_name: str, block: nn.Module) -> list[Linear]:

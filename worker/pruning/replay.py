@@ -18,9 +18,10 @@ def replay(
         index: which block.
         streams: its inputs; its outputs afterwards.
     """
-    if len(streams.dense):
+    if len(streams.dense) or len(streams.aim):
         with skeleton.filled_block(index, skeleton.read_block(index)) as block:
-            entrance.advance(block, index, streams.dense)
+            for states in (streams.aim, streams.dense):
+                entrance.advance(block, index, states)
     with skeleton.filled_block(index, skeleton.read_block(index, finished)) as block:
         for states in (streams.calibration, streams.pruned):
             entrance.advance(block, index, states)

@@ -11,11 +11,13 @@ class Streams:
 
     Attributes:
         calibration: of the calibration windows, in the model as pruned so far.
+        aim: of the same windows in the dense model; empty where the recipe corrects nothing.
         dense: of the evaluation windows in the dense model.
         pruned: of the evaluation windows in the model as pruned so far.
     """
 
     calibration: Activations
+    aim: Activations
     dense: Activations
     pruned: Activations
 

@@ -1,12 +1,17 @@
 """Two ways through one block, held against forwards written out by hand."""
 
+from collections.abc import Callable
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import nn
 
 from worker.pruning.calibration import prune_fused, prune_reference
+from worker.pruning.gram import PairedMoments
 from worker.pruning.linears import Linear, linears
 from worker.pruning.moments import Moments
+from worker.pruning.shadow import Shadow
 
 
 class Experts(nn.Module):
@@ -85,4 +90,72 @@ def test_an_error_in_one_batch_comes_out_and_leaves_no_hook() -> None:
 
     with pytest.raises(RuntimeError, match="lost after"):
         prune_fused(linears(block), forward, 3, Halver())
+    assert not any(layer.module._forward_pre_hooks for layer in linears(block))
+
+
+class Chain(nn.Module):
+    """Two layers that share an input, one after them, and an expert for every other batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = nn.Linear(4, 4, bias=False)
+        self.right = nn.Linear(4, 4, bias=False)
+        self.last = nn.Linear(4, 4, bias=False)
+        self.experts = nn.ModuleList([nn.Linear(4, 4, bias=False)])
+
+    def forward(self, inputs: torch.Tensor, routed: bool) -> torch.Tensor:
+        hidden: torch.Tensor = self.last(self.left(inputs) * self.right(inputs))
+        return self.experts[0](hidden) if routed else hidden
+
+
+class PairHalver:
+    """Halves the weight, and remembers what was known of the dense stream."""
+
+    def __init__(self) -> None:
+        self.cross: dict[str, torch.Tensor | None] = {}
+
+    def __call__(self, layer: Linear, moments: Moments) -> None:
+        assert isinstance(moments, PairedMoments)
+        self.cross[layer.name] = moments.cross()
+        layer.weight.mul_(0.5)
+
+
+@pytest.mark.parametrize("run", [prune_fused, prune_reference])
+def test_each_layer_meets_what_the_dense_model_brings_to_it(
+    run: Callable[..., None],
+) -> None:
+    torch.manual_seed(0)
+    block = Chain().requires_grad_(False)
+    twin, halver = deepcopy(block), PairHalver()
+    pruned, dense = list(torch.randn(3, 5, 4)), list(torch.randn(3, 5, 4))
+    moved: dict[int, torch.Tensor] = {}
+
+    def advance_dense(batch: int) -> None:
+        moved[batch] = twin(dense[batch], batch % 2 == 0)
+
+    shadow = Shadow(linears(twin), advance_dense, 3)
+    run(linears(block), lambda i: block(pruned[i], i % 2 == 0), 3, halver, PairedMoments, shadow)
+
+    kept = 0.5 if run is prune_fused else 1.0
+    cross = torch.cat(dense).T @ torch.cat(pruned) / 15
+    for name in ("left", "right"):
+        torch.testing.assert_close(halver.cross[name], cross)
+    wide = [twin.left(batch) * twin.right(batch) for batch in (torch.cat(dense), torch.cat(pruned))]
+    torch.testing.assert_close(halver.cross["last"], wide[0].T @ wide[1] * kept**2 / 15)
+    assert halver.cross["experts.0"] is None
+    for batch in range(3):
+        torch.testing.assert_close(moved[batch], twin(dense[batch], batch % 2 == 0))
+
+
+def test_an_error_in_the_dense_stream_comes_out() -> None:
+    block, batches = _setting()
+
+    def fail(batch: int) -> None:
+        raise RuntimeError(f"lost {batch}")
+
+    shadow = Shadow(linears(deepcopy(block)), fail, 3)
+    with pytest.raises(RuntimeError, match="lost 0"):
+        prune_fused(
+            linears(block), lambda i: block(batches[i], 0), 3, Halver(), PairedMoments, shadow
+        )
     assert not any(layer.module._forward_pre_hooks for layer in linears(block))

@@ -32,10 +32,11 @@ def _sweep(
     *,
     recipe: Recipe = HALF,
     dtype: torch.dtype = torch.float32,
+    evaluation: torch.Tensor = EVALUATION,
 ) -> tuple[list[BlockReport], SweepResult]:
     out.mkdir()
     skeleton = Skeleton.open(folder, dtype, torch.device("cpu"))
-    blocks = Sweep(skeleton, recipe, CALIBRATION, EVALUATION, out, token_loss).run()
+    blocks = Sweep(skeleton, recipe, CALIBRATION, evaluation, out, token_loss).run()
     reports = []
     while True:
         try:
@@ -160,6 +161,34 @@ def test_a_solver_lowers_the_error_that_the_mask_alone_leaves(
         assert one.zeros == other.zeros
         assert not any(layer.fallback for layer in other.layers)
     assert _last_error(repaired) < _last_error(masked)
+
+
+@pytest.mark.parametrize("family", ["llama", "opt-projected", "mixtral-experts"])
+@pytest.mark.parametrize("propagation", ["fused", "reference"])
+@pytest.mark.parametrize("solver", sorted(SOLVERS))
+def test_correction_brings_the_calibration_text_nearer_to_the_dense_model(
+    tmp_path: Path, family: str, propagation: Propagation, solver: str
+) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES[family])
+    recipe = Recipe(None, Unstructured(0.5), propagation, get_solver(solver))
+    errors = []
+    for share in (0.0, 0.5):
+        out, corrected = tmp_path / f"{share}", replace(recipe, correction=share)
+        reports, _ = _sweep(dense, out, recipe=corrected, evaluation=CALIBRATION)
+        errors.append(_last_error(reports))
+    assert errors[1] < errors[0]
+
+
+def test_correction_with_activations_in_scratch_files_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
+    recipe = Recipe(None, Unstructured(0.5), solver=get_solver("sparsegpt"), correction=0.5)
+    _sweep(dense, tmp_path / "held", recipe=recipe)
+    monkeypatch.setattr("worker.pruning.pipeline._HELD_BYTES", 0)
+    _sweep(dense, tmp_path / "spilled", recipe=recipe)
+    held, spilled = _tensors(tmp_path / "held"), _tensors(tmp_path / "spilled")
+    assert all(torch.equal(held[name], spilled[name]) for name in held)
 
 
 @pytest.mark.parametrize("solver", sorted(SOLVERS))

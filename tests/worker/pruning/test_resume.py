@@ -31,6 +31,7 @@ BLOCKS = 3
 CALIBRATION, EVALUATION = random_ids(40, 16, seed=1), random_ids(3, 16, seed=2)
 HALF = Recipe(get_method("zpruner"), Unstructured(0.5))
 SPARSEGPT = replace(HALF, solver=get_solver("sparsegpt"))
+CORRECTED = replace(SPARSEGPT, correction=0.3)
 OWL = Recipe(get_method("wanda"), Unstructured(0.5, "row"), allocation="owl")
 
 
@@ -91,7 +92,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("propagation", ["fused", "reference"])
-@pytest.mark.parametrize("recipe", [HALF, SPARSEGPT, OWL], ids=["score", "sparsegpt", "owl"])
+@pytest.mark.parametrize("recipe", [HALF, CORRECTED, OWL], ids=["score", "sparsegpt", "owl"])
 def test_killed_after_any_block_it_ends_with_the_same_bytes_and_figures(
     dense: Path, tmp_path: Path, recipe: Recipe, propagation: Propagation
 ) -> None:
