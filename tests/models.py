@@ -6,15 +6,26 @@ import torch
 from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
+    CodeGenConfig,
+    DeepseekV3Config,
+    FalconConfig,
     Gemma3TextConfig,
     GPT2Config,
+    GPTBigCodeConfig,
     GPTNeoXConfig,
+    GptOssConfig,
+    JetMoeConfig,
+    Llama4TextConfig,
     LlamaConfig,
     MistralConfig,
     MixtralConfig,
+    MptConfig,
     OPTConfig,
+    Phi3Config,
     PretrainedConfig,
+    Qwen2MoeConfig,
     Qwen3Config,
+    Qwen3MoeConfig,
 )
 
 VOCABULARY = 96
@@ -57,6 +68,68 @@ FAMILIES: dict[str, PretrainedConfig] = {
         vocab_size=VOCABULARY, hidden_size=32, n_layer=3, n_head=4, bos_token_id=1, eos_token_id=2
     ),
     "mixtral-experts": MixtralConfig(**_GATED, num_local_experts=4),
+}
+
+_EXPERTS = {**_GATED, "moe_intermediate_size": 24, "num_experts_per_tok": 2}
+
+# Whose experts are fused, each in another way.
+MIXTURES: dict[str, PretrainedConfig] = {
+    "mixtral": FAMILIES["mixtral-experts"],
+    "qwen2-moe-shared": Qwen2MoeConfig(
+        **_EXPERTS, num_experts=4, shared_expert_intermediate_size=40
+    ),
+    "qwen3-moe": Qwen3MoeConfig(**_EXPERTS, head_dim=8, num_experts=6),
+    "gpt-oss-interleaved": GptOssConfig(
+        **_GATED, head_dim=8, num_local_experts=4, num_experts_per_tok=2
+    ),
+    "llama4-bmm": Llama4TextConfig(
+        **_GATED,
+        head_dim=8,
+        num_local_experts=4,
+        intermediate_size_mlp=40,
+        interleave_moe_layer_step=2,
+    ),
+    "jetmoe-modules": JetMoeConfig(
+        **{**_SIZES, "num_key_value_heads": 2},
+        kv_channels=8,
+        intermediate_size=48,
+        num_local_experts=4,
+        num_experts_per_tok=2,
+    ),
+    "deepseek-v3-latent": DeepseekV3Config(
+        **{**_EXPERTS, "num_key_value_heads": 4},
+        n_routed_experts=4,
+        n_group=2,
+        topk_group=1,
+        n_shared_experts=1,
+        first_k_dense_replace=1,
+        q_lora_rank=16,
+        kv_lora_rank=12,
+        qk_nope_head_dim=8,
+        qk_rope_head_dim=4,
+        v_head_dim=8,
+    ),
+}
+
+# Whose queries, keys and values are fused, each in another layout.
+FUSED: dict[str, PretrainedConfig] = {
+    "gpt2": FAMILIES["gpt2-conv1d"],
+    "gpt-neox": FAMILIES["gpt-neox"],
+    "bloom": FAMILIES["bloom-tuples"],
+    "phi3": Phi3Config(**_GATED),
+    "falcon-old": FalconConfig(**_SIZES, multi_query=False, new_decoder_architecture=False),
+    "falcon-one-key": FalconConfig(**_SIZES, multi_query=True, new_decoder_architecture=False),
+    "falcon-new": FalconConfig(**_SIZES, num_kv_heads=2, new_decoder_architecture=True),
+    "mpt": MptConfig(vocab_size=VOCABULARY, d_model=32, n_heads=4, n_layers=3, max_seq_len=64),
+    "gpt-bigcode": GPTBigCodeConfig(
+        vocab_size=VOCABULARY, n_embd=32, n_layer=3, n_head=4, n_positions=64, multi_query=True
+    ),
+    "gpt-bigcode-heads": GPTBigCodeConfig(
+        vocab_size=VOCABULARY, n_embd=32, n_layer=3, n_head=4, n_positions=64, multi_query=False
+    ),
+    "codegen": CodeGenConfig(
+        vocab_size=VOCABULARY, n_embd=32, n_layer=3, n_head=4, n_positions=64, rotary_dim=4
+    ),
 }
 
 

@@ -280,4 +280,5 @@ def block_json(block: BlockReport) -> dict[str, Any]:
         "zeros": block.zeros,
         "weights": block.weights,
         "sparsity": block.zeros / block.weights if block.weights else None,
+        "coverage": block.coverage,
     }

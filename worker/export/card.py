@@ -1,5 +1,6 @@
 """The model card: the numbers, and how they were made."""
 
+from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any
 
@@ -18,8 +19,8 @@ tags: [pruning, sparsity, z-pruner]
 
 Pruned without retraining by [Z-Pruner](https://arxiv.org/abs/2508.15828): score
 `{method}`, scope `{scope}`, propagation `{propagation}`, forward passes in `{dtype}`.
-{coverage:.1f} % of the parameters of the decoder blocks were open to pruning; embeddings, norms and
-head are untouched.
+{coverage:.1f} % of the parameters of the decoder blocks were open to pruning. Embeddings and head
+are untouched, and in the blocks {untouched}.
 
 **Calibration**: {calibration}.
 
@@ -52,6 +53,7 @@ def model_card(report: dict[str, Any]) -> str:
         propagation=computed["propagation"],
         dtype=computed["dtype"],
         coverage=100 * metrics["coverage"],
+        untouched=_listed(dict.fromkeys(n for b in report["blocks"] for n in b["untouched"])),
         calibration=_protocol(report["calibration"]),
         evaluation=_protocol(report["evaluation"]),
     )
@@ -59,6 +61,10 @@ def model_card(report: dict[str, Any]) -> str:
 
 def _number(value: float | None) -> str:
     return "not measured" if value is None else f"{value:.4f}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "nothing"
 
 
 def _protocol(card: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from transformers import PretrainedConfig
 
 from worker.pruning.correction import corrected
 from worker.pruning.errors import NotFiniteError, SolverFailedError
@@ -10,12 +11,14 @@ from worker.pruning.linears import Linear
 from worker.pruning.memory import give_back
 from worker.pruning.methods import METHODS
 from worker.pruning.moments import Moments, SpreadMoments
+from worker.pruning.parts import Part, is_unknown, parts
 from worker.pruning.patterns import Pattern
 from worker.pruning.recipe import Recipe
 from worker.pruning.report import LayerReport
 
 # From here on, what the forward has freed is worth returning before a layer is scored.
 _LARGE_BYTES = 4 << 20
+_FEWEST_TOKENS = 32  # that an expert has to see
 
 
 class BlockPruner:
@@ -29,56 +32,67 @@ class BlockPruner:
         stored: the block's parameters in their stored dtype; pruned in place.
         recipe: how to prune.
         pattern: which scores of this block survive.
+        config: the model's; says how fused projections are laid out.
     """
 
     def __init__(
-        self, name: str, stored: dict[str, Tensor], recipe: Recipe, pattern: Pattern
+        self,
+        name: str,
+        stored: dict[str, Tensor],
+        recipe: Recipe,
+        pattern: Pattern,
+        config: PretrainedConfig,
     ) -> None:
-        self._name, self._stored = name, stored
+        self._name, self._stored, self._config = name, stored, config
         self._recipe, self._selection = recipe, recipe.selection(pattern)
         self.reports: list[LayerReport] = []
 
     def __call__(self, layer: Linear, moments: Moments) -> None:
-        """Prune one layer; one that no token reached is scored by its magnitudes alone.
+        """Prune one layer, each part of a fused one by itself.
 
-        Where a solver fails, the mask by score alone stands, and the report says so.
+        Where too few tokens came, or a solver fails, a mask by score alone stands, and the report
+        says so.
 
         Raises:
             NotFiniteError: the layer's weight, or its inputs, hold NaN or infinity.
         """
-        if self._stored[layer.weight_name].nbytes >= _LARGE_BYTES:
+        if layer.oriented(self._stored[layer.weight_name]).nbytes >= _LARGE_BYTES:
             give_back()
-        fallback = self._repair(layer, moments) if self._recipe.solver and moments.tokens else ""
-        if fallback is not None:
-            self._mask(layer, moments)
-        self._report(layer, moments, fallback or None)
+        starved = _starved(layer, moments)
+        for part in parts(layer, self._config):
+            fallback = starved
+            if self._recipe.solver and starved is None:
+                fallback = self._repair(layer, part, moments)
+            if fallback or self._recipe.solver is None:
+                self._mask(layer, part, None if starved else moments)
+            if fallback is None and is_unknown(layer, self._config):
+                fallback = "fused in a layout that is not known: its parts compete with each other"
+            self._report(layer, part, moments, fallback)
 
-    def _mask(self, layer: Linear, moments: Moments) -> None:
+    def _mask(self, layer: Linear, part: Part, moments: Moments | None) -> None:
         """Zero what the score drops; the weights that stay keep their bits."""
-        stored = self._stored[layer.weight_name]
-        drop = ~self._keep(layer, moments)
-        # Filled, not multiplied: a product with a mask stores -0.0.
-        layer.oriented(stored).masked_fill_(drop.to(stored.device), 0.0)
-        layer.oriented(layer.weight).masked_fill_(drop, 0.0)
+        drop = ~self._keep(layer, part, moments)
+        for weight in (self._stored[layer.weight_name], layer.weight):
+            matrix = layer.oriented(weight)
+            # Filled, not multiplied: a product with a mask stores -0.0.
+            part.write(matrix, part.of(matrix).masked_fill_(drop.to(weight.device), 0.0))
 
-    def _keep(self, layer: Linear, moments: Moments) -> Tensor:
+    def _keep(self, layer: Linear, part: Part, moments: Moments | None) -> Tensor:
         """Return which weights stay, ``[out, in]`` bool."""
-        score, swaps = self._score(layer, moments), self._recipe.swaps
-        if swaps is None or not swaps.wants(layer.name) or not moments.tokens:
+        score, swaps = self._score(layer, part, moments), self._recipe.swaps
+        if swaps is None or not swaps.wants(layer.name) or moments is None:
             return self._selection.keep(score)
         if not isinstance(moments, SpreadMoments):
             raise TypeError("swaps need SpreadMoments")
-        weight = layer.oriented(self._stored[layer.weight_name]).to(layer.weight.device)
-        return swaps.keep(weight, moments, self._selection, score)
+        return swaps.keep(self._weight(layer, part), moments, self._selection, score)
 
-    def _repair(self, layer: Linear, moments: Moments) -> str | None:
+    def _repair(self, layer: Linear, part: Part, moments: Moments) -> str | None:
         """Let the solver change the kept weights; say why where it could not."""
         solver = self._recipe.solver
         if solver is None or not isinstance(moments, GramMoments):
             raise TypeError("a solver needs GramMoments")
-        stored = self._stored[layer.weight_name]
-        weight = layer.oriented(stored).to(layer.weight.device).float()
-        score = self._score(layer, moments) if self._recipe.method else None
+        weight = self._weight(layer, part).float()
+        score = self._score(layer, part, moments) if self._recipe.method else None
         try:
             gram = moments.gram()
             cross = moments.cross() if isinstance(moments, PairedMoments) else None
@@ -87,24 +101,45 @@ class BlockPruner:
             repaired = solver.solve(weight, gram, self._selection, score)
         except SolverFailedError as error:
             return str(error)
-        layer.oriented(stored).copy_(repaired)
+        stored = self._stored[layer.weight_name]
+        part.write(layer.oriented(stored), repaired.to(stored.device, stored.dtype))
         layer.compute_with(stored)
         return None
 
-    def _score(self, layer: Linear, moments: Moments) -> Tensor:
-        weight = layer.oriented(self._stored[layer.weight_name]).to(layer.weight.device)
-        known = moments.tokens > 0
-        sq_mean = moments.sq_mean() if known else torch.ones(layer.inputs, device=weight.device)
-        method = self._recipe.method or METHODS["wanda"]
+    def _score(self, layer: Linear, part: Part, moments: Moments | None) -> Tensor:
+        weight = self._weight(layer, part)
+        if moments is None:
+            sq_mean, method = torch.ones(layer.inputs, device=weight.device), METHODS["magnitude"]
+        else:
+            sq_mean, method = moments.sq_mean(), self._recipe.method or METHODS["wanda"]
         score = method.score(weight, sq_mean)
         if not bool(score.sum().isfinite()):
             raise NotFiniteError(f"{self._name}.{layer.name}")
         return score
 
-    def _report(self, layer: Linear, moments: Moments, fallback: str | None) -> None:
-        stored = self._stored[layer.weight_name]
-        zeros = stored.numel() - int(stored.count_nonzero())
-        damping = moments.damping if isinstance(moments, GramMoments) else None
-        self.reports.append(
-            LayerReport(layer.weight_name, zeros, stored.numel(), moments.tokens, fallback, damping)
+    def _weight(self, layer: Linear, part: Part) -> Tensor:
+        """Return the part's stored weight ``[out, in]`` where the forward computes."""
+        stored = part.of(layer.oriented(self._stored[layer.weight_name]))
+        return stored.to(layer.weight.device)
+
+    def _report(self, layer: Linear, part: Part, moments: Moments, fallback: str | None) -> None:
+        stored = part.of(layer.oriented(self._stored[layer.weight_name]))
+        report = LayerReport(
+            name=layer.weight_name,
+            expert=layer.expert,
+            part=part.name,
+            zeros=stored.numel() - int(stored.count_nonzero()),
+            weights=stored.numel(),
+            tokens=moments.tokens,
+            fallback=fallback,
+            damping=moments.damping if isinstance(moments, GramMoments) else None,
         )
+        self.reports.append(report)
+
+
+def _starved(layer: Linear, moments: Moments) -> str | None:
+    """Say so where too few tokens came for a statistic to mean anything."""
+    fewest = _FEWEST_TOKENS if layer.is_routed else 1
+    if moments.tokens >= fewest:
+        return None
+    return f"{moments.tokens} calibration tokens came, fewer than {fewest}: pruned by magnitude"

@@ -1,6 +1,6 @@
 """Run calibration batches through a block and prune its linear layers on the way."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from operator import is_
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from worker.pruning.linears import Linear
 from worker.pruning.moments import InputMoments, Moments
+from worker.pruning.products import See, watched_stack
 from worker.pruning.shadow import Shadow
 
 Prune = Callable[[Linear, Moments], None]
@@ -86,7 +87,9 @@ def prune_fused(
         batch_of = {run: batch for batch, run in enumerate(runs)}
         stops = {run: run.switch() for run in runs}
         while stops := {run: stop for run, stop in stops.items() if not run.dead}:
-            index = min(index for index, _ in stops.values())
+            # Batches that wait behind the experts wait for those that are still among them.
+            waiting = {index for index, _ in stops.values()}
+            index = min(waiting, key=lambda index: (not layers[index].is_routed, index))
             arrived = [run for run, stop in stops.items() if stop[0] == index]
             inputs = [stops.pop(run)[1] for run in arrived]
             moments = seen.before(inputs)
@@ -129,14 +132,38 @@ def _count(moments: Moments, shadow: Shadow | None, index: int, batch: int, inpu
 
 
 @contextmanager
-def _watched(layers: Sequence[Linear], see: Callable[[int, Tensor], None]) -> Iterator[None]:
+def _watched(layers: Sequence[Linear], see: See) -> Iterator[None]:
     """Call ``see(i, inputs)`` before each forward of layer i."""
-
-    def hook(index: int) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-        return lambda _module, args: see(index, args[0])
-
-    with ExitStack() as hooks:
+    with ExitStack() as stack:
         for index, layer in enumerate(layers):
-            handle = layer.module.register_forward_pre_hook(hook(index))
-            hooks.callback(handle.remove)
+            if layer.expert is None:
+                handle = layer.module.register_forward_pre_hook(_module_hook(index, see))
+                stack.callback(handle.remove)
+        for indices in _stacks(layers):
+            first = layers[next(iter(indices.values()))]
+            watch = watched_stack(
+                first.module, first.parameter, first.transposed, _expert_hook(indices, see)
+            )
+            stack.enter_context(watch)
         yield
+
+
+def _stacks(layers: Sequence[Linear]) -> Iterable[dict[int, int]]:
+    """Return for each 3-D parameter the index of each of its experts."""
+    stacks: dict[str, dict[int, int]] = {}
+    for index, layer in enumerate(layers):
+        if layer.expert is not None:
+            stacks.setdefault(layer.weight_name, {})[layer.expert] = index
+    return stacks.values()
+
+
+def _module_hook(index: int, see: See) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+    return lambda _module, args: see(index, args[0])
+
+
+def _expert_hook(indices: dict[int, int], see: See) -> See:
+    def hook(expert: int, inputs: Tensor) -> None:
+        if expert in indices:
+            see(indices[expert], inputs)
+
+    return hook

@@ -22,7 +22,7 @@ from worker.pruning.patterns import Pattern
 from worker.pruning.progress import Progress
 from worker.pruning.recipe import Propagation, Recipe
 from worker.pruning.replay import replay
-from worker.pruning.report import BlockReport, SweepResult
+from worker.pruning.report import BlockReport, SweepResult, untouched
 from worker.pruning.shadow import Shadow
 from worker.pruning.shards import ShardWriter, grouped
 from worker.pruning.skeleton import Skeleton
@@ -146,7 +146,8 @@ class Sweep:
             stored = self._skeleton.read_block(index)
             if index + 1 < self._total:
                 self._skeleton.read_ahead(index + 1)
-        pruner = BlockPruner(name, stored, self._recipe, pattern)
+        config = self._skeleton.model.config.get_text_config()
+        pruner = BlockPruner(name, stored, self._recipe, pattern, config)
         with self._skeleton.filled_block(index, stored) as block:
             with self._seconds("evaluate"):
                 self._entrance.advance(block, index, streams.dense)
@@ -166,6 +167,7 @@ class Sweep:
             name=name,
             layers=tuple(pruner.reports),
             parameters=sum(value.numel() for value in stored.values()),
+            untouched=untouched(stored, pruner.reports),
             output_error=error,
             prune_seconds=self._seconds.seconds["prune"] - before,
         )

@@ -1,21 +1,27 @@
 """What is said about a sweep while it runs and when it ends."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from torch import Tensor
 
 
 @dataclass(frozen=True)
 class LayerReport:
-    """What happened to one linear layer.
+    """What happened to one matrix, or to one part of a fused one.
 
     Attributes:
-        name: dotted path of its weight inside the block.
-        zeros: entries of the weight that are zero now.
-        weights: entries of the weight.
-        tokens: calibration tokens that reached it; at 0 it was scored by its magnitudes alone.
-        fallback: why the solver left the layer with its mask alone; None where it did not.
+        name: dotted path of its parameter inside the block.
+        zeros: entries of it that are zero now.
+        weights: entries of it.
+        tokens: calibration tokens that reached it.
+        fallback: why it was pruned in another way than was asked for; None where it was not.
         damping: the share of the Gram matrix's mean diagonal that SparseGPT had to add to it; more
             than 0.01 says that the calibration text hardly determines the inputs.
+        expert: whose it is, where one parameter holds those of many experts.
+        part: which of the fused projections it is, such as ``v``; None where it is all of them.
     """
 
     name: str
@@ -24,6 +30,8 @@ class LayerReport:
     tokens: int
     fallback: str | None = None
     damping: float | None = None
+    expert: int | None = None
+    part: str | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,9 @@ class BlockReport:
         total: how many blocks there are.
         name: dotted path in the model.
         layers: its pruned linear layers.
-        parameters: all its parameters, so that what was left alone shows.
+        parameters: all its parameters.
+        untouched: how many entries of which parameters were left alone: norms, biases, routers,
+            and what was skipped.
         output_error: how far the evaluation text's hidden state is from the dense model's after
             this block, relative to the dense one; None without evaluation.
         prune_seconds: calibration, pruning and writing.
@@ -46,6 +56,7 @@ class BlockReport:
     name: str
     layers: tuple[LayerReport, ...]
     parameters: int
+    untouched: dict[str, int]
     output_error: float | None
     prune_seconds: float
 
@@ -59,6 +70,11 @@ class BlockReport:
         """Entries of the pruned weights."""
         return sum(layer.weights for layer in self.layers)
 
+    @property
+    def coverage(self) -> float:
+        """Share of its parameters that were open to pruning."""
+        return self.weights / self.parameters
+
     def as_json(self) -> dict[str, Any]:
         """Return all fields ready for JSON; `block_report` makes an equal report of them."""
         return asdict(self)
@@ -68,6 +84,14 @@ def block_report(fields: dict[str, Any]) -> BlockReport:
     """Return the report whose ``as_json`` went through JSON."""
     layers = tuple(LayerReport(**layer) for layer in fields["layers"])
     return BlockReport(**fields | {"layers": layers})
+
+
+def untouched(parameters: Mapping[str, Tensor], layers: Iterable[LayerReport]) -> dict[str, int]:
+    """Return how many entries of each parameter were left alone, if any were."""
+    left = Counter({name: value.numel() for name, value in parameters.items()})
+    for layer in layers:
+        left[layer.name] -= layer.weights
+    return {name: count for name, count in left.items() if count}
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ class Shadow:
         self._stops: list[tuple[int, Tensor] | None] = [(-1, Tensor())] * batches
         self._routed = [layer.is_routed for layer in layers]
         for index, layer in enumerate(layers):
-            layer.module.register_forward_pre_hook(self._hook(index))
+            if not layer.is_routed:
+                layer.module.register_forward_pre_hook(self._hook(index))
 
     def pair(self, moments: Moments, index: int, batch: int, inputs: Tensor) -> None:
         """Count the pruned stream's inputs together with the dense one's.

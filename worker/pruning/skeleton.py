@@ -49,7 +49,11 @@ class Skeleton:
         try:
             with torch.device("meta"):
                 model = AutoModelForCausalLM.from_config(
-                    config, dtype=dtype, trust_remote_code=False
+                    config,
+                    dtype=dtype,
+                    trust_remote_code=False,
+                    # One expert after the other, so that each one's own inputs can be seen.
+                    experts_implementation="eager",
                 )
         except ValueError as error:
             raise UnsupportedModelError(

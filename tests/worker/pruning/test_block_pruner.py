@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from transformers import PretrainedConfig
 
 from worker.pruning.block_pruner import BlockPruner
 from worker.pruning.errors import NotFiniteError
@@ -42,7 +43,7 @@ def _prune(moments: GramMoments, solver: str) -> tuple[LayerReport, Tensor]:
     [layer] = linears(block)
     stored = {"0.weight": layer.weight.clone()}
     recipe = Recipe(get_method("wanda"), Unstructured(0.5), solver=get_solver(solver))
-    pruner = BlockPruner("layers.3", stored, recipe, recipe.pattern)
+    pruner = BlockPruner("layers.3", stored, recipe, recipe.pattern, PretrainedConfig())
     pruner(layer, moments)
     assert torch.equal(layer.weight, stored["0.weight"])
     return pruner.reports[0], stored["0.weight"]

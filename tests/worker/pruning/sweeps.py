@@ -1,0 +1,37 @@
+"""A whole sweep over a folder, for tests of what comes out of it."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tests.models import random_ids
+from worker.evaluation.perplexity import token_loss
+from worker.pruning.checkpoint import Checkpoint
+from worker.pruning.pipeline import Sweep
+from worker.pruning.recipe import Recipe
+from worker.pruning.report import BlockReport, SweepResult
+from worker.pruning.skeleton import Skeleton
+
+CALIBRATION, EVALUATION = random_ids(150, 16, seed=1), random_ids(4, 16, seed=2)
+
+
+def sweep(
+    folder: Path, out: Path, recipe: Recipe, calibration: Tensor = CALIBRATION
+) -> tuple[list[BlockReport], SweepResult]:
+    """Prune the model in ``folder`` into ``out``, computing in float32."""
+    out.mkdir()
+    skeleton = Skeleton.open(folder, torch.float32, torch.device("cpu"))
+    blocks = Sweep(skeleton, recipe, calibration, EVALUATION, out, token_loss).run()
+    reports = []
+    while True:
+        try:
+            reports.append(next(blocks))
+        except StopIteration as end:
+            return reports, end.value
+
+
+def tensors(folder: Path) -> dict[str, Tensor]:
+    """Return all tensors of a checkpoint."""
+    checkpoint = Checkpoint.open(folder)
+    return {name: checkpoint.read(name) for name in checkpoint.tensors}
