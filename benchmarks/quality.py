@@ -1,0 +1,125 @@
+"""Perplexity by method and pattern on the demo's model: `python -m benchmarks.quality`.
+
+By default a few cells, calibrated and measured on Python's own docstrings, which every machine
+has. `--full` measures them all; with `--resume` it goes on where it was stopped.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from transformers.utils import logging
+
+from benchmarks.chart import chart
+from benchmarks.combinations import COMBINATIONS, PATTERNS, QUICK, Combination
+from benchmarks.table import Table
+from db.spec import PruneSpec
+from demo.model import settle_model
+from worker.prune import prune
+
+RESULTS = Path(__file__).parent / "results"
+OWN_TEXT = "stdlib-docs"
+
+
+def main() -> None:
+    """Measure cell by cell, and write the table as JSON, Markdown and SVG."""
+    arguments = _arguments()
+    logging.disable_progress_bar()
+    path = RESULTS / ("quality.json" if arguments.full else "quality-quick.json")
+    table = Table.open(path, _protocol(arguments), arguments.resume)
+    for combination, pattern in _cells(arguments):
+        if table.perplexity(combination.name, pattern) is None:
+            metrics = _measure(_spec(arguments, combination, pattern))
+            table.put(combination.name, pattern, metrics)
+            said = f"{combination.name} at {pattern}: {metrics['pruned_perplexity']:.2f}"
+            print(said, file=sys.stderr, flush=True)
+    names = [combination.name for combination in COMBINATIONS]
+    path.with_suffix(".md").write_text(table.markdown(names, tuple(PATTERNS)))
+    path.with_suffix(".svg").write_text(_drawn(table))
+    print(table.markdown(names, tuple(PATTERNS)), file=sys.stderr)
+    print(json.dumps(table.content))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
+    parser.add_argument("--model", type=Path, help="a folder, instead of the demo's model")
+    parser.add_argument("--calibration", type=Path, help="a text file")
+    parser.add_argument("--evaluation", type=Path, help="a text file")
+    parser.add_argument("--full", action="store_true", help="every cell of the table")
+    parser.add_argument("--only", nargs="+", help="names of the rows to measure")
+    parser.add_argument("--resume", action="store_true", help="keep the cells there are")
+    parser.add_argument("--samples", type=int, default=16)
+    parser.add_argument("--seq-len", type=int, default=512)
+    parser.add_argument("--eval-samples", type=int, default=16)
+    arguments = parser.parse_args()
+    if (arguments.calibration is None) != (arguments.evaluation is None):
+        parser.error("give both --calibration and --evaluation, or neither")
+    arguments.model = arguments.model or settle_model(Path(".demo/models"))
+    return arguments
+
+
+def _protocol(arguments: argparse.Namespace) -> dict[str, object]:
+    """Return what all cells have in common."""
+    return {
+        "model": arguments.model.name,
+        "dataset": arguments.calibration.name if arguments.calibration else OWN_TEXT,
+        "eval_dataset": arguments.evaluation.name if arguments.evaluation else OWN_TEXT,
+        "samples": arguments.samples,
+        "seq_len": arguments.seq_len,
+        "eval_samples": arguments.eval_samples,
+    }
+
+
+def _cells(arguments: argparse.Namespace) -> Iterator[tuple[Combination, str]]:
+    for combination in COMBINATIONS:
+        if arguments.only and combination.name not in arguments.only:
+            continue
+        for pattern in combination.patterns:
+            if arguments.full or pattern in QUICK.get(combination.name, ()):
+                yield combination, pattern
+
+
+def _spec(arguments: argparse.Namespace, combination: Combination, pattern: str) -> PruneSpec:
+    texts = {"dataset": arguments.calibration, "eval_dataset": arguments.evaluation}
+    given = {name: f"local:{path.resolve()}" for name, path in texts.items() if path}
+    return PruneSpec.model_validate(
+        {
+            "model": f"local:{arguments.model.resolve()}",
+            "dataset": OWN_TEXT,
+            "samples": arguments.samples,
+            "seq_len": arguments.seq_len,
+            "eval_samples": arguments.eval_samples,
+            **given,
+            **PATTERNS[pattern],
+            **combination.fields,
+        }
+    )
+
+
+def _measure(spec: PruneSpec) -> dict[str, Any]:
+    """Prune into a folder that is thrown away; return the figures."""
+    with TemporaryDirectory() as out:
+        steps = prune(spec, Path(out), model_roots=None, dataset_roots=None)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                metrics: dict[str, Any] = end.value.metrics
+                return metrics
+
+
+def _drawn(table: Table) -> str:
+    rows = {
+        combination.name: [table.perplexity(combination.name, pattern) for pattern in PATTERNS]
+        for combination in COMBINATIONS
+        if combination.name in table.content["cells"]
+    }
+    return chart(tuple(PATTERNS), rows, table.content["dense_perplexity"])
+
+
+if __name__ == "__main__":
+    main()

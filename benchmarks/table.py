@@ -1,0 +1,76 @@
+"""The quality table: a JSON file that grows cell by cell, and its Markdown."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import machine
+
+CELL_KEYS = ("pruned_perplexity", "sparsity", "prune_seconds")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Perplexity by combination and pattern.
+
+    Attributes:
+        path: the JSON file.
+        content: what it holds: ``protocol``, what all cells have in common, ``dense_perplexity``,
+            and ``cells`` by combination and pattern.
+    """
+
+    path: Path
+    content: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: Path, protocol: dict[str, object], resume: bool) -> "Table":
+        """Take up a table of the same protocol, or begin one."""
+        if resume and path.exists():
+            content = json.loads(path.read_text())
+            if content["protocol"] != protocol:
+                raise SystemExit(f"{path} was measured otherwise: {content['protocol']}")
+            return cls(path, content)
+        return cls(path, {"protocol": protocol, "dense_perplexity": None, "cells": {}})
+
+    def put(self, name: str, pattern: str, metrics: dict[str, Any]) -> None:
+        """Keep a cell; the file is complete after each."""
+        measured = machine()
+        cell = {key: metrics[key] for key in CELL_KEYS} | {"commit": measured.pop("commit")}
+        self.content["cells"].setdefault(name, {})[pattern] = cell
+        self.content["dense_perplexity"] = metrics["dense_perplexity"]
+        self.content.update(evaluation=metrics["protocol"], machine=measured)
+        self.path.parent.mkdir(exist_ok=True)
+        self.path.write_text(json.dumps(self.content, indent=1, ensure_ascii=False) + "\n")
+
+    def perplexity(self, name: str, pattern: str) -> float | None:
+        """Return a cell, None where it is empty."""
+        cell = self.content["cells"].get(name, {}).get(pattern)
+        return float(cell["pruned_perplexity"]) if cell else None
+
+    def markdown(self, names: Sequence[str], patterns: Sequence[str]) -> str:
+        """Return the rows that have cells; the best of each column is bold."""
+        names = [name for name in names if name in self.content["cells"]]
+        columns = [[self.perplexity(name, pattern) for name in names] for pattern in patterns]
+        best = [min(filter(None, column), default=None) for column in columns]
+        lines = [f"| {' | '.join(['', *patterns])} |", f"|---|{'---:|' * len(patterns)}"]
+        for row, name in enumerate(names):
+            cells = (_cell(column[row], least) for column, least in zip(columns, best, strict=True))
+            lines.append(f"| {' | '.join([name, *cells])} |")
+        return "\n".join([*lines, "", self._caption(), ""])
+
+    def _caption(self) -> str:
+        given = self.content["protocol"]
+        return (
+            f"Perplexity of {given['model']} (dense: {self.content['dense_perplexity']:.2f}), "
+            f"calibrated on {given['samples']} x {given['seq_len']} tokens of {given['dataset']}, "
+            f"measured on the first {self.content['evaluation']['tokens']:,} of "
+            f"{given['eval_dataset']}."
+        )
+
+
+def _cell(value: float | None, best: float | None) -> str:
+    if value is None:
+        return ""
+    return f"**{value:.2f}**" if value == best else f"{value:.2f}"
