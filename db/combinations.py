@@ -21,14 +21,15 @@ def check_combination(spec: PruneSpec) -> None:
             f"method {spec.method} chooses its own mask and repairs it",
             "Leave solver out, or name a score such as zpruner as the method.",
         )
-    if spec.correction is not None and not _is_solved(spec):
-        raise SpecRefusedError(
-            "correction",
-            spec.correction,
-            UNFIT,
-            "no solver changes the weights",
-            "Name a solver such as alps, or leave correction out.",
-        )
+    for name, value in (("correction", spec.correction), ("damping", spec.damping)):
+        if value is not None and not _is_solved(spec):
+            raise SpecRefusedError(
+                name,
+                value,
+                UNFIT,
+                "no solver changes the weights",
+                f"Name a solver such as alps, or leave {name} out.",
+            )
     if spec.pattern is not None:
         _check_pattern(spec, spec.pattern)
     if isinstance(spec.allocation, tuple):

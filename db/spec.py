@@ -134,6 +134,16 @@ class PruneSpec(BaseModel):
             "reference propagation."
         ),
     )
+    damping: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description=(
+            "How strongly a solver holds the kept weights to the dense ones, as a share of the "
+            "inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm` and `alps`, and "
+            "as published with reference propagation."
+        ),
+    )
     allocation: Allocation = Field(
         default=AllocationName.uniform,
         description="How `sparsity` is spread over the blocks: `uniform`, `owl`, or a list with "

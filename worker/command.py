@@ -54,6 +54,9 @@ def command(
     correction: Annotated[
         float | None, typer.Option(help="How far a solver makes up for earlier losses, 0 to 1.")
     ] = None,
+    damping: Annotated[
+        float | None, typer.Option(help="How strongly a solver holds weights to the dense ones.")
+    ] = None,
     allocation: Annotated[
         str, typer.Option(help="uniform, owl, or the sparsity of each block: 0.45,0.5,0.55.")
     ] = "uniform",

@@ -133,6 +133,7 @@ def _recipe(spec: PruneSpec) -> Recipe:
         _allocation(spec),
         spec.skip,
         _correction(spec) if solver else 0.0,
+        _damping(spec, solver) if solver else None,
         _swaps(spec),
     )
 
@@ -154,6 +155,13 @@ def _correction(spec: PruneSpec) -> float:
     if spec.correction is not None:
         return spec.correction
     return 0.0 if spec.propagation is Propagation.reference else _CORRECTION
+
+
+def _damping(spec: PruneSpec, solver: Solver) -> float:
+    if spec.damping is not None:
+        return spec.damping
+    as_published = spec.propagation is Propagation.reference
+    return solver.published_damping if as_published else solver.damping
 
 
 def _allocation(spec: PruneSpec) -> Allocation:

@@ -47,6 +47,7 @@ def submit(
     pattern: str | None = None,
     solver: str | None = None,
     correction: float | None = None,
+    damping: float | None = None,
     allocation: Annotated[
         str | None, typer.Option(help="uniform, owl, or the sparsity of each block: 0.45,0.5,0.55.")
     ] = None,

@@ -15,6 +15,7 @@ def _spec(**fields: Any) -> PruneSpec:
     ("fields", "field", "reason"),
     [
         ({"method": "alps", "solver": "admm"}, "solver", "chooses its own mask"),
+        ({"damping": 0.1}, "damping", "no solver"),
         ({"correction": 0.0}, "correction", "no solver"),
         ({"solver": "dsnot", "correction": 0.3}, "correction", "no solver"),
         ({"pattern": "4:4"}, "pattern", "keeps everything"),
@@ -41,7 +42,7 @@ def test_options_that_do_not_go_together_are_refused_with_the_remedy(
         {"method": "sparsegpt", "pattern": "2:4"},
         {"solver": "alps", "allocation": "owl"},
         {"method": "wanda", "solver": "sparsegpt", "correction": 0.2},
-        {"method": "alps", "correction": 1.0},
+        {"method": "alps", "correction": 1.0, "damping": 0.01},
         {"pattern": "1:4", "sparsity": 0.75},
         {"allocation": [0.25, 0.5, 0.75]},
         {"allocation": [0.1, 0.1, 0.2], "sparsity": 0.133333},

@@ -6,11 +6,12 @@ from transformers import PretrainedConfig
 
 from worker.pruning.correction import corrected
 from worker.pruning.errors import NotFiniteError, SolverFailedError
-from worker.pruning.gram import GramMoments, PairedMoments
+from worker.pruning.gram import GramMoments
 from worker.pruning.linears import Linear
 from worker.pruning.memory import give_back
 from worker.pruning.methods import METHODS
 from worker.pruning.moments import Moments, SpreadMoments
+from worker.pruning.pairs import PairedMoments
 from worker.pruning.parts import Part, is_unknown, parts
 from worker.pruning.patterns import Pattern
 from worker.pruning.recipe import Recipe
@@ -93,12 +94,13 @@ class BlockPruner:
             raise TypeError("a solver needs GramMoments")
         weight = self._weight(layer, part).float()
         score = self._score(layer, part, moments) if self._recipe.method else None
+        damping = self._recipe.damping if self._recipe.damping is not None else solver.damping
         try:
             gram = moments.gram()
             cross = moments.cross() if isinstance(moments, PairedMoments) else None
             if cross is not None:
-                weight = corrected(weight, gram, cross, self._recipe.correction)
-            repaired = solver.solve(weight, gram, self._selection, score)
+                weight = corrected(weight, gram, cross, self._recipe.correction, damping)
+            repaired = solver.solve(weight, gram, self._selection, score, damping)
         except SolverFailedError as error:
             return str(error)
         stored = self._stored[layer.weight_name]

@@ -5,7 +5,9 @@ from torch import Tensor
 from worker.pruning.gram import Gram
 
 
-def corrected(weight: Tensor, gram: Gram, cross: Tensor, share: float) -> Tensor:
+def corrected(
+    weight: Tensor, gram: Gram, cross: Tensor, share: float, damping: float = 0.01
+) -> Tensor:
     """Return the weight that solvers are to come close to, so that earlier losses are made up for.
 
     With X̂ the pruned stream's inputs and X the dense one's, the outputs aimed at are
@@ -19,6 +21,7 @@ def corrected(weight: Tensor, gram: Gram, cross: Tensor, share: float) -> Tensor
         cross: ``[in, in]`` fp32, C.
         share: c, in ``[0, 1]``. The more of it, the nearer to the dense model on the calibration
             tokens, and the more fitted to them.
+        damping: λ over the mean of H's diagonal.
 
     Returns:
         ``[out, in]`` fp32, V.
@@ -26,6 +29,6 @@ def corrected(weight: Tensor, gram: Gram, cross: Tensor, share: float) -> Tensor
     Raises:
         SolverFailedError: the Gram matrix is not positive definite, however much it is damped.
     """
-    factor = gram.inverse_cholesky()  # UᵀU = (H + λI)⁻¹
+    factor = gram.inverse_cholesky(damping)  # UᵀU = (H + λI)⁻¹
     missing = weight @ (cross - gram.matrix)
     return weight.addmm(missing @ factor.T, factor, alpha=share)

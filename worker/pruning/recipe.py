@@ -9,10 +9,11 @@ from torch import nn
 
 from worker.pruning.allocation import Explicit, owl
 from worker.pruning.errors import PatternError
-from worker.pruning.gram import GramMoments, PairedMoments
+from worker.pruning.gram import GramMoments
 from worker.pruning.linears import Linear, linears
 from worker.pruning.methods import Method
 from worker.pruning.moments import InputMoments, Moments, SpreadMoments
+from worker.pruning.pairs import PairedMoments
 from worker.pruning.patterns import NofM, Pattern, Unstructured
 from worker.pruning.skeleton import Skeleton
 from worker.pruning.solvers import Solver
@@ -38,6 +39,8 @@ class Recipe:
         skip: globs of layer names, such as ``*.o_proj`` or ``model.layers.0.*``, to leave alone.
         correction: how far, from 0 to 1, the solver's aim is moved from the layer's outputs on the
             pruned stream's inputs to those on the dense stream's.
+        damping: how strongly a solver holds the kept weights to the dense ones; None for what suits
+            it.
         swaps: improve the mask that a score has chosen; None leaves it. Not with a solver.
 
     Raises:
@@ -51,6 +54,7 @@ class Recipe:
     allocation: Allocation = "uniform"
     skip: tuple[str, ...] = ()
     correction: float = 0.0
+    damping: float | None = None
     swaps: Swaps | None = None
 
     def __post_init__(self) -> None:

@@ -6,9 +6,9 @@ from functools import partial
 from greenlet import getcurrent, greenlet
 from torch import Tensor, nn
 
-from worker.pruning.gram import PairedMoments
 from worker.pruning.linears import Linear
 from worker.pruning.moments import Moments
+from worker.pruning.pairs import PairedMoments
 
 
 class Shadow:

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from worker.pruning.calibration import prune_fused, prune_reference
-from worker.pruning.gram import PairedMoments
 from worker.pruning.linears import Linear, linears
 from worker.pruning.moments import Moments
+from worker.pruning.pairs import PairedMoments
 from worker.pruning.shadow import Shadow
 
 

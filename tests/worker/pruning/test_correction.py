@@ -6,7 +6,8 @@ from torch import Tensor
 
 from worker.pruning.correction import corrected
 from worker.pruning.errors import NotFiniteError, ShapeError
-from worker.pruning.gram import Gram, PairedMoments
+from worker.pruning.gram import Gram
+from worker.pruning.pairs import PairedMoments
 
 TOKENS, WIDTH, OUT = 500, 12, 5
 

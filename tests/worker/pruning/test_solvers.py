@@ -19,8 +19,16 @@ Solve = Callable[..., Tensor]
 def solve(request: pytest.FixtureRequest) -> Solve:
     name: str = request.param
 
-    def run(weight: Tensor, gram: Gram, pattern: Pattern, score: Tensor | None = None) -> Tensor:
-        return get_solver(name).solve(weight, gram, pattern, score)
+    solver = get_solver(name)
+
+    def run(
+        weight: Tensor,
+        gram: Gram,
+        pattern: Pattern,
+        score: Tensor | None = None,
+        damping: float = solver.published_damping,
+    ) -> Tensor:
+        return solver.solve(weight, gram, pattern, score, damping)
 
     return run
 
@@ -50,6 +58,18 @@ def test_every_group_keeps_n_of_m(solve: Solve, n: int, m: int, width: int, scor
     weight, gram = random_layer(5, width)
     got = solve(weight, gram, NofM(n, m), weight.abs() if scored else None)
     assert ((got != 0).view(5, -1, m).sum(-1) == n).all()
+
+
+def test_damping_holds_the_kept_weights_to_the_dense_ones(solve: Solve) -> None:
+    weight, gram = random_layer(12, 30)
+    score = weight.abs()
+    changes = [
+        float((solve(weight, gram, Unstructured(0.5), score, damping) - weight)[keep].norm())
+        for damping in (0.01, 0.1, 1.0)
+        for keep in [Unstructured(0.5).keep(score)]
+    ]
+    assert changes == sorted(changes, reverse=True)
+    assert changes[2] < 0.9 * changes[0]
 
 
 def test_a_score_alone_decides_the_mask(solve: Solve) -> None:

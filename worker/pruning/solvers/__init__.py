@@ -12,7 +12,7 @@ from worker.pruning.solvers.alps import alps
 from worker.pruning.solvers.selection import Selection
 from worker.pruning.solvers.sparsegpt import sparsegpt
 
-Solve = Callable[[Tensor, Gram, Selection, Tensor | None], Tensor]
+Solve = Callable[[Tensor, Gram, Selection, Tensor | None, float], Tensor]
 
 
 @dataclass(frozen=True)
@@ -21,24 +21,30 @@ class Solver:
 
     Attributes:
         name: what users write in a job.
-        solve: ``(weight [out, in], gram, pattern, score [out, in] or None) -> [out, in]`` fp32.
+        solve: ``(weight [out, in], gram, pattern, score [out, in] or None, damping)`` to
+            ``[out, in]`` fp32.
             With a score that alone decides the mask, without one the solver's own rule does.
             Where both are free to choose, ADMM's and ALPS's own masks leave a third less output
             error (measured on SmolLM2-135M at 50 %) than the best weights on a mask by score.
+        damping: the share that holds the kept weights to the dense ones, so that they are less
+            fitted to the calibration text; ALPS needs more of it than was published.
+        published_damping: the same in the method's own code.
         exact: whether its own code drops as many as asked where it chooses the mask itself.
     """
 
     name: str
     solve: Solve
+    damping: float
+    published_damping: float
     exact: bool
 
 
 SOLVERS = {
     s.name: s
     for s in (
-        Solver("sparsegpt", sparsegpt, exact=False),
-        Solver("admm", admm, exact=True),
-        Solver("alps", alps, exact=True),
+        Solver("sparsegpt", sparsegpt, 0.01, 0.01, exact=False),
+        Solver("admm", admm, 0.1, 0.1, exact=True),
+        Solver("alps", alps, 0.1, 0.01, exact=True),
     )
 }
 

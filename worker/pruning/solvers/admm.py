@@ -9,11 +9,16 @@ from worker.pruning.solvers.zeros import as_factor, zeroed
 
 _STEPS = 20
 _SELECTING_STEPS = 15
-_DAMPING = 0.1
 _RHO = 1.0
 
 
-def admm(weight: Tensor, gram: Gram, pattern: Selection, score: Tensor | None = None) -> Tensor:
+def admm(
+    weight: Tensor,
+    gram: Gram,
+    pattern: Selection,
+    score: Tensor | None = None,
+    damping: float = 0.1,
+) -> Tensor:
     """Find sparse weights whose outputs are close to the dense ones, by ADMM.
 
     Boza, 2024 (arXiv:2401.02938), algorithm 1, and the author's code. On Ŵ = W D with D the
@@ -26,6 +31,7 @@ def admm(weight: Tensor, gram: Gram, pattern: Selection, score: Tensor | None = 
         gram: second moments of the ``in`` input features.
         pattern: which weights survive.
         score: ``[out, in]``; where given it alone decides the mask, and all steps repair.
+        damping: what is added to the scaled Gram matrix's unit diagonal; published as 0.1.
 
     Returns:
         ``[out, in]`` fp32, +0.0 where dropped; columns of dead features are zero throughout.
@@ -37,8 +43,8 @@ def admm(weight: Tensor, gram: Gram, pattern: Selection, score: Tensor | None = 
     gram.check_fits(weight)
     scaled = gram.normalised()
     target = (weight.float() * scaled.scale).masked_fill_(gram.dead, 0.0)  # [out, in]
-    pull = torch.addmm(target, target, scaled.matrix, beta=_DAMPING)
-    inverse = scaled.inverse(_DAMPING + _RHO, keep=True)
+    pull = torch.addmm(target, target, scaled.matrix, beta=damping)
+    inverse = scaled.inverse(damping + _RHO, keep=True)
     keep = pattern.keep(target.abs() if score is None else score)
     total = target  # W + U
     for step in range(_STEPS):

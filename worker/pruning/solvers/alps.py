@@ -9,7 +9,6 @@ from worker.pruning.solvers.penalty import Penalty
 from worker.pruning.solvers.selection import Selection
 from worker.pruning.solvers.zeros import as_factor, zeroed
 
-_RIDGE = 0.01
 _STEPS = 300
 _REVIEW_EVERY = 3  # steps between two looks at the support
 _SETTLED_FROM = 30  # steps after which a nearly constant support ends the search
@@ -19,11 +18,17 @@ _FLATTEST = -1e-3  # of a positive definite matrix of unit diagonal, but for rou
 _TINY = torch.finfo(torch.float32).tiny
 
 
-def alps(weight: Tensor, gram: Gram, pattern: Selection, score: Tensor | None = None) -> Tensor:
+def alps(
+    weight: Tensor,
+    gram: Gram,
+    pattern: Selection,
+    score: Tensor | None = None,
+    damping: float = 0.01,
+) -> Tensor:
     """Find the support by ADMM with a rising penalty, then its weights by conjugate gradients.
 
     Meng et al., 2024 (arXiv:2406.07831), algorithms 1 and 2, and the authors' code. With N the
-    Gram matrix, 1 % damped and scaled to unit diagonal, and Ŵ = W D:
+    Gram matrix, damped and scaled to unit diagonal, and Ŵ = W D:
     B = (ŴN − V + ρD) (N + ρI)⁻¹, D = largest of B + V/ρ, V += ρ(B − D), ρ rising every third step
     by how much the support still changes. Then ten conjugate gradient steps, preconditioned by
     the scaling, minimise the output error on the support of B.
@@ -37,6 +42,7 @@ def alps(weight: Tensor, gram: Gram, pattern: Selection, score: Tensor | None = 
         pattern: which weights survive.
         score: ``[out, in]``; where given it alone decides the mask, and only the conjugate
             gradient steps run.
+        damping: share of the mean diagonal that is added to the diagonal; published as 1 %.
 
     Returns:
         ``[out, in]`` fp32, +0.0 where dropped; columns of dead features are zero throughout.
@@ -46,7 +52,7 @@ def alps(weight: Tensor, gram: Gram, pattern: Selection, score: Tensor | None = 
         SolverFailedError: the Gram matrix is not positive definite.
     """
     gram.check_fits(weight)
-    scaled = gram.normalised(_RIDGE)
+    scaled = gram.normalised(damping)
     target = (weight.float() * scaled.scale).masked_fill_(gram.dead, 0.0)  # [out, in]
     pull = target @ scaled.matrix
     if score is None:
@@ -101,5 +107,5 @@ def _repair(start: Tensor, pull: Tensor, matrix: Tensor, keep: Tensor) -> Tensor
         before, power = power, residual.square().sum(1, keepdim=True)
         direction = torch.addcmul(residual, power / before.clamp(min=_TINY), direction)
     if bool(failed.any()):
-        raise SolverFailedError("not positive definite with 1 % of its diagonal")
+        raise SolverFailedError("not positive definite as it is damped")
     return solution

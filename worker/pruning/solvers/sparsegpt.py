@@ -12,7 +12,11 @@ _LEAF = 16  # columns that are eliminated one by one before the others hear of i
 
 
 def sparsegpt(
-    weight: Tensor, gram: Gram, pattern: Selection, score: Tensor | None = None
+    weight: Tensor,
+    gram: Gram,
+    pattern: Selection,
+    score: Tensor | None = None,
+    damping: float = 0.01,
 ) -> Tensor:
     """Drop weights by the error they cannot be relieved of, and repair those to their right.
 
@@ -27,6 +31,7 @@ def sparsegpt(
         gram: second moments of the ``in`` input features.
         pattern: which scores survive.
         score: ``[out, in]``; where given it alone decides the mask.
+        damping: share of the mean diagonal that is added to the diagonal; published as 1 %.
 
     Returns:
         ``[out, in]`` fp32, +0.0 where dropped; columns of dead features are zero throughout.
@@ -36,7 +41,7 @@ def sparsegpt(
         SolverFailedError: the Gram matrix is not positive definite, however much it is damped.
     """
     gram.check_fits(weight)
-    run = _Elimination(weight, gram, pattern)
+    run = _Elimination(weight, gram, pattern, damping)
     if score is None:
         run.select_and_eliminate(0, weight.shape[1])
     else:
@@ -52,8 +57,8 @@ class _Elimination:
     losses in one product: nearly all arithmetic is in large matrix products.
     """
 
-    def __init__(self, weight: Tensor, gram: Gram, pattern: Selection) -> None:
-        factor = gram.inverse_cholesky()
+    def __init__(self, weight: Tensor, gram: Gram, pattern: Selection, damping: float) -> None:
+        factor = gram.inverse_cholesky(damping)
         self.work = weight.float().T.clone(memory_format=torch.contiguous_format)
         self.work[gram.dead] = 0.0
         self.drop = torch.zeros_like(self.work)  # 1 where dropped

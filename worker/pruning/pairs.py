@@ -1,0 +1,46 @@
+"""The inputs of a layer in the pruned model beside those in the dense one."""
+
+import torch
+from torch import Tensor
+
+from worker.pruning.errors import NotFiniteError, ShapeError
+from worker.pruning.gram import GramMoments
+
+_CHUNK = 2048  # tokens that are converted to fp32 at a time
+
+
+class PairedMoments(GramMoments):
+    """Also sums x x̂ᵀ, x being the dense stream's input where the pruned one's is x̂, in fp32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cross_sum: Tensor | None = None
+        self._paired = 0
+
+    def pair(self, inputs: Tensor, dense: Tensor) -> None:
+        """Count what the dense stream brings for inputs that were added, both ``[..., in]``.
+
+        Raises:
+            ShapeError: they are not the same tokens' inputs of the same layer.
+        """
+        if inputs.shape != dense.shape:
+            raise ShapeError(f"inputs {tuple(inputs.shape)} beside {tuple(dense.shape)}")
+        width = inputs.shape[-1]
+        if self._cross_sum is None:
+            self._cross_sum = torch.zeros(width, width, device=inputs.device)
+        pruned, dense = inputs.reshape(-1, width), dense.reshape(-1, width)  # [tokens, in]
+        for one, other in zip(torch.split(pruned, _CHUNK), torch.split(dense, _CHUNK), strict=True):
+            self._cross_sum.addmm_(other.float().T, one.float())
+        self._paired += len(pruned)
+
+    def cross(self) -> Tensor | None:
+        """Return the mean of x x̂ᵀ ``[in, in]``, None unless every input has its pair.
+
+        Raises:
+            NotFiniteError: the dense stream's inputs hold NaN or infinity.
+        """
+        if self._cross_sum is None or self._paired != self.tokens:
+            return None
+        if not bool(self._cross_sum.isfinite().all()):
+            raise NotFiniteError("the dense inputs' moments")
+        return self._cross_sum / self._paired
