@@ -83,6 +83,8 @@ EXPLANATIONS: dict[str, str] = {
     "solver_failed": "The calibration inputs of a layer are too few or too alike for a solver.",
     "unsupported_model": "The model is no decoder that the engine can take apart.",
     "checkpoint": "The model's files contradict each other or are damaged.",
+    "no_room": "The job needs more memory than the worker may take; the detail names a change "
+    "that fits.",
     "not_finite": "A tensor holds NaN or infinity, so the result would be worthless.",
 }
 

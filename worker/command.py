@@ -25,10 +25,12 @@ from db.spec import (
     SolverName,
 )
 from db.store import seal
+from worker.forecast import forecast
 from worker.prune import Outcome, Step, prune
 from worker.pruning.errors import PruningError
 
 FAILED, USAGE = 1, 2
+_NOT_SPEC = {"out", "device", "memory_budget_bytes", "plan"}
 
 people = Console(stderr=True, soft_wrap=True)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -79,15 +81,29 @@ def command(
         int | None, typer.Option(help="Evaluation windows; all by default.")
     ] = None,
     device: Annotated[str, typer.Option(help="What to compute on.")] = "auto",
+    memory_budget_bytes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            envvar="ZPRUNER_MEMORY_BUDGET_BYTES",
+            help="The most memory to hold; all there is by default.",
+        ),
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what memory it would take; write nothing.")
+    ] = False,
 ) -> None:
     """Prune a model into a folder; the last line printed is one JSON object of figures."""
     # Read before anything else is bound: exactly the parameters above.
-    given = {key: value for key, value in locals().items() if key not in {"out", "device"}}
+    given = {key: value for key, value in locals().items() if key not in _NOT_SPEC}
     given["skip"] = tuple(skip or ())
     given["allocation"] = allocation.split(",") if "," in allocation else allocation
     try:
         spec = PruneSpec(**given)
-        outcome = _prune_into(spec, out, device)
+        if plan:
+            figures = forecast(spec, device=device, memory_budget_bytes=memory_budget_bytes)
+        else:
+            figures = _prune_into(spec, out, device, memory_budget_bytes).metrics
     except ValidationError as error:
         for fault in error.errors():
             field = ".".join(str(part) for part in fault["loc"])
@@ -100,10 +116,10 @@ def command(
     except (JobError, PruningError) as error:
         people.print(f"error: {error}", markup=False)
         raise typer.Exit(FAILED) from None
-    sys.stdout.write(json.dumps(outcome.metrics) + "\n")
+    sys.stdout.write(json.dumps(figures) + "\n")
 
 
-def _prune_into(spec: PruneSpec, out: Path, device: str) -> Outcome:
+def _prune_into(spec: PruneSpec, out: Path, device: str, budget_bytes: int | None) -> Outcome:
     """Prune beside ``out`` and rename at the end: what is half done is never found there."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SpecRefusedError(
@@ -113,7 +129,15 @@ def _prune_into(spec: PruneSpec, out: Path, device: str) -> Outcome:
     with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
         staged = Path(scratch) / "model"
         staged.mkdir()
-        outcome = _follow(prune(spec, staged, model_roots=None, dataset_roots=None, device=device))
+        steps = prune(
+            spec,
+            staged,
+            model_roots=None,
+            dataset_roots=None,
+            device=device,
+            memory_budget_bytes=budget_bytes,
+        )
+        outcome = _follow(steps)
         seal(staged)
         os.replace(staged, out)
     return outcome

@@ -15,6 +15,7 @@ def prune(
     model_roots: Sequence[Path] | None,
     dataset_roots: Sequence[Path] | None,
     device: str,
+    memory_budget_bytes: int | None,
 ) -> Generator[Step, None, Outcome]:
     """Run ``worker.prune.prune``, imported at its first step.
 
@@ -24,6 +25,11 @@ def prune(
     """
     engine = import_module("worker.prune")
     outcome: Outcome = yield from engine.prune(
-        spec, out, model_roots=model_roots, dataset_roots=dataset_roots, device=device
+        spec,
+        out,
+        model_roots=model_roots,
+        dataset_roots=dataset_roots,
+        device=device,
+        memory_budget_bytes=memory_budget_bytes,
     )
     return outcome

@@ -24,6 +24,7 @@ from worker.pruning.memory import peak_resident_bytes
 from worker.pruning.methods import get_method
 from worker.pruning.patterns import NofM, Pattern, Unstructured
 from worker.pruning.pipeline import Sweep
+from worker.pruning.planning.plan import Plan
 from worker.pruning.recipe import Allocation, Recipe
 from worker.pruning.report import BlockReport, SweepResult
 from worker.pruning.skeleton import Skeleton
@@ -69,6 +70,7 @@ def prune(
     model_roots: Sequence[Path] | None,
     dataset_roots: Sequence[Path] | None,
     device: str = "auto",
+    memory_budget_bytes: int | None = None,
 ) -> Generator[Step, None, Outcome]:
     """Prune the model that ``spec`` names into ``out``.
 
@@ -78,6 +80,7 @@ def prune(
         model_roots: folders that local models may lie in; None for any.
         dataset_roots: the same for datasets.
         device: what to compute on; ``auto`` takes a GPU where there is one.
+        memory_budget_bytes: the most memory that this process may hold; None for all there is.
 
     Yields:
         A step at each change of phase and after each block.
@@ -93,20 +96,29 @@ def prune(
     place = compute_device(device)
     skeleton = Skeleton.open(model.path, compute_dtype(spec.dtype, place), place)
     skeleton.checkpoint.check_finite()
-    calibration, evaluation = _windows(spec, model, skeleton, dataset_roots)
+    calibration, evaluation = windows_of(spec, model, skeleton, dataset_roots)
     yield Step(Phase.calibrating, 0.02)
-    sweep = Sweep(skeleton, _recipe(spec), calibration.ids, evaluation.ids, out, token_loss)
+    sweep = Sweep(
+        skeleton,
+        recipe_of(spec),
+        calibration.ids,
+        evaluation.ids,
+        out,
+        token_loss,
+        memory_budget=memory_budget_bytes,
+    )
     reports: list[BlockReport] = []
     result = yield from _steps(sweep, reports)
     yield Step(Phase.packaging, 0.99)
     computed = _computed(skeleton, result)
     protocol = evaluation.card | {"dtype": computed["dtype"]}
-    metrics = _metrics(result, reports, place) | {"protocol": protocol}
+    metrics = _metrics(result, reports, place, sweep.plan) | {"protocol": protocol}
     report = {
         "spec": spec.model_dump(mode="json"),
         "model": {"name": model.name, "revision": model.revision},
         "metrics": metrics,
         "computed": computed,
+        "plan": plan_json(sweep.plan),
         "calibration": calibration.card,
         "evaluation": protocol,
         "blocks": [block_json(block) for block in reports],
@@ -115,7 +127,7 @@ def prune(
     return Outcome(metrics)
 
 
-def _recipe(spec: PruneSpec) -> Recipe:
+def recipe_of(spec: PruneSpec) -> Recipe:
     """Turn the specification into plain values of the core."""
     method = None if spec.method in OWN_MASK else get_method(spec.method)
     pattern: Pattern
@@ -187,7 +199,7 @@ def _steps(sweep: Sweep, reports: list[BlockReport]) -> Generator[Step, None, Sw
             yield Step(Phase.evaluating, _SWEPT)
 
 
-def _windows(
+def windows_of(
     spec: PruneSpec, model: ModelFolder, skeleton: Skeleton, roots: Sequence[Path] | None
 ) -> tuple[Windows, Windows]:
     """Return the calibration and the evaluation windows, both of the same length."""
@@ -239,7 +251,7 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerBase | None:
 
 
 def _metrics(
-    result: SweepResult, blocks: Sequence[BlockReport], device: torch.device
+    result: SweepResult, blocks: Sequence[BlockReport], device: torch.device, plan: Plan
 ) -> dict[str, Any]:
     zeros, weights = sum(b.zeros for b in blocks), sum(b.weights for b in blocks)
     metrics = {
@@ -251,9 +263,11 @@ def _metrics(
         "prune_seconds": result.prune_seconds,
         "evaluate_seconds": result.evaluate_seconds,
         "peak_memory_bytes": peak_resident_bytes(),
+        "predicted_peak_memory_bytes": plan.host_bytes,
     }
     if device.type == "cuda":
         metrics["device_peak_memory_bytes"] = torch.cuda.max_memory_allocated(device)
+        metrics["predicted_device_peak_memory_bytes"] = plan.device_bytes
     return metrics
 
 
@@ -280,6 +294,12 @@ def _computed(skeleton: Skeleton, result: SweepResult) -> dict[str, str]:
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """Return a plan ready for JSON."""
+    values = asdict(plan)
+    return {**values.pop("setting"), **values}
 
 
 def block_json(block: BlockReport) -> dict[str, Any]:

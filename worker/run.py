@@ -61,6 +61,7 @@ class Prune(Protocol):
         model_roots: Sequence[Path] | None,
         dataset_roots: Sequence[Path] | None,
         device: str,
+        memory_budget_bytes: int | None,
     ) -> Generator[Step, None, Outcome]:
         """Write into ``out``, yield each step, return the outcome."""
 
@@ -141,6 +142,7 @@ class Runner:
             model_roots=self._settings.model_roots,
             dataset_roots=self._settings.dataset_roots,
             device=self._settings.device,
+            memory_budget_bytes=self._settings.memory_budget_bytes,
         )
 
     def _settle(self, attempt: Attempt, reason: Reason) -> None:

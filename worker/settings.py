@@ -11,6 +11,7 @@ class WorkerSettings(Settings):
     """Adds the worker's own to the shared settings."""
 
     device: str = "auto"
+    memory_budget_bytes: int | None = Field(default=None, gt=0)
     lease_s: float = Field(default=60, gt=0)
     reap_every_s: float = Field(default=10, gt=0)
     relay_every_s: float = Field(default=1, gt=0)

@@ -14,6 +14,7 @@ from worker.problems import overdue, problem_of
 from worker.pruning.errors import (
     AllocationError,
     CheckpointError,
+    NoRoomError,
     NotFiniteError,
     PatternError,
     PruningError,
@@ -81,7 +82,7 @@ def test_every_way_a_job_can_fail_has_a_page() -> None:
         PatternError(""),
         AllocationError(""),
     ]
-    refused += [UnknownSolverError("", []), SolverFailedError("")]
+    refused += [UnknownSolverError("", []), SolverFailedError(""), NoRoomError(2, 1, "", None)]
     assert {type(one) for one in refused} == set(PruningError.__subclasses__())
     broken = [MemoryError(), OSError(errno.ENOSPC, "full"), RuntimeError()]
     for raised in (*refused, *broken):

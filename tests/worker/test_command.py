@@ -119,3 +119,30 @@ def test_a_spoilt_checkpoint_is_refused_before_any_block_with_the_tensors_name(
     assert result.exit_code == 1
     assert "tensor 'model.norm.weight' holds NaN or infinity" in result.stderr
     assert not (folder / "out").exists()
+
+
+def test_a_plan_says_what_it_would_take_and_writes_nothing(folder: Path) -> None:
+    result = run(folder, "--plan", "--solver", "alps")
+
+    assert result.exit_code == 0, result.stderr
+    plan = json.loads(result.stdout)
+    assert plan["propagation"] == "fused"
+    assert 0 < plan["working_bytes"] < plan["host_bytes"]
+    assert plan["artifact_bytes"] > 100_000
+    assert not (folder / "out").exists()
+
+
+def test_a_budget_that_nothing_fits_into_is_refused_with_both_figures(folder: Path) -> None:
+    result = run(folder, "--memory-budget-bytes", "1000000")
+
+    assert result.exit_code == 1
+    assert "ZPRUNER_MEMORY_BUDGET_BYTES leaves 0 MB; give it that much" in result.stderr
+    assert not (folder / "out").exists()
+
+
+def test_the_report_holds_the_plan_beside_what_was_measured(folder: Path) -> None:
+    run(folder)
+
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert report["plan"]["host_bytes"] == report["metrics"]["predicted_peak_memory_bytes"]
+    assert report["plan"]["batch_tokens"] == 512

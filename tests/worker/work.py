@@ -32,6 +32,7 @@ def work(blocks: int = 3, before: Callable[[int], None] = lambda _: None) -> Pru
         model_roots: Sequence[Path] | None,
         dataset_roots: Sequence[Path] | None,
         device: str,
+        memory_budget_bytes: int | None,
     ) -> Generator[Step, None, Outcome]:
         yield Step("resolving", 0.0)
         for index in range(blocks):

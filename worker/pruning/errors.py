@@ -73,3 +73,30 @@ class SolverFailedError(PruningError):
             f"the inputs' Gram matrix is {self.why}; the mask by score alone still works, and more "
             "calibration tokens may help"
         )
+
+
+class NoRoomError(PruningError):
+    """The job needs more memory than there is.
+
+    Args:
+        needed: bytes beyond what the process holds already.
+        left: bytes that are left.
+        limit: what leaves no more.
+        change: a change of the job that would fit, such as ``seq_len to 512``; None where only
+            more memory helps.
+    """
+
+    def __init__(self, needed: int, left: int, limit: str, change: str | None) -> None:
+        super().__init__(needed, left, limit, change)
+        self.needed, self.left, self.limit, self.change = needed, left, limit, change
+
+    def __str__(self) -> str:
+        remedy = f"set {self.change}" if self.change else "give it that much"
+        return (
+            f"pruning takes {_megabytes(self.needed)} of memory, and {self.limit} leaves "
+            f"{_megabytes(self.left)}; {remedy}"
+        )
+
+
+def _megabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:,.0f} MB"

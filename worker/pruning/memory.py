@@ -7,13 +7,21 @@ from pathlib import Path
 import psutil
 import torch
 
+_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of glibc's malloc.h
+_LARGE_BYTES = 4 << 20
+
 
 def peak_resident_bytes() -> int:
     """Return the most memory that was resident in this process at any time."""
+    return status_bytes("VmHWM") or int(psutil.Process().memory_info().rss)
+
+
+def status_bytes(field: str) -> int:
+    """Return a size from the kernel's account of this process, 0 where it keeps none."""
     status = Path("/proc/self/status")
-    if status.is_file() and (found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text())):
+    if status.is_file() and (found := re.search(rf"{field}:\s+(\d+) kB", status.read_text())):
         return int(found[1]) * 1024
-    return int(psutil.Process().memory_info().rss)
+    return 0
 
 
 def available_bytes(device: torch.device) -> int:
@@ -28,3 +36,14 @@ def give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
     if trim is not None:
         trim(0)
+
+
+def return_at_once() -> None:
+    """Have every large tensor's memory go back to the system as soon as it is freed.
+
+    By itself the C library learns from freed tensors to keep ever larger ones, up to 32 MB each,
+    so that a peak depends on what was freed before. What a plan says would then not hold.
+    """
+    choose = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's alone
+    if choose is not None:
+        choose(_MMAP_THRESHOLD, _LARGE_BYTES)

@@ -125,8 +125,10 @@ def keep_largest(score: Tensor, kept: int) -> Tensor:
     if not bool(spare.any()):
         return keep
     tied = score == threshold
-    rank_from_end = tied.sum(1, keepdim=True) - tied.cumsum(1)  # ties after this one
-    return keep | (tied & (rank_from_end < spare))
+    # Counted in int32, half the default: the count of all weights is rarely larger.
+    count = torch.int32 if score.shape[1] < 2**31 else torch.int64
+    before = tied.sum(1, keepdim=True) - spare  # ties that go: the first ones of each row
+    return keep | (tied & (tied.cumsum(1, dtype=count) > before))
 
 
 def _ranks(places: Tensor) -> Tensor:

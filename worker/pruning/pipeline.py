@@ -15,12 +15,12 @@ from worker.pruning.calibration import prune_fused, prune_reference
 from worker.pruning.entrance import Entrance
 from worker.pruning.exit import TokenLoss, mean_loss
 from worker.pruning.fingerprint import fingerprint
-from worker.pruning.linears import linears
-from worker.pruning.memory import available_bytes, give_back
+from worker.pruning.memory import give_back, return_at_once
 from worker.pruning.outliers import outlier_shares
 from worker.pruning.patterns import Pattern
+from worker.pruning.planning.outline import batches, planned
 from worker.pruning.progress import Progress
-from worker.pruning.recipe import Propagation, Recipe
+from worker.pruning.recipe import Recipe
 from worker.pruning.replay import replay
 from worker.pruning.report import BlockReport, SweepResult, untouched
 from worker.pruning.shadow import Shadow
@@ -29,10 +29,6 @@ from worker.pruning.skeleton import Skeleton
 from worker.pruning.stopwatch import Stopwatch
 from worker.pruning.streams import Streams
 from worker.pruning.weights import Weights
-
-# Activations beyond this go to scratch files: the page cache holds them while memory is free.
-_HELD_BYTES = 32 << 20
-_BATCH_TOKENS = {"cpu": 512, "cuda": 16_384}
 
 
 class Sweep:
@@ -52,6 +48,7 @@ class Sweep:
         evaluation: Tensor,
         out: Path,
         token_loss: TokenLoss,
+        memory_budget: int | None = None,
     ) -> None:
         """Prepare, and take up what an earlier run of the same sweep left in ``out``.
 
@@ -63,19 +60,25 @@ class Sweep:
             out: an existing folder that gets the shards and their index, and a folder
                 ``.progress`` that whoever hands ``out`` on deletes.
             token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
+            memory_budget: the most bytes that this process may hold; None for all there are.
+
+        Raises:
+            PruningError: the model, or the memory there is, does not allow it.
         """
         recipe.check(skeleton)
+        return_at_once()
         self._skeleton, self._recipe, self._token_loss = skeleton, recipe, token_loss
         self._entrance = Entrance(skeleton)
-        self._calibration = _batches(calibration, skeleton.device)
-        self._evaluation = _batches(evaluation, skeleton.device)
+        plan = planned(skeleton, recipe, calibration, evaluation, memory_budget)
+        given = fingerprint(skeleton, recipe, calibration, evaluation, token_loss)
+        self._progress = Progress(out, given)
+        self.plan = plan.with_setting(self._progress.once("setting", plan.setting_values))
+        self._calibration = batches(calibration, self.plan.setting)
+        self._evaluation = batches(evaluation, self.plan.setting)
         self._total = len(skeleton.blocks)
         inside = [f"{skeleton.block_name(index)}." for index in range(self._total)]
         self._rest = grouped(skeleton.checkpoint, skeleton.weights.others(inside))
         self._shards, self._seconds = ShardWriter(out, self._total + len(self._rest)), Stopwatch()
-        given = fingerprint(skeleton, recipe, calibration, evaluation, token_loss)
-        self._progress = Progress(out, given)
-        self._propagation = self._progress.once("propagation", self._fitting_propagation)
 
     @property
     def resumed_from_block(self) -> int | None:
@@ -127,7 +130,7 @@ class Sweep:
         return SweepResult(
             dense_loss=dense,
             pruned_loss=pruned,
-            propagation=self._propagation,
+            propagation=self.plan.setting.propagation,
             prune_seconds=self._seconds.seconds["prune"],
             evaluate_seconds=self._seconds.seconds["evaluate"],
         )
@@ -185,7 +188,7 @@ class Sweep:
         layers = self._recipe.layers(self._skeleton.block_name(index), block)
         moments = self._recipe.new_moments
         shadow = self._shadow(block, index, streams.aim) if self._recipe.correction else None
-        if self._propagation == "fused":
+        if self.plan.setting.propagation == "fused":
             prune_fused(layers, advance, len(states), pruner, moments, shadow)
         else:
             prune_reference(layers, forward, len(states), pruner, moments, shadow)
@@ -234,31 +237,10 @@ class Sweep:
 
     def _open_streams(self, stack: ExitStack) -> Streams:
         """Keep activations in memory, or in scratch files beside the output when they are many."""
-        config = self._skeleton.model.config.get_text_config()
-        twice = self._evaluation + (self._calibration if self._recipe.correction else [])
-        tokens = sum(ids.numel() for ids in self._calibration + self._evaluation + twice)
-        size = tokens * config.hidden_size * self._skeleton.dtype.itemsize
-        if size <= _HELD_BYTES:
+        if not self.plan.setting.spills:
             return Streams(*(Activations() for _ in range(4)))
         return Streams(*(Activations(self._scratch(stack)) for _ in range(4)))
 
     def _scratch(self, stack: ExitStack) -> Path:
         scratch = TemporaryDirectory(prefix="activations-", dir=self._progress.folder)
         return Path(stack.enter_context(scratch))
-
-    def _fitting_propagation(self) -> Propagation:
-        """Fall back to ``reference`` where the states of one fused forward do not fit in memory."""
-        widest = max(layer.inputs for block in self._skeleton.blocks for layer in linears(block))
-        hidden = self._skeleton.model.config.get_text_config().hidden_size
-        tokens = sum(ids.numel() for ids in self._calibration)
-        streams = 2 if self._recipe.correction else 1
-        needed = streams * tokens * (widest + 2 * hidden) * self._skeleton.dtype.itemsize
-        fits = needed <= available_bytes(self._skeleton.device) / 2
-        return self._recipe.propagation if fits else "reference"
-
-
-def _batches(windows: Tensor, device: torch.device) -> list[Tensor]:
-    """Split ``[windows, tokens]`` into batches that keep the device busy."""
-    if not len(windows):
-        return []
-    return list(torch.split(windows, max(1, _BATCH_TOKENS[device.type] // windows.shape[1])))

@@ -1,7 +1,7 @@
 """A model without its weights: its code runs, and its parts are filled when they are needed."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import torch
@@ -97,30 +97,39 @@ class Skeleton:
         with _filled(block, placed):
             yield block
 
-    @contextmanager
-    def filled_entrance(self) -> Iterator[None]:
-        """Fill what runs before and between the blocks: all but a head of its own."""
-        with self._filled_outside(self.model.get_output_embeddings()):
-            yield
+    @property
+    def entrance_names(self) -> list[str]:
+        """The parameters of what runs before and between the blocks: all but a head of its own."""
+        return self._outside(self.model.get_output_embeddings())
 
-    @contextmanager
-    def filled_exit(self) -> Iterator[None]:
-        """Fill what runs after the blocks: all but input embeddings of their own."""
-        with self._filled_outside(self.model.get_input_embeddings()):
-            yield
+    @property
+    def exit_names(self) -> list[str]:
+        """The parameters of what runs after the blocks: all but input embeddings of their own."""
+        return self._outside(self.model.get_input_embeddings())
 
-    @contextmanager
-    def _filled_outside(self, spared: nn.Module | None) -> Iterator[None]:
-        """Fill all parameters outside the blocks but those that only ``spared`` holds."""
+    def filled_entrance(self) -> AbstractContextManager[None]:
+        """Fill what runs before and between the blocks."""
+        return self._filled_outside(self.entrance_names)
+
+    def filled_exit(self) -> AbstractContextManager[None]:
+        """Fill what runs after the blocks."""
+        return self._filled_outside(self.exit_names)
+
+    def _outside(self, spared: nn.Module | None) -> list[str]:
+        """Return all parameters outside the blocks but those that only ``spared`` holds."""
         spared_name = next((name for name, m in self.model.named_modules() if m is spared), None)
         tied = {name for pair in self.model.all_tied_weights_keys.items() for name in pair}
+        return [
+            name
+            for name in self.model.state_dict()
+            if not name.startswith(f"{self.prefix}.")
+            and (name in tied or spared_name is None or not name.startswith(f"{spared_name}."))
+        ]
 
-        def wanted(name: str) -> bool:
-            if name.startswith(f"{self.prefix}."):
-                return False
-            return name in tied or spared_name is None or not name.startswith(f"{spared_name}.")
-
-        values, empty = self.weights.load(wanted), self.model.state_dict()
+    @contextmanager
+    def _filled_outside(self, names: list[str]) -> Iterator[None]:
+        """Fill these parameters, and empty them again."""
+        values, empty = self.weights.load(set(names).__contains__), self.model.state_dict()
         for name in values:  # one by one: only one of them is held in both dtypes
             values[name] = self._placed(values[name], empty[name])
         with _filled(self.model, values):

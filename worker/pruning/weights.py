@@ -36,14 +36,19 @@ class Weights:
 
     def sources(self, prefix: str) -> list[str]:
         """Return the stored tensors behind all parameters below ``prefix``."""
-        plain = [source for name, source in self._plain.items() if name.startswith(prefix)]
+        plain, joined = self.behind(lambda name: name.startswith(prefix))
+        return plain + joined
+
+    def behind(self, wanted: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+        """Return the stored tensors behind the wanted parameters: plain ones, and parts of some."""
+        plain = [source for name, source in self._plain.items() if wanted(name)]
         joined = [
             source
             for name, (_, parts) in self._joined.items()
-            if name.startswith(prefix)
+            if wanted(name)
             for source, _ in parts
         ]
-        return plain + joined
+        return plain, joined
 
     def others(self, prefixes: Iterable[str]) -> list[str]:
         """Return the stored tensors that belong below none of the prefixes."""

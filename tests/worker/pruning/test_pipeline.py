@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
@@ -24,6 +25,7 @@ from worker.pruning.solvers import SOLVERS, Solver, get_solver
 CALIBRATION, EVALUATION = random_ids(150, 16, seed=1), random_ids(4, 16, seed=2)
 
 HALF = Recipe(get_method("zpruner"), Unstructured(0.5))
+REFERENCE = replace(HALF, propagation="reference")
 
 
 def _sweep(
@@ -110,19 +112,27 @@ def test_activations_in_scratch_files_change_nothing(
 ) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     _, held = _sweep(dense, tmp_path / "held")
-    monkeypatch.setattr("worker.pruning.pipeline._HELD_BYTES", 0)
+    monkeypatch.setattr("worker.pruning.planning.plan._HELD_BYTES", 0)
     _, spilled = _sweep(dense, tmp_path / "spilled")
     assert (held.dense_loss, held.pruned_loss) == (spilled.dense_loss, spilled.pruned_loss)
     assert [path.name for path in (tmp_path / "spilled" / FOLDER).iterdir()] == ["journal.jsonl"]
 
 
-def test_a_fused_forward_that_does_not_fit_falls_back_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fused_forward_that_does_not_fit_falls_back_and_says_so(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
-    monkeypatch.setattr("worker.pruning.pipeline.available_bytes", lambda device: 1000)
-    _, result = _sweep(dense, tmp_path / "out")
-    assert result.propagation == "reference"
+    out, many = tmp_path / "out", random_ids(5000, 16)
+    out.mkdir()
+    skeleton = Skeleton.open(dense, torch.float32, torch.device("cpu"))
+    ample = Sweep(skeleton, HALF, many, EVALUATION, out, token_loss)
+    lean = Sweep(skeleton, REFERENCE, many, EVALUATION, out, token_loss)
+    between = (ample.plan.working_bytes + lean.plan.working_bytes) // 2
+    budget = psutil.Process().memory_info().rss + between
+    tight = Sweep(skeleton, HALF, many, EVALUATION, out, token_loss, memory_budget=budget)
+    assert ample.plan.setting.propagation == "fused"
+    blocks = tight.run()
+    assert next(blocks).zeros
+    blocks.close()
+    assert tight.plan.setting.propagation == "reference"
 
 
 def test_a_caller_that_stops_asking_stops_the_work(tmp_path: Path) -> None:
@@ -186,7 +196,7 @@ def test_correction_with_activations_in_scratch_files_changes_nothing(
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     recipe = Recipe(None, Unstructured(0.5), solver=get_solver("sparsegpt"), correction=0.5)
     _sweep(dense, tmp_path / "held", recipe=recipe)
-    monkeypatch.setattr("worker.pruning.pipeline._HELD_BYTES", 0)
+    monkeypatch.setattr("worker.pruning.planning.plan._HELD_BYTES", 0)
     _sweep(dense, tmp_path / "spilled", recipe=recipe)
     held, spilled = _tensors(tmp_path / "held"), _tensors(tmp_path / "spilled")
     assert all(torch.equal(held[name], spilled[name]) for name in held)

@@ -112,7 +112,7 @@ def test_killed_after_any_block_it_ends_with_the_same_bytes_and_figures(
 def test_saved_hidden_states_and_ones_computed_again_are_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str, held: int
 ) -> None:
-    monkeypatch.setattr("worker.pruning.pipeline._HELD_BYTES", held)
+    monkeypatch.setattr("worker.pruning.planning.plan._HELD_BYTES", held)
     dense, out = write_model(tmp_path / "dense", FAMILIES[family]), tmp_path / "out"
     undisturbed = finish(
         open_sweep(dense, out, dtype=torch.bfloat16),

@@ -1,0 +1,127 @@
+"""The planner as a function: what takes more, what is chosen, what is refused."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama
+from worker.pruning.errors import NoRoomError
+from worker.pruning.planning.plan import Plan, plan
+from worker.pruning.planning.room import Room
+from worker.pruning.planning.shapes import ModelShape
+from worker.pruning.planning.workload import Setting, Workload
+
+SOLVING = replace(WORK, solver="alps")
+SMALL = replace(WORK, calibration_windows=2, evaluation_windows=1)
+
+
+def planned(work: Workload = WORK, shape: ModelShape | None = None, room: Room = AMPLE) -> Plan:
+    return plan(shape or llama(), work, room)
+
+
+def left(size_bytes: int) -> Room:
+    return replace(AMPLE, host_bytes=size_bytes, limit="RLIMIT_DATA")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        replace(WORK, calibration_windows=256),
+        replace(WORK, seq_len=2048),
+        replace(WORK, corrects=True, solver="alps"),
+        replace(WORK, dtype="bfloat16", calibration_windows=256),
+        SOLVING,
+    ],
+)
+def test_more_work_takes_more_memory(more: Workload) -> None:
+    assert planned(more).host_bytes > planned().host_bytes
+
+
+@pytest.mark.parametrize(
+    "larger", [llama(hidden=1536), llama(hidden=1024, vocabulary=250_000), llama(hidden=4096)]
+)
+def test_a_wider_model_takes_more_memory(larger: ModelShape) -> None:
+    assert planned(SMALL, larger).host_bytes > planned(SMALL).host_bytes
+
+
+def test_a_deeper_model_takes_no_more_memory_and_a_larger_artifact() -> None:
+    once, twice = planned(shape=llama(4)), planned(shape=llama(8))
+    assert twice.host_bytes == once.host_bytes
+    assert twice.artifact_bytes > 1.5 * once.artifact_bytes
+
+
+def test_the_head_is_the_peak_where_the_vocabulary_is_large() -> None:
+    assert planned(SMALL, llama(hidden=256, vocabulary=500_000)).phase == "exit"
+    assert planned(SMALL, llama(hidden=2048, vocabulary=1000)).phase == "blocks"
+
+
+def test_the_matrices_of_all_inputs_wait_in_reference_and_of_one_in_fused() -> None:
+    few = replace(SOLVING, calibration_windows=1, evaluation_windows=0)
+    reference = replace(few, propagation="reference")
+    assert planned(reference).host_bytes > planned(few).host_bytes
+
+
+def test_what_a_gpu_holds_is_not_asked_of_the_host() -> None:
+    room = replace(AMPLE, device_bytes=1 << 36)
+    there = planned(replace(SOLVING, device="cuda"), room=room)
+    assert there.device_bytes > 0
+    assert there.host_bytes < planned(SOLVING).host_bytes
+    assert planned(SOLVING).device_bytes == 0
+
+
+def test_with_room_the_fastest_way_is_taken() -> None:
+    assert planned(SMALL).setting == Setting("fused", 1024, spills=False)
+    assert planned().setting == Setting("fused", 1024, spills=True)
+    short = replace(SMALL, seq_len=64)
+    assert planned(short).setting == Setting("fused", 512, spills=False)
+
+
+def test_with_less_room_batches_shrink_before_the_way_to_propagate_changes() -> None:
+    work = replace(WORK, seq_len=64, calibration_windows=64, evaluation_windows=0)
+    shape = llama(hidden=512, vocabulary=100)
+    ample = planned(work, shape)
+    tight = planned(work, shape, left(round(ample.working_bytes * 1.05) - 1))
+    assert ample.setting.propagation == tight.setting.propagation == "fused"
+    assert tight.setting.batch_tokens < ample.setting.batch_tokens
+    assert tight.host_bytes < ample.host_bytes
+
+
+def test_where_all_batches_at_once_do_not_fit_they_run_one_by_one() -> None:
+    ample = planned()
+    tight = planned(room=left(ample.working_bytes // 2))
+    assert (ample.setting.propagation, tight.setting.propagation) == ("fused", "reference")
+
+
+@pytest.mark.parametrize(
+    ("work", "said"),
+    [
+        (replace(SMALL, dtype="bfloat16", evaluation_windows=0), "set dtype to float32"),
+        (replace(SMALL, seq_len=65_536, evaluation_windows=0), "set seq_len to "),
+        (replace(SMALL, solver="alps", evaluation_windows=0), "set solver to none"),
+        (replace(SMALL, solver="alps", method=None), "set method to zpruner"),
+    ],
+)
+def test_a_job_that_cannot_fit_is_refused_with_the_change_that_would(
+    work: Workload, said: str
+) -> None:
+    room = left(320_000_000)
+    with pytest.raises(NoRoomError, match=rf"RLIMIT_DATA leaves 320 MB; {said}"):
+        planned(work, room=room)
+
+
+def test_the_proposed_change_fits() -> None:
+    room = left(320_000_000)
+    with pytest.raises(NoRoomError) as refused:
+        planned(replace(SMALL, seq_len=65_536, evaluation_windows=0), room=room)
+    change = refused.value.change
+    assert change is not None
+    tokens = int(change.removeprefix("seq_len to "))
+    assert planned(replace(SMALL, seq_len=tokens, evaluation_windows=0), room=room)
+
+
+def test_where_no_change_helps_only_more_memory_does() -> None:
+    with pytest.raises(NoRoomError) as refused:
+        planned(room=left(100_000_000))
+    assert refused.value.change is None
+    assert "give it that much" in str(refused.value)
+    assert planned(room=left(refused.value.needed))

@@ -1,0 +1,41 @@
+"""What a job would take, without doing it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from db.combinations import check_combination
+from db.references import parse_model
+from db.spec import PruneSpec
+from worker.prune import plan_json, recipe_of, windows_of
+from worker.pruning.compute import compute_device, compute_dtype
+from worker.pruning.planning.outline import planned
+from worker.pruning.skeleton import Skeleton
+from worker.sources.models import fetch_model
+
+
+def forecast(
+    spec: PruneSpec,
+    *,
+    model_roots: Sequence[Path] | None = None,
+    dataset_roots: Sequence[Path] | None = None,
+    device: str = "auto",
+    memory_budget_bytes: int | None = None,
+) -> dict[str, Any]:
+    """Return what `worker.prune.prune` would take here, ready for JSON; arguments as there.
+
+    Model and texts are fetched, as what they hold decides; no weight is read.
+
+    Raises:
+        SpecRefusedError: a field names something that cannot be used.
+        PruningError: the model, or the memory there is, does not allow it.
+    """
+    check_combination(spec)
+    model = fetch_model(parse_model(spec.model, spec.revision, model_roots))
+    place = compute_device(device)
+    skeleton = Skeleton.open(model.path, compute_dtype(spec.dtype, place), place)
+    calibration, evaluation = windows_of(spec, model, skeleton, dataset_roots)
+    recipe = recipe_of(spec)
+    recipe.check(skeleton)
+    plan = planned(skeleton, recipe, calibration.ids, evaluation.ids, memory_budget_bytes)
+    return plan_json(plan)

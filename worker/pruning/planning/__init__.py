@@ -1,0 +1,1 @@
+"""What a sweep will take of memory and time, before it starts."""

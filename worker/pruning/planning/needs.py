@@ -1,0 +1,142 @@
+"""The most memory each phase of a sweep takes, beyond what the process holds before."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from worker.pruning.planning.shapes import ITEM_BYTES, BlockShape, LayerShape, ModelShape, Part
+from worker.pruning.planning.work import score_bytes, solver_bytes
+from worker.pruning.planning.workload import Setting, Workload
+
+_COPY_BYTES = 64 << 20  # what is copied at a time of the tensors outside the blocks
+_LOGITS_BYTES = 16 << 20  # of fp32 logits at a time
+_LIBRARY_BYTES = 16 << 20  # what the linear algebra libraries keep for themselves
+_OUTLIER_BYTES = 9  # per weight of a block: its score, a copy of it and a mask
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes on the host and on the device; where the host computes, none on the device."""
+
+    host_bytes: int
+    device_bytes: int
+
+
+def needs(shape: ModelShape, work: Workload, setting: Setting) -> dict[str, Need]:
+    """Return what each phase needs, by its name.
+
+    The phases follow one another: ``entrance`` embeds, ``outliers`` looks at the dense model,
+    ``blocks`` is the largest block, ``rest`` copies what belongs to no block, ``exit`` gives the
+    losses.
+    """
+    return _Needs(shape, work, setting).phases()
+
+
+class _Needs:
+    def __init__(self, shape: ModelShape, work: Workload, setting: Setting) -> None:
+        self._shape, self._work, self._setting = shape, work, setting
+        self._size = ITEM_BYTES[work.dtype]
+        tokens = work.calibration_tokens + work.evaluation_tokens
+        self._batch = min(setting.batch(work.seq_len), tokens)  # tokens
+
+    def phases(self) -> dict[str, Need]:
+        found = {"entrance": self._entrance()}
+        if self._work.looks_first:
+            found["outliers"] = self._largest_block(self._look)
+        found["blocks"] = self._largest_block(self._prune)
+        largest = max(self._shape.entrance.largest_bytes, self._shape.exit.largest_bytes)
+        found["rest"] = self._need(max(min(_COPY_BYTES, self._shape.stored_bytes), largest), 0)
+        if self._work.evaluation_windows:
+            found["exit"] = self._exit()
+        return found
+
+    def _need(self, host: int, computing: int) -> Need:
+        """Return a need, given what is on the host anyway and what is where the forwards run."""
+        host += self._streams() + _LIBRARY_BYTES
+        if self._work.device == "cpu":
+            return Need(host + computing, 0)
+        return Need(host, computing + _LIBRARY_BYTES)
+
+    def _streams(self) -> int:
+        """Return the bytes of the hidden states that wait on the host."""
+        tokens = self._work.waiting_tokens
+        waiting = min(tokens, self._batch) if self._setting.spills else tokens
+        return waiting * self._shape.hidden * self._size
+
+    def _entrance(self) -> Need:
+        first = self._shape.blocks[0].part
+        run = self._filled(self._shape.entrance)
+        return self._need(run[0] + first.stored_bytes, run[1] + self._copy(first) + self._forward())
+
+    def _exit(self) -> Need:
+        length = min(self._work.seq_len, max(1, _LOGITS_BYTES // (4 * self._shape.vocabulary)))
+        converted = 0 if self._work.dtype == "float32" else self._size
+        logits = length * self._shape.vocabulary * (8 + converted)  # and their log-softmax
+        states = length * self._shape.hidden * (3 * self._size + 8)
+        host, computing = self._filled(self._shape.exit)
+        return self._need(host, computing + logits + states)
+
+    def _look(self, block: BlockShape) -> Need:
+        weights = sum(layer.weights for layer in block.layers)
+        scores = weights * _OUTLIER_BYTES + max(map(self._score, block.layers), default=0)
+        running = max(self._forward(), scores)
+        return self._need(block.part.read_bytes, self._copy(block.part) + running)
+
+    def _prune(self, block: BlockShape) -> Need:
+        fused = self._setting.propagation == "fused"
+        # The dense stream's batches wait in either case, until the last layer has its moments.
+        waiting = (fused + self._work.corrects) * self._states(block)
+        twin = block.part.numbers * self._size * self._work.corrects
+        running = waiting + twin + max(self._forward(), self._layers(block))
+        return self._need(block.part.read_bytes, self._copy(block.part) + running)
+
+    def _layers(self, block: BlockShape) -> int:
+        """Return the bytes of scoring, or of solving, the layers one after another."""
+        if self._work.solver is None:
+            return max(map(self._score, block.layers), default=0)
+        return solver_bytes(
+            block.layers,
+            self._work.solver,
+            converted=self._converts,
+            keeps=self._setting.propagation == "reference",
+            corrects=self._work.corrects,
+        )
+
+    def _largest_block(self, need: Callable[[BlockShape], Need]) -> Need:
+        found = [need(block) for block in self._shape.blocks]
+        return Need(max(one.host_bytes for one in found), max(one.device_bytes for one in found))
+
+    def _copy(self, part: Part) -> int:
+        """Return the bytes of the copies that compute; on a CPU the stored weights may do."""
+        if self._work.device == "cpu":
+            return part.copied_bytes(self._work.dtype)
+        return part.numbers * self._size
+
+    def _filled(self, part: Part) -> tuple[int, int]:
+        """Return what filling a part outside the blocks takes on the host, and to compute."""
+        if self._work.device == "cpu":
+            return part.filled_bytes(self._work.dtype), 0
+        return part.read_bytes, part.numbers * self._size
+
+    def _forward(self) -> int:
+        """Return the bytes of one batch on its way through a block.
+
+        At its widest a gated MLP holds three states, and attention eight of the hidden size.
+        """
+        hidden, widest = self._shape.hidden, self._shape.widest
+        features = max(3 * widest, 8 * hidden) + 3 * hidden
+        between = 2 + self._shape.scored_heads * (self._size + 4)  # masks and scores
+        return self._batch * (features * self._size + self._work.seq_len * between)
+
+    def _states(self, block: BlockShape) -> int:
+        """Return the bytes of all batches that wait before the layer with the widest input."""
+        widest = max((layer.inputs for layer in block.layers), default=0)
+        features = widest + 2 * self._shape.hidden
+        return self._work.calibration_tokens * features * self._size
+
+    def _score(self, layer: LayerShape) -> int:
+        return score_bytes(layer, self._converts)
+
+    @property
+    def _converts(self) -> bool:
+        """Whether weights are stored in another dtype than fp32, which scores are taken in."""
+        return any("float32" not in block.part.entries for block in self._shape.blocks)

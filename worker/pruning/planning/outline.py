@@ -1,0 +1,122 @@
+"""Reading a model's shapes off its skeleton."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from worker.pruning.linears import Linear, linears
+from worker.pruning.planning.plan import Plan, plan
+from worker.pruning.planning.room import room
+from worker.pruning.planning.shapes import BlockShape, LayerShape, ModelShape, Part
+from worker.pruning.planning.workload import Setting, Workload
+from worker.pruning.recipe import Recipe
+from worker.pruning.skeleton import Skeleton
+
+
+def planned(
+    skeleton: Skeleton,
+    recipe: Recipe,
+    calibration: Tensor,
+    evaluation: Tensor,
+    budget_bytes: int | None = None,
+) -> Plan:
+    """Plan a sweep over windows ``[windows, tokens]`` of token ids for the memory there is now.
+
+    Args:
+        skeleton: the model.
+        recipe: how to prune.
+        calibration, evaluation: the windows.
+        budget_bytes: the most that this process may hold, if somebody says so.
+
+    Raises:
+        NoRoomError: it does not fit, in no way that it could be run.
+    """
+    work = workload(skeleton, recipe, calibration, evaluation)
+    return plan(outline(skeleton, recipe), work, room(skeleton.device, budget_bytes))
+
+
+def outline(skeleton: Skeleton, recipe: Recipe) -> ModelShape:
+    """Return the numbers that a plan of this recipe needs."""
+    config = skeleton.model.config.get_text_config()
+    eager = skeleton.model.config._attn_implementation == "eager"
+    layers = [layer for block in skeleton.blocks for layer in linears(block)]
+    return ModelShape(
+        blocks=tuple(_block(skeleton, recipe, index) for index in range(len(skeleton.blocks))),
+        entrance=_part(skeleton, set(skeleton.entrance_names).__contains__),
+        exit=_part(skeleton, set(skeleton.exit_names).__contains__),
+        stored_bytes=skeleton.checkpoint.size_bytes(skeleton.checkpoint.tensors),
+        hidden=config.hidden_size,
+        widest=max(max(layer.oriented(layer.weight).shape) for layer in layers),
+        vocabulary=config.vocab_size,
+        scored_heads=config.num_attention_heads if eager else 0,
+    )
+
+
+def workload(
+    skeleton: Skeleton, recipe: Recipe, calibration: Tensor, evaluation: Tensor
+) -> Workload:
+    """Return what is to be done with windows ``[windows, tokens]`` of token ids."""
+    return Workload(
+        calibration_windows=len(calibration),
+        evaluation_windows=len(evaluation),
+        seq_len=max(calibration.shape[1], evaluation.shape[1] if len(evaluation) else 0),
+        dtype=_name(skeleton.dtype),
+        device=skeleton.device.type,
+        method=recipe.method.name if recipe.method else None,
+        solver=recipe.solver.name if recipe.solver else None,
+        propagation=recipe.propagation,
+        looks_first=recipe.allocation == "owl",
+        corrects=recipe.correction > 0,
+    )
+
+
+def batches(windows: Tensor, setting: Setting) -> list[Tensor]:
+    """Split ``[windows, tokens]`` into the batches of the setting."""
+    if not len(windows):
+        return []
+    return list(torch.split(windows, max(1, setting.batch_tokens // windows.shape[1])))
+
+
+def _block(skeleton: Skeleton, recipe: Recipe, index: int) -> BlockShape:
+    prefix = f"{skeleton.block_name(index)}."
+    layers = recipe.layers(skeleton.block_name(index), skeleton.blocks[index])
+    return BlockShape(
+        _part(skeleton, lambda name: name.startswith(prefix)),
+        tuple(_layer(layers, place) for place in range(len(layers))),
+    )
+
+
+def _part(skeleton: Skeleton, wanted: Callable[[str], bool]) -> Part:
+    plain, joined = skeleton.weights.behind(wanted)
+    entries: Counter[str] = Counter()
+    largest = 0
+    for source in plain + joined:
+        stored = skeleton.checkpoint.tensors[source]
+        count = stored.size_bytes // stored.dtype.itemsize
+        entries[_name(stored.dtype)] += count
+        largest = max(largest, count)
+    return Part(entries, largest, skeleton.checkpoint.size_bytes(joined))
+
+
+def _layer(layers: Sequence[Linear], place: int) -> LayerShape:
+    """Return the shape of one of a block's layers.
+
+    Neighbours of one module with inputs of one width read the same tensor, but for the module's
+    last layer, which reads what the others made: so are attentions and gated MLPs built.
+    """
+    layer, around = layers[place], layers[max(0, place - 1) : place + 2]
+    outputs, inputs = layer.oriented(layer.weight).shape
+    module = [_parent(one) == _parent(layer) for one in around]
+    follows = place > 0 and module[0] and layers[place - 1].inputs == inputs
+    is_last = not (place + 1 < len(layers) and module[-1])
+    return LayerShape(outputs, inputs, shares=follows and not is_last)
+
+
+def _parent(layer: Linear) -> str:
+    return layer.name.rpartition(".")[0]
+
+
+def _name(dtype: object) -> str:
+    return str(dtype).removeprefix("torch.")
