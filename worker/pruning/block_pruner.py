@@ -16,6 +16,7 @@ from worker.pruning.parts import Part, is_unknown, parts
 from worker.pruning.patterns import Pattern
 from worker.pruning.recipe import Recipe
 from worker.pruning.report import LayerReport
+from worker.pruning.zeros import clear, count_zeros
 
 # From here on, what the forward has freed is worth returning before a layer is scored.
 _LARGE_BYTES = 4 << 20
@@ -72,11 +73,12 @@ class BlockPruner:
 
     def _mask(self, layer: Linear, part: Part, moments: Moments | None) -> None:
         """Zero what the score drops; the weights that stay keep their bits."""
-        drop = ~self._keep(layer, part, moments)
+        keep = self._keep(layer, part, moments)
         for weight in (self._stored[layer.weight_name], layer.weight):
             matrix = layer.oriented(weight)
-            # Filled, not multiplied: a product with a mask stores -0.0.
-            part.write(matrix, part.of(matrix).masked_fill_(drop.to(weight.device), 0.0))
+            rows = part.of(matrix)
+            clear(rows, keep.to(weight.device))
+            part.write(matrix, rows)
 
     def _keep(self, layer: Linear, part: Part, moments: Moments | None) -> Tensor:
         """Return which weights stay, ``[out, in]`` bool."""
@@ -130,7 +132,7 @@ class BlockPruner:
             name=layer.weight_name,
             expert=layer.expert,
             part=part.name,
-            zeros=stored.numel() - int(stored.count_nonzero()),
+            zeros=count_zeros(stored),
             weights=stored.numel(),
             tokens=moments.tokens,
             fallback=fallback,

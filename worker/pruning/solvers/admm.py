@@ -5,7 +5,7 @@ from torch import Tensor
 
 from worker.pruning.gram import Gram
 from worker.pruning.solvers.selection import Selection
-from worker.pruning.solvers.zeros import as_factor, zeroed
+from worker.pruning.zeros import as_factor, zeroed
 
 _STEPS = 20
 _SELECTING_STEPS = 15

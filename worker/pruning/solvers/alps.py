@@ -7,7 +7,7 @@ from worker.pruning.errors import SolverFailedError
 from worker.pruning.gram import Gram, Normalised
 from worker.pruning.solvers.penalty import Penalty
 from worker.pruning.solvers.selection import Selection
-from worker.pruning.solvers.zeros import as_factor, zeroed
+from worker.pruning.zeros import as_factor, zeroed
 
 _STEPS = 300
 _REVIEW_EVERY = 3  # steps between two looks at the support

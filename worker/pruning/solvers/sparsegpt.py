@@ -5,7 +5,7 @@ from torch import Tensor
 
 from worker.pruning.gram import Gram
 from worker.pruning.solvers.selection import Selection, group_width, share
-from worker.pruning.solvers.zeros import as_factor, zeroed
+from worker.pruning.zeros import as_factor, zeroed
 
 _BLOCK = 128  # columns whose weights compete, as published
 _LEAF = 16  # columns that are eliminated one by one before the others hear of it
