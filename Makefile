@@ -26,9 +26,10 @@ check: $(SETTLED)-dev ## Lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(SETTLED)-dev ## Measure time and memory; prints figures, changes nothing but benchmarks/results
+bench: $(SETTLED)-dev $(SETTLED)-demo ## Measure time, memory and quality; prints figures, changes nothing but benchmarks/results
 	$(BIN)/python -m pytest -m bench -s tests; status=$$?; [ $$status -eq 0 ] || [ $$status -eq 5 ]
 	$(BIN)/python -m benchmarks.memory $(ARGS)
+	$(BIN)/python -m benchmarks.quality
 
 dev: $(SETTLED)-dev ## Serve on http://127.0.0.1:8000 from this checkout
 	@$(BIN)/zpruner serve $(ARGS)

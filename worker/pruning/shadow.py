@@ -42,7 +42,7 @@ class Shadow:
         Args:
             moments: those of layer ``index``.
             index: the layer.
-            batch: the batch that arrived there; its layers have to come in order.
+            batch: the batch that arrived there; its layers come in the forward's order.
             inputs: ``[..., in]``, what it brought.
         """
         if not isinstance(moments, PairedMoments):
@@ -59,9 +59,9 @@ class Shadow:
 
     def _inputs(self, batch: int, index: int) -> Tensor | None:
         """Return what the dense stream brings to a layer, None where it passes it by."""
-        while (stop := self._stops[batch]) is not None and stop[0] < index:
+        while (stop := self._stops[batch]) is not None and stop[0] != index:
             self._go_on(batch)
-        return stop[1] if stop is not None and stop[0] == index else None
+        return None if stop is None else stop[1]
 
     def _go_on(self, batch: int) -> None:
         stop = self._runs[batch].switch()

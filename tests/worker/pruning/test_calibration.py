@@ -147,6 +147,33 @@ def test_each_layer_meets_what_the_dense_model_brings_to_it(
         torch.testing.assert_close(moved[batch], twin(dense[batch], batch % 2 == 0))
 
 
+class Backwards(nn.Module):
+    """Layers that the forward meets in another order than the module lists them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(4, 4, bias=False)
+        self.first = nn.Linear(4, 4, bias=False)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = self.last(self.first(inputs))
+        return output
+
+
+def test_layers_are_paired_in_the_order_of_the_forward() -> None:
+    torch.manual_seed(0)
+    block = Backwards().requires_grad_(False)
+    twin, halver = deepcopy(block), PairHalver()
+    pruned, dense = torch.randn(5, 4), torch.randn(5, 4)
+    shadow = Shadow(linears(twin), lambda _: twin(dense), 1)
+
+    prune_fused(linears(block), lambda _: block(pruned), 1, halver, PairedMoments, shadow)
+
+    after = [0.5 * twin.first(pruned), twin.first(dense)]
+    torch.testing.assert_close(halver.cross["first"], dense.T @ pruned / 5)
+    torch.testing.assert_close(halver.cross["last"], after[1].T @ after[0] / 5)
+
+
 def test_an_error_in_the_dense_stream_comes_out() -> None:
     block, batches = _setting()
 
