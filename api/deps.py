@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Path, Request
 
 from api.broker import Queue
 from api.examples import ARTIFACT_ID, JOB_ID
@@ -48,4 +48,3 @@ def _artifact_id(artifact_id: Annotated[str, Path(examples=[ARTIFACT_ID])]) -> s
 
 JobId = Annotated[str, Depends(_job_id)]
 ArtifactId = Annotated[str, Depends(_artifact_id)]
-Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]

@@ -12,6 +12,7 @@ JOB: dict[str, JsonValue] = {
     "id": JOB_ID,
     "name": None,
     "labels": {},
+    "parent_id": None,
     "status": "running",
     "phase": "pruning",
     "progress": {
@@ -39,6 +40,12 @@ JOB: dict[str, JsonValue] = {
         "archive": f"/v1/jobs/{JOB_ID}/archive",
     },
 }
+JOBS: dict[str, JsonValue] = {
+    "data": [JOB],
+    "next_cursor": "MjAyNi0wMS0wNVQwOTozMDowMCswMDowMCBqb2JfMDE5MjBjM2I1ZjdhN2MzZThhNGQ",
+    "has_more": True,
+    "facets": {"status": {"running": 1, "succeeded": 41}, "method": {"wanda": 2, "zpruner": 40}},
+}
 EVENT: dict[str, JsonValue] = {
     "seq": 3,
     "at": "2026-01-05T09:30:09Z",
@@ -60,5 +67,11 @@ ARTIFACT: dict[str, JsonValue] = {
     "url": f"/v1/artifacts/{ARTIFACT_ID}/content",
 }
 
-EXAMPLES = {"JobRequest": SPEC, "JobRead": JOB, "EventRead": EVENT, "ArtifactRead": ARTIFACT}
+EXAMPLES = {
+    "JobRequest": SPEC,
+    "JobRead": JOB,
+    "JobPage": JOBS,
+    "EventRead": EVENT,
+    "ArtifactRead": ARTIFACT,
+}
 """By the name of the schema that each is an example of."""

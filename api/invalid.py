@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from pydantic import BaseModel
+
+from api.queries import JobQuery
 from api.schemas import JobRequest
 from db.problem import FieldProblem
 
@@ -16,6 +19,11 @@ REMEDIES = {
     "greater_than_equal": "Use a value of at least {ge}.",
     "finite_number": "Use a finite number.",
     "enum": "Use {expected}.",
+    "literal_error": "Use {expected}.",
+    "cursor": "Take it from next_cursor or the Link header of an earlier answer.",
+    "timezone_aware": "Add the time zone, as in 2026-01-05T09:30:00Z.",
+    "datetime_from_date_parsing": "Write it as 2026-01-05T09:30:00Z.",
+    "datetime_parsing": "Write it as 2026-01-05T09:30:00Z.",
     "allocation": "Use a name, or a list like [0.45, 0.5, 0.55] with an entry for each block.",
     "string_too_long": "Use at most {max_length} characters.",
     "string_too_short": "Use at least {min_length} characters.",
@@ -52,32 +60,33 @@ def described(error: Mapping[str, Any]) -> Refused:
     """Put one of pydantic's errors into words."""
     place, *path = (_printable(str(part)) for part in error["loc"])
     name = ".".join(path) or place
-    reason, remedy = _reason(error, name), _remedy(error, name)
+    reason, remedy = _reason(error, place), _remedy(error, place, name)
     pointer = "/".join(["" if place == "body" else place, *path])
     detail = f"{name}{_value(error)}: {reason}. {remedy}"
     return Refused(FieldProblem(pointer=pointer, code=error["type"], detail=detail), remedy)
 
 
-def _reason(error: Mapping[str, Any], name: str) -> str:
+def _reason(error: Mapping[str, Any], place: str) -> str:
     if error["type"] == "extra_forbidden":
-        return "is no field of this request"
+        return "is no parameter of this list" if place == "query" else "is no field of this request"
     if error["type"] == "missing":
         return "is required"
     return str(error["msg"]).rstrip(".")
 
 
-def _remedy(error: Mapping[str, Any], name: str) -> str:
+def _remedy(error: Mapping[str, Any], place: str, name: str) -> str:
     if error["type"] == "extra_forbidden":
-        return _instead(name)
+        return _instead(place, name)
     remedy = REMEDIES.get(error["type"], "/docs shows what is expected.")
     return remedy.format_map(error.get("ctx", {}))
 
 
-def _instead(name: str) -> str:
-    fields = list(JobRequest.model_fields)
-    if close := get_close_matches(name, fields, n=1):
+def _instead(place: str, name: str) -> str:
+    known: type[BaseModel] = JobQuery if place == "query" else JobRequest
+    names = list(known.model_fields)
+    if close := get_close_matches(name, names, n=1):
         return f"Did you mean {close[0]}?"
-    return f"Remove it; the fields are {', '.join(fields)}."
+    return f"Remove it; there are {', '.join(names)}."
 
 
 def _value(error: Mapping[str, Any]) -> str:

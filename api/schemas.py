@@ -5,6 +5,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from db import listing
 from db.models import Artifact, BlockReport, Job, JobEvent
 from db.problem import Problem
 from db.spec import PruneSpec
@@ -87,6 +88,7 @@ class JobRead(BaseModel):
     id: str
     name: str | None
     labels: dict[str, Any]
+    parent_id: str | None = Field(description="The job that this one is a rerun of.")
     status: JobState
     phase: Phase | None
     progress: Progress
@@ -187,6 +189,24 @@ class Page(BaseModel, Generic[Item]):
     data: list[Item]
     next_cursor: str | None = None
     has_more: bool = False
+
+
+class Facets(BaseModel):
+    """How many jobs there are of each kind; a kind without jobs is left out."""
+
+    status: dict[JobState, int]
+    method: dict[str, int]
+
+    @classmethod
+    def of(cls, facets: listing.Facets) -> Self:
+        """Return the face of what was counted."""
+        return cls(status=facets.status, method=facets.method)
+
+
+class JobPage(Page[JobRead]):
+    """Part of a list of jobs."""
+
+    facets: Facets | None = Field(default=None, description="With `include=facets` only.")
 
 
 class Health(BaseModel):

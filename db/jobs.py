@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import case, null, select, true
+from sqlalchemy import case, null, true
 
 from db.artifacts import ArtifactRepository
 from db.clock import now
 from db.errors import IllegalTransitionError, StaleVersionError
 from db.events import EventRepository
 from db.leases import LeaseRepository
+from db.listing import ListRepository
 from db.models import Document, Job
+from db.search import found_by
 from db.spec import PruneSpec
 from db.states import JobState
 from db.transitions import choose, entering, leading_to
@@ -25,7 +27,9 @@ CANCELLED = {
 """What a cancel makes of a job: at once where no worker holds it, else when that one obeys."""
 
 
-class JobRepository(LeaseRepository, UpkeepRepository, EventRepository, ArtifactRepository):
+class JobRepository(
+    ListRepository, LeaseRepository, UpkeepRepository, EventRepository, ArtifactRepository
+):
     """Jobs in one session, which this never commits."""
 
     def add(
@@ -37,22 +41,17 @@ class JobRepository(LeaseRepository, UpkeepRepository, EventRepository, Artifact
         warnings: Sequence[str] = (),
     ) -> Job:
         """Insert a queued job with its first event; until it is marked pushed, it is the outbox."""
-        job = Job(spec=spec, name=name, labels=labels or {}, warnings=list(warnings))
+        job = Job(
+            spec=spec,
+            name=name,
+            labels=labels or {},
+            warnings=list(warnings),
+            **found_by(spec, name),
+        )
         self._session.add(job)
         self._session.flush()
         self._record(job, "status")
         return job
-
-    def page(
-        self, *, status: JobState | None = None, limit: int = 50, after: str | None = None
-    ) -> list[Job]:
-        """Return jobs, newest first, that come after the job ``after`` in that order."""
-        query = select(Job).order_by(Job.id.desc()).limit(limit)
-        if status is not None:
-            query = query.where(Job.status == status)
-        if after is not None:
-            query = query.where(Job.id < after)
-        return list(self._session.scalars(query))
 
     def move(self, job_id: str, wanted: JobState, **fields: Any) -> Job:
         """Change state in one statement, so that of two racing callers one wins.

@@ -13,8 +13,10 @@ from sqlalchemy import (
     Index,
     MetaData,
     String,
+    Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -30,6 +32,12 @@ SEARCHED = JSON().with_variant(JSONB(), "postgresql")
 STATE = Enum(JobState, native_enum=False, length=16)
 PHASE = Enum(Phase, native_enum=False, length=16)
 ID = String(40)
+FOUND_BY = ("method", "model_key", "search")
+"""What a list finds a job by besides time and status: copies, made by `db.search`."""
+
+
+# A column that is added to a table with rows needs a default.
+NO_TEXT = text("''")
 
 
 class SpecType(TypeDecorator[PruneSpec]):
@@ -70,12 +78,21 @@ class Job(Base):
     """One request to prune one model: the only truth about it."""
 
     __tablename__ = "jobs"
-    __table_args__ = (Index(None, "status", "id"),)
+    # Each holds all that a list is filtered and sorted by, so that only one page's rows are read.
+    __table_args__ = (
+        Index("ix_jobs_listed", "created_at", "id", "status", *FOUND_BY),
+        Index("ix_jobs_of_a_status", "status", "created_at", "id", *FOUND_BY),
+        Index("ix_jobs_status_method", "status", "method"),
+    )
 
     id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("job"))
     spec: Mapped[PruneSpec] = mapped_column(SpecType)
     name: Mapped[str | None] = mapped_column(String(200))
     labels: Mapped[Document] = mapped_column(SEARCHED, default=dict)
+    parent_id: Mapped[str | None] = mapped_column(ID, index=True)
+    method: Mapped[str] = mapped_column(String(32), server_default=NO_TEXT)
+    model_key: Mapped[str] = mapped_column(String(256), server_default=NO_TEXT)
+    search: Mapped[str] = mapped_column(Text, server_default=NO_TEXT)
     status: Mapped[JobState] = mapped_column(default=JobState.queued)
     phase: Mapped[Phase | None]
     progress: Mapped[float] = mapped_column(Double, default=0.0)

@@ -26,7 +26,9 @@ class UpkeepRepository(JobRows):
         """
         forgotten = or_(Job.pushed_at.is_(None), Job.pushed_at < now(-PUSH_AGAIN_AFTER))
         query = select(Job.id).where(Job.status == JobState.queued, forgotten)
-        query = query.order_by(Job.id).limit(limit).with_for_update(skip_locked=True)
+        query = (
+            query.order_by(Job.created_at, Job.id).limit(limit).with_for_update(skip_locked=True)
+        )
         return list(self._session.scalars(query))
 
     def mark_pushed(self, ids: Sequence[str]) -> None:

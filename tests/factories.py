@@ -18,10 +18,12 @@ def make_spec(**overrides: Any) -> PruneSpec:
     return PruneSpec.model_validate(fields | overrides)
 
 
-def make_job(sessions: Sessions, **overrides: Any) -> Job:
+def make_job(
+    sessions: Sessions, spec: PruneSpec | None = None, name: str | None = None, **overrides: Any
+) -> Job:
     """Insert a job; the overrides are fields of its row, whatever the state table says."""
     with sessions.begin() as session:
-        job = JobRepository(session).add(make_spec())
+        job = JobRepository(session).add(spec or make_spec(), name=name)
         for field, value in overrides.items():
             setattr(job, field, value)
     return job

@@ -10,11 +10,11 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from zpruner.client import Client
-from zpruner.models import Job
-from zpruner.screen import following, summary
+from zpruner.filters import Filters
+from zpruner.models import Facets, Job
+from zpruner.screen import following, jobs_table, summary
 from zpruner.transport import ProblemError, ServiceError
 
 OK, JOB_FAILED, USAGE, CANCELLED, EXPIRED = 0, 1, 2, 4, 5
@@ -89,20 +89,31 @@ def wait_for(
 
 
 @app.command(name="ls")
-def list_jobs(status: str | None = None, limit: int = 20, as_json: JsonOption = False) -> None:
+def list_jobs(
+    status: Annotated[list[str] | None, typer.Option(help="One or more of these.")] = None,
+    model: str | None = None,
+    method: str | None = None,
+    created_after: Annotated[str | None, typer.Option(help="Such as 2026-01-05T09:30:00Z.")] = None,
+    created_before: str | None = None,
+    parent: Annotated[str | None, typer.Option(help="Reruns of this job.")] = None,
+    q: Annotated[str | None, typer.Option("--search", "-q", help="Part of a name.")] = None,
+    limit: int = 20,
+    oldest: Annotated[bool, typer.Option("--oldest", help="Oldest first.")] = False,
+    facets: Annotated[bool, typer.Option("--facets", help="Count instead of listing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """List jobs, newest first."""
+    filters: Filters = {"status": status, "model": model, "method": method, "parent": parent}
+    filters |= {"created_after": created_after, "created_before": created_before, "q": q}
     with _service() as client:
-        jobs = client.jobs.list(status=status, limit=limit)
+        if facets:
+            _say_facets(client.jobs.facets(**filters), as_json)
+            return
+        jobs = client.jobs.list(limit=limit, sort="created" if oldest else "-created", **filters)
     if as_json:
         _print_json([job.model_dump(mode="json") for job in jobs])
-        return
-    table = Table("id", "status", "progress", "model", "sparsity", "created", box=None)
-    for job in jobs:
-        what = str(job.spec.get("model")), str(job.spec.get("sparsity"))
-        table.add_row(
-            job.id, job.status, f"{job.progress.fraction:.0%}", *what, f"{job.created_at:%F %T}"
-        )
-    Console(soft_wrap=True).print(table)
+    else:
+        Console(soft_wrap=True).print(jobs_table(jobs))
 
 
 @app.command()
@@ -198,6 +209,15 @@ def _say(job: Job, as_json: bool, text: Callable[[], str]) -> None:
         _print_json(job.model_dump(mode="json"))
     else:
         typer.echo(text())
+
+
+def _say_facets(facets: Facets, as_json: bool) -> None:
+    if as_json:
+        _print_json(facets.model_dump(mode="json"))
+        return
+    for kind, counts in facets:
+        for name, count in counts.items():
+            typer.echo(f"{kind} {name} {count}")
 
 
 def _print_json(value: Any) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack
 
 import httpx
 
 from zpruner.download import download
-from zpruner.models import Artifact, Event, Job
+from zpruner.filters import Filters, Sort, params_of
+from zpruner.models import Artifact, Event, Facets, Job
 from zpruner.transport import ProblemError, ServiceError, Transport
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -62,11 +63,18 @@ class Jobs:
         """Return the job as it is now."""
         return Job.model_validate(self._transport.get(f"/v1/jobs/{job_id}"))
 
-    def list(self, *, status: str | None = None, limit: int = 50) -> Sequence[Job]:
+    def list(
+        self, *, limit: int = 50, sort: Sort = "-created", **filters: Unpack[Filters]
+    ) -> Sequence[Job]:
         """Return at most ``limit`` jobs, newest first."""
-        params = {"limit": min(limit, 100)} | ({"status": status} if status else {})
+        params = {"limit": min(limit, 100), "sort": sort} | params_of(filters)
         rows = self._transport.pages("/v1/jobs", params)
         return [Job.model_validate(row) for row in islice(rows, limit)]
+
+    def facets(self, **filters: Unpack[Filters]) -> Facets:
+        """Return how many jobs there are by status and by method."""
+        params = {"limit": 1, "include": "facets"} | params_of(filters)
+        return Facets.model_validate(self._transport.get("/v1/jobs", params)["facets"])
 
     def cancel(self, job_id: str) -> Job:
         """Cancel the job; asking twice changes nothing."""

@@ -57,6 +57,7 @@ class Job(Answer):
     id: str
     name: str | None = None
     labels: dict[str, Any] = {}
+    parent_id: str | None = None
     status: str
     phase: str | None = None
     progress: Progress = Progress()
@@ -74,6 +75,13 @@ class Job(Answer):
     def is_final(self) -> bool:
         """Whether the job has ended."""
         return self.status in FINAL
+
+
+class Facets(Answer):
+    """How many jobs there are of each kind."""
+
+    status: dict[str, int] = {}
+    method: dict[str, int] = {}
 
 
 class Artifact(Answer):

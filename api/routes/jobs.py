@@ -3,18 +3,17 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import StringConstraints
 
-from api.deps import JobId, Limit, ServiceDep
+from api.cursors import cursor_of
+from api.deps import JobId, ServiceDep
 from api.links import next_page
 from api.preconditions import etag_of, is_known, require_match, wanted_version
-from api.schemas import JobRead, JobRequest, Page
+from api.queries import JobQuery
+from api.schemas import Facets, JobPage, JobRead, JobRequest
 from db.jobs import JobRepository
-from db.states import JobState
+from db.listing import Place
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-
-Cursor = Annotated[str, StringConstraints(pattern=r"^job_[0-9a-f]{32}$")]
 
 
 @router.post("", status_code=201)
@@ -35,21 +34,28 @@ def submit_job(body: JobRequest, service: ServiceDep, response: Response) -> Job
 
 @router.get("")
 def list_jobs(
-    service: ServiceDep,
-    response: Response,
-    status: JobState | None = None,
-    limit: Limit = 50,
-    cursor: Annotated[Cursor | None, Query(description="A ``next_cursor``.")] = None,
-) -> Page[JobRead]:
-    """List jobs, newest first."""
+    service: ServiceDep, response: Response, query: Annotated[JobQuery, Query()]
+) -> JobPage:
+    """List jobs, newest first; every filter narrows the list."""
+    wanted, facets = query.wanted(), None
     with service.sessions() as session:
-        jobs = JobRepository(session).page(status=status, limit=limit + 1, after=cursor)
-    data, has_more = [JobRead.of(job) for job in jobs[:limit]], len(jobs) > limit
-    next_cursor = data[-1].id if has_more else None
-    if next_cursor is not None:
-        query = {"status": status, "limit": limit, "cursor": next_cursor}
-        response.headers["link"] = next_page("/v1/jobs", query)
-    return Page(data=data, next_cursor=next_cursor, has_more=has_more)
+        jobs = JobRepository(session)
+        found = jobs.page(
+            wanted,
+            limit=query.limit + 1,
+            after=query.after(),
+            oldest_first=query.sort == "created",
+        )
+        if query.include == "facets":
+            facets = Facets.of(jobs.facets(wanted))
+    page, next_cursor = found[: query.limit], None
+    if len(found) > query.limit:
+        next_cursor = cursor_of(Place(page[-1].created_at, page[-1].id))
+        response.headers["link"] = next_page("/v1/jobs", query.link(next_cursor))
+    data = [JobRead.of(job) for job in page]
+    return JobPage(
+        data=data, next_cursor=next_cursor, has_more=next_cursor is not None, facets=facets
+    )
 
 
 @router.get("/{job_id}", responses={304: {"description": "The caller has this version."}})

@@ -186,38 +186,6 @@ def test_a_cancel_of_a_job_that_has_changed_since_is_412_and_does_nothing(
     assert fresh.json()["status"] == "cancelling"
 
 
-def test_pages_follow_their_link_and_hold_every_job_once_newest_first(
-    client: TestClient, sessions: Sessions
-) -> None:
-    made = [make_job(sessions).id for _ in range(5)]
-    seen, path = [], "/v1/jobs?limit=2&status=queued"
-    while path:
-        response = client.get(path)
-        page = response.json()
-        assert page["has_more"] is ("link" in response.headers)
-        assert page["has_more"] is (page["next_cursor"] is not None)
-        seen += [job["id"] for job in page["data"]]
-        link = response.headers.get("link", "")
-        assert not link or link.endswith('; rel="next"')
-        path = link[1:].partition(">")[0]
-    assert seen == made[::-1]
-
-
-def test_a_list_of_one_status_holds_no_other(client: TestClient, sessions: Sessions) -> None:
-    make_job(sessions)
-    failed = make_job(sessions, status=JobState.failed)
-    (job,) = client.get("/v1/jobs?status=failed").json()["data"]
-    assert job["id"] == failed.id
-
-
-def test_wrong_list_parameters_are_refused_by_name(client: TestClient) -> None:
-    for query in ("limit=0", "limit=201", "limit=x", "cursor=1", "status=unheard"):
-        response = client.get(f"/v1/jobs?{query}")
-        assert response.status_code == 422
-        (field,) = response.json()["errors"]
-        assert field["pointer"] == f"query/{query.partition('=')[0]}"
-
-
 def test_a_job_that_is_not_there_is_404_on_every_path(client: TestClient) -> None:
     for job_id in (UNKNOWN, "job_1", "%00", "..%2f", "x" * 500):
         for path in ("", "/events", "/blocks", "/artifacts", "/archive"):

@@ -38,24 +38,6 @@ def test_ids_sort_by_time(sessions: Sessions) -> None:
     assert all(one.startswith("job_") and len(one) == 36 for one in ids)
 
 
-def test_pages_run_from_the_newest_to_the_oldest(sessions: Sessions) -> None:
-    ids = [make_job(sessions).id for _ in range(5)]
-    with sessions() as session:
-        jobs = JobRepository(session)
-        first = [job.id for job in jobs.page(limit=3)]
-        rest = [job.id for job in jobs.page(limit=3, after=first[-1])]
-    assert first + rest == ids[::-1]
-
-
-def test_a_page_holds_only_the_state_that_was_asked_for(sessions: Sessions) -> None:
-    make_job(sessions)
-    failed = make_job(sessions, status=JobState.failed)
-    with sessions() as session:
-        assert [job.id for job in JobRepository(session).page(status=JobState.failed)] == [
-            failed.id
-        ]
-
-
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_json_does_not_know_is_never_stored(value: float, sessions: Sessions) -> None:
     job = make_job(sessions, status=JobState.running, attempt=1)

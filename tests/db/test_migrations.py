@@ -2,10 +2,13 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 
 from alembic import command
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 
+from db.jobs import JobRepository
+from db.listing import JobFilter
 from db.models import Base
-from db.session import migrate, migration_config
+from db.session import migrate, migration_config, open_sessions
+from tests.factories import make_spec
 
 
 def test_the_migrations_make_the_tables_that_the_models_describe(database_url: str) -> None:
@@ -31,3 +34,36 @@ def test_processes_that_start_together_migrate_once(new_database_url: str) -> No
     engine = create_engine(new_database_url)
     assert set(inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables}
     engine.dispose()
+
+
+def test_a_job_from_before_lists_had_filters_is_found_by_them(new_database_url: str) -> None:
+    engine = create_engine(new_database_url)
+    spec = make_spec(model="Org/Model", method="wanda")
+    with engine.begin() as connection:
+        command.upgrade(migration_config(connection), "0001")
+        connection.execute(text(OLD_JOB), {"spec": spec.model_dump_json()})
+        connection.execute(text(OLD_EVENT))
+    engine.dispose()
+
+    migrate(new_database_url)
+
+    sessions = open_sessions(new_database_url)
+    with sessions() as session:
+        jobs = JobRepository(session)
+        for wanted in (JobFilter(model="Org/Model"), JobFilter(text="ORG/"), JobFilter(text="olD")):
+            (job,) = jobs.page(wanted)
+            assert (job.id, job.method, job.spec) == ("job_1", "wanda", spec)
+        assert len(jobs.events("job_1")) == 1
+    sessions.kw["bind"].dispose()
+
+
+OLD_JOB = """
+INSERT INTO jobs (id, spec, name, labels, status, progress, attempt, crashes,
+                  created_at, updated_at, warnings, version)
+VALUES ('job_1', :spec, 'Old one', '{}', 'queued', 0, 0, 0,
+        '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000', '[]', 1)
+"""
+OLD_EVENT = """
+INSERT INTO job_events (job_id, seq, at, kind, status, attempt, data)
+VALUES ('job_1', 1, '2026-01-01 00:00:00.000000', 'status', 'queued', 0, '{}')
+"""

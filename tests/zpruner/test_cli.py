@@ -68,10 +68,30 @@ def test_a_failed_job_shows_what_to_change(service: Service) -> None:
 
 def test_ls_lists_jobs_as_a_table_and_as_json(service: Service) -> None:
     rows = {"data": [job(spec={"model": "org/model", "sparsity": 0.5})], "has_more": False}
-    service.prepare("/v1/jobs?limit=20", Answer(200, rows))
+    service.prepare("/v1/jobs?limit=20&sort=-created", Answer(200, rows))
 
     assert "org/model" in run(service, "ls").stdout
     assert json.loads(run(service, "ls", "--json").stdout)[0]["id"] == "job_1"
+
+
+def test_ls_narrows_the_list(service: Service) -> None:
+    query = "limit=5&sort=created&status=failed&status=expired&parent=job_0&q=org"
+    service.prepare(f"/v1/jobs?{query}", Answer(200, {"data": [job()], "has_more": False}))
+    words = ["--status", "failed", "--status", "expired", "--parent", "job_0", "-q", "org"]
+
+    result = run(service, "ls", *words, "--oldest", "--limit", "5", "--json")
+
+    assert [one["id"] for one in json.loads(result.stdout)] == ["job_1"]
+
+
+def test_ls_counts_by_status_and_method(service: Service) -> None:
+    facets = {"status": {"failed": 2, "queued": 1}, "method": {"wanda": 3}}
+    body = {"data": [job()], "facets": facets}
+    service.prepare("/v1/jobs?limit=1&include=facets", Answer(200, body))
+
+    counted = run(service, "ls", "--facets").stdout
+    assert counted.splitlines() == ["status failed 2", "status queued 1", "method wanda 3"]
+    assert json.loads(run(service, "ls", "--facets", "--json").stdout) == facets
 
 
 def test_the_command_line_needs_no_part_of_the_service() -> None:

@@ -1,5 +1,6 @@
 """The client against a small real service."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -67,10 +68,36 @@ def test_a_service_that_is_not_there_is_named(client: Client) -> None:
 def test_a_list_follows_the_links_to_its_next_pages(service: Service, client: Client) -> None:
     body = {"data": [job()], "next_cursor": "c", "has_more": True}
     following = {"Link": '</v1/jobs?limit=3&after=c>; rel="next"'}
-    service.prepare("/v1/jobs?limit=3", Answer(200, body, headers=following))
+    service.prepare("/v1/jobs?limit=3&sort=-created", Answer(200, body, headers=following))
     service.prepare("/v1/jobs?limit=3&after=c", page(job("failed")))
 
     assert [job.status for job in client.jobs.list(limit=3)] == ["running", "failed"]
+
+
+def test_a_list_is_narrowed_by_what_is_given_and_by_nothing_else(
+    service: Service, client: Client
+) -> None:
+    query = "limit=50&sort=created&status=failed&status=expired&q=a%2Fb"
+    moment = "created_after=2026-01-05T09%3A30%3A00%2B00%3A00"
+    service.prepare(f"/v1/jobs?{query}&{moment}", page(job("failed")))
+
+    jobs = client.jobs.list(
+        sort="created",
+        status=["failed", "expired"],
+        model=None,
+        q="a/b",
+        created_after=datetime(2026, 1, 5, 9, 30, tzinfo=UTC),
+    )
+
+    assert [job.status for job in jobs] == ["failed"]
+
+
+def test_facets_say_how_many_jobs_there_are(service: Service, client: Client) -> None:
+    facets = {"status": {"failed": 2}, "method": {"wanda": 2}, "later": {}}
+    body = {"data": [job()], "facets": facets}
+    service.prepare("/v1/jobs?limit=1&include=facets&method=wanda", Answer(200, body))
+
+    assert client.jobs.facets(method="wanda").status == {"failed": 2}
 
 
 def test_a_download_that_broke_off_is_resumed_where_it_broke(

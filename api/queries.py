@@ -1,0 +1,80 @@
+"""What a list of jobs can be asked for; a parameter that does not exist is refused."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from api.cursors import NotACursorError, place_of
+from db.listing import JobFilter, Place
+from db.spec import MethodName
+from db.states import JobState
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00]*$")]
+# Bounds that every zone and every database can express.
+Moment = Annotated[
+    AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC))
+]
+
+
+def _check_cursor(cursor: str) -> str:
+    try:
+        place_of(cursor)
+    except NotACursorError:
+        raise PydanticCustomError("cursor", "Input should be a next_cursor of this list") from None
+    return cursor
+
+
+Cursor = Annotated[str, StringConstraints(max_length=200), AfterValidator(_check_cursor)]
+
+
+class JobQuery(BaseModel):
+    """The parameters of a list of jobs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: list[JobState] = Field(default=[], max_length=32, description="Any of these.")
+    model: Text | None = Field(default=None, description="Exactly this model.")
+    method: MethodName | None = None
+    created_after: Moment | None = Field(default=None, description="Later than this moment.")
+    created_before: Moment | None = Field(default=None, description="Earlier than this moment.")
+    parent: str | None = Field(
+        default=None,
+        pattern="^job_[0-9a-f]{32}$",
+        description="Made by a rerun of this job.",
+    )
+    q: Text | None = Field(
+        default=None, description="Part of the job's name or of its model, in any case."
+    )
+    sort: Literal["created", "-created"] = Field(
+        default="-created", description="Oldest first, or newest first."
+    )
+    limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
+    cursor: Cursor | None = Field(default=None, description="A `next_cursor`.")
+    include: Literal["facets"] | None = Field(
+        default=None,
+        description="`facets`: also count all jobs by status and method, each as if it were not "
+        "filtered itself.",
+    )
+
+    def wanted(self) -> JobFilter:
+        """Return which jobs are asked for."""
+        return JobFilter(
+            statuses=tuple(dict.fromkeys(self.status)),
+            method=self.method,
+            model=self.model,
+            parent_id=self.parent,
+            text=self.q,
+            created_after=self.created_after,
+            created_before=self.created_before,
+        )
+
+    def after(self) -> Place | None:
+        """Return where the page begins."""
+        return None if self.cursor is None else place_of(self.cursor)
+
+    def link(self, cursor: str) -> dict[str, Any]:
+        """Return the parameters that ask for the next page."""
+        given = self.model_dump(mode="json", exclude_unset=True)
+        return given | {"limit": self.limit, "cursor": cursor}

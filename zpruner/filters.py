@@ -1,0 +1,28 @@
+"""What a list of jobs can be narrowed to."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal, TypedDict
+
+Sort = Literal["created", "-created"]
+
+
+class Filters(TypedDict, total=False):
+    """The filters of a list; what is left out or None restricts nothing."""
+
+    status: str | Sequence[str] | None
+    model: str | None
+    method: str | None
+    created_after: datetime | str | None
+    created_before: datetime | str | None
+    parent: str | None
+    q: str | None
+
+
+def params_of(filters: Filters) -> dict[str, Any]:
+    """Return the filters as parameters of a request; a moment must know its zone."""
+    return {name: _written(value) for name, value in filters.items() if value is not None}
+
+
+def _written(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
