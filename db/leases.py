@@ -89,6 +89,14 @@ class LeaseRepository(JobRows):
         self._session.merge(report)
         self._session.flush()
 
+    def resumed(self, job_id: str, attempt: int, block: int) -> None:
+        """Note that the blocks before ``block`` are the finished work of an earlier attempt.
+
+        Raises:
+            LeaseLostError: another attempt holds the job, or it is over.
+        """
+        self._record(self._held(job_id, attempt), "resumed", {"resumed_from_block": block})
+
     def succeed(
         self, job_id: str, attempt: int, result: Document, artifacts: Sequence[NewArtifact]
     ) -> Job:

@@ -41,11 +41,33 @@ class ArtifactStore:
         self._root = root
 
     def stage(self, job_id: str, attempt: int) -> Path:
-        """Return a new empty folder on the store's file system."""
+        """Return the attempt's own folder, with what an earlier one left to go on from.
+
+        The earlier folder is renamed, so whatever its worker still tries to do there fails. One
+        without working files (see `seal`) is of no use; the new folder then is empty.
+        """
         self.discard(job_id, attempt)
         staged = self._staged(job_id, attempt)
-        staged.mkdir(parents=True)
+        staged.parent.mkdir(parents=True, exist_ok=True)
+        earlier = [path for path in staged.parent.iterdir() if int(path.name) < attempt]
+        if usable := [path for path in earlier if _hidden(path)]:
+            max(usable, key=lambda path: int(path.name)).rename(staged)
+        else:
+            staged.mkdir()
         return staged
+
+    def staged_jobs(self) -> list[str]:
+        """Return the jobs that have something staged."""
+        folder = self._root / "staging"
+        return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+
+    def discard_job(self, job_id: str) -> None:
+        """Delete what any attempt of a job staged; only for one that has ended."""
+        shutil.rmtree(self._root / "staging" / job_id)
+
+    def retract(self, job_id: str, attempt: int) -> None:
+        """Delete what an attempt published but could not call its own any more."""
+        _delete(self._published(job_id, attempt))
 
     def publish(self, staged: Path, job_id: str) -> list[NewArtifact]:
         """Make a staged folder durable and put it in place in one step.
@@ -81,7 +103,7 @@ class ArtifactStore:
     def withdraw(self, job_id: str, attempt: int) -> None:
         """Delete what an attempt staged or published; only for one that did not succeed."""
         self.discard(job_id, attempt)
-        _delete(self._published(job_id, attempt))
+        self.retract(job_id, attempt)
 
     def keep_only(self, job_id: str, attempt: int) -> None:
         """Delete what the job's other attempts left, once ``attempt`` has succeeded."""

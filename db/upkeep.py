@@ -1,6 +1,6 @@
 """What the janitor does: push what no worker has heard of, take back what a lost worker held."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from sqlalchemy import case, or_, select, update
@@ -10,7 +10,7 @@ from db.leases import MAX_CRASHES, lost
 from db.models import Job
 from db.problem import Problem
 from db.rows import JobRows
-from db.states import HELD, JobState
+from db.states import FINAL, HELD, JobState
 from db.transitions import entering, releasing
 
 PUSH_AGAIN_AFTER = timedelta(seconds=30)
@@ -39,6 +39,12 @@ class UpkeepRepository(JobRows):
             .values(pushed_at=now())
             .execution_options(synchronize_session=False)
         )
+
+    def ended(self, ids: Iterable[str]) -> set[str]:
+        """Return which of these jobs are over, or gone."""
+        wanted = set(ids)
+        alive = select(Job.id).where(Job.id.in_(wanted), Job.status.not_in(FINAL))
+        return wanted - set(self._session.scalars(alive))
 
     def release_expired(self) -> list[Job]:
         """Take back every job whose lease ran out, and return those jobs.

@@ -72,16 +72,20 @@ class Attempt:
 
         return self._persist(write)
 
+    def resumed(self, block: int) -> None:
+        """Say that blocks before ``block`` are an earlier attempt's work."""
+        self._persist(lambda jobs: jobs.resumed(self.job_id, self.number, block))
+
     def succeed(self, result: dict[str, Any], artifacts: Sequence[NewArtifact]) -> None:
         """End the job with its metrics and files."""
         self._persist(lambda jobs: jobs.succeed(self.job_id, self.number, result, artifacts))
 
-    def succeeded(self) -> bool:
-        """Whether the job ended well, by this attempt."""
+    def outcome(self) -> JobState | None:
+        """Return where this attempt has brought the job; None says that another one has it."""
         try:
-            return self.status() is JobState.succeeded
+            return self.status()
         except LeaseLostError:
-            return False
+            return None
 
     def fail(self, problem: Problem) -> None:
         """End the job with what went wrong."""

@@ -2,11 +2,9 @@
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -26,6 +24,7 @@ from db.spec import (
 )
 from db.store import seal
 from worker.forecast import forecast
+from worker.partial import partial
 from worker.prune import Outcome, Step, prune
 from worker.pruning.errors import PruningError
 
@@ -121,14 +120,7 @@ def command(
 
 def _prune_into(spec: PruneSpec, out: Path, device: str, budget_bytes: int | None) -> Outcome:
     """Prune beside ``out`` and rename at the end: what is half done is never found there."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise SpecRefusedError(
-            "out", str(out), "out_exists", "it exists and is not empty", "Name a new folder."
-        )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
-        staged = Path(scratch) / "model"
-        staged.mkdir()
+    with partial(out) as staged:
         steps = prune(
             spec,
             staged,
@@ -139,7 +131,6 @@ def _prune_into(spec: PruneSpec, out: Path, device: str, budget_bytes: int | Non
         )
         outcome = _follow(steps)
         seal(staged)
-        os.replace(staged, out)
     return outcome
 
 
@@ -155,6 +146,9 @@ def _follow(steps: Generator[Step, None, Outcome]) -> Outcome:
                 progress.update(task, completed=1.0, description="done")
                 outcome: Outcome = end.value
                 return outcome
+            if step.resumed_from_block is not None:
+                done = step.resumed_from_block
+                progress.console.print(f"going on after block {done} of an earlier run")
             progress.update(task, completed=step.fraction, description=_words(step))
 
 

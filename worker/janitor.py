@@ -31,8 +31,11 @@ def reap(sessions: Sessions, store: ArtifactStore) -> int:
     """Take back every job whose worker fell silent, and return how many there were."""
     with sessions.begin() as session:
         released = JobRepository(session).release_expired()
+        ended = JobRepository(session).ended(store.staged_jobs())
     for job in released:
         clear(store, job)
+    for job_id in ended:
+        store.discard_job(job_id)
     return len(released)
 
 
@@ -45,6 +48,11 @@ def release(sessions: Sessions, store: ArtifactStore, job_id: str, worker: str) 
 
 
 def clear(store: ArtifactStore, job: Job) -> None:
-    """Delete what the lost attempt left; the row no longer lets it succeed."""
+    """Delete what the lost attempt published; the row no longer lets it succeed.
+
+    What it staged stays as long as another attempt may go on from there.
+    """
     log.warning("job %s lost its worker in attempt %d: now %s", job.id, job.attempt, job.status)
-    store.withdraw(job.id, job.attempt)
+    store.retract(job.id, job.attempt)
+    if job.status.is_final:
+        store.discard(job.id, job.attempt)

@@ -48,12 +48,14 @@ class Step:
         fraction: share of all the work that is done.
         block: index, total and name of the block just finished.
         report: what was measured on that block, ready for JSON.
+        resumed_from_block: where an earlier run did the first blocks, how many; said once.
     """
 
     phase: str
     fraction: float
     block: tuple[int, int, str] | None = None
     report: dict[str, Any] | None = None
+    resumed_from_block: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def prune(
 
     Args:
         spec: what to do.
-        out: an existing empty folder; becomes a Hugging Face folder with ``report.json``.
+        out: an existing folder, empty or as an earlier run left it; becomes a Hugging Face folder
+            with ``report.json`` and the hidden ``.progress``, which is not to be handed on.
         model_roots: folders that local models may lie in; None for any.
         dataset_roots: the same for datasets.
         device: what to compute on; ``auto`` takes a GPU where there is one.
@@ -97,7 +100,6 @@ def prune(
     skeleton = Skeleton.open(model.path, compute_dtype(spec.dtype, place), place)
     skeleton.checkpoint.check_finite()
     calibration, evaluation = windows_of(spec, model, skeleton, dataset_roots)
-    yield Step(Phase.calibrating, 0.02)
     sweep = Sweep(
         skeleton,
         recipe_of(spec),
@@ -107,6 +109,7 @@ def prune(
         token_loss,
         memory_budget=memory_budget_bytes,
     )
+    yield Step(Phase.calibrating, 0.02, resumed_from_block=sweep.resumed_from_block)
     reports: list[BlockReport] = []
     result = yield from _steps(sweep, reports)
     yield Step(Phase.packaging, 0.99)
@@ -121,6 +124,7 @@ def prune(
         "plan": plan_json(sweep.plan),
         "calibration": calibration.card,
         "evaluation": protocol,
+        "resumed_from_block": sweep.resumed_from_block,
         "blocks": [block_json(block) for block in reports],
     }
     export(model.path, out, report)

@@ -41,6 +41,10 @@ class Step(Protocol):
     def report(self) -> dict[str, Any] | None:
         """What was measured on that block."""
 
+    @property
+    def resumed_from_block(self) -> int | None:
+        """How many blocks an earlier attempt did; said once, by an attempt that goes on."""
+
 
 class Outcome(Protocol):
     """What the finished work measured."""
@@ -131,6 +135,8 @@ class Runner:
                     return outcome.metrics
                 phase = Phase(step.phase)
                 status = attempt.record(phase, step.fraction, step.block, step.report)
+                if step.resumed_from_block is not None:
+                    attempt.resumed(step.resumed_from_block)
                 if status is JobState.cancelling:
                     raise Stopped(Reason.cancelled)
                 watch.check()
@@ -160,8 +166,15 @@ class Runner:
         self._clear(attempt)
 
     def _clear(self, attempt: Attempt) -> None:
-        """Delete the attempt's files, unless it succeeded while someone wanted it to end."""
-        if not attempt.succeeded():
+        """Delete the attempt's files, unless it succeeded while someone wanted it to end.
+
+        What it staged stays while the job has not ended: the next attempt goes on from there, and
+        may have taken it over already.
+        """
+        state = attempt.outcome()
+        if state is None or not state.is_final:
+            self._store.retract(attempt.job_id, attempt.number)
+        elif state is not JobState.succeeded:
             self._store.withdraw(attempt.job_id, attempt.number)
 
     def _cut(self, attempt: Attempt) -> Callable[[Reason], None]:

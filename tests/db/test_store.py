@@ -135,6 +135,23 @@ def test_staging_again_starts_empty_and_discarding_leaves_nothing(
     assert not (tmp_path / "artifacts" / "staging" / JOB).exists()
 
 
+def test_an_attempt_takes_over_what_the_last_one_left_to_go_on_from(
+    store: ArtifactStore,
+) -> None:
+    for attempt in (1, 2, 10):
+        (store.stage(JOB, attempt) / f"{attempt}.json").write_text("{}")
+    late = store.stage(JOB, 9)
+    for folder in (late, late.with_name("2")):
+        (folder / ".progress").mkdir()
+    (late / "9.json").write_text("{}")
+
+    taken = store.stage(JOB, 10)
+
+    assert {path.name for path in taken.iterdir()} == {".progress", "9.json"}
+    with pytest.raises(FileNotFoundError):
+        (late / "9.json").write_text("too late")
+
+
 @pytest.mark.parametrize(
     "name",
     [

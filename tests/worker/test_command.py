@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +149,33 @@ def test_the_report_holds_the_plan_beside_what_was_measured(folder: Path) -> Non
     report = json.loads((folder / "out" / "report.json").read_text())
     assert report["plan"]["host_bytes"] == report["metrics"]["predicted_peak_memory_bytes"]
     assert report["plan"]["batch_tokens"] == 512
+
+
+DIES = """
+from tests.worker.work import killed_after
+from worker import command
+command.prune = killed_after(1, command.prune)
+command.main()
+"""
+
+
+def test_the_same_command_goes_on_after_a_kill_and_says_so(folder: Path) -> None:
+    assert run(folder).exit_code == 0
+    (folder / "out").rename(folder / "undisturbed")
+    words = [folder / "dense", folder / "out", "--dataset", folder / "rows.jsonl"]
+    command = [sys.executable, "-c", DIES, *map(str, words), "--sparsity", "0.5"]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert not (folder / "out").exists()
+
+    result = run(folder)
+
+    assert result.exit_code == 0, result.stderr
+    assert "going on after block 2 of an earlier run" in result.stderr
+    assert weights_sha256(folder / "out") == weights_sha256(folder / "undisturbed")
+    assert not list(folder.rglob(".*"))
+
+
+def weights_sha256(folder: Path) -> list[str]:
+    """Return the lines of ``SHA256SUMS`` that are about weights."""
+    lines = (folder / "SHA256SUMS").read_text().splitlines()
+    return [line for line in lines if line.endswith(".safetensors")]

@@ -41,7 +41,7 @@ def test_a_push_that_fails_loses_no_job(sessions: Sessions) -> None:
     assert read(sessions, job.id).status is JobState.queued
 
 
-def test_a_silent_workers_job_is_queued_again_and_its_files_are_deleted(
+def test_a_silent_workers_job_is_queued_again_and_its_files_go_when_it_has_succeeded(
     sessions: Sessions, store: ArtifactStore, runner: Callable[..., Runner], tmp_path: Path
 ) -> None:
     job = make_job(sessions)
@@ -52,8 +52,8 @@ def test_a_silent_workers_job_is_queued_again_and_its_files_are_deleted(
 
     assert janitor.reap(sessions, store) == 1
 
-    assert not half.exists()
     runner(work()).run(job.id)
+    assert not half.exists()
     again = read(sessions, job.id)
     assert (again.status, again.attempt, again.crashes) == (JobState.succeeded, 2, 1)
 
@@ -86,3 +86,17 @@ def test_a_job_that_kills_its_worker_three_times_fails(
     assert failed.status is JobState.failed
     assert failed.error is not None
     assert failed.error["code"] == "worker_lost"
+
+
+def test_what_a_cancelled_job_left_staged_is_deleted(
+    sessions: Sessions, store: ArtifactStore
+) -> None:
+    job, other = make_job(sessions), make_job(sessions)
+    for one in (job, other):
+        store.stage(one.id, 1)
+    with sessions.begin() as session:
+        JobRepository(session).cancel(job.id)
+
+    janitor.reap(sessions, store)
+
+    assert store.staged_jobs() == [other.id]

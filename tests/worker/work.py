@@ -1,10 +1,13 @@
 """Small pieces of work for the glue to run: real generators, no model."""
 
+import os
+import signal
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import worker.run
 from db.spec import PruneSpec
 from worker.run import Prune
 
@@ -15,6 +18,7 @@ class Step:
     fraction: float
     block: tuple[int, int, str] | None = None
     report: dict[str, Any] | None = None
+    resumed_from_block: int | None = None
 
 
 @dataclass(frozen=True)
@@ -43,5 +47,34 @@ def work(blocks: int = 3, before: Callable[[int], None] = lambda _: None) -> Pru
         (out / "model").mkdir()
         (out / "model" / "config.json").write_text("{}")
         return Outcome({"sparsity": spec.sparsity})
+
+    return prune
+
+
+def killed_after(block: int, work: Prune) -> Prune:
+    """Return work that kills its process with signal 9 when this block is done."""
+
+    def prune(
+        spec: PruneSpec,
+        out: Path,
+        *,
+        model_roots: Sequence[Path] | None,
+        dataset_roots: Sequence[Path] | None,
+        device: str,
+        memory_budget_bytes: int | None,
+    ) -> Generator[worker.run.Step, None, worker.run.Outcome]:
+        steps = work(
+            spec,
+            out,
+            model_roots=model_roots,
+            dataset_roots=dataset_roots,
+            device=device,
+            memory_budget_bytes=memory_budget_bytes,
+        )
+        for step in steps:
+            if step.block is not None and step.block[0] == block:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield step
+        raise AssertionError(f"there is no block {block}")
 
     return prune

@@ -1,0 +1,86 @@
+"""A worker's child dies in the middle of a sweep; the next attempt goes on from its blocks."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from db.jobs import JobRepository
+from db.models import Job
+from db.session import Sessions
+from db.states import JobState
+from db.store import ArtifactStore
+from tests.factories import make_job, make_spec
+from tests.models import FAMILIES, random_ids, write_model
+from tests.worker.test_run import read
+from worker import janitor
+from worker.engine import prune
+from worker.run import Runner
+
+DIES = """
+import sys
+from pathlib import Path
+from db.session import open_sessions
+from db.store import ArtifactStore
+from tests.worker.work import killed_after
+from worker.engine import prune
+from worker.run import Runner
+from worker.settings import WorkerSettings
+url, root, inputs, job_id = sys.argv[1:]
+settings = WorkerSettings(_env_file=None, model_roots=inputs, dataset_roots=inputs)
+store = ArtifactStore(Path(root))
+Runner(open_sessions(url), store, killed_after(1, prune), settings, worker="test/9").run(job_id)
+"""
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    write_model(tmp_path / "inputs" / "dense", FAMILIES["llama"])
+    rows = ({"input_ids": ids} for ids in random_ids(24, 16).tolist())
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "inputs" / "rows.jsonl").write_text(text)
+    return tmp_path / "inputs"
+
+
+def pruned(sessions: Sessions, job: Job) -> dict[str, str]:
+    """Return the sha256 of the weights that a job made."""
+    assert read(sessions, job.id).status is JobState.succeeded, read(sessions, job.id).error
+    with sessions() as session:
+        artifacts = JobRepository(session).artifacts(job.id)
+    return {one.name: one.sha256 for one in artifacts if one.name.endswith(".safetensors")}
+
+
+def test_a_job_whose_child_was_killed_goes_on_after_its_last_finished_block(
+    sessions: Sessions,
+    store: ArtifactStore,
+    runner: Callable[..., Runner],
+    database_url: str,
+    inputs: Path,
+    tmp_path: Path,
+) -> None:
+    spec = make_spec(model="local:dense", dataset="local:rows.jsonl", method="sparsegpt")
+    whole, job = make_job(sessions, spec=spec), make_job(sessions, spec=spec)
+    roots = {"model_roots": (inputs,), "dataset_roots": (inputs,)}
+    undisturbed = runner(prune, **roots)
+    undisturbed.run(whole.id)
+    words = [sys.executable, "-c", DIES, database_url, str(tmp_path / "artifacts"), str(inputs)]
+    died = subprocess.run([*words, job.id], check=False)
+    assert died.returncode == -signal.SIGKILL
+    janitor.release(sessions, store, job.id, "test/9")
+
+    undisturbed.run(job.id)
+
+    assert pruned(sessions, job) == pruned(sessions, whole)
+    with sessions() as session:
+        jobs = JobRepository(session)
+        resumed = [event for event in jobs.events(job.id) if event.kind == "resumed"]
+        assert [block.index for block in jobs.blocks(job.id)] == [0, 1, 2]
+        [report] = [one for one in jobs.artifacts(job.id) if one.name == "report.json"]
+    assert [(event.attempt, event.data) for event in resumed] == [(2, {"resumed_from_block": 2})]
+    assert json.loads(store.open(report).read_text())["resumed_from_block"] == 2
+    assert not list((tmp_path / "artifacts").rglob(".progress"))
+    assert store.staged_jobs() == []
