@@ -78,6 +78,9 @@ def test_a_killed_childs_job_runs_again_without_waiting_for_its_lease(
         until(client, job.id, is_second, within_s=15)
         assert client.jobs.wait(job.id, timeout_s=300).status == "succeeded"
         assert ends(client, job.id) == ["succeeded"]
+        [resumed] = [one for one in client.jobs.events(job.id) if one.kind == "resumed"]
+        assert resumed.attempt == 2
+        assert resumed.data["resumed_from_block"] >= 1
 
 
 @pytest.mark.e2e
