@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Header, Path, Query, Request
 
 from api.broker import Queue
 from api.examples import ARTIFACT_ID, JOB_ID
@@ -46,5 +46,15 @@ def _artifact_id(artifact_id: Annotated[str, Path(examples=[ARTIFACT_ID])]) -> s
     return artifact_id
 
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]*$",
+        description="Made up by the caller: the same request with the same key is done once.",
+    ),
+]
+DryRun = Annotated[bool, Query(description="Check everything, accept nothing.")]
 JobId = Annotated[str, Depends(_job_id)]
 ArtifactId = Annotated[str, Depends(_artifact_id)]

@@ -46,6 +46,14 @@ JOBS: dict[str, JsonValue] = {
     "has_more": True,
     "facets": {"status": {"running": 1, "succeeded": 41}, "method": {"wanda": 2, "zpruner": 40}},
 }
+PREVIEW: dict[str, JsonValue] = {
+    "spec": JOB["spec"],
+    "name": None,
+    "labels": {},
+    "parent_id": None,
+    "warnings": [],
+    "identical_job_id": None,
+}
 EVENT: dict[str, JsonValue] = {
     "seq": 3,
     "at": "2026-01-05T09:30:09Z",
@@ -71,6 +79,7 @@ EXAMPLES = {
     "JobRequest": SPEC,
     "JobRead": JOB,
     "JobPage": JOBS,
+    "JobPreview": PREVIEW,
     "EventRead": EVENT,
     "ArtifactRead": ARTIFACT,
 }

@@ -4,6 +4,7 @@ from api.preconditions import FAILED
 from api.problems import (
     BAD_RANGE,
     CROSS_ORIGIN,
+    IDEMPOTENCY_CONFLICT,
     INTERNAL,
     INVALID,
     MALFORMED,
@@ -26,6 +27,8 @@ EXPLANATIONS: dict[str, str] = {
     "lease_lost": "A worker spoke for a job that another attempt holds by now.",
     "invalid_request": "A field or parameter is unknown, missing or out of its bounds; "
     "errors[] names each with its value and what to change.",
+    "idempotency_conflict": "The Idempotency-Key came with another body or to another address "
+    "before, so nothing was done.",
     "malformed_json": "The body could not be read as JSON.",
     "range_not_satisfiable": "The Range header asks for bytes behind the end of the file.",
     "not_ready": "The database, the broker or every worker does not answer.",
@@ -92,6 +95,7 @@ FACES: dict[str, Face] = {
     face.code: face
     for face in (
         *PROBLEMS.values(),
-        *(BAD_RANGE, CROSS_ORIGIN, FAILED, INTERNAL, INVALID, MALFORMED, NOT_LOCAL, NOT_READY),
+        *(BAD_RANGE, CROSS_ORIGIN, FAILED, IDEMPOTENCY_CONFLICT, INTERNAL, INVALID, MALFORMED),
+        *(NOT_LOCAL, NOT_READY),
     )
 }

@@ -69,6 +69,12 @@ PROBLEMS: dict[type[JobError], Face] = {
 }
 """Every refusal about a job. ``SpecRefusedError`` brings its own code and hint."""
 
+IDEMPOTENCY_CONFLICT = Face(
+    422,
+    "idempotency_conflict",
+    "The key belongs to another request",
+    "Make a new key for every request; send the same one only to repeat the same request.",
+)
 INVALID = Face(422, "invalid_request", "The request is not valid")
 MALFORMED = Face(400, "malformed_json", "The body is not JSON", "Send one JSON object.")
 BAD_RANGE = Face(

@@ -1,7 +1,7 @@
 """What is asked and answered, typed; the OpenAPI document is made of these."""
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -18,11 +18,16 @@ LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/
 
 
 class JobRequest(PruneSpec):
-    """A job: what to prune and how, and what the caller calls it."""
+    """A job: what to prune and how, what to call it, and whether a finished one will do."""
 
     name: Label | None = Field(default=None, description="What to call the job.")
     labels: dict[LabelName, Label] = Field(
         default={}, max_length=32, description="The caller's own words, kept as they are."
+    )
+    reuse: Literal["never", "if_succeeded"] = Field(
+        default="never",
+        description="`if_succeeded`: if a job with exactly this specification has succeeded, that "
+        "one is the answer, and no new one is made.",
     )
 
     def spec(self) -> PruneSpec:
@@ -111,6 +116,19 @@ class JobRead(BaseModel):
         names = cls.model_fields.keys() - {"progress", "links"}
         plain = {name: getattr(job, name) for name in names}
         return cls(progress=Progress.of(job), links=JobLinks.of(job.id), **plain)
+
+
+class JobPreview(BaseModel):
+    """What would be accepted."""
+
+    spec: PruneSpec = Field(description="With every default filled in.")
+    name: str | None
+    labels: dict[str, Any]
+    parent_id: str | None
+    warnings: list[str] = Field(description="What could not be checked.")
+    identical_job_id: str | None = Field(
+        description="A job with exactly this specification that has succeeded."
+    )
 
 
 class EventRead(BaseModel):

@@ -91,3 +91,14 @@ class SpecRefusedError(JobError):
 
     def __str__(self) -> str:
         return f"{self.field} {self.value!r}: {self.reason}. {self.remedy}"
+
+
+class KeyTakenError(Exception):
+    """Another request has used this idempotency key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"idempotency key {self.key} was used by another request"

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import case, null, true
+from sqlalchemy import case, null, select, true
 
 from db.artifacts import ArtifactRepository
 from db.clock import now
 from db.errors import IllegalTransitionError, StaleVersionError
 from db.events import EventRepository
+from db.idempotency import AnswerRepository
 from db.leases import LeaseRepository
 from db.listing import ListRepository
 from db.models import Document, Job
@@ -28,7 +29,12 @@ CANCELLED = {
 
 
 class JobRepository(
-    ListRepository, LeaseRepository, UpkeepRepository, EventRepository, ArtifactRepository
+    ListRepository,
+    LeaseRepository,
+    UpkeepRepository,
+    EventRepository,
+    ArtifactRepository,
+    AnswerRepository,
 ):
     """Jobs in one session, which this never commits."""
 
@@ -39,6 +45,7 @@ class JobRepository(
         name: str | None = None,
         labels: Document | None = None,
         warnings: Sequence[str] = (),
+        parent_id: str | None = None,
     ) -> Job:
         """Insert a queued job with its first event; until it is marked pushed, it is the outbox."""
         job = Job(
@@ -46,12 +53,22 @@ class JobRepository(
             name=name,
             labels=labels or {},
             warnings=list(warnings),
+            parent_id=parent_id,
             **found_by(spec, name),
         )
         self._session.add(job)
         self._session.flush()
         self._record(job, "status")
         return job
+
+    def identical(self, spec: PruneSpec) -> Job | None:
+        """Return the latest job that succeeded with exactly this specification."""
+        query = select(Job).where(
+            Job.spec_digest == found_by(spec, None)["spec_digest"],
+            Job.status == JobState.succeeded,
+        )
+        latest = query.order_by(Job.created_at.desc(), Job.id.desc()).limit(1)
+        return self._session.scalar(latest)
 
     def move(self, job_id: str, wanted: JobState, **fields: Any) -> Job:
         """Change state in one statement, so that of two racing callers one wins.

@@ -83,6 +83,7 @@ class Job(Base):
         Index("ix_jobs_listed", "created_at", "id", "status", *FOUND_BY),
         Index("ix_jobs_of_a_status", "status", "created_at", "id", *FOUND_BY),
         Index("ix_jobs_status_method", "status", "method"),
+        Index("ix_jobs_spec_digest_status", "spec_digest", "status"),
     )
 
     id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("job"))
@@ -93,6 +94,7 @@ class Job(Base):
     method: Mapped[str] = mapped_column(String(32), server_default=NO_TEXT)
     model_key: Mapped[str] = mapped_column(String(256), server_default=NO_TEXT)
     search: Mapped[str] = mapped_column(Text, server_default=NO_TEXT)
+    spec_digest: Mapped[str] = mapped_column(String(64), server_default=NO_TEXT)
     status: Mapped[JobState] = mapped_column(default=JobState.queued)
     phase: Mapped[Phase | None]
     progress: Mapped[float] = mapped_column(Double, default=0.0)
@@ -155,4 +157,17 @@ class Artifact(Base):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
     media_type: Mapped[str] = mapped_column(String(128))
+    created_at: Mapped[datetime] = mapped_column(default=now())
+
+
+class Answer(Base):
+    """What a request with an idempotency key was answered first; it lives as long as its job."""
+
+    __tablename__ = "answers"
+
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    request_digest: Mapped[str] = mapped_column(String(64))
+    job_id: Mapped[str] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"), index=True)
+    status: Mapped[int]
+    body: Mapped[Document]
     created_at: Mapped[datetime] = mapped_column(default=now())

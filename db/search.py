@@ -8,6 +8,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from db.canonical import digest
 from db.spec import PruneSpec
 
 # Together below what PostgreSQL takes as one entry of an index, 2,704 bytes.
@@ -16,11 +17,12 @@ SEARCH_BYTES = 1024
 
 
 def found_by(spec: PruneSpec, name: str | None) -> dict[str, str]:
-    """Return the columns that lists are filtered by."""
+    """Return the columns that lists are filtered by, and the one that identical jobs share."""
     return {
         "method": spec.method.value,
         "model_key": model_key(spec.model),
         "search": search_text(spec.model, name),
+        "spec_digest": digest(spec.model_dump(mode="json")),
     }
 
 

@@ -13,14 +13,17 @@ from rich.console import Console
 
 from zpruner.client import Client
 from zpruner.filters import Filters
-from zpruner.models import Facets, Job
-from zpruner.screen import following, jobs_table, summary
+from zpruner.models import Facets, Job, Preview
+from zpruner.screen import following, jobs_table, preview_text, summary
 from zpruner.transport import ProblemError, ServiceError
 
 OK, JOB_FAILED, USAGE, CANCELLED, EXPIRED = 0, 1, 2, 4, 5
 AUTH, NOT_FOUND, SERVICE, TIMED_OUT, INTERRUPTED = 6, 7, 8, 124, 130
 EXITS = {"succeeded": OK, "failed": JOB_FAILED, "cancelled": CANCELLED, "expired": EXPIRED}
 REFUSALS = {400: USAGE, 401: AUTH, 403: AUTH, 404: NOT_FOUND, 409: USAGE, 422: USAGE}
+
+FLAGS = {"reuse", "dry_run", "wait", "as_json"}
+"""Parameters of ``submit`` that are no fields of the request."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
 JobArgument = Annotated[str, typer.Argument(help="A job's id.")]
@@ -60,16 +63,29 @@ def submit(
     eval_dataset: str | None = None,
     eval_samples: int | None = None,
     name: str | None = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="The same submit with the same key makes one job.")
+    ] = None,
+    reuse: Annotated[
+        bool, typer.Option("--reuse", help="Take an identical job that has succeeded instead.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only; submit nothing.")] = False,
     wait: Annotated[bool, typer.Option(help="Follow the job until it ends.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Submit a job; its id is printed."""
     # Read before anything else is bound: exactly the parameters above.
     given = {key: value for key, value in locals().items() if value not in (None, [])}
-    spec = {key: value for key, value in given.items() if key not in {"wait", "as_json"}}
+    spec = {key: value for key, value in given.items() if key not in FLAGS}
     if allocation and "," in allocation:
         spec["allocation"] = allocation.split(",")
+    if reuse:
+        spec["reuse"] = "if_succeeded"
     with _service() as client:
+        if dry_run:
+            spec.pop("idempotency_key", None)
+            _say_preview(client.jobs.preview(**spec), as_json)
+            return
         job = client.jobs.create(**spec)
         for warning in job.warnings:
             people.print(f"warning: {warning}", markup=False)
@@ -209,6 +225,15 @@ def _say(job: Job, as_json: bool, text: Callable[[], str]) -> None:
         _print_json(job.model_dump(mode="json"))
     else:
         typer.echo(text())
+
+
+def _say_preview(preview: Preview, as_json: bool) -> None:
+    if as_json:
+        _print_json(preview.model_dump(mode="json"))
+        return
+    for warning in preview.warnings:
+        people.print(f"warning: {warning}", markup=False)
+    typer.echo(preview_text(preview))
 
 
 def _say_facets(facets: Facets, as_json: bool) -> None:

@@ -8,12 +8,13 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Unpack
+from uuid import uuid4
 
 import httpx
 
 from zpruner.download import download
 from zpruner.filters import Filters, Sort, params_of
-from zpruner.models import Artifact, Event, Facets, Job
+from zpruner.models import Artifact, Event, Facets, Job, Preview
 from zpruner.transport import ProblemError, ServiceError, Transport
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -54,10 +55,30 @@ class Jobs:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, model: str, sparsity: float, dataset: str, **options: Any) -> Job:
-        """Submit a job; ``options`` are further fields of the specification."""
+    def create(
+        self,
+        model: str,
+        sparsity: float,
+        dataset: str,
+        *,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> Job:
+        """Submit a job; ``options`` are further fields of the request.
+
+        A request whose answer got lost is sent again and still makes one job. With a key of the
+        caller's own that holds for further calls, too.
+        """
         body = {"model": model, "sparsity": sparsity, "dataset": dataset} | options
-        return Job.model_validate(self._transport.send("POST", "/v1/jobs", json=body).json())
+        response = self._transport.submit("/v1/jobs", body, idempotency_key or str(uuid4()))
+        return Job.model_validate(response.json())
+
+    def preview(self, model: str, sparsity: float, dataset: str, **options: Any) -> Preview:
+        """Return what ``create`` would submit; refused like it, but nothing is made."""
+        body = {"model": model, "sparsity": sparsity, "dataset": dataset} | options
+        params = {"dry_run": True}
+        response = self._transport.send("POST", "/v1/jobs", json=body, params=params)
+        return Preview.model_validate(response.json())
 
     def get(self, job_id: str) -> Job:
         """Return the job as it is now."""

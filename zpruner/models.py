@@ -77,6 +77,16 @@ class Job(Answer):
         return self.status in FINAL
 
 
+class Preview(Answer):
+    """What the service would accept, with every default filled in."""
+
+    spec: dict[str, Any]
+    name: str | None = None
+    labels: dict[str, Any] = {}
+    warnings: list[str] = []
+    identical_job_id: str | None = None
+
+
 class Facets(Answer):
     """How many jobs there are of each kind."""
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from zpruner.models import Job
+from zpruner.models import Job, Preview
 
 
 @contextmanager
@@ -57,10 +58,17 @@ def jobs_table(jobs: Sequence[Job]) -> Table:
     return table
 
 
+def preview_text(preview: Preview) -> str:
+    """Describe in a few lines what would be submitted."""
+    lines = ["would be accepted", *_fields(preview.spec)]
+    if preview.identical_job_id is not None:
+        lines.append(f"  {preview.identical_job_id} has succeeded with the same fields")
+    return "\n".join(lines)
+
+
 def summary(job: Job) -> str:
     """Describe a job in a few lines."""
-    lines = [f"{job.id} {stage(job)} {job.progress.fraction:.0%}"]
-    lines += [f"  {name}: {value}" for name, value in job.spec.items() if value is not None]
+    lines = [f"{job.id} {stage(job)} {job.progress.fraction:.0%}", *_fields(job.spec)]
     figures = {name: value for name, value in (job.result or {}).items() if _is_figure(value)}
     lines += [f"  {name} = {value}" for name, value in figures.items()]
     if job.error is not None:
@@ -68,6 +76,10 @@ def summary(job: Job) -> str:
         if job.error.hint:
             lines.append(f"  {job.error.hint}")
     return "\n".join(lines)
+
+
+def _fields(spec: dict[str, Any]) -> list[str]:
+    return [f"  {name}: {value}" for name, value in spec.items() if value is not None]
 
 
 def _is_figure(value: object) -> bool:

@@ -1,5 +1,7 @@
 """One HTTP request to the service, and the error it may answer with."""
 
+import random
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +10,8 @@ import httpx
 from zpruner.models import Problem
 
 Params = dict[str, Any]
+PAUSES_S = (0.2, 0.5, 1.0)
+"""Between the tries of a request that may be repeated."""
 
 
 class ServiceError(Exception):
@@ -52,6 +56,23 @@ class Transport:
         if response.is_error:
             raise ProblemError(problem_of(response))
         return response
+
+    def submit(self, path: str, body: Params, key: str) -> httpx.Response:
+        """Post what is to be done once; send it again, with its key, while that is not certain.
+
+        Raises:
+            ProblemError: the service refused.
+            ServiceError: it could not be reached; whether it got the request is not known.
+        """
+        headers = {"Idempotency-Key": key}
+        for pause in PAUSES_S:
+            try:
+                return self.send("POST", path, json=body, headers=headers)
+            except ServiceError as error:
+                if isinstance(error, ProblemError) and error.problem.status < 500:
+                    raise
+            time.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
+        return self.send("POST", path, json=body, headers=headers)
 
     def stream(self, path: str, headers: dict[str, str]) -> Any:
         """Open ``path`` for reading piece by piece; use as a context manager."""

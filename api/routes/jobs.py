@@ -5,31 +5,36 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from api.cursors import cursor_of
-from api.deps import JobId, ServiceDep
+from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep
 from api.links import next_page
 from api.preconditions import etag_of, is_known, require_match, wanted_version
 from api.queries import JobQuery
-from api.schemas import Facets, JobPage, JobRead, JobRequest
+from api.schemas import Facets, JobPage, JobPreview, JobRead, JobRequest
+from api.submission import Submission, preview, submit
 from db.jobs import JobRepository
 from db.listing import Place
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
+NOTHING_NEW = "Nothing was made: what a dry run would accept, or the finished job that is reused."
 
-@router.post("", status_code=201)
-def submit_job(body: JobRequest, service: ServiceDep, response: Response) -> JobRead:
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=JobRead,
+    responses={200: {"model": JobPreview | JobRead, "description": NOTHING_NEW}},
+)
+def submit_job(
+    body: JobRequest,
+    service: ServiceDep,
+    request: Request,
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+) -> Response:
     """Accept a job; follow ``Location`` for its progress."""
-    spec = body.spec()
-    warnings = service.preflight.check(spec)
-    with service.sessions.begin() as session:
-        job = JobRepository(session).add(
-            spec, name=body.name, labels=dict(body.labels), warnings=warnings
-        )
-    if service.queue.push(job.id):  # after the commit: a worker must find the row
-        with service.sessions.begin() as session:
-            JobRepository(session).mark_pushed([job.id])
-    response.headers["location"] = f"/v1/jobs/{job.id}"
-    return JobRead.of(job)
+    asked = Submission(body, request.url.path, idempotency_key)
+    return preview(service, asked) if dry_run else submit(service, asked)
 
 
 @router.get("")

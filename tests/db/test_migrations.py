@@ -36,7 +36,7 @@ def test_processes_that_start_together_migrate_once(new_database_url: str) -> No
     engine.dispose()
 
 
-def test_a_job_from_before_lists_had_filters_is_found_by_them(new_database_url: str) -> None:
+def test_a_job_from_before_the_columns_that_find_it_is_found(new_database_url: str) -> None:
     engine = create_engine(new_database_url)
     spec = make_spec(model="Org/Model", method="wanda")
     with engine.begin() as connection:
@@ -53,6 +53,7 @@ def test_a_job_from_before_lists_had_filters_is_found_by_them(new_database_url: 
         for wanted in (JobFilter(model="Org/Model"), JobFilter(text="ORG/"), JobFilter(text="olD")):
             (job,) = jobs.page(wanted)
             assert (job.id, job.method, job.spec) == ("job_1", "wanda", spec)
+        assert jobs.identical(spec) is job
         assert len(jobs.events("job_1")) == 1
     sessions.kw["bind"].dispose()
 
@@ -60,7 +61,7 @@ def test_a_job_from_before_lists_had_filters_is_found_by_them(new_database_url: 
 OLD_JOB = """
 INSERT INTO jobs (id, spec, name, labels, status, progress, attempt, crashes,
                   created_at, updated_at, warnings, version)
-VALUES ('job_1', :spec, 'Old one', '{}', 'queued', 0, 0, 0,
+VALUES ('job_1', :spec, 'Old one', '{}', 'succeeded', 0, 0, 0,
         '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000', '[]', 1)
 """
 OLD_EVENT = """

@@ -18,7 +18,11 @@ from tests.factories import expire_lease, make_job, make_problem
 RACES = 50
 
 
-def race(sessions: Sessions, *verbs: Callable[[JobRepository], Any]) -> list[Any]:
+def race(
+    sessions: Sessions,
+    *verbs: Callable[[JobRepository], Any],
+    refused: type[Exception] = JobError,
+) -> list[Any]:
     """Let every verb start at the same moment, each in its own transaction; return the answers."""
     start = Barrier(len(verbs))
 
@@ -27,7 +31,7 @@ def race(sessions: Sessions, *verbs: Callable[[JobRepository], Any]) -> list[Any
         try:
             with sessions.begin() as session:
                 return verb(JobRepository(session))
-        except JobError as error:
+        except refused as error:
             return error
 
     with ThreadPoolExecutor(len(verbs)) as pool:

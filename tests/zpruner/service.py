@@ -26,11 +26,15 @@ class Service:
 
     Attributes:
         seen: method, path and Range header of each request.
+        keys: the Idempotency-Key of each request.
+        bodies: the body of each request.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.seen: list[tuple[str, str, str | None]] = []
+        self.keys: list[str | None] = []
+        self.bodies: list[bytes] = []
         self._answers: dict[str, list[Answer]] = {}
 
     def prepare(self, path: str, *answers: "Answer") -> None:
@@ -82,6 +86,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
         self.service.seen.append((self.command, self.path, wanted))
+        self.service.keys.append(self.headers.get("Idempotency-Key"))
+        self.service.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         answer = self.service.answer(self.path)
         body, status = answer.body, answer.status
         if answer.is_file and wanted and status == 200:

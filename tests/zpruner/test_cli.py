@@ -30,6 +30,30 @@ def test_submit_prints_the_id_and_nothing_else(service: Service) -> None:
     assert result.stdout == "job_1\n"
 
 
+def test_submit_hands_on_its_key_and_whether_a_finished_job_will_do(service: Service) -> None:
+    service.prepare("/v1/jobs", Answer(201, job("queued")))
+    words = ["submit", "org/model", "--sparsity", "0.5", "--dataset", "c4"]
+
+    run(service, *words, "--reuse", "--idempotency-key", "mine")
+
+    assert service.keys == ["mine"]
+    sent = {"model": "org/model", "sparsity": 0.5, "dataset": "c4", "reuse": "if_succeeded"}
+    assert json.loads(service.bodies[0]) == sent
+
+
+def test_a_dry_run_submits_nothing(service: Service) -> None:
+    shown = {"spec": {"model": "org/model"}, "warnings": ["slow"], "identical_job_id": "job_0"}
+    service.prepare("/v1/jobs?dry_run=true", Answer(200, shown))
+    words = ["submit", "org/model", "--sparsity", "0.5", "--dataset", "c4", "--dry-run"]
+
+    result = run(service, *words)
+
+    assert "would be accepted" in result.stdout
+    assert "job_0 has succeeded" in result.stdout
+    assert "slow" in result.stderr
+    assert json.loads(run(service, *words, "--json").stdout)["identical_job_id"] == "job_0"
+
+
 @pytest.mark.parametrize(
     ("status", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 4), ("expired", 5)]
 )

@@ -57,6 +57,43 @@ def test_a_refusal_carries_the_problem_and_says_what_to_change(
     assert caught.value.problem.code == "pickle_only"
 
 
+def test_a_submit_whose_answer_got_lost_is_sent_again_with_its_key(
+    service: Service, client: Client
+) -> None:
+    lost = Answer(201, job("queued"), cut=10)
+    down = Answer(503, problem("not_ready", 503))
+    service.prepare("/v1/jobs", lost, down, Answer(201, job("queued")))
+
+    assert client.jobs.create("org/model", 0.5, "c4").status == "queued"
+
+    assert len(service.keys) == 3
+    assert len(set(service.keys)) == 1
+    assert service.keys[0]
+
+
+def test_each_submit_has_its_own_key_unless_the_caller_brings_one(
+    service: Service, client: Client
+) -> None:
+    service.prepare("/v1/jobs", Answer(201, job("queued")))
+    for key in (None, None, "mine"):
+        client.jobs.create("org/model", 0.5, "c4", idempotency_key=key)
+    assert len(set(service.keys)) == 3
+    assert service.keys[2] == "mine"
+
+
+def test_a_submit_gives_up_at_last(service: Service, client: Client) -> None:
+    service.prepare("/v1/jobs", Answer(503, problem("not_ready", 503)))
+    with pytest.raises(ProblemError, match="not_ready"):
+        client.jobs.create("org/model", 0.5, "c4")
+    assert len(service.keys) == 4
+
+
+def test_a_preview_shows_what_would_be_submitted(service: Service, client: Client) -> None:
+    spec = {"model": "org/model", "method": "zpruner"}
+    service.prepare("/v1/jobs?dry_run=true", Answer(200, {"spec": spec, "warnings": []}))
+    assert client.jobs.preview("org/model", 0.5, "c4").spec == spec
+
+
 def test_a_service_that_is_not_there_is_named(client: Client) -> None:
     with (
         Client("http://127.0.0.1:9") as nobody,

@@ -1,0 +1,134 @@
+"""What happens to a job from its request to the answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from api.deps import Service
+from api.problems import IDEMPOTENCY_CONFLICT, RefusalError
+from api.schemas import JobPreview, JobRead, JobRequest
+from db.canonical import digest
+from db.errors import KeyTakenError
+from db.jobs import JobRepository
+from db.models import Job
+from db.spec import PruneSpec
+
+REPLAYED = {"idempotency-replayed": "true"}
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A request for a job.
+
+    Attributes:
+        path: where it came to; the same key elsewhere is another request.
+        key: the caller's idempotency key.
+        parent_id: the job that this one is a rerun of.
+    """
+
+    body: JobRequest
+    path: str
+    key: str | None = None
+    parent_id: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """What tells this request from another one with the same key."""
+        return digest({"path": self.path, "body": self.body.model_dump(mode="json")})
+
+
+def submit(service: Service, asked: Submission) -> Response:
+    """Accept a job once, however often it is asked for with one key."""
+    if (first := _first_answer(service, asked)) is not None:
+        return first
+    spec = asked.body.spec()
+    warnings = service.preflight.check(spec)
+    try:
+        with service.sessions.begin() as session:
+            answer = _accept(JobRepository(session), asked, spec, warnings)
+    except KeyTakenError:  # by a request that has been committed since
+        return submit(service, asked)
+    if answer.status_code == 201:
+        _push(service, answer.job_id)
+    return answer.response()
+
+
+def preview(service: Service, asked: Submission) -> Response:
+    """Check what a submission checks; write nothing."""
+    spec = asked.body.spec()
+    warnings = service.preflight.check(spec)
+    with service.sessions() as session:
+        same = JobRepository(session).identical(spec)
+    shown = JobPreview(
+        spec=spec,
+        name=asked.body.name,
+        labels=dict(asked.body.labels),
+        parent_id=asked.parent_id,
+        warnings=warnings,
+        identical_job_id=None if same is None else same.id,
+    )
+    return _json(shown)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    job_id: str
+    status_code: int
+    body: dict[str, Any]
+
+    def response(self, headers: Mapping[str, str] | None = None) -> Response:
+        location = {"location": f"/v1/jobs/{self.job_id}"}
+        return JSONResponse(self.body, self.status_code, headers=location | dict(headers or {}))
+
+
+def _accept(
+    jobs: JobRepository, asked: Submission, spec: PruneSpec, warnings: list[str]
+) -> _Answer:
+    """Write the job and the answer; or find one that is as good."""
+    job = jobs.identical(spec) if asked.body.reuse == "if_succeeded" else None
+    status = 200
+    if job is None:
+        job, status = _add(jobs, asked, spec, warnings), 201
+    answer = _Answer(job.id, status, JobRead.of(job).model_dump(mode="json"))
+    if asked.key is not None:
+        jobs.keep_answer(asked.key, asked.digest, job.id, status, answer.body)
+    return answer
+
+
+def _add(jobs: JobRepository, asked: Submission, spec: PruneSpec, warnings: list[str]) -> Job:
+    return jobs.add(
+        spec,
+        name=asked.body.name,
+        labels=dict(asked.body.labels),
+        warnings=warnings,
+        parent_id=asked.parent_id,
+    )
+
+
+def _first_answer(service: Service, asked: Submission) -> Response | None:
+    if asked.key is None:
+        return None
+    with service.sessions() as session:
+        kept = JobRepository(session).answer(asked.key)
+    if kept is None:
+        return None
+    if kept.request_digest != asked.digest:
+        raise RefusalError(
+            IDEMPOTENCY_CONFLICT, f"Idempotency-Key {asked.key} came with another request before."
+        )
+    return _Answer(kept.job_id, kept.status, kept.body).response(REPLAYED)
+
+
+def _push(service: Service, job_id: str) -> None:
+    """Ring for a worker, after the commit: it must find the row."""
+    if service.queue.push(job_id):
+        with service.sessions.begin() as session:
+            JobRepository(session).mark_pushed([job_id])
+
+
+def _json(model: BaseModel) -> Response:
+    return JSONResponse(model.model_dump(mode="json"))
