@@ -15,7 +15,7 @@ from api.edge import Edge
 from api.hub import Hub
 from api.openapi import RESPONSES, document, operation_id
 from api.preflight import Preflight
-from api.routes import artifacts, docs, health, history, jobs, methods
+from api.routes import artifacts, docs, health, history, jobs, methods, repeats
 from api.routes import problems as problem_pages
 from api.settings import ApiSettings
 from db.session import open_sessions
@@ -25,6 +25,7 @@ STATEMENT_TIMEOUT = timedelta(seconds=10)
 
 ROUTERS = (
     jobs.router,
+    repeats.router,
     history.router,
     artifacts.router,
     methods.router,

@@ -34,6 +34,8 @@ JOB: dict[str, JsonValue] = {
     "links": {
         "self": f"/v1/jobs/{JOB_ID}",
         "cancel": f"/v1/jobs/{JOB_ID}/cancel",
+        "retry": f"/v1/jobs/{JOB_ID}/retry",
+        "rerun": f"/v1/jobs/{JOB_ID}/rerun",
         "events": f"/v1/jobs/{JOB_ID}/events",
         "blocks": f"/v1/jobs/{JOB_ID}/blocks",
         "artifacts": f"/v1/jobs/{JOB_ID}/artifacts",
@@ -77,6 +79,7 @@ ARTIFACT: dict[str, JsonValue] = {
 
 EXAMPLES = {
     "JobRequest": SPEC,
+    "JobChanges": {"sparsity": 0.6},
     "JobRead": JOB,
     "JobPage": JOBS,
     "JobPreview": PREVIEW,

@@ -22,6 +22,7 @@ from db.errors import (
     StaleVersionError,
 )
 from db.problem import FieldProblem, Problem
+from db.transitions import allowed_actions
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,7 @@ PROBLEMS: dict[type[JobError], Face] = {
         "No such artifact",
         "GET /v1/jobs/{id}/artifacts lists the files of a job.",
     ),
-    IllegalTransitionError: Face(
-        409,
-        "invalid_state",
-        "Not possible in this state",
-        "Only queued, running, pausing and paused jobs can be cancelled; an ended job stays as it "
-        "is, and a new one can be submitted.",
-    ),
+    IllegalTransitionError: Face(409, "invalid_state", "Not possible in this state"),
     StaleVersionError: Face(
         412,
         "stale_version",
@@ -67,7 +62,8 @@ PROBLEMS: dict[type[JobError], Face] = {
     LeaseLostError: Face(409, "lease_lost", "The attempt no longer holds the job"),
     SpecRefusedError: Face(422, "spec_refused", "The specification names something unusable"),
 }
-"""Every refusal about a job. ``SpecRefusedError`` brings its own code and hint."""
+"""Every refusal about a job. ``SpecRefusedError`` brings its own code and hint, and the hint of
+``IllegalTransitionError`` is what the job's state allows."""
 
 IDEMPOTENCY_CONFLICT = Face(
     422,
@@ -163,7 +159,11 @@ async def _job_error(request: Request, error: Exception) -> Response:
         own = Face(face.status, error.code, face.title, printable(error.remedy))
         field = FieldProblem(pointer=f"/{error.field}", code=error.code, detail=detail)
         return respond(request, own, detail, errors=[field])
-    return respond(request, face, printable(str(error)), headers=headers)
+    fields = {}
+    if isinstance(error, IllegalTransitionError):
+        allowed = ", ".join(allowed_actions(error.current))
+        fields["hint"] = f"Of a job that is {error.current} one can ask: {allowed}."
+    return respond(request, face, printable(str(error)), headers=headers, **fields)
 
 
 async def _refusal(request: Request, error: Exception) -> Response:

@@ -74,6 +74,8 @@ class JobLinks(BaseModel):
 
     self: str
     cancel: str
+    retry: str
+    rerun: str
     events: str
     blocks: str
     artifacts: str

@@ -17,6 +17,12 @@ from db.jobs import JobRepository
 from db.models import Job
 from db.spec import PruneSpec
 
+NOTHING_NEW: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": JobPreview | JobRead,
+        "description": "Nothing was made: what a dry run would accept, or the job that is reused.",
+    }
+}
 REPLAYED = {"idempotency-replayed": "true"}
 
 
@@ -53,7 +59,7 @@ def submit(service: Service, asked: Submission) -> Response:
     except KeyTakenError:  # by a request that has been committed since
         return submit(service, asked)
     if answer.status_code == 201:
-        _push(service, answer.job_id)
+        push(service, answer.job_id)
     return answer.response()
 
 
@@ -123,7 +129,7 @@ def _first_answer(service: Service, asked: Submission) -> Response | None:
     return _Answer(kept.job_id, kept.status, kept.body).response(REPLAYED)
 
 
-def _push(service: Service, job_id: str) -> None:
+def push(service: Service, job_id: str) -> None:
     """Ring for a worker, after the commit: it must find the row."""
     if service.queue.push(job_id):
         with service.sessions.begin() as session:

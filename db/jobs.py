@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import case, null, select, true
+from sqlalchemy import ColumnElement, case, null, select, true
 
 from db.artifacts import ArtifactRepository
 from db.clock import now
@@ -16,16 +16,8 @@ from db.models import Document, Job
 from db.search import found_by
 from db.spec import PruneSpec
 from db.states import JobState
-from db.transitions import choose, entering, leading_to
+from db.transitions import CANCELLED, RETRIED, choose, entering, leading_to
 from db.upkeep import UpkeepRepository
-
-CANCELLED = {
-    JobState.queued: JobState.cancelled,
-    JobState.paused: JobState.cancelled,
-    JobState.running: JobState.cancelling,
-    JobState.pausing: JobState.cancelling,
-}
-"""What a cancel makes of a job: at once where no worker holds it, else when that one obeys."""
 
 
 class JobRepository(
@@ -96,12 +88,11 @@ class JobRepository(
             StaleVersionError: it is at another version.
             IllegalTransitionError: it has ended otherwise.
         """
-        unchanged = true() if version is None else Job.version == version
         at_once = choose(CANCELLED) == JobState.cancelled
         job = self._change(
             job_id,
             Job.status.in_(CANCELLED),
-            unchanged,
+            _is_at(version),
             values={
                 "status": choose(CANCELLED),
                 "finished_at": case((at_once, now()), else_=null()),
@@ -112,11 +103,40 @@ class JobRepository(
         self._record(job, "status")
         return job
 
+    def retry(self, job_id: str, *, version: int | None = None) -> Job:
+        """Queue a job again that did not succeed; its crashes so far no longer count.
+
+        Args:
+            job_id: which job.
+            version: retry only if the job is still at this version.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            StaleVersionError: it is at another version.
+            IllegalTransitionError: it has not ended, or has succeeded.
+        """
+        values = entering(JobState.queued) | {"crashes": 0}
+        job = self._change(job_id, Job.status.in_(RETRIED), _is_at(version), values=values)
+        if job is None:
+            now_is = self._at(job_id, version).status
+            raise IllegalTransitionError(job_id, now_is, JobState.queued)
+        self._record(job, "status", {"reason": "retry"})
+        return job
+
     def _not_cancelled(self, job_id: str, version: int | None) -> Job:
         """Return the job if it is being cancelled already; say else why it cannot be."""
-        job = self.get(job_id)
-        if version is not None and job.version != version:
-            raise StaleVersionError(job_id, version, job.version)
+        job = self._at(job_id, version)
         if job.status not in {JobState.cancelling, JobState.cancelled}:
             raise IllegalTransitionError(job_id, job.status, JobState.cancelled)
         return job
+
+    def _at(self, job_id: str, version: int | None) -> Job:
+        """Return the job, which must be at the version if there is one."""
+        job = self.get(job_id)
+        if version is not None and job.version != version:
+            raise StaleVersionError(job_id, version, job.version)
+        return job
+
+
+def _is_at(version: int | None) -> ColumnElement[bool]:
+    return true() if version is None else Job.version == version

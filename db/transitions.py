@@ -19,6 +19,24 @@ RELEASED = {
 """Where a held job goes when its worker lets go of it."""
 
 
+CANCELLED = {
+    JobState.queued: JobState.cancelled,
+    JobState.paused: JobState.cancelled,
+    JobState.running: JobState.cancelling,
+    JobState.pausing: JobState.cancelling,
+}
+"""What a cancel makes of a job: at once where no worker holds it, else when that one obeys."""
+
+RETRIED = frozenset({JobState.failed, JobState.cancelled, JobState.expired})
+"""States from which a retry queues a job again."""
+
+
+def allowed_actions(state: JobState) -> list[str]:
+    """Return what a caller may ask of a job in this state."""
+    possible = {"cancel": state in CANCELLED, "retry": state in RETRIED, "rerun": True}
+    return [action for action, is_possible in possible.items() if is_possible]
+
+
 def leading_to(wanted: JobState) -> list[JobState]:
     """Return the states that ``wanted`` may follow."""
     return [state for state, after in NEXT.items() if wanted in after]

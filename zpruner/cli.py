@@ -1,9 +1,8 @@
 """The command line. Answers go to standard output, everything for people to standard error."""
 
+import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -11,16 +10,18 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from zpruner.client import Client
 from zpruner.filters import Filters
-from zpruner.models import Facets, Job, Preview
-from zpruner.screen import following, jobs_table, preview_text, summary
-from zpruner.transport import ProblemError, ServiceError
-
-OK, JOB_FAILED, USAGE, CANCELLED, EXPIRED = 0, 1, 2, 4, 5
-AUTH, NOT_FOUND, SERVICE, TIMED_OUT, INTERRUPTED = 6, 7, 8, 124, 130
-EXITS = {"succeeded": OK, "failed": JOB_FAILED, "cancelled": CANCELLED, "expired": EXPIRED}
-REFUSALS = {400: USAGE, 401: AUTH, 403: AUTH, 404: NOT_FOUND, 409: USAGE, 422: USAGE}
+from zpruner.screen import jobs_table, summary
+from zpruner.terminal import (
+    USAGE,
+    follow,
+    people,
+    print_json,
+    say,
+    say_facets,
+    say_preview,
+    service,
+)
 
 FLAGS = {"reuse", "dry_run", "wait", "as_json"}
 """Parameters of ``submit`` that are no fields of the request."""
@@ -30,7 +31,6 @@ JobArgument = Annotated[str, typer.Argument(help="A job's id.")]
 TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="Seconds to wait at most.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-people = Console(stderr=True, soft_wrap=True)
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -81,18 +81,18 @@ def submit(
         spec["allocation"] = allocation.split(",")
     if reuse:
         spec["reuse"] = "if_succeeded"
-    with _service() as client:
+    with service() as client:
         if dry_run:
             spec.pop("idempotency_key", None)
-            _say_preview(client.jobs.preview(**spec), as_json)
+            say_preview(client.jobs.preview(**spec), as_json)
             return
         job = client.jobs.create(**spec)
         for warning in job.warnings:
             people.print(f"warning: {warning}", markup=False)
         if wait:
             people.print(job.id, markup=False)
-            _follow(client, job.id, None, as_json)
-        _say(job, as_json, lambda: job.id)
+            follow(client, job.id, None, as_json)
+        say(job, as_json, lambda: job.id)
 
 
 @app.command(name="wait")
@@ -100,8 +100,8 @@ def wait_for(
     job_id: JobArgument, timeout: TimeoutOption = None, as_json: JsonOption = False
 ) -> None:
     """Follow a job until it ends; the exit code says how it did."""
-    with _service() as client:
-        _follow(client, job_id, timeout, as_json)
+    with service() as client:
+        follow(client, job_id, timeout, as_json)
 
 
 @app.command(name="ls")
@@ -121,13 +121,13 @@ def list_jobs(
     """List jobs, newest first."""
     filters: Filters = {"status": status, "model": model, "method": method, "parent": parent}
     filters |= {"created_after": created_after, "created_before": created_before, "q": q}
-    with _service() as client:
+    with service() as client:
         if facets:
-            _say_facets(client.jobs.facets(**filters), as_json)
+            say_facets(client.jobs.facets(**filters), as_json)
             return
         jobs = client.jobs.list(limit=limit, sort="created" if oldest else "-created", **filters)
     if as_json:
-        _print_json([job.model_dump(mode="json") for job in jobs])
+        print_json([job.model_dump(mode="json") for job in jobs])
     else:
         Console(soft_wrap=True).print(jobs_table(jobs))
 
@@ -135,17 +135,44 @@ def list_jobs(
 @app.command()
 def get(job_id: JobArgument, as_json: JsonOption = False) -> None:
     """Show one job."""
-    with _service() as client:
+    with service() as client:
         job = client.jobs.get(job_id)
-    _say(job, as_json, lambda: summary(job))
+    say(job, as_json, lambda: summary(job))
 
 
 @app.command()
 def cancel(job_id: JobArgument, as_json: JsonOption = False) -> None:
     """Cancel a job."""
-    with _service() as client:
+    with service() as client:
         job = client.jobs.cancel(job_id)
-    _say(job, as_json, lambda: job.status)
+    say(job, as_json, lambda: job.status)
+
+
+@app.command()
+def retry(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Queue a job again that failed, was cancelled or expired."""
+    with service() as client:
+        job = client.jobs.retry(job_id)
+    say(job, as_json, lambda: job.status)
+
+
+@app.command()
+def rerun(
+    job_id: JobArgument,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="A field to change: sparsity=0.6.")
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Follow the new job until it ends.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Submit a job once more, with changes; the new one's id is printed."""
+    fields = dict(_field(change) for change in changes or ())
+    with service() as client:
+        job = client.jobs.rerun(job_id, **fields)
+        if wait:
+            people.print(job.id, markup=False)
+            follow(client, job.id, None, as_json)
+    say(job, as_json, lambda: job.id)
 
 
 @app.command()
@@ -155,10 +182,10 @@ def download(
     as_json: JsonOption = False,
 ) -> None:
     """Download a job's files and verify each; run it again to resume."""
-    with _service() as client:
+    with service() as client:
         paths = [str(path) for path in client.jobs.download(job_id, folder)]
     if as_json:
-        _print_json(paths)
+        print_json(paths)
     else:
         typer.echo("\n".join(paths))
 
@@ -181,33 +208,15 @@ def main() -> None:
     app()
 
 
-def _follow(client: Client, job_id: str, timeout: float | None, as_json: bool) -> NoReturn:
-    """Wait with a progress bar; the job goes on whatever happens here."""
+def _field(change: str) -> tuple[str, Any]:
+    """Read ``name=value``, where the value is JSON or, if it is none, plain text."""
+    name, equals, written = change.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{change} is not name=value", param_hint="--set")
     try:
-        with following(people) as show:
-            job = client.jobs.wait(job_id, timeout_s=timeout, on_change=show)
-    except TimeoutError as error:
-        people.print(str(error), markup=False)
-        raise typer.Exit(TIMED_OUT) from None
-    _say(job, as_json, lambda: summary(job))
-    raise typer.Exit(EXITS.get(job.status, SERVICE))
-
-
-@contextmanager
-def _service() -> Iterator[Client]:
-    """Open a client; turn what goes wrong into words and an exit code."""
-    try:
-        with Client() as client:
-            yield client
-    except ProblemError as error:
-        people.print(str(error), markup=False)
-        raise typer.Exit(REFUSALS.get(error.problem.status, SERVICE)) from None
-    except ServiceError as error:
-        people.print(str(error), markup=False)
-        raise typer.Exit(SERVICE) from None
-    except KeyboardInterrupt:
-        people.print("interrupted; a submitted job goes on")
-        raise typer.Exit(INTERRUPTED) from None
+        return name, json.loads(written)
+    except ValueError:
+        return name, written
 
 
 def _become(module: str, arguments: list[str], needs: tuple[str, ...], extra: str) -> NoReturn:
@@ -218,32 +227,3 @@ def _become(module: str, arguments: list[str], needs: tuple[str, ...], extra: st
         )
         raise typer.Exit(USAGE)
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - our module
-
-
-def _say(job: Job, as_json: bool, text: Callable[[], str]) -> None:
-    if as_json:
-        _print_json(job.model_dump(mode="json"))
-    else:
-        typer.echo(text())
-
-
-def _say_preview(preview: Preview, as_json: bool) -> None:
-    if as_json:
-        _print_json(preview.model_dump(mode="json"))
-        return
-    for warning in preview.warnings:
-        people.print(f"warning: {warning}", markup=False)
-    typer.echo(preview_text(preview))
-
-
-def _say_facets(facets: Facets, as_json: bool) -> None:
-    if as_json:
-        _print_json(facets.model_dump(mode="json"))
-        return
-    for kind, counts in facets:
-        for name, count in counts.items():
-            typer.echo(f"{kind} {name} {count}")
-
-
-def _print_json(value: Any) -> None:
-    Console(soft_wrap=True, highlight=False).print_json(data=value)

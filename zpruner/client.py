@@ -101,6 +101,15 @@ class Jobs:
         """Cancel the job; asking twice changes nothing."""
         return Job.model_validate(self._transport.send("POST", f"/v1/jobs/{job_id}/cancel").json())
 
+    def retry(self, job_id: str) -> Job:
+        """Queue a job again that failed, was cancelled or expired; it keeps its id."""
+        return Job.model_validate(self._transport.send("POST", f"/v1/jobs/{job_id}/retry").json())
+
+    def rerun(self, job_id: str, *, idempotency_key: str | None = None, **changes: Any) -> Job:
+        """Submit a job once more with some fields changed, and return the new one."""
+        path, key = f"/v1/jobs/{job_id}/rerun", idempotency_key or str(uuid4())
+        return Job.model_validate(self._transport.submit(path, changes, key).json())
+
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
         """Yield what happened to the job so far, from the event after ``after`` on."""
         for row in self._transport.pages(f"/v1/jobs/{job_id}/events", {"after": after}):

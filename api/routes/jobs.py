@@ -9,21 +9,19 @@ from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep
 from api.links import next_page
 from api.preconditions import etag_of, is_known, require_match, wanted_version
 from api.queries import JobQuery
-from api.schemas import Facets, JobPage, JobPreview, JobRead, JobRequest
-from api.submission import Submission, preview, submit
+from api.schemas import Facets, JobPage, JobRead, JobRequest
+from api.submission import NOTHING_NEW, Submission, preview, submit
 from db.jobs import JobRepository
 from db.listing import Place
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-
-NOTHING_NEW = "Nothing was made: what a dry run would accept, or the finished job that is reused."
 
 
 @router.post(
     "",
     status_code=201,
     response_model=JobRead,
-    responses={200: {"model": JobPreview | JobRead, "description": NOTHING_NEW}},
+    responses=NOTHING_NEW,
 )
 def submit_job(
     body: JobRequest,

@@ -99,6 +99,8 @@ def test_every_link_of_a_job_leads_somewhere(client: TestClient, sessions: Sessi
         assert client.get(links[name]).status_code == 200
     assert client.get(links["archive"]).json()["code"] == "no_artifacts"
     assert client.post(links["cancel"]).status_code == 200
+    assert client.post(links["retry"]).status_code == 200
+    assert client.post(links["rerun"]).status_code == 201
 
 
 def test_an_unchanged_job_is_304_and_a_changed_one_is_not(
@@ -164,7 +166,7 @@ def test_an_ended_job_is_not_cancelled_and_the_answer_says_what_would_be(
     assert response.status_code == 409
     assert response.headers["x-should-retry"] == "false"
     assert response.json()["code"] == "invalid_state"
-    assert "queued, running" in response.json()["hint"]
+    assert response.json()["hint"] == "Of a job that is succeeded one can ask: rerun."
 
 
 def test_a_cancel_of_a_job_that_has_changed_since_is_412_and_does_nothing(

@@ -40,6 +40,8 @@ def test_the_document_lists_the_routes_that_are_promised(document: dict[str, Any
         "get /v1/jobs",
         "get /v1/jobs/{job_id}",
         "post /v1/jobs/{job_id}/cancel",
+        "post /v1/jobs/{job_id}/retry",
+        "post /v1/jobs/{job_id}/rerun",
         "get /v1/jobs/{job_id}/events",
         "get /v1/jobs/{job_id}/blocks",
         "get /v1/jobs/{job_id}/artifacts",

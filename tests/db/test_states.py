@@ -4,6 +4,7 @@ from db.errors import IllegalTransitionError, JobNotFoundError, StaleVersionErro
 from db.jobs import JobRepository
 from db.session import Sessions
 from db.states import FINAL, HELD, NEXT, JobState
+from db.transitions import RETRIED, allowed_actions
 from tests.factories import make_job
 
 
@@ -101,6 +102,37 @@ def test_a_second_cancel_changes_nothing(sessions: Sessions) -> None:
         first = jobs.cancel(job.id).version
         assert jobs.cancel(job.id).version == first
         assert len(jobs.events(job.id)) == 2
+
+
+@pytest.mark.parametrize("status", JobState)
+def test_a_retry_queues_what_ended_without_success_and_nothing_else(
+    status: JobState, sessions: Sessions
+) -> None:
+    job = make_job(sessions, status=status, attempt=3, crashes=3, error={"code": "x"})
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        if status not in RETRIED:
+            with pytest.raises(IllegalTransitionError):
+                jobs.retry(job.id)
+            assert "retry" not in allowed_actions(status)
+            return
+        read = jobs.retry(job.id)
+        assert (read.status, read.attempt, read.crashes) == (JobState.queued, 3, 0)
+        assert (read.error, read.finished_at, read.pushed_at) == (None, None, None)
+        assert jobs.events(job.id)[-1].data == {"reason": "retry"}
+        assert jobs.unpushed() == [job.id]
+        taken = jobs.claim(job.id, "worker-1")
+        assert taken is not None
+        assert taken.attempt == 4
+
+
+def test_a_retry_of_a_version_that_is_gone_is_refused(sessions: Sessions) -> None:
+    job = make_job(sessions, status=JobState.failed)
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        with pytest.raises(StaleVersionError):
+            jobs.retry(job.id, version=job.version + 1)
+        assert jobs.retry(job.id, version=job.version).status is JobState.queued
 
 
 def test_a_cancel_of_a_version_that_is_gone_is_refused(sessions: Sessions) -> None:

@@ -41,6 +41,25 @@ def test_submit_hands_on_its_key_and_whether_a_finished_job_will_do(service: Ser
     assert json.loads(service.bodies[0]) == sent
 
 
+def test_rerun_prints_the_new_id_and_reads_values_as_json_or_text(service: Service) -> None:
+    service.prepare("/v1/jobs/job_0/rerun", Answer(201, job("queued", parent_id="job_0")))
+    words = ["--set", "sparsity=0.6", "--set", "method=wanda", "--set", 'skip=["*.o_proj"]']
+
+    result = run(service, "rerun", "job_0", *words, "--set", "dataset=a=b")
+
+    assert (result.exit_code, result.stdout) == (0, "job_1\n")
+    sent = {"sparsity": 0.6, "method": "wanda", "skip": ["*.o_proj"], "dataset": "a=b"}
+    assert json.loads(service.bodies[0]) == sent
+    wrong = run(service, "rerun", "job_0", "--set", "sparsity")
+    assert wrong.exit_code == 2
+    assert "name=value" in wrong.stderr
+
+
+def test_retry_says_what_became_of_the_job(service: Service) -> None:
+    service.prepare("/v1/jobs/job_1/retry", Answer(200, job("queued")))
+    assert run(service, "retry", "job_1").stdout == "queued\n"
+
+
 def test_a_dry_run_submits_nothing(service: Service) -> None:
     shown = {"spec": {"model": "org/model"}, "warnings": ["slow"], "identical_job_id": "job_0"}
     service.prepare("/v1/jobs?dry_run=true", Answer(200, shown))

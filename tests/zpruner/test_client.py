@@ -1,5 +1,6 @@
 """The client against a small real service."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -86,6 +87,18 @@ def test_a_submit_gives_up_at_last(service: Service, client: Client) -> None:
     with pytest.raises(ProblemError, match="not_ready"):
         client.jobs.create("org/model", 0.5, "c4")
     assert len(service.keys) == 4
+
+
+def test_a_rerun_sends_the_changes_and_a_retry_nothing(service: Service, client: Client) -> None:
+    service.prepare("/v1/jobs/job_0/rerun", Answer(201, job("queued", parent_id="job_0")))
+    service.prepare("/v1/jobs/job_1/retry", Answer(200, job("queued", attempt=1)))
+
+    assert client.jobs.rerun("job_0", sparsity=0.6).parent_id == "job_0"
+    assert client.jobs.retry("job_1").attempt == 1
+
+    assert [json.loads(body or b"null") for body in service.bodies] == [{"sparsity": 0.6}, None]
+    assert service.keys[0]
+    assert service.keys[1] is None
 
 
 def test_a_preview_shows_what_would_be_submitted(service: Service, client: Client) -> None:
