@@ -30,6 +30,7 @@ bench: $(SETTLED)-dev $(SETTLED)-demo ## Measure time, memory and quality; print
 	$(BIN)/python -m pytest -m bench -s tests; status=$$?; [ $$status -eq 0 ] || [ $$status -eq 5 ]
 	$(BIN)/python -m benchmarks.memory $(ARGS)
 	$(BIN)/python -m benchmarks.quality
+	$(BIN)/python -m benchmarks.ranks
 
 dev: $(SETTLED)-dev ## Serve on http://127.0.0.1:8000 from this checkout
 	@$(BIN)/zpruner serve $(ARGS)

@@ -74,6 +74,9 @@ EXPLANATIONS: dict[str, str] = {
     # Jobs that failed.
     "internal_error": "The worker failed for a reason nobody foresaw; its log holds the traceback.",
     "worker_lost": "The job's worker died three times, most often because memory ran out.",
+    "rank_lost": "One of the processes that share the job was killed, most often because "
+    "memory ran out.",
+    "devices": "The worker is set to share jobs among more GPUs than its machine has.",
     "out_of_memory": "The job needs more memory than the worker has.",
     "disk_full": "The disk was full. Nothing partial was published.",
     "time_limit": "The job took longer than the worker allows.",

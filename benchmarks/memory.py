@@ -49,8 +49,8 @@ def _measure(blocks: int, folder: Path, idle_bytes: int) -> Peak:
     model = folder / f"llama-{blocks}"
     _peak_of([sys.executable, "-m", "benchmarks.llama", str(blocks), str(model)])
     size = (model / "model.safetensors").stat().st_size
-    calibration = _rows(folder / "calibration.jsonl", SAMPLES, seed=1)
-    evaluation = _rows(folder / "evaluation.jsonl", EVAL_SAMPLES, seed=2)
+    calibration = random_rows(folder / "calibration.jsonl", SAMPLES, seed=1)
+    evaluation = random_rows(folder / "evaluation.jsonl", EVAL_SAMPLES, seed=2)
     out = folder / f"pruned-{blocks}"
     zpruner = str(Path(sys.executable).with_name("zpruner"))
     command = [zpruner, "prune", str(model), str(out)]
@@ -60,7 +60,7 @@ def _measure(blocks: int, folder: Path, idle_bytes: int) -> Peak:
     return Peak(blocks, size, peak, peak - idle_bytes, seconds)
 
 
-def _rows(path: Path, count: int, *, seed: int) -> Path:
+def random_rows(path: Path, count: int, *, seed: int) -> Path:
     """Write random token rows, which are used as they stand."""
     ids = np.random.default_rng(seed).integers(0, VOCABULARY, (count, SEQ_LEN)).tolist()
     path.write_text("".join(json.dumps({"input_ids": row}) + "\n" for row in ids))

@@ -29,7 +29,7 @@ from worker.prune import Outcome, Step, prune
 from worker.pruning.errors import PruningError
 
 FAILED, USAGE = 1, 2
-_NOT_SPEC = {"out", "device", "memory_budget_bytes", "plan"}
+_NOT_SPEC = {"out", "device", "devices", "memory_budget_bytes", "plan"}
 
 people = Console(stderr=True, soft_wrap=True)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -80,6 +80,9 @@ def command(
         int | None, typer.Option(help="Evaluation windows; all by default.")
     ] = None,
     device: Annotated[str, typer.Option(help="What to compute on.")] = "auto",
+    devices: Annotated[
+        int, typer.Option(min=1, help="How many GPUs, or processes on a CPU, share the work.")
+    ] = 1,
     memory_budget_bytes: Annotated[
         int | None,
         typer.Option(
@@ -102,7 +105,7 @@ def command(
         if plan:
             figures = forecast(spec, device=device, memory_budget_bytes=memory_budget_bytes)
         else:
-            figures = _prune_into(spec, out, device, memory_budget_bytes).metrics
+            figures = _prune_into(spec, out, device, devices, memory_budget_bytes).metrics
     except ValidationError as error:
         for fault in error.errors():
             field = ".".join(str(part) for part in fault["loc"])
@@ -118,7 +121,9 @@ def command(
     sys.stdout.write(json.dumps(figures) + "\n")
 
 
-def _prune_into(spec: PruneSpec, out: Path, device: str, budget_bytes: int | None) -> Outcome:
+def _prune_into(
+    spec: PruneSpec, out: Path, device: str, devices: int, budget_bytes: int | None
+) -> Outcome:
     """Prune beside ``out`` and rename at the end: what is half done is never found there."""
     with partial(out) as staged:
         steps = prune(
@@ -127,6 +132,7 @@ def _prune_into(spec: PruneSpec, out: Path, device: str, budget_bytes: int | Non
             model_roots=None,
             dataset_roots=None,
             device=device,
+            devices=devices,
             memory_budget_bytes=budget_bytes,
         )
         outcome = _follow(steps)

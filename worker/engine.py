@@ -16,6 +16,7 @@ def prune(
     dataset_roots: Sequence[Path] | None,
     device: str,
     memory_budget_bytes: int | None,
+    devices: int,
 ) -> Generator[Step, None, Outcome]:
     """Run ``worker.prune.prune``, imported at its first step.
 
@@ -31,5 +32,6 @@ def prune(
         dataset_roots=dataset_roots,
         device=device,
         memory_budget_bytes=memory_budget_bytes,
+        devices=devices,
     )
     return outcome

@@ -5,13 +5,17 @@ import re
 
 from db.errors import SpecRefusedError
 from db.problem import FieldProblem, Problem
-from worker.pruning.errors import PruningError
+from worker.pruning.errors import DevicesError, PruningError, RankLostError
 
 
 def problem_of(error: BaseException) -> Problem:
     """Say what went wrong, and what to change where that is known."""
     if isinstance(error, SpecRefusedError):
         return _refused(error)
+    if isinstance(error, RankLostError):
+        return _problem("rank_lost", "A process of the job was lost", str(error), MEMORY)
+    if isinstance(error, DevicesError):
+        return _problem("devices", "The worker lacks devices", str(error), DEVICES)
     if isinstance(error, PruningError):
         return _unpruned(error)
     # By name: the glue must not import torch, whose own error this is on a GPU.
@@ -31,6 +35,7 @@ def overdue(limit_s: float) -> Problem:
 MEMORY = "Lower samples or seq_len, or give the worker more memory."
 DISK = "Free space in the data folder: a job needs about 2.2 times its model's size."
 TIME = "Lower samples, or raise ZPRUNER_JOB_TIMEOUT_S on the worker."
+DEVICES = "Lower ZPRUNER_DEVICES on the worker."
 LOG = "The worker's log holds the traceback under this job's id."
 
 

@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from db.combinations import check_combination
@@ -20,11 +23,12 @@ from worker.export.folder import export
 from worker.pruning.allocation import Explicit
 from worker.pruning.compute import compute_device, compute_dtype
 from worker.pruning.errors import NotFiniteError
-from worker.pruning.memory import peak_resident_bytes
+from worker.pruning.launcher import launch, rank_devices
 from worker.pruning.methods import get_method
 from worker.pruning.patterns import NofM, Pattern, Unstructured
 from worker.pruning.pipeline import Sweep
 from worker.pruning.planning.plan import Plan
+from worker.pruning.ranks import Ranks
 from worker.pruning.recipe import Allocation, Recipe
 from worker.pruning.report import BlockReport, SweepResult
 from worker.pruning.skeleton import Skeleton
@@ -72,6 +76,7 @@ def prune(
     model_roots: Sequence[Path] | None,
     dataset_roots: Sequence[Path] | None,
     device: str = "auto",
+    devices: int = 1,
     memory_budget_bytes: int | None = None,
 ) -> Generator[Step, None, Outcome]:
     """Prune the model that ``spec`` names into ``out``.
@@ -83,7 +88,8 @@ def prune(
         model_roots: folders that local models may lie in; None for any.
         dataset_roots: the same for datasets.
         device: what to compute on; ``auto`` takes a GPU where there is one.
-        memory_budget_bytes: the most memory that this process may hold; None for all there is.
+        devices: how many of them; each gets a process and a share of the windows.
+        memory_budget_bytes: the most memory that all processes may hold; None for all there is.
 
     Yields:
         A step at each change of phase and after each block.
@@ -94,37 +100,39 @@ def prune(
     """
     yield Step(Phase.resolving, 0.0)
     check_combination(spec)
+    places = rank_devices(compute_device(device), devices)
     model = fetch_model(parse_model(spec.model, spec.revision, model_roots))
     yield Step(Phase.loading, 0.01)
-    place = compute_device(device)
-    skeleton = Skeleton.open(model.path, compute_dtype(spec.dtype, place), place)
+    dtype = compute_dtype(spec.dtype, places[0])
+    # Of several processes each opens the model on its own device; this one only looks at it.
+    reader = places[0] if devices == 1 else torch.device("cpu")
+    skeleton = Skeleton.open(model.path, dtype, reader)
     skeleton.checkpoint.check_finite()
     calibration, evaluation = windows_of(spec, model, skeleton, dataset_roots)
-    sweep = Sweep(
-        skeleton,
-        recipe_of(spec),
-        calibration.ids,
-        evaluation.ids,
-        out,
-        token_loss,
-        memory_budget=memory_budget_bytes,
-    )
-    yield Step(Phase.calibrating, 0.02, resumed_from_block=sweep.resumed_from_block)
+    recipe, ids = recipe_of(spec), (calibration.ids, evaluation.ids)
+    if devices == 1:
+        sweep = Sweep(skeleton, recipe, *ids, out, token_loss, memory_budget_bytes)
+        blocks, resumed = sweep.run(), sweep.resumed_from_block
+    else:
+        budget = memory_budget_bytes // devices if memory_budget_bytes else None
+        work = partial(_swept, model.path, dtype, recipe, *ids, out, budget)
+        blocks, resumed = launch(work, places), None  # known to the processes alone
+    yield Step(Phase.calibrating, 0.02, resumed_from_block=resumed)
     reports: list[BlockReport] = []
-    result = yield from _steps(sweep, reports)
+    result = yield from _steps(blocks, reports)
     yield Step(Phase.packaging, 0.99)
-    computed = _computed(skeleton, result)
+    computed = _computed(places, dtype, result)
     protocol = evaluation.card | {"dtype": computed["dtype"]}
-    metrics = _metrics(result, reports, place, sweep.plan) | {"protocol": protocol}
+    metrics = _metrics(result, reports) | {"protocol": protocol}
     report = {
         "spec": spec.model_dump(mode="json"),
         "model": {"name": model.name, "revision": model.revision},
         "metrics": metrics,
         "computed": computed,
-        "plan": plan_json(sweep.plan),
+        "plan": plan_json(result.plan),
         "calibration": calibration.card,
         "evaluation": protocol,
-        "resumed_from_block": sweep.resumed_from_block,
+        "resumed_from_block": result.resumed_from_block,
         "blocks": [block_json(block) for block in reports],
     }
     export(model.path, out, report)
@@ -186,21 +194,40 @@ def _allocation(spec: PruneSpec) -> Allocation:
     return spec.allocation.value
 
 
-def _steps(sweep: Sweep, reports: list[BlockReport]) -> Generator[Step, None, SweepResult]:
+def _swept(
+    folder: Path,
+    dtype: torch.dtype,
+    recipe: Recipe,
+    calibration: Tensor,
+    evaluation: Tensor,
+    out: Path,
+    budget_bytes: int | None,
+    ranks: Ranks,
+    device: torch.device,
+) -> Generator[BlockReport, None, SweepResult]:
+    """Sweep in a process of its own, of which no other knows more than this."""
+    skeleton = Skeleton.open(folder, dtype, device)
+    ids = (calibration, evaluation)
+    return Sweep(skeleton, recipe, *ids, out, token_loss, budget_bytes, ranks).run()
+
+
+def _steps(
+    blocks: Generator[BlockReport, None, SweepResult], reports: list[BlockReport]
+) -> Generator[Step, None, SweepResult]:
     """Turn the sweep's block reports into steps, and collect them."""
-    blocks = sweep.run()
-    while True:
-        try:
-            block = next(blocks)
-        except StopIteration as end:
-            result: SweepResult = end.value
-            return result
-        reports.append(block)
-        done = (block.index + 1) / block.total
-        place = (block.index, block.total, block.name)
-        yield Step(Phase.pruning, 0.02 + (_SWEPT - 0.02) * done, place, block_json(block))
-        if block.index + 1 == block.total:
-            yield Step(Phase.evaluating, _SWEPT)
+    with closing(blocks):
+        while True:
+            try:
+                block = next(blocks)
+            except StopIteration as end:
+                result: SweepResult = end.value
+                return result
+            reports.append(block)
+            done = (block.index + 1) / block.total
+            place = (block.index, block.total, block.name)
+            yield Step(Phase.pruning, 0.02 + (_SWEPT - 0.02) * done, place, block_json(block))
+            if block.index + 1 == block.total:
+                yield Step(Phase.evaluating, _SWEPT)
 
 
 def windows_of(
@@ -254,11 +281,9 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerBase | None:
     return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
-def _metrics(
-    result: SweepResult, blocks: Sequence[BlockReport], device: torch.device, plan: Plan
-) -> dict[str, Any]:
+def _metrics(result: SweepResult, blocks: Sequence[BlockReport]) -> dict[str, Any]:
     zeros, weights = sum(b.zeros for b in blocks), sum(b.weights for b in blocks)
-    metrics = {
+    metrics: dict[str, Any] = {
         **_perplexities(result),
         "sparsity": zeros / weights,
         "zeros": zeros,
@@ -266,12 +291,12 @@ def _metrics(
         "coverage": weights / sum(b.parameters for b in blocks),
         "prune_seconds": result.prune_seconds,
         "evaluate_seconds": result.evaluate_seconds,
-        "peak_memory_bytes": peak_resident_bytes(),
-        "predicted_peak_memory_bytes": plan.host_bytes,
+        "peak_memory_bytes": result.peak_bytes,
+        "predicted_peak_memory_bytes": result.plan.host_bytes,
     }
-    if device.type == "cuda":
-        metrics["device_peak_memory_bytes"] = torch.cuda.max_memory_allocated(device)
-        metrics["predicted_device_peak_memory_bytes"] = plan.device_bytes
+    if result.device_peak_bytes is not None:
+        metrics["device_peak_memory_bytes"] = result.device_peak_bytes
+        metrics["predicted_device_peak_memory_bytes"] = result.plan.device_bytes
     return metrics
 
 
@@ -289,11 +314,14 @@ def _perplexities(result: SweepResult) -> dict[str, float | None]:
     }
 
 
-def _computed(skeleton: Skeleton, result: SweepResult) -> dict[str, str]:
+def _computed(
+    places: Sequence[torch.device], dtype: torch.dtype, result: SweepResult
+) -> dict[str, Any]:
     """Say with what the figures were made."""
     return {
-        "device": str(skeleton.device),
-        "dtype": str(skeleton.dtype).removeprefix("torch."),
+        "device": str(places[0]),
+        "devices": len(places),
+        "dtype": str(dtype).removeprefix("torch."),
         "propagation": result.propagation,
         "torch": torch.__version__,
         "transformers": transformers.__version__,

@@ -66,6 +66,7 @@ class Prune(Protocol):
         dataset_roots: Sequence[Path] | None,
         device: str,
         memory_budget_bytes: int | None,
+        devices: int,
     ) -> Generator[Step, None, Outcome]:
         """Write into ``out``, yield each step, return the outcome."""
 
@@ -149,6 +150,7 @@ class Runner:
             dataset_roots=self._settings.dataset_roots,
             device=self._settings.device,
             memory_budget_bytes=self._settings.memory_budget_bytes,
+            devices=self._settings.devices,
         )
 
     def _settle(self, attempt: Attempt, reason: Reason) -> None:

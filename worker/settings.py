@@ -12,6 +12,7 @@ class WorkerSettings(Settings):
 
     device: str = "auto"
     memory_budget_bytes: int | None = Field(default=None, gt=0)
+    devices: int = Field(default=1, ge=1)
     lease_s: float = Field(default=60, gt=0)
     reap_every_s: float = Field(default=10, gt=0)
     relay_every_s: float = Field(default=1, gt=0)

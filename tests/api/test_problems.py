@@ -14,10 +14,12 @@ from worker.problems import overdue, problem_of
 from worker.pruning.errors import (
     AllocationError,
     CheckpointError,
+    DevicesError,
     NoRoomError,
     NotFiniteError,
     PatternError,
     PruningError,
+    RankLostError,
     ShapeError,
     SolverFailedError,
     UnknownMethodError,
@@ -83,6 +85,7 @@ def test_every_way_a_job_can_fail_has_a_page() -> None:
         AllocationError(""),
     ]
     refused += [UnknownSolverError("", []), SolverFailedError(""), NoRoomError(2, 1, "", None)]
+    refused += [DevicesError("cuda", 2, 1), RankLostError("rank 1 of 2 was killed by SIGKILL")]
     assert {type(one) for one in refused} == set(PruningError.__subclasses__())
     broken = [MemoryError(), OSError(errno.ENOSPC, "full"), RuntimeError()]
     for raised in (*refused, *broken):

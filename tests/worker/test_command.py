@@ -179,3 +179,15 @@ def weights_sha256(folder: Path) -> list[str]:
     """Return the lines of ``SHA256SUMS`` that are about weights."""
     lines = (folder / "SHA256SUMS").read_text().splitlines()
     return [line for line in lines if line.endswith(".safetensors")]
+
+
+def test_two_processes_write_what_one_writes(folder: Path) -> None:
+    words = ("--method", "wanda", "--dtype", "float32")
+    alone = run(folder, *words)
+    (folder / "out").rename(folder / "alone")
+    shared = run(folder, *words, "--devices", "2")
+    assert (alone.exit_code, shared.exit_code) == (0, 0), shared.stderr
+    for shard in (folder / "alone").glob("*.safetensors"):
+        assert shard.read_bytes() == (folder / "out" / shard.name).read_bytes()
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert report["computed"]["devices"] == 2

@@ -37,6 +37,7 @@ def work(blocks: int = 3, before: Callable[[int], None] = lambda _: None) -> Pru
         dataset_roots: Sequence[Path] | None,
         device: str,
         memory_budget_bytes: int | None,
+        devices: int,
     ) -> Generator[Step, None, Outcome]:
         yield Step("resolving", 0.0)
         for index in range(blocks):
@@ -62,6 +63,7 @@ def killed_after(block: int, work: Prune) -> Prune:
         dataset_roots: Sequence[Path] | None,
         device: str,
         memory_budget_bytes: int | None,
+        devices: int,
     ) -> Generator[worker.run.Step, None, worker.run.Outcome]:
         steps = work(
             spec,
@@ -70,6 +72,7 @@ def killed_after(block: int, work: Prune) -> Prune:
             dataset_roots=dataset_roots,
             device=device,
             memory_budget_bytes=memory_budget_bytes,
+            devices=devices,
         )
         for step in steps:
             if step.block is not None and step.block[0] == block:

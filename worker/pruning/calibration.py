@@ -12,11 +12,13 @@ from torch import Tensor, nn
 from worker.pruning.linears import Linear
 from worker.pruning.moments import InputMoments, Moments
 from worker.pruning.products import See, watched_stack
+from worker.pruning.ranks import ALONE, Ranks
 from worker.pruning.shadow import Shadow
 
 Prune = Callable[[Linear, Moments], None]
 NewMoments = Callable[[], Moments]
 Forward = Callable[[int], object]
+_Stop = tuple[int, Tensor]  # the layer, and its input
 
 
 def prune_reference(
@@ -26,6 +28,7 @@ def prune_reference(
     prune: Prune,
     new_moments: NewMoments = InputMoments,
     shadow: Shadow | None = None,
+    ranks: Ranks = ALONE,
 ) -> None:
     """Collect all inputs with the block still dense, then prune it whole.
 
@@ -38,6 +41,7 @@ def prune_reference(
         prune: prunes one layer by the moments of its inputs.
         new_moments: makes empty moments.
         shadow: brings the dense stream's inputs, which `PairedMoments` take as well.
+        ranks: who else has batches; moments are taken over those of all.
     """
     moments = [new_moments() for _ in layers]
     seen, batch = _LastSeen(), 0
@@ -55,8 +59,8 @@ def prune_reference(
             forward(batch)
     if shadow is not None:
         shadow.finish()
-    for layer, moment in zip(layers, moments, strict=True):
-        prune(layer, moment)
+    for layer, total in zip(layers, _totals(moments, layers, ranks), strict=True):
+        prune(layer, total)
 
 
 def prune_fused(
@@ -66,6 +70,7 @@ def prune_fused(
     prune: Prune,
     new_moments: NewMoments = InputMoments,
     shadow: Shadow | None = None,
+    ranks: Ranks = ALONE,
 ) -> None:
     """Prune each layer when its true input, from already pruned predecessors, is there.
 
@@ -73,7 +78,8 @@ def prune_fused(
     until all have arrived there, then the layer is pruned and all go on. So the whole calibration
     set meets at every layer, though only one batch computes at a time and only the states that
     are live at that point are held. Batches that skip a layer, as with experts, do not hold up
-    the others. Arguments as in `prune_reference`.
+    the others. The ranks too agree at each stop on the layer that comes next; one of whose batches
+    none has reached it adds nothing. Arguments as in `prune_reference`.
     """
     leader, seen = getcurrent(), _LastSeen()
     pruned: set[int] = set()
@@ -85,23 +91,22 @@ def prune_fused(
     with _watched(layers, stop):
         runs = [greenlet(partial(forward, batch)) for batch in range(batches)]
         batch_of = {run: batch for batch, run in enumerate(runs)}
-        stops = {run: run.switch() for run in runs}
-        while stops := {run: stop for run, stop in stops.items() if not run.dead}:
-            # Batches that wait behind the experts wait for those that are still among them.
-            waiting = {index for index, _ in stops.values()}
-            index = min(waiting, key=lambda index: (not layers[index].is_routed, index))
+        stops = _next_stops(runs)
+        while (turn := ranks.least(_first_turn(stops, layers))) < 2 * len(layers):
+            index = turn % len(layers)
             arrived = [run for run, stop in stops.items() if stop[0] == index]
             inputs = [stops.pop(run)[1] for run in arrived]
-            moments = seen.before(inputs)
+            moments = seen.before(inputs, ranks)
             if moments is None:
                 moments = new_moments()
                 for run, each in zip(arrived, inputs, strict=True):
                     _count(moments, shadow, index, batch_of[run], each)
+                moments = moments.total(ranks, layers[index])
             seen.now(inputs, moments)
             del inputs
             prune(layers[index], moments)
             pruned.add(index)
-            stops |= {run: run.switch() for run in arrived}
+            stops |= _next_stops(arrived)
     if shadow is not None:
         shadow.finish()
     for index in sorted(set(range(len(layers))) - pruned):
@@ -115,14 +120,45 @@ class _LastSeen:
         self._inputs: Sequence[Tensor] = ()
         self._moments: Moments | None = None
 
-    def before(self, inputs: Sequence[Tensor]) -> Moments | None:
-        """Return the moments of these very tensors, if they were the last ones seen."""
+    def before(self, inputs: Sequence[Tensor], ranks: Ranks = ALONE) -> Moments | None:
+        """Return the moments of these very tensors, if every rank saw its own the last time."""
         same = len(inputs) == len(self._inputs) and all(map(is_, inputs, self._inputs))
-        return self._moments if same else None
+        return self._moments if ranks.least(same) else None
 
     def now(self, inputs: Sequence[Tensor], moments: Moments) -> None:
         """Remember inputs and their moments."""
         self._inputs, self._moments = inputs, moments
+
+
+def _next_stops(runs: Sequence[greenlet]) -> dict[greenlet, _Stop]:
+    """Let each run go on to its next layer; leave out those that came to their end."""
+    stops = {run: run.switch() for run in runs}
+    return {run: stop for run, stop in stops.items() if not run.dead}
+
+
+def _first_turn(stops: dict[greenlet, _Stop], layers: Sequence[Linear]) -> int:
+    """Return the index of the layer that comes next, plus their number where it is not routed.
+
+    Batches that wait behind the experts wait for those that are still among them. Where none waits
+    it is twice their number.
+    """
+    count = len(layers)
+    turns = (index if layers[index].is_routed else count + index for index, _ in stops.values())
+    return min(turns, default=2 * count)
+
+
+def _totals(
+    moments: Sequence[Moments], layers: Sequence[Linear], ranks: Ranks
+) -> Iterator[Moments]:
+    """Yield each layer's moments over all ranks; layers share them if they do so on each."""
+    owners = [next(i for i, one in enumerate(moments) if one is each) for each in moments]
+    everywhere = zip(*ranks.gather(*owners), strict=True)
+    totals: dict[int, Moments] = {}
+    for index, (layer, found) in enumerate(zip(layers, everywhere, strict=True)):
+        owner = found[0] if len(set(found)) == 1 else index
+        if owner not in totals:
+            totals[owner] = moments[index].total(ranks, layer)
+        yield totals[owner]
 
 
 def _count(moments: Moments, shadow: Shadow | None, index: int, batch: int, inputs: Tensor) -> None:

@@ -100,3 +100,20 @@ class NoRoomError(PruningError):
 
 def _megabytes(size_bytes: int) -> str:
     return f"{size_bytes / 1e6:,.0f} MB"
+
+
+class DevicesError(PruningError):
+    """More devices are asked for than there are."""
+
+    def __init__(self, device: str, asked: int, there: int) -> None:
+        super().__init__(device, asked, there)
+        self.device, self.asked, self.there = device, asked, there
+
+    def __str__(self) -> str:
+        if ":" in self.device:
+            return f"{self.device} is one device, {self.asked} were asked for; give cuda alone"
+        return f"{self.asked} devices were asked for, this machine has {self.there} for CUDA"
+
+
+class RankLostError(PruningError):
+    """One of the processes that share a sweep is gone, so the others cannot go on."""

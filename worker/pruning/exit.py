@@ -8,6 +8,7 @@ from torch import Tensor
 
 from worker.pruning.blocks import Stub, stubbed
 from worker.pruning.entrance import Entrance
+from worker.pruning.ranks import ALONE, Ranks
 from worker.pruning.skeleton import Skeleton
 
 TokenLoss = Callable[[Tensor, Tensor], Tensor]
@@ -20,6 +21,7 @@ def mean_loss(
     states: Iterable[Tensor],
     batches: Iterable[Tensor],
     token_loss: TokenLoss,
+    ranks: Ranks = ALONE,
 ) -> float:
     """Return the mean loss per predicted token, each window on its own.
 
@@ -32,13 +34,14 @@ def mean_loss(
         states: last hidden states ``[batch, tokens, hidden]``.
         batches: the token ids ``[batch, tokens]`` they came from.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]`` losses.
+        ranks: the mean is taken over the windows of all.
     """
     total, count = torch.zeros((), dtype=torch.float64), 0
     for hidden, targets in _pieces(skeleton, states, batches):
         logits = _logits(skeleton, entrance, hidden)
         total += token_loss(logits, targets.to(logits.device)).double().sum().cpu()
         count += len(targets)
-    return float(total / count)
+    return float(ranks.total(total) / ranks.count(count))
 
 
 def _pieces(

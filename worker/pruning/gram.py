@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from worker.pruning.errors import NotFiniteError, ShapeError, SolverFailedError
+from worker.pruning.linears import Linear
+from worker.pruning.moments import or_zeros
+from worker.pruning.ranks import Ranks
 
 _CHUNK = 2048  # tokens that are converted to fp32 at a time
 _PANEL = 128  # rows of the sum that one product fills
@@ -149,7 +153,11 @@ class Normalised:
 
 
 class GramMoments:
-    """Sums x xᵀ over calibration tokens, in fp32."""
+    """Sums x xᵀ over calibration tokens: in fp32 within a chunk, over the chunks in fp64.
+
+    Sums of fp32 products are all but exact in fp64, so they come out the same in any order. In
+    fp32 the order, and so the number of ranks, would show in the masks of iterative solvers.
+    """
 
     def __init__(self) -> None:
         self._sum: Tensor | None = None
@@ -164,7 +172,7 @@ class GramMoments:
         """
         width, self._gram = inputs.shape[-1], None
         if self._sum is None:
-            self._sum = torch.zeros(width, width, device=inputs.device)
+            self._sum = torch.zeros(width, width, dtype=torch.float64, device=inputs.device)
         if width != len(self._sum):
             raise ShapeError(f"inputs of {width} features after inputs of {len(self._sum)}")
         inputs = inputs.reshape(-1, width)  # [tokens, in]
@@ -180,7 +188,7 @@ class GramMoments:
         """
         if self._sum is None or self.tokens == 0:
             raise ValueError("no inputs were added")
-        return self._sum.diagonal() / self.tokens
+        return (self._sum.diagonal() / self.tokens).float()
 
     def gram(self) -> Gram:
         """Return the mean over all tokens; the same object to all layers that share the inputs.
@@ -192,7 +200,8 @@ class GramMoments:
         if self._sum is None or self.tokens == 0:
             raise ValueError("no inputs were added")
         if self._gram is None:
-            self._gram = Gram((self._sum.triu() + self._sum.triu(1).T).div_(self.tokens))
+            upper = (self._sum / self.tokens).float().triu_()
+            self._gram = Gram(upper + upper.triu(1).T)
         return self._gram
 
     @property
@@ -200,12 +209,20 @@ class GramMoments:
         """The share of its mean diagonal that the Gram matrix needed, None where none was asked."""
         return self._gram.damping if self._gram else None
 
+    def total(self, ranks: Ranks, layer: Linear) -> Self:
+        """Return what all ranks have counted before ``layer``, the same on each."""
+        total = type(self)()
+        total.tokens = ranks.count(self.tokens)
+        if total.tokens:
+            total._sum = ranks.total(or_zeros(self._sum, (layer.inputs, layer.inputs), layer))
+        return total
+
 
 def _add_upper(total: Tensor, inputs: Tensor) -> None:
     """Add xᵀx to ``total`` panel by panel, leaving out most of what symmetry gives for nothing."""
     for start in range(0, len(total), _PANEL):
         rows = slice(start, start + _PANEL)
-        total[rows, start:].addmm_(inputs[:, rows].T, inputs[:, start:])
+        total[rows, start:] += inputs[:, rows].T @ inputs[:, start:]
 
 
 def _attempts(percdamp: float) -> Iterator[tuple[torch.dtype, float]]:

@@ -31,6 +31,11 @@ def available_bytes(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
+def device_peak_bytes(device: torch.device) -> int:
+    """Return the most memory of a GPU that tensors of this process took at any time, else 0."""
+    return int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else 0
+
+
 def give_back() -> None:
     """Return freed memory to the system; the C library keeps it otherwise, block after block."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone

@@ -1,9 +1,12 @@
 """What calibration remembers of a linear layer's inputs."""
 
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
+
+from worker.pruning.linears import Linear
+from worker.pruning.ranks import Ranks
 
 _CHUNK = 1024  # tokens; larger pieces fall out of the cache and cost ten times as much on a CPU
 
@@ -22,6 +25,9 @@ class Moments(Protocol):
 
     def sq_mean(self) -> Tensor:
         """Return the mean square of each feature: ``[in]`` fp32."""
+
+    def total(self, ranks: Ranks, layer: Linear) -> Self:
+        """Return what all ranks have counted before ``layer``, the same on each."""
 
 
 class InputMoments:
@@ -47,6 +53,14 @@ class InputMoments:
         if self._sum_sq is None:
             raise ValueError("no inputs were added")
         return (self._sum_sq / self.tokens).float()
+
+    def total(self, ranks: Ranks, layer: Linear) -> Self:
+        """Return what all ranks have counted before ``layer``, the same on each."""
+        total = type(self)()
+        total.tokens = ranks.count(self.tokens)
+        if total.tokens:
+            total._sum_sq = ranks.total(or_zeros(self._sum_sq, (layer.inputs,), layer))
+        return total
 
 
 class SpreadMoments:
@@ -94,3 +108,18 @@ class SpreadMoments:
         if self._sums is None:
             raise ValueError("no inputs were added")
         return (self._sums / self.tokens).float()
+
+    def total(self, ranks: Ranks, layer: Linear) -> Self:
+        """Return what all ranks have counted before ``layer``, the same on each."""
+        total = type(self)()
+        total.tokens, total.windows = ranks.count(self.tokens), ranks.count(self.windows)
+        if total.tokens:
+            total._sums = ranks.total(or_zeros(self._sums, (3, layer.inputs), layer))
+        return total
+
+
+def or_zeros(sums: Tensor | None, shape: tuple[int, ...], layer: Linear) -> Tensor:
+    """Return the sums, or zeros where this rank has counted nothing."""
+    if sums is not None:
+        return sums
+    return torch.zeros(shape, dtype=torch.float64, device=layer.weight.device)

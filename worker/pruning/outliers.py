@@ -10,13 +10,14 @@ from worker.pruning.calibration import prune_reference
 from worker.pruning.entrance import Entrance
 from worker.pruning.linears import Linear
 from worker.pruning.moments import Moments
+from worker.pruning.ranks import Ranks
 from worker.pruning.recipe import Recipe
 from worker.pruning.scores import wanda
 from worker.pruning.skeleton import Skeleton
 
 
 def outlier_shares(
-    skeleton: Skeleton, entrance: Entrance, recipe: Recipe, states: Activations
+    skeleton: Skeleton, entrance: Entrance, recipe: Recipe, states: Activations, ranks: Ranks
 ) -> Iterator[float]:
     """Yield each block's outlier share, by Wanda's scores on the dense model's inputs.
 
@@ -25,15 +26,21 @@ def outlier_shares(
         entrance: calls its blocks.
         recipe: says which layers count.
         states: the first block's inputs; moved on to the last block's outputs.
+        ranks: who else has inputs; the shares are those of all.
     """
     for index in range(len(skeleton.blocks)):
         with skeleton.filled_block(index, skeleton.read_block(index)) as block:
             layers = recipe.layers(skeleton.block_name(index), block)
-            yield outlier_share(_scores(block, index, layers, entrance, states))
+            yield outlier_share(_scores(block, index, layers, entrance, states, ranks))
 
 
 def _scores(
-    block: nn.Module, index: int, layers: list[Linear], entrance: Entrance, states: Activations
+    block: nn.Module,
+    index: int,
+    layers: list[Linear],
+    entrance: Entrance,
+    states: Activations,
+    ranks: Ranks,
 ) -> list[Tensor]:
     """Return the Wanda scores of a block's layers that any token reached."""
     scores: list[Tensor] = []
@@ -45,5 +52,5 @@ def _scores(
         if moments.tokens:
             scores.append(wanda(layer.oriented(layer.weight), moments.sq_mean()))
 
-    prune_reference(layers, advance, len(states), score)
+    prune_reference(layers, advance, len(states), score, ranks=ranks)
     return scores

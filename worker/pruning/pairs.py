@@ -1,16 +1,21 @@
 """The inputs of a layer in the pruned model beside those in the dense one."""
 
+from typing import Self
+
 import torch
 from torch import Tensor
 
 from worker.pruning.errors import NotFiniteError, ShapeError
 from worker.pruning.gram import GramMoments
+from worker.pruning.linears import Linear
+from worker.pruning.moments import or_zeros
+from worker.pruning.ranks import Ranks
 
 _CHUNK = 2048  # tokens that are converted to fp32 at a time
 
 
 class PairedMoments(GramMoments):
-    """Also sums x x̂ᵀ, x being the dense stream's input where the pruned one's is x̂, in fp32."""
+    """Also sums x x̂ᵀ, x being the dense stream's input where the pruned one's is x̂, likewise."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,10 +32,10 @@ class PairedMoments(GramMoments):
             raise ShapeError(f"inputs {tuple(inputs.shape)} beside {tuple(dense.shape)}")
         width = inputs.shape[-1]
         if self._cross_sum is None:
-            self._cross_sum = torch.zeros(width, width, device=inputs.device)
+            self._cross_sum = torch.zeros(width, width, dtype=torch.float64, device=inputs.device)
         pruned, dense = inputs.reshape(-1, width), dense.reshape(-1, width)  # [tokens, in]
         for one, other in zip(torch.split(pruned, _CHUNK), torch.split(dense, _CHUNK), strict=True):
-            self._cross_sum.addmm_(other.float().T, one.float())
+            self._cross_sum += other.float().T @ one.float()
         self._paired += len(pruned)
 
     def cross(self) -> Tensor | None:
@@ -43,4 +48,13 @@ class PairedMoments(GramMoments):
             return None
         if not bool(self._cross_sum.isfinite().all()):
             raise NotFiniteError("the dense inputs' moments")
-        return self._cross_sum / self._paired
+        return (self._cross_sum / self._paired).float()
+
+    def total(self, ranks: Ranks, layer: Linear) -> Self:
+        """Return what all ranks have counted before ``layer``, the same on each."""
+        total = super().total(ranks, layer)
+        total._paired = ranks.count(self._paired)
+        if total._paired:
+            shape = (layer.inputs, layer.inputs)
+            total._cross_sum = ranks.total(or_zeros(self._cross_sum, shape, layer))
+        return total

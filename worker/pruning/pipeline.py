@@ -15,16 +15,24 @@ from worker.pruning.calibration import prune_fused, prune_reference
 from worker.pruning.entrance import Entrance
 from worker.pruning.exit import TokenLoss, mean_loss
 from worker.pruning.fingerprint import fingerprint
-from worker.pruning.memory import give_back, return_at_once
+from worker.pruning.linears import Linear
+from worker.pruning.memory import (
+    device_peak_bytes,
+    give_back,
+    peak_resident_bytes,
+    return_at_once,
+)
+from worker.pruning.moments import Moments
 from worker.pruning.outliers import outlier_shares
 from worker.pruning.patterns import Pattern
 from worker.pruning.planning.outline import batches, planned
 from worker.pruning.progress import Progress
+from worker.pruning.ranks import ALONE, Ranks
 from worker.pruning.recipe import Recipe
 from worker.pruning.replay import replay
 from worker.pruning.report import BlockReport, SweepResult, untouched
 from worker.pruning.shadow import Shadow
-from worker.pruning.shards import ShardWriter, grouped
+from worker.pruning.shards import Shard, ShardWriter, grouped
 from worker.pruning.skeleton import Skeleton
 from worker.pruning.stopwatch import Stopwatch
 from worker.pruning.streams import Streams
@@ -49,6 +57,7 @@ class Sweep:
         out: Path,
         token_loss: TokenLoss,
         memory_budget: int | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         """Prepare, and take up what an earlier run of the same sweep left in ``out``.
 
@@ -61,6 +70,7 @@ class Sweep:
                 ``.progress`` that whoever hands ``out`` on deletes.
             token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
             memory_budget: the most bytes that this process may hold; None for all there are.
+            ranks: which part of the work is this process's; all are given the same arguments.
 
         Raises:
             PruningError: the model, or the memory there is, does not allow it.
@@ -68,13 +78,15 @@ class Sweep:
         recipe.check(skeleton)
         return_at_once()
         self._skeleton, self._recipe, self._token_loss = skeleton, recipe, token_loss
+        self._ranks = ranks
         self._entrance = Entrance(skeleton)
         plan = planned(skeleton, recipe, calibration, evaluation, memory_budget)
         given = fingerprint(skeleton, recipe, calibration, evaluation, token_loss)
-        self._progress = Progress(out, given)
-        self.plan = plan.with_setting(self._progress.once("setting", plan.setting_values))
-        self._calibration = batches(calibration, self.plan.setting)
-        self._evaluation = batches(evaluation, self.plan.setting)
+        self._progress = Progress(out, given, ranks)
+        setting = self._progress.once("setting", lambda: ranks.lead(plan.setting_values))
+        self.plan = plan.with_setting(setting)
+        self._calibration = ranks.share_of(batches(calibration, self.plan.setting))
+        self._evaluation = ranks.share_of(batches(evaluation, self.plan.setting))
         self._total = len(skeleton.blocks)
         inside = [f"{skeleton.block_name(index)}." for index in range(self._total)]
         self._rest = grouped(skeleton.checkpoint, skeleton.weights.others(inside))
@@ -123,16 +135,21 @@ class Sweep:
                     self._progress.keep(index + 1, streams.named())
                 yield self._progress.report(index)
             with self._seconds("prune"):
-                self._write_rest()
+                self._ranks.lead(self._write_rest)
             with self._seconds("evaluate"):
                 dense, pruned = self._progress.once("losses", lambda: self._losses(streams))
             self._progress.close()
+        self._ranks.wait()  # until the scratch files of all are gone
         return SweepResult(
             dense_loss=dense,
             pruned_loss=pruned,
             propagation=self.plan.setting.propagation,
             prune_seconds=self._seconds.seconds["prune"],
             evaluate_seconds=self._seconds.seconds["evaluate"],
+            resumed_from_block=self.resumed_from_block,
+            plan=self.plan,
+            peak_bytes=self._ranks.count(peak_resident_bytes()),
+            device_peak_bytes=self._device_peak(),
         )
 
     def _take_up(self) -> Weights:
@@ -159,10 +176,9 @@ class Sweep:
                 self._prune(block, index, streams, pruner)
             with self._seconds("evaluate"):
                 self._entrance.advance(block, index, streams.pruned)
-                error = streams.output_error()
+                error = streams.output_error(self._ranks)
         with self._seconds("prune"):
-            tensors = self._skeleton.stored_block(index, stored)
-            shard = self._shards.write(index + 1, tensors, self._progress.folder)
+            shard = self._ranks.lead(lambda: self._write(index, stored))
             give_back()
         report = BlockReport(
             index=index,
@@ -174,7 +190,11 @@ class Sweep:
             output_error=error,
             prune_seconds=self._seconds.seconds["prune"] - before,
         )
-        self._progress.finish(report, shard, self._seconds.seconds)
+        self._progress.finish(self._ranks.lead(lambda: report), shard, self._seconds.seconds)
+
+    def _write(self, index: int, stored: dict[str, Tensor]) -> Shard:
+        tensors = self._skeleton.stored_block(index, stored)
+        return self._shards.write(index + 1, tensors, self._progress.folder)
 
     def _prune(self, block: nn.Module, index: int, streams: Streams, pruner: BlockPruner) -> None:
         states = streams.calibration
@@ -185,13 +205,18 @@ class Sweep:
         def advance(batch: int) -> None:
             states[batch] = forward(batch)
 
+        def prune(layer: Linear, moments: Moments) -> None:
+            if self._ranks.leads:
+                pruner(layer, moments)
+            self._ranks.take(layer.oriented(layer.weight))
+
         layers = self._recipe.layers(self._skeleton.block_name(index), block)
         moments = self._recipe.new_moments
         shadow = self._shadow(block, index, streams.aim) if self._recipe.correction else None
         if self.plan.setting.propagation == "fused":
-            prune_fused(layers, advance, len(states), pruner, moments, shadow)
+            prune_fused(layers, advance, len(states), prune, moments, shadow, self._ranks)
         else:
-            prune_reference(layers, forward, len(states), pruner, moments, shadow)
+            prune_reference(layers, forward, len(states), prune, moments, shadow, self._ranks)
             self._entrance.advance(block, index, states)
 
     def _shadow(self, block: nn.Module, index: int, states: Activations) -> Shadow:
@@ -212,7 +237,10 @@ class Sweep:
         def measure() -> list[float]:
             spill = self._scratch(stack) if streams.calibration.spills else None
             states = streams.calibration.copy(spill)
-            return list(outlier_shares(self._skeleton, self._entrance, self._recipe, states))
+            shares = outlier_shares(
+                self._skeleton, self._entrance, self._recipe, states, self._ranks
+            )
+            return list(shares)
 
         return self._recipe.patterns(self._progress.once("outlier_shares", measure))
 
@@ -224,16 +252,26 @@ class Sweep:
         self._shards.finish()
 
     def _losses(self, streams: Streams) -> tuple[float | None, float | None]:
-        if not self._evaluation:
+        if not self._ranks.count(len(self._evaluation)):
             return None, None
         with self._skeleton.filled_exit():
             dense, pruned = (
                 mean_loss(
-                    self._skeleton, self._entrance, states, self._evaluation, self._token_loss
+                    self._skeleton,
+                    self._entrance,
+                    states,
+                    self._evaluation,
+                    self._token_loss,
+                    self._ranks,
                 )
                 for states in (streams.dense, streams.pruned)
             )
         return dense, pruned
+
+    def _device_peak(self) -> int | None:
+        """Return the most that any rank's GPU held, None on a CPU."""
+        peaks = self._ranks.gather(device_peak_bytes(self._skeleton.device))
+        return max(peaks)[0] or None
 
     def _open_streams(self, stack: ExitStack) -> Streams:
         """Keep activations in memory, or in scratch files beside the output when they are many."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from worker.pruning import snapshots
 from worker.pruning.activations import Activations
 from worker.pruning.journal import Journal, Record
+from worker.pruning.ranks import ALONE, Ranks
 from worker.pruning.report import BlockReport, block_report
 from worker.pruning.shards import Shard, is_whole, shard_files
 
@@ -35,24 +36,35 @@ class Progress:
         resumed_from_block: the first block that is not done yet, where an earlier run did others.
     """
 
-    def __init__(self, out: Path, fingerprint: dict[str, Any]) -> None:
-        """Look at what an earlier run left in ``out``, keep what is sound and delete the rest."""
+    def __init__(self, out: Path, fingerprint: dict[str, Any], ranks: Ranks = ALONE) -> None:
+        """Look at what an earlier run left in ``out``, keep what is sound and delete the rest.
+
+        Args:
+            out: the sweep's output folder.
+            fingerprint: what its bytes depend on.
+            ranks: who else takes part. Rank 0 looks and writes, the others know what it knows.
+        """
         self.folder = out / FOLDER
-        self._out = out
+        self._out, self._ranks = out, ranks
         self._journal = Journal(self.folder / "journal.jsonl")
         self._facts: dict[str, Any] = {}
         self._blocks: list[Record] = []
         self._snapshot: Record | None = None
         self._saved_at, self._saving_took = time.monotonic(), 0.0
+        self._facts, self._blocks = ranks.lead(lambda: self._look(fingerprint))
+        self.finished = len(self._blocks)
+        self.resumed_from_block = self.finished or None
+
+    def _look(self, fingerprint: dict[str, Any]) -> tuple[dict[str, Any], list[Record]]:
+        """Take up what is sound, delete the rest, and return the known facts and blocks."""
         records = self._journal.read()
         sound = self._take_up(records[1:]) if _continues(records, fingerprint) else []
         if sound:
             self._drop_unrecorded()
         elif self.folder.exists():
-            _delete(out.iterdir())
+            _delete(self._out.iterdir())
         self._journal.rewrite([{"fingerprint": fingerprint}, *sound])
-        self.finished = len(self._blocks)
-        self.resumed_from_block = self.finished or None
+        return self._facts, self._blocks
 
     @property
     def shards(self) -> list[Shard]:
@@ -77,7 +89,7 @@ class Progress:
         """
         if name not in self._facts:
             self._facts[name] = measure()
-            self._journal.append({"fact": name, "value": self._facts[name]})
+            self._record({"fact": name, "value": self._facts[name]})
         known: T = self._facts[name]
         return known
 
@@ -88,15 +100,18 @@ class Progress:
     def finish(self, report: BlockReport, shard: Shard, seconds: Mapping[str, float]) -> None:
         """Record a block whose shard is on the disk."""
         block = {"block": report.as_json(), "shard": shard._asdict(), "seconds": dict(seconds)}
-        self._journal.append(block)
+        self._record(block)
         self._blocks.append(block)
         self.finished += 1
 
     def keep(self, blocks: int, streams: Mapping[str, Activations]) -> None:
         """Save the streams as they are after ``blocks`` blocks, unless it is too early for that.
 
-        The one before is deleted only when this one is recorded.
+        The one before is deleted only when this one is recorded. Of several ranks none knows all
+        of the streams, and none saves its own: they go through the finished blocks again.
         """
+        if self._ranks.size > 1:
+            return
         waited = time.monotonic() - self._saved_at
         if waited < max(_SNAPSHOT_EVERY_S, _SNAPSHOT_COST * self._saving_took):
             return
@@ -112,7 +127,7 @@ class Progress:
 
     def restore(self, streams: Mapping[str, Activations]) -> int:
         """Load the snapshot, and return after how many blocks it was taken; 0 without one."""
-        if self._snapshot is None:
+        if self._snapshot is None or self._ranks.size > 1:
             return 0
         folder, pieces = self._place(self._snapshot), self._snapshot["pieces"]
         if not snapshots.is_sound(folder, pieces):
@@ -128,6 +143,10 @@ class Progress:
         if self._snapshot is not None:
             shutil.rmtree(self._place(self._snapshot), ignore_errors=True)
             self._snapshot = None
+
+    def _record(self, record: Record) -> None:
+        if self._ranks.leads:
+            self._journal.append(record)
 
     def _take_up(self, records: Iterable[Record]) -> list[Record]:
         """Learn what the records say and return them, up to a block whose shard is not whole."""

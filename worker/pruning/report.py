@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from torch import Tensor
+
+from worker.pruning.planning.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,10 @@ class SweepResult:
             back from ``fused`` to ``reference``.
         prune_seconds: loading, calibrating, pruning and writing, without evaluation.
         evaluate_seconds: running the evaluation windows through both models.
+        resumed_from_block: the first block that no earlier run had done, where one did others.
+        plan: the setting it ran in, and what it was expected to take.
+        peak_bytes: the most memory that was resident at any time, the processes' peaks summed.
+        device_peak_bytes: the most that tensors took on a GPU, on the fullest; None on a CPU.
     """
 
     dense_loss: float | None
@@ -111,3 +117,8 @@ class SweepResult:
     propagation: str
     prune_seconds: float
     evaluate_seconds: float
+    # What depends on how the run went is no part of what it came to.
+    resumed_from_block: int | None = field(compare=False)
+    plan: Plan = field(compare=False)
+    peak_bytes: int = field(compare=False)
+    device_peak_bytes: int | None = field(compare=False)

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+import torch
+
 from worker.pruning.activations import Activations
+from worker.pruning.ranks import Ranks
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,14 @@ class Streams:
         """Return the streams by name."""
         return dict(vars(self))
 
-    def output_error(self) -> float | None:
-        """Return how far ``pruned`` is from ``dense``, relative to that; None without windows."""
-        apart, size = 0.0, 0.0
+    def output_error(self, ranks: Ranks) -> float | None:
+        """Return how far ``pruned`` is from ``dense``, relative to that; None without windows.
+
+        All ranks' windows are taken together.
+        """
+        sums = torch.zeros(2, dtype=torch.float64)
         for one, other in zip(self.pruned, self.dense, strict=True):
-            apart += float((one.float() - other.float()).square().sum())
-            size += float(other.float().square().sum())
-        return (apart / size) ** 0.5 if size else None
+            sums[0] += (one.float() - other.float()).square().sum()
+            sums[1] += other.float().square().sum()
+        apart, size = ranks.total(sums).tolist()
+        return float((apart / size) ** 0.5) if size else None

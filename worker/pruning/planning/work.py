@@ -10,8 +10,8 @@ from worker.pruning.planning.shapes import LayerShape
 
 _SCORED = 13  # the score, two like it, and a mask
 _CONVERTED = 4  # the weight in fp32, where it is stored otherwise
-_SUMMED = 4  # the sum of x xᵀ, and as much of x x̂ᵀ
-_CORRECTED = 12  # its sum, its mean, and the factor that moves the aim
+_SUMMED = 8  # the sum of x xᵀ, and as much of x x̂ᵀ
+_CORRECTED = 16  # its sum, its mean, and the factor that moves the aim
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class SolverWork:
 
 
 _SOLVERS = {
-    "sparsegpt": SolverWork(factor=28, held=16, work=24),
-    "admm": SolverWork(factor=24, held=14, work=36),
-    "alps": SolverWork(factor=28, held=12, work=44),
+    "sparsegpt": SolverWork(factor=32, held=20, work=24),
+    "admm": SolverWork(factor=28, held=18, work=36),
+    "alps": SolverWork(factor=32, held=16, work=44),
 }
-_LARGEST = SolverWork(28, 16, 44)  # what is assumed of a solver that is not listed
+_LARGEST = SolverWork(32, 20, 44)  # what is assumed of a solver that is not listed
 
 
 def score_bytes(layer: LayerShape, converted: bool) -> int:

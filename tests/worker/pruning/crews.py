@@ -1,0 +1,82 @@
+"""Work for several processes, in a module that they import quickly."""
+
+import os
+import signal
+from collections.abc import Generator
+
+import psutil
+import torch
+
+from worker.pruning.errors import NotFiniteError
+from worker.pruning.ranks import Ranks
+
+Pids = Generator[list[int], None, str]
+
+
+def agree(ranks: Ranks, device: torch.device) -> Generator[object, None, str]:
+    """Say everything that ranks can say to each other."""
+    mine = torch.full((2, 3), float(ranks.rank + 1))
+    yield ranks.share_of(range(5)), ranks.leads
+    yield ranks.gather(ranks.rank, 7), ranks.count(ranks.rank + 2), ranks.least(5 - ranks.rank)
+    yield ranks.total(mine.T).tolist(), mine.tolist()
+    taken = torch.zeros(2, 4)
+    taken[:, ::2] = ranks.rank + 1
+    ranks.take(taken[:, ::2])
+    yield ranks.total(taken).tolist(), str(device)
+    yield sorted({address for rank in ranks.gather(*_listening()) for address in rank})
+    return "done"
+
+
+def agree_on_device(ranks: Ranks, device: torch.device) -> Generator[list[float], None, None]:
+    """Sum and take values that lie on each rank's own GPU."""
+    mine = torch.full((2,), float(ranks.rank + 1), device=device)
+    yield ranks.total(mine).tolist()
+    ranks.take(mine)
+    yield (ranks.total(mine) / ranks.size).tolist()
+
+
+def lose_one(ranks: Ranks, device: torch.device) -> Pids:
+    """Tell who runs, then let rank 1 be killed while rank 0 waits for it."""
+    yield _pids(ranks)
+    if ranks.rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    ranks.wait()
+    return "not reached"
+
+
+def leave(ranks: Ranks, device: torch.device) -> Pids:
+    """Let rank 0 go without a word."""
+    if ranks.leads:
+        os._exit(3)
+    ranks.wait()
+    yield _pids(ranks)
+    return "not reached"
+
+
+def fail(ranks: Ranks, device: torch.device) -> Pids:
+    """Let rank 1 find what no rank can go on with."""
+    yield _pids(ranks)
+    if ranks.rank == 1:
+        raise NotFiniteError("layer 7")
+    ranks.wait()
+    return "not reached"
+
+
+def wait_for_ever(ranks: Ranks, device: torch.device) -> Pids:
+    """Tell who runs; then rank 1 does something that takes too long."""
+    yield _pids(ranks)
+    if ranks.rank == 1:
+        signal.pause()
+    ranks.wait()
+    return "not reached"
+
+
+def _pids(ranks: Ranks) -> list[int]:
+    return [pid for (pid,) in ranks.gather(os.getpid())]
+
+
+def _listening() -> list[int]:
+    """Return the IPv4 addresses, as numbers, that this process listens on."""
+    sockets = psutil.Process().net_connections("inet")
+    hosts = [one.laddr.ip for one in sockets if one.status == psutil.CONN_LISTEN]
+    return [int.from_bytes(map(int, host.split("."))) for host in hosts]
