@@ -136,6 +136,36 @@ def test_two_ranks_leave_what_one_leaves(swept: Swept) -> None:
     assert one == two
 
 
+def test_two_ranks_go_on_from_the_last_finished_block(tmp_path: Path) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+    whole = list(launch(partial(sweep_one, dense, tmp_path / "whole"), (CPU, CPU)))
+    broken = launch(partial(sweep_one, dense, tmp_path / "broken"), (CPU, CPU))
+    assert isinstance(next(broken), BlockReport)
+    broken.close()
+
+    again = list(launch(partial(sweep_one, dense, tmp_path / "broken"), (CPU, CPU)))
+
+    first, second = whole[-1], again[-1]
+    assert isinstance(first, SweepResult)
+    assert isinstance(second, SweepResult)
+    assert second.resumed_from_block  # rank 0 may have been ahead of what was asked for
+    assert (first.dense_loss, first.pruned_loss) == (second.dense_loss, second.pruned_loss)
+    for shard in (tmp_path / "whole").glob("*.safetensors"):
+        assert shard.read_bytes() == (tmp_path / "broken" / shard.name).read_bytes()
+
+
+def sweep_one(
+    dense: Path, out: Path, ranks: Ranks, device: torch.device
+) -> Generator[BlockReport | SweepResult, None, None]:
+    """Yield each block's report and at last the result."""
+    windows = random_ids(4 * BATCH + 22, 16, seed=1), random_ids(2 * BATCH, 16, seed=2)
+    skeleton = Skeleton.open(dense, torch.float32, device)
+    sweep = Sweep(skeleton, RECIPES["solver-fused"], *windows, out, token_loss, ranks=ranks)
+    yield (yield from sweep.run())
+
+
 @pytest.mark.parametrize("propagation", ["fused", "reference"])
 def test_a_layer_that_one_rank_never_reaches_counts_the_tokens_of_the_other(
     propagation: str,
