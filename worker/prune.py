@@ -289,6 +289,7 @@ def _metrics(result: SweepResult, blocks: Sequence[BlockReport]) -> dict[str, An
         "zeros": zeros,
         "weights": weights,
         "coverage": weights / sum(b.parameters for b in blocks),
+        "fallbacks": sum(layer.fallback is not None for b in blocks for layer in b.layers),
         "prune_seconds": result.prune_seconds,
         "evaluate_seconds": result.evaluate_seconds,
         "peak_memory_bytes": result.peak_bytes,

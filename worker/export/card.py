@@ -21,6 +21,7 @@ Pruned without retraining by [Z-Pruner](https://arxiv.org/abs/2508.15828): score
 `{method}`, scope `{scope}`, propagation `{propagation}`, forward passes in `{dtype}`.
 {coverage:.1f} % of the parameters of the decoder blocks were open to pruning. Embeddings and head
 are untouched, and in the blocks {untouched}.
+{fallbacks} matrices were pruned in another way than was asked for, each said in `report.json`.
 
 **Calibration**: {calibration}.
 
@@ -53,6 +54,7 @@ def model_card(report: dict[str, Any]) -> str:
         propagation=computed["propagation"],
         dtype=computed["dtype"],
         coverage=100 * metrics["coverage"],
+        fallbacks=metrics["fallbacks"] or "No",
         untouched=_listed(dict.fromkeys(n for b in report["blocks"] for n in b["untouched"])),
         calibration=_protocol(report["calibration"]),
         evaluation=_protocol(report["evaluation"]),

@@ -20,7 +20,10 @@ from worker.pruning.zeros import clear, count_zeros
 
 # From here on, what the forward has freed is worth returning before a layer is scored.
 _LARGE_BYTES = 4 << 20
-_FEWEST_TOKENS = 32  # that an expert has to see
+# Tokens of an expert from which a score with their norms, and a repaired mask, leave less output
+# error than one without: measured on SmolLM2-135M with the layers of two blocks.
+_FEWEST_TO_SCORE = 32
+_FEWEST_TO_REPAIR = 2  # for each input feature
 
 
 class BlockPruner:
@@ -64,7 +67,7 @@ class BlockPruner:
         for part in parts(layer, self._config):
             fallback = starved
             if self._recipe.solver and starved is None:
-                fallback = self._repair(layer, part, moments)
+                fallback = _unrepairable(layer, moments) or self._repair(layer, part, moments)
             if fallback or self._recipe.solver is None:
                 self._mask(layer, part, None if starved else moments)
             if fallback is None and is_unknown(layer, self._config):
@@ -142,8 +145,16 @@ class BlockPruner:
 
 
 def _starved(layer: Linear, moments: Moments) -> str | None:
-    """Say so where too few tokens came for a statistic to mean anything."""
-    fewest = _FEWEST_TOKENS if layer.is_routed else 1
+    """Say so where too few tokens came for their norms to mean anything."""
+    fewest = _FEWEST_TO_SCORE if layer.is_routed else 1
     if moments.tokens >= fewest:
         return None
     return f"{moments.tokens} calibration tokens came, fewer than {fewest}: pruned by magnitude"
+
+
+def _unrepairable(layer: Linear, moments: Moments) -> str | None:
+    """Say so where a solver would fit an expert's weights to the few tokens that came."""
+    fewest = _FEWEST_TO_REPAIR * layer.inputs
+    if not layer.is_routed or moments.tokens >= fewest:
+        return None
+    return f"{moments.tokens} calibration tokens came, fewer than {fewest}: left unrepaired"

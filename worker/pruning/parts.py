@@ -170,7 +170,7 @@ def _linear_qkvz(config: PretrainedConfig) -> Layout:
 
 _GATED = {"gate_up_proj", "mlp.input_linear", "shared_mlp.input_linear"}
 # Names by which other models' fused projections are known; Mamba's are among them.
-_FUSED = {"in_proj", "in_proj_ba"}
+_FUSED = {"in_proj", "in_proj_ba", "Wi"}
 _MARKS = ("qkv", "query_key_value", "c_attn", "kv_a_", "kv_b_")
 # By the model's type and the projection's name; an empty type stands for all others.
 _LAYOUTS: dict[tuple[str, str], Callable[[PretrainedConfig], Layout]] = {

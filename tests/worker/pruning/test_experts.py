@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from tests.models import MIXTURES, random_ids, write_model
-from tests.worker.pruning.sweeps import CALIBRATION, EVALUATION, sweep, tensors
+from tests.worker.pruning.sweeps import EVALUATION, sweep, tensors
 from worker.pruning.calibration import prune_fused, prune_reference
 from worker.pruning.errors import UnsupportedModelError
 from worker.pruning.linears import Linear, linears
@@ -19,7 +19,6 @@ from worker.pruning.moments import Moments
 from worker.pruning.parts import parts
 from worker.pruning.patterns import Unstructured
 from worker.pruning.recipe import Propagation, Recipe
-from worker.pruning.report import BlockReport
 
 HALF = Recipe(get_method("zpruner"), Unstructured(0.5))
 ROUTERS = {
@@ -178,35 +177,6 @@ def test_experts_whose_gate_rows_are_zero_give_nothing(family: str) -> None:
     inner = [met[layer.name] for layer in layers if layer.inputs == width]
     assert len(inner) == len(fused)
     assert all(not moments.tokens or not moments.sq_mean().any() for moments in inner)
-
-
-def test_an_expert_that_too_few_tokens_reach_is_pruned_by_magnitude_and_named(
-    tmp_path: Path,
-) -> None:
-    dense = write_model(tmp_path / "dense", MIXTURES["mixtral"])
-    reports, _ = sweep(dense, tmp_path / "out", HALF, CALIBRATION[:1])
-    before, after = tensors(dense), tensors(tmp_path / "out")
-    starved = [layer for layer in _experts(reports) if layer[1] < 32]
-    assert starved
-    for _, tokens, fallback in _experts(reports):
-        assert fallback == (
-            f"{tokens} calibration tokens came, fewer than 32: pruned by magnitude"
-            if tokens < 32
-            else None
-        )
-    for name, weight in before.items():
-        if ".experts." in name:
-            gone = weight[after[name] == 0].abs()
-            assert gone.max() <= weight[after[name] != 0].abs().min(), name
-
-
-def _experts(reports: list[BlockReport]) -> list[tuple[str, int, str | None]]:
-    return [
-        (layer.name, layer.tokens, layer.fallback)
-        for block in reports
-        for layer in block.layers
-        if layer.expert is not None
-    ]
 
 
 def test_a_glob_skips_one_expert(tmp_path: Path) -> None:
