@@ -12,10 +12,11 @@ from api import problems
 from api.broker import Broker, Queue
 from api.deps import Service
 from api.edge import Edge
+from api.feed import Feed
 from api.hub import Hub
 from api.openapi import RESPONSES, document, operation_id
 from api.preflight import Preflight
-from api.routes import artifacts, docs, health, history, jobs, methods, repeats
+from api.routes import artifacts, docs, health, history, jobs, methods, repeats, result
 from api.routes import problems as problem_pages
 from api.settings import ApiSettings
 from db.session import open_sessions
@@ -27,6 +28,7 @@ ROUTERS = (
     jobs.router,
     repeats.router,
     history.router,
+    result.router,
     artifacts.router,
     methods.router,
     health.router,
@@ -60,11 +62,13 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
 
 
 def _service(settings: ApiSettings, queue: Queue) -> Service:
+    sessions = open_sessions(settings.database, statement_timeout=STATEMENT_TIMEOUT)
     return Service(
-        sessions=open_sessions(settings.database, statement_timeout=STATEMENT_TIMEOUT),
+        sessions=sessions,
         queue=queue,
         store=ArtifactStore(settings.artifact_dir),
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s)),
+        feed=Feed(sessions),
     )
 
 

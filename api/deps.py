@@ -8,6 +8,7 @@ from fastapi import Depends, Header, Path, Query, Request
 
 from api.broker import Queue
 from api.examples import ARTIFACT_ID, JOB_ID
+from api.feed import Feed
 from api.preflight import Preflight
 from db.errors import ArtifactNotFoundError, JobNotFoundError
 from db.session import Sessions
@@ -22,6 +23,7 @@ class Service:
     queue: Queue
     store: ArtifactStore
     preflight: Preflight
+    feed: Feed
 
 
 def _service(request: Request) -> Service:

@@ -36,6 +36,7 @@ JOB: dict[str, JsonValue] = {
         "cancel": f"/v1/jobs/{JOB_ID}/cancel",
         "retry": f"/v1/jobs/{JOB_ID}/retry",
         "rerun": f"/v1/jobs/{JOB_ID}/rerun",
+        "result": f"/v1/jobs/{JOB_ID}/result",
         "events": f"/v1/jobs/{JOB_ID}/events",
         "blocks": f"/v1/jobs/{JOB_ID}/blocks",
         "artifacts": f"/v1/jobs/{JOB_ID}/artifacts",
@@ -76,6 +77,12 @@ ARTIFACT: dict[str, JsonValue] = {
     "expires_at": None,
     "url": f"/v1/artifacts/{ARTIFACT_ID}/content",
 }
+RESULT: dict[str, JsonValue] = {
+    "job_id": JOB_ID,
+    "metrics": {"sparsity": 0.5, "dense_perplexity": 8.64, "pruned_perplexity": 9.72},
+    "artifacts": [ARTIFACT],
+    "archive": f"/v1/jobs/{JOB_ID}/archive",
+}
 
 EXAMPLES = {
     "JobRequest": SPEC,
@@ -85,5 +92,6 @@ EXAMPLES = {
     "JobPreview": PREVIEW,
     "EventRead": EVENT,
     "ArtifactRead": ARTIFACT,
+    "JobResult": RESULT,
 }
 """By the name of the schema that each is an example of."""

@@ -10,7 +10,9 @@ from api.problems import (
     MALFORMED,
     NOT_LOCAL,
     NOT_READY,
+    NOT_SUCCEEDED,
     PROBLEMS,
+    UNFINISHED,
     Face,
 )
 
@@ -31,6 +33,9 @@ EXPLANATIONS: dict[str, str] = {
     "before, so nothing was done.",
     "malformed_json": "The body could not be read as JSON.",
     "range_not_satisfiable": "The Range header asks for bytes behind the end of the file.",
+    "not_succeeded": "The job has no result: it failed, was cancelled or expired. detail and hint "
+    "are the job's own.",
+    "unfinished": "The job has no result yet.",
     "not_ready": "The database, the broker or every worker does not answer.",
     "not_local": "Without keys the service answers on loopback addresses only.",
     "cross_origin": "A web page of another origin tried to change something.",
@@ -99,6 +104,6 @@ FACES: dict[str, Face] = {
     for face in (
         *PROBLEMS.values(),
         *(BAD_RANGE, CROSS_ORIGIN, FAILED, IDEMPOTENCY_CONFLICT, INTERNAL, INVALID, MALFORMED),
-        *(NOT_LOCAL, NOT_READY),
+        *(NOT_LOCAL, NOT_READY, NOT_SUCCEEDED, UNFINISHED),
     )
 }

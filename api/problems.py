@@ -76,6 +76,15 @@ MALFORMED = Face(400, "malformed_json", "The body is not JSON", "Send one JSON o
 BAD_RANGE = Face(
     416, "range_not_satisfiable", "No such range", "Ask for bytes inside the file's size."
 )
+NOT_SUCCEEDED = Face(
+    424,
+    "not_succeeded",
+    "The job did not succeed",
+    "POST to its /retry for another attempt, or to its /rerun with changes.",
+)
+UNFINISHED = Face(
+    503, "unfinished", "The job goes on", "Ask again after Retry-After.", retryable=True
+)
 NOT_READY = Face(503, "not_ready", "The service is not ready", retryable=True)
 NOT_LOCAL = Face(
     403,

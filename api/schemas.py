@@ -76,6 +76,7 @@ class JobLinks(BaseModel):
     cancel: str
     retry: str
     rerun: str
+    result: str
     events: str
     blocks: str
     artifacts: str
@@ -191,6 +192,15 @@ class ArtifactRead(BaseModel):
         return cls(url=f"/v1/artifacts/{artifact.id}/content", **plain)
 
 
+class JobResult(BaseModel):
+    """What a job that succeeded has measured and made."""
+
+    job_id: str
+    metrics: dict[str, Any]
+    artifacts: list[ArtifactRead]
+    archive: str = Field(description="All files as one tar.")
+
+
 class MethodRead(BaseModel):
     """One pruning method; ``options`` is the JSON Schema of a job that uses it."""
 
@@ -227,16 +237,3 @@ class JobPage(Page[JobRead]):
     """Part of a list of jobs."""
 
     facets: Facets | None = Field(default=None, description="With `include=facets` only.")
-
-
-class Health(BaseModel):
-    """The process answers."""
-
-    status: str = "ok"
-
-
-class Readiness(BaseModel):
-    """Everything a job needs answers."""
-
-    status: str = "ready"
-    workers: list[str] = Field(description="The workers that take jobs.")

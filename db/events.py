@@ -1,9 +1,14 @@
 """What happened to a job, in order, and what its blocks reported."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import func, select
 
-from db.models import BlockReport, JobEvent
+from db.models import BlockReport, Job, JobEvent
 from db.rows import JobRows
+
+IDS_AT_ONCE = 500
+"""How many parameters one statement takes with every database."""
 
 
 class EventRepository(JobRows):
@@ -13,6 +18,16 @@ class EventRepository(JobRows):
         """Return the job's events whose number is greater than ``after``."""
         query = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.seq > after)
         return list(self._session.scalars(query.order_by(JobEvent.seq).limit(limit)))
+
+    def newest_events(self, job_ids: Sequence[str]) -> dict[str, int]:
+        """Return the number of the newest event of each job."""
+        newest = select(func.max(JobEvent.seq)).where(JobEvent.job_id == Job.id).scalar_subquery()
+        found: dict[str, int] = {}
+        for start in range(0, len(job_ids), IDS_AT_ONCE):
+            some = job_ids[start : start + IDS_AT_ONCE]
+            query = select(Job.id, newest).where(Job.id.in_(some))
+            found |= {job_id: last or 0 for job_id, last in self._session.execute(query)}
+        return found
 
     def blocks(self, job_id: str) -> list[BlockReport]:
         """Return the latest report on every block, by index."""

@@ -1,19 +1,16 @@
 """The command line. Answers go to standard output, everything for people to standard error."""
 
 import json
-import os
-import sys
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from zpruner.filters import Filters
-from zpruner.screen import jobs_table, summary
+from zpruner.programs import become
+from zpruner.screen import event_line, jobs_table, result_text, summary
 from zpruner.terminal import (
-    USAGE,
     follow,
     people,
     print_json,
@@ -176,6 +173,32 @@ def rerun(
 
 
 @app.command()
+def events(
+    job_id: JobArgument,
+    follow_it: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")
+    ] = False,
+    after: Annotated[int, typer.Option(help="Only later events than this one.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what happened to a job, a line for each event."""
+    with service() as client:
+        for event in client.jobs.events(job_id, after=after, follow=follow_it):
+            typer.echo(event.model_dump_json() if as_json else event_line(event))
+
+
+@app.command()
+def result(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Show what a job that succeeded has measured and made."""
+    with service() as client:
+        found = client.jobs.result(job_id)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        typer.echo(result_text(found))
+
+
+@app.command()
 def download(
     job_id: JobArgument,
     folder: Annotated[Path, typer.Argument(help="Where to put the files.")] = Path("."),
@@ -194,13 +217,13 @@ def download(
 def serve(context: typer.Context) -> None:
     """Run the whole service on this machine; --help shows how."""
     needs = ("sqlalchemy", "fastapi", "uvicorn", "celery", "torch")
-    _become("zpruner.serve", context.args, needs, "embedded")
+    become("zpruner.serve", context.args, needs, "embedded")
 
 
 @app.command(context_settings=PASSED_ON)
 def prune(context: typer.Context) -> None:
     """Prune a model without a service; --help shows how."""
-    _become("worker.command", context.args, ("torch", "transformers"), "worker")
+    become("worker.command", context.args, ("torch", "transformers"), "worker")
 
 
 def main() -> None:
@@ -217,13 +240,3 @@ def _field(change: str) -> tuple[str, Any]:
         return name, json.loads(written)
     except ValueError:
         return name, written
-
-
-def _become(module: str, arguments: list[str], needs: tuple[str, ...], extra: str) -> NoReturn:
-    """Replace this process by a module that needs more than a client has."""
-    if missing := [name for name in needs if find_spec(name) is None]:
-        people.print(
-            f"{', '.join(missing)} not installed: pip install 'zpruner[{extra}]'", markup=False
-        )
-        raise typer.Exit(USAGE)
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - our module

@@ -12,9 +12,10 @@ from uuid import uuid4
 
 import httpx
 
+from zpruner import stream
 from zpruner.download import download
 from zpruner.filters import Filters, Sort, params_of
-from zpruner.models import Artifact, Event, Facets, Job, Preview
+from zpruner.models import Artifact, Event, Facets, Job, Preview, Result
 from zpruner.transport import ProblemError, ServiceError, Transport
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -110,8 +111,26 @@ class Jobs:
         path, key = f"/v1/jobs/{job_id}/rerun", idempotency_key or str(uuid4())
         return Job.model_validate(self._transport.submit(path, changes, key).json())
 
-    def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
-        """Yield what happened to the job so far, from the event after ``after`` on."""
+    def result(self, job_id: str) -> Result:
+        """Return what the job measured and made.
+
+        Raises:
+            ProblemError: it goes on (``unfinished``), or ended otherwise (``not_succeeded``).
+        """
+        path, params = f"/v1/jobs/{job_id}/result", {"pending": "503"}
+        return Result.model_validate(self._transport.get(path, params))
+
+    def events(self, job_id: str, *, after: int = 0, follow: bool = False) -> Iterator[Event]:
+        """Yield what happened to the job, from the event after ``after`` on.
+
+        With ``follow`` also what happens from now on, until the job has ended.
+
+        Raises:
+            ServiceError: while following, the service has not answered for a minute.
+        """
+        if follow:
+            yield from stream.follow(self._transport, job_id, after, OUTAGE_S)
+            return
         for row in self._transport.pages(f"/v1/jobs/{job_id}/events", {"after": after}):
             yield Event.model_validate(row)
 

@@ -104,6 +104,14 @@ class Artifact(Answer):
     media_type: str = "application/octet-stream"
 
 
+class Result(Answer):
+    """What a job that succeeded has measured and made."""
+
+    job_id: str
+    metrics: dict[str, Any] = {}
+    artifacts: list[Artifact] = []
+
+
 class Event(Answer):
     """One thing that happened to a job."""
 

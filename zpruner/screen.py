@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from zpruner.models import Job, Preview
+from zpruner.models import Event, Job, Preview, Result
 
 
 @contextmanager
@@ -63,6 +63,21 @@ def preview_text(preview: Preview) -> str:
     lines = ["would be accepted", *_fields(preview.spec)]
     if preview.identical_job_id is not None:
         lines.append(f"  {preview.identical_job_id} has succeeded with the same fields")
+    return "\n".join(lines)
+
+
+def event_line(event: Event) -> str:
+    """Describe an event in one line."""
+    words = [str(event.seq), f"{event.at:%F %T}", event.kind, event.phase or event.status]
+    if block := event.data.get("block"):
+        words.append(f"{block['index'] + 1}/{block['total']}")
+    return " ".join(words)
+
+
+def result_text(result: Result) -> str:
+    """Describe a result: its figures, then its files."""
+    lines = [f"{name} = {value}" for name, value in result.metrics.items() if _is_figure(value)]
+    lines += [f"{one.name} ({one.size_bytes:,} bytes)" for one in result.artifacts]
     return "\n".join(lines)
 
 

@@ -110,6 +110,7 @@ def children(settings: ServeSettings) -> list[Child]:
     }
     python = [sys.executable, "-m"]
     web = ["uvicorn", "--factory", "api.app:create_app", "--no-access-log"]
+    web += ["--timeout-graceful-shutdown", "5"]  # event streams would keep it from ending
     celery = [
         "celery",
         "-A",

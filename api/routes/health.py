@@ -5,17 +5,30 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from fastapi import APIRouter
+from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from api.deps import Service, ServiceDep
 from api.problems import NOT_READY, RefusalError
-from api.schemas import Health, Readiness
 from db.models import Job
 
 logger = logging.getLogger(__name__)
 router = APIRouter(tags=["health"])
 
 Answer = TypeVar("Answer")
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: str = "ok"
+
+
+class Readiness(BaseModel):
+    """Everything a job needs answers."""
+
+    status: str = "ready"
+    workers: list[str] = Field(description="The workers that take jobs.")
 
 
 @router.get("/healthz")

@@ -1,29 +1,50 @@
 """What happened to a job, and what its blocks reported."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
-from api.deps import JobId, ServiceDep
+from api.deps import JobId, Service, ServiceDep
 from api.links import next_page
 from api.schemas import BlockRead, EventRead, Page
+from api.stream import EventStream, Start
 from db.jobs import JobRepository
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 
 After = Annotated[int, Query(ge=0, le=2**31 - 1, description="Only events with a higher ``seq``.")]
+LastEventId = Annotated[
+    int | None,
+    Header(ge=0, le=2**31 - 1, description="Of a stream: the last ``id`` that arrived."),
+]
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The events so far, or a stream of all events.",
+        "content": {EventStream.media_type: {"schema": {"type": "string"}}},
+    }
+}
 EventLimit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
 
 
-@router.get("/events")
+@router.get("/events", response_model=Page[EventRead], responses=STREAM)
 def list_events(
     job_id: JobId,
     service: ServiceDep,
+    request: Request,
     response: Response,
     after: After = 0,
     limit: EventLimit = 500,
-) -> Page[EventRead]:
-    """List what happened, oldest first; ask again with ``after`` the last ``seq``."""
+    last_event_id: LastEventId = None,
+) -> Page[EventRead] | EventStream:
+    """List what happened, oldest first; ask again with ``after`` the last ``seq``.
+
+    With ``Accept: text/event-stream`` the answer is a stream of the same events and of those to
+    come, which ends with the job; ``Last-Event-ID`` resumes it.
+    """
+    if EventStream.media_type in request.headers.get("accept", ""):
+        start = _start(service, job_id, after if last_event_id is None else last_event_id)
+        return EventStream(service.feed, start)
+    response.headers["vary"] = "accept"
     with service.sessions() as session:
         jobs = JobRepository(session)
         jobs.get(job_id)
@@ -34,6 +55,13 @@ def list_events(
         query = {"after": next_cursor, "limit": limit}
         response.headers["link"] = next_page(f"/v1/jobs/{job_id}/events", query)
     return Page(data=data, next_cursor=next_cursor, has_more=has_more)
+
+
+def _start(service: Service, job_id: str, seen: int) -> Start:
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        is_final, newest = jobs.get(job_id).status.is_final, jobs.newest_events([job_id])[job_id]
+    return Start(job_id, min(seen, newest), is_over=is_final and seen >= newest)
 
 
 @router.get("/blocks")

@@ -97,6 +97,7 @@ def test_every_link_of_a_job_leads_somewhere(client: TestClient, sessions: Sessi
     links = client.get(f"/v1/jobs/{make_job(sessions).id}").json()["links"]
     for name in ("self", "events", "blocks", "artifacts"):
         assert client.get(links[name]).status_code == 200
+    assert client.get(links["result"]).status_code == 202
     assert client.get(links["archive"]).json()["code"] == "no_artifacts"
     assert client.post(links["cancel"]).status_code == 200
     assert client.post(links["retry"]).status_code == 200

@@ -1,6 +1,7 @@
 import pytest
 from sqlalchemy.exc import StatementError
 
+from db.events import IDS_AT_ONCE
 from db.jobs import JobRepository
 from db.methods import METHODS
 from db.session import Sessions
@@ -36,6 +37,18 @@ def test_ids_sort_by_time(sessions: Sessions) -> None:
     ids = [make_job(sessions).id for _ in range(5)]
     assert ids == sorted(ids)
     assert all(one.startswith("job_") and len(one) == 36 for one in ids)
+
+
+def test_the_newest_event_of_each_job_is_found_however_many_are_asked_for(
+    sessions: Sessions,
+) -> None:
+    one, other = make_job(sessions), make_job(sessions, status=JobState.running, attempt=1)
+    with sessions.begin() as session:
+        JobRepository(session).progress(other.id, 1, block=(0, 2, "layers.0"))
+    unknown = [f"job_{index}" for index in range(IDS_AT_ONCE)]
+    with sessions() as session:
+        newest = JobRepository(session).newest_events([one.id, *unknown, other.id])
+    assert newest == {one.id: 1, other.id: 2}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -111,6 +111,13 @@ def test_the_reruns_of_a_job_are_found_by_it(many: Sessions) -> None:
     assert "ix_jobs_parent_id" in found[0]
 
 
+def test_the_newest_event_of_a_job_is_looked_up_not_counted_up_to(many: Sessions) -> None:
+    with many() as session, plans(many) as found:
+        JobRepository(session).newest_events([new_id("job") for _ in range(3)])
+    assert "sqlite_autoindex_job_events_1" in found[0] or "pk_job_events" in found[0]
+    assert not re.search("Seq Scan|SCAN", found[0])
+
+
 def test_jobs_are_counted_on_an_index(many: Sessions) -> None:
     for wanted in FILTERS:
         with many() as session, plans(many) as found:

@@ -28,6 +28,7 @@ class Service:
         seen: method, path and Range header of each request.
         keys: the Idempotency-Key of each request.
         bodies: the body of each request.
+        resumed: the Last-Event-ID of each request.
     """
 
     def __init__(self, url: str) -> None:
@@ -35,6 +36,7 @@ class Service:
         self.seen: list[tuple[str, str, str | None]] = []
         self.keys: list[str | None] = []
         self.bodies: list[bytes] = []
+        self.resumed: list[str | None] = []
         self._answers: dict[str, list[Answer]] = {}
 
     def prepare(self, path: str, *answers: "Answer") -> None:
@@ -86,6 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
         self.service.seen.append((self.command, self.path, wanted))
+        self.service.resumed.append(self.headers.get("Last-Event-ID"))
         self.service.keys.append(self.headers.get("Idempotency-Key"))
         self.service.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         answer = self.service.answer(self.path)

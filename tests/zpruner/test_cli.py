@@ -7,7 +7,7 @@ import sys
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.zpruner.service import Answer, Service, job, problem
+from tests.zpruner.service import Answer, Service, artifact, job, problem
 from zpruner.cli import app
 
 LIGHT = """
@@ -58,6 +58,23 @@ def test_rerun_prints_the_new_id_and_reads_values_as_json_or_text(service: Servi
 def test_retry_says_what_became_of_the_job(service: Service) -> None:
     service.prepare("/v1/jobs/job_1/retry", Answer(200, job("queued")))
     assert run(service, "retry", "job_1").stdout == "queued\n"
+
+
+def test_result_shows_figures_and_files_or_why_there_are_none(service: Service) -> None:
+    path = "/v1/jobs/job_1/result?pending=503"
+    found = {"job_id": "job_1", "metrics": {"sparsity": 0.5}, "artifacts": [artifact(b"abc")]}
+    failed = Answer(424, problem("not_succeeded", 424))
+    going_on = Answer(503, problem("unfinished", 503))
+    service.prepare(path, Answer(200, found), Answer(200, found), failed, going_on)
+
+    shown, as_json, failure, early = (
+        run(service, "result", "job_1", *words) for words in ([], ["--json"], [], [])
+    )
+
+    assert shown.stdout == "sparsity = 0.5\nmodel/weights.bin (3 bytes)\n"
+    assert json.loads(as_json.stdout)["metrics"] == {"sparsity": 0.5}
+    assert (failure.exit_code, early.exit_code) == (1, 8)
+    assert "unfinished" in early.stderr
 
 
 def test_a_dry_run_submits_nothing(service: Service) -> None:

@@ -1,0 +1,72 @@
+"""What a job came to, with a status that a program can switch on."""
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from api.deps import JobId, ServiceDep
+from api.preconditions import etag_of, is_known
+from api.problems import NOT_SUCCEEDED, UNFINISHED, RefusalError, printable
+from api.schemas import ArtifactRead, JobRead, JobResult
+from db.jobs import JobRepository
+from db.models import Artifact, Job
+from db.states import JobState
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
+
+RETRY_AFTER = {"retry-after": "5"}
+Pending = Annotated[
+    Literal["202", "404", "503"],
+    Query(description="The status while the job goes on, for pollers that need another one."),
+]
+OTHERS: dict[int | str, dict[str, Any]] = {
+    202: {"model": JobRead, "description": "The job goes on; ask again after `Retry-After`."},
+    304: {"description": "The caller has this result."},
+}
+
+
+@router.get("/result", responses=OTHERS, response_model=JobResult)
+def get_result(
+    job_id: JobId, service: ServiceDep, request: Request, pending: Pending = "202"
+) -> Response:
+    """Return what a job measured and made: 200 once it succeeded, 424 if it ended otherwise."""
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        job = jobs.get(job_id)
+        artifacts = jobs.artifacts(job_id)
+    if not job.status.is_final:
+        return _unfinished(job, pending)
+    if job.status is not JobState.succeeded:
+        raise _not_succeeded(job)
+    etag = {"etag": etag_of(job)}
+    if is_known(request, etag["etag"]):
+        return Response(status_code=304, headers=etag)
+    return JSONResponse(_result(job, artifacts).model_dump(mode="json"), headers=etag)
+
+
+def _result(job: Job, artifacts: list[Artifact]) -> JobResult:
+    return JobResult(
+        job_id=job.id,
+        metrics=job.result or {},
+        artifacts=[ArtifactRead.of(artifact) for artifact in artifacts],
+        archive=f"/v1/jobs/{job.id}/archive",
+    )
+
+
+def _unfinished(job: Job, pending: str) -> Response:
+    if pending == "202":
+        body = JobRead.of(job).model_dump(mode="json")
+        return JSONResponse(body, 202, headers=RETRY_AFTER)
+    face = replace(UNFINISHED, status=int(pending))
+    raise RefusalError(face, f"Job {job.id} is {job.status}.", RETRY_AFTER)
+
+
+def _not_succeeded(job: Job) -> RefusalError:
+    """Return the refusal, in the words of the job's own problem if it has one."""
+    detail, error = f"Job {job.id} is {job.status}.", job.error or {}
+    if error:
+        detail += f" {error['detail']}"
+    face = replace(NOT_SUCCEEDED, hint=error.get("hint") or NOT_SUCCEEDED.hint)
+    return RefusalError(face, printable(detail))

@@ -1,0 +1,70 @@
+"""One job's events as a stream: what was, then what happens, then the end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+
+from api.feed import Feed
+
+PING_EVERY_S = 15.0
+OPENING = format_sse_event(retry=2000)
+END = format_sse_event(event="end", data_str="{}")
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a stream begins.
+
+    Attributes:
+        seen: number of the last event that the client has.
+        is_over: whether the job has ended and nothing comes after that event.
+    """
+
+    job_id: str
+    seen: int
+    is_over: bool
+
+
+class EventStream(EventSourceResponse):
+    """The answer; a proxy is asked not to hold it back."""
+
+    def __init__(self, feed: Feed, start: Start) -> None:
+        headers = {"vary": "accept", "x-accel-buffering": "no"}
+        super().__init__(follow(feed, start), headers=headers)
+
+
+async def follow(feed: Feed, start: Start) -> AsyncIterator[bytes]:
+    """Yield every event after the start once and in order, until the job has ended."""
+    seen, is_over, is_behind = start.seen, start.is_over, True
+    yield OPENING
+    async with feed.listen(start.job_id, seen) as topic:
+        while True:
+            changed = topic.changed  # taken before looking, so that nothing is missed after it
+            frames = None if is_behind else topic.after(seen)
+            if frames is None:
+                frames = await feed.replay(start.job_id, seen)
+            for frame in frames:
+                yield frame.data
+                seen, is_over = frame.seq, frame.is_final
+            if frames:
+                continue
+            if is_behind:
+                is_behind = False
+                topic.skip_to(seen)
+            elif is_over:
+                break
+            elif not await _happens(changed):
+                yield KEEPALIVE_COMMENT
+    yield END
+
+
+async def _happens(changed: asyncio.Event) -> bool:
+    """Wait for a change; whether one came before a proxy would think that the line is dead."""
+    try:
+        async with asyncio.timeout(PING_EVERY_S):
+            await changed.wait()
+    except TimeoutError:
+        return False
+    return True
