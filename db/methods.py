@@ -68,6 +68,25 @@ METHODS: tuple[Method, ...] = (
         cost="As zpruner.",
     ),
     Method(
+        name=MethodName.gblm,
+        title="GBLM-Pruner",
+        summary=(
+            "Adds to Wanda's score how strongly the loss of the dense model depends on each "
+            "weight: the absolute weight times the norm, over the calibration windows, of its "
+            "gradient."
+        ),
+        source="https://arxiv.org/abs/2311.04902",
+        when_to_use=(
+            "Where Wanda's speed is not needed and the text is like the text the model will read: "
+            "the gradients are those of this text's own loss."
+        ),
+        cost=(
+            "As wanda, after one forward and one backward pass of every window through the dense "
+            "model, one block in memory at a time; scratch space for each block's inputs and for "
+            "four bytes per weight."
+        ),
+    ),
+    Method(
         name=MethodName.sparsegpt,
         title="SparseGPT",
         summary=(

@@ -21,6 +21,7 @@ class MethodName(StrEnum):
     magnitude = "magnitude"
     wanda = "wanda"
     ria = "ria"
+    gblm = "gblm"
     sparsegpt = "sparsegpt"
     admm = "admm"
     alps = "alps"

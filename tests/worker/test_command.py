@@ -88,6 +88,23 @@ def test_a_solver_does_as_measured_best_unless_the_published_protocol_is_asked_f
     assert figures[0] == figures[1]
 
 
+@pytest.mark.parametrize("propagation", ["fused", "reference"])
+def test_gblm_chooses_by_the_dense_models_gradients(folder: Path, propagation: str) -> None:
+    assert run(folder, "--method", "wanda", "--propagation", propagation).exit_code == 0
+    by_wanda = pruned_weights(folder)
+    shutil.rmtree(folder / "out")
+
+    result = run(folder, "--method", "gblm", "--propagation", propagation)
+
+    assert result.exit_code == 0, result.stderr
+    dense, pruned = weights(folder / "dense"), pruned_weights(folder)
+    for name, weight in pruned.items():
+        assert torch.equal(weight[weight != 0], dense[name][weight != 0])
+        assert ((weight == 0).sum(1) == weight.shape[1] // 2).all()
+    assert any(not torch.equal(weight, by_wanda[name]) for name, weight in pruned.items())
+    assert not any(path.is_dir() for path in (folder / "out").iterdir())
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

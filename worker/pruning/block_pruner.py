@@ -1,5 +1,7 @@
 """Pruning the linear layers of one block."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from transformers import PretrainedConfig
@@ -38,6 +40,7 @@ class BlockPruner:
         recipe: how to prune.
         pattern: which scores of this block survive.
         config: the model's; says how fused projections are laid out.
+        gradients: for a method that needs them, the norms of the gradients in the stored weights.
     """
 
     def __init__(
@@ -47,9 +50,11 @@ class BlockPruner:
         recipe: Recipe,
         pattern: Pattern,
         config: PretrainedConfig,
+        gradients: Mapping[str, Tensor] | None = None,
     ) -> None:
         self._name, self._stored, self._config = name, stored, config
         self._recipe, self._selection = recipe, recipe.selection(pattern)
+        self._gradients = gradients
         self.reports: list[LayerReport] = []
 
     def __call__(self, layer: Linear, moments: Moments) -> None:
@@ -119,7 +124,8 @@ class BlockPruner:
             sq_mean, method = torch.ones(layer.inputs, device=weight.device), METHODS["magnitude"]
         else:
             sq_mean, method = moments.sq_mean(), self._recipe.method or METHODS["wanda"]
-        score = method.score(weight, sq_mean)
+        gradients = [self._gradient(layer, part).to(weight.device)] if method.gradients else []
+        score = method.score(weight, sq_mean, *gradients)
         if not bool(score.sum().isfinite()):
             raise NotFiniteError(f"{self._name}.{layer.name}")
         return score
@@ -128,6 +134,11 @@ class BlockPruner:
         """Return the part's stored weight ``[out, in]`` where the forward computes."""
         stored = part.of(layer.oriented(self._stored[layer.weight_name]))
         return stored.to(layer.weight.device)
+
+    def _gradient(self, layer: Linear, part: Part) -> Tensor:
+        if self._gradients is None:
+            raise TypeError("this method needs gradients")
+        return part.of(layer.oriented(self._gradients[layer.weight_name]))
 
     def _report(self, layer: Linear, part: Part, moments: Moments, fallback: str | None) -> None:
         stored = part.of(layer.oriented(self._stored[layer.weight_name]))

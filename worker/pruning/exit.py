@@ -44,6 +44,40 @@ def mean_loss(
     return float(ranks.total(total) / ranks.count(count))
 
 
+def loss_gradient(
+    skeleton: Skeleton,
+    entrance: Entrance,
+    hidden: Tensor,
+    ids: Tensor,
+    token_loss: TokenLoss,
+    scale: float,
+) -> Tensor:
+    """Return the gradient of one window's mean loss in its last hidden state, times ``scale``.
+
+    Args:
+        skeleton: the model, with its exit filled.
+        entrance: knows the form in which blocks answer.
+        hidden: ``[1, tokens, hidden]``.
+        ids: the token ids ``[1, tokens]`` it came from.
+        token_loss: as in `mean_loss`.
+        scale: keeps what is small above the least number of fp16.
+
+    Returns:
+        ``[1, tokens, hidden]`` in the dtype of ``hidden``; zero at the last token.
+    """
+    gradient, start = torch.zeros_like(hidden, device=skeleton.device), 0
+    for piece, targets in _pieces(skeleton, [hidden], [ids]):
+        given = piece.to(skeleton.device, copy=True).requires_grad_()
+        with torch.enable_grad():
+            logits = _logits(skeleton, entrance, given)
+            losses = token_loss(logits, targets.to(logits.device))
+            loss = losses.sum() * (scale / (ids.shape[1] - 1))
+        (own,) = torch.autograd.grad(loss, given)
+        gradient[0, start : start + len(piece)] = own
+        start += len(piece)
+    return gradient
+
+
 def _pieces(
     skeleton: Skeleton, states: Iterable[Tensor], batches: Iterable[Tensor]
 ) -> Iterator[tuple[Tensor, Tensor]]:

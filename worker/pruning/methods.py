@@ -16,13 +16,16 @@ class Method:
 
     Attributes:
         name: what users write in a job.
-        score: ``(weight [out, in], input_sq_mean [in]) -> [out, in]`` fp32.
+        score: ``(weight [out, in], input_sq_mean [in]) -> [out, in]`` fp32; the gradients' norms
+            ``[out, in]`` are a third argument where ``gradients``.
         scope: which weights compete in the published form of the method.
+        gradients: whether the dense model's gradients have to be measured first.
     """
 
     name: str
-    score: Callable[[Tensor, Tensor], Tensor]
+    score: Callable[..., Tensor]
     scope: Scope
+    gradients: bool = False
 
 
 METHODS = {
@@ -32,6 +35,7 @@ METHODS = {
         Method("magnitude", scores.magnitude, "matrix"),
         Method("wanda", scores.wanda, "row"),
         Method("ria", scores.ria, "matrix"),
+        Method("gblm", scores.gblm, "row", gradients=True),
     )
 }
 

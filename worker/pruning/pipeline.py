@@ -15,6 +15,7 @@ from worker.pruning.calibration import prune_fused, prune_reference
 from worker.pruning.entrance import Entrance
 from worker.pruning.exit import TokenLoss, mean_loss
 from worker.pruning.fingerprint import fingerprint
+from worker.pruning.gradients import BackwardSweep, GradientNorms
 from worker.pruning.linears import Linear
 from worker.pruning.memory import (
     device_peak_bytes,
@@ -123,12 +124,13 @@ class Sweep:
             give_back()
             with self._seconds("prune"):
                 patterns = self._patterns(stack, streams)
+                gradients = self._gradients(stack)
                 written = self._take_up()
             measured = self._progress.knows("losses")
             known = self._total if measured else self._progress.restore(streams.named())
             for index, pattern in enumerate(patterns):
                 if index >= self._progress.finished:
-                    self._sweep_block(index, pattern, streams)
+                    self._sweep_block(index, pattern, streams, gradients)
                 elif index >= known:
                     replay(self._skeleton, self._entrance, written, index, streams)
                 if index >= known:
@@ -160,14 +162,17 @@ class Sweep:
         written = self._shards.take_up(self._progress.shards)
         return Weights(self._skeleton.model, self._skeleton.checkpoint.overlaid(written))
 
-    def _sweep_block(self, index: int, pattern: Pattern, streams: Streams) -> None:
+    def _sweep_block(
+        self, index: int, pattern: Pattern, streams: Streams, gradients: GradientNorms | None
+    ) -> None:
         name, before = self._skeleton.block_name(index), self._seconds.seconds["prune"]
         with self._seconds("prune"):
             stored = self._skeleton.read_block(index)
             if index + 1 < self._total:
                 self._skeleton.read_ahead(index + 1)
+        norms = gradients.read(index) if gradients else None
         config = self._skeleton.model.config.get_text_config()
-        pruner = BlockPruner(name, stored, self._recipe, pattern, config)
+        pruner = BlockPruner(name, stored, self._recipe, pattern, config, norms)
         with self._skeleton.filled_block(index, stored) as block:
             with self._seconds("evaluate"):
                 self._entrance.advance(block, index, streams.dense)
@@ -243,6 +248,15 @@ class Sweep:
             return list(shares)
 
         return self._recipe.patterns(self._progress.once("outlier_shares", measure))
+
+    def _gradients(self, stack: ExitStack) -> GradientNorms | None:
+        """Measure the gradients that the blocks still to do need."""
+        if not self._recipe.needs_gradients or self._progress.finished == self._total:
+            return None
+        sweep = BackwardSweep(
+            self._skeleton, self._entrance, self._recipe, self._token_loss, self._ranks
+        )
+        return sweep.measure(self._calibration, self._scratch(stack))
 
     def _write_rest(self) -> None:
         """Copy what belongs to no block as it stands."""

@@ -61,6 +61,11 @@ class Recipe:
         if self.solver is not None and self.swaps is not None:
             raise ValueError("a solver needs a mask that stays; leave swaps out")
 
+    @property
+    def needs_gradients(self) -> bool:
+        """Whether the dense model's gradients have to be measured first."""
+        return self.method is not None and self.method.gradients
+
     def new_moments(self) -> Moments:
         """Return empty moments that hold what this recipe asks of a layer's inputs."""
         if self.solver is not None:

@@ -43,6 +43,31 @@ def ria(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
     return _zeros_lowest(score.mul_(input_sq_mean.pow(0.25)), weight)
 
 
+def gblm(weight: Tensor, input_sq_mean: Tensor, gradient: Tensor) -> Tensor:
+    """Score each weight by ``|W| (n + G)``, G the norm of the loss's gradient in that weight.
+
+    Das et al., arXiv:2311.04902, and its code, with the gradients' L2 norm. There n is the norm of
+    a feature over a window, and G the norm over all windows of 100 times the gradient; here n is
+    over a token, so G has to be divided by the root of the tokens of a window.
+
+    Args:
+        weight: as in `zpruner`.
+        input_sq_mean: as in `zpruner`.
+        gradient: ``[out, in]`` fp32, G as said, not below 0.
+
+    Returns:
+        As `zpruner`.
+
+    Raises:
+        ShapeError: the statistics do not fit the weight.
+    """
+    _check(weight, input_sq_mean)
+    if gradient.shape != weight.shape:
+        raise ShapeError(f"weight {tuple(weight.shape)} has gradients {tuple(gradient.shape)}")
+    score = weight.float().abs().mul_(input_sq_mean.sqrt() + gradient)
+    return _zeros_lowest(score, weight)
+
+
 def zpruner(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
     """Score each weight by its z-normalised row and column magnitude times the input norm.
 

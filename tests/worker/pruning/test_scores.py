@@ -9,11 +9,19 @@ from torch import Tensor
 from worker.pruning.errors import ShapeError
 from worker.pruning.methods import METHODS
 from worker.pruning.patterns import NofM, Pattern, Unstructured
-from worker.pruning.scores import magnitude, ria, wanda, zpruner
+from worker.pruning.scores import gblm, magnitude, ria, wanda, zpruner
 
 Score = Callable[[Tensor, Tensor], Tensor]
 
-every_score = pytest.mark.parametrize("score", [method.score for method in METHODS.values()])
+
+def _gblm_without_gradients(weight: Tensor, sq_mean: Tensor) -> Tensor:
+    return gblm(weight, sq_mean, torch.zeros_like(weight, dtype=torch.float32))
+
+
+every_score = pytest.mark.parametrize(
+    "score",
+    [_gblm_without_gradients if method.gradients else method.score for method in METHODS.values()],
+)
 
 
 def _random(*shape: int, seed: int = 0) -> Tensor:
@@ -51,6 +59,23 @@ def test_wanda_is_the_formula_written_with_loops() -> None:
         for j in range(5):
             want = weight[i, j].abs() * inputs[:, j].norm() / 7**0.5
             torch.testing.assert_close(got[i, j], want)
+
+
+def test_gblm_is_the_formula_written_with_loops() -> None:
+    weight, inputs, gradient = _random(3, 5), _random(7, 5, seed=1), _random(3, 5, seed=2).abs()
+
+    got = gblm(weight, inputs.square().mean(0), gradient)
+
+    for i in range(3):
+        for j in range(5):
+            size = weight[i, j].abs()
+            want = size * inputs[:, j].norm() / 7**0.5 + size * gradient[i, j]
+            torch.testing.assert_close(got[i, j], want)
+
+
+def test_gradients_of_another_shape_are_refused() -> None:
+    with pytest.raises(ShapeError, match=r"weight \(3, 5\) has gradients \(5, 3\)"):
+        gblm(_random(3, 5), torch.ones(5), torch.ones(5, 3))
 
 
 def test_ria_is_the_formula_written_with_loops() -> None:
