@@ -10,6 +10,8 @@ from worker.pruning.planning.workload import Setting, Workload
 _COPY_BYTES = 64 << 20  # what is copied at a time of the tensors outside the blocks
 _LOGITS_BYTES = 16 << 20  # of fp32 logits at a time
 _LIBRARY_BYTES = 16 << 20  # what the linear algebra libraries keep for themselves
+_NORM_BYTES = 4  # per weight of a block: the norm of its gradient
+_TAPE = 3  # times a forward's states: those kept for the way back, and their gradients
 _OUTLIER_BYTES = 9  # per weight of a block: its score, a copy of it and a mask
 
 
@@ -25,6 +27,7 @@ def needs(shape: ModelShape, work: Workload, setting: Setting) -> dict[str, Need
     """Return what each phase needs, by its name.
 
     The phases follow one another: ``entrance`` embeds, ``outliers`` looks at the dense model,
+    ``gradients`` takes a window back through a block of it,
     ``blocks`` is the largest block, ``rest`` copies what belongs to no block, ``exit`` gives the
     losses.
     """
@@ -42,10 +45,12 @@ class _Needs:
         found = {"entrance": self._entrance()}
         if self._work.looks_first:
             found["outliers"] = self._largest_block(self._look)
+        if self._work.differentiates:
+            found["gradients"] = self._largest_block(self._take_back)
         found["blocks"] = self._largest_block(self._prune)
         largest = max(self._shape.entrance.largest_bytes, self._shape.exit.largest_bytes)
         found["rest"] = self._need(max(min(_COPY_BYTES, self._shape.stored_bytes), largest), 0)
-        if self._work.evaluation_windows:
+        if self._work.evaluation_windows or self._work.differentiates:
             found["exit"] = self._exit()
         return found
 
@@ -71,6 +76,7 @@ class _Needs:
         length = min(self._work.seq_len, max(1, _LOGITS_BYTES // (4 * self._shape.vocabulary)))
         converted = 0 if self._work.dtype == "float32" else self._size
         logits = length * self._shape.vocabulary * (8 + converted)  # and their log-softmax
+        logits *= 1 + self._work.differentiates  # and the gradients in both
         states = length * self._shape.hidden * (3 * self._size + 8)
         host, computing = self._filled(self._shape.exit)
         return self._need(host, computing + logits + states)
@@ -81,13 +87,23 @@ class _Needs:
         running = max(self._forward(), scores)
         return self._need(block.part.read_bytes, self._copy(block.part) + running)
 
+    def _take_back(self, block: BlockShape) -> Need:
+        weights = sum(layer.weights for layer in block.layers)
+        # The sum of squares, one gradient of each weight, and one in fp32 with its square.
+        largest = max((layer.weights for layer in block.layers), default=0)
+        summed = weights * (_NORM_BYTES + self._size) + 2 * _NORM_BYTES * largest
+        running = summed + _TAPE * self._forward()
+        return self._need(block.part.read_bytes, self._copy(block.part) + running)
+
     def _prune(self, block: BlockShape) -> Need:
         fused = self._setting.propagation == "fused"
         # The dense stream's batches wait in either case, until the last layer has its moments.
         waiting = (fused + self._work.corrects) * self._states(block)
         twin = block.part.numbers * self._size * self._work.corrects
         running = waiting + twin + max(self._forward(), self._layers(block))
-        return self._need(block.part.read_bytes, self._copy(block.part) + running)
+        weights = sum(layer.weights for layer in block.layers)
+        norms = 2 * _NORM_BYTES * weights * self._work.differentiates  # one as it is read
+        return self._need(block.part.read_bytes + norms, self._copy(block.part) + running)
 
     def _layers(self, block: BlockShape) -> int:
         """Return the bytes of scoring, or of solving, the layers one after another."""

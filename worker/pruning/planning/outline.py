@@ -69,6 +69,7 @@ def workload(
         propagation=recipe.propagation,
         looks_first=recipe.allocation == "owl",
         corrects=recipe.correction > 0,
+        differentiates=recipe.needs_gradients,
     )
 
 

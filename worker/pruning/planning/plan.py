@@ -135,6 +135,8 @@ def _changes(shape: ModelShape, work: Workload) -> Iterator[tuple[str, Workload]
     while tokens >= _SHORTEST:
         yield f"seq_len to {tokens}", replace(work, seq_len=tokens)
         tokens //= 2
+    if work.differentiates:
+        yield "method to wanda", replace(work, method="wanda", differentiates=False)
     if work.solver and work.method:
         yield "solver to none", replace(work, solver=None)
     elif work.solver:

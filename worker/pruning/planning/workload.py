@@ -20,6 +20,7 @@ class Workload:
         propagation: what was asked for.
         looks_first: whether a pass over the dense model precedes, as for ``owl``.
         corrects: whether the calibration windows go through the dense model too, for the solver.
+        differentiates: whether the dense model's gradients are measured first, as for ``gblm``.
     """
 
     calibration_windows: int
@@ -32,6 +33,7 @@ class Workload:
     propagation: Propagation
     looks_first: bool = False
     corrects: bool = False
+    differentiates: bool = False
 
     @property
     def calibration_tokens(self) -> int:

@@ -39,7 +39,7 @@ try:
 except RuntimeError:
     binds = True
 ids = torch.arange(512).view(4, 128)
-recipe = Recipe(get_method("zpruner"), Unstructured(0.5))
+recipe = Recipe(get_method(sys.argv[4]), Unstructured(0.5))
 try:
     reports = list(Sweep(skeleton, recipe, ids, ids[:1], out, token_loss).run())
     print(json.dumps({"size": size, "binds": binds, "zeros": sum(r.zeros for r in reports)}))
@@ -55,18 +55,21 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def sweep(model: Path, out: Path, extra_bytes: int) -> dict[str, Any]:
+def sweep(model: Path, out: Path, extra_bytes: int, method: str = "zpruner") -> dict[str, Any]:
     """Sweep where ``extra_bytes`` of memory may be taken beside Python and its libraries."""
     out.mkdir()
-    command = [sys.executable, "-c", PROGRAM, str(model), str(out), str(extra_bytes)]
+    command = [sys.executable, "-c", PROGRAM, str(model), str(out), str(extra_bytes), method]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     said: dict[str, Any] = json.loads(done.stdout)
     return said
 
 
-def test_a_checkpoint_larger_than_the_memory_limit_is_pruned(model: Path, tmp_path: Path) -> None:
-    said = sweep(model, tmp_path / "out", 110_000_000)
+@pytest.mark.parametrize(("method", "extra_mb"), [("zpruner", 110), ("gblm", 150)])
+def test_a_checkpoint_larger_than_the_memory_limit_is_pruned(
+    model: Path, tmp_path: Path, method: str, extra_mb: int
+) -> None:
+    said = sweep(model, tmp_path / "out", extra_mb * 1_000_000, method)
     weights = 10 * (4 * 512 * 512 + 3 * 512 * 2048)
     assert said["size"] > 150_000_000
     assert said["binds"]

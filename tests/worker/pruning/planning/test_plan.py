@@ -30,6 +30,7 @@ def left(size_bytes: int) -> Room:
         replace(WORK, seq_len=2048),
         replace(WORK, corrects=True, solver="alps"),
         replace(WORK, dtype="bfloat16", calibration_windows=256),
+        replace(WORK, differentiates=True, method="gblm"),
         SOLVING,
     ],
 )
@@ -107,6 +108,14 @@ def test_a_job_that_cannot_fit_is_refused_with_the_change_that_would(
     room = left(320_000_000)
     with pytest.raises(NoRoomError, match=rf"RLIMIT_DATA leaves 320 MB; {said}"):
         planned(work, room=room)
+
+
+def test_where_the_gradients_do_not_fit_the_score_without_them_is_proposed() -> None:
+    short = replace(SMALL, seq_len=64, evaluation_windows=0)
+    work, shape = replace(short, method="gblm", differentiates=True), llama(vocabulary=1000)
+    assert planned(work, shape).phase == "gradients"
+    with pytest.raises(NoRoomError, match="set method to wanda"):
+        planned(work, shape, left(200_000_000))
 
 
 def test_the_proposed_change_fits() -> None:
