@@ -82,7 +82,7 @@ def _measurements(model: Path, own_mask: bool) -> dict[str, Callable[[], float]]
     windows = torch.randint(vocabulary, (SAMPLES, SEQ_LEN), generator=generator)
     forward, prune = partial(_forward, model, windows), partial(_prune, model, windows)
     half, single = torch.bfloat16, torch.float32
-    measurements = {
+    measurements: dict[str, Callable[[], float]] = {
         "forward, bfloat16": partial(forward, half),
         "zpruner, bfloat16": partial(prune, half),
         "forward, float32": partial(forward, single),
