@@ -134,6 +134,7 @@ def _prune_into(
             device=device,
             devices=devices,
             memory_budget_bytes=budget_bytes,
+            baselines=None,
         )
         outcome = _follow(steps)
         seal(staged)

@@ -17,6 +17,7 @@ def prune(
     device: str,
     memory_budget_bytes: int | None,
     devices: int,
+    baselines: Path | None,
 ) -> Generator[Step, None, Outcome]:
     """Run ``worker.prune.prune``, imported at its first step.
 
@@ -33,5 +34,6 @@ def prune(
         device=device,
         memory_budget_bytes=memory_budget_bytes,
         devices=devices,
+        baselines=baselines,
     )
     return outcome

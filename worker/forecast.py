@@ -7,11 +7,13 @@ from typing import Any
 from db.combinations import check_combination
 from db.references import parse_model
 from db.spec import PruneSpec
-from worker.prune import plan_json, recipe_of, windows_of
+from worker.figures import plan_json
 from worker.pruning.compute import compute_device, compute_dtype
 from worker.pruning.planning.outline import planned
 from worker.pruning.skeleton import Skeleton
+from worker.recipes import recipe_of
 from worker.sources.models import fetch_model
+from worker.windows import windows_of
 
 
 def forecast(

@@ -67,6 +67,7 @@ class Prune(Protocol):
         device: str,
         memory_budget_bytes: int | None,
         devices: int,
+        baselines: Path | None,
     ) -> Generator[Step, None, Outcome]:
         """Write into ``out``, yield each step, return the outcome."""
 
@@ -151,6 +152,7 @@ class Runner:
             device=self._settings.device,
             memory_budget_bytes=self._settings.memory_budget_bytes,
             devices=self._settings.devices,
+            baselines=self._settings.baseline_dir,
         )
 
     def _settle(self, attempt: Attempt, reason: Reason) -> None:

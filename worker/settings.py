@@ -1,6 +1,7 @@
 """What a worker can be told, beside what both sides share."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import Field
 
@@ -19,6 +20,11 @@ class WorkerSettings(Settings):
     job_timeout_s: float = Field(default=6 * 3600, gt=0)
     cancel_grace_s: float = Field(default=2, ge=0)
     yield_grace_s: float = Field(default=45, ge=0)
+
+    @property
+    def baseline_dir(self) -> Path:
+        """Where the losses of dense models are kept, so that each is measured once."""
+        return self.data_dir / "baselines"
 
     @property
     def lease(self) -> timedelta:

@@ -38,6 +38,7 @@ def work(blocks: int = 3, before: Callable[[int], None] = lambda _: None) -> Pru
         device: str,
         memory_budget_bytes: int | None,
         devices: int,
+        baselines: Path | None,
     ) -> Generator[Step, None, Outcome]:
         yield Step("resolving", 0.0)
         for index in range(blocks):
@@ -64,6 +65,7 @@ def killed_after(block: int, work: Prune) -> Prune:
         device: str,
         memory_budget_bytes: int | None,
         devices: int,
+        baselines: Path | None,
     ) -> Generator[worker.run.Step, None, worker.run.Outcome]:
         steps = work(
             spec,
@@ -73,6 +75,7 @@ def killed_after(block: int, work: Prune) -> Prune:
             device=device,
             memory_budget_bytes=memory_budget_bytes,
             devices=devices,
+            baselines=baselines,
         )
         for step in steps:
             if step.block is not None and step.block[0] == block:

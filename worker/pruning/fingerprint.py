@@ -36,15 +36,40 @@ def fingerprint(
         evaluation: ``[windows, tokens]`` ids.
         token_loss: what measures the loss.
     """
-    return {
+    return _given(skeleton, token_loss, skeleton.device) | {
         "recipe": _plain(recipe),
-        "config": _digest(skeleton.model.config.to_json_string(use_diff=False)),
-        "weights": _weights(skeleton),
         "calibration": _ids(calibration),
         "evaluation": _ids(evaluation),
+    }
+
+
+def dense_key(
+    skeleton: Skeleton,
+    evaluation: Tensor,
+    token_loss: Callable[[Tensor, Tensor], Tensor],
+    device: torch.device,
+) -> str:
+    """Return a name for all that the dense model's loss on ``evaluation`` depends on.
+
+    Args:
+        skeleton: the model, and the dtype that computes.
+        evaluation: ``[windows, tokens]`` ids.
+        token_loss: what measures the loss.
+        device: what computes.
+    """
+    parts = _given(skeleton, token_loss, device) | {"evaluation": _ids(evaluation)}
+    return _digest(json.dumps(parts, sort_keys=True))
+
+
+def _given(
+    skeleton: Skeleton, token_loss: Callable[[Tensor, Tensor], Tensor], device: torch.device
+) -> dict[str, Any]:
+    return {
+        "config": _digest(skeleton.model.config.to_json_string(use_diff=False)),
+        "weights": _weights(skeleton),
         "loss": _plain(token_loss),
         "dtype": str(skeleton.dtype),
-        "device": _device(skeleton.device),
+        "device": _device(device),
         "versions": {name: version(name) for name in _LIBRARIES},
         "code": _code(),
     }

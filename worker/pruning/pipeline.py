@@ -13,7 +13,8 @@ from worker.pruning.activations import Activations
 from worker.pruning.block_pruner import BlockPruner
 from worker.pruning.calibration import prune_fused, prune_reference
 from worker.pruning.entrance import Entrance
-from worker.pruning.exit import TokenLoss, mean_loss
+from worker.pruning.evaluation import Evaluation
+from worker.pruning.exit import TokenLoss
 from worker.pruning.fingerprint import fingerprint
 from worker.pruning.gradients import BackwardSweep, GradientNorms
 from worker.pruning.linears import Linear
@@ -59,6 +60,7 @@ class Sweep:
         token_loss: TokenLoss,
         memory_budget: int | None = None,
         ranks: Ranks = ALONE,
+        dense_loss: float | None = None,
     ) -> None:
         """Prepare, and take up what an earlier run of the same sweep left in ``out``.
 
@@ -72,6 +74,7 @@ class Sweep:
             token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
             memory_budget: the most bytes that this process may hold; None for all there are.
             ranks: which part of the work is this process's; all are given the same arguments.
+            dense_loss: of the dense model on ``evaluation``, where that is known already.
 
         Raises:
             PruningError: the model, or the memory there is, does not allow it.
@@ -81,13 +84,20 @@ class Sweep:
         self._skeleton, self._recipe, self._token_loss = skeleton, recipe, token_loss
         self._ranks = ranks
         self._entrance = Entrance(skeleton)
-        plan = planned(skeleton, recipe, calibration, evaluation, memory_budget)
+        known = dense_loss is not None
+        plan = planned(skeleton, recipe, calibration, evaluation, memory_budget, dense_known=known)
         given = fingerprint(skeleton, recipe, calibration, evaluation, token_loss)
         self._progress = Progress(out, given, ranks)
         setting = self._progress.once("setting", lambda: ranks.lead(plan.setting_values))
         self.plan = plan.with_setting(setting)
         self._calibration = ranks.share_of(batches(calibration, self.plan.setting))
-        self._evaluation = ranks.share_of(batches(evaluation, self.plan.setting))
+        # What a run began with holds until it ends: its streams are as long as that says.
+        dense_loss = self._progress.once("dense_loss", lambda: ranks.lead(lambda: dense_loss))
+        self._dense_loss_known = dense_loss is not None
+        measured = batches(evaluation, self.plan.setting)
+        self._evaluation = Evaluation(
+            skeleton, self._entrance, measured, token_loss, ranks, dense_loss
+        )
         self._total = len(skeleton.blocks)
         inside = [f"{skeleton.block_name(index)}." for index in range(self._total)]
         self._rest = grouped(skeleton.checkpoint, skeleton.weights.others(inside))
@@ -116,9 +126,7 @@ class Sweep:
             with self._seconds("prune"), self._skeleton.filled_entrance():
                 self._entrance.learn_form()
                 self._entrance.embed(self._calibration, streams.calibration.append)
-                self._entrance.embed(self._evaluation, streams.dense.append)
-            for hidden in streams.dense:
-                streams.pruned.append(hidden)
+                self._evaluation.embed(streams)
             for hidden in streams.calibration if self._recipe.correction else ():
                 streams.aim.append(hidden)
             give_back()
@@ -139,11 +147,14 @@ class Sweep:
             with self._seconds("prune"):
                 self._ranks.lead(self._write_rest)
             with self._seconds("evaluate"):
-                dense, pruned = self._progress.once("losses", lambda: self._losses(streams))
+                dense, pruned = self._progress.once(
+                    "losses", lambda: self._evaluation.losses(streams)
+                )
             self._progress.close()
         self._ranks.wait()  # until the scratch files of all are gone
         return SweepResult(
             dense_loss=dense,
+            dense_loss_known=self._dense_loss_known,
             pruned_loss=pruned,
             propagation=self.plan.setting.propagation,
             prune_seconds=self._seconds.seconds["prune"],
@@ -181,7 +192,7 @@ class Sweep:
                 self._prune(block, index, streams, pruner)
             with self._seconds("evaluate"):
                 self._entrance.advance(block, index, streams.pruned)
-                error = streams.output_error(self._ranks)
+                error = self._evaluation.output_error(streams)
         with self._seconds("prune"):
             shard = self._ranks.lead(lambda: self._write(index, stored))
             give_back()
@@ -264,23 +275,6 @@ class Sweep:
             read = self._skeleton.checkpoint.read
             self._shards.write(number, {name: read(name) for name in names}, self._progress.folder)
         self._shards.finish()
-
-    def _losses(self, streams: Streams) -> tuple[float | None, float | None]:
-        if not self._ranks.count(len(self._evaluation)):
-            return None, None
-        with self._skeleton.filled_exit():
-            dense, pruned = (
-                mean_loss(
-                    self._skeleton,
-                    self._entrance,
-                    states,
-                    self._evaluation,
-                    self._token_loss,
-                    self._ranks,
-                )
-                for states in (streams.dense, streams.pruned)
-            )
-        return dense, pruned
 
     def _device_peak(self) -> int | None:
         """Return the most that any rank's GPU held, None on a CPU."""

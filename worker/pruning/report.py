@@ -102,6 +102,7 @@ class SweepResult:
 
     Attributes:
         dense_loss, pruned_loss: mean loss per token; None without evaluation windows.
+        dense_loss_known: whether that of the dense model was known before.
         propagation: what was really done; a calibration set that does not fit in memory falls
             back from ``fused`` to ``reference``.
         prune_seconds: loading, calibrating, pruning and writing, without evaluation.
@@ -114,6 +115,7 @@ class SweepResult:
 
     dense_loss: float | None
     pruned_loss: float | None
+    dense_loss_known: bool
     propagation: str
     prune_seconds: float
     evaluate_seconds: float

@@ -48,11 +48,15 @@ class Run:
 
 
 def open_sweep(
-    dense: Path, out: Path, recipe: Recipe = HALF, dtype: torch.dtype = torch.float32
+    dense: Path,
+    out: Path,
+    recipe: Recipe = HALF,
+    dtype: torch.dtype = torch.float32,
+    dense_loss: float | None = None,
 ) -> Sweep:
     out.mkdir(exist_ok=True)
     skeleton = Skeleton.open(dense, dtype, torch.device("cpu"))
-    return Sweep(skeleton, recipe, CALIBRATION, EVALUATION, out, token_loss)
+    return Sweep(skeleton, recipe, CALIBRATION, EVALUATION, out, token_loss, dense_loss=dense_loss)
 
 
 def finish(sweep: Sweep, out: Path, after: Callable[[int], object] = lambda _: None) -> Run:
@@ -125,6 +129,22 @@ def test_saved_hidden_states_and_ones_computed_again_are_the_same(
         again = open_sweep(dense, left, dtype=torch.bfloat16)
         assert timeless(finish(again, left)) == timeless(undisturbed)
         assert [path.name for path in (left / FOLDER).iterdir()] == ["journal.jsonl"]
+
+
+@pytest.mark.parametrize(("first", "second"), [(None, 1.0), (1.0, None)])
+@pytest.mark.usefixtures("often")
+def test_a_run_measures_the_dense_loss_if_the_one_it_goes_on_from_did(
+    dense: Path, tmp_path: Path, first: float | None, second: float | None
+) -> None:
+    out = tmp_path / "out"
+    undisturbed = finish(
+        open_sweep(dense, out, dense_loss=first), out, lambda i: photograph(out, tmp_path / str(i))
+    )
+    for index in range(BLOCKS):
+        left = tmp_path / str(index)
+        again = open_sweep(dense, left, dense_loss=second)
+        assert again.resumed_from_block == index + 1
+        assert timeless(finish(again, left)) == timeless(undisturbed)
 
 
 def test_killed_inside_a_block_it_does_that_block_again(dense: Path, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from worker.pruning.evaluation import COMPARED
 from worker.pruning.linears import Linear, linears
 from worker.pruning.planning.plan import Plan, plan
 from worker.pruning.planning.room import room
@@ -21,6 +23,8 @@ def planned(
     calibration: Tensor,
     evaluation: Tensor,
     budget_bytes: int | None = None,
+    *,
+    dense_known: bool = False,
 ) -> Plan:
     """Plan a sweep over windows ``[windows, tokens]`` of token ids for the memory there is now.
 
@@ -29,11 +33,14 @@ def planned(
         recipe: how to prune.
         calibration, evaluation: the windows.
         budget_bytes: the most that this process may hold, if somebody says so.
+        dense_known: whether the dense model's loss need not be measured.
 
     Raises:
         NoRoomError: it does not fit, in no way that it could be run.
     """
     work = workload(skeleton, recipe, calibration, evaluation)
+    if dense_known:
+        work = replace(work, dense_windows=min(COMPARED, work.evaluation_windows))
     return plan(outline(skeleton, recipe), work, room(skeleton.device, budget_bytes))
 
 

@@ -12,6 +12,7 @@ class Workload:
 
     Attributes:
         calibration_windows, evaluation_windows: how many of each.
+        dense_windows: how many of the latter go through the dense model too; None for all.
         seq_len: tokens of each window.
         dtype: what the forwards compute in, such as ``bfloat16``.
         device: ``cpu`` or ``cuda``.
@@ -34,6 +35,7 @@ class Workload:
     looks_first: bool = False
     corrects: bool = False
     differentiates: bool = False
+    dense_windows: int | None = None
 
     @property
     def calibration_tokens(self) -> int:
@@ -44,7 +46,9 @@ class Workload:
     def waiting_tokens(self) -> int:
         """Tokens whose hidden states wait between two blocks, in all streams together."""
         streams = 1 + self.looks_first + self.corrects
-        return streams * self.calibration_tokens + 2 * self.evaluation_tokens
+        dense = self.evaluation_windows if self.dense_windows is None else self.dense_windows
+        evaluated = self.evaluation_windows + dense
+        return streams * self.calibration_tokens + evaluated * self.seq_len
 
     @property
     def evaluation_tokens(self) -> int:

@@ -1,0 +1,67 @@
+"""The token ids that a job calibrates with and is measured on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from db.errors import SpecRefusedError
+from db.references import parse_dataset
+from db.spec import PruneSpec
+from worker.pruning.skeleton import Skeleton
+from worker.sources.datasets import Windows, calibration_windows, evaluation_windows, row_length
+from worker.sources.models import ModelFolder
+
+_LONGEST = 2048  # tokens; a config may promise far more than calibration gains from
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
+
+
+def windows_of(
+    spec: PruneSpec, model: ModelFolder, skeleton: Skeleton, roots: Sequence[Path] | None
+) -> tuple[Windows, Windows]:
+    """Return the calibration and the evaluation windows, both of the same length."""
+    dataset = parse_dataset(spec.dataset, roots)
+    own = parse_dataset(spec.eval_dataset, roots, "eval_dataset") if spec.eval_dataset else None
+    length = _window_length(spec, skeleton, row_length(dataset))
+    vocabulary = skeleton.model.config.get_text_config().vocab_size
+    tokenizer = _tokenizer(model.path)
+    calibration = calibration_windows(
+        dataset,
+        tokenizer,
+        samples=spec.samples,
+        seq_len=length,
+        seed=spec.seed,
+        vocab_size=vocabulary,
+        hold_out=own is None,
+    )
+    evaluation = evaluation_windows(
+        own or dataset,
+        tokenizer,
+        seq_len=length,
+        samples=spec.eval_samples,
+        vocab_size=vocabulary,
+        held_out_by=calibration if own is None else None,
+    )
+    return calibration, evaluation
+
+
+def _window_length(spec: PruneSpec, skeleton: Skeleton, row: int | None) -> int:
+    config = skeleton.model.config.get_text_config()
+    limit = getattr(config, "max_position_embeddings", None) or _LONGEST
+    length = spec.seq_len or row or min(_LONGEST, limit)
+    if length > limit:
+        raise SpecRefusedError(
+            "seq_len",
+            length,
+            "seq_len_too_long",
+            f"{spec.model} has {limit} positions",
+            f"Set seq_len to {limit} or less.",
+        )
+    return int(length)
+
+
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase | None:
+    """Return the folder's tokenizer, None where it has none: rows of token ids need none."""
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
+        return None
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
