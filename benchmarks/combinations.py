@@ -27,24 +27,26 @@ class Combination:
     patterns: tuple[str, ...] = field(default=tuple(PATTERNS))
 
 
+_SCORES = ("magnitude", "ria", "wanda", "gblm", "zpruner")
+_SOLVERS = ("dsnot", "sparsegpt", "admm", "alps")
+_OWN_MASK = _SOLVERS[1:]  # choose which weights stay by themselves, too
+
 COMBINATIONS = (
-    Combination("magnitude", {"method": "magnitude"}),
-    Combination("ria", {"method": "ria"}),
-    Combination("wanda", {"method": "wanda"}),
-    Combination("zpruner", {"method": "zpruner"}),
-    Combination(
-        "zpruner, owl", {"method": "zpruner", "allocation": "owl"}, patterns=tuple(UNSTRUCTURED)
+    *(Combination(score, {"method": score}) for score in _SCORES),
+    *(
+        Combination(f"{score} + {solver}", {"method": score, "solver": solver})
+        for solver in _SOLVERS
+        for score in _SCORES
     ),
-    Combination("wanda + sparsegpt", {"method": "wanda", "solver": "sparsegpt"}),
-    Combination("sparsegpt", {"method": "sparsegpt"}),
-    Combination("sparsegpt, no correction", {"method": "sparsegpt", "correction": 0.0}),
-    Combination("wanda + alps", {"method": "wanda", "solver": "alps"}),
-    Combination("zpruner + alps", {"method": "zpruner", "solver": "alps"}),
-    Combination("admm", {"method": "admm"}),
-    Combination("admm, no correction", {"method": "admm", "correction": 0.0}),
-    Combination("alps", {"method": "alps"}),
-    Combination("alps, no correction", {"method": "alps", "correction": 0.0}),
-    Combination("alps, owl", {"method": "alps", "allocation": "owl"}, tuple(UNSTRUCTURED)),
+    *(Combination(solver, {"method": solver}) for solver in _OWN_MASK),
+    *(
+        Combination(f"{solver}, no correction", {"method": solver, "correction": 0.0})
+        for solver in _OWN_MASK
+    ),
+    *(
+        Combination(f"{method}, owl", {"method": method, "allocation": "owl"}, tuple(UNSTRUCTURED))
+        for method in ("wanda", "zpruner", *_OWN_MASK)
+    ),
 )
 QUICK = dict.fromkeys(("zpruner", "wanda", "sparsegpt", "admm"), ("50 %", "2:4"))
 """The cells that `make bench` measures: the whole table takes hours."""

@@ -31,12 +31,14 @@ def main() -> None:
     logging.disable_progress_bar()
     path = RESULTS / ("quality.json" if arguments.full else "quality-quick.json")
     table = Table.open(path, _protocol(arguments), arguments.resume)
-    for combination, pattern in _cells(arguments):
-        if table.perplexity(combination.name, pattern) is None:
-            metrics = _measure(_spec(arguments, combination, pattern))
-            table.put(combination.name, pattern, metrics)
-            said = f"{combination.name} at {pattern}: {metrics['pruned_perplexity']:.2f}"
-            print(said, file=sys.stderr, flush=True)
+    with TemporaryDirectory() as baselines:
+        for combination, pattern in _cells(arguments):
+            if table.perplexity(combination.name, pattern) is None:
+                spec = _spec(arguments, combination, pattern)
+                metrics = _measure(spec, Path(baselines))
+                table.put(combination.name, pattern, metrics)
+                said = f"{combination.name} at {pattern}: {metrics['pruned_perplexity']:.2f}"
+                print(said, file=sys.stderr, flush=True)
     names = [combination.name for combination in COMBINATIONS]
     path.with_suffix(".md").write_text(table.markdown(names, tuple(PATTERNS)))
     path.with_suffix(".svg").write_text(_drawn(table))
@@ -100,10 +102,13 @@ def _spec(arguments: argparse.Namespace, combination: Combination, pattern: str)
     )
 
 
-def _measure(spec: PruneSpec) -> dict[str, Any]:
-    """Prune into a folder that is thrown away; return the figures."""
+def _measure(spec: PruneSpec, baselines: Path) -> dict[str, Any]:
+    """Prune into a folder that is thrown away; return the figures.
+
+    The dense model's loss is measured once, for all cells.
+    """
     with TemporaryDirectory() as out:
-        steps = prune(spec, Path(out), model_roots=None, dataset_roots=None)
+        steps = prune(spec, Path(out), model_roots=None, dataset_roots=None, baselines=baselines)
         while True:
             try:
                 next(steps)
