@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from worker.pruning.errors import PatternError, ShapeError
+from worker.pruning.quickselect import kth_smallest
 
 Scope = Literal["matrix", "row"]
 
@@ -148,5 +149,7 @@ def _kth_smallest(score: Tensor, k: int) -> Tensor:
     """Return the k-th smallest of each row, ``[rows, 1]``."""
     if score.is_cuda:
         return score.kthvalue(k, dim=1, keepdim=True).values
+    if len(score) == 1:
+        return torch.tensor([[kth_smallest(score[0].numpy(), k)]])
     # On a CPU numpy's vectorised quickselect takes a tenth of the time of torch's.
     return torch.from_numpy(np.partition(score.numpy(), k - 1, axis=1)[:, k - 1 : k].copy())
