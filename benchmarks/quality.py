@@ -53,6 +53,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--evaluation", type=Path, help="a text file")
     parser.add_argument("--full", action="store_true", help="every cell of the table")
     parser.add_argument("--only", nargs="+", help="names of the rows to measure")
+    parser.add_argument("--patterns", nargs="+", choices=PATTERNS, default=list(PATTERNS))
     parser.add_argument("--resume", action="store_true", help="keep the cells there are")
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--seq-len", type=int, default=512)
@@ -77,11 +78,12 @@ def _protocol(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def _cells(arguments: argparse.Namespace) -> Iterator[tuple[Combination, str]]:
-    for combination in COMBINATIONS:
-        if arguments.only and combination.name not in arguments.only:
-            continue
-        for pattern in combination.patterns:
-            if arguments.full or pattern in QUICK.get(combination.name, ()):
+    """Yield what is to be measured, column by column: methods compare within one."""
+    for pattern in arguments.patterns:
+        for combination in COMBINATIONS:
+            named = not arguments.only or combination.name in arguments.only
+            wanted = arguments.full or pattern in QUICK.get(combination.name, ())
+            if named and wanted and pattern in combination.patterns:
                 yield combination, pattern
 
 
