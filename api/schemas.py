@@ -202,9 +202,14 @@ class JobResult(BaseModel):
 
 
 class MethodRead(BaseModel):
-    """One pruning method; ``options`` is the JSON Schema of a job that uses it."""
+    """One pruning method; ``options`` is the JSON Schema of a job that uses it.
+
+    ``fields`` are those of a job that may name it: a solver may choose the mask itself, as
+    ``method``, or repair what a score has left, as ``solver``.
+    """
 
     name: str
+    fields: list[str]
     title: str
     summary: str
     source: str

@@ -2,19 +2,32 @@
 
 from dataclasses import dataclass
 
-from db.spec import MethodName
+from db.spec import OWN_MASK, AllocationName, MethodName, SolverName
 
 
 @dataclass(frozen=True)
 class Method:
-    """One method: what it does, where it comes from, what it is good for and what it costs."""
+    """One method: what it does, where it comes from, what it is good for and what it costs.
 
-    name: MethodName
+    What a job combines freely: a score or a solver's own choice as its ``method``, a ``solver``
+    after it, and an ``allocation``.
+    """
+
+    name: MethodName | SolverName | AllocationName
     title: str
     summary: str
     source: str
     when_to_use: str
     cost: str
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of a job that may name it."""
+        if isinstance(self.name, SolverName):
+            return ("solver",)
+        if isinstance(self.name, AllocationName):
+            return ("allocation",)
+        return ("method", "solver") if self.name in OWN_MASK else ("method",)
 
 
 METHODS: tuple[Method, ...] = (
@@ -118,5 +131,30 @@ METHODS: tuple[Method, ...] = (
         source="https://arxiv.org/abs/2406.07831",
         when_to_use="For the lowest perplexity, most of all with N:M, where time does not matter.",
         cost="One eigendecomposition or inverse per penalty and shared input; the slowest.",
+    ),
+    Method(
+        name=SolverName.dsnot,
+        title="DSnoT",
+        summary=(
+            "Swaps dropped weights for kept ones in each row of a score's mask, as long as that "
+            "brings the row's mean output nearer to the dense one; all weights that stay keep "
+            "their values."
+        ),
+        source="https://arxiv.org/abs/2310.08915",
+        when_to_use=(
+            "After a score, where the kept weights must keep their values; compare it with the "
+            "score alone on your own text: it helps on some models and harms on others."
+        ),
+        cost="As the score, with the mean and variance of each input, and some passes over a mask.",
+    ),
+    Method(
+        name=AllocationName.owl,
+        title="OWL",
+        summary=(
+            "Gives blocks with more outlying scores a lower sparsity than the rest; the mean stays."
+        ),
+        source="https://arxiv.org/abs/2310.05175",
+        when_to_use="From 60 % unstructured sparsity on, with any method.",
+        cost="One more forward pass of the calibration windows, through the dense model.",
     ),
 )

@@ -15,11 +15,21 @@ router = APIRouter(prefix="/v1/methods", tags=["catalog"])
 @router.get("")
 def list_methods() -> Page[MethodRead]:
     """List the pruning methods, each with the JSON Schema of a job that uses it."""
-    return Page(data=[MethodRead(**asdict(one), options=_options(one)) for one in METHODS])
+    return Page(
+        data=[
+            MethodRead(**asdict(one), fields=list(one.fields), options=_options(one))
+            for one in METHODS
+        ]
+    )
 
 
 def _options(method: Method) -> dict[str, Any]:
-    schema = PruneSpec.model_json_schema()
-    schema["properties"]["method"] = {"const": method.name, "default": method.name}
-    del schema["$defs"]["MethodName"]
+    """Return the schema of a job that names the method in the first of its fields."""
+    schema, field = PruneSpec.model_json_schema(), method.fields[0]
+    schema["properties"][field] = {"const": method.name}
+    if field == "method":
+        schema["properties"][field]["default"] = method.name
+    else:
+        schema["required"].append(field)
+    del schema["$defs"][type(method.name).__name__]
     return schema
