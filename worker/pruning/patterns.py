@@ -150,6 +150,6 @@ def _kth_smallest(score: Tensor, k: int) -> Tensor:
     if score.is_cuda:
         return score.kthvalue(k, dim=1, keepdim=True).values
     if len(score) == 1:
-        return torch.tensor([[kth_smallest(score[0].numpy(), k)]])
+        return torch.tensor([[kth_smallest(score[0].numpy(), k)]], dtype=score.dtype)
     # On a CPU numpy's vectorised quickselect takes a tenth of the time of torch's.
     return torch.from_numpy(np.partition(score.numpy(), k - 1, axis=1)[:, k - 1 : k].copy())

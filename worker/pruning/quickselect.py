@@ -7,7 +7,7 @@ _STRIDE = 61  # a prime: a sample of a matrix should not follow its columns
 _SURE = 4.0  # standard deviations of a sample's quantile
 _MANY = 1 << 16  # numbers from which a sample is worth its time
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 
 
 def kth_smallest(values: Floats, k: int) -> float:
@@ -26,12 +26,12 @@ def kth_smallest(values: Floats, k: int) -> float:
     return _partitioned(values, k)
 
 
-def _bounds(values: Floats, k: int) -> tuple[np.float32, np.float32]:
+def _bounds(values: Floats, k: int) -> tuple[float, float]:
     sample = np.sort(values[::_STRIDE])
     count, share = len(sample), k / len(values)
     reach = _SURE * (count * share * (1 - share)) ** 0.5 + 2
     low, high = count * share - reach, count * share + reach
-    return sample[max(0, int(low))], sample[min(count - 1, int(high))]
+    return float(sample[max(0, int(low))]), float(sample[min(count - 1, int(high))])
 
 
 def _partitioned(values: Floats, k: int) -> float:

@@ -10,9 +10,10 @@ def test_each_method_competes_where_it_was_published_to() -> None:
         "magnitude": "matrix",
         "wanda": "row",
         "ria": "matrix",
+        "gblm": "row",
     }
 
 
 def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UnknownMethodError, match="no method 'wonda'; there are magnitude, ria, wa"):
+    with pytest.raises(UnknownMethodError, match="no method 'wonda'; there are gblm, magn"):
         get_method("wonda")
