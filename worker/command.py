@@ -27,6 +27,7 @@ from worker.forecast import forecast
 from worker.partial import partial
 from worker.prune import Outcome, Step, prune
 from worker.pruning.errors import PruningError
+from worker.settings import WorkerSettings
 
 FAILED, USAGE = 1, 2
 _NOT_SPEC = {"out", "device", "devices", "memory_budget_bytes", "plan"}
@@ -92,7 +93,8 @@ def command(
         ),
     ] = None,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Only say what memory it would take; write nothing.")
+        bool,
+        typer.Option("--plan", help="Only say what memory and time it would take; prune nothing."),
     ] = False,
 ) -> None:
     """Prune a model into a folder; the last line printed is one JSON object of figures."""
@@ -103,7 +105,12 @@ def command(
     try:
         spec = PruneSpec(**given)
         if plan:
-            figures = forecast(spec, device=device, memory_budget_bytes=memory_budget_bytes)
+            figures = forecast(
+                spec,
+                device=device,
+                memory_budget_bytes=memory_budget_bytes,
+                speeds=WorkerSettings().speed_file,
+            )
         else:
             figures = _prune_into(spec, out, device, devices, memory_budget_bytes).metrics
     except ValidationError as error:
@@ -135,6 +142,7 @@ def _prune_into(
             devices=devices,
             memory_budget_bytes=budget_bytes,
             baselines=None,
+            speeds=WorkerSettings().speed_file,
         )
         outcome = _follow(steps)
         seal(staged)

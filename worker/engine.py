@@ -18,6 +18,7 @@ def prune(
     memory_budget_bytes: int | None,
     devices: int,
     baselines: Path | None,
+    speeds: Path | None,
 ) -> Generator[Step, None, Outcome]:
     """Run ``worker.prune.prune``, imported at its first step.
 
@@ -35,5 +36,6 @@ def prune(
         memory_budget_bytes=memory_budget_bytes,
         devices=devices,
         baselines=baselines,
+        speeds=speeds,
     )
     return outcome

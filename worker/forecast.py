@@ -9,6 +9,7 @@ from db.references import parse_model
 from db.spec import PruneSpec
 from worker.figures import plan_json
 from worker.pruning.compute import compute_device, compute_dtype
+from worker.pruning.planning.gauge import machine_speed
 from worker.pruning.planning.outline import planned
 from worker.pruning.skeleton import Skeleton
 from worker.recipes import recipe_of
@@ -23,6 +24,7 @@ def forecast(
     dataset_roots: Sequence[Path] | None = None,
     device: str = "auto",
     memory_budget_bytes: int | None = None,
+    speeds: Path | None = None,
 ) -> dict[str, Any]:
     """Return what `worker.prune.prune` would take here, ready for JSON; arguments as there.
 
@@ -35,9 +37,11 @@ def forecast(
     check_combination(spec)
     model = fetch_model(parse_model(spec.model, spec.revision, model_roots))
     place = compute_device(device)
-    skeleton = Skeleton.open(model.path, compute_dtype(spec.dtype, place), place)
+    dtype = compute_dtype(spec.dtype, place)
+    skeleton = Skeleton.open(model.path, dtype, place)
     calibration, evaluation = windows_of(spec, model, skeleton, dataset_roots)
     recipe = recipe_of(spec)
     recipe.check(skeleton)
-    plan = planned(skeleton, recipe, calibration.ids, evaluation.ids, memory_budget_bytes)
-    return plan_json(plan)
+    speed = machine_speed(speeds, place, dtype) if speeds else None
+    ids = (calibration.ids, evaluation.ids)
+    return plan_json(planned(skeleton, recipe, *ids, memory_budget_bytes, speed=speed))

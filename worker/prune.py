@@ -22,6 +22,7 @@ from worker.pruning.compute import compute_device, compute_dtype
 from worker.pruning.fingerprint import dense_key
 from worker.pruning.launcher import launch, rank_devices
 from worker.pruning.pipeline import Sweep
+from worker.pruning.planning.gauge import machine_speed
 from worker.pruning.ranks import Ranks
 from worker.pruning.recipe import Recipe
 from worker.pruning.report import BlockReport, SweepResult
@@ -69,6 +70,7 @@ def prune(
     devices: int = 1,
     memory_budget_bytes: int | None = None,
     baselines: Path | None = None,
+    speeds: Path | None = None,
 ) -> Generator[Step, None, Outcome]:
     """Prune the model that ``spec`` names into ``out``.
 
@@ -82,6 +84,7 @@ def prune(
         devices: how many of them; each gets a process and a share of the windows.
         memory_budget_bytes: the most memory that all processes may hold; None for all there is.
         baselines: a folder that remembers dense models' losses from job to job, if any.
+        speeds: a file that remembers how fast this machine is; without it no time is predicted.
 
     Yields:
         A step at each change of phase and after each block.
@@ -106,8 +109,9 @@ def prune(
     baseline = Baseline(baselines / f"{key}.json") if baselines else None
     known = baseline.loss() if baseline else None
     if devices == 1:
-        budget = memory_budget_bytes
-        sweep = Sweep(skeleton, recipe, *ids, out, token_loss, budget, dense_loss=known)
+        speed = machine_speed(speeds, places[0], dtype) if speeds else None
+        budget, loss = memory_budget_bytes, token_loss
+        sweep = Sweep(skeleton, recipe, *ids, out, loss, budget, dense_loss=known, speed=speed)
         blocks, resumed = sweep.run(), sweep.resumed_from_block
     else:
         budget = memory_budget_bytes // devices if memory_budget_bytes else None

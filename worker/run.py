@@ -68,6 +68,7 @@ class Prune(Protocol):
         memory_budget_bytes: int | None,
         devices: int,
         baselines: Path | None,
+        speeds: Path | None,
     ) -> Generator[Step, None, Outcome]:
         """Write into ``out``, yield each step, return the outcome."""
 
@@ -153,6 +154,7 @@ class Runner:
             memory_budget_bytes=self._settings.memory_budget_bytes,
             devices=self._settings.devices,
             baselines=self._settings.baseline_dir,
+            speeds=self._settings.speed_file,
         )
 
     def _settle(self, attempt: Attempt, reason: Reason) -> None:

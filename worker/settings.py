@@ -27,6 +27,11 @@ class WorkerSettings(Settings):
         return self.data_dir / "baselines"
 
     @property
+    def speed_file(self) -> Path:
+        """Where it is kept how fast this machine is, for predictions of time."""
+        return self.data_dir / "speed.json"
+
+    @property
     def lease(self) -> timedelta:
         """How long a silent worker keeps its job."""
         return timedelta(seconds=self.lease_s)

@@ -18,8 +18,15 @@ from worker.command import app
 from worker.pruning.checkpoint import Checkpoint
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One data folder for all, so that the machine's speed is measured once."""
+    return tmp_path_factory.mktemp("data")
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ZPRUNER_DATA_DIR", str(data))
     write_model(tmp_path / "dense", FAMILIES["llama"])
     rows = ({"input_ids": ids} for ids in random_ids(24, 16).tolist())
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -149,6 +156,7 @@ def test_a_plan_says_what_it_would_take_and_writes_nothing(folder: Path) -> None
     assert plan["propagation"] == "fused"
     assert 0 < plan["working_bytes"] < plan["host_bytes"]
     assert plan["artifact_bytes"] > 100_000
+    assert plan["seconds"] > 0
     assert not (folder / "out").exists()
 
 
@@ -166,6 +174,7 @@ def test_the_report_holds_the_plan_beside_what_was_measured(folder: Path) -> Non
     report = json.loads((folder / "out" / "report.json").read_text())
     assert report["plan"]["host_bytes"] == report["metrics"]["predicted_peak_memory_bytes"]
     assert report["plan"]["batch_tokens"] == 512
+    assert report["plan"]["seconds"] > 0
 
 
 DIES = """

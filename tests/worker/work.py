@@ -39,6 +39,7 @@ def work(blocks: int = 3, before: Callable[[int], None] = lambda _: None) -> Pru
         memory_budget_bytes: int | None,
         devices: int,
         baselines: Path | None,
+        speeds: Path | None,
     ) -> Generator[Step, None, Outcome]:
         yield Step("resolving", 0.0)
         for index in range(blocks):
@@ -66,6 +67,7 @@ def killed_after(block: int, work: Prune) -> Prune:
         memory_budget_bytes: int | None,
         devices: int,
         baselines: Path | None,
+        speeds: Path | None,
     ) -> Generator[worker.run.Step, None, worker.run.Outcome]:
         steps = work(
             spec,
@@ -76,6 +78,7 @@ def killed_after(block: int, work: Prune) -> Prune:
             memory_budget_bytes=memory_budget_bytes,
             devices=devices,
             baselines=baselines,
+            speeds=speeds,
         )
         for step in steps:
             if step.block is not None and step.block[0] == block:

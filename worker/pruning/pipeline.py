@@ -28,6 +28,7 @@ from worker.pruning.moments import Moments
 from worker.pruning.outliers import outlier_shares
 from worker.pruning.patterns import Pattern
 from worker.pruning.planning.outline import batches, planned
+from worker.pruning.planning.speed import Speed
 from worker.pruning.progress import Progress
 from worker.pruning.ranks import ALONE, Ranks
 from worker.pruning.recipe import Recipe
@@ -61,6 +62,7 @@ class Sweep:
         memory_budget: int | None = None,
         ranks: Ranks = ALONE,
         dense_loss: float | None = None,
+        speed: Speed | None = None,
     ) -> None:
         """Prepare, and take up what an earlier run of the same sweep left in ``out``.
 
@@ -75,6 +77,7 @@ class Sweep:
             memory_budget: the most bytes that this process may hold; None for all there are.
             ranks: which part of the work is this process's; all are given the same arguments.
             dense_loss: of the dense model on ``evaluation``, where that is known already.
+            speed: the machine's, so that the plan says how long it takes.
 
         Raises:
             PruningError: the model, or the memory there is, does not allow it.
@@ -85,7 +88,8 @@ class Sweep:
         self._ranks = ranks
         self._entrance = Entrance(skeleton)
         known = dense_loss is not None
-        plan = planned(skeleton, recipe, calibration, evaluation, memory_budget, dense_known=known)
+        ids = (calibration, evaluation)
+        plan = planned(skeleton, recipe, *ids, memory_budget, dense_known=known, speed=speed)
         given = fingerprint(skeleton, recipe, calibration, evaluation, token_loss)
         self._progress = Progress(out, given, ranks)
         setting = self._progress.once("setting", lambda: ranks.lead(plan.setting_values))

@@ -1,7 +1,8 @@
 """The most memory each phase of a sweep takes, beyond what the process holds before."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from worker.pruning.planning.shapes import ITEM_BYTES, BlockShape, LayerShape, ModelShape, Part
 from worker.pruning.planning.work import score_bytes, solver_bytes
@@ -12,6 +13,8 @@ _LOGITS_BYTES = 16 << 20  # of fp32 logits at a time
 _LIBRARY_BYTES = 16 << 20  # what the linear algebra libraries keep for themselves
 _NORM_BYTES = 4  # per weight of a block: the norm of its gradient
 _TAPE = 3  # times a forward's states: those kept for the way back, and their gradients
+_RETURNED_BYTES = 4 << 20  # tensors from here on are returned when freed: `return_at_once`
+_HOLES = 1.5  # times the states that wait in the heap: what they take there, as measured
 _OUTLIER_BYTES = 9  # per weight of a block: its score, a copy of it and a mask
 
 
@@ -61,6 +64,13 @@ class _Needs:
             return Need(host + computing, 0)
         return Need(host, computing + _LIBRARY_BYTES)
 
+    def _with(self, block: BlockShape, running: int, norms: int = 0) -> Need:
+        """Return what is needed while a block is there; what is joined is split to be written."""
+        part, computing = block.part, self._copy(block.part) + running
+        if self._work.device == "cpu":
+            return self._need(part.stored_bytes + norms, max(part.joined_bytes, computing))
+        return self._need(part.read_bytes + norms, computing)
+
     def _streams(self) -> int:
         """Return the bytes of the hidden states that wait on the host."""
         tokens = self._work.waiting_tokens
@@ -85,7 +95,7 @@ class _Needs:
         weights = sum(layer.weights for layer in block.layers)
         scores = weights * _OUTLIER_BYTES + max(map(self._score, block.layers), default=0)
         running = max(self._forward(), scores)
-        return self._need(block.part.read_bytes, self._copy(block.part) + running)
+        return self._with(block, running)
 
     def _take_back(self, block: BlockShape) -> Need:
         weights = sum(layer.weights for layer in block.layers)
@@ -93,7 +103,7 @@ class _Needs:
         largest = max((layer.weights for layer in block.layers), default=0)
         summed = weights * (_NORM_BYTES + self._size) + 2 * _NORM_BYTES * largest
         running = summed + _TAPE * self._forward()
-        return self._need(block.part.read_bytes, self._copy(block.part) + running)
+        return self._with(block, running)
 
     def _prune(self, block: BlockShape) -> Need:
         fused = self._setting.propagation == "fused"
@@ -103,7 +113,7 @@ class _Needs:
         running = waiting + twin + max(self._forward(), self._layers(block))
         weights = sum(layer.weights for layer in block.layers)
         norms = 2 * _NORM_BYTES * weights * self._work.differentiates  # one as it is read
-        return self._need(block.part.read_bytes + norms, self._copy(block.part) + running)
+        return self._with(block, running, norms)
 
     def _layers(self, block: BlockShape) -> int:
         """Return the bytes of scoring, or of solving, the layers one after another."""
@@ -144,10 +154,30 @@ class _Needs:
         return self._batch * (features * self._size + self._work.seq_len * between)
 
     def _states(self, block: BlockShape) -> int:
-        """Return the bytes of all batches that wait before the layer with the widest input."""
+        """Return the bytes of all batches that wait before the layer where they hold the most.
+
+        Before the widest input there are that, the residual and its norm; before attention's last
+        layer its input, the norm, and the queries, keys and values. The block's own input is there
+        as well, and is one of the streams unless they are in files.
+        """
+        hidden = self._shape.hidden
+        own = [hidden] * self._setting.spills
         widest = max((layer.inputs for layer in block.layers), default=0)
-        features = widest + 2 * self._shape.hidden
-        return self._work.calibration_tokens * features * self._size
+        projected = sum(layer.outputs for layer in _first_group(block.layers))
+        mlp, attention = [widest, hidden, hidden], [projected, hidden, hidden]
+        return max(self._waiting([*own, *mlp]), self._waiting([*own, *attention]))
+
+    def _waiting(self, states: list[int]) -> int:
+        """Return the bytes of states of so many features each, of all calibration tokens.
+
+        The C library returns large ones as soon as they are freed. Smaller ones lie in its heap,
+        where what is freed between those that stay leaves holes too small for the next.
+        """
+        held = 0.0
+        for features in states:
+            is_small = self._batch * features * self._size < _RETURNED_BYTES
+            held += features * (_HOLES if is_small else 1)
+        return round(self._work.calibration_tokens * held * self._size)
 
     def _score(self, layer: LayerShape) -> int:
         return score_bytes(layer, self._converts)
@@ -156,3 +186,9 @@ class _Needs:
     def _converts(self) -> bool:
         """Whether weights are stored in another dtype than fp32, which scores are taken in."""
         return any("float32" not in block.part.entries for block in self._shape.blocks)
+
+
+def _first_group(layers: tuple[LayerShape, ...]) -> Iterator[LayerShape]:
+    """Yield the first layers that read the same tensor: a block begins with its attention."""
+    yield from layers[:1]
+    yield from takewhile(lambda layer: layer.shares, layers[1:])

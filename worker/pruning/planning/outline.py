@@ -12,6 +12,7 @@ from worker.pruning.linears import Linear, linears
 from worker.pruning.planning.plan import Plan, plan
 from worker.pruning.planning.room import room
 from worker.pruning.planning.shapes import BlockShape, LayerShape, ModelShape, Part
+from worker.pruning.planning.speed import Speed
 from worker.pruning.planning.workload import Setting, Workload
 from worker.pruning.recipe import Recipe
 from worker.pruning.skeleton import Skeleton
@@ -25,6 +26,7 @@ def planned(
     budget_bytes: int | None = None,
     *,
     dense_known: bool = False,
+    speed: Speed | None = None,
 ) -> Plan:
     """Plan a sweep over windows ``[windows, tokens]`` of token ids for the memory there is now.
 
@@ -34,6 +36,7 @@ def planned(
         calibration, evaluation: the windows.
         budget_bytes: the most that this process may hold, if somebody says so.
         dense_known: whether the dense model's loss need not be measured.
+        speed: the machine's, to say how long it takes.
 
     Raises:
         NoRoomError: it does not fit, in no way that it could be run.
@@ -41,7 +44,7 @@ def planned(
     work = workload(skeleton, recipe, calibration, evaluation)
     if dense_known:
         work = replace(work, dense_windows=min(COMPARED, work.evaluation_windows))
-    return plan(outline(skeleton, recipe), work, room(skeleton.device, budget_bytes))
+    return plan(outline(skeleton, recipe), work, room(skeleton.device, budget_bytes), speed)
 
 
 def outline(skeleton: Skeleton, recipe: Recipe) -> ModelShape:
@@ -77,6 +80,7 @@ def workload(
         looks_first=recipe.allocation == "owl",
         corrects=recipe.correction > 0,
         differentiates=recipe.needs_gradients,
+        swaps=recipe.swaps is not None,
     )
 
 
@@ -90,9 +94,10 @@ def batches(windows: Tensor, setting: Setting) -> list[Tensor]:
 def _block(skeleton: Skeleton, recipe: Recipe, index: int) -> BlockShape:
     prefix = f"{skeleton.block_name(index)}."
     layers = recipe.layers(skeleton.block_name(index), skeleton.blocks[index])
+    chosen = getattr(skeleton.model.config.get_text_config(), "num_experts_per_tok", None)
     return BlockShape(
         _part(skeleton, lambda name: name.startswith(prefix)),
-        tuple(_layer(layers, place) for place in range(len(layers))),
+        tuple(_layer(layers, place, chosen) for place in range(len(layers))),
     )
 
 
@@ -108,18 +113,25 @@ def _part(skeleton: Skeleton, wanted: Callable[[str], bool]) -> Part:
     return Part(entries, largest, skeleton.checkpoint.size_bytes(joined))
 
 
-def _layer(layers: Sequence[Linear], place: int) -> LayerShape:
+def _layer(layers: Sequence[Linear], place: int, chosen: int | None) -> LayerShape:
     """Return the shape of one of a block's layers.
 
     Neighbours of one module with inputs of one width read the same tensor, but for the module's
     last layer, which reads what the others made: so are attentions and gated MLPs built.
+
+    Args:
+        layers: all of the block.
+        place: which of them.
+        chosen: how many experts see each token, if the model says so.
     """
     layer, around = layers[place], layers[max(0, place - 1) : place + 2]
     outputs, inputs = layer.oriented(layer.weight).shape
     module = [_parent(one) == _parent(layer) for one in around]
     follows = place > 0 and module[0] and layers[place - 1].inputs == inputs
     is_last = not (place + 1 < len(layers) and module[-1])
-    return LayerShape(outputs, inputs, shares=follows and not is_last)
+    stack = 1 if layer.expert is None else len(layer.weight)
+    reach = min(1.0, chosen / stack) if chosen and stack > 1 else 1.0
+    return LayerShape(outputs, inputs, follows and not is_last, reach)
 
 
 def _parent(layer: Linear) -> str:

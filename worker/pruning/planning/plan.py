@@ -5,9 +5,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from worker.pruning.errors import NoRoomError
+from worker.pruning.planning.effort import effort
 from worker.pruning.planning.needs import needs
 from worker.pruning.planning.room import Room
 from worker.pruning.planning.shapes import ITEM_BYTES, ModelShape
+from worker.pruning.planning.speed import Speed
 from worker.pruning.planning.workload import Setting, Workload
 
 _MARGIN = 1.05  # what a prediction may be short of
@@ -30,6 +32,7 @@ class Plan:
         phase: when the host's peak comes.
         artifact_bytes: the checkpoint that is written.
         scratch_bytes: activations in scratch files beside it, for as long as it runs.
+        seconds: how long it runs, in one process; None where the machine's speed is not known.
     """
 
     setting: Setting
@@ -39,6 +42,7 @@ class Plan:
     phase: str
     artifact_bytes: int
     scratch_bytes: int
+    seconds: float | None = None
 
     def setting_values(self) -> dict[str, Any]:
         """Return the setting ready for JSON."""
@@ -49,7 +53,7 @@ class Plan:
         return replace(self, setting=Setting(**values))
 
 
-def plan(shape: ModelShape, work: Workload, room: Room) -> Plan:
+def plan(shape: ModelShape, work: Workload, room: Room, speed: Speed | None = None) -> Plan:
     """Choose how to run the job: the fastest way that fits.
 
     A function of its arguments alone.
@@ -60,7 +64,9 @@ def plan(shape: ModelShape, work: Workload, room: Room) -> Plan:
     found = _fitting(shape, work, room)
     if found is None:
         raise _refusal(shape, work, room)
-    return found
+    if speed is None:
+        return found
+    return replace(found, seconds=effort(shape, work, found.setting).seconds(speed))
 
 
 def _fitting(shape: ModelShape, work: Workload, room: Room) -> Plan | None:

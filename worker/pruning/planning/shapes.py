@@ -72,11 +72,13 @@ class LayerShape:
     Attributes:
         outputs, inputs: its weight's shape, ``[out, in]``.
         shares: whether it reads the same tensor as the layer before it.
+        reach: share of the tokens that come to it; of an expert, as if all were chosen as often.
     """
 
     outputs: int
     inputs: int
     shares: bool = False
+    reach: float = 1.0
 
     @property
     def weights(self) -> int:

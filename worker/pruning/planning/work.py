@@ -1,7 +1,7 @@
 """How much memory the scoring and the repair of one layer take.
 
 Bytes per weight ``[out, in]`` and per entry of a matrix ``[in, in]``, read off the code and held
-by a test that measures them.
+by a benchmark that measures whole jobs.
 """
 
 from dataclasses import dataclass
@@ -22,19 +22,21 @@ class SolverWork:
         factor: per ``[in, in]`` while it factorizes.
         held: per ``[in, in]`` afterwards, for all layers that share the input.
         work: per weight.
+        beside: per weight while it factorizes, where it does so again and again.
     """
 
     factor: int
     held: int
     work: int
+    beside: int = 0
 
 
 _SOLVERS = {
     "sparsegpt": SolverWork(factor=32, held=20, work=24),
     "admm": SolverWork(factor=28, held=18, work=36),
-    "alps": SolverWork(factor=32, held=16, work=44),
+    "alps": SolverWork(factor=32, held=16, work=44, beside=24),
 }
-_LARGEST = SolverWork(32, 20, 44)  # what is assumed of a solver that is not listed
+_LARGEST = SolverWork(32, 20, 44, 24)  # what is assumed of a solver that is not listed
 
 
 def score_bytes(layer: LayerShape, converted: bool) -> int:
@@ -64,7 +66,7 @@ def solver_bytes(
         square, own = layer.inputs**2, not layer.shares
         waiting -= summed * square * (keeps and own)
         weight = layer.weights * _CONVERTED * converted
-        factorizing = (need.factor + _CORRECTED * corrects) * square
+        factorizing = (need.factor + _CORRECTED * corrects) * square + need.beside * layer.weights
         most = max(
             most,
             waiting + done + weight + max(factorizing, held * square + need.work * layer.weights),

@@ -22,6 +22,7 @@ class Workload:
         looks_first: whether a pass over the dense model precedes, as for ``owl``.
         corrects: whether the calibration windows go through the dense model too, for the solver.
         differentiates: whether the dense model's gradients are measured first, as for ``gblm``.
+        swaps: whether weights are swapped after a mask is chosen.
     """
 
     calibration_windows: int
@@ -35,6 +36,7 @@ class Workload:
     looks_first: bool = False
     corrects: bool = False
     differentiates: bool = False
+    swaps: bool = False
     dense_windows: int | None = None
 
     @property
@@ -46,14 +48,18 @@ class Workload:
     def waiting_tokens(self) -> int:
         """Tokens whose hidden states wait between two blocks, in all streams together."""
         streams = 1 + self.looks_first + self.corrects
-        dense = self.evaluation_windows if self.dense_windows is None else self.dense_windows
-        evaluated = self.evaluation_windows + dense
-        return streams * self.calibration_tokens + evaluated * self.seq_len
+        return streams * self.calibration_tokens + self.evaluation_tokens + self.dense_tokens
 
     @property
     def evaluation_tokens(self) -> int:
         """Tokens that the loss is measured on."""
         return self.evaluation_windows * self.seq_len
+
+    @property
+    def dense_tokens(self) -> int:
+        """Tokens of these that go through the dense model too."""
+        windows = self.evaluation_windows if self.dense_windows is None else self.dense_windows
+        return windows * self.seq_len
 
 
 @dataclass(frozen=True)

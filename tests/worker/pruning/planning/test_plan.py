@@ -111,7 +111,7 @@ def test_a_job_that_cannot_fit_is_refused_with_the_change_that_would(
 
 
 def test_where_the_gradients_do_not_fit_the_score_without_them_is_proposed() -> None:
-    short = replace(SMALL, seq_len=64, evaluation_windows=0)
+    short = replace(SMALL, calibration_windows=1, seq_len=256, evaluation_windows=0)
     work, shape = replace(short, method="gblm", differentiates=True), llama(vocabulary=1000)
     assert planned(work, shape).phase == "gradients"
     with pytest.raises(NoRoomError, match="set method to wanda"):
