@@ -29,6 +29,7 @@ check: $(SETTLED)-dev ## Lint, types, import rules
 bench: $(SETTLED)-dev $(SETTLED)-demo ## Measure time, memory and quality; prints figures, changes nothing but benchmarks/results
 	$(BIN)/python -m pytest -m bench -s tests; status=$$?; [ $$status -eq 0 ] || [ $$status -eq 5 ]
 	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.plans
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.quality
 	$(BIN)/python -m benchmarks.ranks

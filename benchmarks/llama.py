@@ -6,38 +6,53 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 VOCABULARY = 32_000
+_STORED = {"float32": ("F32", 4), "bfloat16": ("BF16", 2)}
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class RandomLlama:
-    """By default blocks of 12.6 million weights, and a tied embedding of 33 million."""
+    """By default blocks of 12.6 million weights, and a tied embedding of 33 million.
+
+    With ``experts`` it is a Mixtral of that many experts a block, two of which see each token.
+    """
 
     blocks: int
     width: int = 1024
     intermediate: int = 2752
     heads: int = 16
     vocabulary: int = VOCABULARY
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    experts: int = 0
 
     def write(self, folder: Path) -> None:
-        """Write config, tokenizer and one float32 safetensors file."""
+        """Write config, tokenizer and one safetensors file."""
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(json.dumps(self._config()))
         (folder / "tokenizer.json").write_text(json.dumps(_byte_tokenizer()))
         generator = np.random.default_rng(0)
         with (folder / "model.safetensors").open("wb") as file:
-            file.write(_header(list(self._shapes())))
+            file.write(_header(list(self._shapes()), *_STORED[self.dtype]))
             for _, shape in self._shapes():
-                file.write(_random(generator, shape).tobytes())
+                file.write(self._bytes(_random(generator, shape)))
+
+    def _bytes(self, values: np.ndarray[Shape, np.dtype[np.float32]]) -> bytes:
+        if self.dtype == "float32":
+            return values.tobytes()
+        return (values.view(np.uint32) >> 16).astype(np.uint16).tobytes()  # the upper half
 
     def _config(self) -> dict[str, object]:
+        family = "Mixtral" if self.experts else "Llama"
+        experts = {"num_local_experts": self.experts, "num_experts_per_tok": 2}
         return {
-            "architectures": ["LlamaForCausalLM"],
-            "model_type": "llama",
+            "architectures": [f"{family}ForCausalLM"],
+            "model_type": family.lower(),
+            **(experts if self.experts else {}),
             "hidden_size": self.width,
             "intermediate_size": self.intermediate,
             "num_attention_heads": self.heads,
@@ -46,7 +61,7 @@ class RandomLlama:
             "max_position_embeddings": 2048,
             "vocab_size": self.vocabulary,
             "tie_word_embeddings": True,
-            "dtype": "float32",
+            "dtype": self.dtype,
         }
 
     def _shapes(self) -> Iterator[tuple[str, Shape]]:
@@ -59,11 +74,21 @@ class RandomLlama:
     def _block(self) -> Iterator[tuple[str, Shape]]:
         for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
             yield f"self_attn.{name}", (self.width, self.width)
+        yield from self._experts() if self.experts else self._mlp()
+        for name in ("input_layernorm", "post_attention_layernorm"):
+            yield name, (self.width,)
+
+    def _mlp(self) -> Iterator[tuple[str, Shape]]:
         for name in ("gate_proj", "up_proj"):
             yield f"mlp.{name}", (self.intermediate, self.width)
         yield "mlp.down_proj", (self.width, self.intermediate)
-        for name in ("input_layernorm", "post_attention_layernorm"):
-            yield name, (self.width,)
+
+    def _experts(self) -> Iterator[tuple[str, Shape]]:
+        yield "block_sparse_moe.gate", (self.experts, self.width)
+        for expert in range(self.experts):
+            for name in ("w1", "w3"):
+                yield f"block_sparse_moe.experts.{expert}.{name}", (self.intermediate, self.width)
+            yield f"block_sparse_moe.experts.{expert}.w2", (self.width, self.intermediate)
 
 
 def _random(
@@ -74,13 +99,13 @@ def _random(
     return generator.standard_normal(shape, dtype=np.float32) * np.float32(0.02)
 
 
-def _header(shapes: list[tuple[str, Shape]]) -> bytes:
+def _header(shapes: list[tuple[str, Shape]], dtype: str, item_bytes: int) -> bytes:
     """Return the head of a safetensors file: its length, then every tensor's place."""
     entries: dict[str, object] = {"__metadata__": {"format": "pt"}}
     end = 0
     for name, shape in shapes:
-        start, end = end, end + 4 * int(np.prod(shape))
-        entries[name] = {"dtype": "F32", "shape": shape, "data_offsets": [start, end]}
+        start, end = end, end + item_bytes * int(np.prod(shape))
+        entries[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
     text = json.dumps(entries).encode()
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text

@@ -4,25 +4,20 @@ import os
 import platform
 import subprocess
 from importlib.metadata import version
-from pathlib import Path
+
+from worker.pruning.planning.processor import processor_name
 
 
 def machine() -> dict[str, str | int]:
     """Return processor, cores, versions and the commit of this checkout."""
     return {
-        "processor": _processor(),
+        "processor": processor_name(),
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "torch": version("torch"),
         "transformers": version("transformers"),
         "commit": _commit(),
     }
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _commit() -> str:

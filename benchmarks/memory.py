@@ -5,18 +5,15 @@ Everything large happens in child processes: the kernel starts a child's peak at
 
 import argparse
 import json
-import os
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.llama import VOCABULARY
 from benchmarks.machine import machine
+from benchmarks.process import ZPRUNER, run
+from benchmarks.rows import random_rows
 
 RESULTS = Path(__file__).parent / "results"
 SAMPLES, EVAL_SAMPLES, SEQ_LEN = 16, 8, 512
@@ -39,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
     parser.add_argument("--blocks", type=int, nargs="+", default=[24, 48])
     arguments = parser.parse_args()
-    idle = _peak_of([sys.executable, "-c", "import torch"])[0]
+    idle = run([sys.executable, "-c", "import torch"]).peak_bytes
     with tempfile.TemporaryDirectory() as folder:
         peaks = [_measure(blocks, Path(folder), idle) for blocks in arguments.blocks]
     _write(idle, peaks)
@@ -47,35 +44,15 @@ def main() -> None:
 
 def _measure(blocks: int, folder: Path, idle_bytes: int) -> Peak:
     model = folder / f"llama-{blocks}"
-    _peak_of([sys.executable, "-m", "benchmarks.llama", str(blocks), str(model)])
+    run([sys.executable, "-m", "benchmarks.llama", str(blocks), str(model)])
     size = (model / "model.safetensors").stat().st_size
-    calibration = random_rows(folder / "calibration.jsonl", SAMPLES, seed=1)
-    evaluation = random_rows(folder / "evaluation.jsonl", EVAL_SAMPLES, seed=2)
-    out = folder / f"pruned-{blocks}"
-    zpruner = str(Path(sys.executable).with_name("zpruner"))
-    command = [zpruner, "prune", str(model), str(out)]
+    calibration = random_rows(folder / "calibration.jsonl", SAMPLES, seed=1, seq_len=SEQ_LEN)
+    evaluation = random_rows(folder / "evaluation.jsonl", EVAL_SAMPLES, seed=2, seq_len=SEQ_LEN)
+    command = [ZPRUNER, "prune", str(model), str(folder / f"pruned-{blocks}")]
     command += ["--dataset", str(calibration), "--eval-dataset", str(evaluation)]
     command += ["--sparsity", "0.5", "--seq-len", str(SEQ_LEN), "--dtype", "float32"]
-    peak, seconds = _peak_of(command)
-    return Peak(blocks, size, peak, peak - idle_bytes, seconds)
-
-
-def random_rows(path: Path, count: int, *, seed: int) -> Path:
-    """Write random token rows, which are used as they stand."""
-    ids = np.random.default_rng(seed).integers(0, VOCABULARY, (count, SEQ_LEN)).tolist()
-    path.write_text("".join(json.dumps({"input_ids": row}) + "\n" for row in ids))
-    return path
-
-
-def _peak_of(command: list[str]) -> tuple[int, float]:
-    """Run a fresh process to its end; return its peak resident bytes and its seconds."""
-    started = time.monotonic()
-    to_stderr = [(os.POSIX_SPAWN_DUP2, 2, 1)]
-    child = os.posix_spawn(command[0], command, os.environ, file_actions=to_stderr)
-    _, status, usage = os.wait4(child, 0)
-    if status:
-        raise SystemExit(f"{' '.join(command)} failed: {os.waitstatus_to_exitcode(status)}")
-    return usage.ru_maxrss * 1024, time.monotonic() - started
+    ended = run(command)
+    return Peak(blocks, size, ended.peak_bytes, ended.peak_bytes - idle_bytes, ended.seconds)
 
 
 def _write(idle_bytes: int, peaks: Sequence[Peak]) -> None:

@@ -18,10 +18,11 @@ from pathlib import Path
 
 from benchmarks.llama import RandomLlama
 from benchmarks.machine import machine
-from benchmarks.memory import SEQ_LEN, random_rows
+from benchmarks.process import ZPRUNER
+from benchmarks.rows import random_rows
 
 RESULTS = Path(__file__).parent / "results"
-SAMPLES, EVAL_SAMPLES = 16, 8
+SAMPLES, EVAL_SAMPLES, SEQ_LEN = 16, 8, 512
 METHODS = {"zpruner": ["--method", "zpruner"], "sparsegpt": ["--method", "sparsegpt"]}
 
 
@@ -45,8 +46,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         RandomLlama(blocks).write(folder / "model")
-        random_rows(folder / "calibration.jsonl", SAMPLES, seed=1)
-        random_rows(folder / "evaluation.jsonl", EVAL_SAMPLES, seed=2)
+        random_rows(folder / "calibration.jsonl", SAMPLES, seed=1, seq_len=SEQ_LEN)
+        random_rows(folder / "evaluation.jsonl", EVAL_SAMPLES, seed=2, seq_len=SEQ_LEN)
         runs = [
             _run(folder, method, processes, cores)
             for method in METHODS
@@ -57,8 +58,7 @@ def main() -> None:
 
 def _run(folder: Path, method: str, processes: int, cores: int) -> Run:
     out = folder / f"{method}-{processes}-{cores}"
-    zpruner = str(Path(sys.executable).with_name("zpruner"))
-    command = [zpruner, "prune", str(folder / "model"), str(out), *METHODS[method]]
+    command = [ZPRUNER, "prune", str(folder / "model"), str(out), *METHODS[method]]
     command += ["--dataset", str(folder / "calibration.jsonl")]
     command += ["--eval-dataset", str(folder / "evaluation.jsonl")]
     command += ["--sparsity", "0.5", "--seq-len", str(SEQ_LEN), "--dtype", "float32"]

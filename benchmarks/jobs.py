@@ -1,0 +1,65 @@
+"""Jobs that take their memory and their time in different ways.
+
+`python -m benchmarks.jobs MODEL FOLDER` writes one of their models.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.llama import RandomLlama
+
+MODELS = {
+    "wide": RandomLlama(2, width=1536, intermediate=4096, heads=12, vocabulary=2000),
+    "one": RandomLlama(1, width=768, intermediate=2048, heads=12, vocabulary=2000),
+    "deep": RandomLlama(6, width=1024, intermediate=2816, heads=16, vocabulary=8000),
+    "wide bf16": RandomLlama(2, 2048, 5632, 16, vocabulary=2000, dtype="bfloat16"),
+    "words": RandomLlama(2, width=768, intermediate=2048, heads=12, vocabulary=150_000),
+    "mixture": RandomLlama(2, 1024, 1792, 16, vocabulary=2000, experts=8),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is pruned, how, and over how many windows of random ids.
+
+    Attributes:
+        model: a name in `MODELS`.
+        options: of ``zpruner prune``.
+        samples, eval_samples: windows.
+        seq_len: tokens of each.
+    """
+
+    model: str
+    options: tuple[str, ...]
+    samples: int = 8
+    eval_samples: int = 2
+    seq_len: int = 256
+
+
+_FLOAT32 = ("--dtype", "float32")
+_SPARSEGPT = (*_FLOAT32, "--method", "sparsegpt", "--correction", "0")
+_OWN_ALPS = (*_FLOAT32, "--method", "alps", "--correction", "0")
+_CORRECTED = (*_FLOAT32, "--solver", "alps", "--correction", "0.3")
+_REFERENCE = ("--propagation", "reference")
+
+JOBS = {
+    "wide, score only": Job("wide", _FLOAT32),
+    "deep, score only": Job("deep", _FLOAT32),
+    "bf16 stored and computed, 2:4": Job("wide bf16", ("--dtype", "bfloat16", "--pattern", "2:4")),
+    "bf16 stored, fp32 computed": Job("wide bf16", _FLOAT32),
+    "150,000 words": Job("words", _FLOAT32),
+    "8 experts": Job("mixture", _FLOAT32),
+    "SparseGPT": Job("wide", _SPARSEGPT),
+    "ALPS by itself": Job("one", _OWN_ALPS),
+    "zpruner + ALPS, corrected": Job("one", _CORRECTED),
+    "SparseGPT, reference": Job("deep", (*_SPARSEGPT, *_REFERENCE)),
+    "ADMM": Job("one", (*_FLOAT32, "--method", "admm", "--correction", "0")),
+    "Wanda + OWL": Job("wide", (*_FLOAT32, "--method", "wanda", "--allocation", "owl")),
+    "GBLM": Job("wide", (*_FLOAT32, "--method", "gblm"), samples=4),
+    "spilled activations": Job("words", _FLOAT32, samples=48, seq_len=512),
+}
+
+
+if __name__ == "__main__":
+    MODELS[sys.argv[1]].write(Path(sys.argv[2]))
