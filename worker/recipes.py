@@ -29,16 +29,16 @@ def recipe_of(spec: PruneSpec) -> Recipe:
         _allocation(spec),
         spec.skip,
         _correction(spec) if solver else 0.0,
-        _damping(spec, solver) if solver else None,
+        spec.damping if solver else None,
         _swaps(spec),
     )
 
 
 def _solver(spec: PruneSpec) -> Solver | None:
-    if spec.method in OWN_MASK:
-        return get_solver(spec.method)
-    without = spec.solver in {SolverName.none, SolverName.dsnot}
-    return None if without else get_solver(spec.solver)
+    name = spec.method if spec.method in OWN_MASK else spec.solver
+    if name in {SolverName.none, SolverName.dsnot}:
+        return None
+    return get_solver(name, as_published=spec.propagation is Propagation.reference)
 
 
 def _swaps(spec: PruneSpec) -> Swaps | None:
@@ -51,13 +51,6 @@ def _correction(spec: PruneSpec) -> float:
     if spec.correction is not None:
         return spec.correction
     return 0.0 if spec.propagation is Propagation.reference else _CORRECTION
-
-
-def _damping(spec: PruneSpec, solver: Solver) -> float:
-    if spec.damping is not None:
-        return spec.damping
-    as_published = spec.propagation is Propagation.reference
-    return solver.published_damping if as_published else solver.damping
 
 
 def _allocation(spec: PruneSpec) -> Allocation:

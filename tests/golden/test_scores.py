@@ -60,7 +60,7 @@ def _reference(
         get_method(method) if method else None,
         pattern,
         "reference",
-        get_solver(solver) if solver else None,
+        get_solver(solver, as_published=True) if solver else None,
         allocation,
     )
 

@@ -3,7 +3,7 @@ import torch
 from tests.worker.pruning.layers import least_squares, output_error, random_layer
 from worker.pruning.patterns import Unstructured
 from worker.pruning.solvers.admm import admm
-from worker.pruning.solvers.alps import alps
+from worker.pruning.solvers.alps import alps, brisk_alps
 
 
 def _ridged(matrix: torch.Tensor) -> torch.Tensor:
@@ -47,3 +47,15 @@ def test_weights_that_are_sparse_enough_are_found_again() -> None:
     sparse = weight * Unstructured(0.6).keep(weight.abs())
     got = alps(sparse, gram, Unstructured(0.5))
     torch.testing.assert_close(got, sparse, rtol=1e-3, atol=1e-3)
+
+
+def test_brisk_it_leaves_little_more_error_than_as_published() -> None:
+    weight, gram = random_layer(40, 64)
+    by_score = least_squares(weight, gram.matrix, Unstructured(0.5).keep(weight.abs()))
+
+    published, brisk = (
+        output_error(weight, solve(weight, gram, Unstructured(0.5), None, 0.01), gram)
+        for solve in (alps, brisk_alps)
+    )
+
+    assert published < brisk < 1.4 * published < 0.8 * output_error(weight, by_score, gram)

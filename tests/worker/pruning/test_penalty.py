@@ -1,6 +1,6 @@
 import pytest
 
-from worker.pruning.solvers.penalty import Penalty
+from worker.pruning.solvers.penalty import BRISK, Penalty
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,11 @@ def test_a_start_that_hardly_moves_is_repeated_with_a_weaker_pull() -> None:
 def test_a_mask_that_never_moves_is_settled_in_the_end() -> None:
     penalty = Penalty(kept_weights=1000)
     assert "settled" in [penalty.review(0) for _ in range(10)]
+
+
+@pytest.mark.parametrize("changed", [101, 100, 6, 5])
+def test_a_brisk_penalty_rises_by_the_same_however_much_moves(changed: int) -> None:
+    penalty = Penalty(1000, BRISK)
+    penalty.review(500)
+    assert penalty.review(changed) == "go on"
+    assert penalty.rho == pytest.approx(0.3 * 1.6**2)

@@ -10,23 +10,24 @@ from tests.worker.pruning.layers import random_layer
 from worker.pruning.errors import ShapeError, SolverFailedError, UnknownSolverError
 from worker.pruning.gram import Gram
 from worker.pruning.patterns import NofM, Pattern, Unstructured
-from worker.pruning.solvers import SOLVERS, get_solver
+from worker.pruning.solvers import PUBLISHED, SOLVERS, Solver, get_solver
 
 Solve = Callable[..., Tensor]
 
 
-@pytest.fixture(params=sorted(SOLVERS))
+@pytest.fixture(
+    params=[*SOLVERS.values(), PUBLISHED["alps"]],
+    ids=[*SOLVERS, "alps as published"],
+)
 def solve(request: pytest.FixtureRequest) -> Solve:
-    name: str = request.param
-
-    solver = get_solver(name)
+    solver: Solver = request.param
 
     def run(
         weight: Tensor,
         gram: Gram,
         pattern: Pattern,
         score: Tensor | None = None,
-        damping: float = solver.published_damping,
+        damping: float = PUBLISHED[solver.name].damping,
     ) -> Tensor:
         return solver.solve(weight, gram, pattern, score, damping)
 

@@ -6,11 +6,12 @@ counted.
 
 from worker.pruning.planning.shapes import LayerShape
 from worker.pruning.planning.speed import Effort
+from worker.pruning.solvers.penalty import BRISK
 
 _SCORED = {"magnitude": 12, "wanda": 24, "ria": 40, "zpruner": 104, "gblm": 36}
 _SELECTED = 60  # a partition, two comparisons, and the zeros put into both copies of the weight
 _SWAPPED = 600  # both lists of candidates, and up to 50 swaps
-_SEARCHED = 33  # steps of ALPS's search: counted 33 to 42 on twelve layers of SmolLM2-135M
+_SEARCHED = BRISK.steps  # of ALPS; it restarts on no layer of SmolLM2-135M
 _NEIGHBOURS = 16  # columns that SparseGPT eliminates one by one
 _INVERTED = 4 / 3  # operations per [in, in, in]: a factorization, and the factor's inverse
 
@@ -63,7 +64,7 @@ def _alps(layer: LayerShape, chooses: bool) -> Effort:
     if not chooses:
         return repair
     return repair + Effort(
-        factoring=_SEARCHED / 3 * layer.inputs**3,  # the penalty changes every third step
+        factoring=_SEARCHED / BRISK.every * layer.inputs**3,
         solving=_SEARCHED * _product(layer),
         passing=_SEARCHED * (_SELECTED + 48) * layer.weights,
     )

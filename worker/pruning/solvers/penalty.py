@@ -1,5 +1,6 @@
 """How strongly ALPS pulls the weights to the sparse ones."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 _MUCH, _LITTLE = 0.1, 0.005  # changed entries of the mask, over the kept weights
@@ -8,32 +9,56 @@ _LEAST = 1e-4  # below, the pull is lost in fp32 and the dense weights are the a
 Verdict = Literal["go on", "restart", "settled"]
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """How fast the penalty ρ rises.
+
+    Attributes:
+        first: ρ at the start, beside a Gram matrix of unit diagonal.
+        rises: factors on ρ after much, some and little change of the support.
+        every: steps between two looks at the support.
+        steps: at most so many from one start.
+    """
+
+    first: float
+    rises: tuple[float, float, float]
+    every: int
+    steps: int
+
+
+PUBLISHED = Schedule(first=0.1, rises=(1.3, 1.2, 1.1), every=3, steps=300)
+BRISK = Schedule(first=0.3, rises=(1.6, 1.6, 1.6), every=4, steps=16)
+
+
 class Penalty:
-    """ρ of ALPS and its published schedule.
+    """ρ as it rises.
 
     Args:
         kept_weights: how many weights the mask keeps.
+        schedule: how fast it rises.
 
     Attributes:
-        rho: the penalty, beside a Gram matrix of unit diagonal.
+        rho: the penalty now.
     """
 
-    def __init__(self, kept_weights: int) -> None:
+    def __init__(self, kept_weights: int, schedule: Schedule = PUBLISHED) -> None:
         self.kept_weights = kept_weights
-        self.rho = 0.1
+        self.rho = schedule.first
+        self._rises = schedule.rises
         self._rising = False
 
     def review(self, changed: int) -> Verdict:
         """Adapt to how many entries of the mask changed since the last review.
 
-        While the support moves, ρ rises, the faster the more it moves. A start at which it hardly
-        moves was too strong: ρ falls, and the search starts again if it had moved at all.
+        While the support moves, ρ rises. A start at which it hardly moves was too strong: ρ falls,
+        and the search starts again if it had moved at all.
         """
+        much, some, little = self._rises
         if changed > _LITTLE * self.kept_weights:
             self._rising = True
-            self.rho *= 1.3 if changed > _MUCH * self.kept_weights else 1.2
+            self.rho *= much if changed > _MUCH * self.kept_weights else some
         elif self._rising and changed:
-            self.rho *= 1.1
+            self.rho *= little
         elif self._rising or self.rho < _LEAST:
             return "settled"
         else:
