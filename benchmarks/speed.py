@@ -21,17 +21,15 @@ from transformers.utils import logging
 
 from benchmarks.machine import machine
 from benchmarks.yardstick import prune_whole_model
+from db.spec import PruneSpec
 from demo.model import settle_model
 from worker.evaluation.perplexity import token_loss
-from worker.pruning.methods import get_method
-from worker.pruning.patterns import Unstructured
 from worker.pruning.pipeline import Sweep
-from worker.pruning.recipe import Recipe
 from worker.pruning.skeleton import Skeleton
-from worker.pruning.solvers import get_solver
+from worker.recipes import recipe_of
 
 RESULTS = Path(__file__).parent / "results"
-SAMPLES, SEQ_LEN, SPARSITY, THREADS, FORWARDS = 16, 512, 0.5, 2, 2
+SAMPLES, SEQ_LEN, SPARSITY, THREADS, TIMES = 16, 512, 0.5, 2, 2
 
 
 @dataclass(frozen=True)
@@ -47,14 +45,16 @@ class Ratio:
         return seconds[self.over] / seconds[self.under]
 
 
+_SINGLE = "zpruner, float32"
 RATIOS = (
     Ratio("zpruner, bfloat16", "forward, bfloat16", "at most 1.25"),
-    Ratio("zpruner, float32", "forward, float32", "at most 1.25"),
+    Ratio(_SINGLE, "forward, float32", "at most 1.25"),
     Ratio("yardstick, float32", "zpruner, bfloat16", "at least 4.5"),
-    Ratio("yardstick, float32", "zpruner, float32", "at least 2.2"),
-    Ratio("zpruner + sparsegpt, float32", "zpruner, float32", "at most 3"),
-    Ratio("zpruner + alps, float32", "zpruner, float32", "at most 6"),
-    Ratio("alps with its own mask, float32", "zpruner, float32", "at most 6"),
+    Ratio("yardstick, float32", _SINGLE, "at least 2.2"),
+    Ratio("zpruner + sparsegpt, float32", _SINGLE, "at most 3"),
+    Ratio("zpruner + alps, float32", _SINGLE, "at most 6"),
+    Ratio("alps, float32", _SINGLE, "at most 6"),
+    Ratio("zpruner + sparsegpt, corrected, float32", _SINGLE, "as it is"),
 )
 
 
@@ -62,66 +62,59 @@ def main() -> None:
     """Measure, print JSON, and write both forms below `benchmarks/results`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("--model", type=Path, help="a Llama-like folder, instead of the demo's")
-    parser.add_argument("--own-mask", action="store_true", help="ALPS by itself too: minutes more")
     arguments = parser.parse_args()
     model = arguments.model or settle_model(Path(".demo/models"))
     logging.disable_progress_bar()
     torch.set_num_threads(THREADS)
     seconds: dict[str, float] = {}
     with torch.no_grad():
-        for name, measure in _measurements(model, arguments.own_mask).items():
+        for name, measure in _measurements(model).items():
             seconds[name] = measure()
             print(f"{name}: {seconds[name]:.2f} s", file=sys.stderr, flush=True)
     _write(model, seconds)
 
 
-def _measurements(model: Path, own_mask: bool) -> dict[str, Callable[[], float]]:
+def _measurements(model: Path) -> dict[str, Callable[[], float]]:
     """Return what takes how long, as functions that return seconds."""
     vocabulary = json.loads((model / "config.json").read_text())["vocab_size"]
     generator = torch.Generator().manual_seed(0)
     windows = torch.randint(vocabulary, (SAMPLES, SEQ_LEN), generator=generator)
-    forward, prune = partial(_forward, model, windows), partial(_prune, model, windows)
     half, single = torch.bfloat16, torch.float32
-    measurements: dict[str, Callable[[], float]] = {
-        "forward, bfloat16": partial(forward, half),
-        "zpruner, bfloat16": partial(prune, half),
-        "forward, float32": partial(forward, single),
-        "zpruner, float32": partial(prune, single),
+    forward, prune = partial(_forward, model, windows), partial(_prune, model, windows)
+    solve = partial(prune, single, correction=0.0)
+    return {
+        "forward, bfloat16": _best(partial(forward, half)),
+        "zpruner, bfloat16": _best(partial(prune, half)),
+        "forward, float32": _best(partial(forward, single)),
+        _SINGLE: _best(partial(prune, single)),
         "yardstick, float32": partial(_yardstick, model, windows),
-        "zpruner + sparsegpt, float32": partial(prune, single, solver="sparsegpt"),
-        "zpruner + alps, float32": partial(prune, single, solver="alps"),
+        "zpruner + sparsegpt, float32": partial(solve, solver="sparsegpt"),
+        "zpruner + alps, float32": partial(solve, solver="alps"),
+        "alps, float32": partial(solve, method="alps"),
+        "zpruner + sparsegpt, corrected, float32": partial(prune, single, solver="sparsegpt"),
     }
-    if own_mask:
-        own = partial(prune, single, method=None, solver="alps")
-        measurements["alps with its own mask, float32"] = own
-    return measurements
+
+
+def _best(measure: Callable[[], float]) -> Callable[[], float]:
+    return lambda: min(measure() for _ in range(TIMES))
 
 
 def _forward(folder: Path, windows: Tensor, dtype: torch.dtype) -> float:
-    """Run the whole model, logits included, window by window; the best of two counts."""
+    """Run the whole model, logits included, window by window."""
     model = _whole(folder, dtype)
 
     def run() -> None:
         for window in windows:
             model(window[None], use_cache=False)
 
-    return min(_timed(run) for _ in range(FORWARDS))
+    return _timed(run)
 
 
-def _prune(
-    folder: Path,
-    windows: Tensor,
-    dtype: torch.dtype,
-    method: str | None = "zpruner",
-    solver: str | None = None,
-) -> float:
+def _prune(folder: Path, windows: Tensor, dtype: torch.dtype, **fields: object) -> float:
     """Return `prune_seconds` of the engine: reading, calibrating, pruning and writing."""
+    named = {"model": f"local:{folder.resolve()}", "dataset": "none", "sparsity": SPARSITY}
+    recipe = recipe_of(PruneSpec.model_validate(named | fields))
     skeleton = Skeleton.open(folder, dtype, torch.device("cpu"))
-    recipe = Recipe(
-        get_method(method) if method else None,
-        Unstructured(SPARSITY),
-        solver=get_solver(solver) if solver else None,
-    )
     with TemporaryDirectory() as out:
         blocks = Sweep(skeleton, recipe, windows, windows[:0], Path(out), token_loss).run()
         while True:
@@ -133,9 +126,15 @@ def _prune(
 
 
 def _yardstick(folder: Path, windows: Tensor) -> float:
-    """Return the seconds of the papers' way; reading and writing the model are not in them."""
-    model = _whole(folder, torch.float32)
-    return _timed(lambda: prune_whole_model(model, windows, SPARSITY))
+    """Return the seconds of the papers' way: reading, calibrating, pruning and writing."""
+
+    def run() -> None:
+        model = _whole(folder, torch.float32)
+        prune_whole_model(model, windows, SPARSITY)
+        model.save_pretrained(out)
+
+    with TemporaryDirectory() as out:
+        return _timed(run)
 
 
 def _whole(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
@@ -148,17 +147,13 @@ def _timed(run: Callable[[], None]) -> float:
     return perf_counter() - started
 
 
-def _measured(seconds: dict[str, float]) -> list[Ratio]:
-    return [ratio for ratio in RATIOS if ratio.over in seconds]
-
-
 def _write(model: Path, seconds: dict[str, float]) -> None:
     protocol = {"model": model.name, "samples": SAMPLES, "seq_len": SEQ_LEN, "sparsity": SPARSITY}
     report = {
         "machine": machine() | {"threads": THREADS},
         "protocol": protocol,
         "seconds": seconds,
-        "ratios": {f"{it.over} / {it.under}": it.of(seconds) for it in _measured(seconds)},
+        "ratios": {f"{it.over} / {it.under}": it.of(seconds) for it in RATIOS},
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "speed.json").write_text(json.dumps(report, indent=2) + "\n")
@@ -170,10 +165,7 @@ def _write(model: Path, seconds: dict[str, float]) -> None:
 def _markdown(protocol: dict[str, object], seconds: dict[str, float]) -> str:
     where = ", ".join(f"{name} {value}" for name, value in machine().items())
     how = ", ".join(f"{name} {value}" for name, value in protocol.items())
-    ratios = (
-        f"| {it.over} | {it.under} | {it.of(seconds):.2f} | {it.must_be} |"
-        for it in _measured(seconds)
-    )
+    ratios = (f"| {it.over} | {it.under} | {it.of(seconds):.2f} | {it.must_be} |" for it in RATIOS)
     lines = [
         "| seconds of | over those of | ratio | must be |",
         "|---|---|---:|---|",
