@@ -34,7 +34,7 @@ class Peak:
 def main() -> None:
     """Measure, print JSON, and write both forms below `benchmarks/results`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
-    parser.add_argument("--blocks", type=int, nargs="+", default=[24, 48])
+    parser.add_argument("--blocks", type=int, nargs="+", default=[12, 24])
     arguments = parser.parse_args()
     idle = run([sys.executable, "-c", "import torch"]).peak_bytes
     with tempfile.TemporaryDirectory() as folder:
