@@ -29,7 +29,7 @@ from worker.pruning.skeleton import Skeleton
 from worker.recipes import recipe_of
 
 RESULTS = Path(__file__).parent / "results"
-SAMPLES, SEQ_LEN, SPARSITY, THREADS, TIMES = 16, 512, 0.5, 2, 2
+SAMPLES, SEQ_LEN, SPARSITY, THREADS, TIMES = 16, 512, 0.5, 2, 3
 
 
 @dataclass(frozen=True)

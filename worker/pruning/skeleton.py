@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
+from worker.pruning.attention import use_slices
 from worker.pruning.blocks import find_blocks
 from worker.pruning.checkpoint import Checkpoint
 from worker.pruning.errors import UnsupportedModelError
@@ -59,6 +60,7 @@ class Skeleton:
             raise UnsupportedModelError(
                 f"transformers has no decoder for model type {config.model_type!r}"
             ) from error
+        use_slices(model)
         model.eval().requires_grad_(False)
         model.config.use_cache = False
         _fill_computed_buffers(model, device)
