@@ -48,5 +48,5 @@ COMBINATIONS = (
         for method in ("wanda", "zpruner", *_OWN_MASK)
     ),
 )
-QUICK = dict.fromkeys(("zpruner", "wanda", "sparsegpt", "admm"), ("50 %", "2:4"))
+QUICK = dict.fromkeys(("zpruner", "wanda", "admm"), ("50 %", "2:4"))
 """The cells that `make bench` measures: the whole table takes hours."""

@@ -41,7 +41,7 @@ class Run:
 def main() -> None:
     """Measure, print JSON, and write both forms below `benchmarks/results`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ranks", description=__doc__)
-    parser.add_argument("--blocks", type=int, default=4)
+    parser.add_argument("--blocks", type=int, default=2)
     blocks = parser.parse_args().blocks
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
