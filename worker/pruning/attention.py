@@ -65,7 +65,8 @@ def _attention(
 ) -> tuple[Tensor, Tensor | None]:
     """Attend as transformers' ``sdpa`` does."""
     if _suits(module, query, key, attention_mask, options):
-        scale = options.get("scaling") or query.shape[-1] ** -0.5
+        scale = options.get("scaling")
+        scale = query.shape[-1] ** -0.5 if scale is None else scale
         return causal_attention(query, key, value, scale), None
     found: tuple[Tensor, None] = sdpa_attention_forward(
         module, query, key, value, attention_mask, **options

@@ -11,7 +11,7 @@ from worker.pruning.solvers.penalty import BRISK
 _SCORED = {"magnitude": 12, "wanda": 24, "ria": 40, "zpruner": 104, "gblm": 36}
 _SELECTED = 60  # a partition, two comparisons, and the zeros put into both copies of the weight
 _SWAPPED = 600  # both lists of candidates, and up to 50 swaps
-_SEARCHED = BRISK.steps  # of ALPS; it restarts on no layer of SmolLM2-135M
+_SEARCHED = BRISK.steps  # of ALPS, where it does not restart
 _NEIGHBOURS = 16  # columns that SparseGPT eliminates one by one
 _INVERTED = 4 / 3  # operations per [in, in, in]: a factorization, and the factor's inverse
 

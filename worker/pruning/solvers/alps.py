@@ -33,7 +33,7 @@ def alps(
     the scaling, minimise the output error on the support of B.
 
     The published eigendecomposition, which serves every ρ, takes as long as dozens of Cholesky
-    inversions; a run needs about ten at most, so each ρ gets its own.
+    inversions; a run needs about a dozen, so each ρ gets its own.
 
     Args:
         weight: ``[out, in]``, any float dtype; not modified.
