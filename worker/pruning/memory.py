@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import torch
 
-_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of glibc's malloc.h
-_LARGE_BYTES = 4 << 20
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h, M_ before them
+_KEPT_BYTES, _LARGE_BYTES = 32 << 20, 4 << 20
 
 
 def peak_resident_bytes() -> int:
@@ -37,7 +37,11 @@ def device_peak_bytes(device: torch.device) -> int:
 
 
 def give_back() -> None:
-    """Return freed memory to the system; the C library keeps it otherwise, block after block."""
+    """Return freed memory to the system; the C library keeps that of small tensors otherwise.
+
+    For where large ones come next: small ones take the same memory again, and pages that went
+    back and come again cost a sixth of a sweep.
+    """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
     if trim is not None:
         trim(0)
@@ -47,8 +51,10 @@ def return_at_once() -> None:
     """Have every large tensor's memory go back to the system as soon as it is freed.
 
     By itself the C library learns from freed tensors to keep ever larger ones, up to 32 MB each,
-    so that a peak depends on what was freed before. What a plan says would then not hold.
+    so that a peak depends on what was freed before. What a plan says would then not hold. Once
+    told, it no longer learns how much to keep for small ones either, so it is told that too.
     """
     choose = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's alone
     if choose is not None:
         choose(_MMAP_THRESHOLD, _LARGE_BYTES)
+        choose(_TRIM_THRESHOLD, _KEPT_BYTES)

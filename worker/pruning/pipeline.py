@@ -148,6 +148,7 @@ class Sweep:
                 if index >= known:
                     self._progress.keep(index + 1, streams.named())
                 yield self._progress.report(index)
+            give_back()
             with self._seconds("prune"):
                 self._ranks.lead(self._write_rest)
             with self._seconds("evaluate"):
@@ -191,7 +192,6 @@ class Sweep:
         with self._skeleton.filled_block(index, stored) as block:
             with self._seconds("evaluate"):
                 self._entrance.advance(block, index, streams.dense)
-            give_back()
             with self._seconds("prune"):
                 self._prune(block, index, streams, pruner)
             with self._seconds("evaluate"):
@@ -199,7 +199,6 @@ class Sweep:
                 error = self._evaluation.output_error(streams)
         with self._seconds("prune"):
             shard = self._ranks.lead(lambda: self._write(index, stored))
-            give_back()
         report = BlockReport(
             index=index,
             total=self._total,
