@@ -14,9 +14,10 @@ from api.deps import Service
 from api.edge import Edge
 from api.feed import Feed
 from api.hub import Hub
+from api.looks import Looks
 from api.openapi import RESPONSES, document, operation_id
 from api.preflight import Preflight
-from api.routes import artifacts, docs, health, history, jobs, methods, repeats, result
+from api.routes import artifacts, docs, health, history, jobs, methods, repeats, result, steering
 from api.routes import problems as problem_pages
 from api.settings import ApiSettings
 from db.session import open_sessions
@@ -26,6 +27,7 @@ STATEMENT_TIMEOUT = timedelta(seconds=10)
 
 ROUTERS = (
     jobs.router,
+    steering.router,
     repeats.router,
     history.router,
     result.router,
@@ -63,12 +65,14 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
 
 def _service(settings: ApiSettings, queue: Queue) -> Service:
     sessions = open_sessions(settings.database, statement_timeout=STATEMENT_TIMEOUT)
+    feed = Feed(sessions)
     return Service(
         sessions=sessions,
         queue=queue,
         store=ArtifactStore(settings.artifact_dir),
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s)),
-        feed=Feed(sessions),
+        feed=feed,
+        looks=Looks(sessions, feed),
     )
 
 

@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Path, Query, Request
 from api.broker import Queue
 from api.examples import ARTIFACT_ID, JOB_ID
 from api.feed import Feed
+from api.looks import Looks
 from api.preflight import Preflight
 from db.errors import ArtifactNotFoundError, JobNotFoundError
 from db.session import Sessions
@@ -24,6 +25,10 @@ class Service:
     store: ArtifactStore
     preflight: Preflight
     feed: Feed
+    looks: Looks
+
+
+LONGEST_WAIT_S = 60.0
 
 
 def _service(request: Request) -> Service:
@@ -58,5 +63,19 @@ IdempotencyKey = Annotated[
     ),
 ]
 DryRun = Annotated[bool, Query(description="Check everything, accept nothing.")]
+
+
+def _wait_s(
+    prefer: Annotated[
+        str | None,
+        Header(description="`wait=N` lets the answer wait for news up to N seconds, 60 at most."),
+    ] = None,
+) -> float:
+    """Read how long the caller would wait; RFC 7240 has what cannot be read ignored."""
+    match = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\b", prefer or "", re.ASCII)
+    return min(float(match[1]), LONGEST_WAIT_S) if match else 0
+
+
+Wait = Annotated[float, Depends(_wait_s)]
 JobId = Annotated[str, Depends(_job_id)]
 ArtifactId = Annotated[str, Depends(_artifact_id)]

@@ -27,6 +27,8 @@ JOB: dict[str, JsonValue] = {
     "result": None,
     "error": None,
     "warnings": [],
+    "deadline": None,
+    "actions": ["cancel", "pause", "rerun"],
     "created_at": "2026-01-05T09:30:00Z",
     "updated_at": "2026-01-05T09:31:46Z",
     "started_at": "2026-01-05T09:30:02Z",
@@ -34,6 +36,8 @@ JOB: dict[str, JsonValue] = {
     "links": {
         "self": f"/v1/jobs/{JOB_ID}",
         "cancel": f"/v1/jobs/{JOB_ID}/cancel",
+        "pause": f"/v1/jobs/{JOB_ID}/pause",
+        "resume": f"/v1/jobs/{JOB_ID}/resume",
         "retry": f"/v1/jobs/{JOB_ID}/retry",
         "rerun": f"/v1/jobs/{JOB_ID}/rerun",
         "result": f"/v1/jobs/{JOB_ID}/result",
@@ -42,6 +46,28 @@ JOB: dict[str, JsonValue] = {
         "artifacts": f"/v1/jobs/{JOB_ID}/artifacts",
         "archive": f"/v1/jobs/{JOB_ID}/archive",
     },
+}
+DETAIL: dict[str, JsonValue] = JOB | {
+    "attempts": [
+        {
+            "number": 1,
+            "worker": "gpu@host",
+            "device": "cuda:0",
+            "started_at": "2026-01-05T09:30:02Z",
+            "ended_at": None,
+            "outcome": None,
+            "reason": None,
+            "error": None,
+        }
+    ],
+    "phases": [
+        {
+            "attempt": 1,
+            "name": "pruning",
+            "started_at": "2026-01-05T09:30:09Z",
+            "ended_at": None,
+        }
+    ],
 }
 JOBS: dict[str, JsonValue] = {
     "data": [JOB],
@@ -87,7 +113,9 @@ RESULT: dict[str, JsonValue] = {
 EXAMPLES = {
     "JobRequest": SPEC,
     "JobChanges": {"sparsity": 0.6},
+    "JobPatch": {"name": "second", "labels": {"team": "search", "old": None}},
     "JobRead": JOB,
+    "JobDetail": DETAIL,
     "JobPage": JOBS,
     "JobPreview": PREVIEW,
     "EventRead": EVENT,

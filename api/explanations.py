@@ -48,6 +48,8 @@ EXPLANATIONS: dict[str, str] = {
     "invalid_name": "The name is no built-in, no Hugging Face id and no local: path.",
     "outside_roots": "The path leads out of the folders that jobs may read, which the operator "
     "names in ZPRUNER_MODEL_ROOTS and ZPRUNER_DATASET_ROOTS.",
+    "deadline_passed": "The job had not ended by its deadline, or a request named a moment that "
+    "has passed.",
     "revision_of_a_folder": "Only repositories on the hub have revisions.",
     "model_not_found": "The hub has no model of this name, or hides it without a token.",
     "dataset_not_found": "The hub has no dataset of this name, or hides it without a token.",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import Response
@@ -10,16 +11,16 @@ from pydantic import BaseModel
 
 from api.deps import Service
 from api.problems import IDEMPOTENCY_CONFLICT, RefusalError
-from api.schemas import JobPreview, JobRead, JobRequest
+from api.schemas import JobDetail, JobPreview, JobRequest
 from db.canonical import digest
-from db.errors import KeyTakenError
+from db.errors import KeyTakenError, SpecRefusedError
 from db.jobs import JobRepository
 from db.models import Job
 from db.spec import PruneSpec
 
 NOTHING_NEW: dict[int | str, dict[str, Any]] = {
     200: {
-        "model": JobPreview | JobRead,
+        "model": JobPreview | JobDetail,
         "description": "Nothing was made: what a dry run would accept, or the job that is reused.",
     }
 }
@@ -52,6 +53,7 @@ def submit(service: Service, asked: Submission) -> Response:
     if (first := _first_answer(service, asked)) is not None:
         return first
     spec = asked.body.spec()
+    _refuse_a_past_deadline(asked.body)
     warnings = service.preflight.check(spec)
     try:
         with service.sessions.begin() as session:
@@ -66,6 +68,7 @@ def submit(service: Service, asked: Submission) -> Response:
 def preview(service: Service, asked: Submission) -> Response:
     """Check what a submission checks; write nothing."""
     spec = asked.body.spec()
+    _refuse_a_past_deadline(asked.body)
     warnings = service.preflight.check(spec)
     with service.sessions() as session:
         same = JobRepository(session).identical(spec)
@@ -99,7 +102,8 @@ def _accept(
     status = 200
     if job is None:
         job, status = _add(jobs, asked, spec, warnings), 201
-    answer = _Answer(job.id, status, JobRead.of(job).model_dump(mode="json"))
+    shown = JobDetail.told(job, jobs.milestones(job.id))
+    answer = _Answer(job.id, status, shown.model_dump(mode="json"))
     if asked.key is not None:
         jobs.keep_answer(asked.key, asked.digest, job.id, status, answer.body)
     return answer
@@ -112,7 +116,15 @@ def _add(jobs: JobRepository, asked: Submission, spec: PruneSpec, warnings: list
         labels=dict(asked.body.labels),
         warnings=warnings,
         parent_id=asked.parent_id,
+        deadline=asked.body.deadline,
     )
+
+
+def _refuse_a_past_deadline(body: JobRequest) -> None:
+    """Check what was possible when it was written, so not where a request is repeated."""
+    if body.deadline is not None and body.deadline <= datetime.now(UTC):
+        value, reason = body.deadline.isoformat(), "that moment has passed"
+        raise SpecRefusedError("deadline", value, "deadline_passed", reason, "Name a later one.")
 
 
 def _first_answer(service: Service, asked: Submission) -> Response | None:

@@ -30,14 +30,15 @@ class ArtifactNotFoundError(JobError):
 
 
 class IllegalTransitionError(JobError):
-    """The job's state does not allow this step."""
+    """The job's state does not allow this step; ``wanted`` is None for its deletion."""
 
-    def __init__(self, job_id: str, current: JobState, wanted: JobState) -> None:
+    def __init__(self, job_id: str, current: JobState, wanted: JobState | None) -> None:
         super().__init__(job_id, current, wanted)
         self.job_id, self.current, self.wanted = job_id, current, wanted
 
     def __str__(self) -> str:
-        return f"job {self.job_id} is {self.current}, it cannot become {self.wanted}"
+        step = "be deleted" if self.wanted is None else f"become {self.wanted}"
+        return f"job {self.job_id} is {self.current}, it cannot {step}"
 
 
 class StaleVersionError(JobError):

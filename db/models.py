@@ -106,6 +106,7 @@ class Job(Base):
     worker: Mapped[str | None] = mapped_column(String(255))
     device: Mapped[str | None] = mapped_column(String(255))
     lease_until: Mapped[datetime | None]
+    deadline: Mapped[datetime | None] = mapped_column(index=True)
     pushed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now())
     updated_at: Mapped[datetime] = mapped_column(default=now())

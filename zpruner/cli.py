@@ -60,6 +60,9 @@ def submit(
     eval_dataset: str | None = None,
     eval_samples: int | None = None,
     name: str | None = None,
+    deadline: Annotated[
+        str | None, typer.Option(help="Expire it then: 2027-01-05T18:00:00Z.")
+    ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same submit with the same key makes one job.")
     ] = None,
@@ -146,8 +149,31 @@ def cancel(job_id: JobArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def pause(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Hold a job back, after the block it is in."""
+    with service() as client:
+        job = client.jobs.pause(job_id)
+    say(job, as_json, lambda: job.status)
+
+
+@app.command()
+def resume(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Let a paused job go on from its last finished block."""
+    with service() as client:
+        job = client.jobs.resume(job_id)
+    say(job, as_json, lambda: job.status)
+
+
+@app.command()
+def delete(job_id: JobArgument) -> None:
+    """Delete a job that has ended, and its files."""
+    with service() as client:
+        client.jobs.delete(job_id)
+
+
+@app.command()
 def retry(job_id: JobArgument, as_json: JsonOption = False) -> None:
-    """Queue a job again that failed, was cancelled or expired."""
+    """Queue a job again that failed, was cancelled or expired; it goes on where it stopped."""
     with service() as client:
         job = client.jobs.retry(job_id)
     say(job, as_json, lambda: job.status)

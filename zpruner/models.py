@@ -65,6 +65,10 @@ class Job(Answer):
     attempt: int = 0
     worker: str | None = None
     warnings: list[str] = []
+    deadline: datetime | None = None
+    actions: list[str] = []
+    attempts: list[dict[str, Any]] = []
+    phases: list[dict[str, Any]] = []
     result: dict[str, Any] | None = None
     error: Problem | None = None
     created_at: datetime

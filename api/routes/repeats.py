@@ -1,4 +1,4 @@
-"""Jobs once more: another attempt, or another job."""
+"""Jobs once more, with changes."""
 
 from typing import Annotated
 
@@ -6,26 +6,14 @@ from fastapi import APIRouter, Body, Request, Response
 
 from api.changes import JobChanges
 from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep
-from api.preconditions import etag_of, wanted_version
-from api.schemas import JobRead
-from api.submission import NOTHING_NEW, Submission, preview, push, submit
+from api.schemas import JobDetail
+from api.submission import NOTHING_NEW, Submission, preview, submit
 from db.jobs import JobRepository
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 
 
-@router.post("/retry")
-def retry_job(job_id: JobId, service: ServiceDep, request: Request, response: Response) -> JobRead:
-    """Queue a job again that failed, was cancelled or expired."""
-    version = wanted_version(request, job_id)
-    with service.sessions.begin() as session:
-        job = JobRepository(session).retry(job_id, version=version)
-    push(service, job.id)
-    response.headers["etag"] = etag_of(job)
-    return JobRead.of(job)
-
-
-@router.post("/rerun", status_code=201, response_model=JobRead, responses=NOTHING_NEW)
+@router.post("/rerun", status_code=201, response_model=JobDetail, responses=NOTHING_NEW)
 def rerun_job(
     job_id: JobId,
     service: ServiceDep,
