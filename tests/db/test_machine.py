@@ -10,17 +10,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
-    consumes,
-    initialize,
     invariant,
     multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
 from sqlalchemy import delete, select, update
 
 from db.clock import now
-from db.errors import IllegalTransitionError, JobError, LeaseLostError
+from db.errors import IllegalTransitionError, JobError, JobNotFoundError, LeaseLostError
 from db.jobs import JobRepository
 from db.leases import MAX_CRASHES
 from db.models import Artifact, Job, JobEvent
@@ -29,7 +28,9 @@ from db.states import FINAL
 from db.store import NewArtifact
 from tests.factories import make_problem, make_spec
 
-EXAMPLES, STEPS = 50, 40
+EXAMPLES, STEPS = 40, 50
+AT_ONCE = 2
+"""Few jobs, so that each meets much."""
 Row = TypeVar("Row", JobEvent, Artifact)
 HOUR = timedelta(hours=1)
 FILE = NewArtifact("model.safetensors", 1, "0" * 64, "application/octet-stream")
@@ -79,12 +80,9 @@ class JobMachine(RuleBasedStateMachine):
         with self.sessions.begin() as session:
             session.execute(delete(Job))
 
-    @initialize(target=jobs)
-    def first(self) -> Any:
-        return self.submit()
-
     # Callers.
 
+    @precondition(lambda self: len(self.models) < AT_ONCE)
     @rule(target=jobs)
     def submit(self) -> Any:
         with self.sessions.begin() as session:
@@ -110,26 +108,20 @@ class JobMachine(RuleBasedStateMachine):
 
     @rule(job=jobs)
     def retry(self, job: str) -> None:
-        model = self.models[job]
-        if self._refused(lambda jobs: jobs.retry(job), IllegalTransitionError):
-            assert model.status not in {"failed", "cancelled", "expired"}
-        else:
-            assert model.status in {"failed", "cancelled", "expired"}
-            model.become("queued")
-            model.crashes, model.is_overdue = 0, False
+        ended = ("failed", "cancelled", "expired")
+        if self._steer(job, "retry", dict.fromkeys(ended, "queued")):
+            self.models[job].crashes, self.models[job].is_overdue = 0, False
 
     @rule(job=jobs)
     def describe(self, job: str) -> None:
-        with self.sessions.begin() as session:
-            JobRepository(session).describe(job, name="another", labels={"a": "b"})
+        def act(jobs: JobRepository) -> None:
+            jobs.describe(job, name="another", labels={"a": "b"})
 
-    @rule(job=consumes(jobs))
+        assert self._refused(act, JobNotFoundError) == (job not in self.models)
+
+    @rule(job=jobs)
     def delete_it(self, job: str) -> None:
-        model = self.models[job]
-        if self._refused(lambda jobs: jobs.delete(job), IllegalTransitionError):
-            assert model.status not in ENDED
-        else:
-            assert model.status in ENDED
+        if self._steer(job, "delete", {status: status for status in ENDED}):
             del self.models[job]
 
     # Workers.
@@ -197,14 +189,15 @@ class JobMachine(RuleBasedStateMachine):
 
     @rule(job=jobs)
     def fall_silent(self, job: str) -> None:
-        if self.models[job].status in HELD:
+        if job in self.models and self.models[job].status in HELD:
             self._set(job, lease_until=now(-timedelta(seconds=1)))
             self.models[job].is_silent = True
 
     @rule(job=jobs)
     def pass_the_deadline(self, job: str) -> None:
-        self._set(job, deadline=now(-HOUR))
-        self.models[job].is_overdue = True
+        if job in self.models:
+            self._set(job, deadline=now(-HOUR))
+            self.models[job].is_overdue = True
 
     @rule(lost=st.booleans())
     def relay(self, lost: bool) -> None:
@@ -240,10 +233,11 @@ class JobMachine(RuleBasedStateMachine):
     def die(self, job: str, worker: str) -> None:
         with self.sessions.begin() as session:
             released = JobRepository(session).release_lost(job, worker)
-        model = self.models[job]
-        held = model.status in HELD and (model.worker == worker or model.is_silent)
+        model = self.models.get(job)
+        is_held = model is not None and model.status in HELD
+        held = model is not None and is_held and (model.worker == worker or model.is_silent)
         assert (released is not None) == held
-        if held:
+        if held and model is not None:
             self._lose(model)
 
     # What must always hold.
@@ -268,13 +262,18 @@ class JobMachine(RuleBasedStateMachine):
             made = [one.attempt for one in files.get(job_id, [])]
             assert made == [model.attempt] * (model.status == "succeeded")
 
-    def _steer(self, job: str, act: str, after: dict[str, str]) -> None:
-        model = self.models[job]
-        if self._refused(lambda jobs: getattr(jobs, act)(job), IllegalTransitionError):
-            assert model.status not in after
-            return
+    def _steer(self, job: str, act: str, after: dict[str, str]) -> bool:
+        """Ask for something; it is done exactly where the table has the job's state."""
+        model = self.models.get(job)
+        refused = self._refused(
+            lambda jobs: getattr(jobs, act)(job), IllegalTransitionError, JobNotFoundError
+        )
+        assert refused == (model is None or model.status not in after)
+        if model is None or refused:
+            return False
         if after[model.status] != model.status:
             model.become(after[model.status])
+        return True
 
     def _work(self, attempt: tuple[str, int], act: Any, after: dict[str, str]) -> None:
         """Let an attempt speak: it is heard exactly while it holds its job."""
