@@ -34,12 +34,14 @@ class Submission:
         path: where it came to; the same key elsewhere is another request.
         key: the caller's idempotency key.
         parent_id: the job that this one is a rerun of.
+        created_by: the caller's API key, whose quotas the job counts for.
     """
 
     body: JobRequest
     path: str
     key: str | None = None
     parent_id: str | None = None
+    created_by: str | None = None
 
     @property
     def digest(self) -> str:
@@ -68,7 +70,9 @@ def preview(service: Service, asked: Submission) -> Response:
     spec = asked.body.spec()
     warnings = service.preflight.check(spec)
     with service.sessions() as session:
-        same = JobRepository(session).identical(spec)
+        jobs = JobRepository(session)
+        jobs.require_room(asked.created_by)
+        same = jobs.identical(spec)
     shown = JobPreview(
         spec=spec,
         name=asked.body.name,
@@ -112,6 +116,7 @@ def _add(jobs: JobRepository, asked: Submission, spec: PruneSpec, warnings: list
         labels=dict(asked.body.labels),
         warnings=warnings,
         parent_id=asked.parent_id,
+        created_by=asked.created_by,
     )
 
 

@@ -102,3 +102,48 @@ class KeyTakenError(Exception):
 
     def __str__(self) -> str:
         return f"idempotency key {self.key} was used by another request"
+
+
+class ApiKeyNotFoundError(JobError):
+    """There is no such key."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(key_id)
+        self.key_id = key_id
+
+    def __str__(self) -> str:
+        return f"no key {self.key_id}"
+
+
+class ApiKeyRevokedError(JobError):
+    """The key opens nothing any longer."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(key_id)
+        self.key_id = key_id
+
+    def __str__(self) -> str:
+        return f"key {self.key_id} is revoked, or has expired"
+
+
+class BadKeyError(Exception):
+    """What was sent as a key opens nothing; the text says why and does not repeat it."""
+
+
+class QuotaExceededError(JobError):
+    """The key has used up what it may have.
+
+    Attributes:
+        key_name: whose quota it is; a job counts for the key that made it.
+        quota: which, such as ``jobs_in_flight``.
+        used: how much there is.
+        allowed: how much there may be.
+    """
+
+    def __init__(self, key_name: str, quota: str, used: float, allowed: float) -> None:
+        super().__init__(key_name, quota, used, allowed)
+        self.key_name, self.quota, self.used, self.allowed = key_name, quota, used, allowed
+
+    def __str__(self) -> str:
+        used, allowed = (round(amount, 2) for amount in (self.used, self.allowed))
+        return f"key {self.key_name} has used {used} of its {allowed} {self.quota}"

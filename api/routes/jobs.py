@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from api.caller import CallerDep
 from api.cursors import cursor_of
 from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep
 from api.links import next_page
@@ -27,11 +28,12 @@ def submit_job(
     body: JobRequest,
     service: ServiceDep,
     request: Request,
+    caller: CallerDep,
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
 ) -> Response:
     """Accept a job; follow ``Location`` for its progress."""
-    asked = Submission(body, request.url.path, idempotency_key)
+    asked = Submission(body, request.url.path, idempotency_key, created_by=caller.key_id)
     return preview(service, asked) if dry_run else submit(service, asked)
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
+from api.caller import CallerDep
 from api.changes import JobChanges
 from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep
 from api.preconditions import etag_of, wanted_version
@@ -19,7 +20,9 @@ def retry_job(job_id: JobId, service: ServiceDep, request: Request, response: Re
     """Queue a job again that failed, was cancelled or expired."""
     version = wanted_version(request, job_id)
     with service.sessions.begin() as session:
-        job = JobRepository(session).retry(job_id, version=version)
+        jobs = JobRepository(session)
+        jobs.require_room(jobs.get(job_id).created_by)
+        job = jobs.retry(job_id, version=version)
     push(service, job.id)
     response.headers["etag"] = etag_of(job)
     return JobRead.of(job)
@@ -30,6 +33,7 @@ def rerun_job(
     job_id: JobId,
     service: ServiceDep,
     request: Request,
+    caller: CallerDep,
     changes: Annotated[JobChanges | None, Body()] = None,
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
@@ -38,5 +42,5 @@ def rerun_job(
     with service.sessions() as session:
         parent = JobRepository(session).get(job_id)
     body = (changes or JobChanges({})).applied_to(parent)
-    asked = Submission(body, request.url.path, idempotency_key, parent_id=job_id)
+    asked = Submission(body, request.url.path, idempotency_key, job_id, caller.key_id)
     return preview(service, asked) if dry_run else submit(service, asked)
