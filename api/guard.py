@@ -11,28 +11,27 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.caller import ANYONE, LOCAL, Caller
+from api.caller import Caller
+from api.identity import Identity
 from api.limits import Buckets
 from api.problems import MISSING_SCOPE, RATE_LIMITED, UNAUTHENTICATED, respond
 from api.scopes import READING, Needed, needed_for
 from api.settings import ApiSettings
+from db.access import AccessScope
 from db.audit import AuditRepository
-from db.door import is_loopback
 from db.errors import BadKeyError
-from db.keys import KeyRepository
 from db.session import Sessions
-from db.tokens import NotATokenError, Token
+from db.tokens import NotATokenError
 
 logger = logging.getLogger(__name__)
-
-FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
 class Guard:
     """Wraps everything that needs a key; what is open passes by."""
 
     def __init__(self, app: ASGIApp, settings: ApiSettings, sessions: Sessions) -> None:
-        self._app, self._settings, self._sessions = app, settings, sessions
+        self._app, self._sessions = app, sessions
+        self._identity = Identity(settings, sessions)
         self._buckets: Buckets | None = None
         if settings.rate_limit_per_minute:
             self._buckets = Buckets(settings.rate_limit_per_minute, settings.rate_limit_burst)
@@ -51,11 +50,14 @@ class Guard:
         except Exception:
             await answer.record(500)
             raise
+        finally:
+            if AccessScope.admin in needed:
+                self._identity.forget()
 
     async def _visit(self, request: Request, needed: Needed, send: Send) -> "Response | _Answer":
         """Return the refusal, or how the answer goes out."""
         try:
-            caller = await self._caller(request)
+            caller = await self._identity.of(request)
         except (BadKeyError, NotATokenError) as bad:
             _, limited = self._take(request, None)
             return limited or _unauthenticated(request, str(bad))
@@ -68,43 +70,6 @@ class Guard:
             return _forbidden(request, caller, ", ".join(lacking), headers)
         request.state.caller = caller
         return answer
-
-    async def _caller(self, request: Request) -> Caller:
-        """Return who asks.
-
-        Raises:
-            BadKeyError: it is nobody who may.
-            NotATokenError: what was sent is no key.
-        """
-        written = self._written(request)
-        if written is not None:
-            return await run_in_threadpool(self._owner, Token.read(written))
-        if self._settings.auth == "none":
-            return ANYONE
-        if self._settings.needs_keys or not is_local(request):
-            raise BadKeyError("the request came without a key")
-        return LOCAL
-
-    def _written(self, request: Request) -> str | None:
-        """Return the key as it was sent; without ``Authorization``, None."""
-        if "zpr_" in request.url.query:
-            raise BadKeyError("the key came in the URL, where logs keep it: revoke it")
-        if (header := request.headers.get("authorization")) is None:
-            return None
-        scheme, _, written = header.partition(" ")
-        if self._settings.auth == "none" and not written.strip().startswith("zpr_"):
-            return None  # it speaks to the proxy in front
-        if scheme.lower() != "bearer":
-            raise BadKeyError("Authorization does not say Bearer")
-        return written.strip()
-
-    def _owner(self, token: Token) -> Caller:
-        with self._sessions() as session:
-            key, is_unnoted = KeyRepository(session).check(token)
-        if is_unnoted:
-            with self._sessions.begin() as session:
-                KeyRepository(session).note_use(key.id)
-        return Caller.of(key)
 
     def _take(
         self, request: Request, caller: Caller | None
@@ -178,29 +143,6 @@ def _needed(scope: Scope) -> Needed | None:
         if (needed := needed_for(scope["method"], one)) is not None:
             return needed
     return None
-
-
-def is_local(request: Request) -> bool:
-    """Whether the request came to a loopback address, by that name, and from no proxy.
-
-    The address keeps the network out, the name keeps out pages whose own name was made to
-    point here; a proxy speaks for others.
-    """
-    server, _ = request.scope.get("server") or ("", None)
-    is_handed_on = any(name in request.headers for name in FORWARDED)
-    return (
-        is_loopback(server)
-        and is_loopback(_name(request.headers.get("host", "")))
-        and not is_handed_on
-    )
-
-
-def _name(host: str) -> str | None:
-    """Return a Host header without its port; None where it is no host at all."""
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
 
 
 def _address(request: Request) -> str:

@@ -10,12 +10,14 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
+from api import identity
 from api.app import create_app
 from api.scopes import needed_for
 from api.settings import ApiSettings
 from db.access import AccessScope
 from db.keys import KeyRepository
 from db.session import Sessions
+from db.tokens import Token
 from tests.factories import make_key
 from tests.fakes import ListQueue
 
@@ -132,10 +134,28 @@ def test_a_key_that_is_sent_is_checked_even_where_none_is_needed(
     response = client.get("/v1/jobs", headers=bearer(expired))
     assert refusal(response) == (401, "unauthenticated")
     assert "expired at 2020-01-01" in response.json()["detail"]
-    with sessions.begin() as session:
-        KeyRepository(session).revoke(reader.id)
+    client.delete(f"/v1/keys/{reader.id}")
     response = client.get("/v1/jobs", headers=bearer(written))
     assert "was revoked" in response.json()["detail"]
+
+
+def test_a_key_that_another_process_revoked_opens_for_a_second_at_most(
+    client: TestClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, written = make_key(sessions)
+    assert client.get("/v1/me", headers=bearer(written)).status_code == 200
+    with sessions.begin() as session:
+        KeyRepository(session).revoke(key.id)
+    assert identity.KNOWN_FOR_S <= 1
+    monkeypatch.setattr(identity, "KNOWN_FOR_S", -1.0)  # as if it were over
+    assert client.get("/v1/me", headers=bearer(written)).status_code == 401
+
+
+def test_who_is_known_is_known_by_the_whole_secret(client: TestClient, sessions: Sessions) -> None:
+    key, written = make_key(sessions)
+    assert client.get("/v1/me", headers=bearer(written)).status_code == 200
+    other = Token.new(key.id).written
+    assert client.get("/v1/me", headers=bearer(other)).status_code == 401
 
 
 def test_a_key_in_the_url_is_refused_whatever_else_comes_with_it(
