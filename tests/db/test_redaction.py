@@ -1,6 +1,10 @@
 import io
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +12,7 @@ from db import redaction
 from db.redaction import redact
 from db.tokens import Token
 
+ROOT = Path(__file__).parents[2]
 TOKEN = Token.new("key_" + "0" * 32).written
 HUB_TOKEN = "hf_" + "a1B2" * 9
 
@@ -73,6 +78,18 @@ def test_no_logger_writes_a_secret_whether_in_its_words_or_in_a_traceback(
     assert TOKEN[37:] not in told
     assert told.count("zpr_***") == 3
     assert "ValueError" in told
+
+
+@pytest.mark.parametrize(
+    "start", ["import worker.tasks", "from api.app import create_app as c; c()"]
+)
+def test_every_part_of_the_service_logs_without_secrets(start: str, tmp_path: Path) -> None:
+    say = "import logging; logging.getLogger('any').error('to redis://:canary@host')"
+    env = os.environ | {"ZPRUNER_DATA_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", f"{start}\n{say}"]
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "to redis://:***@host\n"
 
 
 def test_a_message_that_cannot_be_formatted_is_reported_as_ever(
