@@ -2,7 +2,7 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 
 from db.ids import Prefix
 from db.listing import Place
@@ -28,8 +28,9 @@ def place_of(cursor: str, prefix: Prefix = "job") -> Place:
         written = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).decode()
         moment, row_id = written.split(" ")
         created_at = datetime.fromisoformat(moment)
-    except ValueError:
+        in_utc = created_at.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise NotACursorError(cursor) from None
     if created_at.tzinfo is None or not re.fullmatch(rf"{prefix}_[0-9a-f]{{32}}", row_id):
         raise NotACursorError(cursor)
-    return Place(created_at, row_id)
+    return Place(in_utc, row_id)

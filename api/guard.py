@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
@@ -120,7 +120,7 @@ class _Answer:
             "key_id": self._caller.key_id,
             "who": self._caller.name,
             "action": getattr(route, "name", request.method.lower()),
-            "target": urlsplit(location).path if location else request.url.path,
+            "target": urlsplit(location).path if location else quote(request.scope["path"]),
             "status": status,
             "request_id": request.state.request_id,
             "address": _address(request),

@@ -48,7 +48,7 @@ class Identity:
 
     def _written(self, request: Request) -> str | None:
         """Return the key as it was sent; without ``Authorization``, None."""
-        if "zpr_" in request.url.query:
+        if b"zpr_" in request.scope["query_string"]:
             raise BadKeyError("the key came in the URL, where logs keep it: revoke it")
         if (header := request.headers.get("authorization")) is None:
             return None

@@ -5,7 +5,8 @@ import time
 from dataclasses import dataclass
 
 KEPT = 10_000
-"""How many buckets there are before full ones, which say nothing, are thrown away."""
+"""How many buckets there are, or twice as many as were left the last time, before full ones,
+which say nothing, are thrown away."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Buckets:
     def __init__(self, per_minute: int, burst: int) -> None:
         self.per_minute, self.burst = per_minute, burst
         self._levels: dict[str, tuple[float, float]] = {}
+        self._look_at = KEPT
 
     def take(self, name: str, at: float | None = None) -> Taken:
         """Take one token, if there is one; ``at`` is a moment of the monotonic clock."""
@@ -37,8 +39,9 @@ class Buckets:
         wait = 0.0 if level >= 1 else (1 - level) / rate
         if wait == 0.0:
             level -= 1
-        if len(self._levels) >= KEPT:
+        if len(self._levels) >= self._look_at:
             self._forget_full(at, rate)
+            self._look_at = max(KEPT, 2 * len(self._levels))
         self._levels[name] = (level, at)
         return Taken(wait, int(level), (self.burst - level) / rate)
 

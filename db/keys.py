@@ -172,10 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m db.keys", description=main.__doc__)
     create = parser.add_subparsers(required=True).add_parser("create")
     create.add_argument("name", help="whose key it is")
-    scopes = ", ".join(AccessScope)
-    create.add_argument(
-        "--scopes", nargs="+", type=AccessScope, default=USUAL, metavar="SCOPE", help=scopes
-    )
+    create.add_argument("--scopes", nargs="+", choices=list(AccessScope), default=USUAL)
     given = parser.parse_args()
     database = Settings().database
     migrate(database)

@@ -17,10 +17,6 @@ from tests.factories import make_job, make_key, make_spec
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
-def hours(*moments: float) -> list[datetime]:
-    return [NOON + timedelta(hours=one) for one in moments]
-
-
 def usage(sessions: Sessions, key_id: str) -> Usage:
     with sessions() as session:
         return JobRepository(session).usage(key_id)

@@ -26,7 +26,7 @@ def test_a_job_by_key_from_its_submit_to_its_files_and_the_key_is_nowhere(
 ) -> None:
     downloads = tmp_path / "downloads"
     admin = first_key(data_dir)
-    with serving(data_dir, inputs, ZPRUNER_AUTH="keys") as service:
+    with serving(data_dir, inputs, ZPRUNER_HOST="0.0.0.0") as service:
         with Client(service.url) as nobody, pytest.raises(ProblemError, match="without a key"):
             nobody.jobs.list()
         with Client(service.url, admin) as client:
