@@ -1,5 +1,6 @@
 """What each problem means, in the words of its page under ``/problems/{code}``."""
 
+from api.guard import MISSING_SCOPE, RATE_LIMITED, UNAUTHENTICATED
 from api.preconditions import FAILED
 from api.problems import (
     BAD_RANGE,
@@ -8,12 +9,9 @@ from api.problems import (
     INTERNAL,
     INVALID,
     MALFORMED,
-    MISSING_SCOPE,
     NOT_READY,
     NOT_SUCCEEDED,
     PROBLEMS,
-    RATE_LIMITED,
-    UNAUTHENTICATED,
     UNFINISHED,
     Face,
 )

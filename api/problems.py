@@ -75,13 +75,6 @@ PROBLEMS: dict[type[JobError], Face] = {
 """Every refusal about a job. ``SpecRefusedError`` brings its own code and hint, and the hint of
 ``IllegalTransitionError`` is what the job's state allows."""
 
-QUOTA_REMEDIES = {
-    "jobs_in_flight": "Wait until one of the key's jobs has ended, or cancel one.",
-    "gpu_hours": "Hours are given back thirty days after they were used; an admin can make a key "
-    "with more.",
-    "artifact_bytes": "Delete jobs whose files are no longer needed; an admin can make a key with "
-    "more.",
-}
 JOBS_RETRY_AFTER = {"retry-after": "30"}
 
 IDEMPOTENCY_CONFLICT = Face(
@@ -105,22 +98,6 @@ UNFINISHED = Face(
     503, "unfinished", "The job goes on", "Ask again after Retry-After.", retryable=True
 )
 NOT_READY = Face(503, "not_ready", "The service is not ready", retryable=True)
-UNAUTHENTICATED = Face(
-    401,
-    "unauthenticated",
-    "A key is needed",
-    "Send Authorization: Bearer zpr_…. Whoever runs the service makes keys with `zpruner keys "
-    "create NAME`, and the first one with `python -m db.keys create NAME --scopes admin`.",
-)
-MISSING_SCOPE = Face(403, "missing_scope", "The key may not do this")
-RATE_LIMITED = Face(
-    429,
-    "rate_limited",
-    "Too many requests",
-    "Wait for Retry-After, then ask less often; If-None-Match, event streams and lists save "
-    "requests.",
-    retryable=True,
-)
 CROSS_ORIGIN = Face(
     403, "cross_origin", "Another page may not ask", "Call the API from its own origin."
 )
@@ -198,7 +175,7 @@ async def _job_error(request: Request, error: Exception) -> Response:
         return respond(request, own, detail, errors=[field])
     fields: dict[str, Any] = {}
     if isinstance(error, QuotaExceededError):
-        fields["hint"] = QUOTA_REMEDIES[error.quota]
+        fields["hint"] = error.remedy
         # Of the three, only a place among the jobs becomes free while somebody waits.
         if error.quota == "jobs_in_flight":
             headers, fields["retryable"] = JOBS_RETRY_AFTER, True
