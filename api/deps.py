@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request
 
 from api.broker import Queue
-from api.examples import ARTIFACT_ID, JOB_ID
+from api.examples import ARTIFACT_ID, JOB_ID, KEY_ID
 from api.feed import Feed
 from api.looks import Looks
 from api.preflight import Preflight
-from db.errors import ArtifactNotFoundError, JobNotFoundError
+from db.errors import ApiKeyNotFoundError, ArtifactNotFoundError, JobNotFoundError
 from db.session import Sessions
 from db.store import ArtifactStore
 
@@ -53,6 +53,12 @@ def _artifact_id(artifact_id: Annotated[str, Path(examples=[ARTIFACT_ID])]) -> s
     return artifact_id
 
 
+def _key_id(key_id: Annotated[str, Path(examples=[KEY_ID])]) -> str:
+    if not re.fullmatch(r"key_[0-9a-f]{32}", key_id):
+        raise ApiKeyNotFoundError(key_id[:64])
+    return key_id
+
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -79,3 +85,4 @@ def _wait_s(
 Wait = Annotated[float, Depends(_wait_s)]
 JobId = Annotated[str, Depends(_job_id)]
 ArtifactId = Annotated[str, Depends(_artifact_id)]
+KeyId = Annotated[str, Depends(_key_id)]

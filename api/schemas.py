@@ -112,6 +112,7 @@ class JobRead(BaseModel):
     name: str | None
     labels: dict[str, Any]
     parent_id: str | None = Field(description="The job that this one is a rerun of.")
+    created_by: str | None = Field(description="The key that it was submitted with, if any.")
     status: JobState
     phase: Phase | None
     progress: Progress

@@ -35,12 +35,14 @@ class Submission:
         path: where it came to; the same key elsewhere is another request.
         key: the caller's idempotency key.
         parent_id: the job that this one is a rerun of.
+        created_by: the caller's API key, whose quotas the job counts for.
     """
 
     body: JobRequest
     path: str
     key: str | None = None
     parent_id: str | None = None
+    created_by: str | None = None
 
     @property
     def digest(self) -> str:
@@ -71,7 +73,9 @@ def preview(service: Service, asked: Submission) -> Response:
     _refuse_a_past_deadline(asked.body)
     warnings = service.preflight.check(spec)
     with service.sessions() as session:
-        same = JobRepository(session).identical(spec)
+        jobs = JobRepository(session)
+        jobs.require_room(asked.created_by)
+        same = jobs.identical(spec)
     shown = JobPreview(
         spec=spec,
         name=asked.body.name,
@@ -117,6 +121,7 @@ def _add(jobs: JobRepository, asked: Submission, spec: PruneSpec, warnings: list
         warnings=warnings,
         parent_id=asked.parent_id,
         deadline=asked.body.deadline,
+        created_by=asked.created_by,
     )
 
 

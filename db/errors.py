@@ -103,3 +103,59 @@ class KeyTakenError(Exception):
 
     def __str__(self) -> str:
         return f"idempotency key {self.key} was used by another request"
+
+
+class ApiKeyNotFoundError(JobError):
+    """There is no such key."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(key_id)
+        self.key_id = key_id
+
+    def __str__(self) -> str:
+        return f"no key {self.key_id}"
+
+
+class ApiKeyRevokedError(JobError):
+    """The key opens nothing any longer."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(key_id)
+        self.key_id = key_id
+
+    def __str__(self) -> str:
+        return f"key {self.key_id} is revoked, or has expired"
+
+
+class BadKeyError(Exception):
+    """What was sent as a key opens nothing; the text says why and does not repeat it."""
+
+
+QUOTA_REMEDIES = {
+    "jobs_in_flight": "Wait until one of the key's jobs has ended, or cancel one.",
+    "gpu_hours": "Hours are given back thirty days after they were used; an admin can make a key "
+    "with more.",
+    "artifact_bytes": "Delete jobs whose files are no longer needed; an admin can make a key with "
+    "more.",
+}
+
+
+class QuotaExceededError(JobError):
+    """The key has used up what it may have.
+
+    Attributes:
+        key_name: whose quota it is; a job counts for the key that made it.
+        quota: which, such as ``jobs_in_flight``.
+        used: how much there is.
+        allowed: how much there may be.
+        remedy: what to do.
+    """
+
+    def __init__(self, key_name: str, quota: str, used: float, allowed: float) -> None:
+        super().__init__(key_name, quota, used, allowed)
+        self.key_name, self.quota, self.used, self.allowed = key_name, quota, used, allowed
+        self.remedy = QUOTA_REMEDIES[quota]
+
+    def __str__(self) -> str:
+        used, allowed = (round(amount, 2) for amount in (self.used, self.allowed))
+        return f"key {self.key_name} has used {used} of its {allowed} {self.quota}"

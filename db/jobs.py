@@ -13,6 +13,7 @@ from db.idempotency import AnswerRepository
 from db.leases import LeaseRepository
 from db.listing import ListRepository
 from db.models import Document, Job
+from db.quotas import QuotaRepository
 from db.search import found_by
 from db.spec import PruneSpec
 from db.states import JobState
@@ -29,6 +30,7 @@ class JobRepository(
     EventRepository,
     ArtifactRepository,
     AnswerRepository,
+    QuotaRepository,
 ):
     """Jobs in one session, which this never commits."""
 
@@ -41,8 +43,14 @@ class JobRepository(
         warnings: Sequence[str] = (),
         parent_id: str | None = None,
         deadline: datetime | None = None,
+        created_by: str | None = None,
     ) -> Job:
-        """Insert a queued job with its first event; until it is marked pushed, it is the outbox."""
+        """Insert a queued job with its first event; until it is marked pushed, it is the outbox.
+
+        Raises:
+            QuotaExceededError: the key that makes it, ``created_by``, has no room for one more.
+        """
+        self.require_room(created_by)
         job = Job(
             spec=spec,
             name=name,
@@ -50,6 +58,7 @@ class JobRepository(
             warnings=list(warnings),
             parent_id=parent_id,
             deadline=deadline,
+            created_by=created_by,
             **found_by(spec, name),
         )
         self._session.add(job)

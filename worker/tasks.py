@@ -13,6 +13,7 @@ from celery.platforms import set_pdeathsig
 from celery.worker.request import Request
 from sqlalchemy.exc import SQLAlchemyError
 
+from db import redaction
 from db.session import open_sessions
 from db.store import ArtifactStore
 from db.wire import (
@@ -29,6 +30,7 @@ from worker.engine import prune as engine
 from worker.run import Runner
 from worker.settings import WorkerSettings
 
+redaction.install()
 log = logging.getLogger(__name__)
 settings = WorkerSettings()
 sessions = open_sessions(settings.database)

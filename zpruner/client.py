@@ -13,7 +13,8 @@ import httpx
 from zpruner import stream, waiting
 from zpruner.download import download
 from zpruner.filters import Filters, Sort, params_of
-from zpruner.models import Artifact, Event, Facets, Job, Preview, Result
+from zpruner.keys import Keys
+from zpruner.models import Artifact, Event, Facets, Job, Me, Preview, Result
 from zpruner.transport import Transport
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -29,7 +30,13 @@ class Client:
         api_key = api_key or os.environ.get("ZPRUNER_API_KEY")
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._http = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_S)
-        self.jobs = Jobs(Transport(self._http))
+        self._transport = Transport(self._http)
+        self.jobs = Jobs(self._transport)
+        self.keys = Keys(self._transport)
+
+    def me(self) -> Me:
+        """Return who this client is to the service, and what is used of its quotas."""
+        return Me.model_validate(self._transport.get("/v1/me"))
 
     def close(self) -> None:
         """Close its connections."""

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from api.caller import CallerDep
 from api.cursors import cursor_of
 from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep, Wait
 from api.links import next_page
@@ -30,6 +31,7 @@ async def submit_job(
     body: JobRequest,
     service: ServiceDep,
     request: Request,
+    caller: CallerDep,
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
     wait_s: Wait = 0,
@@ -38,7 +40,7 @@ async def submit_job(
 
     With ``Prefer: wait=60`` the answer comes when the job has ended, or after so many seconds.
     """
-    asked = Submission(body, request.url.path, idempotency_key)
+    asked = Submission(body, request.url.path, idempotency_key, created_by=caller.key_id)
     response = await run_in_threadpool(preview if dry_run else submit, service, asked)
     if wait_s and not dry_run:
         look = await service.looks.ended(response.headers["location"].rpartition("/")[2], wait_s)

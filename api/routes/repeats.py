@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
+from api.caller import CallerDep
 from api.changes import JobChanges
 from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep
 from api.schemas import JobDetail
@@ -18,6 +19,7 @@ def rerun_job(
     job_id: JobId,
     service: ServiceDep,
     request: Request,
+    caller: CallerDep,
     changes: Annotated[JobChanges | None, Body()] = None,
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
@@ -26,5 +28,5 @@ def rerun_job(
     with service.sessions() as session:
         parent = JobRepository(session).get(job_id)
     body = (changes or JobChanges({})).applied_to(parent)
-    asked = Submission(body, request.url.path, idempotency_key, parent_id=job_id)
+    asked = Submission(body, request.url.path, idempotency_key, job_id, caller.key_id)
     return preview(service, asked) if dry_run else submit(service, asked)

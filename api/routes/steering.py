@@ -54,7 +54,12 @@ def retry_job(
     job_id: JobId, service: ServiceDep, version: Version, response: Response
 ) -> JobDetail:
     """Queue a job again that failed, was cancelled or expired; it goes on where it stopped."""
-    return _steer(service, response, lambda jobs: jobs.retry(job_id, version=version))
+
+    def act(jobs: JobRepository) -> Job:
+        jobs.require_room(jobs.get(job_id).created_by)
+        return jobs.retry(job_id, version=version)
+
+    return _steer(service, response, act)
 
 
 @router.patch("")

@@ -55,6 +55,13 @@ def test_the_document_lists_the_routes_that_are_promised(document: dict[str, Any
         "get /v1/artifacts/{artifact_id}/content",
         "head /v1/artifacts/{artifact_id}/content",
         "get /v1/methods",
+        "get /v1/me",
+        "get /v1/keys",
+        "post /v1/keys",
+        "get /v1/keys/{key_id}",
+        "delete /v1/keys/{key_id}",
+        "post /v1/keys/{key_id}/rotate",
+        "get /v1/audit",
         "get /healthz",
         "get /readyz",
     }
