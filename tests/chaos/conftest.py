@@ -1,6 +1,5 @@
 """Worlds to break, on both databases, and the count of what was broken."""
 
-import json
 import multiprocessing
 from collections.abc import Iterator
 from multiprocessing.context import ForkServerContext
@@ -10,13 +9,13 @@ import pytest
 
 from db.session import Sessions, open_sessions
 from tests.chaos.deeds import World
+from tests.chaos.inputs import write_inputs
 from tests.chaos.tally import Tally
 from tests.db.conftest import (  # noqa: F401 - fixtures
     database_url,
     migrated_postgres_url,
     postgres,
 )
-from tests.models import FAMILIES, random_ids, write_model
 
 TALLY = pytest.StashKey[Tally]()
 
@@ -37,9 +36,9 @@ def pytest_terminal_summary(
 
 @pytest.fixture(scope="session")
 def processes() -> ForkServerContext:
-    """What starts processes that have everything imported already."""
+    """What starts processes that have everything loaded already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.chaos.deeds"])
+    context.set_forkserver_preload(["tests.chaos.warm"])
     return context
 
 
@@ -47,9 +46,7 @@ def processes() -> ForkServerContext:
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model of three blocks and a few rows of ids."""
     folder = tmp_path_factory.mktemp("chaos") / "inputs"
-    write_model(folder / "dense", FAMILIES["llama"])
-    rows = ({"input_ids": ids} for ids in random_ids(8, 16).tolist())
-    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_inputs(folder)
     return folder
 
 

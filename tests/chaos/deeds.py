@@ -63,10 +63,13 @@ class Fate:
     told: Path | None = None
 
     def meets(self, world: World, sessions: Sessions) -> Points:
-        """Begin to count this process's touches. A disk that is full hits files alone."""
+        """Begin to count this process's touches: of files, and where it is to be killed of rows.
+
+        A full disk hits files alone, and whoever is frozen in a transaction holds up everyone.
+        """
         points = Points(str(world.data), self.at, BEFALLS[self.befall])
         points.watch_files()
-        if self.befall != "disk":
+        if self.befall == "kill":
             points.watch_rows(sessions.kw["bind"])
         return points
 
