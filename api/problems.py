@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from api.invalid import described, is_malformed
 from db.errors import (
@@ -207,4 +208,14 @@ async def _plain(request: Request, error: Exception) -> Response:
     face = PLAIN.get(error.status_code) or Face(
         error.status_code, f"http_{error.status_code}", str(error.detail)
     )
-    return respond(request, face, str(error.detail), headers=error.headers)
+    headers = error.headers
+    if error.status_code == 405 and (methods := _methods(request)):
+        headers = {**(headers or {}), "allow": ", ".join(sorted(methods))}
+    return respond(request, face, str(error.detail), headers=headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """Return what may be asked of a documented path: a route by itself knows its own method."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    same = (verbs for path, verbs in paths.items() if compile_path(path)[0].match(request.url.path))
+    return {verb.upper() for verbs in same for verb in verbs}

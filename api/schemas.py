@@ -1,9 +1,11 @@
 """What is asked and answered, typed; the OpenAPI document is made of these."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from db import history, listing
 from db.models import Artifact, BlockReport, Job, JobEvent
@@ -15,9 +17,21 @@ from db.transitions import allowed_actions
 Item = TypeVar("Item")
 # PostgreSQL keeps no NUL, and other control characters only break whoever prints them.
 Label = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+def _refuse_a_number(value: object) -> object:
+    """Seconds since 1970 would be read as well, but nobody was promised that."""
+    is_written = isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d", value)
+    if not is_written and not isinstance(value, datetime):
+        raise PydanticCustomError("datetime_parsing", "Input should be a date with time and zone")
+    return value
+
+
 # Bounds that every zone and every database can express.
 Moment = Annotated[
-    AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC))
+    AwareDatetime,
+    BeforeValidator(_refuse_a_number),
+    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC)),
 ]
 LABELS = 32
 """How many a job may have."""
