@@ -29,6 +29,17 @@ class ArtifactNotFoundError(JobError):
         return f"no artifact {self.artifact_id}"
 
 
+class WorkerNotFoundError(JobError):
+    """There is no such worker."""
+
+    def __init__(self, worker_id: str) -> None:
+        super().__init__(worker_id)
+        self.worker_id = worker_id
+
+    def __str__(self) -> str:
+        return f"no worker {self.worker_id}"
+
+
 class IllegalTransitionError(JobError):
     """The job's state does not allow this step."""
 

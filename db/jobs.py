@@ -12,12 +12,16 @@ from db.events import EventRepository
 from db.idempotency import AnswerRepository
 from db.leases import LeaseRepository
 from db.listing import ListRepository
+from db.logs import LogRepository
 from db.models import Document, Job
+from db.positions import PositionRepository
+from db.queues import QueueRepository
 from db.search import found_by
 from db.spec import PruneSpec
 from db.states import JobState
 from db.transitions import CANCELLED, RETRIED, choose, entering, leading_to
 from db.upkeep import UpkeepRepository
+from db.wire import GPU_QUEUE
 
 
 class JobRepository(
@@ -27,6 +31,9 @@ class JobRepository(
     EventRepository,
     ArtifactRepository,
     AnswerRepository,
+    QueueRepository,
+    PositionRepository,
+    LogRepository,
 ):
     """Jobs in one session, which this never commits."""
 
@@ -38,6 +45,9 @@ class JobRepository(
         labels: Document | None = None,
         warnings: Sequence[str] = (),
         parent_id: str | None = None,
+        queue: str = GPU_QUEUE,
+        priority: int = 0,
+        traceparent: str | None = None,
     ) -> Job:
         """Insert a queued job with its first event; until it is marked pushed, it is the outbox."""
         job = Job(
@@ -46,6 +56,9 @@ class JobRepository(
             labels=labels or {},
             warnings=list(warnings),
             parent_id=parent_id,
+            queue=queue,
+            priority=priority,
+            traceparent=traceparent,
             **found_by(spec, name),
         )
         self._session.add(job)

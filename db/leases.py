@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, case, func, or_, select, true
 
 from db.clock import now
 from db.errors import LeaseLostError
@@ -13,6 +13,7 @@ from db.rows import JobRows
 from db.states import HELD, JobState, Phase
 from db.store import NewArtifact
 from db.transitions import IDLE, entering, leading_to, releasing
+from db.workers import is_draining
 
 MAX_CRASHES = 3
 
@@ -23,12 +24,30 @@ Block = tuple[int, int, str]
 class LeaseRepository(JobRows):
     """The jobs in one session, as the workers that hold them see them."""
 
-    def claim(self, job_id: str, worker: str, device: str | None = None) -> Job | None:
-        """Take a queued job, or one whose worker was lost; None: it is someone else's, or over."""
+    def claim(
+        self,
+        job_id: str,
+        worker: str,
+        device: str | None = None,
+        *,
+        worker_id: str | None = None,
+        queues: Sequence[str] = (),
+    ) -> Job | None:
+        """Take a queued job, or one whose worker was lost; None: it is someone else's, or over.
+
+        Args:
+            job_id: which job.
+            worker: the process that will hold it.
+            device: what that computes on.
+            worker_id: the worker that the process belongs to; a draining one gets nothing.
+            queues: what the worker takes jobs from; nothing means whatever it is asked for.
+        """
         crashed = lost(JobState.running)
         job = self._change(
             job_id,
             or_(Job.status == JobState.queued, crashed & (Job.crashes + 1 < MAX_CRASHES)),
+            ~is_draining(worker_id),
+            Job.queue.in_(queues) if queues else true(),
             values=IDLE
             | entering(JobState.running)
             | {

@@ -20,16 +20,14 @@ class UpkeepRepository(JobRows):
     """The jobs in one session, as the janitor sees them."""
 
     def unpushed(self, limit: int = 100) -> list[str]:
-        """Return queued jobs, oldest first, whose id was never pushed or pushed in vain.
+        """Return queued jobs, the most urgent first, whose id was never pushed or pushed in vain.
 
         The rows stay locked until the transaction ends, so that two relays share the work.
         """
         forgotten = or_(Job.pushed_at.is_(None), Job.pushed_at < now(-PUSH_AGAIN_AFTER))
         query = select(Job.id).where(Job.status == JobState.queued, forgotten)
-        query = (
-            query.order_by(Job.created_at, Job.id).limit(limit).with_for_update(skip_locked=True)
-        )
-        return list(self._session.scalars(query))
+        query = query.order_by(Job.priority.desc(), Job.created_at, Job.id).limit(limit)
+        return list(self._session.scalars(query.with_for_update(skip_locked=True)))
 
     def mark_pushed(self, ids: Sequence[str]) -> None:
         """Note that the broker took these ids; a job that moved on meanwhile is left alone."""
@@ -45,6 +43,16 @@ class UpkeepRepository(JobRows):
         wanted = set(ids)
         alive = select(Job.id).where(Job.id.in_(wanted), Job.status.not_in(FINAL))
         return wanted - set(self._session.scalars(alive))
+
+    def held_by(self, worker: str) -> list[str]:
+        """Return the jobs that a worker holds; that is one, unless something went wrong."""
+        held = (Job.status.in_(HELD), Job.worker == worker)
+        return list(self._session.scalars(select(Job.id).where(*held)))
+
+    def is_lost(self, job_id: str) -> bool:
+        """Whether the job's worker has been silent for too long, and another may have it."""
+        query = select(Job.id).where(Job.id == job_id, lost(JobState.running))
+        return self._session.scalar(query) is not None
 
     def release_expired(self) -> list[Job]:
         """Take back every job whose lease ran out, and return those jobs.
