@@ -14,11 +14,28 @@ from api.deps import Service
 from api.edge import Edge
 from api.feed import Feed
 from api.hub import Hub
+from api.meter import Meter, Metrics
 from api.openapi import RESPONSES, document, operation_id
 from api.preflight import Preflight
-from api.routes import artifacts, docs, health, history, jobs, methods, repeats, result
+from api.routes import (
+    artifacts,
+    docs,
+    events,
+    health,
+    history,
+    jobs,
+    logs,
+    methods,
+    metrics,
+    repeats,
+    result,
+    workers,
+)
 from api.routes import problems as problem_pages
 from api.settings import ApiSettings
+from api.traces import trace_requests
+from db import tracing
+from db.journal import configure
 from db.session import open_sessions
 from db.store import ArtifactStore
 
@@ -28,10 +45,14 @@ ROUTERS = (
     jobs.router,
     repeats.router,
     history.router,
+    logs.router,
+    events.router,
+    workers.router,
     result.router,
     artifacts.router,
     methods.router,
     health.router,
+    metrics.router,
     problem_pages.router,
     docs.router,
 )
@@ -39,7 +60,10 @@ ROUTERS = (
 
 def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) -> FastAPI:
     """Return the application; without arguments, as the environment describes it."""
-    settings = settings or ApiSettings()
+    if settings is None:
+        settings = ApiSettings()
+        configure(settings.log_format)
+        tracing.start(settings, "api")
     app = FastAPI(
         title="Z-Pruner",
         summary="LLM pruning as a job API",
@@ -54,9 +78,11 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
     )
     app.state.service = _service(settings, queue or Broker(settings.broker))
     app.add_middleware(Edge, settings=settings)
+    app.add_middleware(Meter, metrics=app.state.service.metrics)
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    trace_requests(app)
     app.openapi = partial(document, app)  # type: ignore[method-assign] # FastAPI's own way
     return app
 
@@ -69,6 +95,8 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         store=ArtifactStore(settings.artifact_dir),
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s)),
         feed=Feed(sessions),
+        metrics=Metrics(sessions),
+        known_queues=settings.queues,
     )
 
 

@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Path, Query, Request
 from api.broker import Queue
 from api.examples import ARTIFACT_ID, JOB_ID
 from api.feed import Feed
+from api.meter import Metrics
 from api.preflight import Preflight
 from db.errors import ArtifactNotFoundError, JobNotFoundError
 from db.session import Sessions
@@ -24,6 +25,8 @@ class Service:
     store: ArtifactStore
     preflight: Preflight
     feed: Feed
+    metrics: Metrics
+    known_queues: tuple[str, ...]
 
 
 def _service(request: Request) -> Service:

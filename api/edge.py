@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import CROSS_ORIGIN, INTERNAL, NOT_LOCAL, PLAIN, respond
 from api.settings import ApiSettings
+from db.journal import about
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +45,10 @@ class Edge:
         if (refusal := self._refusal(request)) is not None:
             await refusal(scope, receive, answer.send)
             return
+        limited = _Limited(receive, self._settings.max_body_bytes)
         try:
-            await self._app(scope, _Limited(receive, self._settings.max_body_bytes), answer.send)
+            with about(request_id=request.state.request_id):
+                await self._app(scope, limited, answer.send)
         except Exception:
             logger.exception("request %s failed", request.state.request_id)
             if answer.has_started:

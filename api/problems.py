@@ -20,6 +20,7 @@ from db.errors import (
     NoArtifactsError,
     SpecRefusedError,
     StaleVersionError,
+    WorkerNotFoundError,
 )
 from db.problem import FieldProblem, Problem
 from db.transitions import allowed_actions
@@ -45,6 +46,9 @@ PROBLEMS: dict[type[JobError], Face] = {
         "artifact_not_found",
         "No such artifact",
         "GET /v1/jobs/{id}/artifacts lists the files of a job.",
+    ),
+    WorkerNotFoundError: Face(
+        404, "worker_not_found", "No such worker", "GET /v1/workers lists the workers there are."
     ),
     IllegalTransitionError: Face(409, "invalid_state", "Not possible in this state"),
     StaleVersionError: Face(

@@ -10,10 +10,13 @@ from db.models import Artifact, BlockReport, Job, JobEvent
 from db.problem import Problem
 from db.spec import PruneSpec
 from db.states import JobState, Phase
+from db.wire import GPU_QUEUE
 
 Item = TypeVar("Item")
 # PostgreSQL keeps no NUL, and other control characters only break whoever prints them.
 Label = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Priority = Annotated[int, Field(ge=-10, le=10)]
 LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")]
 
 
@@ -29,6 +32,10 @@ class JobRequest(PruneSpec):
         description="`if_succeeded`: if a job with exactly this specification has succeeded, that "
         "one is the answer, and no new one is made.",
     )
+    queue: QueueName = Field(
+        default=GPU_QUEUE, description="Which workers may take it: a device class."
+    )
+    priority: Priority = Field(default=0, description="Jobs of a higher one are taken first.")
 
     def spec(self) -> PruneSpec:
         """Return the part that the worker reads."""
@@ -79,6 +86,7 @@ class JobLinks(BaseModel):
     result: str
     events: str
     blocks: str
+    logs: str
     artifacts: str
     archive: str
 
@@ -97,6 +105,8 @@ class JobRead(BaseModel):
     name: str | None
     labels: dict[str, Any]
     parent_id: str | None = Field(description="The job that this one is a rerun of.")
+    queue: str = Field(description="The queue it waits in, or was taken from.")
+    priority: int
     status: JobState
     phase: Phase | None
     progress: Progress
@@ -151,6 +161,13 @@ class EventRead(BaseModel):
     def of(cls, event: JobEvent) -> Self:
         """Return the face of an event's row."""
         return cls.model_validate(event)
+
+
+class AnyEventRead(EventRead):
+    """One thing that happened to some job."""
+
+    job_id: str
+    position: int = Field(description="Its place among the events of all jobs: ask `after` it.")
 
 
 class BlockRead(BaseModel):

@@ -12,10 +12,12 @@ from api.deps import Service
 from api.problems import IDEMPOTENCY_CONFLICT, RefusalError
 from api.schemas import JobPreview, JobRead, JobRequest
 from db.canonical import digest
-from db.errors import KeyTakenError
+from db.errors import KeyTakenError, SpecRefusedError
 from db.jobs import JobRepository
 from db.models import Job
 from db.spec import PruneSpec
+from db.tracing import traceparent, tracer
+from db.workers import WorkerRepository
 
 NOTHING_NEW: dict[int | str, dict[str, Any]] = {
     200: {
@@ -52,9 +54,10 @@ def submit(service: Service, asked: Submission) -> Response:
     if (first := _first_answer(service, asked)) is not None:
         return first
     spec = asked.body.spec()
+    require_queue(service, asked.body.queue)
     warnings = service.preflight.check(spec)
     try:
-        with service.sessions.begin() as session:
+        with tracer.start_as_current_span("submit"), service.sessions.begin() as session:
             answer = _accept(JobRepository(session), asked, spec, warnings)
     except KeyTakenError:  # by a request that has been committed since
         return submit(service, asked)
@@ -66,6 +69,7 @@ def submit(service: Service, asked: Submission) -> Response:
 def preview(service: Service, asked: Submission) -> Response:
     """Check what a submission checks; write nothing."""
     spec = asked.body.spec()
+    require_queue(service, asked.body.queue)
     warnings = service.preflight.check(spec)
     with service.sessions() as session:
         same = JobRepository(session).identical(spec)
@@ -112,6 +116,9 @@ def _add(jobs: JobRepository, asked: Submission, spec: PruneSpec, warnings: list
         labels=dict(asked.body.labels),
         warnings=warnings,
         parent_id=asked.parent_id,
+        queue=asked.body.queue,
+        priority=asked.body.priority,
+        traceparent=traceparent(),
     )
 
 
@@ -131,9 +138,26 @@ def _first_answer(service: Service, asked: Submission) -> Response | None:
 
 def push(service: Service, job_id: str) -> None:
     """Ring for a worker, after the commit: it must find the row."""
-    if service.queue.push(job_id):
+    with service.sessions() as session:
+        queue = JobRepository(session).queue_of(job_id)
+    if queue is not None and service.queue.push(job_id, queue):
         with service.sessions.begin() as session:
             JobRepository(session).mark_pushed([job_id])
+
+
+def require_queue(service: Service, queue: str) -> None:
+    """Refuse a queue that nobody would ever take jobs from.
+
+    Raises:
+        SpecRefusedError: it is neither configured nor any living worker's.
+    """
+    if queue in service.known_queues:
+        return
+    with service.sessions() as session:
+        known = WorkerRepository(session).alive_queues() | set(service.known_queues)
+    if queue not in known:
+        remedy = f"Use one of {', '.join(sorted(known))}, or start a worker for it."
+        raise SpecRefusedError("queue", queue, "unknown_queue", "no worker serves it", remedy)
 
 
 def _json(model: BaseModel) -> Response:
