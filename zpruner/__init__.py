@@ -2,7 +2,7 @@
 
 from zpruner.client import Client
 from zpruner.download import CorruptedError
-from zpruner.models import Artifact, Event, Job, Problem
+from zpruner.models import Artifact, Event, Job, LogLine, Problem, Queue, Worker
 from zpruner.transport import ProblemError, ServiceError
 
 __all__ = [
@@ -11,7 +11,10 @@ __all__ = [
     "CorruptedError",
     "Event",
     "Job",
+    "LogLine",
     "Problem",
     "ProblemError",
+    "Queue",
     "ServiceError",
+    "Worker",
 ]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from zpruner import operations
 from zpruner.filters import Filters
 from zpruner.programs import become
 from zpruner.screen import event_line, jobs_table, result_text, summary
@@ -28,6 +29,7 @@ JobArgument = Annotated[str, typer.Argument(help="A job's id.")]
 TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="Seconds to wait at most.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(operations.app)
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -60,6 +62,8 @@ def submit(
     eval_dataset: str | None = None,
     eval_samples: int | None = None,
     name: str | None = None,
+    queue: Annotated[str | None, typer.Option(help="A device class: which workers.")] = None,
+    priority: Annotated[int | None, typer.Option(help="-10 to 10; higher is sooner.")] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same submit with the same key makes one job.")
     ] = None,

@@ -14,9 +14,11 @@ import httpx
 
 from zpruner import stream
 from zpruner.download import download
-from zpruner.filters import Filters, Sort, params_of
-from zpruner.models import Artifact, Event, Facets, Job, Preview, Result
+from zpruner.filters import Filters, LogFilters, Sort, params_of
+from zpruner.logs import follow_log, log_lines
+from zpruner.models import Artifact, Event, Facets, Job, LogLine, Preview, Result
 from zpruner.transport import ProblemError, ServiceError, Transport
+from zpruner.workers import Workers
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 TIMEOUT_S = 30.0
@@ -32,7 +34,9 @@ class Client:
         api_key = api_key or os.environ.get("ZPRUNER_API_KEY")
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._http = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_S)
-        self.jobs = Jobs(Transport(self._http))
+        transport = Transport(self._http)
+        self.jobs = Jobs(transport)
+        self.workers = Workers(transport)
 
     def close(self) -> None:
         """Close its connections."""
@@ -133,6 +137,19 @@ class Jobs:
             return
         for row in self._transport.pages(f"/v1/jobs/{job_id}/events", {"after": after}):
             yield Event.model_validate(row)
+
+    def logs(
+        self, job_id: str, *, follow: bool = False, **which: Unpack[LogFilters]
+    ) -> Iterator[LogLine]:
+        """Yield what the job's attempts logged; with ``follow`` until the job has ended.
+
+        Raises:
+            ServiceError: while following, the service has not answered for a minute.
+        """
+        params = {name: value for name, value in which.items() if value is not None}
+        if follow:
+            return follow_log(self._transport, job_id, params, OUTAGE_S)
+        return log_lines(self._transport, job_id, params)
 
     def artifacts(self, job_id: str) -> Sequence[Artifact]:
         """Return the files the job made."""
