@@ -95,7 +95,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         store=ArtifactStore(settings.artifact_dir),
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s)),
         feed=Feed(sessions),
-        metrics=Metrics(sessions),
+        metrics=Metrics(sessions, settings.queues),
         known_queues=settings.queues,
     )
 

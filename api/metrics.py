@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from db.census import Census, take_census
 from db.session import Sessions
 from db.states import JobState
+from db.workers import STATES
 
 KEPT_S = 5.0
 """How long figures are told again: several scrapers cost as much as one."""
@@ -18,8 +19,10 @@ KEPT_S = 5.0
 class RowCollector(Collector):
     """Counts when it is asked; one at a time, the others wait for that answer."""
 
-    def __init__(self, sessions: Sessions, kept_s: float = KEPT_S) -> None:
-        self._sessions, self._kept_s = sessions, kept_s
+    def __init__(
+        self, sessions: Sessions, queues: Sequence[str] = (), kept_s: float = KEPT_S
+    ) -> None:
+        self._sessions, self._queues, self._kept_s = sessions, queues, kept_s
         self._lock = threading.Lock()
         self._told: list[Metric] = []
         self._fresh_until = 0.0
@@ -32,21 +35,23 @@ class RowCollector(Collector):
         """Return every figure."""
         with self._lock:
             if time.monotonic() >= self._fresh_until:
-                self._told = list(_told(take_census(self._sessions)))
+                self._told = list(_told(take_census(self._sessions), self._queues))
                 self._fresh_until = time.monotonic() + self._kept_s
             return self._told
 
 
-def _told(census: Census) -> Iterator[Metric]:
+def _told(census: Census, queues: Sequence[str]) -> Iterator[Metric]:
+    taken = {name for one in census.workers for name in one.worker.queues}
+    names = sorted({*queues, *taken, *census.queues})
     yield from _jobs(census)
-    yield from _queues(census)
+    yield from _queues(census, names)
     yield from _paces(census)
     expired = "Jobs whose lease ran out and which the janitor has not taken back yet."
     yield GaugeMetricFamily("zpruner_leases_expired", expired, census.expired_leases)
     stored = "Bytes of all artifacts."
     yield GaugeMetricFamily("zpruner_artifacts_bytes", stored, census.artifact_bytes)
     yield GaugeMetricFamily("zpruner_artifacts", "Finished files.", census.artifacts)
-    yield _workers(census)
+    yield _workers(census, names)
 
 
 def _jobs(census: Census) -> Iterator[Metric]:
@@ -72,14 +77,13 @@ def _jobs(census: Census) -> Iterator[Metric]:
     yield from (jobs, finished, attempts, crashes)
 
 
-def _queues(census: Census) -> Iterator[Metric]:
+def _queues(census: Census, names: Sequence[str]) -> Iterator[Metric]:
     depth = GaugeMetricFamily("zpruner_queue_depth", "Jobs that wait.", labels=["queue"])
     held = GaugeMetricFamily("zpruner_queue_running", "Jobs in work.", labels=["queue"])
     age = GaugeMetricFamily(
         "zpruner_queue_oldest_seconds", "Age of the job that waits longest.", labels=["queue"]
     )
-    taken = {name for one in census.workers if one.is_alive for name in one.worker.queues}
-    for name in sorted(taken | census.queues.keys()):
+    for name in names:
         queue = census.queues.get(name)
         depth.add_metric([name], queue.queued if queue else 0)
         held.add_metric([name], queue.running if queue else 0)
@@ -101,15 +105,12 @@ def _paces(census: Census) -> Iterator[Metric]:
     yield from (blocks, seconds)
 
 
-def _workers(census: Census) -> Metric:
+def _workers(census: Census, names: Sequence[str]) -> Metric:
     workers = GaugeMetricFamily(
         "zpruner_workers", "Workers by queue and state.", labels=["queue", "state"]
     )
-    found: dict[tuple[str, str], int] = {}
-    for one in census.workers:
-        for queue in one.worker.queues:
-            place = (queue, one.state)
-            found[place] = found.get(place, 0) + 1
-    for (queue, state), count in sorted(found.items()):
-        workers.add_metric([queue, state], count)
+    for name in names:
+        mine = [one.state for one in census.workers if name in one.worker.queues]
+        for state in STATES:
+            workers.add_metric([name, state], mine.count(state))
     return workers

@@ -29,8 +29,8 @@ def configure(style: Format, level: int | str = logging.INFO) -> None:
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [], True
+        if (logger := logging.getLogger(name)).handlers:  # one that is switched off has none
+            logger.handlers, logger.propagate = [], True
     logging.captureWarnings(True)
 
 

@@ -13,6 +13,7 @@ from db.states import HELD
 
 LOST_AFTER = timedelta(seconds=60)
 FORGOTTEN_AFTER = timedelta(days=1)
+STATES = ("idle", "busy", "draining", "lost")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Presence:
 
     @property
     def state(self) -> str:
-        """One word: ``lost``, ``draining``, ``busy`` or ``idle``."""
+        """One of ``STATES``."""
         if not self.is_alive:
             return "lost"
         if self.worker.draining:

@@ -240,7 +240,7 @@ def _figures(report: dict[str, Any]) -> str:
     told = (
         ("sparsity", "sparsity", ".4f"),
         ("output_error", "output error", ".3g"),
-        ("prune_seconds", "seconds", ".1f"),
+        ("prune_seconds", "seconds", ".3g"),
     )
     said = [f"{word} {report[name]:{form}}" for name, word, form in told if report.get(name)]
     return ": " + ", ".join(said) if said else ""

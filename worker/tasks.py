@@ -186,6 +186,7 @@ def _appear(sender: str, instance: Any, **_: object) -> None:
     """Write this worker down, and tell its children whose they are."""
     if not (queues := _queues()):
         return
+    os.environ.pop("_MP_FORK_LOGLEVEL_", None)  # else each child says a first line in its own way
     worker_id = new_id("wrk")
     os.environ |= {"ZPRUNER_WORKER_ID": worker_id, "ZPRUNER_QUEUES": ",".join(queues)}
 

@@ -1,5 +1,6 @@
 """A worker writes itself down, and hears when it is to take nothing new."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -115,10 +116,15 @@ def test_a_device_that_cannot_be_found_out_keeps_nobody_from_working(sessions: S
     presence.stop()
 
 
-def test_the_device_is_looked_for_by_another_process() -> None:
-    device = ask("cpu")
-    assert device.name == "cpu"
-    assert device.memory_bytes > 1 << 28
+def test_the_device_is_the_one_that_torch_would_take() -> None:
+    command = [sys.executable, "-m", "worker.device", "auto"]
+    torch_s = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ask("auto") == Device(**json.loads(torch_s.stdout))
+    assert ask("cpu").name == "cpu"
+    assert ask("cpu").memory_bytes > 1 << 28
+
+
+def test_looking_for_the_device_never_imports_torch_here() -> None:
     code = "import sys, worker.device, worker.presence; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
