@@ -14,7 +14,7 @@ from db.rows import JobRows
 from db.session import Sessions
 from db.states import JobState
 
-PLACED_AT_ONCE = 1000
+PLACED_AT_ONCE = 5000
 
 
 class PositionRepository(JobRows):

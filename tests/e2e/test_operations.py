@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.broker import Broker
 from tests.e2e.embedded import Service, serving, submit
 from zpruner import Client, Worker
 
@@ -73,6 +74,22 @@ def test_a_drained_worker_takes_nothing_and_then_the_most_urgent_first(
     assert normal is not None
     assert patient is not None
     assert urgent < normal < patient
+
+
+def test_rings_that_no_job_waits_for_cost_no_process(service: Service, client: Client) -> None:
+    ended = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=120)
+    broker = Broker(f"redis+socket://{service.data_dir}/broker/broker.sock")
+    for _ in range(30):
+        assert broker.push(ended.id)
+    broker.close()
+
+    job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=120)
+
+    assert job.status == "succeeded"
+    assert job.started_at is not None
+    # A process that starts and finds nothing takes seconds; the rings are some milliseconds.
+    assert (job.started_at - job.created_at).total_seconds() < 20
+    assert "is not for this worker" not in service.log()
 
 
 def test_a_stopped_service_leaves_no_worker_behind(data_dir: Path, inputs: Path) -> None:
