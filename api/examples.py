@@ -43,6 +43,7 @@ JOB: dict[str, JsonValue] = {
         "events": f"/v1/jobs/{JOB_ID}/events",
         "blocks": f"/v1/jobs/{JOB_ID}/blocks",
         "logs": f"/v1/jobs/{JOB_ID}/logs",
+        "queue": f"/v1/jobs/{JOB_ID}/queue",
         "artifacts": f"/v1/jobs/{JOB_ID}/artifacts",
         "archive": f"/v1/jobs/{JOB_ID}/archive",
     },
@@ -58,6 +59,8 @@ PREVIEW: dict[str, JsonValue] = {
     "name": None,
     "labels": {},
     "parent_id": None,
+    "queue": "gpu",
+    "priority": 0,
     "warnings": [],
     "identical_job_id": None,
 }
@@ -134,6 +137,7 @@ EXAMPLES = {
     "LogLineRead": LOG_LINE,
     "WorkerRead": WORKER,
     "QueueRead": QUEUE,
+    "PlaceRead": {"name": "gpu", "position": 2, "depth": 3, "workers": 1},
     "ArtifactRead": ARTIFACT,
     "JobResult": RESULT,
 }

@@ -11,9 +11,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from fastapi.sse import format_sse_event
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from api.schemas import AnyEventRead, EventRead
+from api.schemas import EventRead
 from db.jobs import JobRepository
 from db.models import JobEvent
 from db.positions import order_events
@@ -28,6 +29,13 @@ EVERY = "*"
 """The topic of the events of all jobs."""
 KEPT = 256
 """How many of a job's events are shared among its listeners; who is further behind reads rows."""
+
+
+class AnyEventRead(EventRead):
+    """One thing that happened to some job."""
+
+    job_id: str
+    position: int = Field(description="Its place among the events of all jobs: ask `after` it.")
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,7 @@ class JobLinks(BaseModel):
     events: str
     blocks: str
     logs: str
+    queue: str
     artifacts: str
     archive: str
 
@@ -138,6 +139,8 @@ class JobPreview(BaseModel):
     name: str | None
     labels: dict[str, Any]
     parent_id: str | None
+    queue: str
+    priority: int
     warnings: list[str] = Field(description="What could not be checked.")
     identical_job_id: str | None = Field(
         description="A job with exactly this specification that has succeeded."
@@ -161,13 +164,6 @@ class EventRead(BaseModel):
     def of(cls, event: JobEvent) -> Self:
         """Return the face of an event's row."""
         return cls.model_validate(event)
-
-
-class AnyEventRead(EventRead):
-    """One thing that happened to some job."""
-
-    job_id: str
-    position: int = Field(description="Its place among the events of all jobs: ask `after` it.")
 
 
 class BlockRead(BaseModel):

@@ -78,6 +78,8 @@ def preview(service: Service, asked: Submission) -> Response:
         name=asked.body.name,
         labels=dict(asked.body.labels),
         parent_id=asked.parent_id,
+        queue=asked.body.queue,
+        priority=asked.body.priority,
         warnings=warnings,
         identical_job_id=None if same is None else same.id,
     )

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, func, literal, or_, select, true, tuple_
 
-from db.clock import now
+from db.clock import UTCDateTime, now
 from db.errors import StaleVersionError
 from db.models import Job
 from db.rows import JobRows
@@ -59,6 +59,17 @@ class QueueRepository(JobRows):
         if job is None:
             raise StaleVersionError(job_id, version or 0, self.get(job_id).version)
         return job
+
+    def position(self, job: Job) -> int | None:
+        """Return the job's place in its queue, from 1; None where it does not wait."""
+        if job.status != JobState.queued:
+            return None
+        earlier = tuple_(Job.created_at, Job.id) < tuple_(
+            literal(job.created_at, UTCDateTime()), literal(job.id)
+        )
+        before = or_(Job.priority > job.priority, (Job.priority == job.priority) & earlier)
+        waiting = (Job.status == JobState.queued) & (Job.queue == job.queue)
+        return 1 + (self._session.scalar(select(func.count()).where(waiting, before)) or 0)
 
     def queue_of(self, job_id: str) -> str | None:
         """Return the queue of a job; None where there is no such job."""

@@ -8,8 +8,6 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from opentelemetry.trace import get_current_span
-
 from db.errors import LeaseLostError
 from db.journal import about
 from db.session import Sessions
@@ -21,6 +19,7 @@ from worker.attempt import Attempt
 from worker.logbook import LogBook
 from worker.problems import overdue, problem_of
 from worker.settings import WorkerSettings
+from worker.telling import tell
 from worker.watch import Reason, Stopped, Watch
 
 log = logging.getLogger(__name__)
@@ -166,7 +165,7 @@ class Runner:
                     outcome: Outcome = end.value
                     return outcome.metrics
                 phase = Phase(step.phase)
-                _tell(step, previous)
+                tell(phase, step.block, step.report, previous)
                 previous = phase
                 status = attempt.record(phase, step.fraction, step.block, step.report)
                 if step.resumed_from_block is not None:
@@ -224,23 +223,3 @@ class Runner:
                 self._leave()
 
         return cut
-
-
-def _tell(step: Step, previous: Phase | None) -> None:
-    """Say in the log and in the trace what the work is at."""
-    if step.phase != previous:
-        log.info("%s", step.phase)
-        get_current_span().add_event(step.phase)
-    if step.block is not None:
-        index, total, name = step.block
-        log.info("block %d of %d (%s)%s", index + 1, total, name, _figures(step.report or {}))
-
-
-def _figures(report: dict[str, Any]) -> str:
-    told = (
-        ("sparsity", "sparsity", ".4f"),
-        ("output_error", "output error", ".3g"),
-        ("prune_seconds", "seconds", ".3g"),
-    )
-    said = [f"{word} {report[name]:{form}}" for name, word, form in told if report.get(name)]
-    return ": " + ", ".join(said) if said else ""

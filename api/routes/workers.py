@@ -6,10 +6,11 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 
-from api.deps import ServiceDep
+from api.deps import JobId, ServiceDep
 from api.examples import WORKER_ID
 from api.schemas import Page
 from db.errors import WorkerNotFoundError
+from db.jobs import JobRepository
 from db.queues import QueueDepth, QueueRepository
 from db.workers import Presence, WorkerRepository
 
@@ -78,6 +79,15 @@ class QueueRead(BaseModel):
         )
 
 
+class PlaceRead(BaseModel):
+    """Where a job stands in its queue."""
+
+    name: str = Field(description="The queue.")
+    position: int | None = Field(description="From 1; None: the job does not wait.")
+    depth: int = Field(description="How many jobs wait.")
+    workers: int = Field(description="Living workers that take jobs from it.")
+
+
 @router.get("/workers")
 def list_workers(service: ServiceDep) -> Page[WorkerRead]:
     """List the workers; one that has not been heard of for a minute is lost."""
@@ -113,3 +123,15 @@ def list_queues(service: ServiceDep) -> Page[QueueRead]:
     names = sorted(taken | depths.keys() | set(service.known_queues))
     data = [QueueRead.of(name, depths.get(name, QueueDepth()), workers) for name in names]
     return Page(data=data)
+
+
+@router.get("/jobs/{job_id}/queue", tags=["jobs"])
+def get_place(job_id: JobId, service: ServiceDep) -> PlaceRead:
+    """Tell where a job stands in its queue; it changes with other jobs, so it is no part of it."""
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        job = jobs.get(job_id)
+        position, depths = jobs.position(job), jobs.depths()
+        workers = WorkerRepository(session).all()
+    queue = QueueRead.of(job.queue, depths.get(job.queue, QueueDepth()), workers)
+    return PlaceRead(name=queue.name, position=position, depth=queue.depth, workers=queue.workers)

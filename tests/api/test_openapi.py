@@ -51,6 +51,7 @@ def test_the_document_lists_the_routes_that_are_promised(document: dict[str, Any
         "get /v1/artifacts/{artifact_id}/content",
         "head /v1/artifacts/{artifact_id}/content",
         "get /v1/jobs/{job_id}/logs",
+        "get /v1/jobs/{job_id}/queue",
         "get /v1/events",
         "get /v1/workers",
         "post /v1/workers/{worker_id}/drain",

@@ -86,6 +86,15 @@ def test_a_job_waits_where_it_says_and_as_urgently(
     assert (again["queue"], again["priority"]) == ("big", 5)
 
 
+def test_a_job_tells_where_it_stands(client: TestClient, sessions: Sessions, worker: str) -> None:
+    make_job(sessions)
+    second = make_job(sessions)
+    told = client.get(client.get(f"/v1/jobs/{second.id}").json()["links"]["queue"]).json()
+    assert told == {"name": "gpu", "position": 2, "depth": 2, "workers": 1}
+    client.post(f"/v1/jobs/{second.id}/cancel")
+    assert client.get(f"/v1/jobs/{second.id}/queue").json()["position"] is None
+
+
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_a_queue_that_nobody_serves_is_refused(client: TestClient, dry_run: bool) -> None:
     response = client.post("/v1/jobs", json=JOB | {"queue": "tpu"}, params={"dry_run": dry_run})

@@ -97,6 +97,18 @@ def test_a_queue_tells_its_length_and_the_age_of_its_oldest_job(sessions: Sessio
     assert depths["big"].oldest_age_s is None
 
 
+def test_a_job_knows_how_many_go_before_it(sessions: Sessions) -> None:
+    jobs = [make_job(sessions, priority=priority) for priority in (0, 5, 0)]
+    make_job(sessions, priority=9, queue="big")
+    with sessions() as session:
+        places = [JobRepository(session).position(job) for job in jobs]
+    assert places == [2, 1, 3]
+    assert take(sessions) == jobs[1].id
+    with sessions() as session:
+        queues = JobRepository(session)
+        assert [queues.position(queues.get(job.id)) for job in jobs] == [1, None, 2]
+
+
 def test_a_draining_worker_gets_nothing_whatever_it_asks_for(sessions: Sessions) -> None:
     queued = make_job(sessions).id
     with sessions.begin() as session:
