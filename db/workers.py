@@ -48,6 +48,10 @@ class WorkerRepository:
     def start(self, worker: Worker) -> None:
         """Write a worker down in place of the one that had its name before."""
         self._session.execute(delete(Worker).where(Worker.name == worker.name))
+        self.add(worker)
+
+    def add(self, worker: Worker) -> None:
+        """Write a worker down that was forgotten."""
         self._session.add(worker)
         self._session.flush()
 

@@ -74,8 +74,8 @@ class Presence:
 
     def _renew(self, workers: WorkerRepository) -> Worker:
         if (row := workers.beat(self._id)) is None:
-            row = self._row()  # forgotten, as the database was away for a day
-            workers.start(row)
+            row = self._row()
+            workers.add(row)
         return row
 
     def _row(self) -> Worker:

@@ -50,6 +50,18 @@ def test_a_worker_that_starts_again_takes_the_place_of_its_former_self(sessions:
         assert [one.worker.id for one in WorkerRepository(session).all()] == ["wrk_new"]
 
 
+def test_two_workers_that_are_named_alike_are_both_listed(sessions: Sessions) -> None:
+    appear(sessions, "a")
+    with sessions.begin() as session:
+        WorkerRepository(session).start(make_worker("a", id="wrk_new"))
+    with sessions.begin() as session:
+        assert WorkerRepository(session).beat("wrk_a") is None
+        WorkerRepository(session).add(make_worker("a"))
+    with sessions() as session:
+        found = {one.worker.id for one in WorkerRepository(session).all()}
+    assert found == {"wrk_a", "wrk_new"}
+
+
 def test_the_lost_are_forgotten_after_a_day(sessions: Sessions) -> None:
     appear(sessions, "a", "b")
     silent_for(sessions, "a", timedelta(hours=25))
