@@ -45,10 +45,13 @@ class Edge:
         if (refusal := self._refusal(request)) is not None:
             await refusal(scope, receive, answer.send)
             return
-        limited = _Limited(receive, self._settings.max_body_bytes)
+        with about(request_id=request.state.request_id):
+            await self._answer(request, receive, answer)
+
+    async def _answer(self, request: Request, receive: Receive, answer: "_Answer") -> None:
+        scope, limited = request.scope, _Limited(receive, self._settings.max_body_bytes)
         try:
-            with about(request_id=request.state.request_id):
-                await self._app(scope, limited, answer.send)
+            await self._app(scope, limited, answer.send)
         except Exception:
             logger.exception("request %s failed", request.state.request_id)
             if answer.has_started:

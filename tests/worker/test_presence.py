@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+import torch
 from sqlalchemy import delete
 
 from db.jobs import JobRepository
@@ -122,6 +123,13 @@ def test_the_device_is_the_one_that_torch_would_take() -> None:
     assert ask("auto") == Device(**json.loads(torch_s.stdout))
     assert ask("cpu").name == "cpu"
     assert ask("cpu").memory_bytes > 1 << 28
+
+
+@pytest.mark.gpu
+def test_a_gpu_is_named_with_its_own_memory() -> None:
+    found = ask("auto")
+    assert found.name.startswith("cuda: ")
+    assert found.memory_bytes == torch.cuda.get_device_properties(0).total_memory
 
 
 def test_looking_for_the_device_never_imports_torch_here() -> None:
