@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import Response
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 
 from api.deps import Service
 from api.problems import IDEMPOTENCY_CONFLICT, RefusalError
-from api.schemas import JobPreview, JobRead, JobRequest
+from api.schemas import JobDetail, JobPreview, JobRequest
 from db.canonical import digest
 from db.errors import KeyTakenError, SpecRefusedError
 from db.jobs import JobRepository
@@ -21,7 +22,7 @@ from db.workers import WorkerRepository
 
 NOTHING_NEW: dict[int | str, dict[str, Any]] = {
     200: {
-        "model": JobPreview | JobRead,
+        "model": JobPreview | JobDetail,
         "description": "Nothing was made: what a dry run would accept, or the job that is reused.",
     }
 }
@@ -36,12 +37,14 @@ class Submission:
         path: where it came to; the same key elsewhere is another request.
         key: the caller's idempotency key.
         parent_id: the job that this one is a rerun of.
+        created_by: the caller's API key, whose quotas the job counts for.
     """
 
     body: JobRequest
     path: str
     key: str | None = None
     parent_id: str | None = None
+    created_by: str | None = None
 
     @property
     def digest(self) -> str:
@@ -55,6 +58,7 @@ def submit(service: Service, asked: Submission) -> Response:
         return first
     spec = asked.body.spec()
     require_queue(service, asked.body.queue)
+    _refuse_a_past_deadline(asked.body)
     warnings = service.preflight.check(spec)
     try:
         with tracer.start_as_current_span("submit"), service.sessions.begin() as session:
@@ -70,9 +74,12 @@ def preview(service: Service, asked: Submission) -> Response:
     """Check what a submission checks; write nothing."""
     spec = asked.body.spec()
     require_queue(service, asked.body.queue)
+    _refuse_a_past_deadline(asked.body)
     warnings = service.preflight.check(spec)
     with service.sessions() as session:
-        same = JobRepository(session).identical(spec)
+        jobs = JobRepository(session)
+        jobs.require_room(asked.created_by)
+        same = jobs.identical(spec)
     shown = JobPreview(
         spec=spec,
         name=asked.body.name,
@@ -105,7 +112,8 @@ def _accept(
     status = 200
     if job is None:
         job, status = _add(jobs, asked, spec, warnings), 201
-    answer = _Answer(job.id, status, JobRead.of(job).model_dump(mode="json"))
+    shown = JobDetail.told(job, jobs.milestones(job.id))
+    answer = _Answer(job.id, status, shown.model_dump(mode="json"))
     if asked.key is not None:
         jobs.keep_answer(asked.key, asked.digest, job.id, status, answer.body)
     return answer
@@ -121,7 +129,16 @@ def _add(jobs: JobRepository, asked: Submission, spec: PruneSpec, warnings: list
         queue=asked.body.queue,
         priority=asked.body.priority,
         traceparent=traceparent(),
+        deadline=asked.body.deadline,
+        created_by=asked.created_by,
     )
+
+
+def _refuse_a_past_deadline(body: JobRequest) -> None:
+    """Check what was possible when it was written, so not where a request is repeated."""
+    if body.deadline is not None and body.deadline <= datetime.now(UTC):
+        value, reason = body.deadline.isoformat(), "that moment has passed"
+        raise SpecRefusedError("deadline", value, "deadline_passed", reason, "Name a later one.")
 
 
 def _first_answer(service: Service, asked: Submission) -> Response | None:

@@ -5,10 +5,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Literal
+from typing import Any, Literal
 
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
+
+from db.redaction import redact
 
 Format = Literal["text", "json"]
 
@@ -50,6 +52,14 @@ def _tell(record: logging.LogRecord) -> bool:
     return True
 
 
+class _Json(JsonFormatter):
+    """Writes tracebacks without secrets, too: it takes them from no record that hides some."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's word
+        """Return a traceback without secrets."""
+        return redact(str(super().formatException(ei)))
+
+
 def _json() -> JsonFormatter:
     names = ("levelname", "name", "message")
-    return JsonFormatter(list(names), rename_fields=FIELDS, reserved_attrs=UNTOLD, timestamp="time")
+    return _Json(list(names), rename_fields=FIELDS, reserved_attrs=UNTOLD, timestamp="time")

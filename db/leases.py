@@ -122,10 +122,11 @@ class LeaseRepository(JobRows):
         """End a running job with its metrics and its files.
 
         Raises:
-            LeaseLostError: another attempt holds the job, or it is no longer ``running``.
+            LeaseLostError: another attempt holds the job, or it is being cancelled, or over.
         """
         values = entering(JobState.succeeded) | {"result": result, "error": None, "progress": 1.0}
-        job = self._settle(job_id, attempt, [JobState.running], values)
+        allowed = [state for state in leading_to(JobState.succeeded) if state in HELD]
+        job = self._settle(job_id, attempt, allowed, values)
         for one in artifacts:
             self._session.add(_artifact(job_id, attempt, one))
         self._session.flush()

@@ -88,6 +88,7 @@ class Job(Base):
         Index("ix_jobs_spec_digest_status", "spec_digest", "status"),
         Index("ix_jobs_urgency", "status", "queue", "priority", "created_at", "id"),
         Index("ix_jobs_counted", "status", "method", "attempt", "crashes"),
+        Index("ix_jobs_created_by_status", "created_by", "status"),
     )
 
     id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("job"))
@@ -98,6 +99,7 @@ class Job(Base):
     queue: Mapped[str] = mapped_column(String(64), default=GPU_QUEUE, server_default=GPU_QUEUE)
     priority: Mapped[int] = mapped_column(default=0, server_default=NONE)
     traceparent: Mapped[str | None] = mapped_column(String(64))
+    created_by: Mapped[str | None] = mapped_column(ID)
     method: Mapped[str] = mapped_column(String(32), server_default=NO_TEXT)
     model_key: Mapped[str] = mapped_column(String(256), server_default=NO_TEXT)
     search: Mapped[str] = mapped_column(Text, server_default=NO_TEXT)
@@ -113,6 +115,7 @@ class Job(Base):
     worker: Mapped[str | None] = mapped_column(String(255))
     device: Mapped[str | None] = mapped_column(String(255))
     lease_until: Mapped[datetime | None]
+    deadline: Mapped[datetime | None] = mapped_column(index=True)
     pushed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now())
     updated_at: Mapped[datetime] = mapped_column(default=now())

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, literal, or_, select, true, tuple_
+from sqlalchemy import func, literal, or_, select, tuple_
 
 from db.clock import UTCDateTime, now
-from db.errors import StaleVersionError
 from db.models import Job
 from db.rows import JobRows
 from db.states import HELD, JobState
@@ -46,19 +45,6 @@ class QueueRepository(JobRows):
         """Whether any job waits in these queues."""
         waiting = (Job.status == JobState.queued) & Job.queue.in_(queues)
         return self._session.scalar(select(Job.id).where(waiting).limit(1)) is not None
-
-    def reprioritise(self, job_id: str, priority: int, *, version: int | None = None) -> Job:
-        """Change how urgent a job is; of one that has been claimed it is the next attempt's.
-
-        Raises:
-            JobNotFoundError: there is no such job.
-            StaleVersionError: it is at another version.
-        """
-        is_at: ColumnElement[bool] = true() if version is None else Job.version == version
-        job = self._change(job_id, is_at, values={"priority": priority})
-        if job is None:
-            raise StaleVersionError(job_id, version or 0, self.get(job_id).version)
-        return job
 
     def position(self, job: Job) -> int | None:
         """Return the job's place in its queue, from 1; None where it does not wait."""

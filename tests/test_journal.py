@@ -51,6 +51,17 @@ def test_every_line_is_one_object_that_tells_what_it_is_about(
     assert "ValueError: why" in broken["exc_info"]
 
 
+def test_a_traceback_shows_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("json")
+    try:
+        raise ValueError("redis://:hunter2@host")
+    except ValueError:
+        logging.getLogger("api").exception("broken")
+    told = capsys.readouterr().err
+    assert "hunter2" not in told
+    assert "ValueError: redis://:***@host" in json.loads(told)["exc_info"]
+
+
 def test_text_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     first, second, *_ = lines("text", capsys)
     assert first.endswith(" INFO worker.run: before")

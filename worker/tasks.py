@@ -14,7 +14,7 @@ from celery.platforms import set_pdeathsig
 from celery.worker.request import Request
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import tracing
+from db import redaction, tracing
 from db.ids import new_id
 from db.jobs import JobRepository
 from db.journal import configure
@@ -27,6 +27,7 @@ from db.wire import (
     JANITOR_TASK,
     PRUNE_TASK,
     RELAY_TASK,
+    SWEEP_TASK,
     TRANSPORT_OPTIONS,
 )
 from worker import janitor
@@ -36,6 +37,7 @@ from worker.presence import Presence
 from worker.run import Runner
 from worker.settings import WorkerSettings
 
+redaction.install()
 log = logging.getLogger(__name__)
 settings = WorkerSettings()
 sessions = open_sessions(settings.database)
@@ -54,7 +56,7 @@ app.conf.update(
     task_serializer="json",
     accept_content=["json"],
     task_default_queue=GPU_QUEUE,
-    task_routes={name: {"queue": CONTROL_QUEUE} for name in (JANITOR_TASK, RELAY_TASK)},
+    task_routes={name: {"queue": CONTROL_QUEUE} for name in (JANITOR_TASK, RELAY_TASK, SWEEP_TASK)},
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     task_publish_retry=False,
@@ -74,6 +76,7 @@ app.conf.update(
         for name, every_s in (
             (JANITOR_TASK, settings.reap_every_s),
             (RELAY_TASK, settings.relay_every_s),
+            (SWEEP_TASK, settings.sweep_every_s),
         )
     },
 )
@@ -136,7 +139,13 @@ def prune(job_id: str) -> None:
 @app.task(name=JANITOR_TASK)
 def reap() -> None:
     """Take back the jobs of workers that fell silent."""
-    janitor.reap(sessions, store)
+    janitor.reap(sessions, store, settings.keep_unfinished)
+
+
+@app.task(name=SWEEP_TASK)
+def sweep() -> None:
+    """Delete the files of deleted jobs whose deletion was cut short."""
+    janitor.sweep(sessions, store)
 
 
 @app.task(name=RELAY_TASK)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from zpruner import operations
+from zpruner import keyring, operations
 from zpruner.filters import Filters
 from zpruner.programs import become
 from zpruner.screen import event_line, jobs_table, result_text, summary
@@ -30,6 +30,8 @@ TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="Seconds 
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(operations.app)
+app.add_typer(keyring.app, name="keys")
+app.command()(keyring.me)
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -64,6 +66,9 @@ def submit(
     name: str | None = None,
     queue: Annotated[str | None, typer.Option(help="A device class: which workers.")] = None,
     priority: Annotated[int | None, typer.Option(help="-10 to 10; higher is sooner.")] = None,
+    deadline: Annotated[
+        str | None, typer.Option(help="Expire it then: 2027-01-05T18:00:00Z.")
+    ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same submit with the same key makes one job.")
     ] = None,
@@ -150,8 +155,31 @@ def cancel(job_id: JobArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def pause(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Hold a job back, after the block it is in."""
+    with service() as client:
+        job = client.jobs.pause(job_id)
+    say(job, as_json, lambda: job.status)
+
+
+@app.command()
+def resume(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Let a paused job go on from its last finished block."""
+    with service() as client:
+        job = client.jobs.resume(job_id)
+    say(job, as_json, lambda: job.status)
+
+
+@app.command()
+def delete(job_id: JobArgument) -> None:
+    """Delete a job that has ended, and its files."""
+    with service() as client:
+        client.jobs.delete(job_id)
+
+
+@app.command()
 def retry(job_id: JobArgument, as_json: JsonOption = False) -> None:
-    """Queue a job again that failed, was cancelled or expired."""
+    """Queue a job again that failed, was cancelled or expired; it goes on where it stopped."""
     with service() as client:
         job = client.jobs.retry(job_id)
     say(job, as_json, lambda: job.status)

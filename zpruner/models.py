@@ -60,6 +60,7 @@ class Job(Answer):
     parent_id: str | None = None
     queue: str = "gpu"
     priority: int = 0
+    created_by: str | None = None
     status: str
     phase: str | None = None
     progress: Progress = Progress()
@@ -67,6 +68,10 @@ class Job(Answer):
     attempt: int = 0
     worker: str | None = None
     warnings: list[str] = []
+    deadline: datetime | None = None
+    actions: list[str] = []
+    attempts: list[dict[str, Any]] = []
+    phases: list[dict[str, Any]] = []
     result: dict[str, Any] | None = None
     error: Problem | None = None
     created_at: datetime
@@ -160,3 +165,48 @@ class Queue(Answer):
     running: int = 0
     workers: int = 0
     devices: list[str] = []
+
+
+class Quotas(Answer):
+    """How much a key may have; None: no bound."""
+
+    jobs_in_flight: int | None = None
+    gpu_hours: float | None = None
+    artifact_bytes: int | None = None
+
+
+class Key(Answer):
+    """A key without its secret."""
+
+    id: str
+    name: str
+    scopes: list[str] = []
+    quotas: Quotas = Quotas()
+    created_at: datetime
+    created_by: str | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    former_until: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class NewKey(Key):
+    """A key with its secret in ``key``, which the service shows this once."""
+
+    key: str
+
+
+class Share(Answer):
+    """How much of a quota is used."""
+
+    used: float
+    allowed: float | None = None
+
+
+class Me(Answer):
+    """Who this client is to the service; ``key`` is None where it needs none."""
+
+    name: str
+    scopes: list[str] = []
+    key: Key | None = None
+    quotas: dict[str, Share] | None = None

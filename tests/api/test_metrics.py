@@ -64,7 +64,8 @@ def test_rows_are_told_in_figures(client: TestClient, sessions: Sessions) -> Non
 def test_requests_are_counted_by_the_route_s_template(client: TestClient) -> None:
     for path in ("/v1/jobs/job_1", "/v1/jobs/job_2", "/wp-admin", "/also/made/up"):
         assert client.get(path).status_code == 404
-    client.get("/v1/jobs", headers={"host": "elsewhere.example"})
+    door = client.get("/v1/jobs", headers={"host": "elsewhere.example"})
+    assert door.status_code in {401, 403}
 
     told = scrape(client)
 
@@ -72,7 +73,7 @@ def test_requests_are_counted_by_the_route_s_template(client: TestClient) -> Non
     assert value(told, "zpruner_http_requests_total", **counted) == 2
     strangers = {"method": "GET", "route": "none", "status": "404"}
     assert value(told, "zpruner_http_requests_total", **strangers) == 2
-    refused = {"method": "GET", "route": "none", "status": "403"}
+    refused = {"method": "GET", "route": "none", "status": str(door.status_code)}
     assert value(told, "zpruner_http_requests_total", **refused) == 1
     timed = {"method": "GET", "route": "/v1/jobs/{job_id}"}
     assert value(told, "zpruner_http_request_seconds_count", **timed) == 2

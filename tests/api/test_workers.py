@@ -110,3 +110,15 @@ def test_a_priority_out_of_bounds_is_refused(client: TestClient, priority: objec
     response = client.post("/v1/jobs", json=JOB | {"priority": priority})
     assert response.status_code == 422
     assert response.json()["errors"][0]["pointer"] == "/priority"
+
+
+def test_a_waiting_job_is_made_more_urgent(client: TestClient, sessions: Sessions) -> None:
+    first, second = make_job(sessions, name="mine"), make_job(sessions)
+    path = f"/v1/jobs/{second.id}"
+    assert client.patch(path, json={"priority": 3}).json()["priority"] == 3
+    assert client.get(f"{path}/queue").json()["position"] == 1
+    assert client.get(f"/v1/jobs/{first.id}/queue").json()["position"] == 2
+    assert client.patch(path, json={"name": "x"}).json()["priority"] == 3
+    assert client.patch(path, json={"priority": None}).json()["priority"] == 0
+    refused = client.patch(path, json={"priority": 11})
+    assert refused.json()["errors"][0]["pointer"] == "/priority"

@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import update
 
 from db.clock import now
-from db.errors import JobNotFoundError, StaleVersionError
 from db.jobs import JobRepository
 from db.models import Job, Worker
 from db.session import Sessions
@@ -61,17 +60,9 @@ def test_workers_that_choose_at_the_same_moment_take_different_jobs(sessions: Se
 def test_a_changed_priority_changes_who_is_next(sessions: Sessions) -> None:
     first, second = make_job(sessions), make_job(sessions)
     with sessions.begin() as session:
-        changed = JobRepository(session).reprioritise(second.id, 1, version=second.version)
+        changed = JobRepository(session).describe(second.id, name=None, labels={}, priority=1)
         assert (changed.priority, changed.version) == (1, second.version + 1)
     assert [take(sessions), take(sessions)] == [second.id, first.id]
-
-
-def test_a_priority_is_not_changed_behind_the_caller_s_back(sessions: Sessions) -> None:
-    job = make_job(sessions)
-    with sessions.begin() as session, pytest.raises(StaleVersionError):
-        JobRepository(session).reprioritise(job.id, 1, version=job.version + 1)
-    with sessions.begin() as session, pytest.raises(JobNotFoundError):
-        JobRepository(session).reprioritise("job_none", 1)
 
 
 def test_the_janitor_rings_for_the_most_urgent_first(sessions: Sessions) -> None:
