@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.sse import format_sse_event
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, WithJsonSchema
 
 from api.deps import Service, ServiceDep
 from api.feed import EVERY, AnyEventRead, Frame
@@ -23,6 +23,7 @@ PING = format_sse_event(event="ping", data_str="{}")
 Kind = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}$")]
 LastEventId = Annotated[
     int | None,
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": LARGEST}),  # a header has no null
     Header(ge=0, le=LARGEST, description="Of a stream: the last ``id`` that arrived."),
 ]
 STREAM: dict[int | str, dict[str, Any]] = {
