@@ -16,7 +16,19 @@ from api.feed import Feed
 from api.hub import Hub
 from api.openapi import RESPONSES, document, operation_id
 from api.preflight import Preflight
-from api.routes import artifacts, docs, health, history, jobs, methods, repeats, result
+from api.routes import (
+    artifacts,
+    compare,
+    docs,
+    estimates,
+    health,
+    history,
+    jobs,
+    methods,
+    repeats,
+    result,
+    sweeps,
+)
 from api.routes import problems as problem_pages
 from api.settings import ApiSettings
 from db.session import open_sessions
@@ -30,6 +42,9 @@ ROUTERS = (
     history.router,
     result.router,
     artifacts.router,
+    compare.router,
+    sweeps.router,
+    estimates.router,
     methods.router,
     health.router,
     problem_pages.router,

@@ -7,10 +7,15 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request
 
 from api.broker import Queue
-from api.examples import ARTIFACT_ID, JOB_ID
+from api.examples import ARTIFACT_ID, ESTIMATE_ID, JOB_ID, SWEEP_ID
 from api.feed import Feed
 from api.preflight import Preflight
-from db.errors import ArtifactNotFoundError, JobNotFoundError
+from db.errors import (
+    ArtifactNotFoundError,
+    EstimateNotFoundError,
+    JobNotFoundError,
+    SweepNotFoundError,
+)
 from db.session import Sessions
 from db.store import ArtifactStore
 
@@ -48,6 +53,18 @@ def _artifact_id(artifact_id: Annotated[str, Path(examples=[ARTIFACT_ID])]) -> s
     return artifact_id
 
 
+def _sweep_id(sweep_id: Annotated[str, Path(examples=[SWEEP_ID])]) -> str:
+    if not re.fullmatch(r"swp_[0-9a-f]{32}", sweep_id):
+        raise SweepNotFoundError(sweep_id[:64])
+    return sweep_id
+
+
+def _estimate_id(estimate_id: Annotated[str, Path(examples=[ESTIMATE_ID])]) -> str:
+    if not re.fullmatch(r"est_[0-9a-f]{32}", estimate_id):
+        raise EstimateNotFoundError(estimate_id[:64])
+    return estimate_id
+
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -60,3 +77,5 @@ IdempotencyKey = Annotated[
 DryRun = Annotated[bool, Query(description="Check everything, accept nothing.")]
 JobId = Annotated[str, Depends(_job_id)]
 ArtifactId = Annotated[str, Depends(_artifact_id)]
+SweepId = Annotated[str, Depends(_sweep_id)]
+EstimateId = Annotated[str, Depends(_estimate_id)]

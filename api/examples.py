@@ -7,6 +7,8 @@ from db.spec import PruneSpec
 SPEC: dict[str, JsonValue] = {"model": "meta-llama/Llama-3.1-8B", "sparsity": 0.5, "dataset": "c4"}
 JOB_ID = "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 ARTIFACT_ID = "art_01920c41d2e07b6a9c8f3e2d1a0b9c8d"
+SWEEP_ID = "swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+ESTIMATE_ID = "est_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 
 JOB: dict[str, JsonValue] = {
     "id": JOB_ID,
@@ -24,7 +26,11 @@ JOB: dict[str, JsonValue] = {
     "attempt": 1,
     "worker": "gpu@host",
     "device": "cuda:0",
+    "sweep_id": None,
     "result": None,
+    "gate": {"max": {"perplexity_ratio": 1.1}, "min": {"sparsity": 0.5}},
+    "verdict": "none",
+    "gate_failures": [],
     "error": None,
     "warnings": [],
     "created_at": "2026-01-05T09:30:00Z",

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
-from api.queries import JobQuery
 from api.schemas import JobRequest
 from db.problem import FieldProblem
 
@@ -20,6 +19,10 @@ REMEDIES = {
     "finite_number": "Use a finite number.",
     "enum": "Use {expected}.",
     "literal_error": "Use {expected}.",
+    "empty_gate": 'Name a figure, as in {{"max": {{"perplexity_ratio": 1.1}}}}.',
+    "one_of_both": "Name the values of some fields in grid, or the points themselves in jobs.",
+    "too_many_points": "Leave values out, or make several sweeps.",
+    "job_ids": "Write them as in ids=job_…,job_…; GET /v1/jobs lists them.",
     "cursor": "Take it from next_cursor or the Link header of an earlier answer.",
     "timezone_aware": "Add the time zone, as in 2026-01-05T09:30:00Z.",
     "datetime_from_date_parsing": "Write it as 2026-01-05T09:30:00Z.",
@@ -56,11 +59,16 @@ def is_malformed(errors: Sequence[Mapping[str, Any]]) -> bool:
     return bool(errors) and errors[0]["type"] == "json_invalid"
 
 
-def described(error: Mapping[str, Any]) -> Refused:
-    """Put one of pydantic's errors into words."""
+def described(error: Mapping[str, Any], route: object = None) -> Refused:
+    """Put one of pydantic's errors into words.
+
+    Args:
+        error: what pydantic says of it.
+        route: the route that the request came to, whose fields an unknown one is held against.
+    """
     place, *path = (_printable(str(part)) for part in error["loc"])
     name = ".".join(path) or place
-    reason, remedy = _reason(error, place), _remedy(error, place, name)
+    reason, remedy = _reason(error, place), _remedy(error, route)
     pointer = "/".join(["" if place == "body" else place, *path])
     detail = f"{name}{_value(error)}: {reason}. {remedy}"
     return Refused(FieldProblem(pointer=pointer, code=error["type"], detail=detail), remedy)
@@ -74,19 +82,41 @@ def _reason(error: Mapping[str, Any], place: str) -> str:
     return str(error["msg"]).rstrip(".")
 
 
-def _remedy(error: Mapping[str, Any], place: str, name: str) -> str:
+def _remedy(error: Mapping[str, Any], route: object) -> str:
     if error["type"] == "extra_forbidden":
-        return _instead(place, name)
+        *path, name = error["loc"]
+        return _instead(_printable(str(name)), known_names(route, path))
     remedy = REMEDIES.get(error["type"], "/docs shows what is expected.")
     return remedy.format_map(error.get("ctx", {}))
 
 
-def _instead(place: str, name: str) -> str:
-    known: type[BaseModel] = JobQuery if place == "query" else JobRequest
-    names = list(known.model_fields)
+def _instead(name: str, names: Sequence[str]) -> str:
     if close := get_close_matches(name, names, n=1):
         return f"Did you mean {close[0]}?"
     return f"Remove it; there are {', '.join(names)}."
+
+
+def known_names(route: object, path: Sequence[str | int]) -> list[str]:
+    """Return the fields there are at a place of a route's request."""
+    place, *steps = path
+    dependant = getattr(route, "dependant", None)
+    params = getattr(dependant, f"{place}_params", [])
+    kinds = [one.field_info.annotation for one in params]
+    model = next((model for model in map(_model, kinds) if model), JobRequest)
+    for step in steps:
+        field = model.model_fields.get(str(step))
+        model = (field and _model(field.annotation)) or model
+    return list(model.model_fields)
+
+
+def _model(annotation: object) -> type[BaseModel] | None:
+    """Return the model among the kinds of a field; what only changes a job is described by one."""
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, RootModel):
+            return JobRequest
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
 
 
 def _value(error: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """How every refusal looks to a client, and the one place that makes it so."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from api.invalid import described, is_malformed
 from db.errors import (
     ArtifactNotFoundError,
+    EstimateNotFoundError,
     IllegalTransitionError,
     JobError,
     JobNotFoundError,
@@ -20,6 +21,7 @@ from db.errors import (
     NoArtifactsError,
     SpecRefusedError,
     StaleVersionError,
+    SweepNotFoundError,
 )
 from db.problem import FieldProblem, Problem
 from db.transitions import allowed_actions
@@ -45,6 +47,15 @@ PROBLEMS: dict[type[JobError], Face] = {
         "artifact_not_found",
         "No such artifact",
         "GET /v1/jobs/{id}/artifacts lists the files of a job.",
+    ),
+    SweepNotFoundError: Face(
+        404, "sweep_not_found", "No such sweep", "GET /v1/sweeps lists the sweeps there are."
+    ),
+    EstimateNotFoundError: Face(
+        404,
+        "estimate_not_found",
+        "No such estimate",
+        "Estimates are kept for a day; POST to /v1/estimates for a new one.",
     ),
     IllegalTransitionError: Face(409, "invalid_state", "Not possible in this state"),
     StaleVersionError: Face(
@@ -82,6 +93,13 @@ NOT_SUCCEEDED = Face(
     "The job did not succeed",
     "POST to its /retry for another attempt, or to its /rerun with changes.",
 )
+GATE_FAILED = Face(
+    424,
+    "gate_failed",
+    "The job's figures are out of bounds",
+    "GET the job for all of its figures; POST to its /rerun with a lower sparsity, another method, "
+    "or another gate.",
+)
 UNFINISHED = Face(
     503, "unfinished", "The job goes on", "Ask again after Retry-After.", retryable=True
 )
@@ -116,9 +134,15 @@ MEDIA_TYPE = "application/problem+json"
 class RefusalError(Exception):
     """A refusal that concerns HTTP alone."""
 
-    def __init__(self, face: Face, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(face, detail, headers)
-        self.face, self.detail, self.headers = face, detail, headers
+    def __init__(
+        self,
+        face: Face,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[FieldProblem] = (),
+    ) -> None:
+        super().__init__(face, detail, headers, errors)
+        self.face, self.detail, self.headers, self.errors = face, detail, headers, errors
 
 
 def install(app: FastAPI) -> None:
@@ -177,7 +201,8 @@ async def _job_error(request: Request, error: Exception) -> Response:
 
 async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusalError)  # noqa: S101 - registered for it alone
-    return respond(request, error.face, error.detail, headers=error.headers)
+    errors = list(error.errors)
+    return respond(request, error.face, error.detail, headers=error.headers, errors=errors)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -186,7 +211,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     if is_malformed(errors):
         first = errors[0]
         return respond(request, MALFORMED, f"{first['ctx']['error']} at byte {first['loc'][1]}.")
-    refused = [described(one) for one in errors]
+    refused = [described(one, request.scope.get("route")) for one in errors]
     detail = " ".join(one.problem.detail for one in refused)
     hint = " ".join(dict.fromkeys(one.remedy for one in refused))
     return respond(request, INVALID, detail, hint=hint, errors=[one.problem for one in refused])

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from db import listing
+from db.gate import Gate, GateFailure, Verdict, gate_failures
 from db.models import Artifact, BlockReport, Job, JobEvent
 from db.problem import Problem
 from db.spec import PruneSpec
@@ -28,6 +29,12 @@ class JobRequest(PruneSpec):
         default="never",
         description="`if_succeeded`: if a job with exactly this specification has succeeded, that "
         "one is the answer, and no new one is made.",
+    )
+    gate: Gate | None = Field(
+        default=None,
+        description="Bounds for the job's figures. The job's `verdict` says whether they were "
+        "kept; a figure that was not measured counts as out of bounds.",
+        examples=[{"max": {"perplexity_ratio": 1.1}, "min": {"sparsity": 0.5}}],
     )
 
     def spec(self) -> PruneSpec:
@@ -104,7 +111,11 @@ class JobRead(BaseModel):
     attempt: int
     worker: str | None
     device: str | None
+    sweep_id: str | None = Field(description="The sweep that this job is a point of.")
     result: dict[str, Any] | None = Field(description="Metrics, once the job has succeeded.")
+    gate: Gate | None
+    verdict: Verdict = Field(description="What the gate says, once the job has succeeded.")
+    gate_failures: list[GateFailure] = Field(description="The bounds that were not kept.")
     error: Problem | None = Field(description="What went wrong, once the job has failed.")
     warnings: list[str] = Field(description="What could not be checked before acceptance.")
     created_at: datetime
@@ -116,8 +127,11 @@ class JobRead(BaseModel):
     @classmethod
     def of(cls, job: Job) -> Self:
         """Return the face of a job's row."""
-        names = cls.model_fields.keys() - {"progress", "links"}
+        names = cls.model_fields.keys() - {"progress", "links", "gate", "gate_failures"}
         plain = {name: getattr(job, name) for name in names}
+        gate = None if job.gate is None else Gate.model_validate(job.gate)
+        failed = gate_failures(gate, job.result or {}) if gate and job.verdict == "fail" else []
+        plain |= {"gate": gate, "gate_failures": failed}
         return cls(progress=Progress.of(job), links=JobLinks.of(job.id), **plain)
 
 
@@ -128,6 +142,7 @@ class JobPreview(BaseModel):
     name: str | None
     labels: dict[str, Any]
     parent_id: str | None
+    gate: Gate | None = None
     warnings: list[str] = Field(description="What could not be checked.")
     identical_job_id: str | None = Field(
         description="A job with exactly this specification that has succeeded."

@@ -14,7 +14,7 @@ from api.schemas import JobPreview, JobRead, JobRequest
 from db.canonical import digest
 from db.errors import KeyTakenError
 from db.jobs import JobRepository
-from db.models import Job
+from db.models import Answer, Job
 from db.spec import PruneSpec
 
 NOTHING_NEW: dict[int | str, dict[str, Any]] = {
@@ -68,12 +68,13 @@ def preview(service: Service, asked: Submission) -> Response:
     spec = asked.body.spec()
     warnings = service.preflight.check(spec)
     with service.sessions() as session:
-        same = JobRepository(session).identical(spec)
+        same = JobRepository(session).identical(spec, asked.body.gate)
     shown = JobPreview(
         spec=spec,
         name=asked.body.name,
         labels=dict(asked.body.labels),
         parent_id=asked.parent_id,
+        gate=asked.body.gate,
         warnings=warnings,
         identical_job_id=None if same is None else same.id,
     )
@@ -95,7 +96,8 @@ def _accept(
     jobs: JobRepository, asked: Submission, spec: PruneSpec, warnings: list[str]
 ) -> _Answer:
     """Write the job and the answer; or find one that is as good."""
-    job = jobs.identical(spec) if asked.body.reuse == "if_succeeded" else None
+    reuse = asked.body.reuse == "if_succeeded"
+    job = jobs.identical(spec, asked.body.gate) if reuse else None
     status = 200
     if job is None:
         job, status = _add(jobs, asked, spec, warnings), 201
@@ -112,21 +114,31 @@ def _add(jobs: JobRepository, asked: Submission, spec: PruneSpec, warnings: list
         labels=dict(asked.body.labels),
         warnings=warnings,
         parent_id=asked.parent_id,
+        gate=asked.body.gate,
     )
 
 
 def _first_answer(service: Service, asked: Submission) -> Response | None:
-    if asked.key is None:
+    if (kept := first_answer(service, asked.key, asked.digest)) is None:
+        return None
+    return _Answer(kept.job_id, kept.status, kept.body).response(REPLAYED)
+
+
+def first_answer(service: Service, key: str | None, request_digest: str) -> Answer | None:
+    """Return what a request with this key was answered first, if there was one.
+
+    Raises:
+        RefusalError: it was another request.
+    """
+    if key is None:
         return None
     with service.sessions() as session:
-        kept = JobRepository(session).answer(asked.key)
-    if kept is None:
-        return None
-    if kept.request_digest != asked.digest:
+        kept = JobRepository(session).answer(key)
+    if kept is not None and kept.request_digest != request_digest:
         raise RefusalError(
-            IDEMPOTENCY_CONFLICT, f"Idempotency-Key {asked.key} came with another request before."
+            IDEMPOTENCY_CONFLICT, f"Idempotency-Key {key} came with another request before."
         )
-    return _Answer(kept.job_id, kept.status, kept.body).response(REPLAYED)
+    return kept
 
 
 def push(service: Service, job_id: str) -> None:

@@ -9,6 +9,7 @@ from db.artifacts import ArtifactRepository
 from db.clock import now
 from db.errors import IllegalTransitionError, StaleVersionError
 from db.events import EventRepository
+from db.gate import Gate
 from db.idempotency import AnswerRepository
 from db.leases import LeaseRepository
 from db.listing import ListRepository
@@ -38,14 +39,25 @@ class JobRepository(
         labels: Document | None = None,
         warnings: Sequence[str] = (),
         parent_id: str | None = None,
+        gate: Gate | None = None,
+        sweep: tuple[str, int] | None = None,
     ) -> Job:
-        """Insert a queued job with its first event; until it is marked pushed, it is the outbox."""
+        """Insert a queued job with its first event; until it is marked pushed, it is the outbox.
+
+        Args:
+            spec, name, labels, warnings, parent_id, gate: the row's fields.
+            sweep: the id of the sweep that it is a point of, and which one.
+        """
+        sweep_id, sweep_point = sweep or (None, None)
         job = Job(
             spec=spec,
             name=name,
             labels=labels or {},
             warnings=list(warnings),
             parent_id=parent_id,
+            gate=None if gate is None else gate.model_dump(mode="json"),
+            sweep_id=sweep_id,
+            sweep_point=sweep_point,
             **found_by(spec, name),
         )
         self._session.add(job)
@@ -53,14 +65,18 @@ class JobRepository(
         self._record(job, "status")
         return job
 
-    def identical(self, spec: PruneSpec) -> Job | None:
-        """Return the latest job that succeeded with exactly this specification."""
+    def identical(self, spec: PruneSpec, gate: Gate | None = None) -> Job | None:
+        """Return the latest job that succeeded with exactly this specification and gate."""
         query = select(Job).where(
             Job.spec_digest == found_by(spec, None)["spec_digest"],
             Job.status == JobState.succeeded,
         )
-        latest = query.order_by(Job.created_at.desc(), Job.id.desc()).limit(1)
-        return self._session.scalar(latest)
+        latest_first = query.order_by(Job.created_at.desc(), Job.id.desc())
+        wanted = None if gate is None else gate.model_dump(mode="json")
+        # Compared here: JSON has no equality in PostgreSQL, and such jobs are few.
+        return next(
+            (job for job in self._session.scalars(latest_first) if job.gate == wanted), None
+        )
 
     def move(self, job_id: str, wanted: JobState, **fields: Any) -> Job:
         """Change state in one statement, so that of two racing callers one wins.

@@ -7,12 +7,14 @@ from sqlalchemy import ColumnElement, case, func, or_, select
 
 from db.clock import now
 from db.errors import LeaseLostError
+from db.gate import Gate, Verdict, judge
 from db.models import Artifact, BlockReport, Document, Job
 from db.problem import Problem
 from db.rows import JobRows
 from db.states import HELD, JobState, Phase
 from db.store import NewArtifact
 from db.transitions import IDLE, entering, leading_to, releasing
+from db.turns import has_turn, wait_for_turn
 
 MAX_CRASHES = 3
 
@@ -24,11 +26,16 @@ class LeaseRepository(JobRows):
     """The jobs in one session, as the workers that hold them see them."""
 
     def claim(self, job_id: str, worker: str, device: str | None = None) -> Job | None:
-        """Take a queued job, or one whose worker was lost; None: it is someone else's, or over."""
+        """Take a queued job, or one whose worker was lost.
+
+        None says that it is someone else's, or over, or a point of a sweep whose turn has not come.
+        """
+        wait_for_turn(self._session, job_id)
         crashed = lost(JobState.running)
         job = self._change(
             job_id,
             or_(Job.status == JobState.queued, crashed & (Job.crashes + 1 < MAX_CRASHES)),
+            has_turn(),
             values=IDLE
             | entering(JobState.running)
             | {
@@ -106,7 +113,10 @@ class LeaseRepository(JobRows):
             LeaseLostError: another attempt holds the job, or it is no longer ``running``.
         """
         values = entering(JobState.succeeded) | {"result": result, "error": None, "progress": 1.0}
-        job = self._settle(job_id, attempt, [JobState.running], values)
+        verdict = self._verdict(job_id, result)
+        said = {} if verdict is Verdict.none else {"verdict": verdict.value}
+        values |= {"verdict": verdict}
+        job = self._settle(job_id, attempt, [JobState.running], values, said)
         for one in artifacts:
             self._session.add(_artifact(job_id, attempt, one))
         self._session.flush()
@@ -144,6 +154,11 @@ class LeaseRepository(JobRows):
             LeaseLostError: another attempt holds the job, or it is over.
         """
         return self._settle(job_id, attempt, list(HELD), releasing(), data={"reason": "yielded"})
+
+    def _verdict(self, job_id: str, result: Document) -> Verdict:
+        # Read first is safe here: nobody changes a gate.
+        gate = self._session.scalar(select(Job.gate).where(Job.id == job_id))
+        return judge(None if gate is None else Gate.model_validate(gate), result)
 
     def _held(self, job_id: str, attempt: int, **values: Any) -> Job:
         """Renew the lease of a held job, and change the fields that are given."""

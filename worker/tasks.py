@@ -24,6 +24,7 @@ from db.wire import (
     TRANSPORT_OPTIONS,
 )
 from worker import janitor
+from worker.desk import Desk
 from worker.engine import prune as engine
 from worker.run import Runner
 from worker.settings import WorkerSettings
@@ -33,6 +34,7 @@ settings = WorkerSettings()
 sessions = open_sessions(settings.database)
 store = ArtifactStore(settings.artifact_dir)
 stopping = threading.Event()
+desk = Desk()
 YIELD = signal.SIGUSR2
 
 app = Celery("worker", broker=settings.broker)
@@ -116,8 +118,9 @@ def reap() -> None:
 
 @app.task(name=RELAY_TASK)
 def relay() -> None:
-    """Push the jobs that no worker has heard of."""
+    """Push the jobs that no worker has heard of, and have estimates answered."""
     janitor.relay(sessions, _push)
+    desk.tend(sessions)
 
 
 def _push(job_id: str) -> None:
