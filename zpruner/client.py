@@ -14,8 +14,19 @@ import httpx
 
 from zpruner import stream
 from zpruner.download import download
+from zpruner.estimates import ESTIMATE_WITHIN_S, estimate
 from zpruner.filters import Filters, Sort, params_of
-from zpruner.models import Artifact, Event, Facets, Job, Preview, Result
+from zpruner.models import (
+    Artifact,
+    Comparison,
+    Estimate,
+    Event,
+    Facets,
+    Job,
+    Preview,
+    Result,
+)
+from zpruner.sweeps import Sweeps
 from zpruner.transport import ProblemError, ServiceError, Transport
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -32,7 +43,31 @@ class Client:
         api_key = api_key or os.environ.get("ZPRUNER_API_KEY")
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._http = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_S)
-        self.jobs = Jobs(Transport(self._http))
+        self._transport = Transport(self._http)
+        self.jobs = Jobs(self._transport)
+        self.sweeps = Sweeps(self._transport)
+
+    def estimate(
+        self,
+        model: str,
+        sparsity: float,
+        dataset: str,
+        *,
+        timeout_s: float = ESTIMATE_WITHIN_S,
+        **options: Any,
+    ) -> Estimate:
+        """Return what a job would take; refused like the job itself.
+
+        Raises:
+            TimeoutError: the service has not found it out in time.
+        """
+        body = {"model": model, "sparsity": sparsity, "dataset": dataset} | options
+        return estimate(self._transport, body, timeout_s)
+
+    def compare(self, *job_ids: str) -> Comparison:
+        """Hold jobs against the first of them."""
+        params = {"ids": ",".join(job_ids)}
+        return Comparison.model_validate(self._transport.get("/v1/compare", params))
 
     def close(self) -> None:
         """Close its connections."""
