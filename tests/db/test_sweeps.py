@@ -1,5 +1,6 @@
 """Sweeps in the database: all points or none, and no more at once than may run."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -162,6 +163,23 @@ def test_however_many_claim_at_once_no_more_run_than_may(most: int, sessions: Se
         running = [status in HELD for status in statuses(sessions, sweep)]
         assert sum(claim is not None for claim in claims) == sum(running) <= most
         assert all(before >= after for before, after in pairwise(running))
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_claim_waits_for_another_one_in_the_same_sweep(sessions: Sessions) -> None:
+    first, second = job_ids(sessions, make_sweep(sessions, 2, max_parallel=1))
+    with sessions.begin() as session:
+        JobRepository(session).cancel(first)
+    with ThreadPoolExecutor(1) as pool:
+        with sessions.begin() as session:
+            assert JobRepository(session).claim(second, "worker") is not None
+            # Nobody else sees that yet, and the first point comes before it again.
+            with sessions.begin() as other:
+                JobRepository(other).retry(first)
+            late = pool.submit(claim, sessions, first)
+            with pytest.raises(TimeoutError):
+                late.result(timeout=0.5)
+        assert late.result() is False
 
 
 def test_a_sweep_of_many_turns_ends(sessions: Sessions) -> None:

@@ -20,7 +20,7 @@ def test_a_sweep_shares_one_dense_loss_and_marks_its_front(client: Client) -> No
     made = client.sweeps.create(
         "local:tiny",
         "local:text.txt",
-        grid={"sparsity": [0.2, 0.6], "method": ["wanda", "magnitude"]},
+        grid={"sparsity": [0.25, 0.75], "method": ["wanda", "magnitude"]},
         max_parallel=1,
         gate={"min": {"sparsity": 0.5}},
         samples=4,
@@ -31,7 +31,7 @@ def test_a_sweep_shares_one_dense_loss_and_marks_its_front(client: Client) -> No
 
     assert sweep.counts == {"succeeded": 4}
     assert [point.verdict for point in sweep.points] == ["fail", "fail", "pass", "pass"]
-    assert [round(point.sparsity or 0, 2) for point in sweep.points] == [0.2, 0.2, 0.6, 0.6]
+    assert [point.sparsity for point in sweep.points] == [0.25, 0.25, 0.75, 0.75]
     best = [point for point in sweep.points if point.on_front]
     assert [point.job_id for point in best] == sweep.front
     jobs = [client.jobs.get(point.job_id) for point in sweep.points]
