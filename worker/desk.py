@@ -18,6 +18,8 @@ class Desk:
 
     def tend(self, sessions: Sessions) -> None:
         """Look once whether somebody has asked and whether an answer takes too long."""
+        if self.process is not None and self.process.poll() is not None:
+            self.process = None
         with sessions() as session:
             if not EstimateRepository(session).is_open():
                 return
@@ -26,7 +28,7 @@ class Desk:
             hangs, is_asked = estimates.give_up(), estimates.is_asked()
         if hangs:
             self.close()
-        if is_asked and (self.process is None or self.process.poll() is not None):
+        if is_asked and self.process is None:
             self.process = subprocess.Popen(self._command)  # noqa: S603 - our own command
 
     def close(self) -> None:
