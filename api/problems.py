@@ -211,7 +211,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     if is_malformed(errors):
         first = errors[0]
         return respond(request, MALFORMED, f"{first['ctx']['error']} at byte {first['loc'][1]}.")
-    refused = [described(one, request.scope.get("route")) for one in errors]
+    refused = [described(one, request.scope["route"]) for one in errors]
     detail = " ".join(one.problem.detail for one in refused)
     hint = " ".join(dict.fromkeys(one.remedy for one in refused))
     return respond(request, INVALID, detail, hint=hint, errors=[one.problem for one in refused])

@@ -14,7 +14,7 @@ from api.schemas import JobPreview, JobRead, JobRequest
 from db.canonical import digest
 from db.errors import KeyTakenError
 from db.jobs import JobRepository
-from db.models import Answer, Job
+from db.models import Answer
 from db.spec import PruneSpec
 
 NOTHING_NEW: dict[int | str, dict[str, Any]] = {
@@ -100,43 +100,43 @@ def _accept(
     job = jobs.identical(spec, asked.body.gate) if reuse else None
     status = 200
     if job is None:
-        job, status = _add(jobs, asked, spec, warnings), 201
+        job, status = jobs.add(spec, **fields_of(asked, warnings)), 201
     answer = _Answer(job.id, status, JobRead.of(job).model_dump(mode="json"))
     if asked.key is not None:
         jobs.keep_answer(asked.key, asked.digest, job.id, status, answer.body)
     return answer
 
 
-def _add(jobs: JobRepository, asked: Submission, spec: PruneSpec, warnings: list[str]) -> Job:
-    return jobs.add(
-        spec,
-        name=asked.body.name,
-        labels=dict(asked.body.labels),
-        warnings=warnings,
-        parent_id=asked.parent_id,
-        gate=asked.body.gate,
-    )
+def fields_of(asked: Submission, warnings: list[str]) -> dict[str, Any]:
+    """Return what a job's row keeps of its request beside the specification."""
+    return {
+        "name": asked.body.name,
+        "labels": dict(asked.body.labels),
+        "warnings": warnings,
+        "parent_id": asked.parent_id,
+        "gate": asked.body.gate,
+    }
 
 
 def _first_answer(service: Service, asked: Submission) -> Response | None:
-    if (kept := first_answer(service, asked.key, asked.digest)) is None:
+    if (kept := first_answer(service, asked)) is None:
         return None
     return _Answer(kept.job_id, kept.status, kept.body).response(REPLAYED)
 
 
-def first_answer(service: Service, key: str | None, request_digest: str) -> Answer | None:
-    """Return what a request with this key was answered first, if there was one.
+def first_answer(service: Service, asked: Submission) -> Answer | None:
+    """Return what a request with the same key was answered first, if there was one.
 
     Raises:
         RefusalError: it was another request.
     """
-    if key is None:
+    if asked.key is None:
         return None
     with service.sessions() as session:
-        kept = JobRepository(session).answer(key)
-    if kept is not None and kept.request_digest != request_digest:
+        kept = JobRepository(session).answer(asked.key)
+    if kept is not None and kept.request_digest != asked.digest:
         raise RefusalError(
-            IDEMPOTENCY_CONFLICT, f"Idempotency-Key {key} came with another request before."
+            IDEMPOTENCY_CONFLICT, f"Idempotency-Key {asked.key} came with another request before."
         )
     return kept
 

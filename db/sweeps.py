@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.errors import IllegalTransitionError, SweepNotFoundError
-from db.gate import Gate
 from db.jobs import JobRepository
 from db.models import Document, Job, Sweep
 from db.spec import PruneSpec
@@ -28,16 +28,6 @@ class Point:
     spec: PruneSpec
 
 
-@dataclass(frozen=True)
-class Common:
-    """What all jobs of a sweep share beside their specification."""
-
-    name: str | None = None
-    labels: Document | None = None
-    gate: Gate | None = None
-    warnings: Sequence[str] = ()
-
-
 class SweepRepository:
     """Sweeps in one session, which this never commits."""
 
@@ -45,26 +35,33 @@ class SweepRepository:
         self._session, self._jobs = session, JobRepository(session)
 
     def add(
-        self, points: Sequence[Point], common: Common, max_parallel: int | None = None
+        self,
+        points: Sequence[Point],
+        *,
+        name: str | None = None,
+        labels: Document | None = None,
+        max_parallel: int | None = None,
+        **fields: Any,
     ) -> Sweep:
-        """Insert a sweep and a queued job for each of its points."""
+        """Insert a sweep and a queued job for each of its points.
+
+        Args:
+            points: the jobs.
+            name, labels: of the sweep and of each job.
+            max_parallel: how many of them may run at once.
+            fields: what ``JobRepository.add`` takes beside, for each job.
+        """
         sweep = Sweep(
-            name=common.name,
-            labels=dict(common.labels or {}),
+            name=name,
+            labels=labels or {},
             varied=[point.varied for point in points],
             max_parallel=max_parallel,
         )
         self._session.add(sweep)
         self._session.flush()
         for number, point in enumerate(points):
-            self._jobs.add(
-                point.spec,
-                name=common.name,
-                labels=dict(common.labels or {}),
-                warnings=common.warnings,
-                gate=common.gate,
-                sweep=(sweep.id, number),
-            )
+            place = (sweep.id, number)
+            self._jobs.add(point.spec, name=name, labels=labels, sweep=place, **fields)
         return sweep
 
     def get(self, sweep_id: str) -> Sweep:

@@ -31,6 +31,8 @@ def wait_for_turn(session: Session, job_id: str) -> None:
     Each counts what runs, and would not see what the other has taken. SQLite has one writer at a
     time anyway.
     """
-    sweep_of = select(Job.sweep_id).where(Job.id == job_id).scalar_subquery()
-    limited = select(Sweep.id).where(Sweep.id == sweep_of, Sweep.max_parallel.is_not(None))
-    session.execute(limited.with_for_update())
+    # The job first, then its sweep: whoever holds a job already must not meet the other order.
+    sweep_id = session.scalar(select(Job.sweep_id).where(Job.id == job_id).with_for_update())
+    if sweep_id is not None:
+        limited = select(Sweep.id).where(Sweep.id == sweep_id, Sweep.max_parallel.is_not(None))
+        session.execute(limited.with_for_update())

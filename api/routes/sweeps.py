@@ -1,6 +1,7 @@
 """Sweeps: many jobs by one request, and how they compare."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -9,13 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.deps import DryRun, IdempotencyKey, Service, ServiceDep, SweepId
 from api.links import next_page
 from api.points import SweepRequest
-from api.submission import REPLAYED, first_answer, push
+from api.submission import REPLAYED, Submission, fields_of, first_answer, push
 from api.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
-from db.canonical import digest
 from db.errors import KeyTakenError
 from db.jobs import JobRepository
 from db.models import Sweep
-from db.sweeps import Common, Point, SweepRepository
+from db.sweeps import Point, SweepRepository
 
 router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"])
 
@@ -45,18 +45,17 @@ def submit_sweep(
     dry_run: DryRun = False,
 ) -> Response:
     """Accept all points of a sweep, or none of them."""
-    asked = digest({"path": request.url.path, "body": body.model_dump(mode="json")})
-    if not dry_run and (first := first_answer(service, idempotency_key, asked)) is not None:
+    asked = Submission(body, request.url.path, idempotency_key)
+    if not dry_run and (first := first_answer(service, asked)) is not None:
         return _response(first.status, first.body, REPLAYED)
     points = body.points()
     # Points differ in nothing that is looked up: what holds for one of them holds for all.
-    common = Common(
-        body.name, dict(body.labels), body.gate, service.preflight.check(points[0].spec)
-    )
+    warnings = service.preflight.check(points[0].spec)
     if dry_run:
-        return JSONResponse(_preview(body, points, common).model_dump(mode="json"))
+        return JSONResponse(_preview(body, points, warnings).model_dump(mode="json"))
+    fields = fields_of(asked, warnings) | {"max_parallel": body.max_parallel}
     try:
-        sweep_id, answer = _accept(service, body, points, common, idempotency_key, asked)
+        sweep_id, answer = _accept(service, asked, points, fields)
     except KeyTakenError:  # by a request that has been committed since
         return submit_sweep(body, service, request, idempotency_key)
     _push(service, sweep_id)
@@ -98,23 +97,18 @@ def cancel_sweep(sweep_id: SweepId, service: ServiceDep) -> SweepRead:
 
 
 def _accept(
-    service: Service,
-    body: SweepRequest,
-    points: list[Point],
-    common: Common,
-    key: str | None,
-    asked: str,
-) -> tuple[str, dict[str, object]]:
+    service: Service, asked: Submission, points: list[Point], fields: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
     """Write the sweep, its jobs and the answer in one transaction."""
     with service.sessions.begin() as session:
         sweeps = SweepRepository(session)
-        sweep = sweeps.add(points, common, body.max_parallel)
+        sweep = sweeps.add(points, **fields)
         answer = _read(sweeps, sweep)
         written = answer.model_dump(mode="json")
-        if key is not None:
+        if asked.key is not None:
             # It lives as long as the first point does.
             first = answer.points[0].job_id
-            JobRepository(session).keep_answer(key, asked, first, 201, written)
+            JobRepository(session).keep_answer(asked.key, asked.digest, first, 201, written)
     return sweep.id, written
 
 
@@ -129,7 +123,7 @@ def _read(sweeps: SweepRepository, sweep: Sweep) -> SweepRead:
     return SweepRead.with_points(sweep, sweeps.jobs(sweep.id))
 
 
-def _preview(body: SweepRequest, points: list[Point], common: Common) -> SweepPreview:
+def _preview(body: SweepRequest, points: list[Point], warnings: list[str]) -> SweepPreview:
     return SweepPreview(
         name=body.name,
         labels=dict(body.labels),
@@ -137,13 +131,12 @@ def _preview(body: SweepRequest, points: list[Point], common: Common) -> SweepPr
         gate=body.gate,
         total=len(points),
         points=[PointPreview.of(point) for point in points],
-        warnings=list(common.warnings),
+        warnings=warnings,
     )
 
 
 def _response(
-    status: int, body: dict[str, object], headers: dict[str, str] | None = None
+    status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None
 ) -> Response:
-    links = body["links"]
-    location = {"location": links["self"]} if isinstance(links, dict) else {}
-    return JSONResponse(body, status, headers=location | (headers or {}))
+    location = {"location": body["links"]["self"]}
+    return JSONResponse(body, status, headers=location | dict(headers or {}))

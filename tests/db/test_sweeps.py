@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from db.listing import JobFilter
 from db.models import Sweep
 from db.session import Sessions
 from db.states import FINAL, HELD, JobState
-from db.sweeps import Common, Point, SweepRepository
+from db.sweeps import Point, SweepRepository
 from tests.db.test_races import race
 from tests.factories import expire_lease, make_job, make_spec
 
@@ -23,9 +24,10 @@ def make_sweep(sessions: Sessions, count: int = 4, max_parallel: int | None = No
     points = [
         Point({"sparsity": share / 100}, make_spec(sparsity=share / 100)) for share in range(count)
     ]
-    common = Common("nightly", {"team": "a"}, Gate(min={"sparsity": 0.5}), ["not checked"])
+    shared: dict[str, Any] = {"name": "nightly", "labels": {"team": "a"}}
+    shared |= {"gate": Gate(min={"sparsity": 0.5}), "warnings": ["not checked"]}
     with sessions.begin() as session:
-        return SweepRepository(session).add(points, common, max_parallel)
+        return SweepRepository(session).add(points, max_parallel=max_parallel, **shared)
 
 
 def job_ids(sessions: Sessions, sweep: Sweep) -> list[str]:
