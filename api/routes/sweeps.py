@@ -45,10 +45,10 @@ def submit_sweep(
     dry_run: DryRun = False,
 ) -> Response:
     """Accept all points of a sweep, or none of them."""
+    points = body.points()  # before anything is made of values that only now were looked at
     asked = Submission(body, request.url.path, idempotency_key)
     if not dry_run and (first := first_answer(service, asked)) is not None:
         return _response(first.status, first.body, REPLAYED)
-    points = body.points()
     # Points differ in nothing that is looked up: what holds for one of them holds for all.
     warnings = service.preflight.check(points[0].spec)
     if dry_run:

@@ -101,7 +101,7 @@ def test_two_to_twenty_jobs_can_be_compared(count: int, client: TestClient) -> N
 
 def test_names_that_are_no_jobs_are_refused(client: TestClient, sessions: Sessions) -> None:
     job = make_job(sessions)
-    for ids in (f"{job.id},{job.id}", f"{job.id},x", f"{job.id}, {job.id}"):
+    for ids in (job.id, f"{job.id},x", f"{job.id}, {job.id}", f"{job.id},,{job.id}"):
         assert client.get("/v1/compare", params={"ids": ids}).status_code == 422
     unknown = client.get("/v1/compare", params={"ids": f"{job.id},job_{'0' * 32}"})
     assert (unknown.status_code, unknown.json()["code"]) == (404, "job_not_found")

@@ -134,6 +134,10 @@ def test_a_cancel_ends_all_that_has_not_ended_and_may_be_asked_twice(
             *("unfit_combination", "/sparsity", "point 1: sparsity 0.4, pattern '2:4'"),
         ),
         ({"grid": {"sparsity": [0.5, 0.4, 0.5]}}, "same_points", "/sparsity", "points 0 and 2"),
+        (
+            {"grid": {"sparsity": [0.5], "skip": [["\x00"]]}},
+            *("invalid_request", "/grid/skip/0", "point 0"),
+        ),
         ({"grid": GRID, "sparsty": 1}, "invalid_request", "/sparsty", "Did you mean sparsity?"),
         ({"grid": GRID, "max_paralel": 1}, "invalid_request", "/max_paralel", "max_parallel?"),
         ({"grid": GRID, "reuse": "if_succeeded"}, "invalid_request", "/reuse", "never"),
