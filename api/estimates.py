@@ -43,6 +43,7 @@ class Seconds(BaseModel):
 
     p50: float
     p90: float
+    jobs: int = Field(description="How many ended jobs the plan was held against.")
 
 
 class ExpectedWindows(BaseModel):

@@ -8,9 +8,11 @@ from sqlalchemy.orm import Session
 from db.canonical import digest
 from db.clock import now
 from db.errors import EstimateNotFoundError
-from db.models import Document, Estimate
+from db.gate import figure
+from db.models import Document, Estimate, Job
 from db.problem import Problem
 from db.spec import PruneSpec
+from db.states import JobState
 
 ANSWER_FOR = timedelta(hours=1)
 """How long an answer holds: the model behind a name may change, and so may the machine."""
@@ -18,6 +20,8 @@ REFUSAL_FOR = timedelta(seconds=10)
 UNANSWERED_FOR = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=1)
 OVERDUE_AFTER = timedelta(seconds=60)
+LATEST = 50
+"""How many jobs say how long others will take."""
 
 
 class EstimateRepository:
@@ -84,6 +88,13 @@ class EstimateRepository:
         """Keep why there is no answer, unless it was given up meanwhile."""
         self._finish(estimate_id, {"error": problem.model_dump(mode="json")})
 
+    def lateness(self) -> list[float]:
+        """Return how long the latest jobs took, over the seconds that were planned for them."""
+        ended = select(Job.result).where(Job.status == JobState.succeeded)
+        latest = ended.order_by(Job.created_at.desc(), Job.id.desc()).limit(LATEST)
+        found = (_lateness(result or {}) for result in self._session.scalars(latest))
+        return [one for one in found if one is not None]
+
     def give_up(self) -> bool:
         """Refuse those that take too long, and forget old ones; whether one took too long."""
         overdue = (Estimate.finished_at.is_(None), Estimate.started_at < now(-OVERDUE_AFTER))
@@ -100,6 +111,14 @@ class EstimateRepository:
             .values(finished_at=now(), **values)
             .execution_options(synchronize_session=False)
         )
+
+
+def _lateness(metrics: Document) -> float | None:
+    names = ("prune_seconds", "evaluate_seconds", "predicted_seconds")
+    pruning, evaluating, predicted = (figure(metrics, name) for name in names)
+    if pruning is None or evaluating is None or not predicted:
+        return None
+    return (pruning + evaluating) / predicted
 
 
 _WAITS = (Estimate.finished_at.is_(None), Estimate.started_at.is_(None))

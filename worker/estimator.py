@@ -39,12 +39,17 @@ def main() -> None:
 
 def answer_one(sessions: Sessions, settings: WorkerSettings) -> bool:
     """Answer the estimate that has waited longest; whether there was one."""
+    with sessions() as session:
+        estimates = EstimateRepository(session)
+        if not estimates.is_asked():  # looked at without keeping anyone from writing
+            return False
+        lateness = estimates.lateness()
     with sessions.begin() as session:
         taken = EstimateRepository(session).take()
     if taken is None:
         return False
     try:
-        answer = estimate(PruneSpec.model_validate(taken.spec), settings)
+        answer = estimate(PruneSpec.model_validate(taken.spec), settings, lateness)
     except Exception as error:
         problem = problem_of(error)
         if problem.status >= 500:

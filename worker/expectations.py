@@ -21,7 +21,7 @@ EVALUATED_CHARACTERS = {
     "c4": 2_400_000,
     "ptb": 450_000,
     "pile": 1_700_000,
-    "stdlib-docs": 500_000,
+    "stdlib-docs": 80_000,
 }
 """About how much text each built-in dataset is evaluated on."""
 UNKNOWN_CHARACTERS = 1_700_000  # a tenth of the most that is read
@@ -56,6 +56,9 @@ def expected_windows(spec: PruneSpec, skeleton: Skeleton, roots: Sequence[Path] 
     rows = _rows(dataset, "dataset")
     if rows is not None:
         samples = min(samples, rows)
+    elif spec.samples is None and isinstance(dataset, LocalPath):
+        kept = dataset.path.stat().st_size * (1 - HELD_OUT if own is None else 1)
+        samples = max(1, min(samples, int(kept) // CHARACTERS_A_TOKEN // length))
     if (own_rows := _rows(own, "eval_dataset") if own else None) is not None:
         there: int | None = own_rows
     elif rows is not None and own is None:

@@ -31,6 +31,7 @@ def metrics_of(result: SweepResult, blocks: Sequence[BlockReport]) -> dict[str, 
         "fallbacks": sum(layer.fallback is not None for b in blocks for layer in b.layers),
         "prune_seconds": result.prune_seconds,
         "evaluate_seconds": result.evaluate_seconds,
+        "predicted_seconds": result.plan.seconds,
         "peak_memory_bytes": result.peak_bytes,
         "predicted_peak_memory_bytes": result.plan.host_bytes,
     }

@@ -17,7 +17,7 @@ ANSWER: dict[str, Any] = {
     "fits": True,
     "refusal": None,
     "memory": {"host_bytes": 10, "device_bytes": 0, "scratch_bytes": 5},
-    "seconds": {"p50": 2.0, "p90": 3.0},
+    "seconds": {"p50": 2.0, "p90": 3.0, "jobs": 5},
     "artifact_bytes": 4000,
     "computed_on": {"device": "cpu", "dtype": "float32"},
     "setting": {"propagation": "fused", "batch_tokens": 512, "spills": False},

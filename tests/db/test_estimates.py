@@ -8,7 +8,8 @@ from db.errors import EstimateNotFoundError
 from db.estimates import EstimateRepository
 from db.models import Estimate
 from db.session import Sessions
-from tests.factories import make_problem, make_spec
+from db.states import JobState
+from tests.factories import make_job, make_problem, make_spec
 
 
 def ask(sessions: Sessions, sparsity: float = 0.5) -> Estimate:
@@ -68,6 +69,18 @@ def test_what_takes_too_long_is_refused_and_a_late_answer_is_not_heard(sessions:
         assert read.error is not None
         assert (read.answer, read.error["code"]) == (None, "estimate_overdue")
         assert not estimates.is_open()
+
+
+def test_ended_jobs_tell_how_late_plans_are(sessions: Sessions) -> None:
+    took = {"prune_seconds": 8.0, "evaluate_seconds": 2.0, "predicted_seconds": 5.0}
+    succeeded = JobState.succeeded
+    make_job(sessions, status=succeeded, result=took)
+    make_job(sessions, status=succeeded, result=took | {"predicted_seconds": None})
+    make_job(sessions, status=succeeded, result=took | {"predicted_seconds": 20.0})
+    make_job(sessions, status=succeeded, result={})
+    make_job(sessions, status=JobState.failed, result=took)
+    with sessions() as session:
+        assert EstimateRepository(session).lateness() == [0.5, 2.0]
 
 
 def test_estimates_of_yesterday_are_forgotten(sessions: Sessions) -> None:

@@ -105,6 +105,7 @@ def test_an_estimate_is_the_plan_that_the_job_then_makes(
         ({"eval_dataset": "local:rows.jsonl"}, (24, 24)),
         ({"dataset": "local:text.txt", "seq_len": 16, "eval_samples": 3}, (128, 3)),
         ({"dataset": "local:text.txt", "seq_len": 16}, (128, 15)),
+        ({"dataset": "local:text.txt", "seq_len": 32}, (70, 7)),
         ({"dataset": "c4", "seq_len": 16}, (128, 256)),
     ],
 )
@@ -113,9 +114,20 @@ def test_windows_are_counted_where_they_can_be(
 ) -> None:
     found = estimate(spec(**fields), settings)
     assert (found["windows"]["calibration"], found["windows"]["evaluation"]) == windows
-    assert found["windows"]["seq_len"] == 16
+    assert found["windows"]["seq_len"] == fields.get("seq_len", TOKENS)
     guessed = "dataset" in fields and "eval_samples" not in fields
     assert bool(found["warnings"]) is guessed
+
+
+def test_the_time_is_held_against_earlier_jobs(settings: WorkerSettings) -> None:
+    alone = estimate(spec(), settings)["seconds"]
+    few = estimate(spec(), settings, [3.0] * 4)["seconds"]
+    slow = estimate(spec(), settings, [2.0] * 9 + [4.0] * 2)["seconds"]
+    assert alone["p90"] == pytest.approx(1.4 * alone["p50"])
+    assert few == alone
+    assert slow["p50"] == pytest.approx(2 * alone["p50"])
+    assert slow["p90"] == pytest.approx(4 * alone["p50"])
+    assert (alone["jobs"], slow["jobs"]) == (0, 11)
 
 
 def test_what_does_not_fit_is_told_with_a_change(settings: WorkerSettings) -> None:
