@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, case, func, or_, select, true
 
 from db.clock import now
 from db.errors import LeaseLostError
@@ -30,12 +30,12 @@ class LeaseRepository(JobRows):
 
         None says that it is someone else's, or over, or a point of a sweep whose turn has not come.
         """
-        wait_for_turn(self._session, job_id)
+        sweep_id = wait_for_turn(self._session, job_id)
         crashed = lost(JobState.running)
         job = self._change(
             job_id,
             or_(Job.status == JobState.queued, crashed & (Job.crashes + 1 < MAX_CRASHES)),
-            has_turn(),
+            has_turn(sweep_id) if sweep_id is not None else true(),
             values=IDLE
             | entering(JobState.running)
             | {

@@ -99,7 +99,7 @@ class SweepRepository:
     def waiting(self, sweep_id: str) -> list[str]:
         """Return the ids of those queued jobs of a sweep whose turn it is."""
         mine = (Job.sweep_id == sweep_id, Job.status == JobState.queued)
-        query = select(Job.id).where(*mine, has_turn()).order_by(Job.sweep_point)
+        query = select(Job.id).where(*mine, has_turn(sweep_id)).order_by(Job.sweep_point)
         return list(self._session.scalars(query))
 
     def cancel(self, sweep_id: str) -> Sweep:
