@@ -13,24 +13,30 @@ from api.broker import Broker, Queue
 from api.deps import Service
 from api.edge import Edge
 from api.feed import Feed
+from api.guard import Guard
 from api.hub import Hub
+from api.looks import Looks
 from api.openapi import RESPONSES, document, operation_id
 from api.preflight import Preflight
 from api.routes import (
     artifacts,
+    audit,
     compare,
     docs,
     estimates,
     health,
     history,
     jobs,
+    keys,
     methods,
     repeats,
     result,
+    steering,
     sweeps,
 )
 from api.routes import problems as problem_pages
 from api.settings import ApiSettings
+from db import redaction
 from db.session import open_sessions
 from db.store import ArtifactStore
 
@@ -38,6 +44,7 @@ STATEMENT_TIMEOUT = timedelta(seconds=10)
 
 ROUTERS = (
     jobs.router,
+    steering.router,
     repeats.router,
     history.router,
     result.router,
@@ -46,6 +53,8 @@ ROUTERS = (
     sweeps.router,
     estimates.router,
     methods.router,
+    keys.router,
+    audit.router,
     health.router,
     problem_pages.router,
     docs.router,
@@ -55,6 +64,7 @@ ROUTERS = (
 def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) -> FastAPI:
     """Return the application; without arguments, as the environment describes it."""
     settings = settings or ApiSettings()
+    redaction.install()
     app = FastAPI(
         title="Z-Pruner",
         summary="LLM pruning as a job API",
@@ -67,23 +77,27 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
         generate_unique_id_function=operation_id,
         lifespan=_lifespan,
     )
-    app.state.service = _service(settings, queue or Broker(settings.broker))
-    app.add_middleware(Edge, settings=settings)
+    service = _service(settings, queue or Broker(settings.broker))
+    app.state.service = service
+    app.add_middleware(Guard, settings=settings, sessions=service.sessions)
+    app.add_middleware(Edge, settings=settings)  # the last one added is the outermost
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.openapi = partial(document, app)  # type: ignore[method-assign] # FastAPI's own way
+    app.openapi = partial(document, app, settings)  # type: ignore[method-assign] # FastAPI's own way
     return app
 
 
 def _service(settings: ApiSettings, queue: Queue) -> Service:
     sessions = open_sessions(settings.database, statement_timeout=STATEMENT_TIMEOUT)
+    feed = Feed(sessions)
     return Service(
         sessions=sessions,
         queue=queue,
         store=ArtifactStore(settings.artifact_dir),
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s)),
-        feed=Feed(sessions),
+        feed=feed,
+        looks=Looks(sessions, feed),
     )
 
 

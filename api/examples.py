@@ -7,6 +7,7 @@ from db.spec import PruneSpec
 SPEC: dict[str, JsonValue] = {"model": "meta-llama/Llama-3.1-8B", "sparsity": 0.5, "dataset": "c4"}
 JOB_ID = "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 ARTIFACT_ID = "art_01920c41d2e07b6a9c8f3e2d1a0b9c8d"
+KEY_ID = "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70"
 SWEEP_ID = "swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 ESTIMATE_ID = "est_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 
@@ -15,6 +16,7 @@ JOB: dict[str, JsonValue] = {
     "name": None,
     "labels": {},
     "parent_id": None,
+    "created_by": KEY_ID,
     "status": "running",
     "phase": "pruning",
     "progress": {
@@ -33,6 +35,8 @@ JOB: dict[str, JsonValue] = {
     "gate_failures": [],
     "error": None,
     "warnings": [],
+    "deadline": None,
+    "actions": ["cancel", "pause", "rerun"],
     "created_at": "2026-01-05T09:30:00Z",
     "updated_at": "2026-01-05T09:31:46Z",
     "started_at": "2026-01-05T09:30:02Z",
@@ -40,6 +44,8 @@ JOB: dict[str, JsonValue] = {
     "links": {
         "self": f"/v1/jobs/{JOB_ID}",
         "cancel": f"/v1/jobs/{JOB_ID}/cancel",
+        "pause": f"/v1/jobs/{JOB_ID}/pause",
+        "resume": f"/v1/jobs/{JOB_ID}/resume",
         "retry": f"/v1/jobs/{JOB_ID}/retry",
         "rerun": f"/v1/jobs/{JOB_ID}/rerun",
         "result": f"/v1/jobs/{JOB_ID}/result",
@@ -48,6 +54,28 @@ JOB: dict[str, JsonValue] = {
         "artifacts": f"/v1/jobs/{JOB_ID}/artifacts",
         "archive": f"/v1/jobs/{JOB_ID}/archive",
     },
+}
+DETAIL: dict[str, JsonValue] = JOB | {
+    "attempts": [
+        {
+            "number": 1,
+            "worker": "gpu@host",
+            "device": "cuda:0",
+            "started_at": "2026-01-05T09:30:02Z",
+            "ended_at": None,
+            "outcome": None,
+            "reason": None,
+            "error": None,
+        }
+    ],
+    "phases": [
+        {
+            "attempt": 1,
+            "name": "pruning",
+            "started_at": "2026-01-05T09:30:09Z",
+            "ended_at": None,
+        }
+    ],
 }
 JOBS: dict[str, JsonValue] = {
     "data": [JOB],
@@ -88,6 +116,44 @@ RESULT: dict[str, JsonValue] = {
     "metrics": {"sparsity": 0.5, "dense_perplexity": 8.64, "pruned_perplexity": 9.72},
     "artifacts": [ARTIFACT],
     "archive": f"/v1/jobs/{JOB_ID}/archive",
+}
+QUOTAS: dict[str, JsonValue] = {
+    "jobs_in_flight": 4,
+    "gpu_hours": 100.0,
+    "artifact_bytes": None,
+}
+KEY: dict[str, JsonValue] = {
+    "id": KEY_ID,
+    "name": "nightly",
+    "scopes": ["jobs:read", "jobs:write", "artifacts:read"],
+    "quotas": QUOTAS,
+    "created_at": "2026-01-05T09:00:00Z",
+    "created_by": None,
+    "expires_at": None,
+    "revoked_at": None,
+    "former_until": None,
+    "last_used_at": "2026-01-05T09:30:00Z",
+}
+ME: dict[str, JsonValue] = {
+    "name": "nightly",
+    "scopes": KEY["scopes"],
+    "key": KEY,
+    "quotas": {
+        "jobs_in_flight": {"used": 1, "allowed": 4},
+        "gpu_hours": {"used": 12.5, "allowed": 100.0},
+        "artifact_bytes": {"used": 8589934592, "allowed": None},
+    },
+}
+AUDIT: dict[str, JsonValue] = {
+    "id": "aud_01920c3b5f8b7d2f9a6c1e4b7d8f9a0b",
+    "created_at": "2026-01-05T09:30:00Z",
+    "key_id": KEY_ID,
+    "who": "nightly",
+    "action": "submit_job",
+    "target": f"/v1/jobs/{JOB_ID}",
+    "status": 201,
+    "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+    "address": "192.0.2.7",
 }
 
 SWEEP: dict[str, JsonValue] = {
@@ -179,7 +245,9 @@ ESTIMATE: dict[str, JsonValue] = {
 EXAMPLES = {
     "JobRequest": SPEC,
     "JobChanges": {"sparsity": 0.6},
+    "JobPatch": {"name": "second", "labels": {"team": "search", "old": None}},
     "JobRead": JOB,
+    "JobDetail": DETAIL,
     "JobPage": JOBS,
     "JobPreview": PREVIEW,
     "EventRead": EVENT,
@@ -189,5 +257,9 @@ EXAMPLES = {
     "SweepRead": SWEPT,
     "Comparison": COMPARISON,
     "EstimateRead": ESTIMATE,
+    "KeyRequest": {"name": "nightly", "scopes": KEY["scopes"], "quotas": QUOTAS},
+    "KeyRead": KEY,
+    "Me": ME,
+    "AuditRead": AUDIT,
 }
 """By the name of the schema that each is an example of."""

@@ -1,5 +1,6 @@
 """What each problem means, in the words of its page under ``/problems/{code}``."""
 
+from api.guard import MISSING_SCOPE, RATE_LIMITED, UNAUTHENTICATED
 from api.preconditions import FAILED
 from api.problems import (
     BAD_RANGE,
@@ -9,7 +10,6 @@ from api.problems import (
     INTERNAL,
     INVALID,
     MALFORMED,
-    NOT_LOCAL,
     NOT_READY,
     NOT_SUCCEEDED,
     PROBLEMS,
@@ -43,7 +43,15 @@ EXPLANATIONS: dict[str, str] = {
     "was not measured; errors[] names each.",
     "unfinished": "The job has no result yet.",
     "not_ready": "The database, the broker or every worker does not answer.",
-    "not_local": "Without keys the service answers on loopback addresses only.",
+    "unauthenticated": "The request came without a key, or with one that opens nothing. Only a "
+    "service on loopback that was not told otherwise answers without one.",
+    "missing_scope": "The key was made for other things: the detail names the scope it lacks.",
+    "rate_limited": "The key, or without one the address, asks more often than it may: "
+    "RateLimit-Policy in every answer says how often that is.",
+    "key_not_found": "The id in the path names no key.",
+    "key_revoked": "The key was revoked or has expired, so it cannot be given a new secret.",
+    "quota_exceeded": "The key that the job counts for has as much as it may have: the detail "
+    "names the quota, what is used of it and what is allowed.",
     "cross_origin": "A web page of another origin tried to change something.",
     "server_error": "A request failed for a reason nobody foresaw: a bug, or a broken part of the "
     "machine. The service's log holds the traceback.",
@@ -55,6 +63,8 @@ EXPLANATIONS: dict[str, str] = {
     "invalid_name": "The name is no built-in, no Hugging Face id and no local: path.",
     "outside_roots": "The path leads out of the folders that jobs may read, which the operator "
     "names in ZPRUNER_MODEL_ROOTS and ZPRUNER_DATASET_ROOTS.",
+    "deadline_passed": "The job had not ended by its deadline, or a request named a moment that "
+    "has passed.",
     "revision_of_a_folder": "Only repositories on the hub have revisions.",
     "model_not_found": "The hub has no model of this name, or hides it without a token.",
     "dataset_not_found": "The hub has no dataset of this name, or hides it without a token.",
@@ -111,6 +121,7 @@ FACES: dict[str, Face] = {
     for face in (
         *PROBLEMS.values(),
         *(BAD_RANGE, CROSS_ORIGIN, FAILED, IDEMPOTENCY_CONFLICT, INTERNAL, INVALID, MALFORMED),
-        *(NOT_LOCAL, NOT_READY, NOT_SUCCEEDED, UNFINISHED, GATE_FAILED),
+        *(MISSING_SCOPE, NOT_READY, NOT_SUCCEEDED, RATE_LIMITED, UNAUTHENTICATED, UNFINISHED),
+        GATE_FAILED,
     )
 }

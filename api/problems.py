@@ -12,6 +12,8 @@ from starlette.responses import Response
 
 from api.invalid import described, is_malformed
 from db.errors import (
+    ApiKeyNotFoundError,
+    ApiKeyRevokedError,
     ArtifactNotFoundError,
     EstimateNotFoundError,
     IllegalTransitionError,
@@ -19,6 +21,7 @@ from db.errors import (
     JobNotFoundError,
     LeaseLostError,
     NoArtifactsError,
+    QuotaExceededError,
     SpecRefusedError,
     StaleVersionError,
     SweepNotFoundError,
@@ -71,10 +74,19 @@ PROBLEMS: dict[type[JobError], Face] = {
         "Files exist once the job's status is succeeded.",
     ),
     LeaseLostError: Face(409, "lease_lost", "The attempt no longer holds the job"),
+    ApiKeyNotFoundError: Face(
+        404, "key_not_found", "No such key", "GET /v1/keys lists the keys there are."
+    ),
+    ApiKeyRevokedError: Face(
+        409, "key_revoked", "The key opens nothing", "POST /v1/keys makes another one."
+    ),
+    QuotaExceededError: Face(429, "quota_exceeded", "The key's quota is used up"),
     SpecRefusedError: Face(422, "spec_refused", "The specification names something unusable"),
 }
 """Every refusal about a job. ``SpecRefusedError`` brings its own code and hint, and the hint of
 ``IllegalTransitionError`` is what the job's state allows."""
+
+JOBS_RETRY_AFTER = {"retry-after": "30"}
 
 IDEMPOTENCY_CONFLICT = Face(
     422,
@@ -104,13 +116,6 @@ UNFINISHED = Face(
     503, "unfinished", "The job goes on", "Ask again after Retry-After.", retryable=True
 )
 NOT_READY = Face(503, "not_ready", "The service is not ready", retryable=True)
-NOT_LOCAL = Face(
-    403,
-    "not_local",
-    "Only this machine may ask",
-    "Use the loopback address, or set ZPRUNER_AUTH=none if whoever reaches this address may use "
-    "the service.",
-)
 CROSS_ORIGIN = Face(
     403, "cross_origin", "Another page may not ask", "Call the API from its own origin."
 )
@@ -192,7 +197,12 @@ async def _job_error(request: Request, error: Exception) -> Response:
         own = Face(face.status, error.code, face.title, printable(error.remedy))
         field = FieldProblem(pointer=f"/{error.field}", code=error.code, detail=detail)
         return respond(request, own, detail, errors=[field])
-    fields = {}
+    fields: dict[str, Any] = {}
+    if isinstance(error, QuotaExceededError):
+        fields["hint"] = error.remedy
+        # Of the three, only a place among the jobs becomes free while somebody waits.
+        if error.quota == "jobs_in_flight":
+            headers, fields["retryable"] = JOBS_RETRY_AFTER, True
     if isinstance(error, IllegalTransitionError):
         allowed = ", ".join(allowed_actions(error.current))
         fields["hint"] = f"Of a job that is {error.current} one can ask: {allowed}."

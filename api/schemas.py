@@ -1,20 +1,27 @@
 """What is asked and answered, typed; the OpenAPI document is made of these."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from db import listing
+from db import history, listing
 from db.gate import Gate, GateFailure, Verdict, gate_failures
 from db.models import Artifact, BlockReport, Job, JobEvent
 from db.problem import Problem
 from db.spec import PruneSpec
 from db.states import JobState, Phase
+from db.transitions import allowed_actions
 
 Item = TypeVar("Item")
 # PostgreSQL keeps no NUL, and other control characters only break whoever prints them.
 Label = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+# Bounds that every zone and every database can express.
+Moment = Annotated[
+    AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC))
+]
+LABELS = 32
+"""How many a job may have."""
 LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")]
 
 
@@ -23,7 +30,7 @@ class JobRequest(PruneSpec):
 
     name: Label | None = Field(default=None, description="What to call the job.")
     labels: dict[LabelName, Label] = Field(
-        default={}, max_length=32, description="The caller's own words, kept as they are."
+        default={}, max_length=LABELS, description="The caller's own words, kept as they are."
     )
     reuse: Literal["never", "if_succeeded"] = Field(
         default="never",
@@ -35,6 +42,12 @@ class JobRequest(PruneSpec):
         description="Bounds for the job's figures. The job's `verdict` says whether they were "
         "kept; a figure that was not measured counts as out of bounds.",
         examples=[{"max": {"perplexity_ratio": 1.1}, "min": {"sparsity": 0.5}}],
+    )
+
+    deadline: Moment | None = Field(
+        default=None,
+        description="Expires the job if it has not ended by then.",
+        examples=["2027-01-05T18:00:00Z"],
     )
 
     def spec(self) -> PruneSpec:
@@ -81,6 +94,8 @@ class JobLinks(BaseModel):
 
     self: str
     cancel: str
+    pause: str
+    resume: str
     retry: str
     rerun: str
     result: str
@@ -104,6 +119,7 @@ class JobRead(BaseModel):
     name: str | None
     labels: dict[str, Any]
     parent_id: str | None = Field(description="The job that this one is a rerun of.")
+    created_by: str | None = Field(description="The key that it was submitted with, if any.")
     status: JobState
     phase: Phase | None
     progress: Progress
@@ -118,6 +134,8 @@ class JobRead(BaseModel):
     gate_failures: list[GateFailure] = Field(description="The bounds that were not kept.")
     error: Problem | None = Field(description="What went wrong, once the job has failed.")
     warnings: list[str] = Field(description="What could not be checked before acceptance.")
+    deadline: datetime | None = Field(description="Expires the job if it has not ended by then.")
+    actions: list[str] = Field(description="What its status allows a caller to ask.")
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
@@ -127,12 +145,85 @@ class JobRead(BaseModel):
     @classmethod
     def of(cls, job: Job) -> Self:
         """Return the face of a job's row."""
-        names = cls.model_fields.keys() - {"progress", "links", "gate", "gate_failures"}
-        plain = {name: getattr(job, name) for name in names}
-        gate = None if job.gate is None else Gate.model_validate(job.gate)
-        failed = gate_failures(gate, job.result or {}) if gate and job.verdict == "fail" else []
-        plain |= {"gate": gate, "gate_failures": failed}
-        return cls(progress=Progress.of(job), links=JobLinks.of(job.id), **plain)
+        return cls(**_fields(job))
+
+
+class AttemptRead(BaseModel):
+    """One worker's time with a job."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    number: int
+    worker: str | None
+    device: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: JobState | None = Field(description="The job's status when the attempt ended.")
+    reason: str | None = Field(description="Why it ended, where the status does not say.")
+    error: Problem | None
+
+
+class PhaseRead(BaseModel):
+    """What an attempt was busy with, and when."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    attempt: int
+    name: Phase
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class JobDetail(JobRead):
+    """One job as it stands, and how it came there."""
+
+    attempts: list[AttemptRead]
+    phases: list[PhaseRead]
+
+    @classmethod
+    def told(cls, job: Job, events: list[JobEvent]) -> Self:
+        """Return the face of a job's row and its changes of status and phase."""
+        attempts = [AttemptRead.model_validate(one) for one in history.attempts(events)]
+        phases = [PhaseRead.model_validate(one) for one in history.phases(events)]
+        return cls(attempts=attempts, phases=phases, **_fields(job))
+
+
+def _fields(job: Job) -> dict[str, Any]:
+    """Return what a job's face is made of."""
+    gate = None if job.gate is None else Gate.model_validate(job.gate)
+    failed = gate_failures(gate, job.result or {}) if gate and job.verdict == "fail" else []
+    made = {
+        "progress": Progress.of(job),
+        "links": JobLinks.of(job.id),
+        "actions": allowed_actions(job.status),
+        "gate": gate,
+        "gate_failures": failed,
+    }
+    return {name: getattr(job, name) for name in JobRead.model_fields.keys() - made.keys()} | made
+
+
+class JobPatch(BaseModel):
+    """What a job is to be called; what is left out stays (a JSON merge patch)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Label | None = Field(default=None, description="`null` takes the name away.")
+    labels: dict[LabelName, Label | None] | None = Field(
+        default=None,
+        max_length=LABELS,
+        description="Labels to set, or with `null` to take away; `null` for all takes all away.",
+    )
+
+    def name_of(self, job: Job) -> str | None:
+        """Return what the job is called afterwards."""
+        return self.name if "name" in self.model_fields_set else job.name
+
+    def labels_of(self, job: Job) -> dict[str, str]:
+        """Return the job's labels afterwards."""
+        if "labels" not in self.model_fields_set:
+            return job.labels
+        merged = {} if self.labels is None else job.labels | self.labels
+        return {name: value for name, value in merged.items() if value is not None}
 
 
 class JobPreview(BaseModel):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import Response
@@ -10,16 +11,16 @@ from pydantic import BaseModel
 
 from api.deps import Service
 from api.problems import IDEMPOTENCY_CONFLICT, RefusalError
-from api.schemas import JobPreview, JobRead, JobRequest
+from api.schemas import JobDetail, JobPreview, JobRequest
 from db.canonical import digest
-from db.errors import KeyTakenError
+from db.errors import KeyTakenError, SpecRefusedError
 from db.jobs import JobRepository
 from db.models import Answer
 from db.spec import PruneSpec
 
 NOTHING_NEW: dict[int | str, dict[str, Any]] = {
     200: {
-        "model": JobPreview | JobRead,
+        "model": JobPreview | JobDetail,
         "description": "Nothing was made: what a dry run would accept, or the job that is reused.",
     }
 }
@@ -34,12 +35,14 @@ class Submission:
         path: where it came to; the same key elsewhere is another request.
         key: the caller's idempotency key.
         parent_id: the job that this one is a rerun of.
+        created_by: the caller's API key, whose quotas the job counts for.
     """
 
     body: JobRequest
     path: str
     key: str | None = None
     parent_id: str | None = None
+    created_by: str | None = None
 
     @property
     def digest(self) -> str:
@@ -52,7 +55,7 @@ def submit(service: Service, asked: Submission) -> Response:
     if (first := _first_answer(service, asked)) is not None:
         return first
     spec = asked.body.spec()
-    warnings = service.preflight.check(spec)
+    warnings = checked(service, asked.body, spec)
     try:
         with service.sessions.begin() as session:
             answer = _accept(JobRepository(session), asked, spec, warnings)
@@ -66,9 +69,11 @@ def submit(service: Service, asked: Submission) -> Response:
 def preview(service: Service, asked: Submission) -> Response:
     """Check what a submission checks; write nothing."""
     spec = asked.body.spec()
-    warnings = service.preflight.check(spec)
+    warnings = checked(service, asked.body, spec)
     with service.sessions() as session:
-        same = JobRepository(session).identical(spec, asked.body.gate)
+        jobs = JobRepository(session)
+        jobs.require_room(asked.created_by)
+        same = jobs.identical(spec, asked.body.gate)
     shown = JobPreview(
         spec=spec,
         name=asked.body.name,
@@ -101,7 +106,8 @@ def _accept(
     status = 200
     if job is None:
         job, status = jobs.add(spec, **fields_of(asked, warnings)), 201
-    answer = _Answer(job.id, status, JobRead.of(job).model_dump(mode="json"))
+    shown = JobDetail.told(job, jobs.milestones(job.id))
+    answer = _Answer(job.id, status, shown.model_dump(mode="json"))
     if asked.key is not None:
         jobs.keep_answer(asked.key, asked.digest, job.id, status, answer.body)
     return answer
@@ -114,8 +120,27 @@ def fields_of(asked: Submission, warnings: list[str]) -> dict[str, Any]:
         "labels": dict(asked.body.labels),
         "warnings": warnings,
         "parent_id": asked.parent_id,
+        "deadline": asked.body.deadline,
+        "created_by": asked.created_by,
         "gate": asked.body.gate,
     }
+
+
+def checked(service: Service, body: JobRequest, spec: PruneSpec) -> list[str]:
+    """Return what could not be checked of a request.
+
+    Raises:
+        SpecRefusedError: something that it names cannot be used.
+    """
+    _refuse_a_past_deadline(body)
+    return service.preflight.check(spec)
+
+
+def _refuse_a_past_deadline(body: JobRequest) -> None:
+    """Check what was possible when it was written, so not where a request is repeated."""
+    if body.deadline is not None and body.deadline <= datetime.now(UTC):
+        value, reason = body.deadline.isoformat(), "that moment has passed"
+        raise SpecRefusedError("deadline", value, "deadline_passed", reason, "Name a later one.")
 
 
 def _first_answer(service: Service, asked: Submission) -> Response | None:

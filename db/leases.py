@@ -110,13 +110,14 @@ class LeaseRepository(JobRows):
         """End a running job with its metrics and its files.
 
         Raises:
-            LeaseLostError: another attempt holds the job, or it is no longer ``running``.
+            LeaseLostError: another attempt holds the job, or it is being cancelled, or over.
         """
         values = entering(JobState.succeeded) | {"result": result, "error": None, "progress": 1.0}
+        allowed = [state for state in leading_to(JobState.succeeded) if state in HELD]
         verdict = self._verdict(job_id, result)
         said = {} if verdict is Verdict.none else {"verdict": verdict.value}
         values |= {"verdict": verdict}
-        job = self._settle(job_id, attempt, [JobState.running], values, said)
+        job = self._settle(job_id, attempt, allowed, values, said)
         for one in artifacts:
             self._session.add(_artifact(job_id, attempt, one))
         self._session.flush()

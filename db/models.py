@@ -89,6 +89,7 @@ class Job(Base):
         Index("ix_jobs_of_a_status", "status", "created_at", "id", *FOUND_BY),
         Index("ix_jobs_status_method", "status", "method"),
         Index("ix_jobs_spec_digest_status", "spec_digest", "status"),
+        Index("ix_jobs_created_by_status", "created_by", "status"),
         Index("ix_jobs_of_a_verdict", "verdict", "created_at", "id"),
         Index("ix_jobs_of_a_sweep", "sweep_id", "created_at", "id", "status", "sweep_point"),
     )
@@ -98,6 +99,7 @@ class Job(Base):
     name: Mapped[str | None] = mapped_column(String(200))
     labels: Mapped[Document] = mapped_column(SEARCHED, default=dict)
     parent_id: Mapped[str | None] = mapped_column(ID, index=True)
+    created_by: Mapped[str | None] = mapped_column(ID)
     method: Mapped[str] = mapped_column(String(32), server_default=NO_TEXT)
     model_key: Mapped[str] = mapped_column(String(256), server_default=NO_TEXT)
     search: Mapped[str] = mapped_column(Text, server_default=NO_TEXT)
@@ -117,6 +119,7 @@ class Job(Base):
     worker: Mapped[str | None] = mapped_column(String(255))
     device: Mapped[str | None] = mapped_column(String(255))
     lease_until: Mapped[datetime | None]
+    deadline: Mapped[datetime | None] = mapped_column(index=True)
     pushed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now())
     updated_at: Mapped[datetime] = mapped_column(default=now())

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from db.errors import LeaseLostError
+from db.errors import JobNotFoundError, LeaseLostError
 from db.jobs import JobRepository
 from db.leases import Block
 from db.problem import Problem
@@ -81,10 +81,10 @@ class Attempt:
         self._persist(lambda jobs: jobs.succeed(self.job_id, self.number, result, artifacts))
 
     def outcome(self) -> JobState | None:
-        """Return where this attempt has brought the job; None says that another one has it."""
+        """Return where this attempt has brought the job; None: another has it, or it is gone."""
         try:
             return self.status()
-        except LeaseLostError:
+        except (JobNotFoundError, LeaseLostError):
             return None
 
     def fail(self, problem: Problem) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 
 from db.jobs import JobRepository
 from db.models import Job
@@ -27,16 +28,31 @@ def relay(sessions: Sessions, push: Push) -> int:
     return len(ids)
 
 
-def reap(sessions: Sessions, store: ArtifactStore) -> int:
-    """Take back every job whose worker fell silent, and return how many there were."""
+def reap(sessions: Sessions, store: ArtifactStore, kept: timedelta) -> int:
+    """Take back every job whose worker fell silent, and return how many there were.
+
+    Jobs past their deadline end, and what others staged goes when it was ``kept`` long enough for
+    a retry.
+    """
     with sessions.begin() as session:
-        released = JobRepository(session).release_expired()
-        ended = JobRepository(session).ended(store.staged_jobs())
+        jobs = JobRepository(session)
+        jobs.expire()
+        released = jobs.release_expired()
+        left = jobs.past_retry(store.staged_jobs(), kept)
     for job in released:
         clear(store, job)
-    for job_id in ended:
+    for job_id in left:
         store.discard_job(job_id)
     return len(released)
+
+
+def sweep(sessions: Sessions, store: ArtifactStore) -> int:
+    """Delete the files of jobs that were deleted, and return how many jobs these were."""
+    with sessions() as session:
+        gone = JobRepository(session).gone(store.published_jobs())
+    for job_id in gone:
+        store.delete_job(job_id)
+    return len(gone)
 
 
 def release(sessions: Sessions, store: ArtifactStore, job_id: str, worker: str) -> None:
@@ -55,4 +71,4 @@ def clear(store: ArtifactStore, job: Job) -> None:
     log.warning("job %s lost its worker in attempt %d: now %s", job.id, job.attempt, job.status)
     store.retract(job.id, job.attempt)
     if job.status.is_final:
-        store.discard(job.id, job.attempt)
+        store.relinquish(job.id, job.attempt)

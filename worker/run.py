@@ -14,9 +14,9 @@ from db.spec import PruneSpec
 from db.states import JobState, Phase
 from db.store import ArtifactStore
 from worker.attempt import Attempt
-from worker.problems import overdue, problem_of
+from worker.problems import DISK_FULL, overdue, problem_of
 from worker.settings import WorkerSettings
-from worker.watch import Reason, Stopped, Watch
+from worker.watch import Reason, Stopped, Watch, reason_of
 
 log = logging.getLogger(__name__)
 GAVE_UP = 75  # EX_TEMPFAIL: the process ended itself because its work would not
@@ -140,8 +140,8 @@ class Runner:
                 status = attempt.record(phase, step.fraction, step.block, step.report)
                 if step.resumed_from_block is not None:
                     attempt.resumed(step.resumed_from_block)
-                if status is JobState.cancelling:
-                    raise Stopped(Reason.cancelled)
+                if (reason := reason_of(status)) is not None:
+                    raise Stopped(reason)
                 watch.check()
 
     def _begin(self, spec: PruneSpec, staged: Path) -> Generator[Step, None, Outcome]:
@@ -167,21 +167,24 @@ class Runner:
         self._clear(attempt)
 
     def _fail(self, attempt: Attempt, error: Exception) -> None:
+        problem = problem_of(error)
         with suppress(LeaseLostError):
-            attempt.fail(problem_of(error))
+            attempt.fail(problem)
         self._clear(attempt)
+        if problem.code == DISK_FULL:  # what is staged is what fills it
+            self._store.discard(attempt.job_id, attempt.number)
 
     def _clear(self, attempt: Attempt) -> None:
         """Delete the attempt's files, unless it succeeded while someone wanted it to end.
 
-        What it staged stays while the job has not ended: the next attempt goes on from there, and
-        may have taken it over already.
+        Finished blocks stay staged: the next attempt, or a retry, goes on from there. Where the
+        job has not ended, that one may have taken them over already.
         """
         state = attempt.outcome()
         if state is None or not state.is_final:
             self._store.retract(attempt.job_id, attempt.number)
         elif state is not JobState.succeeded:
-            self._store.withdraw(attempt.job_id, attempt.number)
+            self._store.relinquish(attempt.job_id, attempt.number)
 
     def _cut(self, attempt: Attempt) -> Callable[[Reason], None]:
         """Return what ends work that did not stop in time: settle for it, and leave."""

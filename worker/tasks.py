@@ -13,6 +13,7 @@ from celery.platforms import set_pdeathsig
 from celery.worker.request import Request
 from sqlalchemy.exc import SQLAlchemyError
 
+from db import redaction
 from db.session import open_sessions
 from db.store import ArtifactStore
 from db.wire import (
@@ -21,6 +22,7 @@ from db.wire import (
     JANITOR_TASK,
     PRUNE_TASK,
     RELAY_TASK,
+    SWEEP_TASK,
     TRANSPORT_OPTIONS,
 )
 from worker import janitor
@@ -29,6 +31,7 @@ from worker.engine import prune as engine
 from worker.run import Runner
 from worker.settings import WorkerSettings
 
+redaction.install()
 log = logging.getLogger(__name__)
 settings = WorkerSettings()
 sessions = open_sessions(settings.database)
@@ -48,7 +51,7 @@ app.conf.update(
     task_serializer="json",
     accept_content=["json"],
     task_default_queue=GPU_QUEUE,
-    task_routes={name: {"queue": CONTROL_QUEUE} for name in (JANITOR_TASK, RELAY_TASK)},
+    task_routes={name: {"queue": CONTROL_QUEUE} for name in (JANITOR_TASK, RELAY_TASK, SWEEP_TASK)},
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     task_publish_retry=False,
@@ -68,6 +71,7 @@ app.conf.update(
         for name, every_s in (
             (JANITOR_TASK, settings.reap_every_s),
             (RELAY_TASK, settings.relay_every_s),
+            (SWEEP_TASK, settings.sweep_every_s),
         )
     },
 )
@@ -113,7 +117,13 @@ def prune(job_id: str) -> None:
 @app.task(name=JANITOR_TASK)
 def reap() -> None:
     """Take back the jobs of workers that fell silent."""
-    janitor.reap(sessions, store)
+    janitor.reap(sessions, store, settings.keep_unfinished)
+
+
+@app.task(name=SWEEP_TASK)
+def sweep() -> None:
+    """Delete the files of deleted jobs whose deletion was cut short."""
+    janitor.sweep(sessions, store)
 
 
 @app.task(name=RELAY_TASK)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from zpruner import planning
+from zpruner import keyring, planning
 from zpruner.filters import Filters
 from zpruner.programs import become
 from zpruner.requests import request_of
@@ -27,6 +27,8 @@ JobArgument = Annotated[str, typer.Argument(help="A job's id.")]
 TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="Seconds to wait at most.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(keyring.app, name="keys")
+app.command()(keyring.me)
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -64,6 +66,9 @@ def submit(
     ] = None,
     gate_min: Annotated[
         list[str] | None, typer.Option(help="A figure's lower bound: sparsity=0.5.")
+    ] = None,
+    deadline: Annotated[
+        str | None, typer.Option(help="Expire it then: 2027-01-05T18:00:00Z.")
     ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same submit with the same key makes one job.")
@@ -149,8 +154,31 @@ def cancel(job_id: JobArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def pause(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Hold a job back, after the block it is in."""
+    with service() as client:
+        job = client.jobs.pause(job_id)
+    say(job, as_json, lambda: job.status)
+
+
+@app.command()
+def resume(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Let a paused job go on from its last finished block."""
+    with service() as client:
+        job = client.jobs.resume(job_id)
+    say(job, as_json, lambda: job.status)
+
+
+@app.command()
+def delete(job_id: JobArgument) -> None:
+    """Delete a job that has ended, and its files."""
+    with service() as client:
+        client.jobs.delete(job_id)
+
+
+@app.command()
 def retry(job_id: JobArgument, as_json: JsonOption = False) -> None:
-    """Queue a job again that failed, was cancelled or expired."""
+    """Queue a job again that failed, was cancelled or expired; it goes on where it stopped."""
     with service() as client:
         job = client.jobs.retry(job_id)
     say(job, as_json, lambda: job.status)

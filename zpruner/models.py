@@ -67,6 +67,7 @@ class Job(Answer):
     name: str | None = None
     labels: dict[str, Any] = {}
     parent_id: str | None = None
+    created_by: str | None = None
     status: str
     phase: str | None = None
     progress: Progress = Progress()
@@ -75,6 +76,10 @@ class Job(Answer):
     worker: str | None = None
     warnings: list[str] = []
     sweep_id: str | None = None
+    deadline: datetime | None = None
+    actions: list[str] = []
+    attempts: list[dict[str, Any]] = []
+    phases: list[dict[str, Any]] = []
     result: dict[str, Any] | None = None
     verdict: str = "none"
     gate_failures: list[GateFailure] = []
@@ -226,3 +231,48 @@ class Event(Answer):
     phase: str | None = None
     attempt: int = 0
     data: dict[str, Any] = {}
+
+
+class Quotas(Answer):
+    """How much a key may have; None: no bound."""
+
+    jobs_in_flight: int | None = None
+    gpu_hours: float | None = None
+    artifact_bytes: int | None = None
+
+
+class Key(Answer):
+    """A key without its secret."""
+
+    id: str
+    name: str
+    scopes: list[str] = []
+    quotas: Quotas = Quotas()
+    created_at: datetime
+    created_by: str | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    former_until: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class NewKey(Key):
+    """A key with its secret in ``key``, which the service shows this once."""
+
+    key: str
+
+
+class Share(Answer):
+    """How much of a quota is used."""
+
+    used: float
+    allowed: float | None = None
+
+
+class Me(Answer):
+    """Who this client is to the service; ``key`` is None where it needs none."""
+
+    name: str
+    scopes: list[str] = []
+    key: Key | None = None
+    quotas: dict[str, Share] | None = None

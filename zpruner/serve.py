@@ -2,7 +2,6 @@
 
 import argparse
 import fcntl
-import ipaddress
 import logging
 import os
 import signal
@@ -15,8 +14,10 @@ from pathlib import Path
 
 import httpx
 
-from db.session import migrate
-from db.settings import Settings
+from db import redaction
+from db.door import DoorSettings
+from db.keys import KeyRepository
+from db.session import migrate, open_sessions
 from zpruner.broker import BrokerError, broker_command
 from zpruner.supervisor import Child, Supervisor
 
@@ -29,12 +30,9 @@ class ServeError(Exception):
     """The service cannot start; the text says what to do."""
 
 
-class ServeSettings(Settings):
-    """Adds where to listen to the shared settings."""
+class ServeSettings(DoorSettings):
+    """Adds what the embedded form alone needs to the shared settings."""
 
-    host: str = "127.0.0.1"
-    port: int = 8000
-    auth: str = "auto"
     yield_grace_s: float = 5
 
     @property
@@ -46,6 +44,7 @@ class ServeSettings(Settings):
 
 def main() -> None:
     """Serve until told to stop."""
+    redaction.install()
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.INFO)
     for chatty in ("alembic", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -64,18 +63,18 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
     """Start everything, announce the URL, look after it until ``stop``.
 
     Raises:
-        ServeError: the data folder is taken, or the address is open to others.
+        ServeError: the data folder is taken, or keys are needed and there is none.
         BrokerError: there is no broker to start.
     """
-    refuse_open_doors(settings)
     with locked(settings.data_dir):
+        migrate(settings.database)
+        require_admin(settings)
         supervisor = Supervisor()
         brokers = 0
         try:
             if settings.broker_url is None:
                 _start_broker(supervisor, settings)
                 brokers = 1
-            migrate(settings.database)
             for child in children(settings):
                 supervisor.add(child)
             _announce(supervisor, settings, stop)
@@ -85,17 +84,27 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
             supervisor.end(last=brokers)
 
 
-def refuse_open_doors(settings: ServeSettings) -> None:
-    """Listen beyond this machine only where someone decided who may come in.
+def require_admin(settings: ServeSettings) -> None:
+    """Start where keys are needed only if somebody has one that can make others.
 
     Raises:
-        ServeError: nobody did.
+        ServeError: nobody has.
     """
-    if settings.auth == "auto" and not _is_loopback(settings.host):
+    if not settings.needs_keys:
+        return
+    sessions = open_sessions(settings.database)
+    try:
+        with sessions() as session:
+            has_admin = KeyRepository(session).has_admin()
+    finally:
+        sessions.kw["bind"].dispose()
+    if not has_admin:
         raise ServeError(
-            f"host {settings.host!r} lets anyone who reaches this machine submit jobs. "
-            "Leave ZPRUNER_HOST at 127.0.0.1, or, behind a proxy or firewall that decides who "
-            "may come in, set ZPRUNER_AUTH=none."
+            f"host {settings.host!r} with ZPRUNER_AUTH={settings.auth} asks every caller for a "
+            "key, and there is none yet that can make others. Make it, with the same settings, by\n"
+            "  python -m db.keys create NAME --scopes admin\n"
+            "or serve on 127.0.0.1 first and use `zpruner keys create NAME --admin`. Where a proxy "
+            "or a firewall decides who may come in, set ZPRUNER_AUTH=none."
         )
 
 
@@ -177,13 +186,6 @@ def _is_ready(url: str) -> bool:
         return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).is_success
     except httpx.TransportError:
         return False
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _arguments() -> argparse.Namespace:

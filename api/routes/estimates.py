@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from api.deps import EstimateId, Service, ServiceDep
 from api.estimates import EstimatePending, EstimateRead, refuse, wait, wanted_wait
 from api.schemas import JobRequest
+from api.submission import checked
 from db.estimates import EstimateRepository
 from db.gate import Gate
 from db.jobs import JobRepository
@@ -29,7 +30,7 @@ PENDING: dict[int | str, dict[str, Any]] = {
 def estimate_job(body: JobRequest, service: ServiceDep, prefer: Prefer = None) -> Response:
     """Say what a job would take; refused like the job itself."""
     spec = body.spec()
-    warnings = service.preflight.check(spec)
+    warnings = checked(service, body, spec)
     with service.sessions.begin() as session:
         row = EstimateRepository(session).ask(spec)
     return _answer(service, wait(service, row, wanted_wait(prefer)), warnings, body.gate)

@@ -9,10 +9,10 @@ from fastapi.responses import JSONResponse
 from api.deps import JobId, ServiceDep
 from api.preconditions import etag_of, is_known
 from api.problems import GATE_FAILED, NOT_SUCCEEDED, UNFINISHED, RefusalError, printable
-from api.schemas import ArtifactRead, JobRead, JobResult
+from api.schemas import ArtifactRead, JobDetail, JobResult
 from db.gate import Gate, Verdict, gate_failures
 from db.jobs import JobRepository
-from db.models import Artifact, Job
+from db.models import Artifact, Job, JobEvent
 from db.problem import FieldProblem
 from db.states import JobState
 
@@ -24,7 +24,7 @@ Pending = Annotated[
     Query(description="The status while the job goes on, for pollers that need another one."),
 ]
 OTHERS: dict[int | str, dict[str, Any]] = {
-    202: {"model": JobRead, "description": "The job goes on; ask again after `Retry-After`."},
+    202: {"model": JobDetail, "description": "The job goes on; ask again after `Retry-After`."},
     304: {"description": "The caller has this result."},
 }
 
@@ -40,9 +40,9 @@ def get_result(
     with service.sessions() as session:
         jobs = JobRepository(session)
         job = jobs.get(job_id)
-        artifacts = jobs.artifacts(job_id)
+        artifacts, milestones = jobs.artifacts(job_id), jobs.milestones(job_id)
     if not job.status.is_final:
-        return _unfinished(job, pending)
+        return _unfinished(job, milestones, pending)
     if job.status is not JobState.succeeded:
         raise _not_succeeded(job)
     if job.verdict is Verdict.failed:
@@ -62,9 +62,9 @@ def _result(job: Job, artifacts: list[Artifact]) -> JobResult:
     )
 
 
-def _unfinished(job: Job, pending: str) -> Response:
+def _unfinished(job: Job, milestones: list[JobEvent], pending: str) -> Response:
     if pending == "202":
-        body = JobRead.of(job).model_dump(mode="json")
+        body = JobDetail.told(job, milestones).model_dump(mode="json")
         return JSONResponse(body, 202, headers=RETRY_AFTER)
     face = replace(UNFINISHED, status=int(pending))
     raise RefusalError(face, f"Job {job.id} is {job.status}.", RETRY_AFTER)

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.caller import CallerDep
 from api.deps import DryRun, IdempotencyKey, Service, ServiceDep, SweepId
 from api.links import next_page
 from api.points import SweepRequest
-from api.submission import REPLAYED, Submission, fields_of, first_answer, push
+from api.submission import REPLAYED, Submission, checked, fields_of, first_answer, push
 from api.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
 from db.errors import KeyTakenError
 from db.jobs import JobRepository
@@ -41,23 +42,24 @@ def submit_sweep(
     body: SweepRequest,
     service: ServiceDep,
     request: Request,
+    caller: CallerDep,
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
 ) -> Response:
     """Accept all points of a sweep, or none of them."""
     points = body.points()  # before anything is made of values that only now were looked at
-    asked = Submission(body, request.url.path, idempotency_key)
+    asked = Submission(body, request.url.path, idempotency_key, created_by=caller.key_id)
     if not dry_run and (first := first_answer(service, asked)) is not None:
         return _response(first.status, first.body, REPLAYED)
     # Points differ in nothing that is looked up: what holds for one of them holds for all.
-    warnings = service.preflight.check(points[0].spec)
+    warnings = checked(service, body, points[0].spec)
     if dry_run:
         return JSONResponse(_preview(body, points, warnings).model_dump(mode="json"))
     fields = fields_of(asked, warnings) | {"max_parallel": body.max_parallel}
     try:
         sweep_id, answer = _accept(service, asked, points, fields)
     except KeyTakenError:  # by a request that has been committed since
-        return submit_sweep(body, service, request, idempotency_key)
+        return submit_sweep(body, service, request, caller, idempotency_key)
     _push(service, sweep_id)
     return _response(201, answer)
 
