@@ -22,7 +22,9 @@ from api.preflight import Preflight
 from api.routes import (
     artifacts,
     audit,
+    compare,
     docs,
+    estimates,
     events,
     health,
     history,
@@ -34,6 +36,7 @@ from api.routes import (
     repeats,
     result,
     steering,
+    sweeps,
     workers,
 )
 from api.routes import problems as problem_pages
@@ -56,6 +59,9 @@ ROUTERS = (
     workers.router,
     result.router,
     artifacts.router,
+    compare.router,
+    sweeps.router,
+    estimates.router,
     methods.router,
     keys.router,
     audit.router,

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from db import history, listing
+from db.gate import Gate, GateFailure, Verdict, gate_failures
 from db.models import Artifact, BlockReport, Job, JobEvent
 from db.problem import Problem
 from db.spec import PruneSpec
@@ -43,6 +44,12 @@ class JobRequest(PruneSpec):
         default=GPU_QUEUE, description="Which workers may take it: a device class."
     )
     priority: Priority = Field(default=0, description="Jobs of a higher one are taken first.")
+    gate: Gate | None = Field(
+        default=None,
+        description="Bounds for the job's figures. The job's `verdict` says whether they were "
+        "kept; a figure that was not measured counts as out of bounds.",
+        examples=[{"max": {"perplexity_ratio": 1.1}, "min": {"sparsity": 0.5}}],
+    )
 
     deadline: Moment | None = Field(
         default=None,
@@ -131,7 +138,11 @@ class JobRead(BaseModel):
     attempt: int
     worker: str | None
     device: str | None
+    sweep_id: str | None = Field(description="The sweep that this job is a point of.")
     result: dict[str, Any] | None = Field(description="Metrics, once the job has succeeded.")
+    gate: Gate | None
+    verdict: Verdict = Field(description="What the gate says, once the job has succeeded.")
+    gate_failures: list[GateFailure] = Field(description="The bounds that were not kept.")
     error: Problem | None = Field(description="What went wrong, once the job has failed.")
     warnings: list[str] = Field(description="What could not be checked before acceptance.")
     deadline: datetime | None = Field(description="Expires the job if it has not ended by then.")
@@ -190,10 +201,14 @@ class JobDetail(JobRead):
 
 def _fields(job: Job) -> dict[str, Any]:
     """Return what a job's face is made of."""
+    gate = None if job.gate is None else Gate.model_validate(job.gate)
+    failed = gate_failures(gate, job.result or {}) if gate and job.verdict == "fail" else []
     made = {
         "progress": Progress.of(job),
         "links": JobLinks.of(job.id),
         "actions": allowed_actions(job.status),
+        "gate": gate,
+        "gate_failures": failed,
     }
     return {name: getattr(job, name) for name in JobRead.model_fields.keys() - made.keys()} | made
 
@@ -237,6 +252,7 @@ class JobPreview(BaseModel):
     parent_id: str | None
     queue: str
     priority: int
+    gate: Gate | None = None
     warnings: list[str] = Field(description="What could not be checked.")
     identical_job_id: str | None = Field(
         description="A job with exactly this specification that has succeeded."

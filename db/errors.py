@@ -40,6 +40,28 @@ class WorkerNotFoundError(JobError):
         return f"no worker {self.worker_id}"
 
 
+class SweepNotFoundError(JobError):
+    """There is no such sweep."""
+
+    def __init__(self, sweep_id: str) -> None:
+        super().__init__(sweep_id)
+        self.sweep_id = sweep_id
+
+    def __str__(self) -> str:
+        return f"no sweep {self.sweep_id}"
+
+
+class EstimateNotFoundError(JobError):
+    """There is no such estimate, or no longer."""
+
+    def __init__(self, estimate_id: str) -> None:
+        super().__init__(estimate_id)
+        self.estimate_id = estimate_id
+
+    def __str__(self) -> str:
+        return f"no estimate {self.estimate_id}"
+
+
 class IllegalTransitionError(JobError):
     """The job's state does not allow this step; ``wanted`` is None for its deletion."""
 

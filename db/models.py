@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from db.clock import UTCDateTime, now
+from db.gate import Verdict
 from db.ids import new_id
 from db.spec import PruneSpec
 from db.states import JobState, Phase
@@ -32,6 +33,9 @@ Document = dict[str, Any]
 SEARCHED = JSON().with_variant(JSONB(), "postgresql")
 STATE = Enum(JobState, native_enum=False, length=16)
 PHASE = Enum(Phase, native_enum=False, length=16)
+VERDICT = Enum(
+    Verdict, native_enum=False, length=8, values_callable=lambda kind: [one.value for one in kind]
+)
 ID = String(40)
 FOUND_BY = ("method", "model_key", "search")
 """What a list finds a job by besides time and status: copies, made by `db.search`."""
@@ -73,6 +77,7 @@ class Base(DeclarativeBase):
         Document: JSON(none_as_null=True),
         JobState: STATE,
         Phase: PHASE,
+        Verdict: VERDICT,
     }
 
 
@@ -89,6 +94,8 @@ class Job(Base):
         Index("ix_jobs_urgency", "status", "queue", "priority", "created_at", "id"),
         Index("ix_jobs_counted", "status", "method", "attempt", "crashes"),
         Index("ix_jobs_created_by_status", "created_by", "status"),
+        Index("ix_jobs_of_a_verdict", "verdict", "created_at", "id"),
+        Index("ix_jobs_of_a_sweep", "sweep_id", "created_at", "id", "status", "sweep_point"),
     )
 
     id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("job"))
@@ -104,6 +111,10 @@ class Job(Base):
     model_key: Mapped[str] = mapped_column(String(256), server_default=NO_TEXT)
     search: Mapped[str] = mapped_column(Text, server_default=NO_TEXT)
     spec_digest: Mapped[str] = mapped_column(String(64), server_default=NO_TEXT)
+    sweep_id: Mapped[str | None] = mapped_column(ID)
+    sweep_point: Mapped[int | None]
+    gate: Mapped[Document | None]
+    verdict: Mapped[Verdict] = mapped_column(default=Verdict.none, server_default=text("'none'"))
     status: Mapped[JobState] = mapped_column(default=JobState.queued)
     phase: Mapped[Phase | None]
     progress: Mapped[float] = mapped_column(Double, default=0.0)
@@ -125,6 +136,35 @@ class Job(Base):
     error: Mapped[Document | None]
     warnings: Mapped[list[str]] = mapped_column(JSON, default=list)
     version: Mapped[int] = mapped_column(default=1)
+
+
+class Sweep(Base):
+    """Jobs that differ in how one model is pruned, asked for at once."""
+
+    __tablename__ = "sweeps"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("swp"))
+    name: Mapped[str | None] = mapped_column(String(200))
+    labels: Mapped[Document]
+    varied: Mapped[list[Document]] = mapped_column(JSON)
+    max_parallel: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(default=now())
+
+
+class Estimate(Base):
+    """What a job would take: asked for by the API, answered by a process that has the planner."""
+
+    __tablename__ = "estimates"
+    __table_args__ = (Index("ix_estimates_waiting", "finished_at", "created_at"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("est"))
+    spec_digest: Mapped[str] = mapped_column(String(64), index=True)
+    spec: Mapped[Document]
+    answer: Mapped[Document | None]
+    error: Mapped[Document | None]
+    created_at: Mapped[datetime] = mapped_column(default=now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
 
 
 class JobEvent(Base):

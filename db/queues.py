@@ -10,6 +10,7 @@ from db.clock import UTCDateTime, now
 from db.models import Job
 from db.rows import JobRows
 from db.states import HELD, JobState
+from db.turns import has_turn
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,15 @@ class QueueRepository(JobRows):
 
         The row stays locked until the transaction ends, so that two workers take two jobs.
         """
-        query = select(Job.id).where(Job.status == JobState.queued, Job.queue.in_(queues))
+        waiting = (Job.status == JobState.queued, Job.queue.in_(queues), has_turn())
+        query = select(Job.id).where(*waiting)
         query = query.order_by(Job.priority.desc(), Job.created_at, Job.id).limit(1)
-        return self._session.scalar(query.with_for_update(skip_locked=True))
+        return self._session.scalar(query.with_for_update(skip_locked=True, of=Job))
 
     def has_queued(self, queues: Sequence[str]) -> bool:
-        """Whether any job waits in these queues."""
-        waiting = (Job.status == JobState.queued) & Job.queue.in_(queues)
-        return self._session.scalar(select(Job.id).where(waiting).limit(1)) is not None
+        """Whether any job waits in these queues that may be taken now."""
+        waiting = (Job.status == JobState.queued, Job.queue.in_(queues), has_turn())
+        return self._session.scalar(select(Job.id).where(*waiting).limit(1)) is not None
 
     def position(self, job: Job) -> int | None:
         """Return the job's place in its queue, from 1; None where it does not wait."""

@@ -13,6 +13,7 @@ from db.problem import Problem
 from db.rows import JobRows
 from db.states import FINAL, HELD, JobState
 from db.transitions import RETRIED, entering, leading_to, releasing
+from db.turns import has_turn
 
 PUSH_AGAIN_AFTER = timedelta(seconds=30)
 
@@ -23,12 +24,17 @@ class UpkeepRepository(JobRows):
     def unpushed(self, limit: int = 100) -> list[str]:
         """Return queued jobs, the most urgent first, whose id was never pushed or pushed in vain.
 
+        A point of a sweep waits for its turn.
         The rows stay locked until the transaction ends, so that two relays share the work.
         """
         forgotten = or_(Job.pushed_at.is_(None), Job.pushed_at < now(-PUSH_AGAIN_AFTER))
-        query = select(Job.id).where(Job.status == JobState.queued, forgotten)
-        query = query.order_by(Job.priority.desc(), Job.created_at, Job.id).limit(limit)
-        return list(self._session.scalars(query.with_for_update(skip_locked=True)))
+        query = select(Job.id).where(Job.status == JobState.queued, forgotten, has_turn())
+        query = (
+            query.order_by(Job.priority.desc(), Job.created_at, Job.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True, of=Job)
+        )
+        return list(self._session.scalars(query))
 
     def mark_pushed(self, ids: Sequence[str]) -> None:
         """Note that the broker took these ids; a job that moved on meanwhile is left alone."""

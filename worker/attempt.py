@@ -22,6 +22,7 @@ from db.workers import WorkerRepository
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+TRIES = 3
 
 
 class Attempt:
@@ -47,13 +48,18 @@ class Attempt:
 
         None says that there is nothing to do: it is someone else's, or over, or not for us.
         """
-        with sessions.begin() as session:
-            jobs = JobRepository(session, lease=lease)
-            wanted = (jobs.most_urgent(queues) if queues else None) or job_id
-            job = jobs.claim(wanted, worker, worker_id=worker_id, queues=queues)
-            if job is not None and worker_id is not None:
-                WorkerRepository(session).holds(worker_id, job.id)
-        return None if job is None else cls(sessions, job, lease)
+        for _ in range(TRIES):
+            with sessions.begin() as session:
+                jobs = JobRepository(session, lease=lease)
+                urgent = jobs.most_urgent(queues) if queues else None
+                job = jobs.claim(urgent or job_id, worker, worker_id=worker_id, queues=queues)
+                if job is not None and worker_id is not None:
+                    WorkerRepository(session).holds(worker_id, job.id)
+            if job is not None:
+                return cls(sessions, job, lease)
+            if urgent is None:
+                break  # else it is another one's turn in its sweep by now: look again
+        return None
 
     def status(self) -> JobState:
         """Read where the job is; cheap enough to ask every second.

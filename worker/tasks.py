@@ -31,6 +31,7 @@ from db.wire import (
     TRANSPORT_OPTIONS,
 )
 from worker import janitor
+from worker.desk import Desk
 from worker.device import ask
 from worker.engine import prune as engine
 from worker.presence import Presence
@@ -43,6 +44,7 @@ settings = WorkerSettings()
 sessions = open_sessions(settings.database)
 store = ArtifactStore(settings.artifact_dir)
 stopping = threading.Event()
+desk = Desk()
 YIELD = signal.SIGUSR2
 
 app = Celery("worker", broker=settings.broker)
@@ -150,9 +152,10 @@ def sweep() -> None:
 
 @app.task(name=RELAY_TASK)
 def relay() -> None:
-    """Push the jobs that no worker has heard of, and put the events in order."""
+    """Push the jobs that no worker has heard of, order events, have estimates answered."""
     order_events(sessions)
     janitor.relay(sessions, _push)
+    desk.tend(sessions)
 
 
 def _push(job_id: str) -> None:

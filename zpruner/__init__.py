@@ -2,13 +2,26 @@
 
 from zpruner.client import Client
 from zpruner.download import CorruptedError
-from zpruner.models import Artifact, Event, Job, LogLine, Problem, Queue, Worker
+from zpruner.models import (
+    Artifact,
+    Comparison,
+    Estimate,
+    Event,
+    Job,
+    LogLine,
+    Problem,
+    Queue,
+    Sweep,
+    Worker,
+)
 from zpruner.transport import ProblemError, ServiceError
 
 __all__ = [
     "Artifact",
     "Client",
+    "Comparison",
     "CorruptedError",
+    "Estimate",
     "Event",
     "Job",
     "LogLine",
@@ -16,5 +29,6 @@ __all__ = [
     "ProblemError",
     "Queue",
     "ServiceError",
+    "Sweep",
     "Worker",
 ]

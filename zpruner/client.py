@@ -12,10 +12,23 @@ import httpx
 
 from zpruner import stream, waiting
 from zpruner.download import download
+from zpruner.estimates import ESTIMATE_WITHIN_S, estimate
 from zpruner.filters import Filters, LogFilters, Sort, params_of
 from zpruner.keys import Keys
 from zpruner.logs import follow_log, log_lines
-from zpruner.models import Artifact, Event, Facets, Job, LogLine, Me, Preview, Result
+from zpruner.models import (
+    Artifact,
+    Comparison,
+    Estimate,
+    Event,
+    Facets,
+    Job,
+    LogLine,
+    Me,
+    Preview,
+    Result,
+)
+from zpruner.sweeps import Sweeps
 from zpruner.transport import Transport
 from zpruner.workers import Workers
 
@@ -36,10 +49,33 @@ class Client:
         self.jobs = Jobs(self._transport)
         self.workers = Workers(self._transport)
         self.keys = Keys(self._transport)
+        self.sweeps = Sweeps(self._transport)
 
     def me(self) -> Me:
         """Return who this client is to the service, and what is used of its quotas."""
         return Me.model_validate(self._transport.get("/v1/me"))
+
+    def estimate(
+        self,
+        model: str,
+        sparsity: float,
+        dataset: str,
+        *,
+        timeout_s: float = ESTIMATE_WITHIN_S,
+        **options: Any,
+    ) -> Estimate:
+        """Return what a job would take; refused like the job itself.
+
+        Raises:
+            TimeoutError: the service has not found it out in time.
+        """
+        body = {"model": model, "sparsity": sparsity, "dataset": dataset} | options
+        return estimate(self._transport, body, timeout_s)
+
+    def compare(self, *job_ids: str) -> Comparison:
+        """Hold jobs against the first of them."""
+        params = {"ids": ",".join(job_ids)}
+        return Comparison.model_validate(self._transport.get("/v1/compare", params))
 
     def close(self) -> None:
         """Close its connections."""

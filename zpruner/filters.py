@@ -16,6 +16,8 @@ class Filters(TypedDict, total=False):
     created_after: datetime | str | None
     created_before: datetime | str | None
     parent: str | None
+    sweep: str | None
+    verdict: str | None
     q: str | None
 
 

@@ -12,6 +12,7 @@ from db.models import Job, Worker
 from db.session import Sessions
 from db.states import JobState
 from db.workers import WorkerRepository
+from tests.db.test_sweeps import job_ids, make_sweep
 from tests.factories import make_job
 
 
@@ -55,6 +56,18 @@ def test_workers_that_choose_at_the_same_moment_take_different_jobs(sessions: Se
         thread.join()
     assert set(taken) == made
     assert len(taken) == 8
+
+
+def test_points_that_wait_for_their_turn_keep_nobody_else_waiting(sessions: Sessions) -> None:
+    first, second = job_ids(sessions, make_sweep(sessions, 2, max_parallel=1))
+    other = make_job(sessions, priority=-10).id
+    assert [take(sessions), take(sessions), take(sessions)] == [first, other, None]
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        assert not jobs.has_queued(["gpu"])
+        jobs.succeed(first, 1, {}, [])
+        assert jobs.has_queued(["gpu"])
+    assert take(sessions) == second
 
 
 def test_a_changed_priority_changes_who_is_next(sessions: Sessions) -> None:
