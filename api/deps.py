@@ -7,11 +7,18 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request
 
 from api.broker import Queue
-from api.examples import ARTIFACT_ID, JOB_ID, KEY_ID
+from api.examples import ARTIFACT_ID, ESTIMATE_ID, JOB_ID, KEY_ID, SWEEP_ID
 from api.feed import Feed
 from api.looks import Looks
+from api.meter import Metrics
 from api.preflight import Preflight
-from db.errors import ApiKeyNotFoundError, ArtifactNotFoundError, JobNotFoundError
+from db.errors import (
+    ApiKeyNotFoundError,
+    ArtifactNotFoundError,
+    EstimateNotFoundError,
+    JobNotFoundError,
+    SweepNotFoundError,
+)
 from db.session import Sessions
 from db.store import ArtifactStore
 
@@ -25,6 +32,8 @@ class Service:
     store: ArtifactStore
     preflight: Preflight
     feed: Feed
+    metrics: Metrics
+    known_queues: tuple[str, ...]
     looks: Looks
 
 
@@ -59,6 +68,18 @@ def _key_id(key_id: Annotated[str, Path(examples=[KEY_ID])]) -> str:
     return key_id
 
 
+def _sweep_id(sweep_id: Annotated[str, Path(examples=[SWEEP_ID])]) -> str:
+    if not re.fullmatch(r"swp_[0-9a-f]{32}", sweep_id):
+        raise SweepNotFoundError(sweep_id[:64])
+    return sweep_id
+
+
+def _estimate_id(estimate_id: Annotated[str, Path(examples=[ESTIMATE_ID])]) -> str:
+    if not re.fullmatch(r"est_[0-9a-f]{32}", estimate_id):
+        raise EstimateNotFoundError(estimate_id[:64])
+    return estimate_id
+
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -86,3 +107,5 @@ Wait = Annotated[float, Depends(_wait_s)]
 JobId = Annotated[str, Depends(_job_id)]
 ArtifactId = Annotated[str, Depends(_artifact_id)]
 KeyId = Annotated[str, Depends(_key_id)]
+SweepId = Annotated[str, Depends(_sweep_id)]
+EstimateId = Annotated[str, Depends(_estimate_id)]

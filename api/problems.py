@@ -1,7 +1,7 @@
 """How every refusal looks to a client, and the one place that makes it so."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from db.errors import (
     ApiKeyNotFoundError,
     ApiKeyRevokedError,
     ArtifactNotFoundError,
+    EstimateNotFoundError,
     IllegalTransitionError,
     JobError,
     JobNotFoundError,
@@ -24,6 +25,8 @@ from db.errors import (
     QuotaExceededError,
     SpecRefusedError,
     StaleVersionError,
+    SweepNotFoundError,
+    WorkerNotFoundError,
 )
 from db.problem import FieldProblem, Problem
 from db.transitions import allowed_actions
@@ -49,6 +52,18 @@ PROBLEMS: dict[type[JobError], Face] = {
         "artifact_not_found",
         "No such artifact",
         "GET /v1/jobs/{id}/artifacts lists the files of a job.",
+    ),
+    WorkerNotFoundError: Face(
+        404, "worker_not_found", "No such worker", "GET /v1/workers lists the workers there are."
+    ),
+    SweepNotFoundError: Face(
+        404, "sweep_not_found", "No such sweep", "GET /v1/sweeps lists the sweeps there are."
+    ),
+    EstimateNotFoundError: Face(
+        404,
+        "estimate_not_found",
+        "No such estimate",
+        "Estimates are kept for a day; POST to /v1/estimates for a new one.",
     ),
     IllegalTransitionError: Face(409, "invalid_state", "Not possible in this state"),
     StaleVersionError: Face(
@@ -95,6 +110,13 @@ NOT_SUCCEEDED = Face(
     "The job did not succeed",
     "POST to its /retry for another attempt, or to its /rerun with changes.",
 )
+GATE_FAILED = Face(
+    424,
+    "gate_failed",
+    "The job's figures are out of bounds",
+    "GET the job for all of its figures; POST to its /rerun with a lower sparsity, another method, "
+    "or another gate.",
+)
 UNFINISHED = Face(
     503, "unfinished", "The job goes on", "Ask again after Retry-After.", retryable=True
 )
@@ -122,9 +144,15 @@ MEDIA_TYPE = "application/problem+json"
 class RefusalError(Exception):
     """A refusal that concerns HTTP alone."""
 
-    def __init__(self, face: Face, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(face, detail, headers)
-        self.face, self.detail, self.headers = face, detail, headers
+    def __init__(
+        self,
+        face: Face,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[FieldProblem] = (),
+    ) -> None:
+        super().__init__(face, detail, headers, errors)
+        self.face, self.detail, self.headers, self.errors = face, detail, headers, errors
 
 
 def install(app: FastAPI) -> None:
@@ -188,7 +216,8 @@ async def _job_error(request: Request, error: Exception) -> Response:
 
 async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusalError)  # noqa: S101 - registered for it alone
-    return respond(request, error.face, error.detail, headers=error.headers)
+    errors = list(error.errors)
+    return respond(request, error.face, error.detail, headers=error.headers, errors=errors)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -8,15 +8,19 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from pydantic_core import PydanticCustomError
 
 from db import history, listing
+from db.gate import Gate, GateFailure, Verdict, gate_failures
 from db.models import Artifact, BlockReport, Job, JobEvent
 from db.problem import Problem
 from db.spec import PruneSpec
 from db.states import JobState, Phase
 from db.transitions import allowed_actions
+from db.wire import GPU_QUEUE
 
 Item = TypeVar("Item")
 # PostgreSQL keeps no NUL, and other control characters only break whoever prints them.
 Label = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Priority = Annotated[int, Field(ge=-10, le=10)]
 
 
 def _refuse_a_number(value: object) -> object:
@@ -49,6 +53,16 @@ class JobRequest(PruneSpec):
         default="never",
         description="`if_succeeded`: if a job with exactly this specification has succeeded, that "
         "one is the answer, and no new one is made.",
+    )
+    queue: QueueName = Field(
+        default=GPU_QUEUE, description="Which workers may take it: a device class."
+    )
+    priority: Priority = Field(default=0, description="Jobs of a higher one are taken first.")
+    gate: Gate | None = Field(
+        default=None,
+        description="Bounds for the job's figures. The job's `verdict` says whether they were "
+        "kept; a figure that was not measured counts as out of bounds.",
+        examples=[{"max": {"perplexity_ratio": 1.1}, "min": {"sparsity": 0.5}}],
     )
 
     deadline: Moment | None = Field(
@@ -108,6 +122,8 @@ class JobLinks(BaseModel):
     result: str
     events: str
     blocks: str
+    logs: str
+    queue: str
     artifacts: str
     archive: str
 
@@ -126,6 +142,8 @@ class JobRead(BaseModel):
     name: str | None
     labels: dict[str, Any]
     parent_id: str | None = Field(description="The job that this one is a rerun of.")
+    queue: str = Field(description="The queue it waits in, or was taken from.")
+    priority: int
     created_by: str | None = Field(description="The key that it was submitted with, if any.")
     status: JobState
     phase: Phase | None
@@ -134,7 +152,11 @@ class JobRead(BaseModel):
     attempt: int
     worker: str | None
     device: str | None
+    sweep_id: str | None = Field(description="The sweep that this job is a point of.")
     result: dict[str, Any] | None = Field(description="Metrics, once the job has succeeded.")
+    gate: Gate | None
+    verdict: Verdict = Field(description="What the gate says, once the job has succeeded.")
+    gate_failures: list[GateFailure] = Field(description="The bounds that were not kept.")
     error: Problem | None = Field(description="What went wrong, once the job has failed.")
     warnings: list[str] = Field(description="What could not be checked before acceptance.")
     deadline: datetime | None = Field(description="Expires the job if it has not ended by then.")
@@ -193,16 +215,20 @@ class JobDetail(JobRead):
 
 def _fields(job: Job) -> dict[str, Any]:
     """Return what a job's face is made of."""
+    gate = None if job.gate is None else Gate.model_validate(job.gate)
+    failed = gate_failures(gate, job.result or {}) if gate and job.verdict == "fail" else []
     made = {
         "progress": Progress.of(job),
         "links": JobLinks.of(job.id),
         "actions": allowed_actions(job.status),
+        "gate": gate,
+        "gate_failures": failed,
     }
     return {name: getattr(job, name) for name in JobRead.model_fields.keys() - made.keys()} | made
 
 
 class JobPatch(BaseModel):
-    """What a job is to be called; what is left out stays (a JSON merge patch)."""
+    """What a job is to be called, and how urgent; what is left out stays (a JSON merge patch)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -212,6 +238,12 @@ class JobPatch(BaseModel):
         max_length=LABELS,
         description="Labels to set, or with `null` to take away; `null` for all takes all away.",
     )
+
+    priority: Priority | None = Field(default=None, description="`null` makes it 0.")
+
+    def priority_of(self, job: Job) -> int:
+        """Return how urgent the job is afterwards."""
+        return (self.priority or 0) if "priority" in self.model_fields_set else job.priority
 
     def name_of(self, job: Job) -> str | None:
         """Return what the job is called afterwards."""
@@ -232,6 +264,9 @@ class JobPreview(BaseModel):
     name: str | None
     labels: dict[str, Any]
     parent_id: str | None
+    queue: str
+    priority: int
+    gate: Gate | None = None
     warnings: list[str] = Field(description="What could not be checked.")
     identical_job_id: str | None = Field(
         description="A job with exactly this specification that has succeeded."

@@ -29,6 +29,39 @@ class ArtifactNotFoundError(JobError):
         return f"no artifact {self.artifact_id}"
 
 
+class WorkerNotFoundError(JobError):
+    """There is no such worker."""
+
+    def __init__(self, worker_id: str) -> None:
+        super().__init__(worker_id)
+        self.worker_id = worker_id
+
+    def __str__(self) -> str:
+        return f"no worker {self.worker_id}"
+
+
+class SweepNotFoundError(JobError):
+    """There is no such sweep."""
+
+    def __init__(self, sweep_id: str) -> None:
+        super().__init__(sweep_id)
+        self.sweep_id = sweep_id
+
+    def __str__(self) -> str:
+        return f"no sweep {self.sweep_id}"
+
+
+class EstimateNotFoundError(JobError):
+    """There is no such estimate, or no longer."""
+
+    def __init__(self, estimate_id: str) -> None:
+        super().__init__(estimate_id)
+        self.estimate_id = estimate_id
+
+    def __str__(self) -> str:
+        return f"no estimate {self.estimate_id}"
+
+
 class IllegalTransitionError(JobError):
     """The job's state does not allow this step; ``wanted`` is None for its deletion."""
 

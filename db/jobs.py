@@ -9,10 +9,14 @@ from sqlalchemy import select
 from db.artifacts import ArtifactRepository
 from db.errors import IllegalTransitionError
 from db.events import EventRepository
+from db.gate import Gate
 from db.idempotency import AnswerRepository
 from db.leases import LeaseRepository
 from db.listing import ListRepository
+from db.logs import LogRepository
 from db.models import Document, Job
+from db.positions import PositionRepository
+from db.queues import QueueRepository
 from db.quotas import QuotaRepository
 from db.search import found_by
 from db.spec import PruneSpec
@@ -20,6 +24,7 @@ from db.states import JobState
 from db.steering import SteeringRepository
 from db.transitions import entering, leading_to
 from db.upkeep import UpkeepRepository
+from db.wire import GPU_QUEUE
 
 
 class JobRepository(
@@ -30,6 +35,9 @@ class JobRepository(
     EventRepository,
     ArtifactRepository,
     AnswerRepository,
+    QueueRepository,
+    PositionRepository,
+    LogRepository,
     QuotaRepository,
 ):
     """Jobs in one session, which this never commits."""
@@ -42,23 +50,39 @@ class JobRepository(
         labels: Document | None = None,
         warnings: Sequence[str] = (),
         parent_id: str | None = None,
+        queue: str = GPU_QUEUE,
+        priority: int = 0,
+        traceparent: str | None = None,
         deadline: datetime | None = None,
         created_by: str | None = None,
+        gate: Gate | None = None,
+        sweep: tuple[str, int] | None = None,
     ) -> Job:
         """Insert a queued job with its first event; until it is marked pushed, it is the outbox.
+
+        Args:
+            spec, name, labels, warnings, parent_id, deadline, created_by, gate: the row's fields.
+            sweep: the id of the sweep that it is a point of, and which one.
 
         Raises:
             QuotaExceededError: the key that makes it, ``created_by``, has no room for one more.
         """
         self.require_room(created_by)
+        sweep_id, sweep_point = sweep or (None, None)
         job = Job(
             spec=spec,
             name=name,
             labels=labels or {},
             warnings=list(warnings),
             parent_id=parent_id,
+            queue=queue,
+            priority=priority,
+            traceparent=traceparent,
             deadline=deadline,
             created_by=created_by,
+            gate=None if gate is None else gate.model_dump(mode="json"),
+            sweep_id=sweep_id,
+            sweep_point=sweep_point,
             **found_by(spec, name),
         )
         self._session.add(job)
@@ -66,14 +90,18 @@ class JobRepository(
         self._record(job, "status")
         return job
 
-    def identical(self, spec: PruneSpec) -> Job | None:
-        """Return the latest job that succeeded with exactly this specification."""
+    def identical(self, spec: PruneSpec, gate: Gate | None = None) -> Job | None:
+        """Return the latest job that succeeded with exactly this specification and gate."""
         query = select(Job).where(
             Job.spec_digest == found_by(spec, None)["spec_digest"],
             Job.status == JobState.succeeded,
         )
-        latest = query.order_by(Job.created_at.desc(), Job.id.desc()).limit(1)
-        return self._session.scalar(latest)
+        latest_first = query.order_by(Job.created_at.desc(), Job.id.desc())
+        wanted = None if gate is None else gate.model_dump(mode="json")
+        # Compared here: JSON has no equality in PostgreSQL, and such jobs are few.
+        return next(
+            (job for job in self._session.scalars(latest_first) if job.gate == wanted), None
+        )
 
     def move(self, job_id: str, wanted: JobState, **fields: Any) -> Job:
         """Change state in one statement, so that of two racing callers one wins.
