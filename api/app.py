@@ -16,6 +16,7 @@ from api.feed import Feed
 from api.guard import Guard
 from api.hub import Hub
 from api.looks import Looks
+from api.meter import Meter, Metrics
 from api.openapi import RESPONSES, document, operation_id
 from api.preflight import Preflight
 from api.routes import (
@@ -24,19 +25,25 @@ from api.routes import (
     compare,
     docs,
     estimates,
+    events,
     health,
     history,
     jobs,
     keys,
+    logs,
     methods,
+    metrics,
     repeats,
     result,
     steering,
     sweeps,
+    workers,
 )
 from api.routes import problems as problem_pages
 from api.settings import ApiSettings
-from db import redaction
+from api.traces import trace_requests
+from db import redaction, tracing
+from db.journal import configure
 from db.session import open_sessions
 from db.store import ArtifactStore
 
@@ -47,6 +54,9 @@ ROUTERS = (
     steering.router,
     repeats.router,
     history.router,
+    logs.router,
+    events.router,
+    workers.router,
     result.router,
     artifacts.router,
     compare.router,
@@ -56,6 +66,7 @@ ROUTERS = (
     keys.router,
     audit.router,
     health.router,
+    metrics.router,
     problem_pages.router,
     docs.router,
 )
@@ -63,8 +74,11 @@ ROUTERS = (
 
 def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) -> FastAPI:
     """Return the application; without arguments, as the environment describes it."""
-    settings = settings or ApiSettings()
     redaction.install()
+    if settings is None:
+        settings = ApiSettings()
+        configure(settings.log_format)
+        tracing.start(settings, "api")
     app = FastAPI(
         title="Z-Pruner",
         summary="LLM pruning as a job API",
@@ -80,10 +94,12 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
     service = _service(settings, queue or Broker(settings.broker))
     app.state.service = service
     app.add_middleware(Guard, settings=settings, sessions=service.sessions)
-    app.add_middleware(Edge, settings=settings)  # the last one added is the outermost
+    app.add_middleware(Edge, settings=settings)
+    app.add_middleware(Meter, metrics=service.metrics)  # the last one added is the outermost
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    trace_requests(app)
     app.openapi = partial(document, app, settings)  # type: ignore[method-assign] # FastAPI's own way
     return app
 
@@ -96,6 +112,8 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         queue=queue,
         store=ArtifactStore(settings.artifact_dir),
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s)),
+        metrics=Metrics(sessions, settings.queues),
+        known_queues=settings.queues,
         feed=feed,
         looks=Looks(sessions, feed),
     )

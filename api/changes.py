@@ -28,6 +28,7 @@ class JobChanges(RootModel[dict[str, JsonValue]]):
         """
         kept = job.spec.model_dump(mode="json") | {"name": job.name, "labels": job.labels}
         kept |= {"gate": job.gate}
+        kept |= {"queue": job.queue, "priority": job.priority}
         try:
             return JobRequest.model_validate(kept | self.root)
         except ValidationError as refused:

@@ -10,6 +10,7 @@ from api.broker import Queue
 from api.examples import ARTIFACT_ID, ESTIMATE_ID, JOB_ID, KEY_ID, SWEEP_ID
 from api.feed import Feed
 from api.looks import Looks
+from api.meter import Metrics
 from api.preflight import Preflight
 from db.errors import (
     ApiKeyNotFoundError,
@@ -31,6 +32,8 @@ class Service:
     store: ArtifactStore
     preflight: Preflight
     feed: Feed
+    metrics: Metrics
+    known_queues: tuple[str, ...]
     looks: Looks
 
 

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import CROSS_ORIGIN, INTERNAL, PLAIN, respond
 from api.settings import ApiSettings
+from db.journal import about
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +43,13 @@ class Edge:
         if (refusal := self._refusal(request)) is not None:
             await refusal(scope, receive, answer.send)
             return
+        with about(request_id=request.state.request_id):
+            await self._answer(request, receive, answer)
+
+    async def _answer(self, request: Request, receive: Receive, answer: "_Answer") -> None:
+        scope, limited = request.scope, _Limited(receive, self._settings.max_body_bytes)
         try:
-            await self._app(scope, _Limited(receive, self._settings.max_body_bytes), answer.send)
+            await self._app(scope, limited, answer.send)
         except Exception:
             logger.exception("request %s failed", request.state.request_id)
             if answer.has_started:

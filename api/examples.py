@@ -6,6 +6,7 @@ from db.spec import PruneSpec
 
 SPEC: dict[str, JsonValue] = {"model": "meta-llama/Llama-3.1-8B", "sparsity": 0.5, "dataset": "c4"}
 JOB_ID = "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+WORKER_ID = "wrk_01920c11a0b17d3f9e5c4b3a29180716"
 ARTIFACT_ID = "art_01920c41d2e07b6a9c8f3e2d1a0b9c8d"
 KEY_ID = "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70"
 SWEEP_ID = "swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
@@ -16,6 +17,8 @@ JOB: dict[str, JsonValue] = {
     "name": None,
     "labels": {},
     "parent_id": None,
+    "queue": "gpu",
+    "priority": 0,
     "created_by": KEY_ID,
     "status": "running",
     "phase": "pruning",
@@ -51,6 +54,8 @@ JOB: dict[str, JsonValue] = {
         "result": f"/v1/jobs/{JOB_ID}/result",
         "events": f"/v1/jobs/{JOB_ID}/events",
         "blocks": f"/v1/jobs/{JOB_ID}/blocks",
+        "logs": f"/v1/jobs/{JOB_ID}/logs",
+        "queue": f"/v1/jobs/{JOB_ID}/queue",
         "artifacts": f"/v1/jobs/{JOB_ID}/artifacts",
         "archive": f"/v1/jobs/{JOB_ID}/archive",
     },
@@ -88,6 +93,8 @@ PREVIEW: dict[str, JsonValue] = {
     "name": None,
     "labels": {},
     "parent_id": None,
+    "queue": "gpu",
+    "priority": 0,
     "warnings": [],
     "identical_job_id": None,
 }
@@ -99,6 +106,41 @@ EVENT: dict[str, JsonValue] = {
     "phase": "loading",
     "attempt": 1,
     "data": {},
+}
+ANY_EVENT: dict[str, JsonValue] = EVENT | {"job_id": JOB_ID, "position": 1207}
+LOG_LINE: dict[str, JsonValue] = {
+    "id": "1.12",
+    "attempt": 1,
+    "seq": 12,
+    "at": "2026-01-05T09:31:46.218000Z",
+    "level": "INFO",
+    "logger": "worker.run",
+    "message": "block 8 of 32 (model.layers.7): sparsity 0.5000, output error 0.0312, seconds 3.1",
+}
+WORKER: dict[str, JsonValue] = {
+    "id": WORKER_ID,
+    "name": "gpu@host",
+    "hostname": "host",
+    "pid": 4711,
+    "state": "busy",
+    "queues": ["gpu"],
+    "device": "cuda: NVIDIA H100 80GB HBM3",
+    "memory_bytes": 85_029_158_912,
+    "version": "0.1.0",
+    "job_id": JOB_ID,
+    "draining": False,
+    "started_at": "2026-01-05T08:00:00Z",
+    "heartbeat_at": "2026-01-05T09:31:40Z",
+}
+QUEUE: dict[str, JsonValue] = {
+    "name": "gpu",
+    "depth": 3,
+    "oldest_queued_at": "2026-01-05T09:12:00Z",
+    "oldest_age_seconds": 1186.0,
+    "running": 1,
+    "workers": 1,
+    "devices": ["cuda: NVIDIA H100 80GB HBM3"],
+    "memory_bytes": 85_029_158_912,
 }
 ARTIFACT: dict[str, JsonValue] = {
     "id": ARTIFACT_ID,
@@ -251,6 +293,11 @@ EXAMPLES = {
     "JobPage": JOBS,
     "JobPreview": PREVIEW,
     "EventRead": EVENT,
+    "AnyEventRead": ANY_EVENT,
+    "LogLineRead": LOG_LINE,
+    "WorkerRead": WORKER,
+    "QueueRead": QUEUE,
+    "PlaceRead": {"name": "gpu", "position": 2, "depth": 3, "workers": 1},
     "ArtifactRead": ARTIFACT,
     "JobResult": RESULT,
     "SweepRequest": SWEEP,

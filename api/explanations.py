@@ -26,6 +26,8 @@ EXPLANATIONS: dict[str, str] = {
     "sweep_not_found": "The id in the path names no sweep.",
     "estimate_overdue": "The planner did not answer in a minute; most often the hub is slow.",
     "estimate_not_found": "The id in the path names no estimate, or one of more than a day ago.",
+    "worker_not_found": "The id in the path names no worker, or one that ended or was lost long "
+    "ago. A worker that starts again has a new id.",
     "invalid_state": "The job's status does not allow this step.",
     "stale_version": "If-Match named an older version of the job, so nothing was done.",
     "precondition_failed": "If-Match named another version of the resource, so nothing was done.",
@@ -57,6 +59,8 @@ EXPLANATIONS: dict[str, str] = {
     "machine. The service's log holds the traceback.",
     # The specification.
     "spec_refused": _REFUSED,
+    "unknown_queue": "No worker takes jobs from this queue, and it is not among those that the "
+    "operator names in ZPRUNER_QUEUES.",
     "unfit_combination": "Two options of the job do not go together; the hint says which to leave "
     "out.",
     "same_points": "Two points of a sweep ask for the same job.",

@@ -25,6 +25,7 @@ from db.errors import (
     SpecRefusedError,
     StaleVersionError,
     SweepNotFoundError,
+    WorkerNotFoundError,
 )
 from db.problem import FieldProblem, Problem
 from db.transitions import allowed_actions
@@ -59,6 +60,9 @@ PROBLEMS: dict[type[JobError], Face] = {
         "estimate_not_found",
         "No such estimate",
         "Estimates are kept for a day; POST to /v1/estimates for a new one.",
+    ),
+    WorkerNotFoundError: Face(
+        404, "worker_not_found", "No such worker", "GET /v1/workers lists the workers there are."
     ),
     IllegalTransitionError: Face(409, "invalid_state", "Not possible in this state"),
     StaleVersionError: Face(

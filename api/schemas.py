@@ -12,10 +12,13 @@ from db.problem import Problem
 from db.spec import PruneSpec
 from db.states import JobState, Phase
 from db.transitions import allowed_actions
+from db.wire import GPU_QUEUE
 
 Item = TypeVar("Item")
 # PostgreSQL keeps no NUL, and other control characters only break whoever prints them.
 Label = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Priority = Annotated[int, Field(ge=-10, le=10)]
 # Bounds that every zone and every database can express.
 Moment = Annotated[
     AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC))
@@ -43,6 +46,10 @@ class JobRequest(PruneSpec):
         "kept; a figure that was not measured counts as out of bounds.",
         examples=[{"max": {"perplexity_ratio": 1.1}, "min": {"sparsity": 0.5}}],
     )
+    queue: QueueName = Field(
+        default=GPU_QUEUE, description="Which workers may take it: a device class."
+    )
+    priority: Priority = Field(default=0, description="Jobs of a higher one are taken first.")
 
     deadline: Moment | None = Field(
         default=None,
@@ -101,6 +108,8 @@ class JobLinks(BaseModel):
     result: str
     events: str
     blocks: str
+    logs: str
+    queue: str
     artifacts: str
     archive: str
 
@@ -119,6 +128,8 @@ class JobRead(BaseModel):
     name: str | None
     labels: dict[str, Any]
     parent_id: str | None = Field(description="The job that this one is a rerun of.")
+    queue: str = Field(description="The queue it waits in, or was taken from.")
+    priority: int
     created_by: str | None = Field(description="The key that it was submitted with, if any.")
     status: JobState
     phase: Phase | None
@@ -203,7 +214,7 @@ def _fields(job: Job) -> dict[str, Any]:
 
 
 class JobPatch(BaseModel):
-    """What a job is to be called; what is left out stays (a JSON merge patch)."""
+    """What a job is to be called, and how urgent; what is left out stays (a JSON merge patch)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -213,6 +224,12 @@ class JobPatch(BaseModel):
         max_length=LABELS,
         description="Labels to set, or with `null` to take away; `null` for all takes all away.",
     )
+
+    priority: Priority | None = Field(default=None, description="`null` makes it 0.")
+
+    def priority_of(self, job: Job) -> int:
+        """Return how urgent the job is afterwards."""
+        return (self.priority or 0) if "priority" in self.model_fields_set else job.priority
 
     def name_of(self, job: Job) -> str | None:
         """Return what the job is called afterwards."""
@@ -234,6 +251,8 @@ class JobPreview(BaseModel):
     labels: dict[str, Any]
     parent_id: str | None
     gate: Gate | None = None
+    queue: str
+    priority: int
     warnings: list[str] = Field(description="What could not be checked.")
     identical_job_id: str | None = Field(
         description="A job with exactly this specification that has succeeded."

@@ -17,6 +17,8 @@ from db.errors import KeyTakenError, SpecRefusedError
 from db.jobs import JobRepository
 from db.models import Answer
 from db.spec import PruneSpec
+from db.tracing import traceparent, tracer
+from db.workers import WorkerRepository
 
 NOTHING_NEW: dict[int | str, dict[str, Any]] = {
     200: {
@@ -57,7 +59,7 @@ def submit(service: Service, asked: Submission) -> Response:
     spec = asked.body.spec()
     warnings = checked(service, asked.body, spec)
     try:
-        with service.sessions.begin() as session:
+        with tracer.start_as_current_span("submit"), service.sessions.begin() as session:
             answer = _accept(JobRepository(session), asked, spec, warnings)
     except KeyTakenError:  # by a request that has been committed since
         return submit(service, asked)
@@ -80,6 +82,8 @@ def preview(service: Service, asked: Submission) -> Response:
         labels=dict(asked.body.labels),
         parent_id=asked.parent_id,
         gate=asked.body.gate,
+        queue=asked.body.queue,
+        priority=asked.body.priority,
         warnings=warnings,
         identical_job_id=None if same is None else same.id,
     )
@@ -120,6 +124,9 @@ def fields_of(asked: Submission, warnings: list[str]) -> dict[str, Any]:
         "labels": dict(asked.body.labels),
         "warnings": warnings,
         "parent_id": asked.parent_id,
+        "queue": asked.body.queue,
+        "priority": asked.body.priority,
+        "traceparent": traceparent(),
         "deadline": asked.body.deadline,
         "created_by": asked.created_by,
         "gate": asked.body.gate,
@@ -132,6 +139,7 @@ def checked(service: Service, body: JobRequest, spec: PruneSpec) -> list[str]:
     Raises:
         SpecRefusedError: something that it names cannot be used.
     """
+    require_queue(service, body.queue)
     _refuse_a_past_deadline(body)
     return service.preflight.check(spec)
 
@@ -168,9 +176,26 @@ def first_answer(service: Service, asked: Submission) -> Answer | None:
 
 def push(service: Service, job_id: str) -> None:
     """Ring for a worker, after the commit: it must find the row."""
-    if service.queue.push(job_id):
+    with service.sessions() as session:
+        queue = JobRepository(session).queue_of(job_id)
+    if queue is not None and service.queue.push(job_id, queue):
         with service.sessions.begin() as session:
             JobRepository(session).mark_pushed([job_id])
+
+
+def require_queue(service: Service, queue: str) -> None:
+    """Refuse a queue that nobody would ever take jobs from.
+
+    Raises:
+        SpecRefusedError: it is neither configured nor any living worker's.
+    """
+    if queue in service.known_queues:
+        return
+    with service.sessions() as session:
+        known = WorkerRepository(session).alive_queues() | set(service.known_queues)
+    if queue not in known:
+        remedy = f"Use one of {', '.join(sorted(known))}, or start a worker for it."
+        raise SpecRefusedError("queue", queue, "unknown_queue", "no worker serves it", remedy)
 
 
 def _json(model: BaseModel) -> Response:

@@ -51,6 +51,17 @@ class EstimateNotFoundError(JobError):
         return f"no estimate {self.estimate_id}"
 
 
+class WorkerNotFoundError(JobError):
+    """There is no such worker."""
+
+    def __init__(self, worker_id: str) -> None:
+        super().__init__(worker_id)
+        self.worker_id = worker_id
+
+    def __str__(self) -> str:
+        return f"no worker {self.worker_id}"
+
+
 class IllegalTransitionError(JobError):
     """The job's state does not allow this step; ``wanted`` is None for its deletion."""
 

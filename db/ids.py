@@ -4,7 +4,7 @@ from typing import Literal
 
 import uuid_utils
 
-Prefix = Literal["job", "art", "key", "aud", "swp", "est"]
+Prefix = Literal["job", "art", "key", "aud", "wrk", "swp", "est"]
 
 
 def new_id(prefix: Prefix) -> str:

@@ -13,7 +13,10 @@ from db.gate import Gate
 from db.idempotency import AnswerRepository
 from db.leases import LeaseRepository
 from db.listing import ListRepository
+from db.logs import LogRepository
 from db.models import Document, Job
+from db.positions import PositionRepository
+from db.queues import QueueRepository
 from db.quotas import QuotaRepository
 from db.search import found_by
 from db.spec import PruneSpec
@@ -21,6 +24,7 @@ from db.states import JobState
 from db.steering import SteeringRepository
 from db.transitions import entering, leading_to
 from db.upkeep import UpkeepRepository
+from db.wire import GPU_QUEUE
 
 
 class JobRepository(
@@ -31,6 +35,9 @@ class JobRepository(
     EventRepository,
     ArtifactRepository,
     AnswerRepository,
+    QueueRepository,
+    PositionRepository,
+    LogRepository,
     QuotaRepository,
 ):
     """Jobs in one session, which this never commits."""
@@ -43,6 +50,9 @@ class JobRepository(
         labels: Document | None = None,
         warnings: Sequence[str] = (),
         parent_id: str | None = None,
+        queue: str = GPU_QUEUE,
+        priority: int = 0,
+        traceparent: str | None = None,
         deadline: datetime | None = None,
         created_by: str | None = None,
         gate: Gate | None = None,
@@ -65,6 +75,9 @@ class JobRepository(
             labels=labels or {},
             warnings=list(warnings),
             parent_id=parent_id,
+            queue=queue,
+            priority=priority,
+            traceparent=traceparent,
             deadline=deadline,
             created_by=created_by,
             gate=None if gate is None else gate.model_dump(mode="json"),

@@ -15,6 +15,7 @@ from db.states import HELD, JobState, Phase
 from db.store import NewArtifact
 from db.transitions import IDLE, entering, leading_to, releasing
 from db.turns import has_turn, wait_for_turn
+from db.workers import is_draining
 
 MAX_CRASHES = 3
 
@@ -25,10 +26,25 @@ Block = tuple[int, int, str]
 class LeaseRepository(JobRows):
     """The jobs in one session, as the workers that hold them see them."""
 
-    def claim(self, job_id: str, worker: str, device: str | None = None) -> Job | None:
+    def claim(
+        self,
+        job_id: str,
+        worker: str,
+        device: str | None = None,
+        *,
+        worker_id: str | None = None,
+        queues: Sequence[str] = (),
+    ) -> Job | None:
         """Take a queued job, or one whose worker was lost.
 
         None says that it is someone else's, or over, or a point of a sweep whose turn has not come.
+
+        Args:
+            job_id: which job.
+            worker: the process that will hold it.
+            device: what that computes on.
+            worker_id: the worker that the process belongs to; a draining one gets nothing.
+            queues: what the worker takes jobs from; nothing means whatever it is asked for.
         """
         sweep_id = wait_for_turn(self._session, job_id)
         crashed = lost(JobState.running)
@@ -36,6 +52,8 @@ class LeaseRepository(JobRows):
             job_id,
             or_(Job.status == JobState.queued, crashed & (Job.crashes + 1 < MAX_CRASHES)),
             has_turn(sweep_id) if sweep_id is not None else true(),
+            ~is_draining(worker_id),
+            Job.queue.in_(queues) if queues else true(),
             values=IDLE
             | entering(JobState.running)
             | {

@@ -1,4 +1,4 @@
-"""The tables: jobs, what happened to them, what they reported, what they made."""
+"""The tables: jobs, what happened to them, what they reported, what they made, who works."""
 
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,7 @@ from db.gate import Verdict
 from db.ids import new_id
 from db.spec import PruneSpec
 from db.states import JobState, Phase
+from db.wire import GPU_QUEUE
 
 Document = dict[str, Any]
 # Only what is searched is JSONB, which forgets the order of keys.
@@ -42,6 +43,7 @@ FOUND_BY = ("method", "model_key", "search")
 
 # A column that is added to a table with rows needs a default.
 NO_TEXT = text("''")
+NONE = text("0")
 
 
 class SpecType(TypeDecorator[PruneSpec]):
@@ -89,6 +91,8 @@ class Job(Base):
         Index("ix_jobs_of_a_status", "status", "created_at", "id", *FOUND_BY),
         Index("ix_jobs_status_method", "status", "method"),
         Index("ix_jobs_spec_digest_status", "spec_digest", "status"),
+        Index("ix_jobs_urgency", "status", "queue", "priority", "created_at", "id"),
+        Index("ix_jobs_counted", "status", "method", "attempt", "crashes"),
         Index("ix_jobs_created_by_status", "created_by", "status"),
         Index("ix_jobs_of_a_verdict", "verdict", "created_at", "id"),
         Index("ix_jobs_of_a_sweep", "sweep_id", "created_at", "id", "status", "sweep_point"),
@@ -99,6 +103,9 @@ class Job(Base):
     name: Mapped[str | None] = mapped_column(String(200))
     labels: Mapped[Document] = mapped_column(SEARCHED, default=dict)
     parent_id: Mapped[str | None] = mapped_column(ID, index=True)
+    queue: Mapped[str] = mapped_column(String(64), default=GPU_QUEUE, server_default=GPU_QUEUE)
+    priority: Mapped[int] = mapped_column(default=0, server_default=NONE)
+    traceparent: Mapped[str | None] = mapped_column(String(64))
     created_by: Mapped[str | None] = mapped_column(ID)
     method: Mapped[str] = mapped_column(String(32), server_default=NO_TEXT)
     model_key: Mapped[str] = mapped_column(String(256), server_default=NO_TEXT)
@@ -161,7 +168,11 @@ class Estimate(Base):
 
 
 class JobEvent(Base):
-    """One thing that happened to a job; written in the transaction that made it happen."""
+    """One thing that happened to a job; written in the transaction that made it happen.
+
+    Attributes:
+        position: its place among the events of all jobs, given once every reader can see it.
+    """
 
     __tablename__ = "job_events"
 
@@ -173,6 +184,16 @@ class JobEvent(Base):
     phase: Mapped[Phase | None]
     attempt: Mapped[int]
     data: Mapped[Document]
+    position: Mapped[int | None] = mapped_column(BigInteger, index=True, unique=True)
+
+
+class EventCounter(Base):
+    """One row: the highest place that was ever given to an event, which may be deleted since."""
+
+    __tablename__ = "event_counter"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    last: Mapped[int] = mapped_column(BigInteger)
 
 
 class BlockReport(Base):
@@ -197,7 +218,7 @@ class Artifact(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"))
     attempt: Mapped[int]
     name: Mapped[str] = mapped_column(String(1024))
-    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    size_bytes: Mapped[int] = mapped_column(BigInteger, index=True)
     sha256: Mapped[str] = mapped_column(String(64))
     media_type: Mapped[str] = mapped_column(String(128))
     created_at: Mapped[datetime] = mapped_column(default=now())
@@ -214,3 +235,45 @@ class Answer(Base):
     status: Mapped[int]
     body: Mapped[Document]
     created_at: Mapped[datetime] = mapped_column(default=now())
+
+
+class Worker(Base):
+    """One running worker, as it last said of itself.
+
+    Attributes:
+        name: what Celery calls it, such as ``gpu@host``.
+        queues: what it takes jobs from.
+        device: what it computes on; None until it has looked.
+        memory_bytes: of that device.
+        job_id: the job that one of its processes holds.
+        draining: it finishes what it holds and takes nothing new.
+    """
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("wrk"))
+    name: Mapped[str] = mapped_column(String(255), index=True)
+    hostname: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    queues: Mapped[list[str]] = mapped_column(JSON)
+    device: Mapped[str | None] = mapped_column(String(255))
+    memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    version: Mapped[str] = mapped_column(String(64))
+    started_at: Mapped[datetime] = mapped_column(default=now())
+    heartbeat_at: Mapped[datetime] = mapped_column(default=now())
+    job_id: Mapped[str | None] = mapped_column(ID)
+    draining: Mapped[bool] = mapped_column(default=False)
+
+
+class LogLine(Base):
+    """One line that an attempt wrote to its log."""
+
+    __tablename__ = "job_logs"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    level: Mapped[str] = mapped_column(String(8))
+    logger: Mapped[str] = mapped_column(String(128))
+    message: Mapped[str] = mapped_column(Text)

@@ -1,6 +1,7 @@
 """What a caller may ask of a job that is there: stop, wait, go on, again, away, another name."""
 
 from collections.abc import Container, Mapping
+from typing import Any
 
 from sqlalchemy import ColumnElement, case, delete, null, true
 
@@ -57,15 +58,22 @@ class SteeringRepository(JobRows):
         *,
         name: str | None,
         labels: Document,
+        priority: int | None = None,
         version: int | None = None,
     ) -> Job:
-        """Call a job something else, in whichever state it is."""
+        """Call a job something else, or more or less urgent, in whichever state it is.
+
+        Of a job that a worker holds the priority is for when it waits again.
+        """
         search = search_text(self._at(job_id, version).spec.model, name)
-        values = {"name": name, "labels": labels, "search": search}
+        values: dict[str, Any] = {"name": name, "labels": labels, "search": search}
+        if priority is not None:
+            values["priority"] = priority
         job = self._change(job_id, _is_at(version), values=values)
         if job is None:
             raise StaleVersionError(job_id, version or 0, self.get(job_id).version)
-        self._record(job, "described", {"name": name, "labels": labels})
+        told = {"name": name, "labels": labels, "priority": job.priority}
+        self._record(job, "described", told)
         return job
 
     def delete(self, job_id: str, *, version: int | None = None) -> None:

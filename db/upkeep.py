@@ -22,19 +22,15 @@ class UpkeepRepository(JobRows):
     """The jobs in one session, as the janitor sees them."""
 
     def unpushed(self, limit: int = 100) -> list[str]:
-        """Return queued jobs, oldest first, whose id was never pushed or pushed in vain.
+        """Return queued jobs, the most urgent first, whose id was never pushed or pushed in vain.
 
         A point of a sweep waits for its turn.
         The rows stay locked until the transaction ends, so that two relays share the work.
         """
         forgotten = or_(Job.pushed_at.is_(None), Job.pushed_at < now(-PUSH_AGAIN_AFTER))
         query = select(Job.id).where(Job.status == JobState.queued, forgotten, has_turn())
-        query = (
-            query.order_by(Job.created_at, Job.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True, of=Job)
-        )
-        return list(self._session.scalars(query))
+        query = query.order_by(Job.priority.desc(), Job.created_at, Job.id).limit(limit)
+        return list(self._session.scalars(query.with_for_update(skip_locked=True, of=Job)))
 
     def mark_pushed(self, ids: Sequence[str]) -> None:
         """Note that the broker took these ids; a job that moved on meanwhile is left alone."""
@@ -73,6 +69,16 @@ class UpkeepRepository(JobRows):
         for job in filter(None, expired):
             self._record(job, "status", {"reason": "deadline", "error": job.error})
         return [job for job in expired if job is not None]
+
+    def held_by(self, worker: str) -> list[str]:
+        """Return the jobs that a worker holds; that is one, unless something went wrong."""
+        held = (Job.status.in_(HELD), Job.worker == worker)
+        return list(self._session.scalars(select(Job.id).where(*held)))
+
+    def is_lost(self, job_id: str) -> bool:
+        """Whether the job's worker has been silent for too long, and another may have it."""
+        query = select(Job.id).where(Job.id == job_id, lost(JobState.running))
+        return self._session.scalar(query) is not None
 
     def release_expired(self) -> list[Job]:
         """Take back every job whose lease ran out, and return those jobs.

@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 from db.errors import JobNotFoundError, LeaseLostError
 from db.jobs import JobRepository
 from db.leases import Block
+from db.models import Job
 from db.problem import Problem
 from db.session import Sessions
-from db.spec import PruneSpec
 from db.states import JobState, Phase
 from db.store import NewArtifact
+from db.workers import WorkerRepository
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -26,20 +27,33 @@ log = logging.getLogger(__name__)
 class Attempt:
     """A claimed job. Each method is one transaction, safe to call from any thread."""
 
-    def __init__(
-        self, sessions: Sessions, job_id: str, number: int, spec: PruneSpec, lease: timedelta
-    ) -> None:
+    def __init__(self, sessions: Sessions, job: Job, lease: timedelta) -> None:
         self._sessions, self._lease = sessions, lease
-        self.job_id, self.number, self.spec = job_id, number, spec
+        self.job_id, self.number, self.spec = job.id, job.attempt, job.spec
+        self.asked_by = job.traceparent
 
     @classmethod
     def claim(
-        cls, sessions: Sessions, job_id: str, worker: str, lease: timedelta
+        cls,
+        sessions: Sessions,
+        job_id: str,
+        worker: str,
+        lease: timedelta,
+        *,
+        worker_id: str | None = None,
+        queues: Sequence[str] = (),
     ) -> "Attempt | None":
-        """Take the job; None says that it is someone else's, or over."""
+        """Take the most urgent job of the queues, else the one that was rung for.
+
+        None says that there is nothing to do: it is someone else's, or over, or not for us.
+        """
         with sessions.begin() as session:
-            job = JobRepository(session, lease=lease).claim(job_id, worker)
-        return None if job is None else cls(sessions, job_id, job.attempt, job.spec, lease)
+            jobs = JobRepository(session, lease=lease)
+            wanted = (jobs.most_urgent(queues) if queues else None) or job_id
+            job = jobs.claim(wanted, worker, worker_id=worker_id, queues=queues)
+            if job is not None and worker_id is not None:
+                WorkerRepository(session).holds(worker_id, job.id)
+        return None if job is None else cls(sessions, job, lease)
 
     def status(self) -> JobState:
         """Read where the job is; cheap enough to ask every second.

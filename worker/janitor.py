@@ -1,13 +1,14 @@
 """Repairs what others left: unsent messages, jobs of lost workers."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from db.jobs import JobRepository
 from db.models import Job
 from db.session import Sessions
 from db.store import ArtifactStore
+from db.workers import WorkerRepository
 
 log = logging.getLogger(__name__)
 Push = Callable[[str], None]
@@ -28,6 +29,13 @@ def relay(sessions: Sessions, push: Push) -> int:
     return len(ids)
 
 
+def is_wanted(sessions: Sessions, job_id: str, queues: Sequence[str]) -> bool:
+    """Whether a worker of these queues has anything to do when it is rung for a job."""
+    with sessions() as session:
+        jobs = JobRepository(session)
+        return jobs.is_lost(job_id) or jobs.has_queued(queues)
+
+
 def reap(sessions: Sessions, store: ArtifactStore, kept: timedelta) -> int:
     """Take back every job whose worker fell silent, and return how many there were.
 
@@ -39,6 +47,7 @@ def reap(sessions: Sessions, store: ArtifactStore, kept: timedelta) -> int:
         jobs.expire()
         released = jobs.release_expired()
         left = jobs.past_retry(store.staged_jobs(), kept)
+        WorkerRepository(session).sweep()
     for job in released:
         clear(store, job)
     for job_id in left:
@@ -61,6 +70,14 @@ def release(sessions: Sessions, store: ArtifactStore, job_id: str, worker: str) 
         job = JobRepository(session).release_lost(job_id, worker)
     if job is not None:
         clear(store, job)
+
+
+def release_held(sessions: Sessions, store: ArtifactStore, worker: str) -> None:
+    """Take back whatever a worker holds that is known to be dead."""
+    with sessions() as session:
+        held = JobRepository(session).held_by(worker)
+    for job_id in held:
+        release(sessions, store, job_id, worker)
 
 
 def clear(store: ArtifactStore, job: Job) -> None:

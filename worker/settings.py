@@ -23,6 +23,9 @@ class WorkerSettings(Settings):
     cancel_grace_s: float = Field(default=2, ge=0)
     pause_grace_s: float = Field(default=600, ge=0)
     yield_grace_s: float = Field(default=45, ge=0)
+    beat_every_s: float = Field(default=15, gt=0)
+    # Not for people: the parent process tells its children whose they are.
+    worker_id: str | None = None
 
     @property
     def baseline_dir(self) -> Path:

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from enum import StrEnum
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -55,7 +56,10 @@ class Watch:
         self._reason: Reason | None = None
         self._deadline = time.monotonic() + settings.job_timeout_s
         self._beat_due = 0.0
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        # In this context, so that its lines tell the job, too.
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._run,), name="watch", daemon=True
+        )
 
     def __enter__(self) -> "Watch":
         self._thread.start()

@@ -2,7 +2,18 @@
 
 from zpruner.client import Client
 from zpruner.download import CorruptedError
-from zpruner.models import Artifact, Comparison, Estimate, Event, Job, Problem, Sweep
+from zpruner.models import (
+    Artifact,
+    Comparison,
+    Estimate,
+    Event,
+    Job,
+    LogLine,
+    Problem,
+    Queue,
+    Sweep,
+    Worker,
+)
 from zpruner.transport import ProblemError, ServiceError
 
 __all__ = [
@@ -13,8 +24,11 @@ __all__ = [
     "Estimate",
     "Event",
     "Job",
+    "LogLine",
     "Problem",
     "ProblemError",
+    "Queue",
     "ServiceError",
     "Sweep",
+    "Worker",
 ]

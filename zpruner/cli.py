@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from zpruner import keyring, planning
+from zpruner import keyring, operations, planning
 from zpruner.filters import Filters
 from zpruner.programs import become
 from zpruner.requests import request_of
@@ -27,6 +27,7 @@ JobArgument = Annotated[str, typer.Argument(help="A job's id.")]
 TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="Seconds to wait at most.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(operations.app)
 app.add_typer(keyring.app, name="keys")
 app.command()(keyring.me)
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -67,6 +68,8 @@ def submit(
     gate_min: Annotated[
         list[str] | None, typer.Option(help="A figure's lower bound: sparsity=0.5.")
     ] = None,
+    queue: Annotated[str | None, typer.Option(help="A device class: which workers.")] = None,
+    priority: Annotated[int | None, typer.Option(help="-10 to 10; higher is sooner.")] = None,
     deadline: Annotated[
         str | None, typer.Option(help="Expire it then: 2027-01-05T18:00:00Z.")
     ] = None,

@@ -13,8 +13,9 @@ import httpx
 from zpruner import stream, waiting
 from zpruner.download import download
 from zpruner.estimates import ESTIMATE_WITHIN_S, estimate
-from zpruner.filters import Filters, Sort, params_of
+from zpruner.filters import Filters, LogFilters, Sort, params_of
 from zpruner.keys import Keys
+from zpruner.logs import follow_log, log_lines
 from zpruner.models import (
     Artifact,
     Comparison,
@@ -22,12 +23,14 @@ from zpruner.models import (
     Event,
     Facets,
     Job,
+    LogLine,
     Me,
     Preview,
     Result,
 )
 from zpruner.sweeps import Sweeps
 from zpruner.transport import Transport
+from zpruner.workers import Workers
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 TIMEOUT_S = 30.0
@@ -44,6 +47,7 @@ class Client:
         self._http = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_S)
         self._transport = Transport(self._http)
         self.jobs = Jobs(self._transport)
+        self.workers = Workers(self._transport)
         self.keys = Keys(self._transport)
         self.sweeps = Sweeps(self._transport)
 
@@ -190,6 +194,19 @@ class Jobs:
             return
         for row in self._transport.pages(f"/v1/jobs/{job_id}/events", {"after": after}):
             yield Event.model_validate(row)
+
+    def logs(
+        self, job_id: str, *, follow: bool = False, **which: Unpack[LogFilters]
+    ) -> Iterator[LogLine]:
+        """Yield what the job's attempts logged; with ``follow`` until the job has ended.
+
+        Raises:
+            ServiceError: while following, the service has not answered for a minute.
+        """
+        params = {name: value for name, value in which.items() if value is not None}
+        if follow:
+            return follow_log(self._transport, job_id, params, OUTAGE_S)
+        return log_lines(self._transport, job_id, params)
 
     def artifacts(self, job_id: str) -> Sequence[Artifact]:
         """Return the files the job made."""

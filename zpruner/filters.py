@@ -21,6 +21,15 @@ class Filters(TypedDict, total=False):
     q: str | None
 
 
+class LogFilters(TypedDict, total=False):
+    """Which lines of a log; what is left out or None restricts nothing."""
+
+    attempt: int | None
+    level: str | None
+    after: str | None
+    tail: int | None
+
+
 def params_of(filters: Filters) -> dict[str, Any]:
     """Return the filters as parameters of a request; a moment must know its zone."""
     return {name: _written(value) for name, value in filters.items() if value is not None}

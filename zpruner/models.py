@@ -67,6 +67,8 @@ class Job(Answer):
     name: str | None = None
     labels: dict[str, Any] = {}
     parent_id: str | None = None
+    queue: str = "gpu"
+    priority: int = 0
     created_by: str | None = None
     status: str
     phase: str | None = None
@@ -231,6 +233,42 @@ class Event(Answer):
     phase: str | None = None
     attempt: int = 0
     data: dict[str, Any] = {}
+
+
+class LogLine(Answer):
+    """One line that an attempt logged; ``id`` says where to go on."""
+
+    id: str
+    attempt: int
+    at: datetime
+    level: str
+    logger: str
+    message: str
+
+
+class Worker(Answer):
+    """One worker; ``state`` is ``idle``, ``busy``, ``draining`` or ``lost``."""
+
+    id: str
+    name: str
+    state: str
+    queues: list[str] = []
+    device: str | None = None
+    memory_bytes: int | None = None
+    job_id: str | None = None
+    draining: bool = False
+    heartbeat_at: datetime
+
+
+class Queue(Answer):
+    """One queue of jobs that wait for a class of devices."""
+
+    name: str
+    depth: int = 0
+    oldest_age_seconds: float | None = None
+    running: int = 0
+    workers: int = 0
+    devices: list[str] = []
 
 
 class Quotas(Answer):

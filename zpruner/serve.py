@@ -16,8 +16,10 @@ import httpx
 
 from db import redaction
 from db.door import DoorSettings
+from db.journal import configure
 from db.keys import KeyRepository
 from db.session import migrate, open_sessions
+from db.tracing import TracingError, is_wanted
 from zpruner.broker import BrokerError, broker_command
 from zpruner.supervisor import Child, Supervisor
 
@@ -45,16 +47,14 @@ class ServeSettings(DoorSettings):
 def main() -> None:
     """Serve until told to stop."""
     redaction.install()
-    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.INFO)
-    for chatty in ("alembic", "httpx"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
     settings = _settings(_arguments())
+    configure(settings.log_format)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     try:
         serve(settings, stop)
-    except (ServeError, BrokerError) as error:
+    except (ServeError, BrokerError, TracingError) as error:
         print(f"zpruner serve: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(REFUSED)
 
@@ -65,7 +65,9 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
     Raises:
         ServeError: the data folder is taken, or keys are needed and there is none.
         BrokerError: there is no broker to start.
+        TracingError: traces are asked for, but not installed.
     """
+    is_wanted(settings)
     with locked(settings.data_dir):
         migrate(settings.database)
         require_admin(settings)
@@ -116,6 +118,9 @@ def children(settings: ServeSettings) -> list[Child]:
         "ZPRUNER_PORT": str(settings.port),
         "ZPRUNER_AUTH": settings.auth,
         "ZPRUNER_YIELD_GRACE_S": str(settings.yield_grace_s),
+        "ZPRUNER_QUEUES": ",".join(settings.queues),
+        "ZPRUNER_LOG_FORMAT": settings.log_format,
+        "ZPRUNER_TRACING": str(settings.tracing).lower(),
     }
     python = [sys.executable, "-m"]
     web = ["uvicorn", "--factory", "api.app:create_app", "--no-access-log"]
@@ -130,7 +135,7 @@ def children(settings: ServeSettings) -> list[Child]:
         "--without-mingle",
     ]
     address = ["--host", settings.host, "--port", str(settings.port)]
-    gpu = ["-Q", "gpu", "-n", "gpu@%h", "--loglevel", "INFO"]
+    gpu = ["-Q", ",".join(settings.queues), "-n", "gpu@%h", "--loglevel", "INFO"]
     control = ["-Q", "control", "-n", "control@%h", "--beat", "--pool", "solo", "-l", "WARNING"]
     return [
         Child("worker", [*python, *celery, *gpu], env, settings.yield_grace_s + 5),

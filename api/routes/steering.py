@@ -66,13 +66,19 @@ def retry_job(
 def describe_job(
     job_id: JobId, service: ServiceDep, version: Version, patch: JobPatch, response: Response
 ) -> JobDetail:
-    """Change what a job is called; what is left out stays."""
+    """Change what a job is called, or how urgent it is; what is left out stays."""
 
     def act(jobs: JobRepository) -> Job:
         job = jobs.get(job_id)
         labels = patch.labels_of(job)
         _refuse_too_many(labels)
-        return jobs.describe(job_id, name=patch.name_of(job), labels=labels, version=version)
+        return jobs.describe(
+            job_id,
+            name=patch.name_of(job),
+            labels=labels,
+            priority=patch.priority_of(job),
+            version=version,
+        )
 
     return _steer(service, response, act)
 

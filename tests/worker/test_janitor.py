@@ -10,7 +10,8 @@ from db.jobs import JobRepository
 from db.session import Sessions
 from db.states import JobState
 from db.store import ArtifactStore
-from tests.factories import make_job
+from tests.db.test_workers import appear, silent_for, states
+from tests.factories import expire_lease, make_job
 from tests.worker.test_run import read
 from tests.worker.work import work
 from worker import janitor
@@ -106,6 +107,43 @@ def test_what_a_job_left_staged_is_kept_for_a_retry_but_not_for_ever(
 
     janitor.reap(sessions, store, GONE)
     assert store.staged_jobs() == [other.id]
+
+
+def test_a_dead_process_gives_back_the_job_it_holds_whichever_rang(
+    sessions: Sessions, store: ArtifactStore
+) -> None:
+    held, other = make_job(sessions), make_job(sessions)
+    with sessions.begin() as session:
+        JobRepository(session).claim(held.id, "test/1")
+        JobRepository(session).claim(other.id, "test/2")
+
+    janitor.release_held(sessions, store, "test/1")
+
+    assert read(sessions, held.id).status is JobState.queued
+    assert read(sessions, other.id).status is JobState.running
+
+
+def test_a_ring_is_of_use_while_any_job_of_the_queues_waits_or_its_own_was_lost(
+    sessions: Sessions,
+) -> None:
+    job = make_job(sessions)
+    assert janitor.is_wanted(sessions, "job_ended", ["gpu"])
+    assert not janitor.is_wanted(sessions, job.id, ["big"])
+    with sessions.begin() as session:
+        JobRepository(session).claim(job.id, "test/1")
+    assert not janitor.is_wanted(sessions, job.id, ["gpu"])
+    expire_lease(sessions, job.id)
+    assert janitor.is_wanted(sessions, job.id, ["gpu"])
+    assert not janitor.is_wanted(sessions, "job_other", ["gpu"])
+
+
+def test_the_janitor_forgets_workers_that_are_long_lost(
+    sessions: Sessions, store: ArtifactStore
+) -> None:
+    appear(sessions, "gone", "there")
+    silent_for(sessions, "gone", timedelta(days=2))
+    janitor.reap(sessions, store, KEPT)
+    assert states(sessions) == {"there": "idle"}
 
 
 def test_a_job_past_its_deadline_ends_whichever_state_it_is_in(

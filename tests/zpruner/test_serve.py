@@ -11,7 +11,7 @@ from db.access import AccessScope
 from db.session import Sessions
 from tests.factories import make_key
 from zpruner.broker import BrokerError, broker_command, find_server
-from zpruner.serve import ServeError, ServeSettings, locked, require_admin
+from zpruner.serve import ServeError, ServeSettings, children, locked, require_admin
 
 
 def settings(**fields: object) -> ServeSettings:
@@ -67,3 +67,12 @@ def test_a_folder_too_deep_for_a_socket_is_refused_with_the_setting_to_change(
 ) -> None:
     with pytest.raises(BrokerError, match="ZPRUNER_DATA_DIR"):
         broker_command(tmp_path / ("deep" * 30))
+
+
+def test_the_worker_takes_jobs_from_the_queues_that_are_set() -> None:
+    worker, *others = children(settings(queues="h100, gpu", log_format="json"))
+    command = list(worker.command)
+    assert command[command.index("-Q") + 1] == "h100,gpu"
+    for child in (worker, *others):
+        told = (child.env["ZPRUNER_QUEUES"], child.env["ZPRUNER_LOG_FORMAT"])
+        assert told == ("h100,gpu", "json")
