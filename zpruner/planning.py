@@ -24,7 +24,11 @@ from zpruner.terminal import (
 
 VARIED = ("sparsity", "method", "pattern", "solver", "scope", "allocation", "propagation")
 """Options of a sweep that take several values."""
-SUBMITTED = ("name", "idempotency_key", "reuse", "dry_run", "wait", "gate_max", "gate_min")
+SUBMITTED = (
+    *("name", "idempotency_key", "reuse", "dry_run", "wait", "gate_max", "gate_min"),
+    *("queue", "priority", "deadline"),
+)
+"""Options that change nothing of what a job takes."""
 
 SeveralOption = Annotated[str | None, typer.Option(help="One value, or several: A,B,C.")]
 TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="Seconds to wait at most.")]

@@ -7,8 +7,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
 from db.jobs import JobRepository
+from db.keys import Quotas
 from db.models import Answer, Job, Sweep
 from db.session import Sessions
+from tests.factories import make_key
 from tests.fakes import ListQueue
 
 BASE = {"model": "org/model", "dataset": "wikitext2"}
@@ -218,3 +220,23 @@ def test_there_is_no_sweep_of_another_name(path: str, client: TestClient) -> Non
     verb = client.post if path.endswith("cancel") else client.get
     response = verb(f"/v1/sweeps/{path}")
     assert (response.status_code, response.json()["code"]) == (404, "sweep_not_found")
+
+
+def test_every_point_counts_for_the_key_that_asks(client: TestClient, sessions: Sessions) -> None:
+    key, written = make_key(sessions, name="Ada", quotas=Quotas(jobs_in_flight=3))
+    headers = {"authorization": f"Bearer {written}"}
+    body = BASE | {"grid": {"sparsity": [0.3, 0.4]}}
+    assert client.post("/v1/sweeps", json=body, headers=headers).status_code == 201
+    refused = client.post("/v1/sweeps", json=body, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
+    with sessions() as session:
+        assert set(session.scalars(select(Job.created_by))) == {key.id}
+    assert (count(sessions), count(sessions, Sweep)) == (2, 1)
+
+
+def test_the_deadline_of_a_sweep_is_that_of_each_point(client: TestClient) -> None:
+    sweep = post(client, grid={"sparsity": [0.4]}, deadline="2999-01-01T00:00:00Z").json()
+    job = client.get(f"/v1/jobs/{sweep['points'][0]['job_id']}").json()
+    assert job["deadline"] == "2999-01-01T00:00:00Z"
+    late = post(client, grid={"sparsity": [0.4]}, deadline="2020-01-01T00:00:00Z")
+    assert (late.status_code, late.json()["code"]) == (422, "deadline_passed")

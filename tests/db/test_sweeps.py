@@ -117,6 +117,17 @@ def test_a_point_that_waits_holds_up_nothing_else(sessions: Sessions) -> None:
     assert claim(sessions, job.id)
 
 
+def test_the_most_urgent_job_is_one_whose_turn_it_is(sessions: Sessions) -> None:
+    first, _second = job_ids(sessions, make_sweep(sessions, 2, max_parallel=1))
+    later = make_job(sessions).id
+    for expected in (first, later, None):
+        with sessions.begin() as session:
+            jobs = JobRepository(session)
+            assert jobs.has_queued(["gpu"]) is (expected is not None)
+            assert jobs.most_urgent(["gpu"]) == expected
+            assert expected is None or jobs.claim(expected, "worker", queues=["gpu"]) is not None
+
+
 def test_a_lost_point_is_taken_over_though_others_wait(sessions: Sessions) -> None:
     first, second = job_ids(sessions, make_sweep(sessions, 2, max_parallel=1))
     assert claim(sessions, first)
