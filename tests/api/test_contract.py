@@ -25,7 +25,7 @@ def test_every_answer_is_as_the_document_says(
     make_job(sessions, status=JobState.failed, attempt=1)
     finish_job(sessions, store)
     with serving(app) as url:
-        command = [PROGRAM, "--config-file", CONFIG, "run", f"{url}/openapi.json"]
+        command = [str(PROGRAM), "--config-file", str(CONFIG), "run", f"{url}/openapi.json"]
         done = subprocess.run(
             [*command, "--max-examples", str(EXAMPLES), "--generation-database", "none"],
             cwd=tmp_path,
