@@ -36,7 +36,6 @@ class QueueRepository(JobRows):
     def most_urgent(self, queues: Sequence[str]) -> str | None:
         """Return the queued job to take next: of the highest priority the oldest.
 
-        A point of a sweep waits for its turn.
         The row stays locked until the transaction ends, so that two workers take two jobs.
         """
         waiting = (Job.status == JobState.queued, Job.queue.in_(queues), has_turn())
