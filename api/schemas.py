@@ -4,7 +4,15 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StringConstraints,
+)
 from pydantic_core import PydanticCustomError
 
 from db import history, listing
@@ -20,7 +28,7 @@ Item = TypeVar("Item")
 # PostgreSQL keeps no NUL, and other control characters only break whoever prints them.
 Label = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-Priority = Annotated[int, Field(ge=-10, le=10)]
+Priority = Annotated[StrictInt, Field(ge=-10, le=10)]
 
 
 def _refuse_a_number(value: object) -> object:

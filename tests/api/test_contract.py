@@ -4,14 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fastapi import FastAPI
-
+from api.app import create_app
+from api.settings import ApiSettings
 from db.session import Sessions
 from db.states import JobState
 from db.store import ArtifactStore
 from tests.api.live import serving
 from tests.api.work import finish_job
 from tests.factories import make_job
+from tests.fakes import ListQueue
 
 PROGRAM = Path(sys.executable).with_name("schemathesis")
 CONFIG = Path(__file__).with_name("schemathesis.toml")
@@ -19,12 +20,17 @@ EXAMPLES = 10  # of each operation and phase
 
 
 def test_every_answer_is_as_the_document_says(
-    app: FastAPI, sessions: Sessions, store: ArtifactStore, tmp_path: Path
+    settings: ApiSettings,
+    queue: ListQueue,
+    sessions: Sessions,
+    store: ArtifactStore,
+    tmp_path: Path,
 ) -> None:
     make_job(sessions)
     make_job(sessions, status=JobState.failed, attempt=1)
     finish_job(sessions, store)
-    with serving(app) as url:
+    unlimited = settings.model_copy(update={"rate_limit_per_minute": 0})
+    with serving(create_app(unlimited, queue)) as url:
         command = [str(PROGRAM), "--config-file", str(CONFIG), "run", f"{url}/openapi.json"]
         done = subprocess.run(
             [*command, "--max-examples", str(EXAMPLES), "--generation-database", "none"],

@@ -87,7 +87,7 @@ class Stage:
     def each(self, act: Callable[[int], None], number: int, touches: int) -> None:
         """Do it at so many touches, from the first to the last; fail for all that broke."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(act, spread(number, touches)))
+            list(pool.map(act, spread(min(number, touches), touches)))
         assert self.tally.violations == []
 
 
