@@ -16,7 +16,7 @@ from api.feed import Feed
 from api.hub import Hub
 from api.openapi import RESPONSES, document, operation_id
 from api.preflight import Preflight
-from api.routes import artifacts, docs, health, history, jobs, methods, repeats, result
+from api.routes import artifacts, dashboard, docs, health, history, jobs, methods, repeats, result
 from api.routes import problems as problem_pages
 from api.settings import ApiSettings
 from db.session import open_sessions
@@ -34,6 +34,7 @@ ROUTERS = (
     health.router,
     problem_pages.router,
     docs.router,
+    dashboard.router,
 )
 
 

@@ -36,6 +36,7 @@ EXPLANATIONS: dict[str, str] = {
     "not_succeeded": "The job has no result: it failed, was cancelled or expired. detail and hint "
     "are the job's own.",
     "unfinished": "The job has no result yet.",
+    "dashboard_not_built": "This checkout or package came without the built dashboard.",
     "not_ready": "The database, the broker or every worker does not answer.",
     "not_local": "Without keys the service answers on loopback addresses only.",
     "cross_origin": "A web page of another origin tried to change something.",
