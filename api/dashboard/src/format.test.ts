@@ -22,11 +22,12 @@ describe("figures", () => {
     );
   });
   it("keep whole percents whole", () => {
-    expect([percent(0.5), percent(0.6666), percent(0.1), percent(1)]).toEqual([
-      "50 %",
+    expect([percent(0.6, 0), percent(0.6666), percent(0.1), percent(1), percent(0)]).toEqual([
+      "60 %",
       "66.7 %",
       "10 %",
       "100 %",
+      "0 %",
     ]);
   });
   it("say a change with its sign, and a multiple where percents stop helping", () => {

@@ -23,8 +23,9 @@ export function change(from: number | null | undefined, to: number | null | unde
   if (from == null || to == null || from === 0) return NONE;
   const share = (to / from - 1) * 100;
   if (Math.abs(share) >= 1000) return `× ${figure(to / from)}`;
-  const sign = share > 0 ? "+" : share < 0 ? "−" : "±";
-  return `${sign}${Math.abs(share).toFixed(1)} %`;
+  const size = Math.abs(share).toFixed(1);
+  const sign = size === "0.0" ? "±" : share > 0 ? "+" : "−";
+  return `${sign}${size} %`;
 }
 
 export function bytes(count: number | null | undefined): string {
@@ -89,5 +90,5 @@ export function modelName(model: string): string {
 }
 
 function trimmed(value: number, digits: number): string {
-  return value.toFixed(digits).replace(/\.?0+$/, "") || "0";
+  return String(Number(value.toFixed(digits)));
 }

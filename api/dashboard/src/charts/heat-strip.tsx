@@ -58,7 +58,9 @@ export function HeatStrip({ blocks, total, current, chosen, choose }: Props) {
       </div>
       <div className="heat-bounds">
         {rows.map(({ name, low, high }) => (
-          <span key={name}>{low === high ? low : `${low} … ${high}`}</span>
+          <span key={name} data-name={name}>
+            {low === high ? low : `${low} … ${high}`}
+          </span>
         ))}
       </div>
     </div>

@@ -13,7 +13,7 @@ export function commandsOf(body: Body, origin: string): Commands {
 }
 
 function curl(body: Body, origin: string): string {
-  return `curl ${origin}/v1/jobs --json ${quoted(JSON.stringify(body))}`;
+  return `curl ${origin}/v1/jobs \\\n  --json ${quoted(JSON.stringify(body))}`;
 }
 
 function cli({ model, labels, ...options }: Body, origin: string): string {
@@ -21,7 +21,12 @@ function cli({ model, labels, ...options }: Body, origin: string): string {
   for (const [name, value] of Object.entries(options)) words.push(...flags(name, value));
   const unsaid = Object.keys((labels ?? {}) as Body);
   if (unsaid.length > 0) words.push(`# labels are set over HTTP: ${unsaid.join(", ")}`);
-  return words.join(" ");
+  return folded(words);
+}
+
+/** Break before every option, as a person would. */
+function folded(words: string[]): string {
+  return words.map((word) => (word.startsWith("--") ? `\\\n  ${word}` : word)).join(" ");
 }
 
 /** A list is one word, but globs: those are given one by one. */

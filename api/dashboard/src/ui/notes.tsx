@@ -34,7 +34,7 @@ export function ErrorNote({ error, retry }: { error: unknown; retry?: () => void
       <div>
         <strong>{title}</strong>
         <p>{detail}</p>
-        {hint && <p>{hint}</p>}
+        {hint && !detail.includes(hint) && <p>{hint}</p>}
         {trace && <p className="faint">{trace}</p>}
         {retry && (
           <button type="button" onClick={retry}>

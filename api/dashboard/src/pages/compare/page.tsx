@@ -14,6 +14,7 @@ import { Title } from "../../ui/title.tsx";
 import { bestOf, incomparable, METRICS, type Metric, metricOf, specRows } from "./compare.ts";
 
 const MOST = 20;
+const LONGEST_NAME = 28;
 
 export function ComparePage() {
   const ids = [...new Set((new URLSearchParams(useSearch()).get("ids") ?? "").split(","))]
@@ -59,12 +60,14 @@ function Comparison({ jobs }: { jobs: Job[] }) {
         <MetricTable jobs={jobs} />
       </Section>
       <Specs jobs={jobs} />
-      <Overlay jobs={jobs} />
-      {dots.length > 1 && reason === null && (
-        <Section title="Sparsity against perplexity">
-          <Scatter dots={dots} dense={jobs[0] && metricOf(jobs[0], "dense_perplexity")} />
-        </Section>
-      )}
+      <div className="pair">
+        <Overlay jobs={jobs} />
+        {dots.length > 1 && reason === null && (
+          <Section title="Sparsity against perplexity">
+            <Scatter dots={dots} dense={jobs[0] && metricOf(jobs[0], "dense_perplexity")} />
+          </Section>
+        )}
+      </div>
     </div>
   );
 }
@@ -179,12 +182,14 @@ function Overlay({ jobs }: { jobs: Job[] }) {
       <Lines
         lines={lines}
         label="Error after each block, a line for each job"
-        unit="Error by block"
+        unit="From the first block to the last: how far its output is from the dense model's, relative to that."
       />
     </Section>
   );
 }
 
 function nameOf(job: Job): string {
-  return `${job.name || modelName(job.spec.model)} ${shortId(job.id)}`;
+  const name = job.name || modelName(job.spec.model);
+  const shown = name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)}…` : name;
+  return `${shown} ${shortId(job.id)}`;
 }

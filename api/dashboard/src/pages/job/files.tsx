@@ -9,6 +9,8 @@ import { ErrorNote } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
 import { useDownload, useVerify } from "./use-file.ts";
 
+const FEW = 3;
+
 /** The files of a job: to download, and to check. */
 export function Files({ job }: { job: Job }) {
   const { data = [], error, refetch } = useQuery(jobArtifacts(job.id));
@@ -26,14 +28,39 @@ export function Files({ job }: { job: Job }) {
       {data.length > 0 && (
         <>
           <Everything job={job} />
-          <ul className="files">
-            {data.map((one) => (
-              <FileRow key={one.id} file={one} />
-            ))}
-          </ul>
+          <FileList files={data.filter((one) => !isShard(one))} />
+          <Shards files={data.filter(isShard)} />
         </>
       )}
     </Section>
+  );
+}
+
+/** One file of weights for each block, or nearly: seldom wanted one by one. */
+function isShard(file: Artifact): boolean {
+  return file.name.endsWith(".safetensors");
+}
+
+function Shards({ files }: { files: Artifact[] }) {
+  if (files.length <= FEW) return <FileList files={files} />;
+  const size = files.reduce((sum, one) => sum + one.size_bytes, 0);
+  return (
+    <details>
+      <summary>
+        {files.length} files of weights, <span className="figure">{bytes(size)}</span>
+      </summary>
+      <FileList files={files} />
+    </details>
+  );
+}
+
+function FileList({ files }: { files: Artifact[] }) {
+  return (
+    <ul className="files">
+      {files.map((one) => (
+        <FileRow key={one.id} file={one} />
+      ))}
+    </ul>
   );
 }
 

@@ -88,7 +88,7 @@ function Progress({ job }: { job: Job }) {
         <strong className="figure">{percent(fraction, 0)}</strong>
         {block && (
           <span>
-            block {block.index + 1} of {block.total}
+            {block.index + 1} of {block.total} blocks
           </span>
         )}
         {job.status === "queued" && <span>waiting for a worker</span>}
@@ -107,7 +107,7 @@ function JobProblem({ job }: { job: Job }) {
       <div>
         <strong>{title}</strong>
         <p className="wrap">{detail}</p>
-        {hint && <p>{hint}</p>}
+        {hint && !detail.includes(hint) && <p>{hint}</p>}
         <p className="faint mono">{code}</p>
       </div>
     </div>

@@ -1,7 +1,7 @@
 import type { Job } from "../../api/client.ts";
 import { number } from "../../api/jobs.ts";
 import { Bars } from "../../charts/bars.tsx";
-import { bytes, change, duration, figure, percent } from "../../format.ts";
+import { bytes, change, duration, percent } from "../../format.ts";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 
 /** What the pruned model is, against the dense one. */
@@ -37,7 +37,8 @@ export function Result({ job }: { job: Job }) {
         </Fact>
         {protocol.windows != null && (
           <Fact name="Perplexity over">
-            {figure(number(protocol.tokens))} tokens in {String(protocol.windows)} windows
+            {number(protocol.tokens)?.toLocaleString("en")} tokens in {String(protocol.windows)}{" "}
+            windows
           </Fact>
         )}
       </Facts>

@@ -75,12 +75,12 @@ function JobList({ jobs, more, isMoreComing }: ListProps) {
   return (
     <>
       <div className="job-head faint" aria-hidden="true">
-        <span />
+        <i />
         <span>Job</span>
         <span>Recipe</span>
         <span>Status</span>
         <span>Progress</span>
-        <span>Error by block</span>
+        <span>Error</span>
         <span className="end">Perplexity</span>
       </div>
       <ul className="job-list" ref={list} aria-label="Jobs">

@@ -72,11 +72,13 @@ function Progress({ job }: { job: Job }) {
       <div className="job-progress faint">{took === null ? "" : `took ${duration(took)}`}</div>
     );
   }
+  if (job.status === "queued")
+    return <div className="job-progress faint">waiting for a worker</div>;
   return (
     <div className="job-progress">
       <ProgressBar job={job} />
       <span className="faint">
-        {block ? `block ${block.index + 1} of ${block.total}` : (job.phase ?? "waiting")}
+        {block ? `${block.index + 1} of ${block.total} blocks` : (job.phase ?? "waiting")}
         {eta != null && ` · ${duration(eta)} left`}
       </span>
     </div>

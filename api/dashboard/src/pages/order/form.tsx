@@ -87,7 +87,9 @@ export function OrderForm({ methods, parent }: Props) {
         <button type="submit" className="primary large" disabled={!isComplete || placing.isPending}>
           {parent ? "Run again" : "Submit job"}
         </button>
-        {body && !parent && <CommandTabs commands={commandsOf(body, location.origin)} />}
+        {body && isComplete && !parent && (
+          <CommandTabs commands={commandsOf(body, location.origin)} />
+        )}
       </aside>
     </form>
   );

@@ -12,7 +12,7 @@ const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
   },
   { title: "Evaluation", names: ["eval_dataset", "eval_samples"], isOpen: false },
 ];
-const REST = "Details";
+const REST = "Name and labels";
 
 export interface Group {
   title: string;
