@@ -6,7 +6,10 @@ import { ThemeSwitch } from "./ui/theme.tsx";
 
 const PAGES = [
   { href: "/", name: "Jobs", within: /^\/$|^\/jobs/ },
+  { href: "/sweeps", name: "Sweeps", within: /^\/sweeps/ },
   { href: "/compare", name: "Compare", within: /^\/compare/ },
+  { href: "/workers", name: "Workers", within: /^\/workers/ },
+  { href: "/keys", name: "Keys", within: /^\/keys/ },
 ];
 
 export function Shell({ children }: { children: ReactNode }) {

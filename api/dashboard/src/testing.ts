@@ -49,6 +49,10 @@ export function makeJob(overrides: Partial<Job> = {}): Job {
     started_at: "2026-01-05T09:30:02Z",
     finished_at: null,
     links: {},
+    verdict: "none",
+    gate: null,
+    gate_failures: [],
+    sweep_id: null,
     ...overrides,
   } as Job;
 }

@@ -6,11 +6,13 @@ import { api, ask, type Job, type JobRequest } from "./client.ts";
 
 const path = (job_id: string) => ({ path: { job_id } });
 
-export type Action = "cancel" | "retry";
+export type Action = "cancel" | "retry" | "pause" | "resume";
 
 const STARTERS: Record<Action, (id: string) => Promise<Job>> = {
   cancel: (id) => ask(api.POST("/v1/jobs/{job_id}/cancel", { params: path(id) })),
   retry: (id) => ask(api.POST("/v1/jobs/{job_id}/retry", { params: path(id) })),
+  pause: (id) => ask(api.POST("/v1/jobs/{job_id}/pause", { params: path(id) })),
+  resume: (id) => ask(api.POST("/v1/jobs/{job_id}/resume", { params: path(id) })),
 };
 
 /** Change a job's state; the answer is the job as it stands then. */
@@ -20,6 +22,35 @@ export function useAction(action: Action) {
     mutationFn: STARTERS[action],
     onSuccess: (job) => remember(queries, job),
     onSettled: (_job, _error, id) => queries.invalidateQueries({ queryKey: ["job", id] }),
+  });
+}
+
+const ALLOWED: Record<Action, ReadonlySet<string>> = {
+  cancel: new Set(["queued", "running", "pausing", "paused"]),
+  retry: new Set(["failed", "cancelled", "expired"]),
+  pause: new Set(["queued", "running"]),
+  resume: new Set(["pausing", "paused"]),
+};
+
+/** Whether a job in this state can be asked so; the service has the last word. */
+export function isAllowed(action: Action, status: string): boolean {
+  return ALLOWED[action].has(status);
+}
+
+/** Delete a job that has ended, with all that it left. */
+export function useDeletion(done: () => void) {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: async (id: string) => {
+      await ask(api.DELETE("/v1/jobs/{job_id}", { params: path(id) }));
+      return id;
+    },
+    onSuccess: (id) => {
+      done();
+      queries.removeQueries({ queryKey: ["job", id] });
+      queries.invalidateQueries({ queryKey: ["jobs"] });
+      queries.invalidateQueries({ queryKey: ["facets"] });
+    },
   });
 }
 

@@ -48,6 +48,10 @@ function settle(queries: QueryClient, event: LiveEvent, isListed: boolean): void
     throttle.run("jobs", () => again(queries, "jobs"));
   }
   throttle.run("facets", () => again(queries, "facets"));
+  throttle.run("sweeps", () => {
+    again(queries, "sweep");
+    again(queries, "sweeps");
+  });
   if (isFinal(event.status)) {
     throttle.run(`end ${id}`, () => {
       again(queries, "blocks", id);

@@ -42,10 +42,18 @@ export interface paths {
         get: operations["get_job"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Delete Job
+         * @description Delete a job that has ended, with its events, its files and its idempotency key.
+         */
+        delete: operations["delete_job"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Describe Job
+         * @description Change what a job is called; what is left out stays.
+         */
+        patch: operations["describe_job"];
         trace?: never;
     };
     "/v1/jobs/{job_id}/cancel": {
@@ -143,6 +151,130 @@ export interface paths {
          * @description List the latest report on every decoder block, in depth order.
          */
         get: operations["list_blocks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{job_id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Log Lines
+         * @description List what the attempts logged, oldest first; as text with ``Accept: text/plain``.
+         */
+        get: operations["list_log_lines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List All Events
+         * @description List what happened to all jobs, oldest first; ask again with ``after`` the last ``position``.
+         *
+         *     With ``Accept: text/event-stream`` the answer is a stream that never ends: what happens from
+         *     now on, or everything after ``after`` or ``Last-Event-ID``. It opens with an event ``ready``,
+         *     and an event ``ping`` comes whenever nothing has happened for some seconds.
+         */
+        get: operations["list_all_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workers
+         * @description List the workers; one that has not been heard of for a minute is lost.
+         */
+        get: operations["list_workers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workers/{worker_id}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Drain Worker
+         * @description Have a worker finish what it holds and take nothing new.
+         */
+        post: operations["drain_worker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workers/{worker_id}/undrain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undrain Worker
+         * @description Have a worker take jobs again.
+         */
+        post: operations["undrain_worker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Queues
+         * @description List the queues that have jobs or workers, and the configured ones.
+         */
+        get: operations["list_queues"];
         put?: never;
         post?: never;
         delete?: never;
@@ -299,6 +431,298 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Metrics
+         * @description Tell jobs, queues, workers and requests in figures.
+         */
+        get: operations["get_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare Jobs
+         * @description Say in what jobs differ, and what came of it.
+         */
+        get: operations["compare_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sweeps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sweeps
+         * @description List sweeps, newest first.
+         */
+        get: operations["list_sweeps"];
+        put?: never;
+        /**
+         * Submit Sweep
+         * @description Accept all points of a sweep, or none of them.
+         */
+        post: operations["submit_sweep"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sweeps/{sweep_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Sweep
+         * @description Return one sweep with its points, and which of them no other one beats.
+         */
+        get: operations["get_sweep"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sweeps/{sweep_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Sweep
+         * @description Cancel all points that have not ended; asking twice is the same as asking once.
+         */
+        post: operations["cancel_sweep"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/estimates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Estimate Job
+         * @description Say what a job would take; refused like the job itself.
+         */
+        post: operations["estimate_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/estimates/{estimate_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Estimate
+         * @description Return an estimate; with ``Prefer: wait=N``, once it is found out.
+         */
+        get: operations["get_estimate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Me
+         * @description Say who asks, with which scopes, and what is used of the quotas.
+         */
+        get: operations["get_me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Keys
+         * @description List all keys, newest first, with those that open nothing any longer.
+         */
+        get: operations["list_keys"];
+        put?: never;
+        /**
+         * Create Key
+         * @description Make a key; this answer alone shows it.
+         */
+        post: operations["create_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Key
+         * @description Return one key.
+         */
+        get: operations["get_key"];
+        put?: never;
+        post?: never;
+        /**
+         * Revoke Key
+         * @description End a key at once; it stays in the list, and twice is the same as once.
+         */
+        delete: operations["revoke_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{key_id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Key
+         * @description Give a key a new secret, which this answer alone shows; the old one opens for a while.
+         */
+        post: operations["rotate_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Audit
+         * @description List what was changed or refused, newest first.
+         */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{job_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause Job
+         * @description Hold a job back: a queued one at once, a running one after the block it is in.
+         */
+        post: operations["pause_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{job_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Job
+         * @description Let a paused job go on from its last finished block.
+         */
+        post: operations["resume_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -309,6 +733,47 @@ export interface components {
          * @enum {string}
          */
         AllocationName: "uniform" | "owl";
+        /**
+         * AnyEventRead
+         * @description One thing that happened to some job.
+         * @example {
+         *       "seq": 3,
+         *       "at": "2026-01-05T09:30:09Z",
+         *       "kind": "phase",
+         *       "status": "running",
+         *       "phase": "loading",
+         *       "attempt": 1,
+         *       "data": {},
+         *       "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "position": 1207
+         *     }
+         */
+        AnyEventRead: {
+            /** Seq */
+            seq: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Kind */
+            kind: string;
+            status: components["schemas"]["JobState"];
+            phase: components["schemas"]["Phase"] | null;
+            /** Attempt */
+            attempt: number;
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            };
+            /** Job Id */
+            job_id: string;
+            /**
+             * Position
+             * @description Its place among the events of all jobs: ask `after` it.
+             */
+            position: number;
+        };
         /**
          * ArtifactRead
          * @description One finished file.
@@ -573,6 +1038,36 @@ export interface components {
              * @enum {string}
              */
             reuse: "never" | "if_succeeded";
+            /**
+             * Queue
+             * @description Which workers may take it: a device class.
+             * @default gpu
+             */
+            queue: string;
+            /**
+             * Priority
+             * @description Jobs of a higher one are taken first.
+             * @default 0
+             */
+            priority: number;
+            /**
+             * @description Bounds for the job's figures. The job's `verdict` says whether they were kept; a figure that was not measured counts as out of bounds.
+             * @example {
+             *       "max": {
+             *         "perplexity_ratio": 1.1
+             *       },
+             *       "min": {
+             *         "sparsity": 0.5
+             *       }
+             *     }
+             */
+            gate?: components["schemas"]["Gate"] | null;
+            /**
+             * Deadline
+             * @description Expires the job if it has not ended by then.
+             * @example 2027-01-05T18:00:00Z
+             */
+            deadline?: string | null;
         };
         /**
          * JobLinks
@@ -593,10 +1088,16 @@ export interface components {
             events: string;
             /** Blocks */
             blocks: string;
+            /** Logs */
+            logs: string;
             /** Artifacts */
             artifacts: string;
             /** Archive */
             archive: string;
+            /** Pause */
+            pause: string;
+            /** Resume */
+            resume: string;
         };
         /**
          * JobPage
@@ -608,6 +1109,8 @@ export interface components {
          *           "name": null,
          *           "labels": {},
          *           "parent_id": null,
+         *           "queue": "gpu",
+         *           "priority": 0,
          *           "status": "running",
          *           "phase": "pruning",
          *           "progress": {
@@ -658,6 +1161,7 @@ export interface components {
          *             "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
          *             "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
          *             "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
+         *             "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
          *             "artifacts": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/artifacts",
          *             "archive": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/archive"
          *           }
@@ -743,6 +1247,7 @@ export interface components {
              * @description A job with exactly this specification that has succeeded.
              */
             identical_job_id: string | null;
+            gate?: components["schemas"]["Gate"] | null;
         };
         /**
          * JobRead
@@ -752,6 +1257,8 @@ export interface components {
          *       "name": null,
          *       "labels": {},
          *       "parent_id": null,
+         *       "queue": "gpu",
+         *       "priority": 0,
          *       "status": "running",
          *       "phase": "pruning",
          *       "progress": {
@@ -802,6 +1309,7 @@ export interface components {
          *         "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
          *         "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
          *         "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
+         *         "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
          *         "artifacts": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/artifacts",
          *         "archive": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/archive"
          *       }
@@ -821,6 +1329,13 @@ export interface components {
              * @description The job that this one is a rerun of.
              */
             parent_id: string | null;
+            /**
+             * Queue
+             * @description The queue it waits in, or was taken from.
+             */
+            queue: string;
+            /** Priority */
+            priority: number;
             status: components["schemas"]["JobState"];
             phase: components["schemas"]["Phase"] | null;
             progress: components["schemas"]["Progress"];
@@ -860,6 +1375,34 @@ export interface components {
             /** Finished At */
             finished_at: string | null;
             links: components["schemas"]["JobLinks"];
+            /**
+             * Sweep Id
+             * @description The sweep that this job is a point of.
+             */
+            sweep_id: string | null;
+            gate: components["schemas"]["Gate"] | null;
+            /** @description What the gate says, once the job has succeeded. */
+            verdict: components["schemas"]["Verdict"];
+            /**
+             * Gate Failures
+             * @description The bounds that were not kept.
+             */
+            gate_failures: components["schemas"]["GateFailure"][];
+            /**
+             * Created By
+             * @description The key that it was submitted with, if any.
+             */
+            created_by: string | null;
+            /**
+             * Deadline
+             * @description Expires the job if it has not ended by then.
+             */
+            deadline: string | null;
+            /**
+             * Actions
+             * @description What its status allows a caller to ask.
+             */
+            actions: string[];
         };
         /**
          * JobRequest
@@ -986,6 +1529,36 @@ export interface components {
              * @enum {string}
              */
             reuse: "never" | "if_succeeded";
+            /**
+             * Queue
+             * @description Which workers may take it: a device class.
+             * @default gpu
+             */
+            queue: string;
+            /**
+             * Priority
+             * @description Jobs of a higher one are taken first.
+             * @default 0
+             */
+            priority: number;
+            /**
+             * @description Bounds for the job's figures. The job's `verdict` says whether they were kept; a figure that was not measured counts as out of bounds.
+             * @example {
+             *       "max": {
+             *         "perplexity_ratio": 1.1
+             *       },
+             *       "min": {
+             *         "sparsity": 0.5
+             *       }
+             *     }
+             */
+            gate?: components["schemas"]["Gate"] | null;
+            /**
+             * Deadline
+             * @description Expires the job if it has not ended by then.
+             * @example 2027-01-05T18:00:00Z
+             */
+            deadline?: string | null;
         };
         /**
          * JobResult
@@ -1036,6 +1609,38 @@ export interface components {
         JobState: "queued" | "running" | "pausing" | "paused" | "cancelling" | "succeeded" | "failed" | "cancelled" | "expired";
         JsonValue: unknown;
         /**
+         * LogLineRead
+         * @description One line; its ``id`` says where to go on.
+         * @example {
+         *       "id": "1.12",
+         *       "attempt": 1,
+         *       "seq": 12,
+         *       "at": "2026-01-05T09:31:46.218000Z",
+         *       "level": "INFO",
+         *       "logger": "worker.run",
+         *       "message": "block 8 of 32 (model.layers.7): sparsity 0.5000, output error 0.0312, seconds 3.1"
+         *     }
+         */
+        LogLineRead: {
+            /** Id */
+            id: string;
+            /** Attempt */
+            attempt: number;
+            /** Seq */
+            seq: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Level */
+            level: string;
+            /** Logger */
+            logger: string;
+            /** Message */
+            message: string;
+        };
+        /**
          * MethodName
          * @description How weights are scored; the last three are solvers that choose the mask themselves.
          * @enum {string}
@@ -1067,6 +1672,18 @@ export interface components {
             options: {
                 [key: string]: unknown;
             };
+        };
+        /** Page[AnyEventRead] */
+        Page_AnyEventRead_: {
+            /** Data */
+            data: components["schemas"]["AnyEventRead"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
         };
         /** Page[ArtifactRead] */
         Page_ArtifactRead_: {
@@ -1104,10 +1721,46 @@ export interface components {
              */
             has_more: boolean;
         };
+        /** Page[LogLineRead] */
+        Page_LogLineRead_: {
+            /** Data */
+            data: components["schemas"]["LogLineRead"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
         /** Page[MethodRead] */
         Page_MethodRead_: {
             /** Data */
             data: components["schemas"]["MethodRead"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
+        /** Page[QueueRead] */
+        Page_QueueRead_: {
+            /** Data */
+            data: components["schemas"]["QueueRead"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
+        /** Page[WorkerRead] */
+        Page_WorkerRead_: {
+            /** Data */
+            data: components["schemas"]["WorkerRead"][];
             /** Next Cursor */
             next_cursor?: string | null;
             /**
@@ -1285,6 +1938,52 @@ export interface components {
             eval_samples?: number | null;
         };
         /**
+         * QueueRead
+         * @description One queue: a device class that jobs wait for.
+         * @example {
+         *       "name": "gpu",
+         *       "depth": 3,
+         *       "oldest_queued_at": "2026-01-05T09:12:00Z",
+         *       "oldest_age_seconds": 1186,
+         *       "running": 1,
+         *       "workers": 1,
+         *       "devices": [
+         *         "cuda: NVIDIA H100 80GB HBM3"
+         *       ],
+         *       "memory_bytes": 85029158912
+         *     }
+         */
+        QueueRead: {
+            /** Name */
+            name: string;
+            /**
+             * Depth
+             * @description How many jobs wait.
+             */
+            depth: number;
+            /** Oldest Queued At */
+            oldest_queued_at: string | null;
+            /** Oldest Age Seconds */
+            oldest_age_seconds: number | null;
+            /** Running */
+            running: number;
+            /**
+             * Workers
+             * @description Living workers that take jobs from it.
+             */
+            workers: number;
+            /**
+             * Devices
+             * @description What these compute on.
+             */
+            devices: string[];
+            /**
+             * Memory Bytes
+             * @description Of the largest of these devices.
+             */
+            memory_bytes: number | null;
+        };
+        /**
          * Readiness
          * @description Everything a job needs answers.
          */
@@ -1312,6 +2011,1373 @@ export interface components {
          * @enum {string}
          */
         SolverName: "none" | "sparsegpt" | "admm" | "alps" | "dsnot";
+        /**
+         * WorkerRead
+         * @description One worker, as it last said of itself.
+         * @example {
+         *       "id": "wrk_01920c11a0b17d3f9e5c4b3a29180716",
+         *       "name": "gpu@host",
+         *       "hostname": "host",
+         *       "pid": 4711,
+         *       "state": "busy",
+         *       "queues": [
+         *         "gpu"
+         *       ],
+         *       "device": "cuda: NVIDIA H100 80GB HBM3",
+         *       "memory_bytes": 85029158912,
+         *       "version": "0.1.0",
+         *       "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "draining": false,
+         *       "started_at": "2026-01-05T08:00:00Z",
+         *       "heartbeat_at": "2026-01-05T09:31:40Z"
+         *     }
+         */
+        WorkerRead: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Hostname */
+            hostname: string;
+            /** Pid */
+            pid: number;
+            /**
+             * State
+             * @description `idle`, `busy`, `draining` (takes nothing new) or `lost`.
+             */
+            state: string;
+            /** Queues */
+            queues: string[];
+            /**
+             * Device
+             * @description None until the worker has looked.
+             */
+            device: string | null;
+            /**
+             * Memory Bytes
+             * @description Of that device.
+             */
+            memory_bytes: number | null;
+            /** Version */
+            version: string;
+            /**
+             * Job Id
+             * @description The job it holds.
+             */
+            job_id: string | null;
+            /** Draining */
+            draining: boolean;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * Heartbeat At
+             * Format: date-time
+             */
+            heartbeat_at: string;
+        };
+        /**
+         * ComparedJob
+         * @description One of the jobs.
+         */
+        ComparedJob: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string | null;
+            status: components["schemas"]["JobState"];
+            verdict: components["schemas"]["Verdict"];
+            /** Metrics */
+            metrics: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Deltas
+             * @description Its figures less those of the first job.
+             */
+            deltas: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * Comparison
+         * @description Jobs in the order that was asked for.
+         * @example {
+         *       "comparable": true,
+         *       "reasons": [],
+         *       "differences": {
+         *         "sparsity": [
+         *           0.5,
+         *           0.6
+         *         ]
+         *       },
+         *       "jobs": [
+         *         {
+         *           "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "name": null,
+         *           "status": "succeeded",
+         *           "verdict": "none",
+         *           "metrics": {
+         *             "pruned_perplexity": 9.72
+         *           },
+         *           "deltas": {
+         *             "pruned_perplexity": 0
+         *           }
+         *         },
+         *         {
+         *           "id": "job_01920c41d2e07b6a9c8f3e2d1a0b9c8d",
+         *           "name": null,
+         *           "status": "succeeded",
+         *           "verdict": "none",
+         *           "metrics": {
+         *             "pruned_perplexity": 11.3
+         *           },
+         *           "deltas": {
+         *             "pruned_perplexity": 1.58
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        Comparison: {
+            /**
+             * Comparable
+             * @description Whether the figures may be held against each other.
+             */
+            comparable: boolean;
+            /**
+             * Reasons
+             * @description Why they may not.
+             */
+            reasons: string[];
+            /**
+             * Differences
+             * @description The fields that are not the same in all jobs, each with its value in each job.
+             */
+            differences: {
+                [key: string]: unknown[];
+            };
+            /** Jobs */
+            jobs: components["schemas"]["ComparedJob"][];
+        };
+        /**
+         * ComputedOn
+         * @description What the figures hold for.
+         */
+        ComputedOn: {
+            /** Device */
+            device: string;
+            /** Dtype */
+            dtype: string;
+        };
+        /**
+         * DenseRead
+         * @description Where the points that succeeded have the dense model's loss from.
+         */
+        DenseRead: {
+            /**
+             * Measured
+             * @description How many measured it themselves.
+             */
+            measured: number;
+            /**
+             * Shared
+             * @description How many took it from an earlier job.
+             */
+            shared: number;
+        };
+        /**
+         * EstimatePending
+         * @description An estimate that nobody has found out yet.
+         */
+        EstimatePending: {
+            /** Id */
+            id: string;
+            /**
+             * Status
+             * @default pending
+             * @constant
+             */
+            status: "pending";
+            spec: components["schemas"]["PruneSpec"];
+        };
+        /**
+         * EstimateRead
+         * @description What a job would take on a machine that does nothing else.
+         * @example {
+         *       "id": "est_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "status": "ready",
+         *       "spec": {
+         *         "model": "meta-llama/Llama-3.1-8B",
+         *         "sparsity": 0.5,
+         *         "dataset": "c4",
+         *         "revision": null,
+         *         "method": "zpruner",
+         *         "scope": null,
+         *         "pattern": null,
+         *         "solver": "none",
+         *         "correction": null,
+         *         "damping": null,
+         *         "allocation": "uniform",
+         *         "skip": [],
+         *         "propagation": "fused",
+         *         "samples": null,
+         *         "seq_len": null,
+         *         "seed": 0,
+         *         "dtype": "auto",
+         *         "eval_dataset": null,
+         *         "eval_samples": null
+         *       },
+         *       "model": {
+         *         "name": "meta-llama/Llama-3.1-8B",
+         *         "revision": "d04e592bb4f6aa9cfee91e2e20afa771667e1d4b",
+         *         "parameters": 8030261248,
+         *         "blocks": 32
+         *       },
+         *       "fits": true,
+         *       "refusal": null,
+         *       "queue": "gpu",
+         *       "memory": {
+         *         "host_bytes": 3400000000,
+         *         "device_bytes": 5200000000,
+         *         "scratch_bytes": 2147483648
+         *       },
+         *       "seconds": {
+         *         "p50": 310,
+         *         "p90": 434
+         *       },
+         *       "artifact_bytes": 16060522496,
+         *       "computed_on": {
+         *         "device": "cuda",
+         *         "dtype": "bfloat16"
+         *       },
+         *       "setting": {
+         *         "propagation": "fused",
+         *         "batch_tokens": 16384,
+         *         "spills": true
+         *       },
+         *       "windows": {
+         *         "calibration": 128,
+         *         "evaluation": 256,
+         *         "seq_len": 2048
+         *       },
+         *       "warnings": [],
+         *       "identical_job_id": null
+         *     }
+         */
+        EstimateRead: {
+            /** Id */
+            id: string;
+            /**
+             * Status
+             * @default ready
+             * @constant
+             */
+            status: "ready";
+            /** @description With every default filled in. */
+            spec: components["schemas"]["PruneSpec"];
+            model: components["schemas"]["ModelSize"];
+            /**
+             * Fits
+             * @description Whether the machine has the memory.
+             */
+            fits: boolean;
+            /**
+             * Refusal
+             * @description If not: what is missing, and a change that would do.
+             */
+            refusal: string | null;
+            /**
+             * Queue
+             * @description Where it fits.
+             */
+            queue: string | null;
+            memory: components["schemas"]["Memory"];
+            /** @description None where several devices share a job, or the machine's speed is not known. */
+            seconds: components["schemas"]["Seconds"] | null;
+            /** Artifact Bytes */
+            artifact_bytes: number;
+            computed_on: components["schemas"]["ComputedOn"];
+            /**
+             * Setting
+             * @description How the job would run.
+             */
+            setting: {
+                [key: string]: unknown;
+            };
+            windows: components["schemas"]["ExpectedWindows"];
+            /**
+             * Warnings
+             * @description What could not be checked, and what was guessed.
+             */
+            warnings: string[];
+            /**
+             * Identical Job Id
+             * @description A job with exactly this specification that has succeeded.
+             */
+            identical_job_id: string | null;
+        };
+        /**
+         * ExpectedWindows
+         * @description What will be computed with.
+         */
+        ExpectedWindows: {
+            /** Calibration */
+            calibration: number;
+            /** Evaluation */
+            evaluation: number;
+            /** Seq Len */
+            seq_len: number;
+        };
+        /**
+         * Gate
+         * @description Bounds for figures, by their names in a job's ``result``; a dot leads into an object.
+         */
+        Gate: {
+            /**
+             * Max
+             * @description What each figure may be at most.
+             * @default {}
+             */
+            max: {
+                [key: string]: number;
+            };
+            /**
+             * Min
+             * @description What each figure must be at least.
+             * @default {}
+             */
+            min: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * GateFailure
+         * @description A bound that was not kept.
+         *
+         *     Attributes:
+         *         metric: the figure's name.
+         *         bound: whether ``wanted`` is what it may be at most, or must be at least.
+         *         got: what was measured; None where nothing was.
+         */
+        GateFailure: {
+            /** Metric */
+            metric: string;
+            /**
+             * Bound
+             * @enum {string}
+             */
+            bound: "max" | "min";
+            /** Wanted */
+            wanted: number;
+            /** Got */
+            got: number | null;
+        };
+        /**
+         * Memory
+         * @description The most that the job will hold.
+         */
+        Memory: {
+            /** Host Bytes */
+            host_bytes: number;
+            /**
+             * Device Bytes
+             * @description On the GPU; 0 where the host computes.
+             */
+            device_bytes: number;
+            /**
+             * Scratch Bytes
+             * @description In scratch files while it runs.
+             */
+            scratch_bytes: number;
+        };
+        /**
+         * ModelSize
+         * @description The model as it was found.
+         */
+        ModelSize: {
+            /** Name */
+            name: string;
+            /**
+             * Revision
+             * @description The commit; none for a local folder.
+             */
+            revision: string | null;
+            /** Parameters */
+            parameters: number;
+            /** Blocks */
+            blocks: number;
+        };
+        /**
+         * PointPreview
+         * @description One point that would be accepted.
+         */
+        PointPreview: {
+            /** Varied */
+            varied: {
+                [key: string]: unknown;
+            };
+            /** @description With every default filled in. */
+            spec: components["schemas"]["PruneSpec"];
+        };
+        /**
+         * PointRead
+         * @description One job of a sweep.
+         */
+        PointRead: {
+            /** Job Id */
+            job_id: string;
+            /**
+             * Varied
+             * @description The fields in which it differs from the others.
+             */
+            varied: {
+                [key: string]: unknown;
+            };
+            status: components["schemas"]["JobState"];
+            /** Progress */
+            progress: number;
+            verdict: components["schemas"]["Verdict"];
+            /**
+             * Sparsity
+             * @description As measured.
+             */
+            sparsity: number | null;
+            /** Perplexity */
+            perplexity: number | null;
+            /**
+             * Perplexity Ratio
+             * @description Over the dense model's.
+             */
+            perplexity_ratio: number | null;
+            /**
+             * On Front
+             * @description Whether no other point is at least as sparse (to a tenth of a percent) and as good, and better in one of both.
+             */
+            on_front: boolean;
+        };
+        /**
+         * Seconds
+         * @description How long it will run, once it does.
+         */
+        Seconds: {
+            /** P50 */
+            p50: number;
+            /** P90 */
+            p90: number;
+        };
+        /**
+         * SweepPage
+         * @description Part of a list of sweeps.
+         */
+        SweepPage: {
+            /** Data */
+            data: components["schemas"]["SweepSummary"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
+        /**
+         * SweepPreview
+         * @description What would be accepted.
+         */
+        SweepPreview: {
+            /** Name */
+            name: string | null;
+            /** Labels */
+            labels: {
+                [key: string]: unknown;
+            };
+            /** Max Parallel */
+            max_parallel: number | null;
+            gate: components["schemas"]["Gate"] | null;
+            /** Total */
+            total: number;
+            /** Points */
+            points: components["schemas"]["PointPreview"][];
+            /**
+             * Warnings
+             * @description What could not be checked.
+             */
+            warnings: string[];
+        };
+        /**
+         * SweepRead
+         * @description One sweep with its points.
+         * @example {
+         *       "id": "swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "name": null,
+         *       "labels": {},
+         *       "max_parallel": 2,
+         *       "created_at": "2026-01-05T09:30:00Z",
+         *       "total": 1,
+         *       "counts": {
+         *         "succeeded": 1
+         *       },
+         *       "is_final": true,
+         *       "links": {
+         *         "self": "/v1/sweeps/swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *         "cancel": "/v1/sweeps/swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/cancel",
+         *         "jobs": "/v1/jobs?sweep=swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+         *       },
+         *       "points": [
+         *         {
+         *           "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "varied": {
+         *             "sparsity": 0.5,
+         *             "method": "zpruner"
+         *           },
+         *           "status": "succeeded",
+         *           "progress": 1,
+         *           "verdict": "pass",
+         *           "sparsity": 0.5,
+         *           "perplexity": 9.72,
+         *           "perplexity_ratio": 1.125,
+         *           "on_front": true
+         *         }
+         *       ],
+         *       "front": [
+         *         "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+         *       ],
+         *       "dense": {
+         *         "measured": 1,
+         *         "shared": 0
+         *       }
+         *     }
+         */
+        SweepRead: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string | null;
+            /** Labels */
+            labels: {
+                [key: string]: unknown;
+            };
+            /** Max Parallel */
+            max_parallel: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Total */
+            total: number;
+            /**
+             * Counts
+             * @description How many points there are of each status.
+             */
+            counts: {
+                [key: string]: number;
+            };
+            /**
+             * Is Final
+             * @description Whether all points have ended.
+             */
+            is_final: boolean;
+            /** Links */
+            links: {
+                [key: string]: string;
+            };
+            /** Points */
+            points: components["schemas"]["PointRead"][];
+            /**
+             * Front
+             * @description The jobs on the Pareto front, the sparsest last.
+             */
+            front: string[];
+            dense: components["schemas"]["DenseRead"];
+        };
+        /**
+         * SweepRequest
+         * @description A job's fields, and those in which its points differ: a ``grid``, or a list of ``jobs``.
+         * @example {
+         *       "model": "meta-llama/Llama-3.1-8B",
+         *       "dataset": "c4",
+         *       "grid": {
+         *         "sparsity": [
+         *           0.4,
+         *           0.5,
+         *           0.6
+         *         ],
+         *         "method": [
+         *           "zpruner",
+         *           "wanda"
+         *         ]
+         *       },
+         *       "max_parallel": 2
+         *     }
+         */
+        SweepRequest: {
+            /**
+             * Model
+             * @description A Hugging Face id, or `local:` and a folder below an allowed root.
+             * @example meta-llama/Llama-3.1-8B
+             */
+            model: string;
+            /**
+             * Sparsity
+             * @description Of those points that do not say it themselves.
+             */
+            sparsity?: number | null;
+            /**
+             * Dataset
+             * @description Calibration text: a built-in name, a Hugging Face id, or `local:` and a file.
+             * @example c4
+             */
+            dataset: string;
+            /**
+             * Revision
+             * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
+             */
+            revision?: string | null;
+            /** @default zpruner */
+            method: components["schemas"]["MethodName"];
+            /** @description Which weights compete; by default as the method was published. */
+            scope?: components["schemas"]["Scope"] | null;
+            /**
+             * Pattern
+             * @description N:M keeps N of each M neighbours in a row; unstructured by default.
+             * @example 2:4
+             */
+            pattern?: string | null;
+            /**
+             * @description `sparsegpt`, `admm` and `alps` change the kept weights to make up for the others; `dsnot` swaps weights instead, so that all keep their values.
+             * @default none
+             */
+            solver: components["schemas"]["SolverName"];
+            /**
+             * Correction
+             * @description How far a solver makes up for what earlier layers lost; by default 0.3, and 0 with reference propagation.
+             */
+            correction?: number | null;
+            /**
+             * Damping
+             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm` and `alps`, and as published with reference propagation.
+             */
+            damping?: number | null;
+            /**
+             * Allocation
+             * @description How `sparsity` is spread over the blocks: `uniform`, `owl`, or a list with the sparsity of each block in depth order, whose mean `sparsity` then is.
+             * @default uniform
+             * @example owl
+             * @example [
+             *       0.45,
+             *       0.5,
+             *       0.55
+             *     ]
+             */
+            allocation: components["schemas"]["AllocationName"] | number[];
+            /**
+             * Skip
+             * @description Globs of layers to leave alone, such as `*.o_proj` or `model.layers.0.*`.
+             * @default []
+             */
+            skip: string[];
+            /** @default fused */
+            propagation: components["schemas"]["Propagation"];
+            /**
+             * Samples
+             * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
+             */
+            samples?: number | null;
+            /**
+             * Seq Len
+             * @description Tokens per window; by default what the model allows, at most 2048.
+             */
+            seq_len?: number | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+            /** @default auto */
+            dtype: components["schemas"]["Dtype"];
+            /**
+             * Eval Dataset
+             * @description Text to measure perplexity on; by default what `dataset` holds out.
+             */
+            eval_dataset?: string | null;
+            /**
+             * Eval Samples
+             * @description Evaluation windows; all of the text by default.
+             */
+            eval_samples?: number | null;
+            /**
+             * Name
+             * @description What to call the job.
+             */
+            name?: string | null;
+            /**
+             * Labels
+             * @description The caller's own words, kept as they are.
+             * @default {}
+             */
+            labels: {
+                [key: string]: string;
+            };
+            /**
+             * Reuse
+             * @default never
+             * @constant
+             */
+            reuse: "never";
+            /**
+             * @description Bounds for the job's figures. The job's `verdict` says whether they were kept; a figure that was not measured counts as out of bounds.
+             * @example {
+             *       "max": {
+             *         "perplexity_ratio": 1.1
+             *       },
+             *       "min": {
+             *         "sparsity": 0.5
+             *       }
+             *     }
+             */
+            gate?: components["schemas"]["Gate"] | null;
+            /**
+             * Grid
+             * @description Values of each field; every combination of them is a point.
+             */
+            grid?: {
+                [key: string]: components["schemas"]["JsonValue"][];
+            } | null;
+            /**
+             * Jobs
+             * @description The fields of each point, one by one.
+             */
+            jobs?: {
+                [key: string]: components["schemas"]["JsonValue"];
+            }[] | null;
+            /**
+             * Max Parallel
+             * @description How many points may run at once.
+             */
+            max_parallel?: number | null;
+        };
+        /**
+         * SweepSummary
+         * @description One sweep in a list.
+         */
+        SweepSummary: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string | null;
+            /** Labels */
+            labels: {
+                [key: string]: unknown;
+            };
+            /** Max Parallel */
+            max_parallel: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Total */
+            total: number;
+            /**
+             * Counts
+             * @description How many points there are of each status.
+             */
+            counts: {
+                [key: string]: number;
+            };
+            /**
+             * Is Final
+             * @description Whether all points have ended.
+             */
+            is_final: boolean;
+            /** Links */
+            links: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * Verdict
+         * @description What a gate says of a job; ``none``: it has no gate, or has not succeeded.
+         * @enum {string}
+         */
+        Verdict: "pass" | "fail" | "none";
+        /**
+         * AccessScope
+         * @description What a key opens; ``admin`` opens everything.
+         * @enum {string}
+         */
+        AccessScope: "jobs:read" | "jobs:write" | "artifacts:read" | "admin";
+        /**
+         * AuditRead
+         * @description One request to change something.
+         * @example {
+         *       "id": "aud_01920c3b5f8b7d2f9a6c1e4b7d8f9a0b",
+         *       "created_at": "2026-01-05T09:30:00Z",
+         *       "key_id": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *       "who": "nightly",
+         *       "action": "submit_job",
+         *       "target": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "status": 201,
+         *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+         *       "address": "192.0.2.7"
+         *     }
+         */
+        AuditRead: {
+            /** Id */
+            id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Key Id */
+            key_id: string | null;
+            /** Who */
+            who: string;
+            /**
+             * Action
+             * @description The operation, as this document calls it.
+             */
+            action: string;
+            /**
+             * Target
+             * @description What it was about, or what it made.
+             */
+            target: string;
+            /**
+             * Status
+             * @description How it was answered.
+             */
+            status: number;
+            /** Request Id */
+            request_id: string;
+            /** Address */
+            address: string;
+        };
+        /**
+         * KeyRead
+         * @description A key without its secret.
+         * @example {
+         *       "id": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *       "name": "nightly",
+         *       "scopes": [
+         *         "jobs:read",
+         *         "jobs:write",
+         *         "artifacts:read"
+         *       ],
+         *       "quotas": {
+         *         "jobs_in_flight": 4,
+         *         "gpu_hours": 100,
+         *         "artifact_bytes": null
+         *       },
+         *       "created_at": "2026-01-05T09:00:00Z",
+         *       "created_by": null,
+         *       "expires_at": null,
+         *       "revoked_at": null,
+         *       "former_until": null,
+         *       "last_used_at": "2026-01-05T09:30:00Z"
+         *     }
+         */
+        KeyRead: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes: components["schemas"]["AccessScope"][];
+            quotas: components["schemas"]["QuotaLimits"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Created By
+             * @description The key it was made with, if any.
+             */
+            created_by: string | null;
+            /** Expires At */
+            expires_at: string | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            /**
+             * Former Until
+             * @description Until when the secret before opens, too.
+             */
+            former_until: string | null;
+            /**
+             * Last Used At
+             * @description To the minute.
+             */
+            last_used_at: string | null;
+        };
+        /**
+         * KeyRequest
+         * @description A new key.
+         * @example {
+         *       "name": "nightly",
+         *       "scopes": [
+         *         "jobs:read",
+         *         "jobs:write",
+         *         "artifacts:read"
+         *       ],
+         *       "quotas": {
+         *         "jobs_in_flight": 4,
+         *         "gpu_hours": 100,
+         *         "artifact_bytes": null
+         *       }
+         *     }
+         */
+        KeyRequest: {
+            /**
+             * Name
+             * @description Whose it is: the audit says so.
+             */
+            name: string;
+            /**
+             * Scopes
+             * @default [
+             *       "jobs:read",
+             *       "jobs:write",
+             *       "artifacts:read"
+             *     ]
+             */
+            scopes: components["schemas"]["AccessScope"][];
+            /** @default {} */
+            quotas: components["schemas"]["QuotaLimits"];
+            /** Expires At */
+            expires_at?: string | null;
+        };
+        /**
+         * Me
+         * @description Who asks, and what that one may do.
+         * @example {
+         *       "name": "nightly",
+         *       "scopes": [
+         *         "jobs:read",
+         *         "jobs:write",
+         *         "artifacts:read"
+         *       ],
+         *       "key": {
+         *         "id": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *         "name": "nightly",
+         *         "scopes": [
+         *           "jobs:read",
+         *           "jobs:write",
+         *           "artifacts:read"
+         *         ],
+         *         "quotas": {
+         *           "jobs_in_flight": 4,
+         *           "gpu_hours": 100,
+         *           "artifact_bytes": null
+         *         },
+         *         "created_at": "2026-01-05T09:00:00Z",
+         *         "created_by": null,
+         *         "expires_at": null,
+         *         "revoked_at": null,
+         *         "former_until": null,
+         *         "last_used_at": "2026-01-05T09:30:00Z"
+         *       },
+         *       "quotas": {
+         *         "jobs_in_flight": {
+         *           "used": 1,
+         *           "allowed": 4
+         *         },
+         *         "gpu_hours": {
+         *           "used": 12.5,
+         *           "allowed": 100
+         *         },
+         *         "artifact_bytes": {
+         *           "used": 8589934592,
+         *           "allowed": null
+         *         }
+         *       }
+         *     }
+         */
+        Me: {
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes: components["schemas"]["AccessScope"][];
+            /** @description Null for whoever may ask without one. */
+            key: components["schemas"]["KeyRead"] | null;
+            /** @description Of the key; null without one. */
+            quotas: components["schemas"]["Shares"] | null;
+        };
+        /**
+         * NewKey
+         * @description A key with its secret, which nothing shows again.
+         */
+        NewKey: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes: components["schemas"]["AccessScope"][];
+            quotas: components["schemas"]["QuotaLimits"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Created By
+             * @description The key it was made with, if any.
+             */
+            created_by: string | null;
+            /** Expires At */
+            expires_at: string | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            /**
+             * Former Until
+             * @description Until when the secret before opens, too.
+             */
+            former_until: string | null;
+            /**
+             * Last Used At
+             * @description To the minute.
+             */
+            last_used_at: string | null;
+            /**
+             * Key
+             * @description What goes into `Authorization: Bearer …`.
+             */
+            key: string;
+        };
+        /** Page[AuditRead] */
+        Page_AuditRead_: {
+            /** Data */
+            data: components["schemas"]["AuditRead"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
+        /** Page[KeyRead] */
+        Page_KeyRead_: {
+            /** Data */
+            data: components["schemas"]["KeyRead"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
+        /**
+         * QuotaLimits
+         * @description How much a key may have; what is null is not bounded.
+         */
+        QuotaLimits: {
+            /**
+             * Jobs In Flight
+             * @description Jobs that have not ended.
+             */
+            jobs_in_flight?: number | null;
+            /**
+             * Gpu Hours
+             * @description Hours in the last thirty days that workers held the key's jobs.
+             */
+            gpu_hours?: number | null;
+            /**
+             * Artifact Bytes
+             * @description All files of the key's jobs.
+             */
+            artifact_bytes?: number | null;
+        };
+        /**
+         * Rotation
+         * @description How a key changes its secret.
+         */
+        Rotation: {
+            /**
+             * Grace S
+             * @description How long the old secret goes on to open.
+             * @default 86400
+             */
+            grace_s: number;
+        };
+        /**
+         * Share
+         * @description How much of a quota is used.
+         */
+        Share: {
+            /** Used */
+            used: number;
+            /** Allowed */
+            allowed: number | null;
+        };
+        /**
+         * Shares
+         * @description How much of every quota is used.
+         */
+        Shares: {
+            jobs_in_flight: components["schemas"]["Share"];
+            gpu_hours: components["schemas"]["Share"];
+            artifact_bytes: components["schemas"]["Share"];
+        };
+        /**
+         * AttemptRead
+         * @description One worker's time with a job.
+         */
+        AttemptRead: {
+            /** Number */
+            number: number;
+            /** Worker */
+            worker: string | null;
+            /** Device */
+            device: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** @description The job's status when the attempt ended. */
+            outcome: components["schemas"]["JobState"] | null;
+            /**
+             * Reason
+             * @description Why it ended, where the status does not say.
+             */
+            reason: string | null;
+            error: components["schemas"]["Problem"] | null;
+        };
+        /**
+         * JobDetail
+         * @description One job as it stands, and how it came there.
+         * @example {
+         *       "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "name": null,
+         *       "labels": {},
+         *       "parent_id": null,
+         *       "status": "running",
+         *       "phase": "pruning",
+         *       "progress": {
+         *         "fraction": 0.25,
+         *         "block": {
+         *           "index": 7,
+         *           "total": 32,
+         *           "name": "model.layers.7"
+         *         },
+         *         "eta_seconds": 312
+         *       },
+         *       "spec": {
+         *         "model": "meta-llama/Llama-3.1-8B",
+         *         "sparsity": 0.5,
+         *         "dataset": "c4",
+         *         "revision": null,
+         *         "method": "zpruner",
+         *         "scope": null,
+         *         "pattern": null,
+         *         "solver": "none",
+         *         "correction": null,
+         *         "damping": null,
+         *         "allocation": "uniform",
+         *         "skip": [],
+         *         "propagation": "fused",
+         *         "samples": null,
+         *         "seq_len": null,
+         *         "seed": 0,
+         *         "dtype": "auto",
+         *         "eval_dataset": null,
+         *         "eval_samples": null
+         *       },
+         *       "attempt": 1,
+         *       "worker": "gpu@host",
+         *       "device": "cuda:0",
+         *       "result": null,
+         *       "error": null,
+         *       "warnings": [],
+         *       "deadline": null,
+         *       "actions": [
+         *         "cancel",
+         *         "pause",
+         *         "rerun"
+         *       ],
+         *       "created_at": "2026-01-05T09:30:00Z",
+         *       "updated_at": "2026-01-05T09:31:46Z",
+         *       "started_at": "2026-01-05T09:30:02Z",
+         *       "finished_at": null,
+         *       "links": {
+         *         "self": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *         "cancel": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/cancel",
+         *         "pause": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/pause",
+         *         "resume": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/resume",
+         *         "retry": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/retry",
+         *         "rerun": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/rerun",
+         *         "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
+         *         "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
+         *         "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
+         *         "artifacts": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/artifacts",
+         *         "archive": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/archive"
+         *       },
+         *       "attempts": [
+         *         {
+         *           "number": 1,
+         *           "worker": "gpu@host",
+         *           "device": "cuda:0",
+         *           "started_at": "2026-01-05T09:30:02Z",
+         *           "ended_at": null,
+         *           "outcome": null,
+         *           "reason": null,
+         *           "error": null
+         *         }
+         *       ],
+         *       "phases": [
+         *         {
+         *           "attempt": 1,
+         *           "name": "pruning",
+         *           "started_at": "2026-01-05T09:30:09Z",
+         *           "ended_at": null
+         *         }
+         *       ]
+         *     }
+         */
+        JobDetail: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string | null;
+            /** Labels */
+            labels: {
+                [key: string]: unknown;
+            };
+            /**
+             * Parent Id
+             * @description The job that this one is a rerun of.
+             */
+            parent_id: string | null;
+            status: components["schemas"]["JobState"];
+            phase: components["schemas"]["Phase"] | null;
+            progress: components["schemas"]["Progress"];
+            spec: components["schemas"]["PruneSpec"];
+            /** Attempt */
+            attempt: number;
+            /** Worker */
+            worker: string | null;
+            /** Device */
+            device: string | null;
+            /**
+             * Result
+             * @description Metrics, once the job has succeeded.
+             */
+            result: {
+                [key: string]: unknown;
+            } | null;
+            /** @description What went wrong, once the job has failed. */
+            error: components["schemas"]["Problem"] | null;
+            /**
+             * Warnings
+             * @description What could not be checked before acceptance.
+             */
+            warnings: string[];
+            /**
+             * Deadline
+             * @description Expires the job if it has not ended by then.
+             */
+            deadline: string | null;
+            /**
+             * Actions
+             * @description What its status allows a caller to ask.
+             */
+            actions: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            links: components["schemas"]["JobLinks"];
+            /** Attempts */
+            attempts: components["schemas"]["AttemptRead"][];
+            /** Phases */
+            phases: components["schemas"]["PhaseRead"][];
+            /**
+             * Queue
+             * @description The queue it waits in, or was taken from.
+             */
+            queue: string;
+            /** Priority */
+            priority: number;
+            /**
+             * Sweep Id
+             * @description The sweep that this job is a point of.
+             */
+            sweep_id: string | null;
+            gate: components["schemas"]["Gate"] | null;
+            /** @description What the gate says, once the job has succeeded. */
+            verdict: components["schemas"]["Verdict"];
+            /**
+             * Gate Failures
+             * @description The bounds that were not kept.
+             */
+            gate_failures: components["schemas"]["GateFailure"][];
+            /**
+             * Created By
+             * @description The key that it was submitted with, if any.
+             */
+            created_by: string | null;
+        };
+        /**
+         * JobPatch
+         * @description What a job is to be called; what is left out stays (a JSON merge patch).
+         * @example {
+         *       "name": "second",
+         *       "labels": {
+         *         "team": "search",
+         *         "old": null
+         *       }
+         *     }
+         */
+        JobPatch: {
+            /**
+             * Name
+             * @description `null` takes the name away.
+             */
+            name?: string | null;
+            /**
+             * Labels
+             * @description Labels to set, or with `null` to take away; `null` for all takes all away.
+             */
+            labels?: {
+                [key: string]: string | null;
+            } | null;
+        };
+        /**
+         * PhaseRead
+         * @description What an attempt was busy with, and when.
+         */
+        PhaseRead: {
+            /** Attempt */
+            attempt: number;
+            name: components["schemas"]["Phase"];
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Ended At */
+            ended_at: string | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -1345,6 +3411,10 @@ export interface operations {
                 cursor?: string | null;
                 /** @description `facets`: also count all jobs by status and method, each as if it were not filtered itself. */
                 include?: "facets" | null;
+                /** @description The points of this sweep. */
+                sweep?: string | null;
+                /** @description What the job's gate said. */
+                verdict?: components["schemas"]["Verdict"] | null;
             };
             header?: never;
             path?: never;
@@ -1401,6 +3471,8 @@ export interface operations {
             header?: {
                 /** @description Made up by the caller: the same request with the same key is done once. */
                 "idempotency-key"?: string | null;
+                /** @description `wait=N` lets the answer wait for news up to N seconds, 60 at most. */
+                prefer?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -1463,7 +3535,10 @@ export interface operations {
     get_job: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description `wait=N` lets the answer wait for news up to N seconds, 60 at most. */
+                prefer?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -1486,6 +3561,110 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    describe_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
             };
             /** @description What went wrong, and what to change. */
             default: {
@@ -1771,6 +3950,331 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_BlockRead_"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_log_lines: {
+        parameters: {
+            query?: {
+                /** @description Of this attempt only. */
+                attempt?: number | null;
+                /** @description At least as grave as this. */
+                level?: "debug" | "info" | "warning" | "error" | "critical";
+                /** @description Behind this line's `id`. */
+                after?: string;
+                /** @description The last so many; `after` is not heeded. */
+                tail?: number | null;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The lines, as JSON or as text. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LogLineRead_"];
+                    "text/plain": string;
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_all_events: {
+        parameters: {
+            query?: {
+                /** @description Only events with a higher `position`. */
+                after?: number | null;
+                /** @description Any of these. */
+                kind?: string[];
+                /** @description Any of these. */
+                status?: components["schemas"]["JobState"][];
+                /** @description Of a list: how many at most. */
+                limit?: number;
+            };
+            header?: {
+                /** @description Of a stream: the last ``id`` that arrived. */
+                "last-event-id"?: number | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events so far, or a stream of those to come. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AnyEventRead_"];
+                    "text/event-stream": string;
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_workers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WorkerRead_"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    drain_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                worker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undrain_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                worker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_queues: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_QueueRead_"];
                 };
             };
             /** @description What went wrong, and what to change. */
@@ -2293,6 +4797,926 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Prometheus' text format, or OpenMetrics by `Accept`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                    "application/openmetrics-text": string;
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compare_jobs: {
+        parameters: {
+            query: {
+                /** @description 2 to 20 job ids between commas; the others are held against the first. */
+                ids: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_sweeps: {
+        parameters: {
+            query?: {
+                /** @description How many at most. */
+                limit?: number;
+                /** @description A `next_cursor`. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SweepPage"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    submit_sweep: {
+        parameters: {
+            query?: {
+                /** @description Check everything, accept nothing. */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description Made up by the caller: the same request with the same key is done once. */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SweepRequest"];
+            };
+        };
+        responses: {
+            /** @description What a dry run would accept. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SweepPreview"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SweepRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_sweep: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sweep_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SweepRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_sweep: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sweep_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SweepRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    estimate_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `wait=N`: how many seconds to wait for the answer, up to 60; else 10. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EstimateRead"];
+                };
+            };
+            /** @description Not found out yet; look at `Location`. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EstimatePending"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_estimate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `wait=N`: how many seconds to wait for the answer, up to 60; else 10. */
+                prefer?: string | null;
+            };
+            path: {
+                estimate_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EstimateRead"];
+                };
+            };
+            /** @description Not found out yet; look at `Location`. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EstimatePending"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_KeyRead_"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Rotation"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_audit: {
+        parameters: {
+            query?: {
+                /** @description What was done with this key. */
+                key?: string | null;
+                /** @description How many at most. */
+                limit?: number;
+                /** @description A `next_cursor`. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditRead_"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pause_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
                 };
             };
             /** @description What went wrong, and what to change. */

@@ -126,7 +126,10 @@ export class Line {
             this.listener.gap();
           },
           anything: heard,
-          event: (event, id) => this.#happened(event, id),
+          at: (id) => {
+            this.#lastId = id;
+          },
+          event: (event) => this.#happened(event),
         },
         AbortSignal.any([signal, cut.signal]),
       );
@@ -135,9 +138,8 @@ export class Line {
     }
   }
 
-  #happened(event: LiveEvent, id: string | null): void {
-    this.#lastId = id ?? this.#lastId;
-    this.#say({ kind: "event", event, id });
+  #happened(event: LiveEvent): void {
+    this.#say({ kind: "event", event, id: this.#lastId });
     this.listener.event(event);
   }
 

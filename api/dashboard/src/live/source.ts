@@ -11,7 +11,9 @@ export class SignedOutError extends Error {}
 export interface Heard {
   opened(): void;
   anything(): void;
-  event(event: LiveEvent, id: string | null): void;
+  /** Every frame has the place in the stream from which to go on. */
+  at(id: string): void;
+  event(event: LiveEvent): void;
 }
 
 export async function readEvents(
@@ -26,8 +28,9 @@ export async function readEvents(
   if (!response.ok || response.body === null) throw refusal(response);
   heard.opened();
   for await (const frame of frames(response.body, heard.anything)) {
-    const event = eventOf(frame.data);
-    if (event) heard.event(event, frame.id);
+    const event = eventOf(frame.data); // none of what only says that the line is open
+    if (frame.id !== null) heard.at(frame.id);
+    if (event) heard.event(event);
   }
 }
 

@@ -1,32 +1,31 @@
-import { useRef } from "react";
-import { Link } from "wouter";
-import { useAction } from "../../api/actions.ts";
+import { Link, useLocation } from "wouter";
+import { type Action, isAllowed, useAction, useDeletion } from "../../api/actions.ts";
 import type { Job } from "../../api/client.ts";
 import { isFinal } from "../../api/jobs.ts";
-import { Icon } from "../../ui/icon.tsx";
+import { Confirm } from "../../ui/confirm.tsx";
+import { Icon, type IconName } from "../../ui/icon.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 
 export function JobActions({ job }: { job: Job }) {
+  const [, go] = useLocation();
   const cancel = useAction("cancel");
-  const retry = useAction("retry");
-  const error = cancel.error ?? retry.error;
-  const isStoppable = !isFinal(job.status) && job.status !== "cancelling";
-  const isRetryable = isFinal(job.status) && job.status !== "succeeded";
+  const deletion = useDeletion(() => go("/"));
   return (
     <div className="actions">
-      {isStoppable && (
-        <CancelButton cancel={() => cancel.mutate(job.id)} isBusy={cancel.isPending} />
-      )}
-      {isRetryable && (
-        <button
-          type="button"
-          className="primary"
-          disabled={retry.isPending}
-          onClick={() => retry.mutate(job.id)}
-        >
-          <Icon name="retry" />
-          Retry
-        </button>
+      <Simple job={job} action="retry" label="Retry" icon="retry" isPrimary />
+      <Simple job={job} action="resume" label="Resume" icon="play" isPrimary />
+      <Simple job={job} action="pause" label="Pause" icon="pause" />
+      {isAllowed("cancel", job.status) && (
+        <Confirm
+          label="Cancel"
+          icon="cancel"
+          title="Cancel this job?"
+          words="It stops after the block it is in, and leaves no files. A retry starts it again."
+          yes="Cancel the job"
+          no="Let it be"
+          isBusy={cancel.isPending}
+          done={() => cancel.mutate(job.id)}
+        />
       )}
       <Link className="button" href={`/jobs/${job.id}/rerun`}>
         <Icon name="rerun" />
@@ -38,36 +37,48 @@ export function JobActions({ job }: { job: Job }) {
           Compare with its original
         </Link>
       )}
-      {error !== null && <ErrorNote error={error} />}
+      {isFinal(job.status) && (
+        <Confirm
+          label="Delete"
+          title="Delete this job?"
+          words="Its files, events and logs go with it, for good."
+          yes="Delete the job"
+          no="Keep it"
+          isBusy={deletion.isPending}
+          done={() => deletion.mutate(job.id)}
+        />
+      )}
+      {cancel.error !== null && <ErrorNote error={cancel.error} />}
+      {deletion.error !== null && <ErrorNote error={deletion.error} />}
     </div>
   );
 }
 
-/** Asks once more: hours of work may hang on it. */
-function CancelButton({ cancel, isBusy }: { cancel: () => void; isBusy: boolean }) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const sure = () => {
-    dialog.current?.close();
-    cancel();
-  };
+interface SimpleProps {
+  job: Job;
+  action: Action;
+  label: string;
+  icon: IconName;
+  isPrimary?: boolean;
+}
+
+/** What can be taken back is done at once. */
+function Simple({ job, action, label, icon, isPrimary = false }: SimpleProps) {
+  const { mutate, isPending, error } = useAction(action);
   return (
     <>
-      <button type="button" disabled={isBusy} onClick={() => dialog.current?.showModal()}>
-        <Icon name="cancel" />
-        Cancel
-      </button>
-      <dialog ref={dialog} aria-labelledby="cancel-title">
-        <h2 id="cancel-title">Cancel this job?</h2>
-        <p>It stops after the block it is in, and leaves no files. A retry starts it again.</p>
-        <div className="row">
-          <button type="button" className="danger" onClick={sure}>
-            Cancel the job
-          </button>
-          <button type="button" onClick={() => dialog.current?.close()}>
-            Let it run
-          </button>
-        </div>
-      </dialog>
+      {isAllowed(action, job.status) && (
+        <button
+          type="button"
+          className={isPrimary ? "primary" : ""}
+          disabled={isPending}
+          onClick={() => mutate(job.id)}
+        >
+          <Icon name={icon} />
+          {label}
+        </button>
+      )}
+      {error !== null && <ErrorNote error={error} />}
     </>
   );
 }

@@ -3,7 +3,7 @@ import { Link } from "wouter";
 import type { Job } from "../../api/client.ts";
 import { isFinal, jobById, jobEvents, jobReruns } from "../../api/jobs.ts";
 import { ProblemError } from "../../api/problem.ts";
-import { duration, modelName, percent, shortId } from "../../format.ts";
+import { duration, figure, modelName, percent, shortId } from "../../format.ts";
 import { Copy } from "../../ui/copy.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
@@ -11,11 +11,13 @@ import { Section } from "../../ui/section.tsx";
 import { ProgressBar, StatusPill } from "../../ui/status.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Title } from "../../ui/title.tsx";
+import { Verdict } from "../../ui/verdict.tsx";
 import { JobActions } from "./actions.tsx";
 import { Blocks } from "./blocks.tsx";
 import { Configuration } from "./configuration.tsx";
 import { Files } from "./files.tsx";
 import { Attempts, History, tookInWords } from "./history.tsx";
+import { Log } from "./log.tsx";
 import { Result } from "./result.tsx";
 import { PhaseStepper } from "./stepper.tsx";
 
@@ -38,12 +40,19 @@ function JobView({ job }: { job: Job }) {
     <>
       <header className="job-header">
         <Title text={title}>
-          {title} <StatusPill status={job.status} />
+          {title} <StatusPill status={job.status} />{" "}
+          {job.verdict !== "none" && <Verdict verdict={job.verdict} />}
         </Title>
         <p className="faint">
           <span className="mono">{job.id}</span>
           <Copy text={job.id} label="Copy the id" /> · made <Ago at={job.created_at} />
           {job.finished_at && <> · took {tookInWords(job)}</>}
+          {job.sweep_id && (
+            <>
+              {" "}
+              · of a <Link href={`/sweeps/${job.sweep_id}`}>sweep</Link>
+            </>
+          )}
           {job.parent_id && (
             <>
               {" "}
@@ -58,6 +67,7 @@ function JobView({ job }: { job: Job }) {
           <Progress job={job} />
           <PhaseStepper job={job} events={events} />
           <JobProblem job={job} />
+          <GateFailures job={job} />
           {job.warnings.map((one) => (
             <Warning key={one}>
               <p>{one}</p>
@@ -66,6 +76,7 @@ function JobView({ job }: { job: Job }) {
           <Result job={job} />
           <Blocks job={job} />
           <Files job={job} />
+          <Log job={job} />
         </div>
         <div className="stack">
           <Configuration job={job} />
@@ -111,6 +122,23 @@ function JobProblem({ job }: { job: Job }) {
         <p className="faint mono">{code}</p>
       </div>
     </div>
+  );
+}
+
+function GateFailures({ job }: { job: Job }) {
+  if (job.gate_failures.length === 0) return null;
+  return (
+    <Warning>
+      <strong>The gate did not let it pass</strong>
+      <ul className="plain">
+        {job.gate_failures.map(({ metric, bound, wanted, got }) => (
+          <li key={metric + bound}>
+            <span className="mono">{metric}</span> should be at {bound === "max" ? "most" : "least"}{" "}
+            {figure(wanted)}, {got === null ? "and was not measured" : `and is ${figure(got)}`}
+          </li>
+        ))}
+      </ul>
+    </Warning>
   );
 }
 

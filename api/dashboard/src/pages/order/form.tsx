@@ -17,11 +17,13 @@ import {
 import { type Field, fieldsOf } from "../../spec/fields.ts";
 import { CommandTabs } from "../../ui/code.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
+import { EstimatePanel } from "./estimate.tsx";
 import { grouped } from "./groups.ts";
 import { FieldInput } from "./input.tsx";
 import { JsonEditor, parsedObject } from "./json.tsx";
 import { MethodPicker } from "./methods.tsx";
 import { PreviewPanel } from "./preview.tsx";
+import { uniqueKey } from "./unique-key.ts";
 import { usePreview } from "./use-preview.ts";
 
 type Values = Record<string, unknown>;
@@ -82,6 +84,9 @@ export function OrderForm({ methods, parent }: Props) {
           error={seen.error}
           isWaiting={seen.isWaiting}
           isComplete={isComplete}
+        />
+        <EstimatePanel
+          spec={seen.error || seen.isWaiting || !isComplete ? undefined : seen.data?.spec}
         />
         {placing.error !== null && <ErrorNote error={placing.error} />}
         <button type="submit" className="primary large" disabled={!isComplete || placing.isPending}>
@@ -170,12 +175,6 @@ function keyOf(tried: { order: string; key: string }, order: Order): string {
   return tried.key;
 }
 
-function uniqueKey(): string {
-  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (one) => one.toString(36)).join(
-    "-",
-  );
-}
-
 function allFields(methods: Method[]): Field[] {
   const schema = methods.find((one) => one.fields.includes("method"))?.options ?? {};
   const method = methods.find((one) => one.fields.includes("method"))?.name;
@@ -214,15 +213,10 @@ function isMinimal(body: Values): boolean {
   return ["model", "dataset", "sparsity"].every((name) => name in body);
 }
 
+/** Whether a closed group would hide what was filled in, or what is wrong. */
 function hasNews(fields: Field[], draft: Draft, problems: Record<string, string>): boolean {
   return fields.some(
     ({ name, fallback }) =>
-      name in problems ||
-      (draft[name] ?? "") !==
-        written(
-          fallback === null || (typeof fallback === "object" && !Array.isArray(fallback))
-            ? ""
-            : fallback,
-        ),
+      name in problems || (draft[name] ?? "") !== (name === "labels" ? "" : written(fallback)),
   );
 }

@@ -1,17 +1,11 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
 import { type Order, preview } from "../../api/actions.ts";
-
-const REST_MS = 350;
+import { useRested } from "./use-rested.ts";
 
 /** Ask the service what it would make of an order, once the typing rests. */
 export function usePreview(order: Order | null) {
   const asked = JSON.stringify(order);
-  const [rested, setRested] = useState("null");
-  useEffect(() => {
-    const timer = setTimeout(() => setRested(asked), REST_MS);
-    return () => clearTimeout(timer);
-  }, [asked]);
+  const rested = useRested(asked);
   const query = useQuery({
     queryKey: ["preview", rested],
     queryFn: ({ signal }) => preview(JSON.parse(rested) as Order, signal),
