@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.dashboard.browser import Session, chromium, session
 from tests.e2e.embedded import Service, serving, write_inputs
 from zpruner import Client
+
+
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")
