@@ -20,6 +20,11 @@ PAGES = (
     "/compare",
     "/jobs/{job_id}",
     "/jobs/{job_id}/rerun",
+    "/sweeps",
+    "/sweeps/new",
+    "/sweeps/{sweep_id}",
+    "/workers",
+    "/keys",
 )
 """Every address that the page's own router knows; it shows what belongs there."""
 

@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 import { Link, useLocation } from "wouter";
 import { LiveBadge, OfflineBanner } from "./ui/badge.tsx";
+import { Boundary } from "./ui/boundary.tsx";
 import { Icon } from "./ui/icon.tsx";
 import { ThemeSwitch } from "./ui/theme.tsx";
 
@@ -43,7 +44,7 @@ export function Shell({ children }: { children: ReactNode }) {
       </header>
       <OfflineBanner />
       <main id="content" tabIndex={-1}>
-        {children}
+        <Boundary place={location}>{children}</Boundary>
       </main>
     </>
   );

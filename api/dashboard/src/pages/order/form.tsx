@@ -1,5 +1,5 @@
 import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useMemo, useRef, useState } from "react";
+import { type FormEvent, useMemo, useState } from "react";
 import { useLocation } from "wouter";
 import { type Order, submit } from "../../api/actions.ts";
 import type { Job, JobRequest, Method } from "../../api/client.ts";
@@ -23,7 +23,7 @@ import { FieldInput } from "./input.tsx";
 import { JsonEditor, parsedObject } from "./json.tsx";
 import { MethodPicker } from "./methods.tsx";
 import { PreviewPanel } from "./preview.tsx";
-import { uniqueKey } from "./unique-key.ts";
+import { useOrderKey } from "./unique-key.ts";
 import { usePreview } from "./use-preview.ts";
 
 type Values = Record<string, unknown>;
@@ -157,22 +157,12 @@ function ViewSwitch({ isJson, show }: { isJson: boolean; show: (isJson: boolean)
 /** Submit, and go to the job that was made. */
 function usePlacing() {
   const [, go] = useLocation();
-  const tried = useRef({ order: "", key: "" });
+  const keyOf = useOrderKey();
   const { mutate, error, isPending } = useMutation({
-    mutationFn: (order: Order) => submit(order, keyOf(tried.current, order)),
+    mutationFn: (order: Order) => submit(order, keyOf(order)),
     onSuccess: (job) => go(`/jobs/${job.id}`),
   });
   return { place: mutate, error, isPending };
-}
-
-/** The same key as long as the order is the same, so that a second press makes no second job. */
-function keyOf(tried: { order: string; key: string }, order: Order): string {
-  const said = JSON.stringify(order);
-  if (tried.order !== said) {
-    tried.order = said;
-    tried.key = uniqueKey();
-  }
-  return tried.key;
 }
 
 function allFields(methods: Method[]): Field[] {

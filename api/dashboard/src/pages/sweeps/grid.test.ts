@@ -22,8 +22,13 @@ it("reads values of each kind", () => {
   ]);
 });
 
-it("varies only what has several values", () => {
+it("varies only what has several values, and the sparsity", () => {
   expect(sweepOf({ model: "m" }, { sparsity: [0.4, 0.5], method: ["wanda"], pattern: [] })).toEqual(
-    { model: "m", method: "wanda", grid: { sparsity: [0.4, 0.5] } },
+    {
+      model: "m",
+      method: "wanda",
+      grid: { sparsity: [0.4, 0.5] },
+    },
   );
+  expect(sweepOf({}, { sparsity: [0.5], method: [] })).toEqual({ grid: { sparsity: [0.5] } });
 });

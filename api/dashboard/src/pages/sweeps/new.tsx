@@ -11,7 +11,7 @@ import { ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Title } from "../../ui/title.tsx";
 import { FieldInput } from "../order/input.tsx";
-import { uniqueKey } from "../order/unique-key.ts";
+import { useOrderKey } from "../order/unique-key.ts";
 import { useRested } from "../order/use-rested.ts";
 import { sweepOf, VARIED, valuesIn } from "./grid.ts";
 
@@ -138,9 +138,9 @@ function bodyOf(draft: Draft, fields: Field[]): Record<string, unknown> {
 
 function usePlacing() {
   const [, go] = useLocation();
-  const [key] = useState(uniqueKey);
+  const keyOf = useOrderKey();
   return useMutation({
-    mutationFn: (body: Record<string, unknown>) => submitSweep(body, key),
+    mutationFn: (body: Record<string, unknown>) => submitSweep(body, keyOf(body)),
     onSuccess: (sweep) => go(`/sweeps/${sweep.id}`),
   });
 }
