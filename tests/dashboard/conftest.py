@@ -10,7 +10,6 @@ from tests.dashboard.browser import Session, chromium, session
 from tests.e2e.embedded import Service, serving, write_inputs
 from zpruner import Client
 
-
 expect.set_options(timeout=20_000)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.dashboard.browser import (
     AT_200_PERCENT,
@@ -150,7 +150,7 @@ def unreached(page: Page) -> list[str]:
 def test_what_is_loading_and_what_went_wrong_is_drawn(browser: Browser, service: Service) -> None:
     with session(browser, service.url) as tabs:
         page = tabs.context.new_page()
-        held = []
+        held: list[Route] = []
         page.route("**/v1/jobs?*", held.append)
         page.goto("/")
         expect(page.get_by_role("status").filter(has_text="Loading jobs")).to_be_attached()

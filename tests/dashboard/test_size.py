@@ -102,7 +102,6 @@ def test_ten_thousand_jobs_are_scrolled_through_with_some_dozens_of_rows(
             page.evaluate(f"scrollTo(0, {seen - 900 * step})")
             page.evaluate("new Promise(requestAnimationFrame)")
         spent = scripting_s(page) - before
-    print(f"scripting per step of 900 pixels: {1000 * spent / 50:.1f} ms")
     assert spent / 50 < 1 / 20  # far below what a machine of one's own needs for 60 frames
 
 
@@ -120,5 +119,4 @@ def test_a_job_of_two_hundred_blocks_is_drawn_in_a_fifth_of_a_second(
         expect(page.get_by_text(f"{BLOCKS} of {BLOCKS}")).to_be_visible()
         spent = scripting_s(page) - before
         expect(page.locator(".heat-cells rect")).to_have_count(3 * BLOCKS + 1)
-    print(f"scripting for {BLOCKS} blocks: {1000 * spent:.0f} ms")
     assert spent < SCRIPTING_S
