@@ -1,6 +1,7 @@
 """A browser that notes everything that went wrong on its pages."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,6 +107,14 @@ def violations(page: Page) -> list[str]:
         for one in found["violations"]
         for node in one["nodes"]
     ]
+
+
+def wait_until(page: Page, true: str, within_s: float = 20) -> None:
+    """Wait, frame by frame, until an expression is true; the page's policy forbids the usual way."""
+    deadline = time.monotonic() + within_s
+    while not page.evaluate(true):
+        assert time.monotonic() < deadline, f"not within {within_s} s: {true}"
+        page.evaluate("new Promise(requestAnimationFrame)")
 
 
 def overflow(page: Page) -> int:

@@ -8,7 +8,7 @@ import psutil
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.dashboard.browser import Session
+from tests.dashboard.browser import Session, wait_until
 from tests.e2e.embedded import Service, is_in_the_middle, submit, until
 from zpruner import Client
 
@@ -47,7 +47,7 @@ def test_a_silent_service_is_called_offline_within_five_seconds_and_nothing_is_m
     badge(page, "Live")
     expect(page.get_by_role("slider", name="Blocks")).to_be_visible()
     page.mouse.wheel(0, 200)
-    page.wait_for_function("scrollY > 0")
+    wait_until(page, "scrollY > 0")
     scrolled = page.evaluate("scrollY")
 
     with frozen(service):

@@ -13,6 +13,7 @@ from tests.dashboard.browser import (
     photograph,
     session,
     violations,
+    wait_until,
 )
 from tests.e2e.embedded import Service, submit
 from zpruner import Client
@@ -99,7 +100,7 @@ def test_a_chosen_theme_is_there_before_the_first_paint_and_stays(
         assert dark != light
 
         page.reload(wait_until="commit")
-        page.wait_for_function("document.styleSheets.length > 0")
+        wait_until(page, "document.styleSheets.length > 0")
 
         assert page.evaluate(ground) == dark
 

@@ -17,7 +17,7 @@ from db.search import found_by
 from db.session import Sessions
 from db.states import JobState
 from tests.api.live import serving
-from tests.dashboard.browser import session
+from tests.dashboard.browser import session, wait_until
 from tests.factories import make_spec
 from tests.fakes import ListQueue
 
@@ -90,7 +90,7 @@ def test_ten_thousand_jobs_are_scrolled_through_with_some_dozens_of_rows(
         seen = 0
         for _ in range(40):
             page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
-            page.wait_for_function(f"document.documentElement.scrollHeight > {seen}")
+            wait_until(page, f"document.documentElement.scrollHeight > {seen}")
             seen = page.evaluate("document.documentElement.scrollHeight")
             assert page.locator(".job-row").count() < 60
         pages = [url for url in tabs.requests if "cursor=" in url]
