@@ -94,7 +94,7 @@ def session(browser: Browser, url: str, **options: Any) -> Iterator[Session]:
     one = Session(browser, url, **options)
     yield one
     one.context.close()
-    assert one.complaints == []
+    assert not one.complaints, "\n".join(one.complaints)
 
 
 def violations(page: Page) -> list[str]:
@@ -110,7 +110,7 @@ def violations(page: Page) -> list[str]:
 
 
 def wait_until(page: Page, true: str, within_s: float = 20) -> None:
-    """Wait, frame by frame, until an expression is true; the page's policy forbids the usual way."""
+    """Wait, frame by frame, for an expression; the page's policy forbids the usual way."""
     deadline = time.monotonic() + within_s
     while not page.evaluate(true):
         assert time.monotonic() < deadline, f"not within {within_s} s: {true}"

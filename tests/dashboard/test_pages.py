@@ -152,7 +152,7 @@ def test_what_is_loading_and_what_went_wrong_is_drawn(browser: Browser, service:
     with session(browser, service.url) as tabs:
         page = tabs.context.new_page()
         held: list[Route] = []
-        page.route("**/v1/jobs?*", held.append)
+        page.route("**/v1/jobs?*", lambda route: held.append(route))
         page.goto("/")
         expect(page.get_by_role("status").filter(has_text="Loading jobs")).to_be_attached()
         expect(page.locator(".ghost").first).to_be_visible()

@@ -94,7 +94,7 @@ def test_ten_thousand_jobs_are_scrolled_through_with_some_dozens_of_rows(
             seen = page.evaluate("document.documentElement.scrollHeight")
             assert page.locator(".job-row").count() < 60
         pages = [url for url in tabs.requests if "cursor=" in url]
-        assert len(pages) >= 40
+        assert len(pages) >= 35  # of a hundred jobs each, the first without a cursor
         assert len(pages) == len(set(pages))
 
         before = scripting_s(page)
