@@ -1,7 +1,9 @@
 """Every page, in both themes and every size: for eyes, for keyboards, for screen readers."""
 
 from dataclasses import dataclass
+from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
@@ -15,7 +17,7 @@ from tests.dashboard.browser import (
     violations,
     wait_until,
 )
-from tests.e2e.embedded import Service, submit
+from tests.e2e.embedded import SPEC, Service, submit
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
@@ -37,15 +39,13 @@ class Place:
 def places(service: Service) -> list[Place]:
     """Every page of the dashboard, with something to show."""
     with Client(service.url) as client:
-        one = client.jobs.wait(submit(client, "slow", samples=8, name="first").id, timeout_s=120)
-        other = client.jobs.wait(
-            submit(
-                client, "slow", samples=8, sparsity=0.6, method="wanda", name="<b>second</b>"
-            ).id,
-            timeout_s=120,
-        )
+        one = submit(client, "slow", samples=8, name="first")
+        options = {"sparsity": 0.6, "method": "wanda", "name": "<b>second</b>"}
+        other = submit(client, "slow", samples=8, **options)
         broken = submit(client, "tiny", samples=4, skip=["*"], name="broken")
-        broken = client.jobs.wait(broken.id, timeout_s=120)
+        sweep = make_sweep(service.url)
+        for job_id in (one.id, other.id, broken.id, *(p["job_id"] for p in sweep["points"])):
+            client.jobs.wait(job_id, timeout_s=120)
     return [
         Place("jobs", "/", "Jobs"),
         Place("jobs-none-found", "/?q=nothing-is-called-so", "Jobs"),
@@ -56,10 +56,19 @@ def places(service: Service) -> list[Place]:
         Place("compare", f"/compare?ids={one.id},{other.id}", "Compare"),
         Place("compare-nothing", "/compare", "Compare"),
         Place("sweeps", "/sweeps", "Sweeps"),
+        Place("sweep", f"/sweeps/{sweep['id']}", "three of each"),
         Place("sweep-new", "/sweeps/new", "New sweep"),
         Place("workers", "/workers", "Workers and queues"),
         Place("keys", "/keys", "Keys"),
     ]
+
+
+def make_sweep(url: str) -> dict[str, Any]:
+    grid = {"sparsity": [0.4, 0.5, 0.6], "method": ["zpruner", "magnitude"]}
+    body = SPEC | {"model": "local:tiny", "samples": 4, "name": "three of each", "grid": grid}
+    del body["sparsity"]
+    answer: dict[str, Any] = httpx.post(f"{url}/v1/sweeps", json=body).raise_for_status().json()
+    return answer
 
 
 def settle(page: Page, place: Place) -> None:

@@ -96,3 +96,14 @@ function sentence(name: string): string {
   const words = name.replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
+
+/** The fields of any job: a method's own schema knows no other method, so these are told apart. */
+export function jobFields(methods: { name: string; fields: string[]; options: Schema }[]): Field[] {
+  const offered = methods.filter((one) => one.fields.includes("method"));
+  const [first] = offered;
+  return fieldsOf(first?.options ?? {}).map((field) => {
+    if (field.name !== "method") return field;
+    const choices = offered.map((one) => one.name);
+    return { ...field, kind: "choice", choices, fallback: first?.name ?? null };
+  });
+}

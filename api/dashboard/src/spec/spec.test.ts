@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { makeSpec } from "../testing.ts";
 import { commandsOf, essential, quoted } from "./commands.ts";
 import { changesOf, draftOf, edited, labelsOf, valuesOf } from "./draft.ts";
-import { type Field, fieldsOf } from "./fields.ts";
+import { type Field, fieldsOf, jobFields } from "./fields.ts";
 
 const SCHEMA = {
   required: ["model", "sparsity"],
@@ -44,6 +44,20 @@ describe("fields", () => {
       fallback: null,
     });
     expect(named("model").example).toBe("org/m");
+  });
+});
+
+describe("the fields of any job", () => {
+  it("offer every method there is, and take the first for the default", () => {
+    const options = SCHEMA;
+    const fields = jobFields([
+      { name: "wanda", fields: ["method"], options },
+      { name: "dsnot", fields: ["solver"], options },
+      { name: "alps", fields: ["method", "solver"], options },
+    ]);
+    const method = fields.find(({ name }) => name === "method");
+    expect(method).toMatchObject({ choices: ["wanda", "alps"], fallback: "wanda", kind: "choice" });
+    expect(jobFields([])).toEqual([]);
   });
 });
 

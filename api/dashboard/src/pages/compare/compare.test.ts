@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { makeJob, makeSpec } from "../../testing.ts";
-import { bestOf, incomparable, METRICS, specRows } from "./compare.ts";
+import { bestOf, METRICS, specRows } from "./compare.ts";
 
 const job = (id: string, result: object, spec = {}) =>
   makeJob({ id, result: result as never, spec: makeSpec(spec) });
@@ -21,17 +21,4 @@ it("marks the best, all of them at a tie of some, none at a tie of all", () => {
   expect(bestOf(at(9, 8, 8), perplexity)).toEqual(new Set(["1", "2"]));
   expect(bestOf(at(8, 8), perplexity)).toEqual(new Set());
   expect(bestOf(at(8, undefined), perplexity)).toEqual(new Set());
-});
-
-it("refuses to compare what was measured on other tokens or in another way", () => {
-  const measured = { token_ids_sha256: "a", window: 512, stride: 512, dtype: "float32" };
-  const with_ = (change: object) => [
-    job("a", { protocol: measured }),
-    job("b", { protocol: { ...measured, ...change } }),
-  ];
-  expect(incomparable(with_({}))).toBeNull();
-  expect(incomparable(with_({ token_ids_sha256: "b" }))).toMatch("tokens");
-  expect(incomparable(with_({ stride: 256 }))).toMatch("windows");
-  expect(incomparable(with_({ dtype: "bfloat16" }))).toMatch("precisions");
-  expect(incomparable([job("a", {}), job("b", {})])).toBeNull();
 });

@@ -1,4 +1,4 @@
-/** What differs between jobs, and whether their figures may be compared at all. */
+/** What differs between jobs, and which of them is best by each figure. */
 
 import type { Job } from "../../api/client.ts";
 import { number } from "../../api/jobs.ts";
@@ -58,18 +58,4 @@ export function bestOf(jobs: Job[], { name, lessIsBetter }: Metric): Set<string>
   if (lessIsBetter === null || new Set(values).size < 2) return new Set();
   const best = lessIsBetter ? Math.min(...values) : Math.max(...values);
   return new Set(known.filter(({ value }) => value === best).map(({ id }) => id));
-}
-
-/** Why the perplexities say nothing about each other; `null` where they do. */
-export function incomparable(jobs: Job[]): string | null {
-  const protocols = jobs.flatMap((job) => {
-    const protocol = job.result?.protocol;
-    return protocol ? [protocol as Record<string, unknown>] : [];
-  });
-  const same = (name: string) => new Set(protocols.map((one) => written(one[name]))).size <= 1;
-  if (!same("token_ids_sha256")) return "They were measured on different tokens.";
-  if (!same("window") || !same("stride"))
-    return "They were measured in windows of different lengths.";
-  if (!same("dtype")) return "They were measured in different precisions.";
-  return null;
 }

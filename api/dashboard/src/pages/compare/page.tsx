@@ -1,7 +1,8 @@
-import { useQueries } from "@tanstack/react-query";
+import { useQueries, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useSearch } from "wouter";
 import type { Job } from "../../api/client.ts";
+import { comparisonOf } from "../../api/compare.ts";
 import { jobBlocks, jobById } from "../../api/jobs.ts";
 import { Lines } from "../../charts/lines.tsx";
 import { Scatter } from "../../charts/scatter.tsx";
@@ -11,7 +12,7 @@ import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
 import { StatusPill } from "../../ui/status.tsx";
 import { Title } from "../../ui/title.tsx";
-import { bestOf, incomparable, METRICS, type Metric, metricOf, specRows } from "./compare.ts";
+import { bestOf, METRICS, type Metric, metricOf, specRows } from "./compare.ts";
 
 const MOST = 20;
 const LONGEST_NAME = 28;
@@ -42,18 +43,23 @@ export function ComparePage() {
 }
 
 function Comparison({ jobs }: { jobs: Job[] }) {
-  const reason = incomparable(jobs);
+  const judged = useQuery(comparisonOf(jobs.map((job) => job.id)));
+  const reasons = judged.data?.reasons ?? [];
   const dots = jobs.flatMap((job) => {
     const [x, y] = [metricOf(job, "sparsity"), metricOf(job, "pruned_perplexity")];
     return x === null || y === null ? [] : [{ x, y, name: nameOf(job), href: `/jobs/${job.id}` }];
   });
   return (
     <div className="stack">
-      {reason && (
+      {judged.error !== null && <ErrorNote error={judged.error} retry={() => judged.refetch()} />}
+      {reasons.length > 0 && (
         <Warning>
-          <p>
-            <strong>The perplexities cannot be compared.</strong> {reason}
-          </p>
+          <strong>Their figures cannot be compared</strong>
+          <ul className="plain">
+            {reasons.map((one) => (
+              <li key={one}>{one}</li>
+            ))}
+          </ul>
         </Warning>
       )}
       <Section title="Figures" aside={<span className="faint">differences from the first</span>}>
@@ -62,7 +68,7 @@ function Comparison({ jobs }: { jobs: Job[] }) {
       <Specs jobs={jobs} />
       <div className="pair">
         <Overlay jobs={jobs} />
-        {dots.length > 1 && reason === null && (
+        {dots.length > 1 && judged.data?.comparable && (
           <Section title="Sparsity against perplexity">
             <Scatter dots={dots} dense={jobs[0] && metricOf(jobs[0], "dense_perplexity")} />
           </Section>
@@ -117,7 +123,7 @@ function MetricRow({ metric, jobs }: { metric: Metric; jobs: Job[] }) {
           <td key={job.id} className={best.has(job.id) ? "figure is-best" : "figure"}>
             {metric.say(value)}
             {best.has(job.id) && <span className="unseen"> (best)</span>}
-            {at > 0 && value !== first && (
+            {at > 0 && value !== first && metric.lessIsBetter !== null && (
               <span className="faint delta">{change(first, value)}</span>
             )}
           </td>

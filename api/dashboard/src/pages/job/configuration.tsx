@@ -3,7 +3,7 @@ import type { Job } from "../../api/client.ts";
 import { methods } from "../../api/methods.ts";
 import { commandsOf, essential } from "../../spec/commands.ts";
 import { written } from "../../spec/draft.ts";
-import { fieldsOf } from "../../spec/fields.ts";
+import { jobFields } from "../../spec/fields.ts";
 import { CommandTabs } from "../../ui/code.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 
@@ -11,9 +11,8 @@ import { Fact, Facts, Section } from "../../ui/section.tsx";
 export function Configuration({ job }: { job: Job }) {
   const { data } = useQuery(methods);
   const spec = job.spec as unknown as Record<string, unknown>;
-  const schema = data?.find((one) => one.fields.includes("method"))?.options;
   const defaults = Object.fromEntries(
-    fieldsOf(schema ?? {}).map(({ name, fallback }) => [name, fallback]),
+    jobFields(data ?? []).map(({ name, fallback }) => [name, fallback]),
   );
   const kept = essential(spec, defaults);
   const labels = Object.entries(job.labels);

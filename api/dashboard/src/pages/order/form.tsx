@@ -14,7 +14,7 @@ import {
   valuesOf,
   written,
 } from "../../spec/draft.ts";
-import { type Field, fieldsOf } from "../../spec/fields.ts";
+import { type Field, jobFields } from "../../spec/fields.ts";
 import { CommandTabs } from "../../ui/code.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { EstimatePanel } from "./estimate.tsx";
@@ -34,7 +34,7 @@ interface Props {
   parent?: Job;
 }
 
-export const NAMING: Field[] = ["name", "labels"].map((name) => ({
+const NAMING: Field[] = ["name", "labels"].map((name) => ({
   name,
   label: name === "name" ? "Name" : "Labels",
   kind: "text",
@@ -46,7 +46,7 @@ export const NAMING: Field[] = ["name", "labels"].map((name) => ({
 }));
 
 export function OrderForm({ methods, parent }: Props) {
-  const fields = useMemo(() => allFields(methods), [methods]);
+  const fields = useMemo(() => [...jobFields(methods), ...NAMING], [methods]);
   const original = useMemo(() => (parent ? valuesOfJob(parent) : undefined), [parent]);
   const [draft, setDraft] = useState<Draft>(() => firstDraft(fields, original));
   const [json, setJson] = useState<string | null>(null);
@@ -163,15 +163,6 @@ function usePlacing() {
     onSuccess: (job) => go(`/jobs/${job.id}`),
   });
   return { place: mutate, error, isPending };
-}
-
-function allFields(methods: Method[]): Field[] {
-  const schema = methods.find((one) => one.fields.includes("method"))?.options ?? {};
-  const method = methods.find((one) => one.fields.includes("method"))?.name;
-  const fields = fieldsOf(schema).map((field) =>
-    field.name === "method" ? { ...field, fallback: method ?? null } : field,
-  );
-  return [...fields, ...NAMING];
 }
 
 function valuesOfJob(job: Job): Values {

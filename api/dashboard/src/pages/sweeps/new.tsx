@@ -6,7 +6,7 @@ import { methods } from "../../api/methods.ts";
 import { fieldProblems } from "../../api/problem.ts";
 import { previewSweep, submitSweep } from "../../api/sweeps.ts";
 import { type Draft, valuesOf, written } from "../../spec/draft.ts";
-import { type Field, fieldsOf } from "../../spec/fields.ts";
+import { type Field, jobFields } from "../../spec/fields.ts";
 import { ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Title } from "../../ui/title.tsx";
@@ -37,10 +37,7 @@ export function NewSweepPage() {
 }
 
 function SweepForm({ methods: offered }: { methods: Method[] }) {
-  const fields = useMemo(() => {
-    const schema = offered.find((one) => one.fields.includes("method"))?.options ?? {};
-    return fieldsOf(schema);
-  }, [offered]);
+  const fields = useMemo(() => jobFields(offered), [offered]);
   const [draft, setDraft] = useState<Draft>({});
   const body = bodyOf(draft, fields);
   const isComplete = ["model", "dataset"].every((name) => name in body) && Boolean(draft.sparsity);
