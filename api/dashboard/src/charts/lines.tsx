@@ -1,30 +1,32 @@
 import { figure } from "../format.ts";
 import { extent, linear, path, ticks } from "./scale.ts";
+import { useWidth } from "./width.ts";
 
 export interface Line {
   name: string;
   values: (number | null)[];
 }
 
-const [WIDTH, HEIGHT] = [640, 220];
+const [USUAL_WIDTH, HEIGHT] = [640, 240];
 const BOX = { left: 52, right: 12, top: 10, bottom: 30 };
 
 /** Figures by block, a line for each job; dashes tell them apart where colours do not. */
 export function Lines({ lines, label, unit }: { lines: Line[]; label: string; unit: string }) {
+  const [box, width] = useWidth(USUAL_WIDTH);
   const bounds = extent(lines.flatMap((line) => line.values));
   const longest = Math.max(...lines.map((line) => line.values.length));
   if (bounds === null || longest < 2) return null;
   const [low, high] = [Math.min(0, bounds[0]), bounds[1]];
   const across = linear(0, longest - 1);
   const up = linear(low, high);
-  const x = (at: number) => BOX.left + across(at) * (WIDTH - BOX.left - BOX.right);
+  const x = (at: number) => BOX.left + across(at) * (width - BOX.left - BOX.right);
   const y = (value: number) => HEIGHT - BOX.bottom - up(value) * (HEIGHT - BOX.top - BOX.bottom);
   return (
-    <figure className="chart">
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
+    <figure className="chart" ref={box}>
+      <svg viewBox={`0 0 ${width} ${HEIGHT}`} role="img" aria-label={label}>
         {ticks(low, high).map((tick) => (
           <g key={tick}>
-            <line className="grid" x1={BOX.left} x2={WIDTH - BOX.right} y1={y(tick)} y2={y(tick)} />
+            <line className="grid" x1={BOX.left} x2={width - BOX.right} y1={y(tick)} y2={y(tick)} />
             <text x={BOX.left - 8} y={y(tick) + 4} textAnchor="end">
               {figure(tick)}
             </text>

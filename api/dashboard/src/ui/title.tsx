@@ -1,6 +1,8 @@
 import { type ReactNode, useEffect, useRef } from "react";
 
-let isFirstPage = true;
+/** Where the last heading was, and whether a link has led anywhere since the window was opened. */
+let lastPath = location.pathname;
+let hasMoved = false;
 
 /** A page's heading: names the tab, and takes the focus when a link led here. */
 export function Title({ text, children }: { text: string; children?: ReactNode }) {
@@ -9,8 +11,12 @@ export function Title({ text, children }: { text: string; children?: ReactNode }
     document.title = `${text} · Z-Pruner`;
   }, [text]);
   useEffect(() => {
-    if (!isFirstPage) heading.current?.focus({ preventScroll: true });
-    isFirstPage = false;
+    const isNew = location.pathname !== lastPath;
+    lastPath = location.pathname;
+    hasMoved ||= isNew;
+    // The heading of a page that is still loading goes, and the focus with it.
+    const isLost = hasMoved && document.activeElement === document.body;
+    if (isNew || isLost) heading.current?.focus({ preventScroll: true });
   }, []);
   return (
     <h1 ref={heading} tabIndex={-1}>
