@@ -1,3 +1,4 @@
+import { Link } from "wouter";
 import { figure, percent } from "../format.ts";
 import { extent, linear, type Point, paretoFront, ticks } from "./scale.ts";
 import { useWidth } from "./width.ts";
@@ -58,7 +59,7 @@ export function Scatter({ dots, dense }: { dots: Dot[]; dense?: number | null })
           </text>
         ))}
         {dots.map((dot) => (
-          <a key={dot.href} href={dot.href} aria-label={inWords(dot, best.has(dot))}>
+          <Link key={dot.href} href={dot.href} aria-label={inWords(dot, best.has(dot))}>
             <circle
               className={best.has(dot) ? "dot is-best" : "dot"}
               cx={x(dot.x)}
@@ -67,7 +68,7 @@ export function Scatter({ dots, dense }: { dots: Dot[]; dense?: number | null })
             >
               <title>{inWords(dot, best.has(dot))}</title>
             </circle>
-          </a>
+          </Link>
         ))}
       </svg>
       <figcaption className="faint">

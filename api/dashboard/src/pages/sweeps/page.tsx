@@ -132,7 +132,7 @@ function PointTable({ points }: { points: Point[] }) {
           {points.map((one) => (
             <tr key={one.job_id} className={one.on_front ? "is-front" : ""}>
               <th scope="row">
-                <Link href={`/jobs/${one.job_id}`}>{nameOf(one)}</Link>
+                <Link href={`/jobs/${one.job_id}`}>{nameOf(one)}</Link>{" "}
                 {one.on_front && <span className="tag">unbeaten</span>}
               </th>
               <td>
