@@ -13,12 +13,38 @@ from api.broker import Broker, Queue
 from api.deps import Service
 from api.edge import Edge
 from api.feed import Feed
+from api.guard import Guard
 from api.hub import Hub
+from api.looks import Looks
+from api.meter import Meter, Metrics
 from api.openapi import RESPONSES, document, operation_id
 from api.preflight import Preflight
-from api.routes import artifacts, dashboard, docs, health, history, jobs, methods, repeats, result
+from api.routes import (
+    artifacts,
+    audit,
+    compare,
+    dashboard,
+    docs,
+    estimates,
+    events,
+    health,
+    history,
+    jobs,
+    keys,
+    logs,
+    methods,
+    metrics,
+    repeats,
+    result,
+    steering,
+    sweeps,
+    workers,
+)
 from api.routes import problems as problem_pages
 from api.settings import ApiSettings
+from api.traces import trace_requests
+from db import redaction, tracing
+from db.journal import configure
 from db.session import open_sessions
 from db.store import ArtifactStore
 
@@ -26,12 +52,22 @@ STATEMENT_TIMEOUT = timedelta(seconds=10)
 
 ROUTERS = (
     jobs.router,
+    steering.router,
     repeats.router,
     history.router,
+    logs.router,
+    events.router,
+    workers.router,
     result.router,
     artifacts.router,
+    compare.router,
+    sweeps.router,
+    estimates.router,
     methods.router,
+    keys.router,
+    audit.router,
     health.router,
+    metrics.router,
     problem_pages.router,
     docs.router,
     dashboard.router,
@@ -40,7 +76,11 @@ ROUTERS = (
 
 def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) -> FastAPI:
     """Return the application; without arguments, as the environment describes it."""
-    settings = settings or ApiSettings()
+    redaction.install()
+    if settings is None:
+        settings = ApiSettings()
+        configure(settings.log_format)
+        tracing.start(settings, "api")
     app = FastAPI(
         title="Z-Pruner",
         summary="LLM pruning as a job API",
@@ -53,23 +93,31 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
         generate_unique_id_function=operation_id,
         lifespan=_lifespan,
     )
-    app.state.service = _service(settings, queue or Broker(settings.broker))
+    service = _service(settings, queue or Broker(settings.broker))
+    app.state.service = service
+    app.add_middleware(Guard, settings=settings, sessions=service.sessions)
     app.add_middleware(Edge, settings=settings)
+    app.add_middleware(Meter, metrics=service.metrics)  # the last one added is the outermost
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.openapi = partial(document, app)  # type: ignore[method-assign] # FastAPI's own way
+    trace_requests(app)
+    app.openapi = partial(document, app, settings)  # type: ignore[method-assign] # FastAPI's own way
     return app
 
 
 def _service(settings: ApiSettings, queue: Queue) -> Service:
     sessions = open_sessions(settings.database, statement_timeout=STATEMENT_TIMEOUT)
+    feed = Feed(sessions)
     return Service(
         sessions=sessions,
         queue=queue,
         store=ArtifactStore(settings.artifact_dir),
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s)),
-        feed=Feed(sessions),
+        metrics=Metrics(sessions, settings.queues),
+        known_queues=settings.queues,
+        feed=feed,
+        looks=Looks(sessions, feed),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from celery import Celery
 
-from db.wire import GPU_QUEUE, PRUNE_TASK, TRANSPORT_OPTIONS
+from db.wire import CONTROL_QUEUE, GPU_QUEUE, PRUNE_TASK, TRANSPORT_OPTIONS
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ IMPATIENT = {
 class Queue(Protocol):
     """What the routes say to the broker."""
 
-    def push(self, job_id: str) -> bool:
+    def push(self, job_id: str, queue: str = GPU_QUEUE) -> bool:
         """Announce a committed job; whether that worked. Never raises."""
         ...
 
@@ -56,14 +56,12 @@ class Broker:
         )
         self._rests_until = 0.0
 
-    def push(self, job_id: str) -> bool:
+    def push(self, job_id: str, queue: str = GPU_QUEUE) -> bool:
         """Announce a committed job; whether that worked. Never raises."""
         if time.monotonic() < self._rests_until:
             return False
         try:
-            self._celery.send_task(
-                PRUNE_TASK, kwargs={"job_id": job_id}, queue=GPU_QUEUE, retry=False
-            )
+            self._celery.send_task(PRUNE_TASK, kwargs={"job_id": job_id}, queue=queue, retry=False)
         except Exception as error:
             # Whatever a driver raises: the row is committed, so the caller still gets 201.
             self._rests_until = time.monotonic() + REST.total_seconds()
@@ -82,7 +80,7 @@ class Broker:
         return sorted(
             worker
             for worker, its_queues in (queues or {}).items()
-            if any(queue["name"] == GPU_QUEUE for queue in its_queues)
+            if any(queue["name"] != CONTROL_QUEUE for queue in its_queues)
         )
 
     def close(self) -> None:

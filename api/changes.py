@@ -27,6 +27,8 @@ class JobChanges(RootModel[dict[str, JsonValue]]):
             RequestValidationError: the fields do not make a job.
         """
         kept = job.spec.model_dump(mode="json") | {"name": job.name, "labels": job.labels}
+        kept |= {"queue": job.queue, "priority": job.priority}
+        kept |= {"gate": job.gate}
         try:
             return JobRequest.model_validate(kept | self.root)
         except ValidationError as refused:

@@ -2,8 +2,9 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 
+from db.ids import Prefix
 from db.listing import Place
 
 
@@ -17,18 +18,19 @@ def cursor_of(place: Place) -> str:
     return urlsafe_b64encode(written.encode()).decode().rstrip("=")
 
 
-def place_of(cursor: str) -> Place:
-    """Return where a list goes on.
+def place_of(cursor: str, prefix: Prefix = "job") -> Place:
+    """Return where a list of what has ids with this prefix goes on.
 
     Raises:
         NotACursorError: the cursor is none.
     """
     try:
         written = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).decode()
-        moment, job_id = written.split(" ")
+        moment, row_id = written.split(" ")
         created_at = datetime.fromisoformat(moment)
-    except ValueError:
+        in_utc = created_at.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise NotACursorError(cursor) from None
-    if created_at.tzinfo is None or not re.fullmatch(r"job_[0-9a-f]{32}", job_id):
+    if created_at.tzinfo is None or not re.fullmatch(rf"{prefix}_[0-9a-f]{{32}}", row_id):
         raise NotACursorError(cursor)
-    return Place(created_at, job_id)
+    return Place(in_utc, row_id)

@@ -7,10 +7,18 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request
 
 from api.broker import Queue
-from api.examples import ARTIFACT_ID, JOB_ID
+from api.examples import ARTIFACT_ID, ESTIMATE_ID, JOB_ID, KEY_ID, SWEEP_ID
 from api.feed import Feed
+from api.looks import Looks
+from api.meter import Metrics
 from api.preflight import Preflight
-from db.errors import ArtifactNotFoundError, JobNotFoundError
+from db.errors import (
+    ApiKeyNotFoundError,
+    ArtifactNotFoundError,
+    EstimateNotFoundError,
+    JobNotFoundError,
+    SweepNotFoundError,
+)
 from db.session import Sessions
 from db.store import ArtifactStore
 
@@ -24,6 +32,12 @@ class Service:
     store: ArtifactStore
     preflight: Preflight
     feed: Feed
+    metrics: Metrics
+    known_queues: tuple[str, ...]
+    looks: Looks
+
+
+LONGEST_WAIT_S = 60.0
 
 
 def _service(request: Request) -> Service:
@@ -48,6 +62,24 @@ def _artifact_id(artifact_id: Annotated[str, Path(examples=[ARTIFACT_ID])]) -> s
     return artifact_id
 
 
+def _key_id(key_id: Annotated[str, Path(examples=[KEY_ID])]) -> str:
+    if not re.fullmatch(r"key_[0-9a-f]{32}", key_id):
+        raise ApiKeyNotFoundError(key_id[:64])
+    return key_id
+
+
+def _sweep_id(sweep_id: Annotated[str, Path(examples=[SWEEP_ID])]) -> str:
+    if not re.fullmatch(r"swp_[0-9a-f]{32}", sweep_id):
+        raise SweepNotFoundError(sweep_id[:64])
+    return sweep_id
+
+
+def _estimate_id(estimate_id: Annotated[str, Path(examples=[ESTIMATE_ID])]) -> str:
+    if not re.fullmatch(r"est_[0-9a-f]{32}", estimate_id):
+        raise EstimateNotFoundError(estimate_id[:64])
+    return estimate_id
+
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -58,5 +90,22 @@ IdempotencyKey = Annotated[
     ),
 ]
 DryRun = Annotated[bool, Query(description="Check everything, accept nothing.")]
+
+
+def _wait_s(
+    prefer: Annotated[
+        str | None,
+        Header(description="`wait=N` lets the answer wait for news up to N seconds, 60 at most."),
+    ] = None,
+) -> float:
+    """Read how long the caller would wait; RFC 7240 has what cannot be read ignored."""
+    match = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\b", prefer or "", re.ASCII)
+    return min(float(match[1]), LONGEST_WAIT_S) if match else 0
+
+
+Wait = Annotated[float, Depends(_wait_s)]
 JobId = Annotated[str, Depends(_job_id)]
 ArtifactId = Annotated[str, Depends(_artifact_id)]
+KeyId = Annotated[str, Depends(_key_id)]
+SweepId = Annotated[str, Depends(_sweep_id)]
+EstimateId = Annotated[str, Depends(_estimate_id)]

@@ -1,9 +1,7 @@
 """The outermost layer: request ids, headers for browsers, limits, and errors nobody expected."""
 
-import ipaddress
 import logging
 import re
-from urllib.parse import urlsplit
 
 import uuid_utils
 from fastapi import Request
@@ -12,8 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import CROSS_ORIGIN, INTERNAL, NOT_LOCAL, PLAIN, respond
+from api.problems import CROSS_ORIGIN, INTERNAL, PLAIN, respond
 from api.settings import ApiSettings
+from db.journal import about
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +43,13 @@ class Edge:
         if (refusal := self._refusal(request)) is not None:
             await refusal(scope, receive, answer.send)
             return
+        with about(request_id=request.state.request_id):
+            await self._answer(request, receive, answer)
+
+    async def _answer(self, request: Request, receive: Receive, answer: "_Answer") -> None:
+        scope, limited = request.scope, _Limited(receive, self._settings.max_body_bytes)
         try:
-            await self._app(scope, _Limited(receive, self._settings.max_body_bytes), answer.send)
+            await self._app(scope, limited, answer.send)
         except Exception:
             logger.exception("request %s failed", request.state.request_id)
             if answer.has_started:
@@ -56,9 +60,6 @@ class Edge:
 
     def _refusal(self, request: Request) -> Response | None:
         """Return the answer to a request that may not be made at all."""
-        if self._settings.auth == "auto" and not is_local(request):
-            host = ascii(request.headers.get("host", ""))
-            return respond(request, NOT_LOCAL, f"The request came to {host[:200]}.")
         if request.method not in SAFE_METHODS and is_cross_origin(request):
             origin = ascii(request.headers["origin"])
             return respond(request, CROSS_ORIGIN, f"The request comes from {origin[:200]}.")
@@ -99,37 +100,10 @@ class _Limited:
         return message
 
 
-def is_local(request: Request) -> bool:
-    """Whether the request came to a loopback address, by that name.
-
-    The address keeps the network out, the name keeps out pages whose own name was made to
-    point here.
-    """
-    server, _ = request.scope.get("server") or ("", None)
-    return _is_loopback(server) and _is_loopback(_name(request.headers.get("host", "")))
-
-
 def is_cross_origin(request: Request) -> bool:
     """Whether a browser says that another site's page makes this request."""
     origin = request.headers.get("origin")
     return origin is not None and origin.partition("://")[2] != request.headers.get("host")
-
-
-def _name(host: str) -> str | None:
-    """Return a Host header without its port; None where it is no host at all."""
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
-
-
-def _is_loopback(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _request_id(request: Request) -> str:

@@ -1,14 +1,15 @@
 """What each problem means, in the words of its page under ``/problems/{code}``."""
 
+from api.guard import MISSING_SCOPE, RATE_LIMITED, UNAUTHENTICATED
 from api.preconditions import FAILED
 from api.problems import (
     BAD_RANGE,
     CROSS_ORIGIN,
+    GATE_FAILED,
     IDEMPOTENCY_CONFLICT,
     INTERNAL,
     INVALID,
     MALFORMED,
-    NOT_LOCAL,
     NOT_READY,
     NOT_SUCCEEDED,
     PROBLEMS,
@@ -22,6 +23,11 @@ EXPLANATIONS: dict[str, str] = {
     # Requests.
     "job_not_found": "The id in the path names no job.",
     "artifact_not_found": "The id in the path names no artifact, or its file is gone.",
+    "worker_not_found": "The id in the path names no worker, or one that ended or was lost long "
+    "ago. A worker that starts again has a new id.",
+    "sweep_not_found": "The id in the path names no sweep.",
+    "estimate_overdue": "The planner did not answer in a minute; most often the hub is slow.",
+    "estimate_not_found": "The id in the path names no estimate, or one of more than a day ago.",
     "invalid_state": "The job's status does not allow this step.",
     "stale_version": "If-Match named an older version of the job, so nothing was done.",
     "precondition_failed": "If-Match named another version of the resource, so nothing was done.",
@@ -35,20 +41,35 @@ EXPLANATIONS: dict[str, str] = {
     "range_not_satisfiable": "The Range header asks for bytes behind the end of the file.",
     "not_succeeded": "The job has no result: it failed, was cancelled or expired. detail and hint "
     "are the job's own.",
+    "gate_failed": "The job succeeded, but a figure that its gate names is out of bounds or "
+    "was not measured; errors[] names each.",
     "unfinished": "The job has no result yet.",
     "dashboard_not_built": "This checkout or package came without the built dashboard.",
     "not_ready": "The database, the broker or every worker does not answer.",
-    "not_local": "Without keys the service answers on loopback addresses only.",
+    "unauthenticated": "The request came without a key, or with one that opens nothing. Only a "
+    "service on loopback that was not told otherwise answers without one.",
+    "missing_scope": "The key was made for other things: the detail names the scope it lacks.",
+    "rate_limited": "The key, or without one the address, asks more often than it may: "
+    "RateLimit-Policy in every answer says how often that is.",
+    "key_not_found": "The id in the path names no key.",
+    "key_revoked": "The key was revoked or has expired, so it cannot be given a new secret.",
+    "quota_exceeded": "The key that the job counts for has as much as it may have: the detail "
+    "names the quota, what is used of it and what is allowed.",
     "cross_origin": "A web page of another origin tried to change something.",
     "server_error": "A request failed for a reason nobody foresaw: a bug, or a broken part of the "
     "machine. The service's log holds the traceback.",
     # The specification.
     "spec_refused": _REFUSED,
+    "unknown_queue": "No worker takes jobs from this queue, and it is not among those that the "
+    "operator names in ZPRUNER_QUEUES.",
     "unfit_combination": "Two options of the job do not go together; the hint says which to leave "
     "out.",
+    "same_points": "Two points of a sweep ask for the same job.",
     "invalid_name": "The name is no built-in, no Hugging Face id and no local: path.",
     "outside_roots": "The path leads out of the folders that jobs may read, which the operator "
     "names in ZPRUNER_MODEL_ROOTS and ZPRUNER_DATASET_ROOTS.",
+    "deadline_passed": "The job had not ended by its deadline, or a request named a moment that "
+    "has passed.",
     "revision_of_a_folder": "Only repositories on the hub have revisions.",
     "model_not_found": "The hub has no model of this name, or hides it without a token.",
     "dataset_not_found": "The hub has no dataset of this name, or hides it without a token.",
@@ -105,6 +126,7 @@ FACES: dict[str, Face] = {
     for face in (
         *PROBLEMS.values(),
         *(BAD_RANGE, CROSS_ORIGIN, FAILED, IDEMPOTENCY_CONFLICT, INTERNAL, INVALID, MALFORMED),
-        *(NOT_LOCAL, NOT_READY, NOT_SUCCEEDED, UNFINISHED),
+        *(MISSING_SCOPE, NOT_READY, NOT_SUCCEEDED, RATE_LIMITED, UNAUTHENTICATED, UNFINISHED),
+        GATE_FAILED,
     )
 }

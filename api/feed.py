@@ -1,4 +1,7 @@
-"""Live events: one query at a time asks for all listeners, however many there are."""
+"""Live events: one query at a time asks for all listeners, however many there are.
+
+Who listens to one job counts its events by their ``seq``, who listens to every job by ``position``.
+"""
 
 import asyncio
 import logging
@@ -8,18 +11,31 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from fastapi.sse import format_sse_event
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from api.schemas import EventRead
 from db.jobs import JobRepository
 from db.models import JobEvent
+from db.positions import order_events
 from db.session import Sessions
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5
+SOME = 500
+"""How many events are read at once."""
+EVERY = "*"
+"""The topic of the events of all jobs."""
 KEPT = 256
 """How many of a job's events are shared among its listeners; who is further behind reads rows."""
+
+
+class AnyEventRead(EventRead):
+    """One thing that happened to some job."""
+
+    job_id: str
+    position: int = Field(description="Its place among the events of all jobs: ask `after` it.")
 
 
 @dataclass(frozen=True)
@@ -29,6 +45,8 @@ class Frame:
     seq: int
     is_final: bool
     data: bytes
+    kind: str = ""
+    status: str = ""
 
     @classmethod
     def of(cls, event: JobEvent) -> "Frame":
@@ -36,6 +54,15 @@ class Frame:
         text = EventRead.of(event).model_dump_json()
         data = format_sse_event(data_str=text, event=event.kind, id=str(event.seq))
         return cls(event.seq, event.status.is_final, data)
+
+    @classmethod
+    def among_all(cls, event: JobEvent) -> "Frame":
+        """Return an event's frame in the stream of all jobs, which no job ends."""
+        read = AnyEventRead.of(event)
+        data = format_sse_event(
+            data_str=read.model_dump_json(), event=event.kind, id=str(read.position)
+        )
+        return cls(read.position, False, data, event.kind, event.status)
 
 
 @dataclass
@@ -122,9 +149,13 @@ class Feed:
 
     def _read(self, seen: Mapping[str, int]) -> dict[str, list[Frame]]:
         found: dict[str, list[Frame]] = {}
+        if EVERY in seen:
+            order_events(self._sessions)
         with self._sessions() as session:
             jobs = JobRepository(session)
-            for job_id, newest in jobs.newest_events(list(seen)).items():
+            if EVERY in seen and (events := jobs.all_events(seen[EVERY], SOME)):
+                found[EVERY] = [Frame.among_all(event) for event in events]
+            for job_id, newest in jobs.newest_events([one for one in seen if one != EVERY]).items():
                 if newest > seen[job_id]:
                     events = jobs.events(job_id, after=seen[job_id])
                     found[job_id] = [Frame.of(event) for event in events]

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import BaseModel
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, RootModel
 
-from api.queries import JobQuery
 from api.schemas import JobRequest
 from db.problem import FieldProblem
 
@@ -20,11 +20,17 @@ REMEDIES = {
     "finite_number": "Use a finite number.",
     "enum": "Use {expected}.",
     "literal_error": "Use {expected}.",
+    "past": "Use a moment to come.",
+    "too_short": "Use at least {min_length} entries.",
     "cursor": "Take it from next_cursor or the Link header of an earlier answer.",
     "timezone_aware": "Add the time zone, as in 2026-01-05T09:30:00Z.",
     "datetime_from_date_parsing": "Write it as 2026-01-05T09:30:00Z.",
     "datetime_parsing": "Write it as 2026-01-05T09:30:00Z.",
     "allocation": "Use a name, or a list like [0.45, 0.5, 0.55] with an entry for each block.",
+    "empty_gate": 'Name a figure, as in {{"max": {{"perplexity_ratio": 1.1}}}}.',
+    "one_of_both": "Name the values of some fields in grid, or the points themselves in jobs.",
+    "too_many_points": "Leave values out, or make several sweeps.",
+    "job_ids": "Write them as in ids=job_…,job_…; GET /v1/jobs lists them.",
     "string_too_long": "Use at most {max_length} characters.",
     "string_too_short": "Use at least {min_length} characters.",
     "string_pattern_mismatch": "Use something that matches {pattern}.",
@@ -56,11 +62,11 @@ def is_malformed(errors: Sequence[Mapping[str, Any]]) -> bool:
     return bool(errors) and errors[0]["type"] == "json_invalid"
 
 
-def described(error: Mapping[str, Any]) -> Refused:
-    """Put one of pydantic's errors into words."""
+def described(error: Mapping[str, Any], route: APIRoute) -> Refused:
+    """Put one of pydantic's errors about a request to a route into words."""
     place, *path = (_printable(str(part)) for part in error["loc"])
     name = ".".join(path) or place
-    reason, remedy = _reason(error, place), _remedy(error, place, name)
+    reason, remedy = _reason(error, place), _remedy(error, place, path or [place], route)
     pointer = "/".join(["" if place == "body" else place, *path])
     detail = f"{name}{_value(error)}: {reason}. {remedy}"
     return Refused(FieldProblem(pointer=pointer, code=error["type"], detail=detail), remedy)
@@ -74,19 +80,36 @@ def _reason(error: Mapping[str, Any], place: str) -> str:
     return str(error["msg"]).rstrip(".")
 
 
-def _remedy(error: Mapping[str, Any], place: str, name: str) -> str:
+def _remedy(error: Mapping[str, Any], place: str, path: list[str], route: APIRoute) -> str:
     if error["type"] == "extra_forbidden":
-        return _instead(place, name)
+        return _instead(path[-1], _names(route, place, path[:-1]))
     remedy = REMEDIES.get(error["type"], "/docs shows what is expected.")
     return remedy.format_map(error.get("ctx", {}))
 
 
-def _instead(place: str, name: str) -> str:
-    known: type[BaseModel] = JobQuery if place == "query" else JobRequest
-    names = list(known.model_fields)
+def _instead(name: str, names: list[str]) -> str:
     if close := get_close_matches(name, names, n=1):
         return f"Did you mean {close[0]}?"
-    return f"Remove it; there are {', '.join(names)}."
+    return f"Remove it; there are {', '.join(names)}." if names else "Remove it."
+
+
+def _names(route: APIRoute, place: str, above: Sequence[str]) -> list[str]:
+    """Return what a route takes in its query or its body, below the fields ``above``."""
+    body = [] if route.body_field is None else [route.body_field]
+    taken = route.dependant.query_params if place == "query" else body
+    model = next(filter(None, (_model(one.field_info.annotation) for one in taken)), None)
+    for name in above:
+        field = None if model is None else model.model_fields.get(name)
+        model = None if field is None else _model(field.annotation)
+    return [] if model is None else list(model.model_fields)
+
+
+def _model(annotation: object) -> type[BaseModel] | None:
+    for kind in get_args(annotation) or (annotation,):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            # A rerun takes any part of a job.
+            return JobRequest if issubclass(kind, RootModel) else kind
+    return None
 
 
 def _value(error: Mapping[str, Any]) -> str:

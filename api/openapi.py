@@ -8,6 +8,8 @@ from fastapi.routing import APIRoute
 
 from api.examples import EXAMPLES
 from api.problems import MEDIA_TYPE
+from api.scopes import needed_for
+from api.settings import ApiSettings
 from db.problem import Problem
 
 _REF = "#/components/schemas/{model}"
@@ -44,12 +46,21 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 """Every operation's errors: one document for all."""
 
 
+KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "zpr_<id>_<secret>",
+    "description": "A key of this service. Each operation names the scope that the key needs; "
+    "`admin` is good for all of them.",
+}
+
+
 def operation_id(route: APIRoute) -> str:
     """Name an operation after its function."""
     return route.name
 
 
-def document(app: FastAPI) -> dict[str, Any]:
+def document(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
     """Return the application's document; made once."""
     if app.openapi_schema is None:
         schema = get_openapi(
@@ -65,5 +76,20 @@ def document(app: FastAPI) -> dict[str, Any]:
         # Put in here, because FastAPI drops every null of what it is given.
         for name, example in EXAMPLES.items():
             schemas[name]["examples"] = [example]
+        _tell_scopes(schema, settings)
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _tell_scopes(schema: dict[str, Any], settings: ApiSettings) -> None:
+    """Write beside each operation what its key must be good for."""
+    schema["components"]["securitySchemes"] = {"key": KEY}
+    # On loopback an operation that takes a key does without one, too.
+    otherwise: list[dict[str, Any]] = [] if settings.needs_keys else [{}]
+    for path, verbs in schema["paths"].items():
+        for verb, operation in verbs.items():
+            needed = needed_for(verb.upper(), path)
+            if needed is None:
+                operation["security"] = []
+            else:
+                operation["security"] = [{"key": sorted(needed)}, *otherwise]

@@ -1,7 +1,7 @@
 """How every refusal looks to a client, and the one place that makes it so."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,17 +9,24 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from api.invalid import described, is_malformed
 from db.errors import (
+    ApiKeyNotFoundError,
+    ApiKeyRevokedError,
     ArtifactNotFoundError,
+    EstimateNotFoundError,
     IllegalTransitionError,
     JobError,
     JobNotFoundError,
     LeaseLostError,
     NoArtifactsError,
+    QuotaExceededError,
     SpecRefusedError,
     StaleVersionError,
+    SweepNotFoundError,
+    WorkerNotFoundError,
 )
 from db.problem import FieldProblem, Problem
 from db.transitions import allowed_actions
@@ -46,6 +53,18 @@ PROBLEMS: dict[type[JobError], Face] = {
         "No such artifact",
         "GET /v1/jobs/{id}/artifacts lists the files of a job.",
     ),
+    WorkerNotFoundError: Face(
+        404, "worker_not_found", "No such worker", "GET /v1/workers lists the workers there are."
+    ),
+    SweepNotFoundError: Face(
+        404, "sweep_not_found", "No such sweep", "GET /v1/sweeps lists the sweeps there are."
+    ),
+    EstimateNotFoundError: Face(
+        404,
+        "estimate_not_found",
+        "No such estimate",
+        "Estimates are kept for a day; POST to /v1/estimates for a new one.",
+    ),
     IllegalTransitionError: Face(409, "invalid_state", "Not possible in this state"),
     StaleVersionError: Face(
         412,
@@ -60,10 +79,19 @@ PROBLEMS: dict[type[JobError], Face] = {
         "Files exist once the job's status is succeeded.",
     ),
     LeaseLostError: Face(409, "lease_lost", "The attempt no longer holds the job"),
+    ApiKeyNotFoundError: Face(
+        404, "key_not_found", "No such key", "GET /v1/keys lists the keys there are."
+    ),
+    ApiKeyRevokedError: Face(
+        409, "key_revoked", "The key opens nothing", "POST /v1/keys makes another one."
+    ),
+    QuotaExceededError: Face(429, "quota_exceeded", "The key's quota is used up"),
     SpecRefusedError: Face(422, "spec_refused", "The specification names something unusable"),
 }
 """Every refusal about a job. ``SpecRefusedError`` brings its own code and hint, and the hint of
 ``IllegalTransitionError`` is what the job's state allows."""
+
+JOBS_RETRY_AFTER = {"retry-after": "30"}
 
 IDEMPOTENCY_CONFLICT = Face(
     422,
@@ -82,17 +110,17 @@ NOT_SUCCEEDED = Face(
     "The job did not succeed",
     "POST to its /retry for another attempt, or to its /rerun with changes.",
 )
+GATE_FAILED = Face(
+    424,
+    "gate_failed",
+    "The job's figures are out of bounds",
+    "GET the job for all of its figures; POST to its /rerun with a lower sparsity, another method, "
+    "or another gate.",
+)
 UNFINISHED = Face(
     503, "unfinished", "The job goes on", "Ask again after Retry-After.", retryable=True
 )
 NOT_READY = Face(503, "not_ready", "The service is not ready", retryable=True)
-NOT_LOCAL = Face(
-    403,
-    "not_local",
-    "Only this machine may ask",
-    "Use the loopback address, or set ZPRUNER_AUTH=none if whoever reaches this address may use "
-    "the service.",
-)
 CROSS_ORIGIN = Face(
     403, "cross_origin", "Another page may not ask", "Call the API from its own origin."
 )
@@ -116,9 +144,15 @@ MEDIA_TYPE = "application/problem+json"
 class RefusalError(Exception):
     """A refusal that concerns HTTP alone."""
 
-    def __init__(self, face: Face, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(face, detail, headers)
-        self.face, self.detail, self.headers = face, detail, headers
+    def __init__(
+        self,
+        face: Face,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[FieldProblem] = (),
+    ) -> None:
+        super().__init__(face, detail, headers, errors)
+        self.face, self.detail, self.headers, self.errors = face, detail, headers, errors
 
 
 def install(app: FastAPI) -> None:
@@ -168,7 +202,12 @@ async def _job_error(request: Request, error: Exception) -> Response:
         own = Face(face.status, error.code, face.title, printable(error.remedy))
         field = FieldProblem(pointer=f"/{error.field}", code=error.code, detail=detail)
         return respond(request, own, detail, errors=[field])
-    fields = {}
+    fields: dict[str, Any] = {}
+    if isinstance(error, QuotaExceededError):
+        fields["hint"] = error.remedy
+        # Of the three, only a place among the jobs becomes free while somebody waits.
+        if error.quota == "jobs_in_flight":
+            headers, fields["retryable"] = JOBS_RETRY_AFTER, True
     if isinstance(error, IllegalTransitionError):
         allowed = ", ".join(allowed_actions(error.current))
         fields["hint"] = f"Of a job that is {error.current} one can ask: {allowed}."
@@ -177,7 +216,8 @@ async def _job_error(request: Request, error: Exception) -> Response:
 
 async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusalError)  # noqa: S101 - registered for it alone
-    return respond(request, error.face, error.detail, headers=error.headers)
+    errors = list(error.errors)
+    return respond(request, error.face, error.detail, headers=error.headers, errors=errors)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -186,7 +226,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     if is_malformed(errors):
         first = errors[0]
         return respond(request, MALFORMED, f"{first['ctx']['error']} at byte {first['loc'][1]}.")
-    refused = [described(one) for one in errors]
+    refused = [described(one, request.scope["route"]) for one in errors]
     detail = " ".join(one.problem.detail for one in refused)
     hint = " ".join(dict.fromkeys(one.remedy for one in refused))
     return respond(request, INVALID, detail, hint=hint, errors=[one.problem for one in refused])
@@ -197,4 +237,14 @@ async def _plain(request: Request, error: Exception) -> Response:
     face = PLAIN.get(error.status_code) or Face(
         error.status_code, f"http_{error.status_code}", str(error.detail)
     )
-    return respond(request, face, str(error.detail), headers=error.headers)
+    headers = error.headers
+    if error.status_code == 405 and (methods := _methods(request)):
+        headers = {**(headers or {}), "allow": ", ".join(sorted(methods))}
+    return respond(request, face, str(error.detail), headers=headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """Return what may be asked of a documented path: a route by itself knows its own method."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    same = (verbs for path, verbs in paths.items() if compile_path(path)[0].match(request.url.path))
+    return {verb.upper() for verbs in same for verb in verbs}

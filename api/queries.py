@@ -1,21 +1,18 @@
 """What a list of jobs can be asked for; a parameter that does not exist is refused."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from api.cursors import NotACursorError, place_of
+from api.schemas import Moment
+from db.gate import Verdict
 from db.listing import JobFilter, Place
 from db.spec import MethodName
 from db.states import JobState
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00]*$")]
-# Bounds that every zone and every database can express.
-Moment = Annotated[
-    AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC))
-]
 
 
 def _check_cursor(cursor: str) -> str:
@@ -44,6 +41,10 @@ class JobQuery(BaseModel):
         pattern="^job_[0-9a-f]{32}$",
         description="Made by a rerun of this job.",
     )
+    sweep: str | None = Field(
+        default=None, pattern="^swp_[0-9a-f]{32}$", description="The points of this sweep."
+    )
+    verdict: Verdict | None = Field(default=None, description="What the job's gate said.")
     q: Text | None = Field(
         default=None, description="Part of the job's name or of its model, in any case."
     )
@@ -65,6 +66,8 @@ class JobQuery(BaseModel):
             method=self.method,
             model=self.model,
             parent_id=self.parent,
+            sweep_id=self.sweep,
+            verdict=self.verdict,
             text=self.q,
             created_after=self.created_after,
             created_before=self.created_before,

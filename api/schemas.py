@@ -1,19 +1,44 @@
 """What is asked and answered, typed; the OpenAPI document is made of these."""
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
-from db import listing
+from db import history, listing
+from db.gate import Gate, GateFailure, Verdict, gate_failures
 from db.models import Artifact, BlockReport, Job, JobEvent
 from db.problem import Problem
 from db.spec import PruneSpec
 from db.states import JobState, Phase
+from db.transitions import allowed_actions
+from db.wire import GPU_QUEUE
 
 Item = TypeVar("Item")
 # PostgreSQL keeps no NUL, and other control characters only break whoever prints them.
 Label = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Priority = Annotated[int, Field(ge=-10, le=10)]
+
+
+def _refuse_a_number(value: object) -> object:
+    """Seconds since 1970 would be read as well, but nobody was promised that."""
+    is_written = isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d", value)
+    if not is_written and not isinstance(value, datetime):
+        raise PydanticCustomError("datetime_parsing", "Input should be a date with time and zone")
+    return value
+
+
+# Bounds that every zone and every database can express.
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_refuse_a_number),
+    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC)),
+]
+LABELS = 32
+"""How many a job may have."""
 LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")]
 
 
@@ -22,12 +47,28 @@ class JobRequest(PruneSpec):
 
     name: Label | None = Field(default=None, description="What to call the job.")
     labels: dict[LabelName, Label] = Field(
-        default={}, max_length=32, description="The caller's own words, kept as they are."
+        default={}, max_length=LABELS, description="The caller's own words, kept as they are."
     )
     reuse: Literal["never", "if_succeeded"] = Field(
         default="never",
         description="`if_succeeded`: if a job with exactly this specification has succeeded, that "
         "one is the answer, and no new one is made.",
+    )
+    queue: QueueName = Field(
+        default=GPU_QUEUE, description="Which workers may take it: a device class."
+    )
+    priority: Priority = Field(default=0, description="Jobs of a higher one are taken first.")
+    gate: Gate | None = Field(
+        default=None,
+        description="Bounds for the job's figures. The job's `verdict` says whether they were "
+        "kept; a figure that was not measured counts as out of bounds.",
+        examples=[{"max": {"perplexity_ratio": 1.1}, "min": {"sparsity": 0.5}}],
+    )
+
+    deadline: Moment | None = Field(
+        default=None,
+        description="Expires the job if it has not ended by then.",
+        examples=["2027-01-05T18:00:00Z"],
     )
 
     def spec(self) -> PruneSpec:
@@ -74,11 +115,15 @@ class JobLinks(BaseModel):
 
     self: str
     cancel: str
+    pause: str
+    resume: str
     retry: str
     rerun: str
     result: str
     events: str
     blocks: str
+    logs: str
+    queue: str
     artifacts: str
     archive: str
 
@@ -97,6 +142,9 @@ class JobRead(BaseModel):
     name: str | None
     labels: dict[str, Any]
     parent_id: str | None = Field(description="The job that this one is a rerun of.")
+    queue: str = Field(description="The queue it waits in, or was taken from.")
+    priority: int
+    created_by: str | None = Field(description="The key that it was submitted with, if any.")
     status: JobState
     phase: Phase | None
     progress: Progress
@@ -104,9 +152,15 @@ class JobRead(BaseModel):
     attempt: int
     worker: str | None
     device: str | None
+    sweep_id: str | None = Field(description="The sweep that this job is a point of.")
     result: dict[str, Any] | None = Field(description="Metrics, once the job has succeeded.")
+    gate: Gate | None
+    verdict: Verdict = Field(description="What the gate says, once the job has succeeded.")
+    gate_failures: list[GateFailure] = Field(description="The bounds that were not kept.")
     error: Problem | None = Field(description="What went wrong, once the job has failed.")
     warnings: list[str] = Field(description="What could not be checked before acceptance.")
+    deadline: datetime | None = Field(description="Expires the job if it has not ended by then.")
+    actions: list[str] = Field(description="What its status allows a caller to ask.")
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
@@ -116,9 +170,91 @@ class JobRead(BaseModel):
     @classmethod
     def of(cls, job: Job) -> Self:
         """Return the face of a job's row."""
-        names = cls.model_fields.keys() - {"progress", "links"}
-        plain = {name: getattr(job, name) for name in names}
-        return cls(progress=Progress.of(job), links=JobLinks.of(job.id), **plain)
+        return cls(**_fields(job))
+
+
+class AttemptRead(BaseModel):
+    """One worker's time with a job."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    number: int
+    worker: str | None
+    device: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: JobState | None = Field(description="The job's status when the attempt ended.")
+    reason: str | None = Field(description="Why it ended, where the status does not say.")
+    error: Problem | None
+
+
+class PhaseRead(BaseModel):
+    """What an attempt was busy with, and when."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    attempt: int
+    name: Phase
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class JobDetail(JobRead):
+    """One job as it stands, and how it came there."""
+
+    attempts: list[AttemptRead]
+    phases: list[PhaseRead]
+
+    @classmethod
+    def told(cls, job: Job, events: list[JobEvent]) -> Self:
+        """Return the face of a job's row and its changes of status and phase."""
+        attempts = [AttemptRead.model_validate(one) for one in history.attempts(events)]
+        phases = [PhaseRead.model_validate(one) for one in history.phases(events)]
+        return cls(attempts=attempts, phases=phases, **_fields(job))
+
+
+def _fields(job: Job) -> dict[str, Any]:
+    """Return what a job's face is made of."""
+    gate = None if job.gate is None else Gate.model_validate(job.gate)
+    failed = gate_failures(gate, job.result or {}) if gate and job.verdict == "fail" else []
+    made = {
+        "progress": Progress.of(job),
+        "links": JobLinks.of(job.id),
+        "actions": allowed_actions(job.status),
+        "gate": gate,
+        "gate_failures": failed,
+    }
+    return {name: getattr(job, name) for name in JobRead.model_fields.keys() - made.keys()} | made
+
+
+class JobPatch(BaseModel):
+    """What a job is to be called, and how urgent; what is left out stays (a JSON merge patch)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Label | None = Field(default=None, description="`null` takes the name away.")
+    labels: dict[LabelName, Label | None] | None = Field(
+        default=None,
+        max_length=LABELS,
+        description="Labels to set, or with `null` to take away; `null` for all takes all away.",
+    )
+
+    priority: Priority | None = Field(default=None, description="`null` makes it 0.")
+
+    def priority_of(self, job: Job) -> int:
+        """Return how urgent the job is afterwards."""
+        return (self.priority or 0) if "priority" in self.model_fields_set else job.priority
+
+    def name_of(self, job: Job) -> str | None:
+        """Return what the job is called afterwards."""
+        return self.name if "name" in self.model_fields_set else job.name
+
+    def labels_of(self, job: Job) -> dict[str, str]:
+        """Return the job's labels afterwards."""
+        if "labels" not in self.model_fields_set:
+            return job.labels
+        merged = {} if self.labels is None else job.labels | self.labels
+        return {name: value for name, value in merged.items() if value is not None}
 
 
 class JobPreview(BaseModel):
@@ -128,6 +264,9 @@ class JobPreview(BaseModel):
     name: str | None
     labels: dict[str, Any]
     parent_id: str | None
+    queue: str
+    priority: int
+    gate: Gate | None = None
     warnings: list[str] = Field(description="What could not be checked.")
     identical_job_id: str | None = Field(
         description="A job with exactly this specification that has succeeded."

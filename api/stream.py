@@ -1,12 +1,12 @@
-"""One job's events as a stream: what was, then what happens, then the end."""
+"""Events as a stream: what was, then what happens, then, of one job, the end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
-from api.feed import Feed
+from api.feed import Feed, Frame
 
 PING_EVERY_S = 15.0
 OPENING = format_sse_event(retry=2000)
@@ -18,13 +18,21 @@ class Start:
     """Where a stream begins.
 
     Attributes:
+        topic: a job's id, or ``EVERY`` job.
         seen: number of the last event that the client has.
         is_over: whether the job has ended and nothing comes after that event.
+        wants: which events are told.
+        opening: what is told first.
+        ping: what is told every ``ping_every_s`` seconds in which nothing happens.
     """
 
-    job_id: str
+    topic: str
     seen: int
     is_over: bool
+    wants: Callable[[Frame], bool] = lambda _: True
+    opening: bytes = OPENING
+    ping: bytes = KEEPALIVE_COMMENT
+    ping_every_s: float = PING_EVERY_S
 
 
 class EventStream(EventSourceResponse):
@@ -38,15 +46,16 @@ class EventStream(EventSourceResponse):
 async def follow(feed: Feed, start: Start) -> AsyncIterator[bytes]:
     """Yield every event after the start once and in order, until the job has ended."""
     seen, is_over, is_behind = start.seen, start.is_over, True
-    yield OPENING
-    async with feed.listen(start.job_id, seen) as topic:
+    yield start.opening
+    async with feed.listen(start.topic, seen) as topic:
         while True:
             changed = topic.changed  # taken before looking, so that nothing is missed after it
             frames = None if is_behind else topic.after(seen)
             if frames is None:
-                frames = await feed.replay(start.job_id, seen)
+                frames = await feed.replay(start.topic, seen)
             for frame in frames:
-                yield frame.data
+                if start.wants(frame):
+                    yield frame.data
                 seen, is_over = frame.seq, frame.is_final
             if frames:
                 continue
@@ -55,15 +64,15 @@ async def follow(feed: Feed, start: Start) -> AsyncIterator[bytes]:
                 topic.skip_to(seen)
             elif is_over:
                 break
-            elif not await _happens(changed):
-                yield KEEPALIVE_COMMENT
+            elif not await _happens(changed, start.ping_every_s):
+                yield start.ping
     yield END
 
 
-async def _happens(changed: asyncio.Event) -> bool:
-    """Wait for a change; whether one came before a proxy would think that the line is dead."""
+async def _happens(changed: asyncio.Event, within_s: float) -> bool:
+    """Wait for a change; whether one came before somebody would think that the line is dead."""
     try:
-        async with asyncio.timeout(PING_EVERY_S):
+        async with asyncio.timeout(within_s):
             await changed.wait()
     except TimeoutError:
         return False

@@ -29,15 +29,49 @@ class ArtifactNotFoundError(JobError):
         return f"no artifact {self.artifact_id}"
 
 
-class IllegalTransitionError(JobError):
-    """The job's state does not allow this step."""
+class WorkerNotFoundError(JobError):
+    """There is no such worker."""
 
-    def __init__(self, job_id: str, current: JobState, wanted: JobState) -> None:
+    def __init__(self, worker_id: str) -> None:
+        super().__init__(worker_id)
+        self.worker_id = worker_id
+
+    def __str__(self) -> str:
+        return f"no worker {self.worker_id}"
+
+
+class SweepNotFoundError(JobError):
+    """There is no such sweep."""
+
+    def __init__(self, sweep_id: str) -> None:
+        super().__init__(sweep_id)
+        self.sweep_id = sweep_id
+
+    def __str__(self) -> str:
+        return f"no sweep {self.sweep_id}"
+
+
+class EstimateNotFoundError(JobError):
+    """There is no such estimate, or no longer."""
+
+    def __init__(self, estimate_id: str) -> None:
+        super().__init__(estimate_id)
+        self.estimate_id = estimate_id
+
+    def __str__(self) -> str:
+        return f"no estimate {self.estimate_id}"
+
+
+class IllegalTransitionError(JobError):
+    """The job's state does not allow this step; ``wanted`` is None for its deletion."""
+
+    def __init__(self, job_id: str, current: JobState, wanted: JobState | None) -> None:
         super().__init__(job_id, current, wanted)
         self.job_id, self.current, self.wanted = job_id, current, wanted
 
     def __str__(self) -> str:
-        return f"job {self.job_id} is {self.current}, it cannot become {self.wanted}"
+        step = "be deleted" if self.wanted is None else f"become {self.wanted}"
+        return f"job {self.job_id} is {self.current}, it cannot {step}"
 
 
 class StaleVersionError(JobError):
@@ -102,3 +136,59 @@ class KeyTakenError(Exception):
 
     def __str__(self) -> str:
         return f"idempotency key {self.key} was used by another request"
+
+
+class ApiKeyNotFoundError(JobError):
+    """There is no such key."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(key_id)
+        self.key_id = key_id
+
+    def __str__(self) -> str:
+        return f"no key {self.key_id}"
+
+
+class ApiKeyRevokedError(JobError):
+    """The key opens nothing any longer."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(key_id)
+        self.key_id = key_id
+
+    def __str__(self) -> str:
+        return f"key {self.key_id} is revoked, or has expired"
+
+
+class BadKeyError(Exception):
+    """What was sent as a key opens nothing; the text says why and does not repeat it."""
+
+
+QUOTA_REMEDIES = {
+    "jobs_in_flight": "Wait until one of the key's jobs has ended, or cancel one.",
+    "gpu_hours": "Hours are given back thirty days after they were used; an admin can make a key "
+    "with more.",
+    "artifact_bytes": "Delete jobs whose files are no longer needed; an admin can make a key with "
+    "more.",
+}
+
+
+class QuotaExceededError(JobError):
+    """The key has used up what it may have.
+
+    Attributes:
+        key_name: whose quota it is; a job counts for the key that made it.
+        quota: which, such as ``jobs_in_flight``.
+        used: how much there is.
+        allowed: how much there may be.
+        remedy: what to do.
+    """
+
+    def __init__(self, key_name: str, quota: str, used: float, allowed: float) -> None:
+        super().__init__(key_name, quota, used, allowed)
+        self.key_name, self.quota, self.used, self.allowed = key_name, quota, used, allowed
+        self.remedy = QUOTA_REMEDIES[quota]
+
+    def __str__(self) -> str:
+        used, allowed = (round(amount, 2) for amount in (self.used, self.allowed))
+        return f"key {self.key_name} has used {used} of its {allowed} {self.quota}"

@@ -19,6 +19,12 @@ class EventRepository(JobRows):
         query = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.seq > after)
         return list(self._session.scalars(query.order_by(JobEvent.seq).limit(limit)))
 
+    def milestones(self, job_id: str) -> list[JobEvent]:
+        """Return the job's changes of status and phase, oldest first."""
+        query = select(JobEvent).where(JobEvent.job_id == job_id)
+        query = query.where(JobEvent.kind.in_(("status", "phase")))
+        return list(self._session.scalars(query.order_by(JobEvent.seq)))
+
     def newest_events(self, job_ids: Sequence[str]) -> dict[str, int]:
         """Return the number of the newest event of each job."""
         newest = select(func.max(JobEvent.seq)).where(JobEvent.job_id == Job.id).scalar_subquery()

@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, case, func, or_, select, true
 
 from db.clock import now
 from db.errors import LeaseLostError
+from db.gate import Gate, Verdict, judge
 from db.models import Artifact, BlockReport, Document, Job
 from db.problem import Problem
 from db.rows import JobRows
 from db.states import HELD, JobState, Phase
 from db.store import NewArtifact
 from db.transitions import IDLE, entering, leading_to, releasing
+from db.turns import has_turn, wait_for_turn
+from db.workers import is_draining
 
 MAX_CRASHES = 3
 
@@ -23,12 +26,34 @@ Block = tuple[int, int, str]
 class LeaseRepository(JobRows):
     """The jobs in one session, as the workers that hold them see them."""
 
-    def claim(self, job_id: str, worker: str, device: str | None = None) -> Job | None:
-        """Take a queued job, or one whose worker was lost; None: it is someone else's, or over."""
+    def claim(
+        self,
+        job_id: str,
+        worker: str,
+        device: str | None = None,
+        *,
+        worker_id: str | None = None,
+        queues: Sequence[str] = (),
+    ) -> Job | None:
+        """Take a queued job, or one whose worker was lost.
+
+        None says that it is someone else's, or over, or a point of a sweep whose turn has not come.
+
+        Args:
+            job_id: which job.
+            worker: the process that will hold it.
+            device: what that computes on.
+            worker_id: the worker that the process belongs to; a draining one gets nothing.
+            queues: what the worker takes jobs from; nothing means whatever it is asked for.
+        """
+        sweep_id = wait_for_turn(self._session, job_id)
         crashed = lost(JobState.running)
         job = self._change(
             job_id,
             or_(Job.status == JobState.queued, crashed & (Job.crashes + 1 < MAX_CRASHES)),
+            ~is_draining(worker_id),
+            Job.queue.in_(queues) if queues else true(),
+            has_turn(sweep_id) if sweep_id is not None else true(),
             values=IDLE
             | entering(JobState.running)
             | {
@@ -103,10 +128,14 @@ class LeaseRepository(JobRows):
         """End a running job with its metrics and its files.
 
         Raises:
-            LeaseLostError: another attempt holds the job, or it is no longer ``running``.
+            LeaseLostError: another attempt holds the job, or it is being cancelled, or over.
         """
         values = entering(JobState.succeeded) | {"result": result, "error": None, "progress": 1.0}
-        job = self._settle(job_id, attempt, [JobState.running], values)
+        allowed = [state for state in leading_to(JobState.succeeded) if state in HELD]
+        verdict = self._verdict(job_id, result)
+        said = {} if verdict is Verdict.none else {"verdict": verdict.value}
+        values |= {"verdict": verdict}
+        job = self._settle(job_id, attempt, allowed, values, said)
         for one in artifacts:
             self._session.add(_artifact(job_id, attempt, one))
         self._session.flush()
@@ -144,6 +173,11 @@ class LeaseRepository(JobRows):
             LeaseLostError: another attempt holds the job, or it is over.
         """
         return self._settle(job_id, attempt, list(HELD), releasing(), data={"reason": "yielded"})
+
+    def _verdict(self, job_id: str, result: Document) -> Verdict:
+        # Read first is safe here: nobody changes a gate.
+        gate = self._session.scalar(select(Job.gate).where(Job.id == job_id))
+        return judge(None if gate is None else Gate.model_validate(gate), result)
 
     def _held(self, job_id: str, attempt: int, **values: Any) -> Job:
         """Renew the lease of a held job, and change the fields that are given."""

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Executable, func, literal, select, tuple_, union_all
 
 from db.clock import UTCDateTime
+from db.gate import Verdict
 from db.models import Job
 from db.rows import JobRows
 from db.search import holds, model_key
@@ -29,6 +30,8 @@ class JobFilter:
     method: MethodName | None = None
     model: str | None = None
     parent_id: str | None = None
+    sweep_id: str | None = None
+    verdict: Verdict | None = None
     text: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
@@ -40,6 +43,10 @@ class JobFilter:
             conditions.append(Job.model_key == model_key(self.model))
         if self.parent_id is not None:
             conditions.append(Job.parent_id == self.parent_id)
+        if self.sweep_id is not None:
+            conditions.append(Job.sweep_id == self.sweep_id)
+        if self.verdict is not None:
+            conditions.append(Job.verdict == self.verdict)
         if self.text:
             conditions.append(holds(Job.search, self.text.lower()))
         if self.created_after is not None:

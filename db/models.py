@@ -1,4 +1,4 @@
-"""The tables: jobs, what happened to them, what they reported, what they made."""
+"""The tables: jobs, what happened to them, what they reported, what they made, who works."""
 
 from datetime import datetime
 from typing import Any
@@ -22,15 +22,20 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from db.clock import UTCDateTime, now
+from db.gate import Verdict
 from db.ids import new_id
 from db.spec import PruneSpec
 from db.states import JobState, Phase
+from db.wire import GPU_QUEUE
 
 Document = dict[str, Any]
 # Only what is searched is JSONB, which forgets the order of keys.
 SEARCHED = JSON().with_variant(JSONB(), "postgresql")
 STATE = Enum(JobState, native_enum=False, length=16)
 PHASE = Enum(Phase, native_enum=False, length=16)
+VERDICT = Enum(
+    Verdict, native_enum=False, length=8, values_callable=lambda kind: [one.value for one in kind]
+)
 ID = String(40)
 FOUND_BY = ("method", "model_key", "search")
 """What a list finds a job by besides time and status: copies, made by `db.search`."""
@@ -38,6 +43,7 @@ FOUND_BY = ("method", "model_key", "search")
 
 # A column that is added to a table with rows needs a default.
 NO_TEXT = text("''")
+NONE = text("0")
 
 
 class SpecType(TypeDecorator[PruneSpec]):
@@ -71,6 +77,7 @@ class Base(DeclarativeBase):
         Document: JSON(none_as_null=True),
         JobState: STATE,
         Phase: PHASE,
+        Verdict: VERDICT,
     }
 
 
@@ -84,6 +91,11 @@ class Job(Base):
         Index("ix_jobs_of_a_status", "status", "created_at", "id", *FOUND_BY),
         Index("ix_jobs_status_method", "status", "method"),
         Index("ix_jobs_spec_digest_status", "spec_digest", "status"),
+        Index("ix_jobs_urgency", "status", "queue", "priority", "created_at", "id"),
+        Index("ix_jobs_counted", "status", "method", "attempt", "crashes"),
+        Index("ix_jobs_created_by_status", "created_by", "status"),
+        Index("ix_jobs_of_a_verdict", "verdict", "created_at", "id"),
+        Index("ix_jobs_of_a_sweep", "sweep_id", "created_at", "id", "status", "sweep_point"),
     )
 
     id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("job"))
@@ -91,10 +103,18 @@ class Job(Base):
     name: Mapped[str | None] = mapped_column(String(200))
     labels: Mapped[Document] = mapped_column(SEARCHED, default=dict)
     parent_id: Mapped[str | None] = mapped_column(ID, index=True)
+    queue: Mapped[str] = mapped_column(String(64), default=GPU_QUEUE, server_default=GPU_QUEUE)
+    priority: Mapped[int] = mapped_column(default=0, server_default=NONE)
+    traceparent: Mapped[str | None] = mapped_column(String(64))
+    created_by: Mapped[str | None] = mapped_column(ID)
     method: Mapped[str] = mapped_column(String(32), server_default=NO_TEXT)
     model_key: Mapped[str] = mapped_column(String(256), server_default=NO_TEXT)
     search: Mapped[str] = mapped_column(Text, server_default=NO_TEXT)
     spec_digest: Mapped[str] = mapped_column(String(64), server_default=NO_TEXT)
+    sweep_id: Mapped[str | None] = mapped_column(ID)
+    sweep_point: Mapped[int | None]
+    gate: Mapped[Document | None]
+    verdict: Mapped[Verdict] = mapped_column(default=Verdict.none, server_default=text("'none'"))
     status: Mapped[JobState] = mapped_column(default=JobState.queued)
     phase: Mapped[Phase | None]
     progress: Mapped[float] = mapped_column(Double, default=0.0)
@@ -106,6 +126,7 @@ class Job(Base):
     worker: Mapped[str | None] = mapped_column(String(255))
     device: Mapped[str | None] = mapped_column(String(255))
     lease_until: Mapped[datetime | None]
+    deadline: Mapped[datetime | None] = mapped_column(index=True)
     pushed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now())
     updated_at: Mapped[datetime] = mapped_column(default=now())
@@ -117,8 +138,41 @@ class Job(Base):
     version: Mapped[int] = mapped_column(default=1)
 
 
+class Sweep(Base):
+    """Jobs that differ in how one model is pruned, asked for at once."""
+
+    __tablename__ = "sweeps"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("swp"))
+    name: Mapped[str | None] = mapped_column(String(200))
+    labels: Mapped[Document]
+    varied: Mapped[list[Document]] = mapped_column(JSON)
+    max_parallel: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(default=now())
+
+
+class Estimate(Base):
+    """What a job would take: asked for by the API, answered by a process that has the planner."""
+
+    __tablename__ = "estimates"
+    __table_args__ = (Index("ix_estimates_waiting", "finished_at", "created_at"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("est"))
+    spec_digest: Mapped[str] = mapped_column(String(64), index=True)
+    spec: Mapped[Document]
+    answer: Mapped[Document | None]
+    error: Mapped[Document | None]
+    created_at: Mapped[datetime] = mapped_column(default=now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
 class JobEvent(Base):
-    """One thing that happened to a job; written in the transaction that made it happen."""
+    """One thing that happened to a job; written in the transaction that made it happen.
+
+    Attributes:
+        position: its place among the events of all jobs, given once every reader can see it.
+    """
 
     __tablename__ = "job_events"
 
@@ -130,6 +184,16 @@ class JobEvent(Base):
     phase: Mapped[Phase | None]
     attempt: Mapped[int]
     data: Mapped[Document]
+    position: Mapped[int | None] = mapped_column(BigInteger, index=True, unique=True)
+
+
+class EventCounter(Base):
+    """One row: the highest place that was ever given to an event, which may be deleted since."""
+
+    __tablename__ = "event_counter"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    last: Mapped[int] = mapped_column(BigInteger)
 
 
 class BlockReport(Base):
@@ -154,7 +218,7 @@ class Artifact(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"))
     attempt: Mapped[int]
     name: Mapped[str] = mapped_column(String(1024))
-    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    size_bytes: Mapped[int] = mapped_column(BigInteger, index=True)
     sha256: Mapped[str] = mapped_column(String(64))
     media_type: Mapped[str] = mapped_column(String(128))
     created_at: Mapped[datetime] = mapped_column(default=now())
@@ -171,3 +235,45 @@ class Answer(Base):
     status: Mapped[int]
     body: Mapped[Document]
     created_at: Mapped[datetime] = mapped_column(default=now())
+
+
+class Worker(Base):
+    """One running worker, as it last said of itself.
+
+    Attributes:
+        name: what Celery calls it, such as ``gpu@host``.
+        queues: what it takes jobs from.
+        device: what it computes on; None until it has looked.
+        memory_bytes: of that device.
+        job_id: the job that one of its processes holds.
+        draining: it finishes what it holds and takes nothing new.
+    """
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("wrk"))
+    name: Mapped[str] = mapped_column(String(255), index=True)
+    hostname: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    queues: Mapped[list[str]] = mapped_column(JSON)
+    device: Mapped[str | None] = mapped_column(String(255))
+    memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    version: Mapped[str] = mapped_column(String(64))
+    started_at: Mapped[datetime] = mapped_column(default=now())
+    heartbeat_at: Mapped[datetime] = mapped_column(default=now())
+    job_id: Mapped[str | None] = mapped_column(ID)
+    draining: Mapped[bool] = mapped_column(default=False)
+
+
+class LogLine(Base):
+    """One line that an attempt wrote to its log."""
+
+    __tablename__ = "job_logs"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    level: Mapped[str] = mapped_column(String(8))
+    logger: Mapped[str] = mapped_column(String(128))
+    message: Mapped[str] = mapped_column(Text)

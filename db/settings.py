@@ -7,7 +7,11 @@ from typing import Annotated
 from pydantic import SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from db.journal import Format
+from db.wire import GPU_QUEUE
+
 Roots = Annotated[tuple[Path, ...], NoDecode]
+Names = Annotated[tuple[str, ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -20,6 +24,9 @@ class Settings(BaseSettings):
     broker_url: SecretStr | None = None
     model_roots: Roots = ()
     dataset_roots: Roots = ()
+    queues: Names = (GPU_QUEUE,)
+    log_format: Format = "text"
+    tracing: bool = False
 
     @field_validator("data_dir")
     @classmethod
@@ -32,6 +39,14 @@ class Settings(BaseSettings):
         """Folders separated by the path separator, as in PATH."""
         if isinstance(value, str):
             return tuple(Path(part).expanduser() for part in value.split(os.pathsep) if part)
+        return value
+
+    @field_validator("queues", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        """Names separated by commas."""
+        if isinstance(value, str):
+            return tuple(name for part in value.split(",") if (name := part.strip()))
         return value
 
     @property

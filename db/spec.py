@@ -85,6 +85,8 @@ def _one_error(value: object, validate: ValidatorFunctionWrapHandler) -> object:
 BlockSparsity = Annotated[float, Field(ge=0, lt=1)]
 BlockSparsities = Annotated[tuple[BlockSparsity, ...], Field(min_length=1, max_length=1024)]
 Allocation = Annotated[AllocationName | BlockSparsities, WrapValidator(_one_error)]
+# PostgreSQL keeps no NUL, and a pattern refuses half a character, too.
+Glob = Annotated[str, Field(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
 SourceName = Annotated[str, Field(min_length=1, max_length=512)]
 
 
@@ -151,7 +153,7 @@ class PruneSpec(BaseModel):
         "the sparsity of each block in depth order, whose mean `sparsity` then is.",
         examples=["owl", [0.45, 0.5, 0.55]],
     )
-    skip: tuple[str, ...] = Field(
+    skip: tuple[Glob, ...] = Field(
         default=(),
         max_length=64,
         description="Globs of layers to leave alone, such as `*.o_proj` or `model.layers.0.*`.",

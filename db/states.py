@@ -52,7 +52,14 @@ NEXT: dict[JobState, frozenset[JobState]] = {
         }
     ),
     JobState.pausing: frozenset(
-        {JobState.paused, JobState.queued, JobState.cancelling, JobState.failed, JobState.expired}
+        {
+            JobState.paused,
+            JobState.running,  # a resume before its worker has obeyed
+            JobState.succeeded,  # its last block was the one that the pause waited for
+            JobState.cancelling,
+            JobState.failed,
+            JobState.expired,
+        }
     ),
     JobState.paused: frozenset({JobState.queued, JobState.cancelled, JobState.expired}),
     JobState.cancelling: frozenset({JobState.cancelled}),

@@ -11,6 +11,7 @@ from db.errors import ArtifactNotFoundError
 from db.models import Artifact
 
 CHECKSUMS = "SHA256SUMS"
+STAGING = "staging"
 MEDIA_TYPES = {
     ".json": "application/json",
     ".jsonl": "application/jsonl",
@@ -58,12 +59,26 @@ class ArtifactStore:
 
     def staged_jobs(self) -> list[str]:
         """Return the jobs that have something staged."""
-        folder = self._root / "staging"
-        return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        return _names(self._root / STAGING)
+
+    def published_jobs(self) -> list[str]:
+        """Return the jobs that have something published."""
+        return [name for name in _names(self._root) if name != STAGING]
 
     def discard_job(self, job_id: str) -> None:
         """Delete what any attempt of a job staged; only for one that has ended."""
-        shutil.rmtree(self._root / "staging" / job_id)
+        shutil.rmtree(self._root / STAGING / job_id, ignore_errors=True)
+
+    def delete_job(self, job_id: str) -> None:
+        """Delete all files of a job that no row names any longer."""
+        self.discard_job(job_id)
+        shutil.rmtree(self._root / job_id, ignore_errors=True)
+
+    def relinquish(self, job_id: str, attempt: int) -> None:
+        """Delete what an attempt published, and staged unless a later one can go on from that."""
+        self.retract(job_id, attempt)
+        if not _hidden(self._staged(job_id, attempt)):
+            self.discard(job_id, attempt)
 
     def retract(self, job_id: str, attempt: int) -> None:
         """Delete what an attempt published but could not call its own any more."""
@@ -76,7 +91,7 @@ class ArtifactStore:
             ValueError: the folder is not one that ``stage`` gave for this job, holds no file,
                 or holds something that is no plain file.
         """
-        if staged.parent != self._root / "staging" / job_id:
+        if staged.parent != self._root / STAGING / job_id:
             raise ValueError(f"{staged} was not staged for job {job_id}")
         artifacts = seal(staged)
         self._place(staged, self._root / job_id / staged.name)
@@ -107,13 +122,13 @@ class ArtifactStore:
 
     def keep_only(self, job_id: str, attempt: int) -> None:
         """Delete what the job's other attempts left, once ``attempt`` has succeeded."""
-        for folder in (self._root / job_id, self._root / "staging" / job_id):
+        for folder in (self._root / job_id, self._root / STAGING / job_id):
             for left in folder.glob("*"):
                 if left != self._published(job_id, attempt):
                     _delete(left)
 
     def _staged(self, job_id: str, attempt: int) -> Path:
-        return self._root / "staging" / job_id / str(attempt)
+        return self._root / STAGING / job_id / str(attempt)
 
     def _published(self, job_id: str, attempt: int) -> Path:
         return self._root / job_id / str(attempt)
@@ -147,6 +162,10 @@ def seal(folder: Path) -> list[NewArtifact]:
     for path in hidden:
         shutil.rmtree(path)
     return artifacts
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
 
 def _hidden(folder: Path) -> list[Path]:

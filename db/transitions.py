@@ -1,5 +1,6 @@
 """What a change of state does to a row besides the state itself."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -27,13 +28,26 @@ CANCELLED = {
 }
 """What a cancel makes of a job: at once where no worker holds it, else when that one obeys."""
 
+PAUSED = {JobState.queued: JobState.paused, JobState.running: JobState.pausing}
+"""What a pause makes of a job: at once where no worker holds it, else after its block."""
+
+RESUMED = {JobState.paused: JobState.queued, JobState.pausing: JobState.running}
+"""What a resume makes of a job; one whose worker has not obeyed yet just goes on."""
+
 RETRIED = frozenset({JobState.failed, JobState.cancelled, JobState.expired})
 """States from which a retry queues a job again."""
 
 
 def allowed_actions(state: JobState) -> list[str]:
     """Return what a caller may ask of a job in this state."""
-    possible = {"cancel": state in CANCELLED, "retry": state in RETRIED, "rerun": True}
+    possible = {
+        "cancel": state in CANCELLED,
+        "pause": state in PAUSED,
+        "resume": state in RESUMED,
+        "retry": state in RETRIED,
+        "rerun": True,
+        "delete": state in FINAL,
+    }
     return [action for action, is_possible in possible.items() if is_possible]
 
 
@@ -56,7 +70,7 @@ def entering(wanted: JobState) -> dict[str, Any]:
     return fields
 
 
-def choose(outcomes: dict[JobState, JobState]) -> ColumnElement[JobState]:
+def choose(outcomes: Mapping[JobState, JobState]) -> ColumnElement[JobState]:
     """Return SQL for the state that follows the job's present one."""
     return case(
         *[(Job.status == before, literal(after, STATE)) for before, after in outcomes.items()]

@@ -6,12 +6,14 @@ from datetime import timedelta
 from sqlalchemy import case, or_, select, update
 
 from db.clock import now
+from db.events import IDS_AT_ONCE
 from db.leases import MAX_CRASHES, lost
 from db.models import Job
 from db.problem import Problem
 from db.rows import JobRows
 from db.states import FINAL, HELD, JobState
-from db.transitions import entering, releasing
+from db.transitions import RETRIED, entering, leading_to, releasing
+from db.turns import has_turn
 
 PUSH_AGAIN_AFTER = timedelta(seconds=30)
 
@@ -20,14 +22,17 @@ class UpkeepRepository(JobRows):
     """The jobs in one session, as the janitor sees them."""
 
     def unpushed(self, limit: int = 100) -> list[str]:
-        """Return queued jobs, oldest first, whose id was never pushed or pushed in vain.
+        """Return queued jobs, the most urgent first, whose id was never pushed or pushed in vain.
 
+        A point of a sweep waits for its turn.
         The rows stay locked until the transaction ends, so that two relays share the work.
         """
         forgotten = or_(Job.pushed_at.is_(None), Job.pushed_at < now(-PUSH_AGAIN_AFTER))
-        query = select(Job.id).where(Job.status == JobState.queued, forgotten)
+        query = select(Job.id).where(Job.status == JobState.queued, forgotten, has_turn())
         query = (
-            query.order_by(Job.created_at, Job.id).limit(limit).with_for_update(skip_locked=True)
+            query.order_by(Job.priority.desc(), Job.created_at, Job.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True, of=Job)
         )
         return list(self._session.scalars(query))
 
@@ -40,11 +45,44 @@ class UpkeepRepository(JobRows):
             .execution_options(synchronize_session=False)
         )
 
-    def ended(self, ids: Iterable[str]) -> set[str]:
-        """Return which of these jobs are over, or gone."""
+    def past_retry(self, ids: Iterable[str], kept: timedelta) -> set[str]:
+        """Return which of these jobs succeeded, ended longer ago than ``kept``, or are gone."""
         wanted = set(ids)
-        alive = select(Job.id).where(Job.id.in_(wanted), Job.status.not_in(FINAL))
-        return wanted - set(self._session.scalars(alive))
+        recent = Job.status.in_(RETRIED) & (Job.finished_at > now(-kept))
+        may_go_on = select(Job.id).where(Job.id.in_(wanted), or_(Job.status.not_in(FINAL), recent))
+        return wanted - set(self._session.scalars(may_go_on))
+
+    def gone(self, ids: Iterable[str]) -> set[str]:
+        """Return which of these jobs there are no longer."""
+        wanted = list(ids)
+        found: set[str] = set()
+        for start in range(0, len(wanted), IDS_AT_ONCE):
+            some = wanted[start : start + IDS_AT_ONCE]
+            found |= set(self._session.scalars(select(Job.id).where(Job.id.in_(some))))
+        return set(wanted) - found
+
+    def expire(self) -> list[Job]:
+        """End every job whose deadline has passed, and return those jobs.
+
+        A worker that holds one learns at its next word that it does so no longer.
+        """
+        overdue = Job.status.in_(leading_to(JobState.expired)) & (Job.deadline < now())
+        ids = list(self._session.scalars(select(Job.id).where(overdue)))
+        values = entering(JobState.expired) | {"error": _overdue().model_dump(mode="json")}
+        expired = [self._change(job_id, overdue, values=values) for job_id in ids]
+        for job in filter(None, expired):
+            self._record(job, "status", {"reason": "deadline", "error": job.error})
+        return [job for job in expired if job is not None]
+
+    def held_by(self, worker: str) -> list[str]:
+        """Return the jobs that a worker holds; that is one, unless something went wrong."""
+        held = (Job.status.in_(HELD), Job.worker == worker)
+        return list(self._session.scalars(select(Job.id).where(*held)))
+
+    def is_lost(self, job_id: str) -> bool:
+        """Whether the job's worker has been silent for too long, and another may have it."""
+        query = select(Job.id).where(Job.id == job_id, lost(JobState.running))
+        return self._session.scalar(query) is not None
 
     def release_expired(self) -> list[Job]:
         """Take back every job whose lease ran out, and return those jobs.
@@ -82,6 +120,18 @@ class UpkeepRepository(JobRows):
         if job is not None:
             self._record(job, "status", {"reason": "worker_lost", "error": error})
         return job
+
+
+def _overdue() -> Problem:
+    return Problem(
+        type="/problems/deadline_passed",
+        title="The deadline has passed",
+        status=504,
+        detail="The job had not ended by its deadline.",
+        code="deadline_passed",
+        hint="POST to its /retry, which drops the deadline and goes on from the last finished "
+        "block, or to its /rerun with a later one.",
+    )
 
 
 def _worker_lost() -> Problem:

@@ -5,8 +5,10 @@ from typing import Any
 
 from sqlalchemy import update
 
+from db.access import USUAL, AccessScope, ApiKey
 from db.clock import now
 from db.jobs import JobRepository
+from db.keys import KeyRepository, Quotas
 from db.models import Job
 from db.problem import Problem
 from db.session import Sessions
@@ -45,3 +47,18 @@ def expire_lease(sessions: Sessions, job_id: str) -> None:
     with sessions.begin() as session:
         past = now(-timedelta(seconds=1))
         session.execute(update(Job).where(Job.id == job_id).values(lease_until=past))
+
+
+def make_key(
+    sessions: Sessions,
+    *scopes: AccessScope,
+    name: str = "made up",
+    quotas: Quotas = Quotas(),  # noqa: B008 - frozen
+    **overrides: Any,
+) -> tuple[ApiKey, str]:
+    """Insert a key and return it with what its owner sends; the overrides are fields of its row."""
+    with sessions.begin() as session:
+        key, token = KeyRepository(session).create(name, scopes or USUAL, quotas=quotas)
+        for field, value in overrides.items():
+            setattr(key, field, value)
+    return key, token.written

@@ -6,12 +6,14 @@ class ListQueue:
 
     def __init__(self) -> None:
         self.ids: list[str] = []
+        self.queues: list[str] = []
         self.names = ["gpu@test"]
         self.is_up = True
 
-    def push(self, job_id: str) -> bool:
+    def push(self, job_id: str, queue: str = "gpu") -> bool:
         if self.is_up:
             self.ids.append(job_id)
+            self.queues.append(queue)
         return self.is_up
 
     def workers(self) -> list[str]:

@@ -80,10 +80,10 @@ def test_the_database_is_migrated_before_anything_of_ours_starts() -> None:
         assert after == {"condition": "service_completed_successfully"}
 
 
-def test_the_worker_asks_for_one_gpu_and_nobody_else_does() -> None:
+def test_only_what_computes_or_plans_asks_for_a_gpu() -> None:
     asking = {name for name, service in SERVICES.items() if "deploy" in service}
     (device,) = SERVICES["worker"]["deploy"]["resources"]["reservations"]["devices"]
-    assert asking == {"worker"}
+    assert asking == {"worker", "control"}
     assert device == {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
 
 

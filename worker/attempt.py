@@ -10,36 +10,56 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from db.errors import LeaseLostError
+from db.errors import JobNotFoundError, LeaseLostError
 from db.jobs import JobRepository
 from db.leases import Block
+from db.models import Job
 from db.problem import Problem
 from db.session import Sessions
-from db.spec import PruneSpec
 from db.states import JobState, Phase
 from db.store import NewArtifact
+from db.workers import WorkerRepository
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+TRIES = 3
 
 
 class Attempt:
     """A claimed job. Each method is one transaction, safe to call from any thread."""
 
-    def __init__(
-        self, sessions: Sessions, job_id: str, number: int, spec: PruneSpec, lease: timedelta
-    ) -> None:
+    def __init__(self, sessions: Sessions, job: Job, lease: timedelta) -> None:
         self._sessions, self._lease = sessions, lease
-        self.job_id, self.number, self.spec = job_id, number, spec
+        self.job_id, self.number, self.spec = job.id, job.attempt, job.spec
+        self.asked_by = job.traceparent
 
     @classmethod
     def claim(
-        cls, sessions: Sessions, job_id: str, worker: str, lease: timedelta
+        cls,
+        sessions: Sessions,
+        job_id: str,
+        worker: str,
+        lease: timedelta,
+        *,
+        worker_id: str | None = None,
+        queues: Sequence[str] = (),
     ) -> "Attempt | None":
-        """Take the job; None says that it is someone else's, or over."""
-        with sessions.begin() as session:
-            job = JobRepository(session, lease=lease).claim(job_id, worker)
-        return None if job is None else cls(sessions, job_id, job.attempt, job.spec, lease)
+        """Take the most urgent job of the queues, else the one that was rung for.
+
+        None says that there is nothing to do: it is someone else's, or over, or not for us.
+        """
+        for _ in range(TRIES):
+            with sessions.begin() as session:
+                jobs = JobRepository(session, lease=lease)
+                urgent = jobs.most_urgent(queues) if queues else None
+                job = jobs.claim(urgent or job_id, worker, worker_id=worker_id, queues=queues)
+                if job is not None and worker_id is not None:
+                    WorkerRepository(session).holds(worker_id, job.id)
+            if job is not None:
+                return cls(sessions, job, lease)
+            if urgent is None:
+                break  # else it is another one's turn in its sweep by now: look again
+        return None
 
     def status(self) -> JobState:
         """Read where the job is; cheap enough to ask every second.
@@ -81,10 +101,10 @@ class Attempt:
         self._persist(lambda jobs: jobs.succeed(self.job_id, self.number, result, artifacts))
 
     def outcome(self) -> JobState | None:
-        """Return where this attempt has brought the job; None says that another one has it."""
+        """Return where this attempt has brought the job; None: another has it, or it is gone."""
         try:
             return self.status()
-        except LeaseLostError:
+        except (JobNotFoundError, LeaseLostError):
             return None
 
     def fail(self, problem: Problem) -> None:

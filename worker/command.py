@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from transformers.utils import logging as transformers_logging
 
+from db import redaction
 from db.errors import JobError, SpecRefusedError
 from db.spec import (
     Dtype,
@@ -178,6 +179,7 @@ def main() -> Any:
     """Run the command quietly: libraries' own bars would mix with ours."""
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
+    redaction.install()
     logging.basicConfig(level=logging.WARNING)
     app(prog_name="zpruner prune")
 

@@ -1,12 +1,14 @@
 """Repairs what others left: unsent messages, jobs of lost workers."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from db.jobs import JobRepository
 from db.models import Job
 from db.session import Sessions
 from db.store import ArtifactStore
+from db.workers import WorkerRepository
 
 log = logging.getLogger(__name__)
 Push = Callable[[str], None]
@@ -27,16 +29,39 @@ def relay(sessions: Sessions, push: Push) -> int:
     return len(ids)
 
 
-def reap(sessions: Sessions, store: ArtifactStore) -> int:
-    """Take back every job whose worker fell silent, and return how many there were."""
+def is_wanted(sessions: Sessions, job_id: str, queues: Sequence[str]) -> bool:
+    """Whether a worker of these queues has anything to do when it is rung for a job."""
+    with sessions() as session:
+        jobs = JobRepository(session)
+        return jobs.is_lost(job_id) or jobs.has_queued(queues)
+
+
+def reap(sessions: Sessions, store: ArtifactStore, kept: timedelta) -> int:
+    """Take back every job whose worker fell silent, and return how many there were.
+
+    Jobs past their deadline end, and what others staged goes when it was ``kept`` long enough for
+    a retry.
+    """
     with sessions.begin() as session:
-        released = JobRepository(session).release_expired()
-        ended = JobRepository(session).ended(store.staged_jobs())
+        jobs = JobRepository(session)
+        jobs.expire()
+        released = jobs.release_expired()
+        left = jobs.past_retry(store.staged_jobs(), kept)
+        WorkerRepository(session).sweep()
     for job in released:
         clear(store, job)
-    for job_id in ended:
+    for job_id in left:
         store.discard_job(job_id)
     return len(released)
+
+
+def sweep(sessions: Sessions, store: ArtifactStore) -> int:
+    """Delete the files of jobs that were deleted, and return how many jobs these were."""
+    with sessions() as session:
+        gone = JobRepository(session).gone(store.published_jobs())
+    for job_id in gone:
+        store.delete_job(job_id)
+    return len(gone)
 
 
 def release(sessions: Sessions, store: ArtifactStore, job_id: str, worker: str) -> None:
@@ -47,6 +72,14 @@ def release(sessions: Sessions, store: ArtifactStore, job_id: str, worker: str) 
         clear(store, job)
 
 
+def release_held(sessions: Sessions, store: ArtifactStore, worker: str) -> None:
+    """Take back whatever a worker holds that is known to be dead."""
+    with sessions() as session:
+        held = JobRepository(session).held_by(worker)
+    for job_id in held:
+        release(sessions, store, job_id, worker)
+
+
 def clear(store: ArtifactStore, job: Job) -> None:
     """Delete what the lost attempt published; the row no longer lets it succeed.
 
@@ -55,4 +88,4 @@ def clear(store: ArtifactStore, job: Job) -> None:
     log.warning("job %s lost its worker in attempt %d: now %s", job.id, job.attempt, job.status)
     store.retract(job.id, job.attempt)
     if job.status.is_final:
-        store.discard(job.id, job.attempt)
+        store.relinquish(job.id, job.attempt)

@@ -7,6 +7,8 @@ from db.errors import SpecRefusedError
 from db.problem import FieldProblem, Problem
 from worker.pruning.errors import DevicesError, PruningError, RankLostError
 
+DISK_FULL = "disk_full"
+
 
 def problem_of(error: BaseException) -> Problem:
     """Say what went wrong, and what to change where that is known."""
@@ -22,7 +24,7 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return _problem("out_of_memory", "Out of memory", str(error) or "memory ran out", MEMORY)
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return _problem("disk_full", "The disk is full", str(error), DISK)
+        return _problem(DISK_FULL, "The disk is full", str(error), DISK)
     return _unexpected(error)
 
 

@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from db.errors import LeaseLostError
+from db.journal import about
 from db.session import Sessions
 from db.spec import PruneSpec
 from db.states import JobState, Phase
 from db.store import ArtifactStore
+from db.tracing import attempt_span, flush
 from worker.attempt import Attempt
-from worker.problems import overdue, problem_of
+from worker.logbook import LogBook
+from worker.problems import DISK_FULL, overdue, problem_of
 from worker.settings import WorkerSettings
-from worker.watch import Reason, Stopped, Watch
+from worker.telling import tell
+from worker.watch import Reason, Stopped, Watch, reason_of
 
 log = logging.getLogger(__name__)
 GAVE_UP = 75  # EX_TEMPFAIL: the process ended itself because its work would not
@@ -75,12 +79,17 @@ class Prune(Protocol):
 
 def leave() -> None:
     """End this process from whichever thread calls."""
+    flush()
     logging.shutdown()
     os._exit(GAVE_UP)
 
 
 class Runner:
-    """Runs jobs on one worker. ``stopping`` makes it give its job back."""
+    """Runs jobs on one worker.
+
+    Without ``queues`` it runs the job that it is told to; with some, the most urgent one of these.
+    ``stopping`` makes it give its job back.
+    """
 
     def __init__(
         self,
@@ -90,12 +99,13 @@ class Runner:
         settings: WorkerSettings,
         *,
         worker: str,
+        queues: Sequence[str] = (),
         stopping: threading.Event | None = None,
         leave: Callable[[], None] = leave,
     ) -> None:
         self._sessions, self._store, self._prune = sessions, store, prune
         self._settings, self._worker, self._leave = settings, worker, leave
-        self._stopping = stopping or threading.Event()
+        self._queues, self._stopping = queues, stopping or threading.Event()
 
     def run(self, job_id: str) -> None:
         """Claim the job, prune, record what came of it.
@@ -103,11 +113,27 @@ class Runner:
         A job that another worker holds, or that is over, is left alone, so a message delivered
         twice does no harm.
         """
-        lease = self._settings.lease
-        attempt = Attempt.claim(self._sessions, job_id, self._worker, lease)
+        attempt = Attempt.claim(
+            self._sessions,
+            job_id,
+            self._worker,
+            self._settings.lease,
+            worker_id=self._settings.worker_id,
+            queues=self._queues,
+        )
         if attempt is None:
             log.info("job %s is not for this worker", job_id)
             return
+        with (
+            about(job_id=attempt.job_id, attempt=attempt.number),
+            LogBook(self._sessions, attempt.job_id, attempt.number),
+            attempt_span(attempt.job_id, attempt.number, attempt.asked_by) as span,
+        ):
+            self._attempt(attempt)
+            span.set_attribute("zpruner.status", attempt.outcome() or "lost")
+
+    def _attempt(self, attempt: Attempt) -> None:
+        log.info("attempt %d begins on %s", attempt.number, self._worker)
         try:
             self._work(attempt)
         except Stopped as stopped:
@@ -115,7 +141,7 @@ class Runner:
         except LeaseLostError:
             self._settle(attempt, Reason.lost)
         except Exception as error:
-            log.exception("job %s failed in attempt %d", job_id, attempt.number)
+            log.exception("job %s failed in attempt %d", attempt.job_id, attempt.number)
             self._fail(attempt, error)
 
     def _work(self, attempt: Attempt) -> None:
@@ -125,10 +151,12 @@ class Runner:
             watch.check()
             artifacts = self._store.publish(staged, attempt.job_id)
             attempt.succeed(metrics, artifacts)
+        log.info("attempt %d succeeded with %d files", attempt.number, len(artifacts))
         self._store.keep_only(attempt.job_id, attempt.number)
 
     def _drive(self, attempt: Attempt, watch: Watch, staged: Path) -> dict[str, Any]:
         """Pull the work along step by step and return its metrics."""
+        previous: Phase | None = None
         with closing(self._begin(attempt.spec, staged)) as steps:
             while True:
                 try:
@@ -137,11 +165,13 @@ class Runner:
                     outcome: Outcome = end.value
                     return outcome.metrics
                 phase = Phase(step.phase)
+                tell(phase, step.block, step.report, previous)
+                previous = phase
                 status = attempt.record(phase, step.fraction, step.block, step.report)
                 if step.resumed_from_block is not None:
                     attempt.resumed(step.resumed_from_block)
-                if status is JobState.cancelling:
-                    raise Stopped(Reason.cancelled)
+                if (reason := reason_of(status)) is not None:
+                    raise Stopped(reason)
                 watch.check()
 
     def _begin(self, spec: PruneSpec, staged: Path) -> Generator[Step, None, Outcome]:
@@ -167,21 +197,24 @@ class Runner:
         self._clear(attempt)
 
     def _fail(self, attempt: Attempt, error: Exception) -> None:
+        problem = problem_of(error)
         with suppress(LeaseLostError):
-            attempt.fail(problem_of(error))
+            attempt.fail(problem)
         self._clear(attempt)
+        if problem.code == DISK_FULL:  # what is staged is what fills it
+            self._store.discard(attempt.job_id, attempt.number)
 
     def _clear(self, attempt: Attempt) -> None:
         """Delete the attempt's files, unless it succeeded while someone wanted it to end.
 
-        What it staged stays while the job has not ended: the next attempt goes on from there, and
-        may have taken it over already.
+        Finished blocks stay staged: the next attempt, or a retry, goes on from there. Where the
+        job has not ended, that one may have taken them over already.
         """
         state = attempt.outcome()
         if state is None or not state.is_final:
             self._store.retract(attempt.job_id, attempt.number)
         elif state is not JobState.succeeded:
-            self._store.withdraw(attempt.job_id, attempt.number)
+            self._store.relinquish(attempt.job_id, attempt.number)
 
     def _cut(self, attempt: Attempt) -> Callable[[Reason], None]:
         """Return what ends work that did not stop in time: settle for it, and leave."""

@@ -18,8 +18,14 @@ class WorkerSettings(Settings):
     reap_every_s: float = Field(default=10, gt=0)
     relay_every_s: float = Field(default=1, gt=0)
     job_timeout_s: float = Field(default=6 * 3600, gt=0)
+    sweep_every_s: float = Field(default=3600, gt=0)
+    keep_unfinished_s: float = Field(default=24 * 3600, ge=0)
     cancel_grace_s: float = Field(default=2, ge=0)
+    pause_grace_s: float = Field(default=600, ge=0)
     yield_grace_s: float = Field(default=45, ge=0)
+    beat_every_s: float = Field(default=15, gt=0)
+    # Not for people: the parent process tells its children whose they are.
+    worker_id: str | None = None
 
     @property
     def baseline_dir(self) -> Path:
@@ -35,3 +41,8 @@ class WorkerSettings(Settings):
     def lease(self) -> timedelta:
         """How long a silent worker keeps its job."""
         return timedelta(seconds=self.lease_s)
+
+    @property
+    def keep_unfinished(self) -> timedelta:
+        """How long a job that did not succeed may be retried from its last finished block."""
+        return timedelta(seconds=self.keep_unfinished_s)

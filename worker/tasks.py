@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+from functools import partial
 from typing import Any
 
 from billiard import active_children
@@ -13,6 +14,11 @@ from celery.platforms import set_pdeathsig
 from celery.worker.request import Request
 from sqlalchemy.exc import SQLAlchemyError
 
+from db import redaction, tracing
+from db.ids import new_id
+from db.jobs import JobRepository
+from db.journal import configure
+from db.positions import order_events
 from db.session import open_sessions
 from db.store import ArtifactStore
 from db.wire import (
@@ -21,18 +27,24 @@ from db.wire import (
     JANITOR_TASK,
     PRUNE_TASK,
     RELAY_TASK,
+    SWEEP_TASK,
     TRANSPORT_OPTIONS,
 )
 from worker import janitor
+from worker.desk import Desk
+from worker.device import ask
 from worker.engine import prune as engine
+from worker.presence import Presence
 from worker.run import Runner
 from worker.settings import WorkerSettings
 
+redaction.install()
 log = logging.getLogger(__name__)
 settings = WorkerSettings()
 sessions = open_sessions(settings.database)
 store = ArtifactStore(settings.artifact_dir)
 stopping = threading.Event()
+desk = Desk()
 YIELD = signal.SIGUSR2
 
 app = Celery("worker", broker=settings.broker)
@@ -46,7 +58,7 @@ app.conf.update(
     task_serializer="json",
     accept_content=["json"],
     task_default_queue=GPU_QUEUE,
-    task_routes={name: {"queue": CONTROL_QUEUE} for name in (JANITOR_TASK, RELAY_TASK)},
+    task_routes={name: {"queue": CONTROL_QUEUE} for name in (JANITOR_TASK, RELAY_TASK, SWEEP_TASK)},
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     task_publish_retry=False,
@@ -66,6 +78,7 @@ app.conf.update(
         for name, every_s in (
             (JANITOR_TASK, settings.reap_every_s),
             (RELAY_TASK, settings.relay_every_s),
+            (SWEEP_TASK, settings.sweep_every_s),
         )
     },
 )
@@ -76,6 +89,18 @@ class HeldRequest(Request):
 
     Requeued, it would meet the dead attempt's live lease and be dropped: give that back first.
     """
+
+    def revoked(self) -> bool:
+        """Drop a ring that no job waits for: a process that found nothing to do costs seconds.
+
+        There may be thousands after a long job, as the jobs behind it were rung for all the while.
+        """
+        if super().revoked():
+            return True
+        if _is_wanted(self.kwargs["job_id"]):
+            return False
+        self._announce_revoked("needless", False, None, False)  # notes that it is done with
+        return True
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> None:
         """Release what the child held, then requeue."""
@@ -89,10 +114,11 @@ class HeldRequest(Request):
             self._release()
 
     def _release(self) -> None:
+        worker = _worker(self.worker_pid)
         try:
-            janitor.release(sessions, store, self.kwargs["job_id"], _worker(self.worker_pid))
+            janitor.release_held(sessions, store, worker)
         except SQLAlchemyError:
-            log.exception("the lease of %s has to run out by itself", self.kwargs["job_id"])
+            log.exception("the lease of what %s held has to run out by itself", worker)
 
 
 class HeldTask(Task):
@@ -105,32 +131,94 @@ class HeldTask(Task):
 def prune(job_id: str) -> None:
     """Run one job; the message carries only its id."""
     worker = _worker(os.getpid())
-    Runner(sessions, store, engine, settings, worker=worker, stopping=stopping).run(job_id)
+    queues = settings.queues
+    runner = Runner(
+        sessions, store, engine, settings, worker=worker, queues=queues, stopping=stopping
+    )
+    runner.run(job_id)
 
 
 @app.task(name=JANITOR_TASK)
 def reap() -> None:
     """Take back the jobs of workers that fell silent."""
-    janitor.reap(sessions, store)
+    janitor.reap(sessions, store, settings.keep_unfinished)
+
+
+@app.task(name=SWEEP_TASK)
+def sweep() -> None:
+    """Delete the files of deleted jobs whose deletion was cut short."""
+    janitor.sweep(sessions, store)
 
 
 @app.task(name=RELAY_TASK)
 def relay() -> None:
-    """Push the jobs that no worker has heard of."""
+    """Push the jobs that no worker has heard of, order events, have estimates answered."""
+    order_events(sessions)
     janitor.relay(sessions, _push)
+    desk.tend(sessions)
 
 
 def _push(job_id: str) -> None:
-    app.send_task(PRUNE_TASK, kwargs={"job_id": job_id}, queue=GPU_QUEUE)
+    with sessions() as session:
+        queue = JobRepository(session).queue_of(job_id)
+    if queue is not None:
+        app.send_task(PRUNE_TASK, kwargs={"job_id": job_id}, queue=queue)
+
+
+def _is_wanted(job_id: str) -> bool:
+    try:
+        return janitor.is_wanted(sessions, job_id, _queues())
+    except SQLAlchemyError:
+        log.exception("whether %s is wanted is left to the process that runs it", job_id)
+        return True
+
+
+def _queues() -> list[str]:
+    """Return the queues of jobs that this worker takes messages from."""
+    return sorted(set(app.amqp.queues.consume_from) - {CONTROL_QUEUE})
 
 
 def _worker(pid: int) -> str:
     return f"{socket.gethostname()}/{pid}"
 
 
+@signals.setup_logging.connect
+def _set_up_logging(loglevel: int | str | None = None, **_: object) -> None:
+    configure(settings.log_format, loglevel or logging.INFO)
+
+
 @signals.worker_process_init.connect
 def _obey(**_: object) -> None:
     signal.signal(YIELD, lambda *_: stopping.set())
+    tracing.start(settings, "worker")
+
+
+@signals.celeryd_after_setup.connect
+def _appear(sender: str, instance: Any, **_: object) -> None:
+    """Write this worker down, and tell its children whose they are."""
+    if not (queues := _queues()):
+        return
+    os.environ.pop("_MP_FORK_LOGLEVEL_", None)  # else each child says a first line in its own way
+    worker_id = new_id("wrk")
+    os.environ |= {"ZPRUNER_WORKER_ID": worker_id, "ZPRUNER_QUEUES": ",".join(queues)}
+
+    def on_drain(draining: bool) -> None:
+        consumer = instance.consumer
+        turn = consumer.cancel_task_queue if draining else consumer.add_task_queue
+        for queue in queues:
+            consumer.call_soon(turn, queue)
+
+    presence = Presence(
+        sessions,
+        worker_id,
+        sender,
+        queues,
+        look=partial(ask, settings.device),
+        on_drain=on_drain,
+        every_s=settings.beat_every_s,
+    )
+    presence.start()
+    signals.worker_shutdown.connect(lambda **_: presence.stop(), weak=False)
 
 
 @signals.worker_shutting_down.connect

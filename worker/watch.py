@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from enum import StrEnum
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,6 +23,7 @@ class Reason(StrEnum):
 
     lost = "lost"
     cancelled = "cancelled"
+    paused = "paused"
     yielded = "yielded"
     overdue = "overdue"
 
@@ -54,7 +56,10 @@ class Watch:
         self._reason: Reason | None = None
         self._deadline = time.monotonic() + settings.job_timeout_s
         self._beat_due = 0.0
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        # In this context, so that its lines tell the job, too.
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._run,), name="watch", daemon=True
+        )
 
     def __enter__(self) -> "Watch":
         self._thread.start()
@@ -84,7 +89,8 @@ class Watch:
 
     def _grace(self, reason: Reason) -> float:
         grace = self._settings
-        return grace.yield_grace_s if reason is Reason.yielded else grace.cancel_grace_s
+        longer = {Reason.yielded: grace.yield_grace_s, Reason.paused: grace.pause_grace_s}
+        return longer.get(reason, grace.cancel_grace_s)
 
     def _look(self) -> Reason | None:
         if self._stopping.is_set():
@@ -92,7 +98,7 @@ class Watch:
         if time.monotonic() > self._deadline:
             return Reason.overdue
         try:
-            return Reason.cancelled if self._ask() is JobState.cancelling else None
+            return reason_of(self._ask())
         except JobError:
             return Reason.lost
         except SQLAlchemyError as error:
@@ -107,3 +113,10 @@ class Watch:
         status = self._attempt.heartbeat()
         self._beat_due = time.monotonic() + self._settings.lease_s / 4
         return status
+
+
+def reason_of(status: JobState) -> Reason | None:
+    """Return why an attempt at a job in this state should end."""
+    if status.is_final and status is not JobState.succeeded:
+        return Reason.lost
+    return {JobState.cancelling: Reason.cancelled, JobState.pausing: Reason.paused}.get(status)

@@ -22,7 +22,7 @@ def windows_of(
     """Return the calibration and the evaluation windows, both of the same length."""
     dataset = parse_dataset(spec.dataset, roots)
     own = parse_dataset(spec.eval_dataset, roots, "eval_dataset") if spec.eval_dataset else None
-    length = _window_length(spec, skeleton, row_length(dataset))
+    length = window_length(spec, skeleton, row_length(dataset))
     vocabulary = skeleton.model.config.get_text_config().vocab_size
     tokenizer = _tokenizer(model.path)
     calibration = calibration_windows(
@@ -45,7 +45,12 @@ def windows_of(
     return calibration, evaluation
 
 
-def _window_length(spec: PruneSpec, skeleton: Skeleton, row: int | None) -> int:
+def window_length(spec: PruneSpec, skeleton: Skeleton, row: int | None) -> int:
+    """Return the tokens of each window.
+
+    Raises:
+        SpecRefusedError: the model has fewer positions.
+    """
     config = skeleton.model.config.get_text_config()
     limit = getattr(config, "max_position_embeddings", None) or _LONGEST
     length = spec.seq_len or row or min(_LONGEST, limit)

@@ -2,16 +2,33 @@
 
 from zpruner.client import Client
 from zpruner.download import CorruptedError
-from zpruner.models import Artifact, Event, Job, Problem
+from zpruner.models import (
+    Artifact,
+    Comparison,
+    Estimate,
+    Event,
+    Job,
+    LogLine,
+    Problem,
+    Queue,
+    Sweep,
+    Worker,
+)
 from zpruner.transport import ProblemError, ServiceError
 
 __all__ = [
     "Artifact",
     "Client",
+    "Comparison",
     "CorruptedError",
+    "Estimate",
     "Event",
     "Job",
+    "LogLine",
     "Problem",
     "ProblemError",
+    "Queue",
     "ServiceError",
+    "Sweep",
+    "Worker",
 ]

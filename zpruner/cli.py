@@ -7,8 +7,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from zpruner import keyring, operations, planning
 from zpruner.filters import Filters
 from zpruner.programs import become
+from zpruner.requests import request_of
 from zpruner.screen import event_line, jobs_table, result_text, summary
 from zpruner.terminal import (
     follow,
@@ -20,14 +22,14 @@ from zpruner.terminal import (
     service,
 )
 
-FLAGS = {"reuse", "dry_run", "wait", "as_json"}
-"""Parameters of ``submit`` that are no fields of the request."""
-
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
 JobArgument = Annotated[str, typer.Argument(help="A job's id.")]
 TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="Seconds to wait at most.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(operations.app)
+app.add_typer(keyring.app, name="keys")
+app.command()(keyring.me)
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -60,6 +62,17 @@ def submit(
     eval_dataset: str | None = None,
     eval_samples: int | None = None,
     name: str | None = None,
+    queue: Annotated[str | None, typer.Option(help="A device class: which workers.")] = None,
+    priority: Annotated[int | None, typer.Option(help="-10 to 10; higher is sooner.")] = None,
+    gate_max: Annotated[
+        list[str] | None, typer.Option(help="A figure's upper bound: perplexity_ratio=1.1.")
+    ] = None,
+    gate_min: Annotated[
+        list[str] | None, typer.Option(help="A figure's lower bound: sparsity=0.5.")
+    ] = None,
+    deadline: Annotated[
+        str | None, typer.Option(help="Expire it then: 2027-01-05T18:00:00Z.")
+    ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same submit with the same key makes one job.")
     ] = None,
@@ -72,12 +85,7 @@ def submit(
 ) -> None:
     """Submit a job; its id is printed."""
     # Read before anything else is bound: exactly the parameters above.
-    given = {key: value for key, value in locals().items() if value not in (None, [])}
-    spec = {key: value for key, value in given.items() if key not in FLAGS}
-    if allocation and "," in allocation:
-        spec["allocation"] = allocation.split(",")
-    if reuse:
-        spec["reuse"] = "if_succeeded"
+    spec = request_of(locals())
     with service() as client:
         if dry_run:
             spec.pop("idempotency_key", None)
@@ -109,6 +117,8 @@ def list_jobs(
     created_after: Annotated[str | None, typer.Option(help="Such as 2026-01-05T09:30:00Z.")] = None,
     created_before: str | None = None,
     parent: Annotated[str | None, typer.Option(help="Reruns of this job.")] = None,
+    sweep: Annotated[str | None, typer.Option(help="Points of this sweep.")] = None,
+    verdict: Annotated[str | None, typer.Option(help="pass, fail or none.")] = None,
     q: Annotated[str | None, typer.Option("--search", "-q", help="Part of a name.")] = None,
     limit: int = 20,
     oldest: Annotated[bool, typer.Option("--oldest", help="Oldest first.")] = False,
@@ -117,6 +127,7 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first."""
     filters: Filters = {"status": status, "model": model, "method": method, "parent": parent}
+    filters |= {"sweep": sweep, "verdict": verdict}
     filters |= {"created_after": created_after, "created_before": created_before, "q": q}
     with service() as client:
         if facets:
@@ -146,8 +157,31 @@ def cancel(job_id: JobArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def pause(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Hold a job back, after the block it is in."""
+    with service() as client:
+        job = client.jobs.pause(job_id)
+    say(job, as_json, lambda: job.status)
+
+
+@app.command()
+def resume(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Let a paused job go on from its last finished block."""
+    with service() as client:
+        job = client.jobs.resume(job_id)
+    say(job, as_json, lambda: job.status)
+
+
+@app.command()
+def delete(job_id: JobArgument) -> None:
+    """Delete a job that has ended, and its files."""
+    with service() as client:
+        client.jobs.delete(job_id)
+
+
+@app.command()
 def retry(job_id: JobArgument, as_json: JsonOption = False) -> None:
-    """Queue a job again that failed, was cancelled or expired."""
+    """Queue a job again that failed, was cancelled or expired; it goes on where it stopped."""
     with service() as client:
         job = client.jobs.retry(job_id)
     say(job, as_json, lambda: job.status)
@@ -224,6 +258,9 @@ def serve(context: typer.Context) -> None:
 def prune(context: typer.Context) -> None:
     """Prune a model without a service; --help shows how."""
     become("worker.command", context.args, ("torch", "transformers"), "worker")
+
+
+planning.register(app, submit)
 
 
 def main() -> None:

@@ -1,8 +1,6 @@
 """The typed Python client of the service."""
 
 import os
-import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -12,15 +10,30 @@ from uuid import uuid4
 
 import httpx
 
-from zpruner import stream
+from zpruner import stream, waiting
 from zpruner.download import download
-from zpruner.filters import Filters, Sort, params_of
-from zpruner.models import Artifact, Event, Facets, Job, Preview, Result
-from zpruner.transport import ProblemError, ServiceError, Transport
+from zpruner.estimates import ESTIMATE_WITHIN_S, estimate
+from zpruner.filters import Filters, LogFilters, Sort, params_of
+from zpruner.keys import Keys
+from zpruner.logs import follow_log, log_lines
+from zpruner.models import (
+    Artifact,
+    Comparison,
+    Estimate,
+    Event,
+    Facets,
+    Job,
+    LogLine,
+    Me,
+    Preview,
+    Result,
+)
+from zpruner.sweeps import Sweeps
+from zpruner.transport import Transport
+from zpruner.workers import Workers
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 TIMEOUT_S = 30.0
-POLL_S = (0.2, 2.0)
 OUTAGE_S = 60.0  # how long a wait outlives a service that is being restarted
 
 
@@ -32,7 +45,37 @@ class Client:
         api_key = api_key or os.environ.get("ZPRUNER_API_KEY")
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._http = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_S)
-        self.jobs = Jobs(Transport(self._http))
+        self._transport = Transport(self._http)
+        self.jobs = Jobs(self._transport)
+        self.workers = Workers(self._transport)
+        self.keys = Keys(self._transport)
+        self.sweeps = Sweeps(self._transport)
+
+    def me(self) -> Me:
+        """Return who this client is to the service, and what is used of its quotas."""
+        return Me.model_validate(self._transport.get("/v1/me"))
+
+    def estimate(
+        self,
+        model: str,
+        sparsity: float,
+        dataset: str,
+        *,
+        timeout_s: float = ESTIMATE_WITHIN_S,
+        **options: Any,
+    ) -> Estimate:
+        """Return what a job would take; refused like the job itself.
+
+        Raises:
+            TimeoutError: the service has not found it out in time.
+        """
+        body = {"model": model, "sparsity": sparsity, "dataset": dataset} | options
+        return estimate(self._transport, body, timeout_s)
+
+    def compare(self, *job_ids: str) -> Comparison:
+        """Hold jobs against the first of them."""
+        params = {"ids": ",".join(job_ids)}
+        return Comparison.model_validate(self._transport.get("/v1/compare", params))
 
     def close(self) -> None:
         """Close its connections."""
@@ -100,11 +143,29 @@ class Jobs:
 
     def cancel(self, job_id: str) -> Job:
         """Cancel the job; asking twice changes nothing."""
-        return Job.model_validate(self._transport.send("POST", f"/v1/jobs/{job_id}/cancel").json())
+        return self._act(job_id, "cancel")
+
+    def pause(self, job_id: str) -> Job:
+        """Hold the job back, after the block it is in."""
+        return self._act(job_id, "pause")
+
+    def resume(self, job_id: str) -> Job:
+        """Let a paused job go on from its last finished block."""
+        return self._act(job_id, "resume")
 
     def retry(self, job_id: str) -> Job:
-        """Queue a job again that failed, was cancelled or expired; it keeps its id."""
-        return Job.model_validate(self._transport.send("POST", f"/v1/jobs/{job_id}/retry").json())
+        """Queue a job again that failed, was cancelled or expired; it goes on where it stopped."""
+        return self._act(job_id, "retry")
+
+    def describe(self, job_id: str, **changes: Any) -> Job:
+        """Change the job's ``name`` or some ``labels``; None takes one away."""
+        return Job.model_validate(
+            self._transport.send("PATCH", f"/v1/jobs/{job_id}", json=changes).json()
+        )
+
+    def delete(self, job_id: str) -> None:
+        """Delete a job that has ended, and its files."""
+        self._transport.send("DELETE", f"/v1/jobs/{job_id}")
 
     def rerun(self, job_id: str, *, idempotency_key: str | None = None, **changes: Any) -> Job:
         """Submit a job once more with some fields changed, and return the new one."""
@@ -134,6 +195,19 @@ class Jobs:
         for row in self._transport.pages(f"/v1/jobs/{job_id}/events", {"after": after}):
             yield Event.model_validate(row)
 
+    def logs(
+        self, job_id: str, *, follow: bool = False, **which: Unpack[LogFilters]
+    ) -> Iterator[LogLine]:
+        """Yield what the job's attempts logged; with ``follow`` until the job has ended.
+
+        Raises:
+            ServiceError: while following, the service has not answered for a minute.
+        """
+        params = {name: value for name, value in which.items() if value is not None}
+        if follow:
+            return follow_log(self._transport, job_id, params, OUTAGE_S)
+        return log_lines(self._transport, job_id, params)
+
     def artifacts(self, job_id: str) -> Sequence[Artifact]:
         """Return the files the job made."""
         rows = self._transport.pages(f"/v1/jobs/{job_id}/artifacts")
@@ -156,35 +230,12 @@ class Jobs:
             TimeoutError: it goes on after ``timeout_s``.
             ServiceError: the service has not answered for a minute.
         """
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        versions, pause = self._versions(job_id), POLL_S[0]
-        while True:
-            job, changed = next(versions)
-            if changed:
-                on_change(job)
+        looks = waiting.versions(self._transport, job_id, timeout_s, OUTAGE_S)
+        for job in looks:
+            on_change(job)
             if job.is_final:
                 return job
-            if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"job {job_id} is still {job.status} after {timeout_s:g} s")
-            pause = POLL_S[0] if changed else min(pause * 1.5, POLL_S[1])
-            time.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
+        raise TimeoutError(f"job {job_id} is still {job.status} after {timeout_s:g} s")
 
-    def _versions(self, job_id: str) -> Iterator[tuple[Job, bool]]:
-        """Yield the job and whether it changed, at each look; outlast a restart of the service."""
-        job, etag, answered = self.get(job_id), "", time.monotonic()
-        yield job, True
-        while True:
-            try:
-                headers = {"If-None-Match": etag} if etag else {}
-                response = self._transport.send("GET", f"/v1/jobs/{job_id}", headers=headers)
-            except ServiceError as error:
-                refused = isinstance(error, ProblemError) and error.problem.status < 500
-                if refused or time.monotonic() - answered > OUTAGE_S:
-                    raise
-                yield job, False
-                continue
-            answered = time.monotonic()
-            changed = response.status_code != httpx.codes.NOT_MODIFIED
-            if changed:
-                job, etag = Job.model_validate(response.json()), response.headers.get("etag", "")
-            yield job, changed
+    def _act(self, job_id: str, act: str) -> Job:
+        return Job.model_validate(self._transport.send("POST", f"/v1/jobs/{job_id}/{act}").json())

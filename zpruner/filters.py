@@ -16,7 +16,18 @@ class Filters(TypedDict, total=False):
     created_after: datetime | str | None
     created_before: datetime | str | None
     parent: str | None
+    sweep: str | None
+    verdict: str | None
     q: str | None
+
+
+class LogFilters(TypedDict, total=False):
+    """Which lines of a log; what is left out or None restricts nothing."""
+
+    attempt: int | None
+    level: str | None
+    after: str | None
+    tail: int | None
 
 
 def params_of(filters: Filters) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from zpruner.models import Event, Job, Preview, Result
+from zpruner.models import Event, GateFailure, Job, Preview, Result
 
 
 @contextmanager
@@ -86,11 +86,21 @@ def summary(job: Job) -> str:
     lines = [f"{job.id} {stage(job)} {job.progress.fraction:.0%}", *_fields(job.spec)]
     figures = {name: value for name, value in (job.result or {}).items() if _is_figure(value)}
     lines += [f"  {name} = {value}" for name, value in figures.items()]
+    if job.verdict != "none":
+        lines.append(f"  gate: {job.verdict}")
+    lines += [f"    {failure_text(one)}" for one in job.gate_failures]
     if job.error is not None:
         lines.append(f"  {job.error.code}: {job.error.detail}")
         if job.error.hint:
             lines.append(f"  {job.error.hint}")
     return "\n".join(lines)
+
+
+def failure_text(failure: GateFailure) -> str:
+    """Describe a bound that was not kept."""
+    limit = {"max": "at most", "min": "at least"}.get(failure.bound, failure.bound)
+    got = "not measured" if failure.got is None else f"{failure.got:g}"
+    return f"{failure.metric} = {got}, wanted {limit} {failure.wanted:g}"
 
 
 def _fields(spec: dict[str, Any]) -> list[str]:

@@ -2,7 +2,6 @@
 
 import argparse
 import fcntl
-import ipaddress
 import logging
 import os
 import signal
@@ -15,8 +14,12 @@ from pathlib import Path
 
 import httpx
 
-from db.session import migrate
-from db.settings import Settings
+from db import redaction
+from db.door import DoorSettings
+from db.journal import configure
+from db.keys import KeyRepository
+from db.session import migrate, open_sessions
+from db.tracing import TracingError, is_wanted
 from zpruner.broker import BrokerError, broker_command
 from zpruner.supervisor import Child, Supervisor
 
@@ -29,12 +32,9 @@ class ServeError(Exception):
     """The service cannot start; the text says what to do."""
 
 
-class ServeSettings(Settings):
-    """Adds where to listen to the shared settings."""
+class ServeSettings(DoorSettings):
+    """Adds what the embedded form alone needs to the shared settings."""
 
-    host: str = "127.0.0.1"
-    port: int = 8000
-    auth: str = "auto"
     yield_grace_s: float = 5
 
     @property
@@ -46,16 +46,15 @@ class ServeSettings(Settings):
 
 def main() -> None:
     """Serve until told to stop."""
-    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.INFO)
-    for chatty in ("alembic", "httpx"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    redaction.install()
     settings = _settings(_arguments())
+    configure(settings.log_format)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     try:
         serve(settings, stop)
-    except (ServeError, BrokerError) as error:
+    except (ServeError, BrokerError, TracingError) as error:
         print(f"zpruner serve: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(REFUSED)
 
@@ -64,18 +63,20 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
     """Start everything, announce the URL, look after it until ``stop``.
 
     Raises:
-        ServeError: the data folder is taken, or the address is open to others.
+        ServeError: the data folder is taken, or keys are needed and there is none.
         BrokerError: there is no broker to start.
+        TracingError: traces are asked for, but not installed.
     """
-    refuse_open_doors(settings)
+    is_wanted(settings)
     with locked(settings.data_dir):
+        migrate(settings.database)
+        require_admin(settings)
         supervisor = Supervisor()
         brokers = 0
         try:
             if settings.broker_url is None:
                 _start_broker(supervisor, settings)
                 brokers = 1
-            migrate(settings.database)
             for child in children(settings):
                 supervisor.add(child)
             _announce(supervisor, settings, stop)
@@ -85,17 +86,27 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
             supervisor.end(last=brokers)
 
 
-def refuse_open_doors(settings: ServeSettings) -> None:
-    """Listen beyond this machine only where someone decided who may come in.
+def require_admin(settings: ServeSettings) -> None:
+    """Start where keys are needed only if somebody has one that can make others.
 
     Raises:
-        ServeError: nobody did.
+        ServeError: nobody has.
     """
-    if settings.auth == "auto" and not _is_loopback(settings.host):
+    if not settings.needs_keys:
+        return
+    sessions = open_sessions(settings.database)
+    try:
+        with sessions() as session:
+            has_admin = KeyRepository(session).has_admin()
+    finally:
+        sessions.kw["bind"].dispose()
+    if not has_admin:
         raise ServeError(
-            f"host {settings.host!r} lets anyone who reaches this machine submit jobs. "
-            "Leave ZPRUNER_HOST at 127.0.0.1, or, behind a proxy or firewall that decides who "
-            "may come in, set ZPRUNER_AUTH=none."
+            f"host {settings.host!r} with ZPRUNER_AUTH={settings.auth} asks every caller for a "
+            "key, and there is none yet that can make others. Make it, with the same settings, by\n"
+            "  python -m db.keys create NAME --scopes admin\n"
+            "or serve on 127.0.0.1 first and use `zpruner keys create NAME --admin`. Where a proxy "
+            "or a firewall decides who may come in, set ZPRUNER_AUTH=none."
         )
 
 
@@ -107,6 +118,9 @@ def children(settings: ServeSettings) -> list[Child]:
         "ZPRUNER_PORT": str(settings.port),
         "ZPRUNER_AUTH": settings.auth,
         "ZPRUNER_YIELD_GRACE_S": str(settings.yield_grace_s),
+        "ZPRUNER_QUEUES": ",".join(settings.queues),
+        "ZPRUNER_LOG_FORMAT": settings.log_format,
+        "ZPRUNER_TRACING": str(settings.tracing).lower(),
     }
     python = [sys.executable, "-m"]
     web = ["uvicorn", "--factory", "api.app:create_app", "--no-access-log"]
@@ -121,7 +135,7 @@ def children(settings: ServeSettings) -> list[Child]:
         "--without-mingle",
     ]
     address = ["--host", settings.host, "--port", str(settings.port)]
-    gpu = ["-Q", "gpu", "-n", "gpu@%h", "--loglevel", "INFO"]
+    gpu = ["-Q", ",".join(settings.queues), "-n", "gpu@%h", "--loglevel", "INFO"]
     control = ["-Q", "control", "-n", "control@%h", "--beat", "--pool", "solo", "-l", "WARNING"]
     return [
         Child("worker", [*python, *celery, *gpu], env, settings.yield_grace_s + 5),
@@ -177,13 +191,6 @@ def _is_ready(url: str) -> bool:
         return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).is_success
     except httpx.TransportError:
         return False
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _arguments() -> argparse.Namespace:

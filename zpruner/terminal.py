@@ -12,7 +12,7 @@ from zpruner.models import Facets, Job, Preview
 from zpruner.screen import following, preview_text, summary
 from zpruner.transport import ProblemError, ServiceError
 
-OK, JOB_FAILED, USAGE, CANCELLED, EXPIRED = 0, 1, 2, 4, 5
+OK, JOB_FAILED, USAGE, GATE_FAILED, CANCELLED, EXPIRED = 0, 1, 2, 3, 4, 5
 AUTH, NOT_FOUND, SERVICE, TIMED_OUT, INTERRUPTED = 6, 7, 8, 124, 130
 EXITS = {"succeeded": OK, "failed": JOB_FAILED, "cancelled": CANCELLED, "expired": EXPIRED}
 REFUSALS = {400: USAGE, 401: AUTH, 403: AUTH, 404: NOT_FOUND, 409: USAGE, 422: USAGE}
@@ -30,7 +30,14 @@ def follow(client: Client, job_id: str, timeout: float | None, as_json: bool) ->
         people.print(str(error), markup=False)
         raise typer.Exit(TIMED_OUT) from None
     say(job, as_json, lambda: summary(job))
-    raise typer.Exit(EXITS.get(job.status, SERVICE))
+    raise typer.Exit(exit_code(job))
+
+
+def exit_code(job: Job) -> int:
+    """Return the code that says how a job ended."""
+    if job.verdict == "fail":
+        return GATE_FAILED
+    return EXITS.get(job.status, SERVICE)
 
 
 @contextmanager
@@ -41,7 +48,8 @@ def service() -> Iterator[Client]:
             yield client
     except ProblemError as error:
         people.print(str(error), markup=False)
-        raise typer.Exit(REFUSALS.get(error.problem.status, SERVICE)) from None
+        code = REFUSALS.get(error.problem.status, SERVICE)
+        raise typer.Exit(GATE_FAILED if error.problem.code == "gate_failed" else code) from None
     except ServiceError as error:
         people.print(str(error), markup=False)
         raise typer.Exit(SERVICE) from None

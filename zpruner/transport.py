@@ -13,6 +13,9 @@ Params = dict[str, Any]
 PAUSES_S = (0.2, 0.5, 1.0)
 """Between the tries of a request that may be repeated."""
 
+PATIENCE = 5
+"""How often a request is sent again that came too soon after others: it was not looked at."""
+
 
 class ServiceError(Exception):
     """The service cannot be reached, or does not answer as it should."""
@@ -49,13 +52,21 @@ class Transport:
             ProblemError: the service refused.
             ServiceError: it could not be reached.
         """
-        try:
-            response = self._http.request(method, path, **options)
-        except httpx.TransportError as error:
-            raise ServiceError(f"{self._http.base_url} does not answer: {error}") from error
+        response = self._request(method, path, options)
+        for _ in range(PATIENCE):
+            if (wait_s := _asked_wait_s(response)) is None:
+                break
+            time.sleep(wait_s)
+            response = self._request(method, path, options)
         if response.is_error:
             raise ProblemError(problem_of(response))
         return response
+
+    def _request(self, method: str, path: str, options: Params) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise ServiceError(f"{self._http.base_url} does not answer: {error}") from error
 
     def submit(self, path: str, body: Params, key: str) -> httpx.Response:
         """Post what is to be done once; send it again, with its key, while that is not certain.
@@ -93,3 +104,13 @@ def problem_of(response: httpx.Response) -> Problem:
         return Problem.model_validate(response.json())
     title = f"HTTP {response.status_code} {response.reason_phrase}"
     return Problem(title=title, status=response.status_code)
+
+
+def _asked_wait_s(response: httpx.Response) -> float | None:
+    """Return how long to wait before the same request is heard; None: it has been."""
+    if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
+        return None
+    if problem_of(response).code != "rate_limited":
+        return None
+    written = response.headers.get("retry-after", "1")
+    return min(float(written), 60.0) if written.isdecimal() else 1.0

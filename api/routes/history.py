@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import WithJsonSchema
 
 from api.deps import JobId, Service, ServiceDep
 from api.links import next_page
@@ -15,6 +16,7 @@ router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 After = Annotated[int, Query(ge=0, le=2**31 - 1, description="Only events with a higher ``seq``.")]
 LastEventId = Annotated[
     int | None,
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 2**31 - 1}),  # a header has no null
     Header(ge=0, le=2**31 - 1, description="Of a stream: the last ``id`` that arrived."),
 ]
 STREAM: dict[int | str, dict[str, Any]] = {

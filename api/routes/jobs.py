@@ -1,38 +1,52 @@
-"""Jobs: submit, look, cancel."""
+"""Jobs: submit, list, look."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
 
+from api.caller import CallerDep
 from api.cursors import cursor_of
-from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep
+from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep, Wait
 from api.links import next_page
-from api.preconditions import etag_of, is_known, require_match, wanted_version
+from api.preconditions import is_known, require_match
 from api.queries import JobQuery
-from api.schemas import Facets, JobPage, JobRead, JobRequest
+from api.schemas import Facets, JobDetail, JobPage, JobRead, JobRequest
 from api.submission import NOTHING_NEW, Submission, preview, submit
 from db.jobs import JobRepository
 from db.listing import Place
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+KEPT = ("location", "idempotency-replayed")
+"""Headers of an answer that stay when its body is newer."""
 
 
 @router.post(
     "",
     status_code=201,
-    response_model=JobRead,
+    response_model=JobDetail,
     responses=NOTHING_NEW,
 )
-def submit_job(
+async def submit_job(
     body: JobRequest,
     service: ServiceDep,
     request: Request,
+    caller: CallerDep,
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
+    wait_s: Wait = 0,
 ) -> Response:
-    """Accept a job; follow ``Location`` for its progress."""
-    asked = Submission(body, request.url.path, idempotency_key)
-    return preview(service, asked) if dry_run else submit(service, asked)
+    """Accept a job; follow ``Location`` for its progress.
+
+    With ``Prefer: wait=60`` the answer comes when the job has ended, or after so many seconds.
+    """
+    asked = Submission(body, request.url.path, idempotency_key, created_by=caller.key_id)
+    response = await run_in_threadpool(preview if dry_run else submit, service, asked)
+    if wait_s and not dry_run:
+        look = await service.looks.ended(response.headers["location"].rpartition("/")[2], wait_s)
+        headers = {name: response.headers[name] for name in KEPT if name in response.headers}
+        return Response(look.body, response.status_code, headers, "application/json")
+    return response
 
 
 @router.get("")
@@ -61,24 +75,24 @@ def list_jobs(
     )
 
 
-@router.get("/{job_id}", responses={304: {"description": "The caller has this version."}})
-def get_job(job_id: JobId, service: ServiceDep, request: Request, response: Response) -> JobRead:
-    """Return one job; with ``If-None-Match``, only if it has changed."""
-    with service.sessions() as session:
-        job = JobRepository(session).get(job_id)
-    etag = etag_of(job)
-    require_match(request, etag)
-    if is_known(request, etag):
-        return Response(status_code=304, headers={"etag": etag})  # type: ignore[return-value]
-    response.headers["etag"] = etag
-    return JobRead.of(job)
+@router.get(
+    "/{job_id}",
+    response_model=JobDetail,
+    responses={304: {"description": "The caller has this version."}},
+)
+async def get_job(
+    job_id: JobId, service: ServiceDep, request: Request, wait_s: Wait = 0
+) -> Response:
+    """Return one job; with ``If-None-Match``, only if it has changed.
 
-
-@router.post("/{job_id}/cancel")
-def cancel_job(job_id: JobId, service: ServiceDep, request: Request, response: Response) -> JobRead:
-    """Stop a job that has not ended; asking twice is the same as asking once."""
-    version = wanted_version(request, job_id)
-    with service.sessions.begin() as session:
-        job = JobRepository(session).cancel(job_id, version=version)
-    response.headers["etag"] = etag_of(job)
-    return JobRead.of(job)
+    A poller's look may be a second old. With ``Prefer: wait=60`` as well, the answer comes as soon
+    as the job changes.
+    """
+    polls = "if-none-match" in request.headers
+    look = await (service.looks.recent(job_id) if polls else service.looks.fresh(job_id))
+    require_match(request, look.etag)
+    if wait_s and is_known(request, look.etag):
+        look = await service.looks.changed(job_id, look, wait_s)
+    if is_known(request, look.etag):
+        return Response(status_code=304, headers={"etag": look.etag})
+    return Response(look.body, headers={"etag": look.etag}, media_type="application/json")

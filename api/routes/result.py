@@ -8,10 +8,12 @@ from fastapi.responses import JSONResponse
 
 from api.deps import JobId, ServiceDep
 from api.preconditions import etag_of, is_known
-from api.problems import NOT_SUCCEEDED, UNFINISHED, RefusalError, printable
-from api.schemas import ArtifactRead, JobRead, JobResult
+from api.problems import GATE_FAILED, NOT_SUCCEEDED, UNFINISHED, RefusalError, printable
+from api.schemas import ArtifactRead, JobDetail, JobResult
+from db.gate import Gate, Verdict, gate_failures
 from db.jobs import JobRepository
-from db.models import Artifact, Job
+from db.models import Artifact, Job, JobEvent
+from db.problem import FieldProblem
 from db.states import JobState
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
@@ -22,7 +24,7 @@ Pending = Annotated[
     Query(description="The status while the job goes on, for pollers that need another one."),
 ]
 OTHERS: dict[int | str, dict[str, Any]] = {
-    202: {"model": JobRead, "description": "The job goes on; ask again after `Retry-After`."},
+    202: {"model": JobDetail, "description": "The job goes on; ask again after `Retry-After`."},
     304: {"description": "The caller has this result."},
 }
 
@@ -31,15 +33,20 @@ OTHERS: dict[int | str, dict[str, Any]] = {
 def get_result(
     job_id: JobId, service: ServiceDep, request: Request, pending: Pending = "202"
 ) -> Response:
-    """Return what a job measured and made: 200 once it succeeded, 424 if it ended otherwise."""
+    """Return what a job measured and made.
+
+    200 once it succeeded, 424 if it ended otherwise or did not pass its gate.
+    """
     with service.sessions() as session:
         jobs = JobRepository(session)
         job = jobs.get(job_id)
-        artifacts = jobs.artifacts(job_id)
+        artifacts, milestones = jobs.artifacts(job_id), jobs.milestones(job_id)
     if not job.status.is_final:
-        return _unfinished(job, pending)
+        return _unfinished(job, milestones, pending)
     if job.status is not JobState.succeeded:
         raise _not_succeeded(job)
+    if job.verdict is Verdict.failed:
+        raise _gate_failed(job)
     etag = {"etag": etag_of(job)}
     if is_known(request, etag["etag"]):
         return Response(status_code=304, headers=etag)
@@ -55,9 +62,9 @@ def _result(job: Job, artifacts: list[Artifact]) -> JobResult:
     )
 
 
-def _unfinished(job: Job, pending: str) -> Response:
+def _unfinished(job: Job, milestones: list[JobEvent], pending: str) -> Response:
     if pending == "202":
-        body = JobRead.of(job).model_dump(mode="json")
+        body = JobDetail.told(job, milestones).model_dump(mode="json")
         return JSONResponse(body, 202, headers=RETRY_AFTER)
     face = replace(UNFINISHED, status=int(pending))
     raise RefusalError(face, f"Job {job.id} is {job.status}.", RETRY_AFTER)
@@ -70,3 +77,16 @@ def _not_succeeded(job: Job) -> RefusalError:
         detail += f" {error['detail']}"
     face = replace(NOT_SUCCEEDED, hint=error.get("hint") or NOT_SUCCEEDED.hint)
     return RefusalError(face, printable(detail))
+
+
+def _gate_failed(job: Job) -> RefusalError:
+    """Return the refusal, with each bound that was not kept."""
+    failures = gate_failures(Gate.model_validate(job.gate), job.result or {})
+    errors = [
+        FieldProblem(
+            pointer=f"/gate/{one.bound}/{one.metric}", code="out_of_bounds", detail=f"{one}."
+        )
+        for one in failures
+    ]
+    detail = f"Job {job.id} did not pass its gate: {'; '.join(map(str, failures))}."
+    return RefusalError(GATE_FAILED, detail, errors=errors)

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from db import access  # noqa: F401 - its tables
 from db.models import Base
 
 context.configure(

@@ -62,3 +62,11 @@ def client(app: FastAPI) -> Iterator[TestClient]:
 @pytest.fixture
 def store(settings: ApiSettings) -> ArtifactStore:
     return ArtifactStore(settings.artifact_dir)
+
+
+@pytest.fixture
+def guarded(settings: ApiSettings, queue: ListQueue) -> Iterator[TestClient]:
+    """A client of a service that asks everybody for a key."""
+    app = create_app(settings.model_copy(update={"auth": "keys"}), queue)
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        yield client

@@ -6,9 +6,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from api.app import create_app
 from api.settings import ApiSettings
-from tests.fakes import ListQueue
 
 PROBLEM = "application/problem+json"
 
@@ -75,31 +73,6 @@ def test_a_body_that_is_too_large_is_413_declared_or_not(
     assert response.headers["content-type"] == PROBLEM
     assert response.json()["code"] == "too_large"
     assert "x-request-id" in response.headers
-
-
-@pytest.mark.parametrize("host", ["evil.example", "192.168.1.5:8000", "[::1", ""])
-def test_without_keys_only_this_machine_may_ask(client: TestClient, host: str) -> None:
-    response = client.get("/healthz", headers={"host": host})
-    assert (response.status_code, response.json()["code"]) == (403, "not_local")
-    assert "ZPRUNER_AUTH" in response.json()["hint"]
-
-
-@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000"])
-def test_every_name_of_this_machine_is_heard(client: TestClient, host: str) -> None:
-    assert client.get("/healthz", headers={"host": host}).status_code == 200
-
-
-def test_a_name_of_this_machine_does_not_help_who_came_over_the_network(
-    settings: ApiSettings, queue: ListQueue
-) -> None:
-    with TestClient(create_app(settings, queue), base_url="http://10.0.0.5") as client:
-        assert client.get("/healthz", headers={"host": "localhost"}).status_code == 403
-
-
-def test_with_auth_none_anybody_is_heard(settings: ApiSettings, queue: ListQueue) -> None:
-    open_to_all = settings.model_copy(update={"auth": "none"})
-    with TestClient(create_app(open_to_all, queue), base_url="http://10.0.0.5") as client:
-        assert client.get("/healthz").status_code == 200
 
 
 def test_a_page_of_another_origin_may_not_change_anything(client: TestClient) -> None:

@@ -99,6 +99,8 @@ def test_every_link_of_a_job_leads_somewhere(client: TestClient, sessions: Sessi
         assert client.get(links[name]).status_code == 200
     assert client.get(links["result"]).status_code == 202
     assert client.get(links["archive"]).json()["code"] == "no_artifacts"
+    assert client.post(links["pause"]).status_code == 200
+    assert client.post(links["resume"]).status_code == 200
     assert client.post(links["cancel"]).status_code == 200
     assert client.post(links["retry"]).status_code == 200
     assert client.post(links["rerun"]).status_code == 201
@@ -167,7 +169,7 @@ def test_an_ended_job_is_not_cancelled_and_the_answer_says_what_would_be(
     assert response.status_code == 409
     assert response.headers["x-should-retry"] == "false"
     assert response.json()["code"] == "invalid_state"
-    assert response.json()["hint"] == "Of a job that is succeeded one can ask: rerun."
+    assert response.json()["hint"] == "Of a job that is succeeded one can ask: rerun, delete."
 
 
 def test_a_cancel_of_a_job_that_has_changed_since_is_412_and_does_nothing(

@@ -1,3 +1,4 @@
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
 
 import pytest
@@ -6,6 +7,8 @@ from fastapi.testclient import TestClient
 from db.session import Sessions
 from db.states import JobState
 from tests.factories import make_job, make_spec
+
+BEFORE_ALL_TIME = urlsafe_b64encode(b"0001-01-01T00:00:00+23:59 job_" + b"0" * 32).decode()
 
 
 def ids(client: TestClient, query: str) -> list[str]:
@@ -66,6 +69,7 @@ def test_facets_come_when_they_are_asked_for(client: TestClient, sessions: Sessi
         ("cursor=1", "cursor"),
         ("cursor=MjAyNiBqb2JfMQ", "cursor"),
         ("cursor=%C3%A4", "cursor"),
+        (f"cursor={BEFORE_ALL_TIME}", "cursor"),
         ("status=unheard", "status/0"),
         ("method=unheard", "method"),
         ("sort=name", "sort"),

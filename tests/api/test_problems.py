@@ -8,8 +8,8 @@ from fastapi.testclient import TestClient
 
 from api.explanations import EXPLANATIONS, FACES
 from api.problems import PROBLEMS
+from api.schemas import JobRequest
 from db.errors import JobError
-from db.spec import PruneSpec
 from worker.problems import overdue, problem_of
 from worker.pruning.errors import (
     AllocationError,
@@ -60,7 +60,7 @@ def refusal_codes() -> set[str]:
                 if isinstance(node, ast.Call) and "efused" in ast.unparse(node.func):
                     found |= {one.value for one in node.args if isinstance(one, ast.Constant)}
     words = {one for one in found if isinstance(one, str) and re.fullmatch("[a-z_]+", one)}
-    return words - PruneSpec.model_fields.keys()
+    return words - JobRequest.model_fields.keys()
 
 
 def test_every_code_a_specification_can_be_refused_with_has_a_page() -> None:

@@ -34,7 +34,7 @@ def migrated_postgres_url(postgres: Path) -> Iterator[str]:
     yield _url(postgres, "migrated")
     with admin(postgres, "migrated") as connection:
         connection.execute("SET lock_timeout = '10s'")
-        connection.execute("TRUNCATE jobs CASCADE")
+        connection.execute("TRUNCATE jobs, api_keys, audit, sweeps, estimates, workers CASCADE")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -4,6 +4,7 @@ from concurrent.futures import ProcessPoolExecutor
 from alembic import command
 from sqlalchemy import create_engine, inspect, text
 
+import db.access  # noqa: F401 - its tables
 from db.jobs import JobRepository
 from db.listing import JobFilter
 from db.models import Base

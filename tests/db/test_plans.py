@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, insert, text
 
+from db.gate import Verdict
 from db.ids import new_id
 from db.jobs import JobRepository
 from db.listing import JobFilter, Place
@@ -109,6 +110,22 @@ def test_the_reruns_of_a_job_are_found_by_it(many: Sessions) -> None:
     with many() as session, plans(many) as found:
         JobRepository(session).page(JobFilter(parent_id=new_id("job")))
     assert "ix_jobs_parent_id" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (JobFilter(sweep_id=new_id("swp")), "ix_jobs_of_a_sweep"),
+        (JobFilter(verdict=Verdict.failed), "ix_jobs_of_a_verdict"),
+    ],
+)
+def test_points_and_verdicts_are_found_by_theirs(
+    wanted: JobFilter, index: str, many: Sessions
+) -> None:
+    with many() as session, plans(many) as found:
+        JobRepository(session).page(wanted)
+    assert index in found[0]
+    assert not SORTED.search(found[0])
 
 
 def test_the_newest_event_of_a_job_is_looked_up_not_counted_up_to(many: Sessions) -> None:

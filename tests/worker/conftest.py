@@ -23,7 +23,7 @@ def runner(sessions: Sessions, store: ArtifactStore) -> RunnerFactory:
     """Return a function that makes a runner of some work; settings by keyword."""
 
     def make(prune: Prune, *, leave: Callable[[], None] = lambda: None, **fields: object) -> Runner:
-        stopping = fields.pop("stopping", None)
+        stopping, queues = fields.pop("stopping", None), fields.pop("queues", ())
         settings = WorkerSettings.model_validate({"_env_file": None} | fields)
         return Runner(
             sessions,
@@ -31,6 +31,7 @@ def runner(sessions: Sessions, store: ArtifactStore) -> RunnerFactory:
             prune,
             settings,
             worker="test/1",
+            queues=queues,  # type: ignore[arg-type]
             stopping=stopping,  # type: ignore[arg-type]
             leave=leave,
         )

@@ -17,6 +17,7 @@ from db.store import ArtifactStore
 from tests.factories import make_job, make_spec
 from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.test_run import read
+from tests.worker.work import after_block
 from worker import janitor
 from worker.engine import prune
 from worker.run import Runner
@@ -83,4 +84,34 @@ def test_a_job_whose_child_was_killed_goes_on_after_its_last_finished_block(
     assert [(event.attempt, event.data) for event in resumed] == [(2, {"resumed_from_block": 2})]
     assert json.loads(store.open(report).read_text())["resumed_from_block"] == 2
     assert not list((tmp_path / "artifacts").rglob(".progress"))
+    assert store.staged_jobs() == []
+
+
+def test_a_retry_goes_on_from_the_last_block_that_was_finished_before_the_cancel(
+    sessions: Sessions,
+    store: ArtifactStore,
+    runner: Callable[..., Runner],
+    inputs: Path,
+) -> None:
+    spec = make_spec(model="local:dense", dataset="local:rows.jsonl", method="wanda")
+    whole, job = make_job(sessions, spec=spec), make_job(sessions, spec=spec)
+    roots = {"model_roots": (inputs,), "dataset_roots": (inputs,)}
+    runner(prune, **roots).run(whole.id)
+
+    def cancel() -> None:
+        with sessions.begin() as session:
+            JobRepository(session).cancel(job.id)
+
+    runner(after_block(1, cancel, prune), **roots).run(job.id)
+    assert read(sessions, job.id).status is JobState.cancelled
+    assert store.staged_jobs() == [job.id]
+
+    with sessions.begin() as session:
+        JobRepository(session).retry(job.id)
+    runner(prune, **roots).run(job.id)
+
+    assert pruned(sessions, job) == pruned(sessions, whole)
+    with sessions() as session:
+        events = JobRepository(session).events(job.id)
+    assert [one.data for one in events if one.kind == "resumed"] == [{"resumed_from_block": 2}]
     assert store.staged_jobs() == []

@@ -1,7 +1,7 @@
 """What the janitor repairs, on a real database."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,13 +10,15 @@ from db.jobs import JobRepository
 from db.session import Sessions
 from db.states import JobState
 from db.store import ArtifactStore
-from tests.factories import make_job
+from tests.db.test_workers import appear, silent_for, states
+from tests.factories import expire_lease, make_job
 from tests.worker.test_run import read
 from tests.worker.work import work
 from worker import janitor
 from worker.run import Runner
 
 GONE = timedelta(seconds=-1)
+KEPT = timedelta(days=1)
 
 
 def test_a_job_no_worker_heard_of_is_pushed_once(sessions: Sessions) -> None:
@@ -50,7 +52,7 @@ def test_a_silent_workers_job_is_queued_again_and_its_files_go_when_it_has_succe
     half = store.stage(job.id, 1) / "half.safetensors"
     half.write_bytes(b"half")
 
-    assert janitor.reap(sessions, store) == 1
+    assert janitor.reap(sessions, store, KEPT) == 1
 
     runner(work()).run(job.id)
     assert not half.exists()
@@ -88,15 +90,92 @@ def test_a_job_that_kills_its_worker_three_times_fails(
     assert failed.error["code"] == "worker_lost"
 
 
-def test_what_a_cancelled_job_left_staged_is_deleted(
-    sessions: Sessions, store: ArtifactStore
+@pytest.mark.parametrize("ended", [JobState.cancelled, JobState.failed, JobState.expired])
+def test_what_a_job_left_staged_is_kept_for_a_retry_but_not_for_ever(
+    ended: JobState, sessions: Sessions, store: ArtifactStore
 ) -> None:
-    job, other = make_job(sessions), make_job(sessions)
+    job = make_job(sessions, status=JobState.running)
+    other = make_job(sessions)
     for one in (job, other):
         store.stage(one.id, 1)
     with sessions.begin() as session:
-        JobRepository(session).cancel(job.id)
+        JobRepository(session).move(job.id, JobState.queued)
+        JobRepository(session).move(job.id, ended)
 
-    janitor.reap(sessions, store)
+    janitor.reap(sessions, store, KEPT)
+    assert set(store.staged_jobs()) == {job.id, other.id}
 
+    janitor.reap(sessions, store, GONE)
     assert store.staged_jobs() == [other.id]
+
+
+def test_a_dead_process_gives_back_the_job_it_holds_whichever_rang(
+    sessions: Sessions, store: ArtifactStore
+) -> None:
+    held, other = make_job(sessions), make_job(sessions)
+    with sessions.begin() as session:
+        JobRepository(session).claim(held.id, "test/1")
+        JobRepository(session).claim(other.id, "test/2")
+
+    janitor.release_held(sessions, store, "test/1")
+
+    assert read(sessions, held.id).status is JobState.queued
+    assert read(sessions, other.id).status is JobState.running
+
+
+def test_a_ring_is_of_use_while_any_job_of_the_queues_waits_or_its_own_was_lost(
+    sessions: Sessions,
+) -> None:
+    job = make_job(sessions)
+    assert janitor.is_wanted(sessions, "job_ended", ["gpu"])
+    assert not janitor.is_wanted(sessions, job.id, ["big"])
+    with sessions.begin() as session:
+        JobRepository(session).claim(job.id, "test/1")
+    assert not janitor.is_wanted(sessions, job.id, ["gpu"])
+    expire_lease(sessions, job.id)
+    assert janitor.is_wanted(sessions, job.id, ["gpu"])
+    assert not janitor.is_wanted(sessions, "job_other", ["gpu"])
+
+
+def test_the_janitor_forgets_workers_that_are_long_lost(
+    sessions: Sessions, store: ArtifactStore
+) -> None:
+    appear(sessions, "gone", "there")
+    silent_for(sessions, "gone", timedelta(days=2))
+    janitor.reap(sessions, store, KEPT)
+    assert states(sessions) == {"there": "idle"}
+
+
+def test_a_job_past_its_deadline_ends_whichever_state_it_is_in(
+    sessions: Sessions, store: ArtifactStore
+) -> None:
+    past, later = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(hours=1)
+    states = (JobState.queued, JobState.paused, JobState.running, JobState.pausing)
+    overdue = [make_job(sessions, status=state, attempt=1, deadline=past) for state in states]
+    in_time = make_job(sessions, deadline=later)
+    over = make_job(sessions, status=JobState.succeeded, deadline=past)
+
+    janitor.reap(sessions, store, KEPT)
+
+    for job in overdue:
+        expired = read(sessions, job.id)
+        assert expired.status is JobState.expired
+        assert expired.error is not None
+        assert expired.error["code"] == "deadline_passed"
+    assert read(sessions, in_time.id).status is JobState.queued
+    assert read(sessions, over.id).status is JobState.succeeded
+
+
+def test_files_of_a_deleted_job_are_swept_away_and_no_others(
+    sessions: Sessions, store: ArtifactStore, runner: Callable[..., Runner], tmp_path: Path
+) -> None:
+    job, other = make_job(sessions), make_job(sessions)
+    for one in (job, other):
+        runner(work()).run(one.id)
+    with sessions.begin() as session:
+        JobRepository(session).delete(job.id)
+
+    assert janitor.sweep(sessions, store) == 1
+    assert janitor.sweep(sessions, store) == 0
+
+    assert store.published_jobs() == [other.id]

@@ -215,3 +215,58 @@ def test_the_lease_is_renewed_while_the_work_is_silent(
     runner(work(blocks=1, before=outlast_the_lease), lease_s=2).run(job.id)
 
     assert read(sessions, job.id).status is JobState.succeeded
+
+
+def test_a_pause_stops_the_work_after_its_block_and_a_resume_lets_it_go_on(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+
+    def pause(index: int) -> None:
+        if index == 1:
+            with sessions.begin() as session:
+                JobRepository(session).pause(job.id)
+
+    runner(work(blocks=3, before=pause)).run(job.id)
+    paused = read(sessions, job.id)
+    assert (paused.status, paused.crashes, paused.worker) == (JobState.paused, 0, None)
+
+    runner(work(blocks=3)).run(job.id)
+    assert read(sessions, job.id).status is JobState.paused, "a stray message starts nothing"
+
+    with sessions.begin() as session:
+        JobRepository(session).resume(job.id)
+    runner(work(blocks=3)).run(job.id)
+    assert statuses(sessions, job.id)[2:] == ["pausing", "paused", "queued", "running", "succeeded"]
+
+
+def test_a_job_paused_in_its_last_block_has_succeeded(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.claim(job.id, "test/1")
+        jobs.pause(job.id)
+        assert jobs.succeed(job.id, 1, {}, []).status is JobState.succeeded
+
+
+@pytest.mark.parametrize("act", ["expire", "delete"])
+def test_a_job_that_expires_or_vanishes_under_its_worker_stops_it(
+    act: str, sessions: Sessions, runner: RunnerFactory, store: ArtifactStore, tmp_path: Path
+) -> None:
+    job = make_job(sessions)
+    seen = []
+
+    def end(index: int) -> None:
+        seen.append(index)
+        with sessions.begin() as session:
+            jobs = JobRepository(session)
+            jobs.move(job.id, JobState.expired)
+            if act == "delete":
+                jobs.delete(job.id)
+
+    runner(work(blocks=5, before=end)).run(job.id)
+
+    assert seen == [0]
+    assert left(store, tmp_path) == []

@@ -54,8 +54,8 @@ def work(blocks: int = 3, before: Callable[[int], None] = lambda _: None) -> Pru
     return prune
 
 
-def killed_after(block: int, work: Prune) -> Prune:
-    """Return work that kills its process with signal 9 when this block is done."""
+def after_block(block: int, act: Callable[[], None], work: Prune) -> Prune:
+    """Return work that does something when this block is done."""
 
     def prune(
         spec: PruneSpec,
@@ -80,10 +80,19 @@ def killed_after(block: int, work: Prune) -> Prune:
             baselines=baselines,
             speeds=speeds,
         )
-        for step in steps:
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                outcome: worker.run.Outcome = end.value
+                return outcome
             if step.block is not None and step.block[0] == block:
-                os.kill(os.getpid(), signal.SIGKILL)
+                act()
             yield step
-        raise AssertionError(f"there is no block {block}")
 
     return prune
+
+
+def killed_after(block: int, work: Prune) -> Prune:
+    """Return work that kills its process with signal 9 when this block is done."""
+    return after_block(block, lambda: os.kill(os.getpid(), signal.SIGKILL), work)

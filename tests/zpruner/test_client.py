@@ -39,6 +39,24 @@ def test_wait_outlives_a_service_that_is_restarted(service: Service, client: Cli
     assert client.jobs.wait("job_1").status == "failed"
 
 
+def test_a_request_that_came_too_soon_is_sent_again_and_one_over_quota_is_not(
+    service: Service, client: Client
+) -> None:
+    soon = Answer(429, problem("rate_limited", 429), headers={"Retry-After": "0"})
+    over = Answer(429, problem("quota_exceeded", 429), headers={"Retry-After": "30"})
+    service.prepare("/v1/jobs/job_1", soon, soon, Answer(200, job()))
+    service.prepare("/v1/jobs/job_2", over)
+    service.prepare("/v1/jobs/job_3", soon)
+
+    assert client.jobs.get("job_1").id == "job_1"
+    for job_id, code in (("job_2", "quota_exceeded"), ("job_3", "rate_limited")):
+        with pytest.raises(ProblemError) as caught:
+            client.jobs.get(job_id)
+        assert caught.value.problem.code == code
+    paths = [path for _, path, _ in service.seen]
+    assert [paths.count(f"/v1/jobs/job_{n}") for n in (1, 2, 3)] == [3, 1, 6]
+
+
 def test_wait_gives_up_at_its_timeout_and_the_job_goes_on(service: Service, client: Client) -> None:
     service.prepare("/v1/jobs/job_1", Answer(200, job()))
 

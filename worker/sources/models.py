@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 from huggingface_hub import HfApi, snapshot_download
@@ -14,7 +15,8 @@ from db.errors import SpecRefusedError
 from db.references import HubRepo, LocalPath, ModelReference, require_safetensors
 from worker.sources import hub
 from worker.sources.checkpoints import INDEX, check_weights, shards
-from worker.sources.configs import check_configs
+from worker.sources.configs import CONFIGS, check_configs
+from worker.sources.hollow import fetch_hollow
 from worker.sources.progress import OnProgress, bar
 
 TEXTS = (".json", ".txt", ".model", ".jinja", ".tiktoken")
@@ -60,6 +62,25 @@ def fetch_model(
             return _checked(ModelFolder(path, name))
         case HubRepo():
             return _checked(_download(_Repo(reference, cache_dir), on_progress))
+
+
+def fetch_outline(reference: ModelReference, scratch: Path) -> ModelFolder:
+    """Bring what describes a model to this machine: its configuration and its weights' headers.
+
+    Of a repository that was downloaded before, or a local folder, the files themselves serve.
+
+    Args:
+        reference: what ``parse_model`` returned.
+        scratch: an empty folder for files that have no weights in them.
+
+    Raises:
+        SpecRefusedError: the model cannot be had, or must not be used.
+    """
+    match reference:
+        case LocalPath(path, name):
+            return _checked(ModelFolder(path, name))
+        case HubRepo():
+            return _checked(_outlined(_Repo(reference, None), scratch))
 
 
 @dataclass(frozen=True)
@@ -131,6 +152,23 @@ def _download(repo: _Repo, on_progress: OnProgress | None) -> ModelFolder:
     repo.get(commit, weights, lambda done: report(min(done, total), total))
     report(total, total)
     repo.remember()
+    return ModelFolder(folder, name, commit)
+
+
+def _outlined(repo: _Repo, scratch: Path) -> ModelFolder:
+    name = repo.reference.id
+    commit, sizes = repo.files()
+    require_safetensors(sizes, "model", name)
+    small = [file for file in sizes if file in {*CONFIGS, INDEX}]
+    folder = repo.get(commit, small, lambda done: None)
+    check_configs(folder, name)
+    weights = _weights(folder, name, sizes)
+    if not all((folder / file).is_file() for file in weights):
+        for file in small:
+            copyfile(folder / file, scratch / file)
+        with hub.refusals("model", name, repo.reference.revision):
+            fetch_hollow(name, commit, weights, scratch)
+        folder = scratch
     return ModelFolder(folder, name, commit)
 
 

@@ -47,6 +47,23 @@ def room(device: torch.device, budget_bytes: int | None = None) -> Room:
     return Room(memory.rss, peak_resident_bytes(), max(0, limits[limit]), limit, on_device)
 
 
+def capacity(device: torch.device, budget_bytes: int | None = None) -> Room:
+    """Return what a process like this one may take on this machine when nothing else runs."""
+    resident = int(psutil.Process().memory_info().rss)
+    limits = {"this machine's memory": int(psutil.virtual_memory().total * _FREE_SHARE)}
+    if budget_bytes is not None:
+        limits["ZPRUNER_MEMORY_BUDGET_BYTES"] = budget_bytes
+    membership = Path("/proc/self/cgroup")
+    if membership.is_file():
+        for group in group_limits(membership.read_text()):
+            limits[f"control group {group.folder}"] = group.limit_bytes
+    limit = min(limits, key=limits.__getitem__)
+    on_device = None
+    if device.type == "cuda":
+        on_device = int(torch.cuda.get_device_properties(device).total_memory * _FREE_SHARE)
+    return Room(resident, resident, max(0, limits[limit] - resident), limit, on_device)
+
+
 def _limits(resident: int, budget: int | None) -> Iterator[tuple[str, int]]:
     """Yield what each limit leaves."""
     yield "free memory", int(psutil.virtual_memory().available * _FREE_SHARE)

@@ -1,0 +1,180 @@
+"""The door of the API: who asks, how often, what for; and the record of what was changed."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from urllib.parse import quote, urlsplit
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.caller import Caller
+from api.identity import Identity
+from api.limits import Buckets
+from api.problems import Face, respond
+from api.scopes import READING, Needed, needed_for
+from api.settings import ApiSettings
+from db.access import AccessScope
+from db.audit import AuditRepository
+from db.errors import BadKeyError
+from db.session import Sessions
+from db.tokens import NotATokenError
+
+logger = logging.getLogger(__name__)
+
+UNAUTHENTICATED = Face(
+    401,
+    "unauthenticated",
+    "A key is needed",
+    "Send Authorization: Bearer zpr_…. Whoever runs the service makes keys with `zpruner keys "
+    "create NAME`, and the first one with `python -m db.keys create NAME --scopes admin`.",
+)
+MISSING_SCOPE = Face(403, "missing_scope", "The key may not do this")
+RATE_LIMITED = Face(
+    429,
+    "rate_limited",
+    "Too many requests",
+    "Wait for Retry-After, then ask less often; If-None-Match, event streams and lists save "
+    "requests.",
+    retryable=True,
+)
+
+
+class Guard:
+    """Wraps everything that needs a key; what is open passes by."""
+
+    def __init__(self, app: ASGIApp, settings: ApiSettings, sessions: Sessions) -> None:
+        self._app, self._sessions = app, sessions
+        self._identity = Identity(settings, sessions)
+        self._buckets: Buckets | None = None
+        if settings.rate_limit_per_minute:
+            self._buckets = Buckets(settings.rate_limit_per_minute, settings.rate_limit_burst)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or hand it on with ``state.caller``."""
+        if scope["type"] != "http" or (needed := _needed(scope)) is None:
+            await self._app(scope, receive, send)
+            return
+        answer = await self._visit(Request(scope, receive), needed, send)
+        if isinstance(answer, Response):
+            await answer(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception:
+            await answer.record(500)
+            raise
+        finally:
+            if AccessScope.admin in needed:
+                self._identity.forget()
+
+    async def _visit(self, request: Request, needed: Needed, send: Send) -> "Response | _Answer":
+        """Return the refusal, or how the answer goes out."""
+        try:
+            caller = await self._identity.of(request)
+        except (BadKeyError, NotATokenError) as bad:
+            _, limited = self._take(request, None)
+            return limited or _unauthenticated(request, str(bad))
+        headers, limited = self._take(request, caller)
+        if limited is not None:
+            return limited
+        answer = _Answer(request, caller, headers, self._sessions, send)
+        if lacking := caller.lacks(needed):
+            await answer.record(MISSING_SCOPE.status)
+            return _forbidden(request, caller, ", ".join(lacking), headers)
+        request.state.caller = caller
+        return answer
+
+    def _take(
+        self, request: Request, caller: Caller | None
+    ) -> tuple[Mapping[str, str], Response | None]:
+        """Count the request; return what its answer tells of that, and the refusal if it is one."""
+        if self._buckets is None:
+            return {}, None
+        key_id = None if caller is None else caller.key_id
+        taken = self._buckets.take(key_id or _address(request))
+        headers = self._buckets.headers(taken)
+        if not taken.wait_s:
+            return headers, None
+        detail = f"There were more than {self._buckets.per_minute} requests in a minute."
+        return headers, respond(request, RATE_LIMITED, detail, headers=headers)
+
+
+class _Answer:
+    """One answer on its way out: what it tells, and what is kept of it."""
+
+    def __init__(
+        self,
+        request: Request,
+        caller: Caller,
+        headers: Mapping[str, str],
+        sessions: Sessions,
+        send: Send,
+    ) -> None:
+        self._request, self._caller, self._headers = request, caller, headers
+        self._sessions, self._send = sessions, send
+        self._is_recorded = request.method in READING
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer; nothing goes out before it is in the audit."""
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            await self.record(message["status"], headers.get("location"))
+            for name, value in self._headers.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+    async def record(self, status: int, location: str | None = None) -> None:
+        """Keep one entry of a request that would change something."""
+        if self._is_recorded:
+            return
+        self._is_recorded = True
+        request, route = self._request, self._request.scope.get("route")
+        fields = {
+            "key_id": self._caller.key_id,
+            "who": self._caller.name,
+            "action": getattr(route, "name", request.method.lower()),
+            "target": urlsplit(location).path if location else quote(request.scope["path"]),
+            "status": status,
+            "request_id": request.state.request_id,
+            "address": _address(request),
+        }
+        try:
+            await run_in_threadpool(self._write, fields)
+        except Exception:
+            # The change is made: an answer that denies it would have it made again.
+            logger.exception("no audit entry could be written: %s", fields)
+
+    def _write(self, fields: dict[str, object]) -> None:
+        with self._sessions.begin() as session:
+            AuditRepository(session).add(**fields)
+
+
+def _needed(scope: Scope) -> Needed | None:
+    """Return what the request needs, whether or not a proxy's prefix stands before its path."""
+    path: str = scope["path"]
+    for one in (path, path.removeprefix(scope.get("root_path", ""))):
+        if (needed := needed_for(scope["method"], one)) is not None:
+            return needed
+    return None
+
+
+def _address(request: Request) -> str:
+    return "" if request.client is None else request.client.host
+
+
+def _unauthenticated(request: Request, why: str) -> Response:
+    sent = "authorization" in request.headers
+    challenge = 'Bearer realm="zpruner"' + (', error="invalid_token"' if sent else "")
+    detail = f"{why[0].upper()}{why[1:]}."
+    return respond(request, UNAUTHENTICATED, detail, headers={"www-authenticate": challenge})
+
+
+def _forbidden(request: Request, caller: Caller, lacking: str, told: Mapping[str, str]) -> Response:
+    face = replace(MISSING_SCOPE, hint=f"Use a key with the scope {lacking}; an admin can make it.")
+    challenge = f'Bearer realm="zpruner", error="insufficient_scope", scope="{lacking}"'
+    detail = f"Key {caller.name} lacks the scope {lacking}."
+    return respond(request, face, detail, headers={**told, "www-authenticate": challenge})

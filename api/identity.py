@@ -1,0 +1,102 @@
+"""Who a request is from: the owner of a key, or somebody who needs none."""
+
+import time
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+
+from api.caller import ANYONE, LOCAL, Caller
+from api.settings import ApiSettings
+from db.door import is_loopback
+from db.errors import BadKeyError
+from db.keys import KeyRepository
+from db.session import Sessions
+from db.tokens import Token
+
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+KNOWN_FOR_S = 1.0
+"""How long a key is not looked up again: pollers would else pay for each 304 with a query."""
+
+
+class Identity:
+    """Tells who asks; whether that one may is not decided here."""
+
+    def __init__(self, settings: ApiSettings, sessions: Sessions) -> None:
+        self._settings, self._sessions = settings, sessions
+        self._known: dict[tuple[str, str], tuple[float, Caller]] = {}
+
+    async def of(self, request: Request) -> Caller:
+        """Return who asks.
+
+        Raises:
+            BadKeyError: it is nobody who may.
+            NotATokenError: what was sent is no key.
+        """
+        written = self._written(request)
+        if written is not None:
+            return await self._owner(Token.read(written))
+        if self._settings.auth == "none":
+            return ANYONE
+        if self._settings.needs_keys or not is_local(request):
+            raise BadKeyError("the request came without a key")
+        return LOCAL
+
+    def forget(self) -> None:
+        """Look every key up anew: one of them may have changed."""
+        self._known.clear()
+
+    def _written(self, request: Request) -> str | None:
+        """Return the key as it was sent; without ``Authorization``, None."""
+        if b"zpr_" in request.scope["query_string"]:
+            raise BadKeyError("the key came in the URL, where logs keep it: revoke it")
+        if (header := request.headers.get("authorization")) is None:
+            return None
+        scheme, _, written = header.partition(" ")
+        if self._settings.auth == "none" and not written.strip().startswith("zpr_"):
+            return None  # it speaks to the proxy in front
+        if scheme.lower() != "bearer":
+            raise BadKeyError("Authorization does not say Bearer")
+        return written.strip()
+
+    async def _owner(self, token: Token) -> Caller:
+        now, name = time.monotonic(), (token.key_id, token.digest)
+        since, caller = self._known.get(name, (0.0, None))
+        if caller is None or now - since > KNOWN_FOR_S:
+            caller = await run_in_threadpool(self._look_up, token)
+            self._known = {
+                one: known for one, known in self._known.items() if now - known[0] <= KNOWN_FOR_S
+            }
+            self._known[name] = (now, caller)
+        return caller
+
+    def _look_up(self, token: Token) -> Caller:
+        with self._sessions() as session:
+            key, is_unnoted = KeyRepository(session).check(token)
+        if is_unnoted:
+            with self._sessions.begin() as session:
+                KeyRepository(session).note_use(key.id)
+        return Caller.of(key)
+
+
+def is_local(request: Request) -> bool:
+    """Whether the request came to a loopback address, by that name, and from no proxy.
+
+    The address keeps the network out, the name keeps out pages whose own name was made to
+    point here; a proxy speaks for others.
+    """
+    server, _ = request.scope.get("server") or ("", None)
+    is_handed_on = any(name in request.headers for name in FORWARDED)
+    return (
+        is_loopback(server)
+        and is_loopback(_name(request.headers.get("host", "")))
+        and not is_handed_on
+    )
+
+
+def _name(host: str) -> str | None:
+    """Return a Host header without its port; None where it is no host at all."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None

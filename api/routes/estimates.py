@@ -1,0 +1,60 @@
+"""Estimates: what a job would take, before it is submitted."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Response
+from fastapi.responses import JSONResponse
+
+from api.deps import EstimateId, Service, ServiceDep
+from api.estimates import EstimatePending, EstimateRead, refuse, wait, wanted_wait
+from api.schemas import JobRequest
+from api.submission import checked
+from db.estimates import EstimateRepository
+from db.gate import Gate
+from db.jobs import JobRepository
+from db.models import Estimate
+from db.spec import PruneSpec
+
+router = APIRouter(prefix="/v1/estimates", tags=["estimates"])
+
+Prefer = Annotated[
+    str | None,
+    Header(description="`wait=N`: how many seconds to wait for the answer, up to 60; else 10."),
+]
+PENDING: dict[int | str, dict[str, Any]] = {
+    202: {"model": EstimatePending, "description": "Not found out yet; look at `Location`."}
+}
+
+
+@router.post("", response_model=EstimateRead, responses=PENDING)
+def estimate_job(body: JobRequest, service: ServiceDep, prefer: Prefer = None) -> Response:
+    """Say what a job would take; refused like the job itself."""
+    spec = body.spec()
+    warnings = checked(service, body, spec)
+    with service.sessions.begin() as session:
+        row = EstimateRepository(session).ask(spec)
+    return _answer(service, wait(service, row, wanted_wait(prefer)), warnings, body.gate)
+
+
+@router.get("/{estimate_id}", response_model=EstimateRead, responses=PENDING)
+def get_estimate(estimate_id: EstimateId, service: ServiceDep, prefer: Prefer = None) -> Response:
+    """Return an estimate; with ``Prefer: wait=N``, once it is found out."""
+    with service.sessions() as session:
+        row = EstimateRepository(session).get(estimate_id)
+    longest_s = 0.0 if prefer is None else wanted_wait(prefer)
+    return _answer(service, wait(service, row, longest_s), [])
+
+
+def _answer(
+    service: Service, row: Estimate, warnings: list[str], gate: Gate | None = None
+) -> Response:
+    refuse(row)
+    location = {"location": f"/v1/estimates/{row.id}"}
+    spec = PruneSpec.model_validate(row.spec)
+    if row.answer is None:
+        pending = EstimatePending(id=row.id, spec=spec).model_dump(mode="json")
+        return JSONResponse(pending, 202, headers=location | {"retry-after": "1"})
+    with service.sessions() as session:
+        same = JobRepository(session).identical(spec, gate)
+    read = EstimateRead.of(row, warnings, None if same is None else same.id)
+    return JSONResponse(read.model_dump(mode="json"), headers=location)

@@ -1,0 +1,104 @@
+"""What the attempts at a job wrote to their logs."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel, ConfigDict
+
+from api.deps import JobId, ServiceDep
+from api.links import next_page
+from api.schemas import Page
+from db.jobs import JobRepository
+from db.models import LogLine
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
+
+LARGEST = 2**31 - 1
+Level = Literal["debug", "info", "warning", "error", "critical"]
+TEXT: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The lines, as JSON or as text.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
+}
+
+
+class LogQuery(BaseModel):
+    """Which lines; a parameter that does not exist is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    attempt: Annotated[int | None, Query(ge=1, le=LARGEST, description="Of this attempt only.")] = (
+        None
+    )
+    level: Annotated[Level, Query(description="At least as grave as this.")] = "debug"
+    after: Annotated[
+        str, Query(pattern=r"^\d{1,9}\.\d{1,9}$", description="Behind this line's `id`.")
+    ] = "0.0"
+    tail: Annotated[
+        int | None, Query(ge=1, le=1000, description="The last so many; `after` is not heeded.")
+    ] = None
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 500
+
+    def place(self) -> tuple[int, int]:
+        """Return the attempt and the number of the line to go on behind."""
+        attempt, seq = self.after.split(".")
+        return int(attempt), int(seq)
+
+
+class LogLineRead(BaseModel):
+    """One line; its ``id`` says where to go on."""
+
+    id: str
+    attempt: int
+    seq: int
+    at: datetime
+    level: str
+    logger: str
+    message: str
+
+    @classmethod
+    def of(cls, line: LogLine) -> Self:
+        """Return the face of a line's row."""
+        names = ("attempt", "seq", "at", "level", "logger", "message")
+        return cls(id=f"{line.attempt}.{line.seq}", **{name: getattr(line, name) for name in names})
+
+    def text(self) -> str:
+        """Return the line as people read it."""
+        return f"{self.at:%Y-%m-%dT%H:%M:%S.%fZ} {self.level} {self.logger}: {self.message}\n"
+
+
+@router.get("/logs", responses=TEXT, response_model=Page[LogLineRead])
+def list_log_lines(
+    job_id: JobId,
+    service: ServiceDep,
+    request: Request,
+    response: Response,
+    query: Annotated[LogQuery, Query()],
+) -> Page[LogLineRead] | PlainTextResponse:
+    """List what the attempts logged, oldest first; as text with ``Accept: text/plain``."""
+    which: dict[str, Any] = {"attempt": query.attempt, "level": query.level.upper()}
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        jobs.get(job_id)
+        if query.tail is None:
+            found = jobs.log(job_id, **which, after=query.place(), limit=query.limit + 1)
+        else:
+            found = jobs.log_tail(job_id, **which, limit=query.tail)
+    most = query.tail or query.limit
+    data, has_more = [LogLineRead.of(line) for line in found[:most]], len(found) > most
+    headers = {"vary": "accept"}
+    if has_more:
+        given = query.model_dump(exclude_defaults=True) | {"after": data[-1].id}
+        headers["link"] = next_page(f"/v1/jobs/{job_id}/logs", given)
+    if _wants_text(request):
+        return PlainTextResponse("".join(line.text() for line in data), headers=headers)
+    response.headers.update(headers)
+    return Page(data=data, next_cursor=data[-1].id if has_more else None, has_more=has_more)
+
+
+def _wants_text(request: Request) -> bool:
+    return bool(re.match(r"\s*text/plain\b", request.headers.get("accept", "")))

@@ -1,0 +1,26 @@
+"""The figures, for Prometheus."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client.exposition import choose_encoder
+
+router = APIRouter(tags=["health"])
+
+TEXT: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Prometheus' text format, or OpenMetrics by `Accept`.",
+        "content": {
+            "text/plain": {"schema": {"type": "string"}},
+            "application/openmetrics-text": {"schema": {"type": "string"}},
+        },
+    }
+}
+
+
+@router.get("/metrics", responses=TEXT, response_class=Response)
+def get_metrics(request: Request) -> Response:
+    """Tell jobs, queues, workers and requests in figures."""
+    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    body = encode(request.app.state.service.metrics.registry)
+    return Response(body, headers={"content-type": media_type, "vary": "accept"})

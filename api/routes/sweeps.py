@@ -1,0 +1,144 @@
+"""Sweeps: many jobs by one request, and how they compare."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.caller import CallerDep
+from api.deps import DryRun, IdempotencyKey, Service, ServiceDep, SweepId
+from api.links import next_page
+from api.points import SweepRequest
+from api.submission import REPLAYED, Submission, checked, fields_of, first_answer, push
+from api.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
+from db.errors import KeyTakenError
+from db.jobs import JobRepository
+from db.models import Sweep
+from db.sweeps import Point, SweepRepository
+
+router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"])
+
+
+class SweepQuery(BaseModel):
+    """The parameters of a list of sweeps."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
+    cursor: str | None = Field(
+        default=None, pattern="^swp_[0-9a-f]{32}$", description="A `next_cursor`."
+    )
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=SweepRead,
+    responses={200: {"model": SweepPreview, "description": "What a dry run would accept."}},
+)
+def submit_sweep(
+    body: SweepRequest,
+    service: ServiceDep,
+    request: Request,
+    caller: CallerDep,
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+) -> Response:
+    """Accept all points of a sweep, or none of them."""
+    points = body.points()  # before anything is made of values that only now were looked at
+    asked = Submission(body, request.url.path, idempotency_key, created_by=caller.key_id)
+    if not dry_run and (first := first_answer(service, asked)) is not None:
+        return _response(first.status, first.body, REPLAYED)
+    # Points differ in nothing that is looked up: what holds for one of them holds for all.
+    warnings = checked(service, body, points[0].spec)
+    if dry_run:
+        return JSONResponse(_preview(body, points, warnings).model_dump(mode="json"))
+    fields = fields_of(asked, warnings) | {"max_parallel": body.max_parallel}
+    try:
+        sweep_id, answer = _accept(service, asked, points, fields)
+    except KeyTakenError:  # by a request that has been committed since
+        return submit_sweep(body, service, request, caller, idempotency_key)
+    _push(service, sweep_id)
+    return _response(201, answer)
+
+
+@router.get("")
+def list_sweeps(
+    service: ServiceDep, response: Response, query: Annotated[SweepQuery, Query()]
+) -> SweepPage:
+    """List sweeps, newest first."""
+    with service.sessions() as session:
+        sweeps = SweepRepository(session)
+        found = sweeps.page(limit=query.limit + 1, after=query.cursor)
+        page, has_more = found[: query.limit], len(found) > query.limit
+        counts = sweeps.counts([sweep.id for sweep in page])
+    next_cursor = page[-1].id if has_more else None
+    if has_more:
+        wanted = {"limit": query.limit, "cursor": next_cursor}
+        response.headers["link"] = next_page("/v1/sweeps", wanted)
+    data = [SweepSummary.of(sweep, counts[sweep.id]) for sweep in page]
+    return SweepPage(data=data, next_cursor=next_cursor, has_more=has_more)
+
+
+@router.get("/{sweep_id}")
+def get_sweep(sweep_id: SweepId, service: ServiceDep) -> SweepRead:
+    """Return one sweep with its points, and which of them no other one beats."""
+    with service.sessions() as session:
+        sweeps = SweepRepository(session)
+        return _read(sweeps, sweeps.get(sweep_id))
+
+
+@router.post("/{sweep_id}/cancel")
+def cancel_sweep(sweep_id: SweepId, service: ServiceDep) -> SweepRead:
+    """Cancel all points that have not ended; asking twice is the same as asking once."""
+    with service.sessions.begin() as session:
+        sweeps = SweepRepository(session)
+        return _read(sweeps, sweeps.cancel(sweep_id))
+
+
+def _accept(
+    service: Service, asked: Submission, points: list[Point], fields: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Write the sweep, its jobs and the answer in one transaction."""
+    with service.sessions.begin() as session:
+        sweeps = SweepRepository(session)
+        sweep = sweeps.add(points, **fields)
+        answer = _read(sweeps, sweep)
+        written = answer.model_dump(mode="json")
+        if asked.key is not None:
+            # It lives as long as the first point does.
+            first = answer.points[0].job_id
+            JobRepository(session).keep_answer(asked.key, asked.digest, first, 201, written)
+    return sweep.id, written
+
+
+def _push(service: Service, sweep_id: str) -> None:
+    with service.sessions() as session:
+        waiting = SweepRepository(session).waiting(sweep_id)
+    for job_id in waiting:
+        push(service, job_id)
+
+
+def _read(sweeps: SweepRepository, sweep: Sweep) -> SweepRead:
+    return SweepRead.with_points(sweep, sweeps.jobs(sweep.id))
+
+
+def _preview(body: SweepRequest, points: list[Point], warnings: list[str]) -> SweepPreview:
+    return SweepPreview(
+        name=body.name,
+        labels=dict(body.labels),
+        max_parallel=body.max_parallel,
+        gate=body.gate,
+        total=len(points),
+        points=[PointPreview.of(point) for point in points],
+        warnings=warnings,
+    )
+
+
+def _response(
+    status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None
+) -> Response:
+    location = {"location": body["links"]["self"]}
+    return JSONResponse(body, status, headers=location | dict(headers or {}))

@@ -1,0 +1,184 @@
+"""Lists of 200,000 jobs on SQLite and PostgreSQL, with the plans: `python -m benchmarks.lists`."""
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, insert, text
+
+from benchmarks.machine import machine
+from db.ids import new_id
+from db.jobs import JobRepository
+from db.listing import JobFilter, Place
+from db.models import Job
+from db.search import found_by
+from db.session import Sessions, migrate, open_sessions
+from db.spec import MethodName, PruneSpec
+from db.states import JobState
+from tests.db.postgres import admin, running_postgres
+from tests.db.test_plans import plans
+
+RESULTS = Path(__file__).parent / "results"
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+BATCH, LIMIT = 5000, 51
+Look = Callable[[JobRepository, random.Random], object]
+
+
+def _page(**fields: Any) -> Look:
+    return lambda jobs, _: jobs.page(JobFilter(**fields), limit=LIMIT)
+
+
+def _deep(jobs: JobRepository, chance: random.Random) -> object:
+    place = Place(NEW_YEAR + timedelta(seconds=chance.randrange(200_000)), "job_")
+    return jobs.page(limit=LIMIT, after=place)
+
+
+def _moment(jobs: JobRepository, chance: random.Random) -> object:
+    after = NEW_YEAR + timedelta(seconds=chance.randrange(200_000))
+    return jobs.page(JobFilter(created_after=after), limit=LIMIT, oldest_first=True)
+
+
+LOOKS: dict[str, Look] = {
+    "newest": _page(),
+    "from anywhere": _deep,
+    "since a moment": _moment,
+    "one status": _page(statuses=(JobState.failed,)),
+    "a rare status": _page(statuses=(JobState.cancelled,)),
+    "two statuses": _page(statuses=(JobState.failed, JobState.cancelled)),
+    "one model": _page(model="org/model-1"),
+    "one method": _page(method=MethodName.wanda),
+    "text in a name": _page(text="model-3"),
+    "status, method and text": _page(
+        statuses=(JobState.succeeded,), method=MethodName.wanda, text="number 1"
+    ),
+    "reruns of a job": _page(parent_id=new_id("job")),
+    "facets": lambda jobs, _: jobs.facets(),
+}
+
+
+def main() -> None:
+    """Measure, print JSON, and write both forms below `benchmarks/results`."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.lists", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=200_000)
+    parser.add_argument("--times", type=int, default=200)
+    given = parser.parse_args()
+    figures, explained = {}, {}
+    for name, database in {"SQLite": _sqlite, "PostgreSQL": _postgres}.items():
+        with database() as url:
+            migrate(url)
+            sessions = open_sessions(url)
+            _fill(sessions, given.jobs)
+            figures[name] = {look: _p99_ms(sessions, look, given.times) for look in LOOKS}
+            explained[name] = {look: _plan(sessions, look) for look in LOOKS}
+            sessions.kw["bind"].dispose()
+    _write(given, figures, explained)
+
+
+@contextmanager
+def _sqlite() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield f"sqlite:///{folder}/jobs.db"
+
+
+@contextmanager
+def _postgres() -> Iterator[str]:
+    with ExitStack() as stack:
+        folder = stack.enter_context(running_postgres())
+        with admin(folder) as connection:
+            connection.execute("CREATE DATABASE jobs")
+        yield f"postgresql+psycopg://postgres@/jobs?host={folder}"
+
+
+def _fill(sessions: Sessions, number: int) -> None:
+    """Insert so many jobs, and let the database learn what it has."""
+    for start in range(0, number, BATCH):
+        print(f"{start} jobs", file=sys.stderr, end="\r", flush=True)
+        with sessions.begin() as session:
+            session.execute(insert(Job), [_row(start + index) for index in range(BATCH)])
+    engine: Engine = sessions.kw["bind"]
+    settle = "VACUUM ANALYZE jobs" if engine.dialect.name == "postgresql" else "ANALYZE"
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(settle))
+
+
+def _row(index: int) -> dict[str, Any]:
+    method = ("zpruner", "wanda", "ria")[index % 3]
+    fields = {"model": f"org/model-{index % 50}", "dataset": "c4", "sparsity": 0.5}
+    spec = PruneSpec.model_validate(fields | {"method": method})
+    status = JobState.failed if index % 20 == 0 else JobState.succeeded
+    return {
+        "id": new_id("job"),
+        "spec": spec,
+        "name": f"number {index}",
+        "status": JobState.cancelled if index % 5000 == 0 else status,
+        "created_at": NEW_YEAR + timedelta(seconds=index),
+        **found_by(spec, f"number {index}"),
+    }
+
+
+def _p99_ms(sessions: Sessions, look: str, times: int) -> float:
+    chance, seconds = random.Random(0), []
+    for _ in range(times):
+        started = time.perf_counter()
+        with sessions() as session:
+            LOOKS[look](JobRepository(session), chance)
+        seconds.append(time.perf_counter() - started)
+    return statistics.quantiles(seconds, n=100)[98] * 1000
+
+
+def _plan(sessions: Sessions, look: str) -> list[str]:
+    with sessions() as session, plans(sessions) as found:
+        LOOKS[look](JobRepository(session), random.Random(0))
+    return found
+
+
+def _write(
+    given: argparse.Namespace,
+    figures: dict[str, dict[str, float]],
+    explained: dict[str, dict[str, list[str]]],
+) -> None:
+    report = {"machine": machine(), "protocol": vars(given), "p99_ms": figures, "plans": explained}
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "lists.json").write_text(json.dumps(report, indent=2) + "\n")
+    (RESULTS / "lists.md").write_text(_markdown(given, figures, explained))
+    print(_table(figures), file=sys.stderr)
+    print(json.dumps(report))
+
+
+def _markdown(
+    given: argparse.Namespace,
+    figures: dict[str, dict[str, float]],
+    explained: dict[str, dict[str, list[str]]],
+) -> str:
+    where = ", ".join(f"{name} {value}" for name, value in machine().items())
+    parts = [
+        f"p99 in milliseconds of {given.times} lists of {LIMIT} out of {given.jobs:,} jobs.",
+        _table(figures),
+        f"Measured on: {where}.",
+    ]
+    for name, looks in explained.items():
+        parts.append(f"## Plans of {name}")
+        for look, found in looks.items():
+            parts.append(f"{look}\n\n```\n" + "\n\n".join(found) + "\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(figures: dict[str, dict[str, float]]) -> str:
+    rows = ["| | " + " | ".join(figures) + " |", "|---|" + "---:|" * len(figures)]
+    for look in LOOKS:
+        cells = " | ".join(f"{each[look]:.1f}" for each in figures.values())
+        rows.append(f"| {look} | {cells} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,281 @@
+"""Many who watch jobs at once, and the same load on Flower: `python -m benchmarks.polling`.
+
+Pollers ask for a job every two seconds with the ETag they have; streams listen to a job's events.
+Every half second a job is renamed, so that there is something to see. Flower has no streams and no
+ETags: its pollers ask for a task's state.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import httpx
+
+from benchmarks.llama import RandomLlama
+from benchmarks.machine import machine
+from zpruner import Client
+
+RESULTS = Path(__file__).parent / "results"
+JOBS, POLL_EVERY_S, RENAME_EVERY_S = 20, 2.0, 0.5
+TEXT = "The quick brown fox jumps over the lazy dog.\n" * 4000
+
+
+@dataclass
+class Load:
+    """What many callers met.
+
+    Attributes:
+        seconds: of each answer.
+        statuses: how many answers had each.
+        errors: what went wrong otherwise, by kind.
+        events: how many arrived on the streams.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    events: int = 0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One load in numbers; times in milliseconds."""
+
+    requests_per_second: float
+    p50_ms: float
+    p99_ms: float
+    share_of_304: float
+    errors: int
+    events: int
+
+    @classmethod
+    def of(cls, load: Load, lasted_s: float) -> "Figures":
+        """Sum a load up."""
+        cuts = statistics.quantiles(load.seconds, n=100)
+        refused = sum(n for status, n in load.statuses.items() if status >= 400)
+        return cls(
+            requests_per_second=load.statuses.total() / lasted_s,
+            p50_ms=cuts[49] * 1000,
+            p99_ms=cuts[98] * 1000,
+            share_of_304=load.statuses[304] / load.statuses.total(),
+            errors=refused + load.errors.total(),
+            events=load.events,
+        )
+
+
+def main() -> None:
+    """Measure, print JSON, and write both forms below `benchmarks/results`."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.polling", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--pollers", type=int, default=500)
+    parser.add_argument("--streams", type=int, default=200)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="zp") as name, serving(Path(name)) as url:
+        jobs = _paused_jobs(url)
+        with flower(Path(name)) as flower_url:
+            task = _finished_task(url, flower_url)
+            figures = {
+                "Z-Pruner": _measured(url, jobs, given.pollers, given.streams, given.seconds),
+                "Flower": _measured(flower_url, [task], given.pollers, 0, given.seconds),
+            }
+    _write(given, figures)
+
+
+def _measured(url: str, paths: list[str], pollers: int, streams: int, lasts_s: float) -> Figures:
+    print(f"{pollers} pollers, {streams} streams on {url}", file=sys.stderr, flush=True)
+    load = asyncio.run(_load(url, paths, pollers, streams, lasts_s))
+    for error, count in load.errors.items():
+        print(f"{count} x {error}", file=sys.stderr)
+    return Figures.of(load, lasts_s)
+
+
+async def _load(url: str, paths: list[str], pollers: int, streams: int, lasts_s: float) -> Load:
+    """Put so many callers on a service, for so long."""
+    load, until = Load(), time.monotonic() + lasts_s
+    async with _client(url) as client:
+        callers = [_poll(client, paths[n % len(paths)], load, until) for n in range(pollers)]
+        callers += [_listen(client, paths[n % len(paths)], load, until) for n in range(streams)]
+        if streams:
+            callers.append(_rename(client, paths, until))
+        await asyncio.gather(*callers)
+    return load
+
+
+@asynccontextmanager
+async def _client(url: str) -> AsyncIterator[httpx.AsyncClient]:
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    async with httpx.AsyncClient(
+        base_url=url, limits=limits, timeout=60, trust_env=False
+    ) as client:
+        yield client
+
+
+async def _poll(client: httpx.AsyncClient, path: str, load: Load, until: float) -> None:
+    etag = ""
+    await asyncio.sleep(random.uniform(0, POLL_EVERY_S))
+    while time.monotonic() < until:
+        started = time.monotonic()
+        try:
+            answer = await client.get(path, headers={"if-none-match": etag} if etag else {})
+        except httpx.HTTPError as error:
+            load.errors[type(error).__name__] += 1
+        else:
+            load.seconds.append(time.monotonic() - started)
+            load.statuses[answer.status_code] += 1
+            etag = answer.headers.get("etag", "")
+        await asyncio.sleep(max(0.0, started + POLL_EVERY_S - time.monotonic()))
+
+
+async def _listen(client: httpx.AsyncClient, path: str, load: Load, until: float) -> None:
+    headers = {"accept": "text/event-stream"}
+    try:
+        async with asyncio.timeout(until - time.monotonic()):
+            async with client.stream("GET", f"{path}/events", headers=headers) as answer:
+                load.statuses.update([answer.status_code] if answer.is_error else [])
+                async for line in answer.aiter_lines():
+                    load.events += line.startswith("id:")
+                load.errors["stream that ended"] += 1
+    except TimeoutError:
+        pass
+    except httpx.HTTPError as error:
+        load.errors[type(error).__name__] += 1
+
+
+async def _rename(client: httpx.AsyncClient, paths: list[str], until: float) -> None:
+    number = 0
+    while time.monotonic() < until:
+        number += 1
+        await client.patch(paths[number % len(paths)], json={"name": f"name {number}"})
+        await asyncio.sleep(RENAME_EVERY_S)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Run the whole service with a small model and a text to prune it on."""
+    RandomLlama(blocks=1, width=32, intermediate=64, heads=2, vocabulary=256).write(folder / "tiny")
+    (folder / "text.txt").write_text(TEXT)
+    port = _free_port()
+    roots = {"ZPRUNER_MODEL_ROOTS": str(folder), "ZPRUNER_DATASET_ROOTS": str(folder)}
+    environment = os.environ | roots | {"ZPRUNER_DATA_DIR": str(folder / "data")}
+    command = [sys.executable, "-m", "zpruner", "serve", "--port", str(port)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as service:
+        assert service.stdout is not None
+        service.stdout.readline()  # that it is ready
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            service.terminate()
+
+
+@contextmanager
+def flower(folder: Path) -> Iterator[str]:
+    """Run Flower on the service's broker."""
+    port = _free_port()
+    environment = os.environ | {
+        "ZPRUNER_DATA_DIR": str(folder / "data"),
+        "FLOWER_UNAUTHENTICATED_API": "true",
+    }
+    command = [sys.executable, "-m", "celery", "-A", "worker.tasks", "--quiet", "flower"]
+    command += [f"--port={port}", "--address=127.0.0.1", "--logging=error"]
+    with subprocess.Popen(command, env=environment) as process:
+        url = f"http://127.0.0.1:{port}"
+        try:
+            _wait_for(f"{url}/api/tasks")
+            yield url
+        finally:
+            process.terminate()
+
+
+def _paused_jobs(url: str) -> list[str]:
+    """Submit jobs that stay, and return their paths."""
+    with Client(url) as client:
+        ids = [_submit(client) for _ in range(JOBS)]
+        for job_id in ids:
+            client.jobs.pause(job_id)
+    return [f"/v1/jobs/{job_id}" for job_id in ids]
+
+
+def _submit(client: Client) -> str:
+    return client.jobs.create(
+        "local:tiny", 0.5, "local:text.txt", samples=2, seq_len=64, eval_samples=2
+    ).id
+
+
+def _finished_task(url: str, flower_url: str) -> str:
+    """Let Flower see a job from its beginning to its end; return the path of its task."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with Client(url) as client:
+            client.jobs.wait(_submit(client), timeout_s=60)
+        tasks = httpx.get(f"{flower_url}/api/tasks", trust_env=False).json()
+        ended = [uuid for uuid, task in tasks.items() if task["state"] == "SUCCESS"]
+        if ended:
+            return f"/api/task/info/{ended[0]}"
+    raise SystemExit("Flower has seen no task")
+
+
+def _wait_for(url: str) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            httpx.get(url, trust_env=False).raise_for_status()
+        except httpx.HTTPError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _write(given: argparse.Namespace, figures: dict[str, Figures]) -> None:
+    protocol = vars(given) | {"poll_every_s": POLL_EVERY_S, "rename_every_s": RENAME_EVERY_S}
+    report = {
+        "machine": machine(),
+        "protocol": protocol,
+        "figures": {name: asdict(one) for name, one in figures.items()},
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "polling.json").write_text(json.dumps(report, indent=2) + "\n")
+    (RESULTS / "polling.md").write_text(_markdown(protocol, figures))
+    print((RESULTS / "polling.md").read_text(), file=sys.stderr)
+    print(json.dumps(report))
+
+
+def _markdown(protocol: dict[str, object], figures: dict[str, Figures]) -> str:
+    where = ", ".join(f"{name} {value}" for name, value in machine().items())
+    how = ", ".join(f"{name} {value}" for name, value in protocol.items())
+    rows = (
+        f"| {name} | {it.requests_per_second:.0f} | {it.p50_ms:.1f} | {it.p99_ms:.1f} "
+        f"| {it.share_of_304:.1%} | {it.errors} | {it.events} |"
+        for name, it in figures.items()
+    )
+    head = "| | requests/s | p50, ms | p99, ms | 304 | errors | events |"
+    return "\n".join([head, "|---|---:|---:|---:|---:|---:|---:|", *rows, "", _note(where, how)])
+
+
+def _note(where: str, how: str) -> str:
+    return f"One process serves, another asks, on the same cores: {where}. {how}.\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Figures about everything there is, each from one walk along an index."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from db.clock import now
+from db.models import Artifact, BlockReport, Job
+from db.queues import QueueDepth, QueueRepository
+from db.session import Sessions
+from db.states import HELD, JobState
+from db.workers import Presence, WorkerRepository
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The jobs of one status and method.
+
+    Attributes:
+        attempts: how often they were taken by a worker.
+        crashes: how often that worker was lost.
+    """
+
+    status: JobState
+    method: str
+    jobs: int
+    attempts: int
+    crashes: int
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How running jobs of one method get on.
+
+    Attributes:
+        blocks: blocks done in their present attempts.
+        seconds: the time these took.
+    """
+
+    method: str
+    jobs: int
+    blocks: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Census:
+    """All figures at one moment.
+
+    Attributes:
+        expired_leases: jobs whose worker fell silent and which nobody has taken back yet.
+    """
+
+    kinds: list[Kind]
+    queues: dict[str, QueueDepth]
+    paces: list[Pace]
+    expired_leases: int
+    artifact_bytes: int
+    artifacts: int
+    workers: list[Presence]
+
+
+def take_census(sessions: Sessions) -> Census:
+    """Count."""
+    with sessions() as session:
+        kinds = session.execute(
+            select(
+                Job.status,
+                Job.method,
+                func.count(),
+                func.sum(Job.attempt),
+                func.sum(Job.crashes),
+            ).group_by(Job.status, Job.method)
+        )
+        pace = session.execute(_PACES)
+        expired = select(func.count()).where(Job.status.in_(HELD), Job.lease_until < now())
+        stored = session.execute(select(func.count(), func.sum(Artifact.size_bytes))).one()
+        return Census(
+            kinds=[Kind(*row) for row in kinds],
+            queues=QueueRepository(session).depths(),
+            paces=[Pace(method, jobs, blocks, took or 0.0) for method, jobs, blocks, took in pace],
+            expired_leases=session.scalar(expired) or 0,
+            artifacts=stored[0],
+            artifact_bytes=int(stored[1] or 0),
+            workers=WorkerRepository(session).all(),
+        )
+
+
+_OF_THE_ATTEMPT = (BlockReport.job_id == Job.id) & (BlockReport.attempt == Job.attempt)
+_PACES = (
+    select(
+        Job.method,
+        func.count(Job.id.distinct()),
+        func.count(BlockReport.index),
+        func.sum(BlockReport.data["prune_seconds"].as_float()),
+    )
+    .outerjoin(BlockReport, _OF_THE_ATTEMPT)
+    .where(Job.status == JobState.running)
+    .group_by(Job.method)
+)

@@ -1,0 +1,97 @@
+"""The bounds that a job's figures must keep to, and whether they did."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+MetricName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$", max_length=100),
+]
+Limit = Annotated[float, Field(allow_inf_nan=False)]
+Limits = Annotated[dict[MetricName, Limit], Field(max_length=32)]
+
+
+class Verdict(StrEnum):
+    """What a gate says of a job; ``none``: it has no gate, or has not succeeded."""
+
+    passed = "pass"
+    failed = "fail"
+    none = "none"
+
+
+class Gate(BaseModel):
+    """Bounds for figures, by their names in a job's ``result``; a dot leads into an object."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max: Limits = Field(default={}, description="What each figure may be at most.")
+    min: Limits = Field(default={}, description="What each figure must be at least.")
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Self:
+        if not self.max and not self.min:
+            raise PydanticCustomError("empty_gate", "Input should name at least one figure")
+        return self
+
+
+@dataclass(frozen=True)
+class GateFailure:
+    """A bound that was not kept.
+
+    Attributes:
+        metric: the figure's name.
+        bound: whether ``wanted`` is what it may be at most, or must be at least.
+        got: what was measured; None where nothing was.
+    """
+
+    metric: str
+    bound: Literal["max", "min"]
+    wanted: float
+    got: float | None
+
+    def __str__(self) -> str:
+        limit = {"max": "at most", "min": "at least"}[self.bound]
+        got = "was not measured" if self.got is None else f"is {self.got:g}"
+        return f"{self.metric} {got}, wanted {limit} {self.wanted:g}"
+
+
+def judge(gate: Gate | None, metrics: Mapping[str, Any]) -> Verdict:
+    """Return whether the figures keep to the gate; one that is missing does not."""
+    if gate is None:
+        return Verdict.none
+    return Verdict.failed if gate_failures(gate, metrics) else Verdict.passed
+
+
+def gate_failures(gate: Gate, metrics: Mapping[str, Any]) -> list[GateFailure]:
+    """Return the bounds that the figures do not keep to."""
+    return list(_failures(gate, metrics))
+
+
+def figure(metrics: Mapping[str, Any], name: str) -> float | None:
+    """Return the number of this name: of the whole name, or else of a path along its dots."""
+    if name in metrics:
+        value = metrics[name]
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return float(value) if is_number else None
+    parts = name.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        inner = metrics.get(".".join(parts[:end]))
+        if isinstance(inner, Mapping):
+            return figure(inner, ".".join(parts[end:]))
+    return None
+
+
+def _failures(gate: Gate, metrics: Mapping[str, Any]) -> Iterator[GateFailure]:
+    for name, wanted in gate.max.items():
+        got = figure(metrics, name)
+        if got is None or not got <= wanted:  # so that NaN fails, too
+            yield GateFailure(name, "max", wanted, got)
+    for name, wanted in gate.min.items():
+        got = figure(metrics, name)
+        if got is None or not got >= wanted:
+            yield GateFailure(name, "min", wanted, got)

@@ -1,0 +1,21 @@
+"""The moment by which a job must have ended."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the deadline and its index."""
+    op.add_column("jobs", sa.Column("deadline", sa.DateTime(timezone=True)))
+    op.create_index("ix_jobs_deadline", "jobs", ["deadline"])
+
+
+def downgrade() -> None:
+    """Drop them."""
+    op.drop_index("ix_jobs_deadline", "jobs")
+    op.drop_column("jobs", "deadline")

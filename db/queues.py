@@ -1,0 +1,78 @@
+"""Queues: which of the waiting jobs is the most urgent, and how long each queue is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, literal, or_, select, tuple_
+
+from db.clock import UTCDateTime, now
+from db.models import Job
+from db.rows import JobRows
+from db.states import HELD, JobState
+from db.turns import has_turn
+
+
+@dataclass(frozen=True)
+class QueueDepth:
+    """One queue that some job waits in, or is held from.
+
+    Attributes:
+        queued: how many jobs wait.
+        running: how many of its jobs a worker holds.
+        oldest_queued_at: when the one that waits longest was made.
+        oldest_age_s: how long ago that was, by the database's clock.
+    """
+
+    queued: int = 0
+    running: int = 0
+    oldest_queued_at: datetime | None = None
+    oldest_age_s: float | None = None
+
+
+class QueueRepository(JobRows):
+    """The waiting jobs in one session."""
+
+    def most_urgent(self, queues: Sequence[str]) -> str | None:
+        """Return the queued job to take next: of the highest priority the oldest.
+
+        The row stays locked until the transaction ends, so that two workers take two jobs.
+        """
+        waiting = (Job.status == JobState.queued, Job.queue.in_(queues), has_turn())
+        query = select(Job.id).where(*waiting)
+        query = query.order_by(Job.priority.desc(), Job.created_at, Job.id).limit(1)
+        return self._session.scalar(query.with_for_update(skip_locked=True, of=Job))
+
+    def has_queued(self, queues: Sequence[str]) -> bool:
+        """Whether any job waits in these queues that may be taken now."""
+        waiting = (Job.status == JobState.queued, Job.queue.in_(queues), has_turn())
+        return self._session.scalar(select(Job.id).where(*waiting).limit(1)) is not None
+
+    def position(self, job: Job) -> int | None:
+        """Return the job's place in its queue, from 1; None where it does not wait."""
+        if job.status != JobState.queued:
+            return None
+        earlier = tuple_(Job.created_at, Job.id) < tuple_(
+            literal(job.created_at, UTCDateTime()), literal(job.id)
+        )
+        before = or_(Job.priority > job.priority, (Job.priority == job.priority) & earlier)
+        waiting = (Job.status == JobState.queued) & (Job.queue == job.queue)
+        return 1 + (self._session.scalar(select(func.count()).where(waiting, before)) or 0)
+
+    def queue_of(self, job_id: str) -> str | None:
+        """Return the queue of a job; None where there is no such job."""
+        return self._session.scalar(select(Job.queue).where(Job.id == job_id))
+
+    def depths(self) -> dict[str, QueueDepth]:
+        """Return how long each queue with unfinished jobs is."""
+        held = self._session.execute(
+            select(Job.queue, func.count()).where(Job.status.in_(HELD)).group_by(Job.queue)
+        )
+        running: dict[str, int] = dict(held.all())
+        query = select(Job.queue, func.count(), func.min(Job.created_at), now())
+        query = query.where(Job.status == JobState.queued).group_by(Job.queue)
+        found = {queue: QueueDepth(running=count) for queue, count in running.items()}
+        for queue, queued, oldest, moment in self._session.execute(query):
+            age_s = max(0.0, (moment - oldest).total_seconds())
+            found[queue] = QueueDepth(queued, running.get(queue, 0), oldest, age_s)
+        return found

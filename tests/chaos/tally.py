@@ -1,0 +1,66 @@
+"""How many faults were injected, and what was found broken afterwards."""
+
+import threading
+from collections import Counter
+from hashlib import sha256
+from pathlib import Path
+
+from db.jobs import JobRepository
+from db.session import Sessions
+from db.states import FINAL, JobState
+from db.store import ArtifactStore
+
+
+class Tally:
+    """Counts faults by kind. What is broken is kept, for one message about all of it."""
+
+    def __init__(self) -> None:
+        self.faults: Counter[str] = Counter()
+        self.violations: list[str] = []
+        self._lock = threading.Lock()
+
+    def fault(self, kind: str, count: int = 1) -> None:
+        """Note faults that did hit."""
+        with self._lock:
+            self.faults[kind] += count
+
+    def check(self, context: str, found: list[str]) -> None:
+        """Note what is broken after one of them."""
+        with self._lock:
+            self.violations += [f"{context}: {one}" for one in found]
+
+    def __str__(self) -> str:
+        kinds = ", ".join(f"{count} x {kind}" for kind, count in sorted(self.faults.items()))
+        total, broken = self.faults.total(), len(self.violations)
+        return f"{total} faults injected, {broken} violations ({kinds})"
+
+
+def weights(sessions: Sessions, job_id: str) -> dict[str, str]:
+    """Return the sha256 of each file of weights that a job made."""
+    with sessions() as session:
+        files = JobRepository(session).artifacts(job_id)
+    return {one.name: one.sha256 for one in files if one.name.endswith(".safetensors")}
+
+
+def broken(
+    sessions: Sessions, artifact_dir: Path, job_id: str, undisturbed: dict[str, str]
+) -> list[str]:
+    """Return what is wrong with a job that should have ended well, with these weights."""
+    store, found = ArtifactStore(artifact_dir), []
+    with sessions() as session:
+        jobs = JobRepository(session)
+        job, files = jobs.get(job_id), jobs.artifacts(job_id)
+        events = jobs.events(job_id, limit=10_000)
+    ends = [one.status for one in events if one.kind == "status" and one.status in FINAL]
+    if ends.count(JobState.succeeded) != 1 or job.status is not JobState.succeeded:
+        found.append(f"it is {job.status} after {ends}: {job.error}")
+    if [one.seq for one in events] != list(range(1, len(events) + 1)):
+        found.append("its events have gaps")
+    if any(sha256(store.open(one).read_bytes()).hexdigest() != one.sha256 for one in files):
+        found.append("a file is not what its row says")
+    if weights(sessions, job_id) != undisturbed:
+        found.append("its weights are not those of an undisturbed run")
+    published = [path.name for path in (artifact_dir / job_id).glob("*")]
+    if published != [str(job.attempt)]:
+        found.append(f"attempts {published} are published, {job.attempt} made the files")
+    return found

@@ -1,0 +1,163 @@
+"""The whole service, while its broker, its database, its API and its worker fail under it."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+
+from tests.chaos.tally import Tally
+from tests.e2e.embedded import Service, ends, is_in_the_middle, serving, submit, until, write_inputs
+from tests.e2e.test_stopping import CHAOS, child_of, kill_tree
+from zpruner import Client, Job
+from zpruner.broker import broker_command
+
+pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
+LOST_MESSAGE_S = 45.0
+LONG = 300.0
+
+
+class Broker:
+    """A Redis-compatible server that outlives nothing and can be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.url = f"redis+socket://{folder / 'broker.sock'}"
+        self.start()
+
+    def start(self) -> None:
+        (self._folder / "broker.sock").unlink(missing_ok=True)
+        self._process = subprocess.Popen(broker_command(self._folder), stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while not (self._folder / "broker.sock").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def flush(self) -> None:
+        client = redis.Redis(unix_socket_path=str(self._folder / "broker.sock"))
+        with client:
+            client.flushall()
+
+
+class Scene:
+    """A running service and what it hangs on."""
+
+    def __init__(self, service: Service, broker: Broker, postgres: Path | None) -> None:
+        self.service, self.broker, self.postgres = service, broker, postgres
+
+    def process(self, module: str) -> psutil.Process:
+        """Return the process of one part of the service."""
+        return next(one for one in self.service.processes() if module in one.cmdline())
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def scene(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
+    inputs, data = tmp_path_factory.mktemp("inputs"), tmp_path_factory.mktemp("d")
+    write_inputs(inputs)
+    settings, postgres = dict(CHAOS), None
+    with ExitStack() as stack:
+        broker = Broker(tmp_path_factory.mktemp("b"))
+        stack.callback(broker.kill)
+        settings["ZPRUNER_BROKER_URL"] = broker.url
+        if request.param == "postgres":
+            postgres = request.getfixturevalue("postgres")
+            url = f"postgresql+psycopg://postgres@/migrated?host={postgres}"
+            settings["ZPRUNER_DATABASE_URL"] = url
+        yield Scene(stack.enter_context(serving(data, inputs, **settings)), broker, postgres)
+
+
+@pytest.fixture
+def client(scene: Scene) -> Iterator[Client]:
+    with Client(scene.service.url) as client:
+        yield client
+
+
+def running(client: Client) -> Job:
+    """Return a job in the middle of its work."""
+    job = submit(client, "slow", samples=16)
+    return until(client, job.id, is_in_the_middle, within_s=LOST_MESSAGE_S)
+
+
+def holds(client: Client, tally: Tally, fault: str, *job_ids: str, within_s: float = LONG) -> None:
+    """Check that all these jobs end well, once each."""
+    tally.fault(fault)
+    for job_id in job_ids:
+        job = client.jobs.wait(job_id, timeout_s=within_s)
+        finals = ends(client, job_id)
+        if (job.status, finals) != ("succeeded", ["succeeded"]):
+            tally.check(fault, [f"{job_id} is {job.status} after {finals}: {job.error}"])
+    assert tally.violations == []
+
+
+def test_a_broker_that_is_killed_loses_no_job(scene: Scene, client: Client, tally: Tally) -> None:
+    job = running(client)
+    scene.broker.kill()
+    accepted = submit(client, "tiny", samples=2)
+    scene.broker.start()
+    holds(client, tally, "broker killed", job.id, accepted.id)
+
+
+def test_a_broker_that_forgets_everything_loses_no_job(
+    scene: Scene, client: Client, tally: Tally
+) -> None:
+    job, waiting = running(client), submit(client, "tiny", samples=2)
+    scene.broker.flush()
+    holds(client, tally, "broker flushed", job.id, waiting.id)
+
+
+@pytest.mark.parametrize("scene", ["postgres"], indirect=True)
+def test_a_database_that_restarts_is_waited_for(scene: Scene, client: Client, tally: Tally) -> None:
+    assert scene.postgres is not None
+    job = running(client)
+    crash(scene.postgres)
+    holds(client, tally, "database restarted", job.id)
+
+
+def test_an_api_that_is_killed_comes_back_and_knows_its_jobs(
+    scene: Scene, client: Client, tally: Tally
+) -> None:
+    job = running(client)
+    scene.process("uvicorn").kill()
+    holds(client, tally, "API process killed", job.id)
+
+
+def test_a_worker_that_is_frozen_past_its_lease_does_no_harm_when_it_thaws(
+    scene: Scene, client: Client, tally: Tally
+) -> None:
+    job = running(client)
+    assert job.worker is not None
+    child = child_of(job.worker)
+    os.kill(child, signal.SIGSTOP)
+    until(client, job.id, lambda job: job.status == "queued" or job.attempt > 1)
+    os.kill(child, signal.SIGCONT)
+    holds(client, tally, "worker process frozen", job.id)
+
+
+def test_a_janitor_that_is_killed_comes_back(scene: Scene, client: Client, tally: Tally) -> None:
+    job = running(client)
+    control = next(one for one in scene.service.processes() if "control" in one.cmdline())
+    kill_tree(control)
+    kill_tree(scene.service.worker())
+    holds(client, tally, "janitor and worker processes killed", job.id)
+
+
+def crash(postgres: Path) -> None:
+    """Kill one of a server's processes: it then drops all connections and starts anew."""
+    server = next(
+        one
+        for one in psutil.process_iter()
+        if one.name() == "postgres" and str(postgres) in " ".join(one.cmdline())
+    )
+    server.children()[-1].kill()

@@ -1,0 +1,237 @@
+"""Processes that die, freeze or fail at each of their touches of the world, one after the other."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from db.jobs import JobRepository
+from db.models import Job
+from db.session import Sessions
+from db.states import JobState
+from tests.chaos import deeds
+from tests.chaos.deeds import SPEC, Fate, World
+from tests.chaos.tally import Tally, broken, weights
+from tests.factories import expire_lease, make_job
+from worker import janitor
+from worker.settings import WorkerSettings
+
+pytestmark = pytest.mark.chaos
+
+KILLS, FREEZES, FULL_DISKS, TRIPLES, SUBMITS, ROUNDS = 52, 8, 16, 5, 10, 10
+AT_ONCE = 2
+ENDS_WITHIN_S = 60.0
+HEALTHY = Fate()
+
+
+class Stage:
+    """One world, its processes, and an undisturbed job to compare with."""
+
+    def __init__(
+        self, world: World, sessions: Sessions, processes: ForkServerContext, tally: Tally
+    ) -> None:
+        self.world, self.sessions, self.tally = world, sessions, tally
+        self._processes = processes
+        whole, again = (make_job(sessions, SPEC).id for _ in range(2))
+        self.count("kill", deeds.run, whole, "whole")
+        # The first also measures the dense model, which the others need not.
+        self.touches = self.count("kill", deeds.run, again, "again")
+        self.whole = weights(sessions, whole)
+        assert self.whole
+
+    def start(self, deed: Callable[..., None], fate: Fate, *arguments: Any) -> BaseProcess:
+        process = self._processes.Process(target=deed, args=(self.world, fate, *arguments))
+        process.start()
+        return process
+
+    def run(self, deed: Callable[..., None], fate: Fate, *arguments: Any) -> int:
+        """Let a process do it to its end, and return how it ended."""
+        process = self.start(deed, fate, *arguments)
+        process.join(ENDS_WITHIN_S)
+        assert process.exitcode is not None, f"{deed} with {fate} does not end"
+        return process.exitcode
+
+    def count(self, befall: str, deed: Callable[..., None], *arguments: Any) -> int:
+        """Do it undisturbed, and return the number of its touches."""
+        told = self.world.folder / f"touches-{time.monotonic_ns()}"
+        assert self.run(deed, Fate(befall, told=told), *arguments) == 0
+        return int(told.read_text())
+
+    def job(self, job_id: str) -> Job:
+        with self.sessions() as session:
+            return JobRepository(session).get(job_id)
+
+    def repair(self) -> None:
+        """Let the janitor do its round."""
+        settings = self.world.settings(WorkerSettings)
+        janitor.reap(self.sessions, self.world.store, settings.keep_unfinished)
+
+    def finish(self, job_id: str) -> None:
+        """Let a healthy worker take the job, if it is not over."""
+        assert self.run(deeds.run, HEALTHY, job_id, f"healthy-{job_id}") == 0
+
+    def check(self, kind: str, at: int, job_id: str) -> None:
+        """Note the fault, and whatever it broke."""
+        self.tally.fault(kind)
+        artifact_dir = self.world.settings(WorkerSettings).artifact_dir
+        self.tally.check(f"{kind} at {at}", broken(self.sessions, artifact_dir, job_id, self.whole))
+
+    def each(self, act: Callable[[int], None], number: int, touches: int) -> None:
+        """Do it at so many touches, from the first to the last; fail for all that broke."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(act, spread(number, touches)))
+        assert self.tally.violations == []
+
+
+def spread(number: int, touches: int) -> Iterator[int]:
+    """Yield so many different touches, the first and the last among them."""
+    assert touches >= number > 1
+    return (1 + round(index * (touches - 1) / (number - 1)) for index in range(number))
+
+
+@pytest.fixture
+def stage(world: World, sessions: Sessions, processes: ForkServerContext, tally: Tally) -> Stage:
+    return Stage(world, sessions, processes, tally)
+
+
+def test_a_worker_killed_at_any_touch_loses_nothing_and_repeats_nothing(stage: Stage) -> None:
+    def act(at: int) -> None:
+        job_id = make_job(stage.sessions, SPEC).id
+        code = stage.run(deeds.run, Fate("kill", at), job_id, f"killed-{at}")
+        if code == 0:  # it had fewer touches than the one that was counted
+            return
+        assert code == -signal.SIGKILL
+        if stage.job(job_id).lease_until is not None:
+            expire_lease(stage.sessions, job_id)
+        stage.repair()
+        stage.finish(job_id)
+        stage.check("worker killed", at, job_id)
+
+    stage.each(act, KILLS, stage.touches)
+
+
+def test_a_worker_frozen_past_its_lease_changes_nothing_when_it_thaws(stage: Stage) -> None:
+    def act(at: int) -> None:
+        job_id = make_job(stage.sessions, SPEC).id
+        frozen = stage.start(deeds.run, Fate("freeze", at), job_id, f"frozen-{at}")
+        wait_until_stopped(frozen)
+        if stage.job(job_id).lease_until is not None:
+            expire_lease(stage.sessions, job_id)
+        stage.repair()
+        stage.finish(job_id)
+        os.kill(frozen.pid or 0, signal.SIGCONT)
+        frozen.join(ENDS_WITHIN_S)
+        stage.repair()
+        stage.finish(job_id)
+        stage.check("worker frozen past its lease", at, job_id)
+
+    touches = stage.count("freeze", deeds.run, make_job(stage.sessions, SPEC).id, "counted")
+    stage.each(act, FREEZES, touches)
+
+
+def test_a_full_disk_fails_the_job_in_words_and_a_retry_ends_it(stage: Stage) -> None:
+    touches = stage.count("disk", deeds.run, make_job(stage.sessions, SPEC).id, "counted")
+
+    def act(at: int) -> None:
+        job_id = make_job(stage.sessions, SPEC).id
+        assert stage.run(deeds.run, Fate("disk", at), job_id, f"full-{at}") == 0
+        job = stage.job(job_id)
+        if job.status is not JobState.succeeded:  # what failed then was only tidying up
+            assert (job.status, (job.error or {}).get("code")) == (JobState.failed, "disk_full")
+            with stage.sessions.begin() as session:
+                jobs = JobRepository(session)
+                assert jobs.artifacts(job_id) == []
+                jobs.retry(job_id)
+            stage.finish(job_id)
+        stage.check("disk full", at, job_id)
+
+    stage.each(act, FULL_DISKS, touches)
+
+
+def test_a_message_delivered_three_times_runs_the_job_once(stage: Stage) -> None:
+    for number in range(TRIPLES):
+        job_id = make_job(stage.sessions, SPEC).id
+        started = [stage.start(deeds.run, HEALTHY, job_id, f"{number}-{n}") for n in range(3)]
+        for process in started:
+            process.join(ENDS_WITHIN_S)
+        assert stage.job(job_id).attempt == 1
+        stage.tally.fault("message delivered again")
+        stage.check("message delivered again", number, job_id)
+    assert stage.tally.violations == []
+
+
+def test_an_api_killed_at_any_touch_loses_no_job_that_it_committed(stage: Stage) -> None:
+    before = stage.count("kill", deeds.submit)
+
+    def act(at: int) -> None:
+        assert stage.run(deeds.submit, Fate("kill", at)) == -signal.SIGKILL
+        stage.tally.fault("API killed")
+
+    stage.each(act, SUBMITS, before)
+    accepted: list[str] = []
+    with stage.sessions.begin() as session:
+        jobs = JobRepository(session)
+        accepted += [one.id for one in jobs.page(limit=100) if one.status is JobState.queued]
+        waiting = jobs.unpushed(100)
+        pushed = [one for one in accepted if jobs.get(one).pushed_at is not None]
+    assert sorted(waiting) == sorted(set(accepted) - set(pushed))
+    for job_id in accepted[:2]:
+        stage.finish(job_id)
+        stage.check("job of a killed API", 0, job_id)
+    assert stage.tally.violations == []
+
+
+def test_a_janitor_killed_at_any_touch_leaves_its_work_to_the_next(stage: Stage) -> None:
+    def lose_a_worker() -> str:
+        job_id = make_job(stage.sessions, SPEC).id
+        with stage.sessions.begin() as session:
+            JobRepository(session).claim(job_id, "lost")
+        expire_lease(stage.sessions, job_id)
+        return job_id
+
+    lose_a_worker()
+    touches = stage.count("kill", deeds.repair)
+    lost: list[str] = []
+    for at in spread(min(ROUNDS, touches), touches):
+        lost.append(lose_a_worker())
+        code = stage.run(deeds.repair, Fate("kill", at))
+        assert code in {0, -signal.SIGKILL}
+        stage.tally.fault("janitor killed", code != 0)
+    stage.repair()
+    for job_id in lost[:2]:
+        stage.finish(job_id)
+        stage.check("job of a killed janitor", 0, job_id)
+    assert {stage.job(one).status for one in lost[2:]} == {JobState.queued}
+    assert stage.tally.violations == []
+
+
+def wait_until_stopped(process: BaseProcess) -> None:
+    deadline = time.monotonic() + ENDS_WITHIN_S
+    while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+        assert time.monotonic() < deadline, "it was not frozen"
+        assert process.is_alive(), "it ended before"
+        time.sleep(0.01)
+
+
+def test_touches_are_spread_from_the_first_to_the_last() -> None:
+    assert list(spread(3, 9)) == [1, 5, 9]
+    assert len(set(spread(KILLS, KILLS))) == KILLS
+
+
+def test_a_world_where_something_is_broken_is_told(stage: Stage, tmp_path: Path) -> None:
+    """The check itself finds a job that did not end, and a file that is not what its row says."""
+    artifact_dir = stage.world.settings(WorkerSettings).artifact_dir
+    job_id = make_job(stage.sessions, SPEC).id
+    assert len(broken(stage.sessions, artifact_dir, job_id, stage.whole)) == 3
+    stage.finish(job_id)
+    assert broken(stage.sessions, artifact_dir, job_id, stage.whole) == []
+    next((artifact_dir / job_id).rglob("*.json")).write_text("{}")
+    assert broken(stage.sessions, artifact_dir, job_id, stage.whole) != []

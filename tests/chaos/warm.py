@@ -1,0 +1,17 @@
+"""Runs one job where it is imported, so that processes forked from there find everything loaded."""
+
+import tempfile
+from pathlib import Path
+
+from db.session import migrate, open_sessions
+from tests.chaos.deeds import SPEC, Fate, World, run
+from tests.chaos.inputs import write_inputs
+from tests.factories import make_job
+
+with tempfile.TemporaryDirectory() as name:
+    world = World(f"sqlite:///{name}/warm.db", Path(name))
+    write_inputs(world.inputs)
+    migrate(world.database)
+    sessions = open_sessions(world.database)
+    run(world, Fate(), make_job(sessions, SPEC).id, "warm")
+    sessions.kw["bind"].dispose()

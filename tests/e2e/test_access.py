@@ -1,0 +1,51 @@
+"""Keys over the whole service as processes, and where a key may not be found afterwards."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.embedded import serving, submit
+from zpruner import Client, ProblemError
+
+pytestmark = pytest.mark.e2e
+
+
+def first_key(data_dir: Path) -> str:
+    command = [sys.executable, "-m", "db.keys", "create", "Ada", "--scopes", "admin"]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("ZPRUNER_")}
+    env["ZPRUNER_DATA_DIR"] = str(data_dir)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    return done.stdout.removesuffix("\n")
+
+
+def test_a_job_by_key_from_its_submit_to_its_files_and_the_key_is_nowhere(
+    data_dir: Path, inputs: Path, tmp_path: Path
+) -> None:
+    downloads = tmp_path / "downloads"
+    admin = first_key(data_dir)
+    with serving(data_dir, inputs, ZPRUNER_HOST="0.0.0.0") as service:
+        with Client(service.url) as nobody, pytest.raises(ProblemError, match="without a key"):
+            nobody.jobs.list()
+        with Client(service.url, admin) as client:
+            made = client.keys.create("ci", jobs_in_flight=1)
+        with Client(service.url, made.key) as client:
+            job = submit(client, "tiny")
+            with pytest.raises(ProblemError, match="its 1 jobs_in_flight"):
+                submit(client, "tiny")
+            job = client.jobs.wait(job.id, timeout_s=120)
+            assert (job.status, job.created_by) == ("succeeded", made.id)
+            assert client.jobs.download(job.id, downloads)
+            quotas = client.me().quotas
+            assert quotas is not None
+            assert quotas["jobs_in_flight"].used == 0
+            assert quotas["gpu_hours"].used > 0
+            written = [one for one in downloads.rglob("*") if one.is_file()]
+            assert quotas["artifact_bytes"].used == sum(one.stat().st_size for one in written)
+    kept = [one for one in (*data_dir.rglob("*"), *downloads.rglob("*")) if one.is_file()]
+    assert {"zpruner.db", "log"} <= {one.name for one in kept}
+    for key in (admin, made.key):
+        secret = key.rpartition("_")[2].encode()
+        assert [one for one in kept if secret in one.read_bytes()] == []

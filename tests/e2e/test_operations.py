@@ -1,0 +1,102 @@
+"""What operators see and do, with the whole service as processes."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.broker import Broker
+from tests.e2e.embedded import Service, serving, submit
+from zpruner import Client, Worker
+
+pytestmark = pytest.mark.e2e
+WITHIN_S = 30
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Service]:
+    settings = {"ZPRUNER_BEAT_EVERY_S": "0.2", "ZPRUNER_LOG_FORMAT": "json"}
+    with serving(tmp_path_factory.mktemp("d"), inputs, **settings) as service:
+        yield service
+
+
+def worker(client: Client) -> Worker:
+    (found,) = client.workers.list()
+    return found
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_job_leaves_a_log_figures_and_lines_that_programs_read(
+    service: Service, client: Client
+) -> None:
+    eventually(lambda: worker(client).device == "cpu")
+    job = submit(client, "tiny", samples=4)
+    eventually(lambda: worker(client).job_id == job.id)
+    told = [line.message for line in client.jobs.logs(job.id, follow=True)]
+
+    assert told[0].startswith("attempt 1 begins on ")
+    assert any(line.startswith("block 2 of 2 (model.layers.1): sparsity 0.5000") for line in told)
+    assert told[-1].startswith("attempt 1 succeeded")
+    assert worker(client).state == "idle"
+    figures = httpx.get(f"{service.url}/metrics").text
+    assert 'zpruner_jobs{method="zpruner",status="succeeded"}' in figures
+    assert 'zpruner_workers{queue="gpu",state="idle"} 1.0' in figures
+    ours = [json.loads(line) for line in service.log().splitlines() if line.startswith("{")]
+    (begun,) = [line for line in ours if line["message"] == told[0]]
+    assert (begun["job_id"], begun["attempt"], begun["logger"]) == (job.id, 1, "worker.run")
+
+
+def test_a_drained_worker_takes_nothing_and_then_the_most_urgent_first(
+    service: Service, client: Client
+) -> None:
+    client.workers.drain(worker(client).id)
+    eventually(lambda: "Canceling queue gpu" in service.log())
+    jobs = [submit(client, "tiny", samples=4, priority=priority) for priority in (0, 5, -1)]
+    time.sleep(1)  # a worker that listens takes a job within a quarter of this
+    assert {client.jobs.get(job.id).status for job in jobs} == {"queued"}
+    assert client.workers.queues()[0].depth == 3
+
+    client.workers.undrain(worker(client).id)
+
+    ended = [client.jobs.wait(job.id, timeout_s=120) for job in jobs]
+    assert [job.status for job in ended] == ["succeeded"] * 3
+    normal, urgent, patient = (job.started_at for job in ended)
+    assert urgent is not None
+    assert normal is not None
+    assert patient is not None
+    assert urgent < normal < patient
+
+
+def test_rings_that_no_job_waits_for_cost_no_process(service: Service, client: Client) -> None:
+    ended = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=120)
+    broker = Broker(f"redis+socket://{service.data_dir}/broker/broker.sock")
+    for _ in range(30):
+        assert broker.push(ended.id)
+    broker.close()
+
+    job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=120)
+
+    assert job.status == "succeeded"
+    assert job.started_at is not None
+    # A process that starts and finds nothing takes seconds; the rings are some milliseconds.
+    assert (job.started_at - job.created_at).total_seconds() < 20
+    assert "is not for this worker" not in service.log()
+
+
+def test_a_stopped_service_leaves_no_worker_behind(data_dir: Path, inputs: Path) -> None:
+    with serving(data_dir, inputs) as service:
+        with Client(service.url) as client:
+            first = worker(client)
+        service.stop()
+        service.start()
+        with Client(service.url) as client:
+            assert worker(client).id != first.id

@@ -1,0 +1,131 @@
+"""What a job would take on this machine, from what describes its model, without its weights."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from statistics import quantiles
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from db.combinations import check_combination
+from db.references import parse_model
+from db.spec import PruneSpec
+from worker.expectations import Expected, expected_windows
+from worker.pruning.compute import compute_device, compute_dtype
+from worker.pruning.errors import NoRoomError
+from worker.pruning.planning.effort import effort
+from worker.pruning.planning.gauge import machine_speed
+from worker.pruning.planning.outline import outline, workload
+from worker.pruning.planning.plan import Plan, plan
+from worker.pruning.planning.room import Room, capacity
+from worker.pruning.planning.shapes import ModelShape
+from worker.pruning.planning.workload import Workload
+from worker.pruning.skeleton import Skeleton
+from worker.recipes import recipe_of
+from worker.settings import WorkerSettings
+from worker.sources.models import fetch_outline
+
+FEWEST = 5
+"""Of fewer jobs no share says anything."""
+MEDIAN, LATE = 1.0, 1.4
+"""Half and nine tenths of the jobs in benchmarks/results/plans.md took less, over their plans."""
+BOUNDLESS = 1 << 60
+
+
+def estimate(
+    spec: PruneSpec, settings: WorkerSettings, lateness: Sequence[float] = ()
+) -> dict[str, Any]:
+    """Return what the job would take on this machine with nothing else running, ready for JSON.
+
+    Args:
+        spec: the job.
+        settings: the worker's.
+        lateness: how long earlier jobs took here, over the seconds that were planned for them.
+
+    Raises:
+        SpecRefusedError: a field names something that cannot be used.
+        PruningError: the model cannot be pruned in this way.
+    """
+    check_combination(spec)
+    with TemporaryDirectory(prefix="zpruner-outline-") as scratch:
+        reference = parse_model(spec.model, spec.revision, settings.model_roots)
+        model = fetch_outline(reference, Path(scratch))
+        place = compute_device(settings.device)
+        dtype = compute_dtype(spec.dtype, place)
+        skeleton = Skeleton.open(model.path, dtype, place)
+        recipe = recipe_of(spec)
+        recipe.check(skeleton)
+        expected = expected_windows(spec, skeleton, settings.dataset_roots)
+        work = workload(skeleton, recipe, *_blank(expected))
+        shape = outline(skeleton, recipe)
+    room = capacity(place, settings.memory_budget_bytes)
+    found, refusal = _planned(shape, work, room)
+    if settings.devices == 1:
+        speed = machine_speed(settings.speed_file, place, dtype)
+        spent = effort(shape, work, found.setting).seconds(speed) if speed else None
+        found = replace(found, seconds=spent)
+    return {
+        "model": {
+            "name": model.name,
+            "revision": model.revision,
+            "parameters": _parameters(skeleton),
+            "blocks": len(skeleton.blocks),
+        },
+        "fits": refusal is None,
+        "refusal": refusal,
+        "memory": {
+            "host_bytes": found.host_bytes,
+            "device_bytes": found.device_bytes,
+            "scratch_bytes": found.scratch_bytes,
+        },
+        "seconds": _seconds(found.seconds, lateness),
+        "artifact_bytes": found.artifact_bytes,
+        "computed_on": {"device": place.type, "dtype": str(dtype).removeprefix("torch.")},
+        "setting": found.setting_values(),
+        "windows": {
+            "calibration": expected.calibration,
+            "evaluation": expected.evaluation,
+            "seq_len": expected.seq_len,
+        },
+        "warnings": list(expected.guesses),
+    }
+
+
+def _planned(shape: ModelShape, work: Workload, room: Room) -> tuple[Plan, str | None]:
+    """Return a plan, and why it does not fit if it does not."""
+    try:
+        return plan(shape, work, room), None
+    except NoRoomError as error:
+        return plan(shape, work, _boundless(room)), str(error)
+
+
+def _boundless(room: Room) -> Room:
+    on_device = None if room.device_bytes is None else BOUNDLESS
+    return replace(room, host_bytes=BOUNDLESS, device_bytes=on_device)
+
+
+def _blank(expected: Expected) -> tuple[Tensor, Tensor]:
+    """Return windows that have a shape and nothing else."""
+    with torch.device("meta"):
+        return (
+            torch.empty(expected.calibration, expected.seq_len),
+            torch.empty(expected.evaluation, expected.seq_len),
+        )
+
+
+def _parameters(skeleton: Skeleton) -> int:
+    return sum(prod(one.shape) for one in skeleton.checkpoint.tensors.values())
+
+
+def _seconds(planned: float | None, lateness: Sequence[float]) -> dict[str, float] | None:
+    if planned is None:
+        return None
+    middle, late, jobs = MEDIAN, LATE, 0
+    if len(lateness) >= FEWEST:
+        tenths = quantiles(lateness, n=10, method="inclusive")
+        middle, late, jobs = tenths[4], tenths[8], len(lateness)
+    return {"p50": planned * middle, "p90": planned * late, "jobs": jobs}

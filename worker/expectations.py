@@ -1,0 +1,96 @@
+"""How many windows a job will have, guessed without reading its texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from db.references import Builtin, DatasetReference, HubDataset, LocalPath, parse_dataset
+from db.spec import PruneSpec
+from worker.pruning.skeleton import Skeleton
+from worker.sources.catalog import BUILTIN_TEXTS
+from worker.sources.datasets import DEFAULT_SAMPLES, row_length
+from worker.sources.rows import ids_file
+from worker.windows import window_length
+
+CHARACTERS_A_TOKEN = 4
+MOST_ROWS = 10_000  # more are not counted
+HELD_OUT = 0.1
+EVALUATED_CHARACTERS = {
+    "wikitext2": 1_290_000,
+    "c4": 2_400_000,
+    "ptb": 450_000,
+    "pile": 1_700_000,
+    "stdlib-docs": 80_000,
+}
+"""About how much text each built-in dataset is evaluated on."""
+UNKNOWN_CHARACTERS = 1_700_000  # a tenth of the most that is read
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the texts will come to.
+
+    Attributes:
+        calibration, evaluation: how many windows of each.
+        seq_len: tokens in each.
+        guesses: what was not known but guessed, in words.
+    """
+
+    calibration: int
+    evaluation: int
+    seq_len: int
+    guesses: tuple[str, ...] = ()
+
+
+def expected_windows(spec: PruneSpec, skeleton: Skeleton, roots: Sequence[Path] | None) -> Expected:
+    """Return how many windows there will be: counted in files of rows, guessed of other texts.
+
+    Raises:
+        SpecRefusedError: a file cannot be read, or the model has too few positions.
+    """
+    dataset = parse_dataset(spec.dataset, roots)
+    own = parse_dataset(spec.eval_dataset, roots, "eval_dataset") if spec.eval_dataset else None
+    length = window_length(spec, skeleton, row_length(dataset))
+    samples = spec.samples or DEFAULT_SAMPLES
+    rows = _rows(dataset, "dataset")
+    if rows is not None:
+        samples = min(samples, rows)
+    elif spec.samples is None and isinstance(dataset, LocalPath):
+        kept = dataset.path.stat().st_size * (1 - HELD_OUT if own is None else 1)
+        samples = max(1, min(samples, int(kept) // CHARACTERS_A_TOKEN // length))
+    if (own_rows := _rows(own, "eval_dataset") if own else None) is not None:
+        there: int | None = own_rows
+    elif rows is not None and own is None:
+        there = rows - samples or samples  # with nothing left, those of the calibration serve
+    else:
+        there = None
+    if there is not None:
+        return Expected(samples, min(spec.eval_samples or there, there), length)
+    if spec.eval_samples is not None:
+        return Expected(samples, spec.eval_samples, length)
+    count = max(1, _characters(own or dataset, own is None) // CHARACTERS_A_TOKEN // length)
+    count = min(count, _most(own or dataset) or count)
+    guess = f"about {count} evaluation windows, at {CHARACTERS_A_TOKEN} characters a token"
+    return Expected(samples, count, length, (guess,))
+
+
+def _rows(reference: DatasetReference, field: str) -> int | None:
+    file = ids_file(reference, field)
+    return None if file is None else sum(1 for _ in islice(file.rows(), MOST_ROWS))
+
+
+def _characters(reference: DatasetReference, holds_out: bool) -> int:
+    match reference:
+        case LocalPath(path):
+            return int(path.stat().st_size * (HELD_OUT if holds_out else 1))
+        case Builtin(name):
+            return EVALUATED_CHARACTERS[name]
+        case HubDataset():
+            return UNKNOWN_CHARACTERS
+
+
+def _most(reference: DatasetReference) -> int | None:
+    if isinstance(reference, Builtin) and reference.name in BUILTIN_TEXTS:
+        return BUILTIN_TEXTS[reference.name].eval_windows
+    return None

@@ -1,0 +1,26 @@
+"""Asking what a job would take until the service has found it out."""
+
+import time
+from typing import Any
+
+from zpruner.models import Estimate
+from zpruner.transport import Transport
+
+ESTIMATE_WITHIN_S = 90.0
+HEADERS = {"Prefer": "wait=15"}  # shorter than a request may take
+
+
+def estimate(transport: Transport, body: dict[str, Any], timeout_s: float) -> Estimate:
+    """Return the answer.
+
+    Raises:
+        TimeoutError: there is none in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    response = transport.send("POST", "/v1/estimates", json=body, headers=HEADERS)
+    while response.status_code == 202:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the service has found no estimate in {timeout_s:g} s")
+        time.sleep(float(response.headers.get("retry-after", 1)))
+        response = transport.send("GET", response.headers["location"], headers=HEADERS)
+    return Estimate.model_validate(response.json())

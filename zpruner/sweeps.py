@@ -1,0 +1,113 @@
+"""The sweeps of a service."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+from uuid import uuid4
+
+from zpruner.models import Sweep, SweepPreview
+from zpruner.transport import ProblemError, ServiceError, Transport
+
+POLL_S = 1.0
+OUTAGE_S = 60.0
+
+
+class Sweeps:
+    """Many jobs of one model by one request."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        model: str,
+        dataset: str,
+        *,
+        grid: Mapping[str, Sequence[Any]] | None = None,
+        jobs: Sequence[Mapping[str, Any]] | None = None,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> Sweep:
+        """Submit a job for each combination of a grid, or for each entry of a list.
+
+        Args:
+            model, dataset: as of a job.
+            grid: the values of each field that varies.
+            jobs: or the varying fields of each job.
+            idempotency_key: the caller's own, if it is to hold for further calls.
+            options: further fields of the jobs; ``max_parallel``, ``name``, ``labels``, ``gate``.
+        """
+        body = _body(model, dataset, grid, jobs, options)
+        key = idempotency_key or str(uuid4())
+        return Sweep.model_validate(self._transport.submit("/v1/sweeps", body, key).json())
+
+    def preview(
+        self,
+        model: str,
+        dataset: str,
+        *,
+        grid: Mapping[str, Sequence[Any]] | None = None,
+        jobs: Sequence[Mapping[str, Any]] | None = None,
+        **options: Any,
+    ) -> SweepPreview:
+        """Return what ``create`` would submit; refused like it, but nothing is made."""
+        body = _body(model, dataset, grid, jobs, options)
+        params = {"dry_run": True}
+        response = self._transport.send("POST", "/v1/sweeps", json=body, params=params)
+        return SweepPreview.model_validate(response.json())
+
+    def get(self, sweep_id: str) -> Sweep:
+        """Return the sweep with its points as they are now."""
+        return Sweep.model_validate(self._transport.get(f"/v1/sweeps/{sweep_id}"))
+
+    def list(self, *, limit: int = 50) -> Sequence[Sweep]:
+        """Return at most ``limit`` sweeps, newest first, without their points."""
+        rows = self._transport.pages("/v1/sweeps", {"limit": min(limit, 100)})
+        return [Sweep.model_validate(row) for row in islice(rows, limit)]
+
+    def cancel(self, sweep_id: str) -> Sweep:
+        """Cancel all of its jobs that have not ended; asking twice changes nothing."""
+        response = self._transport.send("POST", f"/v1/sweeps/{sweep_id}/cancel")
+        return Sweep.model_validate(response.json())
+
+    def wait(
+        self,
+        sweep_id: str,
+        *,
+        timeout_s: float | None = None,
+        on_look: Callable[[Sweep], None] = lambda _: None,
+    ) -> Sweep:
+        """Return the sweep once all of its jobs have ended.
+
+        Raises:
+            TimeoutError: it goes on after ``timeout_s``.
+            ServiceError: the service has not answered for a minute.
+        """
+        started = answered = time.monotonic()
+        while True:
+            try:
+                sweep = self.get(sweep_id)
+                answered = time.monotonic()
+                on_look(sweep)
+                if sweep.is_final:
+                    return sweep
+            except ServiceError as error:
+                refused = isinstance(error, ProblemError) and error.problem.status < 500
+                if refused or time.monotonic() - answered > OUTAGE_S:
+                    raise
+            if timeout_s is not None and time.monotonic() - started >= timeout_s:
+                raise TimeoutError(f"sweep {sweep_id} goes on after {timeout_s:g} s")
+            time.sleep(POLL_S)
+
+
+def _body(
+    model: str,
+    dataset: str,
+    grid: Mapping[str, Sequence[Any]] | None,
+    jobs: Sequence[Mapping[str, Any]] | None,
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    varied = {"grid": grid, "jobs": jobs}
+    given = {name: value for name, value in varied.items() if value is not None}
+    return {"model": model, "dataset": dataset} | given | options
