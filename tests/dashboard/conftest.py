@@ -27,6 +27,12 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for a service of one's own; short, for a socket's path has a limit."""
+    return tmp_path_factory.mktemp("d")
+
+
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Service]:
     """One service with a real worker, which all of these tests share."""

@@ -38,7 +38,7 @@ def test_a_key_is_made_shown_once_and_revoked(tabs: Session, service: Service) -
 
     assert opens(service.url, key) == 200
     page.reload()
-    expect(page.get_by_text("the browser's")).to_be_visible()
+    expect(page.get_by_text("the browser's", exact=True)).to_be_visible()
     expect(page.get_by_text(key)).to_have_count(0)
     page.get_by_role("button", name="Revoke the browser's").click()
     page.get_by_role("button", name="Revoke the key").click()
@@ -46,29 +46,33 @@ def test_a_key_is_made_shown_once_and_revoked(tabs: Session, service: Service) -
     assert opens(service.url, key) == 401
 
 
-@pytest.fixture
-def locked(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Service]:
-    """A service that answers nobody without a key."""
-    with serving(tmp_path_factory.mktemp("d"), inputs, ZPRUNER_AUTH="keys") as service:
-        yield service
-
-
-def first_key(service: Service) -> str:
+def first_key(data_dir: Path) -> str:
     """Make the first key as whoever runs the service does."""
     done = subprocess.run(
         [sys.executable, "-m", "db.keys", "create", "root", "--scopes", "admin"],
-        env=os.environ | {"ZPRUNER_DATA_DIR": str(service.data_dir)},
+        env=os.environ | {"ZPRUNER_DATA_DIR": str(data_dir)},
         capture_output=True,
         text=True,
         check=True,
     )
-    return done.stdout.split()[-1]
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def key(data_dir: Path) -> str:
+    return first_key(data_dir)
+
+
+@pytest.fixture
+def locked(data_dir: Path, inputs: Path, key: str) -> Iterator[Service]:
+    """A service that answers nobody without a key."""
+    with serving(data_dir, inputs, ZPRUNER_AUTH="keys") as service:
+        yield service
 
 
 def test_a_locked_service_asks_for_a_key_and_opens_with_it(
-    browser: Browser, locked: Service, tmp_path: Path
+    browser: Browser, locked: Service, key: str
 ) -> None:
-    key = first_key(locked)
     with Client(locked.url, api_key=key) as client:
         job = client.jobs.wait(submit(client, "tiny", samples=4, name="inside").id, timeout_s=120)
     with session(browser, locked.url) as tabs:

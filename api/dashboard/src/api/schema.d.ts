@@ -20,6 +20,8 @@ export interface paths {
         /**
          * Submit Job
          * @description Accept a job; follow ``Location`` for its progress.
+         *
+         *     With ``Prefer: wait=60`` the answer comes when the job has ended, or after so many seconds.
          */
         post: operations["submit_job"];
         delete?: never;
@@ -38,6 +40,9 @@ export interface paths {
         /**
          * Get Job
          * @description Return one job; with ``If-None-Match``, only if it has changed.
+         *
+         *     A poller's look may be a second old. With ``Prefer: wait=60`` as well, the answer comes as soon
+         *     as the job changes.
          */
         get: operations["get_job"];
         put?: never;
@@ -51,7 +56,7 @@ export interface paths {
         head?: never;
         /**
          * Describe Job
-         * @description Change what a job is called; what is left out stays.
+         * @description Change what a job is called, or how urgent it is; what is left out stays.
          */
         patch: operations["describe_job"];
         trace?: never;
@@ -76,6 +81,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs/{job_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause Job
+         * @description Hold a job back: a queued one at once, a running one after the block it is in.
+         */
+        post: operations["pause_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{job_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Job
+         * @description Let a paused job go on from its last finished block.
+         */
+        post: operations["resume_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs/{job_id}/retry": {
         parameters: {
             query?: never;
@@ -87,7 +132,7 @@ export interface paths {
         put?: never;
         /**
          * Retry Job
-         * @description Queue a job again that failed, was cancelled or expired.
+         * @description Queue a job again that failed, was cancelled or expired; it goes on where it stopped.
          */
         post: operations["retry_job"];
         delete?: never;
@@ -283,6 +328,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs/{job_id}/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Place
+         * @description Tell where a job stands in its queue; it changes with other jobs, so it is no part of it.
+         */
+        get: operations["get_place"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs/{job_id}/result": {
         parameters: {
             query?: never;
@@ -292,7 +357,9 @@ export interface paths {
         };
         /**
          * Get Result
-         * @description Return what a job measured and made: 200 once it succeeded, 424 if it ended otherwise.
+         * @description Return what a job measured and made.
+         *
+         *     200 once it succeeded, 424 if it ended otherwise or did not pass its gate.
          */
         get: operations["get_result"];
         put?: never;
@@ -368,86 +435,6 @@ export interface paths {
          * @description Return all of a job's files as one tar, made while it is sent.
          */
         head: operations["head_archive"];
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/methods": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Methods
-         * @description List the pruning methods, each with the JSON Schema of a job that uses it.
-         */
-        get: operations["list_methods"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/healthz": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Health
-         * @description Answer that this process lives.
-         */
-        get: operations["get_health"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/readyz": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Readiness
-         * @description Answer whether database, broker and a worker that takes jobs answer.
-         */
-        get: operations["get_readiness"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/metrics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Metrics
-         * @description Tell jobs, queues, workers and requests in figures.
-         */
-        get: operations["get_metrics"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -575,6 +562,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/methods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Methods
+         * @description List the pruning methods, each with the JSON Schema of a job that uses it.
+         */
+        get: operations["list_methods"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me": {
         parameters: {
             query?: never;
@@ -683,40 +690,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/jobs/{job_id}/pause": {
+    "/healthz": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        put?: never;
         /**
-         * Pause Job
-         * @description Hold a job back: a queued one at once, a running one after the block it is in.
+         * Get Health
+         * @description Answer that this process lives.
          */
-        post: operations["pause_job"];
+        get: operations["get_health"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/jobs/{job_id}/resume": {
+    "/readyz": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        put?: never;
         /**
-         * Resume Job
-         * @description Let a paused job go on from its last finished block.
+         * Get Readiness
+         * @description Answer whether database, broker and a worker that takes jobs answer.
          */
-        post: operations["resume_job"];
+        get: operations["get_readiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Metrics
+         * @description Tell jobs, queues, workers and requests in figures.
+         */
+        get: operations["get_metrics"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -727,6 +754,12 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AccessScope
+         * @description What a key opens; ``admin`` opens everything.
+         * @enum {string}
+         */
+        AccessScope: "jobs:read" | "jobs:write" | "artifacts:read" | "admin";
         /**
          * AllocationName
          * @description How the sparsity is spread over the blocks.
@@ -813,6 +846,80 @@ export interface components {
             url: string;
         };
         /**
+         * AttemptRead
+         * @description One worker's time with a job.
+         */
+        AttemptRead: {
+            /** Number */
+            number: number;
+            /** Worker */
+            worker: string | null;
+            /** Device */
+            device: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** @description The job's status when the attempt ended. */
+            outcome: components["schemas"]["JobState"] | null;
+            /**
+             * Reason
+             * @description Why it ended, where the status does not say.
+             */
+            reason: string | null;
+            error: components["schemas"]["Problem"] | null;
+        };
+        /**
+         * AuditRead
+         * @description One request to change something.
+         * @example {
+         *       "id": "aud_01920c3b5f8b7d2f9a6c1e4b7d8f9a0b",
+         *       "created_at": "2026-01-05T09:30:00Z",
+         *       "key_id": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *       "who": "nightly",
+         *       "action": "submit_job",
+         *       "target": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "status": 201,
+         *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+         *       "address": "192.0.2.7"
+         *     }
+         */
+        AuditRead: {
+            /** Id */
+            id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Key Id */
+            key_id: string | null;
+            /** Who */
+            who: string;
+            /**
+             * Action
+             * @description The operation, as this document calls it.
+             */
+            action: string;
+            /**
+             * Target
+             * @description What it was about, or what it made.
+             */
+            target: string;
+            /**
+             * Status
+             * @description How it was answered.
+             */
+            status: number;
+            /** Request Id */
+            request_id: string;
+            /** Address */
+            address: string;
+        };
+        /**
          * Block
          * @description The decoder block that is being worked on.
          */
@@ -841,11 +948,253 @@ export interface components {
             };
         };
         /**
+         * ComparedJob
+         * @description One of the jobs.
+         */
+        ComparedJob: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string | null;
+            status: components["schemas"]["JobState"];
+            verdict: components["schemas"]["Verdict"];
+            /** Metrics */
+            metrics: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Deltas
+             * @description Its figures less those of the first job.
+             */
+            deltas: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * Comparison
+         * @description Jobs in the order that was asked for.
+         * @example {
+         *       "comparable": true,
+         *       "reasons": [],
+         *       "differences": {
+         *         "sparsity": [
+         *           0.5,
+         *           0.6
+         *         ]
+         *       },
+         *       "jobs": [
+         *         {
+         *           "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "name": null,
+         *           "status": "succeeded",
+         *           "verdict": "none",
+         *           "metrics": {
+         *             "pruned_perplexity": 9.72
+         *           },
+         *           "deltas": {
+         *             "pruned_perplexity": 0
+         *           }
+         *         },
+         *         {
+         *           "id": "job_01920c41d2e07b6a9c8f3e2d1a0b9c8d",
+         *           "name": null,
+         *           "status": "succeeded",
+         *           "verdict": "none",
+         *           "metrics": {
+         *             "pruned_perplexity": 11.3
+         *           },
+         *           "deltas": {
+         *             "pruned_perplexity": 1.58
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        Comparison: {
+            /**
+             * Comparable
+             * @description Whether the figures may be held against each other.
+             */
+            comparable: boolean;
+            /**
+             * Reasons
+             * @description Why they may not.
+             */
+            reasons: string[];
+            /**
+             * Differences
+             * @description The fields that are not the same in all jobs, each with its value in each job.
+             */
+            differences: {
+                [key: string]: unknown[];
+            };
+            /** Jobs */
+            jobs: components["schemas"]["ComparedJob"][];
+        };
+        /**
+         * ComputedOn
+         * @description What the figures hold for.
+         */
+        ComputedOn: {
+            /** Device */
+            device: string;
+            /** Dtype */
+            dtype: string;
+        };
+        /**
+         * DenseRead
+         * @description Where the points that succeeded have the dense model's loss from.
+         */
+        DenseRead: {
+            /**
+             * Measured
+             * @description How many measured it themselves.
+             */
+            measured: number;
+            /**
+             * Shared
+             * @description How many took it from an earlier job.
+             */
+            shared: number;
+        };
+        /**
          * Dtype
          * @description What the forward passes compute in; ``auto`` takes bfloat16 where the machine has it.
          * @enum {string}
          */
         Dtype: "auto" | "float32" | "bfloat16" | "float16";
+        /**
+         * EstimatePending
+         * @description An estimate that nobody has found out yet.
+         */
+        EstimatePending: {
+            /** Id */
+            id: string;
+            /**
+             * Status
+             * @default pending
+             * @constant
+             */
+            status: "pending";
+            spec: components["schemas"]["PruneSpec"];
+        };
+        /**
+         * EstimateRead
+         * @description What a job would take on a machine that does nothing else.
+         * @example {
+         *       "id": "est_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "status": "ready",
+         *       "spec": {
+         *         "model": "meta-llama/Llama-3.1-8B",
+         *         "sparsity": 0.5,
+         *         "dataset": "c4",
+         *         "revision": null,
+         *         "method": "zpruner",
+         *         "scope": null,
+         *         "pattern": null,
+         *         "solver": "none",
+         *         "correction": null,
+         *         "damping": null,
+         *         "allocation": "uniform",
+         *         "skip": [],
+         *         "propagation": "fused",
+         *         "samples": null,
+         *         "seq_len": null,
+         *         "seed": 0,
+         *         "dtype": "auto",
+         *         "eval_dataset": null,
+         *         "eval_samples": null
+         *       },
+         *       "model": {
+         *         "name": "meta-llama/Llama-3.1-8B",
+         *         "revision": "d04e592bb4f6aa9cfee91e2e20afa771667e1d4b",
+         *         "parameters": 8030261248,
+         *         "blocks": 32
+         *       },
+         *       "fits": true,
+         *       "refusal": null,
+         *       "queue": "gpu",
+         *       "memory": {
+         *         "host_bytes": 3400000000,
+         *         "device_bytes": 5200000000,
+         *         "scratch_bytes": 2147483648
+         *       },
+         *       "seconds": {
+         *         "p50": 310,
+         *         "p90": 372,
+         *         "jobs": 41
+         *       },
+         *       "artifact_bytes": 16060522496,
+         *       "computed_on": {
+         *         "device": "cuda",
+         *         "dtype": "bfloat16"
+         *       },
+         *       "setting": {
+         *         "propagation": "fused",
+         *         "batch_tokens": 16384,
+         *         "spills": true
+         *       },
+         *       "windows": {
+         *         "calibration": 128,
+         *         "evaluation": 256,
+         *         "seq_len": 2048
+         *       },
+         *       "warnings": [],
+         *       "identical_job_id": null
+         *     }
+         */
+        EstimateRead: {
+            /** Id */
+            id: string;
+            /**
+             * Status
+             * @default ready
+             * @constant
+             */
+            status: "ready";
+            /** @description With every default filled in. */
+            spec: components["schemas"]["PruneSpec"];
+            model: components["schemas"]["ModelSize"];
+            /**
+             * Fits
+             * @description Whether the machine has the memory.
+             */
+            fits: boolean;
+            /**
+             * Refusal
+             * @description If not: what is missing, and a change that would do.
+             */
+            refusal: string | null;
+            /**
+             * Queue
+             * @description Where it fits.
+             */
+            queue: string | null;
+            memory: components["schemas"]["Memory"];
+            /** @description None where several devices share a job, or the machine's speed is not known. */
+            seconds: components["schemas"]["Seconds"] | null;
+            /** Artifact Bytes */
+            artifact_bytes: number;
+            computed_on: components["schemas"]["ComputedOn"];
+            /**
+             * Setting
+             * @description How the job would run.
+             */
+            setting: {
+                [key: string]: unknown;
+            };
+            windows: components["schemas"]["ExpectedWindows"];
+            /**
+             * Warnings
+             * @description What could not be checked, and what was guessed.
+             */
+            warnings: string[];
+            /**
+             * Identical Job Id
+             * @description A job with exactly this specification that has succeeded.
+             */
+            identical_job_id: string | null;
+        };
         /**
          * EventRead
          * @description One thing that happened to a job.
@@ -879,6 +1228,18 @@ export interface components {
             };
         };
         /**
+         * ExpectedWindows
+         * @description What will be computed with.
+         */
+        ExpectedWindows: {
+            /** Calibration */
+            calibration: number;
+            /** Evaluation */
+            evaluation: number;
+            /** Seq Len */
+            seq_len: number;
+        };
+        /**
          * Facets
          * @description How many jobs there are of each kind; a kind without jobs is left out.
          */
@@ -903,6 +1264,50 @@ export interface components {
             code: string;
             /** Detail */
             detail: string;
+        };
+        /**
+         * Gate
+         * @description Bounds for figures, by their names in a job's ``result``; a dot leads into an object.
+         */
+        Gate: {
+            /**
+             * Max
+             * @description What each figure may be at most.
+             * @default {}
+             */
+            max: {
+                [key: string]: number;
+            };
+            /**
+             * Min
+             * @description What each figure must be at least.
+             * @default {}
+             */
+            min: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * GateFailure
+         * @description A bound that was not kept.
+         *
+         *     Attributes:
+         *         metric: the figure's name.
+         *         bound: whether ``wanted`` is what it may be at most, or must be at least.
+         *         got: what was measured; None where nothing was.
+         */
+        GateFailure: {
+            /** Metric */
+            metric: string;
+            /**
+             * Bound
+             * @enum {string}
+             */
+            bound: "max" | "min";
+            /** Wanted */
+            wanted: number;
+            /** Got */
+            got: number | null;
         };
         /**
          * Health
@@ -1070,188 +1475,8 @@ export interface components {
             deadline?: string | null;
         };
         /**
-         * JobLinks
-         * @description Where everything about one job is.
-         */
-        JobLinks: {
-            /** Self */
-            self: string;
-            /** Cancel */
-            cancel: string;
-            /** Retry */
-            retry: string;
-            /** Rerun */
-            rerun: string;
-            /** Result */
-            result: string;
-            /** Events */
-            events: string;
-            /** Blocks */
-            blocks: string;
-            /** Logs */
-            logs: string;
-            /** Artifacts */
-            artifacts: string;
-            /** Archive */
-            archive: string;
-            /** Pause */
-            pause: string;
-            /** Resume */
-            resume: string;
-        };
-        /**
-         * JobPage
-         * @description Part of a list of jobs.
-         * @example {
-         *       "data": [
-         *         {
-         *           "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
-         *           "name": null,
-         *           "labels": {},
-         *           "parent_id": null,
-         *           "queue": "gpu",
-         *           "priority": 0,
-         *           "status": "running",
-         *           "phase": "pruning",
-         *           "progress": {
-         *             "fraction": 0.25,
-         *             "block": {
-         *               "index": 7,
-         *               "total": 32,
-         *               "name": "model.layers.7"
-         *             },
-         *             "eta_seconds": 312
-         *           },
-         *           "spec": {
-         *             "model": "meta-llama/Llama-3.1-8B",
-         *             "sparsity": 0.5,
-         *             "dataset": "c4",
-         *             "revision": null,
-         *             "method": "zpruner",
-         *             "scope": null,
-         *             "pattern": null,
-         *             "solver": "none",
-         *             "correction": null,
-         *             "damping": null,
-         *             "allocation": "uniform",
-         *             "skip": [],
-         *             "propagation": "fused",
-         *             "samples": null,
-         *             "seq_len": null,
-         *             "seed": 0,
-         *             "dtype": "auto",
-         *             "eval_dataset": null,
-         *             "eval_samples": null
-         *           },
-         *           "attempt": 1,
-         *           "worker": "gpu@host",
-         *           "device": "cuda:0",
-         *           "result": null,
-         *           "error": null,
-         *           "warnings": [],
-         *           "created_at": "2026-01-05T09:30:00Z",
-         *           "updated_at": "2026-01-05T09:31:46Z",
-         *           "started_at": "2026-01-05T09:30:02Z",
-         *           "finished_at": null,
-         *           "links": {
-         *             "self": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
-         *             "cancel": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/cancel",
-         *             "retry": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/retry",
-         *             "rerun": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/rerun",
-         *             "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
-         *             "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
-         *             "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
-         *             "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
-         *             "artifacts": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/artifacts",
-         *             "archive": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/archive"
-         *           }
-         *         }
-         *       ],
-         *       "next_cursor": "MjAyNi0wMS0wNVQwOTozMDowMCswMDowMCBqb2JfMDE5MjBjM2I1ZjdhN2MzZThhNGQ",
-         *       "has_more": true,
-         *       "facets": {
-         *         "status": {
-         *           "running": 1,
-         *           "succeeded": 41
-         *         },
-         *         "method": {
-         *           "wanda": 2,
-         *           "zpruner": 40
-         *         }
-         *       }
-         *     }
-         */
-        JobPage: {
-            /** Data */
-            data: components["schemas"]["JobRead"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
-            /**
-             * Has More
-             * @default false
-             */
-            has_more: boolean;
-            /** @description With `include=facets` only. */
-            facets?: components["schemas"]["Facets"] | null;
-        };
-        /**
-         * JobPreview
-         * @description What would be accepted.
-         * @example {
-         *       "spec": {
-         *         "model": "meta-llama/Llama-3.1-8B",
-         *         "sparsity": 0.5,
-         *         "dataset": "c4",
-         *         "revision": null,
-         *         "method": "zpruner",
-         *         "scope": null,
-         *         "pattern": null,
-         *         "solver": "none",
-         *         "correction": null,
-         *         "damping": null,
-         *         "allocation": "uniform",
-         *         "skip": [],
-         *         "propagation": "fused",
-         *         "samples": null,
-         *         "seq_len": null,
-         *         "seed": 0,
-         *         "dtype": "auto",
-         *         "eval_dataset": null,
-         *         "eval_samples": null
-         *       },
-         *       "name": null,
-         *       "labels": {},
-         *       "parent_id": null,
-         *       "warnings": [],
-         *       "identical_job_id": null
-         *     }
-         */
-        JobPreview: {
-            /** @description With every default filled in. */
-            spec: components["schemas"]["PruneSpec"];
-            /** Name */
-            name: string | null;
-            /** Labels */
-            labels: {
-                [key: string]: unknown;
-            };
-            /** Parent Id */
-            parent_id: string | null;
-            /**
-             * Warnings
-             * @description What could not be checked.
-             */
-            warnings: string[];
-            /**
-             * Identical Job Id
-             * @description A job with exactly this specification that has succeeded.
-             */
-            identical_job_id: string | null;
-            gate?: components["schemas"]["Gate"] | null;
-        };
-        /**
-         * JobRead
-         * @description One job as it stands.
+         * JobDetail
+         * @description One job as it stands, and how it came there.
          * @example {
          *       "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "name": null,
@@ -1259,6 +1484,7 @@ export interface components {
          *       "parent_id": null,
          *       "queue": "gpu",
          *       "priority": 0,
+         *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
          *       "status": "running",
          *       "phase": "pruning",
          *       "progress": {
@@ -1294,9 +1520,26 @@ export interface components {
          *       "attempt": 1,
          *       "worker": "gpu@host",
          *       "device": "cuda:0",
+         *       "sweep_id": null,
          *       "result": null,
+         *       "gate": {
+         *         "max": {
+         *           "perplexity_ratio": 1.1
+         *         },
+         *         "min": {
+         *           "sparsity": 0.5
+         *         }
+         *       },
+         *       "verdict": "none",
+         *       "gate_failures": [],
          *       "error": null,
          *       "warnings": [],
+         *       "deadline": null,
+         *       "actions": [
+         *         "cancel",
+         *         "pause",
+         *         "rerun"
+         *       ],
          *       "created_at": "2026-01-05T09:30:00Z",
          *       "updated_at": "2026-01-05T09:31:46Z",
          *       "started_at": "2026-01-05T09:30:02Z",
@@ -1304,12 +1547,454 @@ export interface components {
          *       "links": {
          *         "self": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *         "cancel": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/cancel",
+         *         "pause": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/pause",
+         *         "resume": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/resume",
          *         "retry": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/retry",
          *         "rerun": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/rerun",
          *         "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
          *         "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
          *         "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
          *         "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
+         *         "queue": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/queue",
+         *         "artifacts": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/artifacts",
+         *         "archive": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/archive"
+         *       },
+         *       "attempts": [
+         *         {
+         *           "number": 1,
+         *           "worker": "gpu@host",
+         *           "device": "cuda:0",
+         *           "started_at": "2026-01-05T09:30:02Z",
+         *           "ended_at": null,
+         *           "outcome": null,
+         *           "reason": null,
+         *           "error": null
+         *         }
+         *       ],
+         *       "phases": [
+         *         {
+         *           "attempt": 1,
+         *           "name": "pruning",
+         *           "started_at": "2026-01-05T09:30:09Z",
+         *           "ended_at": null
+         *         }
+         *       ]
+         *     }
+         */
+        JobDetail: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string | null;
+            /** Labels */
+            labels: {
+                [key: string]: unknown;
+            };
+            /**
+             * Parent Id
+             * @description The job that this one is a rerun of.
+             */
+            parent_id: string | null;
+            /**
+             * Queue
+             * @description The queue it waits in, or was taken from.
+             */
+            queue: string;
+            /** Priority */
+            priority: number;
+            /**
+             * Created By
+             * @description The key that it was submitted with, if any.
+             */
+            created_by: string | null;
+            status: components["schemas"]["JobState"];
+            phase: components["schemas"]["Phase"] | null;
+            progress: components["schemas"]["Progress"];
+            spec: components["schemas"]["PruneSpec"];
+            /** Attempt */
+            attempt: number;
+            /** Worker */
+            worker: string | null;
+            /** Device */
+            device: string | null;
+            /**
+             * Sweep Id
+             * @description The sweep that this job is a point of.
+             */
+            sweep_id: string | null;
+            /**
+             * Result
+             * @description Metrics, once the job has succeeded.
+             */
+            result: {
+                [key: string]: unknown;
+            } | null;
+            gate: components["schemas"]["Gate"] | null;
+            /** @description What the gate says, once the job has succeeded. */
+            verdict: components["schemas"]["Verdict"];
+            /**
+             * Gate Failures
+             * @description The bounds that were not kept.
+             */
+            gate_failures: components["schemas"]["GateFailure"][];
+            /** @description What went wrong, once the job has failed. */
+            error: components["schemas"]["Problem"] | null;
+            /**
+             * Warnings
+             * @description What could not be checked before acceptance.
+             */
+            warnings: string[];
+            /**
+             * Deadline
+             * @description Expires the job if it has not ended by then.
+             */
+            deadline: string | null;
+            /**
+             * Actions
+             * @description What its status allows a caller to ask.
+             */
+            actions: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            links: components["schemas"]["JobLinks"];
+            /** Attempts */
+            attempts: components["schemas"]["AttemptRead"][];
+            /** Phases */
+            phases: components["schemas"]["PhaseRead"][];
+        };
+        /**
+         * JobLinks
+         * @description Where everything about one job is.
+         */
+        JobLinks: {
+            /** Self */
+            self: string;
+            /** Cancel */
+            cancel: string;
+            /** Pause */
+            pause: string;
+            /** Resume */
+            resume: string;
+            /** Retry */
+            retry: string;
+            /** Rerun */
+            rerun: string;
+            /** Result */
+            result: string;
+            /** Events */
+            events: string;
+            /** Blocks */
+            blocks: string;
+            /** Logs */
+            logs: string;
+            /** Queue */
+            queue: string;
+            /** Artifacts */
+            artifacts: string;
+            /** Archive */
+            archive: string;
+        };
+        /**
+         * JobPage
+         * @description Part of a list of jobs.
+         * @example {
+         *       "data": [
+         *         {
+         *           "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "name": null,
+         *           "labels": {},
+         *           "parent_id": null,
+         *           "queue": "gpu",
+         *           "priority": 0,
+         *           "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *           "status": "running",
+         *           "phase": "pruning",
+         *           "progress": {
+         *             "fraction": 0.25,
+         *             "block": {
+         *               "index": 7,
+         *               "total": 32,
+         *               "name": "model.layers.7"
+         *             },
+         *             "eta_seconds": 312
+         *           },
+         *           "spec": {
+         *             "model": "meta-llama/Llama-3.1-8B",
+         *             "sparsity": 0.5,
+         *             "dataset": "c4",
+         *             "revision": null,
+         *             "method": "zpruner",
+         *             "scope": null,
+         *             "pattern": null,
+         *             "solver": "none",
+         *             "correction": null,
+         *             "damping": null,
+         *             "allocation": "uniform",
+         *             "skip": [],
+         *             "propagation": "fused",
+         *             "samples": null,
+         *             "seq_len": null,
+         *             "seed": 0,
+         *             "dtype": "auto",
+         *             "eval_dataset": null,
+         *             "eval_samples": null
+         *           },
+         *           "attempt": 1,
+         *           "worker": "gpu@host",
+         *           "device": "cuda:0",
+         *           "sweep_id": null,
+         *           "result": null,
+         *           "gate": {
+         *             "max": {
+         *               "perplexity_ratio": 1.1
+         *             },
+         *             "min": {
+         *               "sparsity": 0.5
+         *             }
+         *           },
+         *           "verdict": "none",
+         *           "gate_failures": [],
+         *           "error": null,
+         *           "warnings": [],
+         *           "deadline": null,
+         *           "actions": [
+         *             "cancel",
+         *             "pause",
+         *             "rerun"
+         *           ],
+         *           "created_at": "2026-01-05T09:30:00Z",
+         *           "updated_at": "2026-01-05T09:31:46Z",
+         *           "started_at": "2026-01-05T09:30:02Z",
+         *           "finished_at": null,
+         *           "links": {
+         *             "self": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *             "cancel": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/cancel",
+         *             "pause": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/pause",
+         *             "resume": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/resume",
+         *             "retry": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/retry",
+         *             "rerun": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/rerun",
+         *             "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
+         *             "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
+         *             "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
+         *             "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
+         *             "queue": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/queue",
+         *             "artifacts": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/artifacts",
+         *             "archive": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/archive"
+         *           }
+         *         }
+         *       ],
+         *       "next_cursor": "MjAyNi0wMS0wNVQwOTozMDowMCswMDowMCBqb2JfMDE5MjBjM2I1ZjdhN2MzZThhNGQ",
+         *       "has_more": true,
+         *       "facets": {
+         *         "status": {
+         *           "running": 1,
+         *           "succeeded": 41
+         *         },
+         *         "method": {
+         *           "wanda": 2,
+         *           "zpruner": 40
+         *         }
+         *       }
+         *     }
+         */
+        JobPage: {
+            /** Data */
+            data: components["schemas"]["JobRead"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+            /** @description With `include=facets` only. */
+            facets?: components["schemas"]["Facets"] | null;
+        };
+        /**
+         * JobPatch
+         * @description What a job is to be called, and how urgent; what is left out stays (a JSON merge patch).
+         * @example {
+         *       "name": "second",
+         *       "labels": {
+         *         "team": "search",
+         *         "old": null
+         *       }
+         *     }
+         */
+        JobPatch: {
+            /**
+             * Name
+             * @description `null` takes the name away.
+             */
+            name?: string | null;
+            /**
+             * Labels
+             * @description Labels to set, or with `null` to take away; `null` for all takes all away.
+             */
+            labels?: {
+                [key: string]: string | null;
+            } | null;
+            /**
+             * Priority
+             * @description `null` makes it 0.
+             */
+            priority?: number | null;
+        };
+        /**
+         * JobPreview
+         * @description What would be accepted.
+         * @example {
+         *       "spec": {
+         *         "model": "meta-llama/Llama-3.1-8B",
+         *         "sparsity": 0.5,
+         *         "dataset": "c4",
+         *         "revision": null,
+         *         "method": "zpruner",
+         *         "scope": null,
+         *         "pattern": null,
+         *         "solver": "none",
+         *         "correction": null,
+         *         "damping": null,
+         *         "allocation": "uniform",
+         *         "skip": [],
+         *         "propagation": "fused",
+         *         "samples": null,
+         *         "seq_len": null,
+         *         "seed": 0,
+         *         "dtype": "auto",
+         *         "eval_dataset": null,
+         *         "eval_samples": null
+         *       },
+         *       "name": null,
+         *       "labels": {},
+         *       "parent_id": null,
+         *       "queue": "gpu",
+         *       "priority": 0,
+         *       "warnings": [],
+         *       "identical_job_id": null
+         *     }
+         */
+        JobPreview: {
+            /** @description With every default filled in. */
+            spec: components["schemas"]["PruneSpec"];
+            /** Name */
+            name: string | null;
+            /** Labels */
+            labels: {
+                [key: string]: unknown;
+            };
+            /** Parent Id */
+            parent_id: string | null;
+            /** Queue */
+            queue: string;
+            /** Priority */
+            priority: number;
+            gate?: components["schemas"]["Gate"] | null;
+            /**
+             * Warnings
+             * @description What could not be checked.
+             */
+            warnings: string[];
+            /**
+             * Identical Job Id
+             * @description A job with exactly this specification that has succeeded.
+             */
+            identical_job_id: string | null;
+        };
+        /**
+         * JobRead
+         * @description One job as it stands.
+         * @example {
+         *       "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "name": null,
+         *       "labels": {},
+         *       "parent_id": null,
+         *       "queue": "gpu",
+         *       "priority": 0,
+         *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *       "status": "running",
+         *       "phase": "pruning",
+         *       "progress": {
+         *         "fraction": 0.25,
+         *         "block": {
+         *           "index": 7,
+         *           "total": 32,
+         *           "name": "model.layers.7"
+         *         },
+         *         "eta_seconds": 312
+         *       },
+         *       "spec": {
+         *         "model": "meta-llama/Llama-3.1-8B",
+         *         "sparsity": 0.5,
+         *         "dataset": "c4",
+         *         "revision": null,
+         *         "method": "zpruner",
+         *         "scope": null,
+         *         "pattern": null,
+         *         "solver": "none",
+         *         "correction": null,
+         *         "damping": null,
+         *         "allocation": "uniform",
+         *         "skip": [],
+         *         "propagation": "fused",
+         *         "samples": null,
+         *         "seq_len": null,
+         *         "seed": 0,
+         *         "dtype": "auto",
+         *         "eval_dataset": null,
+         *         "eval_samples": null
+         *       },
+         *       "attempt": 1,
+         *       "worker": "gpu@host",
+         *       "device": "cuda:0",
+         *       "sweep_id": null,
+         *       "result": null,
+         *       "gate": {
+         *         "max": {
+         *           "perplexity_ratio": 1.1
+         *         },
+         *         "min": {
+         *           "sparsity": 0.5
+         *         }
+         *       },
+         *       "verdict": "none",
+         *       "gate_failures": [],
+         *       "error": null,
+         *       "warnings": [],
+         *       "deadline": null,
+         *       "actions": [
+         *         "cancel",
+         *         "pause",
+         *         "rerun"
+         *       ],
+         *       "created_at": "2026-01-05T09:30:00Z",
+         *       "updated_at": "2026-01-05T09:31:46Z",
+         *       "started_at": "2026-01-05T09:30:02Z",
+         *       "finished_at": null,
+         *       "links": {
+         *         "self": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *         "cancel": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/cancel",
+         *         "pause": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/pause",
+         *         "resume": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/resume",
+         *         "retry": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/retry",
+         *         "rerun": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/rerun",
+         *         "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
+         *         "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
+         *         "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
+         *         "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
+         *         "queue": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/queue",
          *         "artifacts": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/artifacts",
          *         "archive": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/archive"
          *       }
@@ -1336,6 +2021,11 @@ export interface components {
             queue: string;
             /** Priority */
             priority: number;
+            /**
+             * Created By
+             * @description The key that it was submitted with, if any.
+             */
+            created_by: string | null;
             status: components["schemas"]["JobState"];
             phase: components["schemas"]["Phase"] | null;
             progress: components["schemas"]["Progress"];
@@ -1347,12 +2037,25 @@ export interface components {
             /** Device */
             device: string | null;
             /**
+             * Sweep Id
+             * @description The sweep that this job is a point of.
+             */
+            sweep_id: string | null;
+            /**
              * Result
              * @description Metrics, once the job has succeeded.
              */
             result: {
                 [key: string]: unknown;
             } | null;
+            gate: components["schemas"]["Gate"] | null;
+            /** @description What the gate says, once the job has succeeded. */
+            verdict: components["schemas"]["Verdict"];
+            /**
+             * Gate Failures
+             * @description The bounds that were not kept.
+             */
+            gate_failures: components["schemas"]["GateFailure"][];
             /** @description What went wrong, once the job has failed. */
             error: components["schemas"]["Problem"] | null;
             /**
@@ -1360,6 +2063,16 @@ export interface components {
              * @description What could not be checked before acceptance.
              */
             warnings: string[];
+            /**
+             * Deadline
+             * @description Expires the job if it has not ended by then.
+             */
+            deadline: string | null;
+            /**
+             * Actions
+             * @description What its status allows a caller to ask.
+             */
+            actions: string[];
             /**
              * Created At
              * Format: date-time
@@ -1375,34 +2088,6 @@ export interface components {
             /** Finished At */
             finished_at: string | null;
             links: components["schemas"]["JobLinks"];
-            /**
-             * Sweep Id
-             * @description The sweep that this job is a point of.
-             */
-            sweep_id: string | null;
-            gate: components["schemas"]["Gate"] | null;
-            /** @description What the gate says, once the job has succeeded. */
-            verdict: components["schemas"]["Verdict"];
-            /**
-             * Gate Failures
-             * @description The bounds that were not kept.
-             */
-            gate_failures: components["schemas"]["GateFailure"][];
-            /**
-             * Created By
-             * @description The key that it was submitted with, if any.
-             */
-            created_by: string | null;
-            /**
-             * Deadline
-             * @description Expires the job if it has not ended by then.
-             */
-            deadline: string | null;
-            /**
-             * Actions
-             * @description What its status allows a caller to ask.
-             */
-            actions: string[];
         };
         /**
          * JobRequest
@@ -1609,6 +2294,100 @@ export interface components {
         JobState: "queued" | "running" | "pausing" | "paused" | "cancelling" | "succeeded" | "failed" | "cancelled" | "expired";
         JsonValue: unknown;
         /**
+         * KeyRead
+         * @description A key without its secret.
+         * @example {
+         *       "id": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *       "name": "nightly",
+         *       "scopes": [
+         *         "jobs:read",
+         *         "jobs:write",
+         *         "artifacts:read"
+         *       ],
+         *       "quotas": {
+         *         "jobs_in_flight": 4,
+         *         "gpu_hours": 100,
+         *         "artifact_bytes": null
+         *       },
+         *       "created_at": "2026-01-05T09:00:00Z",
+         *       "created_by": null,
+         *       "expires_at": null,
+         *       "revoked_at": null,
+         *       "former_until": null,
+         *       "last_used_at": "2026-01-05T09:30:00Z"
+         *     }
+         */
+        KeyRead: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes: components["schemas"]["AccessScope"][];
+            quotas: components["schemas"]["QuotaLimits"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Created By
+             * @description The key it was made with, if any.
+             */
+            created_by: string | null;
+            /** Expires At */
+            expires_at: string | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            /**
+             * Former Until
+             * @description Until when the secret before opens, too.
+             */
+            former_until: string | null;
+            /**
+             * Last Used At
+             * @description To the minute.
+             */
+            last_used_at: string | null;
+        };
+        /**
+         * KeyRequest
+         * @description A new key.
+         * @example {
+         *       "name": "nightly",
+         *       "scopes": [
+         *         "jobs:read",
+         *         "jobs:write",
+         *         "artifacts:read"
+         *       ],
+         *       "quotas": {
+         *         "jobs_in_flight": 4,
+         *         "gpu_hours": 100,
+         *         "artifact_bytes": null
+         *       }
+         *     }
+         */
+        KeyRequest: {
+            /**
+             * Name
+             * @description Whose it is: the audit says so.
+             */
+            name: string;
+            /**
+             * Scopes
+             * @default [
+             *       "jobs:read",
+             *       "jobs:write",
+             *       "artifacts:read"
+             *     ]
+             */
+            scopes: components["schemas"]["AccessScope"][];
+            /** @default {} */
+            quotas: components["schemas"]["QuotaLimits"];
+            /** Expires At */
+            expires_at?: string | null;
+        };
+        /**
          * LogLineRead
          * @description One line; its ``id`` says where to go on.
          * @example {
@@ -1639,6 +2418,80 @@ export interface components {
             logger: string;
             /** Message */
             message: string;
+        };
+        /**
+         * Me
+         * @description Who asks, and what that one may do.
+         * @example {
+         *       "name": "nightly",
+         *       "scopes": [
+         *         "jobs:read",
+         *         "jobs:write",
+         *         "artifacts:read"
+         *       ],
+         *       "key": {
+         *         "id": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *         "name": "nightly",
+         *         "scopes": [
+         *           "jobs:read",
+         *           "jobs:write",
+         *           "artifacts:read"
+         *         ],
+         *         "quotas": {
+         *           "jobs_in_flight": 4,
+         *           "gpu_hours": 100,
+         *           "artifact_bytes": null
+         *         },
+         *         "created_at": "2026-01-05T09:00:00Z",
+         *         "created_by": null,
+         *         "expires_at": null,
+         *         "revoked_at": null,
+         *         "former_until": null,
+         *         "last_used_at": "2026-01-05T09:30:00Z"
+         *       },
+         *       "quotas": {
+         *         "jobs_in_flight": {
+         *           "used": 1,
+         *           "allowed": 4
+         *         },
+         *         "gpu_hours": {
+         *           "used": 12.5,
+         *           "allowed": 100
+         *         },
+         *         "artifact_bytes": {
+         *           "used": 8589934592,
+         *           "allowed": null
+         *         }
+         *       }
+         *     }
+         */
+        Me: {
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes: components["schemas"]["AccessScope"][];
+            /** @description Null for whoever may ask without one. */
+            key: components["schemas"]["KeyRead"] | null;
+            /** @description Of the key; null without one. */
+            quotas: components["schemas"]["Shares"] | null;
+        };
+        /**
+         * Memory
+         * @description The most that the job will hold.
+         */
+        Memory: {
+            /** Host Bytes */
+            host_bytes: number;
+            /**
+             * Device Bytes
+             * @description On the GPU; 0 where the host computes.
+             */
+            device_bytes: number;
+            /**
+             * Scratch Bytes
+             * @description In scratch files while it runs.
+             */
+            scratch_bytes: number;
         };
         /**
          * MethodName
@@ -1673,6 +2526,65 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /**
+         * ModelSize
+         * @description The model as it was found.
+         */
+        ModelSize: {
+            /** Name */
+            name: string;
+            /**
+             * Revision
+             * @description The commit; none for a local folder.
+             */
+            revision: string | null;
+            /** Parameters */
+            parameters: number;
+            /** Blocks */
+            blocks: number;
+        };
+        /**
+         * NewKey
+         * @description A key with its secret, which nothing shows again.
+         */
+        NewKey: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes: components["schemas"]["AccessScope"][];
+            quotas: components["schemas"]["QuotaLimits"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Created By
+             * @description The key it was made with, if any.
+             */
+            created_by: string | null;
+            /** Expires At */
+            expires_at: string | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            /**
+             * Former Until
+             * @description Until when the secret before opens, too.
+             */
+            former_until: string | null;
+            /**
+             * Last Used At
+             * @description To the minute.
+             */
+            last_used_at: string | null;
+            /**
+             * Key
+             * @description What goes into `Authorization: Bearer …`.
+             */
+            key: string;
+        };
         /** Page[AnyEventRead] */
         Page_AnyEventRead_: {
             /** Data */
@@ -1697,6 +2609,18 @@ export interface components {
              */
             has_more: boolean;
         };
+        /** Page[AuditRead] */
+        Page_AuditRead_: {
+            /** Data */
+            data: components["schemas"]["AuditRead"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
         /** Page[BlockRead] */
         Page_BlockRead_: {
             /** Data */
@@ -1713,6 +2637,18 @@ export interface components {
         Page_EventRead_: {
             /** Data */
             data: components["schemas"]["EventRead"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
+        /** Page[KeyRead] */
+        Page_KeyRead_: {
+            /** Data */
+            data: components["schemas"]["KeyRead"][];
             /** Next Cursor */
             next_cursor?: string | null;
             /**
@@ -1775,6 +2711,102 @@ export interface components {
          * @enum {string}
          */
         Phase: "resolving" | "loading" | "calibrating" | "pruning" | "evaluating" | "packaging";
+        /**
+         * PhaseRead
+         * @description What an attempt was busy with, and when.
+         */
+        PhaseRead: {
+            /** Attempt */
+            attempt: number;
+            name: components["schemas"]["Phase"];
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Ended At */
+            ended_at: string | null;
+        };
+        /**
+         * PlaceRead
+         * @description Where a job stands in its queue.
+         * @example {
+         *       "name": "gpu",
+         *       "position": 2,
+         *       "depth": 3,
+         *       "workers": 1
+         *     }
+         */
+        PlaceRead: {
+            /**
+             * Name
+             * @description The queue.
+             */
+            name: string;
+            /**
+             * Position
+             * @description From 1; None: the job does not wait.
+             */
+            position: number | null;
+            /**
+             * Depth
+             * @description How many jobs wait.
+             */
+            depth: number;
+            /**
+             * Workers
+             * @description Living workers that take jobs from it.
+             */
+            workers: number;
+        };
+        /**
+         * PointPreview
+         * @description One point that would be accepted.
+         */
+        PointPreview: {
+            /** Varied */
+            varied: {
+                [key: string]: unknown;
+            };
+            /** @description With every default filled in. */
+            spec: components["schemas"]["PruneSpec"];
+        };
+        /**
+         * PointRead
+         * @description One job of a sweep.
+         */
+        PointRead: {
+            /** Job Id */
+            job_id: string;
+            /**
+             * Varied
+             * @description The fields in which it differs from the others.
+             */
+            varied: {
+                [key: string]: unknown;
+            };
+            status: components["schemas"]["JobState"];
+            /** Progress */
+            progress: number;
+            verdict: components["schemas"]["Verdict"];
+            /**
+             * Sparsity
+             * @description As measured.
+             */
+            sparsity: number | null;
+            /** Perplexity */
+            perplexity: number | null;
+            /**
+             * Perplexity Ratio
+             * @description Over the dense model's.
+             */
+            perplexity_ratio: number | null;
+            /**
+             * On Front
+             * @description Whether no other point is at least as sparse (to a tenth of a percent) and as good, and better in one of both.
+             */
+            on_front: boolean;
+        };
         /**
          * Problem
          * @description RFC 9457 problem details with this service's extensions.
@@ -1984,6 +3016,27 @@ export interface components {
             memory_bytes: number | null;
         };
         /**
+         * QuotaLimits
+         * @description How much a key may have; what is null is not bounded.
+         */
+        QuotaLimits: {
+            /**
+             * Jobs In Flight
+             * @description Jobs that have not ended.
+             */
+            jobs_in_flight?: number | null;
+            /**
+             * Gpu Hours
+             * @description Hours in the last thirty days that workers held the key's jobs.
+             */
+            gpu_hours?: number | null;
+            /**
+             * Artifact Bytes
+             * @description All files of the key's jobs.
+             */
+            artifact_bytes?: number | null;
+        };
+        /**
          * Readiness
          * @description Everything a job needs answers.
          */
@@ -2000,464 +3053,23 @@ export interface components {
             workers: string[];
         };
         /**
+         * Rotation
+         * @description How a key changes its secret.
+         */
+        Rotation: {
+            /**
+             * Grace S
+             * @description How long the old secret goes on to open.
+             * @default 86400
+             */
+            grace_s: number;
+        };
+        /**
          * Scope
          * @description Which weights compete with each other.
          * @enum {string}
          */
         Scope: "matrix" | "row";
-        /**
-         * SolverName
-         * @description What repairs the kept weights for the ones that went; ``dsnot`` chooses others instead.
-         * @enum {string}
-         */
-        SolverName: "none" | "sparsegpt" | "admm" | "alps" | "dsnot";
-        /**
-         * WorkerRead
-         * @description One worker, as it last said of itself.
-         * @example {
-         *       "id": "wrk_01920c11a0b17d3f9e5c4b3a29180716",
-         *       "name": "gpu@host",
-         *       "hostname": "host",
-         *       "pid": 4711,
-         *       "state": "busy",
-         *       "queues": [
-         *         "gpu"
-         *       ],
-         *       "device": "cuda: NVIDIA H100 80GB HBM3",
-         *       "memory_bytes": 85029158912,
-         *       "version": "0.1.0",
-         *       "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
-         *       "draining": false,
-         *       "started_at": "2026-01-05T08:00:00Z",
-         *       "heartbeat_at": "2026-01-05T09:31:40Z"
-         *     }
-         */
-        WorkerRead: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Hostname */
-            hostname: string;
-            /** Pid */
-            pid: number;
-            /**
-             * State
-             * @description `idle`, `busy`, `draining` (takes nothing new) or `lost`.
-             */
-            state: string;
-            /** Queues */
-            queues: string[];
-            /**
-             * Device
-             * @description None until the worker has looked.
-             */
-            device: string | null;
-            /**
-             * Memory Bytes
-             * @description Of that device.
-             */
-            memory_bytes: number | null;
-            /** Version */
-            version: string;
-            /**
-             * Job Id
-             * @description The job it holds.
-             */
-            job_id: string | null;
-            /** Draining */
-            draining: boolean;
-            /**
-             * Started At
-             * Format: date-time
-             */
-            started_at: string;
-            /**
-             * Heartbeat At
-             * Format: date-time
-             */
-            heartbeat_at: string;
-        };
-        /**
-         * ComparedJob
-         * @description One of the jobs.
-         */
-        ComparedJob: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string | null;
-            status: components["schemas"]["JobState"];
-            verdict: components["schemas"]["Verdict"];
-            /** Metrics */
-            metrics: {
-                [key: string]: unknown;
-            } | null;
-            /**
-             * Deltas
-             * @description Its figures less those of the first job.
-             */
-            deltas: {
-                [key: string]: number;
-            };
-        };
-        /**
-         * Comparison
-         * @description Jobs in the order that was asked for.
-         * @example {
-         *       "comparable": true,
-         *       "reasons": [],
-         *       "differences": {
-         *         "sparsity": [
-         *           0.5,
-         *           0.6
-         *         ]
-         *       },
-         *       "jobs": [
-         *         {
-         *           "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
-         *           "name": null,
-         *           "status": "succeeded",
-         *           "verdict": "none",
-         *           "metrics": {
-         *             "pruned_perplexity": 9.72
-         *           },
-         *           "deltas": {
-         *             "pruned_perplexity": 0
-         *           }
-         *         },
-         *         {
-         *           "id": "job_01920c41d2e07b6a9c8f3e2d1a0b9c8d",
-         *           "name": null,
-         *           "status": "succeeded",
-         *           "verdict": "none",
-         *           "metrics": {
-         *             "pruned_perplexity": 11.3
-         *           },
-         *           "deltas": {
-         *             "pruned_perplexity": 1.58
-         *           }
-         *         }
-         *       ]
-         *     }
-         */
-        Comparison: {
-            /**
-             * Comparable
-             * @description Whether the figures may be held against each other.
-             */
-            comparable: boolean;
-            /**
-             * Reasons
-             * @description Why they may not.
-             */
-            reasons: string[];
-            /**
-             * Differences
-             * @description The fields that are not the same in all jobs, each with its value in each job.
-             */
-            differences: {
-                [key: string]: unknown[];
-            };
-            /** Jobs */
-            jobs: components["schemas"]["ComparedJob"][];
-        };
-        /**
-         * ComputedOn
-         * @description What the figures hold for.
-         */
-        ComputedOn: {
-            /** Device */
-            device: string;
-            /** Dtype */
-            dtype: string;
-        };
-        /**
-         * DenseRead
-         * @description Where the points that succeeded have the dense model's loss from.
-         */
-        DenseRead: {
-            /**
-             * Measured
-             * @description How many measured it themselves.
-             */
-            measured: number;
-            /**
-             * Shared
-             * @description How many took it from an earlier job.
-             */
-            shared: number;
-        };
-        /**
-         * EstimatePending
-         * @description An estimate that nobody has found out yet.
-         */
-        EstimatePending: {
-            /** Id */
-            id: string;
-            /**
-             * Status
-             * @default pending
-             * @constant
-             */
-            status: "pending";
-            spec: components["schemas"]["PruneSpec"];
-        };
-        /**
-         * EstimateRead
-         * @description What a job would take on a machine that does nothing else.
-         * @example {
-         *       "id": "est_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
-         *       "status": "ready",
-         *       "spec": {
-         *         "model": "meta-llama/Llama-3.1-8B",
-         *         "sparsity": 0.5,
-         *         "dataset": "c4",
-         *         "revision": null,
-         *         "method": "zpruner",
-         *         "scope": null,
-         *         "pattern": null,
-         *         "solver": "none",
-         *         "correction": null,
-         *         "damping": null,
-         *         "allocation": "uniform",
-         *         "skip": [],
-         *         "propagation": "fused",
-         *         "samples": null,
-         *         "seq_len": null,
-         *         "seed": 0,
-         *         "dtype": "auto",
-         *         "eval_dataset": null,
-         *         "eval_samples": null
-         *       },
-         *       "model": {
-         *         "name": "meta-llama/Llama-3.1-8B",
-         *         "revision": "d04e592bb4f6aa9cfee91e2e20afa771667e1d4b",
-         *         "parameters": 8030261248,
-         *         "blocks": 32
-         *       },
-         *       "fits": true,
-         *       "refusal": null,
-         *       "queue": "gpu",
-         *       "memory": {
-         *         "host_bytes": 3400000000,
-         *         "device_bytes": 5200000000,
-         *         "scratch_bytes": 2147483648
-         *       },
-         *       "seconds": {
-         *         "p50": 310,
-         *         "p90": 434
-         *       },
-         *       "artifact_bytes": 16060522496,
-         *       "computed_on": {
-         *         "device": "cuda",
-         *         "dtype": "bfloat16"
-         *       },
-         *       "setting": {
-         *         "propagation": "fused",
-         *         "batch_tokens": 16384,
-         *         "spills": true
-         *       },
-         *       "windows": {
-         *         "calibration": 128,
-         *         "evaluation": 256,
-         *         "seq_len": 2048
-         *       },
-         *       "warnings": [],
-         *       "identical_job_id": null
-         *     }
-         */
-        EstimateRead: {
-            /** Id */
-            id: string;
-            /**
-             * Status
-             * @default ready
-             * @constant
-             */
-            status: "ready";
-            /** @description With every default filled in. */
-            spec: components["schemas"]["PruneSpec"];
-            model: components["schemas"]["ModelSize"];
-            /**
-             * Fits
-             * @description Whether the machine has the memory.
-             */
-            fits: boolean;
-            /**
-             * Refusal
-             * @description If not: what is missing, and a change that would do.
-             */
-            refusal: string | null;
-            /**
-             * Queue
-             * @description Where it fits.
-             */
-            queue: string | null;
-            memory: components["schemas"]["Memory"];
-            /** @description None where several devices share a job, or the machine's speed is not known. */
-            seconds: components["schemas"]["Seconds"] | null;
-            /** Artifact Bytes */
-            artifact_bytes: number;
-            computed_on: components["schemas"]["ComputedOn"];
-            /**
-             * Setting
-             * @description How the job would run.
-             */
-            setting: {
-                [key: string]: unknown;
-            };
-            windows: components["schemas"]["ExpectedWindows"];
-            /**
-             * Warnings
-             * @description What could not be checked, and what was guessed.
-             */
-            warnings: string[];
-            /**
-             * Identical Job Id
-             * @description A job with exactly this specification that has succeeded.
-             */
-            identical_job_id: string | null;
-        };
-        /**
-         * ExpectedWindows
-         * @description What will be computed with.
-         */
-        ExpectedWindows: {
-            /** Calibration */
-            calibration: number;
-            /** Evaluation */
-            evaluation: number;
-            /** Seq Len */
-            seq_len: number;
-        };
-        /**
-         * Gate
-         * @description Bounds for figures, by their names in a job's ``result``; a dot leads into an object.
-         */
-        Gate: {
-            /**
-             * Max
-             * @description What each figure may be at most.
-             * @default {}
-             */
-            max: {
-                [key: string]: number;
-            };
-            /**
-             * Min
-             * @description What each figure must be at least.
-             * @default {}
-             */
-            min: {
-                [key: string]: number;
-            };
-        };
-        /**
-         * GateFailure
-         * @description A bound that was not kept.
-         *
-         *     Attributes:
-         *         metric: the figure's name.
-         *         bound: whether ``wanted`` is what it may be at most, or must be at least.
-         *         got: what was measured; None where nothing was.
-         */
-        GateFailure: {
-            /** Metric */
-            metric: string;
-            /**
-             * Bound
-             * @enum {string}
-             */
-            bound: "max" | "min";
-            /** Wanted */
-            wanted: number;
-            /** Got */
-            got: number | null;
-        };
-        /**
-         * Memory
-         * @description The most that the job will hold.
-         */
-        Memory: {
-            /** Host Bytes */
-            host_bytes: number;
-            /**
-             * Device Bytes
-             * @description On the GPU; 0 where the host computes.
-             */
-            device_bytes: number;
-            /**
-             * Scratch Bytes
-             * @description In scratch files while it runs.
-             */
-            scratch_bytes: number;
-        };
-        /**
-         * ModelSize
-         * @description The model as it was found.
-         */
-        ModelSize: {
-            /** Name */
-            name: string;
-            /**
-             * Revision
-             * @description The commit; none for a local folder.
-             */
-            revision: string | null;
-            /** Parameters */
-            parameters: number;
-            /** Blocks */
-            blocks: number;
-        };
-        /**
-         * PointPreview
-         * @description One point that would be accepted.
-         */
-        PointPreview: {
-            /** Varied */
-            varied: {
-                [key: string]: unknown;
-            };
-            /** @description With every default filled in. */
-            spec: components["schemas"]["PruneSpec"];
-        };
-        /**
-         * PointRead
-         * @description One job of a sweep.
-         */
-        PointRead: {
-            /** Job Id */
-            job_id: string;
-            /**
-             * Varied
-             * @description The fields in which it differs from the others.
-             */
-            varied: {
-                [key: string]: unknown;
-            };
-            status: components["schemas"]["JobState"];
-            /** Progress */
-            progress: number;
-            verdict: components["schemas"]["Verdict"];
-            /**
-             * Sparsity
-             * @description As measured.
-             */
-            sparsity: number | null;
-            /** Perplexity */
-            perplexity: number | null;
-            /**
-             * Perplexity Ratio
-             * @description Over the dense model's.
-             */
-            perplexity_ratio: number | null;
-            /**
-             * On Front
-             * @description Whether no other point is at least as sparse (to a tenth of a percent) and as good, and better in one of both.
-             */
-            on_front: boolean;
-        };
         /**
          * Seconds
          * @description How long it will run, once it does.
@@ -2467,7 +3079,37 @@ export interface components {
             p50: number;
             /** P90 */
             p90: number;
+            /**
+             * Jobs
+             * @description How many ended jobs the plan was held against.
+             */
+            jobs: number;
         };
+        /**
+         * Share
+         * @description How much of a quota is used.
+         */
+        Share: {
+            /** Used */
+            used: number;
+            /** Allowed */
+            allowed: number | null;
+        };
+        /**
+         * Shares
+         * @description How much of every quota is used.
+         */
+        Shares: {
+            jobs_in_flight: components["schemas"]["Share"];
+            gpu_hours: components["schemas"]["Share"];
+            artifact_bytes: components["schemas"]["Share"];
+        };
+        /**
+         * SolverName
+         * @description What repairs the kept weights for the ones that went; ``dsnot`` chooses others instead.
+         * @enum {string}
+         */
+        SolverName: "none" | "sparsegpt" | "admm" | "alps" | "dsnot";
         /**
          * SweepPage
          * @description Part of a list of sweeps.
@@ -2729,6 +3371,18 @@ export interface components {
              */
             reuse: "never";
             /**
+             * Queue
+             * @description Which workers may take it: a device class.
+             * @default gpu
+             */
+            queue: string;
+            /**
+             * Priority
+             * @description Jobs of a higher one are taken first.
+             * @default 0
+             */
+            priority: number;
+            /**
              * @description Bounds for the job's figures. The job's `verdict` says whether they were kept; a figure that was not measured counts as out of bounds.
              * @example {
              *       "max": {
@@ -2740,6 +3394,12 @@ export interface components {
              *     }
              */
             gate?: components["schemas"]["Gate"] | null;
+            /**
+             * Deadline
+             * @description Expires the job if it has not ended by then.
+             * @example 2027-01-05T18:00:00Z
+             */
+            deadline?: string | null;
             /**
              * Grid
              * @description Values of each field; every combination of them is a point.
@@ -2806,577 +3466,71 @@ export interface components {
          */
         Verdict: "pass" | "fail" | "none";
         /**
-         * AccessScope
-         * @description What a key opens; ``admin`` opens everything.
-         * @enum {string}
-         */
-        AccessScope: "jobs:read" | "jobs:write" | "artifacts:read" | "admin";
-        /**
-         * AuditRead
-         * @description One request to change something.
+         * WorkerRead
+         * @description One worker, as it last said of itself.
          * @example {
-         *       "id": "aud_01920c3b5f8b7d2f9a6c1e4b7d8f9a0b",
-         *       "created_at": "2026-01-05T09:30:00Z",
-         *       "key_id": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
-         *       "who": "nightly",
-         *       "action": "submit_job",
-         *       "target": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
-         *       "status": 201,
-         *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
-         *       "address": "192.0.2.7"
-         *     }
-         */
-        AuditRead: {
-            /** Id */
-            id: string;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Key Id */
-            key_id: string | null;
-            /** Who */
-            who: string;
-            /**
-             * Action
-             * @description The operation, as this document calls it.
-             */
-            action: string;
-            /**
-             * Target
-             * @description What it was about, or what it made.
-             */
-            target: string;
-            /**
-             * Status
-             * @description How it was answered.
-             */
-            status: number;
-            /** Request Id */
-            request_id: string;
-            /** Address */
-            address: string;
-        };
-        /**
-         * KeyRead
-         * @description A key without its secret.
-         * @example {
-         *       "id": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
-         *       "name": "nightly",
-         *       "scopes": [
-         *         "jobs:read",
-         *         "jobs:write",
-         *         "artifacts:read"
+         *       "id": "wrk_01920c11a0b17d3f9e5c4b3a29180716",
+         *       "name": "gpu@host",
+         *       "hostname": "host",
+         *       "pid": 4711,
+         *       "state": "busy",
+         *       "queues": [
+         *         "gpu"
          *       ],
-         *       "quotas": {
-         *         "jobs_in_flight": 4,
-         *         "gpu_hours": 100,
-         *         "artifact_bytes": null
-         *       },
-         *       "created_at": "2026-01-05T09:00:00Z",
-         *       "created_by": null,
-         *       "expires_at": null,
-         *       "revoked_at": null,
-         *       "former_until": null,
-         *       "last_used_at": "2026-01-05T09:30:00Z"
+         *       "device": "cuda: NVIDIA H100 80GB HBM3",
+         *       "memory_bytes": 85029158912,
+         *       "version": "0.1.0",
+         *       "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "draining": false,
+         *       "started_at": "2026-01-05T08:00:00Z",
+         *       "heartbeat_at": "2026-01-05T09:31:40Z"
          *     }
          */
-        KeyRead: {
+        WorkerRead: {
             /** Id */
             id: string;
             /** Name */
             name: string;
-            /** Scopes */
-            scopes: components["schemas"]["AccessScope"][];
-            quotas: components["schemas"]["QuotaLimits"];
+            /** Hostname */
+            hostname: string;
+            /** Pid */
+            pid: number;
             /**
-             * Created At
-             * Format: date-time
+             * State
+             * @description `idle`, `busy`, `draining` (takes nothing new) or `lost`.
              */
-            created_at: string;
+            state: string;
+            /** Queues */
+            queues: string[];
             /**
-             * Created By
-             * @description The key it was made with, if any.
+             * Device
+             * @description None until the worker has looked.
              */
-            created_by: string | null;
-            /** Expires At */
-            expires_at: string | null;
-            /** Revoked At */
-            revoked_at: string | null;
-            /**
-             * Former Until
-             * @description Until when the secret before opens, too.
-             */
-            former_until: string | null;
-            /**
-             * Last Used At
-             * @description To the minute.
-             */
-            last_used_at: string | null;
-        };
-        /**
-         * KeyRequest
-         * @description A new key.
-         * @example {
-         *       "name": "nightly",
-         *       "scopes": [
-         *         "jobs:read",
-         *         "jobs:write",
-         *         "artifacts:read"
-         *       ],
-         *       "quotas": {
-         *         "jobs_in_flight": 4,
-         *         "gpu_hours": 100,
-         *         "artifact_bytes": null
-         *       }
-         *     }
-         */
-        KeyRequest: {
-            /**
-             * Name
-             * @description Whose it is: the audit says so.
-             */
-            name: string;
-            /**
-             * Scopes
-             * @default [
-             *       "jobs:read",
-             *       "jobs:write",
-             *       "artifacts:read"
-             *     ]
-             */
-            scopes: components["schemas"]["AccessScope"][];
-            /** @default {} */
-            quotas: components["schemas"]["QuotaLimits"];
-            /** Expires At */
-            expires_at?: string | null;
-        };
-        /**
-         * Me
-         * @description Who asks, and what that one may do.
-         * @example {
-         *       "name": "nightly",
-         *       "scopes": [
-         *         "jobs:read",
-         *         "jobs:write",
-         *         "artifacts:read"
-         *       ],
-         *       "key": {
-         *         "id": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
-         *         "name": "nightly",
-         *         "scopes": [
-         *           "jobs:read",
-         *           "jobs:write",
-         *           "artifacts:read"
-         *         ],
-         *         "quotas": {
-         *           "jobs_in_flight": 4,
-         *           "gpu_hours": 100,
-         *           "artifact_bytes": null
-         *         },
-         *         "created_at": "2026-01-05T09:00:00Z",
-         *         "created_by": null,
-         *         "expires_at": null,
-         *         "revoked_at": null,
-         *         "former_until": null,
-         *         "last_used_at": "2026-01-05T09:30:00Z"
-         *       },
-         *       "quotas": {
-         *         "jobs_in_flight": {
-         *           "used": 1,
-         *           "allowed": 4
-         *         },
-         *         "gpu_hours": {
-         *           "used": 12.5,
-         *           "allowed": 100
-         *         },
-         *         "artifact_bytes": {
-         *           "used": 8589934592,
-         *           "allowed": null
-         *         }
-         *       }
-         *     }
-         */
-        Me: {
-            /** Name */
-            name: string;
-            /** Scopes */
-            scopes: components["schemas"]["AccessScope"][];
-            /** @description Null for whoever may ask without one. */
-            key: components["schemas"]["KeyRead"] | null;
-            /** @description Of the key; null without one. */
-            quotas: components["schemas"]["Shares"] | null;
-        };
-        /**
-         * NewKey
-         * @description A key with its secret, which nothing shows again.
-         */
-        NewKey: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Scopes */
-            scopes: components["schemas"]["AccessScope"][];
-            quotas: components["schemas"]["QuotaLimits"];
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /**
-             * Created By
-             * @description The key it was made with, if any.
-             */
-            created_by: string | null;
-            /** Expires At */
-            expires_at: string | null;
-            /** Revoked At */
-            revoked_at: string | null;
-            /**
-             * Former Until
-             * @description Until when the secret before opens, too.
-             */
-            former_until: string | null;
-            /**
-             * Last Used At
-             * @description To the minute.
-             */
-            last_used_at: string | null;
-            /**
-             * Key
-             * @description What goes into `Authorization: Bearer …`.
-             */
-            key: string;
-        };
-        /** Page[AuditRead] */
-        Page_AuditRead_: {
-            /** Data */
-            data: components["schemas"]["AuditRead"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
-            /**
-             * Has More
-             * @default false
-             */
-            has_more: boolean;
-        };
-        /** Page[KeyRead] */
-        Page_KeyRead_: {
-            /** Data */
-            data: components["schemas"]["KeyRead"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
-            /**
-             * Has More
-             * @default false
-             */
-            has_more: boolean;
-        };
-        /**
-         * QuotaLimits
-         * @description How much a key may have; what is null is not bounded.
-         */
-        QuotaLimits: {
-            /**
-             * Jobs In Flight
-             * @description Jobs that have not ended.
-             */
-            jobs_in_flight?: number | null;
-            /**
-             * Gpu Hours
-             * @description Hours in the last thirty days that workers held the key's jobs.
-             */
-            gpu_hours?: number | null;
-            /**
-             * Artifact Bytes
-             * @description All files of the key's jobs.
-             */
-            artifact_bytes?: number | null;
-        };
-        /**
-         * Rotation
-         * @description How a key changes its secret.
-         */
-        Rotation: {
-            /**
-             * Grace S
-             * @description How long the old secret goes on to open.
-             * @default 86400
-             */
-            grace_s: number;
-        };
-        /**
-         * Share
-         * @description How much of a quota is used.
-         */
-        Share: {
-            /** Used */
-            used: number;
-            /** Allowed */
-            allowed: number | null;
-        };
-        /**
-         * Shares
-         * @description How much of every quota is used.
-         */
-        Shares: {
-            jobs_in_flight: components["schemas"]["Share"];
-            gpu_hours: components["schemas"]["Share"];
-            artifact_bytes: components["schemas"]["Share"];
-        };
-        /**
-         * AttemptRead
-         * @description One worker's time with a job.
-         */
-        AttemptRead: {
-            /** Number */
-            number: number;
-            /** Worker */
-            worker: string | null;
-            /** Device */
             device: string | null;
+            /**
+             * Memory Bytes
+             * @description Of that device.
+             */
+            memory_bytes: number | null;
+            /** Version */
+            version: string;
+            /**
+             * Job Id
+             * @description The job it holds.
+             */
+            job_id: string | null;
+            /** Draining */
+            draining: boolean;
             /**
              * Started At
              * Format: date-time
              */
             started_at: string;
-            /** Ended At */
-            ended_at: string | null;
-            /** @description The job's status when the attempt ended. */
-            outcome: components["schemas"]["JobState"] | null;
             /**
-             * Reason
-             * @description Why it ended, where the status does not say.
-             */
-            reason: string | null;
-            error: components["schemas"]["Problem"] | null;
-        };
-        /**
-         * JobDetail
-         * @description One job as it stands, and how it came there.
-         * @example {
-         *       "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
-         *       "name": null,
-         *       "labels": {},
-         *       "parent_id": null,
-         *       "status": "running",
-         *       "phase": "pruning",
-         *       "progress": {
-         *         "fraction": 0.25,
-         *         "block": {
-         *           "index": 7,
-         *           "total": 32,
-         *           "name": "model.layers.7"
-         *         },
-         *         "eta_seconds": 312
-         *       },
-         *       "spec": {
-         *         "model": "meta-llama/Llama-3.1-8B",
-         *         "sparsity": 0.5,
-         *         "dataset": "c4",
-         *         "revision": null,
-         *         "method": "zpruner",
-         *         "scope": null,
-         *         "pattern": null,
-         *         "solver": "none",
-         *         "correction": null,
-         *         "damping": null,
-         *         "allocation": "uniform",
-         *         "skip": [],
-         *         "propagation": "fused",
-         *         "samples": null,
-         *         "seq_len": null,
-         *         "seed": 0,
-         *         "dtype": "auto",
-         *         "eval_dataset": null,
-         *         "eval_samples": null
-         *       },
-         *       "attempt": 1,
-         *       "worker": "gpu@host",
-         *       "device": "cuda:0",
-         *       "result": null,
-         *       "error": null,
-         *       "warnings": [],
-         *       "deadline": null,
-         *       "actions": [
-         *         "cancel",
-         *         "pause",
-         *         "rerun"
-         *       ],
-         *       "created_at": "2026-01-05T09:30:00Z",
-         *       "updated_at": "2026-01-05T09:31:46Z",
-         *       "started_at": "2026-01-05T09:30:02Z",
-         *       "finished_at": null,
-         *       "links": {
-         *         "self": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
-         *         "cancel": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/cancel",
-         *         "pause": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/pause",
-         *         "resume": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/resume",
-         *         "retry": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/retry",
-         *         "rerun": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/rerun",
-         *         "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
-         *         "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
-         *         "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
-         *         "artifacts": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/artifacts",
-         *         "archive": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/archive"
-         *       },
-         *       "attempts": [
-         *         {
-         *           "number": 1,
-         *           "worker": "gpu@host",
-         *           "device": "cuda:0",
-         *           "started_at": "2026-01-05T09:30:02Z",
-         *           "ended_at": null,
-         *           "outcome": null,
-         *           "reason": null,
-         *           "error": null
-         *         }
-         *       ],
-         *       "phases": [
-         *         {
-         *           "attempt": 1,
-         *           "name": "pruning",
-         *           "started_at": "2026-01-05T09:30:09Z",
-         *           "ended_at": null
-         *         }
-         *       ]
-         *     }
-         */
-        JobDetail: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string | null;
-            /** Labels */
-            labels: {
-                [key: string]: unknown;
-            };
-            /**
-             * Parent Id
-             * @description The job that this one is a rerun of.
-             */
-            parent_id: string | null;
-            status: components["schemas"]["JobState"];
-            phase: components["schemas"]["Phase"] | null;
-            progress: components["schemas"]["Progress"];
-            spec: components["schemas"]["PruneSpec"];
-            /** Attempt */
-            attempt: number;
-            /** Worker */
-            worker: string | null;
-            /** Device */
-            device: string | null;
-            /**
-             * Result
-             * @description Metrics, once the job has succeeded.
-             */
-            result: {
-                [key: string]: unknown;
-            } | null;
-            /** @description What went wrong, once the job has failed. */
-            error: components["schemas"]["Problem"] | null;
-            /**
-             * Warnings
-             * @description What could not be checked before acceptance.
-             */
-            warnings: string[];
-            /**
-             * Deadline
-             * @description Expires the job if it has not ended by then.
-             */
-            deadline: string | null;
-            /**
-             * Actions
-             * @description What its status allows a caller to ask.
-             */
-            actions: string[];
-            /**
-             * Created At
+             * Heartbeat At
              * Format: date-time
              */
-            created_at: string;
-            /**
-             * Updated At
-             * Format: date-time
-             */
-            updated_at: string;
-            /** Started At */
-            started_at: string | null;
-            /** Finished At */
-            finished_at: string | null;
-            links: components["schemas"]["JobLinks"];
-            /** Attempts */
-            attempts: components["schemas"]["AttemptRead"][];
-            /** Phases */
-            phases: components["schemas"]["PhaseRead"][];
-            /**
-             * Queue
-             * @description The queue it waits in, or was taken from.
-             */
-            queue: string;
-            /** Priority */
-            priority: number;
-            /**
-             * Sweep Id
-             * @description The sweep that this job is a point of.
-             */
-            sweep_id: string | null;
-            gate: components["schemas"]["Gate"] | null;
-            /** @description What the gate says, once the job has succeeded. */
-            verdict: components["schemas"]["Verdict"];
-            /**
-             * Gate Failures
-             * @description The bounds that were not kept.
-             */
-            gate_failures: components["schemas"]["GateFailure"][];
-            /**
-             * Created By
-             * @description The key that it was submitted with, if any.
-             */
-            created_by: string | null;
-        };
-        /**
-         * JobPatch
-         * @description What a job is to be called; what is left out stays (a JSON merge patch).
-         * @example {
-         *       "name": "second",
-         *       "labels": {
-         *         "team": "search",
-         *         "old": null
-         *       }
-         *     }
-         */
-        JobPatch: {
-            /**
-             * Name
-             * @description `null` takes the name away.
-             */
-            name?: string | null;
-            /**
-             * Labels
-             * @description Labels to set, or with `null` to take away; `null` for all takes all away.
-             */
-            labels?: {
-                [key: string]: string | null;
-            } | null;
-        };
-        /**
-         * PhaseRead
-         * @description What an attempt was busy with, and when.
-         */
-        PhaseRead: {
-            /** Attempt */
-            attempt: number;
-            name: components["schemas"]["Phase"];
-            /**
-             * Started At
-             * Format: date-time
-             */
-            started_at: string;
-            /** Ended At */
-            ended_at: string | null;
+            heartbeat_at: string;
         };
     };
     responses: never;
@@ -3401,6 +3555,10 @@ export interface operations {
                 created_before?: string | null;
                 /** @description Made by a rerun of this job. */
                 parent?: string | null;
+                /** @description The points of this sweep. */
+                sweep?: string | null;
+                /** @description What the job's gate said. */
+                verdict?: components["schemas"]["Verdict"] | null;
                 /** @description Part of the job's name or of its model, in any case. */
                 q?: string | null;
                 /** @description Oldest first, or newest first. */
@@ -3411,10 +3569,6 @@ export interface operations {
                 cursor?: string | null;
                 /** @description `facets`: also count all jobs by status and method, each as if it were not filtered itself. */
                 include?: "facets" | null;
-                /** @description The points of this sweep. */
-                sweep?: string | null;
-                /** @description What the job's gate said. */
-                verdict?: components["schemas"]["Verdict"] | null;
             };
             header?: never;
             path?: never;
@@ -3489,7 +3643,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobPreview"] | components["schemas"]["JobRead"];
+                    "application/json": components["schemas"]["JobPreview"] | components["schemas"]["JobDetail"];
                 };
             };
             /** @description Successful Response */
@@ -3498,7 +3652,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobRead"];
+                    "application/json": components["schemas"]["JobDetail"];
                 };
             };
             /** @description What went wrong, and what to change. */
@@ -3552,7 +3706,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobRead"];
+                    "application/json": components["schemas"]["JobDetail"];
                 };
             };
             /** @description The caller has this version. */
@@ -3714,7 +3868,109 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobRead"];
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pause_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
                 };
             };
             /** @description What went wrong, and what to change. */
@@ -3765,7 +4021,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobRead"];
+                    "application/json": components["schemas"]["JobDetail"];
                 };
             };
             /** @description What went wrong, and what to change. */
@@ -3826,7 +4082,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobPreview"] | components["schemas"]["JobRead"];
+                    "application/json": components["schemas"]["JobPreview"] | components["schemas"]["JobDetail"];
                 };
             };
             /** @description Successful Response */
@@ -3835,7 +4091,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobRead"];
+                    "application/json": components["schemas"]["JobDetail"];
                 };
             };
             /** @description What went wrong, and what to change. */
@@ -3879,7 +4135,7 @@ export interface operations {
             };
             header?: {
                 /** @description Of a stream: the last ``id`` that arrived. */
-                "last-event-id"?: number | null;
+                "last-event-id"?: number;
             };
             path: {
                 job_id: string;
@@ -4060,7 +4316,7 @@ export interface operations {
             };
             header?: {
                 /** @description Of a stream: the last ``id`` that arrived. */
-                "last-event-id"?: number | null;
+                "last-event-id"?: number;
             };
             path?: never;
             cookie?: never;
@@ -4308,6 +4564,57 @@ export interface operations {
             };
         };
     };
+    get_place: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaceRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_result: {
         parameters: {
             query?: {
@@ -4337,7 +4644,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobRead"];
+                    "application/json": components["schemas"]["JobDetail"];
                 };
             };
             /** @description The caller has this result. */
@@ -4651,203 +4958,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
-            };
-            /** @description What went wrong, and what to change. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "/problems/invalid_request",
-                     *       "title": "The request is not valid",
-                     *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
-                     *       "code": "invalid_request",
-                     *       "instance": "/v1/jobs",
-                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
-                     *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/sparsity",
-                     *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_methods: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_MethodRead_"];
-                };
-            };
-            /** @description What went wrong, and what to change. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "/problems/invalid_request",
-                     *       "title": "The request is not valid",
-                     *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
-                     *       "code": "invalid_request",
-                     *       "instance": "/v1/jobs",
-                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
-                     *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/sparsity",
-                     *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_health: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Health"];
-                };
-            };
-            /** @description What went wrong, and what to change. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "/problems/invalid_request",
-                     *       "title": "The request is not valid",
-                     *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
-                     *       "code": "invalid_request",
-                     *       "instance": "/v1/jobs",
-                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
-                     *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/sparsity",
-                     *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_readiness: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Readiness"];
-                };
-            };
-            /** @description What went wrong, and what to change. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "/problems/invalid_request",
-                     *       "title": "The request is not valid",
-                     *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
-                     *       "code": "invalid_request",
-                     *       "instance": "/v1/jobs",
-                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
-                     *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/sparsity",
-                     *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_metrics: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Prometheus' text format, or OpenMetrics by `Accept`. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/plain": string;
-                    "application/openmetrics-text": string;
-                };
             };
             /** @description What went wrong, and what to change. */
             default: {
@@ -5284,6 +5394,55 @@ export interface operations {
             };
         };
     };
+    list_methods: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MethodRead_"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_me: {
         parameters: {
             query?: never;
@@ -5648,13 +5807,11 @@ export interface operations {
             };
         };
     };
-    pause_job: {
+    get_health: {
         parameters: {
             query?: never;
             header?: never;
-            path: {
-                job_id: string;
-            };
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -5665,7 +5822,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobDetail"];
+                    "application/json": components["schemas"]["Health"];
                 };
             };
             /** @description What went wrong, and what to change. */
@@ -5699,13 +5856,11 @@ export interface operations {
             };
         };
     };
-    resume_job: {
+    get_readiness: {
         parameters: {
             query?: never;
             header?: never;
-            path: {
-                job_id: string;
-            };
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -5716,7 +5871,57 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobDetail"];
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Prometheus' text format, or OpenMetrics by `Accept`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                    "application/openmetrics-text": string;
                 };
             };
             /** @description What went wrong, and what to change. */
