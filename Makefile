@@ -11,10 +11,10 @@ DASHBOARD := api/dashboard
 PAGE := $(DASHBOARD)/dist/index.html
 SOURCES := $(shell find $(DASHBOARD) \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: help demo test check bench dev dashboard image clean
+.PHONY: help demo test check bench bench-service dev dashboard image clean
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: $(SETTLED)-demo $(PAGE) ## Prune a real small model through the whole service, and print the numbers
 	@$(BIN)/python -m demo $(ARGS)
@@ -40,6 +40,10 @@ bench: $(SETTLED)-dev $(SETTLED)-demo ## Measure time, memory and quality; print
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.quality
 	$(BIN)/python -m benchmarks.ranks
+
+bench-service: $(SETTLED)-dev ## Measure how the service answers: many pollers and streams, long lists
+	$(BIN)/python -m benchmarks.polling
+	$(BIN)/python -m benchmarks.lists
 
 dev: $(SETTLED)-dev $(PAGE) ## Serve on http://127.0.0.1:8000 from this checkout
 	@$(BIN)/zpruner serve $(ARGS)

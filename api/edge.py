@@ -5,17 +5,19 @@ import re
 
 import uuid_utils
 from fastapi import Request
+from sqlalchemy.exc import OperationalError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import CROSS_ORIGIN, INTERNAL, PLAIN, respond
+from api.problems import CROSS_ORIGIN, INTERNAL, NO_DATABASE, PLAIN, respond
 from api.settings import ApiSettings
 from db.journal import about
 
 logger = logging.getLogger(__name__)
 
+SOON = {"retry-after": "5"}
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -50,6 +52,12 @@ class Edge:
         scope, limited = request.scope, _Limited(receive, self._settings.max_body_bytes)
         try:
             await self._app(scope, limited, answer.send)
+        except OperationalError as error:
+            logger.warning("request %s met no database: %s", request.state.request_id, error.orig)
+            if answer.has_started:
+                raise
+            refusal = respond(request, NO_DATABASE, "The database does not answer.", headers=SOON)
+            await refusal(scope, receive, answer.send)
         except Exception:
             logger.exception("request %s failed", request.state.request_id)
             if answer.has_started:

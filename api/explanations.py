@@ -10,6 +10,7 @@ from api.problems import (
     INTERNAL,
     INVALID,
     MALFORMED,
+    NO_DATABASE,
     NOT_READY,
     NOT_SUCCEEDED,
     PROBLEMS,
@@ -56,6 +57,8 @@ EXPLANATIONS: dict[str, str] = {
     "quota_exceeded": "The key that the job counts for has as much as it may have: the detail "
     "names the quota, what is used of it and what is allowed.",
     "cross_origin": "A web page of another origin tried to change something.",
+    "database_unavailable": "The database could not be reached, or took too long, so nothing was "
+    "done. Workers wait for it with the jobs they hold.",
     "server_error": "A request failed for a reason nobody foresaw: a bug, or a broken part of the "
     "machine. The service's log holds the traceback.",
     # The specification.
@@ -127,6 +130,6 @@ FACES: dict[str, Face] = {
         *PROBLEMS.values(),
         *(BAD_RANGE, CROSS_ORIGIN, FAILED, IDEMPOTENCY_CONFLICT, INTERNAL, INVALID, MALFORMED),
         *(MISSING_SCOPE, NOT_READY, NOT_SUCCEEDED, RATE_LIMITED, UNAUTHENTICATED, UNFINISHED),
-        GATE_FAILED,
+        *(GATE_FAILED, NO_DATABASE),
     )
 }

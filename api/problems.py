@@ -124,6 +124,13 @@ NOT_READY = Face(503, "not_ready", "The service is not ready", retryable=True)
 CROSS_ORIGIN = Face(
     403, "cross_origin", "Another page may not ask", "Call the API from its own origin."
 )
+NO_DATABASE = Face(
+    503,
+    "database_unavailable",
+    "The database does not answer",
+    "Ask again after Retry-After: most often it is being restarted, and nothing was changed.",
+    retryable=True,
+)
 INTERNAL = Face(
     500,
     "server_error",

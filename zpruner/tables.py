@@ -28,7 +28,8 @@ def estimate_text(found: Estimate) -> str:
     if found.memory.device_bytes:
         lines.append(f"  on the GPU: {_size(found.memory.device_bytes)}")
     if found.seconds is not None:
-        lines.append(f"  time: {found.seconds.p50:,.0f} s, at worst {found.seconds.p90:,.0f} s")
+        usual, late = found.seconds.p50, found.seconds.p90
+        lines.append(f"  time: {usual:,.0f} s, nine times in ten below {late:,.0f} s")
     lines.append(f"  files: {_size(found.artifact_bytes)}")
     lines.append(f"  queue: {found.queue}" if found.fits else f"  does not fit: {found.refusal}")
     if found.identical_job_id is not None:

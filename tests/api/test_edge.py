@@ -5,8 +5,11 @@ import re
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
 
+from api.app import create_app
 from api.settings import ApiSettings
+from tests.fakes import ListQueue
 
 PROBLEM = "application/problem+json"
 
@@ -81,3 +84,15 @@ def test_a_page_of_another_origin_may_not_change_anything(client: TestClient) ->
     own = client.post(path, headers={"origin": "http://127.0.0.1"})
     assert (foreign.status_code, foreign.json()["code"]) == (403, "cross_origin")
     assert own.status_code == 404
+
+
+def test_a_database_that_does_not_answer_is_said_to_be_away_for_a_while(
+    settings: ApiSettings, queue: ListQueue
+) -> None:
+    nowhere = {"database_url": SecretStr("postgresql+psycopg://x@127.0.0.1:9/none")}
+    app = create_app(settings.model_copy(update=nowhere), queue)
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        response = client.get("/v1/jobs")
+    assert (response.status_code, response.json()["code"]) == (503, "database_unavailable")
+    assert response.json()["retryable"] is True
+    assert response.headers["retry-after"] == "5"

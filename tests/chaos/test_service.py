@@ -17,6 +17,7 @@ from tests.e2e.embedded import Service, ends, is_in_the_middle, serving, submit,
 from tests.e2e.test_stopping import CHAOS, child_of, kill_tree
 from zpruner import Client, Job
 from zpruner.broker import broker_command
+from zpruner.transport import ServiceError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
 LOST_MESSAGE_S = 45.0
@@ -93,12 +94,26 @@ def running(client: Client) -> Job:
 def holds(client: Client, tally: Tally, fault: str, *job_ids: str, within_s: float = LONG) -> None:
     """Check that all these jobs end well, once each."""
     tally.fault(fault)
+    until_it_answers(client)
     for job_id in job_ids:
         job = client.jobs.wait(job_id, timeout_s=within_s)
         finals = ends(client, job_id)
         if (job.status, finals) != ("succeeded", ["succeeded"]):
             tally.check(fault, [f"{job_id} is {job.status} after {finals}: {job.error}"])
     assert tally.violations == []
+
+
+def until_it_answers(client: Client) -> None:
+    """Wait for a service that is being restarted."""
+    deadline = time.monotonic() + LOST_MESSAGE_S
+    while True:
+        try:
+            client.jobs.list(limit=1)
+        except ServiceError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        else:
+            return
 
 
 def test_a_broker_that_is_killed_loses_no_job(scene: Scene, client: Client, tally: Tally) -> None:

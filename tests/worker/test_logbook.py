@@ -124,6 +124,31 @@ def test_a_job_that_is_deleted_meanwhile_stops_nobody(sessions: Sessions) -> Non
     assert told(sessions, job.id) == []
 
 
+SECRETIVE = """
+import logging, sys
+from db import redaction
+from db.session import open_sessions
+from worker.logbook import LogBook
+redaction.install()
+logging.basicConfig(level=logging.INFO)
+with LogBook(open_sessions(sys.argv[1]), sys.argv[2], 1):
+    try:
+        raise ValueError("https://user:canary@hub")
+    except ValueError:
+        logging.exception("with hf_canarycanarycanarycanary")
+"""
+
+
+def test_no_secret_is_kept(sessions: Sessions, database_url: str) -> None:
+    job = make_job(sessions)
+    command = [sys.executable, "-c", SECRETIVE, database_url, job.id]
+    subprocess.run(command, check=True, capture_output=True)
+    (line,) = told(sessions, job.id)
+    assert line.message.startswith("with hf_***")
+    assert "ValueError: https://user:***@hub" in line.message
+    assert "canary@" not in line.message
+
+
 HASTY = """
 import logging, os, sys
 from db.session import open_sessions

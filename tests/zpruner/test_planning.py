@@ -110,7 +110,7 @@ def test_estimate_waits_until_it_is_found_out(service: Service) -> None:
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[0] == "org/model at aaaaaaaaaaaa: 134,515,008 parameters, 30 blocks"
-    assert lines[1:3] == ["  memory: 900 MB", "  time: 90 s, at worst 126 s"]
+    assert lines[1:3] == ["  memory: 900 MB", "  time: 90 s, nine times in ten below 126 s"]
     assert "  queue: gpu" in lines
     assert "job_0 has succeeded" in result.stdout
     assert "about 30 evaluation windows" in result.stderr
