@@ -3,8 +3,16 @@
 import type { Field } from "../../spec/fields.ts";
 
 const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
-  { title: "What to prune", names: ["model", "revision", "dataset", "sparsity", "pattern"], isOpen: true },
-  { title: "How", names: ["solver", "allocation", "scope", "correction", "damping", "skip"], isOpen: true },
+  {
+    title: "What to prune",
+    names: ["model", "revision", "dataset", "sparsity", "pattern"],
+    isOpen: true,
+  },
+  {
+    title: "How",
+    names: ["solver", "allocation", "scope", "correction", "damping", "skip"],
+    isOpen: true,
+  },
   {
     title: "Calibration",
     names: ["samples", "seq_len", "propagation", "dtype", "seed"],
