@@ -124,7 +124,7 @@ def test_every_control_of_every_page_is_reached_by_tab_and_shows_that_it_is(
             settle(page, place)
             missed += [f"{place.name}: {one}" for one in unreached(page)]
             page.close()
-    assert missed == []
+    assert not missed, "\n".join(missed)
 
 
 MARK = """() => {
