@@ -6,15 +6,21 @@ SETTLED := $(VENV)/.settled
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-service dev image clean
+# The page that the API serves at /, built anew when anything it is made of has changed.
+DASHBOARD := api/dashboard
+PAGE := $(DASHBOARD)/dist/index.html
+SOURCES := $(shell find $(DASHBOARD) \( -name node_modules -o -name dist \) -prune -o -type f -print)
+
+.PHONY: help demo test check bench bench-service dev dashboard image clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-demo: $(SETTLED)-demo ## Prune a real small model through the whole service, and print the numbers
+demo: $(SETTLED)-demo $(PAGE) ## Prune a real small model through the whole service, and print the numbers
 	@$(BIN)/python -m demo $(ARGS)
 
-test: $(SETTLED)-dev ## Run every test that this machine can run
+test: $(SETTLED)-dev $(PAGE) ## Run every test that this machine can run
+	$(BIN)/python -m tools.dashboard test
 	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
 	then marks='not bench'; \
 	else marks='not bench and not gpu'; echo 'No CUDA device here: tests marked gpu are deselected.'; fi; \
@@ -25,6 +31,7 @@ check: $(SETTLED)-dev ## Lint, types, import rules
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.dashboard check
 
 bench: $(SETTLED)-dev $(SETTLED)-demo ## Measure time, memory and quality; prints figures, changes nothing but benchmarks/results
 	$(BIN)/python -m pytest -m bench -s tests; status=$$?; [ $$status -eq 0 ] || [ $$status -eq 5 ]
@@ -38,15 +45,17 @@ bench-service: $(SETTLED)-dev ## Measure how the service answers: many pollers a
 	$(BIN)/python -m benchmarks.polling
 	$(BIN)/python -m benchmarks.lists
 
-dev: $(SETTLED)-dev ## Serve on http://127.0.0.1:8000 from this checkout
+dev: $(SETTLED)-dev $(PAGE) ## Serve on http://127.0.0.1:8000 from this checkout
 	@$(BIN)/zpruner serve $(ARGS)
+
+dashboard: $(SETTLED)-dev $(PAGE) ## Build the web page, with Node.js from the machine or from PyPI
 
 image: ## Build the two container images
 	docker build --file Dockerfile.gpu --target api --tag zpruner-api .
 	docker build --file Dockerfile.gpu --target worker --tag zpruner-worker .
 
 clean: ## Remove the environment and the demo's files
-	rm -rf $(VENV) .demo
+	rm -rf $(VENV) .demo $(DASHBOARD)/dist $(DASHBOARD)/node_modules
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -61,3 +70,6 @@ $(SETTLED)-demo: pyproject.toml | $(BIN)/python
 $(SETTLED)-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[embedded]' --group dev
 	@touch $@
+
+$(PAGE): $(SOURCES) | $(BIN)/python
+	$(BIN)/python -m tools.dashboard build

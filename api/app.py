@@ -23,6 +23,7 @@ from api.routes import (
     artifacts,
     audit,
     compare,
+    dashboard,
     docs,
     estimates,
     events,
@@ -69,6 +70,7 @@ ROUTERS = (
     metrics.router,
     problem_pages.router,
     docs.router,
+    dashboard.router,
 )
 
 

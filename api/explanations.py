@@ -45,6 +45,7 @@ EXPLANATIONS: dict[str, str] = {
     "gate_failed": "The job succeeded, but a figure that its gate names is out of bounds or "
     "was not measured; errors[] names each.",
     "unfinished": "The job has no result yet.",
+    "dashboard_not_built": "This checkout or package came without the built dashboard.",
     "not_ready": "The database, the broker or every worker does not answer.",
     "unauthenticated": "The request came without a key, or with one that opens nothing. Only a "
     "service on loopback that was not told otherwise answers without one.",

@@ -315,6 +315,11 @@ class BlockRead(BaseModel):
         """Return the face of a report's row."""
         return cls.model_validate(report)
 
+    def brief(self) -> Self:
+        """Return the report without its layers."""
+        data = {k: v for k, v in self.data.items() if k not in ("layers", "untouched")}
+        return self.model_copy(update={"data": data})
+
 
 class ArtifactRead(BaseModel):
     """One finished file."""

@@ -25,6 +25,9 @@ STREAM: dict[int | str, dict[str, Any]] = {
         "content": {EventStream.media_type: {"schema": {"type": "string"}}},
     }
 }
+Layers = Annotated[
+    bool, Query(description="`false` leaves out what is told of each layer, which is most of it.")
+]
 EventLimit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
 
 
@@ -67,10 +70,10 @@ def _start(service: Service, job_id: str, seen: int) -> Start:
 
 
 @router.get("/blocks")
-def list_blocks(job_id: JobId, service: ServiceDep) -> Page[BlockRead]:
+def list_blocks(job_id: JobId, service: ServiceDep, layers: Layers = True) -> Page[BlockRead]:
     """List the latest report on every decoder block, in depth order."""
     with service.sessions() as session:
         jobs = JobRepository(session)
         jobs.get(job_id)
-        reports = jobs.blocks(job_id)
-    return Page(data=[BlockRead.of(report) for report in reports])
+        reports = [BlockRead.of(report) for report in jobs.blocks(job_id)]
+    return Page(data=reports if layers else [report.brief() for report in reports])

@@ -69,7 +69,7 @@ def test_every_code_a_specification_can_be_refused_with_has_a_page() -> None:
     assert codes <= set(EXPLANATIONS)
 
 
-@pytest.mark.parametrize("code", ["unheard", "<script>", "..", "%00"])
+@pytest.mark.parametrize("code", ["unheard", "<script>", "%2e%2e", "%00"])
 def test_a_problem_nobody_has_is_a_problem(client: TestClient, code: str) -> None:
     response = client.get(f"/problems/{code}")
     assert response.status_code == 404

@@ -1,0 +1,153 @@
+/** Jobs, as queries that the pages share. */
+
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { api, ask, type Job, type Status } from "./client.ts";
+import type { components, operations } from "./schema.d.ts";
+
+/** Which jobs a list shows; what the address bar says, too. */
+export interface JobFilter {
+  status: Status[];
+  method?: string;
+  q?: string;
+  sort: "created" | "-created";
+}
+
+const FINAL: ReadonlySet<string> = new Set(["succeeded", "failed", "cancelled", "expired"]);
+export const PAGE_SIZE = 100;
+
+export function isFinal(status: string): boolean {
+  return FINAL.has(status);
+}
+
+type EventPage = components["schemas"]["Page_EventRead_"];
+type ListQuery = NonNullable<operations["list_jobs"]["parameters"]["query"]>;
+
+function asQuery(filter: JobFilter): ListQuery {
+  return {
+    status: filter.status.length > 0 ? filter.status : undefined,
+    method: (filter.method as ListQuery["method"]) || undefined,
+    q: filter.q || undefined,
+  };
+}
+
+export function jobList(filter: JobFilter) {
+  return infiniteQueryOptions({
+    queryKey: ["jobs", filter],
+    queryFn: ({ pageParam, signal }) => {
+      const cursor = pageParam || undefined;
+      const query = { ...asQuery(filter), sort: filter.sort, limit: PAGE_SIZE, cursor };
+      return ask(api.GET("/v1/jobs", { params: { query }, signal }));
+    },
+    initialPageParam: "",
+    getNextPageParam: (last) => last.next_cursor ?? undefined,
+  });
+}
+
+export function jobFacets(filter: JobFilter) {
+  return queryOptions({
+    queryKey: ["facets", { ...filter, sort: undefined }],
+    queryFn: async ({ signal }) => {
+      const query = { ...asQuery(filter), limit: 1, include: "facets" as const };
+      const page = await ask(api.GET("/v1/jobs", { params: { query }, signal }));
+      return page.facets ?? { status: {}, method: {} };
+    },
+  });
+}
+
+const path = (job_id: string) => ({ path: { job_id } });
+
+export function fetchJob(id: string): Promise<Job> {
+  return ask(api.GET("/v1/jobs/{job_id}", { params: path(id) }));
+}
+
+export function jobById(id: string) {
+  return queryOptions({ queryKey: ["job", id], queryFn: () => fetchJob(id) });
+}
+
+export function jobBlocks(id: string, layers: boolean) {
+  return queryOptions({
+    queryKey: ["blocks", id, layers],
+    queryFn: async ({ signal }) => {
+      const params = { ...path(id), query: { layers } };
+      return (await ask(api.GET("/v1/jobs/{job_id}/blocks", { params, signal }))).data.map(block);
+    },
+  });
+}
+
+export function jobEvents(id: string) {
+  return queryOptions({
+    queryKey: ["events", id],
+    queryFn: async ({ signal }) => {
+      const events = [];
+      for (let after = 0; ; ) {
+        const params = { ...path(id), query: { after, limit: 1000 } };
+        const answer = await ask(api.GET("/v1/jobs/{job_id}/events", { params, signal }));
+        const page = answer as EventPage; // the stream, the other form, was not asked for
+        events.push(...page.data);
+        if (!page.has_more) return events;
+        after = events.at(-1)?.seq ?? after;
+      }
+    },
+  });
+}
+
+export function jobArtifacts(id: string) {
+  return queryOptions({
+    queryKey: ["artifacts", id],
+    queryFn: async ({ signal }) =>
+      (await ask(api.GET("/v1/jobs/{job_id}/artifacts", { params: path(id), signal }))).data,
+  });
+}
+
+export function jobReruns(id: string) {
+  return queryOptions({
+    queryKey: ["reruns", id],
+    queryFn: async ({ signal }) => {
+      const query = { parent: id, limit: 20 };
+      return (await ask(api.GET("/v1/jobs", { params: { query }, signal }))).data;
+    },
+  });
+}
+
+/** One matrix of a block, as the engine reports it. */
+export interface Layer {
+  name: string;
+  zeros: number;
+  weights: number;
+  fallback: string | null;
+  expert: number | null;
+  part: string | null;
+}
+
+/** What was measured on one decoder block. */
+export interface Block {
+  index: number;
+  name: string;
+  sparsity: number | null;
+  error: number | null;
+  seconds: number | null;
+  coverage: number | null;
+  layers: Layer[];
+}
+
+interface RawBlock {
+  index: number;
+  name: string;
+  data: Record<string, unknown>;
+}
+
+function block({ index, name, data }: RawBlock): Block {
+  return {
+    index,
+    name,
+    sparsity: number(data.sparsity),
+    error: number(data.output_error),
+    seconds: number(data.prune_seconds),
+    coverage: number(data.coverage),
+    layers: Array.isArray(data.layers) ? (data.layers as Layer[]) : [],
+  };
+}
+
+export function number(value: unknown): number | null {
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
+}

@@ -1,0 +1,58 @@
+/** Many jobs that differ in a few fields, judged together. */
+
+import {
+  infiniteQueryOptions,
+  queryOptions,
+  useMutation,
+  useQueryClient,
+} from "@tanstack/react-query";
+import { api, ask } from "./client.ts";
+import type { components } from "./schema.d.ts";
+
+export type Sweep = components["schemas"]["SweepRead"];
+export type SweepSummary = components["schemas"]["SweepSummary"];
+export type Point = components["schemas"]["PointRead"];
+type SweepRequest = components["schemas"]["SweepRequest"];
+
+export const sweepList = infiniteQueryOptions({
+  queryKey: ["sweeps"],
+  queryFn: ({ pageParam, signal }) =>
+    ask(api.GET("/v1/sweeps", { params: { query: { cursor: pageParam || undefined } }, signal })),
+  initialPageParam: "",
+  getNextPageParam: (last) => last.next_cursor ?? undefined,
+});
+
+const path = (sweep_id: string) => ({ path: { sweep_id } });
+
+export function sweepById(id: string) {
+  return queryOptions({
+    queryKey: ["sweep", id],
+    queryFn: ({ signal }) => ask(api.GET("/v1/sweeps/{sweep_id}", { params: path(id), signal })),
+  });
+}
+
+export function useSweepCancel() {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: (id: string) => ask(api.POST("/v1/sweeps/{sweep_id}/cancel", { params: path(id) })),
+    onSettled: (_sweep, _error, id) => queries.invalidateQueries({ queryKey: ["sweep", id] }),
+  });
+}
+
+export async function previewSweep(body: Record<string, unknown>, signal: AbortSignal) {
+  const params = { query: { dry_run: true } };
+  const answer = await ask(
+    api.POST("/v1/sweeps", { params, body: body as unknown as SweepRequest, signal }),
+  );
+  if ("id" in answer) throw new Error("A dry run answered with a sweep.");
+  return answer;
+}
+
+export async function submitSweep(body: Record<string, unknown>, key: string): Promise<Sweep> {
+  const params = { header: { "idempotency-key": key } };
+  const answer = await ask(
+    api.POST("/v1/sweeps", { params, body: body as unknown as SweepRequest }),
+  );
+  if (!("id" in answer)) throw new Error("A submission answered with a preview.");
+  return answer;
+}

@@ -1,0 +1,63 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { Route, Switch } from "wouter";
+import { ProblemError } from "./api/problem.ts";
+import { useLive } from "./live/index.ts";
+import { ComparePage } from "./pages/compare/page.tsx";
+import { JobPage } from "./pages/job/page.tsx";
+import { JobsPage } from "./pages/jobs/page.tsx";
+import { KeysPage } from "./pages/keys/page.tsx";
+import { NotFoundPage } from "./pages/not-found.tsx";
+import { NewJobPage, RerunPage } from "./pages/order/page.tsx";
+import { SignInPage } from "./pages/sign-in.tsx";
+import { SweepsPage } from "./pages/sweeps/list.tsx";
+import { NewSweepPage } from "./pages/sweeps/new.tsx";
+import { SweepPage } from "./pages/sweeps/page.tsx";
+import { WorkersPage } from "./pages/workers/page.tsx";
+import { Shell } from "./shell.tsx";
+
+/** A refusal stays one; an answer that did not come may come the next time. */
+function isWorthATry(failures: number, error: Error): boolean {
+  return failures < 2 && !(error instanceof ProblemError && error.status < 500);
+}
+
+export const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      networkMode: "always", // this machine answers without a network, too
+      retry: isWorthATry,
+      staleTime: 5000,
+      refetchOnWindowFocus: false, // the live line says when to ask again
+      refetchOnReconnect: false,
+    },
+    mutations: { networkMode: "always" },
+  },
+});
+
+export function App() {
+  return (
+    <QueryClientProvider client={queries}>
+      <Shell>
+        <Pages />
+      </Shell>
+    </QueryClientProvider>
+  );
+}
+
+function Pages() {
+  if (useLive().mode === "signed-out") return <SignInPage />;
+  return (
+    <Switch>
+      <Route path="/" component={JobsPage} />
+      <Route path="/new" component={NewJobPage} />
+      <Route path="/jobs/:id/rerun">{({ id }) => <RerunPage key={id} id={id} />}</Route>
+      <Route path="/jobs/:id">{({ id }) => <JobPage key={id} id={id} />}</Route>
+      <Route path="/compare" component={ComparePage} />
+      <Route path="/sweeps" component={SweepsPage} />
+      <Route path="/sweeps/new" component={NewSweepPage} />
+      <Route path="/sweeps/:id">{({ id }) => <SweepPage key={id} id={id} />}</Route>
+      <Route path="/workers" component={WorkersPage} />
+      <Route path="/keys" component={KeysPage} />
+      <Route component={NotFoundPage} />
+    </Switch>
+  );
+}

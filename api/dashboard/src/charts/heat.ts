@@ -1,0 +1,51 @@
+/** Which shade each block's figure gets. */
+
+import type { Block } from "../api/jobs.ts";
+import { duration, figure, percent } from "../format.ts";
+import { classOf, extent, linear, logarithmic } from "./scale.ts";
+
+export const SHADES = 7;
+
+export interface HeatRow {
+  name: string;
+  shades: (number | null)[];
+  low: string;
+  high: string;
+}
+
+interface Measure {
+  name: string;
+  of: (block: Block) => number | null;
+  say: (value: number | null) => string;
+  byRatio: boolean;
+}
+
+const MEASURES: Measure[] = [
+  { name: "Sparsity", of: (block) => block.sparsity, say: (v) => percent(v), byRatio: false },
+  { name: "Error", of: (block) => block.error, say: figure, byRatio: true },
+  { name: "Seconds", of: (block) => block.seconds, say: duration, byRatio: false },
+];
+
+/** Return the rows that were measured at all; blocks without a report have no shade. */
+export function heatRows(blocks: Block[], total: number): HeatRow[] {
+  return MEASURES.flatMap(({ name, of, say, byRatio }) => {
+    const bounds = extent(blocks.map(of));
+    if (bounds === null) return [];
+    const [low, high] = bounds;
+    const scale = byRatio && low > 0 ? logarithmic(low, high) : linear(low, high);
+    const shades: (number | null)[] = Array(total).fill(null);
+    for (const block of blocks) {
+      const value = of(block);
+      if (value !== null) shades[block.index] = classOf(scale(value), SHADES);
+    }
+    return [{ name, shades, low: say(low), high: say(high) }];
+  });
+}
+
+export function blockInWords(block: Block | undefined, index: number): string {
+  if (block === undefined) return `Block ${index}: not pruned yet`;
+  const said = MEASURES.filter(({ of }) => of(block) !== null).map(
+    ({ name, of, say }) => `${name.toLowerCase()} ${say(of(block))}`,
+  );
+  return `Block ${index}: ${said.join(", ")}`;
+}

@@ -1,0 +1,80 @@
+/** The arithmetic of the charts, apart from how they are drawn. */
+
+export type Scale = (value: number) => number;
+
+/** Map values to 0…1; all alike are in the middle. */
+export function linear(low: number, high: number): Scale {
+  return (value) => (high === low ? 0.5 : (value - low) / (high - low));
+}
+
+/** Map by ratio, for figures that differ by orders; needs positive bounds. */
+export function logarithmic(low: number, high: number): Scale {
+  const scale = linear(Math.log(low), Math.log(high));
+  return (value) => scale(Math.log(value));
+}
+
+export function extent(values: Iterable<number | null>): [number, number] | null {
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const value of values) {
+    if (value === null || !Number.isFinite(value)) continue;
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  return low > high ? null : [low, high];
+}
+
+/** Round figures from below to above the bounds, about `count` of them. */
+export function ticks(low: number, high: number, count = 4): number[] {
+  if (high <= low) return [low];
+  const rough = (high - low) / count;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = ([1, 2, 2.5, 5, 10].find((one) => one * power >= rough) ?? 10) * power;
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, at) => clean((first + at) * step));
+}
+
+/** Put a value into one of `count` classes; 0 is the lowest. */
+export function classOf(share: number, count: number): number {
+  return Math.min(count - 1, Math.max(0, Math.floor(share * count)));
+}
+
+export interface Point {
+  x: number;
+  y: number;
+}
+
+/** The points that no other one beats: less perplexity at as much sparsity, or more sparsity. */
+export function paretoFront<P extends Point>(points: P[]): P[] {
+  const byGain = [...points].sort((a, b) => b.x - a.x || a.y - b.y);
+  const front: P[] = [];
+  let best = Number.POSITIVE_INFINITY;
+  for (const point of byGain) {
+    if (point.y < best) {
+      front.push(point);
+      best = point.y;
+    }
+  }
+  return front.reverse();
+}
+
+/** An SVG path through values, broken where one is missing. */
+export function path(values: (number | null)[], x: Scale, y: Scale): string {
+  let isDown = false;
+  return values
+    .map((value, at) => {
+      if (value === null) {
+        isDown = false;
+        return "";
+      }
+      const command = isDown ? "L" : "M";
+      isDown = true;
+      return `${command}${x(at).toFixed(1)},${y(value).toFixed(1)}`;
+    })
+    .join("");
+}
+
+function clean(value: number): number {
+  return Number(value.toPrecision(12));
+}

@@ -1,0 +1,94 @@
+/** Figures and times in words; "–" where there is none. */
+
+export const NONE = "–";
+
+export function percent(share: number | null | undefined, digits = 1): string {
+  if (share == null || !Number.isFinite(share)) return NONE;
+  return `${trimmed(share * 100, digits)} %`;
+}
+
+/** A figure of four digits or so, whatever its size. */
+export function figure(value: number | null | undefined): string {
+  if (value == null || !Number.isFinite(value)) return NONE;
+  const size = Math.abs(value);
+  if (size !== 0 && size < 0.001) return value.toExponential(1);
+  if (size < 1) return trimmed(value, 4);
+  if (size < 100) return value.toFixed(2);
+  if (size < 10_000) return value.toFixed(1);
+  return Math.round(value).toLocaleString("en");
+}
+
+/** How far a figure is from another one: "+12.3 %". */
+export function change(from: number | null | undefined, to: number | null | undefined): string {
+  if (from == null || to == null || from === 0) return NONE;
+  const share = (to / from - 1) * 100;
+  if (Math.abs(share) >= 1000) return `× ${figure(to / from)}`;
+  const size = Math.abs(share).toFixed(1);
+  const sign = size === "0.0" ? "±" : share > 0 ? "+" : "−";
+  return `${sign}${size} %`;
+}
+
+export function bytes(count: number | null | undefined): string {
+  if (count == null) return NONE;
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let size = count;
+  let unit = 0;
+  while (size >= 1000 && unit < units.length - 1) {
+    size /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 || size >= 100 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`;
+}
+
+export function duration(seconds: number | null | undefined): string {
+  if (seconds == null || !Number.isFinite(seconds)) return NONE;
+  if (seconds < 10) return `${Math.max(0, seconds).toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return `${Math.round(minutes / 1440)} days`;
+}
+
+export function ago(then: string | number, now: number): string {
+  const seconds = (now - new Date(then).getTime()) / 1000;
+  if (seconds < 5) return "just now";
+  if (seconds < 60) return `${Math.floor(seconds)} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${Math.floor(seconds / 86_400)} d ago`;
+}
+
+export function moment(then: string): string {
+  return new Date(then).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+}
+
+export function clock(then: string | number): string {
+  return new Date(then).toLocaleTimeString(undefined, { timeStyle: "medium" });
+}
+
+export function secondsBetween(from: string | null, to: string | number | null): number | null {
+  if (from == null || to == null) return null;
+  return (new Date(to).getTime() - new Date(from).getTime()) / 1000;
+}
+
+/** The part of an id that people tell jobs apart by: its end, for ids begin with the time. */
+export function shortId(id: string): string {
+  return id.slice(-8);
+}
+
+/** What a model is called without its owner or root. */
+export function modelName(model: string): string {
+  return (
+    model
+      .replace(/^local:/, "")
+      .split("/")
+      .filter(Boolean)
+      .pop() ?? model
+  );
+}
+
+function trimmed(value: number, digits: number): string {
+  return String(Number(value.toFixed(digits)));
+}

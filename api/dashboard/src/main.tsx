@@ -1,0 +1,19 @@
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App, queries } from "./app.tsx";
+import { goLive } from "./live/index.ts";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/layout.css";
+import "./styles/parts.css";
+import "./styles/pages.css";
+import "./styles/charts.css";
+
+const root = document.getElementById("root");
+if (root === null) throw new Error("index.html has no #root");
+goLive(queries);
+createRoot(root).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

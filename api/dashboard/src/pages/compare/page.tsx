@@ -1,0 +1,201 @@
+import { useQueries, useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { Link, useSearch } from "wouter";
+import type { Job } from "../../api/client.ts";
+import { comparisonOf } from "../../api/compare.ts";
+import { jobBlocks, jobById } from "../../api/jobs.ts";
+import { Lines } from "../../charts/lines.tsx";
+import { Scatter } from "../../charts/scatter.tsx";
+import { change, modelName, NONE, shortId } from "../../format.ts";
+import { Empty, ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
+import { Scroll } from "../../ui/scroll.tsx";
+import { Section } from "../../ui/section.tsx";
+import { StatusPill } from "../../ui/status.tsx";
+import { Title } from "../../ui/title.tsx";
+import { bestOf, METRICS, type Metric, metricOf, specRows } from "./compare.ts";
+
+const MOST = 20;
+const LONGEST_NAME = 28;
+
+export function ComparePage() {
+  const ids = [...new Set((new URLSearchParams(useSearch()).get("ids") ?? "").split(","))]
+    .filter(Boolean)
+    .slice(0, MOST);
+  const found = useQueries({ queries: ids.map((id) => jobById(id)) });
+  const jobs = found.flatMap(({ data }) => data ?? []);
+  const failed = found.find(({ error }) => error !== null);
+  return (
+    <>
+      <Title text="Compare" />
+      {ids.length < 2 && (
+        <Empty title="Choose two jobs or more">
+          <p>Tick them in the list of jobs, then press Compare.</p>
+          <Link className="button" href="/">
+            All jobs
+          </Link>
+        </Empty>
+      )}
+      {failed && <ErrorNote error={failed.error} retry={() => failed.refetch()} />}
+      {ids.length >= 2 && !failed && jobs.length < ids.length && <Loading what="jobs" />}
+      {ids.length >= 2 && jobs.length === ids.length && <Comparison jobs={jobs} />}
+    </>
+  );
+}
+
+function Comparison({ jobs }: { jobs: Job[] }) {
+  const judged = useQuery(comparisonOf(jobs.map((job) => job.id)));
+  const reasons = judged.data?.reasons ?? [];
+  const dots = jobs.flatMap((job) => {
+    const [x, y] = [metricOf(job, "sparsity"), metricOf(job, "pruned_perplexity")];
+    return x === null || y === null ? [] : [{ x, y, name: nameOf(job), href: `/jobs/${job.id}` }];
+  });
+  return (
+    <div className="stack">
+      {judged.error !== null && <ErrorNote error={judged.error} retry={() => judged.refetch()} />}
+      {reasons.length > 0 && (
+        <Warning>
+          <strong>Their figures cannot be compared</strong>
+          <ul className="plain">
+            {reasons.map((one) => (
+              <li key={one}>{one}</li>
+            ))}
+          </ul>
+        </Warning>
+      )}
+      <Section title="Figures" aside={<span className="faint">differences from the first</span>}>
+        <MetricTable jobs={jobs} />
+      </Section>
+      <Specs jobs={jobs} />
+      <div className="pair">
+        <Overlay jobs={jobs} />
+        {dots.length > 1 && judged.data?.comparable && (
+          <Section title="Sparsity against perplexity">
+            <Scatter dots={dots} dense={jobs[0] && metricOf(jobs[0], "dense_perplexity")} />
+          </Section>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function JobHeads({ jobs }: { jobs: Job[] }) {
+  return (
+    <thead>
+      <tr>
+        <td />
+        {jobs.map((job) => (
+          <th key={job.id} scope="col">
+            <Link href={`/jobs/${job.id}`}>{nameOf(job)}</Link>
+            <StatusPill status={job.status} />
+          </th>
+        ))}
+      </tr>
+    </thead>
+  );
+}
+
+function MetricTable({ jobs }: { jobs: Job[] }) {
+  const metrics = METRICS.filter(({ name }) => jobs.some((job) => metricOf(job, name) !== null));
+  if (metrics.length === 0) return <p className="faint">None of them has a result yet.</p>;
+  return (
+    <Scroll label="Figures of the jobs">
+      <table className="compare">
+        <JobHeads jobs={jobs} />
+        <tbody>
+          {metrics.map((metric) => (
+            <MetricRow key={metric.name} metric={metric} jobs={jobs} />
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
+  );
+}
+
+function MetricRow({ metric, jobs }: { metric: Metric; jobs: Job[] }) {
+  const best = bestOf(jobs, metric);
+  const [first] = jobs.map((job) => metricOf(job, metric.name));
+  return (
+    <tr>
+      <th scope="row">{metric.label}</th>
+      {jobs.map((job, at) => {
+        const value = metricOf(job, metric.name);
+        return (
+          <td key={job.id} className={best.has(job.id) ? "figure is-best" : "figure"}>
+            {metric.say(value)}
+            {best.has(job.id) && <span className="unseen"> (best)</span>}
+            {at > 0 && value !== first && metric.lessIsBetter !== null && (
+              <span className="faint delta">{change(first, value)}</span>
+            )}
+          </td>
+        );
+      })}
+    </tr>
+  );
+}
+
+function Specs({ jobs }: { jobs: Job[] }) {
+  const [showsAll, showAll] = useState(false);
+  const rows = specRows(jobs);
+  const shown = rows.filter((row) => showsAll || row.differs);
+  return (
+    <Section
+      title="Configuration"
+      aside={
+        <label className="row tight">
+          <input
+            type="checkbox"
+            checked={!showsAll}
+            onChange={(event) => showAll(!event.target.checked)}
+          />
+          Differences only
+        </label>
+      }
+    >
+      {shown.length === 0 && <p className="faint">Their configurations are the same.</p>}
+      {shown.length > 0 && (
+        <Scroll label="Configurations of the jobs">
+          <table className="compare">
+            <JobHeads jobs={jobs} />
+            <tbody>
+              {shown.map(({ name, values, differs }) => (
+                <tr key={name} className={differs ? "differs" : ""}>
+                  <th scope="row" className="mono">
+                    {name}
+                  </th>
+                  {values.map((value, at) => (
+                    <td key={jobs[at]?.id}>{value || NONE}</td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Scroll>
+      )}
+    </Section>
+  );
+}
+
+/** The errors of all jobs, block by block. */
+function Overlay({ jobs }: { jobs: Job[] }) {
+  const found = useQueries({ queries: jobs.map((job) => jobBlocks(job.id, false)) });
+  const lines = jobs.map((job, at) => ({
+    name: nameOf(job),
+    values: (found[at]?.data ?? []).map((block) => block.error),
+  }));
+  if (!lines.some(({ values }) => values.length > 1)) return null;
+  return (
+    <Section title="Error by block">
+      <Lines
+        lines={lines}
+        label="Error after each block, a line for each job"
+        unit="From the first block to the last: how far its output is from the dense model's, relative to that."
+      />
+    </Section>
+  );
+}
+
+function nameOf(job: Job): string {
+  const name = job.name || modelName(job.spec.model);
+  const shown = name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)}…` : name;
+  return `${shown} ${shortId(job.id)}`;
+}

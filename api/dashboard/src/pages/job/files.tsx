@@ -1,0 +1,125 @@
+import { useQuery } from "@tanstack/react-query";
+import type { Artifact, Job } from "../../api/client.ts";
+import { isFinal, jobArtifacts } from "../../api/jobs.ts";
+import { bytes } from "../../format.ts";
+import { Code } from "../../ui/code.tsx";
+import { Copy } from "../../ui/copy.tsx";
+import { Icon } from "../../ui/icon.tsx";
+import { ErrorNote } from "../../ui/notes.tsx";
+import { Section } from "../../ui/section.tsx";
+import { useDownload, useVerify } from "./use-file.ts";
+
+const FEW = 3;
+
+/** The files of a job: to download, and to check. */
+export function Files({ job }: { job: Job }) {
+  const { data = [], error, refetch } = useQuery(jobArtifacts(job.id));
+  const size = data.reduce((sum, one) => sum + one.size_bytes, 0);
+  return (
+    <Section title="Files" aside={data.length > 0 && <span className="faint">{bytes(size)}</span>}>
+      {error !== null && <ErrorNote error={error} retry={refetch} />}
+      {data.length === 0 && error === null && (
+        <p className="faint">
+          {isFinal(job.status) && job.status !== "succeeded"
+            ? "A job that did not succeed leaves no files."
+            : "They are here once the job has succeeded."}
+        </p>
+      )}
+      {data.length > 0 && (
+        <>
+          <Everything job={job} />
+          <FileList files={data.filter((one) => !isShard(one))} />
+          <Shards files={data.filter(isShard)} />
+        </>
+      )}
+    </Section>
+  );
+}
+
+/** One file of weights for each block, or nearly: seldom wanted one by one. */
+function isShard(file: Artifact): boolean {
+  return file.name.endsWith(".safetensors");
+}
+
+function Shards({ files }: { files: Artifact[] }) {
+  if (files.length <= FEW) return <FileList files={files} />;
+  const size = files.reduce((sum, one) => sum + one.size_bytes, 0);
+  return (
+    <details>
+      <summary>
+        {files.length} files of weights, <span className="figure">{bytes(size)}</span>
+      </summary>
+      <FileList files={files} />
+    </details>
+  );
+}
+
+function FileList({ files }: { files: Artifact[] }) {
+  return (
+    <ul className="files">
+      {files.map((one) => (
+        <FileRow key={one.id} file={one} />
+      ))}
+    </ul>
+  );
+}
+
+function Everything({ job }: { job: Job }) {
+  const { start, error, isBusy } = useDownload(job.links.archive, `${job.id}.tar`);
+  const resume = `zpruner download ${job.id} pruned`;
+  return (
+    <>
+      <button type="button" onClick={start} disabled={isBusy}>
+        <Icon name="download" />
+        All as one tar
+      </button>
+      {error !== null && <ErrorNote error={error} />}
+      <p className="faint">
+        Large models download better on the command line: it goes on where it stopped, and checks
+        every file.
+      </p>
+      <Code text={`ZPRUNER_URL=${location.origin} ${resume}`} label="download command" />
+    </>
+  );
+}
+
+function FileRow({ file }: { file: Artifact }) {
+  const download = useDownload(file.url, file.name.split("/").at(-1) ?? file.name);
+  const verify = useVerify(file);
+  const error = download.error ?? verify.error;
+  return (
+    <li>
+      <div className="file-name mono">{file.name}</div>
+      <span className="faint figure">{bytes(file.size_bytes)}</span>
+      <div className="row tight">
+        <button
+          type="button"
+          className="small"
+          onClick={download.start}
+          disabled={download.isBusy}
+          aria-label={`Download ${file.name}`}
+        >
+          <Icon name="download" />
+          Download
+        </button>
+        <button
+          type="button"
+          className="quiet small"
+          onClick={verify.start}
+          disabled={verify.isBusy}
+          aria-label={`Verify ${file.name}`}
+        >
+          {verify.isBusy ? "Reading…" : "Verify"}
+        </button>
+      </div>
+      <div className="file-hash">
+        <span className="mono faint" title={file.sha256}>
+          sha256 {file.sha256.slice(0, 16)}…
+        </span>
+        <Copy text={file.sha256} label={`Copy sha256 of ${file.name}`} />
+        <span role="status">{verify.said}</span>
+      </div>
+      {error !== null && <ErrorNote error={error} />}
+    </li>
+  );
+}

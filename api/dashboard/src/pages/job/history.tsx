@@ -1,0 +1,77 @@
+import type { Job, JobEvent } from "../../api/client.ts";
+import { clock, duration, moment, percent, secondsBetween } from "../../format.ts";
+import { Scroll } from "../../ui/scroll.tsx";
+import { Section } from "../../ui/section.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { attemptsOf } from "./phases.ts";
+
+export function Attempts({ events }: { events: JobEvent[] }) {
+  const attempts = attemptsOf(events);
+  if (attempts.length === 0) return null;
+  return (
+    <Section title={attempts.length === 1 ? "Attempt" : "Attempts"}>
+      <ol className="plain stack">
+        {attempts.map((one) => (
+          <li key={one.number}>
+            <strong>{one.number}</strong> · <Ago at={one.startedAt} /> · {one.ended ?? "at work"}
+            <div className="faint mono wrap">
+              {one.worker} {one.device}
+            </div>
+            {one.keptBlocks !== null && (
+              <div className="faint">
+                Went on after {one.keptBlocks} finished {one.keptBlocks === 1 ? "block" : "blocks"}.
+              </div>
+            )}
+          </li>
+        ))}
+      </ol>
+    </Section>
+  );
+}
+
+const SHOWN = 200;
+
+/** Everything that happened, newest first. */
+export function History({ events }: { events: JobEvent[] }) {
+  const newest = events.slice(-SHOWN).reverse();
+  return (
+    <Section title="Events" aside={<span className="faint figure">{events.length}</span>}>
+      <Scroll label="Events, newest first" className="tall">
+        <ol className="events">
+          {newest.map((event) => (
+            <li key={event.seq}>
+              <time className="faint figure" dateTime={event.at} title={moment(event.at)}>
+                {clock(event.at)}
+              </time>
+              <span>{inWords(event)}</span>
+            </li>
+          ))}
+        </ol>
+      </Scroll>
+      {events.length > SHOWN && (
+        <p className="faint">
+          The newest {SHOWN}; the others are at the address events of the API.
+        </p>
+      )}
+    </Section>
+  );
+}
+
+export function inWords(event: JobEvent): string {
+  const { data } = event;
+  if (event.kind === "phase") return `${event.phase} began`;
+  if (event.kind === "resumed") return `went on after ${data.resumed_from_block} finished blocks`;
+  if (event.kind === "progress") {
+    const block = data.block as { index: number; name: string } | undefined;
+    return `block ${block?.index ?? ""} done, ${percent(data.fraction as number, 0)} of the work`;
+  }
+  if (event.kind === "status") {
+    const reason = typeof data.reason === "string" ? ` (${data.reason.replaceAll("_", " ")})` : "";
+    return `${event.status}${reason}`;
+  }
+  return event.kind.replaceAll("_", " ");
+}
+
+export function tookInWords(job: Job): string {
+  return duration(secondsBetween(job.started_at, job.finished_at));
+}

@@ -1,0 +1,182 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "wouter";
+import type { Job } from "../../api/client.ts";
+import { isFinal, jobById, jobEvents, jobReruns } from "../../api/jobs.ts";
+import { ProblemError } from "../../api/problem.ts";
+import { duration, figure, modelName, percent, shortId } from "../../format.ts";
+import { Copy } from "../../ui/copy.tsx";
+import { Icon } from "../../ui/icon.tsx";
+import { Empty, ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
+import { Section } from "../../ui/section.tsx";
+import { ProgressBar, StatusPill } from "../../ui/status.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { Title } from "../../ui/title.tsx";
+import { Verdict } from "../../ui/verdict.tsx";
+import { JobActions } from "./actions.tsx";
+import { Blocks } from "./blocks.tsx";
+import { Configuration } from "./configuration.tsx";
+import { Files } from "./files.tsx";
+import { Attempts, History, tookInWords } from "./history.tsx";
+import { Log } from "./log.tsx";
+import { Result } from "./result.tsx";
+import { PhaseStepper } from "./stepper.tsx";
+
+export function JobPage({ id }: { id: string }) {
+  const { data: job, error, refetch } = useQuery(jobById(id));
+  if (job) return <JobView job={job} />;
+  if (error instanceof ProblemError && error.status === 404) return <NoSuchJob id={id} />;
+  return (
+    <>
+      <Title text="Job" />
+      {error === null ? <Loading what="the job" /> : <ErrorNote error={error} retry={refetch} />}
+    </>
+  );
+}
+
+function JobView({ job }: { job: Job }) {
+  const { data: events = [] } = useQuery(jobEvents(job.id));
+  const title = job.name || modelName(job.spec.model);
+  return (
+    <>
+      <header className="job-header">
+        <Title text={title}>
+          {title} <StatusPill status={job.status} />{" "}
+          {job.verdict !== "none" && <Verdict verdict={job.verdict} />}
+        </Title>
+        <p className="faint">
+          <span className="mono">{job.id}</span>
+          <Copy text={job.id} label="Copy the id" /> · made <Ago at={job.created_at} />
+          {job.finished_at && <> · took {tookInWords(job)}</>}
+          {job.sweep_id && (
+            <>
+              {" "}
+              · of a <Link href={`/sweeps/${job.sweep_id}`}>sweep</Link>
+            </>
+          )}
+          {job.parent_id && (
+            <>
+              {" "}
+              · again of <Link href={`/jobs/${job.parent_id}`}>{shortId(job.parent_id)}</Link>
+            </>
+          )}
+        </p>
+        <JobActions job={job} />
+      </header>
+      <div className="columns">
+        <div className="stack">
+          <Progress job={job} />
+          <PhaseStepper job={job} events={events} />
+          <JobProblem job={job} />
+          <GateFailures job={job} />
+          {job.warnings.map((one) => (
+            <Warning key={one}>
+              <p>{one}</p>
+            </Warning>
+          ))}
+          <Result job={job} />
+          <Blocks job={job} />
+          <Files job={job} />
+          <Log job={job} />
+        </div>
+        <div className="stack">
+          <Configuration job={job} />
+          <Attempts events={events} />
+          <Reruns id={job.id} />
+          <History events={events} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Progress({ job }: { job: Job }) {
+  if (isFinal(job.status)) return null;
+  const { fraction, block, eta_seconds: eta } = job.progress;
+  return (
+    <section className="progress-line" aria-label="Progress">
+      <ProgressBar job={job} />
+      <p>
+        <strong className="figure">{percent(fraction, 0)}</strong>
+        {block && (
+          <span>
+            {block.index + 1} of {block.total} blocks
+          </span>
+        )}
+        {job.status === "queued" && <span>waiting for a worker</span>}
+        {eta != null && <span className="faint">about {duration(eta)} left</span>}
+      </p>
+    </section>
+  );
+}
+
+function JobProblem({ job }: { job: Job }) {
+  if (!job.error) return null;
+  const { title, detail, hint, code } = job.error;
+  return (
+    <div className="note is-failed" role="alert">
+      <Icon name="warning" />
+      <div>
+        <strong>{title}</strong>
+        <p className="wrap">{detail}</p>
+        {hint && !detail.includes(hint) && <p>{hint}</p>}
+        <p className="faint mono">{code}</p>
+      </div>
+    </div>
+  );
+}
+
+function GateFailures({ job }: { job: Job }) {
+  if (job.gate_failures.length === 0) return null;
+  return (
+    <Warning>
+      <strong>The gate did not let it pass</strong>
+      <ul className="plain">
+        {job.gate_failures.map(({ metric, bound, wanted, got }) => (
+          <li key={metric + bound}>
+            <span className="mono">{metric}</span> should be at {bound === "max" ? "most" : "least"}{" "}
+            {figure(wanted)}, {got === null ? "and was not measured" : `and is ${figure(got)}`}
+          </li>
+        ))}
+      </ul>
+    </Warning>
+  );
+}
+
+function Reruns({ id }: { id: string }) {
+  const { data = [] } = useQuery(jobReruns(id));
+  if (data.length === 0) return null;
+  return (
+    <Section
+      title="Run again as"
+      aside={
+        <Link href={`/compare?ids=${[id, ...data.map((job) => job.id)].join(",")}`}>
+          Compare all
+        </Link>
+      }
+    >
+      <ul className="plain">
+        {data.map((job) => (
+          <li key={job.id} className="row">
+            <Link href={`/jobs/${job.id}`}>{job.name || shortId(job.id)}</Link>
+            <StatusPill status={job.status} />
+          </li>
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+function NoSuchJob({ id }: { id: string }) {
+  return (
+    <>
+      <Title text="No such job" />
+      <Empty title="There is no job of this id">
+        <p className="mono wrap">{id.slice(0, 64)}</p>
+        <p>It may have been deleted, or belong to another service.</p>
+        <Link className="button" href="/">
+          All jobs
+        </Link>
+      </Empty>
+    </>
+  );
+}

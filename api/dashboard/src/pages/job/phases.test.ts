@@ -1,0 +1,62 @@
+import { expect, it } from "vitest";
+import type { JobEvent } from "../../api/client.ts";
+import { makeEvent, makeJob } from "../../testing.ts";
+import { attemptsOf, stepsOf } from "./phases.ts";
+
+const at = (second: number) => new Date(Date.UTC(2026, 0, 5, 9, 30, second)).toISOString();
+const phase = (name: string, second: number, attempt = 1) =>
+  makeEvent({ kind: "phase", phase: name as JobEvent["phase"], at: at(second), attempt });
+
+it("a running job's phases are over, current and ahead, with the seconds each has taken", () => {
+  const events = [phase("resolving", 0), phase("loading", 2), phase("pruning", 5)];
+  const steps = stepsOf(makeJob(), events, new Date(at(11)).getTime());
+  expect(steps.map(({ state, seconds }) => [state, seconds])).toEqual([
+    ["done", 2],
+    ["done", 3],
+    ["skipped", null],
+    ["current", 6],
+    ["ahead", null],
+    ["ahead", null],
+  ]);
+});
+
+it("a job that ended stops the clock, and one that failed says where", () => {
+  const job = makeJob({ status: "failed", finished_at: at(9) });
+  const steps = stepsOf(job, [phase("resolving", 0), phase("loading", 2)], Date.now());
+  expect(steps.slice(0, 3).map(({ state, seconds }) => [state, seconds])).toEqual([
+    ["done", 2],
+    ["stopped", 7],
+    ["ahead", null],
+  ]);
+});
+
+it("phases of an earlier attempt are not this one's", () => {
+  const events = [phase("resolving", 0), phase("pruning", 5), phase("resolving", 20, 2)];
+  const steps = stepsOf(makeJob({ attempt: 2 }), events, new Date(at(21)).getTime());
+  expect(steps.map(({ state }) => state)).toEqual([
+    "current",
+    "ahead",
+    "ahead",
+    "ahead",
+    "ahead",
+    "ahead",
+  ]);
+});
+
+it("attempts tell who worked, what was kept and how it ended", () => {
+  const status = (state: string, attempt: number, data = {}) =>
+    makeEvent({ kind: "status", status: state as JobEvent["status"], attempt, data });
+  const events = [
+    status("queued", 0),
+    status("running", 1, { worker: "a/1", device: "cpu" }),
+    status("queued", 1, { reason: "worker_lost" }),
+    status("running", 2, { worker: "b/2", device: "cuda:0" }),
+    makeEvent({ kind: "resumed", attempt: 2, data: { resumed_from_block: 7 } }),
+    status("cancelling", 2),
+    status("cancelled", 2),
+  ];
+  expect(attemptsOf(events)).toMatchObject([
+    { number: 1, worker: "a/1", ended: "worker lost", keptBlocks: null },
+    { number: 2, worker: "b/2", device: "cuda:0", ended: "cancelled", keptBlocks: 7 },
+  ]);
+});

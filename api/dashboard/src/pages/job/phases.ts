@@ -1,0 +1,97 @@
+/** The phases of a job's latest attempt, from its events. */
+
+import type { Job, JobEvent, Phase } from "../../api/client.ts";
+import { isFinal } from "../../api/jobs.ts";
+import { secondsBetween } from "../../format.ts";
+
+export const PHASES: Phase[] = [
+  "resolving",
+  "loading",
+  "calibrating",
+  "pruning",
+  "evaluating",
+  "packaging",
+];
+
+export interface Step {
+  phase: Phase;
+  state: "done" | "current" | "stopped" | "ahead" | "skipped";
+  seconds: number | null;
+}
+
+/** Say of each phase whether it is over, and how long it took or has taken. */
+export function stepsOf(job: Job, events: JobEvent[], now: number): Step[] {
+  const starts = startsOf(events.filter((event) => event.attempt === job.attempt));
+  const hasEnded = isFinal(job.status) || job.status === "paused" || job.status === "queued";
+  const end = hasEnded ? (job.finished_at ?? job.updated_at) : now;
+  const order = [...starts].sort((a, b) => a[1] - b[1]);
+  const last = order.at(-1)?.[0];
+  return PHASES.map((phase) => {
+    const start = starts.get(phase);
+    if (start === undefined) return { phase, state: missing(job, phase, last), seconds: null };
+    const next = order.find(([, at]) => at > start)?.[1];
+    const until = next ?? end;
+    const seconds = secondsBetween(new Date(start).toISOString(), until);
+    return { phase, state: phase === last ? lastState(job) : "done", seconds };
+  });
+}
+
+function startsOf(events: JobEvent[]): Map<Phase, number> {
+  const starts = new Map<Phase, number>();
+  for (const { phase, kind, at } of events) {
+    if (kind === "phase" && phase && !starts.has(phase)) starts.set(phase, new Date(at).getTime());
+  }
+  return starts;
+}
+
+function lastState(job: Job): Step["state"] {
+  if (job.status === "succeeded") return "done";
+  return isFinal(job.status) || job.status === "paused" ? "stopped" : "current";
+}
+
+/** A phase that never began: passed over, or still ahead. */
+function missing(job: Job, phase: Phase, last: Phase | undefined): Step["state"] {
+  if (job.status === "succeeded") return "skipped";
+  const isBehind = last !== undefined && PHASES.indexOf(phase) < PHASES.indexOf(last);
+  return isBehind ? "skipped" : "ahead";
+}
+
+export interface Attempt {
+  number: number;
+  startedAt: string;
+  worker: string;
+  device: string;
+  /** How it ended; `null` while it goes on. */
+  ended: string | null;
+  keptBlocks: number | null;
+}
+
+/** Every attempt's story, oldest first. */
+export function attemptsOf(events: JobEvent[]): Attempt[] {
+  const attempts: Attempt[] = [];
+  for (const event of events) {
+    const last = attempts.at(-1);
+    if (event.kind === "status" && event.status === "running") {
+      const { worker = "", device = "" } = event.data as Record<string, string>;
+      const startedAt = event.at;
+      attempts.push({
+        number: event.attempt,
+        startedAt,
+        worker,
+        device,
+        ended: null,
+        keptBlocks: null,
+      });
+    } else if (last && event.attempt === last.number) {
+      if (event.kind === "resumed") last.keptBlocks = Number(event.data.resumed_from_block);
+      if (event.kind === "status" && last.ended === null) last.ended = endInWords(event);
+    }
+  }
+  return attempts;
+}
+
+function endInWords(event: JobEvent): string | null {
+  if (event.status === "pausing" || event.status === "cancelling") return null;
+  const reason = event.data.reason;
+  return typeof reason === "string" ? reason.replaceAll("_", " ") : event.status;
+}

@@ -1,0 +1,31 @@
+import type { Job, JobEvent } from "../../api/client.ts";
+import { duration } from "../../format.ts";
+import { useNow } from "../../ui/now.ts";
+import { type Step, stepsOf } from "./phases.ts";
+
+const STATES: Record<Step["state"], string> = {
+  done: "done",
+  current: "in progress",
+  stopped: "stopped here",
+  ahead: "to come",
+  skipped: "not needed",
+};
+
+export function PhaseStepper({ job, events }: { job: Job; events: JobEvent[] }) {
+  const steps = stepsOf(job, events, useNow());
+  return (
+    <ol className="stepper" aria-label="Phases">
+      {steps.map(({ phase, state, seconds }) => (
+        <li
+          key={phase}
+          className={`is-${state}`}
+          aria-current={state === "current" ? "step" : undefined}
+        >
+          <span className="step-name">{phase}</span>
+          <span className="unseen">, {STATES[state]}</span>
+          <span className="faint figure">{seconds === null ? "" : duration(seconds)}</span>
+        </li>
+      ))}
+    </ol>
+  );
+}

@@ -1,0 +1,120 @@
+import { useQuery } from "@tanstack/react-query";
+import { memo } from "react";
+import { Link } from "wouter";
+import type { Job } from "../../api/client.ts";
+import { isFinal, jobBlocks, number } from "../../api/jobs.ts";
+import { Spark } from "../../charts/spark.tsx";
+import {
+  change,
+  duration,
+  figure,
+  modelName,
+  percent,
+  secondsBetween,
+  shortId,
+} from "../../format.ts";
+import { ProgressBar, StatusPill } from "../../ui/status.tsx";
+import { Ago } from "../../ui/time.tsx";
+
+interface Props {
+  job: Job;
+  isChosen: boolean;
+  choose: (id: string) => void;
+}
+
+export const JobRow = memo(function JobRow({ job, isChosen, choose }: Props) {
+  const title = job.name || modelName(job.spec.model);
+  return (
+    <li className={isChosen ? "job-row is-chosen" : "job-row"}>
+      <label className="tick">
+        <input type="checkbox" checked={isChosen} onChange={() => choose(job.id)} />
+        <span className="unseen">Choose {title}</span>
+      </label>
+      <div className="job-name">
+        <Link href={`/jobs/${job.id}`} title={job.spec.model}>
+          {title}
+        </Link>
+        <span className="faint mono" title={job.id}>
+          {shortId(job.id)}
+        </span>
+      </div>
+      <div className="job-recipe">
+        <span>{recipe(job)}</span>
+        <span className="faint">{job.spec.dataset}</span>
+      </div>
+      <div className="job-status">
+        <StatusPill status={job.status} />
+        <span className="faint">
+          <Ago at={job.created_at} />
+        </span>
+      </div>
+      <Progress job={job} />
+      <ErrorLine job={job} />
+      <Outcome job={job} />
+    </li>
+  );
+});
+
+/** What is asked for, in the fewest words that tell jobs apart. */
+export function recipe({ spec }: Job): string {
+  const parts = [percent(spec.sparsity), spec.method, spec.pattern];
+  if (spec.solver !== "none") parts.push(`+ ${spec.solver}`);
+  if (spec.allocation !== "uniform")
+    parts.push(Array.isArray(spec.allocation) ? "by block" : "owl");
+  return parts.filter(Boolean).join(" ");
+}
+
+function Progress({ job }: { job: Job }) {
+  const { block, eta_seconds: eta } = job.progress;
+  if (isFinal(job.status)) {
+    const took = secondsBetween(job.started_at, job.finished_at);
+    return (
+      <div className="job-progress faint">{took === null ? "" : `took ${duration(took)}`}</div>
+    );
+  }
+  if (job.status === "queued")
+    return <div className="job-progress faint">waiting for a worker</div>;
+  return (
+    <div className="job-progress">
+      <ProgressBar job={job} />
+      <span className="faint">
+        {block ? `${block.index + 1} of ${block.total} blocks` : (job.phase ?? "waiting")}
+        {eta != null && ` · ${duration(eta)} left`}
+      </span>
+    </div>
+  );
+}
+
+/** The reconstruction error from block to block; of jobs that have got anywhere. */
+function ErrorLine({ job }: { job: Job }) {
+  const hasBlocks = job.status !== "queued" && job.progress.fraction > 0;
+  const { data = [] } = useQuery({
+    ...jobBlocks(job.id, false),
+    enabled: hasBlocks,
+    staleTime: isFinal(job.status) ? Number.POSITIVE_INFINITY : 0,
+  });
+  return (
+    <div className="job-spark" title="Error after each block">
+      <Spark values={data.map((one) => one.error)} />
+    </div>
+  );
+}
+
+function Outcome({ job }: { job: Job }) {
+  if (job.error) {
+    return (
+      <div className="job-outcome is-failed" title={job.error.detail}>
+        {job.error.title}
+      </div>
+    );
+  }
+  const dense = number(job.result?.dense_perplexity);
+  const pruned = number(job.result?.pruned_perplexity);
+  if (pruned === null) return <div className="job-outcome" />;
+  return (
+    <div className="job-outcome" title="Perplexity of the pruned model, and against the dense one">
+      <span className="figure">{figure(pruned)}</span>
+      <span className="faint figure">{change(dense, pruned)}</span>
+    </div>
+  );
+}

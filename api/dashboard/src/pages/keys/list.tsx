@@ -1,0 +1,53 @@
+import type { Key } from "../../api/keys.ts";
+import { moment } from "../../format.ts";
+import { Confirm } from "../../ui/confirm.tsx";
+import { Ago } from "../../ui/time.tsx";
+
+interface Props {
+  keys: Key[];
+  revoke: (id: string) => void;
+}
+
+export function KeyList({ keys, revoke }: Props) {
+  return (
+    <ul className="workers">
+      {keys.map((key) => (
+        <li key={key.id}>
+          <div>
+            <strong className="wrap">{key.name}</strong>
+            <div className="faint mono">{key.id}</div>
+          </div>
+          <div>
+            {key.scopes.join(", ")}
+            <div className="faint">
+              made <Ago at={key.created_at} />
+              {key.expires_at && <> · until {moment(key.expires_at)}</>}
+            </div>
+          </div>
+          <div className="faint">
+            {key.last_used_at ? (
+              <>
+                used <Ago at={key.last_used_at} />
+              </>
+            ) : (
+              "never used"
+            )}
+          </div>
+          {key.revoked_at ? (
+            <span className="pill is-cancelled">revoked</span>
+          ) : (
+            <Confirm
+              label="Revoke"
+              name={`Revoke ${key.name}`}
+              title={`Revoke the key of ${key.name}?`}
+              words="It opens nothing from this moment on, and cannot be given back."
+              yes="Revoke the key"
+              no="Keep it"
+              done={() => revoke(key.id)}
+            />
+          )}
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,42 @@
+/** The order of a form's fields; what the service adds later comes with the details. */
+
+import type { Field } from "../../spec/fields.ts";
+
+const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
+  {
+    title: "What to prune",
+    names: ["model", "revision", "dataset", "sparsity", "pattern"],
+    isOpen: true,
+  },
+  {
+    title: "How",
+    names: ["solver", "allocation", "scope", "correction", "damping", "skip"],
+    isOpen: true,
+  },
+  {
+    title: "Calibration",
+    names: ["samples", "seq_len", "propagation", "dtype", "seed"],
+    isOpen: false,
+  },
+  { title: "Evaluation", names: ["eval_dataset", "eval_samples"], isOpen: false },
+];
+const REST = "Name and labels";
+
+export interface Group {
+  title: string;
+  isOpen: boolean;
+  fields: Field[];
+}
+
+export function grouped(fields: Field[]): Group[] {
+  const named = GROUPS.map(({ title, names, isOpen }) => ({
+    title,
+    isOpen,
+    fields: names.flatMap((name) => fields.filter((field) => field.name === name)),
+  }));
+  const known = new Set(GROUPS.flatMap(({ names }) => names));
+  const rest = fields.filter(({ name }) => !known.has(name));
+  return [...named, { title: REST, isOpen: false, fields: rest }].filter(
+    (group) => group.fields.length > 0,
+  );
+}

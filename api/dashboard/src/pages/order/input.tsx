@@ -1,0 +1,90 @@
+import { useId } from "react";
+import { written } from "../../spec/draft.ts";
+import type { Field } from "../../spec/fields.ts";
+import { Icon } from "../../ui/icon.tsx";
+
+interface Props {
+  field: Field;
+  text: string;
+  /** What it was in the job that this one repeats. */
+  original?: string;
+  problem?: string;
+  change: (text: string) => void;
+}
+
+/** One field of the form, as its schema says. */
+export function FieldInput({ field, text, original, problem, change }: Props) {
+  const id = useId();
+  const isChanged = original !== undefined && original !== text.trim();
+  const described = [field.help && `${id}-help`, problem && `${id}-problem`]
+    .filter(Boolean)
+    .join(" ");
+  const common = {
+    id,
+    value: text,
+    required: field.isRequired,
+    "aria-invalid": problem ? true : undefined,
+    "aria-describedby": described || undefined,
+    onChange: (event: { target: { value: string } }) => change(event.target.value),
+  };
+  return (
+    <div className={isChanged ? "field is-changed" : "field"}>
+      <label htmlFor={id}>
+        {field.label}
+        {isChanged && <span className="tag">was {original || "not set"}</span>}
+      </label>
+      <Control field={field} common={common} listId={`${id}-list`} />
+      {field.help && (
+        <p id={`${id}-help`} className="help">
+          {field.help.replaceAll("`", "")}
+        </p>
+      )}
+      {problem && (
+        <p id={`${id}-problem`} className="problem">
+          <Icon name="warning" />
+          {problem}
+        </p>
+      )}
+    </div>
+  );
+}
+
+type Common = React.ComponentProps<"input"> & React.ComponentProps<"select">;
+
+function Control({ field, common, listId }: { field: Field; common: object; listId: string }) {
+  const shared = common as Common;
+  const hint = field.example ? `such as ${field.example}` : "";
+  if (field.kind === "choice") {
+    return (
+      <select {...shared}>
+        {field.fallback === null && <option value="">by default</option>}
+        {field.choices.map((choice) => (
+          <option key={choice}>{choice}</option>
+        ))}
+      </select>
+    );
+  }
+  if (field.kind === "choice-or-list") {
+    return (
+      <>
+        <input {...shared} type="text" list={listId} placeholder={written(field.fallback)} />
+        <datalist id={listId}>
+          {field.choices.map((choice) => (
+            <option key={choice} value={choice} />
+          ))}
+        </datalist>
+      </>
+    );
+  }
+  const isNumeric = field.kind === "number" || field.kind === "integer";
+  return (
+    <input
+      {...shared}
+      type="text"
+      inputMode={isNumeric ? "decimal" : undefined}
+      autoComplete="off"
+      spellCheck={false}
+      placeholder={hint || (isNumeric && field.fallback === null ? "by default" : "")}
+    />
+  );
+}

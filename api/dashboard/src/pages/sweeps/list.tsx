@@ -1,0 +1,66 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { Link } from "wouter";
+import { type SweepSummary, sweepList } from "../../api/sweeps.ts";
+import { shortId } from "../../format.ts";
+import { Icon } from "../../ui/icon.tsx";
+import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { Title } from "../../ui/title.tsx";
+import { Counts } from "./counts.tsx";
+
+export function SweepsPage() {
+  const list = useInfiniteQuery(sweepList);
+  const sweeps = list.data?.pages.flatMap((page) => page.data) ?? [];
+  return (
+    <>
+      <header className="row spread">
+        <Title text="Sweeps" />
+        <Link className="button" href="/sweeps/new">
+          <Icon name="plus" />
+          New sweep
+        </Link>
+      </header>
+      {list.isPending && <Loading what="sweeps" />}
+      {list.isError && <ErrorNote error={list.error} retry={() => list.refetch()} />}
+      {list.isSuccess && sweeps.length === 0 && (
+        <Empty title="No sweeps yet">
+          <p>
+            A sweep is one job many times over, with every mix of a few values: sparsities, methods,
+            patterns. It shows which of them no other one beats.
+          </p>
+          <Link className="button primary" href="/sweeps/new">
+            <Icon name="plus" />
+            New sweep
+          </Link>
+        </Empty>
+      )}
+      {sweeps.length > 0 && (
+        <ul className="workers boxed">
+          {sweeps.map((sweep) => (
+            <SweepRow key={sweep.id} sweep={sweep} />
+          ))}
+        </ul>
+      )}
+      {list.hasNextPage && (
+        <button type="button" onClick={() => list.fetchNextPage()}>
+          Older sweeps
+        </button>
+      )}
+    </>
+  );
+}
+
+function SweepRow({ sweep }: { sweep: SweepSummary }) {
+  return (
+    <li>
+      <div>
+        <Link href={`/sweeps/${sweep.id}`}>{sweep.name || `Sweep ${shortId(sweep.id)}`}</Link>
+        <div className="faint">
+          made <Ago at={sweep.created_at} />
+        </div>
+      </div>
+      <div>{sweep.total} points</div>
+      <Counts counts={sweep.counts} />
+    </li>
+  );
+}

@@ -1,0 +1,157 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "wouter";
+import { type Queue, queues, useDrain, type Worker, workers } from "../../api/fleet.ts";
+import { Spark } from "../../charts/spark.tsx";
+import { bytes, duration, NONE, shortId } from "../../format.ts";
+import { Code } from "../../ui/code.tsx";
+import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
+import { Scroll } from "../../ui/scroll.tsx";
+import { Section } from "../../ui/section.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { Title } from "../../ui/title.tsx";
+
+export function WorkersPage() {
+  return (
+    <>
+      <Title text="Workers and queues" />
+      <Queues />
+      <Workers />
+    </>
+  );
+}
+
+function Queues() {
+  const { data, error, refetch } = useQuery(queues);
+  return (
+    <Section title="Queues">
+      {error !== null && <ErrorNote error={error} retry={refetch} />}
+      {data === undefined && error === null && <Loading what="queues" lines={2} />}
+      {data && (
+        <Scroll label="Queues">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Queue</th>
+                <th scope="col">Waiting, since this page was opened</th>
+                <th scope="col" className="end">
+                  Waiting
+                </th>
+                <th scope="col" className="end">
+                  Longest wait
+                </th>
+                <th scope="col" className="end">
+                  Running
+                </th>
+                <th scope="col" className="end">
+                  Workers
+                </th>
+                <th scope="col">Devices</th>
+                <th scope="col" className="end">
+                  Largest memory
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {data.map((one) => (
+                <QueueRow key={one.name} queue={one} />
+              ))}
+            </tbody>
+          </table>
+        </Scroll>
+      )}
+    </Section>
+  );
+}
+
+function QueueRow({ queue }: { queue: Queue & { history: number[] } }) {
+  const isStuck = queue.depth > 0 && queue.workers === 0;
+  return (
+    <tr>
+      <th scope="row" className="mono">
+        {queue.name}
+      </th>
+      <td>
+        <Spark values={queue.history} />
+      </td>
+      <td className="end">{queue.depth}</td>
+      <td className="end">{duration(queue.oldest_age_seconds)}</td>
+      <td className="end">{queue.running}</td>
+      <td className="end">
+        {queue.workers}
+        {isStuck && <span className="problem-word"> nobody takes these</span>}
+      </td>
+      <td>{queue.devices.join(", ") || NONE}</td>
+      <td className="end">{bytes(queue.memory_bytes)}</td>
+    </tr>
+  );
+}
+
+function Workers() {
+  const { data, error, refetch } = useQuery(workers);
+  const drain = useDrain();
+  return (
+    <Section title="Workers" aside={data && <span className="faint figure">{data.length}</span>}>
+      {(error ?? drain.error) !== null && (
+        <ErrorNote error={error ?? drain.error} retry={error ? refetch : undefined} />
+      )}
+      {data === undefined && error === null && <Loading what="workers" lines={3} />}
+      {data?.length === 0 && (
+        <Empty title="No worker is here">
+          <p>Jobs wait until one comes. On a machine with a GPU and the same settings:</p>
+          <Code text="celery -A worker.tasks worker -Q gpu -n gpu@%h" label="worker command" />
+        </Empty>
+      )}
+      <ul className="workers">
+        {data?.map((one) => (
+          <WorkerCard key={one.id} worker={one} drain={() => drain.mutate(one)} />
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+/** The colours of a job's states, for a worker's. */
+const TONES: Record<string, string> = {
+  idle: "queued",
+  busy: "running",
+  draining: "paused",
+  lost: "failed",
+};
+
+function WorkerCard({ worker, drain }: { worker: Worker; drain: () => void }) {
+  const { state } = worker;
+  return (
+    <li>
+      <div className="row">
+        <strong className="mono wrap">{worker.name}</strong>
+        <span className={`pill is-${TONES[state] ?? "queued"}`}>{state}</span>
+      </div>
+      <div>
+        {worker.device ?? "device not known yet"}
+        {worker.memory_bytes != null && ` · ${bytes(worker.memory_bytes)}`}
+        <div className="faint">takes from {worker.queues.join(", ")}</div>
+      </div>
+      <div>
+        {worker.job_id ? (
+          <Link href={`/jobs/${worker.job_id}`}>job {shortId(worker.job_id)}</Link>
+        ) : (
+          <span className="faint">no job</span>
+        )}
+        <div className="faint">
+          heard <Ago at={worker.heartbeat_at} />
+        </div>
+      </div>
+      {state !== "lost" && (
+        <button
+          type="button"
+          className="small"
+          onClick={drain}
+          aria-label={`${worker.draining ? "Take jobs again" : "Drain"} ${worker.name}`}
+          title="A draining worker finishes what it holds and takes nothing new."
+        >
+          {worker.draining ? "Take jobs again" : "Drain"}
+        </button>
+      )}
+    </li>
+  );
+}

@@ -1,0 +1,109 @@
+/** The fields of a job, read from the JSON Schema that the service gives for each method. */
+
+export type Kind = "text" | "number" | "integer" | "choice" | "list" | "choice-or-list";
+
+export interface Field {
+  name: string;
+  label: string;
+  kind: Kind;
+  isRequired: boolean;
+  help: string;
+  choices: string[];
+  /** What an empty input means. */
+  fallback: unknown;
+  example: string;
+  min?: number;
+  max?: number;
+}
+
+type Schema = Record<string, unknown>;
+
+/** Names that read better than the schema's own titles. */
+const LABELS: Record<string, string> = {
+  dataset: "Calibration text",
+  seq_len: "Tokens per window",
+  samples: "Calibration windows",
+  dtype: "Forward precision",
+  eval_dataset: "Evaluation text",
+  eval_samples: "Evaluation windows",
+  skip: "Layers to leave alone",
+  pattern: "N:M pattern",
+};
+
+/** Read all fields of a job's schema but `except`. */
+export function fieldsOf(schema: Schema, except: string[] = []): Field[] {
+  const properties = (schema.properties ?? {}) as Record<string, Schema>;
+  const required = new Set(schema.required as string[]);
+  const definitions = (schema.$defs ?? {}) as Record<string, Schema>;
+  return Object.entries(properties)
+    .filter(([name]) => !except.includes(name))
+    .map(([name, property]) => field(name, property, required.has(name), definitions));
+}
+
+function field(
+  name: string,
+  property: Schema,
+  isRequired: boolean,
+  definitions: Record<string, Schema>,
+): Field {
+  const forms = formsOf(property, definitions);
+  const [first = {}] = forms;
+  return {
+    name,
+    label: LABELS[name] ?? sentence(name),
+    kind: kindOf(forms),
+    isRequired,
+    help: String(property.description ?? first.description ?? ""),
+    choices: forms.flatMap((form) => (form.enum as string[] | undefined) ?? []),
+    fallback: property.default ?? null,
+    example: exampleOf(property),
+    min: bound(first, "minimum", "exclusiveMinimum"),
+    max: bound(first, "maximum", "exclusiveMaximum"),
+  };
+}
+
+/** The forms a value may take, without null and with references followed. */
+function formsOf(property: Schema, definitions: Record<string, Schema>): Schema[] {
+  const forms = (property.anyOf as Schema[] | undefined) ?? [property];
+  return forms
+    .map((form) => {
+      const name = String(form.$ref ?? "").replace("#/$defs/", "");
+      return definitions[name] ?? form;
+    })
+    .filter((form) => form.type !== "null");
+}
+
+function kindOf(forms: Schema[]): Kind {
+  const isList = forms.some((form) => form.type === "array");
+  const isChoice = forms.some((form) => Array.isArray(form.enum));
+  if (isList) return isChoice ? "choice-or-list" : "list";
+  if (isChoice) return "choice";
+  const type = forms[0]?.type;
+  return type === "number" || type === "integer" ? type : "text";
+}
+
+function bound(form: Schema, ...names: string[]): number | undefined {
+  const value = names.map((name) => form[name]).find((one) => typeof one === "number");
+  return value as number | undefined;
+}
+
+function exampleOf(property: Schema): string {
+  const [first] = (property.examples as unknown[] | undefined) ?? [];
+  return first === undefined ? "" : String(first);
+}
+
+function sentence(name: string): string {
+  const words = name.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** The fields of any job: a method's own schema knows no other method, so these are told apart. */
+export function jobFields(methods: { name: string; fields: string[]; options: Schema }[]): Field[] {
+  const offered = methods.filter((one) => one.fields.includes("method"));
+  const [first] = offered;
+  return fieldsOf(first?.options ?? {}).map((field) => {
+    if (field.name !== "method") return field;
+    const choices = offered.map((one) => one.name);
+    return { ...field, kind: "choice", choices, fallback: first?.name ?? null };
+  });
+}

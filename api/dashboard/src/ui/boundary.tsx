@@ -1,0 +1,32 @@
+import { Component, type ReactNode } from "react";
+import { ErrorNote } from "./notes.tsx";
+
+interface Props {
+  /** Another place on the page: a new chance. */
+  place: string;
+  children: ReactNode;
+}
+
+interface State {
+  error: Error | null;
+  place: string;
+}
+
+/** Keeps a mistake of one page from emptying the whole window. */
+export class Boundary extends Component<Props, State> {
+  override state: State = { error: null, place: this.props.place };
+
+  static getDerivedStateFromError(error: Error): Partial<State> {
+    return { error };
+  }
+
+  static getDerivedStateFromProps({ place }: Props, state: State): State | null {
+    return place === state.place ? null : { error: null, place };
+  }
+
+  override render(): ReactNode {
+    const { error } = this.state;
+    if (error === null) return this.props.children;
+    return <ErrorNote error={error} retry={() => this.setState({ error: null })} />;
+  }
+}

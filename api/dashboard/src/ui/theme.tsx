@@ -1,0 +1,37 @@
+import { useState } from "react";
+import { Icon, type IconName } from "./icon.tsx";
+
+const PLACE = "zpruner.theme";
+type Theme = "system" | "light" | "dark";
+const NEXT: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
+const ICONS: Record<Theme, IconName> = { system: "system", light: "sun", dark: "moon" };
+
+function current(): Theme {
+  const { theme } = document.documentElement.dataset;
+  return theme === "light" || theme === "dark" ? theme : "system";
+}
+
+function choose(theme: Theme): void {
+  if (theme === "system") {
+    delete document.documentElement.dataset.theme;
+    localStorage.removeItem(PLACE);
+  } else {
+    document.documentElement.dataset.theme = theme;
+    localStorage.setItem(PLACE, theme);
+  }
+}
+
+/** One button through system, light and dark. */
+export function ThemeSwitch() {
+  const [theme, show] = useState(current);
+  const next = () => {
+    choose(NEXT[theme]);
+    show(NEXT[theme]);
+  };
+  const label = `Theme: ${theme}. Change to ${NEXT[theme]}`;
+  return (
+    <button type="button" className="quiet" onClick={next} aria-label={label} title={label}>
+      <Icon name={ICONS[theme]} />
+    </button>
+  );
+}

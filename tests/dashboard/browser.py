@@ -1,0 +1,130 @@
+"""A browser that notes everything that went wrong on its pages."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    sync_playwright,
+)
+
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / "api" / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
+SCREENSHOTS = ROOT / "build" / "screenshots"
+# Without these, Chromium looks up its maker's hosts at every start.
+QUIET = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+WIDE, NARROW = (1280, 900), (380, 800)
+AT_200_PERCENT = (640, 450)
+"""What a window of 1280 by 900 shows at twice the size."""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start Debian's Chromium, or skip the test and say why."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield browser
+        browser.close()
+
+
+class Session:
+    """One browser profile on one service, and what its pages complained about."""
+
+    def __init__(self, browser: Browser, url: str, **options: Any) -> None:
+        width, height = options.pop("size", WIDE)
+        self.context: BrowserContext = browser.new_context(
+            base_url=url, viewport={"width": width, "height": height}, **options
+        )
+        self.context.set_default_timeout(20_000)
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self._url = url
+        self.context.on("request", self._note)
+        self.context.on("page", self._listen)
+
+    def open(self, path: str = "/") -> Page:
+        """Open a page in a new tab."""
+        page = self.context.new_page()
+        page.goto(path)
+        return page
+
+    def count(self, path: str) -> int:
+        """Return how many requests there were to a path."""
+        return sum(urlsplit(url).path == path for url in self.requests)
+
+    def _note(self, request: Request) -> None:
+        self.requests.append(request.url)
+        if not request.url.startswith((self._url, "data:", "blob:")):
+            self.complaints.append(f"asked another host: {request.url}")
+
+    def _listen(self, page: Page) -> None:
+        page.on("pageerror", lambda error: self._complain(page, str(error)))
+        page.on("console", lambda said: self._hear(page, said))
+
+    def _hear(self, page: Page, said: ConsoleMessage) -> None:
+        if said.type in ("error", "warning"):
+            self._complain(page, f"{said.type}: {said.text}")
+
+    def _complain(self, page: Page, text: str) -> None:
+        self.complaints.append(f"{page.url}: {text}")
+
+
+@contextmanager
+def session(browser: Browser, url: str, **options: Any) -> Iterator[Session]:
+    """Hold that nothing went wrong on any page of the session."""
+    one = Session(browser, url, **options)
+    yield one
+    one.context.close()
+    assert not one.complaints, "\n".join(one.complaints)
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe finds on the page as it is."""
+    # The page's own policy forbids a script element; this is the debugger's way in.
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{page.url}: {one['id']}: {node['html'][:160]} {node['failureSummary'][:300]}"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]
+
+
+def wait_until(page: Page, true: str, within_s: float = 20) -> None:
+    """Wait, frame by frame, for an expression; the page's policy forbids the usual way."""
+    deadline = time.monotonic() + within_s
+    while not page.evaluate(true):
+        assert time.monotonic() < deadline, f"not within {within_s} s: {true}"
+        page.evaluate("new Promise(requestAnimationFrame)")
+
+
+def overflow(page: Page) -> int:
+    """Return by how many pixels the page is wider than the window."""
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    pixels: int = page.evaluate(wide)
+    return pixels
+
+
+def photograph(page: Page, name: str) -> None:
+    """Keep a picture of the whole page, for people to look at."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)

@@ -1,0 +1,53 @@
+"""Fixtures: a browser, and a service with a worker behind the page."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.dashboard.browser import Session, chromium, session
+from tests.e2e.embedded import Service, serving, write_inputs
+from zpruner import Client
+
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two models and a text."""
+    folder = tmp_path_factory.mktemp("inputs")
+    write_inputs(folder)
+    return folder
+
+
+@pytest.fixture
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for a service of one's own; short, for a socket's path has a limit."""
+    return tmp_path_factory.mktemp("d")
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Service]:
+    """One service with a real worker, which all of these tests share."""
+    with serving(tmp_path_factory.mktemp("d"), inputs) as service:
+        yield service
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[Client]:
+    with Client(service.url) as client:
+        yield client
+
+
+@pytest.fixture
+def tabs(browser: Browser, service: Service) -> Iterator[Session]:
+    """A browser profile of one's own, on the service."""
+    with session(browser, service.url) as tabs:
+        yield tabs

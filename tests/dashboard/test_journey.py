@@ -1,0 +1,198 @@
+"""What a person does all day, on the real service with a real worker."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.dashboard.browser import Session
+from tests.e2e.embedded import is_in_the_middle, submit, until
+from zpruner import Client
+
+pytestmark = pytest.mark.e2e
+
+
+def fill(page: Page, **fields: str) -> None:
+    for label, text in fields.items():
+        page.get_by_label(label.replace("_", " "), exact=True).fill(text)
+
+
+def job_id(page: Page) -> str:
+    expect(page).to_have_url(re.compile(r"/jobs/job_[0-9a-f]{32}$"))
+    return page.url.rpartition("/")[2]
+
+
+def expect_status(page: Page, status: str) -> None:
+    expect(page.get_by_role("heading", level=1).locator(".pill")).to_have_text(
+        status, timeout=60_000
+    )
+
+
+def test_a_job_submitted_from_the_form_is_followed_to_its_end_without_a_reload(
+    tabs: Session, client: Client
+) -> None:
+    page = tabs.open("/new")
+    fill(page, Model="local:slow", Calibration_text="local:text.txt", Sparsity="0.6")
+    page.get_by_role("group", name="Method").get_by_text("Wanda", exact=True).click()
+    page.get_by_role("heading", name="Calibration", exact=True).click()
+    fill(page, Calibration_windows="16", Tokens_per_window="64")
+    page.get_by_role("heading", name="Evaluation", exact=True).click()
+    fill(page, Evaluation_windows="4")
+    expect(page.get_by_role("heading", name="Would be accepted")).to_be_visible()
+    loads = tabs.count("/new")
+    page.get_by_role("button", name="Submit job").click()
+
+    submitted = client.jobs.get(job_id(page))
+    spec = submitted.spec.model_dump() if hasattr(submitted.spec, "model_dump") else submitted.spec
+    assert spec["method"] == "wanda"
+    assert (spec["samples"], spec["seq_len"], spec["eval_samples"]) == (16, 64, 4)
+    expect(page.get_by_role("slider", name="Blocks")).to_be_visible()
+    expect_status(page, "succeeded")
+    expect(page.get_by_role("list", name="Perplexity, dense against pruned")).to_be_visible()
+    expect(page.get_by_text("16 of 16")).to_be_visible()
+    documents = [url for url in tabs.requests if re.search(r"/(new|jobs/job_[0-9a-f]+)$", url)]
+    assert [url for url in documents if "/v1/" not in url and not url.endswith("/new")] == []
+    assert tabs.count("/new") == loads
+
+
+def test_a_refused_field_says_what_to_change_beside_itself(tabs: Session) -> None:
+    page = tabs.open("/new")
+    fill(page, Model="local:nowhere", Calibration_text="local:text.txt", Sparsity="1.5")
+
+    expect(page.get_by_role("heading", name="Would be refused")).to_be_visible()
+    sparsity = page.get_by_label("Sparsity", exact=True)
+    expect(sparsity).to_have_attribute("aria-invalid", "true")
+    expect(sparsity).to_have_accessible_description(re.compile("Use a value below 1"))
+    sparsity.fill("0.5")
+    expect(page.get_by_label("Model", exact=True)).to_have_attribute("aria-invalid", "true")
+    tabs.complaints.clear()  # the browser itself notes every refused preview
+
+
+def test_a_cancelled_job_stops(tabs: Session, client: Client) -> None:
+    job = submit(client, "slow", samples=128)
+    until(client, job.id, is_in_the_middle)
+    page = tabs.open(f"/jobs/{job.id}")
+
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_role("button", name="Cancel the job").click()
+
+    expect_status(page, "cancelled")
+    assert client.jobs.get(job.id).status == "cancelled"
+    page.get_by_role("button", name="Retry").click()
+    expect(page.get_by_role("heading", level=1).locator(".pill")).to_have_text(
+        re.compile("queued|running")
+    )
+    client.jobs.cancel(job.id)
+    expect_status(page, "cancelled")
+
+
+def test_a_rerun_with_one_change_differs_in_that_alone_and_is_compared(
+    tabs: Session, client: Client
+) -> None:
+    options = {"samples": 4, "skip": ["*.o_proj"], "seed": 7, "solver": "sparsegpt"}
+    first = client.jobs.wait(submit(client, "tiny", **options).id, timeout_s=120)
+    page = tabs.open(f"/jobs/{first.id}")
+
+    page.get_by_role("link", name="Run again with changes").click()
+    page.get_by_label("Sparsity was", exact=False).or_(
+        page.get_by_label("Sparsity", exact=True)
+    ).fill("0.6")
+    expect(page.get_by_text("was 0.5")).to_be_visible()
+    expect(page.get_by_role("heading", name="Would be accepted")).to_be_visible()
+    page.get_by_role("button", name="Run again").click()
+
+    expect(page).not_to_have_url(re.compile(first.id))
+    second = client.jobs.wait(job_id(page), timeout_s=120)
+    before, after = raw_spec(client, first.id), raw_spec(client, second.id)
+    assert {name for name in before if before[name] != after[name]} == {"sparsity"}
+    assert after["sparsity"] == 0.6
+    assert second.parent_id == first.id
+
+    page.get_by_role("link", name="Compare with its original").click()
+    table = page.get_by_role("region", name="Configurations of the jobs")
+    expect(table.get_by_role("rowheader")).to_have_text(["sparsity"])
+    expect(page.get_by_role("region", name="Figures of the jobs")).to_contain_text("Perplexity")
+
+
+def raw_spec(client: Client, job_id: str) -> dict[str, object]:
+    spec = client.jobs.get(job_id).spec
+    return dict(spec if isinstance(spec, dict) else spec.model_dump())
+
+
+def test_files_are_downloaded_and_verified(tabs: Session, client: Client, tmp_path: Path) -> None:
+    job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=120)
+    [config] = [one for one in client.jobs.artifacts(job.id) if one.name.endswith("config.json")][
+        :1
+    ]
+    page = tabs.open(f"/jobs/{job.id}")
+
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=f"Download {config.name}").click()
+    waiting.value.save_as(tmp_path / "file")
+    assert hashlib.sha256((tmp_path / "file").read_bytes()).hexdigest() == config.sha256
+
+    page.get_by_role("button", name=f"Verify {config.name}").click()
+    expect(page.get_by_text("sha256 matches")).to_be_visible()
+
+
+def test_many_jobs_are_cancelled_together(tabs: Session, client: Client) -> None:
+    blocker = submit(client, "slow", samples=128)
+    jobs = [submit(client, "tiny", name=f"bulk {n}") for n in range(3)]
+    page = tabs.open("/?q=bulk")
+
+    for n in range(3):
+        page.get_by_label(f"Choose bulk {n}").check()
+    page.get_by_role("button", name="Cancel 3").click()
+
+    expect(page.locator(".job-row .pill.is-cancelled")).to_have_count(3)
+    assert {client.jobs.get(job.id).status for job in jobs} == {"cancelled"}
+    client.jobs.cancel(blocker.id)
+    client.jobs.wait(blocker.id)
+
+
+def test_filters_live_in_the_address(tabs: Session, client: Client) -> None:
+    client.jobs.wait(submit(client, "tiny", samples=4, name="needle").id, timeout_s=120)
+    page = tabs.open("/")
+
+    page.get_by_role("searchbox").fill("needle")
+    expect(page.locator(".job-row")).to_have_count(1)
+    page.get_by_role("checkbox", name=re.compile("^succeeded")).check()
+    expect(page).to_have_url(re.compile(r"\?status=succeeded&q=needle$"))
+
+    again = tabs.open(page.url)
+    expect(again.locator(".job-row")).to_have_count(1)
+    expect(again.get_by_role("searchbox")).to_have_value("needle")
+
+
+def test_a_job_can_be_submitted_by_keyboard_alone(tabs: Session, client: Client) -> None:
+    page = tabs.open("/")
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    reach(page, "New job")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="New job")).to_be_focused()
+    for text, label in (("local:tiny", "Model"), ("local:text.txt", "Calibration text")):
+        reach(page, label)
+        page.keyboard.type(text)
+    reach(page, "Sparsity")
+    page.keyboard.type("0.5")
+    expect(page.get_by_role("heading", name="Would be accepted")).to_be_visible()
+
+    page.keyboard.press("Enter")
+
+    client.jobs.cancel(job_id(page))
+
+
+def reach(page: Page, name: str) -> None:
+    """Press Tab until the focus is on what has this name."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(
+            "document.activeElement.labels?.[0]?.innerText ?? document.activeElement.innerText"
+        )
+        if str(focused).strip() == name:
+            return
+    raise AssertionError(f"Tab never comes to {name}")

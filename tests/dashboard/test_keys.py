@@ -1,0 +1,100 @@
+"""Keys: made and revoked on the page, and asked for where the service wants one."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.dashboard.browser import Session, photograph, session, violations
+from tests.e2e.embedded import Service, serving, submit
+from zpruner import Client
+
+pytestmark = pytest.mark.e2e
+
+
+def make(page: Page, name: str) -> str:
+    """Make a key on the page and return it."""
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_role("button", name="Make key").click()
+    made = page.get_by_role("region", name="new key")
+    expect(made).to_be_visible()
+    return made.inner_text().strip()
+
+
+def opens(url: str, key: str) -> int:
+    headers = {"authorization": f"Bearer {key}"}
+    return httpx.get(f"{url}/v1/me", headers=headers).status_code
+
+
+def test_a_key_is_made_shown_once_and_revoked(tabs: Session, service: Service) -> None:
+    page = tabs.open("/keys")
+
+    key = make(page, "the browser's")
+
+    assert opens(service.url, key) == 200
+    page.reload()
+    expect(page.get_by_text("the browser's", exact=True)).to_be_visible()
+    expect(page.get_by_text(key)).to_have_count(0)
+    page.get_by_role("button", name="Revoke the browser's").click()
+    page.get_by_role("button", name="Revoke the key").click()
+    expect(page.get_by_text("revoked")).to_be_visible()
+    assert opens(service.url, key) == 401
+
+
+def first_key(data_dir: Path) -> str:
+    """Make the first key as whoever runs the service does."""
+    done = subprocess.run(
+        [sys.executable, "-m", "db.keys", "create", "root", "--scopes", "admin"],
+        env=os.environ | {"ZPRUNER_DATA_DIR": str(data_dir)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def key(data_dir: Path) -> str:
+    return first_key(data_dir)
+
+
+@pytest.fixture
+def locked(data_dir: Path, inputs: Path, key: str) -> Iterator[Service]:
+    """A service that answers nobody without a key."""
+    with serving(data_dir, inputs, ZPRUNER_AUTH="keys") as service:
+        yield service
+
+
+def test_a_locked_service_asks_for_a_key_and_opens_with_it(
+    browser: Browser, locked: Service, key: str
+) -> None:
+    with Client(locked.url, api_key=key) as client:
+        job = client.jobs.wait(submit(client, "tiny", samples=4, name="inside").id, timeout_s=120)
+    with session(browser, locked.url) as tabs:
+        page = tabs.open("/")
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        assert violations(page) == []
+        photograph(page, "sign-in")
+        page.get_by_label("API key").fill("zpr_wrong")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_text("The service does not take the key")).to_be_visible()
+        tabs.complaints.clear()  # the browser itself notes every 401
+
+        page.get_by_label("API key").fill(key)
+        page.get_by_role("button", name="Sign in").click()
+
+        expect(page.get_by_role("link", name="inside")).to_be_visible()
+        expect(page.locator(".badge [role=status]")).to_have_text("Live")
+        page.goto(f"/jobs/{job.id}")
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name="Download README.md").click()
+        assert waiting.value.path().stat().st_size > 0
+        page.goto("/keys")
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        tabs.complaints.clear()

@@ -1,0 +1,150 @@
+"""The badge tells the truth, and every tab stays live on one stream."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.dashboard.browser import Session
+from tests.e2e.embedded import Service, is_in_the_middle, submit, until
+from zpruner import Client
+
+pytestmark = pytest.mark.e2e
+
+WITHIN_MS = 5000
+STREAM = "/v1/events"
+
+
+def badge(page: Page, word: str, within_ms: int = 20_000) -> None:
+    expect(page.locator(".badge [role=status]")).to_have_text(word, timeout=within_ms)
+
+
+def api_process(service: Service) -> psutil.Process:
+    """Return the process that answers HTTP."""
+    return next(one for one in service.processes() if "uvicorn" in one.cmdline())
+
+
+@contextmanager
+def frozen(service: Service) -> Iterator[None]:
+    """Keep the API from answering anything, without closing a connection."""
+    api = api_process(service)
+    api.suspend()
+    try:
+        yield
+    finally:
+        api.resume()
+
+
+def test_a_silent_service_is_called_offline_within_five_seconds_and_nothing_is_missed(
+    tabs: Session, service: Service, client: Client
+) -> None:
+    job = submit(client, "slow", samples=32)
+    until(client, job.id, is_in_the_middle)
+    page = tabs.open(f"/jobs/{job.id}")
+    badge(page, "Live")
+    expect(page.get_by_role("slider", name="Blocks")).to_be_visible()
+    page.set_viewport_size({"width": 1280, "height": 500})
+    page.evaluate("scrollTo(0, 200)")
+    assert page.evaluate("scrollY") > 0
+
+    with frozen(service):
+        badge(page, "Offline", WITHIN_MS)
+        expect(page.get_by_role("alert")).to_contain_text("The service does not answer")
+        expect(page.get_by_role("slider", name="Blocks")).to_be_attached()
+
+    badge(page, "Live")
+    expect(page.get_by_text("The service does not answer")).to_have_count(0)
+    assert client.jobs.wait(job.id, timeout_s=120).status == "succeeded"
+    events = list(client.jobs.events(job.id))
+    expect(page.locator(".events li")).to_have_count(len(events))
+    expect(page.get_by_role("heading", level=1).locator(".pill")).to_have_text("succeeded")
+    assert page.evaluate("scrollY") > 0  # the page is where it was, not at its top
+
+
+def test_a_killed_service_is_missed_and_found_again(
+    tabs: Session, service: Service, client: Client
+) -> None:
+    page = tabs.open("/")
+    badge(page, "Live")
+
+    api_process(service).kill()
+
+    expect(page.locator(".badge [role=status]")).not_to_have_text("Live", timeout=WITHIN_MS)
+    badge(page, "Live", 60_000)
+    job = submit(client, "tiny", samples=4, name="after the fall")
+    expect(page.get_by_role("link", name="after the fall")).to_be_visible()
+    client.jobs.wait(job.id)
+    expect(row(page, "after the fall").locator(".pill")).to_have_text("succeeded")
+    refused = re.compile("net::ERR_|502|503")
+    tabs.complaints[:] = [one for one in tabs.complaints if not refused.search(one)]
+
+
+def row(page: Page, name: str) -> Locator:
+    return page.locator(".job-row").filter(has_text=name)
+
+
+@pytest.mark.parametrize("count", [2, 10])
+def test_every_tab_of_a_browser_is_live_on_one_stream(
+    tabs: Session, client: Client, count: int
+) -> None:
+    pages = [tabs.open("/") for _ in range(count)]
+    for page in pages:
+        badge(page, "Live")
+    streams = tabs.count(STREAM)
+    name = f"seen by {count}"
+
+    job = submit(client, "tiny", samples=4, name=name)
+
+    for page in pages:
+        expect(page.get_by_role("link", name=name)).to_be_visible()
+    client.jobs.wait(job.id)
+    for page in pages:
+        expect(row(page, name).locator(".pill")).to_have_text("succeeded")
+    assert tabs.count(STREAM) == streams == 1
+
+
+def test_another_tab_goes_on_when_the_one_with_the_stream_is_closed(
+    tabs: Session, client: Client
+) -> None:
+    first, second = tabs.open("/"), tabs.open("/")
+    badge(first, "Live")
+    badge(second, "Live")
+
+    first.close()
+
+    badge(second, "Live")
+    job = submit(client, "tiny", samples=4, name="after the leader")
+    expect(second.get_by_role("link", name="after the leader")).to_be_visible()
+    client.jobs.wait(job.id)
+    expect(row(second, "after the leader").locator(".pill")).to_have_text("succeeded")
+    assert tabs.count(STREAM) == 2
+
+
+def test_a_hidden_tab_lets_go_of_the_stream_and_catches_up_when_it_is_seen_again(
+    tabs: Session, client: Client
+) -> None:
+    page = tabs.open("/")
+    badge(page, "Live")
+    see(page, is_hidden=True)
+    badge(page, "Paused")
+    job = submit(client, "tiny", samples=4, name="while hidden")
+    client.jobs.wait(job.id)
+
+    see(page, is_hidden=False)
+
+    badge(page, "Live")
+    expect(row(page, "while hidden").locator(".pill")).to_have_text("succeeded")
+
+
+def see(page: Page, *, is_hidden: bool) -> None:
+    """Tell the page what a browser tells it when another tab covers it."""
+    page.evaluate(
+        """(isHidden) => {
+            Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        is_hidden,
+    )

@@ -1,0 +1,188 @@
+"""Every page, in both themes and every size: for eyes, for keyboards, for screen readers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.dashboard.browser import (
+    AT_200_PERCENT,
+    NARROW,
+    WIDE,
+    overflow,
+    photograph,
+    session,
+    violations,
+    wait_until,
+)
+from tests.e2e.embedded import SPEC, Service, submit
+from zpruner import Client
+
+pytestmark = pytest.mark.e2e
+
+THEMES = ("light", "dark")
+SIZES = {"wide": WIDE, "narrow": NARROW, "200-percent": AT_200_PERCENT}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page, and the heading by which one knows that it is there."""
+
+    name: str
+    path: str
+    heading: str
+
+
+@pytest.fixture(scope="module")
+def places(service: Service) -> list[Place]:
+    """Every page of the dashboard, with something to show."""
+    with Client(service.url) as client:
+        one = submit(client, "slow", samples=8, name="first")
+        options = {"sparsity": 0.6, "method": "wanda", "name": "<b>second</b>"}
+        other = submit(client, "slow", samples=8, **options)
+        broken = submit(client, "tiny", samples=4, skip=["*"], name="broken")
+        sweep = make_sweep(service.url)
+        for job_id in (one.id, other.id, broken.id, *(p["job_id"] for p in sweep["points"])):
+            client.jobs.wait(job_id, timeout_s=120)
+    return [
+        Place("jobs", "/", "Jobs"),
+        Place("jobs-none-found", "/?q=nothing-is-called-so", "Jobs"),
+        Place("job", f"/jobs/{one.id}", "first"),
+        Place("job-failed", f"/jobs/{broken.id}", "broken"),
+        Place("rerun", f"/jobs/{one.id}/rerun", "Run again"),
+        Place("new", "/new", "New job"),
+        Place("compare", f"/compare?ids={one.id},{other.id}", "Compare"),
+        Place("compare-nothing", "/compare", "Compare"),
+        Place("sweeps", "/sweeps", "Sweeps"),
+        Place("sweep", f"/sweeps/{sweep['id']}", "three of each"),
+        Place("sweep-new", "/sweeps/new", "New sweep"),
+        Place("workers", "/workers", "Workers and queues"),
+        Place("keys", "/keys", "Keys"),
+    ]
+
+
+def make_sweep(url: str) -> dict[str, Any]:
+    grid = {"sparsity": [0.4, 0.5, 0.6], "method": ["zpruner", "magnitude"]}
+    body = SPEC | {"model": "local:tiny", "samples": 4, "name": "three of each", "grid": grid}
+    del body["sparsity"]
+    answer: dict[str, Any] = httpx.post(f"{url}/v1/sweeps", json=body).raise_for_status().json()
+    return answer
+
+
+def settle(page: Page, place: Place) -> None:
+    """Wait until the page has what it asked for."""
+    expect(page.get_by_role("heading", level=1)).to_contain_text(place.heading)
+    expect(page.locator(".loading")).to_have_count(0)
+    expect(page.get_by_text("This page made a mistake")).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", SIZES)
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
+    browser: Browser, service: Service, places: list[Place], theme: str, size: str
+) -> None:
+    found: list[str] = []
+    with session(browser, service.url, size=SIZES[size], color_scheme=theme) as tabs:
+        for place in places:
+            page = tabs.open(place.path)
+            settle(page, place)
+            photograph(page, f"{place.name}-{size}-{theme}")
+            found += violations(page)
+            if (pixels := overflow(page)) > 0:
+                found.append(f"{place.name} is {pixels} pixels too wide")
+            page.close()
+    assert found == []
+
+
+def test_a_chosen_theme_is_there_before_the_first_paint_and_stays(
+    browser: Browser, service: Service
+) -> None:
+    with session(browser, service.url, color_scheme="light") as tabs:
+        page = tabs.open("/")
+        ground = "getComputedStyle(document.documentElement).backgroundColor"
+        light = page.evaluate(ground)
+        for name in ("Change to light", "Change to dark"):
+            page.get_by_role("button", name=name).click()
+        dark = page.evaluate(ground)
+        assert dark != light
+
+        page.reload(wait_until="commit")
+        wait_until(page, "document.styleSheets.length > 0")
+
+        assert page.evaluate(ground) == dark
+
+
+def test_every_control_of_every_page_is_reached_by_tab_and_shows_that_it_is(
+    browser: Browser, service: Service, places: list[Place]
+) -> None:
+    missed: list[str] = []
+    with session(browser, service.url) as tabs:
+        for place in places:
+            page = tabs.open(place.path)
+            settle(page, place)
+            missed += [f"{place.name}: {one}" for one in unreached(page)]
+            page.close()
+    assert not missed, "\n".join(missed)
+
+
+MARK = """() => {
+    const all = "a[href], button, input, select, textarea, summary, [tabindex='0']";
+    for (const one of document.querySelectorAll(all)) {
+        const isShown = one.checkVisibility({ visibilityProperty: true });
+        const isOffered = !one.disabled && !(one.type === "radio" && !one.checked);
+        if (isShown && isOffered && !one.closest("dialog:not([open])")) one.dataset.wanted = "";
+    }
+    return document.querySelectorAll("[data-wanted]").length;
+}"""
+ARRIVE = """() => {
+    const one = document.activeElement;
+    const seen = [one, one.nextElementSibling].some((it) => {
+        if (!it) return false;
+        const style = getComputedStyle(it);
+        return style.outlineStyle !== "none" && style.outlineWidth !== "0px";
+    });
+    if (seen) delete one.dataset.wanted;
+}"""
+LEFT = "[...document.querySelectorAll('[data-wanted]')].map((one) => one.outerHTML.slice(0, 120))"
+
+
+def unreached(page: Page) -> list[str]:
+    """Press Tab until every control has shown the focus; return those that never did."""
+    left: list[str] = []
+    # Browsers stop at what scrolls, too, so there are more stops than controls.
+    for _ in range(2 * page.evaluate(MARK) + 20):
+        page.keyboard.press("Tab")
+        page.evaluate(ARRIVE)
+        left = page.evaluate(LEFT)
+        if not left:
+            break
+    return left
+
+
+def test_what_is_loading_and_what_went_wrong_is_drawn(browser: Browser, service: Service) -> None:
+    with session(browser, service.url) as tabs:
+        page = tabs.context.new_page()
+        held: list[Route] = []
+        page.route("**/v1/jobs?*", lambda route: held.append(route))
+        page.goto("/")
+        expect(page.get_by_role("status").filter(has_text="Loading jobs")).to_be_attached()
+        expect(page.locator(".ghost").first).to_be_visible()
+        photograph(page, "jobs-loading")
+
+        page.unroute("**/v1/jobs?*")
+        page.goto("/jobs/job_0123")
+        expect(page.get_by_role("heading", name="There is no job of this id")).to_be_visible()
+        photograph(page, "job-unknown")
+        page.goto("/new")
+        expect(page.get_by_role("heading", name="Three fields make a job")).to_be_visible()
+        tabs.complaints.clear()  # the browser itself notes the 404
+
+
+def test_a_name_is_text_whatever_it_says(
+    browser: Browser, service: Service, places: list[Place]
+) -> None:
+    with session(browser, service.url) as tabs:
+        page = tabs.open(places[0].path)
+        expect(page.get_by_role("link", name="<b>second</b>")).to_be_visible()

@@ -1,0 +1,122 @@
+"""Many jobs, and jobs of many blocks."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import insert
+
+from api.app import create_app
+from api.settings import ApiSettings
+from db.ids import new_id
+from db.models import BlockReport, Job
+from db.search import found_by
+from db.session import Sessions
+from db.states import JobState
+from tests.api.live import serving
+from tests.dashboard.browser import session, wait_until
+from tests.factories import make_spec
+from tests.fakes import ListQueue
+
+pytestmark = pytest.mark.e2e
+
+JOBS, BLOCKS = 10_000, 200
+SCRIPTING_S = 0.2
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+LAYERS = [
+    {"name": f"mlp.{n}", "zeros": 5, "weights": 10, "fallback": None, "expert": None, "part": None}
+    for n in range(7)
+]
+
+
+@pytest.fixture
+def crowded(sessions: Sessions, database_url: str, tmp_path: Path) -> Iterator[str]:
+    """The address of a service with ten thousand jobs, the newest of which has many blocks."""
+    with sessions.begin() as session:
+        session.execute(insert(Job), [row(index) for index in range(JOBS)])
+        newest = session.query(Job).order_by(Job.created_at.desc()).limit(1).one()
+        session.execute(insert(BlockReport), [report(newest.id, n) for n in range(BLOCKS)])
+    fields = {"_env_file": None, "data_dir": tmp_path, "database_url": database_url}
+    with serving(create_app(ApiSettings.model_validate(fields), ListQueue())) as url:
+        yield url
+
+
+def row(index: int) -> dict[str, Any]:
+    spec, name = make_spec(model=f"org/model-{index % 7}"), f"number {index}"
+    moment = NEW_YEAR + timedelta(seconds=index)
+    return {
+        "id": new_id("job"),
+        "spec": spec,
+        "name": name,
+        "status": JobState.succeeded,
+        "progress": 1.0,
+        "attempt": 1,
+        "created_at": moment,
+        "started_at": moment,
+        "finished_at": moment + timedelta(seconds=60),
+        **found_by(spec, name),
+    }
+
+
+def report(job_id: str, index: int) -> dict[str, Any]:
+    figures = {"sparsity": 0.5, "output_error": 0.01 + index / 500, "prune_seconds": 1 + index % 5}
+    data = figures | {"coverage": 0.99, "layers": LAYERS, "untouched": {}}
+    return {
+        "job_id": job_id,
+        "attempt": 1,
+        "index": index,
+        "name": f"model.layers.{index}",
+        "data": data,
+    }
+
+
+def scripting_s(page: Page) -> float:
+    """Return for how long the page has run scripts so far."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable")
+    metrics = devtools.send("Performance.getMetrics")["metrics"]
+    return float(next(one["value"] for one in metrics if one["name"] == "ScriptDuration"))
+
+
+def test_ten_thousand_jobs_are_scrolled_through_with_some_dozens_of_rows(
+    browser: Browser, crowded: str
+) -> None:
+    with session(browser, crowded) as tabs:
+        page = tabs.open("/")
+        expect(page.get_by_role("link", name=f"number {JOBS - 1}", exact=True)).to_be_visible()
+        seen = 0
+        for _ in range(40):
+            page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+            wait_until(page, f"document.documentElement.scrollHeight > {seen}")
+            seen = page.evaluate("document.documentElement.scrollHeight")
+            assert page.locator(".job-row").count() < 60
+        pages = [url for url in tabs.requests if "cursor=" in url]
+        assert len(pages) >= 35  # of a hundred jobs each, the first without a cursor
+        assert len(pages) == len(set(pages))
+
+        before = scripting_s(page)
+        for step in range(50):
+            page.evaluate(f"scrollTo(0, {seen - 900 * step})")
+            page.evaluate("new Promise(requestAnimationFrame)")
+        spent = scripting_s(page) - before
+    assert spent / 50 < 1 / 20  # far below what a machine of one's own needs for 60 frames
+
+
+def test_a_job_of_two_hundred_blocks_is_drawn_in_a_fifth_of_a_second(
+    browser: Browser, crowded: str
+) -> None:
+    with session(browser, crowded) as tabs:
+        page = tabs.open("/")
+        link = page.get_by_role("link", name=f"number {JOBS - 1}", exact=True)
+        expect(link).to_be_visible()
+        before = scripting_s(page)
+
+        link.click()
+
+        expect(page.get_by_text(f"{BLOCKS} of {BLOCKS}")).to_be_visible()
+        spent = scripting_s(page) - before
+        expect(page.locator(".heat-cells rect")).to_have_count(3 * BLOCKS + 1)
+    assert spent < SCRIPTING_S

@@ -1,0 +1,84 @@
+"""Build and check the dashboard: ``python -m tools.dashboard build``."""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from api.app import create_app
+from api.settings import ApiSettings
+from tools.node import NodeError, run
+
+FOLDER = Path(__file__).parents[1] / "api" / "dashboard"
+TYPES = FOLDER / "src" / "api" / "schema.d.ts"
+
+
+def build() -> None:
+    """Make the page that the API serves."""
+    run(FOLDER, "vite", "build")
+
+
+def types() -> None:
+    """Write the types of what the service is asked and answers."""
+    TYPES.write_text(_types())
+
+
+def check() -> None:
+    """Check that the types are the service's, and lint.
+
+    Raises:
+        NodeError: something is not as it should be.
+    """
+    if TYPES.read_text() != _types():
+        raise NodeError(f"{TYPES} is not of this service: run `python -m tools.dashboard types`.")
+    run(FOLDER, "tsc", "--noEmit")
+    run(FOLDER, "biome", "ci", ".")
+
+
+def test() -> None:
+    """Test what has logic in it."""
+    run(FOLDER, "vitest", "run")
+
+
+COMMANDS: dict[str, Callable[[], None]] = {one.__name__: one for one in (build, types, check, test)}
+
+
+def main() -> int:
+    """Do what is asked; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tools.dashboard", description=__doc__)
+    parser.add_argument("command", choices=COMMANDS)
+    try:
+        _install()
+        COMMANDS[parser.parse_args().command]()
+    except NodeError as error:
+        print(f"dashboard: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _install() -> None:
+    """Install the packages that the lock file names, unless it has not changed since."""
+    lock, done = FOLDER / "package-lock.json", FOLDER / "node_modules" / ".package-lock.json"
+    if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
+        run(FOLDER, "npm", "ci", "--no-audit", "--no-fund")
+        done.touch()
+
+
+def _types() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        document, out = Path(folder) / "openapi.json", Path(folder) / "schema.d.ts"
+        document.write_text(json.dumps(_openapi(Path(folder))))
+        run(FOLDER, "openapi-typescript", str(document), "--output", str(out))
+        return out.read_text()
+
+
+def _openapi(folder: Path) -> dict[str, object]:
+    settings = ApiSettings.model_validate({"_env_file": None, "data_dir": folder})
+    document: dict[str, object] = create_app(settings).openapi()
+    return document
+
+
+if __name__ == "__main__":
+    sys.exit(main())
