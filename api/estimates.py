@@ -15,7 +15,7 @@ from db.problem import FieldProblem
 from db.spec import PruneSpec
 from db.wire import GPU_QUEUE
 
-WAIT_S, LONGEST_WAIT_S = 10.0, 60.0
+WAIT_S, LONGEST_WAIT_S = 8.0, 60.0
 LOOK_EVERY_S = 0.1
 WAITING_ROOM = BoundedSemaphore(8)
 """How many requests may wait at once; each holds a thread, and all routes share forty."""
@@ -122,10 +122,10 @@ def wait(service: Service, row: Estimate, longest_s: float) -> Estimate:
         WAITING_ROOM.release()
 
 
-def wanted_wait(prefer: str | None) -> float:
-    """Return the seconds that ``Prefer: wait=N`` asks for."""
+def wanted_wait(prefer: str | None, otherwise_s: float = WAIT_S) -> float:
+    """Return the seconds that ``Prefer: wait=N`` asks for; what cannot be read asks for none."""
     match = re.search(r"\bwait=(\d{1,4})\b", prefer or "")
-    return min(float(match[1]), LONGEST_WAIT_S) if match else WAIT_S
+    return min(float(match[1]), LONGEST_WAIT_S) if match else otherwise_s
 
 
 def refuse(row: Estimate) -> None:

@@ -20,8 +20,8 @@ router = APIRouter(prefix="/v1", tags=["artifacts"])
 
 _BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _FILE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The bytes.", "content": {"application/octet-stream": _BYTES}},
-    206: {"description": "Some of the bytes.", "content": {"application/octet-stream": _BYTES}},
+    200: {"description": "The bytes.", "content": {"*/*": _BYTES}},
+    206: {"description": "Some of the bytes.", "content": {"*/*": _BYTES}},
     304: {"description": "The caller has these bytes."},
 }
 _TAR: dict[int | str, dict[str, Any]] = {

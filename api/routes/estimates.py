@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1/estimates", tags=["estimates"])
 
 Prefer = Annotated[
     str | None,
-    Header(description="`wait=N`: how many seconds to wait for the answer, up to 60; else 10."),
+    Header(description="`wait=N`: how many seconds to wait for the answer, up to 60; else 8."),
 ]
 PENDING: dict[int | str, dict[str, Any]] = {
     202: {"model": EstimatePending, "description": "Not found out yet; look at `Location`."}
@@ -41,8 +41,7 @@ def get_estimate(estimate_id: EstimateId, service: ServiceDep, prefer: Prefer = 
     """Return an estimate; with ``Prefer: wait=N``, once it is found out."""
     with service.sessions() as session:
         row = EstimateRepository(session).get(estimate_id)
-    longest_s = 0.0 if prefer is None else wanted_wait(prefer)
-    return _answer(service, wait(service, row, longest_s), [])
+    return _answer(service, wait(service, row, wanted_wait(prefer, otherwise_s=0)), [])
 
 
 def _answer(
