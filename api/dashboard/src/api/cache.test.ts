@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 
-import { QueryClient } from "@tanstack/react-query";
+import { QueryClient, QueryObserver } from "@tanstack/react-query";
 import { expect, it } from "vitest";
 import { makeEvent, makeJob } from "../testing.ts";
 import { appended, apply, patched, remember } from "./cache.ts";
@@ -43,4 +43,28 @@ it("shows a job's newest face in every list and on its page", () => {
 
   remember(queries, makeJob({ status: "cancelled" }));
   expect(queries.getQueryData<typeof job>(["job", job.id])?.status).toBe("cancelled");
+});
+
+it("keeps a newer face when an older answer comes late", () => {
+  const queries = new QueryClient();
+  const at = (second: number) => `2026-01-05T09:31:0${second}Z`;
+  const job = makeJob({ status: "succeeded", updated_at: at(2) });
+  remember(queries, job);
+  remember(queries, makeJob({ status: "running", updated_at: at(1) }));
+  expect(queries.getQueryData<typeof job>(["job", job.id])?.status).toBe("succeeded");
+});
+
+it("asks again for a list that was being asked for when something happened", async () => {
+  const queries = new QueryClient();
+  const key = ["jobs", { status: [], sort: "-created" }];
+  const answers: ((page: object) => void)[] = [];
+  const queryFn = () => new Promise<object>((answer) => answers.push(answer));
+  const observer = new QueryObserver(queries, { queryKey: key, queryFn });
+  const stop = observer.subscribe(() => {});
+  expect(answers.length).toBe(1);
+
+  apply(queries, makeEvent({ kind: "status", status: "succeeded" }));
+
+  await expect.poll(() => answers.length).toBe(2);
+  stop();
 });

@@ -17,10 +17,11 @@ type JobPages = InfiniteData<JobPage, string>;
 
 const throttle = new Throttle(1000);
 
-/** Put a job's newest face wherever it is shown. */
+/** Put a job's newest face wherever it is shown; answers may overtake each other. */
 export function remember(queries: QueryClient, job: Job): void {
-  queries.setQueryData(["job", job.id], job);
-  patchLists(queries, job.id, () => job);
+  const newer = (known: Job) => (known.updated_at > job.updated_at ? known : job);
+  queries.setQueryData<Job>(["job", job.id], (known) => (known ? newer(known) : job));
+  patchLists(queries, job.id, newer);
 }
 
 /** Note one event: what it says is shown at once, the rest is asked for soon. */
@@ -44,9 +45,10 @@ function settle(queries: QueryClient, event: LiveEvent, isListed: boolean): void
   const isShown = queries.getQueryData(["job", id]) !== undefined;
   if (isListed || isShown) {
     throttle.run(`job ${id}`, async () => remember(queries, await fetchJob(id)));
-  } else {
-    throttle.run("jobs", () => again(queries, "jobs"));
   }
+  // A list that was asked for before this happened may answer with what was before it.
+  const isOutdated = queries.isFetching({ queryKey: ["jobs"] }) > 0;
+  if (isOutdated || !(isListed || isShown)) throttle.run("jobs", () => again(queries, "jobs"));
   throttle.run("facets", () => again(queries, "facets"));
   throttle.run("sweeps", () => {
     again(queries, "sweep");
