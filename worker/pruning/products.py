@@ -92,7 +92,7 @@ class _Watched(Tensor):
         """Report the inputs ``[..., in]`` of one matrix, or ``[experts, tokens, in]`` of all."""
         stack = self._stack.mT if self._transposed else self._stack  # [experts, out, in]
         offset = weight.storage_offset() - stack.storage_offset()
-        expert = offset // max(1, stack.stride(0))
+        expert = int(offset // max(1, stack.stride(0)))
         expected = stack[expert] if weight.ndim == 2 else stack
         if not _is_same(weight, expected):
             raise UnsupportedModelError(_UNKNOWN.format("another part or orientation"))
@@ -135,4 +135,4 @@ def _shares_memory(one: Tensor, other: Tensor) -> bool:
 
 def _is_same(one: Tensor, other: Tensor) -> bool:
     same_place = _shares_memory(one, other) and one.storage_offset() == other.storage_offset()
-    return same_place and one.shape == other.shape and one.stride() == other.stride()
+    return bool(same_place and one.shape == other.shape and one.stride() == other.stride())
