@@ -59,12 +59,15 @@ it("asks again for a list that was being asked for when something happened", asy
   const key = ["jobs", { status: [], sort: "-created" }];
   const answers: ((page: object) => void)[] = [];
   const queryFn = () => new Promise<object>((answer) => answers.push(answer));
+  queries.setQueryData(key, { pages: [{ data: [makeJob()] }], pageParams: [""] });
   const observer = new QueryObserver(queries, { queryKey: key, queryFn });
   const stop = observer.subscribe(() => {});
-  expect(answers.length).toBe(1);
+  observer.refetch();
+  await expect.poll(() => answers.length).toBeGreaterThan(0);
+  const before = answers.length;
 
   apply(queries, makeEvent({ kind: "status", status: "succeeded" }));
 
-  await expect.poll(() => answers.length).toBe(2);
+  await expect.poll(() => answers.length).toBeGreaterThan(before);
   stop();
 });

@@ -6,12 +6,16 @@ import { isFinal } from "../api/jobs.ts";
 import type { LiveStore } from "./state.ts";
 
 const EVERY_MS = 2000;
+const LIVE_ROUNDS = 4;
 
 export function startPolling(queries: QueryClient, state: LiveStore): void {
   let round = 0;
   setInterval(() => {
     round += 1;
-    if (state.get().mode !== "polling" || queries.isFetching() > 0) return;
+    const { mode } = state.get();
+    // A stream may be late, too: look for oneself now and then.
+    const isTime = mode === "polling" || (mode === "live" && round % LIVE_ROUNDS === 0);
+    if (!isTime || queries.isFetching() > 0) return;
     queries.invalidateQueries({
       type: "active",
       predicate: (query) => isDue(queries, query, round),
