@@ -4754,7 +4754,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
-                    "application/octet-stream": string;
+                    "*/*": string;
                 };
             };
             /** @description Some of the bytes. */
@@ -4763,7 +4763,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": string;
+                    "*/*": string;
                 };
             };
             /** @description The caller has these bytes. */
@@ -4822,7 +4822,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
-                    "application/octet-stream": string;
+                    "*/*": string;
                 };
             };
             /** @description Some of the bytes. */
@@ -4831,7 +4831,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": string;
+                    "*/*": string;
                 };
             };
             /** @description The caller has these bytes. */
@@ -5270,7 +5270,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N`: how many seconds to wait for the answer, up to 60; else 10. */
+                /** @description `wait=N`: how many seconds to wait for the answer, up to 60; else 8. */
                 prefer?: string | null;
             };
             path?: never;
@@ -5335,7 +5335,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N`: how many seconds to wait for the answer, up to 60; else 10. */
+                /** @description `wait=N`: how many seconds to wait for the answer, up to 60; else 8. */
                 prefer?: string | null;
             };
             path: {
