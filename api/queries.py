@@ -2,11 +2,18 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from api.cursors import NotACursorError, place_of
-from api.schemas import Moment
+from api.schemas import LABELS, Moment
 from db.gate import Verdict
 from db.listing import JobFilter, Place
 from db.spec import MethodName
@@ -23,6 +30,11 @@ def _check_cursor(cursor: str) -> str:
     return cursor
 
 
+DOTTED = "label."
+LabelPair = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}:[^\x00-\x1f\x7f]{0,200}$"),
+]
 Cursor = Annotated[str, StringConstraints(max_length=200), AfterValidator(_check_cursor)]
 
 
@@ -44,6 +56,12 @@ class JobQuery(BaseModel):
     sweep: str | None = Field(
         default=None, pattern="^swp_[0-9a-f]{32}$", description="The points of this sweep."
     )
+    label: list[LabelPair] = Field(
+        default=[],
+        max_length=LABELS,
+        description="All of these, as `name:value`; `label.name=value` says the same.",
+        examples=[["team:search"]],
+    )
     verdict: Verdict | None = Field(default=None, description="What the job's gate said.")
     q: Text | None = Field(
         default=None, description="Part of the job's name or of its model, in any case."
@@ -59,6 +77,21 @@ class JobQuery(BaseModel):
         "filtered itself.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fold(cls, given: Any) -> Any:
+        """Read ``label.name=value`` as ``label=name:value``."""
+        if not isinstance(given, dict):
+            return given
+        dotted = {name: value for name, value in given.items() if name.startswith(DOTTED)}
+        kept = {name: value for name, value in given.items() if name not in dotted}
+        if dotted:
+            pairs = kept.get("label", [])
+            kept["label"] = [*([pairs] if isinstance(pairs, str) else pairs)] + [
+                f"{name.removeprefix(DOTTED)}:{value}" for name, value in dotted.items()
+            ]
+        return kept
+
     def wanted(self) -> JobFilter:
         """Return which jobs are asked for."""
         return JobFilter(
@@ -68,6 +101,7 @@ class JobQuery(BaseModel):
             parent_id=self.parent,
             sweep_id=self.sweep,
             verdict=self.verdict,
+            labels=tuple(_parted(pair) for pair in self.label),
             text=self.q,
             created_after=self.created_after,
             created_before=self.created_before,
@@ -81,3 +115,8 @@ class JobQuery(BaseModel):
         """Return the parameters that ask for the next page."""
         given = self.model_dump(mode="json", exclude_unset=True)
         return given | {"limit": self.limit, "cursor": cursor}
+
+
+def _parted(pair: str) -> tuple[str, str]:
+    name, _, value = pair.partition(":")
+    return name, value

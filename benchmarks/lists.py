@@ -18,6 +18,7 @@ from sqlalchemy import Engine, insert, text
 from benchmarks.machine import machine
 from db.ids import new_id
 from db.jobs import JobRepository
+from db.labels import JobLabel
 from db.listing import JobFilter, Place
 from db.models import Job
 from db.search import found_by
@@ -56,6 +57,8 @@ LOOKS: dict[str, Look] = {
     "two statuses": _page(statuses=(JobState.failed, JobState.cancelled)),
     "one model": _page(model="org/model-1"),
     "one method": _page(method=MethodName.wanda),
+    "one label": _page(labels=(("team", "nlp"),)),
+    "a rare label": _page(labels=(("team", "one"),)),
     "text in a name": _page(text="model-3"),
     "status, method and text": _page(
         statuses=(JobState.succeeded,), method=MethodName.wanda, text="number 1"
@@ -103,11 +106,19 @@ def _fill(sessions: Sessions, number: int) -> None:
     for start in range(0, number, BATCH):
         print(f"{start} jobs", file=sys.stderr, end="\r", flush=True)
         with sessions.begin() as session:
-            session.execute(insert(Job), [_row(start + index) for index in range(BATCH)])
+            rows = [_row(start + index) for index in range(BATCH)]
+            session.execute(insert(Job), rows)
+            session.execute(insert(JobLabel), [_label(row) for row in rows])
     engine: Engine = sessions.kw["bind"]
-    settle = "VACUUM ANALYZE jobs" if engine.dialect.name == "postgresql" else "ANALYZE"
+    settle = "VACUUM ANALYZE" if engine.dialect.name == "postgresql" else "ANALYZE"
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(settle))
+
+
+def _label(row: dict[str, Any]) -> dict[str, Any]:
+    value = "one" if row["status"] is JobState.cancelled else "nlp"
+    fields = {"job_id": row["id"], "name": "team", "value": value}
+    return fields | {"created_at": row["created_at"]}
 
 
 def _row(index: int) -> dict[str, Any]:

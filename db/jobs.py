@@ -11,6 +11,7 @@ from db.errors import IllegalTransitionError
 from db.events import EventRepository
 from db.gate import Gate
 from db.idempotency import AnswerRepository
+from db.labels import copy_labels
 from db.leases import LeaseRepository
 from db.listing import ListRepository
 from db.logs import LogRepository
@@ -87,6 +88,7 @@ class JobRepository(
         )
         self._session.add(job)
         self._session.flush()
+        copy_labels(self._session, job)
         self._record(job, "status")
         return job
 

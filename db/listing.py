@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Executable, func, literal, select, tuple_,
 
 from db.clock import UTCDateTime
 from db.gate import Verdict
+from db.labels import JobLabel, Label, is_labelled
 from db.models import Job
 from db.rows import JobRows
 from db.search import holds, model_key
@@ -21,6 +22,7 @@ class JobFilter:
 
     Attributes:
         statuses: any of these.
+        labels: all of these.
         text: part of the model's or the job's name, in any case.
         created_after: not at this moment, but later.
         created_before: not at this moment, but earlier.
@@ -32,13 +34,14 @@ class JobFilter:
     parent_id: str | None = None
     sweep_id: str | None = None
     verdict: Verdict | None = None
+    labels: tuple[Label, ...] = ()
     text: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
 
     def common(self) -> list[ColumnElement[bool]]:
         """Return the conditions on everything but status and method."""
-        conditions: list[ColumnElement[bool]] = []
+        conditions = is_labelled(self.labels)
         if self.model is not None:
             conditions.append(Job.model_key == model_key(self.model))
         if self.parent_id is not None:
@@ -110,6 +113,8 @@ class ListRepository(JobRows):
 
 def page_ids(wanted: JobFilter, limit: int, after: Place | None, oldest_first: bool) -> Executable:
     """Return the query for the ids of one page."""
+    if wanted.labels:
+        return _labelled_ids(wanted, limit, after, oldest_first)
     query = select(Job.id, Job.created_at).where(*wanted.common())
     if wanted.method is not None:
         query = query.where(Job.method == wanted.method.value)
@@ -123,6 +128,24 @@ def page_ids(wanted: JobFilter, limit: int, after: Place | None, oldest_first: b
     merged = union_all(*[select(one.subquery()) for one in each]).subquery()
     ids = select(merged.c.id, merged.c.created_at)
     return ids.order_by(*_order(merged.c, oldest_first)).limit(limit)
+
+
+def _labelled_ids(
+    wanted: JobFilter, limit: int, after: Place | None, oldest_first: bool
+) -> Executable:
+    """Return the query that walks along the jobs with one label, and looks at each."""
+    (name, value), *_ = wanted.labels
+    query = select(Job.id).join_from(JobLabel, Job, JobLabel.job_id == Job.id)
+    query = query.where(JobLabel.name == name, JobLabel.value == value, *wanted.common())
+    if wanted.method is not None:
+        query = query.where(Job.method == wanted.method.value)
+    if wanted.statuses:
+        query = query.where(Job.status.in_(wanted.statuses))
+    if after is not None:
+        query = query.where(_beyond(after, oldest_first, JobLabel.created_at, JobLabel.job_id))
+    last = (JobLabel.created_at, JobLabel.job_id)
+    order = [one.asc() if oldest_first else one.desc() for one in last]
+    return query.order_by(*order).limit(limit)
 
 
 def tally(wanted: JobFilter) -> Executable:
@@ -142,7 +165,9 @@ def _order(columns: Any, oldest_first: bool) -> tuple[ColumnElement[Any], Column
     return columns.created_at.desc(), columns.id.desc()
 
 
-def _beyond(place: Place, oldest_first: bool) -> ColumnElement[bool]:
+def _beyond(
+    place: Place, oldest_first: bool, created_at: Any = Job.created_at, job_id: Any = Job.id
+) -> ColumnElement[bool]:
     here = tuple_(literal(place.created_at, UTCDateTime()), literal(place.id))
-    each = tuple_(Job.created_at, Job.id)
+    each = tuple_(created_at, job_id)
     return each > here if oldest_first else each < here

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, case, delete, null, true
 
 from db.clock import now
 from db.errors import IllegalTransitionError, StaleVersionError
+from db.labels import copy_labels
 from db.models import Document, Job
 from db.rows import JobRows
 from db.search import search_text
@@ -72,6 +73,7 @@ class SteeringRepository(JobRows):
         job = self._change(job_id, _is_at(version), values=values)
         if job is None:
             raise StaleVersionError(job_id, version or 0, self.get(job_id).version)
+        copy_labels(self._session, job)
         told = {"name": name, "labels": labels, "priority": job.priority}
         self._record(job, "described", told)
         return job

@@ -119,6 +119,9 @@ def list_jobs(
     parent: Annotated[str | None, typer.Option(help="Reruns of this job.")] = None,
     sweep: Annotated[str | None, typer.Option(help="Points of this sweep.")] = None,
     verdict: Annotated[str | None, typer.Option(help="pass, fail or none.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="name=value; all that are given.")
+    ] = None,
     q: Annotated[str | None, typer.Option("--search", "-q", help="Part of a name.")] = None,
     limit: int = 20,
     oldest: Annotated[bool, typer.Option("--oldest", help="Oldest first.")] = False,
@@ -128,6 +131,7 @@ def list_jobs(
     """List jobs, newest first."""
     filters: Filters = {"status": status, "model": model, "method": method, "parent": parent}
     filters |= {"sweep": sweep, "verdict": verdict}
+    filters["labels"] = dict(_label(one) for one in label or ())
     filters |= {"created_after": created_after, "created_before": created_before, "q": q}
     with service() as client:
         if facets:
@@ -266,6 +270,13 @@ planning.register(app, submit)
 def main() -> None:
     """Run the command line."""
     app()
+
+
+def _label(written: str) -> tuple[str, str]:
+    name, equals, value = written.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{written} is not name=value", param_hint="--label")
+    return name, value
 
 
 def _field(change: str) -> tuple[str, Any]:

@@ -1,6 +1,6 @@
 """What a list of jobs can be narrowed to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypedDict
 
@@ -18,6 +18,7 @@ class Filters(TypedDict, total=False):
     parent: str | None
     sweep: str | None
     verdict: str | None
+    labels: Mapping[str, str] | None
     q: str | None
 
 
@@ -32,7 +33,11 @@ class LogFilters(TypedDict, total=False):
 
 def params_of(filters: Filters) -> dict[str, Any]:
     """Return the filters as parameters of a request; a moment must know its zone."""
-    return {name: _written(value) for name, value in filters.items() if value is not None}
+    given = {name: _written(value) for name, value in filters.items() if value is not None}
+    labels = filters.get("labels") or {}
+    given.pop("labels", None)
+    pairs = [f"{name}:{value}" for name, value in labels.items()]
+    return given | ({"label": pairs} if pairs else {})
 
 
 def _written(value: object) -> object:

@@ -97,3 +97,21 @@ def test_a_parameter_that_does_not_exist_is_refused_with_the_one_that_was_meant(
     (field,) = client.get("/v1/jobs?statsu=failed").json()["errors"]
     assert (field["pointer"], field["code"]) == ("query/statsu", "extra_forbidden")
     assert "Did you mean status?" in field["detail"]
+
+
+@pytest.mark.parametrize("query", ["label.team=search", "label=team:search"])
+def test_a_list_is_narrowed_to_a_label_in_either_way(query: str, client: TestClient) -> None:
+    body = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
+    wanted = client.post("/v1/jobs", json=body | {"labels": {"team": "search", "a/b": "c:d"}})
+    client.post("/v1/jobs", json=body | {"labels": {"team": "other"}})
+
+    for more in ("", "&label.a/b=c:d", "&limit=1"):
+        found = client.get(f"/v1/jobs?{query}{more}").json()["data"]
+        assert [one["id"] for one in found] == [wanted.json()["id"]]
+    assert client.get(f"/v1/jobs?{query}&label.x=y").json()["data"] == []
+
+
+@pytest.mark.parametrize("query", ["label=team", "label.=x", "label..=x", "labels.team=x"])
+def test_a_label_that_cannot_be_is_refused(query: str, client: TestClient) -> None:
+    response = client.get(f"/v1/jobs?{query}")
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")

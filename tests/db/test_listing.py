@@ -120,3 +120,37 @@ def test_facets_count_what_each_choice_would_find(sessions: Sessions) -> None:
         {"wanda": 2, "zpruner": 1},
     )
     assert (nothing.status, nothing.method) == ({}, {})
+
+
+def test_jobs_are_found_by_all_of_their_labels_page_by_page(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        both = [jobs.add(make_spec(), labels={"team": "nlp", "n": str(n % 2)}) for n in range(4)]
+        jobs.add(make_spec(), labels={"team": "vision", "n": "0"})
+        jobs.add(make_spec())
+    team, even = ("team", "nlp"), ("n", "0")
+    with sessions() as session:
+        jobs = JobRepository(session)
+        found = jobs.page(JobFilter(labels=(team,)), limit=2)
+        assert [job.id for job in found] == [both[3].id, both[2].id]
+        after = Place(found[-1].created_at, found[-1].id)
+        rest = jobs.page(JobFilter(labels=(team,)), after=after)
+        assert [job.id for job in rest] == [both[1].id, both[0].id]
+        oldest = jobs.page(JobFilter(labels=(team,)), limit=1, oldest_first=True)
+        assert [job.id for job in oldest] == [both[0].id]
+        assert {job.id for job in jobs.page(JobFilter(labels=(team, even)))} == {
+            both[0].id,
+            both[2].id,
+        }
+        wanted = JobFilter(labels=(team,), statuses=(JobState.failed,))
+        assert jobs.page(wanted) == []
+        assert jobs.facets(JobFilter(labels=(even,))).status == {JobState.queued: 3}
+
+
+def test_a_job_is_found_by_the_labels_it_has_now(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        job = jobs.add(make_spec(), labels={"team": "nlp"})
+        jobs.describe(job.id, name=None, labels={"team": "vision"})
+        assert jobs.page(JobFilter(labels=(("team", "nlp"),))) == []
+        assert [one.id for one in jobs.page(JobFilter(labels=(("team", "vision"),)))] == [job.id]

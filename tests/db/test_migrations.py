@@ -51,7 +51,8 @@ def test_a_job_from_before_the_columns_that_find_it_is_found(new_database_url: s
     sessions = open_sessions(new_database_url)
     with sessions() as session:
         jobs = JobRepository(session)
-        for wanted in (JobFilter(model="Org/Model"), JobFilter(text="ORG/"), JobFilter(text="olD")):
+        filters = (JobFilter(model="Org/Model"), JobFilter(text="ORG/"), JobFilter(text="olD"))
+        for wanted in (*filters, JobFilter(labels=(("team", "nlp"),))):
             (job,) = jobs.page(wanted)
             assert (job.id, job.method, job.spec) == ("job_1", "wanda", spec)
         assert jobs.identical(spec) is job
@@ -62,7 +63,7 @@ def test_a_job_from_before_the_columns_that_find_it_is_found(new_database_url: s
 OLD_JOB = """
 INSERT INTO jobs (id, spec, name, labels, status, progress, attempt, crashes,
                   created_at, updated_at, warnings, version)
-VALUES ('job_1', :spec, 'Old one', '{}', 'succeeded', 0, 0, 0,
+VALUES ('job_1', :spec, 'Old one', '{"team": "nlp"}', 'succeeded', 0, 0, 0,
         '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000', '[]', 1)
 """
 OLD_EVENT = """

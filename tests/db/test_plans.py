@@ -141,3 +141,11 @@ def test_jobs_are_counted_on_an_index(many: Sessions) -> None:
             JobRepository(session).facets(wanted)
         assert "ix_jobs_" in found[0]
         assert not WHOLE_TABLE.search(found[0])
+
+
+def test_jobs_with_a_label_are_a_walk_along_it(many: Sessions) -> None:
+    with many() as session, plans(many) as found:
+        JobRepository(session).page(JobFilter(labels=(("team", "nlp"),)), after=MIDDLE)
+    assert "ix_job_labels_found" in found[0]
+    assert not WHOLE_TABLE.search(found[0])
+    assert not SORTED.search(found[0])
