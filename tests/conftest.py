@@ -1,12 +1,48 @@
-"""Fixtures for all tests: a migrated SQLite of one's own."""
+"""Fixtures for all tests: a migrated SQLite of one's own, and the count of faults."""
 
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from db.session import Sessions, migrate, open_sessions
+from tests.chaos.tally import Tally
+
+TALLY = pytest.StashKey[Tally]()
+
+
+@pytest.fixture(scope="session")
+def tally(request: pytest.FixtureRequest) -> Tally:
+    """The count of all faults of this run."""
+    return request.config.stash.setdefault(TALLY, Tally())
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand this process's count to the one that started it."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None and (tally := session.config.stash.get(TALLY, None)) is not None:
+        told["faults"] = dict(tally.faults)
+        told["violations"] = tally.violations
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Add what a process has counted."""
+    told = getattr(node, "workeroutput", {})
+    if "faults" in told:
+        tally = node.config.stash.setdefault(TALLY, Tally())
+        tally.faults.update(told["faults"])
+        tally.check("in another process", told["violations"])
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say how many faults were injected, where any were."""
+    if (tally := config.stash.get(TALLY, None)) is not None:
+        terminalreporter.write_line(f"chaos: {tally}")
 
 
 @pytest.fixture(scope="session")

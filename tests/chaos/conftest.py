@@ -10,28 +10,11 @@ import pytest
 from db.session import Sessions, open_sessions
 from tests.chaos.deeds import World
 from tests.chaos.inputs import write_inputs
-from tests.chaos.tally import Tally
 from tests.db.conftest import (  # noqa: F401 - fixtures
     database_url,
     migrated_postgres_url,
     postgres,
 )
-
-TALLY = pytest.StashKey[Tally]()
-
-
-@pytest.fixture(scope="session")
-def tally(request: pytest.FixtureRequest) -> Tally:
-    """The count of all faults of this run."""
-    return request.config.stash.setdefault(TALLY, Tally())
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    if (tally := config.stash.get(TALLY, None)) is not None:
-        terminalreporter.write_line(f"chaos: {tally}")
 
 
 @pytest.fixture(scope="session")

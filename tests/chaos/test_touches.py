@@ -28,6 +28,7 @@ pytestmark = pytest.mark.chaos
 
 KILLS, FREEZES, FULL_DISKS, TRIPLES, SUBMITS, ROUNDS = 52, 8, 16, 5, 10, 10
 AT_ONCE = 2
+KILLED = {-signal.SIGKILL, 255}  # multiprocessing's word for an end that its server did not see
 ENDS_WITHIN_S = 60.0
 HEALTHY = Fate()
 
@@ -108,7 +109,7 @@ def test_a_worker_killed_at_any_touch_loses_nothing_and_repeats_nothing(stage: S
         code = stage.run(deeds.run, Fate("kill", at), job_id, f"killed-{at}")
         if code == 0:  # it had fewer touches than the one that was counted
             return
-        assert code == -signal.SIGKILL
+        assert code in KILLED
         if stage.job(job_id).lease_until is not None:
             expire_lease(stage.sessions, job_id)
         stage.repair()
@@ -172,7 +173,7 @@ def test_an_api_killed_at_any_touch_loses_no_job_that_it_committed(stage: Stage)
     before = stage.count("kill", deeds.submit)
 
     def act(at: int) -> None:
-        assert stage.run(deeds.submit, Fate("kill", at)) == -signal.SIGKILL
+        assert stage.run(deeds.submit, Fate("kill", at)) in KILLED
         stage.tally.fault("API killed")
 
     stage.each(act, SUBMITS, before)
@@ -203,7 +204,7 @@ def test_a_janitor_killed_at_any_touch_leaves_its_work_to_the_next(stage: Stage)
     for at in spread(min(ROUNDS, touches), touches):
         lost.append(lose_a_worker())
         code = stage.run(deeds.repair, Fate("kill", at))
-        assert code in {0, -signal.SIGKILL}
+        assert code in {0, *KILLED}
         stage.tally.fault("janitor killed", code != 0)
     stage.repair()
     for job_id in lost[:2]:
