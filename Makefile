@@ -24,7 +24,7 @@ test: $(SETTLED)-dev $(PAGE) ## Run every test that this machine can run
 	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
 	then marks='not bench'; \
 	else marks='not bench and not gpu'; echo 'No CUDA device here: tests marked gpu are deselected.'; fi; \
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "$$marks" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "$$marks" $(ARGS)
 
 check: $(SETTLED)-dev ## Lint, types, import rules
 	$(BIN)/ruff check

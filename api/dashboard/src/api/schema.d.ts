@@ -3557,6 +3557,8 @@ export interface operations {
                 parent?: string | null;
                 /** @description The points of this sweep. */
                 sweep?: string | null;
+                /** @description All of these, as `name:value`; `label.name=value` says the same. */
+                label?: string[];
                 /** @description What the job's gate said. */
                 verdict?: components["schemas"]["Verdict"] | null;
                 /** @description Part of the job's name or of its model, in any case. */
