@@ -25,6 +25,12 @@ def is_known(request: Request, etag: str) -> bool:
     return header.strip() == "*" or etag in {tag.removeprefix("W/") for tag in _TAG.findall(header)}
 
 
+def wants_news(request: Request) -> bool:
+    """Whether ``Cache-Control`` says that no answer from before this request will do."""
+    asked = request.headers.get("cache-control", "")
+    return re.search(r"\b(no-cache|max-age=0)\b", asked) is not None
+
+
 def require_match(request: Request, etag: str) -> None:
     """Hold ``If-Match`` against this version.
 

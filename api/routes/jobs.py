@@ -9,7 +9,7 @@ from api.caller import CallerDep
 from api.cursors import cursor_of
 from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep, Wait
 from api.links import next_page
-from api.preconditions import is_known, require_match
+from api.preconditions import is_known, require_match, wants_news
 from api.queries import JobQuery
 from api.schemas import Facets, JobDetail, JobPage, JobRead, JobRequest
 from api.submission import NOTHING_NEW, Submission, preview, submit
@@ -85,10 +85,10 @@ async def get_job(
 ) -> Response:
     """Return one job; with ``If-None-Match``, only if it has changed.
 
-    A poller's look may be a second old. With ``Prefer: wait=60`` as well, the answer comes as soon
+    A poller's look may be a second old, unless ``Cache-Control: no-cache`` says no. With ``Prefer: wait=60`` as well, the answer comes as soon
     as the job changes.
     """
-    polls = "if-none-match" in request.headers
+    polls = "if-none-match" in request.headers and not wants_news(request)
     look = await (service.looks.recent(job_id) if polls else service.looks.fresh(job_id))
     require_match(request, look.etag)
     if wait_s and is_known(request, look.etag):

@@ -136,3 +136,19 @@ def test_an_attempt_tells_how_it_failed(client: TestClient, sessions: Sessions) 
     [attempt] = client.get(f"/v1/jobs/{job_id}").json()["attempts"]
     assert (attempt["outcome"], attempt["error"]) == ("cancelled", None)
     assert attempt["ended_at"] is not None
+
+
+def test_who_wants_news_gets_none_from_before_another_process_changed_the_job(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+    path = f"/v1/jobs/{job_id}"
+    known = {"if-none-match": client.get(path).headers["etag"]}
+    assert client.get(path, headers=known).status_code == 304
+
+    with sessions.begin() as session:
+        JobRepository(session).claim(job_id, "gpu@host")
+
+    for asked in ("no-cache", "max-age=0"):
+        answer = client.get(path, headers=known | {"cache-control": asked})
+        assert (answer.status_code, answer.json()["status"]) == (200, "running")

@@ -38,7 +38,8 @@ const attended: Middleware = {
   },
 };
 
-export const api = createClient<paths>();
+// What an event told of must not be answered from before it.
+export const api = createClient<paths>({ cache: "no-cache" });
 api.use(attended);
 
 interface Answer {
