@@ -85,8 +85,8 @@ async def get_job(
 ) -> Response:
     """Return one job; with ``If-None-Match``, only if it has changed.
 
-    A poller's look may be a second old, unless ``Cache-Control: no-cache`` says no. With ``Prefer: wait=60`` as well, the answer comes as soon
-    as the job changes.
+    A poller's look may be a second old, unless ``Cache-Control: no-cache`` says no. With
+    ``Prefer: wait=60`` as well, the answer comes as soon as the job changes.
     """
     polls = "if-none-match" in request.headers and not wants_news(request)
     look = await (service.looks.recent(job_id) if polls else service.looks.fresh(job_id))

@@ -41,8 +41,8 @@ export interface paths {
          * Get Job
          * @description Return one job; with ``If-None-Match``, only if it has changed.
          *
-         *     A poller's look may be a second old, unless ``Cache-Control: no-cache`` says no. With ``Prefer: wait=60`` as well, the answer comes as soon
-         *     as the job changes.
+         *     A poller's look may be a second old, unless ``Cache-Control: no-cache`` says no. With
+         *     ``Prefer: wait=60`` as well, the answer comes as soon as the job changes.
          */
         get: operations["get_job"];
         put?: never;
