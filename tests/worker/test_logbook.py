@@ -97,7 +97,7 @@ def test_a_flood_is_cut_and_says_so_but_what_is_grave_finds_room(
 
 def test_what_a_database_cannot_keep_is_written_otherwise(sessions: Sessions) -> None:
     job = make_job(sessions)
-    odd = {"msg": "nul \0 lone \udc80 end", "levelno": logging.INFO, "levelname": "INFO"}
+    odd = {"name": "odd", "msg": "nul \0 lone \udc80 end", "levelno": logging.INFO}
     with LogBook(sessions, job.id, 1) as book:
         book.handle(logging.makeLogRecord(odd))  # by itself: pytest's reports cannot hold it either
         log.log(35, "x" * (MOST_CHARACTERS + 1))
