@@ -1,8 +1,8 @@
 """Many who watch jobs at once, and the same load on Flower: `python -m benchmarks.polling`.
 
 Pollers ask for a job every two seconds with the ETag they have; streams listen to a job's events.
-Every half second a job is renamed, so that there is something to see. Flower has no streams and no
-ETags: its pollers ask for a task's state.
+Every half second a job is renamed, so that there is something to see. Flower has no streams, and
+its task, which has ended, does not change. All callers begin within two seconds, knowing nothing.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import cycle
 from pathlib import Path
 
 import httpx
@@ -29,6 +30,8 @@ from benchmarks.machine import machine
 from zpruner import Client
 
 RESULTS = Path(__file__).parent / "results"
+TOGETHER = 10
+"""How many callers share a client."""
 JOBS, POLL_EVERY_S, RENAME_EVERY_S = 20, 2.0, 0.5
 TEXT = "The quick brown fox jumps over the lazy dog.\n" * 4000
 
@@ -105,22 +108,27 @@ def _measured(url: str, paths: list[str], pollers: int, streams: int, lasts_s: f
 async def _load(url: str, paths: list[str], pollers: int, streams: int, lasts_s: float) -> Load:
     """Put so many callers on a service, for so long."""
     load, until = Load(), time.monotonic() + lasts_s
-    async with _client(url) as client:
-        callers = [_poll(client, paths[n % len(paths)], load, until) for n in range(pollers)]
-        callers += [_listen(client, paths[n % len(paths)], load, until) for n in range(streams)]
+    async with _clients(url, (pollers + streams) // TOGETHER + 1) as clients:
+        some = cycle(clients)
+        callers = [_poll(next(some), paths[n % len(paths)], load, until) for n in range(pollers)]
+        callers += [_listen(next(some), paths[n % len(paths)], load, until) for n in range(streams)]
         if streams:
-            callers.append(_rename(client, paths, until))
+            callers.append(_rename(next(some), paths, until))
         await asyncio.gather(*callers)
     return load
 
 
 @asynccontextmanager
-async def _client(url: str) -> AsyncIterator[httpx.AsyncClient]:
+async def _clients(url: str, number: int) -> AsyncIterator[list[httpx.AsyncClient]]:
+    """Open clients; each looks through all of its connections for every request."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    async with httpx.AsyncClient(
-        base_url=url, limits=limits, timeout=60, trust_env=False
-    ) as client:
-        yield client
+    made = [
+        httpx.AsyncClient(base_url=url, limits=limits, timeout=60, trust_env=False, verify=False)
+        for _ in range(number)
+    ]
+    yield made
+    for client in made:
+        await client.aclose()
 
 
 async def _poll(client: httpx.AsyncClient, path: str, load: Load, until: float) -> None:
