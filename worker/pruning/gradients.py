@@ -8,10 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from worker.pruning.activations import Activations
+from worker.pruning.durable import save
 from worker.pruning.entrance import Entrance
 from worker.pruning.errors import NotFiniteError
 from worker.pruning.exit import TokenLoss, loss_gradient
@@ -44,7 +45,7 @@ class GradientNorms:
         """Keep the norms of block ``index`` by the names of its parameters inside it."""
         most = torch.finfo(self._dtype).max
         stored = {name: norm.clamp(max=most).to("cpu", self._dtype) for name, norm in norms.items()}
-        save_file(stored, self._file(index))
+        save(stored, self._file(index))
 
     def read(self, index: int) -> dict[str, Tensor]:
         """Return what `scores.gblm` takes of block ``index``, fp32, shaped as stored parameters.

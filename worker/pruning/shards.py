@@ -5,11 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from safetensors.torch import save_file
 from torch import Tensor
 
 from worker.pruning.checkpoint import Checkpoint
-from worker.pruning.durable import flush, put, sha256
+from worker.pruning.durable import flush, put, save, sha256
 
 _GROUP_BYTES = 64 << 20
 _INDEX = "model.safetensors.index.json"
@@ -38,7 +37,7 @@ class ShardWriter:
         """
         name = f"model-{number:05d}-of-{self._total:05d}.safetensors"
         whole = {key: value.contiguous() for key, value in tensors.items()}
-        save_file(whole, scratch / name, metadata={"format": "pt"})
+        save(whole, scratch / name, metadata={"format": "pt"})
         put(scratch / name, self._folder / name)
         self._weight_map |= dict.fromkeys(tensors, name)
         self._size_bytes += sum(value.nbytes for value in tensors.values())
