@@ -5,7 +5,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, JsonValue, RootModel, ValidationError
 
-from api.schemas import JobRequest
+from api.schemas.requests import JobRequest
 from db.models import Job
 
 

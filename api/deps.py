@@ -92,15 +92,19 @@ IdempotencyKey = Annotated[
 DryRun = Annotated[bool, Query(description="Check everything, accept nothing.")]
 
 
+def preferred_wait_s(prefer: str | None, otherwise_s: float = 0) -> float:
+    """Read how long the caller would wait; RFC 7240 has what cannot be read ignored."""
+    match = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\b", prefer or "", re.ASCII)
+    return min(float(match[1]), LONGEST_WAIT_S) if match else otherwise_s
+
+
 def _wait_s(
     prefer: Annotated[
         str | None,
         Header(description="`wait=N` lets the answer wait for news up to N seconds, 60 at most."),
     ] = None,
 ) -> float:
-    """Read how long the caller would wait; RFC 7240 has what cannot be read ignored."""
-    match = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\b", prefer or "", re.ASCII)
-    return min(float(match[1]), LONGEST_WAIT_S) if match else 0
+    return preferred_wait_s(prefer)
 
 
 Wait = Annotated[float, Depends(_wait_s)]

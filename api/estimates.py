@@ -1,6 +1,5 @@
 """What a job would take: asked by a row, answered by a process beside the workers."""
 
-import re
 import time
 from threading import BoundedSemaphore
 from typing import Any, Literal, Self
@@ -15,7 +14,8 @@ from db.problem import FieldProblem
 from db.spec import PruneSpec
 from db.wire import GPU_QUEUE
 
-WAIT_S, LONGEST_WAIT_S = 8.0, 60.0
+WAIT_S = 8.0
+"""How long a request waits that does not say."""
 LOOK_EVERY_S = 0.1
 WAITING_ROOM = BoundedSemaphore(8)
 """How many requests may wait at once; each holds a thread, and all routes share forty."""
@@ -120,12 +120,6 @@ def wait(service: Service, row: Estimate, longest_s: float) -> Estimate:
         return row
     finally:
         WAITING_ROOM.release()
-
-
-def wanted_wait(prefer: str | None, otherwise_s: float = WAIT_S) -> float:
-    """Return the seconds that ``Prefer: wait=N`` asks for; what cannot be read asks for none."""
-    match = re.search(r"\bwait=(\d{1,4})\b", prefer or "")
-    return min(float(match[1]), LONGEST_WAIT_S) if match else otherwise_s
 
 
 def refuse(row: Estimate) -> None:

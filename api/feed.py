@@ -14,7 +14,7 @@ from fastapi.sse import format_sse_event
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from api.schemas import EventRead
+from api.schemas.history import EventRead
 from db.jobs import JobRepository
 from db.models import JobEvent
 from db.positions import order_events

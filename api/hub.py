@@ -19,7 +19,7 @@ PRIVATE = "If it is private or gated, give the service a token in HF_TOKEN."
 
 
 # httpx's or httpx2's, whichever the hub's client is built on.
-HTTPError: type[Exception] = hub_errors.HTTPError  # type: ignore[attr-defined]
+HTTPError: type[Exception] = hub_errors.HTTPError  # type: ignore[attr-defined] # httpx's or httpx2's
 
 
 class HubSilentError(Exception):

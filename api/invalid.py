@@ -8,7 +8,7 @@ from typing import Any, get_args
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, RootModel
 
-from api.schemas import JobRequest
+from api.schemas.requests import JobRequest
 from db.problem import FieldProblem
 
 REMEDIES = {

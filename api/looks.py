@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.feed import Feed
 from api.preconditions import etag_of
-from api.schemas import JobDetail
+from api.schemas.jobs import JobDetail
 from db.jobs import JobRepository
 from db.session import Sessions
 

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Field, JsonValue, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.schemas import JobRequest
+from api.schemas.requests import JobRequest
 from db.canonical import digest
 from db.combinations import check_combination
 from db.errors import SpecRefusedError

@@ -13,7 +13,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from api.cursors import NotACursorError, place_of
-from api.schemas import LABELS, Moment
+from api.schemas.fields import LABELS, Moment
 from db.gate import Verdict
 from db.listing import JobFilter, Place
 from db.spec import MethodName

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from api.deps import Service
 from api.problems import IDEMPOTENCY_CONFLICT, RefusalError
-from api.schemas import JobDetail, JobPreview, JobRequest
+from api.schemas.jobs import JobDetail, JobPreview
+from api.schemas.requests import JobRequest
 from db.canonical import digest
 from db.errors import KeyTakenError, SpecRefusedError
 from db.jobs import JobRepository

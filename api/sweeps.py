@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
-from api.schemas import Page
+from api.schemas.pages import Page
 from db.gate import Gate, Verdict, figure
 from db.models import Job, Sweep
 from db.pareto import Trade, pareto_front

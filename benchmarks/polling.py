@@ -166,7 +166,8 @@ async def _rename(client: httpx.AsyncClient, paths: list[str], until: float) -> 
     number = 0
     while time.monotonic() < until:
         number += 1
-        await client.patch(paths[number % len(paths)], json={"name": f"name {number}"})
+        renamed = {"name": f"name {number}"}
+        (await client.patch(paths[number % len(paths)], json=renamed)).raise_for_status()
         await asyncio.sleep(RENAME_EVERY_S)
 
 

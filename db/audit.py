@@ -20,7 +20,7 @@ class AuditRepository:
         """Add an entry; texts longer than their column are cut."""
         columns = AuditEntry.__table__.columns
         for name in ("who", "action", "target", "request_id", "address"):
-            fields[name] = fields[name][: columns[name].type.length]  # type: ignore[attr-defined]
+            fields[name] = fields[name][: columns[name].type.length]  # type: ignore[attr-defined] # String
         self._session.add(AuditEntry(**fields))
         self._session.flush()
 

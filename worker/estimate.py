@@ -27,13 +27,15 @@ from worker.pruning.planning.workload import Workload
 from worker.pruning.skeleton import Skeleton
 from worker.recipes import recipe_of
 from worker.settings import WorkerSettings
-from worker.sources.models import fetch_outline
+from worker.sources.models import ModelFolder, fetch_outline
 
 FEWEST = 5
 """Of fewer jobs no share says anything."""
 MEDIAN, LATE = 1.0, 1.4
 """Half and nine tenths of the jobs in benchmarks/results/plans.md took less, over their plans."""
 BOUNDLESS = 1 << 60
+MEMORY = ("host_bytes", "device_bytes", "scratch_bytes")
+WINDOWS = ("calibration", "evaluation", "seq_len")
 
 
 def estimate(
@@ -69,28 +71,15 @@ def estimate(
         spent = effort(shape, work, found.setting).seconds(speed) if speed else None
         found = replace(found, seconds=spent)
     return {
-        "model": {
-            "name": model.name,
-            "revision": model.revision,
-            "parameters": _parameters(skeleton),
-            "blocks": len(skeleton.blocks),
-        },
+        "model": _size(model, skeleton),
         "fits": refusal is None,
         "refusal": refusal,
-        "memory": {
-            "host_bytes": found.host_bytes,
-            "device_bytes": found.device_bytes,
-            "scratch_bytes": found.scratch_bytes,
-        },
+        "memory": {name: getattr(found, name) for name in MEMORY},
         "seconds": _seconds(found.seconds, lateness),
         "artifact_bytes": found.artifact_bytes,
         "computed_on": {"device": place.type, "dtype": str(dtype).removeprefix("torch.")},
         "setting": found.setting_values(),
-        "windows": {
-            "calibration": expected.calibration,
-            "evaluation": expected.evaluation,
-            "seq_len": expected.seq_len,
-        },
+        "windows": {name: getattr(expected, name) for name in WINDOWS},
         "warnings": list(expected.guesses),
     }
 
@@ -117,8 +106,10 @@ def _blank(expected: Expected) -> tuple[Tensor, Tensor]:
         )
 
 
-def _parameters(skeleton: Skeleton) -> int:
-    return sum(prod(one.shape) for one in skeleton.checkpoint.tensors.values())
+def _size(model: ModelFolder, skeleton: Skeleton) -> dict[str, Any]:
+    parameters = sum(prod(one.shape) for one in skeleton.checkpoint.tensors.values())
+    about = {"name": model.name, "revision": model.revision}
+    return about | {"parameters": parameters, "blocks": len(skeleton.blocks)}
 
 
 def _seconds(planned: float | None, lateness: Sequence[float]) -> dict[str, float] | None:

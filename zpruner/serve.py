@@ -40,7 +40,7 @@ class ServeSettings(DoorSettings):
     @property
     def url(self) -> str:
         """Where the API is reached from this machine."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - not listened on
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
@@ -55,7 +55,7 @@ def main() -> None:
     try:
         serve(settings, stop)
     except (ServeError, BrokerError, TracingError) as error:
-        print(f"zpruner serve: {error}", file=sys.stderr)  # noqa: T201
+        print(f"zpruner serve: {error}", file=sys.stderr)  # noqa: T201 - to people
         sys.exit(REFUSED)
 
 
@@ -180,7 +180,7 @@ def _announce(supervisor: Supervisor, settings: ServeSettings, stop: threading.E
     while not stop.wait(0.2):
         supervisor.keep()
         if _is_ready(settings.url):
-            print(f"Z-Pruner is ready at {settings.url}", flush=True)  # noqa: T201
+            print(f"Z-Pruner is ready at {settings.url}", flush=True)  # noqa: T201 - its answer
             return
         if time.monotonic() > deadline:
             raise ServeError(f"{settings.url}/readyz did not answer within {READY_WITHIN_S:g} s")

@@ -11,7 +11,8 @@ from api.archive import Archive
 from api.deps import ArtifactId, JobId, Service, ServiceDep
 from api.preconditions import is_known, require_match
 from api.ranges import read, requested_range
-from api.schemas import ArtifactRead, Page
+from api.schemas.artifacts import ArtifactRead
+from api.schemas.pages import Page
 from db.errors import NoArtifactsError
 from db.jobs import JobRepository
 from db.models import Artifact

@@ -8,9 +8,9 @@ from pydantic_core import PydanticCustomError
 
 from api.cursors import NotACursorError, cursor_of, place_of
 from api.deps import ServiceDep
-from api.key_schemas import AuditRead
 from api.links import next_page
-from api.schemas import Page
+from api.schemas.keys import AuditRead
+from api.schemas.pages import Page
 from db.audit import AuditRepository
 from db.listing import Place
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import JSONResponse
 
-from api.deps import EstimateId, Service, ServiceDep
-from api.estimates import EstimatePending, EstimateRead, refuse, wait, wanted_wait
-from api.schemas import JobRequest
+from api.deps import EstimateId, Service, ServiceDep, Wait, preferred_wait_s
+from api.estimates import WAIT_S, EstimatePending, EstimateRead, refuse, wait
+from api.schemas.requests import JobRequest
 from api.submission import checked
 from db.estimates import EstimateRepository
 from db.gate import Gate
@@ -33,15 +33,16 @@ def estimate_job(body: JobRequest, service: ServiceDep, prefer: Prefer = None) -
     warnings = checked(service, body, spec)
     with service.sessions.begin() as session:
         row = EstimateRepository(session).ask(spec)
-    return _answer(service, wait(service, row, wanted_wait(prefer)), warnings, body.gate)
+    row = wait(service, row, preferred_wait_s(prefer, otherwise_s=WAIT_S))
+    return _answer(service, row, warnings, body.gate)
 
 
 @router.get("/{estimate_id}", response_model=EstimateRead, responses=PENDING)
-def get_estimate(estimate_id: EstimateId, service: ServiceDep, prefer: Prefer = None) -> Response:
+def get_estimate(estimate_id: EstimateId, service: ServiceDep, wait_s: Wait = 0) -> Response:
     """Return an estimate; with ``Prefer: wait=N``, once it is found out."""
     with service.sessions() as session:
         row = EstimateRepository(session).get(estimate_id)
-    return _answer(service, wait(service, row, wanted_wait(prefer, otherwise_s=0)), [])
+    return _answer(service, wait(service, row, wait_s), [])
 
 
 def _answer(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, WithJsonSchema
 from api.deps import Service, ServiceDep
 from api.feed import EVERY, AnyEventRead, Frame
 from api.links import next_page
-from api.schemas import Page
+from api.schemas.pages import Page
 from api.stream import EventStream, Start
 from db.positions import PositionRepository, order_events
 from db.states import JobState

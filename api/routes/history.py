@@ -7,7 +7,8 @@ from pydantic import WithJsonSchema
 
 from api.deps import JobId, Service, ServiceDep
 from api.links import next_page
-from api.schemas import BlockRead, EventRead, Page
+from api.schemas.history import BlockRead, EventRead
+from api.schemas.pages import Page
 from api.stream import EventStream, Start
 from db.jobs import JobRepository
 

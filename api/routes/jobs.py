@@ -11,7 +11,8 @@ from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep, Wait
 from api.links import next_page
 from api.preconditions import is_known, require_match, wants_news
 from api.queries import JobQuery
-from api.schemas import Facets, JobDetail, JobPage, JobRead, JobRequest
+from api.schemas.jobs import Facets, JobDetail, JobPage, JobRead
+from api.schemas.requests import JobRequest
 from api.submission import NOTHING_NEW, Submission, preview, submit
 from db.jobs import JobRepository
 from db.listing import Place

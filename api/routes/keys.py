@@ -7,8 +7,8 @@ from fastapi import APIRouter, Body, Response
 
 from api.caller import CallerDep
 from api.deps import KeyId, ServiceDep
-from api.key_schemas import KeyRead, KeyRequest, Me, NewKey, Rotation
-from api.schemas import Page
+from api.schemas.keys import KeyRead, KeyRequest, Me, NewKey, Rotation
+from api.schemas.pages import Page
 from db.access import ApiKey
 from db.jobs import JobRepository
 from db.keys import KeyRepository, Quotas

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from api.deps import JobId, ServiceDep
 from api.links import next_page
-from api.schemas import Page
+from api.schemas.pages import Page
 from db.jobs import JobRepository
 from db.models import LogLine
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from api.schemas import MethodRead, Page
+from api.schemas.methods import MethodRead
+from api.schemas.pages import Page
 from db.methods import METHODS, Method
 from db.spec import PruneSpec
 

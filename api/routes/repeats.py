@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Request, Response
 from api.caller import CallerDep
 from api.changes import JobChanges
 from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep
-from api.schemas import JobDetail
+from api.schemas.jobs import JobDetail
 from api.submission import NOTHING_NEW, Submission, preview, submit
 from db.jobs import JobRepository
 

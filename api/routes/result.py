@@ -9,7 +9,8 @@ from fastapi.responses import JSONResponse
 from api.deps import JobId, ServiceDep
 from api.preconditions import etag_of, is_known
 from api.problems import GATE_FAILED, NOT_SUCCEEDED, UNFINISHED, RefusalError, printable
-from api.schemas import ArtifactRead, JobDetail, JobResult
+from api.schemas.artifacts import ArtifactRead, JobResult
+from api.schemas.jobs import JobDetail
 from db.gate import Gate, Verdict, gate_failures
 from db.jobs import JobRepository
 from db.models import Artifact, Job, JobEvent

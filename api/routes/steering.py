@@ -8,7 +8,9 @@ from fastapi.exceptions import RequestValidationError
 
 from api.deps import JobId, Service, ServiceDep
 from api.preconditions import etag_of, wanted_version
-from api.schemas import LABELS, JobDetail, JobPatch
+from api.schemas.fields import LABELS
+from api.schemas.jobs import JobDetail
+from api.schemas.requests import JobPatch
 from api.submission import push
 from db.jobs import JobRepository
 from db.models import Job

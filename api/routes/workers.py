@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.deps import JobId, ServiceDep
 from api.examples import WORKER_ID
-from api.schemas import Page
+from api.schemas.pages import Page
 from db.errors import WorkerNotFoundError
 from db.jobs import JobRepository
 from db.queues import QueueDepth, QueueRepository

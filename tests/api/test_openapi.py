@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from api.examples import EXAMPLES
-from api.schemas import JobRequest
+from api.schemas.requests import JobRequest
 from db.methods import METHODS
 from db.problem import Problem
 from db.spec import PruneSpec

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from api.explanations import EXPLANATIONS, FACES
 from api.problems import PROBLEMS
-from api.schemas import JobRequest
+from api.schemas.requests import JobRequest
 from db.errors import JobError
 from worker.problems import overdue, problem_of
 from worker.pruning.errors import (

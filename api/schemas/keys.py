@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError
 
 from api.caller import Caller
-from api.schemas import Moment
+from api.schemas.fields import Moment
 from db.access import USUAL, AccessScope, ApiKey, AuditEntry
 from db.keys import Quotas
 from db.quotas import Usage
