@@ -287,8 +287,8 @@ def _markdown(protocol: dict[str, object], figures: dict[str, Figures]) -> str:
     where = ", ".join(f"{name} {value}" for name, value in machine().items())
     how = ", ".join(f"{name} {value}" for name, value in protocol.items())
     rows = (
-        f"| {name} | {it.requests_per_second:.0f} | {it.p50_ms:.1f} | {it.p99_ms:.1f} | {it.p99_later_ms:.1f} "
-        f"| {it.share_of_304:.1%} | {it.errors} | {it.events} |"
+        f"| {name} | {it.requests_per_second:.0f} | {it.p50_ms:.1f} | {it.p99_ms:.1f} "
+        f"| {it.p99_later_ms:.1f} | {it.share_of_304:.1%} | {it.errors} | {it.events} |"
         for name, it in figures.items()
     )
     head = "| | requests/s | p50, ms | p99, ms | p99 after 6 s, ms | 304 | errors | events |"
