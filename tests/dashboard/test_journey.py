@@ -44,14 +44,13 @@ def test_a_job_submitted_from_the_form_is_followed_to_its_end_without_a_reload(
     loads = tabs.count("/new")
     page.get_by_role("button", name="Submit job").click()
 
-    submitted = client.jobs.get(job_id(page))
-    spec = submitted.spec.model_dump() if hasattr(submitted.spec, "model_dump") else submitted.spec
+    spec = client.jobs.get(job_id(page)).spec
     assert spec["method"] == "wanda"
     assert (spec["samples"], spec["seq_len"], spec["eval_samples"]) == (16, 64, 4)
     expect(page.get_by_role("slider", name="Blocks")).to_be_visible()
     expect_status(page, "succeeded")
     expect(page.get_by_role("list", name="Perplexity, dense against pruned")).to_be_visible()
-    expect(page.get_by_text("16 of 16")).to_be_visible()
+    expect(page.get_by_text("16 of 16", exact=True)).to_be_visible()
     documents = [url for url in tabs.requests if re.search(r"/(new|jobs/job_[0-9a-f]+)$", url)]
     assert [url for url in documents if "/v1/" not in url and not url.endswith("/new")] == []
     assert tabs.count("/new") == loads
