@@ -5337,7 +5337,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N`: how many seconds to wait for the answer, up to 60; else 8. */
+                /** @description `wait=N` lets the answer wait for news up to N seconds, 60 at most. */
                 prefer?: string | null;
             };
             path: {
