@@ -15,6 +15,7 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from api.schemas.history import EventRead
+from api.shared import Shared
 from db.jobs import JobRepository
 from db.models import JobEvent
 from db.positions import order_events
@@ -109,6 +110,7 @@ class Feed:
         self._sessions = sessions
         self._topics: dict[str, Topic] = {}
         self._poller: asyncio.Task[None] | None = None
+        self._replays = Shared(self._replay)
 
     @asynccontextmanager
     async def listen(self, job_id: str, seen: int) -> AsyncIterator[Topic]:
@@ -129,7 +131,7 @@ class Feed:
 
     async def replay(self, job_id: str, after: int) -> list[Frame]:
         """Return some of the events that the rows hold after a number, oldest first."""
-        return (await run_in_threadpool(self._read, {job_id: after})).get(job_id, [])
+        return await self._replays.get((job_id, after))
 
     async def _poll(self) -> None:
         while True:
@@ -146,6 +148,10 @@ class Feed:
                 # A topic that was left and made anew meanwhile may be at another event.
                 if topic is not None and topic.last == seen[job_id]:
                     topic.publish(frames)
+
+    def _replay(self, beginning: tuple[str, int]) -> list[Frame]:
+        job_id, after = beginning
+        return self._read({job_id: after}).get(job_id, [])
 
     def _read(self, seen: Mapping[str, int]) -> dict[str, list[Frame]]:
         found: dict[str, list[Frame]] = {}

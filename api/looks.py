@@ -6,11 +6,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from starlette.concurrency import run_in_threadpool
-
 from api.feed import Feed
 from api.preconditions import etag_of
 from api.schemas.jobs import JobDetail
+from api.shared import Shared
 from db.jobs import JobRepository
 from db.session import Sessions
 
@@ -38,6 +37,7 @@ class Looks:
 
     def __init__(self, sessions: Sessions, feed: Feed) -> None:
         self._sessions, self._feed = sessions, feed
+        self._reads = Shared(self._read)
         self._kept: OrderedDict[str, tuple[float, asyncio.Task[Look]]] = OrderedDict()
 
     async def fresh(self, job_id: str) -> Look:
@@ -46,7 +46,7 @@ class Looks:
         Raises:
             JobNotFoundError: there is none.
         """
-        return await run_in_threadpool(self._read, job_id)
+        return await self._reads.get(job_id)
 
     async def recent(self, job_id: str) -> Look:
         """Return the job as it was within the last second; of many callers one reads.

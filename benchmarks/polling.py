@@ -161,6 +161,7 @@ async def _poll(
 
 async def _listen(client: httpx.AsyncClient, path: str, load: Load, until: float) -> None:
     headers = {"accept": "text/event-stream"}
+    await asyncio.sleep(random.uniform(0, POLL_EVERY_S))
     try:
         async with asyncio.timeout(until - time.monotonic()):
             async with client.stream("GET", f"{path}/events", headers=headers) as answer:

@@ -17,6 +17,10 @@ Sessions = sessionmaker[Session]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 30
+THREADS = 40
+"""FastAPI runs routes on so many, and each may want a connection."""
+KEPT_OPEN = 5
+"""A server has each of a few processes' connections to pay for; the others close after use."""
 _MIGRATION_LOCK = 0x7A70726E  # "zprn"
 _BEGIN = "sqlite_begin"
 _WRITES = {_BEGIN: "IMMEDIATE"}
@@ -66,11 +70,11 @@ def _wait_for_turn(connection: Connection) -> None:
 
 def _engine(url: str, statement_timeout: timedelta | None = None) -> Engine:
     # NaN and Infinity are no JSON; PostgreSQL would refuse them, so SQLite must as well.
-    options: dict[str, Any] = {"json_serializer": partial(json.dumps, allow_nan=False)}
-    # One connection for each thread that FastAPI runs routes on (40).
-    options |= {"pool_size": 5, "max_overflow": 35, "pool_pre_ping": True}
+    strict = partial(json.dumps, allow_nan=False)
+    options: dict[str, Any] = {"json_serializer": strict, "pool_pre_ping": True}
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite(url, options)
+    options |= {"pool_size": KEPT_OPEN, "max_overflow": THREADS - KEPT_OPEN}
     return create_engine(url, connect_args=_postgresql(statement_timeout), **options)
 
 
@@ -86,7 +90,8 @@ def _sqlite(url: str, options: dict[str, Any]) -> Engine:
     if not (database := make_url(url).database) or ":memory:" in database:
         raise ValueError("SQLite needs a file: the API and the worker are different processes")
     Path(database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, **options)
+    # Opening a file and preparing it costs more than to keep it open.
+    engine = create_engine(url, pool_size=THREADS, max_overflow=0, **options)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
