@@ -20,6 +20,7 @@ from benchmarks.table import Table
 from db.spec import PruneSpec
 from demo.model import settle_model
 from worker.prune import prune
+from worker.sites import Site
 
 RESULTS = Path(__file__).parent / "results"
 OWN_TEXT = "stdlib-docs"
@@ -110,7 +111,7 @@ def _measure(spec: PruneSpec, baselines: Path) -> dict[str, Any]:
     The dense model's loss is measured once, for all cells.
     """
     with TemporaryDirectory() as out:
-        steps = prune(spec, Path(out), model_roots=None, dataset_roots=None, baselines=baselines)
+        steps = prune(spec, Path(out), Site(baselines=baselines))
         while True:
             try:
                 next(steps)

@@ -29,6 +29,7 @@ from worker.partial import partial
 from worker.prune import Outcome, Step, prune
 from worker.pruning.errors import PruningError
 from worker.settings import WorkerSettings
+from worker.sites import Site
 
 FAILED, USAGE = 1, 2
 _NOT_SPEC = {"out", "device", "devices", "memory_budget_bytes", "plan"}
@@ -103,17 +104,15 @@ def command(
     given = {key: value for key, value in locals().items() if key not in _NOT_SPEC}
     given["skip"] = tuple(skip or ())
     given["allocation"] = allocation.split(",") if "," in allocation else allocation
+    site = Site(
+        device=device,
+        devices=devices,
+        memory_budget_bytes=memory_budget_bytes,
+        speeds=WorkerSettings().speed_file,
+    )
     try:
         spec = PruneSpec(**given)
-        if plan:
-            figures = forecast(
-                spec,
-                device=device,
-                memory_budget_bytes=memory_budget_bytes,
-                speeds=WorkerSettings().speed_file,
-            )
-        else:
-            figures = _prune_into(spec, out, device, devices, memory_budget_bytes).metrics
+        figures = forecast(spec, site) if plan else _prune_into(spec, out, site).metrics
     except ValidationError as error:
         for fault in error.errors():
             field = ".".join(str(part) for part in fault["loc"])
@@ -129,23 +128,10 @@ def command(
     sys.stdout.write(json.dumps(figures) + "\n")
 
 
-def _prune_into(
-    spec: PruneSpec, out: Path, device: str, devices: int, budget_bytes: int | None
-) -> Outcome:
+def _prune_into(spec: PruneSpec, out: Path, site: Site) -> Outcome:
     """Prune beside ``out`` and rename at the end: what is half done is never found there."""
     with partial(out) as staged:
-        steps = prune(
-            spec,
-            staged,
-            model_roots=None,
-            dataset_roots=None,
-            device=device,
-            devices=devices,
-            memory_budget_bytes=budget_bytes,
-            baselines=None,
-            speeds=WorkerSettings().speed_file,
-        )
-        outcome = _follow(steps)
+        outcome = _follow(prune(spec, staged, site))
         seal(staged)
     return outcome
 

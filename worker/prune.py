@@ -1,6 +1,6 @@
 """The work of one job: sources in, a pruned Hugging Face folder with its numbers out."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +28,7 @@ from worker.pruning.recipe import Recipe
 from worker.pruning.report import BlockReport, SweepResult
 from worker.pruning.skeleton import Skeleton
 from worker.recipes import recipe_of
+from worker.sites import Site
 from worker.sources.models import fetch_model
 from worker.windows import windows_of
 
@@ -60,31 +61,14 @@ class Outcome:
     metrics: dict[str, Any]
 
 
-def prune(
-    spec: PruneSpec,
-    out: Path,
-    *,
-    model_roots: Sequence[Path] | None,
-    dataset_roots: Sequence[Path] | None,
-    device: str = "auto",
-    devices: int = 1,
-    memory_budget_bytes: int | None = None,
-    baselines: Path | None = None,
-    speeds: Path | None = None,
-) -> Generator[Step, None, Outcome]:
+def prune(spec: PruneSpec, out: Path, site: Site) -> Generator[Step, None, Outcome]:
     """Prune the model that ``spec`` names into ``out``.
 
     Args:
         spec: what to do.
         out: an existing folder, empty or as an earlier run left it; becomes a Hugging Face folder
             with ``report.json`` and the hidden ``.progress``, which is not to be handed on.
-        model_roots: folders that local models may lie in; None for any.
-        dataset_roots: the same for datasets.
-        device: what to compute on; ``auto`` takes a GPU where there is one.
-        devices: how many of them; each gets a process and a share of the windows.
-        memory_budget_bytes: the most memory that all processes may hold; None for all there is.
-        baselines: a folder that remembers dense models' losses from job to job, if any.
-        speeds: a file that remembers how fast this machine is; without it no time is predicted.
+        site: what to do it with.
 
     Yields:
         A step at each change of phase and after each block.
@@ -95,26 +79,26 @@ def prune(
     """
     yield Step(Phase.resolving, 0.0)
     check_combination(spec)
-    places = rank_devices(compute_device(device), devices)
-    model = fetch_model(parse_model(spec.model, spec.revision, model_roots))
+    places = rank_devices(compute_device(site.device), site.devices)
+    model = fetch_model(parse_model(spec.model, spec.revision, site.model_roots))
     yield Step(Phase.loading, 0.01)
     dtype = compute_dtype(spec.dtype, places[0])
     # Of several processes each opens the model on its own device; this one only looks at it.
-    reader = places[0] if devices == 1 else torch.device("cpu")
+    reader = places[0] if len(places) == 1 else torch.device("cpu")
     skeleton = Skeleton.open(model.path, dtype, reader)
     skeleton.checkpoint.check_finite()
-    calibration, evaluation = windows_of(spec, model, skeleton, dataset_roots)
+    calibration, evaluation = windows_of(spec, model, skeleton, site.dataset_roots)
     recipe, ids = recipe_of(spec), (calibration.ids, evaluation.ids)
     key = dense_key(skeleton, evaluation.ids, token_loss, places[0])
-    baseline = Baseline(baselines / f"{key}.json") if baselines else None
+    baseline = Baseline(site.baselines / f"{key}.json") if site.baselines else None
     known = baseline.loss() if baseline else None
-    if devices == 1:
-        speed = machine_speed(speeds, places[0], dtype) if speeds else None
-        budget, loss = memory_budget_bytes, token_loss
+    if len(places) == 1:
+        speed = machine_speed(site.speeds, places[0], dtype) if site.speeds else None
+        budget, loss = site.memory_budget_bytes, token_loss
         sweep = Sweep(skeleton, recipe, *ids, out, loss, budget, dense_loss=known, speed=speed)
         blocks, resumed = sweep.run(), sweep.resumed_from_block
     else:
-        budget = memory_budget_bytes // devices if memory_budget_bytes else None
+        budget = site.memory_budget_bytes // len(places) if site.memory_budget_bytes else None
         work = partial(_swept, model.path, dtype, recipe, *ids, out, budget, known)
         blocks, resumed = launch(work, places), None  # known to the processes alone
     yield Step(Phase.calibrating, 0.02, resumed_from_block=resumed)

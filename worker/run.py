@@ -19,6 +19,7 @@ from worker.attempt import Attempt
 from worker.logbook import LogBook
 from worker.problems import DISK_FULL, overdue, problem_of
 from worker.settings import WorkerSettings
+from worker.sites import Site
 from worker.telling import tell
 from worker.watch import Reason, Stopped, Watch, reason_of
 
@@ -61,19 +62,7 @@ class Outcome(Protocol):
 class Prune(Protocol):
     """The work itself."""
 
-    def __call__(
-        self,
-        spec: PruneSpec,
-        out: Path,
-        *,
-        model_roots: Sequence[Path] | None,
-        dataset_roots: Sequence[Path] | None,
-        device: str,
-        memory_budget_bytes: int | None,
-        devices: int,
-        baselines: Path | None,
-        speeds: Path | None,
-    ) -> Generator[Step, None, Outcome]:
+    def __call__(self, spec: PruneSpec, out: Path, site: Site) -> Generator[Step, None, Outcome]:
         """Write into ``out``, yield each step, return the outcome."""
 
 
@@ -157,7 +146,7 @@ class Runner:
     def _drive(self, attempt: Attempt, watch: Watch, staged: Path) -> dict[str, Any]:
         """Pull the work along step by step and return its metrics."""
         previous: Phase | None = None
-        with closing(self._begin(attempt.spec, staged)) as steps:
+        with closing(self._prune(attempt.spec, staged, self._settings.site)) as steps:
             while True:
                 try:
                     step = next(steps)
@@ -173,19 +162,6 @@ class Runner:
                 if (reason := reason_of(status)) is not None:
                     raise Stopped(reason)
                 watch.check()
-
-    def _begin(self, spec: PruneSpec, staged: Path) -> Generator[Step, None, Outcome]:
-        return self._prune(
-            spec,
-            staged,
-            model_roots=self._settings.model_roots,
-            dataset_roots=self._settings.dataset_roots,
-            device=self._settings.device,
-            memory_budget_bytes=self._settings.memory_budget_bytes,
-            devices=self._settings.devices,
-            baselines=self._settings.baseline_dir,
-            speeds=self._settings.speed_file,
-        )
 
     def _settle(self, attempt: Attempt, reason: Reason) -> None:
         log.info("job %s stops in attempt %d: %s", attempt.job_id, attempt.number, reason)

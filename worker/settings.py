@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import Field
 
 from db.settings import Settings
+from worker.sites import Site
 
 
 class WorkerSettings(Settings):
@@ -28,9 +29,17 @@ class WorkerSettings(Settings):
     worker_id: str | None = None
 
     @property
-    def baseline_dir(self) -> Path:
-        """Where the losses of dense models are kept, so that each is measured once."""
-        return self.data_dir / "baselines"
+    def site(self) -> Site:
+        """What every job here is given to work with."""
+        return Site(
+            model_roots=self.model_roots,
+            dataset_roots=self.dataset_roots,
+            device=self.device,
+            devices=self.devices,
+            memory_budget_bytes=self.memory_budget_bytes,
+            baselines=self.data_dir / "baselines",
+            speeds=self.speed_file,
+        )
 
     @property
     def speed_file(self) -> Path:

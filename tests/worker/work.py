@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import worker.run
 from db.spec import PruneSpec
 from worker.run import Prune
+from worker.sites import Site
 
 
 @dataclass(frozen=True)
@@ -29,18 +30,7 @@ class Outcome:
 def work(blocks: int = 3, before: Callable[[int], None] = lambda _: None) -> Prune:
     """Return work of some blocks that calls ``before`` in each and writes one file."""
 
-    def prune(
-        spec: PruneSpec,
-        out: Path,
-        *,
-        model_roots: Sequence[Path] | None,
-        dataset_roots: Sequence[Path] | None,
-        device: str,
-        memory_budget_bytes: int | None,
-        devices: int,
-        baselines: Path | None,
-        speeds: Path | None,
-    ) -> Generator[Step, None, Outcome]:
+    def prune(spec: PruneSpec, out: Path, site: Site) -> Generator[Step, None, Outcome]:
         yield Step("resolving", 0.0)
         for index in range(blocks):
             before(index)
@@ -58,28 +48,9 @@ def after_block(block: int, act: Callable[[], None], work: Prune) -> Prune:
     """Return work that does something when this block is done."""
 
     def prune(
-        spec: PruneSpec,
-        out: Path,
-        *,
-        model_roots: Sequence[Path] | None,
-        dataset_roots: Sequence[Path] | None,
-        device: str,
-        memory_budget_bytes: int | None,
-        devices: int,
-        baselines: Path | None,
-        speeds: Path | None,
+        spec: PruneSpec, out: Path, site: Site
     ) -> Generator[worker.run.Step, None, worker.run.Outcome]:
-        steps = work(
-            spec,
-            out,
-            model_roots=model_roots,
-            dataset_roots=dataset_roots,
-            device=device,
-            memory_budget_bytes=memory_budget_bytes,
-            devices=devices,
-            baselines=baselines,
-            speeds=speeds,
-        )
+        steps = work(spec, out, site)
         while True:
             try:
                 step = next(steps)

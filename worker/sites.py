@@ -1,0 +1,27 @@
+"""Where work is done: what the machine and its owner give every job."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Site:
+    """What work may use.
+
+    Attributes:
+        model_roots: folders that local models may lie in; None for any.
+        dataset_roots: the same for datasets.
+        device: what to compute on; ``auto`` takes a GPU where there is one.
+        devices: how many of them; each gets a process and a share of the windows.
+        memory_budget_bytes: the most memory that all processes may hold; None for all there is.
+        baselines: a folder that remembers dense models' losses from job to job, if any.
+        speeds: a file that remembers how fast this machine is; without it no time is predicted.
+    """
+
+    model_roots: tuple[Path, ...] | None = None
+    dataset_roots: tuple[Path, ...] | None = None
+    device: str = "auto"
+    devices: int = 1
+    memory_budget_bytes: int | None = None
+    baselines: Path | None = None
+    speeds: Path | None = None
