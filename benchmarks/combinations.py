@@ -40,7 +40,9 @@ COMBINATIONS = (
     ),
     *(Combination(solver, {"method": solver}) for solver in _OWN_MASK),
     *(
-        Combination(f"{solver}, no correction", {"method": solver, "correction": 0.0})
+        Combination(
+            f"{solver}, no correction", {"method": solver, "correction": 0.0}, ("50 %", "2:4")
+        )
         for solver in _OWN_MASK
     ),
     *(
