@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from api.schemas.fields import Label
 from db.addresses import MAX_LENGTH
@@ -32,7 +32,7 @@ class WebhookPatch(BaseModel):
     url: Url | None = None
     description: Label | None = None
     events: Events | None = None
-    enabled: bool | None = Field(
+    enabled: StrictBool | None = Field(
         default=None,
         description="`false` sends nothing more: what waits goes on waiting, and what happens "
         "meanwhile is never told. `true` also takes back what a 410 has done.",
