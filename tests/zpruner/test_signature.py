@@ -1,8 +1,15 @@
 import hashlib
 import hmac
+import re
+import threading
 import time
 from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from http.server import HTTPServer
+from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from zpruner.webhooks import SignatureError, verify
@@ -15,6 +22,7 @@ EXAMPLE = {
     "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
 }
 BODY = b'{"test": 2432232314}'
+DOCUMENT = Path(__file__).parents[2] / "docs" / "webhooks.md"
 EVER = float("inf")
 OTHER = "whsec_" + b64encode(b"o" * 32).decode()
 
@@ -81,3 +89,27 @@ def test_an_old_message_is_not_taken_again(late_s: float) -> None:
     with pytest.raises(SignatureError, match="too long ago"):
         verify(SECRET, old, BODY)
     assert verify(SECRET, old, BODY, tolerance_s=320)
+
+
+@pytest.fixture
+def receiver() -> Iterator[str]:
+    """Where the receiver of the documentation listens, with a secret that is one."""
+    (code,) = re.findall(r"```python\n(.+?)```", DOCUMENT.read_text(), re.DOTALL)
+    names: dict[str, Any] = {"__name__": "documented"}
+    exec(code.replace("whsec_…", SECRET), names)
+    with HTTPServer(("127.0.0.1", 0), names["Receiver"]) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_the_documented_receiver_takes_what_is_genuine_and_nothing_else(
+    receiver: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    body = b'{"type": "job.succeeded", "subject": "job_1"}'
+    for secret, status in ((SECRET, 204), (OTHER, 401)):
+        answer = httpx.post(receiver, content=body, headers=signed(secret, body, time.time()))
+        assert answer.status_code == status
+    assert capfd.readouterr().out == "job.succeeded job_1\n"
