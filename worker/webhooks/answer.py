@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from db.retries import DELAYS
+
 BUSY = (429, 503)
-LONGEST_WAIT = timedelta(days=1)  # no receiver may have a delivery kept for ever
+LONGEST_WAIT = DELAYS[-1]  # no receiver may have a delivery kept for ever
 
 
 def fault(status: int) -> str | None:

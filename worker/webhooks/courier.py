@@ -77,7 +77,7 @@ class Courier:
             self._woken.clear()
 
     def _claim(self) -> Claimed | None:
-        """Take one message that is due, of a webhook that has not as many on their way as it may."""
+        """Take one message that is due, of no webhook that has as many on their way as it may."""
         sending = Counter(self._sending.values())
         if self._is_stopping or sending.total() >= self._at_once:
             return None

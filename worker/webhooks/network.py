@@ -4,18 +4,18 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Any
 
 import httpcore
 
+from db.addresses import SETTING, Address
 from worker.webhooks.deadline import Deadline
 
-Address = IPv4Address | IPv6Address
 RECORD_BYTES = 16384  # what TLS sends in one piece
 
 
-class RefusedAddressError(Exception):
+class HostRefusedError(Exception):
     """The receiver is where no message may go."""
 
     def __init__(self, host: str, address: Address) -> None:
@@ -23,10 +23,10 @@ class RefusedAddressError(Exception):
         self.host, self.address = host, address
 
     def __str__(self) -> str:
-        return f"{self.host} is {self.address}, where nothing is sent"
+        return f"{self.host} is {self.address}, where {SETTING} does not allow it"
 
 
-class UnknownHostError(Exception):
+class HostUnknownError(Exception):
     """The receiver's name leads nowhere."""
 
     def __init__(self, host: str, reason: str) -> None:
@@ -41,12 +41,12 @@ def resolve(host: str, port: int) -> list[Address]:
     """Return all addresses of a host, in the order in which they should be tried.
 
     Raises:
-        UnknownHostError: there are none.
+        HostUnknownError: there are none.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise UnknownHostError(host, getattr(error, "strerror", None) or str(error)) from None
+        raise HostUnknownError(host, getattr(error, "strerror", None) or str(error)) from None
     return list(dict.fromkeys(ip_address(str(address[0])) for *_, address in found))
 
 
@@ -70,14 +70,14 @@ class GuardedBackend(httpcore.NetworkBackend):
         """Connect to the first address that answers.
 
         Raises:
-            UnknownHostError: there is no such host.
-            RefusedAddressError: one of its addresses is not allowed.
+            HostUnknownError: there is no such host.
+            HostRefusedError: one of its addresses is not allowed.
             DeadlineError: the time is up.
         """
         addresses = self._deadline.wait_for(partial(resolve, host, port))
         for address in addresses:
             if not self._is_allowed(address):
-                raise RefusedAddressError(host, address)
+                raise HostRefusedError(host, address)
         return GuardedStream(self._connect(addresses, port), self._deadline)
 
     def _connect(self, addresses: Sequence[Address], port: int) -> httpcore.NetworkStream:

@@ -10,23 +10,19 @@ from importlib.metadata import version
 import httpcore
 import httpx
 
-from db.addresses import Network, is_allowed
+from db.addresses import Networks, check_address, is_allowed
 from db.cloudevents import MEDIA_TYPE
 from db.dispatch import Outcome
+from db.errors import AddressRefusedError
 from worker.webhooks import answer
 from worker.webhooks.deadline import Deadline, DeadlineError
-from worker.webhooks.network import (
-    Address,
-    GuardedBackend,
-    RefusedAddressError,
-    UnknownHostError,
-)
+from worker.webhooks.network import GuardedBackend, HostRefusedError, HostUnknownError
 
 WITHIN_S = 10.0
 MOST_BYTES = 64 * 1024
 LATE = (DeadlineError, httpcore.TimeoutException)
 BROKEN = (httpcore.NetworkError, httpcore.ProtocolError)
-REFUSED = (RefusedAddressError, UnknownHostError, httpx.InvalidURL)
+LOST = (HostRefusedError, HostUnknownError, httpx.InvalidURL)
 
 
 class Sender:
@@ -34,13 +30,13 @@ class Sender:
 
     def __init__(
         self,
-        networks: Sequence[Network] = (),
+        networks: Networks = (),
         *,
         within_s: float = WITHIN_S,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """Send to public addresses, and to those in ``networks``; there without TLS, too."""
-        self._networks, self._within_s = tuple(networks), within_s
+        self._networks, self._within_s = networks, within_s
         self._tls = tls or httpx.create_ssl_context()
         self._agent = f"Z-Pruner/{version('zpruner')}"
 
@@ -49,14 +45,17 @@ class Sender:
         started = time.monotonic()
         status = wait = None
         try:
+            check_address(url, self._networks)
             status, answered = self._post(httpx.URL(url), body.encode(), headers)
             error, wait = answer.fault(status), answer.wait(status, answered)
         except LATE:
             error = f"no answer within {self._within_s:g} s"
-        except BROKEN as broken:
-            error = f"no answer: {broken}"
-        except REFUSED as refused:
-            error = str(refused)
+        except BROKEN as fault:
+            error = f"no answer: {fault}"
+        except LOST as fault:
+            error = str(fault)
+        except AddressRefusedError as refused:  # whose text shows the address, keys and all
+            error = f"the address {refused.reason}. {refused.remedy}"
         return Outcome(time.monotonic() - started, status, error, wait)
 
     def _post(
@@ -66,7 +65,8 @@ class Sender:
         target = httpcore.URL(
             scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
         )
-        backend = GuardedBackend(partial(self._allows, url.scheme), Deadline(self._within_s))
+        allows = partial(is_allowed, networks=self._networks, encrypted=url.scheme == "https")
+        backend = GuardedBackend(allows, Deadline(self._within_s))
         told = {
             "Host": url.netloc.decode("ascii"),
             "User-Agent": self._agent,
@@ -79,13 +79,10 @@ class Sender:
             httpcore.HTTPConnection(
                 target.origin, ssl_context=self._tls, network_backend=backend
             ) as connection,
-            connection.stream("POST", target, headers=told, content=body) as response,
+            connection.stream("POST", target, headers=list(told.items()), content=body) as response,
         ):
             _hear_out(response)
             return response.status, _lower(response.headers)
-
-    def _allows(self, scheme: str, address: Address) -> bool:
-        return is_allowed(address, self._networks)
 
 
 def _hear_out(response: httpcore.Response) -> None:

@@ -8,10 +8,9 @@ from ipaddress import ip_network
 from sqlalchemy import select, update
 
 from db.clock import now
-from db.deliveries import DeliveryRepository
 from db.notices import Delivery, EventType, Webhook
 from db.session import Sessions
-from db.webhooks import WebhookRepository
+from tests import factories
 from worker.webhooks.courier import Courier
 from worker.webhooks.sender import Sender
 
@@ -25,10 +24,9 @@ def make_courier(sessions: Sessions, *, within_s: float = WITHIN_S, **options: f
 
 def make_webhook(sessions: Sessions, url: str, *events: EventType, tests: int = 0) -> Webhook:
     """Insert a webhook, and some messages to it that are due."""
-    with sessions.begin() as session:
-        webhook = WebhookRepository(session).create(url, events=events or tuple(EventType))
-        for _ in range(tests):
-            DeliveryRepository(session).put_test(webhook.id)
+    webhook = factories.make_webhook(sessions, *events, url=url)
+    for _ in range(tests):
+        factories.make_delivery(sessions, webhook)
     return webhook
 
 

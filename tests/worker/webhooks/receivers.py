@@ -18,7 +18,7 @@ class Request:
     body: str
 
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
+Answer = Callable[[BaseHTTPRequestHandler], object]
 
 
 @dataclass
@@ -92,7 +92,7 @@ def receiving(
 
 
 @contextmanager
-def talking(talk: Callable[[socket.socket], None], host: str = "127.0.0.1") -> Iterator[str]:
+def talking(talk: Callable[[socket.socket], object], host: str = "127.0.0.1") -> Iterator[str]:
     """Accept connections, say to each what ``talk`` says, and yield the address."""
     with socket.create_server((host, 0)) as listener:
         thread = threading.Thread(target=_talk, args=(listener, talk), daemon=True)
@@ -102,7 +102,7 @@ def talking(talk: Callable[[socket.socket], None], host: str = "127.0.0.1") -> I
     thread.join(5)
 
 
-def _talk(listener: socket.socket, talk: Callable[[socket.socket], None]) -> None:
+def _talk(listener: socket.socket, talk: Callable[[socket.socket], object]) -> None:
     while True:
         try:
             connection, _ = listener.accept()

@@ -33,8 +33,8 @@ HOSTS = [
     "[::1]",
     "[::]",
     "[0:0:0:0:0:0:0:1]",
-    "１２７.0.0.1",
-    "127。0。0。1",
+    "\uff11\uff12\uff17.0.0.1",
+    "127\u30020\u30020\u30021",
     # an IPv4 address within one of IPv6
     "[::ffff:127.0.0.1]",
     "[::ffff:7f00:1]",
@@ -98,6 +98,18 @@ def test_nothing_goes_to_what_is_not_public(
     outcome = Sender().send(f"{scheme}://{host}:{listener.port}/", "{}", {})
     assert outcome.status is None
     assert outcome.error is not None
+    assert connected == []
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_nothing_goes_to_a_name_that_leads_there(
+    host: str, listener: Receiver, connected: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, inner = socket.getaddrinfo, host.strip("[]")
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _, *args, **told: real(inner, *args, **told))
+    outcome = Sender().send(f"https://public.example:{listener.port}/", "{}", {})
+    assert outcome.error is not None
+    assert outcome.error.startswith("public.example ")
     assert connected == []
 
 

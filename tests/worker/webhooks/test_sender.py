@@ -106,9 +106,7 @@ def test_a_redirect_is_a_failure_and_is_not_followed(status: int) -> None:
         ("", None),
     ],
 )
-def test_a_busy_receiver_says_how_long_to_wait(
-    status: int, wish: str, seconds: int | None
-) -> None:
+def test_a_busy_receiver_says_how_long_to_wait(status: int, wish: str, seconds: int | None) -> None:
     with receiving(saying(status, Retry_After=wish)) as receiver:
         outcome = send(receiver.url)
     assert outcome.status == status
@@ -183,7 +181,7 @@ def test_a_receiver_that_drips_is_left_when_the_time_is_up(head: bytes) -> None:
 
 def test_a_receiver_that_says_nothing_is_left_when_the_time_is_up() -> None:
     done = threading.Event()
-    with talking(lambda _: done.wait(5) and None) as url:
+    with talking(lambda _: done.wait(5)) as url:
         outcome = send(url, within_s=0.3)
         done.set()
     assert told(outcome) == (None, "no answer within 0.3 s")
