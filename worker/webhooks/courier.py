@@ -4,12 +4,14 @@ import logging
 import threading
 import time
 from collections import Counter
+from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.dispatch import Claimed, DispatchRepository, Outcome
 from db.journal import about
 from db.session import Sessions
+from worker.settings import WorkerSettings
 from worker.webhooks.sender import Sender
 from worker.webhooks.signature import signed
 
@@ -36,6 +38,13 @@ class Courier:
         self._sending: dict[threading.Thread, str] = {}  # to which webhook
         self._woken, self._is_stopping = threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+
+    @classmethod
+    def of(cls, sessions: Sessions, settings: WorkerSettings) -> Self:
+        """Return the courier of a service."""
+        log.setLevel(logging.INFO)  # its process tells warnings only, for the janitor's sake
+        sender = Sender(settings.webhook_networks)
+        return cls(sessions, sender, every_s=settings.relay_every_s)
 
     def start(self) -> None:
         """Go on sending what is due."""
