@@ -114,11 +114,11 @@ def _is_global(address: Address) -> bool:
 def _refused(url: str, reason: str, remedy: str) -> AddressRefusedError:
     shown = redact(url)
     return AddressRefusedError(
-        "url",
-        f"{shown[:200]}{'…' if len(shown) > 200 else ''}",
-        "address_refused",
-        reason,
-        remedy,
+        field="url",
+        value=f"{shown[:200]}{'…' if len(shown) > 200 else ''}",
+        code="address_refused",
+        reason=reason,
+        remedy=remedy,
     )
 
 

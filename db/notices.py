@@ -71,7 +71,7 @@ class Webhook(Base):
 
     id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("whk"))
     url: Mapped[str] = mapped_column(String(2048))
-    description: Mapped[str | None] = mapped_column(String(200))
+    description: Mapped[str] = mapped_column(String(200), default="")
     events: Mapped[list[str]] = mapped_column(JSON)
     secret: Mapped[str] = mapped_column(String(64))
     former_secret: Mapped[str | None] = mapped_column(String(64))

@@ -29,7 +29,7 @@ class WebhookRepository:
         self,
         url: str,
         *,
-        description: str | None = None,
+        description: str = "",
         events: Sequence[EventType] = ENDINGS,
         created_by: str | None = None,
     ) -> Webhook:

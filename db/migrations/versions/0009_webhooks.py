@@ -24,7 +24,7 @@ def upgrade() -> None:
         "webhooks",
         sa.Column("id", ID, nullable=False),
         sa.Column("url", sa.String(2048), nullable=False),
-        sa.Column("description", sa.String(200)),
+        sa.Column("description", sa.String(200), nullable=False),
         sa.Column("events", sa.JSON(), nullable=False),
         sa.Column("secret", sa.String(64), nullable=False),
         sa.Column("former_secret", sa.String(64)),
