@@ -36,6 +36,7 @@ class Courier:
         self._sessions, self._sender, self._every_s = sessions, sender, every_s
         self._at_once, self._each_at_once = at_once, each_at_once
         self._sending: dict[threading.Thread, str] = {}  # to which webhook
+        self._lock = threading.Lock()
         self._woken, self._is_stopping = threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
 
@@ -61,7 +62,9 @@ class Courier:
     def wait(self, timeout_s: float) -> None:
         """Wait until what is on its way now has arrived, or not; but no longer than told."""
         deadline = time.monotonic() + timeout_s
-        for thread in list(self._sending):
+        with self._lock:
+            sending = list(self._sending)
+        for thread in sending:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def send_due(self) -> int:
@@ -71,8 +74,9 @@ class Courier:
             thread = threading.Thread(
                 target=self._deliver, args=(claimed,), name=claimed.id, daemon=True
             )
-            self._sending[thread] = claimed.webhook_id
-            thread.start()
+            with self._lock:
+                thread.start()
+                self._sending[thread] = claimed.webhook_id
             count += 1
         return count
 
@@ -82,12 +86,15 @@ class Courier:
                 self.send_due()
             except SQLAlchemyError as error:
                 log.warning("what is due cannot be looked up: %s", error)
+            except Exception:  # whatever it is: without this thread nothing goes out any more
+                log.exception("what is due cannot be sent")
             self._woken.wait(self._every_s)
             self._woken.clear()
 
     def _claim(self) -> Claimed | None:
         """Take one message that is due, of no webhook that has as many on their way as it may."""
-        sending = Counter(self._sending.values())
+        with self._lock:
+            sending = Counter(self._sending.values())
         if self._is_stopping or sending.total() >= self._at_once:
             return None
         full = [one for one, count in sending.items() if count >= self._each_at_once]
@@ -102,7 +109,8 @@ class Courier:
             try:
                 self._settle(claimed, self._send(claimed))
             finally:
-                del self._sending[threading.current_thread()]
+                with self._lock:
+                    del self._sending[threading.current_thread()]
                 self._woken.set()  # there is room for another one
 
     def _send(self, claimed: Claimed) -> Outcome:

@@ -25,6 +25,7 @@ from db.states import JobState
 from db.webhooks import WebhookRepository
 from tests.factories import make_job
 from tests.worker.webhooks.messages import (
+    LOOPBACK,
     deliver,
     deliveries,
     make_courier,
@@ -33,6 +34,8 @@ from tests.worker.webhooks.messages import (
     until,
 )
 from tests.worker.webhooks.receivers import Receiver, Request, receiving, saying
+from worker.webhooks.courier import Courier
+from worker.webhooks.sender import Sender
 
 
 def move(sessions: Sessions, job_id: str, *states: JobState) -> None:
@@ -250,6 +253,24 @@ def test_a_courier_waits_for_a_database(tmp_path: Path, caplog: pytest.LogCaptur
         until(lambda: len(receiver.requests) == 1)
         courier.stop()
     sessions.kw["bind"].dispose()
+
+
+def test_a_courier_goes_on_after_whatever_it_did_not_foresee(
+    sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stumbling(Courier):
+        def send_due(self) -> int:
+            if not caplog.records:
+                raise MemoryError
+            return super().send_due()
+
+    with receiving() as receiver:
+        make_webhook(sessions, receiver.url, tests=1)
+        courier = Stumbling(sessions, Sender(LOOPBACK), every_s=0.02)
+        courier.start()
+        until(lambda: len(receiver.requests) == 1)
+        courier.stop()
+    assert "what is due cannot be sent" in caplog.text
 
 
 def test_an_outcome_that_comes_too_late_is_not_noted(
