@@ -25,6 +25,14 @@ class FanOut:
         query = select(Webhook.id).where(*_LISTENS, Webhook.position < newest).limit(1)
         return self._session.scalar(query) is not None
 
+    def catch_up(self) -> None:
+        """Tell all that everybody can read so far: some of it is about to be deleted."""
+        if self._session.scalar(select(Webhook.id).where(*_LISTENS).limit(1)) is None:
+            return
+        PositionRepository(self._session).place_all()
+        while self.tell_all():
+            pass
+
     def tell_all(self) -> int:
         """Write down for each webhook what it is to be told, and return how much that is.
 

@@ -182,7 +182,7 @@ def test_a_webhook_that_is_not_there_is_a_problem(client: TestClient, webhook_id
         ("GET", message),
         ("POST", f"{message}/redeliver"),
     ):
-        body = {} if verb == "PATCH" else None
+        body: dict[str, Any] | None = {} if verb == "PATCH" else None
         response = client.request(verb, f"/v1/webhooks/{webhook_id}{below}", json=body)
         assert (response.status_code, response.json()["code"]) == (404, "webhook_not_found")
 
@@ -254,7 +254,7 @@ def test_a_job_that_is_submitted_arrives_at_whoever_asked_for_it(
     assert [one["type"] for one in listed] == ["job.cancelled", "job.queued"]
     assert {one["job_id"] for one in listed} == {job["id"]}
     path = f"/v1/webhooks/{made['id']}/deliveries/{listed[0]['id']}"
-    body = json.loads(client.get(path).json()["body"])
+    body: dict[str, Any] = json.loads(client.get(path).json()["body"])
     assert (body["subject"], body["data"]["job"]["labels"]) == (job["id"], {"team": "nlp"})
 
 

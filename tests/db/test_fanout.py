@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from db.cloudevents import MAX_BYTES
+from db.errors import IllegalTransitionError
 from db.fanout import TOLD_AT_ONCE, fan_out
 from db.gate import Gate
 from db.jobs import JobRepository
@@ -165,6 +166,30 @@ def test_a_webhook_hears_only_what_it_asked_for_and_only_what_comes(sessions: Se
     tell(sessions)
     kinds = [(one.type, one.webhook_id == paused.id) for one in deliveries(sessions)]
     assert sorted(kinds) == [("job.paused", True), ("job.queued", False)]
+
+
+def test_a_job_that_is_deleted_at_once_is_told_of_all_the_same(sessions: Sessions) -> None:
+    webhook = make_webhook(sessions)
+    make_webhook(sessions, disabled_at=webhook.created_at)
+    job, other = make_job(sessions), make_job(sessions)
+    for one in (job, other):
+        succeed(sessions, one)
+    with sessions.begin() as session:
+        JobRepository(session).delete(job.id)
+    tell(sessions)
+    assert [(one.job_id, one.type) for one in deliveries(sessions)] == [
+        (job.id, "job.succeeded"),
+        (other.id, "job.succeeded"),
+    ]
+
+
+def test_a_delete_that_is_refused_tells_nothing_early(sessions: Sessions) -> None:
+    make_webhook(sessions, EventType.queued)
+    job = make_job(sessions)
+    with pytest.raises(IllegalTransitionError), sessions.begin() as session:
+        JobRepository(session).delete(job.id)
+    assert deliveries(sessions) == []
+    assert tell(sessions) == 1
 
 
 def test_a_name_or_a_progress_is_no_news(sessions: Sessions) -> None:
