@@ -7,6 +7,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from worker.webhooks.signature import signed
+from zpruner.signature import verify
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_" + base64.b64encode(b"another secret of 32 octets size").decode()
@@ -32,6 +33,7 @@ def test_while_two_secrets_live_a_receiver_may_know_either() -> None:
     headers = signed("msg_1", BODY, [OTHER, SECRET])
     for secret in (SECRET, OTHER):
         assert Webhook(secret).verify(BODY, headers) == {"test": 2432232314}
+        assert verify(secret, headers, BODY) == {"test": 2432232314}
     with pytest.raises(WebhookVerificationError):
         Webhook("whsec_" + base64.b64encode(b"x" * 24).decode()).verify(BODY, headers)
 
