@@ -11,8 +11,19 @@ import pytest
 from tests.worker.webhooks.receivers import Receiver, receiving
 from worker.webhooks.sender import Sender
 
+PUBLIC = "93.184.215.14"
 CONNECTED: list[Any] = []
-sys.addaudithook(lambda name, told: CONNECTED.append(told[1]) if name == "socket.connect" else None)
+
+
+def note(name: str, told: tuple[Any, ...]) -> None:
+    """Keep every address that this process connects to, and let none out of this machine."""
+    if name == "socket.connect":
+        CONNECTED.append(told[1])
+        if told[1][0] == PUBLIC:
+            raise ConnectionRefusedError
+
+
+sys.addaudithook(note)
 
 HOSTS = [
     # this machine
@@ -150,19 +161,18 @@ def test_nothing_goes_where_an_address_only_seems_to_lead(
 
 def test_public_addresses_are_tried(connected: list[Any]) -> None:
     """The check would refuse nothing if it refused everything."""
-    outcome = Sender(within_s=0.2).send("https://93.184.215.14:9/", "{}", {})
-    assert outcome.status is None
-    assert connected == [("93.184.215.14", 9)]
+    assert Sender().send(f"https://{PUBLIC}:9/", "{}", {}).status is None
+    assert connected == [(PUBLIC, 9)]
 
 
 def test_without_tls_even_public_addresses_have_to_be_allowed(connected: list[Any]) -> None:
-    for allowed, tried in (((), 0), ((ip_network("93.184.215.0/24"),), 1)):
-        Sender(allowed, within_s=0.2).send("http://93.184.215.14:9/", "{}", {})
+    for allowed, tried in (((), 0), ((ip_network(f"{PUBLIC}/32"),), 1)):
+        Sender(allowed).send(f"http://{PUBLIC}:9/", "{}", {})
         assert len(connected) == tried
 
 
 def test_a_network_that_is_allowed_allows_no_other(connected: list[Any]) -> None:
-    sender = Sender((ip_network("10.0.0.0/8"),), within_s=0.2)
+    sender = Sender((ip_network("10.0.0.0/8"),))
     for host in ("127.0.0.1", "192.168.0.1", "[::ffff:127.0.0.1]"):
         assert sender.send(f"https://{host}/", "{}", {}).error is not None
     assert connected == []
@@ -174,7 +184,7 @@ def test_one_private_address_among_public_ones_is_enough_to_stay(
     real = socket.getaddrinfo
 
     def look_up(_: str, *args: Any, **options: Any) -> Any:
-        return [one for host in ("93.184.215.14", "::1") for one in real(host, *args, **options)]
+        return [one for host in (PUBLIC, "::1") for one in real(host, *args, **options)]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     outcome = Sender().send("https://both.example/", "{}", {})

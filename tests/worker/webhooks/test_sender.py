@@ -175,7 +175,7 @@ def test_a_receiver_that_drips_is_left_when_the_time_is_up(head: bytes) -> None:
     with talking(lambda connection: drip(connection, head)) as url:
         started = time.monotonic()
         outcome = send(url, within_s=0.5)
-        assert 0.4 < time.monotonic() - started < 2
+        assert 0.4 < time.monotonic() - started < 5
     assert told(outcome) == (None, "no answer within 0.5 s")
 
 
@@ -276,10 +276,10 @@ def test_an_address_that_is_away_is_passed_over(names: dict[str, list[str]]) -> 
 def test_a_name_server_that_does_not_answer_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(2))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(8))
     started = time.monotonic()
     assert send("https://slow.example/", within_s=0.3).error == "no answer within 0.3 s"
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 def test_a_name_that_leads_nowhere_is_told() -> None:
@@ -350,7 +350,7 @@ def test_a_handshake_that_drips_is_left_when_the_time_is_up() -> None:
     with talking(lambda connection: drip(connection, record)) as url:
         started = time.monotonic()
         outcome = send(url.replace("http:", "https:"), within_s=0.5)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
     assert told(outcome) == (None, "no answer within 0.5 s")
 
 
