@@ -1,12 +1,12 @@
 """Deliveries as whoever sends them sees them: claimed, sent, settled."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, select, update
+from sqlalchemy import ColumnElement, Select, case, select, update
 from sqlalchemy.orm import Session
 
 from db.clock import now
@@ -73,19 +73,20 @@ class DispatchRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def is_due(self) -> bool:
-        """Whether something is to be sent; cheap enough to ask all the time."""
-        query = select(Delivery.id).join(Webhook).where(*_DUE).limit(1)
-        return self._session.scalar(query) is not None
+    def is_due(self, without: Collection[str] = ()) -> bool:
+        """Whether something is to be sent; cheap enough to ask all the time.
 
-    def claim(self, limit: int) -> list[Claimed]:
+        What goes to the webhooks in ``without`` does not count.
+        """
+        return self._session.scalar(_due(without).limit(1)) is not None
+
+    def claim(self, limit: int, without: Collection[str] = ()) -> list[Claimed]:
         """Take up to ``limit`` deliveries that are due, the longest overdue first.
 
         Of two that ask at once each gets its own. Who claims one has a minute to send and settle
-        it: then it is due again.
+        it: then it is due again. What goes to the webhooks in ``without`` is left alone.
         """
-        due = select(Delivery.id).join(Webhook).where(*_DUE)
-        due = due.order_by(Delivery.next_attempt_at, Delivery.id).limit(limit)
+        due = _due(without).order_by(Delivery.next_attempt_at, Delivery.id).limit(limit)
         ids = self._session.scalars(due.with_for_update(skip_locked=True, of=Delivery)).all()
         taken = {"attempts": Delivery.attempts + 1, "next_attempt_at": now(SENT_WITHIN)}
         self._session.execute(
@@ -133,11 +134,10 @@ class DispatchRepository:
         )
 
 
-_DUE = (
-    Delivery.status == DeliveryStatus.pending,
-    Delivery.next_attempt_at <= now(),
-    Webhook.disabled_at.is_(None),
-)
+def _due(without: Collection[str]) -> Select[str]:
+    query = select(Delivery.id).join(Webhook).where(Delivery.status == DeliveryStatus.pending)
+    query = query.where(Delivery.next_attempt_at <= now(), Webhook.disabled_at.is_(None))
+    return query.where(Webhook.id.not_in(without)) if without else query
 
 
 def _fence(claimed: Claimed) -> tuple[ColumnElement[bool], ...]:
