@@ -34,6 +34,7 @@ export function makeJob(overrides: Partial<Job> = {}): Job {
     name: null,
     labels: {},
     parent_id: null,
+    priority: 0,
     status: "running",
     phase: "pruning",
     progress: { fraction: 0.25, block: null, eta_seconds: 10 },

@@ -31,7 +31,7 @@ export function apply(queries: QueryClient, event: LiveEvent): void {
   queries.setQueryData<Job>(["job", id], (job) => job && patch(job));
   const isListed = patchLists(queries, id, patch);
   queries.setQueryData<JobEvent[]>(["events", id], (known) => known && appended(known, event));
-  if (event.kind === "status") settle(queries, event, isListed);
+  if (event.kind === "status" || event.kind === "described") settle(queries, event, isListed);
   if (event.kind === "progress") {
     throttle.run(`progress ${id}`, () => {
       again(queries, "blocks", id);
