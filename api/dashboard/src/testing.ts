@@ -1,7 +1,7 @@
 /** Jobs and events for tests, every field filled, any of them overridden. */
 
-import type { LiveEvent } from "./api/cache.ts";
 import type { Job, Spec } from "./api/client.ts";
+import type { LiveEvent } from "./api/faces.ts";
 
 export function makeSpec(overrides: Partial<Spec> = {}): Spec {
   return {
