@@ -25,6 +25,7 @@ PAGES = (
     "/sweeps/{sweep_id}",
     "/workers",
     "/keys",
+    "/audit",
 )
 """Every address that the page's own router knows; it shows what belongs there."""
 

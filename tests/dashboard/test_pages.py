@@ -44,6 +44,7 @@ def places(service: Service) -> list[Place]:
         other = submit(client, "slow", samples=8, **options)
         broken = submit(client, "tiny", samples=4, skip=["*"], name="broken")
         sweep = make_sweep(service.url)
+        make_key(service.url)
         for job_id in (one.id, other.id, broken.id, *(p["job_id"] for p in sweep["points"])):
             client.jobs.wait(job_id, timeout_s=120)
     return [
@@ -60,6 +61,7 @@ def places(service: Service) -> list[Place]:
         Place("sweep-new", "/sweeps/new", "New sweep"),
         Place("workers", "/workers", "Workers and queues"),
         Place("keys", "/keys", "Keys"),
+        Place("audit", "/audit", "Audit"),
     ]
 
 
@@ -69,6 +71,12 @@ def make_sweep(url: str) -> dict[str, Any]:
     del body["sparsity"]
     answer: dict[str, Any] = httpx.post(f"{url}/v1/sweeps", json=body).raise_for_status().json()
     return answer
+
+
+def make_key(url: str) -> None:
+    quotas = {"jobs_in_flight": 3, "gpu_hours": 12.5, "artifact_bytes": 50_000_000_000}
+    body = {"name": "nightly", "quotas": quotas, "expires_at": "2999-01-05T00:00:00Z"}
+    httpx.post(f"{url}/v1/keys", json=body).raise_for_status()
 
 
 def settle(page: Page, place: Place) -> None:

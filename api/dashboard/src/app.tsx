@@ -2,6 +2,7 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Route, Switch } from "wouter";
 import { ProblemError } from "./api/problem.ts";
 import { useLive } from "./live/index.ts";
+import { AuditPage } from "./pages/audit/page.tsx";
 import { ComparePage } from "./pages/compare/page.tsx";
 import { JobPage } from "./pages/job/page.tsx";
 import { JobsPage } from "./pages/jobs/page.tsx";
@@ -57,6 +58,7 @@ function Pages() {
       <Route path="/sweeps/:id">{({ id }) => <SweepPage key={id} id={id} />}</Route>
       <Route path="/workers" component={WorkersPage} />
       <Route path="/keys" component={KeysPage} />
+      <Route path="/audit" component={AuditPage} />
       <Route component={NotFoundPage} />
     </Switch>
   );

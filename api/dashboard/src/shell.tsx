@@ -10,7 +10,7 @@ const PAGES = [
   { href: "/sweeps", name: "Sweeps", within: /^\/sweeps/ },
   { href: "/compare", name: "Compare", within: /^\/compare/ },
   { href: "/workers", name: "Workers", within: /^\/workers/ },
-  { href: "/keys", name: "Keys", within: /^\/keys/ },
+  { href: "/keys", name: "Keys", within: /^\/(keys|audit)/ },
 ];
 
 export function Shell({ children }: { children: ReactNode }) {

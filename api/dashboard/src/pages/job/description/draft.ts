@@ -1,7 +1,7 @@
 /** A job's description as it is being typed, and what of it is to be changed. */
 
 import type { Description, JobPatch } from "../../../api/description.ts";
-import { ProblemError } from "../../../api/problem.ts";
+import { problemAt } from "../../../api/problem.ts";
 
 export interface LabelDraft {
   /** Tells the lines apart while their names are typed. */
@@ -73,9 +73,6 @@ export function labelProblems(drafts: LabelDraft[], error: unknown): Map<number,
 }
 
 function refused(name: string, error: unknown): string | undefined {
-  if (!(error instanceof ProblemError)) return undefined;
   const place = `/labels/${name}`;
-  return error.problem.errors?.find(
-    ({ pointer }) => pointer === place || pointer === `${place}/[key]`,
-  )?.detail;
+  return problemAt(error, place) ?? problemAt(error, `${place}/[key]`);
 }
