@@ -38,6 +38,7 @@ from api.routes import (
     result,
     steering,
     sweeps,
+    webhooks,
     workers,
 )
 from api.routes import problems as problem_pages
@@ -66,6 +67,7 @@ ROUTERS = (
     methods.router,
     keys.router,
     audit.router,
+    webhooks.router,
     health.router,
     metrics.router,
     problem_pages.router,
@@ -118,6 +120,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         known_queues=settings.queues,
         feed=feed,
         looks=Looks(sessions, feed),
+        webhook_networks=settings.webhook_networks,
     )
 
 

@@ -7,7 +7,15 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request
 
 from api.broker import Queue
-from api.examples import ARTIFACT_ID, ESTIMATE_ID, JOB_ID, KEY_ID, SWEEP_ID
+from api.examples import (
+    ARTIFACT_ID,
+    DELIVERY_ID,
+    ESTIMATE_ID,
+    JOB_ID,
+    KEY_ID,
+    SWEEP_ID,
+    WEBHOOK_ID,
+)
 from api.feed import Feed
 from api.looks import Looks
 from api.meter import Metrics
@@ -15,11 +23,14 @@ from api.preflight import Preflight
 from db.errors import (
     ApiKeyNotFoundError,
     ArtifactNotFoundError,
+    DeliveryNotFoundError,
     EstimateNotFoundError,
     JobNotFoundError,
     SweepNotFoundError,
+    WebhookNotFoundError,
 )
 from db.session import Sessions
+from db.settings import Networks
 from db.store import ArtifactStore
 
 
@@ -35,6 +46,7 @@ class Service:
     metrics: Metrics
     known_queues: tuple[str, ...]
     looks: Looks
+    webhook_networks: Networks
 
 
 LONGEST_WAIT_S = 60.0
@@ -80,6 +92,18 @@ def _estimate_id(estimate_id: Annotated[str, Path(examples=[ESTIMATE_ID])]) -> s
     return estimate_id
 
 
+def _webhook_id(webhook_id: Annotated[str, Path(examples=[WEBHOOK_ID])]) -> str:
+    if not re.fullmatch(r"whk_[0-9a-f]{32}", webhook_id):
+        raise WebhookNotFoundError(webhook_id[:64])
+    return webhook_id
+
+
+def _delivery_id(delivery_id: Annotated[str, Path(examples=[DELIVERY_ID])]) -> str:
+    if not re.fullmatch(r"msg_[0-9a-f]{32}", delivery_id):
+        raise DeliveryNotFoundError(delivery_id[:64])
+    return delivery_id
+
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -113,3 +137,5 @@ ArtifactId = Annotated[str, Depends(_artifact_id)]
 KeyId = Annotated[str, Depends(_key_id)]
 SweepId = Annotated[str, Depends(_sweep_id)]
 EstimateId = Annotated[str, Depends(_estimate_id)]
+WebhookId = Annotated[str, Depends(_webhook_id)]
+DeliveryId = Annotated[str, Depends(_delivery_id)]

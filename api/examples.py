@@ -10,6 +10,8 @@ WORKER_ID = "wrk_01920c11a0b17d3f9e5c4b3a29180716"
 ARTIFACT_ID = "art_01920c41d2e07b6a9c8f3e2d1a0b9c8d"
 KEY_ID = "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70"
 SWEEP_ID = "swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+WEBHOOK_ID = "whk_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+DELIVERY_ID = "msg_01920c41d2e07b6a9c8f3e2d1a0b9c8d"
 ESTIMATE_ID = "est_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 
 JOB: dict[str, JsonValue] = {
@@ -283,6 +285,38 @@ ESTIMATE: dict[str, JsonValue] = {
     "warnings": [],
     "identical_job_id": None,
 }
+WEBHOOK_REQUEST: dict[str, JsonValue] = {
+    "url": "https://ci.example.com/hooks/zpruner",
+    "description": "publishes what passes its gate",
+    "events": ["job.succeeded", "job.failed"],
+}
+WEBHOOK: dict[str, JsonValue] = WEBHOOK_REQUEST | {
+    "id": WEBHOOK_ID,
+    "enabled": True,
+    "disabled_at": None,
+    "disabled_reason": None,
+    "former_until": None,
+    "created_at": "2026-01-05T09:00:00Z",
+    "created_by": KEY_ID,
+}
+DELIVERY_ATTEMPT: dict[str, JsonValue] = {
+    "at": "2026-01-05T09:38:21Z",
+    "status": 204,
+    "seconds": 0.112,
+    "error": None,
+}
+DELIVERY: dict[str, JsonValue] = {
+    "id": DELIVERY_ID,
+    "webhook_id": WEBHOOK_ID,
+    "type": "job.succeeded",
+    "job_id": JOB_ID,
+    "status": "delivered",
+    "attempts": 1,
+    "next_attempt_at": None,
+    "created_at": "2026-01-05T09:38:21Z",
+    "finished_at": "2026-01-05T09:38:21Z",
+    "last": DELIVERY_ATTEMPT,
+}
 
 EXAMPLES = {
     "JobRequest": SPEC,
@@ -308,5 +342,9 @@ EXAMPLES = {
     "KeyRead": KEY,
     "Me": ME,
     "AuditRead": AUDIT,
+    "WebhookRequest": WEBHOOK_REQUEST,
+    "WebhookPatch": {"events": ["job.succeeded"], "enabled": True},
+    "WebhookRead": WEBHOOK,
+    "DeliveryRead": DELIVERY,
 }
 """By the name of the schema that each is an example of."""

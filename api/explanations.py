@@ -56,6 +56,14 @@ EXPLANATIONS: dict[str, str] = {
     "key_revoked": "The key was revoked or has expired, so it cannot be given a new secret.",
     "quota_exceeded": "The key that the job counts for has as much as it may have: the detail "
     "names the quota, what is used of it and what is allowed.",
+    "webhook_not_found": "The id in the path names no webhook.",
+    "webhook_disabled": "Nothing is sent to this webhook: somebody disabled it, or its address "
+    "answered 410 Gone. The detail says which.",
+    "delivery_not_found": "The id in the path names no delivery of this webhook, or one that ended "
+    "more than thirty days ago.",
+    "address_refused": "A webhook must point to a public https address without credentials or a "
+    "fragment; into private networks only where the operator allows them in "
+    "ZPRUNER_WEBHOOK_NETWORKS.",
     "cross_origin": "A web page of another origin tried to change something.",
     "database_unavailable": "The database could not be reached, or took too long, so nothing was "
     "done. Workers wait for it with the jobs they hold.",

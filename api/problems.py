@@ -13,9 +13,11 @@ from starlette.routing import compile_path
 
 from api.invalid import described, is_malformed
 from db.errors import (
+    AddressRefusedError,
     ApiKeyNotFoundError,
     ApiKeyRevokedError,
     ArtifactNotFoundError,
+    DeliveryNotFoundError,
     EstimateNotFoundError,
     IllegalTransitionError,
     JobError,
@@ -26,6 +28,8 @@ from db.errors import (
     SpecRefusedError,
     StaleVersionError,
     SweepNotFoundError,
+    WebhookDisabledError,
+    WebhookNotFoundError,
     WorkerNotFoundError,
 )
 from db.problem import FieldProblem, Problem
@@ -86,10 +90,29 @@ PROBLEMS: dict[type[JobError], Face] = {
         409, "key_revoked", "The key opens nothing", "POST /v1/keys makes another one."
     ),
     QuotaExceededError: Face(429, "quota_exceeded", "The key's quota is used up"),
+    WebhookNotFoundError: Face(
+        404,
+        "webhook_not_found",
+        "No such webhook",
+        "GET /v1/webhooks lists what there is.",
+    ),
+    WebhookDisabledError: Face(
+        409,
+        "webhook_disabled",
+        "Nothing is sent to the webhook",
+        'PATCH it with {"enabled": true} first: what waits for it is sent then, too.',
+    ),
+    DeliveryNotFoundError: Face(
+        404,
+        "delivery_not_found",
+        "No such delivery",
+        "GET /v1/webhooks/{id}/deliveries lists those of a webhook; they are kept for 30 days.",
+    ),
+    AddressRefusedError: Face(422, "address_refused", "Nothing is sent to this address"),
     SpecRefusedError: Face(422, "spec_refused", "The specification names something unusable"),
 }
-"""Every refusal about a job. ``SpecRefusedError`` brings its own code and hint, and the hint of
-``IllegalTransitionError`` is what the job's state allows."""
+"""Every refusal about a job. ``SpecRefusedError`` and its kin bring their own codes and hints;
+the hint of ``IllegalTransitionError`` is what the job's state allows."""
 
 JOBS_RETRY_AFTER = {"retry-after": "30"}
 

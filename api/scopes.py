@@ -10,7 +10,7 @@ ANY_KEY: Needed = frozenset()
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 SPECIAL = (
     (re.compile(r"/v1/me"), ANY_KEY),
-    (re.compile(r"/v1/(keys|audit)(/.*)?", re.DOTALL), frozenset({AccessScope.admin})),
+    (re.compile(r"/v1/(keys|audit|webhooks)(/.*)?", re.DOTALL), frozenset({AccessScope.admin})),
     (re.compile(r"/v1/workers/.+", re.DOTALL), frozenset({AccessScope.admin})),
     (re.compile(r"/v1/jobs/[^/]+/(artifacts|archive)"), frozenset({AccessScope.artifacts_read})),
     (re.compile(r"/v1/artifacts/.*", re.DOTALL), frozenset({AccessScope.artifacts_read})),

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
 
 from db.clock import now
 from db.models import Artifact, BlockReport, Job
+from db.notices import Delivery, DeliveryStatus, Webhook
 from db.queues import QueueDepth, QueueRepository
 from db.session import Sessions
 from db.states import HELD, JobState
@@ -44,6 +46,19 @@ class Pace:
 
 
 @dataclass(frozen=True)
+class Mail:
+    """What is on its way to webhooks, or was given up.
+
+    Attributes:
+        overdue_s: how long ago the delivery that is due longest should have gone out.
+    """
+
+    pending: int = 0
+    failed: int = 0
+    overdue_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class Census:
     """All figures at one moment.
 
@@ -58,6 +73,7 @@ class Census:
     artifact_bytes: int
     artifacts: int
     workers: list[Presence]
+    mail: Mail
 
 
 def take_census(sessions: Sessions) -> Census:
@@ -83,7 +99,21 @@ def take_census(sessions: Sessions) -> Census:
             artifacts=stored[0],
             artifact_bytes=int(stored[1] or 0),
             workers=WorkerRepository(session).all(),
+            mail=_mail(session),
         )
+
+
+def _mail(session: Session) -> Mail:
+    due = case((Webhook.disabled_at.is_(None), Delivery.next_attempt_at))
+    query = select(Delivery.status, func.count(), func.min(due), now()).join(Webhook)
+    told = (DeliveryStatus.pending, DeliveryStatus.failed)
+    query = query.where(Delivery.status.in_(told)).group_by(Delivery.status)
+    counts, overdue_s = dict.fromkeys(DeliveryStatus, 0), 0.0
+    for status, count, first, moment in session.execute(query):
+        counts[status] = count
+        if first is not None:  # what has failed is due no more
+            overdue_s = max(0.0, (moment - first).total_seconds())
+    return Mail(counts[DeliveryStatus.pending], counts[DeliveryStatus.failed], overdue_s)
 
 
 _OF_THE_ATTEMPT = (BlockReport.job_id == Job.id) & (BlockReport.attempt == Job.attempt)

@@ -127,6 +127,43 @@ class SpecRefusedError(JobError):
         return f"{self.field} {self.value!r}: {self.reason}. {self.remedy}"
 
 
+class AddressRefusedError(SpecRefusedError):
+    """Nothing is sent to this address."""
+
+
+class WebhookNotFoundError(JobError):
+    """There is no such webhook."""
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(webhook_id)
+        self.webhook_id = webhook_id
+
+    def __str__(self) -> str:
+        return f"no webhook {self.webhook_id}"
+
+
+class WebhookDisabledError(JobError):
+    """Nothing is sent to the webhook."""
+
+    def __init__(self, webhook_id: str, reason: str) -> None:
+        super().__init__(webhook_id, reason)
+        self.webhook_id, self.reason = webhook_id, reason
+
+    def __str__(self) -> str:
+        return f"webhook {self.webhook_id} is disabled ({self.reason})"
+
+
+class DeliveryNotFoundError(JobError):
+    """The webhook has no such delivery, or no longer."""
+
+    def __init__(self, delivery_id: str) -> None:
+        super().__init__(delivery_id)
+        self.delivery_id = delivery_id
+
+    def __str__(self) -> str:
+        return f"no delivery {self.delivery_id}"
+
+
 class KeyTakenError(Exception):
     """Another request has used this idempotency key."""
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import uuid_utils
 
-Prefix = Literal["job", "art", "key", "aud", "swp", "est", "wrk"]
+Prefix = Literal["job", "art", "key", "aud", "swp", "est", "wrk", "whk", "msg"]
 
 
 def new_id(prefix: Prefix) -> str:

@@ -45,6 +45,15 @@ class PositionRepository(JobRows):
             self._session.execute(update(EventCounter).values(last=last + len(rows)))
         return len(rows)
 
+    def place_all(self) -> int:
+        """Give every event that everybody can read its place, and return the highest one.
+
+        What happens from now on has a higher one; nobody else gives places in this transaction.
+        """
+        while self.place_events():
+            pass
+        return self.last_position()
+
     def last_position(self) -> int:
         """Return the highest place that any event has been given."""
         return self._session.scalar(select(EventCounter.last)) or 0

@@ -6,6 +6,7 @@ import re
 HIDDEN = "***"
 _SECRETS = (
     (re.compile(r"\bzpr_\w+"), f"zpr_{HIDDEN}"),  # keys of this service, whole or in part
+    (re.compile(r"\bwhsec_[\w+/=-]+"), f"whsec_{HIDDEN}"),  # what signs to webhooks
     (re.compile(r"\bhf_[A-Za-z0-9]{20,}"), f"hf_{HIDDEN}"),  # tokens of the model hub
     (re.compile(r"(://[^\s:/@]*):[^\s/@]+@"), rf"\1:{HIDDEN}@"),  # passwords in URLs
     (

@@ -1,6 +1,7 @@
 """Settings that both sides read: ``ZPRUNER_*`` variables, then ``.env``."""
 
 import os
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from db.wire import GPU_QUEUE
 
 Roots = Annotated[tuple[Path, ...], NoDecode]
 Names = Annotated[tuple[str, ...], NoDecode]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -25,6 +27,7 @@ class Settings(BaseSettings):
     model_roots: Roots = ()
     dataset_roots: Roots = ()
     queues: Names = (GPU_QUEUE,)
+    webhook_networks: Networks = ()
     log_format: Format = "text"
     tracing: bool = False
 
@@ -41,7 +44,7 @@ class Settings(BaseSettings):
             return tuple(Path(part).expanduser() for part in value.split(os.pathsep) if part)
         return value
 
-    @field_validator("queues", mode="before")
+    @field_validator("queues", "webhook_networks", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         """Names separated by commas."""

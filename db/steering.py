@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, case, delete, null, true
 
 from db.clock import now
 from db.errors import IllegalTransitionError, StaleVersionError
+from db.fanout import FanOut
 from db.labels import copy_labels
 from db.models import Document, Job
 from db.rows import JobRows
@@ -79,7 +80,11 @@ class SteeringRepository(JobRows):
         return job
 
     def delete(self, job_id: str, *, version: int | None = None) -> None:
-        """Delete a job that has ended, with all that happened to it; its files are left."""
+        """Delete a job that has ended, with all that happened to it; its files are left.
+
+        Whoever wants to hear of its end is told first.
+        """
+        FanOut(self._session).catch_up()
         gone = self._session.scalar(
             delete(Job)
             .where(Job.id == job_id, Job.status.in_(FINAL), _is_at(version))

@@ -7,12 +7,15 @@ from sqlalchemy import update
 
 from db.access import USUAL, AccessScope, ApiKey
 from db.clock import now
+from db.deliveries import DeliveryRepository
 from db.jobs import JobRepository
 from db.keys import KeyRepository, Quotas
 from db.models import Job
+from db.notices import ENDINGS, Delivery, EventType, Webhook
 from db.problem import Problem
 from db.session import Sessions
 from db.spec import PruneSpec
+from db.webhooks import WebhookRepository
 
 
 def make_spec(**overrides: Any) -> PruneSpec:
@@ -62,3 +65,20 @@ def make_key(
         for field, value in overrides.items():
             setattr(key, field, value)
     return key, token.written
+
+
+def make_webhook(sessions: Sessions, *events: EventType, **overrides: Any) -> Webhook:
+    """Insert a webhook; the overrides are fields of its row."""
+    with sessions.begin() as session:
+        webhook = WebhookRepository(session).create(
+            "https://hooks.example/zpruner", events=events or ENDINGS
+        )
+        for field, value in overrides.items():
+            setattr(webhook, field, value)
+    return webhook
+
+
+def make_delivery(sessions: Sessions, webhook: Webhook) -> Delivery:
+    """Insert a delivery that is due: a test of its webhook."""
+    with sessions.begin() as session:
+        return DeliveryRepository(session).put_test(webhook.id)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from db.deliveries import DeliveryRepository
 from db.jobs import JobRepository
 from db.models import Job
 from db.session import Sessions
@@ -62,6 +63,12 @@ def sweep(sessions: Sessions, store: ArtifactStore) -> int:
     for job_id in gone:
         store.delete_job(job_id)
     return len(gone)
+
+
+def purge(sessions: Sessions) -> int:
+    """Delete the deliveries that ended long ago, and return how many there were."""
+    with sessions.begin() as session:
+        return DeliveryRepository(session).purge()
 
 
 def release(sessions: Sessions, store: ArtifactStore, job_id: str, worker: str) -> None:

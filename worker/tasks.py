@@ -15,6 +15,7 @@ from celery.worker.request import Request
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import redaction, tracing
+from db.fanout import fan_out
 from db.ids import new_id
 from db.jobs import JobRepository
 from db.journal import configure
@@ -37,6 +38,7 @@ from worker.engine import prune as engine
 from worker.presence import Presence
 from worker.run import Runner
 from worker.settings import WorkerSettings
+from worker.webhooks.courier import Courier
 
 redaction.install()
 log = logging.getLogger(__name__)
@@ -146,8 +148,9 @@ def reap() -> None:
 
 @app.task(name=SWEEP_TASK)
 def sweep() -> None:
-    """Delete the files of deleted jobs whose deletion was cut short."""
+    """Delete the files of deleted jobs whose deletion was cut short, and old deliveries."""
     janitor.sweep(sessions, store)
+    janitor.purge(sessions)
 
 
 @app.task(name=RELAY_TASK)
@@ -156,6 +159,7 @@ def relay() -> None:
     order_events(sessions)
     janitor.relay(sessions, _push)
     desk.tend(sessions)
+    fan_out(sessions)  # at the end: no job waits for what this may stumble over
 
 
 def _push(job_id: str) -> None:
@@ -219,6 +223,15 @@ def _appear(sender: str, instance: Any, **_: object) -> None:
     )
     presence.start()
     signals.worker_shutdown.connect(lambda **_: presence.stop(), weak=False)
+
+
+@signals.worker_ready.connect
+def _deliver(**_: object) -> None:
+    """Send to webhooks where the janitor works. The scheduler is a process of its own by now."""
+    if CONTROL_QUEUE in app.amqp.queues.consume_from:
+        courier = Courier.of(sessions, settings)
+        courier.start()
+        signals.worker_shutdown.connect(lambda **_: courier.stop(), weak=False)
 
 
 @signals.worker_shutting_down.connect

@@ -14,6 +14,7 @@ from zpruner.models import (
     Sweep,
     Worker,
 )
+from zpruner.notices import Delivery, Webhook
 from zpruner.transport import ProblemError, ServiceError
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Client",
     "Comparison",
     "CorruptedError",
+    "Delivery",
     "Estimate",
     "Event",
     "Job",
@@ -30,5 +32,6 @@ __all__ = [
     "Queue",
     "ServiceError",
     "Sweep",
+    "Webhook",
     "Worker",
 ]

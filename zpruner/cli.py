@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from zpruner import keyring, operations, planning
+from zpruner import keyring, operations, planning, switchboard
 from zpruner.filters import Filters
 from zpruner.programs import become
 from zpruner.requests import request_of
@@ -29,6 +29,7 @@ TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="Seconds 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(operations.app)
 app.add_typer(keyring.app, name="keys")
+app.add_typer(switchboard.app, name="webhooks")
 app.command()(keyring.me)
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 

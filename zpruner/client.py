@@ -30,6 +30,7 @@ from zpruner.models import (
 )
 from zpruner.sweeps import Sweeps
 from zpruner.transport import Transport
+from zpruner.webhooks import Webhooks
 from zpruner.workers import Workers
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -50,6 +51,7 @@ class Client:
         self.workers = Workers(self._transport)
         self.keys = Keys(self._transport)
         self.sweeps = Sweeps(self._transport)
+        self.webhooks = Webhooks(self._transport)
 
     def me(self) -> Me:
         """Return who this client is to the service, and what is used of its quotas."""

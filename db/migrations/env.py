@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from db import access, labels  # noqa: F401 - their tables
+from db import access, labels, notices  # noqa: F401 - their tables
 from db.models import Base
 
 context.configure(

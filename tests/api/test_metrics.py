@@ -16,7 +16,7 @@ from db.states import JobState
 from tests.db.test_workers import appear
 from tests.factories import make_job
 
-QUERIES = 7
+QUERIES = 8
 
 
 def scrape(client: TestClient) -> dict[str, Metric]:
@@ -59,6 +59,9 @@ def test_rows_are_told_in_figures(client: TestClient, sessions: Sessions) -> Non
     assert value(told, "zpruner_workers", queue="gpu", state="idle") == 1
     assert value(told, "zpruner_leases_expired") == 0
     assert value(told, "zpruner_artifacts_bytes") == 0
+    assert value(told, "zpruner_webhook_deliveries", status="pending") == 0
+    assert value(told, "zpruner_webhook_deliveries", status="failed") == 0
+    assert value(told, "zpruner_webhook_overdue_seconds") == 0
 
 
 def test_requests_are_counted_by_the_route_s_template(client: TestClient) -> None:

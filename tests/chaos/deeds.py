@@ -9,11 +9,14 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.settings import ApiSettings
+from db.fanout import fan_out
+from db.positions import order_events
 from db.session import Sessions, open_sessions
 from db.store import ArtifactStore
 from tests.chaos.points import Points, fill_the_disk, freeze, kill
 from tests.factories import make_spec
 from tests.fakes import ListQueue
+from tests.worker.webhooks.messages import deliver
 from worker import janitor
 from worker.engine import prune
 from worker.run import Runner
@@ -104,4 +107,14 @@ def repair(world: World, fate: Fate) -> None:
     points = fate.meets(world, sessions)
     janitor.reap(sessions, world.store, settings.keep_unfinished)
     janitor.relay(sessions, lambda _: None)
+    fate.tell(points)
+
+
+def tell(world: World, fate: Fate) -> None:
+    """Be a janitor and a courier on one round: what has happened goes out to the webhooks."""
+    sessions = open_sessions(world.database)
+    points = fate.meets(world, sessions)
+    order_events(sessions)
+    fan_out(sessions)
+    deliver(sessions)
     fate.tell(points)

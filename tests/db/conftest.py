@@ -34,7 +34,9 @@ def migrated_postgres_url(postgres: Path) -> Iterator[str]:
     yield _url(postgres, "migrated")
     with admin(postgres, "migrated") as connection:
         connection.execute("SET lock_timeout = '10s'")
-        connection.execute("TRUNCATE jobs, api_keys, audit, sweeps, estimates, workers CASCADE")
+        connection.execute(
+            "TRUNCATE jobs, api_keys, audit, sweeps, estimates, workers, webhooks CASCADE"
+        )
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -1,17 +1,22 @@
 """Figures about everything, and what they cost."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
-from db.census import take_census
+from db.census import Mail, take_census
+from db.clock import now
 from db.jobs import JobRepository
 from db.models import Artifact
+from db.notices import Delivery, DeliveryStatus
 from db.session import Sessions
 from db.states import JobState
+from db.webhooks import WebhookRepository
 from tests.db.test_plans import many, plans
 from tests.db.test_workers import appear
-from tests.factories import expire_lease, make_job, make_spec
+from tests.factories import expire_lease, make_delivery, make_job, make_spec, make_webhook
 
 __all__ = ["many"]
 
@@ -52,11 +57,34 @@ def test_the_census_counts_silent_workers_jobs_and_large_files(sessions: Session
     assert census.artifact_bytes == (3 << 40) + 1
 
 
+def test_the_census_counts_messages_that_wait_or_were_given_up(sessions: Sessions) -> None:
+    assert take_census(sessions).mail == Mail(0, 0, 0.0)
+    webhook, disabled = make_webhook(sessions), make_webhook(sessions)
+    for _ in range(3):
+        make_delivery(sessions, webhook)
+    late, failed = make_delivery(sessions, webhook), make_delivery(sessions, webhook)
+    waits = make_delivery(sessions, disabled)
+    ended = {"status": DeliveryStatus.failed, "next_attempt_at": None, "finished_at": now()}
+    with sessions.begin() as session:
+        WebhookRepository(session).disable(disabled.id)
+        for one, values in (
+            (late, {"next_attempt_at": now(-timedelta(minutes=5))}),
+            (waits, {"next_attempt_at": now(-timedelta(days=5))}),
+            (failed, ended),
+        ):
+            session.execute(update(Delivery).where(Delivery.id == one.id).values(**values))
+
+    mail = take_census(sessions).mail
+
+    assert (mail.pending, mail.failed) == (5, 1)
+    assert mail.overdue_s == pytest.approx(300, abs=30)
+
+
 @pytest.mark.usefixtures("many")
 def test_no_figure_reads_the_whole_table_of_jobs(sessions: Sessions) -> None:
     with plans(sessions) as found:
         take_census(sessions)
-    assert len(found) <= 7
+    assert len(found) <= 8
     whole = re.compile(r"Seq Scan on jobs|SCAN jobs(?! USING COVERING INDEX)")
     assert [plan for plan in found if whole.search(plan)] == []
 

@@ -4,7 +4,8 @@ from concurrent.futures import ProcessPoolExecutor
 from alembic import command
 from sqlalchemy import create_engine, inspect, text
 
-import db.access  # noqa: F401 - its tables
+import db.access
+import db.notices  # noqa: F401 - their tables
 from db.jobs import JobRepository
 from db.listing import JobFilter
 from db.models import Base

@@ -1,0 +1,79 @@
+"""From events to deliveries: each webhook is told once of each event that it has asked for."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.cloudevents import job_body
+from db.ids import new_id
+from db.models import EventCounter, Job, JobEvent
+from db.notices import Delivery, EventType, Webhook
+from db.positions import PositionRepository
+from db.session import Sessions
+
+TOLD_AT_ONCE = 500
+
+
+class FanOut:
+    """The events of all jobs in one session, which this never commits, on their way out."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def is_behind(self) -> bool:
+        """Whether a webhook has not been told everything; cheap enough to ask all the time."""
+        newest = select(EventCounter.last).scalar_subquery()
+        query = select(Webhook.id).where(*_LISTENS, Webhook.position < newest).limit(1)
+        return self._session.scalar(query) is not None
+
+    def catch_up(self) -> None:
+        """Tell all that everybody can read so far: some of it is about to be deleted."""
+        if self._session.scalar(select(Webhook.id).where(*_LISTENS).limit(1)) is None:
+            return
+        PositionRepository(self._session).place_all()
+        while self.tell_all():
+            pass
+
+    def tell_all(self) -> int:
+        """Write down for each webhook what it is to be told, and return how much that is.
+
+        Of two that try at once, the second waits and finds nothing left to do.
+        """
+        last = PositionRepository(self._session).last_position()
+        behind = select(Webhook).where(*_LISTENS, Webhook.position < last).order_by(Webhook.id)
+        behind = behind.with_for_update().execution_options(populate_existing=True)
+        return sum(self._tell(webhook, last) for webhook in self._session.scalars(behind).all())
+
+    def _tell(self, webhook: Webhook, last: int) -> int:
+        statuses = [EventType(one).status for one in webhook.events]
+        query = select(JobEvent, Job).join(Job, Job.id == JobEvent.job_id)
+        query = query.where(JobEvent.position > webhook.position, JobEvent.position <= last)
+        query = query.where(JobEvent.kind == "status", JobEvent.status.in_(statuses))
+        rows = self._session.execute(query.order_by(JobEvent.position).limit(TOLD_AT_ONCE)).all()
+        self._session.add_all(_delivery(webhook.id, event, job) for event, job in rows)
+        webhook.position = last if len(rows) < TOLD_AT_ONCE else (rows[-1][0].position or last)
+        self._session.flush()
+        return len(rows)
+
+
+def fan_out(sessions: Sessions) -> int:
+    """Write down what the webhooks are to be told, and return how much that is."""
+    with sessions() as session:
+        if not FanOut(session).is_behind():
+            return 0
+    with sessions.begin() as session:
+        return FanOut(session).tell_all()
+
+
+def _delivery(webhook_id: str, event: JobEvent, job: Job) -> Delivery:
+    message_id = new_id("msg")
+    return Delivery(
+        id=message_id,
+        webhook_id=webhook_id,
+        type=EventType.of(event.status),
+        job_id=job.id,
+        position=event.position,
+        body=job_body(message_id, event, job),
+    )
+
+
+_LISTENS = (Webhook.disabled_at.is_(None),)

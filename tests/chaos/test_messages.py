@@ -1,0 +1,80 @@
+"""Who tells webhooks is killed at each touch of the rows: each event has one id, and arrives."""
+
+from collections import defaultdict
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+import pytest
+
+from db.jobs import JobRepository
+from db.models import Job
+from db.notices import Delivery, DeliveryStatus, EventType
+from db.session import Sessions
+from db.states import JobState
+from tests.chaos import deeds
+from tests.chaos.deeds import Fate, World
+from tests.chaos.tally import Tally
+from tests.chaos.test_touches import ENDS_WITHIN_S, HEALTHY, KILLED, spread
+from tests.factories import make_job
+from tests.worker.webhooks.messages import deliveries, make_due, make_webhook
+from tests.worker.webhooks.receivers import Receiver, receiving
+
+pytestmark = pytest.mark.chaos
+
+ROUNDS = 24
+
+
+def end_a_job(sessions: Sessions) -> Job:
+    job = make_job(sessions)
+    for state in (JobState.running, JobState.succeeded):
+        with sessions.begin() as session:
+            JobRepository(session).move(job.id, state)
+    return job
+
+
+def broken(found: list[Delivery], receiver: Receiver, jobs: list[Job], times: int) -> list[str]:
+    """Return what is wrong with the messages about some jobs, each sent so often at most."""
+    wrong = []
+    arrived = defaultdict(list)
+    for request in receiver.requests:
+        arrived[request.headers["webhook-id"]].append(request.body)
+    if sorted(one.job_id or "" for one in found) != sorted(job.id for job in jobs):
+        wrong.append(f"{len(found)} messages for {len(jobs)} events")
+    if set(arrived) != {one.id for one in found}:
+        wrong.append("other messages have arrived than those written down")
+    for one in found:
+        if one.status is not DeliveryStatus.delivered or set(arrived[one.id]) != {one.body}:
+            wrong.append(f"{one.id} is {one.status}, and arrived as {set(arrived[one.id])}")
+        if len(arrived[one.id]) > times:
+            wrong.append(f"{one.id} arrived {len(arrived[one.id])} times")
+    return wrong
+
+
+def test_who_tells_is_killed_at_any_touch_and_each_event_has_one_id_and_arrives(
+    world: World,
+    sessions: Sessions,
+    processes: ForkServerContext,
+    tally: Tally,
+    tmp_path: Path,
+) -> None:
+    def tell(fate: Fate) -> int:
+        process = processes.Process(target=deeds.tell, args=(world, fate))
+        process.start()
+        process.join(ENDS_WITHIN_S)
+        assert process.exitcode is not None
+        return process.exitcode
+
+    with receiving() as receiver:
+        make_webhook(sessions, receiver.url, EventType.succeeded)
+        jobs, told = [end_a_job(sessions)], tmp_path / "touches"
+        assert tell(Fate(told=told)) == 0
+        touches = int(told.read_text())
+        for at in spread(min(ROUNDS, touches), touches):
+            jobs.append(end_a_job(sessions))
+            assert tell(Fate("kill", at)) in KILLED
+            make_due(sessions)  # a minute goes by
+            assert tell(HEALTHY) == 0
+            tally.fault("courier killed")
+            tally.check(f"courier killed at {at}", broken(deliveries(sessions), receiver, jobs, 2))
+    assert len(receiver.requests) > len(jobs), "it was never killed between arrival and note"
+    assert tally.violations == []

@@ -1,0 +1,141 @@
+"""Webhooks over the whole service as processes: each event arrives, provably, whoever dies."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from standardwebhooks.webhooks import Webhook as Verifier
+
+from db.session import Sessions, open_sessions
+from tests.e2e.embedded import Service, is_in_the_middle, serving, submit, until
+from tests.e2e.test_stopping import CHAOS, kill_tree
+from tests.worker.webhooks import messages
+from tests.worker.webhooks.receivers import Receiver, receiving, saying
+from zpruner import Client
+
+pytestmark = pytest.mark.e2e
+WITHIN_S = 60.0
+SETTINGS = CHAOS | {"ZPRUNER_WEBHOOK_NETWORKS": "127.0.0.0/8"}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Service]:
+    with serving(tmp_path_factory.mktemp("d"), inputs, **SETTINGS) as service:
+        yield service
+
+
+@pytest.fixture
+def sessions(service: Service) -> Iterator[Sessions]:
+    sessions = open_sessions(f"sqlite:///{service.data_dir / 'zpruner.db'}")
+    yield sessions
+    sessions.kw["bind"].dispose()
+
+
+def listen(service: Service, receiver: Receiver, *events: str) -> tuple[str, Verifier]:
+    """Make a webhook; return its address and what checks its signatures."""
+    made = httpx.post(f"{service.url}/v1/webhooks", json={"url": receiver.url, "events": events})
+    assert made.status_code == 201, made.text
+    return f"{service.url}/v1/webhooks/{made.json()['id']}", Verifier(made.json()["secret"])
+
+
+def told(receiver: Receiver, verifier: Verifier) -> dict[str, dict[str, Any]]:
+    """Return the events that have arrived by their ids; the same id never tells two things."""
+    events: dict[str, dict[str, Any]] = {}
+    for request in list(receiver.requests):
+        event = verifier.verify(request.body, request.headers)
+        message_id = request.headers["webhook-id"]
+        assert events.setdefault(message_id, event) == event
+        assert event["id"] == message_id
+    return events
+
+
+def types(receiver: Receiver, verifier: Verifier) -> list[str]:
+    return sorted(event["type"] for event in told(receiver, verifier).values())
+
+
+def test_a_job_is_told_of_as_it_runs_and_as_it_succeeds(service: Service, client: Client) -> None:
+    with receiving() as receiver:
+        address, verifier = listen(service, receiver, "job.running", "job.succeeded")
+        job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=120)
+        messages.until(lambda: len(receiver.requests) == 2, WITHIN_S)
+        assert types(receiver, verifier) == ["job.running", "job.succeeded"]
+        messages.until(
+            lambda: httpx.get(f"{address}/deliveries?status=delivered").text.count("msg_") == 2
+        )
+        httpx.delete(address)
+    for event in told(receiver, verifier).values():
+        assert event["subject"] == job.id
+    (ended,) = (one for one in told(receiver, verifier).values() if one["type"] == "job.succeeded")
+    assert ended["data"]["job"]["metrics"]["sparsity"] == pytest.approx(0.5, abs=1e-3)
+    for request in receiver.requests:
+        (line,) = (
+            line for line in service.log().splitlines() if request.headers["webhook-id"] in line
+        )
+        assert line.endswith(": 204")
+
+
+def test_a_test_arrives_within_seconds(service: Service) -> None:
+    with receiving() as receiver:
+        address, verifier = listen(service, receiver, "job.failed")
+        assert httpx.post(f"{address}/test").status_code == 202
+        messages.until(lambda: len(receiver.requests) == 1, 5)
+        assert types(receiver, verifier) == ["webhook.test"]
+        httpx.delete(address)
+
+
+@pytest.mark.chaos
+def test_whoever_is_killed_each_event_has_one_id_and_arrives(
+    service: Service, client: Client, sessions: Sessions
+) -> None:
+    first = threading.Lock()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if first.acquire(blocking=False):  # the courier dies while it waits for this
+            for process in service.processes():
+                if "control" in process.cmdline():
+                    kill_tree(process)
+        saying(204)(handler)
+
+    with receiving(answer) as receiver:
+        address, verifier = listen(service, receiver, "job.running", "job.succeeded")
+        job = submit(client, "slow", samples=32)
+        messages.until(lambda: len(receiver.requests) == 1, WITHIN_S)
+        until(client, job.id, is_in_the_middle)
+        messages.make_due(sessions)  # a minute has gone by
+        messages.until(lambda: len(receiver.requests) == 2, WITHIN_S)
+        assert types(receiver, verifier) == ["job.running"]
+        kill_tree(service.worker())
+
+        ended = client.jobs.wait(job.id, timeout_s=300)
+
+        assert (ended.status, ended.attempt) == ("succeeded", 2)
+        everything = ["job.running", "job.running", "job.succeeded"]
+        messages.until(lambda: types(receiver, verifier) == everything, WITHIN_S)
+        deliveries = httpx.get(f"{address}/deliveries").json()["data"]
+        httpx.delete(address)
+    assert {one["id"] for one in deliveries} == set(told(receiver, verifier))
+    attempts = sorted(
+        json.loads(request.body)["data"]["job"]["attempt"] for request in receiver.requests
+    )
+    assert attempts == [1, 1, 2, 2]
+
+
+def test_a_service_that_is_stopped_while_a_receiver_is_slow_stops_at_once(
+    data_dir: Path, inputs: Path
+) -> None:
+    hold = threading.Event()
+    with (
+        receiving(lambda _: hold.wait(20)) as receiver,
+        serving(data_dir, inputs, **SETTINGS) as service,
+    ):
+        address, _ = listen(service, receiver, "job.failed")
+        httpx.post(f"{address}/test")
+        messages.until(lambda: len(receiver.requests) == 1)
+        assert service.stop() == 0
+        hold.set()
+        assert "Traceback" not in service.log()

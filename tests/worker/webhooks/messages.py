@@ -1,0 +1,59 @@
+"""Webhooks and what is due to them."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from ipaddress import ip_network
+
+from sqlalchemy import select, update
+
+from db.clock import now
+from db.notices import Delivery, EventType, Webhook
+from db.session import Sessions
+from tests import factories
+from worker.webhooks.courier import Courier
+from worker.webhooks.sender import Sender
+
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+WITHIN_S = 10.0
+
+
+def make_courier(sessions: Sessions, *, within_s: float = WITHIN_S, **options: float) -> Courier:
+    return Courier(sessions, Sender(LOOPBACK, within_s=within_s), **options)  # type: ignore[arg-type]
+
+
+def make_webhook(sessions: Sessions, url: str, *events: EventType, tests: int = 0) -> Webhook:
+    """Insert a webhook, and some messages to it that are due."""
+    webhook = factories.make_webhook(sessions, *events, url=url)
+    for _ in range(tests):
+        factories.make_delivery(sessions, webhook)
+    return webhook
+
+
+def make_due(sessions: Sessions) -> None:
+    """Let enough time go by for everything that waits."""
+    with sessions.begin() as session:
+        past = now(-timedelta(seconds=1))
+        waits = Delivery.next_attempt_at.is_not(None)
+        session.execute(update(Delivery).where(waits).values(next_attempt_at=past))
+
+
+def deliver(sessions: Sessions) -> int:
+    """Be a courier on one round, and return how much it sent."""
+    courier = make_courier(sessions)
+    count = courier.send_due()
+    courier.wait(WITHIN_S)
+    return count
+
+
+def deliveries(sessions: Sessions) -> list[Delivery]:
+    """Return all there are, oldest first."""
+    with sessions() as session:
+        return list(session.scalars(select(Delivery).order_by(Delivery.id)))
+
+
+def until(true: Callable[[], bool], within_s: float = WITHIN_S) -> None:
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, f"not within {within_s} s"
+        time.sleep(0.01)

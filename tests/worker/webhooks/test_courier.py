@@ -1,0 +1,347 @@
+"""Messages come to their receivers: real rows on both databases, real listeners on loopback."""
+
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+from standardwebhooks.webhooks import Webhook as Verifier
+
+from db.fanout import fan_out
+from db.jobs import JobRepository
+from db.notices import Delivery, DeliveryStatus, EventType, Webhook
+from db.positions import order_events
+from db.session import Sessions, migrate, open_sessions
+from db.states import JobState
+from db.webhooks import WebhookRepository
+from tests.factories import make_job
+from tests.worker.webhooks.messages import (
+    LOOPBACK,
+    deliver,
+    deliveries,
+    make_courier,
+    make_due,
+    make_webhook,
+    until,
+)
+from tests.worker.webhooks.receivers import Receiver, Request, receiving, saying
+from worker.webhooks.courier import Courier
+from worker.webhooks.sender import Sender
+
+
+def move(sessions: Sessions, job_id: str, *states: JobState) -> None:
+    for state in states:
+        with sessions.begin() as session:
+            JobRepository(session).move(job_id, state)
+
+
+def tell(sessions: Sessions) -> None:
+    """Be a janitor on one round, as far as webhooks can tell."""
+    order_events(sessions)
+    fan_out(sessions)
+
+
+def verified(request: Request, secret: str) -> object:
+    """Return what a receiver that checks signatures reads."""
+    return Verifier(secret).verify(request.body, request.headers)
+
+
+def ids(receiver: Receiver) -> list[str]:
+    return [request.headers["webhook-id"] for request in receiver.requests]
+
+
+def test_a_job_that_succeeds_is_told_once_and_provably(sessions: Sessions) -> None:
+    with receiving() as receiver:
+        webhook = make_webhook(sessions, receiver.url, EventType.succeeded)
+        job = make_job(sessions)
+        move(sessions, job.id, JobState.running, JobState.succeeded)
+        tell(sessions)
+        assert deliver(sessions) == 1
+        tell(sessions)
+        assert deliver(sessions) == 0
+        (request,) = receiver.requests
+    (delivery,) = deliveries(sessions)
+    assert request.headers["webhook-id"] == delivery.id
+    assert request.body == delivery.body
+    assert verified(request, webhook.secret) == json.loads(delivery.body)
+    event = json.loads(request.body)
+    assert (event["id"], event["type"], event["subject"]) == (delivery.id, "job.succeeded", job.id)
+    assert (delivery.status, delivery.attempts) == (DeliveryStatus.delivered, 1)
+
+
+def test_a_receiver_that_is_down_gets_it_when_it_is_up(sessions: Sessions) -> None:
+    with receiving() as away:
+        webhook = make_webhook(sessions, away.url, tests=1)
+    assert deliver(sessions) == 1
+    assert deliver(sessions) == 0, "it was tried again at once"
+    (delivery,) = deliveries(sessions)
+    assert (delivery.status, delivery.attempts) == (DeliveryStatus.pending, 1)
+
+    with receiving(saying(503), port=away.port) as ill:
+        make_due(sessions)
+        assert deliver(sessions) == 1
+    with receiving(port=away.port) as well:
+        make_due(sessions)
+        assert deliver(sessions) == 1
+
+    (delivery,) = deliveries(sessions)
+    assert (delivery.status, delivery.attempts) == (DeliveryStatus.delivered, 3)
+    assert [entry["status"] for entry in delivery.log] == [None, 503, 204]
+    assert ids(ill) == ids(well) == [delivery.id]
+    assert verified(well.requests[0], webhook.secret)
+
+
+def test_a_receiver_that_asks_for_time_gets_it(sessions: Sessions) -> None:
+    with receiving(saying(429, Retry_After="7200")) as receiver:
+        make_webhook(sessions, receiver.url, tests=1)
+        deliver(sessions)
+    (delivery,) = deliveries(sessions)
+    assert delivery.next_attempt_at is not None
+    assert delivery.next_attempt_at - delivery.created_at > timedelta(hours=1.9)
+
+
+def test_a_receiver_that_wants_nothing_more_gets_nothing_more(sessions: Sessions) -> None:
+    with receiving(saying(410)) as receiver:
+        webhook = make_webhook(sessions, receiver.url, tests=1)
+        deliver(sessions)
+        with sessions() as session:
+            assert WebhookRepository(session).get(webhook.id).disabled_reason == "gone"
+        make_due(sessions)
+        assert deliver(sessions) == 0
+    assert [one.status for one in deliveries(sessions)] == [DeliveryStatus.failed]
+
+
+def test_what_goes_to_a_disabled_webhook_waits(sessions: Sessions) -> None:
+    with receiving() as receiver:
+        webhook = make_webhook(sessions, receiver.url, tests=2)
+        with sessions.begin() as session:
+            WebhookRepository(session).disable(webhook.id)
+        assert deliver(sessions) == 0
+        with sessions.begin() as session:
+            WebhookRepository(session).enable(webhook.id)
+        assert deliver(sessions) == 2
+    assert sorted(ids(receiver)) == [one.id for one in deliveries(sessions)]
+
+
+def test_both_secrets_of_a_rotation_sign(sessions: Sessions) -> None:
+    with receiving() as receiver:
+        former = make_webhook(sessions, receiver.url, tests=1)
+        with sessions.begin() as session:
+            new = WebhookRepository(session).rotate(former.id, timedelta(hours=1))
+        deliver(sessions)
+    for secret in (former.secret, new.secret):
+        assert verified(receiver.requests[0], secret)
+
+
+def test_two_couriers_at_once_send_each_message_once(sessions: Sessions) -> None:
+    with receiving() as receiver:
+        make_webhook(sessions, receiver.url, tests=20)
+        make_webhook(sessions, receiver.url, tests=20)
+        couriers = [make_courier(sessions, every_s=0.01) for _ in range(2)]
+        for courier in couriers:
+            courier.start()
+        until(lambda: {one.status for one in deliveries(sessions)} == {DeliveryStatus.delivered})
+        for courier in couriers:
+            courier.stop()
+    assert Counter(ids(receiver)) == Counter(one.id for one in deliveries(sessions))
+
+
+def deliver_in_a_process(url: str) -> None:
+    deliver(open_sessions(url))
+
+
+def test_a_courier_killed_when_the_message_has_arrived_sends_it_again_as_the_same(
+    sessions: Sessions, database_url: str
+) -> None:
+    courier = multiprocessing.get_context("spawn").Process(
+        target=deliver_in_a_process, args=(database_url,)
+    )
+
+    def kill(handler: BaseHTTPRequestHandler) -> None:
+        if len(receiver.requests) == 1:
+            assert courier.pid is not None
+            os.kill(courier.pid, signal.SIGKILL)
+        saying(204)(handler)
+
+    with receiving(kill) as receiver:
+        webhook = make_webhook(sessions, receiver.url, tests=1)
+        courier.start()
+        courier.join(60)
+        assert courier.exitcode == -signal.SIGKILL
+        assert deliver(sessions) == 0, "the dead one's claim holds for a while"
+        make_due(sessions)
+        assert deliver(sessions) == 1
+    (delivery,) = deliveries(sessions)
+    assert ids(receiver) == [delivery.id] * 2
+    assert receiver.requests[0].body == receiver.requests[1].body
+    assert verified(receiver.requests[1], webhook.secret)
+    assert (delivery.status, delivery.attempts) == (DeliveryStatus.delivered, 2)
+
+
+def test_a_slow_receiver_delays_only_its_own(sessions: Sessions) -> None:
+    hold, waiting = threading.Event(), threading.Semaphore(0)
+
+    def wait(handler: BaseHTTPRequestHandler) -> None:
+        waiting.release()
+        hold.wait(10)
+        saying(204)(handler)
+
+    with receiving(wait) as slow, receiving() as quick:
+        make_webhook(sessions, slow.url, tests=30)
+        make_webhook(sessions, quick.url, tests=8)
+        courier = make_courier(sessions, every_s=0.01)
+        courier.start()
+        until(lambda: len(quick.requests) == 8)
+        assert len(slow.requests) <= 4
+        hold.set()
+        until(lambda: {one.status for one in deliveries(sessions)} == {DeliveryStatus.delivered})
+        courier.stop()
+    assert len(slow.requests) == 30
+
+
+def test_a_courier_that_is_told_to_stop_does_not_wait_for_the_slow(sessions: Sessions) -> None:
+    hold = threading.Event()
+    with receiving(lambda _: hold.wait(10)) as slow:
+        make_webhook(sessions, slow.url, tests=9)
+        courier = make_courier(sessions, every_s=60)
+        courier.start()
+        until(lambda: len(slow.requests) == 4)
+        started = time.monotonic()
+        courier.stop(grace_s=0.2)
+        assert time.monotonic() - started < 5
+        hold.set()
+        courier.wait(10)
+    assert courier.send_due() == 0
+    assert len(slow.requests) == 4
+
+
+def test_a_courier_that_stops_notes_what_arrives_in_time(sessions: Sessions) -> None:
+    hold = threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        hold.wait(10)
+        saying(204)(handler)
+
+    with receiving(answer) as receiver:
+        make_webhook(sessions, receiver.url, tests=1)
+        courier = make_courier(sessions, every_s=60)
+        courier.start()
+        until(lambda: len(receiver.requests) == 1)
+        threading.Timer(0.2, hold.set).start()
+        courier.stop(grace_s=5)
+    assert [one.status for one in deliveries(sessions)] == [DeliveryStatus.delivered]
+
+
+def test_a_courier_waits_for_a_database(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    url = f"sqlite:///{tmp_path / 'later.db'}"
+    sessions = open_sessions(url)
+    courier = make_courier(sessions, every_s=0.02)
+    courier.start()
+    until(lambda: "what is due cannot be looked up" in caplog.text)
+    migrate(url)
+    with receiving() as receiver:
+        make_webhook(sessions, receiver.url, tests=1)
+        until(lambda: len(receiver.requests) == 1)
+        courier.stop()
+    sessions.kw["bind"].dispose()
+
+
+def test_a_courier_goes_on_after_whatever_it_did_not_foresee(
+    sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stumbling(Courier):
+        def send_due(self) -> int:
+            if not caplog.records:
+                raise MemoryError
+            return super().send_due()
+
+    with receiving() as receiver:
+        make_webhook(sessions, receiver.url, tests=1)
+        courier = Stumbling(sessions, Sender(LOOPBACK), every_s=0.02)
+        courier.start()
+        until(lambda: len(receiver.requests) == 1)
+        courier.stop()
+    assert "what is due cannot be sent" in caplog.text
+
+
+def test_an_outcome_that_comes_too_late_is_not_noted(
+    sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    with receiving(lambda _: make_due(sessions)) as receiver:  # as if it had taken a minute
+        make_webhook(sessions, receiver.url, tests=1)
+        deliver(sessions)
+    assert [one.status for one in deliveries(sessions)] == [DeliveryStatus.pending]
+    assert "not noted" in caplog.text
+
+
+def test_a_message_that_cannot_be_sent_at_all_is_not_tried_all_the_time(
+    sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    with receiving() as receiver:
+        make_webhook(sessions, receiver.url, tests=1)
+        with sessions.begin() as session:
+            session.execute(update(Webhook).values(secret="whsec_"))
+        deliver(sessions)
+        assert deliver(sessions) == 0
+    assert receiver.requests == []
+    assert "EmptyWebhookSecretError" in caplog.text
+    (delivery,) = deliveries(sessions)
+    assert delivery.log[0]["error"] == "the service failed to send it; its log tells why"
+    assert delivery.next_attempt_at is not None
+
+
+def test_each_outcome_is_one_line_without_secrets(
+    sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with receiving() as well, receiving(saying(500)) as ill:
+        webhooks = [make_webhook(sessions, f"{one.url}/t0ken", tests=1) for one in (well, ill)]
+        deliver(sessions)
+    lines = [one.getMessage() for one in caplog.records if one.name == "worker.webhooks.courier"]
+    assert len(lines) == 2
+    for webhook, status in zip(webhooks, ("204", "500"), strict=True):
+        (line,) = (line for line in lines if webhook.id in line)
+        (delivery,) = (one for one in deliveries(sessions) if one.webhook_id == webhook.id)
+        assert delivery.id in line
+        assert line.endswith(f": {status}")
+        assert webhook.secret not in caplog.text
+        assert delivery.body not in caplog.text
+    assert "t0ken" not in caplog.text
+
+
+def test_a_webhook_deleted_on_the_way_is_no_trouble(
+    sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    def delete(handler: BaseHTTPRequestHandler) -> None:
+        with sessions.begin() as session:
+            WebhookRepository(session).delete(webhook.id)
+        saying(204)(handler)
+
+    with receiving(delete) as receiver:
+        webhook = make_webhook(sessions, receiver.url, tests=1)
+        deliver(sessions)
+    assert deliveries(sessions) == []
+    assert "not noted" in caplog.text
+
+
+def test_a_message_that_never_arrives_is_given_up(sessions: Sessions) -> None:
+    with receiving(saying(500)) as receiver:
+        make_webhook(sessions, receiver.url, tests=1)
+        for _ in range(12):
+            deliver(sessions)
+            make_due(sessions)
+    (delivery,) = deliveries(sessions)
+    assert isinstance(delivery, Delivery)
+    assert (delivery.status, delivery.attempts) == (DeliveryStatus.failed, 10)
+    assert ids(receiver) == [delivery.id] * 10

@@ -1,0 +1,19 @@
+"""What proves to a receiver that a message is ours: the headers of Standard Webhooks."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from standardwebhooks.webhooks import Webhook
+
+
+def signed(
+    message_id: str, body: str, secrets: Sequence[str], at: datetime | None = None
+) -> dict[str, str]:
+    """Return the headers of one attempt, with a signature by each secret that is still good."""
+    moment = (at or datetime.now(UTC)).astimezone(UTC)
+    signatures = [Webhook(secret).sign(message_id, moment, body) for secret in secrets]
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(moment.timestamp())),
+        "webhook-signature": " ".join(signatures),
+    }
