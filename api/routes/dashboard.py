@@ -26,6 +26,8 @@ PAGES = (
     "/workers",
     "/keys",
     "/audit",
+    "/webhooks",
+    "/webhooks/{webhook_id}",
 )
 """Every address that the page's own router knows; it shows what belongs there."""
 

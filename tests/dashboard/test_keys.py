@@ -82,7 +82,7 @@ def test_the_audit_tells_what_was_done_with_a_key_page_by_page(
         for _ in range(60):
             assert busy.post("/v1/jobs/job_0/cancel").status_code == 404
 
-    page.get_by_role("link", name="What busy changed").click()
+    page.get_by_role("link", name="what it changed: busy").click()
 
     expect(page.get_by_role("heading", name="Audit")).to_be_focused()
     entries = page.get_by_role("list", name="Entries, newest first").get_by_role("listitem")

@@ -13,6 +13,8 @@ import { SignInPage } from "./pages/sign-in.tsx";
 import { SweepsPage } from "./pages/sweeps/list.tsx";
 import { NewSweepPage } from "./pages/sweeps/new.tsx";
 import { SweepPage } from "./pages/sweeps/page.tsx";
+import { WebhooksPage } from "./pages/webhooks/list.tsx";
+import { WebhookPage } from "./pages/webhooks/page.tsx";
 import { WorkersPage } from "./pages/workers/page.tsx";
 import { Shell } from "./shell.tsx";
 
@@ -59,6 +61,8 @@ function Pages() {
       <Route path="/workers" component={WorkersPage} />
       <Route path="/keys" component={KeysPage} />
       <Route path="/audit" component={AuditPage} />
+      <Route path="/webhooks" component={WebhooksPage} />
+      <Route path="/webhooks/:id">{({ id }) => <WebhookPage key={id} id={id} />}</Route>
       <Route component={NotFoundPage} />
     </Switch>
   );

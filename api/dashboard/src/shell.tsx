@@ -10,6 +10,7 @@ const PAGES = [
   { href: "/sweeps", name: "Sweeps", within: /^\/sweeps/ },
   { href: "/compare", name: "Compare", within: /^\/compare/ },
   { href: "/workers", name: "Workers", within: /^\/workers/ },
+  { href: "/webhooks", name: "Webhooks", within: /^\/webhooks/ },
   { href: "/keys", name: "Keys", within: /^\/(keys|audit)/ },
 ];
 

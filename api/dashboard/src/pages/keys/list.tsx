@@ -36,8 +36,8 @@ export function KeyList({ keys, revoke }: Props) {
               "never used"
             )}
             <div>
-              <Link href={`/audit?key=${key.id}`} aria-label={`What ${key.name} changed`}>
-                what it changed
+              <Link href={`/audit?key=${key.id}`}>
+                what it changed<span className="unseen">: {key.name}</span>
               </Link>
             </div>
           </div>
