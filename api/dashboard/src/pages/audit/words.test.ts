@@ -13,6 +13,7 @@ it("links to what has a page, and to nothing else", () => {
     page: `/jobs/job_${ID}`,
   });
   expect(targetOf(`/v1/sweeps/swp_${ID}`).page).toBe(`/sweeps/swp_${ID}`);
+  expect(targetOf(`/v1/webhooks/whk_${ID}/rotate`).page).toBe(`/webhooks/whk_${ID}`);
   expect(targetOf("/v1/keys")).toEqual({ text: "keys", page: null });
   expect(targetOf("/v1/jobs/job_javascript:alert(1)").page).toBeNull();
 });

@@ -15,6 +15,7 @@ export interface Target {
 const PAGES: [RegExp, (id: string) => string][] = [
   [/^\/v1\/jobs\/(job_[0-9a-f]{32})/, (id) => `/jobs/${id}`],
   [/^\/v1\/sweeps\/(swp_[0-9a-f]{32})/, (id) => `/sweeps/${id}`],
+  [/^\/v1\/webhooks\/(whk_[0-9a-f]{32})/, (id) => `/webhooks/${id}`],
 ];
 
 /** What it was done to: its address in the API, and where this page shows it. */

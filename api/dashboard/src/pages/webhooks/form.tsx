@@ -44,7 +44,7 @@ export function WebhookForm({ webhook, save, close, isBusy, error }: Props) {
   };
   return (
     <form className="stack" onSubmit={submit} onKeyDown={leave} noValidate>
-      <div className="fields">
+      <div className="fields address">
         <TextField
           label="Address"
           help="A public https address that answers 2xx within 10 seconds."
