@@ -25,6 +25,9 @@ PAGES = (
     "/sweeps/{sweep_id}",
     "/workers",
     "/keys",
+    "/audit",
+    "/webhooks",
+    "/webhooks/{webhook_id}",
 )
 """Every address that the page's own router knows; it shows what belongs there."""
 

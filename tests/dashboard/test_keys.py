@@ -1,6 +1,7 @@
 """Keys: made and revoked on the page, and asked for where the service wants one."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,6 +45,57 @@ def test_a_key_is_made_shown_once_and_revoked(tabs: Session, service: Service) -
     page.get_by_role("button", name="Revoke the key").click()
     expect(page.get_by_text("revoked")).to_be_visible()
     assert opens(service.url, key) == 401
+
+
+def test_a_key_is_made_with_limits_that_the_list_shows(tabs: Session, service: Service) -> None:
+    page = tabs.open("/keys")
+    page.get_by_label("Jobs in flight").fill("many")
+    page.get_by_label("Last day").fill("2020-01-05")
+    page.get_by_label("Name", exact=True).fill("bounded")
+    page.get_by_role("button", name="Make key").click()
+    jobs, last = page.get_by_label("Jobs in flight"), page.get_by_label("Last day")
+    expect(jobs).to_have_accessible_description(re.compile("Use a whole number"))
+    expect(last).to_have_accessible_description(re.compile("Use a moment to come"))
+    tabs.complaints.clear()  # the browser itself notes every refusal
+
+    jobs.fill("3")
+    last.fill("2999-01-05")
+    page.get_by_label("GPU hours").fill("2.5")
+    page.get_by_label("Files", exact=True).fill("50 GB")
+    key = make(page, "bounded")
+
+    row = page.get_by_role("listitem").filter(has_text="bounded")
+    expect(row).to_contain_text("3 jobs in flight, 2.50 GPU hours in 30 days, 50.0 GB of files")
+    expect(row).to_contain_text("2999")
+    me = httpx.get(f"{service.url}/v1/me", headers={"authorization": f"Bearer {key}"}).json()
+    limits = {name: share["allowed"] for name, share in me["quotas"].items()}
+    assert limits == {"jobs_in_flight": 3, "gpu_hours": 2.5, "artifact_bytes": 50_000_000_000}
+    assert me["key"]["expires_at"].startswith("2999-01-0")
+
+
+def test_the_audit_tells_what_was_done_with_a_key_page_by_page(
+    tabs: Session, service: Service
+) -> None:
+    page = tabs.open("/keys")
+    headers = {"authorization": f"Bearer {make(page, 'busy')}"}
+    with httpx.Client(base_url=service.url, headers=headers) as busy:
+        for _ in range(60):
+            assert busy.post("/v1/jobs/job_0/cancel").status_code == 404
+
+    page.get_by_role("link", name="what it changed: busy").click()
+
+    expect(page.get_by_role("heading", name="Audit")).to_be_focused()
+    entries = page.get_by_role("list", name="Entries, newest first").get_by_role("listitem")
+    expect(entries).to_have_count(50)
+    expect(entries.first).to_contain_text("Cancel job")
+    expect(entries.first).to_contain_text("refused 404")
+    page.get_by_role("button", name="Show older ones").click()
+    expect(entries).to_have_count(60)
+    expect(page.get_by_role("button", name="Show older ones")).to_have_count(0)
+    page.get_by_label("Done with").select_option("any key, or none")
+    expect(page).to_have_url(re.compile("/audit$"))
+    page.get_by_role("button", name="Show older ones").click()
+    expect(entries.filter(has_text="Create key").first).to_be_visible()
 
 
 def first_key(data_dir: Path) -> str:

@@ -44,6 +44,8 @@ def places(service: Service) -> list[Place]:
         other = submit(client, "slow", samples=8, **options)
         broken = submit(client, "tiny", samples=4, skip=["*"], name="broken")
         sweep = make_sweep(service.url)
+        make_key(service.url)
+        webhook_id = make_webhook(service.url)
         for job_id in (one.id, other.id, broken.id, *(p["job_id"] for p in sweep["points"])):
             client.jobs.wait(job_id, timeout_s=120)
     return [
@@ -59,7 +61,10 @@ def places(service: Service) -> list[Place]:
         Place("sweep", f"/sweeps/{sweep['id']}", "three of each"),
         Place("sweep-new", "/sweeps/new", "New sweep"),
         Place("workers", "/workers", "Workers and queues"),
+        Place("webhooks", "/webhooks", "Webhooks"),
+        Place("webhook", f"/webhooks/{webhook_id}", "nightly runs"),
         Place("keys", "/keys", "Keys"),
+        Place("audit", "/audit", "Audit"),
     ]
 
 
@@ -69,6 +74,22 @@ def make_sweep(url: str) -> dict[str, Any]:
     del body["sparsity"]
     answer: dict[str, Any] = httpx.post(f"{url}/v1/sweeps", json=body).raise_for_status().json()
     return answer
+
+
+def make_key(url: str) -> None:
+    quotas = {"jobs_in_flight": 3, "gpu_hours": 12.5, "artifact_bytes": 50_000_000_000}
+    body = {"name": "nightly", "quotas": quotas, "expires_at": "2999-01-05T00:00:00Z"}
+    httpx.post(f"{url}/v1/keys", json=body).raise_for_status()
+
+
+def make_webhook(url: str) -> str:
+    """Make a webhook that a message waits for."""
+    body = {"url": "https://hooks.example.com/zpruner", "description": "nightly runs"}
+    with httpx.Client(base_url=url) as service:
+        made = service.post("/v1/webhooks", json=body).raise_for_status().json()
+        service.post(f"/v1/webhooks/{made['id']}/test").raise_for_status()
+        service.patch(f"/v1/webhooks/{made['id']}", json={"enabled": False}).raise_for_status()
+    return str(made["id"])
 
 
 def settle(page: Page, place: Place) -> None:

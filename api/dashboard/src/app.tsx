@@ -2,6 +2,7 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Route, Switch } from "wouter";
 import { ProblemError } from "./api/problem.ts";
 import { useLive } from "./live/index.ts";
+import { AuditPage } from "./pages/audit/page.tsx";
 import { ComparePage } from "./pages/compare/page.tsx";
 import { JobPage } from "./pages/job/page.tsx";
 import { JobsPage } from "./pages/jobs/page.tsx";
@@ -12,6 +13,8 @@ import { SignInPage } from "./pages/sign-in.tsx";
 import { SweepsPage } from "./pages/sweeps/list.tsx";
 import { NewSweepPage } from "./pages/sweeps/new.tsx";
 import { SweepPage } from "./pages/sweeps/page.tsx";
+import { WebhooksPage } from "./pages/webhooks/list.tsx";
+import { WebhookPage } from "./pages/webhooks/page.tsx";
 import { WorkersPage } from "./pages/workers/page.tsx";
 import { Shell } from "./shell.tsx";
 
@@ -57,6 +60,9 @@ function Pages() {
       <Route path="/sweeps/:id">{({ id }) => <SweepPage key={id} id={id} />}</Route>
       <Route path="/workers" component={WorkersPage} />
       <Route path="/keys" component={KeysPage} />
+      <Route path="/audit" component={AuditPage} />
+      <Route path="/webhooks" component={WebhooksPage} />
+      <Route path="/webhooks/:id">{({ id }) => <WebhookPage key={id} id={id} />}</Route>
       <Route component={NotFoundPage} />
     </Switch>
   );

@@ -10,7 +10,8 @@ const PAGES = [
   { href: "/sweeps", name: "Sweeps", within: /^\/sweeps/ },
   { href: "/compare", name: "Compare", within: /^\/compare/ },
   { href: "/workers", name: "Workers", within: /^\/workers/ },
-  { href: "/keys", name: "Keys", within: /^\/keys/ },
+  { href: "/webhooks", name: "Webhooks", within: /^\/webhooks/ },
+  { href: "/keys", name: "Keys", within: /^\/(keys|audit)/ },
 ];
 
 export function Shell({ children }: { children: ReactNode }) {

@@ -1,7 +1,7 @@
 /** Jobs and events for tests, every field filled, any of them overridden. */
 
-import type { LiveEvent } from "./api/cache.ts";
 import type { Job, Spec } from "./api/client.ts";
+import type { LiveEvent } from "./api/faces.ts";
 
 export function makeSpec(overrides: Partial<Spec> = {}): Spec {
   return {
@@ -34,6 +34,7 @@ export function makeJob(overrides: Partial<Job> = {}): Job {
     name: null,
     labels: {},
     parent_id: null,
+    priority: 0,
     status: "running",
     phase: "pruning",
     progress: { fraction: 0.25, block: null, eta_seconds: 10 },

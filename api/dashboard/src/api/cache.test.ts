@@ -1,73 +1,209 @@
 // @vitest-environment happy-dom
 
-import { QueryClient, QueryObserver } from "@tanstack/react-query";
-import { expect, it } from "vitest";
+import { InfiniteQueryObserver, QueryClient, QueryObserver } from "@tanstack/react-query";
+import { beforeEach, expect, it, vi } from "vitest";
 import { makeEvent, makeJob } from "../testing.ts";
-import { appended, apply, patched, remember } from "./cache.ts";
+import type { Job, JobEvent } from "./client.ts";
+import { patched } from "./faces.ts";
+
+/** A service that answers when it is told to. */
+const service = vi.hoisted(() => {
+  const asked: { path: string; answer: (body: object, status?: number) => void }[] = [];
+  globalThis.fetch = (input) =>
+    new Promise((done) => {
+      const path = new URL((input as Request).url).pathname;
+      const answer = (body: object, status = 200) =>
+        done(new Response(JSON.stringify(body), { status }));
+      asked.push({ path, answer });
+    });
+  return { asked, to: (path: string) => asked.filter((one) => one.path === path) };
+});
 
 const BLOCK = { index: 1, total: 4, name: "model.layers.1" };
+const at = (second: number) => `2026-01-05T09:31:0${second}Z`;
+const page = (...data: Job[]) => ({ data, next_cursor: null, has_more: false });
+let queries: QueryClient;
+const id = "job_1";
+
+let cache: typeof import("./cache.ts");
+let jobs: typeof import("./jobs.ts");
+let list: ReturnType<typeof jobs.jobList>;
+
+beforeEach(async () => {
+  vi.resetModules(); // work on one job is spread over time, so each test begins anew
+  cache = await import("./cache.ts");
+  jobs = await import("./jobs.ts");
+  list = jobs.jobList({ status: [], sort: "-created" });
+  queries = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  service.asked.length = 0;
+});
+
+const job = (overrides: Partial<Job> = {}) => makeJob({ id, ...overrides });
+const succeeded = (seq = 9) =>
+  makeEvent({ job_id: id, seq, kind: "status", status: "succeeded", phase: null, at: at(5) });
+const listed = () => queries.getQueryData(list.queryKey)?.pages.flatMap((one) => one.data as Job[]);
+const shown = () => queries.getQueryData<Job>(["job", id]);
+
+/** Have the list on the screen, and wait until it is being asked for. */
+async function watchList(): Promise<void> {
+  new InfiniteQueryObserver(queries, list).subscribe(() => {});
+  await expect.poll(() => service.to("/v1/jobs").length).toBe(1);
+}
 
 it("moves a job on by its events, and keeps what they do not say", () => {
-  const job = makeJob();
   const event = makeEvent({ data: { fraction: 0.5, block: BLOCK } });
-  expect(patched(job, event).progress).toEqual({ fraction: 0.5, block: BLOCK, eta_seconds: 10 });
-  expect(patched(job, makeEvent({ kind: "phase", phase: "evaluating" })).phase).toBe("evaluating");
+  expect(patched(job(), event).progress).toEqual({ fraction: 0.5, block: BLOCK, eta_seconds: 10 });
+  expect(patched(job(), makeEvent({ kind: "phase", phase: "evaluating" })).phase).toBe(
+    "evaluating",
+  );
 });
 
 it("ignores what a dead attempt still says", () => {
-  const job = makeJob({ attempt: 2, status: "queued" });
-  expect(patched(job, makeEvent({ attempt: 1 }))).toBe(job);
+  const retried = job({ attempt: 2, status: "queued" });
+  expect(patched(retried, makeEvent({ attempt: 1 }))).toBe(retried);
 });
 
 it("adds an event that follows, once, and leaves a gap to be fetched", () => {
-  const [first, second, third] = [1, 2, 3].map((seq) => makeEvent({ seq }));
-  if (!first || !second || !third) throw new Error("three events");
-  expect(appended([first], second).map((one) => one.seq)).toEqual([1, 2]);
-  expect(appended([first, second], second).map((one) => one.seq)).toEqual([1, 2]);
-  expect(appended([first], third).map((one) => one.seq)).toEqual([1]);
+  const [first, second, third] = [
+    makeEvent({ seq: 1 }),
+    makeEvent({ seq: 2 }),
+    makeEvent({ seq: 3 }),
+  ];
+  expect(cache.appended([first], second).map((one) => one.seq)).toEqual([1, 2]);
+  expect(cache.appended([first, second], second).map((one) => one.seq)).toEqual([1, 2]);
+  expect(cache.appended([first], third).map((one) => one.seq)).toEqual([1]);
 });
 
 it("shows a job's newest face in every list and on its page", () => {
-  const queries = new QueryClient();
-  const [job, other] = [makeJob(), makeJob({ id: "job_0" })];
-  const key = ["jobs", { status: [], sort: "-created" }];
-  queries.setQueryData(key, { pages: [{ data: [other] }, { data: [job] }], pageParams: ["", "c"] });
-  queries.setQueryData(["job", job.id], job);
+  const other = makeJob({ id: "job_0" });
+  const pages = [page(other), page(job())];
+  queries.setQueryData<unknown>(list.queryKey, { pages, pageParams: ["", "c"] });
+  queries.setQueryData(["job", id], job());
 
-  apply(queries, makeEvent({ data: { fraction: 0.75, block: BLOCK } }));
+  cache.apply(queries, makeEvent({ job_id: id, data: { fraction: 0.75, block: BLOCK } }));
 
-  const list = queries.getQueryData<{ pages: { data: (typeof job)[] }[] }>(key);
-  expect(list?.pages[1]?.data[0]?.progress.fraction).toBe(0.75);
-  expect(list?.pages[0]?.data[0]).toBe(other);
-  expect(queries.getQueryData<typeof job>(["job", job.id])?.progress.block).toEqual(BLOCK);
+  expect(listed()?.map((one) => one.progress.fraction)).toEqual([0.25, 0.75]);
+  expect(listed()?.[0]).toBe(other);
+  expect(shown()?.progress.block).toEqual(BLOCK);
 
-  remember(queries, makeJob({ status: "cancelled" }));
-  expect(queries.getQueryData<typeof job>(["job", job.id])?.status).toBe("cancelled");
+  cache.remember(queries, job({ status: "cancelled" }));
+  expect(shown()?.status).toBe("cancelled");
 });
 
 it("keeps a newer face when an older answer comes late", () => {
-  const queries = new QueryClient();
-  const at = (second: number) => `2026-01-05T09:31:0${second}Z`;
-  const job = makeJob({ status: "succeeded", updated_at: at(2) });
-  remember(queries, job);
-  remember(queries, makeJob({ status: "running", updated_at: at(1) }));
-  expect(queries.getQueryData<typeof job>(["job", job.id])?.status).toBe("succeeded");
+  cache.remember(queries, job({ status: "succeeded", updated_at: at(2) }));
+  cache.remember(queries, job({ status: "running", updated_at: at(1) }));
+  expect(shown()?.status).toBe("succeeded");
 });
 
-it("asks again for a list that was being asked for when something happened", async () => {
-  const queries = new QueryClient();
-  const key = ["jobs", { status: [], sort: "-created" }];
-  const answers: ((page: object) => void)[] = [];
-  const queryFn = () => new Promise<object>((answer) => answers.push(answer));
-  queries.setQueryData(key, { pages: [{ data: [makeJob()] }], pageParams: [""] });
-  const observer = new QueryObserver(queries, { queryKey: key, queryFn });
-  const stop = observer.subscribe(() => {});
-  observer.refetch();
-  await expect.poll(() => answers.length).toBeGreaterThan(0);
-  const before = answers.length;
+it("takes a whole second for earlier than its fractions", () => {
+  cache.remember(queries, job({ status: "running", updated_at: "2026-01-05T09:31:02Z" }));
+  cache.remember(queries, job({ status: "succeeded", updated_at: "2026-01-05T09:31:02.001000Z" }));
+  expect(shown()?.status).toBe("succeeded");
+});
 
-  apply(queries, makeEvent({ kind: "status", status: "succeeded" }));
+it("does not go back to what was heard before, when a stream repeats itself", () => {
+  queries.setQueryData(["job", id], job());
+  cache.apply(queries, succeeded(9));
+  cache.apply(queries, makeEvent({ job_id: id, seq: 8, kind: "status", status: "running" }));
+  expect(shown()?.status).toBe("succeeded");
+});
 
-  await expect.poll(() => answers.length).toBeGreaterThan(before);
-  stop();
+it("moves on an answer that was read before an event, though it comes after it", async () => {
+  await watchList();
+
+  cache.apply(queries, succeeded());
+  service.to("/v1/jobs")[0]?.answer(page(job({ status: "running", updated_at: at(4) })));
+
+  await expect.poll(() => listed()?.[0]?.status).toBe("succeeded");
+});
+
+it("believes an answer that was read after an event", async () => {
+  await watchList();
+
+  cache.apply(queries, succeeded());
+  service.to("/v1/jobs")[0]?.answer(page(job({ status: "queued", attempt: 2, updated_at: at(6) })));
+
+  await expect.poll(() => listed()?.[0]?.status).toBe("queued");
+});
+
+it("asks again after a first look that began before something happened", async () => {
+  await watchList();
+
+  cache.apply(queries, succeeded());
+  service.to("/v1/jobs")[0]?.answer(page());
+
+  await expect.poll(() => service.to("/v1/jobs").length).toBeGreaterThan(1);
+  for (const one of service.to("/v1/jobs").slice(1)) {
+    one.answer(page(job({ status: "succeeded" })));
+  }
+  await expect.poll(() => listed()?.length).toBe(1);
+});
+
+it("does not take a first look from before a gap for one from after it", async () => {
+  await watchList();
+
+  cache.catchUp(queries);
+  await expect.poll(() => service.to("/v1/jobs").length).toBe(2);
+  service.to("/v1/jobs")[1]?.answer(page(job({ status: "succeeded" })));
+  await expect.poll(() => listed()?.[0]?.status).toBe("succeeded");
+  service.to("/v1/jobs")[0]?.answer(page(job({ status: "running" })));
+
+  await expect.poll(() => queries.isFetching()).toBe(0);
+  expect(listed()?.[0]?.status).toBe("succeeded");
+});
+
+it("waits for a slow answer instead of breaking it off, then asks once more", async () => {
+  queries.setQueryData<unknown>(list.queryKey, { pages: [page(job())], pageParams: [""] });
+  await watchList();
+
+  for (let wish = 0; wish < 3; wish += 1) cache.again(queries, "jobs");
+  await new Promise((done) => setTimeout(done, 20));
+  expect(service.to("/v1/jobs").length).toBe(1);
+  service.to("/v1/jobs")[0]?.answer(page(job({ name: "slow" })));
+
+  await expect.poll(() => service.to("/v1/jobs").length).toBe(2);
+  expect(listed()?.[0]?.name).toBe("slow");
+  service.to("/v1/jobs")[1]?.answer(page(job({ name: "newest" })));
+  await expect.poll(() => listed()?.[0]?.name).toBe("newest");
+  expect(service.to("/v1/jobs").length).toBe(2);
+});
+
+it("does not take a list for fresh because a row of it was moved on", () => {
+  const pages = [page(job())];
+  queries.setQueryData<unknown>(list.queryKey, { pages, pageParams: [""] }, { updatedAt: 1000 });
+  queries.invalidateQueries({ queryKey: ["jobs"] });
+
+  cache.apply(queries, makeEvent({ job_id: id, data: { fraction: 0.75, block: BLOCK } }));
+
+  const state = queries.getQueryState(list.queryKey);
+  expect(listed()?.[0]?.progress.fraction).toBe(0.75);
+  expect([state?.dataUpdatedAt, state?.isInvalidated]).toEqual([1000, true]);
+});
+
+it("asks for the whole job once it has ended, and for its page again where that fails", async () => {
+  queries.setQueryData(["job", id], job());
+  new QueryObserver(queries, { ...jobs.jobById(id), staleTime: Infinity }).subscribe(() => {});
+
+  cache.apply(queries, succeeded());
+  await expect.poll(() => service.to(`/v1/jobs/${id}`).length).toBe(1);
+  service.to(`/v1/jobs/${id}`)[0]?.answer({}, 503);
+
+  await expect.poll(() => service.to(`/v1/jobs/${id}`).length).toBe(2);
+  const whole = job({ status: "succeeded", finished_at: at(5), updated_at: at(5) });
+  service.to(`/v1/jobs/${id}`)[1]?.answer(whole);
+  await expect.poll(() => shown()?.finished_at).toBe(at(5));
+});
+
+it("fills a gap in a job's history", async () => {
+  const events = (...seqs: number[]) => seqs.map((seq) => makeEvent({ job_id: id, seq }));
+  queries.setQueryData(["events", id], events(1, 2));
+  new QueryObserver(queries, { ...jobs.jobEvents(id), staleTime: Infinity }).subscribe(() => {});
+
+  cache.apply(queries, makeEvent({ job_id: id, seq: 4 }));
+
+  const path = `/v1/jobs/${id}/events`;
+  await expect.poll(() => service.to(path).length).toBe(1);
+  service.to(path)[0]?.answer(page(...(events(1, 2, 3, 4) as never[])));
+  await expect.poll(() => queries.getQueryData<JobEvent[]>(["events", id])?.length).toBe(4);
 });

@@ -2,6 +2,7 @@
 
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, ask, type Job, type Status } from "./client.ts";
+import { upToDate } from "./faces.ts";
 import type { components, operations } from "./schema.d.ts";
 
 /** Which jobs a list shows; what the address bar says, too. */
@@ -33,10 +34,11 @@ function asQuery(filter: JobFilter): ListQuery {
 export function jobList(filter: JobFilter) {
   return infiniteQueryOptions({
     queryKey: ["jobs", filter],
-    queryFn: ({ pageParam, signal }) => {
+    queryFn: async ({ pageParam, signal, client }) => {
       const cursor = pageParam || undefined;
       const query = { ...asQuery(filter), sort: filter.sort, limit: PAGE_SIZE, cursor };
-      return ask(api.GET("/v1/jobs", { params: { query }, signal }));
+      const page = await ask(api.GET("/v1/jobs", { params: { query }, signal }));
+      return { ...page, data: page.data.map((job) => upToDate(client, job)) };
     },
     initialPageParam: "",
     getNextPageParam: (last) => last.next_cursor ?? undefined,
@@ -61,7 +63,10 @@ export function fetchJob(id: string): Promise<Job> {
 }
 
 export function jobById(id: string) {
-  return queryOptions({ queryKey: ["job", id], queryFn: () => fetchJob(id) });
+  return queryOptions({
+    queryKey: ["job", id],
+    queryFn: async ({ client }) => upToDate(client, await fetchJob(id)),
+  });
 }
 
 export function jobBlocks(id: string, layers: boolean) {

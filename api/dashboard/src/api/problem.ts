@@ -54,6 +54,12 @@ export function fieldProblems(error: unknown): Record<string, string> {
   return found;
 }
 
+/** What is said of one field, however deep it lies: `/quotas/gpu_hours`. */
+export function problemAt(error: unknown, pointer: string): string | undefined {
+  if (!(error instanceof ProblemError)) return undefined;
+  return error.problem.errors?.find((one) => one.pointer === pointer)?.detail;
+}
+
 export function isUnauthorised(error: unknown): boolean {
   return error instanceof ProblemError && error.status === 401;
 }

@@ -5,7 +5,7 @@
  * out of sight lets go. Without locks (plain HTTP on another host than this one) a tab polls.
  */
 
-import type { LiveEvent } from "../api/cache.ts";
+import type { LiveEvent } from "../api/faces.ts";
 import { NoStreamError, readEvents, SignedOutError } from "./source.ts";
 import type { LiveStore, Mode } from "./state.ts";
 

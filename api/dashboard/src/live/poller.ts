@@ -7,30 +7,34 @@ import type { LiveStore } from "./state.ts";
 
 const EVERY_MS = 2000;
 const LIVE_ROUNDS = 4;
+/** What no event and no time changes: the same question has the same answer. */
+const UNCHANGING = new Set(["methods", "preview", "estimate"]);
 
 export function startPolling(queries: QueryClient, state: LiveStore): void {
   let round = 0;
+  let turn = 0;
   setInterval(() => {
     round += 1;
     const { mode } = state.get();
     // A stream may be late, too: look for oneself now and then.
     const isTime = mode === "polling" || (mode === "live" && round % LIVE_ROUNDS === 0);
-    if (!isTime || queries.isFetching() > 0) return;
+    if (!isTime) return;
+    turn += 1;
     queries.invalidateQueries({
       type: "active",
-      predicate: (query) => isDue(queries, query, round),
+      fetchStatus: "idle", // what is on its way would be broken off, and on a slow line never come
+      predicate: (query) => isDue(queries, query, turn),
     });
   }, EVERY_MS);
 }
 
-export function isDue(queries: QueryClient, query: Query, round: number): boolean {
+/** Whether it is a query's turn to be asked again. */
+export function isDue(queries: QueryClient, query: Query, turn: number): boolean {
   const [name, id] = query.queryKey;
-  if (name === "methods") return false;
-  if (name === "jobs") {
-    // All loaded pages are asked for, so the more there are, the rarer.
-    const pages = (query.state.data as InfiniteData<unknown> | undefined)?.pages.length ?? 1;
-    return round % pages === 0;
-  }
+  if (UNCHANGING.has(String(name))) return false;
+  const { pages } = (query.state.data ?? {}) as Partial<InfiniteData<unknown>>;
+  // All loaded pages are asked for, so the more there are, the rarer.
+  if (Array.isArray(pages)) return turn % pages.length === 0;
   const job = queries.getQueryData<Job>(["job", id]);
   return job === undefined || !isFinal(job.status);
 }

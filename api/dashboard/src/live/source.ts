@@ -1,6 +1,6 @@
 /** The stream of all jobs' events, read until it ends or breaks. */
 
-import type { LiveEvent } from "../api/cache.ts";
+import type { LiveEvent } from "../api/faces.ts";
 import { authorization } from "../api/key.ts";
 import { frames } from "./sse.ts";
 

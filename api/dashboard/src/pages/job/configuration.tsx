@@ -15,11 +15,11 @@ export function Configuration({ job }: { job: Job }) {
     jobFields(data ?? []).map(({ name, fallback }) => [name, fallback]),
   );
   const kept = essential(spec, defaults);
-  const labels = Object.entries(job.labels);
   const body = {
     ...kept,
     ...(job.name ? { name: job.name } : {}),
-    ...(labels.length > 0 ? { labels: job.labels } : {}),
+    ...(Object.keys(job.labels).length > 0 ? { labels: job.labels } : {}),
+    ...(job.priority !== 0 ? { priority: job.priority } : {}),
   };
   return (
     <Section title="Configuration">
@@ -27,11 +27,6 @@ export function Configuration({ job }: { job: Job }) {
         {Object.entries(kept).map(([name, value]) => (
           <Fact key={name} name={name}>
             {written(value)}
-          </Fact>
-        ))}
-        {labels.map(([name, value]) => (
-          <Fact key={`label ${name}`} name={`label ${name}`}>
-            {String(value)}
           </Fact>
         ))}
       </Facts>

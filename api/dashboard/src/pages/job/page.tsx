@@ -15,6 +15,7 @@ import { Verdict } from "../../ui/verdict.tsx";
 import { JobActions } from "./actions.tsx";
 import { Blocks } from "./blocks.tsx";
 import { Configuration } from "./configuration.tsx";
+import { DescriptionSection } from "./description/section.tsx";
 import { Files } from "./files.tsx";
 import { Attempts, History, tookInWords } from "./history.tsx";
 import { Log } from "./log.tsx";
@@ -79,6 +80,7 @@ function JobView({ job }: { job: Job }) {
           <Log job={job} />
         </div>
         <div className="stack">
+          <DescriptionSection job={job} />
           <Configuration job={job} />
           <Attempts events={events} />
           <Reruns id={job.id} />

@@ -1,8 +1,10 @@
-import { type FormEvent, useId, useState } from "react";
+import { type FormEvent, useState } from "react";
 import type { KeyRequest, KeyScope } from "../../api/keys.ts";
-import { fieldProblems } from "../../api/problem.ts";
+import { fieldProblems, problemAt } from "../../api/problem.ts";
+import { TextField } from "../../ui/field.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { toggled } from "../jobs/filter.ts";
+import { type Limits, limitsAsked, NO_LIMITS } from "./quotas.ts";
 
 const SCOPES: { scope: KeyScope; words: string }[] = [
   { scope: "jobs:read", words: "see jobs" },
@@ -18,26 +20,25 @@ interface Props {
 }
 
 export function KeyForm({ create, isBusy, error }: Props) {
-  const id = useId();
   const [name, setName] = useState("");
   const [scopes, setScopes] = useState<KeyScope[]>(["jobs:read", "jobs:write", "artifacts:read"]);
-  const problem = fieldProblems(error).name;
+  const [limits, setLimits] = useState<Limits>(NO_LIMITS);
+  const problems = fieldProblems(error);
+  const isOnField = ["name", "quotas", "expires_at"].some((field) => field in problems);
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    create({ name: name.trim(), scopes, quotas: {} });
+    create({ name: name.trim(), scopes, ...limitsAsked(limits) });
   };
   return (
     <form className="stack" onSubmit={submit} noValidate>
-      <div className="field narrow">
-        <label htmlFor={id}>Name</label>
-        <input
-          id={id}
+      <div className="narrow">
+        <TextField
+          label="Name"
           value={name}
           maxLength={200}
-          autoComplete="off"
           placeholder="whose it is"
-          aria-invalid={problem ? true : undefined}
-          onChange={(event) => setName(event.target.value)}
+          problem={problems.name}
+          change={setName}
         />
       </div>
       <fieldset className="row">
@@ -53,7 +54,8 @@ export function KeyForm({ create, isBusy, error }: Props) {
           </label>
         ))}
       </fieldset>
-      {error !== null && <ErrorNote error={error} />}
+      <LimitFields limits={limits} change={setLimits} error={error} />
+      {error !== null && !isOnField && <ErrorNote error={error} />}
       <div>
         <button
           type="submit"
@@ -64,5 +66,50 @@ export function KeyForm({ create, isBusy, error }: Props) {
         </button>
       </div>
     </form>
+  );
+}
+
+interface LimitProps {
+  limits: Limits;
+  change: (limits: Limits) => void;
+  error: unknown;
+}
+
+function LimitFields({ limits, change, error }: LimitProps) {
+  const field = (name: keyof Limits, pointer: string) => ({
+    value: limits[name],
+    problem: problemAt(error, pointer),
+    change: (text: string) => change({ ...limits, [name]: text }),
+  });
+  return (
+    <fieldset className="fields four">
+      <legend className="unseen">Limits; what is empty is not limited</legend>
+      <TextField
+        label="Jobs in flight"
+        help="That have not ended."
+        inputMode="numeric"
+        placeholder="no limit"
+        {...field("jobs", "/quotas/jobs_in_flight")}
+      />
+      <TextField
+        label="GPU hours"
+        help="Within 30 days."
+        inputMode="decimal"
+        placeholder="no limit"
+        {...field("hours", "/quotas/gpu_hours")}
+      />
+      <TextField
+        label="Files"
+        help="Of all its jobs, such as 50 GB."
+        placeholder="no limit"
+        {...field("files", "/quotas/artifact_bytes")}
+      />
+      <TextField
+        label="Last day"
+        help="It opens nothing after that; empty: it goes on."
+        type="date"
+        {...field("until", "/expires_at")}
+      />
+    </fieldset>
   );
 }

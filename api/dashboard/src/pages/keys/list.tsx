@@ -1,7 +1,9 @@
+import { Link } from "wouter";
 import type { Key } from "../../api/keys.ts";
 import { moment } from "../../format.ts";
 import { Confirm } from "../../ui/confirm.tsx";
 import { Ago } from "../../ui/time.tsx";
+import { bounds } from "./quotas.ts";
 
 interface Props {
   keys: Key[];
@@ -23,6 +25,7 @@ export function KeyList({ keys, revoke }: Props) {
               made <Ago at={key.created_at} />
               {key.expires_at && <> · until {moment(key.expires_at)}</>}
             </div>
+            <div className="faint">{bounds(key.quotas).join(", ") || "no limits"}</div>
           </div>
           <div className="faint">
             {key.last_used_at ? (
@@ -32,6 +35,11 @@ export function KeyList({ keys, revoke }: Props) {
             ) : (
               "never used"
             )}
+            <div>
+              <Link href={`/audit?key=${key.id}`}>
+                what it changed<span className="unseen">: {key.name}</span>
+              </Link>
+            </div>
           </div>
           {key.revoked_at ? (
             <span className="pill is-cancelled">revoked</span>

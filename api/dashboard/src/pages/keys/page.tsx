@@ -1,8 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "wouter";
 import { keepKey, storedKey } from "../../api/key.ts";
-import { keys, me, type NewKey, useKeyCreation, useKeyRevocation } from "../../api/keys.ts";
-import { Code } from "../../ui/code.tsx";
+import { keys, me, useKeyCreation, useKeyRevocation } from "../../api/keys.ts";
 import { ErrorNote, Loading } from "../../ui/notes.tsx";
+import { Secret } from "../../ui/secret.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 import { Title } from "../../ui/title.tsx";
 import { KeyForm } from "./form.tsx";
@@ -69,9 +70,16 @@ function AllKeys() {
     <>
       <Section title="New key">
         <KeyForm create={creation.mutate} isBusy={creation.isPending} error={creation.error} />
-        {creation.data && <Secret made={creation.data} />}
+        {creation.data && (
+          <Secret
+            title={`The key of ${creation.data.name}, shown this once`}
+            words="Copy it now: the service keeps only its hash, and cannot show it again."
+            text={creation.data.key}
+            label="new key"
+          />
+        )}
       </Section>
-      <Section title="All keys" aside={data && <span className="faint figure">{data.length}</span>}>
+      <Section title="All keys" aside={<Link href="/audit">Who changed what</Link>}>
         {(error ?? revocation.error) !== null && (
           <ErrorNote error={error ?? revocation.error} retry={error ? refetch : undefined} />
         )}
@@ -79,18 +87,5 @@ function AllKeys() {
         {data && data.length > 0 && <KeyList keys={data} revoke={revocation.mutate} />}
       </Section>
     </>
-  );
-}
-
-/** Shown this once; the service keeps only its hash. */
-function Secret({ made }: { made: NewKey }) {
-  return (
-    <div className="note is-succeeded" role="status">
-      <div>
-        <strong>The key of {made.name}, shown this once</strong>
-        <p>Copy it now: the service keeps only its hash, and cannot show it again.</p>
-        <Code text={made.key} label="new key" />
-      </div>
-    </div>
   );
 }

@@ -1,5 +1,6 @@
-/** How much of what is allowed is used, in words. */
+/** How much a key may have, and how much of it is used, in words and from words. */
 
+import type { KeyRequest } from "../../api/keys.ts";
 import { bytes, figure } from "../../format.ts";
 
 interface Share {
@@ -14,4 +15,56 @@ export function share({ used, allowed }: Share, unit: "count" | "bytes" = "count
 
 function trimmed(value: number): string {
   return Number.isInteger(value) ? value.toLocaleString("en") : figure(value);
+}
+
+type Quotas = KeyRequest["quotas"];
+
+/** What bounds a key; nothing where nothing does. */
+export function bounds({ jobs_in_flight, gpu_hours, artifact_bytes }: Quotas): string[] {
+  const said: string[] = [];
+  if (jobs_in_flight != null) {
+    said.push(
+      jobs_in_flight === 1 ? "1 job in flight" : `${trimmed(jobs_in_flight)} jobs in flight`,
+    );
+  }
+  if (gpu_hours != null) said.push(`${trimmed(gpu_hours)} GPU hours in 30 days`);
+  if (artifact_bytes != null) said.push(`${bytes(artifact_bytes)} of files`);
+  return said;
+}
+
+/** Quotas and expiry as typed. */
+export interface Limits {
+  jobs: string;
+  hours: string;
+  files: string;
+  /** The last day, as a date input says it. */
+  until: string;
+}
+
+export const NO_LIMITS: Limits = { jobs: "", hours: "", files: "", until: "" };
+
+/** What to ask for; text that is no value stays text, for the service to refuse by name. */
+export function limitsAsked({ jobs, hours, files, until }: Limits) {
+  const quotas: Record<string, unknown> = {};
+  if (jobs.trim()) quotas.jobs_in_flight = numeric(jobs);
+  if (hours.trim()) quotas.gpu_hours = numeric(hours);
+  if (files.trim()) quotas.artifact_bytes = size(files);
+  return {
+    quotas: quotas as Quotas,
+    // The whole of that day, where the person is.
+    expires_at: until ? new Date(`${until}T23:59:59`).toISOString() : null,
+  };
+}
+
+function numeric(text: string): unknown {
+  return Number.isFinite(Number(text)) ? Number(text) : text.trim();
+}
+
+const UNITS: Record<string, number> = { b: 1, kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12 };
+
+/** Read "50 GB" or a plain number of bytes. */
+function size(text: string): unknown {
+  const [, amount, unit = "b"] = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?b)?\s*$/i.exec(text) ?? [];
+  if (amount === undefined) return text.trim();
+  return Math.round(Number(amount) * (UNITS[unit.toLowerCase()] ?? 1));
 }

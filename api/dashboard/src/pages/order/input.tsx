@@ -1,7 +1,7 @@
 import { useId } from "react";
 import { written } from "../../spec/draft.ts";
 import type { Field } from "../../spec/fields.ts";
-import { Icon } from "../../ui/icon.tsx";
+import { FieldProblem } from "../../ui/field.tsx";
 
 interface Props {
   field: Field;
@@ -39,12 +39,7 @@ export function FieldInput({ field, text, original, problem, change }: Props) {
           {field.help.replaceAll("`", "")}
         </p>
       )}
-      {problem && (
-        <p id={`${id}-problem`} className="problem">
-          <Icon name="warning" />
-          {problem}
-        </p>
-      )}
+      {problem && <FieldProblem id={`${id}-problem`}>{problem}</FieldProblem>}
     </div>
   );
 }

@@ -1,0 +1,93 @@
+import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
+import type { Job } from "../../../api/client.ts";
+import { ConflictError, type Description, useDescription } from "../../../api/description.ts";
+import { fieldProblems } from "../../../api/problem.ts";
+import { TextField } from "../../../ui/field.tsx";
+import { ErrorNote, Warning } from "../../../ui/notes.tsx";
+import { draftOf, labelProblems, patchOf } from "./draft.ts";
+import { LabelLines } from "./labels.tsx";
+
+export function DescriptionForm({ job, close }: { job: Job; close: () => void }) {
+  // What was there when the form was opened; what happens meanwhile must not overwrite the typing.
+  const [seen, see] = useState<Description>(job);
+  const [draft, setDraft] = useState(() => draftOf(job));
+  const { mutate, error, isPending, reset } = useDescription(job.id, close);
+  const first = useRef<HTMLInputElement>(null);
+  useEffect(() => first.current?.focus(), []);
+
+  const problems = fieldProblems(error);
+  const wrongLabels = labelProblems(draft.labels, error);
+  const isOnField = wrongLabels.size > 0 || "name" in problems || "priority" in problems;
+  const save = (event: FormEvent) => {
+    event.preventDefault();
+    if (labelProblems(draft.labels, null).size > 0) return;
+    const patch = patchOf(seen, draft);
+    if (Object.keys(patch).length === 0) close();
+    else mutate({ seen, patch });
+  };
+  const lookAgain = (now: Job) => {
+    see(now);
+    setDraft(draftOf(now));
+    reset();
+    first.current?.focus();
+  };
+  const leave = (event: KeyboardEvent) => {
+    if (event.key === "Escape") close();
+  };
+  return (
+    <form className="stack" onSubmit={save} onKeyDown={leave} noValidate>
+      <TextField
+        label="Name"
+        ref={first}
+        value={draft.name}
+        problem={problems.name}
+        change={(name) => setDraft({ ...draft, name })}
+      />
+      <TextField
+        label="Priority"
+        help="From -10 to 10; the highest goes first. A job that a worker holds keeps it for when it waits again."
+        inputMode="numeric"
+        value={draft.priority}
+        problem={problems.priority}
+        change={(priority) => setDraft({ ...draft, priority })}
+      />
+      <LabelLines
+        labels={draft.labels}
+        problems={wrongLabels}
+        change={(labels) => setDraft({ ...draft, labels })}
+      />
+      {error instanceof ConflictError ? (
+        <Conflict job={error.job} lookAgain={() => lookAgain(error.job)} />
+      ) : (
+        error !== null && !isOnField && <ErrorNote error={error} />
+      )}
+      <div className="row">
+        <button type="submit" className="primary" disabled={isPending}>
+          Save
+        </button>
+        <button type="button" onClick={close}>
+          Cancel
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function Conflict({ job, lookAgain }: { job: Job; lookAgain: () => void }) {
+  const labels = Object.entries(job.labels).map(([name, value]) => `${name}=${value}`);
+  return (
+    <div role="alert">
+      <Warning>
+        <strong>Somebody else changed this meanwhile</strong>
+        <p className="wrap">
+          The name is now {job.name ? `“${job.name}”` : "taken away"}, the priority {job.priority},{" "}
+          {labels.length > 0 ? `the labels ${labels.join(", ")}` : "and there are no labels"}.
+          Nothing of yours was saved.
+        </p>
+        <button type="button" onClick={lookAgain}>
+          Look again
+        </button>
+      </Warning>
+    </div>
+  );
+}

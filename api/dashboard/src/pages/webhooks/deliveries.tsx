@@ -1,0 +1,134 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { useId, useState } from "react";
+import { Link } from "wouter";
+import {
+  type DeliveryStatus,
+  deliveriesOf,
+  type Delivery as Sent,
+  type Webhook,
+} from "../../api/webhooks.ts";
+import { shortId } from "../../format.ts";
+import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
+import { useNow } from "../../ui/now.ts";
+import { Section } from "../../ui/section.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { DeliveryDetails } from "./delivery.tsx";
+import { answerInWords, nextInWords, TONES } from "./words.ts";
+
+const CHOICES: { status: DeliveryStatus | undefined; word: string }[] = [
+  { status: undefined, word: "All" },
+  { status: "pending", word: "Pending" },
+  { status: "delivered", word: "Delivered" },
+  { status: "failed", word: "Failed" },
+];
+
+/** What went out to a webhook, or is to go out, newest first. */
+export function Deliveries({ webhook }: { webhook: Webhook }) {
+  const [status, choose] = useState<DeliveryStatus | undefined>();
+  const list = useInfiniteQuery({
+    ...deliveriesOf(webhook.id, status),
+    placeholderData: (old) => old,
+  });
+  const deliveries = list.data?.pages.flatMap((page) => page.data) ?? [];
+  return (
+    <Section title="Deliveries of thirty days" aside={<Choice chosen={status} choose={choose} />}>
+      {list.error !== null && <ErrorNote error={list.error} retry={() => list.refetch()} />}
+      {list.isPending && <Loading what="deliveries" lines={3} />}
+      {list.isSuccess && deliveries.length === 0 && (
+        <Empty title={status ? `None is ${status}` : "Nothing was sent yet"}>
+          {!status && <p>Send a test, and see whether it arrives.</p>}
+        </Empty>
+      )}
+      {deliveries.length > 0 && (
+        <ul className="workers deliveries" aria-label="Deliveries, newest first">
+          {deliveries.map((delivery) => (
+            <Delivery key={delivery.id} delivery={delivery} webhook={webhook} />
+          ))}
+        </ul>
+      )}
+      {list.hasNextPage && (
+        <button
+          type="button"
+          disabled={list.isFetchingNextPage}
+          onClick={() => list.fetchNextPage()}
+        >
+          Show older ones
+        </button>
+      )}
+    </Section>
+  );
+}
+
+interface ChoiceProps {
+  chosen: DeliveryStatus | undefined;
+  choose: (status: DeliveryStatus | undefined) => void;
+}
+
+function Choice({ chosen, choose }: ChoiceProps) {
+  const name = useId();
+  return (
+    <fieldset className="segmented">
+      <legend className="unseen">Which deliveries</legend>
+      {CHOICES.map(({ status, word }) => (
+        <label key={word}>
+          <input
+            type="radio"
+            name={name}
+            checked={chosen === status}
+            onChange={() => choose(status)}
+          />
+          <span>{word}</span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+function Delivery({ delivery, webhook }: { delivery: Sent; webhook: Webhook }) {
+  const [isOpen, open] = useState(false);
+  const id = useId();
+  const next = nextInWords(delivery, webhook.enabled, useNow());
+  return (
+    <li>
+      <div>
+        <span className={`pill is-${TONES[delivery.status]}`}>{delivery.status}</span>
+      </div>
+      <div>
+        {delivery.type}
+        {delivery.job_id && (
+          <>
+            {" "}
+            of <Link href={`/jobs/${delivery.job_id}`}>job {shortId(delivery.job_id)}</Link>
+          </>
+        )}
+        <div className="faint">
+          <Ago at={delivery.created_at} />
+        </div>
+      </div>
+      <div>
+        <span className="wrap">{answerInWords(delivery.last)}</span>
+        <div className="faint">
+          {[attemptsInWords(delivery.attempts), next].filter(Boolean).join(" · ")}
+        </div>
+      </div>
+      <button
+        type="button"
+        className="small"
+        aria-expanded={isOpen}
+        aria-controls={id}
+        aria-label={`${isOpen ? "Hide" : "Show"} ${delivery.type} ${shortId(delivery.id)}`}
+        onClick={() => open(!isOpen)}
+      >
+        {isOpen ? "Hide" : "Show"}
+      </button>
+      <div id={id} className="details" hidden={!isOpen}>
+        {isOpen && <DeliveryDetails delivery={delivery} />}
+      </div>
+    </li>
+  );
+}
+
+function attemptsInWords(attempts: number): string {
+  if (attempts === 0) return "";
+  return attempts === 1 ? "1 attempt" : `${attempts} attempts`;
+}

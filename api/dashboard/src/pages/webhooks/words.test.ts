@@ -1,0 +1,67 @@
+import { expect, it } from "vitest";
+import type { Delivery, Webhook } from "../../api/webhooks.ts";
+import {
+  answerInWords,
+  ENDINGS,
+  EVENTS,
+  eventsInWords,
+  nextInWords,
+  readable,
+  stateOf,
+} from "./words.ts";
+
+const NOW = Date.parse("2026-01-05T09:30:00Z");
+
+function makeDelivery(overrides: Partial<Delivery> = {}): Delivery {
+  return {
+    id: "msg_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+    webhook_id: "whk_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+    type: "job.succeeded",
+    job_id: null,
+    status: "pending",
+    attempts: 1,
+    next_attempt_at: "2026-01-05T09:35:00Z",
+    created_at: "2026-01-05T09:29:00Z",
+    finished_at: null,
+    last: null,
+    ...overrides,
+  };
+}
+
+it("names the events, few or all", () => {
+  expect(eventsInWords(["job.failed"])).toBe("jobs failed");
+  expect(eventsInWords(ENDINGS)).toBe("jobs succeeded, failed, cancelled and expired");
+  expect(eventsInWords(EVENTS)).toBe("everything");
+});
+
+it("says why nothing is sent", () => {
+  const webhook = (enabled: boolean, disabled_reason: string | null) =>
+    stateOf({ enabled, disabled_reason } as Webhook);
+  expect(webhook(true, null).word).toBe("enabled");
+  expect(webhook(false, "gone").why).toContain("410");
+  expect(webhook(false, "by_request").word).toBe("disabled");
+});
+
+it("says what came of an attempt", () => {
+  const at = "2026-01-05T09:29:01Z";
+  expect(answerInWords(null)).toBe("not sent yet");
+  expect(answerInWords({ at, status: 204, seconds: 0.12, error: null })).toBe(
+    "answered 204 in 0.1 s",
+  );
+  expect(answerInWords({ at, status: null, seconds: 10, error: "no answer" })).toBe(
+    "no answer, in 10 s",
+  );
+});
+
+it("says when it goes on", () => {
+  expect(nextInWords(makeDelivery(), true, NOW)).toBe("tried again in 5 min 0 s");
+  const first = makeDelivery({ attempts: 0, next_attempt_at: "2026-01-05T09:29:59Z" });
+  expect(nextInWords(first, true, NOW)).toBe("to be sent now");
+  expect(nextInWords(first, false, NOW)).toContain("enabled");
+  expect(nextInWords(makeDelivery({ status: "failed" }), true, NOW)).toBe("");
+});
+
+it("writes JSON for people, and leaves alone what is none", () => {
+  expect(readable('{"a":1}')).toBe('{\n  "a": 1\n}');
+  expect(readable("plain")).toBe("plain");
+});

@@ -1,0 +1,122 @@
+"""What people call a job, changed on its page: by keyboard, refused, and by two at once."""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.dashboard.browser import NARROW, WIDE, Session, overflow, photograph, session, violations
+from tests.e2e.embedded import Service, is_in_the_middle, submit, until
+from zpruner import Client
+
+pytestmark = pytest.mark.e2e
+
+
+def opened(page: Page) -> Page:
+    page.get_by_role("button", name="Edit", exact=True).click()
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    return page
+
+
+def test_a_running_job_is_called_otherwise_by_keyboard_alone_and_another_tab_hears_of_it(
+    tabs: Session, client: Client
+) -> None:
+    job = submit(client, "slow", samples=128, name="before", labels={"team": "nlp", "old": "1"})
+    until(client, job.id, is_in_the_middle)
+    listed, page = tabs.open("/"), tabs.open(f"/jobs/{job.id}")
+    expect(listed.get_by_role("link", name="before", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Edit", exact=True).focus()
+
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    page.keyboard.press("ControlOrMeta+A")
+    page.keyboard.type("after")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ControlOrMeta+A")
+    page.keyboard.type("-3")
+    page.get_by_role("button", name="Remove label old").press("Enter")
+    expect(page.get_by_role("button", name="Add a label")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Name of label 2")).to_be_focused()
+    page.keyboard.type("run")
+    page.keyboard.press("Tab")
+    page.keyboard.type("7, again")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("after")
+    expect(page.get_by_role("button", name="Edit", exact=True)).to_be_focused()
+    expect(page.get_by_role("list", name="Labels")).to_contain_text("run=7, again")
+    changed = client.jobs.get(job.id)
+    assert changed.name == "after"
+    assert changed.labels == {"team": "nlp", "run": "7, again"}
+    assert changed.priority == -3
+    expect(listed.get_by_role("link", name="after", exact=True)).to_be_visible()
+    client.jobs.cancel(job.id)
+
+
+def test_what_is_refused_is_said_at_its_field_and_escape_leaves_all_as_it_was(
+    tabs: Session, client: Client
+) -> None:
+    job = client.jobs.wait(submit(client, "tiny", samples=4, name="kept").id, timeout_s=120)
+    page = opened(tabs.open(f"/jobs/{job.id}"))
+
+    page.get_by_label("Priority").fill("11")
+    page.get_by_role("button", name="Add a label").click()
+    page.get_by_label("Name of label 1").fill("no spaces")
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.get_by_label("Priority")).to_have_accessible_description(re.compile("at most 10"))
+    label = page.get_by_label("Name of label 1")
+    expect(label).to_have_attribute("aria-invalid", "true")
+    expect(label).to_have_accessible_description(re.compile("no spaces"))
+    label.press("Escape")
+    expect(page.get_by_role("button", name="Edit", exact=True)).to_be_focused()
+    assert client.jobs.get(job.id).priority == 0
+    tabs.complaints.clear()  # the browser itself notes every refusal
+
+
+def test_who_comes_second_is_told_and_looks_again(tabs: Session, client: Client) -> None:
+    job = client.jobs.wait(submit(client, "tiny", samples=4, name="one").id, timeout_s=120)
+    first, second = (opened(tabs.open(f"/jobs/{job.id}")) for _ in range(2))
+    first.get_by_label("Name", exact=True).fill("two")
+    first.get_by_role("button", name="Save").click()
+    expect(first.get_by_role("heading", level=1)).to_contain_text("two")
+
+    second.get_by_label("Name", exact=True).fill("three")
+    second.get_by_role("button", name="Save").click()
+
+    alert = second.get_by_role("alert")
+    expect(alert).to_contain_text("Somebody else changed this meanwhile")
+    expect(alert).to_contain_text("“two”")
+    assert client.jobs.get(job.id).name == "two"
+    second.get_by_role("button", name="Look again").click()
+    expect(second.get_by_label("Name", exact=True)).to_have_value("two")
+    expect(second.get_by_label("Name", exact=True)).to_be_focused()
+    second.get_by_label("Name", exact=True).fill("three")
+    second.get_by_role("button", name="Save").click()
+    expect(second.get_by_role("heading", level=1)).to_contain_text("three")
+    assert client.jobs.get(job.id).name == "three"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("size", "pixels"), [("wide", WIDE), ("narrow", NARROW)])
+def test_axe_finds_nothing_in_the_form(
+    browser: Browser,
+    service: Service,
+    client: Client,
+    theme: str,
+    size: str,
+    pixels: tuple[int, int],
+) -> None:
+    job = submit(client, "tiny", samples=4, name="described", labels={"team": "nlp", "run": "7"})
+    client.jobs.wait(job.id, timeout_s=120)
+    with session(browser, service.url, size=pixels, color_scheme=theme) as tabs:
+        page = opened(tabs.open(f"/jobs/{job.id}"))
+        page.get_by_role("button", name="Add a label").click()
+        page.get_by_label("Name of label 3").fill("no spaces")
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator(".problem")).to_be_visible()
+        photograph(page, f"job-described-{size}-{theme}")
+        assert violations(page) == []
+        assert overflow(page) == 0
+        tabs.complaints.clear()  # the browser itself notes every refusal

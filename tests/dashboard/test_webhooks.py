@@ -1,0 +1,159 @@
+"""Webhooks: made, tested, given another secret, disabled, deleted; and what went out to each."""
+
+import re
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.dashboard.browser import NARROW, WIDE, Session, overflow, photograph, session, violations
+from tests.e2e.embedded import Service, serving
+
+pytestmark = pytest.mark.e2e
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Fails at the first message, and takes every other."""
+
+    ids: list[str]
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.ids.append(str(self.headers["webhook-id"]))
+        self.send_response(500 if len(self.ids) == 1 else 204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, list[str]]]:
+    """An address on this machine, and the ids of the messages that came."""
+    ids: list[str] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Mine", (Receiver,), {"ids": ids}))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/hooks", ids
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Service]:
+    """A service that may send to this machine."""
+    with serving(
+        tmp_path_factory.mktemp("d"), inputs, ZPRUNER_WEBHOOK_NETWORKS="127.0.0.0/8"
+    ) as one:
+        yield one
+
+
+def make(page: Page, address: str) -> str:
+    """Make a webhook on its page, and return its secret."""
+    page.get_by_label("Address").fill(address)
+    page.get_by_role("button", name="Make webhook").click()
+    secret = page.get_by_role("region", name="secret")
+    expect(secret).to_be_visible()
+    return secret.inner_text().strip()
+
+
+def test_a_webhook_is_made_tested_changed_and_deleted(tabs: Session, service: Service) -> None:
+    page = tabs.open("/webhooks")
+    page.get_by_label("Address").fill("http://hooks.example.com/")
+    page.get_by_role("button", name="Make webhook").click()
+    address = page.get_by_label("Address")
+    expect(address).to_have_attribute("aria-invalid", "true")
+    expect(address).to_have_accessible_description(re.compile("https"))
+    tabs.complaints.clear()  # the browser itself notes every refusal
+
+    page.get_by_label("Note").fill("of the tests")
+    page.get_by_role("checkbox", name="cancelled").uncheck()
+    secret = make(page, "https://hooks.example.com/zpruner")
+    assert secret.startswith("whsec_")
+    expect(address).to_have_value("")
+    page.reload()
+    expect(page.get_by_text(secret)).to_have_count(0)
+    row = page.get_by_role("listitem").filter(has_text="of the tests")
+    expect(row).to_contain_text("jobs succeeded, failed and expired")
+    expect(row).to_contain_text("nothing was sent yet")
+    row.get_by_role("link").click()
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_contain_text("of the tests")
+
+    page.get_by_role("button", name="Send a test").click()
+    deliveries = page.locator(".deliveries > li")
+    expect(deliveries).to_have_count(1)
+    expect(deliveries).to_contain_text("pending")
+    page.get_by_role("button", name="Show webhook.test").click()
+    expect(page.get_by_role("region", name="message")).to_contain_text('"type": "webhook.test"')
+
+    page.get_by_role("button", name="New secret").click()
+    page.get_by_role("button", name="Make a new secret").click()
+    rotated = page.get_by_role("region", name="secret")
+    expect(rotated).to_contain_text("whsec_")
+    expect(rotated).not_to_contain_text(secret)
+    expect(page.get_by_text("signed twice until")).to_be_visible()
+
+    page.get_by_role("button", name="Edit", exact=True).click()
+    expect(page.get_by_label("Address")).to_be_focused()
+    page.get_by_role("checkbox", name="running").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Told of jobs running, succeeded, failed and expired")).to_be_visible()
+    expect(page.get_by_role("button", name="Edit", exact=True)).to_be_focused()
+
+    page.get_by_role("button", name="Disable").click()
+    expect(heading.locator(".pill")).to_have_text("disabled")
+    expect(page.get_by_role("button", name="Send a test")).to_be_disabled()
+    expect(deliveries).to_contain_text("waits until the webhook is enabled")
+    page.get_by_role("button", name="Enable").click()
+    expect(heading.locator(".pill")).to_have_text("enabled")
+
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Delete the webhook").click()
+    expect(page.get_by_role("heading", name="Webhooks", exact=True)).to_be_focused()
+    expect(page.get_by_text("of the tests")).to_have_count(0)
+    assert httpx.get(f"{service.url}/v1/webhooks").json()["data"] == []
+
+
+def test_a_failed_message_is_seen_and_delivered_again_under_its_id(
+    tabs: Session, receiver: tuple[str, list[str]]
+) -> None:
+    url, ids = receiver
+    page = tabs.open("/webhooks")
+    make(page, url)
+    page.get_by_role("link", name=url).click()
+
+    page.get_by_role("button", name="Send a test").click()
+    message = page.locator(".deliveries > li")
+    expect(message).to_contain_text("answered 500")
+    expect(message).to_contain_text("1 attempt · tried again")
+    page.get_by_role("button", name="Show webhook.test").click()
+    page.get_by_role("button", name="Deliver again").click()
+
+    expect(message.locator(".pill")).to_have_text("delivered")
+    expect(message).to_contain_text("answered 204")
+    expect(page.get_by_role("list", name="Attempts").get_by_role("listitem")).to_have_count(2)
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("size", "pixels"), [("wide", WIDE), ("narrow", NARROW)])
+def test_axe_finds_nothing_with_everything_open(
+    browser: Browser, service: Service, theme: str, size: str, pixels: tuple[int, int]
+) -> None:
+    with session(browser, service.url, size=pixels, color_scheme=theme) as tabs:
+        page = tabs.open("/webhooks")
+        make(page, f"https://hooks.example.com/{size}/{theme}")
+        assert violations(page) == []
+        page.get_by_role("link", name=f"/{size}/{theme}").click()
+        page.get_by_role("button", name="Send a test").click()
+        page.get_by_role("button", name="Show webhook.test").click()
+        expect(page.get_by_role("region", name="message")).to_be_visible()
+        page.get_by_role("button", name="Edit", exact=True).click()
+        photograph(page, f"webhook-open-{size}-{theme}")
+        assert violations(page) == []
+        assert overflow(page) == 0
