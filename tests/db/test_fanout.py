@@ -1,7 +1,9 @@
 """What happens becomes deliveries: of each event one for each webhook that wants it."""
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Barrier
 from typing import Any
 
@@ -9,7 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from db.cloudevents import MAX_BYTES
-from db.errors import IllegalTransitionError
+from db.dispatch import DispatchRepository, Outcome
+from db.errors import IllegalTransitionError, WebhookNotFoundError
 from db.fanout import TOLD_AT_ONCE, fan_out
 from db.gate import Gate
 from db.jobs import JobRepository
@@ -254,6 +257,45 @@ def test_two_janitors_tell_each_webhook_once(sessions: Sessions) -> None:
     assert len(found) == len(set(found)) == len(webhooks) * RACES * 3
     ended = [one for one in deliveries(sessions) if one.type == "job.succeeded"]
     assert len({(one.webhook_id, one.job_id) for one in ended}) == len(ended) == 3 * RACES
+
+
+def test_those_who_write_at_once_do_not_stand_in_each_others_way(sessions: Sessions) -> None:
+    """On PostgreSQL two that lock the same rows in another order end in an error."""
+    jobs = [make_job(sessions) for _ in range(RACES)]
+    for job in jobs:
+        succeed(sessions, job)
+    make_webhook(sessions, *EventType)
+
+    def retell(job: Job) -> None:
+        make_job(sessions)
+        tell(sessions)
+
+    def forget(job: Job) -> None:
+        with sessions.begin() as session:
+            JobRepository(session).delete(job.id)
+
+    def switch(job: Job) -> None:
+        webhook = make_webhook(sessions, *EventType)
+        for verb in ("disable", "enable", "delete"):
+            with sessions.begin() as session:
+                getattr(WebhookRepository(session), verb)(webhook.id)
+
+    def refuse(job: Job) -> None:
+        with sessions.begin() as session:
+            claimed = DispatchRepository(session).claim(3)
+        for one in claimed:
+            with sessions.begin() as session:
+                DispatchRepository(session).settle(one, Outcome(0.1, 410))
+            with suppress(WebhookNotFoundError), sessions.begin() as session:
+                WebhookRepository(session).enable(one.webhook_id)
+
+    def repeat(verb: Callable[[Job], None]) -> None:
+        for job in jobs:
+            verb(job)
+
+    verbs = (retell, retell, forget, switch, refuse)
+    with ThreadPoolExecutor(len(verbs)) as pool:
+        list(pool.map(repeat, verbs))
 
 
 def test_every_status_is_told_but_what_was_only_asked_for() -> None:
