@@ -12,7 +12,8 @@ HEADERS = {"webhook-id": "msg_1"}
 
 
 def send(url: str, **options: Any) -> Outcome:
-    return Sender(**{"networks": LOOPBACK, "within_s": 60} | options).send(url, BODY, HEADERS)
+    usual: dict[str, Any] = {"networks": LOOPBACK, "within_s": 60}
+    return Sender(**usual | options).send(url, BODY, HEADERS)
 
 
 def told(outcome: Outcome) -> tuple[int | None, str | None]:
