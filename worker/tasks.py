@@ -71,11 +71,10 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=True,
     worker_max_tasks_per_child=1,
-    # Celery kills a child that is not up within this, over and over; one that imports torch on a
-    # busy machine needs more than its four seconds, and then no job would ever begin.
+    # Celery kills a child that is not up within this, over and over; on a busy machine one needs
+    # more than its four seconds, and no job would ever begin.
     worker_proc_alive_timeout=120.0,
     worker_lost_wait=1,
-    worker_proc_alive_timeout=60,  # in its 4 s no process gets up on a busy machine: all are killed
     worker_cancel_long_running_tasks_on_connection_loss=False,
     beat_scheduler="celery.beat:Scheduler",
     beat_schedule={
