@@ -75,6 +75,9 @@ class WebhookRepository:
     def enable(self, webhook_id: str) -> Webhook:
         """Send to a webhook again: what waits for it, and what happens from now on.
 
+        Nothing else of a webhook may be changed before in the same transaction: whoever gives
+        places locks these first, then webhooks.
+
         Raises:
             WebhookNotFoundError: there is none.
         """

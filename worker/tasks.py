@@ -38,7 +38,6 @@ from worker.engine import prune as engine
 from worker.presence import Presence
 from worker.run import Runner
 from worker.settings import WorkerSettings
-from worker.webhooks.courier import Courier
 
 redaction.install()
 log = logging.getLogger(__name__)
@@ -73,6 +72,7 @@ app.conf.update(
     worker_disable_prefetch=True,
     worker_max_tasks_per_child=1,
     worker_lost_wait=1,
+    worker_proc_alive_timeout=60,  # in its 4 s no process gets up on a busy machine: all are killed
     worker_cancel_long_running_tasks_on_connection_loss=False,
     beat_scheduler="celery.beat:Scheduler",
     beat_schedule={
@@ -229,6 +229,8 @@ def _appear(sender: str, instance: Any, **_: object) -> None:
 def _deliver(**_: object) -> None:
     """Send to webhooks where the janitor works. The scheduler is a process of its own by now."""
     if CONTROL_QUEUE in app.amqp.queues.consume_from:
+        from worker.webhooks.courier import Courier  # noqa: PLC0415 - jobs' processes need none
+
         courier = Courier.of(sessions, settings)
         courier.start()
         signals.worker_shutdown.connect(lambda **_: courier.stop(), weak=False)

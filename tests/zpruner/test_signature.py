@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from worker.webhooks import signature as courier
 from zpruner.webhooks import SignatureError, verify
 
 # The example that the implementations of Standard Webhooks share.
@@ -89,6 +90,12 @@ def test_an_old_message_is_not_taken_again(late_s: float) -> None:
     with pytest.raises(SignatureError, match="too long ago"):
         verify(SECRET, old, BODY)
     assert verify(SECRET, old, BODY, tolerance_s=320)
+
+
+def test_what_the_service_signs_is_genuine() -> None:
+    headers = courier.signed("msg_1", BODY.decode(), [OTHER, SECRET])
+    for secret in (OTHER, SECRET):
+        assert verify(secret, headers, BODY) == {"test": 2432232314}
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def talking(talk: Callable[[socket.socket], object], host: str = "127.0.0.1") ->
         thread.start()
         yield f"http://{host}:{listener.getsockname()[1]}/hook"
         listener.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+    thread.join(60)
 
 
 def _talk(listener: socket.socket, talk: Callable[[socket.socket], object]) -> None:

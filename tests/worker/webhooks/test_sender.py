@@ -2,52 +2,14 @@
 
 import json
 import socket
-import ssl
-import threading
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler
-from ipaddress import ip_network
-from typing import Any
 
 import pytest
-import trustme
 
-from db.dispatch import Outcome
-from tests.worker.webhooks.receivers import Receiver, receiving, saying, talking
-from worker.webhooks.sender import MOST_BYTES, Sender
-
-LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1"))
-BODY = '{"name":"Žižek"}'
-HEADERS = {"webhook-id": "msg_1"}
-
-
-def send(url: str, **options: Any) -> Outcome:
-    return Sender(**{"networks": LOOPBACK} | options).send(url, BODY, HEADERS)
-
-
-@pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """A name server of one's own: the answers to each name, one after the other."""
-    answers: dict[str, list[str]] = {}
-    real = socket.getaddrinfo
-
-    def look_up(host: str, *args: Any, **options: Any) -> Any:
-        told = answers.get(host)
-        if told is None:
-            return real(host, *args, **options)
-        found = told.pop(0) if len(told) > 1 else told[0]
-        return [one for address in found.split() for one in real(address, *args, **options)]
-
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    return answers
-
-
-def told(outcome: Outcome) -> tuple[int | None, str | None]:
-    """Return what an outcome says, but for its time."""
-    return outcome.status, outcome.error
+from tests.worker.webhooks.posting import BODY, LOOPBACK, send, told
+from tests.worker.webhooks.receivers import receiving, saying, talking
+from worker.webhooks.sender import Sender
 
 
 def test_a_message_arrives_as_it_is() -> None:
@@ -127,74 +89,6 @@ def test_others_cannot_ask_for_time() -> None:
         assert send(receiver.url).retry_after is None
 
 
-def test_an_answer_without_an_end_is_heard_to_64_kilobytes() -> None:
-    sent = 0
-
-    def talk(handler: BaseHTTPRequestHandler) -> None:
-        nonlocal sent
-        handler.send_response(200)
-        handler.end_headers()
-        while True:
-            sent += handler.wfile.write(bytes(1024))
-
-    with receiving(talk) as receiver:
-        started = time.monotonic()
-        assert told(send(receiver.url)) == (200, None)
-        assert time.monotonic() - started < 5
-        until_quiet(lambda: sent)
-    # Beside what was heard there is what the kernels of both sides had taken already.
-    assert MOST_BYTES <= sent < 20_000_000
-
-
-def until_quiet(figure: Any) -> None:
-    deadline = time.monotonic() + 5
-    before = -1
-    while (now := figure()) != before:
-        assert time.monotonic() < deadline
-        before = now
-        time.sleep(0.1)
-
-
-def drip(connection: socket.socket, head: bytes, every_s: float = 0.05) -> None:
-    connection.sendall(head)
-    while True:
-        connection.sendall(b"x")
-        time.sleep(every_s)
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"",
-        b"HTTP/1.1 ",
-        b"HTTP/1.1 200 OK\r\nx-long: ",
-        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nx: ",
-    ],
-)
-def test_a_receiver_that_drips_is_left_when_the_time_is_up(head: bytes) -> None:
-    with talking(lambda connection: drip(connection, head)) as url:
-        started = time.monotonic()
-        outcome = send(url, within_s=0.5)
-        assert 0.4 < time.monotonic() - started < 5
-    assert told(outcome) == (None, "no answer within 0.5 s")
-
-
-def test_a_receiver_that_says_nothing_is_left_when_the_time_is_up() -> None:
-    done = threading.Event()
-    with talking(lambda _: done.wait(5)) as url:
-        outcome = send(url, within_s=0.3)
-        done.set()
-    assert told(outcome) == (None, "no answer within 0.3 s")
-
-
-def test_a_receiver_that_says_yes_has_the_message_whatever_it_says_then() -> None:
-    ok = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"
-    with talking(lambda connection: drip(connection, ok)) as url:
-        assert told(send(url, within_s=0.5)) == (200, None)
-    with talking(lambda connection: connection.sendall(ok)) as url:
-        assert told(send(url)) == (200, None)
-
-
 @pytest.mark.parametrize(
     "words",
     [
@@ -225,12 +119,6 @@ def test_a_receiver_that_is_away_is_told() -> None:
     assert "refused" in outcome.error
 
 
-def test_an_error_does_not_tell_the_address_behind_the_host(names: dict[str, list[str]]) -> None:
-    names["hooks.example"] = ["127.0.0.1"]
-    for url in ("http://hooks.example:1/s3cret?key=s3cret", "http://other.invalid/s3cret"):
-        assert "s3cret" not in str(send(url))
-
-
 def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with receiving() as proxy, receiving() as receiver:
         for name in ("http_proxy", "https_proxy", "all_proxy"):
@@ -238,120 +126,6 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch
             monkeypatch.setenv(name.upper(), f"http://127.0.0.1:{proxy.port}")
         assert send(receiver.url).status == 204
         assert proxy.requests == []
-
-
-def test_a_name_is_looked_up_once_and_what_it_becomes_then_does_not_matter(
-    names: dict[str, list[str]],
-) -> None:
-    only = (ip_network("127.0.0.2/32"),)
-    with receiving(host="127.0.0.2") as allowed:
-        with receiving(host="127.0.0.1", port=allowed.port) as private:
-            names["flip.example"] = ["127.0.0.2", "127.0.0.1"]
-            url = f"http://flip.example:{allowed.port}/hook"
-            assert told(send(url, networks=only)) == (204, None)
-            assert names["flip.example"] == ["127.0.0.1"], "it was not looked up exactly once"
-            outcome = send(url, networks=only)
-        assert private.requests == []
-    (request,) = allowed.requests
-    assert request.headers["host"] == f"flip.example:{allowed.port}"
-    assert outcome.status is None
-    assert outcome.error is not None
-    assert "127.0.0.1" in outcome.error
-
-
-def test_one_address_that_is_not_allowed_spoils_the_name(names: dict[str, list[str]]) -> None:
-    with receiving(host="127.0.0.2") as allowed:
-        names["both.example"] = ["127.0.0.2 127.0.0.1"]
-        url = f"http://both.example:{allowed.port}/"
-        assert send(url, networks=(ip_network("127.0.0.2/32"),)).status is None
-        assert allowed.requests == []
-
-
-def test_an_address_that_is_away_is_passed_over(names: dict[str, list[str]]) -> None:
-    with receiving(host="127.0.0.2") as receiver:
-        names["both.example"] = ["127.0.0.3 127.0.0.2"]
-        assert send(f"http://both.example:{receiver.port}/").status == 204
-
-
-def test_a_name_server_that_does_not_answer_holds_nobody_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(8))
-    started = time.monotonic()
-    assert send("https://slow.example/", within_s=0.3).error == "no answer within 0.3 s"
-    assert time.monotonic() - started < 5
-
-
-def test_a_name_that_leads_nowhere_is_told() -> None:
-    outcome = send("https://nowhere.invalid/")
-    assert outcome.status is None
-    assert outcome.error is not None
-    assert outcome.error.startswith("nowhere.invalid cannot be resolved: ")
-
-
-class Authority:
-    """Says who is who, to those who listen to it."""
-
-    def __init__(self) -> None:
-        self._ca = trustme.CA()
-
-    def server(self, *names: str) -> ssl.SSLContext:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self._ca.issue_cert(*names).configure_cert(context)
-        return context
-
-    def client(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        self._ca.configure_trust(context)
-        return context
-
-
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
-
-
-@pytest.fixture
-def named(authority: Authority, names: dict[str, list[str]]) -> Iterator[Receiver]:
-    """A receiver that can prove to be hooks.example, and notes the name it is asked for."""
-    names["hooks.example"] = names["other.example"] = ["127.0.0.1"]
-    context = authority.server("hooks.example", "127.0.0.1")
-    with receiving(tls=context) as receiver:
-        context.sni_callback = lambda _, name, __: receiver.asked_for.append(name)
-        yield receiver
-
-
-def test_a_receiver_proves_the_name_and_not_the_address(
-    authority: Authority, named: Receiver
-) -> None:
-    url = f"https://hooks.example:{named.port}/hook"
-    assert told(send(url, tls=authority.client())) == (204, None)
-    assert named.asked_for == ["hooks.example"]
-    assert named.requests[0].headers["host"] == f"hooks.example:{named.port}"
-
-
-def test_a_certificate_for_another_name_is_refused(authority: Authority, named: Receiver) -> None:
-    outcome = send(f"https://other.example:{named.port}/hook", tls=authority.client())
-    assert outcome.status is None
-    assert outcome.error is not None
-    assert "certificate is not valid for 'other.example'" in outcome.error
-    assert named.requests == []
-
-
-def test_a_certificate_by_nobody_known_is_refused(named: Receiver) -> None:
-    outcome = send(f"https://hooks.example:{named.port}/hook")
-    assert outcome.error is not None
-    assert "certificate verify failed" in outcome.error
-    assert named.requests == []
-
-
-def test_a_handshake_that_drips_is_left_when_the_time_is_up() -> None:
-    record = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"  # a hello of 16 kB, of which little comes
-    with talking(lambda connection: drip(connection, record)) as url:
-        started = time.monotonic()
-        outcome = send(url.replace("http:", "https:"), within_s=0.5)
-        assert time.monotonic() - started < 5
-    assert told(outcome) == (None, "no answer within 0.5 s")
 
 
 def test_a_body_is_counted_in_bytes() -> None:
