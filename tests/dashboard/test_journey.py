@@ -47,7 +47,8 @@ def test_a_job_submitted_from_the_form_is_followed_to_its_end_without_a_reload(
     spec = client.jobs.get(job_id(page)).spec
     assert spec["method"] == "wanda"
     assert (spec["samples"], spec["seq_len"], spec["eval_samples"]) == (16, 64, 4)
-    expect(page.get_by_role("slider", name="Blocks")).to_be_visible()
+    # The service's first job waits for its worker to load torch.
+    expect(page.get_by_role("slider", name="Blocks")).to_be_visible(timeout=60_000)
     expect_status(page, "succeeded")
     expect(page.get_by_role("list", name="Perplexity, dense against pruned")).to_be_visible()
     expect(page.get_by_text("16 of 16", exact=True)).to_be_visible()
