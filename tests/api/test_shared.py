@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from api.shared import AT_ONCE, Shared
+from tests.loops import in_a_loop
 
 
 def test_who_asks_while_a_read_waits_for_its_turn_shares_it() -> None:
@@ -27,7 +28,7 @@ def test_who_asks_while_a_read_waits_for_its_turn_shares_it() -> None:
         await asyncio.gather(*first)
         return await asyncio.gather(*many)
 
-    assert asyncio.run(ask()) == ["WANTED"] * 100
+    assert in_a_loop(ask()) == ["WANTED"] * 100
     assert reads["wanted"] == 1
 
 
@@ -51,7 +52,7 @@ def test_a_read_that_has_begun_is_not_shared() -> None:
         gate.set()
         return [await first, await second]
 
-    assert asyncio.run(ask()) == ["before", "after"]
+    assert in_a_loop(ask()) == ["before", "after"]
 
 
 def test_one_callers_leaving_does_not_take_the_read_from_the_others() -> None:
@@ -71,7 +72,7 @@ def test_one_callers_leaving_does_not_take_the_read_from_the_others() -> None:
         gate.set()
         return await staying
 
-    assert asyncio.run(ask()) == "job"
+    assert in_a_loop(ask()) == "job"
 
 
 def test_a_failure_reaches_everybody_and_the_next_one_reads_again() -> None:
@@ -87,4 +88,4 @@ def test_a_failure_reaches_everybody_and_the_next_one_reads_again() -> None:
         both = await asyncio.gather(shared.get("job"), shared.get("job"), return_exceptions=True)
         return [*map(type, both), await shared.get("job")]
 
-    assert asyncio.run(ask()) == [LookupError, LookupError, "back"]
+    assert in_a_loop(ask()) == [LookupError, LookupError, "back"]

@@ -38,6 +38,7 @@ def agree_on_device(ranks: Ranks, device: torch.device) -> Generator[list[float]
 def lose_one(ranks: Ranks, device: torch.device) -> Pids:
     """Tell who runs, then let rank 1 be killed while rank 0 waits for it."""
     yield _pids(ranks)
+    ranks.wait()  # until rank 0 has said so
     if ranks.rank == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     ranks.wait()
@@ -56,6 +57,7 @@ def leave(ranks: Ranks, device: torch.device) -> Pids:
 def fail(ranks: Ranks, device: torch.device) -> Pids:
     """Let rank 1 find what no rank can go on with."""
     yield _pids(ranks)
+    ranks.wait()  # until rank 0 has said so
     if ranks.rank == 1:
         raise NotFiniteError("layer 7")
     ranks.wait()
@@ -65,6 +67,7 @@ def fail(ranks: Ranks, device: torch.device) -> Pids:
 def wait_for_ever(ranks: Ranks, device: torch.device) -> Pids:
     """Tell who runs; then rank 1 does something that takes too long."""
     yield _pids(ranks)
+    ranks.wait()  # until rank 0 has said so
     if ranks.rank == 1:
         signal.pause()
     ranks.wait()

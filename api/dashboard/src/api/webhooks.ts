@@ -117,14 +117,16 @@ export function useWebhookTest(id: string) {
 
 export function useWebhookDeletion(id: string, done: () => void) {
   const queries = useQueryClient();
+  const about = ["webhook", "deliveries", "delivery"].map((name) => ({ queryKey: [name, id] }));
   return useMutation({
+    // What asks for it while it goes would hear that there is none.
+    onMutate: () => Promise.all(about.map((one) => queries.cancelQueries(one))),
     mutationFn: () => ask(api.DELETE("/v1/webhooks/{webhook_id}", { params: path(id) })),
     onSuccess: () => {
+      queries.setQueryData(webhooks.queryKey, (known) => known?.filter((one) => one.id !== id));
       done();
-      for (const name of ["webhook", "deliveries", "delivery"]) {
-        queries.removeQueries({ queryKey: [name, id] });
-      }
-      queries.invalidateQueries({ queryKey: ["webhooks"] });
+      for (const one of about) queries.removeQueries(one);
+      queries.invalidateQueries({ queryKey: webhooks.queryKey });
     },
   });
 }

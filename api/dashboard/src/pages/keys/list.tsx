@@ -36,8 +36,8 @@ export function KeyList({ keys, revoke }: Props) {
               "never used"
             )}
             <div>
-              <Link href={`/audit?key=${key.id}`}>
-                what it changed<span className="unseen">: {key.name}</span>
+              <Link href={`/audit?key=${key.id}`} aria-label={`what it changed: ${key.name}`}>
+                what it changed
               </Link>
             </div>
           </div>
