@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useRef, useState } from "react";
+import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import { ProblemError } from "../../api/problem.ts";
 import {
@@ -16,6 +16,7 @@ import { Confirm } from "../../ui/confirm.tsx";
 import { Copy } from "../../ui/copy.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
+import { useOpener } from "../../ui/opener.ts";
 import { Secret } from "../../ui/secret.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -95,16 +96,11 @@ interface ActionsProps {
 function Actions({ webhook, rotate, isBusy }: ActionsProps) {
   const [, go] = useLocation();
   const [isEdited, edit] = useState(false);
-  const opener = useRef<HTMLButtonElement>(null);
+  const opener = useOpener(isEdited);
   const test = useWebhookTest(webhook.id);
   const change = useWebhookChange(webhook.id);
   const deletion = useWebhookDeletion(webhook.id, () => go("/webhooks"));
-  const close = () => {
-    edit(false);
-    // The form goes, and the focus with it: back to where it came from.
-    requestAnimationFrame(() => opener.current?.focus());
-  };
-  if (isEdited) return <EditForm webhook={webhook} close={close} />;
+  if (isEdited) return <EditForm webhook={webhook} close={() => edit(false)} />;
   const failed = test.error ?? change.error ?? deletion.error;
   return (
     <div className="actions">

@@ -1,19 +1,15 @@
-import { useRef, useState } from "react";
+import { useState } from "react";
 import type { Job } from "../../../api/client.ts";
 import { NONE } from "../../../format.ts";
 import { Icon } from "../../../ui/icon.tsx";
+import { useOpener } from "../../../ui/opener.ts";
 import { Fact, Facts, Section } from "../../../ui/section.tsx";
 import { DescriptionForm } from "./form.tsx";
 
 /** What people call the job, to read and to change. */
 export function DescriptionSection({ job }: { job: Job }) {
   const [isEdited, edit] = useState(false);
-  const opener = useRef<HTMLButtonElement>(null);
-  const close = () => {
-    edit(false);
-    // The form goes, and the focus with it: back to where it came from.
-    requestAnimationFrame(() => opener.current?.focus());
-  };
+  const opener = useOpener(isEdited);
   return (
     <Section
       title="Description"
@@ -26,7 +22,7 @@ export function DescriptionSection({ job }: { job: Job }) {
         )
       }
     >
-      {isEdited ? <DescriptionForm job={job} close={close} /> : <Described job={job} />}
+      {isEdited ? <DescriptionForm job={job} close={() => edit(false)} /> : <Described job={job} />}
     </Section>
   );
 }
