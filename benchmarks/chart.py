@@ -7,7 +7,9 @@ from html import escape
 WIDTH, LINE = 900, 22
 LEFT, RIGHT, TOP, BOTTOM = 200, 30, 60, 20
 COLOURS = ("#1b6ca8", "#e09f3e", "#d1495b", "#3b8b5a", "#6c4ab6")
-TICKS = (20, 30, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
+TICKS = (20, 30, 50, 100, 200, 500, 1000, 2000)
+OFF = 50
+"""Times the floor; what lies farther is an arrow at the edge: it would squeeze all the others."""
 
 
 def chart(columns: Sequence[str], rows: Mapping[str, Sequence[float | None]], floor: float) -> str:
@@ -19,7 +21,7 @@ def chart(columns: Sequence[str], rows: Mapping[str, Sequence[float | None]], fl
         floor: a value to mark with a dashed line, below all others.
     """
     values = [value for row in rows.values() for value in row if value is not None]
-    scale = _Scale(floor * 0.95, max(values) * 1.05)
+    scale = _Scale(floor * 0.95, min(max(values), OFF * floor) * 1.05)
     height = TOP + LINE * len(rows) + BOTTOM
     best = sorted(rows.items(), key=lambda row: min(filter(None, row[1]), default=math.inf))
     parts = [
@@ -40,6 +42,9 @@ class _Scale:
     def holds(self, value: float) -> bool:
         return 1.2 * self._low < value <= self._high  # lower ones would meet the floor's words
 
+    def is_off(self, value: float) -> bool:
+        return value > self._high
+
     def x(self, value: float) -> float:
         share = math.log(value / self._low) / math.log(self._high / self._low)
         return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
@@ -47,13 +52,21 @@ class _Scale:
 
 def _row(name: str, values: Sequence[float | None], y: float, scale: _Scale) -> str:
     dots = [
-        f'<circle cx="{scale.x(value)}" cy="{y}" r="5" fill="{COLOURS[column]}">'
-        f"<title>{value:.2f}</title></circle>"
+        _dot(value, y, COLOURS[column], scale)
         for column, value in enumerate(values)
         if value is not None
     ]
     line = f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}" stroke="#eee"/>'
     return line + _text(LEFT - 10, y + 4, name, "end") + "".join(dots)
+
+
+def _dot(value: float, y: float, colour: str, scale: _Scale) -> str:
+    title = f"<title>{value:,.2f}</title>"
+    if scale.is_off(value):
+        edge = WIDTH - RIGHT
+        corners = f"{edge},{y - 6} {edge + 10},{y} {edge},{y + 6}"
+        return f'<polygon points="{corners}" fill="{colour}">{title}</polygon>'
+    return f'<circle cx="{scale.x(value)}" cy="{y}" r="5" fill="{colour}">{title}</circle>'
 
 
 def _rule(x: float, name: str, height: float, style: str = 'stroke="#ddd"') -> str:

@@ -75,3 +75,18 @@ def test_the_chart_is_an_svg_with_a_mark_for_each_value_and_no_mark_for_none() -
     assert len(marks) == 3
     at_20, at_40, at_30 = (float(mark.get("cx", "nan")) for mark in marks)  # best row first
     assert at_20 < at_30 < at_40
+
+
+def test_what_lies_far_off_is_an_arrow_and_leaves_the_others_their_room() -> None:
+    near = ElementTree.fromstring(chart(["a", "b"], {"x": [20, 400]}, 10))
+    far = ElementTree.fromstring(chart(["a", "b"], {"x": [20, 400], "y": [4e6, None]}, 10))
+    arrows = [one for one in far.iter() if one.tag.endswith("polygon")]
+    assert [arrow[0].text for arrow in arrows] == ["4,000,000.00"]
+    at_20 = [_places(drawn)[0] for drawn in (near, far)]
+    assert at_20[1] > 0.9 * at_20[0]
+
+
+def _places(drawn: ElementTree.Element) -> list[float]:
+    """Return where the dots are, from left to right; the legend's have no title."""
+    dots = [one for one in drawn.iter() if one.tag.endswith("circle") and len(one)]
+    return sorted(float(dot.get("cx", "nan")) for dot in dots)
