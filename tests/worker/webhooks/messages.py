@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import ip_network
+from typing import Any
 
 from sqlalchemy import select, update
 
@@ -18,8 +19,8 @@ LOOPBACK = (ip_network("127.0.0.0/8"),)
 WITHIN_S = 60.0  # a machine may be busy
 
 
-def make_courier(sessions: Sessions, *, within_s: float = WITHIN_S, **options: float) -> Courier:
-    return Courier(sessions, Sender(LOOPBACK, within_s=within_s), **options)  # type: ignore[arg-type]
+def make_courier(sessions: Sessions, *, within_s: float = WITHIN_S, **options: Any) -> Courier:
+    return Courier(sessions, Sender(LOOPBACK, within_s=within_s), **options)
 
 
 def make_webhook(sessions: Sessions, url: str, *events: EventType, tests: int = 0) -> Webhook:
