@@ -49,7 +49,7 @@ def owl(shares: Sequence[float], sparsity: float, spread: float = 0.08) -> tuple
     raised = [2 * spread * ((share - low) / width) for share in shares]
     mean = sum(raised) / len(raised)
     sparsities = tuple(sparsity - (value - mean) for value in raised)
-    return _possible(sparsities, f"take a spread below {spread:g} or another sparsity")
+    return _possible(sparsities, "take another sparsity, or the allocation uniform")
 
 
 def outlier_share(scores: Iterable[Tensor], multiple: float = 5.0) -> float:

@@ -1,13 +1,12 @@
 """Pruning the linear layers of one block."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 from transformers import PretrainedConfig
 
 from worker.pruning.correction import corrected
 from worker.pruning.errors import NotFiniteError, SolverFailedError
+from worker.pruning.gradients import BlockGradients
 from worker.pruning.gram import GramMoments
 from worker.pruning.linears import Linear
 from worker.pruning.memory import give_back
@@ -40,7 +39,7 @@ class BlockPruner:
         recipe: how to prune.
         pattern: which scores of this block survive.
         config: the model's; says how fused projections are laid out.
-        gradients: for a method that needs them, the norms of the gradients in the stored weights.
+        gradients: in the stored weights, for a method that needs them.
     """
 
     def __init__(
@@ -50,7 +49,7 @@ class BlockPruner:
         recipe: Recipe,
         pattern: Pattern,
         config: PretrainedConfig,
-        gradients: Mapping[str, Tensor] | None = None,
+        gradients: BlockGradients | None = None,
     ) -> None:
         self._name, self._stored, self._config = name, stored, config
         self._recipe, self._selection = recipe, recipe.selection(pattern)
@@ -108,6 +107,8 @@ class BlockPruner:
         try:
             gram = moments.gram()
             cross = moments.cross() if isinstance(moments, PairedMoments) else None
+            if score is not None:
+                score.masked_fill_(gram.dead, -1.0)  # the solver zeros them: they count first
             if cross is not None:
                 weight = corrected(weight, gram, cross, self._recipe.correction, damping)
             repaired = solver.solve(weight, gram, self._selection, score, damping)
@@ -119,12 +120,13 @@ class BlockPruner:
         return None
 
     def _score(self, layer: Linear, part: Part, moments: Moments | None) -> Tensor:
-        weight = self._weight(layer, part)
+        weight, gradients = self._weight(layer, part), []
         if moments is None:
             sq_mean, method = torch.ones(layer.inputs, device=weight.device), METHODS["magnitude"]
         else:
             sq_mean, method = moments.sq_mean(), self._recipe.method or METHODS["wanda"]
-        gradients = [self._gradient(layer, part).to(weight.device)] if method.gradients else []
+            if method.gradients:
+                gradients.append(self._gradient(layer, part, moments.tokens))
         score = method.score(weight, sq_mean, *gradients)
         if not bool(score.sum().isfinite()):
             raise NotFiniteError(f"{self._name}.{layer.name}")
@@ -135,10 +137,16 @@ class BlockPruner:
         stored = part.of(layer.oriented(self._stored[layer.weight_name]))
         return stored.to(layer.weight.device)
 
-    def _gradient(self, layer: Linear, part: Part) -> Tensor:
+    def _gradient(self, layer: Linear, part: Part, tokens: int) -> Tensor:
+        """Return what `scores.gblm` takes, ``[out, in]`` fp32, where the forward computes.
+
+        The published score adds it to norms over the windows; ours are roots of means over tokens.
+        So it is divided by the root of how many tokens of a window came: of an expert's, its own.
+        """
         if self._gradients is None:
             raise TypeError("this method needs gradients")
-        return part.of(layer.oriented(self._gradients[layer.weight_name]))
+        norm = part.of(layer.oriented(self._gradients.norms[layer.weight_name]))
+        return norm.to(layer.weight.device) / (tokens / self._gradients.windows) ** 0.5
 
     def _report(self, layer: Linear, part: Part, moments: Moments, fallback: str | None) -> None:
         stored = part.of(layer.oriented(self._stored[layer.weight_name]))

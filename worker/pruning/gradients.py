@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +27,19 @@ _LOSS_SCALE = 2.0**12
 _PUBLISHED_SCALE = 100.0
 
 
+@dataclass(frozen=True)
+class BlockGradients:
+    """The norms of the gradients in one block's weights.
+
+    Attributes:
+        norms: over all windows, fp32, shaped as stored, by the parameters' names inside the block.
+        windows: how many.
+    """
+
+    norms: Mapping[str, Tensor]
+    windows: int
+
+
 class GradientNorms:
     """How strongly the loss depends on each weight, in one file per block.
 
@@ -35,11 +49,11 @@ class GradientNorms:
     Args:
         folder: an existing folder for the files.
         dtype: what the files hold: fp16 as published, or fp32.
-        tokens: of a window.
+        windows: how many were measured.
     """
 
-    def __init__(self, folder: Path, dtype: torch.dtype, tokens: int) -> None:
-        self._folder, self._dtype, self._tokens = folder, dtype, tokens
+    def __init__(self, folder: Path, dtype: torch.dtype, windows: int) -> None:
+        self._folder, self._dtype, self._windows = folder, dtype, windows
 
     def write(self, index: int, norms: Mapping[str, Tensor]) -> None:
         """Keep the norms of block ``index`` by the names of its parameters inside it."""
@@ -47,13 +61,10 @@ class GradientNorms:
         stored = {name: norm.clamp(max=most).to("cpu", self._dtype) for name, norm in norms.items()}
         save(stored, self._file(index))
 
-    def read(self, index: int) -> dict[str, Tensor]:
-        """Return what `scores.gblm` takes of block ``index``, fp32, shaped as stored parameters.
-
-        It is divided by the root of a window's tokens.
-        """
+    def read(self, index: int) -> BlockGradients:
+        """Return those of block ``index``."""
         found = load_file(self._file(index))
-        return {name: norm.float().div_(self._tokens**0.5) for name, norm in found.items()}
+        return BlockGradients({name: norm.float() for name, norm in found.items()}, self._windows)
 
     def _file(self, index: int) -> Path:
         return self._folder / f"block-{index}.safetensors"
@@ -99,9 +110,7 @@ class BackwardSweep:
         windows = [ids for batch in batches for ids in torch.split(batch, 1)]
         published = self._recipe.propagation == "reference"
         dtype = torch.float16 if published else torch.float32
-        # A rank may have no window of its own.
-        tokens = max(self._ranks.gather(windows[0].shape[1] if windows else 0))[0]
-        norms = GradientNorms(folder, dtype, tokens)
+        norms = GradientNorms(folder, dtype, self._ranks.count(len(windows)))
         with TemporaryDirectory(prefix="inputs-", dir=folder) as scratch:
             inputs = self._forward(windows, Path(scratch))
             gradients = inputs.pop()

@@ -35,15 +35,19 @@ class Unstructured:
         count = round(contest.shape[1] * self.sparsity)
         return keep_largest(contest, contest.shape[1] - count).view_as(score)
 
-    def keep_as_published(self, score: Tensor) -> Tensor:
+    def keep_as_published(self, score: Tensor, *, inclusive: bool = True) -> Tensor:
         """Return the mask of the methods' own codes, which count otherwise.
 
-        They truncate where `keep` rounds, and over a whole matrix drop every score up to and
+        They truncate where `keep` rounds, and over a whole matrix most drop every score up to and
         including the one at that index: one more. At sparsity 0 nothing goes.
+
+        Args:
+            score: ``[out, in]``.
+            inclusive: whether that one more goes.
         """
         contest = self._contest(score)
         count = int(contest.shape[1] * self.sparsity)
-        count += self.scope == "matrix" and self.sparsity > 0
+        count += inclusive and self.scope == "matrix" and self.sparsity > 0
         return keep_largest(contest, contest.shape[1] - count).view_as(score)
 
     def _contest(self, score: Tensor) -> Tensor:
@@ -92,8 +96,8 @@ class NofM:
         places = score.reshape(-1, self.m).T.contiguous()  # [m, groups]
         return (_ranks(places) >= self.m - self.n).T.reshape(score.shape)
 
-    def keep_as_published(self, score: Tensor) -> Tensor:
-        """Return the mask of the methods' own codes: the same one.
+    def keep_as_published(self, score: Tensor, *, inclusive: bool = True) -> Tensor:
+        """Return the mask of the methods' own codes: the same one, ``inclusive`` or not.
 
         They differ only in rows that `keep` refuses, where they drop the last, short group up to
         ``m - n`` weights (a whole 4 at 4:8). That is not n of m, so it is refused here too.

@@ -109,10 +109,12 @@ class Recipe:
     def selection(self, pattern: Pattern) -> Selection:
         """Return how a block's pattern counts: exactly, or as the published codes for `reference`.
 
-        ADMM's and ALPS's own codes count exactly too.
+        Each as its own: a solver only where it chooses the mask.
         """
-        exact = self.method is None and self.solver is not None and self.solver.exact
-        return pattern if self.propagation == "fused" or exact else AsPublished(pattern)
+        counts = self.solver.counts if self.solver and self.method is None else "inclusive"
+        if self.propagation == "fused" or counts == "rounded":
+            return pattern
+        return AsPublished(pattern, inclusive=counts == "inclusive")
 
     def _wants(self, name: str) -> bool:
         return not any(fnmatchcase(name, glob) for glob in self.skip)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from worker.pruning.moments import SpreadMoments
+from worker.pruning.scores import wanda
 from worker.pruning.solvers.selection import AsPublished, Selection, group_width
 
 _TINY = torch.finfo(torch.float32).tiny
@@ -23,7 +24,8 @@ class Swaps:
     at the first swap that would not make \\|e\\| smaller, or when it has none left.
 
     As published a row stops elsewhere: at 2:4 only at the swap that would turn e's sign, even
-    where \\|e\\| grows; unstructured never before all cycles are over.
+    where \\|e\\| grows; unstructured never before all cycles are over. And unstructured it drops
+    by Wanda's score, whichever has chosen the mask.
 
     Attributes:
         cycles: the most swaps of a row.
@@ -57,7 +59,9 @@ class Swaps:
         ease = pull / spread.variance().clamp(min=_TINY)
         published, group = isinstance(selection, AsPublished), group_width(selection)
         count = min(self.cycles, weight.shape[1])
-        rows = _Rows(selection.keep(score), score, pull, ease, count, group)
+        by_wanda = published and group is None
+        order = wanda(weight, spread.sq_mean()) if by_wanda else score
+        rows = _Rows(selection.keep(score), order, pull, ease, count, group)
         for _ in range(count):
             swap = rows.propose()
             swap.accepted &= rows.error.abs() > self.threshold

@@ -1,13 +1,35 @@
 import pytest
 import torch
+from torch import Tensor
 
 from tests.worker.pruning.layers import least_squares, output_error, random_layer
-from worker.pruning.patterns import Unstructured
+from worker.pruning.patterns import NofM, Pattern, Unstructured
 from worker.pruning.solvers.admm import admm
 
 
-@pytest.mark.parametrize("width", [5, 24])
-def test_admm_is_its_three_updates_written_out(width: int) -> None:
+def _keep(pattern: Pattern, size: Tensor, step: int) -> Tensor:
+    """Return the mask of one step as the author's code takes it."""
+    share = 1 - (1 - (step + 1) / 15) ** 3
+    if isinstance(pattern, NofM):
+        best = size.view(-1, pattern.m).topk(pattern.n).indices
+        safe = size.view(-1, pattern.m).scatter(1, best, torch.inf).view_as(size)
+        return safe >= safe.flatten().kthvalue(int(size.numel() * pattern.sparsity * share) + 1)[0]
+    if pattern.scope == "row":
+        return size >= size.kthvalue(round(size.shape[1] * 0.5 * share) + 1, 1, keepdim=True)[0]
+    return pattern.keep(size)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "width"),
+    [
+        (Unstructured(0.5), 5),
+        (Unstructured(0.5), 24),
+        (Unstructured(0.5, "row"), 24),
+        (NofM(2, 4), 24),
+        (NofM(3, 8), 24),
+    ],
+)
+def test_admm_is_its_three_updates_written_out(pattern: Pattern, width: int) -> None:
     weight, gram = random_layer(7, width)
     norms = gram.matrix.diagonal().sqrt()
     matrix = (gram.matrix / norms / norms[:, None]).double() + 0.1 * torch.eye(width)
@@ -16,14 +38,14 @@ def test_admm_is_its_three_updates_written_out(width: int) -> None:
     keep = torch.ones_like(weight, dtype=torch.bool)
     for step in range(20):
         if step < 15:
-            keep = Unstructured(0.5).keep((answer + dual).abs())
+            keep = _keep(pattern, (answer + dual).abs(), step)
         sparse = keep * (answer + dual)
         dual = dual + answer - sparse
         right = dense @ matrix + (sparse - dual)
         answer = torch.linalg.solve(matrix + torch.eye(width), right, left=False)
     want = keep * (answer + dual) / norms
 
-    got = admm(weight, gram, Unstructured(0.5))
+    got = admm(weight, gram, pattern)
 
     torch.testing.assert_close(got, want.float(), rtol=1e-4, atol=1e-5)
 

@@ -33,7 +33,7 @@ def test_owl_is_the_formula_on_three_blocks() -> None:
 
 
 def test_owl_refuses_what_would_empty_a_block() -> None:
-    with pytest.raises(AllocationError, match=r"block 0 .* 1\.03, .*; take a spread below 0\.08"):
+    with pytest.raises(AllocationError, match=r"block 0 .* 1\.03, .*; take another sparsity"):
         owl([0.01, 0.02], 0.95)
 
 

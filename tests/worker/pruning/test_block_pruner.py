@@ -7,9 +7,11 @@ from transformers import PretrainedConfig
 
 from worker.pruning.block_pruner import BlockPruner
 from worker.pruning.errors import NotFiniteError
+from worker.pruning.gradients import BlockGradients
 from worker.pruning.gram import Gram, GramMoments
 from worker.pruning.linears import linears
 from worker.pruning.methods import get_method
+from worker.pruning.moments import InputMoments
 from worker.pruning.patterns import Unstructured
 from worker.pruning.recipe import Recipe
 from worker.pruning.report import LayerReport
@@ -37,12 +39,12 @@ def _with_eigenvalue(lowest: float) -> Tensor:
     return matrix
 
 
-def _prune(moments: GramMoments, solver: str) -> tuple[LayerReport, Tensor]:
+def _prune(moments: GramMoments, solver: str, method: str = "wanda") -> tuple[LayerReport, Tensor]:
     torch.manual_seed(0)
     block = nn.Sequential(nn.Linear(WIDTH, 8, bias=False)).requires_grad_(False)
     [layer] = linears(block)
     stored = {"0.weight": layer.weight.clone()}
-    recipe = Recipe(get_method("wanda"), Unstructured(0.5), solver=get_solver(solver))
+    recipe = Recipe(get_method(method), Unstructured(0.5), solver=get_solver(solver))
     pruner = BlockPruner("layers.3", stored, recipe, recipe.pattern, PretrainedConfig())
     pruner(layer, moments)
     assert torch.equal(layer.weight, stored["0.weight"])
@@ -64,9 +66,43 @@ def test_the_report_says_how_much_sparsegpt_had_to_damp(lowest: float, damping: 
     assert report.damping == damping
 
 
+@pytest.mark.parametrize("method", ["magnitude", "wanda", "ria", "zpruner"])
+@pytest.mark.parametrize("solver", sorted(SOLVERS))
+def test_what_a_solver_zeros_for_want_of_inputs_counts_first(solver: str, method: str) -> None:
+    inputs = torch.randn(100, WIDTH, generator=torch.Generator().manual_seed(1))
+    inputs[:, ::2] = 0.0
+    moments = GramMoments()
+    moments.add(inputs)
+    report, weight = _prune(moments, solver, method)
+    assert report.zeros == 64
+    assert not weight[:, ::2].any()
+
+
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
 def test_inputs_that_are_not_finite_are_refused_with_the_layers_name(wrong: float) -> None:
     moments = GramMoments()
     moments.add(torch.full((4, WIDTH), wrong))
     with pytest.raises(NotFiniteError, match=r"layers\.3\.0"):
         _prune(moments, "sparsegpt")
+
+
+@pytest.mark.parametrize("tokens", [64, 4])
+def test_a_gradient_counts_by_how_many_tokens_of_a_window_came(tokens: int) -> None:
+    """The published score, of norms over windows, to a factor that is common to a layer."""
+    seeded = torch.Generator().manual_seed(3)
+    inputs, norm = torch.randn(tokens, WIDTH, generator=seeded), torch.rand(8, WIDTH) + 0.1
+    moments = InputMoments()
+    moments.add(inputs)
+    block = nn.Sequential(nn.Linear(WIDTH, 8, bias=False)).requires_grad_(False)
+    [layer] = linears(block)
+    weight = layer.weight.clone()
+    recipe = Recipe(get_method("gblm"), Unstructured(0.5, "row"))
+    gradients = BlockGradients({"0.weight": norm}, windows=2)
+    pruner = BlockPruner(
+        "b", {"0.weight": weight.clone()}, recipe, recipe.pattern, PretrainedConfig(), gradients
+    )
+
+    pruner(layer, moments)
+
+    score = weight.abs() * ((inputs.square().sum(0) / 2).sqrt() + norm)
+    assert torch.equal(layer.weight != 0, recipe.pattern.keep(score))

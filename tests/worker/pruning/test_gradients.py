@@ -64,11 +64,11 @@ def test_one_block_at_a_time_gives_the_gradients_of_the_whole_model(
 
     want = _whole_model(folder, skeleton.prefix)
     for index, block in enumerate(skeleton.blocks):
-        got = norms.read(index)
+        got = norms.read(index).norms
         assert got.keys() == {layer.weight_name for layer in linears(block)}
         for name, norm in got.items():
             whole = want[f"{skeleton.block_name(index)}.{name}"]
-            apart = norm * TOKENS**0.5 / 100 - whole
+            apart = norm / 100 - whole
             assert apart.norm() < 1e-4 * whole.norm(), name
     assert not any(parameter.requires_grad for parameter in skeleton.model.parameters())
     assert not [path for path in (tmp_path / "norms").iterdir() if path.is_dir()]
@@ -78,10 +78,10 @@ def test_one_block_at_a_time_gives_the_gradients_of_the_whole_model(
 def test_half_precision_loses_digits_and_nothing_else(tmp_path: Path, dtype: torch.dtype) -> None:
     folder = write_model(tmp_path / "dense", FAMILIES["llama"])
     exact = Skeleton.open(folder, torch.float32, torch.device("cpu"))
-    want = _measure(exact, tmp_path / "exact").read(0)
+    want = _measure(exact, tmp_path / "exact").read(0).norms
 
     half = Skeleton.open(folder, dtype, torch.device("cpu"))
-    got = _measure(half, tmp_path / "half").read(0)
+    got = _measure(half, tmp_path / "half").read(0).norms
 
     for name, norm in got.items():
         assert norm.dtype == torch.float32
@@ -92,20 +92,21 @@ def test_for_reference_propagation_norms_are_rounded_to_fp16_as_published(tmp_pa
     folder = write_model(tmp_path / "dense", FAMILIES["llama"])
     skeleton = Skeleton.open(folder, torch.float32, torch.device("cpu"))
 
-    exact = _measure(skeleton, tmp_path / "exact").read(1)
-    rounded = _measure(skeleton, tmp_path / "rounded", "reference").read(1)
+    exact = _measure(skeleton, tmp_path / "exact").read(1).norms
+    rounded = _measure(skeleton, tmp_path / "rounded", "reference").read(1).norms
 
     for name, norm in rounded.items():
-        published = norm * TOKENS**0.5
-        torch.testing.assert_close(published.half().float(), published)
-        torch.testing.assert_close(norm, exact[name], rtol=1e-3, atol=1e-6)
+        torch.testing.assert_close(norm.half().float(), norm)
+        torch.testing.assert_close(norm, exact[name], rtol=1e-3, atol=4e-6)
         assert not torch.equal(norm, exact[name])
 
 
 def test_a_norm_beyond_fp16_is_its_largest_number(tmp_path: Path) -> None:
-    norms = GradientNorms(tmp_path, torch.float16, tokens=4)
+    norms = GradientNorms(tmp_path, torch.float16, windows=4)
     norms.write(0, {"weight": torch.tensor([[1e9, 2.0]])})
-    assert torch.equal(norms.read(0)["weight"], torch.tensor([[65504 / 2, 1.0]]))
+    read = norms.read(0)
+    assert torch.equal(read.norms["weight"], torch.tensor([[65504.0, 2.0]]))
+    assert read.windows == 4
 
 
 def test_a_gradient_that_is_not_finite_is_refused_with_its_weights_name(tmp_path: Path) -> None:

@@ -58,12 +58,14 @@ def _by_loop(
 @pytest.mark.parametrize("published", [False, True])
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_all_rows_at_once_swap_as_each_would_alone(pattern: Pattern, published: bool) -> None:
-    weight, spread, score = _layer(12, 40)
+    weight, spread, by_wanda = _layer(12, 40)
+    score = weight.abs()
     selection: Selection = AsPublished(pattern) if published else pattern
     pull = weight * spread.mean() * spread.window_tokens
     ease = pull / spread.variance().clamp(min=torch.finfo(torch.float32).tiny)
     group = pattern.m if isinstance(pattern, NofM) else None
-    rows = zip(pull, ease, score, selection.keep(score), strict=True)
+    order = by_wanda if published and group is None else score
+    rows = zip(pull, ease, order, selection.keep(score), strict=True)
     want = torch.stack([_by_loop(*row, group, published) for row in rows])
 
     got = Swaps().keep(weight, spread, selection, score)

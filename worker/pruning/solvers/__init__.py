@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
@@ -28,20 +29,21 @@ class Solver:
             error (measured on SmolLM2-135M at 50 %) than the best weights on a mask by score.
         damping: the share that holds the kept weights to the dense ones, so that they are less
             fitted to the calibration text.
-        exact: whether its own code drops as many as asked where it chooses the mask itself.
+        counts: how its own code counts where it chooses the mask itself: it rounds the number to
+            drop, truncates it, or drops one more of each matrix or 128 columns.
     """
 
     name: str
     solve: Solve
     damping: float
-    exact: bool
+    counts: Literal["rounded", "truncated", "inclusive"]
 
 
-_SPARSEGPT = Solver("sparsegpt", sparsegpt, 0.01, exact=False)
-_ADMM = Solver("admm", admm, 0.1, exact=True)
+_SPARSEGPT = Solver("sparsegpt", sparsegpt, 0.01, "inclusive")
+_ADMM = Solver("admm", admm, 0.1, "truncated")
 
-SOLVERS = {s.name: s for s in (_SPARSEGPT, _ADMM, Solver("alps", brisk_alps, 0.1, exact=True))}
-PUBLISHED = {s.name: s for s in (_SPARSEGPT, _ADMM, Solver("alps", alps, 0.01, exact=True))}
+SOLVERS = {s.name: s for s in (_SPARSEGPT, _ADMM, Solver("alps", brisk_alps, 0.1, "rounded"))}
+PUBLISHED = {s.name: s for s in (_SPARSEGPT, _ADMM, Solver("alps", alps, 0.01, "rounded"))}
 """As the methods' own codes are: ALPS damped less, in twice the steps."""
 
 

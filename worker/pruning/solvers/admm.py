@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from worker.pruning.gram import Gram
-from worker.pruning.solvers.selection import Selection
+from worker.pruning.solvers.selection import Selection, eased
 from worker.pruning.zeros import as_factor, zeroed
 
 _STEPS = 20
@@ -24,7 +24,8 @@ def admm(
     Boza, 2024 (arXiv:2401.02938), algorithm 1, and the author's code. On Ŵ = W D with D the
     inputs' norms and G = D⁻¹HD⁻¹ + 0.1 I: Z = M ⊙ (W + U), U += W − Z,
     W = (ŴG + ρ(Z − U)) (G + ρI)⁻¹, ρ = 1. The mask M of the largest \\|W + U\\| is taken anew in
-    the first 15 of 20 steps. One inverse serves all steps and all layers with this input.
+    the first 15 of 20 steps, and drops ever more of a row or a group (see `eased`), s (1 − (1 −
+    t/15)³) in step t. One inverse serves all steps and all layers with this input.
 
     Args:
         weight: ``[out, in]``, any float dtype; not modified.
@@ -45,11 +46,12 @@ def admm(
     target = (weight.float() * scaled.scale).masked_fill_(gram.dead, 0.0)  # [out, in]
     pull = torch.addmm(target, target, scaled.matrix, beta=damping)
     inverse = scaled.inverse(damping + _RHO, keep=True)
-    keep = pattern.keep(target.abs() if score is None else score)
+    given = None if score is None else pattern.keep(score)
     total = target  # W + U
     for step in range(_STEPS):
-        if score is None and 0 < step < _SELECTING_STEPS:
-            keep = pattern.keep(total.abs())
+        if step < _SELECTING_STEPS:
+            share = 1 - (1 - (step + 1) / _SELECTING_STEPS) ** 3
+            keep = eased(pattern, share).keep(total.abs()) if given is None else given
         sparse = total * as_factor(keep)  # Z
         dual = total.sub_(sparse)  # U
         total = torch.add(pull, sparse.sub_(dual), alpha=_RHO) @ inverse
