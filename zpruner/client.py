@@ -35,7 +35,6 @@ from zpruner.workers import Workers
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 TIMEOUT_S = 30.0
-OUTAGE_S = 60.0  # how long a wait outlives a service that is being restarted
 
 
 class Client:
@@ -192,7 +191,7 @@ class Jobs:
             ServiceError: while following, the service has not answered for a minute.
         """
         if follow:
-            yield from stream.follow(self._transport, job_id, after, OUTAGE_S)
+            yield from stream.follow(self._transport, job_id, after)
             return
         for row in self._transport.pages(f"/v1/jobs/{job_id}/events", {"after": after}):
             yield Event.model_validate(row)
@@ -207,7 +206,7 @@ class Jobs:
         """
         params = {name: value for name, value in which.items() if value is not None}
         if follow:
-            return follow_log(self._transport, job_id, params, OUTAGE_S)
+            return follow_log(self._transport, job_id, params)
         return log_lines(self._transport, job_id, params)
 
     def artifacts(self, job_id: str) -> Sequence[Artifact]:
@@ -232,7 +231,7 @@ class Jobs:
             TimeoutError: it goes on after ``timeout_s``.
             ServiceError: the service has not answered for a minute.
         """
-        looks = waiting.versions(self._transport, job_id, timeout_s, OUTAGE_S)
+        looks = waiting.versions(self._transport, job_id, timeout_s)
         for job in looks:
             on_change(job)
             if job.is_final:
