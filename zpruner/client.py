@@ -14,20 +14,11 @@ from zpruner import stream, waiting
 from zpruner.download import download
 from zpruner.estimates import ESTIMATE_WITHIN_S, estimate
 from zpruner.filters import Filters, LogFilters, Sort, params_of
+from zpruner.key_models import Me
 from zpruner.keys import Keys
 from zpruner.logs import follow_log, log_lines
-from zpruner.models import (
-    Artifact,
-    Comparison,
-    Estimate,
-    Event,
-    Facets,
-    Job,
-    LogLine,
-    Me,
-    Preview,
-    Result,
-)
+from zpruner.models import Artifact, Event, Facets, Job, LogLine, Preview, Result
+from zpruner.planning_models import Comparison, Estimate
 from zpruner.sweeps import Sweeps
 from zpruner.transport import Transport
 from zpruner.webhooks import Webhooks

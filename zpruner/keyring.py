@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from zpruner.models import Key, Me, NewKey
+from zpruner.key_models import Key, Me, NewKey
 from zpruner.terminal import people, print_json, service
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]

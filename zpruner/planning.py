@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from zpruner.models import Sweep
+from zpruner.planning_models import Sweep
 from zpruner.requests import like, request_of
 from zpruner.tables import comparison_table, counts_text, estimate_text, sweep_table
 from zpruner.terminal import (

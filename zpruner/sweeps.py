@@ -6,8 +6,8 @@ from itertools import islice
 from typing import Any
 from uuid import uuid4
 
-from zpruner.models import Sweep, SweepPreview
 from zpruner.outage import Outage
+from zpruner.planning_models import Sweep, SweepPreview
 from zpruner.transport import ServiceError, Transport
 
 POLL_S = 1.0

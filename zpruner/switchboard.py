@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from zpruner.notices import Delivery, DeliveryAttempt, NewWebhook, Webhook
 from zpruner.terminal import people, print_json, service
+from zpruner.webhook_models import Delivery, DeliveryAttempt, NewWebhook, Webhook
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
 WebhookArgument = Annotated[str, typer.Argument(help="A webhook's id: whk_…")]

@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.table import Table
 
-from zpruner.models import Comparison, Estimate, Sweep
+from zpruner.planning_models import Comparison, Estimate, Sweep
 
 SHOWN = (
     "sparsity",
