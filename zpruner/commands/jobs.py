@@ -9,7 +9,8 @@ import typer
 from zpruner.filters import Filters
 from zpruner.models import Facets
 from zpruner.options import FollowOption, JobArgument, JsonOption, TimeoutOption
-from zpruner.screen import event_line, jobs_table, result_text, summary
+from zpruner.screen import event_line, result_text, summary
+from zpruner.tables import jobs_table
 from zpruner.terminal import follow, people, print_json, say, service
 
 app = typer.Typer()

@@ -25,7 +25,7 @@ from zpruner.terminal import (
 VARIED = ("sparsity", "method", "pattern", "solver", "scope", "allocation", "propagation")
 """Options of a sweep that take several values."""
 FOLLOWED = ("dry_run", "wait")
-"""Options of a submit that are no choice where a job is submitted and followed."""
+"""Options of ``submit`` that commands lack which always submit and follow."""
 SUBMITTED = (
     *("name", "idempotency_key", "reuse", *FOLLOWED, "gate_max", "gate_min"),
     *("queue", "priority", "deadline"),
@@ -35,7 +35,6 @@ SUBMITTED = (
 SeveralOption = Annotated[str | None, typer.Option(help="One value, or several: A,B,C.")]
 ParallelOption = Annotated[int | None, typer.Option(help="How many jobs may run at once.")]
 DetachOption = Annotated[bool, typer.Option("--detach", help="Print its id; do not follow.")]
-
 
 app = typer.Typer()
 
