@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import random
-import socket
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,7 @@ import httpx
 
 from benchmarks.llama import RandomLlama
 from benchmarks.machine import machine
+from demo.service import free_port
 from zpruner import Client
 
 RESULTS = Path(__file__).parent / "results"
@@ -189,7 +189,7 @@ def serving(folder: Path) -> Iterator[str]:
     """Run the whole service with a small model and a text to prune it on."""
     RandomLlama(blocks=1, width=32, intermediate=64, heads=2, vocabulary=256).write(folder / "tiny")
     (folder / "text.txt").write_text(TEXT)
-    port = _free_port()
+    port = free_port()
     roots = {"ZPRUNER_MODEL_ROOTS": str(folder), "ZPRUNER_DATASET_ROOTS": str(folder)}
     roots["ZPRUNER_RATE_LIMIT_PER_MINUTE"] = "0"  # one address stands for many callers
     environment = os.environ | roots | {"ZPRUNER_DATA_DIR": str(folder / "data")}
@@ -206,7 +206,7 @@ def serving(folder: Path) -> Iterator[str]:
 @contextmanager
 def flower(folder: Path) -> Iterator[str]:
     """Run Flower on the service's broker."""
-    port = _free_port()
+    port = free_port()
     environment = os.environ | {
         "ZPRUNER_DATA_DIR": str(folder / "data"),
         "FLOWER_UNAUTHENTICATED_API": "true",
@@ -261,13 +261,6 @@ def _wait_for(url: str) -> None:
             time.sleep(0.2)
         else:
             return
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def _write(given: argparse.Namespace, figures: dict[str, Figures]) -> None:

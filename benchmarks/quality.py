@@ -18,7 +18,7 @@ from benchmarks.chart import chart
 from benchmarks.combinations import COMBINATIONS, PATTERNS, QUICK, Combination
 from benchmarks.table import Table
 from db.spec import PruneSpec
-from demo.model import settle_model
+from demo.model import fetch_model
 from worker.prune import prune
 from worker.sites import Site
 
@@ -62,7 +62,7 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if (arguments.calibration is None) != (arguments.evaluation is None):
         parser.error("give both --calibration and --evaluation, or neither")
-    arguments.model = arguments.model or settle_model(Path(".demo/models"))
+    arguments.model = arguments.model or fetch_model(Path(".demo/models"))
     return arguments
 
 

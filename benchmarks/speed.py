@@ -22,7 +22,7 @@ from transformers.utils import logging
 from benchmarks.machine import machine
 from benchmarks.yardstick import prune_whole_model
 from db.spec import PruneSpec
-from demo.model import settle_model
+from demo.model import fetch_model
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.pipeline import Sweep
 from worker.pruning.skeleton import Skeleton
@@ -63,7 +63,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("--model", type=Path, help="a Llama-like folder, instead of the demo's")
     arguments = parser.parse_args()
-    model = arguments.model or settle_model(Path(".demo/models"))
+    model = arguments.model or fetch_model(Path(".demo/models"))
     logging.disable_progress_bar()
     torch.set_num_threads(THREADS)
     seconds: dict[str, float] = {}

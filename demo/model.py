@@ -16,7 +16,7 @@ GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
-def settle_model(root: Path) -> Path:
+def fetch_model(root: Path) -> Path:
     """Return the model's folder below ``root``; download and convert it the first time."""
     folder = root / NAME
     if not folder.is_dir():

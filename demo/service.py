@@ -22,7 +22,7 @@ STOP_TIMEOUT_S = 30
 @contextmanager
 def running_service(data_dir: Path, model_root: Path) -> Iterator[str]:
     """Serve until the block ends; yield the base URL once the service says it is ready."""
-    port = _free_port()
+    port = free_port()
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / LOG
     with log.open("wb") as output:
@@ -41,6 +41,14 @@ def running_service(data_dir: Path, model_root: Path) -> Iterator[str]:
         _stop(process)
 
 
+def free_port() -> int:
+    """Return a port of loopback that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 def _environment(port: int, data_dir: Path, model_root: Path) -> dict[str, str]:
     # Settings of the person's own service would lead the demo into it.
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("ZPRUNER_")}
@@ -50,13 +58,6 @@ def _environment(port: int, data_dir: Path, model_root: Path) -> dict[str, str]:
         "ZPRUNER_HOST": "127.0.0.1",
         "ZPRUNER_PORT": str(port),
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

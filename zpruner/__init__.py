@@ -2,20 +2,10 @@
 
 from zpruner.client import Client
 from zpruner.download import CorruptedError
-from zpruner.models import (
-    Artifact,
-    Comparison,
-    Estimate,
-    Event,
-    Job,
-    LogLine,
-    Problem,
-    Queue,
-    Sweep,
-    Worker,
-)
-from zpruner.notices import Delivery, Webhook
+from zpruner.models import Artifact, Event, Job, LogLine, Problem, Queue, Worker
+from zpruner.planning_models import Comparison, Estimate, Sweep
 from zpruner.transport import ProblemError, ServiceError
+from zpruner.webhook_models import Delivery, Webhook
 
 __all__ = [
     "Artifact",

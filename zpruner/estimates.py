@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from zpruner.models import Estimate
+from zpruner.planning_models import Estimate
 from zpruner.transport import Transport
 
 ESTIMATE_WITHIN_S = 90.0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from zpruner.models import Key, NewKey
+from zpruner.key_models import Key, NewKey
 from zpruner.transport import Transport
 
 

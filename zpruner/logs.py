@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from zpruner.models import FINAL, LogLine
-from zpruner.transport import ProblemError, ServiceError, Transport
+from zpruner.outage import Outage
+from zpruner.transport import ServiceError, Transport
 
 LOOK_EVERY_S = 1.0
 
@@ -16,16 +17,14 @@ def log_lines(transport: Transport, job_id: str, params: dict[str, Any]) -> Iter
         yield LogLine.model_validate(row)
 
 
-def follow_log(
-    transport: Transport, job_id: str, params: dict[str, Any], outage_s: float
-) -> Iterator[LogLine]:
+def follow_log(transport: Transport, job_id: str, params: dict[str, Any]) -> Iterator[LogLine]:
     """Yield the lines there are and those to come, until the job has ended.
 
     Raises:
         ProblemError: the service refused.
-        ServiceError: it has not answered for ``outage_s`` seconds.
+        ServiceError: it has not answered for a minute.
     """
-    heard = time.monotonic()
+    outage = Outage()
     while True:
         try:
             # Asked before the lines are read: those of a job that has ended are all there.
@@ -36,9 +35,7 @@ def follow_log(
                 yield line
             if is_over:
                 return
-            heard = time.monotonic()
+            outage.heard()
         except ServiceError as error:
-            refused = isinstance(error, ProblemError) and error.problem.status < 500
-            if refused or time.monotonic() - heard > outage_s:
-                raise
+            outage.endure(error)
         time.sleep(LOOK_EVERY_S)

@@ -1,12 +1,11 @@
 """What people see of a job."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from zpruner.models import Event, GateFailure, Job, Preview, Result
 
@@ -45,17 +44,6 @@ def stage(job: Job) -> str:
         return job.status
     block = job.progress.block
     return f"{job.phase} {block.index + 1}/{block.total}" if block else job.phase
-
-
-def jobs_table(jobs: Sequence[Job]) -> Table:
-    """Return a line for each job."""
-    table = Table("id", "status", "progress", "model", "sparsity", "created", box=None)
-    for job in jobs:
-        what = str(job.spec.get("model")), str(job.spec.get("sparsity"))
-        table.add_row(
-            job.id, job.status, f"{job.progress.fraction:.0%}", *what, f"{job.created_at:%F %T}"
-        )
-    return table
 
 
 def preview_text(preview: Preview) -> str:

@@ -67,7 +67,7 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
         BrokerError: there is no broker to start.
         TracingError: traces are asked for, but not installed.
     """
-    is_wanted(settings)
+    is_wanted(settings)  # raises here rather than in each child
     with locked(settings.data_dir):
         migrate(settings.database)
         require_admin(settings)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import httpx
 
 from zpruner.models import Event
+from zpruner.outage import Outage
 from zpruner.transport import ProblemError, ServiceError, Transport, problem_of
 
 PAUSE_S = 0.5
@@ -20,27 +21,25 @@ class Frame:
     data: str
 
 
-def follow(transport: Transport, job_id: str, after: int, outage_s: float) -> Iterator[Event]:
+def follow(transport: Transport, job_id: str, after: int) -> Iterator[Event]:
     """Yield every event after one, until the job has ended; resume where the line breaks.
 
     Raises:
         ProblemError: the service refused.
-        ServiceError: it has not answered for ``outage_s`` seconds.
+        ServiceError: it has not answered for a minute.
     """
-    heard = time.monotonic()
+    outage = Outage()
     while True:
         try:
             for frame in _frames(transport, job_id, after):
-                heard = time.monotonic()
+                outage.heard()
                 if frame.kind == "end":
                     return
                 event = Event.model_validate_json(frame.data)
                 after = event.seq
                 yield event
         except ServiceError as error:
-            refused = isinstance(error, ProblemError) and error.problem.status < 500
-            if refused or time.monotonic() - heard > outage_s:
-                raise
+            outage.endure(error)
         time.sleep(PAUSE_S)
 
 

@@ -55,7 +55,7 @@ class Child:
     def keep(self) -> None:
         """Start it again if it died and its backoff is over."""
         if self.process is not None and self.process.poll() is not None:
-            self._mourn(self.process)
+            self._schedule_restart(self.process)
         if self.process is None and time.monotonic() >= self._due:
             self.start()
 
@@ -73,7 +73,7 @@ class Child:
         kill_group(self.process)
         self.process = None
 
-    def _mourn(self, process: subprocess.Popen[bytes]) -> None:
+    def _schedule_restart(self, process: subprocess.Popen[bytes]) -> None:
         kill_group(process)  # what a killed parent left behind
         lived = time.monotonic() - self._started
         self._failures = 0 if lived > STEADY_S else self._failures + 1

@@ -6,11 +6,11 @@ from itertools import islice
 from typing import Any
 from uuid import uuid4
 
-from zpruner.models import Sweep, SweepPreview
-from zpruner.transport import ProblemError, ServiceError, Transport
+from zpruner.outage import Outage
+from zpruner.planning_models import Sweep, SweepPreview
+from zpruner.transport import ServiceError, Transport
 
 POLL_S = 1.0
-OUTAGE_S = 60.0
 
 
 class Sweeps:
@@ -84,18 +84,16 @@ class Sweeps:
             TimeoutError: it goes on after ``timeout_s``.
             ServiceError: the service has not answered for a minute.
         """
-        started = answered = time.monotonic()
+        started, outage = time.monotonic(), Outage()
         while True:
             try:
                 sweep = self.get(sweep_id)
-                answered = time.monotonic()
+                outage.heard()
                 on_look(sweep)
                 if sweep.is_final:
                     return sweep
             except ServiceError as error:
-                refused = isinstance(error, ProblemError) and error.problem.status < 500
-                if refused or time.monotonic() - answered > OUTAGE_S:
-                    raise
+                outage.endure(error)
             if timeout_s is not None and time.monotonic() - started >= timeout_s:
                 raise TimeoutError(f"sweep {sweep_id} goes on after {timeout_s:g} s")
             time.sleep(POLL_S)

@@ -1,10 +1,12 @@
 """What people see of several jobs, or of one that does not exist yet."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.table import Table
 
-from zpruner.models import Comparison, Estimate, Sweep
+from zpruner.models import Job
+from zpruner.planning_models import Comparison, Estimate, Sweep
 
 SHOWN = (
     "sparsity",
@@ -15,6 +17,17 @@ SHOWN = (
     "peak_memory_bytes",
 )
 """The figures that a comparison shows to people; --json has all."""
+
+
+def jobs_table(jobs: Sequence[Job]) -> Table:
+    """Return a line for each job."""
+    table = Table("id", "status", "progress", "model", "sparsity", "created", box=None)
+    for job in jobs:
+        what = str(job.spec.get("model")), str(job.spec.get("sparsity"))
+        table.add_row(
+            job.id, job.status, f"{job.progress.fraction:.0%}", *what, f"{job.created_at:%F %T}"
+        )
+    return table
 
 
 def estimate_text(found: Estimate) -> str:

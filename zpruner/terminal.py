@@ -1,15 +1,16 @@
 """What the command line says, to whom, and the exit code it ends with."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from zpruner.client import Client
-from zpruner.models import Facets, Job, Preview
-from zpruner.screen import following, preview_text, summary
+from zpruner.models import Answer, Job
+from zpruner.screen import following, summary
 from zpruner.transport import ProblemError, ServiceError
 
 OK, JOB_FAILED, USAGE, GATE_FAILED, CANCELLED, EXPIRED = 0, 1, 2, 3, 4, 5
@@ -17,6 +18,8 @@ AUTH, NOT_FOUND, SERVICE, TIMED_OUT, INTERRUPTED = 6, 7, 8, 124, 130
 EXITS = {"succeeded": OK, "failed": JOB_FAILED, "cancelled": CANCELLED, "expired": EXPIRED}
 REFUSALS = {400: USAGE, 401: AUTH, 403: AUTH, 404: NOT_FOUND, 409: USAGE, 422: USAGE}
 REFUSALS[424] = JOB_FAILED
+
+Answered = TypeVar("Answered", bound=Answer | Sequence[Answer])
 
 people = Console(stderr=True, soft_wrap=True)
 
@@ -29,7 +32,7 @@ def follow(client: Client, job_id: str, timeout: float | None, as_json: bool) ->
     except TimeoutError as error:
         people.print(str(error), markup=False)
         raise typer.Exit(TIMED_OUT) from None
-    say(job, as_json, lambda: summary(job))
+    say(job, as_json, summary)
     raise typer.Exit(exit_code(job))
 
 
@@ -58,34 +61,31 @@ def service() -> Iterator[Client]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def say(job: Job, as_json: bool, text: Callable[[], str]) -> None:
-    """Print the job as JSON, or what people want to know of it."""
+def say(
+    answer: Answered,
+    as_json: bool,
+    text: Callable[[Answered], str | Table],
+    notes: Iterable[str] = (),
+) -> None:
+    """Print an answer, or several, as JSON; or else notes and what people want to know of it."""
     if as_json:
-        print_json(job.model_dump(mode="json"))
+        print_json(_dumped(answer))
+        return
+    for note in notes:
+        people.print(note, markup=False)
+    shown = text(answer)
+    if isinstance(shown, str):
+        typer.echo(shown)
     else:
-        typer.echo(text())
-
-
-def say_preview(preview: Preview, as_json: bool) -> None:
-    """Print what would be submitted."""
-    if as_json:
-        print_json(preview.model_dump(mode="json"))
-        return
-    for warning in preview.warnings:
-        people.print(f"warning: {warning}", markup=False)
-    typer.echo(preview_text(preview))
-
-
-def say_facets(facets: Facets, as_json: bool) -> None:
-    """Print a line for each count."""
-    if as_json:
-        print_json(facets.model_dump(mode="json"))
-        return
-    for kind, counts in facets:
-        for name, count in counts.items():
-            typer.echo(f"{kind} {name} {count}")
+        Console(soft_wrap=True).print(shown)
 
 
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
     Console(soft_wrap=True, highlight=False).print_json(data=value)
+
+
+def _dumped(answer: Answer | Sequence[Answer]) -> Any:
+    if isinstance(answer, Answer):
+        return answer.model_dump(mode="json")
+    return [one.model_dump(mode="json") for one in answer]

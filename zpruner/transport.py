@@ -20,6 +20,11 @@ PATIENCE = 5
 class ServiceError(Exception):
     """The service cannot be reached, or does not answer as it should."""
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the service has understood and refused: asking again changes nothing."""
+        return False
+
 
 class ProblemError(ServiceError):
     """The service refused; ``problem`` says what, why and what to change."""
@@ -27,6 +32,11 @@ class ProblemError(ServiceError):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         self.problem = problem
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the request, not the service, is at fault."""
+        return self.problem.status < 500
 
     def __str__(self) -> str:
         # Each field's detail names its value and remedy already; the rest would say it again.
@@ -80,7 +90,7 @@ class Transport:
             try:
                 return self.send("POST", path, json=body, headers=headers)
             except ServiceError as error:
-                if isinstance(error, ProblemError) and error.problem.status < 500:
+                if error.is_refusal:
                     raise
             time.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
         return self.send("POST", path, json=body, headers=headers)

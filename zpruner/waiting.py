@@ -7,25 +7,24 @@ from collections.abc import Iterator
 import httpx
 
 from zpruner.models import Job
-from zpruner.transport import ProblemError, ServiceError, Transport
+from zpruner.outage import Outage
+from zpruner.transport import ServiceError, Transport
 
 LONG_POLL_S = 20.0  # shorter than a request may take
 PAUSES_S = (0.2, 2.0)
 
 
-def versions(
-    transport: Transport, job_id: str, within_s: float | None, outage_s: float
-) -> Iterator[Job]:
+def versions(transport: Transport, job_id: str, within_s: float | None) -> Iterator[Job]:
     """Yield the job now and whenever it has changed; end when the time is over.
 
     Raises:
         ProblemError: the service refused.
-        ServiceError: it has not answered for ``outage_s``.
+        ServiceError: it has not answered for a minute.
     """
     path, etag, pause = f"/v1/jobs/{job_id}", "", PAUSES_S[0]
     deadline = None if within_s is None else time.monotonic() + within_s
     yield Job.model_validate(transport.get(path))
-    answered = time.monotonic()
+    outage = Outage()
     while (left_s := _left(deadline)) > 0:
         asked = time.monotonic()
         headers = {"Prefer": f"wait={max(1, int(left_s))}"}
@@ -33,15 +32,13 @@ def versions(
         try:
             response = transport.send("GET", path, headers=headers)
         except ServiceError as error:
-            refused = isinstance(error, ProblemError) and error.problem.status < 500
-            if refused or time.monotonic() - answered > outage_s:
-                raise
+            outage.endure(error)
             _rest(pause)
             continue
-        answered = time.monotonic()
+        outage.heard()
         if response.status_code == httpx.codes.NOT_MODIFIED:
             pause = min(pause * 1.5, PAUSES_S[1])
-            if answered - asked < pause:
+            if time.monotonic() - asked < pause:
                 _rest(min(pause, _left(deadline)))
             continue
         etag, pause = response.headers.get("etag", ""), PAUSES_S[0]

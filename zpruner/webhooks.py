@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from zpruner.notices import Delivery, NewWebhook, Webhook
 from zpruner.signature import SignatureError, verify
 from zpruner.transport import Transport
+from zpruner.webhook_models import Delivery, NewWebhook, Webhook
 
 __all__ = ["SignatureError", "Webhooks", "verify"]
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 import psutil
 
 from benchmarks.llama import RandomLlama
+from demo.service import free_port
 from zpruner import Client, Job
 
 TINY = RandomLlama(blocks=2, width=32, intermediate=64, heads=2, vocabulary=256)
@@ -41,7 +41,7 @@ class Service:
 
     def __init__(self, data_dir: Path, inputs: Path, **settings: str) -> None:
         self.data_dir, self._inputs, self._settings = data_dir, inputs, settings
-        self.url = f"http://127.0.0.1:{_free_port()}"
+        self.url = f"http://127.0.0.1:{free_port()}"
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
@@ -137,10 +137,3 @@ def ends(client: Client, job_id: str) -> list[str]:
 def _is_worker_parent(process: psutil.Process) -> bool:
     words = process.cmdline()
     return "-Q" in words and words[words.index("-Q") + 1] == "gpu"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -1,16 +1,16 @@
 """``zpruner keys``: keys on the command line."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from zpruner.models import Key, Me, NewKey
-from zpruner.terminal import people, print_json, service
+from zpruner.key_models import Key, Me, NewKey
+from zpruner.options import JsonOption
+from zpruner.terminal import people, say, service
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
 KeyArgument = Annotated[str, typer.Argument(help="A key's id: key_…")]
 
 app = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke keys (admins).")
@@ -39,7 +39,7 @@ def create(
         made = client.keys.create(
             name, scopes, expires_at=expires_at, jobs_in_flight=jobs_in_flight, **bounds
         )
-    _show(made, as_json)
+    _say_secret(made, as_json)
 
 
 @app.command(name="ls")
@@ -47,13 +47,7 @@ def list_keys(as_json: JsonOption = False) -> None:
     """List all keys, newest first."""
     with service() as client:
         keys = client.keys.list()
-    if as_json:
-        print_json([key.model_dump(mode="json") for key in keys])
-        return
-    table = Table("id", "name", "scopes", "last used", "ends", box=None)
-    for key in keys:
-        table.add_row(key.id, key.name, " ".join(key.scopes), _when(key.last_used_at), _end(key))
-    Console(soft_wrap=True).print(table)
+    say(keys, as_json, _table)
 
 
 @app.command()
@@ -61,10 +55,7 @@ def revoke(key_id: KeyArgument, as_json: JsonOption = False) -> None:
     """End a key at once."""
     with service() as client:
         key = client.keys.revoke(key_id)
-    if as_json:
-        print_json(key.model_dump(mode="json"))
-    else:
-        typer.echo(_end(key))
+    say(key, as_json, _end)
 
 
 @app.command()
@@ -78,7 +69,7 @@ def rotate(
     """Give a key a new secret, which is printed."""
     with service() as client:
         made = client.keys.rotate(key_id, grace_s=grace_s)
-    _show(made, as_json)
+    _say_secret(made, as_json)
     if made.former_until is not None:
         people.print(f"the old one opens until {_when(made.former_until)}", markup=False)
 
@@ -87,26 +78,27 @@ def me(as_json: JsonOption = False) -> None:
     """Say who ZPRUNER_API_KEY is, and what is used of its quotas."""
     with service() as client:
         found = client.me()
-    if as_json:
-        print_json(found.model_dump(mode="json"))
-    else:
-        typer.echo("\n".join(_lines(found)))
+    say(found, as_json, _identity)
 
 
-def _show(made: NewKey, as_json: bool) -> None:
-    if as_json:
-        print_json(made.model_dump(mode="json"))
-        return
-    people.print(f"{made.id} for {made.name}; keep it, nothing shows it again:", markup=False)
-    typer.echo(made.key)
+def _say_secret(made: NewKey, as_json: bool) -> None:
+    note = f"{made.id} for {made.name}; keep it, nothing shows it again:"
+    say(made, as_json, lambda made: made.key, [note])
 
 
-def _lines(found: Me) -> list[str]:
+def _table(keys: Sequence[Key]) -> Table:
+    table = Table("id", "name", "scopes", "last used", "ends", box=None)
+    for key in keys:
+        table.add_row(key.id, key.name, " ".join(key.scopes), _when(key.last_used_at), _end(key))
+    return table
+
+
+def _identity(found: Me) -> str:
     lines = [f"{found.name}: {' '.join(found.scopes)}"]
     for name, share in (found.quotas or {}).items():
         bound = "no bound" if share.allowed is None else f"of {share.allowed:,g}"
         lines.append(f"  {name}: {share.used:,g}, {bound}")
-    return lines
+    return "\n".join(lines)
 
 
 def _end(key: Key) -> str:

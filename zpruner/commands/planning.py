@@ -1,12 +1,12 @@
 """Commands about more than one job, or about one that does not exist yet."""
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from zpruner.models import Sweep
+from zpruner.commands.submission import create, submit
+from zpruner.options import JsonOption, TimeoutOption
+from zpruner.planning_models import Sweep
 from zpruner.requests import like, request_of
 from zpruner.tables import comparison_table, counts_text, estimate_text, sweep_table
 from zpruner.terminal import (
@@ -18,47 +18,40 @@ from zpruner.terminal import (
     TIMED_OUT,
     follow,
     people,
-    print_json,
+    say,
     service,
 )
 
 VARIED = ("sparsity", "method", "pattern", "solver", "scope", "allocation", "propagation")
 """Options of a sweep that take several values."""
+FOLLOWED = ("dry_run", "wait")
+"""Options of ``submit`` that commands lack which always submit and follow."""
 SUBMITTED = (
-    *("name", "idempotency_key", "reuse", "dry_run", "wait", "gate_max", "gate_min"),
+    *("name", "idempotency_key", "reuse", *FOLLOWED, "gate_max", "gate_min"),
     *("queue", "priority", "deadline"),
 )
 """Options that change nothing of what a job takes."""
 
 SeveralOption = Annotated[str | None, typer.Option(help="One value, or several: A,B,C.")]
-TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="Seconds to wait at most.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
 ParallelOption = Annotated[int | None, typer.Option(help="How many jobs may run at once.")]
 DetachOption = Annotated[bool, typer.Option("--detach", help="Print its id; do not follow.")]
 
-
-def register(app: typer.Typer, submit: Callable[..., None]) -> None:
-    """Add the commands; those that take a job's options take those of ``submit``."""
-    followed = ("dry_run", "wait")
-    app.command()(like(submit, without=followed, timeout=TimeoutOption)(run))
-    app.command()(like(submit, without=SUBMITTED)(estimate))
-    app.command()(compare)
-    several = dict.fromkeys(VARIED, SeveralOption)
-    own = {"max_parallel": ParallelOption, "timeout": TimeoutOption, "detach": DetachOption}
-    app.command()(like(submit, without=("reuse", *followed), **several, **own)(sweep))
+app = typer.Typer()
 
 
+@app.command()
+@like(submit, without=FOLLOWED, timeout=TimeoutOption)
 def run(**given: Any) -> None:
     """Submit a job and follow it until it ends; the exit code says how it did."""
     timeout = given.pop("timeout")
     with service() as client:
-        job = client.jobs.create(**request_of(given))
-        for warning in job.warnings:
-            people.print(f"warning: {warning}", markup=False)
+        job = create(client, request_of(given))
         people.print(job.id, markup=False)
         follow(client, job.id, timeout, given["as_json"])
 
 
+@app.command()
+@like(submit, without=SUBMITTED)
 def estimate(**given: Any) -> None:
     """Say what a job would take, without submitting it."""
     with service() as client:
@@ -67,14 +60,11 @@ def estimate(**given: Any) -> None:
         except TimeoutError as error:
             people.print(str(error), markup=False)
             raise typer.Exit(TIMED_OUT) from None
-    if given["as_json"]:
-        print_json(found.model_dump(mode="json"))
-        return
-    for warning in found.warnings:
-        people.print(f"warning: {warning}", markup=False)
-    typer.echo(estimate_text(found))
+    notes = [f"warning: {one}" for one in found.warnings]
+    say(found, given["as_json"], estimate_text, notes)
 
 
+@app.command()
 def compare(
     job_ids: Annotated[list[str], typer.Argument(help="Two or more jobs' ids.")],
     as_json: JsonOption = False,
@@ -82,14 +72,18 @@ def compare(
     """Hold jobs against the first of them."""
     with service() as client:
         found = client.compare(*job_ids)
-    if as_json:
-        print_json(found.model_dump(mode="json"))
-        return
-    for reason in found.reasons:
-        people.print(f"not comparable: {reason}", markup=False)
-    Console(soft_wrap=True).print(comparison_table(found))
+    say(found, as_json, comparison_table, [f"not comparable: {one}" for one in found.reasons])
 
 
+@app.command()
+@like(
+    submit,
+    without=("reuse", *FOLLOWED),
+    **dict.fromkeys(VARIED, SeveralOption),
+    max_parallel=ParallelOption,
+    timeout=TimeoutOption,
+    detach=DetachOption,
+)
 def sweep(**given: Any) -> None:
     """Submit a job for every combination of values, follow all, and show the best of them."""
     timeout, detach, as_json = (given.pop(name) for name in ("timeout", "detach", "as_json"))
@@ -99,14 +93,14 @@ def sweep(**given: Any) -> None:
         made = client.sweeps.create(**options, grid=grid)
         people.print(f"{made.id}: {made.total} jobs", markup=False)
         if detach:
-            _say(made, as_json, made.id)
+            say(made, as_json, lambda made: made.id)
             return
         try:
             ended = client.sweeps.wait(made.id, timeout_s=timeout, on_look=_Counts())
         except TimeoutError as error:
             people.print(str(error), markup=False)
             raise typer.Exit(TIMED_OUT) from None
-    _say(ended, as_json)
+    say(ended, as_json, sweep_table)
     raise typer.Exit(_exit_code(ended))
 
 
@@ -120,15 +114,6 @@ class _Counts:
         if (now := counts_text(sweep)) != self._last:
             self._last = now
             people.print(now, markup=False)
-
-
-def _say(sweep: Sweep, as_json: bool, text: str | None = None) -> None:
-    if as_json:
-        print_json(sweep.model_dump(mode="json"))
-    elif text is not None:
-        typer.echo(text)
-    else:
-        Console(soft_wrap=True).print(sweep_table(sweep))
 
 
 def _exit_code(sweep: Sweep) -> int:

@@ -1,16 +1,16 @@
 """Commands for those who run a service: logs, workers, queues."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from zpruner.filters import LogFilters
-from zpruner.models import Worker
-from zpruner.terminal import print_json, service
+from zpruner.models import Queue, Worker
+from zpruner.options import FollowOption, JobArgument, JsonOption
+from zpruner.terminal import say, service
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
 WorkerArgument = Annotated[str, typer.Argument(help="A worker's id; `zpruner workers` shows it.")]
 
 app = typer.Typer()
@@ -18,10 +18,8 @@ app = typer.Typer()
 
 @app.command()
 def logs(
-    job_id: Annotated[str, typer.Argument(help="A job's id.")],
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")
-    ] = False,
+    job_id: JobArgument,
+    follow: FollowOption = False,
     attempt: Annotated[int | None, typer.Option(help="Of this attempt only.")] = None,
     level: Annotated[str | None, typer.Option(help="At least as grave: warning, error.")] = None,
     after: Annotated[str | None, typer.Option(help="Only lines behind this one's id.")] = None,
@@ -41,14 +39,7 @@ def workers(as_json: JsonOption = False) -> None:
     """List the workers."""
     with service() as client:
         found = client.workers.list()
-    if as_json:
-        print_json([one.model_dump(mode="json") for one in found])
-        return
-    table = Table("id", "name", "state", "queues", "device", "job", "heard of", box=None)
-    for one in found:
-        words = (one.id, one.name, one.state, ",".join(one.queues), one.device or "")
-        table.add_row(*words, one.job_id or "", f"{one.heartbeat_at:%F %T}")
-    Console(soft_wrap=True).print(table)
+    say(found, as_json, _workers_table)
 
 
 @app.command()
@@ -56,33 +47,35 @@ def queues(as_json: JsonOption = False) -> None:
     """List the queues."""
     with service() as client:
         found = client.workers.queues()
-    if as_json:
-        print_json([one.model_dump(mode="json") for one in found])
-        return
-    table = Table("name", "waiting", "running", "workers", "oldest", "devices", box=None)
-    for one in found:
-        oldest = "" if one.oldest_age_seconds is None else f"{one.oldest_age_seconds:.0f} s"
-        figures = (str(one.depth), str(one.running), str(one.workers), oldest)
-        table.add_row(one.name, *figures, ", ".join(one.devices))
-    Console(soft_wrap=True).print(table)
+    say(found, as_json, _queues_table)
 
 
 @app.command()
 def drain(worker_id: WorkerArgument, as_json: JsonOption = False) -> None:
     """Have a worker finish what it holds and take nothing new."""
     with service() as client:
-        _say(client.workers.drain(worker_id), as_json)
+        say(client.workers.drain(worker_id), as_json, lambda worker: worker.state)
 
 
 @app.command()
 def undrain(worker_id: WorkerArgument, as_json: JsonOption = False) -> None:
     """Have a worker take jobs again."""
     with service() as client:
-        _say(client.workers.undrain(worker_id), as_json)
+        say(client.workers.undrain(worker_id), as_json, lambda worker: worker.state)
 
 
-def _say(worker: Worker, as_json: bool) -> None:
-    if as_json:
-        print_json(worker.model_dump(mode="json"))
-    else:
-        typer.echo(worker.state)
+def _workers_table(workers: Sequence[Worker]) -> Table:
+    table = Table("id", "name", "state", "queues", "device", "job", "heard of", box=None)
+    for one in workers:
+        words = (one.id, one.name, one.state, ",".join(one.queues), one.device or "")
+        table.add_row(*words, one.job_id or "", f"{one.heartbeat_at:%F %T}")
+    return table
+
+
+def _queues_table(queues: Sequence[Queue]) -> Table:
+    table = Table("name", "waiting", "running", "workers", "oldest", "devices", box=None)
+    for one in queues:
+        oldest = "" if one.oldest_age_seconds is None else f"{one.oldest_age_seconds:.0f} s"
+        figures = (str(one.depth), str(one.running), str(one.workers), oldest)
+        table.add_row(one.name, *figures, ", ".join(one.devices))
+    return table

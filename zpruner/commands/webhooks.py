@@ -1,22 +1,25 @@
 """``zpruner webhooks``: webhooks on the command line."""
 
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from zpruner.notices import Delivery, DeliveryAttempt, NewWebhook, Webhook
-from zpruner.terminal import people, print_json, service
+from zpruner.options import JsonOption
+from zpruner.terminal import people, print_json, say, service
+from zpruner.webhook_models import Delivery, DeliveryAttempt, NewWebhook, Webhook
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
 WebhookArgument = Annotated[str, typer.Argument(help="A webhook's id: whk_…")]
 DeliveryArgument = Annotated[str, typer.Argument(help="A message's id: msg_…")]
 EventOption = Annotated[
     list[str] | None,
     typer.Option("--event", help="job.succeeded, job.queued, …; several. A job's four endings."),
 ]
+
+ABSENT = {"body", "log"}
+"""Fields of a message that come only where it is asked for alone."""
 
 app = typer.Typer(no_args_is_help=True, help="Have addresses told what happens to jobs (admins).")
 
@@ -31,7 +34,7 @@ def create(
     """Make a webhook; its secret, which nothing shows again, is printed."""
     with service() as client:
         made = client.webhooks.create(url, event, description=description)
-    _show(made, as_json)
+    _say_secret(made, as_json)
 
 
 @app.command(name="ls")
@@ -39,20 +42,14 @@ def list_webhooks(as_json: JsonOption = False) -> None:
     """List all webhooks, newest first."""
     with service() as client:
         webhooks = client.webhooks.list()
-    if as_json:
-        print_json([one.model_dump(mode="json") for one in webhooks])
-        return
-    table = Table(_id(), "url", "events", "state", "description", box=None)
-    for one in webhooks:
-        table.add_row(one.id, one.url, " ".join(one.events), _state(one), one.description)
-    Console(soft_wrap=True).print(table)
+    say(webhooks, as_json, _table)
 
 
 @app.command()
 def get(webhook_id: WebhookArgument, as_json: JsonOption = False) -> None:
     """Show one webhook."""
     with service() as client:
-        _say(client.webhooks.get(webhook_id), as_json)
+        say(client.webhooks.get(webhook_id), as_json, _text)
 
 
 @app.command()
@@ -70,7 +67,7 @@ def update(
     given = {"url": url, "events": event, "description": description, "enabled": enable}
     changes = {name: value for name, value in given.items() if value is not None}
     with service() as client:
-        _say(client.webhooks.update(webhook_id, **changes), as_json)
+        say(client.webhooks.update(webhook_id, **changes), as_json, _text)
 
 
 @app.command()
@@ -91,16 +88,16 @@ def rotate(
     """Give a webhook a new secret, which is printed."""
     with service() as client:
         made = client.webhooks.rotate(webhook_id, grace_s=grace_s)
-    _show(made, as_json)
+    _say_secret(made, as_json)
     if made.former_until is not None:
-        people.print(f"the old one signs until {_when(made.former_until)}", markup=False)
+        people.print(f"the old one signs until {made.former_until:%F %T}", markup=False)
 
 
 @app.command(name="test")
 def send_test(webhook_id: WebhookArgument, as_json: JsonOption = False) -> None:
     """Send a message that only has to arrive; its id is printed."""
     with service() as client:
-        _queued(client.webhooks.test(webhook_id), as_json)
+        _say_queued(client.webhooks.test(webhook_id), as_json)
 
 
 @app.command()
@@ -116,17 +113,13 @@ def deliveries(
     """List what went out or is to go out, newest first; or show one message."""
     with service() as client:
         if delivery_id is not None:
-            _tell(client.webhooks.delivery(webhook_id, delivery_id), as_json)
+            _say_delivery(client.webhooks.delivery(webhook_id, delivery_id), as_json)
             return
         found = client.webhooks.deliveries(webhook_id, status=status, limit=limit)
     if as_json:
-        print_json([one.model_dump(mode="json", exclude={"body", "log"}) for one in found])
-        return
-    table = Table(_id(), "at", "type", "job", "status", "attempts", "last answer", box=None)
-    for one in found:
-        told = (one.type, one.job_id or "", one.status, str(one.attempts), _answer(one.last))
-        table.add_row(one.id, _when(one.created_at), *told)
-    Console(soft_wrap=True).print(table)
+        print_json([one.model_dump(mode="json", exclude=ABSENT) for one in found])
+    else:
+        Console(soft_wrap=True).print(_deliveries_table(found))
 
 
 @app.command()
@@ -135,40 +128,45 @@ def redeliver(
 ) -> None:
     """Send a message again at once; its id is printed."""
     with service() as client:
-        _queued(client.webhooks.redeliver(webhook_id, delivery_id), as_json)
+        _say_queued(client.webhooks.redeliver(webhook_id, delivery_id), as_json)
 
 
-def _show(made: NewWebhook, as_json: bool) -> None:
+def _say_secret(made: NewWebhook, as_json: bool) -> None:
+    note = f"{made.id} to {made.url}; keep it, nothing shows it again:"
+    say(made, as_json, lambda made: made.secret, [note])
+
+
+def _say_queued(delivery: Delivery, as_json: bool) -> None:
     if as_json:
-        print_json(made.model_dump(mode="json"))
-        return
-    people.print(f"{made.id} to {made.url}; keep it, nothing shows it again:", markup=False)
-    typer.echo(made.secret)
-
-
-def _say(webhook: Webhook, as_json: bool) -> None:
-    if as_json:
-        print_json(webhook.model_dump(mode="json"))
-        return
-    lines = [f"{webhook.id} to {webhook.url}: {_state(webhook)}", " ".join(webhook.events)]
-    typer.echo("\n  ".join([*lines, *filter(None, [webhook.description])]))
-
-
-def _queued(delivery: Delivery, as_json: bool) -> None:
-    if as_json:
-        print_json(delivery.model_dump(mode="json", exclude={"body", "log"}))
+        print_json(delivery.model_dump(mode="json", exclude=ABSENT))
     else:
         typer.echo(delivery.id)
 
 
-def _tell(delivery: Delivery, as_json: bool) -> None:
-    if as_json:
-        print_json(delivery.model_dump(mode="json"))
-        return
-    for one in delivery.log:
-        people.print(f"{_when(one.at)}: {_answer(one)}, {one.seconds:g} s", markup=False)
-    people.print(f"{delivery.status} after {delivery.attempts} attempts", markup=False)
-    typer.echo(delivery.body)
+def _say_delivery(delivery: Delivery, as_json: bool) -> None:
+    notes = [f"{one.at:%F %T}: {_answer(one)}, {one.seconds:g} s" for one in delivery.log]
+    notes.append(f"{delivery.status} after {delivery.attempts} attempts")
+    say(delivery, as_json, lambda delivery: delivery.body or "", notes)
+
+
+def _text(webhook: Webhook) -> str:
+    lines = [f"{webhook.id} to {webhook.url}: {_state(webhook)}", " ".join(webhook.events)]
+    return "\n  ".join([*lines, *filter(None, [webhook.description])])
+
+
+def _table(webhooks: Sequence[Webhook]) -> Table:
+    table = Table(_id(), "url", "events", "state", "description", box=None)
+    for one in webhooks:
+        table.add_row(one.id, one.url, " ".join(one.events), _state(one), one.description)
+    return table
+
+
+def _deliveries_table(deliveries: Sequence[Delivery]) -> Table:
+    table = Table(_id(), "at", "type", "job", "status", "attempts", "last answer", box=None)
+    for one in deliveries:
+        told = (one.type, one.job_id or "", one.status, str(one.attempts), _answer(one.last))
+        table.add_row(one.id, f"{one.created_at:%F %T}", *told)
+    return table
 
 
 def _id() -> Column:
@@ -184,7 +182,3 @@ def _answer(attempt: DeliveryAttempt | None) -> str:
 
 def _state(webhook: Webhook) -> str:
     return "enabled" if webhook.enabled else f"disabled, {webhook.disabled_reason}"
-
-
-def _when(moment: datetime) -> str:
-    return f"{moment:%F %T}"

@@ -1,0 +1,97 @@
+"""``zpruner submit``, whose options other commands take too."""
+
+from typing import Annotated, Any
+
+import typer
+
+from zpruner.client import Client
+from zpruner.models import Job
+from zpruner.options import JsonOption
+from zpruner.requests import request_of
+from zpruner.screen import preview_text
+from zpruner.terminal import follow, people, say, service
+
+ModelArgument = Annotated[str, typer.Argument(help="A Hugging Face id, or local:FOLDER.")]
+SparsityOption = Annotated[float, typer.Option(help="Share of weights to remove.")]
+DatasetOption = Annotated[str, typer.Option(help="Calibration text.")]
+AllocationOption = Annotated[
+    str | None, typer.Option(help="uniform, owl, or the sparsity of each block: 0.45,0.5,0.55.")
+]
+SkipOption = Annotated[list[str] | None, typer.Option(help="Glob of layers to leave alone.")]
+QueueOption = Annotated[str | None, typer.Option(help="A device class: which workers.")]
+PriorityOption = Annotated[int | None, typer.Option(help="-10 to 10; higher is sooner.")]
+GateMaxOption = Annotated[
+    list[str] | None, typer.Option(help="A figure's upper bound: perplexity_ratio=1.1.")
+]
+GateMinOption = Annotated[
+    list[str] | None, typer.Option(help="A figure's lower bound: sparsity=0.5.")
+]
+DeadlineOption = Annotated[str | None, typer.Option(help="Expire it then: 2027-01-05T18:00:00Z.")]
+IdempotencyKeyOption = Annotated[
+    str | None, typer.Option(help="The same submit with the same key makes one job.")
+]
+ReuseOption = Annotated[
+    bool, typer.Option("--reuse", help="Take an identical job that has succeeded instead.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Check only; submit nothing.")]
+WaitOption = Annotated[bool, typer.Option(help="Follow the job until it ends.")]
+
+
+def submit(
+    model: ModelArgument,
+    sparsity: SparsityOption,
+    dataset: DatasetOption,
+    revision: str | None = None,
+    method: str | None = None,
+    scope: str | None = None,
+    pattern: str | None = None,
+    solver: str | None = None,
+    correction: float | None = None,
+    damping: float | None = None,
+    allocation: AllocationOption = None,
+    skip: SkipOption = None,
+    propagation: str | None = None,
+    samples: int | None = None,
+    seq_len: int | None = None,
+    seed: int | None = None,
+    dtype: str | None = None,
+    eval_dataset: str | None = None,
+    eval_samples: int | None = None,
+    name: str | None = None,
+    queue: QueueOption = None,
+    priority: PriorityOption = None,
+    gate_max: GateMaxOption = None,
+    gate_min: GateMinOption = None,
+    deadline: DeadlineOption = None,
+    idempotency_key: IdempotencyKeyOption = None,
+    reuse: ReuseOption = False,
+    dry_run: DryRunOption = False,
+    wait: WaitOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Submit a job; its id is printed."""
+    # Read before anything else is bound: exactly the parameters above.
+    request = request_of(locals())
+    with service() as client:
+        if dry_run:
+            _preview(client, request, as_json)
+            return
+        job = create(client, request)
+        if wait:
+            people.print(job.id, markup=False)
+            follow(client, job.id, None, as_json)
+        say(job, as_json, lambda job: job.id)
+
+
+def create(client: Client, request: dict[str, Any]) -> Job:
+    """Submit a job, and tell people what the service warns of."""
+    job = client.jobs.create(**request)
+    for warning in job.warnings:
+        people.print(f"warning: {warning}", markup=False)
+    return job
+
+
+def _preview(client: Client, request: dict[str, Any], as_json: bool) -> None:
+    request.pop("idempotency_key", None)
+    preview = client.jobs.preview(**request)
+    say(preview, as_json, preview_text, [f"warning: {one}" for one in preview.warnings])
