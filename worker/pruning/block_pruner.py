@@ -146,7 +146,8 @@ class BlockPruner:
         if self._gradients is None:
             raise TypeError("this method needs gradients")
         norm = part.of(layer.oriented(self._gradients.norms[layer.weight_name]))
-        return norm.to(layer.weight.device) / (tokens / self._gradients.windows) ** 0.5
+        share: float = (tokens / self._gradients.windows) ** 0.5
+        return norm.to(layer.weight.device) / share
 
     def _report(self, layer: Linear, part: Part, moments: Moments, fallback: str | None) -> None:
         stored = part.of(layer.oriented(self._stored[layer.weight_name]))
