@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import CROSS_ORIGIN, INTERNAL, NO_DATABASE, PLAIN, respond
+from api.faces import CROSS_ORIGIN, INTERNAL, NO_DATABASE, PLAIN
+from api.problems import respond
 from api.settings import ApiSettings
 from db.journal import about
 

@@ -7,7 +7,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field
 
 from api.deps import Service
-from api.problems import Face, RefusalError
+from api.faces import Face
+from api.problems import RefusalError
 from db.estimates import EstimateRepository
 from db.models import Estimate
 from db.problem import FieldProblem

@@ -10,7 +10,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from api.deps import Service
-from api.problems import IDEMPOTENCY_CONFLICT, RefusalError
+from api.faces import IDEMPOTENCY_CONFLICT
+from api.problems import RefusalError
 from api.schemas.jobs import JobDetail, JobPreview
 from api.schemas.requests import JobRequest
 from db.canonical import digest

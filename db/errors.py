@@ -1,4 +1,4 @@
-"""Refusals about jobs. They know nothing of HTTP; `api/problems.py` gives them their face."""
+"""Refusals about jobs. They know nothing of HTTP; `api/faces.py` gives them their face."""
 
 from db.states import JobState
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from api.explanations import EXPLANATIONS, FACES
-from api.problems import PLAIN, PROBLEMS
+from api.explanations import EXPLANATIONS
+from api.faces import FACES, PLAIN, PROBLEMS
 from api.schemas.requests import JobRequest
 from db.errors import JobError
 from worker.problems import overdue, problem_of
@@ -49,6 +49,10 @@ def test_every_kind_of_problem_has_a_page(client: TestClient) -> None:
         page = client.get(f"/problems/{code}")
         assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert code in client.get("/problems").text
+
+
+def test_a_page_gives_the_hint_as_well(client: TestClient) -> None:
+    assert "make dashboard" in client.get("/problems/dashboard_not_built").text
 
 
 MAKERS = r"([Rr]efused(Error)?|(?<!Field)[Pp]roblem|Face)$"
