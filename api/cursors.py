@@ -4,7 +4,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime
 
-from db.ids import Prefix
+from db.ids import Prefix, id_pattern
 from db.listing import Place
 
 
@@ -31,6 +31,6 @@ def place_of(cursor: str, prefix: Prefix = "job") -> Place:
         in_utc = created_at.astimezone(UTC)
     except (ValueError, OverflowError):
         raise NotACursorError(cursor) from None
-    if created_at.tzinfo is None or not re.fullmatch(rf"{prefix}_[0-9a-f]{{32}}", row_id):
+    if created_at.tzinfo is None or not re.fullmatch(id_pattern(prefix), row_id):
         raise NotACursorError(cursor)
     return Place(in_utc, row_id)

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from api.cursors import NotACursorError, place_of
 from api.schemas.fields import LABELS, Moment
 from db.gate import Verdict
+from db.ids import id_pattern
 from db.listing import JobFilter, Place
 from db.spec import MethodName
 from db.states import JobState
@@ -50,11 +51,11 @@ class JobQuery(BaseModel):
     created_before: Moment | None = Field(default=None, description="Earlier than this moment.")
     parent: str | None = Field(
         default=None,
-        pattern="^job_[0-9a-f]{32}$",
+        pattern=f"^{id_pattern('job')}$",
         description="Made by a rerun of this job.",
     )
     sweep: str | None = Field(
-        default=None, pattern="^swp_[0-9a-f]{32}$", description="The points of this sweep."
+        default=None, pattern=f"^{id_pattern('swp')}$", description="The points of this sweep."
     )
     label: list[LabelPair] = Field(
         default=[],

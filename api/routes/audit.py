@@ -12,6 +12,7 @@ from api.links import next_page
 from api.schemas.keys import AuditRead
 from api.schemas.pages import Page
 from db.audit import AuditRepository
+from db.ids import id_pattern
 from db.listing import Place
 
 router = APIRouter(prefix="/v1/audit", tags=["access"])
@@ -31,7 +32,7 @@ class AuditQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     key: str | None = Field(
-        default=None, pattern="^key_[0-9a-f]{32}$", description="What was done with this key."
+        default=None, pattern=f"^{id_pattern('key')}$", description="What was done with this key."
     )
     limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
     cursor: (

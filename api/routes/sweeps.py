@@ -14,6 +14,7 @@ from api.points import SweepRequest
 from api.submission import REPLAYED, Submission, checked, fields_of, first_answer, push
 from api.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
 from db.errors import KeyTakenError
+from db.ids import id_pattern
 from db.jobs import JobRepository
 from db.models import Sweep
 from db.sweeps import Point, SweepRepository
@@ -28,7 +29,7 @@ class SweepQuery(BaseModel):
 
     limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
     cursor: str | None = Field(
-        default=None, pattern="^swp_[0-9a-f]{32}$", description="A `next_cursor`."
+        default=None, pattern=f"^{id_pattern('swp')}$", description="A `next_cursor`."
     )
 
 

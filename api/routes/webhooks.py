@@ -21,6 +21,7 @@ from api.schemas.webhooks import (
 )
 from db.addresses import check_address
 from db.deliveries import DeliveryRepository
+from db.ids import id_pattern
 from db.notices import DeliveryStatus, Webhook
 from db.webhooks import WebhookRepository
 
@@ -35,7 +36,7 @@ class DeliveryQuery(BaseModel):
     status: DeliveryStatus | None = Field(default=None, description="Only these.")
     limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
     cursor: str | None = Field(
-        default=None, pattern="^msg_[0-9a-f]{32}$", description="A `next_cursor`."
+        default=None, pattern=f"^{id_pattern('msg')}$", description="A `next_cursor`."
     )
 
 

@@ -1,29 +1,18 @@
 """Who works, and what waits for them."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Self
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.deps import JobId, ServiceDep
-from api.examples import WORKER_ID
+from api.deps import JobId, ServiceDep, WorkerId
 from api.schemas.pages import Page
-from db.errors import WorkerNotFoundError
 from db.jobs import JobRepository
 from db.queues import QueueDepth, QueueRepository
 from db.workers import Presence, WorkerRepository
 
 router = APIRouter(prefix="/v1", tags=["workers"])
-
-
-def _worker_id(worker_id: Annotated[str, Path(examples=[WORKER_ID])]) -> str:
-    if not worker_id.startswith("wrk_") or len(worker_id) != len(WORKER_ID):
-        raise WorkerNotFoundError(worker_id[:64])
-    return worker_id
-
-
-WorkerId = Annotated[str, Depends(_worker_id)]
 
 
 class WorkerRead(BaseModel):

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from api.explanations import EXPLANATIONS
 from api.faces import FACES, PLAIN, PROBLEMS
 from api.schemas.requests import JobRequest
-from db.errors import JobError
+from db.errors import JobError, NotFoundError
 from worker.problems import overdue, problem_of
 from worker.pruning.errors import (
     AllocationError,
@@ -35,7 +35,7 @@ def subclasses(error: type[JobError]) -> set[type[JobError]]:
 
 
 def test_every_refusal_about_a_job_has_a_face() -> None:
-    assert set(PROBLEMS) == subclasses(JobError) - {JobError}
+    assert set(PROBLEMS) == subclasses(JobError) - {JobError, NotFoundError}
 
 
 def test_no_two_kinds_of_problems_share_a_code() -> None:
