@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.caller import CallerDep
+from api.cursors import cut
 from api.deps import DryRun, IdempotencyKey, Service, ServiceDep, SweepId
 from api.links import next_page
 from api.points import SweepRequest
@@ -73,14 +74,13 @@ def list_sweeps(
     with service.sessions() as session:
         sweeps = SweepRepository(session)
         found = sweeps.page(limit=query.limit + 1, after=query.cursor)
-        page, has_more = found[: query.limit], len(found) > query.limit
+        page, next_cursor = cut(found, query.limit, lambda sweep: sweep.id)
         counts = sweeps.counts([sweep.id for sweep in page])
-    next_cursor = page[-1].id if has_more else None
-    if has_more:
+    if next_cursor is not None:
         wanted = {"limit": query.limit, "cursor": next_cursor}
         response.headers["link"] = next_page("/v1/sweeps", wanted)
     data = [SweepSummary.of(sweep, counts[sweep.id]) for sweep in page]
-    return SweepPage(data=data, next_cursor=next_cursor, has_more=has_more)
+    return SweepPage(data=data, next_cursor=next_cursor)
 
 
 @router.get("/{sweep_id}")
