@@ -14,6 +14,7 @@ from api.faces import INVALID, MALFORMED, PLAIN, PROBLEMS, Face
 from api.invalid import described, is_malformed
 from db.errors import IllegalTransitionError, JobError, QuotaExceededError, SpecRefusedError
 from db.problem import FieldProblem, Problem
+from db.texts import printable
 from db.transitions import allowed_actions
 
 JOBS_RETRY_AFTER = {"retry-after": "30"}
@@ -65,11 +66,6 @@ def respond(
     )
     body = json.dumps(problem.model_dump(exclude_none=True))
     return Response(body, face.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
-
-
-def printable(text: str) -> str:
-    """Return the text with what UTF-8 cannot hold escaped."""
-    return text.encode(errors="backslashreplace").decode()
 
 
 async def _job_error(request: Request, error: JobError) -> Response:

@@ -15,7 +15,6 @@ from db.ids import id_pattern
 
 router = APIRouter(prefix="/v1/audit", tags=["access"])
 
-
 Cursor = Annotated[str, StringConstraints(max_length=200), cursor_for("aud")]
 
 
