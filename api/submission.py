@@ -56,7 +56,7 @@ class Submission:
 
 def submit(service: Service, asked: Submission) -> Response:
     """Accept a job once, however often it is asked for with one key."""
-    if (first := _first_answer(service, asked)) is not None:
+    if (first := _replayed(service, asked)) is not None:
         return first
     spec = asked.body.spec()
     warnings = checked(service, asked.body, spec)
@@ -153,7 +153,7 @@ def _refuse_a_past_deadline(body: JobRequest) -> None:
         raise SpecRefusedError("deadline", value, "deadline_passed", reason, "Name a later one.")
 
 
-def _first_answer(service: Service, asked: Submission) -> Response | None:
+def _replayed(service: Service, asked: Submission) -> Response | None:
     if (kept := first_answer(service, asked)) is None:
         return None
     return _Answer(kept.job_id, kept.status, kept.body).response(REPLAYED)

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, WithJsonSchema
 
 from api.cursors import cut
 from api.deps import Service, ServiceDep
-from api.feed import EVERY, AnyEventRead, Frame
+from api.feed import EVERY, Frame
 from api.links import next_page
+from api.schemas.history import AnyEventRead
 from api.schemas.pages import Page
 from api.stream import EventStream, Start
 from db.positions import PositionRepository, order_events

@@ -1,8 +1,7 @@
 """What the attempts at a job wrote to their logs."""
 
 import re
-from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -11,9 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from api.cursors import cut
 from api.deps import JobId, ServiceDep
 from api.links import next_page
+from api.schemas.logs import LogLineRead
 from api.schemas.pages import Page
 from db.jobs import JobRepository
-from db.models import LogLine
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 
@@ -48,28 +47,6 @@ class LogQuery(BaseModel):
         """Return the attempt and the number of the line to go on behind."""
         attempt, seq = self.after.split(".")
         return int(attempt), int(seq)
-
-
-class LogLineRead(BaseModel):
-    """One line; its ``id`` says where to go on."""
-
-    id: str
-    attempt: int
-    seq: int
-    at: datetime
-    level: str
-    logger: str
-    message: str
-
-    @classmethod
-    def of(cls, line: LogLine) -> Self:
-        """Return the face of a line's row."""
-        names = ("attempt", "seq", "at", "level", "logger", "message")
-        return cls(id=f"{line.attempt}.{line.seq}", **{name: getattr(line, name) for name in names})
-
-    def text(self) -> str:
-        """Return the line as people read it."""
-        return f"{self.at:%Y-%m-%dT%H:%M:%S.%fZ} {self.level} {self.logger}: {self.message}\n"
 
 
 @router.get("/logs", responses=TEXT, response_model=Page[LogLineRead])

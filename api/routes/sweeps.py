@@ -12,8 +12,8 @@ from api.cursors import cut
 from api.deps import DryRun, IdempotencyKey, Service, ServiceDep, SweepId
 from api.links import next_page
 from api.points import SweepRequest
+from api.schemas.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
 from api.submission import REPLAYED, Submission, checked, fields_of, first_answer, push
-from api.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
 from db.errors import KeyTakenError
 from db.ids import id_pattern
 from db.jobs import JobRepository
