@@ -36,7 +36,7 @@ def cursor_of(row: Job | AuditEntry) -> str:
 
 
 def cursor_for(prefix: Prefix) -> AfterValidator:
-    """Refuse a cursor of no list of what has ids with this prefix."""
+    """Refuse what is no cursor of a list of what has such ids."""
 
     def check(cursor: str) -> str:
         try:
