@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
-from db.gate import Verdict, figure
+from db.gate import Verdict, figure, is_number
 from db.models import Job
 from db.states import JobState
 
@@ -65,7 +65,7 @@ def figures(metrics: Mapping[str, Any], prefix: str = "") -> Figures:
     for name, value in metrics.items():
         if isinstance(value, Mapping) and name != "protocol":
             found |= figures(value, f"{prefix}{name}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
+        elif is_number(value):
             found[f"{prefix}{name}"] = value
     return found
 

@@ -2,23 +2,54 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
-from db.ids import Prefix
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
+
+from db.access import AuditEntry
+from db.ids import Prefix, id_pattern
 from db.listing import Place
+from db.models import Job
+
+Row = TypeVar("Row")
 
 
 class NotACursorError(ValueError):
     """The text was never given out as a ``next_cursor``."""
 
 
-def cursor_of(place: Place) -> str:
-    """Return the cursor for what comes after a job."""
-    written = f"{place.created_at.isoformat()} {place.id}"
+def cut(
+    found: Sequence[Row], limit: int, cursor: Callable[[Row], str]
+) -> tuple[Sequence[Row], str | None]:
+    """Return a page of rows, and the cursor after it if more were found than it takes."""
+    page = found[:limit]
+    return page, cursor(page[-1]) if len(found) > limit else None
+
+
+def cursor_of(row: Job | AuditEntry) -> str:
+    """Return the cursor for what comes after a row."""
+    written = f"{row.created_at.isoformat()} {row.id}"
     return urlsafe_b64encode(written.encode()).decode().rstrip("=")
 
 
-def place_of(cursor: str, prefix: Prefix = "job") -> Place:
+def cursor_for(prefix: Prefix) -> AfterValidator:
+    """Refuse what is no cursor of a list of what has such ids."""
+
+    def check(cursor: str) -> str:
+        try:
+            place_of(cursor, prefix)
+        except NotACursorError:
+            message = "Input should be a next_cursor of this list"
+            raise PydanticCustomError("cursor", message) from None
+        return cursor
+
+    return AfterValidator(check)
+
+
+def place_of(cursor: str, prefix: Prefix) -> Place:
     """Return where a list of what has ids with this prefix goes on.
 
     Raises:
@@ -31,6 +62,6 @@ def place_of(cursor: str, prefix: Prefix = "job") -> Place:
         in_utc = created_at.astimezone(UTC)
     except (ValueError, OverflowError):
         raise NotACursorError(cursor) from None
-    if created_at.tzinfo is None or not re.fullmatch(rf"{prefix}_[0-9a-f]{{32}}", row_id):
+    if created_at.tzinfo is None or not re.fullmatch(id_pattern(prefix), row_id):
         raise NotACursorError(cursor)
     return Place(in_utc, row_id)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
+from pydantic import AfterValidator
 
 from api.broker import Queue
 from api.examples import (
@@ -15,6 +16,7 @@ from api.examples import (
     KEY_ID,
     SWEEP_ID,
     WEBHOOK_ID,
+    WORKER_ID,
 )
 from api.feed import Feed
 from api.looks import Looks
@@ -26,9 +28,12 @@ from db.errors import (
     DeliveryNotFoundError,
     EstimateNotFoundError,
     JobNotFoundError,
+    NotFoundError,
     SweepNotFoundError,
     WebhookNotFoundError,
+    WorkerNotFoundError,
 )
+from db.ids import Prefix, id_pattern
 from db.session import Sessions
 from db.settings import Networks
 from db.store import ArtifactStore
@@ -62,48 +67,26 @@ def _service(request: Request) -> Service:
 ServiceDep = Annotated[Service, Depends(_service)]
 
 
-def _job_id(job_id: Annotated[str, Path(examples=[JOB_ID])]) -> str:
-    if not re.fullmatch(r"job_[0-9a-f]{32}", job_id):
-        raise JobNotFoundError(job_id[:64])
-    return job_id
+def _named(prefix: Prefix, error: type[NotFoundError]) -> AfterValidator:
+    """Refuse what cannot be an id before anything looks for it."""
+    pattern = re.compile(id_pattern(prefix))
+
+    def check(row_id: str) -> str:
+        if pattern.fullmatch(row_id) is None:
+            raise error(row_id[:64])
+        return row_id
+
+    return AfterValidator(check)
 
 
-def _artifact_id(artifact_id: Annotated[str, Path(examples=[ARTIFACT_ID])]) -> str:
-    if not re.fullmatch(r"art_[0-9a-f]{32}", artifact_id):
-        raise ArtifactNotFoundError(artifact_id[:64])
-    return artifact_id
-
-
-def _key_id(key_id: Annotated[str, Path(examples=[KEY_ID])]) -> str:
-    if not re.fullmatch(r"key_[0-9a-f]{32}", key_id):
-        raise ApiKeyNotFoundError(key_id[:64])
-    return key_id
-
-
-def _sweep_id(sweep_id: Annotated[str, Path(examples=[SWEEP_ID])]) -> str:
-    if not re.fullmatch(r"swp_[0-9a-f]{32}", sweep_id):
-        raise SweepNotFoundError(sweep_id[:64])
-    return sweep_id
-
-
-def _estimate_id(estimate_id: Annotated[str, Path(examples=[ESTIMATE_ID])]) -> str:
-    if not re.fullmatch(r"est_[0-9a-f]{32}", estimate_id):
-        raise EstimateNotFoundError(estimate_id[:64])
-    return estimate_id
-
-
-def _webhook_id(webhook_id: Annotated[str, Path(examples=[WEBHOOK_ID])]) -> str:
-    if not re.fullmatch(r"whk_[0-9a-f]{32}", webhook_id):
-        raise WebhookNotFoundError(webhook_id[:64])
-    return webhook_id
-
-
-def _delivery_id(delivery_id: Annotated[str, Path(examples=[DELIVERY_ID])]) -> str:
-    if not re.fullmatch(r"msg_[0-9a-f]{32}", delivery_id):
-        raise DeliveryNotFoundError(delivery_id[:64])
-    return delivery_id
-
-
+JobId = Annotated[str, Path(examples=[JOB_ID]), _named("job", JobNotFoundError)]
+ArtifactId = Annotated[str, Path(examples=[ARTIFACT_ID]), _named("art", ArtifactNotFoundError)]
+KeyId = Annotated[str, Path(examples=[KEY_ID]), _named("key", ApiKeyNotFoundError)]
+SweepId = Annotated[str, Path(examples=[SWEEP_ID]), _named("swp", SweepNotFoundError)]
+EstimateId = Annotated[str, Path(examples=[ESTIMATE_ID]), _named("est", EstimateNotFoundError)]
+WebhookId = Annotated[str, Path(examples=[WEBHOOK_ID]), _named("whk", WebhookNotFoundError)]
+DeliveryId = Annotated[str, Path(examples=[DELIVERY_ID]), _named("msg", DeliveryNotFoundError)]
+WorkerId = Annotated[str, Path(examples=[WORKER_ID]), _named("wrk", WorkerNotFoundError)]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -132,10 +115,3 @@ def _wait_s(
 
 
 Wait = Annotated[float, Depends(_wait_s)]
-JobId = Annotated[str, Depends(_job_id)]
-ArtifactId = Annotated[str, Depends(_artifact_id)]
-KeyId = Annotated[str, Depends(_key_id)]
-SweepId = Annotated[str, Depends(_sweep_id)]
-EstimateId = Annotated[str, Depends(_estimate_id)]
-WebhookId = Annotated[str, Depends(_webhook_id)]
-DeliveryId = Annotated[str, Depends(_delivery_id)]

@@ -11,14 +11,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import CROSS_ORIGIN, INTERNAL, NO_DATABASE, PLAIN, respond
+from api.faces import CROSS_ORIGIN, INTERNAL, NO_DATABASE, PLAIN
+from api.problems import respond
+from api.scopes import READING
 from api.settings import ApiSettings
 from db.journal import about
 
 logger = logging.getLogger(__name__)
 
 SOON = {"retry-after": "5"}
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -68,7 +69,7 @@ class Edge:
 
     def _refusal(self, request: Request) -> Response | None:
         """Return the answer to a request that may not be made at all."""
-        if request.method not in SAFE_METHODS and is_cross_origin(request):
+        if request.method not in READING and is_cross_origin(request):
             origin = ascii(request.headers["origin"])
             return respond(request, CROSS_ORIGIN, f"The request comes from {origin[:200]}.")
         length = request.headers.get("content-length", "0")

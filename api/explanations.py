@@ -1,23 +1,5 @@
 """What each problem means, in the words of its page under ``/problems/{code}``."""
 
-from api.guard import MISSING_SCOPE, RATE_LIMITED, UNAUTHENTICATED
-from api.preconditions import FAILED
-from api.problems import (
-    BAD_RANGE,
-    CROSS_ORIGIN,
-    GATE_FAILED,
-    IDEMPOTENCY_CONFLICT,
-    INTERNAL,
-    INVALID,
-    MALFORMED,
-    NO_DATABASE,
-    NOT_READY,
-    NOT_SUCCEEDED,
-    PROBLEMS,
-    UNFINISHED,
-    Face,
-)
-
 _REFUSED = "Refused before a worker was used, or by the worker as soon as it saw the files."
 
 EXPLANATIONS: dict[str, str] = {
@@ -130,14 +112,4 @@ EXPLANATIONS: dict[str, str] = {
     "no_room": "The job needs more memory than the worker may take; the detail names a change "
     "that fits.",
     "not_finite": "A tensor holds NaN or infinity, so the result would be worthless.",
-}
-
-FACES: dict[str, Face] = {
-    face.code: face
-    for face in (
-        *PROBLEMS.values(),
-        *(BAD_RANGE, CROSS_ORIGIN, FAILED, IDEMPOTENCY_CONFLICT, INTERNAL, INVALID, MALFORMED),
-        *(MISSING_SCOPE, NOT_READY, NOT_SUCCEEDED, RATE_LIMITED, UNAUTHENTICATED, UNFINISHED),
-        *(GATE_FAILED, NO_DATABASE),
-    )
 }

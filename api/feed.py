@@ -11,11 +11,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from fastapi.sse import format_sse_event
-from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from api.schemas.history import EventRead
-from api.shared import Shared
+from api.schemas.history import AnyEventRead, EventRead
+from api.shared_reads import SharedReads
 from db.jobs import JobRepository
 from db.models import JobEvent
 from db.positions import order_events
@@ -30,13 +29,6 @@ EVERY = "*"
 """The topic of the events of all jobs."""
 KEPT = 256
 """How many of a job's events are shared among its listeners; who is further behind reads rows."""
-
-
-class AnyEventRead(EventRead):
-    """One thing that happened to some job."""
-
-    job_id: str
-    position: int = Field(description="Its place among the events of all jobs: ask `after` it.")
 
 
 @dataclass(frozen=True)
@@ -110,7 +102,7 @@ class Feed:
         self._sessions = sessions
         self._topics: dict[str, Topic] = {}
         self._poller: asyncio.Task[None] | None = None
-        self._replays = Shared(self._replay)
+        self._replays = SharedReads(self._replay)
 
     @asynccontextmanager
     async def listen(self, job_id: str, seen: int) -> AsyncIterator[Topic]:

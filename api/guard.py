@@ -12,9 +12,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.caller import Caller
+from api.faces import MISSING_SCOPE, RATE_LIMITED, UNAUTHENTICATED
 from api.identity import Identity
 from api.limits import Buckets
-from api.problems import Face, respond
+from api.problems import respond
 from api.scopes import READING, Needed, needed_for
 from api.settings import ApiSettings
 from db.access import AccessScope
@@ -24,23 +25,6 @@ from db.session import Sessions
 from db.tokens import NotATokenError
 
 logger = logging.getLogger(__name__)
-
-UNAUTHENTICATED = Face(
-    401,
-    "unauthenticated",
-    "A key is needed",
-    "Send Authorization: Bearer zpr_…. Whoever runs the service makes keys with `zpruner keys "
-    "create NAME`, and the first one with `python -m db.keys create NAME --scopes admin`.",
-)
-MISSING_SCOPE = Face(403, "missing_scope", "The key may not do this")
-RATE_LIMITED = Face(
-    429,
-    "rate_limited",
-    "Too many requests",
-    "Wait for Retry-After, then ask less often; If-None-Match, event streams and lists save "
-    "requests.",
-    retryable=True,
-)
 
 
 class Guard:

@@ -17,8 +17,6 @@ from db.errors import SpecRefusedError
 
 PRIVATE = "If it is private or gated, give the service a token in HF_TOKEN."
 
-
-# httpx's or httpx2's, whichever the hub's client is built on.
 HTTPError: type[Exception] = hub_errors.HTTPError  # type: ignore[attr-defined] # httpx's or httpx2's
 
 

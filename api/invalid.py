@@ -10,6 +10,7 @@ from pydantic import BaseModel, RootModel
 
 from api.schemas.requests import JobRequest
 from db.problem import FieldProblem
+from db.texts import printable
 
 REMEDIES = {
     "missing": "Add it.",
@@ -64,7 +65,7 @@ def is_malformed(errors: Sequence[Mapping[str, Any]]) -> bool:
 
 def described(error: Mapping[str, Any], route: APIRoute) -> Refused:
     """Put one of pydantic's errors about a request to a route into words."""
-    place, *path = (_printable(str(part)) for part in error["loc"])
+    place, *path = (printable(str(part))[:200] for part in error["loc"])
     name = ".".join(path) or place
     reason, remedy = _reason(error, place), _remedy(error, place, path or [place], route)
     pointer = "/".join(["" if place == "body" else place, *path])
@@ -118,7 +119,3 @@ def _value(error: Mapping[str, Any]) -> str:
         return ""
     written = ascii(error.get("input"))
     return f" {written[:200]}{'…' if len(written) > 200 else ''}"
-
-
-def _printable(text: str) -> str:
-    return text.encode(errors="backslashreplace").decode()[:200]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from api.feed import Feed
 from api.preconditions import etag_of
 from api.schemas.jobs import JobDetail
-from api.shared import Shared
+from api.shared_reads import SharedReads
 from db.jobs import JobRepository
 from db.session import Sessions
 
@@ -37,7 +37,7 @@ class Looks:
 
     def __init__(self, sessions: Sessions, feed: Feed) -> None:
         self._sessions, self._feed = sessions, feed
-        self._reads = Shared(self._read)
+        self._reads = SharedReads(self._read)
         self._kept: OrderedDict[str, tuple[float, asyncio.Task[Look]]] = OrderedDict()
 
     async def fresh(self, job_id: str) -> Look:

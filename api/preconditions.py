@@ -4,10 +4,9 @@ import re
 
 from fastapi import Request
 
-from api.problems import Face, RefusalError
+from api.faces import PRECONDITION_FAILED
+from api.problems import RefusalError
 from db.models import Job
-
-FAILED = Face(412, "precondition_failed", "Not this version", "GET it again for its present ETag.")
 
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
@@ -40,7 +39,9 @@ def require_match(request: Request, etag: str) -> None:
     header = request.headers.get("if-match")
     if header is None or header.strip() == "*" or etag in _TAG.findall(header):
         return
-    raise RefusalError(FAILED, f"If-Match is {ascii(header)[:200]}, the present ETag is {etag}.")
+    raise RefusalError(
+        PRECONDITION_FAILED, f"If-Match is {ascii(header)[:200]}, the present ETag is {etag}."
+    )
 
 
 def wanted_version(request: Request, job_id: str) -> int | None:
@@ -54,4 +55,6 @@ def wanted_version(request: Request, job_id: str) -> int | None:
         return None
     if match := re.fullmatch(rf'"{job_id}-([0-9]{{1,9}})"', header):
         return int(match[1])
-    raise RefusalError(FAILED, f"If-Match is {ascii(header)[:200]}, which is no ETag of {job_id}.")
+    raise RefusalError(
+        PRECONDITION_FAILED, f"If-Match is {ascii(header)[:200]}, which is no ETag of {job_id}."
+    )

@@ -3,18 +3,17 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
-from api.cursors import NotACursorError, place_of
+from api.cursors import cursor_for, place_of
 from api.schemas.fields import LABELS, Moment
 from db.gate import Verdict
+from db.ids import id_pattern
 from db.listing import JobFilter, Place
 from db.spec import MethodName
 from db.states import JobState
@@ -22,20 +21,12 @@ from db.states import JobState
 Text = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00]*$")]
 
 
-def _check_cursor(cursor: str) -> str:
-    try:
-        place_of(cursor)
-    except NotACursorError:
-        raise PydanticCustomError("cursor", "Input should be a next_cursor of this list") from None
-    return cursor
-
-
 DOTTED = "label."
 LabelPair = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}:[^\x00-\x1f\x7f]{0,200}$"),
 ]
-Cursor = Annotated[str, StringConstraints(max_length=200), AfterValidator(_check_cursor)]
+Cursor = Annotated[str, StringConstraints(max_length=200), cursor_for("job")]
 
 
 class JobQuery(BaseModel):
@@ -50,11 +41,11 @@ class JobQuery(BaseModel):
     created_before: Moment | None = Field(default=None, description="Earlier than this moment.")
     parent: str | None = Field(
         default=None,
-        pattern="^job_[0-9a-f]{32}$",
+        pattern=f"^{id_pattern('job')}$",
         description="Made by a rerun of this job.",
     )
     sweep: str | None = Field(
-        default=None, pattern="^swp_[0-9a-f]{32}$", description="The points of this sweep."
+        default=None, pattern=f"^{id_pattern('swp')}$", description="The points of this sweep."
     )
     label: list[LabelPair] = Field(
         default=[],
@@ -109,7 +100,7 @@ class JobQuery(BaseModel):
 
     def after(self) -> Place | None:
         """Return where the page begins."""
-        return None if self.cursor is None else place_of(self.cursor)
+        return None if self.cursor is None else place_of(self.cursor, "job")
 
     def link(self, cursor: str) -> dict[str, Any]:
         """Return the parameters that ask for the next page."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from fastapi import Request
 
-from api.problems import BAD_RANGE, RefusalError
+from api.faces import BAD_RANGE
+from api.problems import RefusalError
 
 CHUNK_BYTES = 1 << 20
 

@@ -10,7 +10,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from api.deps import Service
-from api.problems import IDEMPOTENCY_CONFLICT, RefusalError
+from api.faces import IDEMPOTENCY_CONFLICT
+from api.problems import RefusalError
 from api.schemas.jobs import JobDetail, JobPreview
 from api.schemas.requests import JobRequest
 from db.canonical import digest
@@ -55,7 +56,7 @@ class Submission:
 
 def submit(service: Service, asked: Submission) -> Response:
     """Accept a job once, however often it is asked for with one key."""
-    if (first := _first_answer(service, asked)) is not None:
+    if (first := _replayed(service, asked)) is not None:
         return first
     spec = asked.body.spec()
     warnings = checked(service, asked.body, spec)
@@ -152,7 +153,7 @@ def _refuse_a_past_deadline(body: JobRequest) -> None:
         raise SpecRefusedError("deadline", value, "deadline_passed", reason, "Name a later one.")
 
 
-def _first_answer(service: Service, asked: Submission) -> Response | None:
+def _replayed(service: Service, asked: Submission) -> Response | None:
     if (kept := first_answer(service, asked)) is None:
         return None
     return _Answer(kept.job_id, kept.status, kept.body).response(REPLAYED)

@@ -4,9 +4,11 @@ import json
 from datetime import datetime
 from typing import Any
 
+from db.gate import is_number
 from db.models import Job, JobEvent
 from db.notices import TEST, EventType, Webhook
 from db.states import JobState
+from db.texts import printable
 
 MEDIA_TYPE = "application/cloudevents+json"
 MAX_BYTES = 20_000
@@ -70,26 +72,18 @@ def _face(event: JobEvent, job: Job) -> dict[str, Any]:
 
 def _numbers(result: dict[str, Any]) -> dict[str, float]:
     """Return the figures on the surface of a job's result."""
-    return {
-        name: value
-        for name, value in result.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
+    return {name: value for name, value in result.items() if is_number(value)}
 
 
 def _shortened(error: dict[str, Any] | None) -> dict[str, Any] | None:
     if error is None:
         return None
     texts = {
-        name: _printable(error[name])[:length]
+        name: printable(error[name])[:length]
         for name, length in ERROR_LENGTHS.items()
         if error.get(name) is not None
     }
     return texts | {name: error[name] for name in ("status", "retryable") if name in error}
-
-
-def _printable(text: str) -> str:
-    return text.encode(errors="backslashreplace").decode()
 
 
 def _moment(at: datetime) -> str:

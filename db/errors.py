@@ -1,4 +1,6 @@
-"""Refusals about jobs. They know nothing of HTTP; `api/problems.py` gives them their face."""
+"""Refusals about jobs. They know nothing of HTTP; `api/faces.py` gives them their face."""
+
+from typing import ClassVar
 
 from db.states import JobState
 
@@ -7,59 +9,47 @@ class JobError(Exception):
     """Base of every refusal about a job."""
 
 
-class JobNotFoundError(JobError):
+class NotFoundError(JobError):
+    """There is no row of this id."""
+
+    noun: ClassVar[str]
+
+    def __init__(self, row_id: str) -> None:
+        super().__init__(row_id)
+        self.row_id = row_id
+
+    def __str__(self) -> str:
+        return f"no {self.noun} {self.row_id}"
+
+
+class JobNotFoundError(NotFoundError):
     """There is no such job."""
 
-    def __init__(self, job_id: str) -> None:
-        super().__init__(job_id)
-        self.job_id = job_id
-
-    def __str__(self) -> str:
-        return f"no job {self.job_id}"
+    noun = "job"
 
 
-class ArtifactNotFoundError(JobError):
+class ArtifactNotFoundError(NotFoundError):
     """There is no such artifact."""
 
-    def __init__(self, artifact_id: str) -> None:
-        super().__init__(artifact_id)
-        self.artifact_id = artifact_id
-
-    def __str__(self) -> str:
-        return f"no artifact {self.artifact_id}"
+    noun = "artifact"
 
 
-class WorkerNotFoundError(JobError):
+class WorkerNotFoundError(NotFoundError):
     """There is no such worker."""
 
-    def __init__(self, worker_id: str) -> None:
-        super().__init__(worker_id)
-        self.worker_id = worker_id
-
-    def __str__(self) -> str:
-        return f"no worker {self.worker_id}"
+    noun = "worker"
 
 
-class SweepNotFoundError(JobError):
+class SweepNotFoundError(NotFoundError):
     """There is no such sweep."""
 
-    def __init__(self, sweep_id: str) -> None:
-        super().__init__(sweep_id)
-        self.sweep_id = sweep_id
-
-    def __str__(self) -> str:
-        return f"no sweep {self.sweep_id}"
+    noun = "sweep"
 
 
-class EstimateNotFoundError(JobError):
+class EstimateNotFoundError(NotFoundError):
     """There is no such estimate, or no longer."""
 
-    def __init__(self, estimate_id: str) -> None:
-        super().__init__(estimate_id)
-        self.estimate_id = estimate_id
-
-    def __str__(self) -> str:
-        return f"no estimate {self.estimate_id}"
+    noun = "estimate"
 
 
 class IllegalTransitionError(JobError):
@@ -131,15 +121,10 @@ class AddressRefusedError(SpecRefusedError):
     """Nothing is sent to this address."""
 
 
-class WebhookNotFoundError(JobError):
+class WebhookNotFoundError(NotFoundError):
     """There is no such webhook."""
 
-    def __init__(self, webhook_id: str) -> None:
-        super().__init__(webhook_id)
-        self.webhook_id = webhook_id
-
-    def __str__(self) -> str:
-        return f"no webhook {self.webhook_id}"
+    noun = "webhook"
 
 
 class WebhookDisabledError(JobError):
@@ -153,15 +138,10 @@ class WebhookDisabledError(JobError):
         return f"webhook {self.webhook_id} is disabled ({self.reason})"
 
 
-class DeliveryNotFoundError(JobError):
+class DeliveryNotFoundError(NotFoundError):
     """The webhook has no such delivery, or no longer."""
 
-    def __init__(self, delivery_id: str) -> None:
-        super().__init__(delivery_id)
-        self.delivery_id = delivery_id
-
-    def __str__(self) -> str:
-        return f"no delivery {self.delivery_id}"
+    noun = "delivery"
 
 
 class KeyTakenError(Exception):
@@ -175,15 +155,10 @@ class KeyTakenError(Exception):
         return f"idempotency key {self.key} was used by another request"
 
 
-class ApiKeyNotFoundError(JobError):
+class ApiKeyNotFoundError(NotFoundError):
     """There is no such key."""
 
-    def __init__(self, key_id: str) -> None:
-        super().__init__(key_id)
-        self.key_id = key_id
-
-    def __str__(self) -> str:
-        return f"no key {self.key_id}"
+    noun = "key"
 
 
 class ApiKeyRevokedError(JobError):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -72,12 +72,16 @@ def gate_failures(gate: Gate, metrics: Mapping[str, Any]) -> list[GateFailure]:
     return list(_failures(gate, metrics))
 
 
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a figure; to Python a bool is an int as well."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def figure(metrics: Mapping[str, Any], name: str) -> float | None:
     """Return the number of this name: of the whole name, or else of a path along its dots."""
     if name in metrics:
         value = metrics[name]
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return float(value) if is_number else None
+        return float(value) if is_number(value) else None
     parts = name.split(".")
     for end in range(len(parts) - 1, 0, -1):
         inner = metrics.get(".".join(parts[:end]))

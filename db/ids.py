@@ -10,3 +10,8 @@ Prefix = Literal["job", "art", "key", "aud", "swp", "est", "wrk", "whk", "msg"]
 def new_id(prefix: Prefix) -> str:
     """Return a new id such as ``job_0192…``."""
     return f"{prefix}_{uuid_utils.uuid7().hex}"
+
+
+def id_pattern(prefix: Prefix) -> str:
+    """Return the regular expression that every such id matches as a whole."""
+    return rf"{prefix}_[0-9a-f]{{32}}"

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from db.jobs import JobRepository
 from db.logs import LEVELS, NewLine
 from db.session import Sessions
+from db.texts import printable
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class LogBook(logging.Handler):
     def _add(self, level: int, logger: str, message: str, created: float) -> None:
         self._seq += 1
         at = datetime.fromtimestamp(created, UTC)
-        line = NewLine(self._seq, at, _level(level), logger[:128], _printable(message))
+        line = NewLine(self._seq, at, _level(level), logger[:128], _storable(message))
         self._lines.append(line)
 
     @contextmanager
@@ -105,8 +106,8 @@ def _level(number: int) -> str:
     return LEVELS[min(max(number // 10 - 1, 0), len(LEVELS) - 1)]
 
 
-def _printable(message: str) -> str:
+def _storable(message: str) -> str:
     """Return what every database keeps: no NUL, no lone surrogate, an end."""
     if len(message) > MOST_CHARACTERS:
         message = message[:MOST_CHARACTERS] + "…"
-    return message.replace("\0", "\\0").encode(errors="backslashreplace").decode()
+    return printable(message.replace("\0", "\\0"))

@@ -3,26 +3,19 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.cursors import NotACursorError, cursor_of, place_of
+from api.cursors import cursor_for, cursor_of, cut, place_of
 from api.deps import ServiceDep
 from api.links import next_page
 from api.schemas.keys import AuditRead
 from api.schemas.pages import Page
 from db.audit import AuditRepository
-from db.listing import Place
+from db.ids import id_pattern
 
 router = APIRouter(prefix="/v1/audit", tags=["access"])
 
-
-def _check_cursor(cursor: str) -> str:
-    try:
-        place_of(cursor, "aud")
-    except NotACursorError:
-        raise PydanticCustomError("cursor", "Input should be a next_cursor of this list") from None
-    return cursor
+Cursor = Annotated[str, StringConstraints(max_length=200), cursor_for("aud")]
 
 
 class AuditQuery(BaseModel):
@@ -31,12 +24,10 @@ class AuditQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     key: str | None = Field(
-        default=None, pattern="^key_[0-9a-f]{32}$", description="What was done with this key."
+        default=None, pattern=f"^{id_pattern('key')}$", description="What was done with this key."
     )
     limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
-    cursor: (
-        Annotated[str, StringConstraints(max_length=200), AfterValidator(_check_cursor)] | None
-    ) = Field(default=None, description="A `next_cursor`.")
+    cursor: Cursor | None = Field(default=None, description="A `next_cursor`.")
 
 
 @router.get("")
@@ -47,10 +38,8 @@ def list_audit(
     after = None if query.cursor is None else place_of(query.cursor, "aud")
     with service.sessions() as session:
         found = AuditRepository(session).page(key_id=query.key, limit=query.limit + 1, after=after)
-    page, next_cursor = found[: query.limit], None
-    if len(found) > query.limit:
-        next_cursor = cursor_of(Place(page[-1].created_at, page[-1].id))
+    page, next_cursor = cut(found, query.limit, cursor_of)
+    if next_cursor is not None:
         given = {"key": query.key, "limit": query.limit, "cursor": next_cursor}
         response.headers["link"] = next_page("/v1/audit", given)
-    data = [AuditRead.of(entry) for entry in page]
-    return Page(data=data, next_cursor=next_cursor, has_more=next_cursor is not None)
+    return Page(data=[AuditRead.of(entry) for entry in page], next_cursor=next_cursor)

@@ -10,12 +10,13 @@ from pydantic_core import PydanticCustomError
 from api.comparison import Comparison
 from api.deps import ServiceDep
 from api.examples import JOB_ID
+from db.ids import id_pattern
 from db.jobs import JobRepository
 
 router = APIRouter(prefix="/v1/compare", tags=["jobs"])
 
 FEWEST, MOST = 2, 20
-_ID = "job_[0-9a-f]{32}"
+_ID = id_pattern("job")
 
 
 def _check_ids(ids: str) -> str:

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 from starlette.exceptions import HTTPException
 
+from api.faces import NOT_BUILT
 from api.preconditions import is_known
-from api.problems import Face, RefusalError
+from api.problems import RefusalError
 
 router = APIRouter(include_in_schema=False)
 
@@ -35,13 +36,6 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; font-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
     "form-action 'none'"
-)
-NOT_BUILT = Face(
-    503,
-    "dashboard_not_built",
-    "The dashboard is not built",
-    "Run `make dashboard` in the checkout; it needs Node.js or PyPI, and the npm registry. "
-    "Everything else works without it: see /docs.",
 )
 
 

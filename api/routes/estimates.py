@@ -6,7 +6,8 @@ from fastapi import APIRouter, Header, Response
 from fastapi.responses import JSONResponse
 
 from api.deps import EstimateId, Service, ServiceDep, Wait, preferred_wait_s
-from api.estimates import WAIT_S, EstimatePending, EstimateRead, refuse, wait
+from api.estimates import WAIT_S, refuse, wait
+from api.schemas.estimates import EstimatePending, EstimateRead
 from api.schemas.requests import JobRequest
 from api.submission import checked
 from db.estimates import EstimateRepository

@@ -6,9 +6,11 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.sse import format_sse_event
 from pydantic import BaseModel, ConfigDict, StringConstraints, WithJsonSchema
 
+from api.cursors import cut
 from api.deps import Service, ServiceDep
-from api.feed import EVERY, AnyEventRead, Frame
+from api.feed import EVERY, Frame
 from api.links import next_page
+from api.schemas.history import AnyEventRead
 from api.schemas.pages import Page
 from api.stream import EventStream, Start
 from db.positions import PositionRepository, order_events
@@ -75,13 +77,11 @@ def list_all_events(
         found = PositionRepository(session).all_events(
             query.after or 0, query.limit + 1, kinds=query.kind, statuses=query.status
         )
-    data, has_more = [AnyEventRead.of(one) for one in found[: query.limit]], False
-    if len(found) > query.limit:
-        has_more = True
+    page, next_cursor = cut(found, query.limit, lambda event: str(event.position))
+    if next_cursor is not None:
         given = query.model_dump(mode="json", exclude_defaults=True)
-        response.headers["link"] = next_page("/v1/events", given | {"after": data[-1].position})
-    next_cursor = str(data[-1].position) if has_more else None
-    return Page(data=data, next_cursor=next_cursor, has_more=has_more)
+        response.headers["link"] = next_page("/v1/events", given | {"after": next_cursor})
+    return Page(data=[AnyEventRead.of(event) for event in page], next_cursor=next_cursor)
 
 
 def _start(service: Service, query: EventQuery, last_event_id: int | None) -> Start:

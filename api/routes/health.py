@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from api.deps import Service, ServiceDep
-from api.problems import NOT_READY, RefusalError
+from api.faces import NOT_READY
+from api.problems import RefusalError
 from db.models import Job
 
 logger = logging.getLogger(__name__)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import WithJsonSchema
 
+from api.cursors import cut
 from api.deps import JobId, Service, ServiceDep
 from api.links import next_page
 from api.schemas.history import BlockRead, EventRead
@@ -55,12 +56,11 @@ def list_events(
         jobs = JobRepository(session)
         jobs.get(job_id)
         events = jobs.events(job_id, after=after, limit=limit + 1)
-    data, has_more = [EventRead.of(event) for event in events[:limit]], len(events) > limit
-    next_cursor = str(data[-1].seq) if has_more else None
-    if has_more:
+    page, next_cursor = cut(events, limit, lambda event: str(event.seq))
+    if next_cursor is not None:
         query = {"after": next_cursor, "limit": limit}
         response.headers["link"] = next_page(f"/v1/jobs/{job_id}/events", query)
-    return Page(data=data, next_cursor=next_cursor, has_more=has_more)
+    return Page(data=[EventRead.of(event) for event in page], next_cursor=next_cursor)
 
 
 def _start(service: Service, job_id: str, seen: int) -> Start:

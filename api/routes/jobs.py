@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.caller import CallerDep
-from api.cursors import cursor_of
+from api.cursors import cursor_of, cut
 from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep, Wait
 from api.links import next_page
 from api.preconditions import is_known, require_match, wants_news
@@ -15,7 +15,6 @@ from api.schemas.jobs import Facets, JobDetail, JobPage, JobRead
 from api.schemas.requests import JobRequest
 from api.submission import NOTHING_NEW, Submission, preview, submit
 from db.jobs import JobRepository
-from db.listing import Place
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 KEPT = ("location", "idempotency-replayed")
@@ -66,14 +65,11 @@ def list_jobs(
         )
         if query.include == "facets":
             facets = Facets.of(jobs.facets(wanted))
-    page, next_cursor = found[: query.limit], None
-    if len(found) > query.limit:
-        next_cursor = cursor_of(Place(page[-1].created_at, page[-1].id))
+    page, next_cursor = cut(found, query.limit, cursor_of)
+    if next_cursor is not None:
         response.headers["link"] = next_page("/v1/jobs", query.link(next_cursor))
     data = [JobRead.of(job) for job in page]
-    return JobPage(
-        data=data, next_cursor=next_cursor, has_more=next_cursor is not None, facets=facets
-    )
+    return JobPage(data=data, next_cursor=next_cursor, facets=facets)
 
 
 @router.get(

@@ -1,18 +1,18 @@
 """What the attempts at a job wrote to their logs."""
 
 import re
-from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict
 
+from api.cursors import cut
 from api.deps import JobId, ServiceDep
 from api.links import next_page
+from api.schemas.logs import LogLineRead
 from api.schemas.pages import Page
 from db.jobs import JobRepository
-from db.models import LogLine
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 
@@ -49,28 +49,6 @@ class LogQuery(BaseModel):
         return int(attempt), int(seq)
 
 
-class LogLineRead(BaseModel):
-    """One line; its ``id`` says where to go on."""
-
-    id: str
-    attempt: int
-    seq: int
-    at: datetime
-    level: str
-    logger: str
-    message: str
-
-    @classmethod
-    def of(cls, line: LogLine) -> Self:
-        """Return the face of a line's row."""
-        names = ("attempt", "seq", "at", "level", "logger", "message")
-        return cls(id=f"{line.attempt}.{line.seq}", **{name: getattr(line, name) for name in names})
-
-    def text(self) -> str:
-        """Return the line as people read it."""
-        return f"{self.at:%Y-%m-%dT%H:%M:%S.%fZ} {self.level} {self.logger}: {self.message}\n"
-
-
 @router.get("/logs", responses=TEXT, response_model=Page[LogLineRead])
 def list_log_lines(
     job_id: JobId,
@@ -88,16 +66,17 @@ def list_log_lines(
             found = jobs.log(job_id, **which, after=query.place(), limit=query.limit + 1)
         else:
             found = jobs.log_tail(job_id, **which, limit=query.tail)
-    most = query.tail or query.limit
-    data, has_more = [LogLineRead.of(line) for line in found[:most]], len(found) > most
+    data, next_cursor = cut(
+        [LogLineRead.of(line) for line in found], query.tail or query.limit, lambda line: line.id
+    )
     headers = {"vary": "accept"}
-    if has_more:
-        given = query.model_dump(exclude_defaults=True) | {"after": data[-1].id}
+    if next_cursor is not None:
+        given = query.model_dump(exclude_defaults=True) | {"after": next_cursor}
         headers["link"] = next_page(f"/v1/jobs/{job_id}/logs", given)
     if _wants_text(request):
         return PlainTextResponse("".join(line.text() for line in data), headers=headers)
     response.headers.update(headers)
-    return Page(data=data, next_cursor=data[-1].id if has_more else None, has_more=has_more)
+    return Page(data=data, next_cursor=next_cursor)
 
 
 def _wants_text(request: Request) -> bool:

@@ -6,7 +6,8 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
-from api.explanations import EXPLANATIONS, FACES
+from api.explanations import EXPLANATIONS
+from api.faces import FACES
 
 router = APIRouter(prefix="/problems", include_in_schema=False)
 

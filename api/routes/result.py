@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.deps import JobId, ServiceDep
+from api.faces import GATE_FAILED, NOT_SUCCEEDED, UNFINISHED
 from api.preconditions import etag_of, is_known
-from api.problems import GATE_FAILED, NOT_SUCCEEDED, UNFINISHED, RefusalError, printable
+from api.problems import RefusalError
 from api.schemas.artifacts import ArtifactRead, JobResult
 from api.schemas.jobs import JobDetail
 from db.gate import Gate, Verdict, gate_failures
@@ -16,6 +17,7 @@ from db.jobs import JobRepository
 from db.models import Artifact, Job, JobEvent
 from db.problem import FieldProblem
 from db.states import JobState
+from db.texts import printable
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 

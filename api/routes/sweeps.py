@@ -8,12 +8,14 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.caller import CallerDep
+from api.cursors import cut
 from api.deps import DryRun, IdempotencyKey, Service, ServiceDep, SweepId
 from api.links import next_page
 from api.points import SweepRequest
+from api.schemas.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
 from api.submission import REPLAYED, Submission, checked, fields_of, first_answer, push
-from api.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
 from db.errors import KeyTakenError
+from db.ids import id_pattern
 from db.jobs import JobRepository
 from db.models import Sweep
 from db.sweeps import Point, SweepRepository
@@ -28,7 +30,7 @@ class SweepQuery(BaseModel):
 
     limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
     cursor: str | None = Field(
-        default=None, pattern="^swp_[0-9a-f]{32}$", description="A `next_cursor`."
+        default=None, pattern=f"^{id_pattern('swp')}$", description="A `next_cursor`."
     )
 
 
@@ -72,14 +74,13 @@ def list_sweeps(
     with service.sessions() as session:
         sweeps = SweepRepository(session)
         found = sweeps.page(limit=query.limit + 1, after=query.cursor)
-        page, has_more = found[: query.limit], len(found) > query.limit
+        page, next_cursor = cut(found, query.limit, lambda sweep: sweep.id)
         counts = sweeps.counts([sweep.id for sweep in page])
-    next_cursor = page[-1].id if has_more else None
-    if has_more:
+    if next_cursor is not None:
         wanted = {"limit": query.limit, "cursor": next_cursor}
         response.headers["link"] = next_page("/v1/sweeps", wanted)
     data = [SweepSummary.of(sweep, counts[sweep.id]) for sweep in page]
-    return SweepPage(data=data, next_cursor=next_cursor, has_more=has_more)
+    return SweepPage(data=data, next_cursor=next_cursor)
 
 
 @router.get("/{sweep_id}")

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.caller import CallerDep
+from api.cursors import cut
 from api.deps import DeliveryId, ServiceDep, WebhookId
 from api.links import next_page
 from api.schemas.pages import Page
@@ -21,6 +22,7 @@ from api.schemas.webhooks import (
 )
 from db.addresses import check_address
 from db.deliveries import DeliveryRepository
+from db.ids import id_pattern
 from db.notices import DeliveryStatus, Webhook
 from db.webhooks import WebhookRepository
 
@@ -35,7 +37,7 @@ class DeliveryQuery(BaseModel):
     status: DeliveryStatus | None = Field(default=None, description="Only these.")
     limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
     cursor: str | None = Field(
-        default=None, pattern="^msg_[0-9a-f]{32}$", description="A `next_cursor`."
+        default=None, pattern=f"^{id_pattern('msg')}$", description="A `next_cursor`."
     )
 
 
@@ -129,13 +131,11 @@ def list_deliveries(
         found = DeliveryRepository(session).page(
             webhook_id, status=query.status, limit=query.limit + 1, after=query.cursor
         )
-    page, has_more = found[: query.limit], len(found) > query.limit
-    next_cursor = page[-1].id if has_more else None
-    if has_more:
+    page, next_cursor = cut(found, query.limit, lambda delivery: delivery.id)
+    if next_cursor is not None:
         given = {"status": query.status, "limit": query.limit, "cursor": next_cursor}
         response.headers["link"] = next_page(f"{_path(webhook_id)}/deliveries", given)
-    data = [DeliveryRead.of(delivery) for delivery in page]
-    return Page(data=data, next_cursor=next_cursor, has_more=has_more)
+    return Page(data=[DeliveryRead.of(delivery) for delivery in page], next_cursor=next_cursor)
 
 
 @router.get("/{webhook_id}/deliveries/{delivery_id}")

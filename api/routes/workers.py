@@ -1,91 +1,15 @@
 """Who works, and what waits for them."""
 
-from datetime import datetime
-from typing import Annotated, Self
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Depends, Path
-from pydantic import BaseModel, Field
-
-from api.deps import JobId, ServiceDep
-from api.examples import WORKER_ID
+from api.deps import JobId, ServiceDep, WorkerId
 from api.schemas.pages import Page
-from db.errors import WorkerNotFoundError
+from api.schemas.workers import PlaceRead, QueueRead, WorkerRead
 from db.jobs import JobRepository
 from db.queues import QueueDepth, QueueRepository
-from db.workers import Presence, WorkerRepository
+from db.workers import WorkerRepository
 
 router = APIRouter(prefix="/v1", tags=["workers"])
-
-
-def _worker_id(worker_id: Annotated[str, Path(examples=[WORKER_ID])]) -> str:
-    if not worker_id.startswith("wrk_") or len(worker_id) != len(WORKER_ID):
-        raise WorkerNotFoundError(worker_id[:64])
-    return worker_id
-
-
-WorkerId = Annotated[str, Depends(_worker_id)]
-
-
-class WorkerRead(BaseModel):
-    """One worker, as it last said of itself."""
-
-    id: str
-    name: str
-    hostname: str
-    pid: int
-    state: str = Field(description="`idle`, `busy`, `draining` (takes nothing new) or `lost`.")
-    queues: list[str]
-    device: str | None = Field(description="None until the worker has looked.")
-    memory_bytes: int | None = Field(description="Of that device.")
-    version: str
-    job_id: str | None = Field(description="The job it holds.")
-    draining: bool
-    started_at: datetime
-    heartbeat_at: datetime
-
-    @classmethod
-    def of(cls, presence: Presence) -> Self:
-        """Return the face of a worker's row."""
-        names = cls.model_fields.keys() - {"state", "job_id"}
-        plain = {name: getattr(presence.worker, name) for name in names}
-        return cls(state=presence.state, job_id=presence.job_id, **plain)
-
-
-class QueueRead(BaseModel):
-    """One queue: a device class that jobs wait for."""
-
-    name: str
-    depth: int = Field(description="How many jobs wait.")
-    oldest_queued_at: datetime | None
-    oldest_age_seconds: float | None
-    running: int
-    workers: int = Field(description="Living workers that take jobs from it.")
-    devices: list[str] = Field(description="What these compute on.")
-    memory_bytes: int | None = Field(description="Of the largest of these devices.")
-
-    @classmethod
-    def of(cls, name: str, depth: QueueDepth, workers: list[Presence]) -> Self:
-        """Return the face of a queue."""
-        mine = [one.worker for one in workers if one.is_alive and name in one.worker.queues]
-        return cls(
-            name=name,
-            depth=depth.queued,
-            oldest_queued_at=depth.oldest_queued_at,
-            oldest_age_seconds=depth.oldest_age_s,
-            running=depth.running,
-            workers=len(mine),
-            devices=sorted({one.device for one in mine if one.device}),
-            memory_bytes=max((one.memory_bytes or 0 for one in mine), default=0) or None,
-        )
-
-
-class PlaceRead(BaseModel):
-    """Where a job stands in its queue."""
-
-    name: str = Field(description="The queue.")
-    position: int | None = Field(description="From 1; None: the job does not wait.")
-    depth: int = Field(description="How many jobs wait.")
-    workers: int = Field(description="Living workers that take jobs from it.")
 
 
 @router.get("/workers")

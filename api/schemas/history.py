@@ -55,6 +55,13 @@ class EventRead(BaseModel):
         return cls.model_validate(event)
 
 
+class AnyEventRead(EventRead):
+    """One thing that happened to some job."""
+
+    job_id: str
+    position: int = Field(description="Its place among the events of all jobs: ask `after` it.")
+
+
 class BlockRead(BaseModel):
     """What the engine measured on one decoder block."""
 

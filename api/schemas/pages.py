@@ -13,3 +13,7 @@ class Page(BaseModel, Generic[Item]):
     data: list[Item]
     next_cursor: str | None = None
     has_more: bool = False
+
+    def model_post_init(self, _: object) -> None:
+        """Tell whether there is a next part."""
+        self.has_more = self.next_cursor is not None

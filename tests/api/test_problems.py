@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from api.explanations import EXPLANATIONS, FACES
-from api.problems import PROBLEMS
+from api.explanations import EXPLANATIONS
+from api.faces import FACES, PLAIN, PROBLEMS
 from api.schemas.requests import JobRequest
-from db.errors import JobError
+from db.errors import JobError, NotFoundError
 from worker.problems import overdue, problem_of
 from worker.pruning.errors import (
     AllocationError,
@@ -35,7 +35,7 @@ def subclasses(error: type[JobError]) -> set[type[JobError]]:
 
 
 def test_every_refusal_about_a_job_has_a_face() -> None:
-    assert set(PROBLEMS) == subclasses(JobError) - {JobError}
+    assert set(PROBLEMS) == subclasses(JobError) - {JobError, NotFoundError}
 
 
 def test_no_two_kinds_of_problems_share_a_code() -> None:
@@ -51,21 +51,40 @@ def test_every_kind_of_problem_has_a_page(client: TestClient) -> None:
         assert code in client.get("/problems").text
 
 
-def refusal_codes() -> set[str]:
-    """Return every plain word that our source hands to what makes a refusal."""
-    found: set[object] = set()
-    for folder in ("api", "db", "worker/sources"):
+def test_a_page_gives_the_hint_as_well(client: TestClient) -> None:
+    assert "make dashboard" in client.get("/problems/dashboard_not_built").text
+
+
+MAKERS = r"([Rr]efused(Error)?|(?<!Field)[Pp]roblem|Face)$"
+FIELDS = {*JobRequest.model_fields, "url", "out"}
+ON_THE_COMMAND_LINE = {"out_in_use", "out_exists"}
+"""Whoever starts a worker's program reads its refusals, and follows no link."""
+
+
+def codes_of_calls() -> set[str]:
+    """Return every plain word that our source hands to what makes a refusal, problem or face."""
+    found: set[str] = set()
+    for folder in ("api", "db", "worker"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and "efused" in ast.unparse(node.func):
-                    found |= {one.value for one in node.args if isinstance(one, ast.Constant)}
-    words = {one for one in found if isinstance(one, str) and re.fullmatch("[a-z_]+", one)}
-    return words - JobRequest.model_fields.keys()
+                if isinstance(node, ast.Call) and re.search(MAKERS, ast.unparse(node.func)):
+                    for given in (*node.args, *(one.value for one in node.keywords)):
+                        found |= texts(given)
+    words = {one for one in found if re.fullmatch("[a-z_]+", one)}
+    return words - FIELDS - ON_THE_COMMAND_LINE - {face.code for face in PLAIN.values()}
 
 
-def test_every_code_a_specification_can_be_refused_with_has_a_page() -> None:
-    codes = refusal_codes()
-    assert {"pickle_only", "custom_code"} <= codes
+def texts(given: ast.expr) -> set[str]:
+    """Return the texts that an argument may be, where it says so itself."""
+    if isinstance(given, ast.JoinedStr):
+        written = ast.unparse(given)[2:-1]
+        return {written.replace("{kind}", kind) for kind in ("model", "dataset")}
+    return {str(given.value)} if isinstance(given, ast.Constant) else set()
+
+
+def test_every_code_a_problem_can_have_has_a_page() -> None:
+    codes = codes_of_calls()
+    assert {"pickle_only", "custom_code", "dataset_not_found", "worker_lost"} <= codes
     assert codes <= set(EXPLANATIONS)
 
 

@@ -124,7 +124,7 @@ def test_a_repository_that_is_not_there_is_refused_with_what_to_check(hub: Hub) 
 
 def test_a_gated_repository_says_so(hub: Hub) -> None:
     hub.add_model("org/gated", model_files(), gated=True)
-    assert refusal(HubRepo("org/gated")).code == "model_gated"
+    assert refusal(HubRepo("org/gated")).code == "hub_denied"
 
 
 def test_a_revision_that_is_not_there_is_the_revisions_fault(hub: Hub) -> None:

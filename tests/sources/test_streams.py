@@ -227,7 +227,7 @@ def test_a_dataset_that_is_not_there_or_not_ours_says_so(hub: Hub) -> None:
     hub.add_dataset("org/gated", {"train.jsonl": jsonl(["a"])}, gated=True)
     assert refusal(HubDataset("org/none")).code == "dataset_not_found"
     assert refusal(HubDataset("org/private")).code == "dataset_not_found"
-    assert refusal(HubDataset("org/gated")).code == "dataset_gated"
+    assert refusal(HubDataset("org/gated")).code == "hub_denied"
 
 
 def test_a_hub_that_fails_in_the_middle_is_no_fault_of_the_data(hub: Hub) -> None:

@@ -17,7 +17,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined] # HTTPError: 
 
 from db.errors import SpecRefusedError
 
-TOKEN = "If it is private or gated, give the worker a token in HF_TOKEN."  # noqa: S105 # a hint
+PRIVATE = "If it is private or gated, give the worker a token in HF_TOKEN."
 RETRY = "Try again when the hub can be reached, or name a local folder or file."
 LOOKUP_TIMEOUT_S = 30.0
 
@@ -46,16 +46,16 @@ def _refusal(error: Exception, field: str, name: str, revision: str | None) -> S
             return _no_revision(field, name, revision)
         case GatedRepoError():
             reason = f"{where} gives it only to those who accepted its terms"
-            return SpecRefusedError(field, name, f"{kind}_gated", reason, f"Accept them. {TOKEN}")
+            return SpecRefusedError(field, name, "hub_denied", reason, f"Accept them. {PRIVATE}")
         case RepositoryNotFoundError():
             reason = f"{where} has no such {kind}"
-            remedy = f"Check the name. {TOKEN}"
+            remedy = f"Check the name. {PRIVATE}"
             return SpecRefusedError(field, name, f"{kind}_not_found", reason, remedy)
         case HFValidationError():
             remedy = "Write org/name as on the hub."
             return SpecRefusedError(field, name, "invalid_name", "it is no hub id", remedy)
         case HfHubHTTPError() if error.response.status_code in {401, 403}:
-            return SpecRefusedError(field, name, "hub_denied", f"{where} denies access", TOKEN)
+            return SpecRefusedError(field, name, "hub_denied", f"{where} denies access", PRIVATE)
     return _unreachable(field, name, error)
 
 

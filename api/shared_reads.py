@@ -13,7 +13,7 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
-class Shared(Generic[Key, Value]):
+class SharedReads(Generic[Key, Value]):
     """One kind of read. Lives on an event loop, reads on its threads.
 
     Whoever asks for what another read will ask for, once its turn has come, shares that read. One

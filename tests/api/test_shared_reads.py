@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from api.shared import AT_ONCE, Shared
+from api.shared_reads import AT_ONCE, SharedReads
 from tests.loops import in_a_loop
 
 
@@ -19,7 +19,7 @@ def test_who_asks_while_a_read_waits_for_its_turn_shares_it() -> None:
         return key.upper()
 
     async def ask() -> list[str]:
-        shared = Shared(read)
+        shared = SharedReads(read)
         first = [asyncio.create_task(shared.get(f"slow {n}")) for n in range(AT_ONCE)]
         await asyncio.sleep(0)
         many = [asyncio.create_task(shared.get("wanted")) for _ in range(100)]
@@ -43,7 +43,7 @@ def test_a_read_that_has_begun_is_not_shared() -> None:
         return row
 
     async def ask() -> list[str]:
-        shared = Shared(read)
+        shared = SharedReads(read)
         first = asyncio.create_task(shared.get("job"))
         await asyncio.to_thread(begun.wait, 60)
         rows.append("after")
@@ -63,7 +63,7 @@ def test_one_callers_leaving_does_not_take_the_read_from_the_others() -> None:
         return key
 
     async def ask() -> str:
-        shared = Shared(read)
+        shared = SharedReads(read)
         leaving, staying = (asyncio.create_task(shared.get("job")) for _ in range(2))
         await asyncio.sleep(0)
         leaving.cancel()
@@ -84,7 +84,7 @@ def test_a_failure_reaches_everybody_and_the_next_one_reads_again() -> None:
         return "back"
 
     async def ask() -> list[object]:
-        shared = Shared(read)
+        shared = SharedReads(read)
         both = await asyncio.gather(shared.get("job"), shared.get("job"), return_exceptions=True)
         return [*map(type, both), await shared.get("job")]
 
