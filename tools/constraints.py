@@ -1,6 +1,5 @@
 """Pin for the images what the tests passed with: ``python -m tools.constraints``."""
 
-import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import distribution
@@ -49,4 +48,4 @@ def needed(one: Requirement, seen: set[tuple[str, str]]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
