@@ -48,7 +48,7 @@ bench-service: $(SETTLED)-dev ## Measure how the service answers: many pollers a
 dev: $(SETTLED)-dev $(PAGE) ## Serve on http://127.0.0.1:8000 from this checkout
 	@$(BIN)/zpruner serve $(ARGS)
 
-dashboard: $(SETTLED)-dev $(PAGE) ## Build the web page, with Node.js from the machine or from PyPI
+dashboard: $(PAGE) ## Build the web page, with Node.js from the machine or from PyPI
 
 image: ## Build the two container images
 	docker build --file Dockerfile.gpu --target api --tag zpruner-api .

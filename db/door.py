@@ -3,6 +3,8 @@
 import ipaddress
 from typing import Literal
 
+from pydantic import Field
+
 from db.settings import Settings
 
 
@@ -16,7 +18,7 @@ class DoorSettings(Settings):
     """
 
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: int = Field(default=8000, ge=1, le=65_535)
     auth: Literal["auto", "keys", "none"] = "auto"
 
     @property

@@ -10,14 +10,19 @@ from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from zpruner.serve import ServeSettings, children
 from zpruner.supervisor import Child
 
 ROOT = Path(__file__).parent.parent
-COMPOSE = ROOT / "docker-compose.yml"
+COMPOSE, EXAMPLE = ROOT / "docker-compose.yml", ROOT / ".env.example"
 OURS = ("migrate", "api", "worker", "control")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
+FIXED = {
+    f"ZPRUNER_{name}"
+    for name in ("DATA_DIR", "DATABASE_URL", "BROKER_URL", "MODEL_ROOTS", "DATASET_ROOTS")
+}
 PASSWORDS = {"POSTGRES_PASSWORD": "one", "REDIS_PASSWORD": "two"}
 
 
@@ -92,14 +97,41 @@ def test_the_api_image_installs_no_torch() -> None:
     needed = [*extras["dependencies"], *extras["optional-dependencies"]["api"]]
     needed += extras["optional-dependencies"]["service"]
     stage = (ROOT / "Dockerfile.gpu").read_text().split(" AS api")[1].split("\nFROM ")[0]
-    assert re.findall(r"zpruner\[(\w+)\]", stage) == ["api"]
+    assert re.findall(r"zpruner\[([\w,]+)\]", stage) == ["api,otel"]
     assert not [name for name in needed if re.match("torch|transformers|safetensors", name)]
 
 
 def test_the_example_names_every_variable_that_compose_reads() -> None:
     read = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text()))
-    told = set(re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    assert told == read
+    told = set(re.findall(r"^(?:# )?(\w+)=", EXAMPLE.read_text(), re.MULTILINE))
+    assert told == read | {"ZPRUNER_WEBHOOK_NETWORKS"}
+
+
+def test_the_example_as_it_stands_is_good_for_the_embedded_form() -> None:
+    assert ServeSettings.model_validate({"_env_file": EXAMPLE}).port == 8000
+
+
+def test_every_setting_reaches_the_parts_but_those_that_the_containers_fix() -> None:
+    documented = set(re.findall(r"`(ZPRUNER_\w+)`", (ROOT / "docs" / "settings.md").read_text()))
+    for name in OURS:
+        assert SERVICES[name]["env_file"] == [{"path": ".env", "required": False}]
+        fixed = SERVICES[name]["environment"]
+        kept = {key for key, value in fixed.items() if f"${{{key}:-" in value}
+        assert fixed.keys() - kept - {"HF_HOME"} == FIXED
+    assert documented > FIXED
+    assert "env_file" not in SERVICES["redis"] | SERVICES["postgres"]
+
+
+def test_the_images_are_installed_with_the_versions_that_passed() -> None:
+    stages = (ROOT / "Dockerfile.gpu").read_text()
+    assert stages.count("--constraint /constraints.txt") == stages.count("pip install") == 2
+    pinned = (ROOT / "constraints.txt").read_text()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lists = [extras["dependencies"], *extras["optional-dependencies"].values()]
+    for requirement in (Requirement(line) for lines in lists for line in lines):
+        if requirement.name not in ("torch", "zpruner"):
+            (version,) = re.findall(rf"^{requirement.name}==(\S+)$", pinned, re.MULTILINE)
+            assert version in requirement.specifier
 
 
 def test_hadolint_finds_nothing_in_the_dockerfile() -> None:

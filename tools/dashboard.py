@@ -5,10 +5,9 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
-from api.app import create_app
-from api.settings import ApiSettings
 from tools.node import NodeError, run
 
 FOLDER = Path(__file__).parents[1] / "api" / "dashboard"
@@ -75,8 +74,10 @@ def _types() -> str:
 
 
 def _openapi(folder: Path) -> dict[str, object]:
-    settings = ApiSettings.model_validate({"_env_file": None, "data_dir": folder})
-    document: dict[str, object] = create_app(settings).openapi()
+    # Imported here: building the page needs Node.js, and nothing of the service.
+    app, settings = import_module("api.app"), import_module("api.settings")
+    told = settings.ApiSettings.model_validate({"_env_file": None, "data_dir": folder})
+    document: dict[str, object] = app.create_app(told).openapi()
     return document
 
 

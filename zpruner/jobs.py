@@ -79,7 +79,7 @@ class Jobs:
         return self._act(job_id, "retry")
 
     def describe(self, job_id: str, **changes: Any) -> Job:
-        """Change the job's ``name`` or some ``labels``; None takes one away."""
+        """Change the job's ``name``, ``priority`` or some ``labels``; None takes one away."""
         return Job.model_validate(
             self._transport.send("PATCH", f"/v1/jobs/{job_id}", json=changes).json()
         )

@@ -1,35 +1,31 @@
 """Everything on one machine: broker, database, API, worker and janitor in one process tree."""
 
 import argparse
-import fcntl
 import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from dotenv import dotenv_values
+from pydantic import ValidationError
 
 from db import redaction
 from db.door import DoorSettings
 from db.journal import configure
-from db.keys import KeyRepository
-from db.session import migrate, open_sessions
+from db.session import migrate
 from db.tracing import TracingError, is_wanted
 from zpruner.broker import BrokerError, broker_command
+from zpruner.conditions import ServeError, locked, require_admin, require_port, settings_error
 from zpruner.supervisor import Child, Supervisor
 
 log = logging.getLogger("zpruner")
 READY_WITHIN_S = 120.0
 REFUSED = 2
-
-
-class ServeError(Exception):
-    """The service cannot start; the text says what to do."""
+PASSED_ON = ("HF_", "OTEL_", "ZPRUNER_")
 
 
 class ServeSettings(DoorSettings):
@@ -47,12 +43,13 @@ class ServeSettings(DoorSettings):
 def main() -> None:
     """Serve until told to stop."""
     redaction.install()
-    settings = _settings(_arguments())
-    configure(settings.log_format)
+    arguments = _arguments()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     try:
+        settings = _settings(arguments)
+        configure(settings.log_format)
         serve(settings, stop)
     except (ServeError, BrokerError, TracingError) as error:
         print(f"zpruner serve: {error}", file=sys.stderr)  # noqa: T201 - to people
@@ -63,12 +60,13 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
     """Start everything, announce the URL, look after it until ``stop``.
 
     Raises:
-        ServeError: the data folder is taken, or keys are needed and there is none.
+        ServeError: data folder or port is taken, or keys are needed and there is none.
         BrokerError: there is no broker to start.
         TracingError: traces are asked for, but not installed.
     """
     is_wanted(settings)  # raises here rather than in each child
     with locked(settings.data_dir):
+        require_port(settings)
         migrate(settings.database)
         require_admin(settings)
         supervisor = Supervisor()
@@ -86,33 +84,21 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
             supervisor.end(last=brokers)
 
 
-def require_admin(settings: ServeSettings) -> None:
-    """Start where keys are needed only if somebody has one that can make others.
+def environment() -> dict[str, str]:
+    """Return this process's environment, with what ``.env`` adds to it.
 
-    Raises:
-        ServeError: nobody has.
+    The parts read ``ZPRUNER_*`` from that file themselves; the libraries that ``HF_*`` and
+    ``OTEL_*`` are for know only the environment.
     """
-    if not settings.needs_keys:
-        return
-    sessions = open_sessions(settings.database)
-    try:
-        with sessions() as session:
-            has_admin = KeyRepository(session).has_admin()
-    finally:
-        sessions.kw["bind"].dispose()
-    if not has_admin:
-        raise ServeError(
-            f"host {settings.host!r} with ZPRUNER_AUTH={settings.auth} asks every caller for a "
-            "key, and there is none yet that can make others. Make it, with the same settings, by\n"
-            "  python -m db.keys create NAME --scopes admin\n"
-            "or serve on 127.0.0.1 first and use `zpruner keys create NAME --admin`. Where a proxy "
-            "or a firewall decides who may come in, set ZPRUNER_AUTH=none."
-        )
+    told = dotenv_values(".env").items()  # a name without a value, as in .env.example, says nothing
+    return {
+        name: value for name, value in told if value and name.startswith(PASSED_ON)
+    } | os.environ
 
 
 def children(settings: ServeSettings) -> list[Child]:
     """Return the three parts of the service; docker-compose.yml runs the same commands."""
-    env = os.environ | {
+    env = environment() | {
         "ZPRUNER_DATA_DIR": str(settings.data_dir),
         "ZPRUNER_HOST": settings.host,
         "ZPRUNER_PORT": str(settings.port),
@@ -142,24 +128,6 @@ def children(settings: ServeSettings) -> list[Child]:
         Child("control", [*python, *celery, *control], env),
         Child("api", [*python, *web, *address], env),
     ]
-
-
-@contextmanager
-def locked(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder, so that two services never share it.
-
-    Raises:
-        ServeError: another service holds it.
-    """
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (data_dir / "serve.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ServeError(
-                f"another service runs in {data_dir}: stop it, or set another ZPRUNER_DATA_DIR"
-            ) from None
-        yield
 
 
 def _start_broker(supervisor: Supervisor, settings: ServeSettings) -> None:
@@ -203,7 +171,10 @@ def _arguments() -> argparse.Namespace:
 
 def _settings(arguments: argparse.Namespace) -> ServeSettings:
     given = {name: value for name, value in vars(arguments).items() if value is not None}
-    return ServeSettings(**given)
+    try:
+        return ServeSettings(**given)
+    except ValidationError as error:
+        raise settings_error(error) from None
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What `zpruner serve` refuses, and what it starts."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ from db.access import AccessScope
 from db.session import Sessions
 from tests.factories import make_key
 from zpruner.broker import BrokerError, broker_command, find_server
-from zpruner.serve import ServeError, ServeSettings, children, locked, require_admin
+from zpruner.conditions import ServeError, locked, require_admin, require_port
+from zpruner.serve import ServeSettings, children
 
 
 def settings(**fields: object) -> ServeSettings:
@@ -38,14 +40,50 @@ def test_where_keys_are_needed_one_must_be_there_that_can_make_others(
     require_admin(settings(host="0.0.0.0", auth="none"))
 
 
-def test_the_command_refuses_before_it_starts_anything(tmp_path: Path) -> None:
+def serve(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("ZPRUNER_")}
-    env |= {"ZPRUNER_DATA_DIR": str(tmp_path), "ZPRUNER_HOST": "0.0.0.0"}
+    env |= {"ZPRUNER_DATA_DIR": str(folder)} | variables
     command = [sys.executable, "-m", "zpruner.serve"]
-    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True)
+    return subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True)
+
+
+def test_the_command_refuses_before_it_starts_anything(tmp_path: Path) -> None:
+    done = serve(tmp_path, ZPRUNER_HOST="0.0.0.0", ZPRUNER_PORT=str(free_port()))
     assert (done.returncode, done.stdout) == (2, "")
     assert "python -m db.keys create" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["serve.lock", "zpruner.db"]
+
+
+@pytest.mark.parametrize("written", ["abc", "70000"])
+def test_a_setting_that_cannot_be_is_named_in_one_line_with_what_to_do(
+    written: str, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(f"ZPRUNER_PORT={written}\n")
+    done = serve(tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"ZPRUNER_PORT={written}: Input should be" in done.stderr
+    assert "Correct it" in done.stderr
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+def test_a_port_where_another_service_answers_is_refused(host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = settings(host=host, port=other.getsockname()[1])
+        with pytest.raises(ServeError, match=r"in use.*ZPRUNER_PORT"):
+            require_port(taken)
+    require_port(taken)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+def test_an_address_that_is_not_of_this_machine_is_refused(host: str) -> None:
+    with pytest.raises(ServeError, match=f"cannot listen on {host}"):
+        require_port(settings(host=host))
 
 
 def test_two_services_never_share_a_data_folder(tmp_path: Path) -> None:
@@ -76,3 +114,22 @@ def test_the_worker_takes_jobs_from_the_queues_that_are_set() -> None:
     for child in (worker, *others):
         told = (child.env["ZPRUNER_QUEUES"], child.env["ZPRUNER_LOG_FORMAT"])
         assert told == ("h100,gpu", "json")
+
+
+def test_the_parts_are_given_what_the_env_file_has_for_them_and_their_libraries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text(
+        "HF_TOKEN=secret\nHF_HOME=\nHF_ENDPOINT=https://of-the-file\nZPRUNER_LEASE_S=7\n"
+        "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318\nPOSTGRES_PASSWORD=unasked\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    for name in ("HF_TOKEN", "HF_HOME", "ZPRUNER_LEASE_S", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", "https://of-the-environment")
+    for child in children(ServeSettings()):
+        assert child.env["HF_TOKEN"] == "secret"
+        assert child.env["HF_ENDPOINT"] == "https://of-the-environment"
+        assert child.env["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"
+        assert child.env["ZPRUNER_LEASE_S"] == "7"
+        assert not {"HF_HOME", "POSTGRES_PASSWORD"} & child.env.keys()

@@ -13,7 +13,9 @@ export function commandsOf(body: Body, origin: string): Commands {
 }
 
 function curl(body: Body, origin: string): string {
-  return `curl ${origin}/v1/jobs \\\n  --json ${quoted(JSON.stringify(body))}`;
+  // Not --json: curl has that from 7.82 on.
+  const type = "-H 'Content-Type: application/json'";
+  return `curl ${origin}/v1/jobs ${type} \\\n  -d ${quoted(JSON.stringify(body))}`;
 }
 
 function cli({ model, labels, ...options }: Body, origin: string): string {

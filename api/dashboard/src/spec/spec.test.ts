@@ -132,7 +132,10 @@ describe("commands", () => {
       labels: { t: "x y" },
     };
     const { curl, cli, python } = commandsOf(body, "http://h:1");
-    expect(curl).toBe(`curl http://h:1/v1/jobs \\\n  --json '${JSON.stringify(body)}'`);
+    expect(curl).toBe(
+      "curl http://h:1/v1/jobs -H 'Content-Type: application/json' \\\n" +
+        `  -d '${JSON.stringify(body)}'`,
+    );
     expect(cli.replaceAll(" \\\n ", "")).toBe(
       "ZPRUNER_URL=http://h:1 zpruner submit m --sparsity 0.5 --seq-len 64 --skip '*.a' --skip b " +
         "# labels are set over HTTP: t",

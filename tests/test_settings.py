@@ -1,0 +1,24 @@
+"""What docs/settings.md says that can be set is what can be set."""
+
+import re
+from pathlib import Path
+
+from api.settings import ApiSettings
+from worker.settings import WorkerSettings
+from zpruner.serve import ServeSettings
+
+TOLD = set(
+    re.findall(r"`(ZPRUNER_\w+)`", (Path(__file__).parents[1] / "docs/settings.md").read_text())
+)
+OF_THE_CLIENT = {"ZPRUNER_URL", "ZPRUNER_API_KEY"}
+NOT_FOR_PEOPLE = {"ZPRUNER_WORKER_ID"}  # a worker tells it its children
+WITHOUT_PREFIX = {"hf_endpoint"}
+
+
+def test_every_setting_is_told_and_nothing_is_told_that_is_none() -> None:
+    fields = {
+        f"ZPRUNER_{name.upper()}"
+        for settings in (ApiSettings, WorkerSettings, ServeSettings)
+        for name in settings.model_fields.keys() - WITHOUT_PREFIX
+    }
+    assert fields - NOT_FOR_PEOPLE == TOLD - OF_THE_CLIENT
