@@ -10,7 +10,7 @@ from db.clock import now
 from db.deliveries import DeliveryRepository
 from db.jobs import JobRepository
 from db.keys import KeyRepository, Quotas
-from db.models import Job
+from db.models import Job, Worker
 from db.notices import ENDINGS, Delivery, EventType, Webhook
 from db.problem import Problem
 from db.session import Sessions
@@ -32,6 +32,20 @@ def make_job(
         for field, value in overrides.items():
             setattr(job, field, value)
     return job
+
+
+def make_worker(name: str, **overrides: Any) -> Worker:
+    """Make a worker's row, for ``WorkerRepository`` to write down."""
+    fields = {
+        "id": f"wrk_{name}",
+        "name": name,
+        "hostname": name,
+        "pid": 7,
+        "queues": ["gpu"],
+        "version": "1",
+        "draining": False,
+    }
+    return Worker(**fields | overrides)
 
 
 def make_problem(**overrides: Any) -> Problem:

@@ -18,7 +18,7 @@ FILE = NewArtifact("model/config.json", 2, "0" * 64, "application/json")
 def claimed(sessions: Sessions) -> Job:
     job = make_job(sessions)
     with sessions.begin() as session:
-        taken = JobRepository(session).claim(job.id, "worker-1", "cpu")
+        taken = JobRepository(session).claim(job.id, "worker-1")
         assert taken is not None
     return taken
 
@@ -26,7 +26,7 @@ def claimed(sessions: Sessions) -> Job:
 def test_a_claim_takes_a_queued_job_for_a_minute(sessions: Sessions) -> None:
     job = claimed(sessions)
     assert (job.status, job.attempt, job.crashes) == (JobState.running, 1, 0)
-    assert (job.worker, job.device) == ("worker-1", "cpu")
+    assert job.worker == "worker-1"
     assert job.lease_until is not None
     assert job.started_at is not None
     assert abs(job.lease_until - job.started_at - timedelta(seconds=60)) < timedelta(seconds=1)

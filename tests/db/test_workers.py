@@ -11,8 +11,7 @@ from db.jobs import JobRepository
 from db.models import Worker
 from db.session import Sessions
 from db.workers import WorkerRepository
-from tests.db.test_queues import make_worker
-from tests.factories import make_job
+from tests.factories import make_job, make_worker
 
 
 def appear(sessions: Sessions, *names: str) -> None:
