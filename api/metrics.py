@@ -19,10 +19,8 @@ KEPT_S = 5.0
 class RowCollector(Collector):
     """Counts when it is asked; one at a time, the others wait for that answer."""
 
-    def __init__(
-        self, sessions: Sessions, queues: Sequence[str] = (), kept_s: float = KEPT_S
-    ) -> None:
-        self._sessions, self._queues, self._kept_s = sessions, queues, kept_s
+    def __init__(self, sessions: Sessions, queues: Sequence[str] = ()) -> None:
+        self._sessions, self._queues = sessions, queues
         self._lock = threading.Lock()
         self._told: list[Metric] = []
         self._fresh_until = 0.0
@@ -36,7 +34,7 @@ class RowCollector(Collector):
         with self._lock:
             if time.monotonic() >= self._fresh_until:
                 self._told = list(_told(take_census(self._sessions), self._queues))
-                self._fresh_until = time.monotonic() + self._kept_s
+                self._fresh_until = time.monotonic() + KEPT_S
             return self._told
 
 

@@ -84,7 +84,6 @@ class LeaseRepository(JobRows):
         phase: Phase | None = None,
         fraction: float | None = None,
         block: Block | None = None,
-        event: bool = True,
     ) -> JobState:
         """Write how far the job is and renew the lease; what is None stays as it was.
 
@@ -96,7 +95,7 @@ class LeaseRepository(JobRows):
         job = self._held(job_id, attempt, **_progress(phase, fraction, block))
         if phase is not None and phase != before:
             self._record(job, "phase")
-        if block is not None and event:
+        if block is not None:
             self._record(job, "progress", _progress_data(job))
         return job.status
 

@@ -70,8 +70,3 @@ class Settings(BaseSettings):
     def artifact_dir(self) -> Path:
         """Where finished artifacts live."""
         return self.data_dir / "artifacts"
-
-    @property
-    def scratch_dir(self) -> Path:
-        """Where attempts stage what is not finished yet."""
-        return self.data_dir / "staging"

@@ -86,13 +86,13 @@ class WebhookRepository:
         enabled = {"disabled_at": None, "disabled_reason": None}
         return self._set(webhook_id, position=missed, **enabled)
 
-    def disable(self, webhook_id: str, reason: str = BY_REQUEST) -> Webhook:
+    def disable(self, webhook_id: str) -> Webhook:
         """Send nothing to a webhook; it is never told of what happens meanwhile.
 
         Raises:
             WebhookNotFoundError: there is none.
         """
-        first = func.coalesce(Webhook.disabled_reason, reason)
+        first = func.coalesce(Webhook.disabled_reason, BY_REQUEST)
         since = func.coalesce(Webhook.disabled_at, now())
         return self._set(webhook_id, disabled_at=since, disabled_reason=first)
 

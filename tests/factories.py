@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from db.access import USUAL, AccessScope, ApiKey
 from db.clock import now
@@ -15,6 +16,8 @@ from db.notices import ENDINGS, Delivery, EventType, Webhook
 from db.problem import Problem
 from db.session import Sessions
 from db.spec import PruneSpec
+from db.states import JobState
+from db.transitions import entering, leading_to
 from db.webhooks import WebhookRepository
 
 
@@ -46,6 +49,16 @@ def make_worker(name: str, **overrides: Any) -> Worker:
         "draining": False,
     }
     return Worker(**fields | overrides)
+
+
+def move(session: Session, job_id: str, *states: JobState) -> Job:
+    """Bring a job from state to state, as the table allows it, whoever it takes to do that."""
+    jobs = JobRepository(session)
+    for state in states:
+        job = jobs._change(job_id, Job.status.in_(leading_to(state)), values=entering(state))
+        assert job is not None
+        jobs._record(job, "status")
+    return jobs.get(job_id)
 
 
 def make_problem(**overrides: Any) -> Problem:
