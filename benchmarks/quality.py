@@ -20,6 +20,7 @@ from benchmarks.table import Table
 from db.spec import PruneSpec
 from demo.model import settle_model
 from worker.prune import prune
+from worker.pruning.generators import drained
 from worker.sites import Site
 
 RESULTS = Path(__file__).parent / "results"
@@ -112,12 +113,7 @@ def _measure(spec: PruneSpec, baselines: Path) -> dict[str, Any]:
     """
     with TemporaryDirectory() as out:
         steps = prune(spec, Path(out), Site(baselines=baselines))
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                metrics: dict[str, Any] = end.value.metrics
-                return metrics
+        return drained(steps).metrics
 
 
 def _drawn(table: Table) -> str:

@@ -3,7 +3,8 @@
 import json
 import logging
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ from worker.forecast import forecast
 from worker.partial import partial
 from worker.prune import Outcome, Step, prune
 from worker.pruning.errors import PruningError
+from worker.pruning.generators import drained
 from worker.settings import WorkerSettings
 from worker.sites import Site
 
@@ -110,9 +112,17 @@ def command(
         memory_budget_bytes=memory_budget_bytes,
         speeds=WorkerSettings().speed_file,
     )
-    try:
+    with _refusals():
         spec = PruneSpec(**given)
         figures = forecast(spec, site) if plan else _prune_into(spec, out, site).metrics
+    sys.stdout.write(json.dumps(figures) + "\n")
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Tell a person what was refused, and end with the status that says so."""
+    try:
+        yield
     except ValidationError as error:
         for fault in error.errors():
             field = ".".join(str(part) for part in fault["loc"])
@@ -125,7 +135,6 @@ def command(
     except (JobError, PruningError) as error:
         people.print(f"error: {error}", markup=False)
         raise typer.Exit(FAILED) from None
-    sys.stdout.write(json.dumps(figures) + "\n")
 
 
 def _prune_into(spec: PruneSpec, out: Path, site: Site) -> Outcome:
@@ -141,17 +150,16 @@ def _follow(steps: Generator[Step, None, Outcome]) -> Outcome:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=people) as progress:
         task = progress.add_task("starting", total=1.0)
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                progress.update(task, completed=1.0, description="done")
-                outcome: Outcome = end.value
-                return outcome
+
+        def show(step: Step) -> None:
             if step.resumed_from_block is not None:
                 done = step.resumed_from_block
                 progress.console.print(f"going on after block {done} of an earlier run")
             progress.update(task, completed=step.fraction, description=_words(step))
+
+        outcome = drained(steps, show)
+        progress.update(task, completed=1.0, description="done")
+        return outcome
 
 
 def _words(step: Step) -> str:

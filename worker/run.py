@@ -18,6 +18,7 @@ from db.tracing import attempt_span, flush
 from worker.attempt import Attempt
 from worker.logbook import LogBook
 from worker.problems import DISK_FULL, overdue, problem_of
+from worker.pruning.generators import drained
 from worker.settings import WorkerSettings
 from worker.sites import Site
 from worker.telling import tell
@@ -146,22 +147,21 @@ class Runner:
     def _drive(self, attempt: Attempt, watch: Watch, staged: Path) -> dict[str, Any]:
         """Pull the work along step by step and return its metrics."""
         previous: Phase | None = None
+
+        def record(step: Step) -> None:
+            nonlocal previous
+            phase = Phase(step.phase)
+            tell(phase, step.block, step.report, previous)
+            previous = phase
+            status = attempt.record(phase, step.fraction, step.block, step.report)
+            if step.resumed_from_block is not None:
+                attempt.resumed(step.resumed_from_block)
+            if (reason := reason_of(status)) is not None:
+                raise Stopped(reason)
+            watch.check()
+
         with closing(self._prune(attempt.spec, staged, self._settings.site)) as steps:
-            while True:
-                try:
-                    step = next(steps)
-                except StopIteration as end:
-                    outcome: Outcome = end.value
-                    return outcome.metrics
-                phase = Phase(step.phase)
-                tell(phase, step.block, step.report, previous)
-                previous = phase
-                status = attempt.record(phase, step.fraction, step.block, step.report)
-                if step.resumed_from_block is not None:
-                    attempt.resumed(step.resumed_from_block)
-                if (reason := reason_of(status)) is not None:
-                    raise Stopped(reason)
-                watch.check()
+            return drained(steps, record).metrics
 
     def _settle(self, attempt: Attempt, reason: Reason) -> None:
         log.info("job %s stops in attempt %d: %s", attempt.job_id, attempt.number, reason)
