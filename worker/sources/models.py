@@ -11,12 +11,13 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import OfflineModeIsEnabled
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from db.errors import SpecRefusedError
 from db.references import HubRepo, LocalPath, ModelReference, require_safetensors
+from worker.pruning.checkpoint import INDEX
 from worker.sources import hub
-from worker.sources.checkpoints import INDEX, check_weights, shards
+from worker.sources.checkpoints import check_weights, shards
 from worker.sources.configs import CONFIGS, check_configs
 from worker.sources.hollow import fetch_hollow
+from worker.sources.refusals import refused
 
 TEXTS = (".json", ".txt", ".model", ".jinja", ".tiktoken")
 """Configuration and tokenizers. Never ``.bin`` or ``.py``: reading those can run code."""
@@ -90,9 +91,7 @@ class _Repo:
             except OfflineModeIsEnabled:
                 return self._cached_files()
         if info.sha is None:
-            raise SpecRefusedError(
-                "model", asked, "hub_unreachable", "the hub told no commit", hub.RETRY
-            )
+            raise refused(asked, "hub_unreachable", "the hub told no commit", hub.RETRY)
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
         return info.sha, {name: size for name, size in sizes.items() if "/" not in name}
 
@@ -169,8 +168,7 @@ def _checked(model: ModelFolder) -> ModelFolder:
         check_configs(model.path, model.name)
         check_weights(model.path, model.name)
     except OSError as error:
-        raise SpecRefusedError(
-            "model",
+        raise refused(
             model.name,
             "unreadable_model",
             f"its files cannot be read ({error.strerror})",
