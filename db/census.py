@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from db.clock import now
 from db.models import Artifact, BlockReport, Job
-from db.notices import Delivery, DeliveryStatus, Webhook
+from db.webhook_models import Delivery, DeliveryStatus, Webhook
 from db.queues import QueueDepth, QueueRepository
 from db.session import Sessions
 from db.states import HELD, JobState

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from db.models import Job, JobEvent
-from db.notices import TEST, EventType, Webhook
 from db.states import JobState
+from db.webhook_models import TEST, EventType, Webhook
 
 MEDIA_TYPE = "application/cloudevents+json"
 MAX_BYTES = 20_000

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from db.artifacts import ArtifactRepository
+from db.base import Document
 from db.events import EventRepository
 from db.gate import Gate
 from db.idempotency import AnswerRepository
@@ -13,7 +14,7 @@ from db.labels import copy_labels
 from db.leases import LeaseRepository
 from db.listing import ListRepository
 from db.logs import LogRepository
-from db.models import Document, Job
+from db.models import Job
 from db.positions import PositionRepository
 from db.queues import QueueRepository
 from db.quotas import QuotaRepository

@@ -5,10 +5,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, case, func, or_, select, true
 
+from db.base import Document
 from db.clock import now
 from db.errors import LeaseLostError
 from db.gate import Gate, Verdict, judge
-from db.models import Artifact, BlockReport, Document, Job, Worker
+from db.models import Artifact, BlockReport, Job, Worker
 from db.problem import Problem
 from db.rows import JobRows
 from db.states import HELD, JobState, Phase

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from db.clock import now
 from db.errors import WebhookNotFoundError
-from db.notices import ENDINGS, EventType, Webhook
 from db.positions import PositionRepository
+from db.webhook_models import ENDINGS, EventType, Webhook
 
 SECRET_BYTES = 32
 BY_REQUEST, GONE = "by_request", "gone"

@@ -12,12 +12,12 @@ from db.deliveries import DeliveryRepository
 from db.jobs import JobRepository
 from db.keys import KeyRepository, Quotas
 from db.models import Job, Worker
-from db.notices import ENDINGS, Delivery, EventType, Webhook
 from db.problem import Problem
 from db.session import Sessions
 from db.spec import PruneSpec
 from db.states import JobState
 from db.transitions import entering, leading_to
+from db.webhook_models import ENDINGS, Delivery, EventType, Webhook
 from db.webhooks import WebhookRepository
 
 

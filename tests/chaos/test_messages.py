@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from db.models import Job
-from db.notices import Delivery, DeliveryStatus, EventType
 from db.session import Sessions
 from db.states import JobState
+from db.webhook_models import Delivery, DeliveryStatus, EventType
 from tests.chaos import deeds
 from tests.chaos.deeds import Fate, World
 from tests.chaos.tally import Tally

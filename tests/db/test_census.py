@@ -10,7 +10,7 @@ from db.census import Mail, take_census
 from db.clock import now
 from db.jobs import JobRepository
 from db.models import Artifact
-from db.notices import Delivery, DeliveryStatus
+from db.webhook_models import Delivery, DeliveryStatus
 from db.session import Sessions
 from db.states import JobState
 from db.webhooks import WebhookRepository

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db.errors import WebhookNotFoundError
-from db.notices import EventType
 from db.positions import order_events
 from db.session import Sessions
+from db.webhook_models import EventType
 from db.webhooks import GONE, WebhookRepository
 from tests.factories import make_job, make_webhook
 

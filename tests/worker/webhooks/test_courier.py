@@ -10,10 +10,10 @@ from sqlalchemy import update
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from db.fanout import fan_out
-from db.notices import Delivery, DeliveryStatus, EventType, Webhook
 from db.positions import order_events
 from db.session import Sessions
 from db.states import JobState
+from db.webhook_models import Delivery, DeliveryStatus, EventType, Webhook
 from db.webhooks import WebhookRepository
 from tests.factories import make_job, move
 from tests.worker.webhooks.messages import (
