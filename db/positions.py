@@ -6,8 +6,9 @@ back. So an event is given its place afterwards, when everybody can read it, by 
 """
 
 from collections.abc import Sequence
+from typing import cast
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Table, bindparam, func, select, update
 
 from db.models import EventCounter, JobEvent
 from db.rows import JobRows
@@ -90,9 +91,9 @@ def order_events(sessions: Sessions) -> None:
         PositionRepository(session).place_events()
 
 
-_EVENTS = JobEvent.__table__
+_EVENTS = cast("Table", JobEvent.__table__)
 _PLACE = (
-    update(JobEvent.__table__)  # type: ignore[arg-type] # typed as any FROM clause
+    update(_EVENTS)
     .where(_EVENTS.c.job_id == bindparam("of_job"), _EVENTS.c.seq == bindparam("of_seq"))
     .values(position=bindparam("place"))
 )
