@@ -30,7 +30,7 @@ from db.errors import (
     WebhookNotFoundError,
 )
 from db.session import Sessions
-from db.settings import Networks
+from db.settings import NetworkList
 from db.store import ArtifactStore
 
 
@@ -46,7 +46,7 @@ class Service:
     metrics: Metrics
     known_queues: tuple[str, ...]
     looks: Looks
-    webhook_networks: Networks
+    webhook_networks: NetworkList
 
 
 LONGEST_WAIT_S = 60.0

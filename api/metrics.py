@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from db.census import Census, Mail, take_census
+from db.census import Census, Outgoing, take_census
 from db.session import Sessions
 from db.states import JobState
 from db.workers import STATES
@@ -50,7 +50,7 @@ def _told(census: Census, queues: Sequence[str]) -> Iterator[Metric]:
     yield GaugeMetricFamily("zpruner_artifacts_bytes", stored, census.artifact_bytes)
     yield GaugeMetricFamily("zpruner_artifacts", "Finished files.", census.artifacts)
     yield _workers(census, names)
-    yield from _mail(census.mail)
+    yield from _outgoing(census.outgoing)
 
 
 def _jobs(census: Census) -> Iterator[Metric]:
@@ -115,14 +115,14 @@ def _workers(census: Census, names: Sequence[str]) -> Metric:
     return workers
 
 
-def _mail(mail: Mail) -> Iterator[Metric]:
+def _outgoing(outgoing: Outgoing) -> Iterator[Metric]:
     deliveries = GaugeMetricFamily(
         "zpruner_webhook_deliveries", "Messages that wait, or were given up.", labels=["status"]
     )
-    deliveries.add_metric(["pending"], mail.pending)
-    deliveries.add_metric(["failed"], mail.failed)
+    deliveries.add_metric(["pending"], outgoing.pending)
+    deliveries.add_metric(["failed"], outgoing.failed)
     overdue = "How long the message that is due longest has not gone out."
     yield from (
         deliveries,
-        GaugeMetricFamily("zpruner_webhook_overdue_seconds", overdue, mail.overdue_s),
+        GaugeMetricFamily("zpruner_webhook_overdue_seconds", overdue, outgoing.overdue_s),
     )

@@ -21,7 +21,7 @@ from db.spec import PruneSpec
 from demo.model import settle_model
 from worker.prune import prune
 from worker.pruning.generators import drained
-from worker.sites import Site
+from worker.resources import Resources
 
 RESULTS = Path(__file__).parent / "results"
 OWN_TEXT = "stdlib-docs"
@@ -112,7 +112,7 @@ def _measure(spec: PruneSpec, baselines: Path) -> dict[str, Any]:
     The dense model's loss is measured once, for all cells.
     """
     with TemporaryDirectory() as out:
-        steps = prune(spec, Path(out), Site(baselines=baselines))
+        steps = prune(spec, Path(out), Resources(baselines=baselines))
         return drained(steps).metrics
 
 

@@ -13,7 +13,7 @@ from db.wire import GPU_QUEUE
 
 Roots = Annotated[tuple[Path, ...], NoDecode]
 Names = Annotated[tuple[str, ...], NoDecode]
-Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
+NetworkList = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     model_roots: Roots = ()
     dataset_roots: Roots = ()
     queues: Names = (GPU_QUEUE,)
-    webhook_networks: Networks = ()
+    webhook_networks: NetworkList = ()
     log_format: Format = "text"
     tracing: bool = False
 

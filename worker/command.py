@@ -30,8 +30,8 @@ from worker.partial import partial
 from worker.prune import Outcome, Step, prune
 from worker.pruning.errors import PruningError
 from worker.pruning.generators import drained
+from worker.resources import Resources
 from worker.settings import WorkerSettings
-from worker.sites import Site
 
 FAILED, USAGE = 1, 2
 _NOT_SPEC = {"out", "device", "devices", "memory_budget_bytes", "plan"}
@@ -106,7 +106,7 @@ def command(
     given = {key: value for key, value in locals().items() if key not in _NOT_SPEC}
     given["skip"] = tuple(skip or ())
     given["allocation"] = allocation.split(",") if "," in allocation else allocation
-    site = Site(
+    resources = Resources(
         device=device,
         devices=devices,
         memory_budget_bytes=memory_budget_bytes,
@@ -114,7 +114,7 @@ def command(
     )
     with _refusals():
         spec = PruneSpec(**given)
-        figures = forecast(spec, site) if plan else _prune_into(spec, out, site).metrics
+        figures = forecast(spec, resources) if plan else _prune_into(spec, out, resources).metrics
     sys.stdout.write(json.dumps(figures) + "\n")
 
 
@@ -137,10 +137,10 @@ def _refusals() -> Iterator[None]:
         raise typer.Exit(FAILED) from None
 
 
-def _prune_into(spec: PruneSpec, out: Path, site: Site) -> Outcome:
+def _prune_into(spec: PruneSpec, out: Path, resources: Resources) -> Outcome:
     """Prune beside ``out`` and rename at the end: what is half done is never found there."""
     with partial(out) as staged:
-        outcome = _follow(prune(spec, staged, site))
+        outcome = _follow(prune(spec, staged, resources))
         seal(staged)
     return outcome
 

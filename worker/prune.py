@@ -28,7 +28,7 @@ from worker.pruning.recipe import Recipe
 from worker.pruning.report import BlockReport, SweepResult
 from worker.pruning.skeleton import Skeleton
 from worker.recipes import recipe_of
-from worker.sites import Site
+from worker.resources import Resources
 from worker.sources.models import ModelFolder, fetch_model
 from worker.sources.windows import Windows
 from worker.windows import windows_of
@@ -62,14 +62,14 @@ class Outcome:
     metrics: dict[str, Any]
 
 
-def prune(spec: PruneSpec, out: Path, site: Site) -> Generator[Step, None, Outcome]:
+def prune(spec: PruneSpec, out: Path, resources: Resources) -> Generator[Step, None, Outcome]:
     """Prune the model that ``spec`` names into ``out``.
 
     Args:
         spec: what to do.
         out: an existing folder, empty or as an earlier run left it; becomes a Hugging Face folder
             with ``report.json`` and the hidden ``.progress``, which is not to be handed on.
-        site: what to do it with.
+        resources: what to do it with.
 
     Yields:
         A step at each change of phase and after each block.
@@ -80,20 +80,20 @@ def prune(spec: PruneSpec, out: Path, site: Site) -> Generator[Step, None, Outco
     """
     yield Step(Phase.resolving, 0.0)
     check_combination(spec)
-    places = rank_devices(compute_device(site.device), site.devices)
-    model = fetch_model(parse_model(spec.model, spec.revision, site.model_roots))
+    places = rank_devices(compute_device(resources.device), resources.devices)
+    model = fetch_model(parse_model(spec.model, spec.revision, resources.model_roots))
     yield Step(Phase.loading, 0.01)
     dtype = compute_dtype(spec.dtype, places[0])
     # Of several processes each opens the model on its own device; this one only looks at it.
     reader = places[0] if len(places) == 1 else torch.device("cpu")
     skeleton = Skeleton.open(model.path, dtype, reader)
     skeleton.checkpoint.check_finite()
-    calibration, evaluation = windows_of(spec, model, skeleton, site.dataset_roots)
+    calibration, evaluation = windows_of(spec, model, skeleton, resources.dataset_roots)
     key = dense_key(skeleton, evaluation.ids, token_loss, places[0])
-    baseline = Baseline(site.baselines / f"{key}.json") if site.baselines else None
+    baseline = Baseline(resources.baselines / f"{key}.json") if resources.baselines else None
     known = baseline.loss() if baseline else None
     recipe, ids = recipe_of(spec), (calibration.ids, evaluation.ids)
-    blocks, resumed = _blocks(model.path, skeleton, recipe, ids, out, site, places, known)
+    blocks, resumed = _blocks(model.path, skeleton, recipe, ids, out, resources, places, known)
     yield Step(Phase.calibrating, 0.02, resumed_from_block=resumed)
     reports: list[BlockReport] = []
     result = yield from _steps(blocks, reports)
@@ -112,12 +112,12 @@ def _blocks(
     recipe: Recipe,
     ids: tuple[Tensor, Tensor],
     out: Path,
-    site: Site,
+    resources: Resources,
     places: tuple[torch.device, ...],
     dense_loss: float | None,
 ) -> tuple[Generator[BlockReport, None, SweepResult], int | None]:
     """Return the sweep, here or in a process for each place, and where an earlier one got to."""
-    budget, dtype = site.memory_budget_bytes, skeleton.dtype
+    budget, dtype = resources.memory_budget_bytes, skeleton.dtype
     if len(places) > 1:
         share = budget // len(places) if budget else None
         work = partial(_swept, folder, dtype, recipe, *ids, out, share, dense_loss)
@@ -130,7 +130,7 @@ def _blocks(
         token_loss,
         memory_budget_bytes=budget,
         dense_loss=dense_loss,
-        speed=machine_speed(site.speeds, places[0], dtype) if site.speeds else None,
+        speed=machine_speed(resources.speeds, places[0], dtype) if resources.speeds else None,
     )
     return sweep.run(), sweep.resumed_from_block
 

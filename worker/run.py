@@ -19,8 +19,8 @@ from worker.attempt import Attempt
 from worker.logbook import LogBook
 from worker.problems import DISK_FULL, overdue, problem_of
 from worker.pruning.generators import drained
+from worker.resources import Resources
 from worker.settings import WorkerSettings
-from worker.sites import Site
 from worker.telling import tell
 from worker.watch import Reason, Stopped, Watch, reason_of
 
@@ -63,7 +63,9 @@ class Outcome(Protocol):
 class Prune(Protocol):
     """The work itself."""
 
-    def __call__(self, spec: PruneSpec, out: Path, site: Site) -> Generator[Step, None, Outcome]:
+    def __call__(
+        self, spec: PruneSpec, out: Path, resources: Resources
+    ) -> Generator[Step, None, Outcome]:
         """Write into ``out``, yield each step, return the outcome."""
 
 
@@ -160,7 +162,7 @@ class Runner:
                 raise Stopped(reason)
             watch.check()
 
-        with closing(self._prune(attempt.spec, staged, self._settings.site)) as steps:
+        with closing(self._prune(attempt.spec, staged, self._settings.resources)) as steps:
             return drained(steps, record).metrics
 
     def _settle(self, attempt: Attempt, reason: Reason) -> None:

@@ -66,7 +66,7 @@ def test_the_lost_are_forgotten_after_a_day(sessions: Sessions) -> None:
     silent_for(sessions, "a", timedelta(hours=25))
     silent_for(sessions, "b", timedelta(hours=23))
     with sessions.begin() as session:
-        WorkerRepository(session).sweep()
+        WorkerRepository(session).forget_lost()
     assert states(sessions) == {"b": "lost"}
     with sessions.begin() as session:
         assert WorkerRepository(session).beat("wrk_a") is None

@@ -174,7 +174,7 @@ def test_files_of_a_deleted_job_are_swept_away_and_no_others(
     with sessions.begin() as session:
         JobRepository(session).delete(job.id)
 
-    assert janitor.sweep(sessions, store) == 1
-    assert janitor.sweep(sessions, store) == 0
+    assert janitor.delete_orphans(sessions, store) == 1
+    assert janitor.delete_orphans(sessions, store) == 0
 
     assert store.published_jobs() == [other.id]
