@@ -35,7 +35,7 @@ from db.errors import (
 )
 from db.ids import Prefix, id_pattern
 from db.session import Sessions
-from db.settings import Networks
+from db.settings import NetworkList
 from db.store import ArtifactStore
 
 
@@ -51,7 +51,7 @@ class Service:
     metrics: Metrics
     known_queues: tuple[str, ...]
     looks: Looks
-    webhook_networks: Networks
+    webhook_networks: NetworkList
 
 
 LONGEST_WAIT_S = 60.0

@@ -32,7 +32,7 @@ JOB: dict[str, JsonValue] = {
     "spec": PruneSpec.model_validate(SPEC).model_dump(mode="json"),
     "attempt": 1,
     "worker": "gpu@host",
-    "device": "cuda:0",
+    "device": "cuda: NVIDIA H100 80GB HBM3",
     "sweep_id": None,
     "result": None,
     "gate": {"max": {"perplexity_ratio": 1.1}, "min": {"sparsity": 0.5}},
@@ -67,7 +67,7 @@ DETAIL: dict[str, JsonValue] = JOB | {
         {
             "number": 1,
             "worker": "gpu@host",
-            "device": "cuda:0",
+            "device": "cuda: NVIDIA H100 80GB HBM3",
             "started_at": "2026-01-05T09:30:02Z",
             "ended_at": None,
             "outcome": None,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from db.census import Census, Mail, take_census
+from db.census import Census, Outgoing, take_census
 from db.session import Sessions
 from db.states import JobState
 from db.workers import STATES
@@ -19,10 +19,8 @@ KEPT_S = 5.0
 class RowCollector(Collector):
     """Counts when it is asked; one at a time, the others wait for that answer."""
 
-    def __init__(
-        self, sessions: Sessions, queues: Sequence[str] = (), kept_s: float = KEPT_S
-    ) -> None:
-        self._sessions, self._queues, self._kept_s = sessions, queues, kept_s
+    def __init__(self, sessions: Sessions, queues: Sequence[str] = ()) -> None:
+        self._sessions, self._queues = sessions, queues
         self._lock = threading.Lock()
         self._told: list[Metric] = []
         self._fresh_until = 0.0
@@ -36,7 +34,7 @@ class RowCollector(Collector):
         with self._lock:
             if time.monotonic() >= self._fresh_until:
                 self._told = list(_told(take_census(self._sessions), self._queues))
-                self._fresh_until = time.monotonic() + self._kept_s
+                self._fresh_until = time.monotonic() + KEPT_S
             return self._told
 
 
@@ -52,7 +50,7 @@ def _told(census: Census, queues: Sequence[str]) -> Iterator[Metric]:
     yield GaugeMetricFamily("zpruner_artifacts_bytes", stored, census.artifact_bytes)
     yield GaugeMetricFamily("zpruner_artifacts", "Finished files.", census.artifacts)
     yield _workers(census, names)
-    yield from _mail(census.mail)
+    yield from _outgoing(census.outgoing)
 
 
 def _jobs(census: Census) -> Iterator[Metric]:
@@ -117,14 +115,14 @@ def _workers(census: Census, names: Sequence[str]) -> Metric:
     return workers
 
 
-def _mail(mail: Mail) -> Iterator[Metric]:
+def _outgoing(outgoing: Outgoing) -> Iterator[Metric]:
     deliveries = GaugeMetricFamily(
         "zpruner_webhook_deliveries", "Messages that wait, or were given up.", labels=["status"]
     )
-    deliveries.add_metric(["pending"], mail.pending)
-    deliveries.add_metric(["failed"], mail.failed)
+    deliveries.add_metric(["pending"], outgoing.pending)
+    deliveries.add_metric(["failed"], outgoing.failed)
     overdue = "How long the message that is due longest has not gone out."
     yield from (
         deliveries,
-        GaugeMetricFamily("zpruner_webhook_overdue_seconds", overdue, mail.overdue_s),
+        GaugeMetricFamily("zpruner_webhook_overdue_seconds", overdue, outgoing.overdue_s),
     )

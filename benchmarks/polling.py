@@ -8,25 +8,22 @@ its task, which has ended, does not change. All callers begin within two seconds
 import argparse
 import asyncio
 import json
-import os
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import cycle
 from pathlib import Path
 
 import httpx
 
-from benchmarks.llama import RandomLlama
 from benchmarks.machine import machine
-from demo.service import free_port
+from benchmarks.services import flower, serving
 from zpruner import Client
 
 RESULTS = Path(__file__).parent / "results"
@@ -34,7 +31,6 @@ TOGETHER = 10
 """How many callers share a client."""
 JOBS, POLL_EVERY_S, RENAME_EVERY_S = 20, 2.0, 0.5
 SETTLED_AFTER_S = 3 * POLL_EVERY_S
-TEXT = "The quick brown fox jumps over the lazy dog.\n" * 4000
 
 
 @dataclass
@@ -184,44 +180,6 @@ async def _rename(client: httpx.AsyncClient, paths: list[str], until: float) -> 
         await asyncio.sleep(RENAME_EVERY_S)
 
 
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Run the whole service with a small model and a text to prune it on."""
-    RandomLlama(blocks=1, width=32, intermediate=64, heads=2, vocabulary=256).write(folder / "tiny")
-    (folder / "text.txt").write_text(TEXT)
-    port = free_port()
-    roots = {"ZPRUNER_MODEL_ROOTS": str(folder), "ZPRUNER_DATASET_ROOTS": str(folder)}
-    roots["ZPRUNER_RATE_LIMIT_PER_MINUTE"] = "0"  # one address stands for many callers
-    environment = os.environ | roots | {"ZPRUNER_DATA_DIR": str(folder / "data")}
-    command = [sys.executable, "-m", "zpruner", "serve", "--port", str(port)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as service:
-        assert service.stdout is not None
-        service.stdout.readline()  # that it is ready
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            service.terminate()
-
-
-@contextmanager
-def flower(folder: Path) -> Iterator[str]:
-    """Run Flower on the service's broker."""
-    port = free_port()
-    environment = os.environ | {
-        "ZPRUNER_DATA_DIR": str(folder / "data"),
-        "FLOWER_UNAUTHENTICATED_API": "true",
-    }
-    command = [sys.executable, "-m", "celery", "-A", "worker.tasks", "--quiet", "flower"]
-    command += [f"--port={port}", "--address=127.0.0.1", "--logging=error"]
-    with subprocess.Popen(command, env=environment) as process:
-        url = f"http://127.0.0.1:{port}"
-        try:
-            _wait_for(f"{url}/api/tasks")
-            yield url
-        finally:
-            process.terminate()
-
-
 def _paused_jobs(url: str) -> list[str]:
     """Submit jobs that stay, and return their paths."""
     with Client(url) as client:
@@ -248,19 +206,6 @@ def _finished_task(url: str, flower_url: str) -> str:
         if ended:
             return f"/api/task/info/{ended[0]}"
     raise SystemExit("Flower has seen no task")
-
-
-def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            httpx.get(url, trust_env=False).raise_for_status()
-        except httpx.HTTPError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
-        else:
-            return
 
 
 def _write(given: argparse.Namespace, figures: dict[str, Figures]) -> None:

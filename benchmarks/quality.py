@@ -20,7 +20,8 @@ from benchmarks.table import Table
 from db.spec import PruneSpec
 from demo.model import fetch_model
 from worker.prune import prune
-from worker.sites import Site
+from worker.pruning.generators import drained
+from worker.resources import Resources
 
 RESULTS = Path(__file__).parent / "results"
 OWN_TEXT = "stdlib-docs"
@@ -111,13 +112,8 @@ def _measure(spec: PruneSpec, baselines: Path) -> dict[str, Any]:
     The dense model's loss is measured once, for all cells.
     """
     with TemporaryDirectory() as out:
-        steps = prune(spec, Path(out), Site(baselines=baselines))
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                metrics: dict[str, Any] = end.value.metrics
-                return metrics
+        steps = prune(spec, Path(out), Resources(baselines=baselines))
+        return drained(steps).metrics
 
 
 def _drawn(table: Table) -> str:

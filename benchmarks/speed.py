@@ -24,6 +24,7 @@ from benchmarks.yardstick import prune_whole_model
 from db.spec import PruneSpec
 from demo.model import fetch_model
 from worker.evaluation.perplexity import token_loss
+from worker.pruning.generators import drained
 from worker.pruning.pipeline import Sweep
 from worker.pruning.skeleton import Skeleton
 from worker.recipes import recipe_of
@@ -117,12 +118,7 @@ def _prune(folder: Path, windows: Tensor, dtype: torch.dtype, **fields: object) 
     skeleton = Skeleton.open(folder, dtype, torch.device("cpu"))
     with TemporaryDirectory() as out:
         blocks = Sweep(skeleton, recipe, windows, windows[:0], Path(out), token_loss).run()
-        while True:
-            try:
-                next(blocks)
-            except StopIteration as end:
-                seconds: float = end.value.prune_seconds
-                return seconds
+        return drained(blocks).prune_seconds
 
 
 def _yardstick(folder: Path, windows: Tensor) -> float:

@@ -6,9 +6,9 @@ from enum import StrEnum
 from sqlalchemy import JSON, BigInteger, Double, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.base import ID, Base
 from db.clock import now
 from db.ids import new_id
-from db.models import ID, Base
 
 
 class AccessScope(StrEnum):

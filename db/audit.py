@@ -1,8 +1,8 @@
 """The record of what was changed, and by whom."""
 
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import func, literal, select, tuple_
+from sqlalchemy import String, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from db.access import AuditEntry
@@ -20,7 +20,7 @@ class AuditRepository:
         """Add an entry; texts longer than their column are cut."""
         columns = AuditEntry.__table__.columns
         for name in ("who", "action", "target", "request_id", "address"):
-            fields[name] = fields[name][: columns[name].type.length]  # type: ignore[attr-defined] # String
+            fields[name] = fields[name][: cast("String", columns[name].type).length]
         self._session.add(AuditEntry(**fields))
         self._session.flush()
 

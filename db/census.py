@@ -7,10 +7,10 @@ from sqlalchemy.orm import Session
 
 from db.clock import now
 from db.models import Artifact, BlockReport, Job
-from db.notices import Delivery, DeliveryStatus, Webhook
 from db.queues import QueueDepth, QueueRepository
 from db.session import Sessions
 from db.states import HELD, JobState
+from db.webhook_models import Delivery, DeliveryStatus, Webhook
 from db.workers import Presence, WorkerRepository
 
 
@@ -46,7 +46,7 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Mail:
+class Outgoing:
     """What is on its way to webhooks, or was given up.
 
     Attributes:
@@ -73,7 +73,7 @@ class Census:
     artifact_bytes: int
     artifacts: int
     workers: list[Presence]
-    mail: Mail
+    outgoing: Outgoing
 
 
 def take_census(sessions: Sessions) -> Census:
@@ -99,11 +99,11 @@ def take_census(sessions: Sessions) -> Census:
             artifacts=stored[0],
             artifact_bytes=int(stored[1] or 0),
             workers=WorkerRepository(session).all(),
-            mail=_mail(session),
+            outgoing=_outgoing(session),
         )
 
 
-def _mail(session: Session) -> Mail:
+def _outgoing(session: Session) -> Outgoing:
     due = case((Webhook.disabled_at.is_(None), Delivery.next_attempt_at))
     query = select(Delivery.status, func.count(), func.min(due), now()).join(Webhook)
     told = (DeliveryStatus.pending, DeliveryStatus.failed)
@@ -113,7 +113,7 @@ def _mail(session: Session) -> Mail:
         counts[status] = count
         if first is not None:  # what has failed is due no more
             overdue_s = max(0.0, (moment - first).total_seconds())
-    return Mail(counts[DeliveryStatus.pending], counts[DeliveryStatus.failed], overdue_s)
+    return Outgoing(counts[DeliveryStatus.pending], counts[DeliveryStatus.failed], overdue_s)
 
 
 _OF_THE_ATTEMPT = (BlockReport.job_id == Job.id) & (BlockReport.attempt == Job.attempt)

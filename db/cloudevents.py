@@ -6,9 +6,9 @@ from typing import Any
 
 from db.gate import is_number
 from db.models import Job, JobEvent
-from db.notices import TEST, EventType, Webhook
 from db.states import JobState
 from db.texts import printable
+from db.webhook_models import TEST, EventType, Webhook
 
 MEDIA_TYPE = "application/cloudevents+json"
 MAX_BYTES = 20_000

@@ -9,7 +9,7 @@ from db.clock import now
 from db.cloudevents import test_body
 from db.errors import DeliveryNotFoundError, WebhookDisabledError
 from db.ids import new_id
-from db.notices import TEST, Delivery, DeliveryStatus, Webhook
+from db.webhook_models import TEST, Delivery, DeliveryStatus, Webhook
 from db.webhooks import BY_REQUEST, WebhookRepository
 
 KEPT_FOR = timedelta(days=30)

@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, Select, case, select, update
 from sqlalchemy.orm import Session
 
 from db.clock import now
-from db.notices import Delivery, DeliveryStatus, Webhook
 from db.redaction import redact
 from db.retries import Chance, retry_delay
+from db.webhook_models import Delivery, DeliveryStatus, Webhook
 from db.webhooks import GONE
 
 SENT_WITHIN = timedelta(minutes=1)

@@ -5,11 +5,12 @@ from datetime import timedelta
 from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
+from db.base import Document
 from db.canonical import digest
 from db.clock import now
 from db.errors import EstimateNotFoundError
 from db.gate import figure
-from db.models import Document, Estimate, Job
+from db.models import Estimate, Job
 from db.problem import Problem
 from db.spec import PruneSpec
 from db.states import JobState

@@ -6,9 +6,9 @@ from sqlalchemy.orm import Session
 from db.cloudevents import job_body
 from db.ids import new_id
 from db.models import EventCounter, Job, JobEvent
-from db.notices import Delivery, EventType, Webhook
 from db.positions import PositionRepository
 from db.session import Sessions
+from db.webhook_models import Delivery, EventType, Webhook
 
 TOLD_AT_ONCE = 500
 

@@ -3,8 +3,9 @@
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from db.base import Document
 from db.errors import KeyTakenError
-from db.models import Answer, Document
+from db.models import Answer
 from db.rows import JobRows
 
 

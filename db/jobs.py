@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 
 from db.artifacts import ArtifactRepository
-from db.errors import IllegalTransitionError
+from db.base import Document
 from db.events import EventRepository
 from db.gate import Gate
 from db.idempotency import AnswerRepository
@@ -15,7 +14,7 @@ from db.labels import copy_labels
 from db.leases import LeaseRepository
 from db.listing import ListRepository
 from db.logs import LogRepository
-from db.models import Document, Job
+from db.models import Job
 from db.positions import PositionRepository
 from db.queues import QueueRepository
 from db.quotas import QuotaRepository
@@ -23,7 +22,6 @@ from db.search import found_by
 from db.spec import PruneSpec
 from db.states import JobState
 from db.steering import SteeringRepository
-from db.transitions import entering, leading_to
 from db.upkeep import UpkeepRepository
 from db.wire import GPU_QUEUE
 
@@ -104,17 +102,3 @@ class JobRepository(
         return next(
             (job for job in self._session.scalars(latest_first) if job.gate == wanted), None
         )
-
-    def move(self, job_id: str, wanted: JobState, **fields: Any) -> Job:
-        """Change state in one statement, so that of two racing callers one wins.
-
-        Raises:
-            JobNotFoundError: there is no such job.
-            IllegalTransitionError: its state does not lead to ``wanted``.
-        """
-        allowed = Job.status.in_(leading_to(wanted))
-        job = self._change(job_id, allowed, values=entering(wanted) | fields)
-        if job is None:
-            raise IllegalTransitionError(job_id, self.get(job_id).status, wanted)
-        self._record(job, "status")
-        return job

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pythonjsonlogger.core import RESERVED_ATTRS
@@ -19,7 +20,7 @@ FIELDS = {"levelname": "level", "name": "logger"}
 CHATTY = ("alembic", "httpx", "httpx2")
 # What uvicorn and Celery add to their records for their own formatters.
 UNTOLD = [*RESERVED_ATTRS, "color_message", "data"]
-_about: ContextVar[Mapping[str, object]] = ContextVar("about", default={})  # noqa: B039 - read only
+_about: ContextVar[Mapping[str, object]] = ContextVar("about", default=MappingProxyType({}))
 
 
 def configure(style: Format, level: int | str = logging.INFO) -> None:

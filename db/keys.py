@@ -136,7 +136,8 @@ class KeyRepository:
         key, is_live, has_former, is_unnoted = row
         known = [key.secret_digest] + ([key.former_digest or ""] if has_former else [])
         # A list: every comparison is made, whatever the first one says.
-        if not any([hmac.compare_digest(token.digest, digest) for digest in known]):  # noqa: C419
+        fits = [hmac.compare_digest(token.digest, digest) for digest in known]
+        if not any(fits):
             raise BadKeyError("there is no such key, or its secret is another one")
         if not is_live:
             raise BadKeyError(_end(key))

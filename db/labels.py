@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, ForeignKey, Index, String, delete, insert, select
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
-from db.models import Base, Job
+from db.base import Base
+from db.models import Job
 
 Label = tuple[str, str]
 """A name and its value."""

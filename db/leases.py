@@ -5,10 +5,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, case, func, or_, select, true
 
+from db.base import Document
 from db.clock import now
 from db.errors import LeaseLostError
 from db.gate import Gate, Verdict, judge
-from db.models import Artifact, BlockReport, Document, Job
+from db.models import Artifact, BlockReport, Job, Worker
 from db.problem import Problem
 from db.rows import JobRows
 from db.states import HELD, JobState, Phase
@@ -30,7 +31,6 @@ class LeaseRepository(JobRows):
         self,
         job_id: str,
         worker: str,
-        device: str | None = None,
         *,
         worker_id: str | None = None,
         queues: Sequence[str] = (),
@@ -42,8 +42,8 @@ class LeaseRepository(JobRows):
         Args:
             job_id: which job.
             worker: the process that will hold it.
-            device: what that computes on.
-            worker_id: the worker that the process belongs to; a draining one gets nothing.
+            worker_id: the worker that the process belongs to; the job names its device, and a
+                draining one gets nothing.
             queues: what the worker takes jobs from; nothing means whatever it is asked for.
         """
         sweep_id = wait_for_turn(self._session, job_id)
@@ -61,12 +61,12 @@ class LeaseRepository(JobRows):
                 "attempt": Job.attempt + 1,
                 "crashes": Job.crashes + case((crashed, 1), else_=0),
                 "worker": worker,
-                "device": device,
+                "device": select(Worker.device).where(Worker.id == worker_id).scalar_subquery(),
                 "started_at": func.coalesce(Job.started_at, now()),
             },
         )
         if job is not None:
-            self._record(job, "status", {"worker": worker, "device": device})
+            self._record(job, "status", {"worker": worker, "device": job.device})
         return job
 
     def heartbeat(self, job_id: str, attempt: int) -> JobState:
@@ -85,7 +85,6 @@ class LeaseRepository(JobRows):
         phase: Phase | None = None,
         fraction: float | None = None,
         block: Block | None = None,
-        event: bool = True,
     ) -> JobState:
         """Write how far the job is and renew the lease; what is None stays as it was.
 
@@ -97,7 +96,7 @@ class LeaseRepository(JobRows):
         job = self._held(job_id, attempt, **_progress(phase, fraction, block))
         if phase is not None and phase != before:
             self._record(job, "phase")
-        if block is not None and event:
+        if block is not None:
             self._record(job, "progress", _progress_data(job))
         return job.status
 

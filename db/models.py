@@ -1,84 +1,30 @@
 """The tables: jobs, what happened to them, what they reported, what they made, who works."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Dialect,
     Double,
-    Enum,
     ForeignKey,
     Index,
-    MetaData,
     String,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from db.clock import UTCDateTime, now
+from db.base import ID, NO_TEXT, NONE, SEARCHED, Base, Document, SpecType
+from db.clock import now
 from db.gate import Verdict
 from db.ids import new_id
 from db.spec import PruneSpec
 from db.states import JobState, Phase
 from db.wire import GPU_QUEUE
 
-Document = dict[str, Any]
-# Only what is searched is JSONB, which forgets the order of keys.
-SEARCHED = JSON().with_variant(JSONB(), "postgresql")
-STATE = Enum(JobState, native_enum=False, length=16)
-PHASE = Enum(Phase, native_enum=False, length=16)
-VERDICT = Enum(
-    Verdict, native_enum=False, length=8, values_callable=lambda kind: [one.value for one in kind]
-)
-ID = String(40)
 FOUND_BY = ("method", "model_key", "search")
 """What a list finds a job by besides time and status: copies, made by `db.search`."""
-
-
-# A column that is added to a table with rows needs a default.
-NO_TEXT = text("''")
-NONE = text("0")
-
-
-class SpecType(TypeDecorator[PruneSpec]):
-    """A specification, kept as JSON and validated on the way out."""
-
-    impl = SEARCHED
-    cache_ok = True
-
-    def process_bind_param(self, value: PruneSpec | None, dialect: Dialect) -> Document | None:
-        """Write every field, so that a later default never changes an old job."""
-        return None if value is None else value.model_dump(mode="json")
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> PruneSpec | None:
-        """Return the frozen specification."""
-        return None if value is None else PruneSpec.model_validate(value)
-
-
-class Base(DeclarativeBase):
-    """Names every constraint, so that a migration can drop it by name on any database."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as a plain class attribute
-        datetime: UTCDateTime(),
-        Document: JSON(none_as_null=True),
-        JobState: STATE,
-        Phase: PHASE,
-        Verdict: VERDICT,
-    }
 
 
 class Job(Base):

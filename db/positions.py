@@ -6,8 +6,9 @@ back. So an event is given its place afterwards, when everybody can read it, by 
 """
 
 from collections.abc import Sequence
+from typing import cast
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Table, bindparam, func, select, update
 
 from db.models import EventCounter, JobEvent
 from db.rows import JobRows
@@ -25,7 +26,7 @@ class PositionRepository(JobRows):
         query = select(JobEvent.seq).where(JobEvent.position.is_(None)).limit(1)
         return self._session.scalar(query) is not None
 
-    def place_events(self, limit: int = PLACED_AT_ONCE) -> int:
+    def place_events(self) -> int:
         """Give events their places, and return to how many; of two that try, one waits.
 
         Only what is committed gets a place, and places are committed one lot after the other, so
@@ -35,7 +36,8 @@ class PositionRepository(JobRows):
         # A clock that was set back must not turn the order of one job's events around.
         moment = func.max(JobEvent.at).over(partition_by=JobEvent.job_id, order_by=JobEvent.seq)
         waiting = select(JobEvent.job_id, JobEvent.seq).where(JobEvent.position.is_(None))
-        rows = self._session.execute(waiting.order_by(moment, "job_id", "seq").limit(limit)).all()
+        first = waiting.order_by(moment, "job_id", "seq").limit(PLACED_AT_ONCE)
+        rows = self._session.execute(first).all()
         if rows:
             places = [
                 {"of_job": job_id, "of_seq": seq, "place": last + 1 + index}
@@ -89,9 +91,9 @@ def order_events(sessions: Sessions) -> None:
         PositionRepository(session).place_events()
 
 
-_EVENTS = JobEvent.__table__
+_EVENTS = cast("Table", JobEvent.__table__)
 _PLACE = (
-    update(JobEvent.__table__)  # type: ignore[arg-type] # typed as any FROM clause
+    update(_EVENTS)
     .where(_EVENTS.c.job_id == bindparam("of_job"), _EVENTS.c.seq == bindparam("of_seq"))
     .values(position=bindparam("place"))
 )

@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from db.base import Document
 from db.clock import now
 from db.errors import JobNotFoundError
-from db.models import Document, Job, JobEvent
+from db.models import Job, JobEvent
 from db.transitions import LEASE
 
 

@@ -13,7 +13,7 @@ from db.wire import GPU_QUEUE
 
 Roots = Annotated[tuple[Path, ...], NoDecode]
 Names = Annotated[tuple[str, ...], NoDecode]
-Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
+NetworkList = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     model_roots: Roots = ()
     dataset_roots: Roots = ()
     queues: Names = (GPU_QUEUE,)
-    webhook_networks: Networks = ()
+    webhook_networks: NetworkList = ()
     log_format: Format = "text"
     tracing: bool = False
 
@@ -70,8 +70,3 @@ class Settings(BaseSettings):
     def artifact_dir(self) -> Path:
         """Where finished artifacts live."""
         return self.data_dir / "artifacts"
-
-    @property
-    def scratch_dir(self) -> Path:
-        """Where attempts stage what is not finished yet."""
-        return self.data_dir / "staging"

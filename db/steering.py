@@ -5,11 +5,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, case, delete, null, true
 
+from db.base import Document
 from db.clock import now
 from db.errors import IllegalTransitionError, StaleVersionError
 from db.fanout import FanOut
 from db.labels import copy_labels
-from db.models import Document, Job
+from db.models import Job
 from db.rows import JobRows
 from db.search import search_text
 from db.states import FINAL, JobState

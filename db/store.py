@@ -115,11 +115,6 @@ class ArtifactStore:
         """Delete what an attempt staged; nothing happens when there is nothing."""
         _delete(self._staged(job_id, attempt))
 
-    def withdraw(self, job_id: str, attempt: int) -> None:
-        """Delete what an attempt staged or published; only for one that did not succeed."""
-        self.discard(job_id, attempt)
-        self.retract(job_id, attempt)
-
     def keep_only(self, job_id: str, attempt: int) -> None:
         """Delete what the job's other attempts left, once ``attempt`` has succeeded."""
         for folder in (self._root / job_id, self._root / STAGING / job_id):

@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from db.base import Document
 from db.errors import IllegalTransitionError, SweepNotFoundError
 from db.jobs import JobRepository
-from db.models import Document, Job, Sweep
+from db.models import Job, Sweep
 from db.spec import PruneSpec
 from db.states import FINAL, JobState
 from db.turns import has_turn

@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, case, literal, null
 
+from db.base import STATE
 from db.clock import now
-from db.models import STATE, Job
+from db.models import Job
 from db.states import FINAL, HELD, NEXT, JobState
 
 LEASE = timedelta(seconds=60)

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from db.clock import now
 from db.errors import WebhookNotFoundError
-from db.notices import ENDINGS, EventType, Webhook
 from db.positions import PositionRepository
+from db.webhook_models import ENDINGS, EventType, Webhook
 
 SECRET_BYTES = 32
 BY_REQUEST, GONE = "by_request", "gone"
@@ -86,13 +86,13 @@ class WebhookRepository:
         enabled = {"disabled_at": None, "disabled_reason": None}
         return self._set(webhook_id, position=missed, **enabled)
 
-    def disable(self, webhook_id: str, reason: str = BY_REQUEST) -> Webhook:
+    def disable(self, webhook_id: str) -> Webhook:
         """Send nothing to a webhook; it is never told of what happens meanwhile.
 
         Raises:
             WebhookNotFoundError: there is none.
         """
-        first = func.coalesce(Webhook.disabled_reason, reason)
+        first = func.coalesce(Webhook.disabled_reason, BY_REQUEST)
         since = func.coalesce(Webhook.disabled_at, now())
         return self._set(webhook_id, disabled_at=since, disabled_reason=first)
 

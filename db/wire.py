@@ -5,7 +5,7 @@ from typing import Any
 PRUNE_TASK = "zpruner.prune"
 JANITOR_TASK = "zpruner.janitor"
 RELAY_TASK = "zpruner.relay"
-SWEEP_TASK = "zpruner.sweep"
+CLEANUP_TASK = "zpruner.cleanup"
 GPU_QUEUE = "gpu"
 CONTROL_QUEUE = "control"
 

@@ -105,7 +105,7 @@ class WorkerRepository:
         """Return the queues that some living worker takes jobs from."""
         return {queue for one in self._found() if one.is_alive for queue in one.worker.queues}
 
-    def sweep(self) -> None:
+    def forget_lost(self) -> None:
         """Forget the workers that have been lost for a day."""
         forgotten = Worker.heartbeat_at < now(-FORGOTTEN_AFTER)
         self._session.execute(delete(Worker).where(forgotten))

@@ -4,17 +4,20 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from db.access import USUAL, AccessScope, ApiKey
 from db.clock import now
 from db.deliveries import DeliveryRepository
 from db.jobs import JobRepository
 from db.keys import KeyRepository, Quotas
-from db.models import Job
-from db.notices import ENDINGS, Delivery, EventType, Webhook
+from db.models import Job, Worker
 from db.problem import Problem
 from db.session import Sessions
 from db.spec import PruneSpec
+from db.states import JobState
+from db.transitions import entering, leading_to
+from db.webhook_models import ENDINGS, Delivery, EventType, Webhook
 from db.webhooks import WebhookRepository
 
 
@@ -32,6 +35,30 @@ def make_job(
         for field, value in overrides.items():
             setattr(job, field, value)
     return job
+
+
+def make_worker(name: str, **overrides: Any) -> Worker:
+    """Make a worker's row, for ``WorkerRepository`` to write down."""
+    fields = {
+        "id": f"wrk_{name}",
+        "name": name,
+        "hostname": name,
+        "pid": 7,
+        "queues": ["gpu"],
+        "version": "1",
+        "draining": False,
+    }
+    return Worker(**fields | overrides)
+
+
+def move(session: Session, job_id: str, *states: JobState) -> Job:
+    """Bring a job from state to state, as the table allows it, whoever it takes to do that."""
+    jobs = JobRepository(session)
+    for state in states:
+        job = jobs._change(job_id, Job.status.in_(leading_to(state)), values=entering(state))
+        assert job is not None
+        jobs._record(job, "status")
+    return jobs.get(job_id)
 
 
 def make_problem(**overrides: Any) -> Problem:

@@ -3,7 +3,8 @@
 import json
 import logging
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,8 +29,9 @@ from worker.forecast import forecast
 from worker.partial import partial
 from worker.prune import Outcome, Step, prune
 from worker.pruning.errors import PruningError
+from worker.pruning.generators import drained
+from worker.resources import Resources
 from worker.settings import WorkerSettings
-from worker.sites import Site
 
 FAILED, USAGE = 1, 2
 _NOT_SPEC = {"out", "device", "devices", "memory_budget_bytes", "plan"}
@@ -104,15 +106,23 @@ def command(
     given = {key: value for key, value in locals().items() if key not in _NOT_SPEC}
     given["skip"] = tuple(skip or ())
     given["allocation"] = allocation.split(",") if "," in allocation else allocation
-    site = Site(
+    resources = Resources(
         device=device,
         devices=devices,
         memory_budget_bytes=memory_budget_bytes,
         speeds=WorkerSettings().speed_file,
     )
-    try:
+    with _refusals():
         spec = PruneSpec(**given)
-        figures = forecast(spec, site) if plan else _prune_into(spec, out, site).metrics
+        figures = forecast(spec, resources) if plan else _prune_into(spec, out, resources).metrics
+    sys.stdout.write(json.dumps(figures) + "\n")
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Tell a person what was refused, and end with the status that says so."""
+    try:
+        yield
     except ValidationError as error:
         for fault in error.errors():
             field = ".".join(str(part) for part in fault["loc"])
@@ -125,13 +135,12 @@ def command(
     except (JobError, PruningError) as error:
         people.print(f"error: {error}", markup=False)
         raise typer.Exit(FAILED) from None
-    sys.stdout.write(json.dumps(figures) + "\n")
 
 
-def _prune_into(spec: PruneSpec, out: Path, site: Site) -> Outcome:
+def _prune_into(spec: PruneSpec, out: Path, resources: Resources) -> Outcome:
     """Prune beside ``out`` and rename at the end: what is half done is never found there."""
     with partial(out) as staged:
-        outcome = _follow(prune(spec, staged, site))
+        outcome = _follow(prune(spec, staged, resources))
         seal(staged)
     return outcome
 
@@ -141,17 +150,16 @@ def _follow(steps: Generator[Step, None, Outcome]) -> Outcome:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=people) as progress:
         task = progress.add_task("starting", total=1.0)
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                progress.update(task, completed=1.0, description="done")
-                outcome: Outcome = end.value
-                return outcome
+
+        def show(step: Step) -> None:
             if step.resumed_from_block is not None:
                 done = step.resumed_from_block
                 progress.console.print(f"going on after block {done} of an earlier run")
             progress.update(task, completed=step.fraction, description=_words(step))
+
+        outcome = drained(steps, show)
+        progress.update(task, completed=1.0, description="done")
+        return outcome
 
 
 def _words(step: Step) -> str:

@@ -5,11 +5,11 @@ from importlib import import_module
 from pathlib import Path
 
 from db.spec import PruneSpec
+from worker.resources import Resources
 from worker.run import Outcome, Step
-from worker.sites import Site
 
 
-def prune(spec: PruneSpec, out: Path, site: Site) -> Generator[Step, None, Outcome]:
+def prune(spec: PruneSpec, out: Path, resources: Resources) -> Generator[Step, None, Outcome]:
     """Run ``worker.prune.prune``, imported at its first step.
 
     The Celery parent imports this module and must never import torch: it would keep hundreds of
@@ -17,5 +17,5 @@ def prune(spec: PruneSpec, out: Path, site: Site) -> Generator[Step, None, Outco
     claimed job, a broken installation also ends as that job's error.
     """
     engine = import_module("worker.prune")
-    outcome: Outcome = yield from engine.prune(spec, out, site)
+    outcome: Outcome = yield from engine.prune(spec, out, resources)
     return outcome

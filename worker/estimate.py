@@ -15,7 +15,7 @@ from db.combinations import check_combination
 from db.references import parse_model
 from db.spec import PruneSpec
 from worker.expectations import Expected, expected_windows
-from worker.pruning.compute import compute_device, compute_dtype
+from worker.pruning.compute import compute_device, compute_dtype, dtype_name
 from worker.pruning.errors import NoRoomError
 from worker.pruning.planning.effort import effort
 from worker.pruning.planning.gauge import machine_speed
@@ -77,7 +77,7 @@ def estimate(
         "memory": {name: getattr(found, name) for name in MEMORY},
         "seconds": _seconds(found.seconds, lateness),
         "artifact_bytes": found.artifact_bytes,
-        "computed_on": {"device": place.type, "dtype": str(dtype).removeprefix("torch.")},
+        "computed_on": {"device": place.type, "dtype": dtype_name(dtype)},
         "setting": found.setting_values(),
         "windows": {name: getattr(expected, name) for name in WINDOWS},
         "warnings": list(expected.guesses),

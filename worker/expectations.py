@@ -52,19 +52,9 @@ def expected_windows(spec: PruneSpec, skeleton: Skeleton, roots: Sequence[Path] 
     dataset = parse_dataset(spec.dataset, roots)
     own = parse_dataset(spec.eval_dataset, roots, "eval_dataset") if spec.eval_dataset else None
     length = window_length(spec, skeleton, row_length(dataset))
-    samples = spec.samples or DEFAULT_SAMPLES
     rows = _rows(dataset, "dataset")
-    if rows is not None:
-        samples = min(samples, rows)
-    elif spec.samples is None and isinstance(dataset, LocalPath):
-        kept = dataset.path.stat().st_size * (1 - HELD_OUT if own is None else 1)
-        samples = max(1, min(samples, int(kept) // CHARACTERS_A_TOKEN // length))
-    if (own_rows := _rows(own, "eval_dataset") if own else None) is not None:
-        there: int | None = own_rows
-    elif rows is not None and own is None:
-        there = rows - samples or samples  # with nothing left, those of the calibration serve
-    else:
-        there = None
+    samples = _calibration(spec, dataset, rows, length)
+    there = _known_evaluation(own, rows, samples)
     if there is not None:
         return Expected(samples, min(spec.eval_samples or there, there), length)
     if spec.eval_samples is not None:
@@ -73,6 +63,25 @@ def expected_windows(spec: PruneSpec, skeleton: Skeleton, roots: Sequence[Path] 
     count = min(count, _most(own or dataset) or count)
     guess = f"about {count} evaluation windows, at {CHARACTERS_A_TOKEN} characters a token"
     return Expected(samples, count, length, (guess,))
+
+
+def _calibration(spec: PruneSpec, dataset: DatasetReference, rows: int | None, length: int) -> int:
+    """Return how many windows there are to calibrate with, given the rows if they are known."""
+    samples = spec.samples or DEFAULT_SAMPLES
+    if rows is not None:
+        return min(samples, rows)
+    if spec.samples is None and isinstance(dataset, LocalPath):
+        kept = dataset.path.stat().st_size * (1 if spec.eval_dataset else 1 - HELD_OUT)
+        return max(1, min(samples, int(kept) // CHARACTERS_A_TOKEN // length))
+    return samples
+
+
+def _known_evaluation(own: DatasetReference | None, rows: int | None, samples: int) -> int | None:
+    """Return how many windows files of rows hold to measure on; None where that is no such file."""
+    if own is not None:
+        return _rows(own, "eval_dataset")
+    # With nothing left, those of the calibration serve.
+    return None if rows is None else rows - samples or samples
 
 
 def _rows(reference: DatasetReference, field: str) -> int | None:

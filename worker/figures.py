@@ -9,6 +9,7 @@ import torch
 import transformers
 
 from worker.evaluation.perplexity import perplexity
+from worker.pruning.compute import dtype_name
 from worker.pruning.errors import NotFiniteError
 from worker.pruning.planning.plan import Plan
 from worker.pruning.report import BlockReport, SweepResult
@@ -62,7 +63,7 @@ def computed_by(
     return {
         "device": str(places[0]),
         "devices": len(places),
-        "dtype": str(dtype).removeprefix("torch."),
+        "dtype": dtype_name(dtype),
         "propagation": result.propagation,
         "dense_loss": "of an earlier job" if result.dense_loss_known else "measured",
         "torch": torch.__version__,

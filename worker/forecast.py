@@ -11,13 +11,13 @@ from worker.pruning.planning.gauge import machine_speed
 from worker.pruning.planning.outline import planned
 from worker.pruning.skeleton import Skeleton
 from worker.recipes import recipe_of
-from worker.sites import Site
+from worker.resources import Resources
 from worker.sources.models import fetch_model
 from worker.windows import windows_of
 
 
-def forecast(spec: PruneSpec, site: Site) -> dict[str, Any]:
-    """Return what `worker.prune.prune` would take on one device of a site, ready for JSON.
+def forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:
+    """Return what `worker.prune.prune` would take on one device, ready for JSON.
 
     Model and texts are fetched, as what they hold decides; no weight is read.
 
@@ -26,13 +26,13 @@ def forecast(spec: PruneSpec, site: Site) -> dict[str, Any]:
         PruningError: the model, or the memory there is, does not allow it.
     """
     check_combination(spec)
-    model = fetch_model(parse_model(spec.model, spec.revision, site.model_roots))
-    place = compute_device(site.device)
+    model = fetch_model(parse_model(spec.model, spec.revision, resources.model_roots))
+    place = compute_device(resources.device)
     dtype = compute_dtype(spec.dtype, place)
     skeleton = Skeleton.open(model.path, dtype, place)
-    calibration, evaluation = windows_of(spec, model, skeleton, site.dataset_roots)
+    calibration, evaluation = windows_of(spec, model, skeleton, resources.dataset_roots)
     recipe = recipe_of(spec)
     recipe.check(skeleton)
-    speed = machine_speed(site.speeds, place, dtype) if site.speeds else None
+    speed = machine_speed(resources.speeds, place, dtype) if resources.speeds else None
     ids = (calibration.ids, evaluation.ids)
-    return plan_json(planned(skeleton, recipe, *ids, site.memory_budget_bytes, speed=speed))
+    return plan_json(planned(skeleton, recipe, *ids, resources.memory_budget_bytes, speed=speed))

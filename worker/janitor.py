@@ -48,7 +48,7 @@ def reap(sessions: Sessions, store: ArtifactStore, kept: timedelta) -> int:
         jobs.expire()
         released = jobs.release_expired()
         left = jobs.past_retry(store.staged_jobs(), kept)
-        WorkerRepository(session).sweep()
+        WorkerRepository(session).forget_lost()
     for job in released:
         clear(store, job)
     for job_id in left:
@@ -56,7 +56,7 @@ def reap(sessions: Sessions, store: ArtifactStore, kept: timedelta) -> int:
     return len(released)
 
 
-def sweep(sessions: Sessions, store: ArtifactStore) -> int:
+def delete_orphans(sessions: Sessions, store: ArtifactStore) -> int:
     """Delete the files of jobs that were deleted, and return how many jobs these were."""
     with sessions() as session:
         gone = JobRepository(session).gone(store.published_jobs())

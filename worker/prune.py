@@ -28,8 +28,9 @@ from worker.pruning.recipe import Recipe
 from worker.pruning.report import BlockReport, SweepResult
 from worker.pruning.skeleton import Skeleton
 from worker.recipes import recipe_of
-from worker.sites import Site
-from worker.sources.models import fetch_model
+from worker.resources import Resources
+from worker.sources.models import ModelFolder, fetch_model
+from worker.sources.windows import Windows
 from worker.windows import windows_of
 
 _SWEPT = 0.95  # share of the work that is done when all blocks are
@@ -61,14 +62,14 @@ class Outcome:
     metrics: dict[str, Any]
 
 
-def prune(spec: PruneSpec, out: Path, site: Site) -> Generator[Step, None, Outcome]:
+def prune(spec: PruneSpec, out: Path, resources: Resources) -> Generator[Step, None, Outcome]:
     """Prune the model that ``spec`` names into ``out``.
 
     Args:
         spec: what to do.
         out: an existing folder, empty or as an earlier run left it; becomes a Hugging Face folder
             with ``report.json`` and the hidden ``.progress``, which is not to be handed on.
-        site: what to do it with.
+        resources: what to do it with.
 
     Yields:
         A step at each change of phase and after each block.
@@ -79,50 +80,59 @@ def prune(spec: PruneSpec, out: Path, site: Site) -> Generator[Step, None, Outco
     """
     yield Step(Phase.resolving, 0.0)
     check_combination(spec)
-    places = rank_devices(compute_device(site.device), site.devices)
-    model = fetch_model(parse_model(spec.model, spec.revision, site.model_roots))
+    places = rank_devices(compute_device(resources.device), resources.devices)
+    model = fetch_model(parse_model(spec.model, spec.revision, resources.model_roots))
     yield Step(Phase.loading, 0.01)
     dtype = compute_dtype(spec.dtype, places[0])
     # Of several processes each opens the model on its own device; this one only looks at it.
     reader = places[0] if len(places) == 1 else torch.device("cpu")
     skeleton = Skeleton.open(model.path, dtype, reader)
     skeleton.checkpoint.check_finite()
-    calibration, evaluation = windows_of(spec, model, skeleton, site.dataset_roots)
-    recipe, ids = recipe_of(spec), (calibration.ids, evaluation.ids)
+    calibration, evaluation = windows_of(spec, model, skeleton, resources.dataset_roots)
     key = dense_key(skeleton, evaluation.ids, token_loss, places[0])
-    baseline = Baseline(site.baselines / f"{key}.json") if site.baselines else None
+    baseline = Baseline(resources.baselines / f"{key}.json") if resources.baselines else None
     known = baseline.loss() if baseline else None
-    if len(places) == 1:
-        speed = machine_speed(site.speeds, places[0], dtype) if site.speeds else None
-        budget, loss = site.memory_budget_bytes, token_loss
-        sweep = Sweep(skeleton, recipe, *ids, out, loss, budget, dense_loss=known, speed=speed)
-        blocks, resumed = sweep.run(), sweep.resumed_from_block
-    else:
-        budget = site.memory_budget_bytes // len(places) if site.memory_budget_bytes else None
-        work = partial(_swept, model.path, dtype, recipe, *ids, out, budget, known)
-        blocks, resumed = launch(work, places), None  # known to the processes alone
+    recipe, ids = recipe_of(spec), (calibration.ids, evaluation.ids)
+    blocks, resumed = _blocks(model.path, skeleton, recipe, ids, out, resources, places, known)
     yield Step(Phase.calibrating, 0.02, resumed_from_block=resumed)
     reports: list[BlockReport] = []
     result = yield from _steps(blocks, reports)
     yield Step(Phase.packaging, 0.99)
     computed = computed_by(places, dtype, result)
-    protocol = evaluation.card | {"dtype": computed["dtype"]}
-    metrics = metrics_of(result, reports) | {"protocol": protocol}
+    report = _report(spec, model, (calibration, evaluation), computed, result, reports)
     if baseline and result.dense_loss is not None and not result.dense_loss_known:
         baseline.keep(result.dense_loss)
-    report = {
-        "spec": spec.model_dump(mode="json"),
-        "model": {"name": model.name, "revision": model.revision},
-        "metrics": metrics,
-        "computed": computed,
-        "plan": plan_json(result.plan),
-        "calibration": calibration.card,
-        "evaluation": protocol,
-        "resumed_from_block": result.resumed_from_block,
-        "blocks": [block_json(block) for block in reports],
-    }
     export(model.path, out, report)
-    return Outcome(metrics)
+    return Outcome(report["metrics"])
+
+
+def _blocks(
+    folder: Path,
+    skeleton: Skeleton,
+    recipe: Recipe,
+    ids: tuple[Tensor, Tensor],
+    out: Path,
+    resources: Resources,
+    places: tuple[torch.device, ...],
+    dense_loss: float | None,
+) -> tuple[Generator[BlockReport, None, SweepResult], int | None]:
+    """Return the sweep, here or in a process for each place, and where an earlier one got to."""
+    budget, dtype = resources.memory_budget_bytes, skeleton.dtype
+    if len(places) > 1:
+        share = budget // len(places) if budget else None
+        work = partial(_swept, folder, dtype, recipe, *ids, out, share, dense_loss)
+        return launch(work, places), None  # known to the processes alone
+    sweep = Sweep(
+        skeleton,
+        recipe,
+        *ids,
+        out,
+        token_loss,
+        memory_budget_bytes=budget,
+        dense_loss=dense_loss,
+        speed=machine_speed(resources.speeds, places[0], dtype) if resources.speeds else None,
+    )
+    return sweep.run(), sweep.resumed_from_block
 
 
 def _swept(
@@ -139,8 +149,41 @@ def _swept(
 ) -> Generator[BlockReport, None, SweepResult]:
     """Sweep in a process of its own, of which no other knows more than this."""
     skeleton = Skeleton.open(folder, dtype, device)
-    ids = (calibration, evaluation)
-    return Sweep(skeleton, recipe, *ids, out, token_loss, budget_bytes, ranks, dense_loss).run()
+    return Sweep(
+        skeleton,
+        recipe,
+        calibration,
+        evaluation,
+        out,
+        token_loss,
+        memory_budget_bytes=budget_bytes,
+        ranks=ranks,
+        dense_loss=dense_loss,
+    ).run()
+
+
+def _report(
+    spec: PruneSpec,
+    model: ModelFolder,
+    windows: tuple[Windows, Windows],
+    computed: dict[str, Any],
+    result: SweepResult,
+    blocks: list[BlockReport],
+) -> dict[str, Any]:
+    """Return all there is to say of the work, ready for JSON."""
+    calibration, evaluation = windows
+    protocol = evaluation.card | {"dtype": computed["dtype"]}
+    return {
+        "spec": spec.model_dump(mode="json"),
+        "model": {"name": model.name, "revision": model.revision},
+        "metrics": metrics_of(result, blocks) | {"protocol": protocol},
+        "computed": computed,
+        "plan": plan_json(result.plan),
+        "calibration": calibration.card,
+        "evaluation": protocol,
+        "resumed_from_block": result.resumed_from_block,
+        "blocks": [block_json(block) for block in blocks],
+    }
 
 
 def _steps(

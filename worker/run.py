@@ -18,8 +18,9 @@ from db.tracing import attempt_span, flush
 from worker.attempt import Attempt
 from worker.logbook import LogBook
 from worker.problems import DISK_FULL, overdue, problem_of
+from worker.pruning.generators import drained
+from worker.resources import Resources
 from worker.settings import WorkerSettings
-from worker.sites import Site
 from worker.telling import tell
 from worker.watch import Reason, Stopped, Watch, reason_of
 
@@ -62,7 +63,9 @@ class Outcome(Protocol):
 class Prune(Protocol):
     """The work itself."""
 
-    def __call__(self, spec: PruneSpec, out: Path, site: Site) -> Generator[Step, None, Outcome]:
+    def __call__(
+        self, spec: PruneSpec, out: Path, resources: Resources
+    ) -> Generator[Step, None, Outcome]:
         """Write into ``out``, yield each step, return the outcome."""
 
 
@@ -146,22 +149,21 @@ class Runner:
     def _drive(self, attempt: Attempt, watch: Watch, staged: Path) -> dict[str, Any]:
         """Pull the work along step by step and return its metrics."""
         previous: Phase | None = None
-        with closing(self._prune(attempt.spec, staged, self._settings.site)) as steps:
-            while True:
-                try:
-                    step = next(steps)
-                except StopIteration as end:
-                    outcome: Outcome = end.value
-                    return outcome.metrics
-                phase = Phase(step.phase)
-                tell(phase, step.block, step.report, previous)
-                previous = phase
-                status = attempt.record(phase, step.fraction, step.block, step.report)
-                if step.resumed_from_block is not None:
-                    attempt.resumed(step.resumed_from_block)
-                if (reason := reason_of(status)) is not None:
-                    raise Stopped(reason)
-                watch.check()
+
+        def record(step: Step) -> None:
+            nonlocal previous
+            phase = Phase(step.phase)
+            tell(phase, step.block, step.report, previous)
+            previous = phase
+            status = attempt.record(phase, step.fraction, step.block, step.report)
+            if step.resumed_from_block is not None:
+                attempt.resumed(step.resumed_from_block)
+            if (reason := reason_of(status)) is not None:
+                raise Stopped(reason)
+            watch.check()
+
+        with closing(self._prune(attempt.spec, staged, self._settings.resources)) as steps:
+            return drained(steps, record).metrics
 
     def _settle(self, attempt: Attempt, reason: Reason) -> None:
         log.info("job %s stops in attempt %d: %s", attempt.job_id, attempt.number, reason)

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field
 
 from db.settings import Settings
-from worker.sites import Site
+from worker.resources import Resources
 
 
 class WorkerSettings(Settings):
@@ -29,9 +29,9 @@ class WorkerSettings(Settings):
     worker_id: str | None = None
 
     @property
-    def site(self) -> Site:
+    def resources(self) -> Resources:
         """What every job here is given to work with."""
-        return Site(
+        return Resources(
             model_roots=self.model_roots,
             dataset_roots=self.dataset_roots,
             device=self.device,

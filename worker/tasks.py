@@ -22,19 +22,12 @@ from db.journal import configure
 from db.positions import order_events
 from db.session import open_sessions
 from db.store import ArtifactStore
-from db.wire import (
-    CONTROL_QUEUE,
-    GPU_QUEUE,
-    JANITOR_TASK,
-    PRUNE_TASK,
-    RELAY_TASK,
-    SWEEP_TASK,
-    TRANSPORT_OPTIONS,
-)
+from db.wire import CLEANUP_TASK, CONTROL_QUEUE, JANITOR_TASK, PRUNE_TASK, RELAY_TASK
 from worker import janitor
-from worker.desk import Desk
+from worker.celery_options import celery_options
 from worker.device import ask
 from worker.engine import prune as engine
+from worker.estimator_process import EstimatorProcess
 from worker.presence import Presence
 from worker.run import Runner
 from worker.settings import WorkerSettings
@@ -45,47 +38,11 @@ settings = WorkerSettings()
 sessions = open_sessions(settings.database)
 store = ArtifactStore(settings.artifact_dir)
 stopping = threading.Event()
-desk = Desk()
+estimator = EstimatorProcess()
 YIELD = signal.SIGUSR2
 
 app = Celery("worker", broker=settings.broker)
-app.conf.update(
-    broker_connection_max_retries=None,
-    broker_connection_retry_on_startup=True,
-    broker_transport_options=TRANSPORT_OPTIONS,
-    # The row is the result; a result backend would block publishing while it is down.
-    task_ignore_result=True,
-    result_backend=None,
-    task_serializer="json",
-    accept_content=["json"],
-    task_default_queue=GPU_QUEUE,
-    task_routes={name: {"queue": CONTROL_QUEUE} for name in (JANITOR_TASK, RELAY_TASK, SWEEP_TASK)},
-    task_acks_late=True,
-    task_reject_on_worker_lost=True,
-    task_publish_retry=False,
-    # The watch beside the job ends it at its limit; this is for a child whose watch hangs too.
-    task_time_limit=settings.job_timeout_s + 60,
-    worker_pool="prefork",
-    worker_pool_start_method="spawn",
-    worker_concurrency=1,
-    worker_prefetch_multiplier=1,
-    worker_disable_prefetch=True,
-    worker_max_tasks_per_child=1,
-    # Celery kills a child that is not up within this, over and over; on a busy machine one needs
-    # more than its four seconds, and no job would ever begin.
-    worker_proc_alive_timeout=120.0,
-    worker_lost_wait=1,
-    worker_cancel_long_running_tasks_on_connection_loss=False,
-    beat_scheduler="celery.beat:Scheduler",
-    beat_schedule={
-        name: {"task": name, "schedule": every_s, "options": {"expires": 5 * every_s}}
-        for name, every_s in (
-            (JANITOR_TASK, settings.reap_every_s),
-            (RELAY_TASK, settings.relay_every_s),
-            (SWEEP_TASK, settings.sweep_every_s),
-        )
-    },
-)
+app.conf.update(celery_options(settings))
 
 
 class HeldRequest(Request):
@@ -148,10 +105,10 @@ def reap() -> None:
     janitor.reap(sessions, store, settings.keep_unfinished)
 
 
-@app.task(name=SWEEP_TASK)
-def sweep() -> None:
+@app.task(name=CLEANUP_TASK)
+def clean_up() -> None:
     """Delete the files of deleted jobs whose deletion was cut short, and old deliveries."""
-    janitor.sweep(sessions, store)
+    janitor.delete_orphans(sessions, store)
     janitor.purge(sessions)
 
 
@@ -160,7 +117,7 @@ def relay() -> None:
     """Push the jobs that no worker has heard of, order events, have estimates answered."""
     order_events(sessions)
     janitor.relay(sessions, _push)
-    desk.tend(sessions)
+    estimator.tend(sessions)
     fan_out(sessions)  # at the end: no job waits for what this may stumble over
 
 

@@ -45,7 +45,8 @@ def verify(
     content = body.encode() if isinstance(body, str) else body
     wanted = _signature(secret, f"{message_id}.{moment}.".encode() + content)
     # A list: every comparison is made, whatever the first one says.
-    if not any([hmac.compare_digest(wanted, one.encode()) for one in signatures.split()]):  # noqa: C419
+    fits = [hmac.compare_digest(wanted, one.encode()) for one in signatures.split()]
+    if not any(fits):
         raise SignatureError("no signature fits: another secret, or the body was changed")
     event: dict[str, Any] = json.loads(content)
     return event

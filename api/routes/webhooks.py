@@ -23,7 +23,7 @@ from api.schemas.webhooks import (
 from db.addresses import check_address
 from db.deliveries import DeliveryRepository
 from db.ids import id_pattern
-from db.notices import DeliveryStatus, Webhook
+from db.webhook_models import DeliveryStatus, Webhook
 from db.webhooks import WebhookRepository
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from api.schemas.fields import Label
 from db.addresses import MAX_LENGTH
-from db.notices import ENDINGS, Delivery, DeliveryStatus, EventType, Webhook
+from db.webhook_models import ENDINGS, Delivery, DeliveryStatus, EventType, Webhook
 
 DAY_S = 24 * 3600
 Url = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LENGTH)]

@@ -2,8 +2,7 @@
 
 from alembic import context
 
-from db import access, labels, notices  # noqa: F401 - their tables
-from db.models import Base
+from db.tables import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -131,7 +131,7 @@ def test_an_artifact_that_is_not_there_is_404(
     for artifact_id in ("art_" + "0" * 32, "nonsense", "%00"):
         response = client.get(f"/v1/artifacts/{artifact_id}/content")
         assert (response.status_code, response.json()["code"]) == (404, "artifact_not_found")
-    store.withdraw(weights["job_id"], 1)
+    store.retract(weights["job_id"], 1)
     gone = client.get(weights["url"])
     assert (gone.status_code, gone.json()["code"]) == (404, "artifact_not_found")
 

@@ -5,7 +5,8 @@ from db.jobs import JobRepository
 from db.models import Job
 from db.session import Sessions
 from db.states import JobState, Phase
-from tests.factories import make_job, make_problem
+from db.workers import WorkerRepository
+from tests.factories import make_job, make_problem, make_worker
 from tests.fakes import ListQueue
 
 SMALLEST = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
@@ -67,13 +68,14 @@ def test_a_running_job_shows_its_phase_block_and_estimate(
     job_id = make_job(sessions).id
     with sessions.begin() as session:
         jobs = JobRepository(session)
-        jobs.claim(job_id, "gpu@host", "cuda:0")
+        WorkerRepository(session).start(make_worker("gpu@host", device="cuda: H100"))
+        jobs.claim(job_id, "host/1", worker_id="wrk_gpu@host")
         jobs.progress(job_id, 1, phase=Phase.pruning, fraction=0.25, block=(7, 32, "layers.7"))
 
     job = client.get(f"/v1/jobs/{job_id}").json()
 
     assert (job["status"], job["phase"], job["attempt"]) == ("running", "pruning", 1)
-    assert (job["worker"], job["device"]) == ("gpu@host", "cuda:0")
+    assert (job["worker"], job["device"]) == ("host/1", "cuda: H100")
     assert job["progress"]["block"] == {"index": 7, "total": 32, "name": "layers.7"}
     assert job["progress"]["fraction"] == 0.25
     assert job["progress"]["eta_seconds"] >= 0

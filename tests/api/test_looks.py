@@ -15,9 +15,10 @@ from api.deps import LONGEST_WAIT_S
 from db.jobs import JobRepository
 from db.session import Sessions
 from db.states import JobState, Phase
+from db.workers import WorkerRepository
 from tests.api.live import serving
 from tests.api.test_jobs import SMALLEST
-from tests.factories import make_job
+from tests.factories import make_job, make_worker
 
 LONG = {"prefer": "wait=30"}
 
@@ -108,7 +109,8 @@ def test_a_job_tells_its_attempts_and_their_phases(client: TestClient, sessions:
     job_id = make_job(sessions).id
     with sessions.begin() as session:
         jobs = JobRepository(session)
-        jobs.claim(job_id, "host/1", "cpu")
+        WorkerRepository(session).start(make_worker("gpu@host", device="cpu"))
+        jobs.claim(job_id, "host/1", worker_id="wrk_gpu@host")
         jobs.progress(job_id, 1, phase=Phase.loading)
         jobs.progress(job_id, 1, phase=Phase.pruning)
         jobs.release_lost(job_id, "host/1")

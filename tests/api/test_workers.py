@@ -8,9 +8,8 @@ from fastapi.testclient import TestClient
 from db.jobs import JobRepository
 from db.session import Sessions
 from db.workers import WorkerRepository
-from tests.db.test_queues import make_worker
 from tests.db.test_workers import silent_for
-from tests.factories import make_job
+from tests.factories import make_job, make_worker
 from tests.fakes import ListQueue
 
 WORKER = "wrk_" + "a" * 32

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from db.jobs import JobRepository
 from db.models import Job
-from db.notices import Delivery, DeliveryStatus, EventType
 from db.session import Sessions
 from db.states import JobState
+from db.webhook_models import Delivery, DeliveryStatus, EventType
 from tests.chaos import deeds
 from tests.chaos.deeds import Fate, World
 from tests.chaos.tally import Tally
 from tests.chaos.test_touches import ENDS_WITHIN_S, HEALTHY, KILLED, spread
-from tests.factories import make_job
+from tests.factories import make_job, move
 from tests.worker.webhooks.messages import deliveries, make_due, make_webhook
 from tests.worker.webhooks.receivers import Receiver, receiving
 
@@ -26,9 +25,8 @@ ROUNDS = 24
 
 def end_a_job(sessions: Sessions) -> Job:
     job = make_job(sessions)
-    for state in (JobState.running, JobState.succeeded):
-        with sessions.begin() as session:
-            JobRepository(session).move(job.id, state)
+    with sessions.begin() as session:
+        move(session, job.id, JobState.running, JobState.succeeded)
     return job
 
 

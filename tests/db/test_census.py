@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from db.census import Mail, take_census
+from db.census import Outgoing, take_census
 from db.clock import now
 from db.jobs import JobRepository
 from db.models import Artifact
-from db.notices import Delivery, DeliveryStatus
 from db.session import Sessions
 from db.states import JobState
+from db.webhook_models import Delivery, DeliveryStatus
 from db.webhooks import WebhookRepository
 from tests.db.test_plans import many, plans
 from tests.db.test_workers import appear
@@ -58,7 +58,7 @@ def test_the_census_counts_silent_workers_jobs_and_large_files(sessions: Session
 
 
 def test_the_census_counts_messages_that_wait_or_were_given_up(sessions: Sessions) -> None:
-    assert take_census(sessions).mail == Mail(0, 0, 0.0)
+    assert take_census(sessions).outgoing == Outgoing(0, 0, 0.0)
     webhook, disabled = make_webhook(sessions), make_webhook(sessions)
     for _ in range(3):
         make_delivery(sessions, webhook)
@@ -74,10 +74,10 @@ def test_the_census_counts_messages_that_wait_or_were_given_up(sessions: Session
         ):
             session.execute(update(Delivery).where(Delivery.id == one.id).values(**values))
 
-    mail = take_census(sessions).mail
+    outgoing = take_census(sessions).outgoing
 
-    assert (mail.pending, mail.failed) == (5, 1)
-    assert mail.overdue_s == pytest.approx(300, abs=30)
+    assert (outgoing.pending, outgoing.failed) == (5, 1)
+    assert outgoing.overdue_s == pytest.approx(300, abs=30)
 
 
 @pytest.mark.usefixtures("many")

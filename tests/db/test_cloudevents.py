@@ -9,8 +9,8 @@ from db.cloudevents import MAX_BYTES
 from db.gate import Gate
 from db.jobs import JobRepository
 from db.models import Job
-from db.notices import EventType
 from db.session import Sessions
+from db.webhook_models import EventType
 from tests.db.test_fanout import deliveries, succeed, tell
 from tests.factories import make_job, make_problem, make_spec, make_webhook
 

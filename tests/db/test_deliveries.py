@@ -8,8 +8,8 @@ from sqlalchemy.exc import InvalidRequestError
 from db.clock import now
 from db.deliveries import KEPT_FOR, DeliveryRepository
 from db.errors import DeliveryNotFoundError, WebhookDisabledError, WebhookNotFoundError
-from db.notices import Delivery, DeliveryStatus
 from db.session import Sessions
+from db.webhook_models import Delivery, DeliveryStatus
 from db.webhooks import WebhookRepository
 from tests.factories import make_delivery, make_webhook
 

@@ -10,9 +10,9 @@ from sqlalchemy import select, update
 from db.clock import now
 from db.deliveries import DeliveryRepository
 from db.dispatch import LOGGED, Claimed, DispatchRepository, Outcome
-from db.notices import Delivery, DeliveryStatus, Webhook
 from db.retries import ATTEMPTS, DELAYS
 from db.session import Sessions
+from db.webhook_models import Delivery, DeliveryStatus, Webhook
 from db.webhooks import WebhookRepository
 from tests.factories import make_delivery, make_webhook
 

@@ -14,10 +14,10 @@ from db.errors import IllegalTransitionError, WebhookNotFoundError
 from db.fanout import TOLD_AT_ONCE, fan_out
 from db.jobs import JobRepository
 from db.models import Job
-from db.notices import Delivery, DeliveryStatus, EventType
 from db.positions import order_events
 from db.session import Sessions
 from db.states import JobState
+from db.webhook_models import Delivery, DeliveryStatus, EventType
 from db.webhooks import WebhookRepository
 from tests.factories import make_job, make_spec, make_webhook
 

@@ -4,12 +4,10 @@ from concurrent.futures import ProcessPoolExecutor
 from alembic import command
 from sqlalchemy import create_engine, inspect, text
 
-import db.access
-import db.notices  # noqa: F401 - their tables
 from db.jobs import JobRepository
 from db.listing import JobFilter
-from db.models import Base
 from db.session import migrate, migration_config, open_sessions
+from db.tables import Base
 from tests.factories import make_spec
 
 

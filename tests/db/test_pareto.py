@@ -1,3 +1,5 @@
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -36,9 +38,9 @@ def test_along_the_front_more_sparsity_costs_perplexity(trades: list[Trade | Non
 
 
 @given(TRADES, some.randoms())
-def test_the_order_does_not_matter(trades: list[Trade | None], random: object) -> None:
+def test_the_order_does_not_matter(trades: list[Trade | None], random: Random) -> None:
     shuffled = trades.copy()
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     kept = [trades[place] for place in pareto_front(trades)]
     assert sorted(map(str, kept)) == sorted(str(shuffled[p]) for p in pareto_front(shuffled))
 

@@ -8,12 +8,12 @@ from sqlalchemy import update
 
 from db.clock import now
 from db.jobs import JobRepository
-from db.models import Job, Worker
+from db.models import Job
 from db.session import Sessions
 from db.states import JobState
 from db.workers import WorkerRepository
 from tests.db.test_sweeps import job_ids, make_sweep
-from tests.factories import make_job
+from tests.factories import make_job, make_worker
 
 
 def take(sessions: Sessions, queues: tuple[str, ...] = ("gpu",)) -> str | None:
@@ -124,8 +124,3 @@ def test_a_draining_worker_gets_nothing_whatever_it_asks_for(sessions: Sessions)
         assert JobRepository(session).claim(queued, "a/1", worker_id="wrk_gpu@a") is None
     with sessions.begin() as session:
         assert JobRepository(session).claim(queued, "b/1", worker_id="wrk_gpu@b") is not None
-
-
-def make_worker(name: str, **fields: object) -> Worker:
-    given = {"id": f"wrk_{name}", "name": name, "hostname": name, "pid": 7, "queues": ["gpu"]}
-    return Worker(**{**given, "version": "1", "draining": False, **fields})

@@ -3,6 +3,7 @@
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from operator import methodcaller
 from threading import Barrier
 from typing import Any
 
@@ -64,7 +65,7 @@ def test_of_many_processes_one_gets_each_job(sessions: Sessions, database_url: s
 def test_of_many_threads_one_gets_a_job(sessions: Sessions) -> None:
     for _ in range(RACES):
         job = make_job(sessions)
-        claims = race(sessions, *[lambda jobs: jobs.claim(job.id, "worker")] * 4)  # noqa: B023
+        claims = race(sessions, *[methodcaller("claim", job.id, "worker")] * 4)
         assert sum(claim is not None for claim in claims) == 1
 
 
@@ -74,10 +75,10 @@ def test_of_many_threads_one_takes_over_a_lost_job(sessions: Sessions) -> None:
         expire_lease(sessions, job.id)
         race(
             sessions,
-            lambda jobs: jobs.claim(job.id, "worker-2"),  # noqa: B023
-            lambda jobs: jobs.claim(job.id, "worker-3"),  # noqa: B023
-            lambda jobs: jobs.release_expired(),
-            lambda jobs: jobs.release_expired(),
+            methodcaller("claim", job.id, "worker-2"),
+            methodcaller("claim", job.id, "worker-3"),
+            methodcaller("release_expired"),
+            methodcaller("release_expired"),
         )
         with sessions() as session:
             jobs = JobRepository(session)
@@ -93,8 +94,8 @@ def test_a_cancel_races_a_claim_and_no_cancelled_job_runs(sessions: Sessions) ->
         job = make_job(sessions)
         claim, _cancel = race(
             sessions,
-            lambda jobs: jobs.claim(job.id, "worker"),  # noqa: B023
-            lambda jobs: jobs.cancel(job.id),  # noqa: B023
+            methodcaller("claim", job.id, "worker"),
+            methodcaller("cancel", job.id),
         )
         with sessions() as session:
             status = JobRepository(session).get(job.id).status
@@ -107,8 +108,8 @@ def test_a_cancel_races_a_verdict_and_one_of_them_stands(sessions: Sessions) -> 
         job = make_job(sessions, status=JobState.running, attempt=1)
         verdict, cancel = race(
             sessions,
-            lambda jobs: jobs.succeed(job.id, 1, {}, [file]),  # noqa: B023
-            lambda jobs: jobs.cancel(job.id),  # noqa: B023
+            methodcaller("succeed", job.id, 1, {}, [file]),
+            methodcaller("cancel", job.id),
         )
         with sessions() as session:
             jobs = JobRepository(session)
@@ -120,10 +121,7 @@ def test_a_cancel_races_a_verdict_and_one_of_them_stands(sessions: Sessions) -> 
 
 def test_many_writers_number_events_without_a_gap(sessions: Sessions) -> None:
     job = make_job(sessions, status=JobState.running, attempt=1)
-    steps = [
-        lambda jobs, index=index: jobs.progress(job.id, 1, block=(index, 40, "block"))
-        for index in range(40)
-    ]
+    steps = [methodcaller("progress", job.id, 1, block=(index, 40, "block")) for index in range(40)]
     for start in range(0, 40, 8):
         race(sessions, *steps[start : start + 8])
     with sessions() as session:
@@ -138,8 +136,8 @@ def test_of_two_verdicts_one_is_kept(sessions: Sessions) -> None:
         job = make_job(sessions, status=JobState.running, attempt=1)
         verdicts = race(
             sessions,
-            lambda jobs: jobs.succeed(job.id, 1, {}, []),  # noqa: B023
-            lambda jobs: jobs.fail(job.id, 1, make_problem()),  # noqa: B023
+            methodcaller("succeed", job.id, 1, {}, []),
+            methodcaller("fail", job.id, 1, make_problem()),
         )
         assert sum(isinstance(verdict, JobError) for verdict in verdicts) == 1
         with sessions() as session:

@@ -109,7 +109,7 @@ def test_an_attempt_that_wakes_late_touches_no_other_s_bytes(store: ArtifactStor
     store.publish(winner, JOB)
     store.publish(late, JOB)
     assert store.open(row("model/config.json", attempt=2)).read_text() == "winner"
-    store.withdraw(JOB, 1)
+    store.retract(JOB, 1)
     assert store.open(row("model/config.json", attempt=2)).read_text() == "winner"
     with pytest.raises(ArtifactNotFoundError):
         store.open(row("model/config.json", attempt=1))

@@ -1,13 +1,13 @@
 from base64 import b64decode
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from db.errors import WebhookNotFoundError
-from db.notices import EventType
 from db.positions import order_events
 from db.session import Sessions
-from db.webhooks import WebhookRepository
+from db.webhook_models import EventType
+from db.webhooks import GONE, WebhookRepository
 from tests.factories import make_job, make_webhook
 
 DAY = timedelta(days=1)
@@ -51,13 +51,12 @@ def test_only_what_is_given_changes(sessions: Sessions) -> None:
 def test_a_disabled_webhook_remembers_why_first_and_an_enabled_one_forgets(
     sessions: Sessions,
 ) -> None:
-    webhook = make_webhook(sessions)
+    first = datetime(2026, 1, 5, tzinfo=UTC)
+    webhook = make_webhook(sessions, disabled_at=first, disabled_reason=GONE)
     with sessions.begin() as session:
         webhooks = WebhookRepository(session)
-        first = webhooks.disable(webhook.id, "gone").disabled_at
         again = webhooks.disable(webhook.id)
-        assert (again.disabled_at, again.disabled_reason) == (first, "gone")
-        assert first is not None
+        assert (again.disabled_at, again.disabled_reason) == (first, GONE)
         enabled = webhooks.enable(webhook.id)
     assert (enabled.disabled_at, enabled.disabled_reason) == (None, None)
 

@@ -11,8 +11,7 @@ from db.jobs import JobRepository
 from db.models import Worker
 from db.session import Sessions
 from db.workers import WorkerRepository
-from tests.db.test_queues import make_worker
-from tests.factories import make_job
+from tests.factories import make_job, make_worker
 
 
 def appear(sessions: Sessions, *names: str) -> None:
@@ -67,7 +66,7 @@ def test_the_lost_are_forgotten_after_a_day(sessions: Sessions) -> None:
     silent_for(sessions, "a", timedelta(hours=25))
     silent_for(sessions, "b", timedelta(hours=23))
     with sessions.begin() as session:
-        WorkerRepository(session).sweep()
+        WorkerRepository(session).forget_lost()
     assert states(sessions) == {"b": "lost"}
     with sessions.begin() as session:
         assert WorkerRepository(session).beat("wrk_a") is None

@@ -48,18 +48,6 @@ def test_only_what_is_needed_is_downloaded(hub: Hub) -> None:
     assert not any(hub.downloads(name) for name in others)
 
 
-def test_progress_counts_the_bytes_of_the_weights(hub: Hub) -> None:
-    hub.add_model("org/tiny", sharded_files())
-    told: list[tuple[int, int]] = []
-
-    fetch_model(HubRepo("org/tiny"), on_progress=lambda done, total: told.append((done, total)))
-
-    total = sum(len(data) for name, data in sharded_files().items() if name.endswith("rs"))
-    assert told[-1] == (total, total)
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
-    assert {of for _, of in told} == {total}
-
-
 def test_nothing_is_printed(hub: Hub, capfd: pytest.CaptureFixture[str]) -> None:
     hub.add_model("org/tiny", model_files())
     fetch_model(HubRepo("org/tiny"))

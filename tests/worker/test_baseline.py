@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from db.spec import PruneSpec
 from tests.models import FAMILIES, random_ids, write_model
 from worker.prune import prune
-from worker.sites import Site
+from worker.resources import Resources
 
 WINDOWS = 24  # more than the outputs are compared on
 
@@ -39,8 +39,8 @@ def run(folder: Path, out: str, devices: int = 1, **fields: Any) -> dict[str, An
         | fields
     )
     (folder / out).mkdir()
-    site = Site(devices=devices, baselines=folder / "baselines")
-    for _ in prune(spec, folder / out, site):
+    resources = Resources(devices=devices, baselines=folder / "baselines")
+    for _ in prune(spec, folder / out, resources):
         pass
     report: dict[str, Any] = json.loads((folder / out / "report.json").read_text())
     return report

@@ -18,8 +18,8 @@ from worker.estimate import estimate
 from worker.estimator import answer_one
 from worker.prune import prune
 from worker.pruning.errors import PatternError
+from worker.resources import Resources
 from worker.settings import WorkerSettings
-from worker.sites import Site
 
 WINDOWS, TOKENS = 24, 16
 
@@ -73,7 +73,9 @@ def spec(**fields: Any) -> PruneSpec:
 def run(asked: PruneSpec, folder: Path) -> dict[str, Any]:
     """Return the plan that the job itself makes, when it has read its texts."""
     (folder / "out").mkdir()
-    for _ in prune(asked, folder / "out", Site(model_roots=(folder,), dataset_roots=(folder,))):
+    for _ in prune(
+        asked, folder / "out", Resources(model_roots=(folder,), dataset_roots=(folder,))
+    ):
         pass
     plan: dict[str, Any] = json.loads((folder / "out" / "report.json").read_text())["plan"]
     return plan

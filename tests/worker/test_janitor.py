@@ -11,7 +11,7 @@ from db.session import Sessions
 from db.states import JobState
 from db.store import ArtifactStore
 from tests.db.test_workers import appear, silent_for, states
-from tests.factories import expire_lease, make_job
+from tests.factories import expire_lease, make_job, move
 from tests.worker.test_run import read
 from tests.worker.work import work
 from worker import janitor
@@ -99,8 +99,7 @@ def test_what_a_job_left_staged_is_kept_for_a_retry_but_not_for_ever(
     for one in (job, other):
         store.stage(one.id, 1)
     with sessions.begin() as session:
-        JobRepository(session).move(job.id, JobState.queued)
-        JobRepository(session).move(job.id, ended)
+        move(session, job.id, JobState.queued, ended)
 
     janitor.reap(sessions, store, KEPT)
     assert set(store.staged_jobs()) == {job.id, other.id}
@@ -175,7 +174,7 @@ def test_files_of_a_deleted_job_are_swept_away_and_no_others(
     with sessions.begin() as session:
         JobRepository(session).delete(job.id)
 
-    assert janitor.sweep(sessions, store) == 1
-    assert janitor.sweep(sessions, store) == 0
+    assert janitor.delete_orphans(sessions, store) == 1
+    assert janitor.delete_orphans(sessions, store) == 0
 
     assert store.published_jobs() == [other.id]

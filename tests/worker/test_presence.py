@@ -11,6 +11,7 @@ import pytest
 import torch
 from sqlalchemy import delete
 
+from db.history import attempts
 from db.jobs import JobRepository
 from db.models import Worker
 from db.session import Sessions
@@ -135,6 +136,20 @@ def test_a_gpu_is_named_with_its_own_memory() -> None:
 def test_looking_for_the_device_never_imports_torch_here() -> None:
     code = "import sys, worker.device, worker.presence; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.usefixtures("presence")
+def test_a_job_names_the_device_of_its_worker_while_it_runs_and_afterwards(
+    sessions: Sessions, runner: Callable[..., Runner]
+) -> None:
+    eventually(lambda: rows(sessions)[0].device is not None)
+    job, seen = make_job(sessions), []
+    prune = work(1, before=lambda _: seen.append(read(sessions, job.id).device))
+    runner(prune, worker_id=ID).run(job.id)
+    assert (seen, read(sessions, job.id).device) == (["cpu"], "cpu")
+    with sessions() as session:
+        (attempt,) = attempts(JobRepository(session).milestones(job.id))
+    assert attempt.device == "cpu"
 
 
 def test_any_ring_brings_the_most_urgent_job(

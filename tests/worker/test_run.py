@@ -13,7 +13,7 @@ from db.models import Job
 from db.session import Sessions
 from db.states import JobState
 from db.store import ArtifactStore
-from tests.factories import make_job
+from tests.factories import make_job, move
 from tests.worker.work import work
 from worker.run import Runner
 
@@ -261,10 +261,9 @@ def test_a_job_that_expires_or_vanishes_under_its_worker_stops_it(
     def end(index: int) -> None:
         seen.append(index)
         with sessions.begin() as session:
-            jobs = JobRepository(session)
-            jobs.move(job.id, JobState.expired)
+            move(session, job.id, JobState.expired)
             if act == "delete":
-                jobs.delete(job.id)
+                JobRepository(session).delete(job.id)
 
     runner(work(blocks=5, before=end)).run(job.id)
 

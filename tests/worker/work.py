@@ -9,8 +9,8 @@ from typing import Any
 
 import worker.run
 from db.spec import PruneSpec
+from worker.resources import Resources
 from worker.run import Prune
-from worker.sites import Site
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Outcome:
 def work(blocks: int = 3, before: Callable[[int], None] = lambda _: None) -> Prune:
     """Return work of some blocks that calls ``before`` in each and writes one file."""
 
-    def prune(spec: PruneSpec, out: Path, site: Site) -> Generator[Step, None, Outcome]:
+    def prune(spec: PruneSpec, out: Path, resources: Resources) -> Generator[Step, None, Outcome]:
         yield Step("resolving", 0.0)
         for index in range(blocks):
             before(index)
@@ -48,9 +48,9 @@ def after_block(block: int, act: Callable[[], None], work: Prune) -> Prune:
     """Return work that does something when this block is done."""
 
     def prune(
-        spec: PruneSpec, out: Path, site: Site
+        spec: PruneSpec, out: Path, resources: Resources
     ) -> Generator[worker.run.Step, None, worker.run.Outcome]:
-        steps = work(spec, out, site)
+        steps = work(spec, out, resources)
         while True:
             try:
                 step = next(steps)

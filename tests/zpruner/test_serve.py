@@ -10,6 +10,7 @@ import pytest
 
 from db.access import AccessScope
 from db.session import Sessions
+from demo.service import free_port
 from tests.factories import make_key
 from zpruner.broker import BrokerError, broker_command, find_server
 from zpruner.conditions import ServeError, locked, require_admin, require_port
@@ -63,12 +64,6 @@ def test_a_setting_that_cannot_be_is_named_in_one_line_with_what_to_do(
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert f"ZPRUNER_PORT={written}: Input should be" in done.stderr
     assert "Correct it" in done.stderr
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])

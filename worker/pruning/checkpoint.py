@@ -12,7 +12,8 @@ from torch import Tensor
 
 from worker.pruning.errors import CheckpointError
 
-_DTYPES = {
+INDEX = "model.safetensors.index.json"
+DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
     "F16": torch.float16,
@@ -24,6 +25,7 @@ _DTYPES = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
+"""The plain number formats, by their names in safetensors files."""
 
 _PIECE_BYTES = 16 << 20
 
@@ -133,7 +135,7 @@ class Checkpoint:
 
 
 def _files(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
+    index = folder / INDEX
     if index.is_file():
         return [
             folder / name
@@ -158,7 +160,7 @@ def _header(path: Path) -> dict[str, StoredTensor]:
 
 def _stored(path: Path, start: int, name: str, entry: dict[str, list[int]]) -> StoredTensor:
     begin, end = entry["data_offsets"]
-    dtype = _DTYPES.get(str(entry["dtype"]))
+    dtype = DTYPES.get(str(entry["dtype"]))
     if dtype is None:
         raise CheckpointError(
             f"tensor {name!r} has dtype {entry['dtype']}, which is not a plain number format; "

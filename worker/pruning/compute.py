@@ -10,6 +10,11 @@ def compute_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def dtype_name(dtype: torch.dtype) -> str:
+    """Return a dtype's name, such as ``bfloat16``."""
+    return str(dtype).removeprefix("torch.")
+
+
 def compute_dtype(name: str, device: torch.device) -> torch.dtype:
     """Return the dtype of this name; ``auto`` takes bfloat16 where the machine has units for it."""
     if name != "auto":

@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from worker.pruning.exit import TokenLoss
 from worker.pruning.recipe import Recipe
 from worker.pruning.skeleton import Skeleton
 
@@ -22,7 +23,7 @@ def fingerprint(
     recipe: Recipe,
     calibration: Tensor,
     evaluation: Tensor,
-    token_loss: Callable[[Tensor, Tensor], Tensor],
+    token_loss: TokenLoss,
 ) -> dict[str, Any]:
     """Return what the sweep depends on, part by part, ready for JSON.
 
@@ -46,7 +47,7 @@ def fingerprint(
 def dense_key(
     skeleton: Skeleton,
     evaluation: Tensor,
-    token_loss: Callable[[Tensor, Tensor], Tensor],
+    token_loss: TokenLoss,
     device: torch.device,
 ) -> str:
     """Return a name for all that the dense model's loss on ``evaluation`` depends on.
@@ -61,9 +62,7 @@ def dense_key(
     return _digest(json.dumps(parts, sort_keys=True))
 
 
-def _given(
-    skeleton: Skeleton, token_loss: Callable[[Tensor, Tensor], Tensor], device: torch.device
-) -> dict[str, Any]:
+def _given(skeleton: Skeleton, token_loss: TokenLoss, device: torch.device) -> dict[str, Any]:
     return {
         "config": _digest(skeleton.model.config.to_json_string(use_diff=False)),
         "weights": _weights(skeleton),
@@ -86,7 +85,9 @@ def _plain(value: object) -> Any:
         return {str(key): _plain(one) for key, one in value.items()}
     if value is None or isinstance(value, str | int | float | bool):
         return value
-    return f"{value.__module__}.{value.__qualname__}"  # type: ignore[attr-defined]
+    if isinstance(value, FunctionType):
+        return f"{value.__module__}.{value.__qualname__}"
+    raise TypeError(f"{value!r} has no place in a fingerprint")
 
 
 def _weights(skeleton: Skeleton) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from worker.pruning.linears import Linear
 from worker.pruning.moments import or_zeros
 from worker.pruning.ranks import Ranks
 
-_CHUNK = 2048  # tokens that are converted to fp32 at a time
+CHUNK = 2048  # tokens that are converted to fp32 at a time
 _PANEL = 128  # rows of the sum that one product fills
 _DAMPINGS = (1e-2, 1e-1, 1.0)  # shares of the mean diagonal, tried one after another
 
@@ -176,7 +176,7 @@ class GramMoments:
         if width != len(self._sum):
             raise ShapeError(f"inputs of {width} features after inputs of {len(self._sum)}")
         inputs = inputs.reshape(-1, width)  # [tokens, in]
-        for piece in torch.split(inputs, _CHUNK):
+        for piece in torch.split(inputs, CHUNK):
             _add_upper(self._sum, piece.float())
         self.tokens += len(inputs)
 

@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from worker.pruning.errors import DevicesError, RankLostError
+from worker.pruning.generators import drained
 from worker.pruning.ranks import Ranks, joined
 
 Report = TypeVar("Report")
@@ -75,7 +76,8 @@ def live() -> None:
     device, size = place.devices[place.rank], len(place.devices)
     try:
         with joined(place.rank, size, place.store, device) as ranks:
-            _say(pipe, _Done(_report_all(place.work(ranks, device), pipe)))
+            steps = place.work(ranks, device)
+            _say(pipe, _Done(drained(steps, lambda report: _say(pipe, _Reported(report)))))
     except Exception as error:
         error.add_note(f"In rank {place.rank}:\n{traceback.format_exc()}")
         _say(pipe, _Failed(error))
@@ -195,15 +197,6 @@ def _program(pipe: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
 def _say(pipe: Connection, message: object) -> None:
     # Plain pickle: a Connection's own would lend tensors through sockets that have to stay open.
     pipe.send_bytes(pickle.dumps(message))
-
-
-def _report_all(steps: Generator[Report, None, Result], pipe: Connection) -> Result:
-    while True:
-        try:
-            _say(pipe, _Reported(next(steps)))
-        except StopIteration as end:
-            result: Result = end.value
-            return result
 
 
 def _die_with(parent: int) -> None:

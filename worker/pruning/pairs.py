@@ -6,12 +6,10 @@ import torch
 from torch import Tensor
 
 from worker.pruning.errors import NotFiniteError, ShapeError
-from worker.pruning.gram import GramMoments
+from worker.pruning.gram import CHUNK, GramMoments
 from worker.pruning.linears import Linear
 from worker.pruning.moments import or_zeros
 from worker.pruning.ranks import Ranks
-
-_CHUNK = 2048  # tokens that are converted to fp32 at a time
 
 
 class PairedMoments(GramMoments):
@@ -34,7 +32,7 @@ class PairedMoments(GramMoments):
         if self._cross_sum is None:
             self._cross_sum = torch.zeros(width, width, dtype=torch.float64, device=inputs.device)
         pruned, dense = inputs.reshape(-1, width), dense.reshape(-1, width)  # [tokens, in]
-        for one, other in zip(torch.split(pruned, _CHUNK), torch.split(dense, _CHUNK), strict=True):
+        for one, other in zip(torch.split(pruned, CHUNK), torch.split(dense, CHUNK), strict=True):
             self._cross_sum += other.float().T @ one.float()
         self._paired += len(pruned)
 

@@ -59,7 +59,8 @@ class Sweep:
         evaluation: Tensor,
         out: Path,
         token_loss: TokenLoss,
-        memory_budget: int | None = None,
+        *,
+        memory_budget_bytes: int | None = None,
         ranks: Ranks = ALONE,
         dense_loss: float | None = None,
         speed: Speed | None = None,
@@ -74,7 +75,7 @@ class Sweep:
             out: an existing folder that gets the shards and their index, and a folder
                 ``.progress`` that whoever hands ``out`` on deletes.
             token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
-            memory_budget: the most bytes that this process may hold; None for all there are.
+            memory_budget_bytes: the most that this process may hold; None for all there are.
             ranks: which part of the work is this process's; all are given the same arguments.
             dense_loss: of the dense model on ``evaluation``, where that is known already.
             speed: the machine's, so that the plan says how long it takes.
@@ -89,7 +90,7 @@ class Sweep:
         self._entrance = Entrance(skeleton)
         known = dense_loss is not None
         ids = (calibration, evaluation)
-        plan = planned(skeleton, recipe, *ids, memory_budget, dense_known=known, speed=speed)
+        plan = planned(skeleton, recipe, *ids, memory_budget_bytes, dense_known=known, speed=speed)
         given = fingerprint(skeleton, recipe, calibration, evaluation, token_loss)
         self._progress = Progress(out, given, ranks)
         setting = self._progress.once("setting", lambda: ranks.lead(plan.setting_values))
@@ -127,13 +128,7 @@ class Sweep:
         """
         with ExitStack() as stack:
             streams = self._open_streams(stack)
-            with self._seconds("prune"), self._skeleton.filled_entrance():
-                self._entrance.learn_form()
-                self._entrance.embed(self._calibration, streams.calibration.append)
-                self._evaluation.embed(streams)
-            for hidden in streams.calibration if self._recipe.correction else ():
-                streams.aim.append(hidden)
-            give_back()
+            self._embed(streams)
             with self._seconds("prune"):
                 patterns = self._patterns(stack, streams)
                 gradients = self._gradients(stack)
@@ -157,18 +152,17 @@ class Sweep:
                 )
             self._progress.close()
         self._ranks.wait()  # until the scratch files of all are gone
-        return SweepResult(
-            dense_loss=dense,
-            dense_loss_known=self._dense_loss_known,
-            pruned_loss=pruned,
-            propagation=self.plan.setting.propagation,
-            prune_seconds=self._seconds.seconds["prune"],
-            evaluate_seconds=self._seconds.seconds["evaluate"],
-            resumed_from_block=self.resumed_from_block,
-            plan=self.plan,
-            peak_bytes=self._ranks.count(peak_resident_bytes()),
-            device_peak_bytes=self._device_peak(),
-        )
+        return self._result(dense, pruned)
+
+    def _embed(self, streams: Streams) -> None:
+        """Fill the streams with what goes into the first block."""
+        with self._seconds("prune"), self._skeleton.filled_entrance():
+            self._entrance.learn_form()
+            self._entrance.embed(self._calibration, streams.calibration.append)
+            self._evaluation.embed(streams)
+        for hidden in streams.calibration if self._recipe.correction else ():
+            streams.aim.append(hidden)
+        give_back()
 
     def _take_up(self) -> Weights:
         """Go on counting where an earlier run stopped; return the weights as far as it got."""
@@ -278,6 +272,20 @@ class Sweep:
             read = self._skeleton.checkpoint.read
             self._shards.write(number, {name: read(name) for name in names}, self._progress.folder)
         self._shards.finish()
+
+    def _result(self, dense_loss: float | None, pruned_loss: float | None) -> SweepResult:
+        return SweepResult(
+            dense_loss=dense_loss,
+            dense_loss_known=self._dense_loss_known,
+            pruned_loss=pruned_loss,
+            propagation=self.plan.setting.propagation,
+            prune_seconds=self._seconds.seconds["prune"],
+            evaluate_seconds=self._seconds.seconds["evaluate"],
+            resumed_from_block=self.resumed_from_block,
+            plan=self.plan,
+            peak_bytes=self._ranks.count(peak_resident_bytes()),
+            device_peak_bytes=self._device_peak(),
+        )
 
     def _device_peak(self) -> int | None:
         """Return the most that any rank's GPU held, None on a CPU."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 import torch
@@ -93,10 +93,10 @@ class Ranks:
         """Let rank 0 act, and return to all what it returned."""
         if self.size == 1:
             return act()
-        box = [act() if self.leads else None]
+        box: list[Any] = [act() if self.leads else None]
         with _talking():
             dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
-        result: Item = box[0]  # type: ignore[assignment] # rank 0's, on all
+        result: Item = box[0]  # rank 0's, on all
         return result
 
     def wait(self) -> None:

@@ -15,12 +15,12 @@ from worker.pruning.methods import Method
 from worker.pruning.moments import InputMoments, Moments, SpreadMoments
 from worker.pruning.pairs import PairedMoments
 from worker.pruning.patterns import NofM, Pattern, Unstructured
+from worker.pruning.planning.workload import Propagation
 from worker.pruning.skeleton import Skeleton
 from worker.pruning.solvers import Solver
 from worker.pruning.solvers.selection import AsPublished, Selection
 from worker.pruning.swaps import Swaps
 
-Propagation = Literal["fused", "reference"]
 Allocation = Literal["uniform", "owl"] | Explicit
 
 

@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from worker.pruning.checkpoint import Checkpoint
+from worker.pruning.checkpoint import INDEX, Checkpoint
 from worker.pruning.durable import flush, put, save, sha256
 
 _GROUP_BYTES = 64 << 20
-_INDEX = "model.safetensors.index.json"
 
 
 class Shard(NamedTuple):
@@ -57,8 +56,8 @@ class ShardWriter:
             "metadata": {"total_size": self._size_bytes},
             "weight_map": dict(sorted(self._weight_map.items())),
         }
-        (self._folder / _INDEX).write_text(json.dumps(index, indent=2) + "\n")
-        flush(self._folder / _INDEX)
+        (self._folder / INDEX).write_text(json.dumps(index, indent=2) + "\n")
+        flush(self._folder / INDEX)
 
 
 def shard_files(folder: Path) -> Iterator[Path]:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from worker.pruning.activations import Activations
+from worker.pruning.compute import dtype_name
 from worker.pruning.durable import flush, sha256
 
 Pieces = list[dict[str, Any]]
@@ -26,7 +27,7 @@ def save(folder: Path, streams: Mapping[str, Activations]) -> Pieces:
                 {
                     "stream": stream,
                     "file": path.name,
-                    "dtype": str(dtype).removeprefix("torch."),
+                    "dtype": dtype_name(dtype),
                     "shape": shape,
                     "sha256": sha256(path),
                 }

@@ -30,7 +30,6 @@ class Weights:
         self._checkpoint = checkpoint
         self._plain: dict[str, str] = {}  # parameter -> stored tensor
         self._joined: dict[str, tuple[WeightConverter, list[tuple[str, str]]]] = {}
-        self._ignored: list[str] = []
         self._resolve(get_model_conversion_mapping(model))
         self._refuse_missing()
 
@@ -88,8 +87,8 @@ class Weights:
             if name not in known and source in known:
                 name, pattern = source, None
             if name not in known:
-                self._ignored.append(source)
-            elif pattern is None:
+                continue
+            if pattern is None:
                 self._plain[name] = source
             else:
                 self._joined.setdefault(name, (by_pattern[pattern], []))[1].append(

@@ -8,25 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from db.errors import SpecRefusedError
+from worker.pruning.checkpoint import DTYPES, INDEX
+from worker.sources.refusals import refused
 
-INDEX = "model.safetensors.index.json"
 MAX_HEADER_BYTES = 25_000_000
 MAX_TENSORS = 20_000
 MAX_DIMENSIONS = 64
-SIZES = {
-    "F64": 8,
-    "F32": 4,
-    "F16": 2,
-    "BF16": 2,
-    "I64": 8,
-    "I32": 4,
-    "I16": 2,
-    "I8": 1,
-    "U8": 1,
-    "BOOL": 1,
-}
-"""Bytes of one number of each plain format."""
-
 COMPLETE = "Download it again, or name a complete copy."
 
 
@@ -43,12 +30,12 @@ def check_weights(folder: Path, name: str) -> None:
         tensors[file] = _tensors(folder / file, name)
         if sum(map(len, tensors.values())) > MAX_TENSORS:
             reason = f"it has more than {MAX_TENSORS:,} tensors"
-            raise _refused(name, "too_many_tensors", reason, "Name a smaller model.")
+            raise refused(name, "too_many_tensors", reason, "Name a smaller model.")
     if INDEX in present:
         for tensor, file in _weight_map(folder, name).items():
             if tensor not in tensors[file]:
                 reason = f"{INDEX} says that {tensor!r} is in {file}, which does not hold it"
-                raise _refused(name, "missing_tensor", reason, COMPLETE)
+                raise refused(name, "missing_tensor", reason, COMPLETE)
 
 
 def shards(folder: Path, name: str, present: Collection[str]) -> list[str]:
@@ -61,7 +48,7 @@ def shards(folder: Path, name: str, present: Collection[str]) -> list[str]:
     for file in files:
         if file not in present:
             reason = f"{INDEX} names {file!r}, which is not there"
-            raise _refused(name, "missing_shard", reason, COMPLETE)
+            raise refused(name, "missing_shard", reason, COMPLETE)
     return files
 
 
@@ -96,7 +83,7 @@ def _tensors(path: Path, name: str) -> set[str]:
     header.pop("__metadata__", None)
     if len(header) > MAX_TENSORS:
         reason = f"{path.name} has more than {MAX_TENSORS:,} tensors"
-        raise _refused(name, "too_many_tensors", reason, "Name a smaller model.")
+        raise refused(name, "too_many_tensors", reason, "Name a smaller model.")
     spans = sorted(_span(path, name, tensor, entry) for tensor, entry in header.items())
     reached = 0
     for begin, end, tensor in spans:
@@ -104,7 +91,7 @@ def _tensors(path: Path, name: str) -> set[str]:
             raise _malformed(name, path.name, f"has a gap or an overlap before tensor {tensor!r}")
         if end > body_bytes:
             reason = f"{path.name} ends inside tensor {tensor!r}: it is truncated"
-            raise _refused(name, "truncated_weights", reason, COMPLETE)
+            raise refused(name, "truncated_weights", reason, COMPLETE)
         reached = end
     if reached != body_bytes:
         raise _malformed(name, path.name, "has bytes that belong to no tensor")
@@ -121,10 +108,10 @@ def _header(path: Path, name: str) -> tuple[dict[str, Any], int]:
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if length > MAX_HEADER_BYTES:
             reason = f"{path.name} claims a header of {length:,} bytes, more than 25 MB"
-            raise _refused(name, "oversized_header", reason, "Name another copy of the model.")
+            raise refused(name, "oversized_header", reason, "Name another copy of the model.")
         if size < 8 + length or length < 2:
             reason = f"{path.name} ends before its header does: it is truncated"
-            raise _refused(name, "truncated_weights", reason, COMPLETE)
+            raise refused(name, "truncated_weights", reason, COMPLETE)
         text = file.read(length)
     try:
         header = json.loads(text, object_pairs_hook=_without_twins)
@@ -154,17 +141,13 @@ def _span(path: Path, name: str, tensor: str, entry: Any) -> tuple[int, int, str
         whole = False
     if not whole:
         raise _malformed(name, path.name, f"does not say what tensor {tensor!r} is")
-    if dtype not in SIZES:
+    if dtype not in DTYPES:
         reason = f"tensor {tensor!r} in {path.name} is stored as {dtype}, no plain number format"
-        raise _refused(name, "quantized", reason, "Name the unquantised model it was made from.")
-    if end - begin != prod(shape) * SIZES[dtype]:
+        raise refused(name, "quantized", reason, "Name the unquantised model it was made from.")
+    if end - begin != prod(shape) * DTYPES[dtype].itemsize:
         raise _malformed(name, path.name, f"gives tensor {tensor!r} bytes unlike its shape")
     return begin, end, tensor
 
 
 def _malformed(name: str, file: str, what: str) -> SpecRefusedError:
-    return _refused(name, "malformed_weights", f"{file} {what}", COMPLETE)
-
-
-def _refused(name: str, code: str, reason: str, remedy: str) -> SpecRefusedError:
-    return SpecRefusedError("model", name, code, reason, remedy)
+    return refused(name, "malformed_weights", f"{file} {what}", COMPLETE)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from db.errors import SpecRefusedError
+from worker.sources.refusals import refused
 
 CONFIGS = (
     "config.json",
@@ -32,16 +33,16 @@ def check_configs(folder: Path, name: str) -> None:
 
 def _check(name: str, file: str, key: str, value: Any) -> None:
     if key in {"auto_map", "custom_pipelines"} and value:
-        raise _refused(name, "custom_code", f"{file} asks to run its own code ({key})", OWN_CODE)
+        raise refused(name, "custom_code", f"{file} asks to run its own code ({key})", OWN_CODE)
     # transformers downloads and runs a kernel when such a value names a hub repository.
     if "_implementation" in key:
         for choice in value.values() if isinstance(value, dict) else [value]:
             if isinstance(choice, str) and "/" in choice:
                 reason = f"{file} asks for the kernel {choice!r} ({key})"
-                raise _refused(name, "custom_code", reason, OWN_CODE)
+                raise refused(name, "custom_code", reason, OWN_CODE)
     if key in {"quantization_config", "compression_config"} and value:
         reason = f"{file} has a {key}: its weights are quantised"
-        raise _refused(name, "quantized", reason, "Name the unquantised model it was made from.")
+        raise refused(name, "quantized", reason, "Name the unquantised model it was made from.")
 
 
 OWN_CODE = "Name a model whose architecture is part of transformers, without code of its own."
@@ -75,8 +76,4 @@ def _entries(config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _malformed(name: str, path: Path, what: str) -> SpecRefusedError:
     remedy = "Repair it, or name another model."
-    return _refused(name, "malformed_config", f"{path.name} {what}", remedy)
-
-
-def _refused(name: str, code: str, reason: str, remedy: str) -> SpecRefusedError:
-    return SpecRefusedError("model", name, code, reason, remedy)
+    return refused(name, "malformed_config", f"{path.name} {what}", remedy)

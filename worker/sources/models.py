@@ -1,23 +1,23 @@
 """Models: a folder of safetensors with its config, from the hub or from this machine."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 from shutil import copyfile
-from typing import Any
 
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import OfflineModeIsEnabled
+from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from db.errors import SpecRefusedError
 from db.references import HubRepo, LocalPath, ModelReference, require_safetensors
+from worker.pruning.checkpoint import INDEX
 from worker.sources import hub
-from worker.sources.checkpoints import INDEX, check_weights, shards
+from worker.sources.checkpoints import check_weights, shards
 from worker.sources.configs import CONFIGS, check_configs
 from worker.sources.hollow import fetch_hollow
-from worker.sources.progress import OnProgress, bar
+from worker.sources.refusals import refused
 
 TEXTS = (".json", ".txt", ".model", ".jinja", ".tiktoken")
 """Configuration and tokenizers. Never ``.bin`` or ``.py``: reading those can run code."""
@@ -38,12 +38,7 @@ class ModelFolder:
     revision: str | None = None
 
 
-def fetch_model(
-    reference: ModelReference,
-    *,
-    cache_dir: Path | None = None,
-    on_progress: OnProgress | None = None,
-) -> ModelFolder:
+def fetch_model(reference: ModelReference) -> ModelFolder:
     """Bring a model to this machine and look at everything that can be wrong with its files.
 
     No weight is loaded and no code of the repository runs. A download that broke goes on where
@@ -51,8 +46,6 @@ def fetch_model(
 
     Args:
         reference: what ``parse_model`` returned.
-        cache_dir: where downloads are kept; the hub client's own cache by default.
-        on_progress: called with bytes done and bytes in all, from several threads.
 
     Raises:
         SpecRefusedError: the model cannot be had, or must not be used.
@@ -61,7 +54,7 @@ def fetch_model(
         case LocalPath(path, name):
             return _checked(ModelFolder(path, name))
         case HubRepo():
-            return _checked(_download(_Repo(reference, cache_dir), on_progress))
+            return _checked(_download(_Repo(reference)))
 
 
 def fetch_outline(reference: ModelReference, scratch: Path) -> ModelFolder:
@@ -80,13 +73,12 @@ def fetch_outline(reference: ModelReference, scratch: Path) -> ModelFolder:
         case LocalPath(path, name):
             return _checked(ModelFolder(path, name))
         case HubRepo():
-            return _checked(_outlined(_Repo(reference, None), scratch))
+            return _checked(_outlined(_Repo(reference), scratch))
 
 
 @dataclass(frozen=True)
 class _Repo:
     reference: HubRepo
-    cache_dir: Path | None
 
     def files(self) -> tuple[str, dict[str, int]]:
         """Return the commit that the revision is now, and its top files with their sizes."""
@@ -99,58 +91,47 @@ class _Repo:
             except OfflineModeIsEnabled:
                 return self._cached_files()
         if info.sha is None:
-            raise SpecRefusedError(
-                "model", asked, "hub_unreachable", "the hub told no commit", hub.RETRY
-            )
+            raise refused(asked, "hub_unreachable", "the hub told no commit", hub.RETRY)
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
         return info.sha, {name: size for name, size in sizes.items() if "/" not in name}
 
-    def get(self, commit: str, names: Sequence[str], on_progress: Callable[[int], None]) -> Path:
+    def get(self, commit: str, names: Sequence[str]) -> Path:
         """Download the named files of a commit; those already here are not asked for again."""
         with hub.refusals("model", self.reference.id, self.reference.revision):
-            folder = snapshot_download(
-                self.reference.id,
-                revision=commit,
-                cache_dir=self.cache_dir,
-                allow_patterns=[escape(name) for name in names],
-                tqdm_class=bar(on_progress),
-            )
-        return Path(folder)
+            return self._snapshot(commit, [escape(name) for name in names])
 
     def remember(self) -> None:
         """Note in the cache what the revision leads to, for an operator who then goes offline."""
         with hub.refusals("model", self.reference.id, self.reference.revision):
-            self._config()
+            self._snapshot(self.reference.revision, ["config.json"])
 
-    def _config(self, **options: Any) -> Path:
+    def _snapshot(
+        self, revision: str | None, names: list[str], *, local_files_only: bool = False
+    ) -> Path:
+        disable_progress_bars()
         folder = snapshot_download(
             self.reference.id,
-            revision=self.reference.revision,
-            cache_dir=self.cache_dir,
-            allow_patterns="config.json",
-            tqdm_class=bar(lambda done: None),
-            **options,
+            revision=revision,
+            allow_patterns=names,
+            local_files_only=local_files_only,
         )
         return Path(folder)
 
     def _cached_files(self) -> tuple[str, dict[str, int]]:
         """Answer from the cache: the operator set HF_HUB_OFFLINE."""
-        folder = self._config(local_files_only=True)
+        wanted = self.reference.revision
+        folder = self._snapshot(wanted, ["config.json"], local_files_only=True)
         return folder.name, {entry.name: entry.stat().st_size for entry in folder.iterdir()}
 
 
-def _download(repo: _Repo, on_progress: OnProgress | None) -> ModelFolder:
+def _download(repo: _Repo) -> ModelFolder:
     """Get the small files first: most refusals need no weights."""
     name = repo.reference.id
     commit, sizes = repo.files()
     require_safetensors(sizes, "model", name)
-    folder = repo.get(commit, [file for file in sizes if file.endswith(TEXTS)], lambda done: None)
+    folder = repo.get(commit, [file for file in sizes if file.endswith(TEXTS)])
     check_configs(folder, name)
-    weights = _weights(folder, name, sizes)
-    total = sum(sizes[file] for file in weights)
-    report = on_progress or (lambda done, of: None)
-    repo.get(commit, weights, lambda done: report(min(done, total), total))
-    report(total, total)
+    repo.get(commit, _weights(folder, name, sizes))
     repo.remember()
     return ModelFolder(folder, name, commit)
 
@@ -160,7 +141,7 @@ def _outlined(repo: _Repo, scratch: Path) -> ModelFolder:
     commit, sizes = repo.files()
     require_safetensors(sizes, "model", name)
     small = [file for file in sizes if file in {*CONFIGS, INDEX}]
-    folder = repo.get(commit, small, lambda done: None)
+    folder = repo.get(commit, small)
     check_configs(folder, name)
     weights = _weights(folder, name, sizes)
     if not all((folder / file).is_file() for file in weights):
@@ -187,8 +168,7 @@ def _checked(model: ModelFolder) -> ModelFolder:
         check_configs(model.path, model.name)
         check_weights(model.path, model.name)
     except OSError as error:
-        raise SpecRefusedError(
-            "model",
+        raise refused(
             model.name,
             "unreadable_model",
             f"its files cannot be read ({error.strerror})",

@@ -8,6 +8,7 @@ from torch import Tensor
 from tests.models import random_ids
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.checkpoint import Checkpoint
+from worker.pruning.generators import drained
 from worker.pruning.pipeline import Sweep
 from worker.pruning.recipe import Recipe
 from worker.pruning.report import BlockReport, SweepResult
@@ -23,12 +24,8 @@ def sweep(
     out.mkdir()
     skeleton = Skeleton.open(folder, torch.float32, torch.device("cpu"))
     blocks = Sweep(skeleton, recipe, calibration, EVALUATION, out, token_loss).run()
-    reports = []
-    while True:
-        try:
-            reports.append(next(blocks))
-        except StopIteration as end:
-            return reports, end.value
+    reports: list[BlockReport] = []
+    return reports, drained(blocks, reports.append)
 
 
 def tensors(folder: Path) -> dict[str, Tensor]:

@@ -18,7 +18,8 @@ from worker.pruning.methods import get_method
 from worker.pruning.moments import Moments
 from worker.pruning.parts import parts
 from worker.pruning.patterns import Unstructured
-from worker.pruning.recipe import Propagation, Recipe
+from worker.pruning.planning.workload import Propagation
+from worker.pruning.recipe import Recipe
 
 HALF = Recipe(get_method("zpruner"), Unstructured(0.5))
 ROUTERS = {

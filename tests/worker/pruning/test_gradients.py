@@ -16,7 +16,8 @@ from worker.pruning.gradients import BackwardSweep, GradientNorms
 from worker.pruning.linears import linears
 from worker.pruning.methods import get_method
 from worker.pruning.patterns import Unstructured
-from worker.pruning.recipe import Propagation, Recipe
+from worker.pruning.planning.workload import Propagation
+from worker.pruning.recipe import Recipe
 from worker.pruning.skeleton import Skeleton
 
 TOKENS = 16

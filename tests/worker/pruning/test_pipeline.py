@@ -16,8 +16,9 @@ from worker.pruning.errors import AllocationError, NotFiniteError, PatternError
 from worker.pruning.methods import get_method
 from worker.pruning.patterns import NofM, Unstructured
 from worker.pruning.pipeline import Sweep
+from worker.pruning.planning.workload import Propagation
 from worker.pruning.progress import FOLDER
-from worker.pruning.recipe import Propagation, Recipe
+from worker.pruning.recipe import Recipe
 from worker.pruning.report import BlockReport, SweepResult
 from worker.pruning.skeleton import Skeleton
 from worker.pruning.solvers import SOLVERS, Solver, get_solver
@@ -127,7 +128,7 @@ def test_a_fused_forward_that_does_not_fit_falls_back_and_says_so(tmp_path: Path
     lean = Sweep(skeleton, REFERENCE, many, EVALUATION, out, token_loss)
     between = (ample.plan.working_bytes + lean.plan.working_bytes) // 2
     budget = psutil.Process().memory_info().rss + between
-    tight = Sweep(skeleton, HALF, many, EVALUATION, out, token_loss, memory_budget=budget)
+    tight = Sweep(skeleton, HALF, many, EVALUATION, out, token_loss, memory_budget_bytes=budget)
     assert ample.plan.setting.propagation == "fused"
     blocks = tight.run()
     assert next(blocks).zeros

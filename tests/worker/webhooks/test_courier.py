@@ -10,13 +10,12 @@ from sqlalchemy import update
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from db.fanout import fan_out
-from db.jobs import JobRepository
-from db.notices import Delivery, DeliveryStatus, EventType, Webhook
 from db.positions import order_events
 from db.session import Sessions
 from db.states import JobState
+from db.webhook_models import Delivery, DeliveryStatus, EventType, Webhook
 from db.webhooks import WebhookRepository
-from tests.factories import make_job
+from tests.factories import make_job, move
 from tests.worker.webhooks.messages import (
     deliver,
     deliveries,
@@ -24,12 +23,6 @@ from tests.worker.webhooks.messages import (
     make_webhook,
 )
 from tests.worker.webhooks.receivers import Receiver, Request, receiving, saying
-
-
-def move(sessions: Sessions, job_id: str, *states: JobState) -> None:
-    for state in states:
-        with sessions.begin() as session:
-            JobRepository(session).move(job_id, state)
 
 
 def tell(sessions: Sessions) -> None:
@@ -51,7 +44,8 @@ def test_a_job_that_succeeds_is_told_once_and_provably(sessions: Sessions) -> No
     with receiving() as receiver:
         webhook = make_webhook(sessions, receiver.url, EventType.succeeded)
         job = make_job(sessions)
-        move(sessions, job.id, JobState.running, JobState.succeeded)
+        with sessions.begin() as session:
+            move(session, job.id, JobState.running, JobState.succeeded)
         tell(sessions)
         assert deliver(sessions) == 1
         tell(sessions)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from db.notices import DeliveryStatus
 from db.session import Sessions, migrate, open_sessions
+from db.webhook_models import DeliveryStatus
 from tests.worker.webhooks.messages import (
     LOOPBACK,
     deliver,

@@ -1,6 +1,6 @@
 """How much work a job is, from its shapes."""
 
-from worker.pruning.planning.labour import score_effort, solver_effort
+from worker.pruning.planning.layer_effort import score_effort, solver_effort
 from worker.pruning.planning.shapes import ITEM_BYTES, BlockShape, LayerShape, ModelShape
 from worker.pruning.planning.speed import Effort
 from worker.pruning.planning.workload import Setting, Workload

@@ -13,6 +13,7 @@ from time import perf_counter
 import torch
 from torch.nn import functional
 
+from worker.pruning.compute import dtype_name
 from worker.pruning.durable import flush, put, sha256
 from worker.pruning.memory import give_back, return_at_once
 from worker.pruning.planning.processor import processor_name
@@ -69,7 +70,7 @@ def _name(device: torch.device, dtype: torch.dtype) -> str:
         place = torch.cuda.get_device_name(device)
     else:
         place = f"{processor_name()}, {torch.get_num_threads()} threads"
-    return f"{place}, {str(dtype).removeprefix('torch.')}, torch {torch.__version__}"
+    return f"{place}, {dtype_name(dtype)}, torch {torch.__version__}"
 
 
 @torch.no_grad()

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
+from worker.pruning.planning.layer_needs import score_bytes, solver_bytes
 from worker.pruning.planning.shapes import ITEM_BYTES, BlockShape, LayerShape, ModelShape, Part
-from worker.pruning.planning.work import score_bytes, solver_bytes
 from worker.pruning.planning.workload import Setting, Workload
 
 _COPY_BYTES = 64 << 20  # what is copied at a time of the tensors outside the blocks

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from worker.pruning.compute import dtype_name
 from worker.pruning.evaluation import COMPARED
 from worker.pruning.linears import Linear, linears
 from worker.pruning.planning.plan import Plan, plan
@@ -72,7 +73,7 @@ def workload(
         calibration_windows=len(calibration),
         evaluation_windows=len(evaluation),
         seq_len=max(calibration.shape[1], evaluation.shape[1] if len(evaluation) else 0),
-        dtype=_name(skeleton.dtype),
+        dtype=dtype_name(skeleton.dtype),
         device=skeleton.device.type,
         method=recipe.method.name if recipe.method else None,
         solver=recipe.solver.name if recipe.solver else None,
@@ -108,7 +109,7 @@ def _part(skeleton: Skeleton, wanted: Callable[[str], bool]) -> Part:
     for source in plain + joined:
         stored = skeleton.checkpoint.tensors[source]
         count = stored.size_bytes // stored.dtype.itemsize
-        entries[_name(stored.dtype)] += count
+        entries[dtype_name(stored.dtype)] += count
         largest = max(largest, count)
     return Part(entries, largest, skeleton.checkpoint.size_bytes(joined))
 
@@ -136,7 +137,3 @@ def _layer(layers: Sequence[Linear], place: int, chosen: int | None) -> LayerSha
 
 def _parent(layer: Linear) -> str:
     return layer.name.rpartition(".")[0]
-
-
-def _name(dtype: object) -> str:
-    return str(dtype).removeprefix("torch.")

@@ -1809,7 +1809,7 @@ export interface components {
          *       },
          *       "attempt": 1,
          *       "worker": "gpu@host",
-         *       "device": "cuda:0",
+         *       "device": "cuda: NVIDIA H100 80GB HBM3",
          *       "sweep_id": null,
          *       "result": null,
          *       "gate": {
@@ -1853,7 +1853,7 @@ export interface components {
          *         {
          *           "number": 1,
          *           "worker": "gpu@host",
-         *           "device": "cuda:0",
+         *           "device": "cuda: NVIDIA H100 80GB HBM3",
          *           "started_at": "2026-01-05T09:30:02Z",
          *           "ended_at": null,
          *           "outcome": null,
@@ -2043,7 +2043,7 @@ export interface components {
          *           },
          *           "attempt": 1,
          *           "worker": "gpu@host",
-         *           "device": "cuda:0",
+         *           "device": "cuda: NVIDIA H100 80GB HBM3",
          *           "sweep_id": null,
          *           "result": null,
          *           "gate": {
@@ -2248,7 +2248,7 @@ export interface components {
          *       },
          *       "attempt": 1,
          *       "worker": "gpu@host",
-         *       "device": "cuda:0",
+         *       "device": "cuda: NVIDIA H100 80GB HBM3",
          *       "sweep_id": null,
          *       "result": null,
          *       "gate": {

@@ -1,11 +1,11 @@
-"""Where work is done: what the machine and its owner give every job."""
+"""What the machine and its owner give every job."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Site:
+class Resources:
     """What work may use.
 
     Attributes:

@@ -7,9 +7,9 @@ from typing import Any, Self
 from sqlalchemy import JSON, BigInteger, Enum, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.base import ID, Base
 from db.clock import now
 from db.ids import new_id
-from db.models import ID, Base
 from db.states import FINAL, JobState
 
 

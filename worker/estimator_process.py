@@ -9,7 +9,7 @@ from db.session import Sessions
 COMMAND = (sys.executable, "-m", "worker.estimator")
 
 
-class Desk:
+class EstimatorProcess:
     """At most one process at a time, started when somebody has asked."""
 
     def __init__(self, command: tuple[str, ...] = COMMAND) -> None:

@@ -12,16 +12,16 @@ from db.estimates import EstimateRepository
 from db.models import Estimate
 from db.session import Sessions
 from tests.factories import make_spec
-from worker.desk import Desk
+from worker.estimator_process import EstimatorProcess
 
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")
 
 
 @pytest.fixture
-def desk() -> Iterator[Desk]:
-    desk = Desk(SLEEPER)
-    yield desk
-    desk.close()
+def estimator() -> Iterator[EstimatorProcess]:
+    estimator = EstimatorProcess(SLEEPER)
+    yield estimator
+    estimator.close()
 
 
 def ask(sessions: Sessions, sparsity: float = 0.5) -> str:
@@ -29,50 +29,56 @@ def ask(sessions: Sessions, sparsity: float = 0.5) -> str:
         return EstimateRepository(session).ask(make_spec(sparsity=sparsity)).id
 
 
-def test_nothing_is_started_while_nobody_asks(desk: Desk, sessions: Sessions) -> None:
-    desk.tend(sessions)
-    assert desk.process is None
+def test_nothing_is_started_while_nobody_asks(
+    estimator: EstimatorProcess, sessions: Sessions
+) -> None:
+    estimator.tend(sessions)
+    assert estimator.process is None
 
 
-def test_one_process_is_started_however_many_ask(desk: Desk, sessions: Sessions) -> None:
+def test_one_process_is_started_however_many_ask(
+    estimator: EstimatorProcess, sessions: Sessions
+) -> None:
     ask(sessions)
-    desk.tend(sessions)
-    first = desk.process
+    estimator.tend(sessions)
+    first = estimator.process
     ask(sessions, 0.6)
-    desk.tend(sessions)
-    assert desk.process is first
+    estimator.tend(sessions)
+    assert estimator.process is first
     assert first is not None
     assert first.poll() is None
 
 
-def test_a_process_that_died_is_started_again(desk: Desk, sessions: Sessions) -> None:
+def test_a_process_that_died_is_started_again(
+    estimator: EstimatorProcess, sessions: Sessions
+) -> None:
     ask(sessions)
-    desk.tend(sessions)
-    first = desk.process
+    estimator.tend(sessions)
+    first = estimator.process
     assert first is not None
     first.kill()
     first.wait()
-    desk.tend(sessions)
-    assert desk.process is not first
-    assert desk.process is not None
-    assert desk.process.poll() is None
+    estimator.tend(sessions)
+    assert estimator.process is not first
+    assert estimator.process is not None
+    assert estimator.process.poll() is None
 
 
 def test_a_process_that_hangs_is_ended_and_its_question_refused(
-    desk: Desk, sessions: Sessions
+    estimator: EstimatorProcess, sessions: Sessions
 ) -> None:
     estimate_id = ask(sessions)
-    desk.tend(sessions)
-    hanging = desk.process
+    estimator.tend(sessions)
+    hanging = estimator.process
     assert hanging is not None
     with sessions.begin() as session:
         EstimateRepository(session).take()
         session.execute(update(Estimate).values(started_at=now(-timedelta(minutes=2))))
 
-    desk.tend(sessions)
+    estimator.tend(sessions)
 
     assert hanging.poll() is not None
-    assert desk.process is None
+    assert estimator.process is None
     with sessions() as session:
         error = EstimateRepository(session).get(estimate_id).error
     assert error is not None

@@ -1,0 +1,37 @@
+"""Every table there is, for those who need them all."""
+
+from db.access import ApiKey, AuditEntry
+from db.base import Base
+from db.labels import JobLabel
+from db.models import (
+    Answer,
+    Artifact,
+    BlockReport,
+    Estimate,
+    EventCounter,
+    Job,
+    JobEvent,
+    LogLine,
+    Sweep,
+    Worker,
+)
+from db.webhook_models import Delivery, Webhook
+
+__all__ = [
+    "Answer",
+    "ApiKey",
+    "Artifact",
+    "AuditEntry",
+    "Base",
+    "BlockReport",
+    "Delivery",
+    "Estimate",
+    "EventCounter",
+    "Job",
+    "JobEvent",
+    "JobLabel",
+    "LogLine",
+    "Sweep",
+    "Webhook",
+    "Worker",
+]
