@@ -56,6 +56,7 @@ RATIOS = (
     Ratio("zpruner + alps, float32", _SINGLE, "at most 6"),
     Ratio("alps, float32", _SINGLE, "at most 6"),
     Ratio("zpruner + sparsegpt, corrected, float32", _SINGLE, "as it is"),
+    Ratio("admm, corrected, float32", _SINGLE, "as it is"),
 )
 
 
@@ -93,6 +94,7 @@ def _measurements(model: Path) -> dict[str, Callable[[], float]]:
         "zpruner + alps, float32": partial(solve, solver="alps"),
         "alps, float32": partial(solve, method="alps"),
         "zpruner + sparsegpt, corrected, float32": partial(prune, single, solver="sparsegpt"),
+        "admm, corrected, float32": partial(prune, single, method="admm"),
     }
 
 
