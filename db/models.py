@@ -225,10 +225,15 @@ class Artifact(Base):
 
 
 class Answer(Base):
-    """What a request with an idempotency key was answered first; it lives as long as its job."""
+    """What a request with an idempotency key was answered first; it lives as long as its job.
+
+    Attributes:
+        created_by: the API key that it came with, whose own the idempotency key is; or nothing.
+    """
 
     __tablename__ = "answers"
 
+    created_by: Mapped[str] = mapped_column(ID, primary_key=True, server_default=NO_TEXT)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     request_digest: Mapped[str] = mapped_column(String(64))
     job_id: Mapped[str] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"), index=True)
