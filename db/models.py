@@ -82,7 +82,12 @@ class Base(DeclarativeBase):
 
 
 class Job(Base):
-    """One request to prune one model: the only truth about it."""
+    """One request to prune one model: the only truth about it.
+
+    Attributes:
+        paced_at, paced_from: since when, and from which progress, the present attempt does what
+            no earlier one has done.
+    """
 
     __tablename__ = "jobs"
     # Each holds all that a list is filtered and sorted by, so that only one page's rows are read.
@@ -121,6 +126,8 @@ class Job(Base):
     block_index: Mapped[int | None]
     block_total: Mapped[int | None]
     block_name: Mapped[str | None] = mapped_column(String(512))
+    paced_at: Mapped[datetime | None]
+    paced_from: Mapped[float] = mapped_column(Double, default=0.0, server_default=NONE)
     attempt: Mapped[int] = mapped_column(default=0)
     crashes: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str | None] = mapped_column(String(255))
