@@ -50,6 +50,8 @@ class JobLinks(BaseModel):
     retry: str
     rerun: str
     result: str
+    metrics: str
+    manifest: str
     events: str
     blocks: str
     logs: str

@@ -132,6 +132,8 @@ def test_every_link_of_a_job_leads_somewhere(client: TestClient, sessions: Sessi
         assert client.get(links[name]).status_code == 200
     assert client.get(links["result"]).status_code == 202
     assert client.get(links["archive"]).json()["code"] == "no_artifacts"
+    for name in ("metrics", "manifest"):
+        assert client.get(links[name]).json()["code"] == "unfinished"
     assert client.post(links["pause"]).status_code == 200
     assert client.post(links["resume"]).status_code == 200
     assert client.post(links["cancel"]).status_code == 200
