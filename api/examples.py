@@ -54,6 +54,8 @@ JOB: dict[str, JsonValue] = {
         "retry": f"/v1/jobs/{JOB_ID}/retry",
         "rerun": f"/v1/jobs/{JOB_ID}/rerun",
         "result": f"/v1/jobs/{JOB_ID}/result",
+        "metrics": f"/v1/jobs/{JOB_ID}/metrics",
+        "manifest": f"/v1/jobs/{JOB_ID}/manifest",
         "events": f"/v1/jobs/{JOB_ID}/events",
         "blocks": f"/v1/jobs/{JOB_ID}/blocks",
         "logs": f"/v1/jobs/{JOB_ID}/logs",

@@ -10,14 +10,11 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from api.deps import Service
-from api.faces import IDEMPOTENCY_CONFLICT
-from api.problems import RefusalError
+from api.idempotency import REPLAYED, KeyedRequest, first_answer, keep_answer
 from api.schemas.jobs import JobDetail, JobPreview
 from api.schemas.requests import JobRequest
-from db.canonical import digest
 from db.errors import KeyTakenError, SpecRefusedError
 from db.jobs import JobRepository
-from db.models import Answer
 from db.spec import PruneSpec
 from db.tracing import traceparent, tracer
 from db.workers import WorkerRepository
@@ -28,7 +25,6 @@ NOTHING_NEW: dict[int | str, dict[str, Any]] = {
         "description": "Nothing was made: what a dry run would accept, or the job that is reused.",
     }
 }
-REPLAYED = {"idempotency-replayed": "true"}
 
 
 @dataclass(frozen=True)
@@ -36,27 +32,18 @@ class Submission:
     """A request for a job.
 
     Attributes:
-        path: where it came to; the same key elsewhere is another request.
-        key: the caller's idempotency key.
+        request: what it came as; the job counts for the quotas of whoever sent it.
         parent_id: the job that this one is a rerun of.
-        created_by: the caller's API key, whose quotas the job counts for.
     """
 
     body: JobRequest
-    path: str
-    key: str | None = None
+    request: KeyedRequest
     parent_id: str | None = None
-    created_by: str | None = None
-
-    @property
-    def digest(self) -> str:
-        """What tells this request from another one with the same key."""
-        return digest({"path": self.path, "body": self.body.model_dump(mode="json")})
 
 
 def submit(service: Service, asked: Submission) -> Response:
     """Accept a job once, however often it is asked for with one key."""
-    if (first := _replayed(service, asked)) is not None:
+    if (first := replayed(service, asked.request)) is not None:
         return first
     spec = asked.body.spec()
     warnings = checked(service, asked.body, spec)
@@ -70,13 +57,20 @@ def submit(service: Service, asked: Submission) -> Response:
     return answer.response()
 
 
+def replayed(service: Service, request: KeyedRequest) -> Response | None:
+    """Return the first answer of a request that comes once more; None: it is new."""
+    if (kept := first_answer(service, request)) is None:
+        return None
+    return _Answer(kept.job_id, kept.status, kept.body).response(REPLAYED)
+
+
 def preview(service: Service, asked: Submission) -> Response:
     """Check what a submission checks; write nothing."""
     spec = asked.body.spec()
     warnings = checked(service, asked.body, spec)
     with service.sessions() as session:
         jobs = JobRepository(session)
-        jobs.require_room(asked.created_by)
+        jobs.require_room(asked.request.created_by)
         same = jobs.identical(spec, asked.body.gate)
     shown = JobPreview(
         spec=spec,
@@ -114,8 +108,7 @@ def _accept(
         job, status = jobs.add(spec, **fields_of(asked, warnings)), 201
     shown = JobDetail.told(job, jobs.milestones(job.id))
     answer = _Answer(job.id, status, shown.model_dump(mode="json"))
-    if asked.key is not None:
-        jobs.keep_answer(asked.key, asked.digest, job.id, status, answer.body)
+    keep_answer(jobs, asked.request, job.id, status, answer.body)
     return answer
 
 
@@ -127,7 +120,7 @@ def fields_of(asked: Submission, warnings: list[str]) -> dict[str, Any]:
         "warnings": warnings,
         "parent_id": asked.parent_id,
         "deadline": asked.body.deadline,
-        "created_by": asked.created_by,
+        "created_by": asked.request.created_by,
         "gate": asked.body.gate,
         "queue": asked.body.queue,
         "priority": asked.body.priority,
@@ -151,29 +144,6 @@ def _refuse_a_past_deadline(body: JobRequest) -> None:
     if body.deadline is not None and body.deadline <= datetime.now(UTC):
         value, reason = body.deadline.isoformat(), "that moment has passed"
         raise SpecRefusedError("deadline", value, "deadline_passed", reason, "Name a later one.")
-
-
-def _replayed(service: Service, asked: Submission) -> Response | None:
-    if (kept := first_answer(service, asked)) is None:
-        return None
-    return _Answer(kept.job_id, kept.status, kept.body).response(REPLAYED)
-
-
-def first_answer(service: Service, asked: Submission) -> Answer | None:
-    """Return what a request with the same key was answered first, if there was one.
-
-    Raises:
-        RefusalError: it was another request.
-    """
-    if asked.key is None:
-        return None
-    with service.sessions() as session:
-        kept = JobRepository(session).answer(asked.key)
-    if kept is not None and kept.request_digest != asked.digest:
-        raise RefusalError(
-            IDEMPOTENCY_CONFLICT, f"Idempotency-Key {asked.key} came with another request before."
-        )
-    return kept
 
 
 def push(service: Service, job_id: str) -> None:

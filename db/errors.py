@@ -193,14 +193,18 @@ class QuotaExceededError(JobError):
         quota: which, such as ``jobs_in_flight``.
         used: how much there is.
         allowed: how much there may be.
+        jobs: how many jobs were asked for.
         remedy: what to do.
     """
 
-    def __init__(self, key_name: str, quota: str, used: float, allowed: float) -> None:
-        super().__init__(key_name, quota, used, allowed)
+    def __init__(
+        self, key_name: str, quota: str, used: float, allowed: float, jobs: int = 1
+    ) -> None:
+        super().__init__(key_name, quota, used, allowed, jobs)
         self.key_name, self.quota, self.used, self.allowed = key_name, quota, used, allowed
-        self.remedy = QUOTA_REMEDIES[quota]
+        self.jobs, self.remedy = jobs, QUOTA_REMEDIES[quota]
 
     def __str__(self) -> str:
         used, allowed = (round(amount, 2) for amount in (self.used, self.allowed))
-        return f"key {self.key_name} has used {used} of its {allowed} {self.quota}"
+        more = f", and {self.jobs} jobs are asked for" if self.jobs > 1 else ""
+        return f"key {self.key_name} has used {used} of its {allowed} {self.quota}{more}"

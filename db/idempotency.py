@@ -12,12 +12,19 @@ from db.rows import JobRows
 class AnswerRepository(JobRows):
     """The first answers of requests that carried a key."""
 
-    def answer(self, key: str) -> Answer | None:
-        """Return what the request with this key was answered first."""
-        return self._session.scalar(select(Answer).where(Answer.key == key))
+    def answer(self, key: str, created_by: str | None = None) -> Answer | None:
+        """Return what the caller's request with this key was answered first."""
+        query = select(Answer).where(Answer.created_by == (created_by or ""), Answer.key == key)
+        return self._session.scalar(query)
 
     def keep_answer(
-        self, key: str, request_digest: str, job_id: str, status: int, body: Document
+        self,
+        key: str,
+        request_digest: str,
+        job_id: str,
+        status: int,
+        body: Document,
+        created_by: str | None = None,
     ) -> None:
         """Keep the answer in the transaction that did what it tells of.
 
@@ -25,9 +32,15 @@ class AnswerRepository(JobRows):
             KeyTakenError: another request has used the key meanwhile; roll back, and read its
                 answer.
         """
-        self._session.add(
-            Answer(key=key, request_digest=request_digest, job_id=job_id, status=status, body=body)
+        answer = Answer(
+            created_by=created_by or "",
+            key=key,
+            request_digest=request_digest,
+            job_id=job_id,
+            status=status,
+            body=body,
         )
+        self._session.add(answer)
         try:
             self._session.flush()
         except IntegrityError:

@@ -61,12 +61,14 @@ class JobRepository(
 
         Args:
             spec, name, labels, warnings, parent_id, deadline, created_by, gate: the row's fields.
-            sweep: the id of the sweep that it is a point of, and which one.
+            sweep: the id of the sweep that it is a point of, and which one; who makes the sweep
+                asks for room for all its points at once.
 
         Raises:
             QuotaExceededError: the key that makes it, ``created_by``, has no room for one more.
         """
-        self.require_room(created_by)
+        if sweep is None:
+            self.require_room(created_by)
         sweep_id, sweep_point = sweep or (None, None)
         job = Job(
             spec=spec,

@@ -63,6 +63,8 @@ class LeaseRepository(JobRows):
                 "worker": worker,
                 "device": select(Worker.device).where(Worker.id == worker_id).scalar_subquery(),
                 "started_at": func.coalesce(Job.started_at, now()),
+                "paced_at": now(),
+                "paced_from": 0.0,
             },
         )
         if job is not None:
@@ -93,7 +95,10 @@ class LeaseRepository(JobRows):
         """
         # Read first is safe here: only the one attempt behind the fence writes phases.
         before = self._session.scalar(select(Job.phase).where(Job.id == job_id))
-        job = self._held(job_id, attempt, **_progress(phase, fraction, block))
+        fields = _progress(phase, fraction, block)
+        if block is not None and self._is_old(job_id, attempt, block[0]):
+            fields |= {"paced_at": now(), "paced_from": fields.get("progress", Job.progress)}
+        job = self._held(job_id, attempt, **fields)
         if phase is not None and phase != before:
             self._record(job, "phase")
         if block is not None:
@@ -172,6 +177,12 @@ class LeaseRepository(JobRows):
             LeaseLostError: another attempt holds the job, or it is over.
         """
         return self._settle(job_id, attempt, list(HELD), releasing(), data={"reason": "yielded"})
+
+    def _is_old(self, job_id: str, attempt: int, index: int) -> bool:
+        """Whether an earlier attempt has done this block, so that this one may just repeat it."""
+        earlier = (BlockReport.job_id == job_id, BlockReport.attempt < attempt)
+        query = select(BlockReport.index).where(*earlier, BlockReport.index >= index)
+        return self._session.scalar(query.limit(1)) is not None
 
     def _verdict(self, job_id: str, result: Document) -> Verdict:
         # Read first is safe here: nobody changes a gate.

@@ -28,7 +28,12 @@ FOUND_BY = ("method", "model_key", "search")
 
 
 class Job(Base):
-    """One request to prune one model: the only truth about it."""
+    """One request to prune one model: the only truth about it.
+
+    Attributes:
+        paced_at, paced_from: since when, and from which progress, the present attempt does what
+            no earlier one has done.
+    """
 
     __tablename__ = "jobs"
     # Each holds all that a list is filtered and sorted by, so that only one page's rows are read.
@@ -67,6 +72,8 @@ class Job(Base):
     block_index: Mapped[int | None]
     block_total: Mapped[int | None]
     block_name: Mapped[str | None] = mapped_column(String(512))
+    paced_at: Mapped[datetime | None]
+    paced_from: Mapped[float] = mapped_column(Double, default=0.0, server_default=NONE)
     attempt: Mapped[int] = mapped_column(default=0)
     crashes: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str | None] = mapped_column(String(255))
@@ -171,10 +178,15 @@ class Artifact(Base):
 
 
 class Answer(Base):
-    """What a request with an idempotency key was answered first; it lives as long as its job."""
+    """What a request with an idempotency key was answered first; it lives as long as its job.
+
+    Attributes:
+        created_by: the API key that it came with, whose own the idempotency key is; or nothing.
+    """
 
     __tablename__ = "answers"
 
+    created_by: Mapped[str] = mapped_column(ID, primary_key=True, server_default=NO_TEXT)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     request_digest: Mapped[str] = mapped_column(String(64))
     job_id: Mapped[str] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"), index=True)

@@ -48,6 +48,11 @@ class QueueRepository(JobRows):
         waiting = (Job.status == JobState.queued, Job.queue.in_(queues), has_turn())
         return self._session.scalar(select(Job.id).where(*waiting).limit(1)) is not None
 
+    def waiting(self) -> dict[str, int]:
+        """Return how many jobs of each queue may be taken now."""
+        query = select(Job.queue, func.count()).where(Job.status == JobState.queued, has_turn())
+        return dict(self._session.execute(query.group_by(Job.queue)).all())
+
     def position(self, job: Job) -> int | None:
         """Return the job's place in its queue, from 1; None where it does not wait."""
         if job.status != JobState.queued:

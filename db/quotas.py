@@ -34,8 +34,8 @@ class QuotaRepository(JobRows):
         """Return what a key has used."""
         return Usage(self._in_flight(key_id), self._gpu_hours(key_id), self._bytes(key_id))
 
-    def require_room(self, key_id: str | None) -> None:
-        """Hold a key's use against its quotas, before it gets one job more.
+    def require_room(self, key_id: str | None, jobs: int = 1) -> None:
+        """Hold a key's use against its quotas, before it gets so many jobs more.
 
         The key's row stays locked until the transaction ends, so that two requests cannot both
         take the last place.
@@ -51,8 +51,11 @@ class QuotaRepository(JobRows):
             "artifact_bytes": self._bytes,
         }
         for quota, allowed in asdict(Quotas.of(key)).items():
-            if allowed is not None and (used := count[quota](key_id)) >= allowed:
-                raise QuotaExceededError(key.name, quota, used, allowed)
+            if allowed is None:
+                continue
+            used, last = count[quota](key_id), jobs - 1 if quota == "jobs_in_flight" else 0
+            if used + last >= allowed:
+                raise QuotaExceededError(key.name, quota, used, allowed, jobs)
 
     def _locked(self, key_id: str) -> ApiKey | None:
         query = select(ApiKey).where(ApiKey.id == key_id).with_for_update()

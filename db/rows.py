@@ -20,13 +20,18 @@ class JobRows:
     def __init__(self, session: Session, *, lease: timedelta = LEASE) -> None:
         self._session, self._lease = session, lease
 
-    def get(self, job_id: str) -> Job:
+    def get(self, job_id: str, *, locked: bool = False) -> Job:
         """Return the job as the database has it now.
+
+        Args:
+            job_id: which job.
+            locked: whether it stays like that until the transaction ends.
 
         Raises:
             JobNotFoundError: there is none.
         """
-        if (job := self._session.get(Job, job_id, populate_existing=True)) is None:
+        job = self._session.get(Job, job_id, populate_existing=True, with_for_update=locked)
+        if job is None:
             raise JobNotFoundError(job_id)
         return job
 

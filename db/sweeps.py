@@ -42,6 +42,7 @@ class SweepRepository:
         name: str | None = None,
         labels: Document | None = None,
         max_parallel: int | None = None,
+        created_by: str | None = None,
         **fields: Any,
     ) -> Sweep:
         """Insert a sweep and a queued job for each of its points.
@@ -50,8 +51,13 @@ class SweepRepository:
             points: the jobs.
             name, labels: of the sweep and of each job.
             max_parallel: how many of them may run at once.
+            created_by: the key that makes them.
             fields: what ``JobRepository.add`` takes beside, for each job.
+
+        Raises:
+            QuotaExceededError: the key has no room for all of them.
         """
+        self._jobs.require_room(created_by, len(points))
         sweep = Sweep(
             name=name,
             labels=labels or {},
@@ -62,7 +68,9 @@ class SweepRepository:
         self._session.flush()
         for number, point in enumerate(points):
             place = (sweep.id, number)
-            self._jobs.add(point.spec, name=name, labels=labels, sweep=place, **fields)
+            self._jobs.add(
+                point.spec, name=name, labels=labels, sweep=place, created_by=created_by, **fields
+            )
         return sweep
 
     def get(self, sweep_id: str) -> Sweep:

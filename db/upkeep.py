@@ -21,14 +21,15 @@ PUSH_AGAIN_AFTER = timedelta(seconds=30)
 class UpkeepRepository(JobRows):
     """The jobs in one session, as the janitor sees them."""
 
-    def unpushed(self, limit: int = 100) -> list[str]:
+    def unpushed(self, limit: int = 100, queue: str | None = None) -> list[str]:
         """Return queued jobs, the most urgent first, whose id was never pushed or pushed in vain.
 
-        A point of a sweep waits for its turn.
+        A point of a sweep waits for its turn. None for the queue: of all queues.
         The rows stay locked until the transaction ends, so that two relays share the work.
         """
         forgotten = or_(Job.pushed_at.is_(None), Job.pushed_at < now(-PUSH_AGAIN_AFTER))
         query = select(Job.id).where(Job.status == JobState.queued, forgotten, has_turn())
+        query = query if queue is None else query.where(Job.queue == queue)
         query = (
             query.order_by(Job.priority.desc(), Job.created_at, Job.id)
             .limit(limit)
@@ -37,7 +38,7 @@ class UpkeepRepository(JobRows):
         return list(self._session.scalars(query))
 
     def mark_pushed(self, ids: Sequence[str]) -> None:
-        """Note that the broker took these ids; a job that moved on meanwhile is left alone."""
+        """Note that the broker has a ring for each; a job that moved on meanwhile is left alone."""
         self._session.execute(
             update(Job)
             .where(Job.id.in_(ids), Job.status == JobState.queued)

@@ -12,22 +12,29 @@ from db.store import ArtifactStore
 from db.workers import WorkerRepository
 
 log = logging.getLogger(__name__)
-Push = Callable[[str], None]
+Push = Callable[[str, str], object]
+"""Rings for a job in a queue."""
 
 
-def relay(sessions: Sessions, push: Push) -> int:
-    """Push every queued job no worker has heard of, and return how many there were.
+def relay(sessions: Sessions, push: Push, rings: Callable[[str], int]) -> int:
+    """Push the queued jobs that no worker has heard of, and return how many there were.
 
     They are marked first, so that no lock is held while the broker is spoken to; a push that
-    fails is made again when the mark has aged.
+    fails is made again when the mark has aged. A ring is for any job: a queue in which as many
+    ``rings`` lie as jobs wait needs no more, or they would pile up behind a long job.
     """
     with sessions.begin() as session:
         jobs = JobRepository(session)
-        ids = jobs.unpushed(100)
-        jobs.mark_pushed(ids)
-    for job_id in ids:
-        push(job_id)
-    return len(ids)
+        waiting = jobs.waiting()
+        unpushed = {queue: jobs.unpushed(100, queue) for queue in waiting}
+        jobs.mark_pushed([job_id for ids in unpushed.values() for job_id in ids])
+    pushed = 0
+    for queue, ids in unpushed.items():
+        missing = max(0, waiting[queue] - rings(queue)) if ids else 0
+        for job_id in ids[:missing]:
+            push(job_id, queue)
+            pushed += 1
+    return pushed
 
 
 def is_wanted(sessions: Sessions, job_id: str, queues: Sequence[str]) -> bool:

@@ -17,7 +17,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from db import redaction, tracing
 from db.fanout import fan_out
 from db.ids import new_id
-from db.jobs import JobRepository
 from db.journal import configure
 from db.positions import order_events
 from db.session import open_sessions
@@ -116,16 +115,21 @@ def clean_up() -> None:
 def relay() -> None:
     """Push the jobs that no worker has heard of, order events, have estimates answered."""
     order_events(sessions)
-    janitor.relay(sessions, _push)
+    janitor.relay(sessions, _push, _rings)
     estimator.tend(sessions)
     fan_out(sessions)  # at the end: no job waits for what this may stumble over
 
 
-def _push(job_id: str) -> None:
-    with sessions() as session:
-        queue = JobRepository(session).queue_of(job_id)
-    if queue is not None:
-        app.send_task(PRUNE_TASK, kwargs={"job_id": job_id}, queue=queue)
+def _push(job_id: str, queue: str) -> None:
+    app.send_task(PRUNE_TASK, kwargs={"job_id": job_id}, queue=queue)
+
+
+def _rings(queue: str) -> int:
+    """Return how many messages lie in a queue of the broker."""
+    with app.connection_for_write() as connection:
+        # Not passively: Redis does not know an empty queue.
+        said = connection.default_channel.queue_declare(queue)
+    return int(said.message_count)
 
 
 def _is_wanted(job_id: str) -> bool:

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from api.caller import CallerDep
 from api.cursors import cursor_of, cut
 from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep, Wait
+from api.idempotency import KeyedRequest
 from api.links import next_page
 from api.preconditions import is_known, require_match, wants_news
 from api.queries import JobQuery
@@ -40,7 +41,8 @@ async def submit_job(
 
     With ``Prefer: wait=60`` the answer comes when the job has ended, or after so many seconds.
     """
-    asked = Submission(body, request.url.path, idempotency_key, created_by=caller.key_id)
+    came = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id)
+    asked = Submission(body, came)
     response = await run_in_threadpool(preview if dry_run else submit, service, asked)
     if wait_s and not dry_run:
         look = await service.looks.ended(response.headers["location"].rpartition("/")[2], wait_s)

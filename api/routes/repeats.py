@@ -7,8 +7,9 @@ from fastapi import APIRouter, Body, Request, Response
 from api.caller import CallerDep
 from api.changes import JobChanges
 from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep
+from api.idempotency import KeyedRequest
 from api.schemas.jobs import JobDetail
-from api.submission import NOTHING_NEW, Submission, preview, submit
+from api.submission import NOTHING_NEW, Submission, preview, replayed, submit
 from db.jobs import JobRepository
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
@@ -25,8 +26,12 @@ def rerun_job(
     dry_run: DryRun = False,
 ) -> Response:
     """Submit a job once more, with changes; the new one names it as ``parent_id``."""
+    changes = changes or JobChanges({})
+    came = KeyedRequest(request.url.path, changes, idempotency_key, caller.key_id)
+    # First: the parent may have changed since, or be gone.
+    if not dry_run and (first := replayed(service, came)) is not None:
+        return first
     with service.sessions() as session:
         parent = JobRepository(session).get(job_id)
-    body = (changes or JobChanges({})).applied_to(parent)
-    asked = Submission(body, request.url.path, idempotency_key, job_id, caller.key_id)
+    asked = Submission(changes.applied_to(parent), came, job_id)
     return preview(service, asked) if dry_run else submit(service, asked)

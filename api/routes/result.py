@@ -12,9 +12,10 @@ from api.preconditions import etag_of, is_known
 from api.problems import RefusalError
 from api.schemas.artifacts import ArtifactRead, JobResult
 from api.schemas.jobs import JobDetail
+from db.errors import NoArtifactsError
 from db.gate import Gate, Verdict, gate_failures
 from db.jobs import JobRepository
-from db.models import Artifact, Job, JobEvent
+from db.models import Artifact, Job
 from db.problem import FieldProblem
 from db.states import JobState
 from db.texts import printable
@@ -26,9 +27,9 @@ Pending = Annotated[
     Literal["202", "404", "503"],
     Query(description="The status while the job goes on, for pollers that need another one."),
 ]
-OTHERS: dict[int | str, dict[str, Any]] = {
-    202: {"model": JobDetail, "description": "The job goes on; ask again after `Retry-After`."},
-    304: {"description": "The caller has this result."},
+KNOWN: dict[int | str, dict[str, Any]] = {304: {"description": "The caller has this."}}
+OTHERS = KNOWN | {
+    202: {"model": JobDetail, "description": "The job goes on; ask again after `Retry-After`."}
 }
 
 
@@ -44,16 +45,38 @@ def get_result(
         jobs = JobRepository(session)
         job = jobs.get(job_id)
         artifacts, milestones = jobs.artifacts(job_id), jobs.milestones(job_id)
-    if not job.status.is_final:
-        return _unfinished(job, milestones, pending)
-    if job.status is not JobState.succeeded:
-        raise _not_succeeded(job)
+    if pending == "202" and not job.status.is_final:
+        body = JobDetail.told(job, milestones).model_dump(mode="json")
+        return JSONResponse(body, 202, headers=RETRY_AFTER)
+    _require_success(job, pending)
     if job.verdict is Verdict.failed:
         raise _gate_failed(job)
-    etag = {"etag": etag_of(job)}
-    if is_known(request, etag["etag"]):
-        return Response(status_code=304, headers=etag)
-    return JSONResponse(_result(job, artifacts).model_dump(mode="json"), headers=etag)
+    result = JSONResponse(_result(job, artifacts).model_dump(mode="json"))
+    return _unless_known(request, etag_of(job), result)
+
+
+@router.get("/metrics", responses=KNOWN, response_model=dict[str, Any])
+def get_job_metrics(job_id: JobId, service: ServiceDep, request: Request) -> Response:
+    """Return what a job has measured, once it succeeded, whatever its gate says of that."""
+    with service.sessions() as session:
+        job = JobRepository(session).get(job_id)
+    _require_success(job)
+    return _unless_known(request, etag_of(job), JSONResponse(job.result or {}))
+
+
+@router.get("/manifest", responses=KNOWN, response_model=dict[str, Any])
+def get_manifest(job_id: JobId, service: ServiceDep, request: Request) -> Response:
+    """Return how a job's files came to be: its ``report.json``, once it succeeded."""
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        job, artifacts = jobs.get(job_id), jobs.artifacts(job_id)
+    _require_success(job)
+    report = next((one for one in artifacts if one.name == "report.json"), None)
+    if report is None:
+        raise NoArtifactsError(job_id, job.status)
+    written = service.store.open(report).read_bytes()
+    answer = Response(written, media_type="application/json")
+    return _unless_known(request, f'"{report.sha256}"', answer)
 
 
 def _result(job: Job, artifacts: list[Artifact]) -> JobResult:
@@ -65,12 +88,19 @@ def _result(job: Job, artifacts: list[Artifact]) -> JobResult:
     )
 
 
-def _unfinished(job: Job, milestones: list[JobEvent], pending: str) -> Response:
-    if pending == "202":
-        body = JobDetail.told(job, milestones).model_dump(mode="json")
-        return JSONResponse(body, 202, headers=RETRY_AFTER)
-    face = replace(UNFINISHED, status=int(pending))
-    raise RefusalError(face, f"Job {job.id} is {job.status}.", RETRY_AFTER)
+def _unless_known(request: Request, etag: str, answer: Response) -> Response:
+    if is_known(request, etag):
+        answer = Response(status_code=304)
+    answer.headers["etag"] = etag
+    return answer
+
+
+def _require_success(job: Job, unfinished: str = "404") -> None:
+    if not job.status.is_final:
+        face = replace(UNFINISHED, status=int(unfinished))
+        raise RefusalError(face, f"Job {job.id} is {job.status}.", RETRY_AFTER)
+    if job.status is not JobState.succeeded:
+        raise _not_succeeded(job)
 
 
 def _not_succeeded(job: Job) -> RefusalError:

@@ -71,7 +71,7 @@ def describe_job(
     """Change what a job is called, or how urgent it is; what is left out stays."""
 
     def act(jobs: JobRepository) -> Job:
-        job = jobs.get(job_id)
+        job = jobs.get(job_id, locked=True)  # what is written was merged with what is read
         labels = patch.labels_of(job)
         _refuse_too_many(labels)
         return jobs.describe(

@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.caller import CallerDep
 from api.cursors import cut
 from api.deps import DryRun, IdempotencyKey, Service, ServiceDep, SweepId
+from api.idempotency import REPLAYED, KeyedRequest, first_answer, keep_answer
 from api.links import next_page
 from api.points import SweepRequest
 from api.schemas.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
-from api.submission import REPLAYED, Submission, checked, fields_of, first_answer, push
+from api.submission import Submission, checked, fields_of, push
 from db.errors import KeyTakenError
 from db.ids import id_pattern
 from db.jobs import JobRepository
@@ -50,16 +51,16 @@ def submit_sweep(
 ) -> Response:
     """Accept all points of a sweep, or none of them."""
     points = body.points()  # before anything is made of values that only now were looked at
-    asked = Submission(body, request.url.path, idempotency_key, created_by=caller.key_id)
-    if not dry_run and (first := first_answer(service, asked)) is not None:
+    came = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id)
+    if not dry_run and (first := first_answer(service, came)) is not None:
         return _response(first.status, first.body, REPLAYED)
     # Points differ in nothing that is looked up: what holds for one of them holds for all.
     warnings = checked(service, body, points[0].spec)
     if dry_run:
         return JSONResponse(_preview(body, points, warnings).model_dump(mode="json"))
-    fields = fields_of(asked, warnings) | {"max_parallel": body.max_parallel}
+    fields = fields_of(Submission(body, came), warnings) | {"max_parallel": body.max_parallel}
     try:
-        sweep_id, answer = _accept(service, asked, points, fields)
+        sweep_id, answer = _accept(service, came, points, fields)
     except KeyTakenError:  # by a request that has been committed since
         return submit_sweep(body, service, request, caller, idempotency_key)
     _push(service, sweep_id)
@@ -100,7 +101,7 @@ def cancel_sweep(sweep_id: SweepId, service: ServiceDep) -> SweepRead:
 
 
 def _accept(
-    service: Service, asked: Submission, points: list[Point], fields: dict[str, Any]
+    service: Service, came: KeyedRequest, points: list[Point], fields: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
     """Write the sweep, its jobs and the answer in one transaction."""
     with service.sessions.begin() as session:
@@ -108,10 +109,8 @@ def _accept(
         sweep = sweeps.add(points, **fields)
         answer = _read(sweeps, sweep)
         written = answer.model_dump(mode="json")
-        if asked.key is not None:
-            # It lives as long as the first point does.
-            first = answer.points[0].job_id
-            JobRepository(session).keep_answer(asked.key, asked.digest, first, 201, written)
+        # It lives as long as the first point does.
+        keep_answer(JobRepository(session), came, answer.points[0].job_id, 201, written)
     return sweep.id, written
 
 

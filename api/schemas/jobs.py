@@ -50,6 +50,8 @@ class JobLinks(BaseModel):
     retry: str
     rerun: str
     result: str
+    metrics: str
+    manifest: str
     events: str
     blocks: str
     logs: str
@@ -152,13 +154,13 @@ class JobPage(Page[JobRead]):
 
 
 def _eta_seconds(job: Job) -> float | None:
-    """Extrapolate from the time so far; a later attempt's start is not known here."""
-    if job.status != JobState.running or job.attempt != 1 or job.started_at is None:
+    """Extrapolate from what this attempt has done; what it repeats goes by far faster."""
+    if job.status != JobState.running or job.paced_at is None:
         return None
-    if not 0 < job.progress < 1:
+    if not job.paced_from < job.progress < 1:
         return None
-    elapsed = (job.updated_at - job.started_at).total_seconds()
-    return round(elapsed * (1 - job.progress) / job.progress, 1)
+    elapsed = (job.updated_at - job.paced_at).total_seconds()
+    return round(elapsed * (1 - job.progress) / (job.progress - job.paced_from), 1)
 
 
 def _fields(job: Job) -> dict[str, Any]:

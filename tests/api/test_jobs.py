@@ -1,3 +1,6 @@
+from datetime import timedelta
+
+import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
@@ -81,6 +84,36 @@ def test_a_running_job_shows_its_phase_block_and_estimate(
     assert job["progress"]["eta_seconds"] >= 0
 
 
+def test_a_later_attempt_is_extrapolated_from_what_no_earlier_one_has_done(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+
+    def begin() -> None:
+        with sessions.begin() as session:
+            assert JobRepository(session).claim(job_id, "worker-1") is not None
+
+    def eta_after(attempt: int, index: int) -> float | None:
+        """Let an hour go by, as far as the row can tell, and a block be done."""
+        with sessions.begin() as session:
+            job, jobs = session.get_one(Job, job_id), JobRepository(session)
+            assert job.paced_at is not None
+            job.paced_at -= timedelta(hours=1)
+            jobs.report_block(job_id, attempt, index, "block", {})
+            jobs.progress(job_id, attempt, fraction=(index + 1) / 4, block=(index, 4, "block"))
+        eta: float | None = client.get(f"/v1/jobs/{job_id}").json()["progress"]["eta_seconds"]
+        return eta
+
+    begin()
+    assert eta_after(1, 0) == pytest.approx(3 * 3600, abs=120)
+    assert eta_after(1, 1) == pytest.approx(2 * 3600, abs=120)
+    with sessions.begin() as session:
+        JobRepository(session).yield_back(job_id, 1)
+    begin()
+    assert [eta_after(2, index) for index in (0, 1)] == [None, None]
+    assert eta_after(2, 2) == pytest.approx(1 * 3600, abs=120)
+
+
 def test_a_failed_job_carries_the_problem_document(client: TestClient, sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     with sessions.begin() as session:
@@ -101,6 +134,8 @@ def test_every_link_of_a_job_leads_somewhere(client: TestClient, sessions: Sessi
         assert client.get(links[name]).status_code == 200
     assert client.get(links["result"]).status_code == 202
     assert client.get(links["archive"]).json()["code"] == "no_artifacts"
+    for name in ("metrics", "manifest"):
+        assert client.get(links[name]).json()["code"] == "unfinished"
     assert client.post(links["pause"]).status_code == 200
     assert client.post(links["resume"]).status_code == 200
     assert client.post(links["cancel"]).status_code == 200

@@ -125,6 +125,24 @@ def test_a_job_tells_which_key_made_it(client: TestClient) -> None:
     assert {one["id"] for one in listed} == {job["id"], again["id"], alone["id"]}
 
 
+def test_callers_who_chose_the_same_idempotency_key_get_a_job_each(
+    client: TestClient, sessions: Sessions
+) -> None:
+    callers = [bearer(make_key(sessions)[1]) for _ in range(2)] + [{}]
+    sweep = {"model": "org/model", "dataset": "wikitext2", "grid": {"sparsity": [0.3, 0.4]}}
+    for path, body in (("/v1/jobs", JOB), ("/v1/sweeps", sweep)):
+        first, again = (
+            [
+                client.post(path, json=body, headers=caller | {"idempotency-key": path})
+                for caller in callers
+            ]
+            for _ in range(2)
+        )
+        assert [one.status_code for one in first] == [201] * 3
+        assert len({one.json()["id"] for one in first}) == 3
+        assert [one.json() for one in again] == [one.json() for one in first]
+
+
 def test_a_quota_refuses_a_new_job_a_dry_run_and_a_retry_and_says_what_to_do(
     client: TestClient, sessions: Sessions
 ) -> None:

@@ -47,6 +47,8 @@ def test_the_document_lists_the_routes_that_are_promised(document: dict[str, Any
         "post /v1/jobs/{job_id}/retry",
         "post /v1/jobs/{job_id}/rerun",
         "get /v1/jobs/{job_id}/result",
+        "get /v1/jobs/{job_id}/metrics",
+        "get /v1/jobs/{job_id}/manifest",
         "get /v1/jobs/{job_id}/events",
         "get /v1/jobs/{job_id}/blocks",
         "get /v1/jobs/{job_id}/artifacts",

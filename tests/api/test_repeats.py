@@ -1,3 +1,4 @@
+import httpx2 as httpx
 import pytest
 from fastapi.testclient import TestClient
 
@@ -88,6 +89,26 @@ def test_a_rerun_takes_a_key_a_dry_run_and_reuse_as_a_submit_does(
     assert queue.ids == [first.json()["id"]]
     assert other.json()["code"] == "idempotency_conflict"
     assert (reused.status_code, reused.json()["id"]) == (200, parent.id)
+
+
+def test_a_rerun_is_repeated_whatever_became_of_its_parent(
+    client: TestClient, sessions: Sessions, queue: ListQueue
+) -> None:
+    parent = make_job(sessions, status=JobState.succeeded)
+    path, headers = f"/v1/jobs/{parent.id}", {"idempotency-key": "key-1"}
+
+    def rerun(seed: int = 1) -> httpx.Response:
+        return client.post(f"{path}/rerun", json={"seed": seed}, headers=headers)
+
+    first = rerun()
+    client.patch(path, json={"labels": {"a": "b"}, "name": "other"})
+    assert (rerun().status_code, rerun().json()) == (201, first.json())
+    client.delete(path)
+    gone = rerun()
+    assert (gone.status_code, gone.json()) == (201, first.json())
+    assert gone.headers["idempotency-replayed"] == "true"
+    assert rerun(seed=2).json()["code"] == "idempotency_conflict"
+    assert queue.ids == [first.json()["id"]]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 import pytest
 from fastapi.testclient import TestClient
 
+from db.gate import Verdict
+from db.models import Job
 from db.session import Sessions
 from db.states import FINAL, JobState
 from db.store import ArtifactStore
@@ -67,5 +69,41 @@ def test_a_job_that_ended_otherwise_is_a_failed_dependency(
         assert problem["hint"].startswith(hint)
 
 
-def test_only_a_job_has_a_result(client: TestClient) -> None:
-    assert client.get(f"/v1/jobs/{UNKNOWN}/result").json()["code"] == "job_not_found"
+@pytest.mark.parametrize(
+    ("part", "told"), [("metrics", {"sparsity": 0.5}), ("manifest", {"blocks": []})]
+)
+def test_a_job_that_succeeded_gives_its_figures_and_how_it_was_made_whatever_its_gate_says(
+    part: str,
+    told: dict[str, object],
+    client: TestClient,
+    sessions: Sessions,
+    store: ArtifactStore,
+) -> None:
+    job = finish_job(sessions, store)
+    with sessions.begin() as session:
+        session.get_one(Job, job.id).verdict = Verdict.failed
+    url = client.get(f"/v1/jobs/{job.id}").json()["links"][part]
+
+    response = client.get(url)
+
+    assert (response.status_code, response.json()) == (200, told)
+    again = client.get(url, headers={"if-none-match": response.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("part", ["metrics", "manifest"])
+def test_before_a_job_has_succeeded_there_are_no_figures(
+    part: str, client: TestClient, sessions: Sessions
+) -> None:
+    for status, told in (
+        (JobState.running, (404, "unfinished", "5")),
+        (JobState.failed, (424, "not_succeeded", None)),
+    ):
+        response = client.get(f"/v1/jobs/{make_job(sessions, status=status).id}/{part}")
+        found = (response.status_code, response.json()["code"], response.headers.get("retry-after"))
+        assert found == told
+
+
+@pytest.mark.parametrize("part", ["result", "metrics", "manifest"])
+def test_only_a_job_has_a_result(part: str, client: TestClient) -> None:
+    assert client.get(f"/v1/jobs/{UNKNOWN}/{part}").json()["code"] == "job_not_found"

@@ -1,16 +1,21 @@
 """What callers ask of a job that is there."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
 
+from api.app import create_app
+from api.settings import ApiSettings
 from db.jobs import JobRepository
 from db.session import Sessions
 from db.states import FINAL, JobState
 from db.store import ArtifactStore
 from tests.api.test_jobs import SMALLEST, UNKNOWN, submit
 from tests.api.work import finish_job
+from tests.db.conftest import migrated_postgres_url, postgres  # noqa: F401 - fixtures
 from tests.factories import make_job
 from tests.fakes import ListQueue
 
@@ -75,6 +80,24 @@ def test_a_job_is_called_otherwise_field_by_field(client: TestClient, sessions: 
     assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
     assert client.patch(path, json={"labels": None}).json()["labels"] == {}
     assert client.patch(path, json={"name": None}).json()["name"] is None
+
+
+def test_of_many_who_label_a_job_at_once_none_is_forgotten(
+    settings: ApiSettings,
+    migrated_postgres_url: str,  # noqa: F811
+) -> None:
+    # SQLite has one writer at a time anyway.
+    shared = settings.model_copy(update={"database_url": SecretStr(migrated_postgres_url)})
+    app = create_app(shared, ListQueue())
+    with TestClient(app, base_url="http://127.0.0.1") as client, ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            path = f"/v1/jobs/{submit(client)}"
+
+            def label(number: int, path: str = path) -> int:
+                return client.patch(path, json={"labels": {f"n{number}": ""}}).status_code
+
+            assert list(pool.map(label, range(8))) == [200] * 8
+            assert client.get(path).json()["labels"] == {f"n{number}": "" for number in range(8)}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tests.factories import make_job
 FILES = {
     "model/config.json": b"{}",
     "model/weights.bin": bytes(range(256)) * 40,
-    "report.json": b"[1]",
+    "report.json": b'{"blocks": []}',
 }
 
 

@@ -106,7 +106,7 @@ def repair(world: World, fate: Fate) -> None:
     sessions, settings = open_sessions(world.database), world.settings(WorkerSettings)
     points = fate.meets(world, sessions)
     janitor.reap(sessions, world.store, settings.keep_unfinished)
-    janitor.relay(sessions, lambda _: None)
+    janitor.relay(sessions, lambda *_: None, lambda _: 0)
     fate.tell(points)
 
 

@@ -1,3 +1,4 @@
+import pytest
 from sqlalchemy import delete
 
 from db.errors import KeyTakenError
@@ -25,6 +26,20 @@ def test_an_answer_is_kept_as_long_as_its_job(sessions: Sessions) -> None:
         session.execute(delete(Job))
     with sessions() as session:
         assert JobRepository(session).answer("key") is None
+
+
+def test_a_key_is_its_callers_own(sessions: Sessions) -> None:
+    job = make_job(sessions)
+    callers = (None, "key_a", "key_b")
+    for number, caller in enumerate(callers):
+        with sessions.begin() as session:
+            JobRepository(session).keep_answer("key", str(number), job.id, 201, {}, caller)
+    with sessions() as session:
+        kept = [JobRepository(session).answer("key", caller) for caller in callers]
+        assert [one and one.request_digest for one in kept] == ["0", "1", "2"]
+        assert JobRepository(session).answer("key", "key_c") is None
+    with sessions.begin() as session, pytest.raises(KeyTakenError):
+        JobRepository(session).keep_answer("key", "3", job.id, 201, {}, "key_a")
 
 
 def test_of_many_requests_with_one_key_one_makes_a_job(sessions: Sessions) -> None:

@@ -59,6 +59,31 @@ def test_a_job_from_before_the_columns_that_find_it_is_found(new_database_url: s
     sessions.kw["bind"].dispose()
 
 
+def test_an_answer_from_before_keys_had_callers_is_its_jobs_makers(new_database_url: str) -> None:
+    engine = create_engine(new_database_url)
+    with engine.begin() as connection:
+        command.upgrade(migration_config(connection), "0009")
+        connection.execute(text(OLD_JOB), {"spec": make_spec().model_dump_json()})
+        connection.execute(text("UPDATE jobs SET created_by = 'key_a'"))
+        connection.execute(text(OLD_ANSWER), {"key": "one"})
+        command.upgrade(migration_config(connection), "head")
+    tables = inspect(engine)
+    assert tables.get_pk_constraint("answers")["constrained_columns"] == ["created_by", "key"]
+    assert [one["name"] for one in tables.get_indexes("answers")] == ["ix_answers_job_id"]
+    sessions = open_sessions(new_database_url)
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        kept = jobs.answer("one", "key_a")
+        assert kept is not None
+        assert (kept.status, kept.body, jobs.answer("one")) == (201, {"id": "job_1"}, None)
+        jobs.keep_answer("one", "digest", "job_1", 201, {})
+    with engine.begin() as connection:
+        command.downgrade(migration_config(connection), "0009")
+        assert connection.scalars(text("SELECT key FROM answers")).all() == ["one"]
+    sessions.kw["bind"].dispose()
+    engine.dispose()
+
+
 OLD_JOB = """
 INSERT INTO jobs (id, spec, name, labels, status, progress, attempt, crashes,
                   created_at, updated_at, warnings, version)
@@ -68,4 +93,8 @@ VALUES ('job_1', :spec, 'Old one', '{"team": "nlp"}', 'succeeded', 0, 0, 0,
 OLD_EVENT = """
 INSERT INTO job_events (job_id, seq, at, kind, status, attempt, data)
 VALUES ('job_1', 1, '2026-01-01 00:00:00.000000', 'status', 'queued', 0, '{}')
+"""
+OLD_ANSWER = """
+INSERT INTO answers (key, request_digest, job_id, status, body, created_at)
+VALUES (:key, 'digest', 'job_1', 201, '{"id": "job_1"}', '2026-01-01 00:00:00.000000')
 """

@@ -84,6 +84,18 @@ def test_the_janitor_rings_for_the_most_urgent_first(sessions: Sessions) -> None
         assert JobRepository(session).unpushed() == [urgent, normal]
 
 
+def test_jobs_that_wait_are_counted_by_queue_without_points_whose_turn_has_not_come(
+    sessions: Sessions,
+) -> None:
+    make_sweep(sessions, 3, max_parallel=1)
+    big = make_job(sessions, queue="big").id
+    make_job(sessions, status=JobState.running, attempt=1)
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        assert jobs.waiting() == {"gpu": 1, "big": 1}
+        assert jobs.unpushed(queue="big") == [big]
+
+
 def test_a_queue_tells_its_length_and_the_age_of_its_oldest_job(sessions: Sessions) -> None:
     oldest = make_job(sessions)
     make_job(sessions)

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from db.clock import now
 from db.errors import QuotaExceededError
@@ -11,6 +11,7 @@ from db.models import Artifact, JobEvent
 from db.quotas import Usage, held
 from db.session import Sessions
 from db.states import HELD, JobState
+from db.sweeps import Point, SweepRepository
 from tests.db.test_races import race
 from tests.factories import make_job, make_key, make_spec
 
@@ -113,3 +114,29 @@ def test_of_many_requests_at_once_as_many_get_a_job_as_the_quota_allows(
     answers = race(sessions, *[submit] * 6, refused=QuotaExceededError)
     assert len([answer for answer in answers if isinstance(answer, str)]) == 2
     assert usage(sessions, key.id).jobs_in_flight == 2
+
+
+def test_what_a_key_has_used_is_counted_once_for_all_points_of_a_sweep(sessions: Sessions) -> None:
+    quotas = Quotas(jobs_in_flight=6, gpu_hours=1000.0, artifact_bytes=2**50)
+    key, _ = make_key(sessions, name="Ada", quotas=quotas)
+    make_job(sessions, created_by=key.id)
+    statements: list[str] = []
+    event.listen(
+        sessions.kw["bind"], "before_cursor_execute", lambda *said: statements.append(said[2])
+    )
+
+    def sweep(points: int) -> None:
+        with sessions.begin() as session:
+            SweepRepository(session).add([Point({}, make_spec())] * points, created_by=key.id)
+
+    sweep(5)
+    assert len([one for one in statements if "sum(artifacts.size_bytes)" in one]) == 1
+    assert len([one for one in statements if "FROM job_events JOIN jobs" in one]) == 1
+    assert usage(sessions, key.id).jobs_in_flight == 6
+    with sessions.begin() as session:
+        job = JobRepository(session).page()[0]
+        JobRepository(session).cancel(job.id)
+    with pytest.raises(QuotaExceededError, match="5 of its 6 jobs_in_flight, and 2 jobs are asked"):
+        sweep(2)
+    assert usage(sessions, key.id).jobs_in_flight == 5
+    sweep(1)

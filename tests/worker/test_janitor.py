@@ -5,13 +5,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from db.clock import now
 from db.jobs import JobRepository
+from db.models import Job
 from db.session import Sessions
 from db.states import JobState
 from db.store import ArtifactStore
+from db.upkeep import PUSH_AGAIN_AFTER
 from tests.db.test_workers import appear, silent_for, states
 from tests.factories import expire_lease, make_job, move
+from tests.fakes import ListQueue
 from tests.worker.test_run import read
 from tests.worker.work import work
 from worker import janitor
@@ -21,24 +26,47 @@ GONE = timedelta(seconds=-1)
 KEPT = timedelta(days=1)
 
 
+def no_rings(_: str) -> int:
+    return 0
+
+
 def test_a_job_no_worker_heard_of_is_pushed_once(sessions: Sessions) -> None:
-    job = make_job(sessions)
-    pushed: list[str] = []
+    job, queue = make_job(sessions), ListQueue()
 
-    assert janitor.relay(sessions, pushed.append) == 1
-    assert janitor.relay(sessions, pushed.append) == 0
+    assert janitor.relay(sessions, queue.push, no_rings) == 1
+    assert janitor.relay(sessions, queue.push, no_rings) == 0
 
-    assert pushed == [job.id]
+    assert (queue.ids, queue.queues) == ([job.id], ["gpu"])
+
+
+def test_rings_do_not_pile_up_behind_a_long_job_and_lost_ones_are_made_again(
+    sessions: Sessions,
+) -> None:
+    waiting = [make_job(sessions).id for _ in range(5)] + [make_job(sessions, queue="big").id]
+    queue = ListQueue()
+
+    def later() -> int:
+        with sessions.begin() as session:
+            session.execute(update(Job).values(pushed_at=now(-2 * PUSH_AGAIN_AFTER)))
+        return janitor.relay(sessions, queue.push, queue.queues.count)
+
+    assert [later() for _ in range(10)] == [6] + 9 * [0]
+    assert sorted(queue.ids) == sorted(waiting)
+    queue.queues.remove("gpu")
+    queue.queues.remove("gpu")
+    assert [later(), later()] == [2, 0]
+    queue.queues.clear()
+    assert [later(), later()] == [6, 0]
 
 
 def test_a_push_that_fails_loses_no_job(sessions: Sessions) -> None:
     job = make_job(sessions)
 
-    def fail(_: str) -> None:
+    def fail(*_: str) -> None:
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        janitor.relay(sessions, fail)
+        janitor.relay(sessions, fail, no_rings)
 
     assert read(sessions, job.id).status is JobState.queued
 

@@ -1,13 +1,25 @@
 """The Celery shell: its settings exist, and its parent process stays light."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from celery.app.defaults import _OPTIONS
 
+from tests.api.test_broker import running
 from worker import tasks
 
 NONE_OF = "import sys, worker.tasks; sys.exit(bool({'torch', 'httpcore'} & set(sys.modules)))"
+
+RING = """
+from worker.tasks import _push, _rings
+assert _rings("gpu") == 0
+for job_id in ("job_1", "job_2"):
+    _push(job_id, "gpu")
+assert (_rings("gpu"), _rings("big")) == (2, 0)
+"""
 
 
 def test_celery_knows_every_setting_it_is_given() -> None:
@@ -22,3 +34,10 @@ def test_a_process_starts_without_torch_and_without_what_only_webhooks_need() ->
 
 def test_a_dead_childs_message_gives_its_lease_back_first() -> None:
     assert issubclass(tasks.prune.Request, tasks.HeldRequest)
+
+
+def test_the_rings_that_lie_in_a_queue_are_counted(tmp_path: Path) -> None:
+    with TemporaryDirectory(prefix="zpr") as short, running(Path(short)):
+        url = f"redis+socket://{short}/broker.sock"
+        env = os.environ | {"ZPRUNER_BROKER_URL": url, "ZPRUNER_DATA_DIR": str(tmp_path)}
+        assert subprocess.run([sys.executable, "-c", RING], env=env, check=False).returncode == 0

@@ -370,6 +370,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs/{job_id}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Job Metrics
+         * @description Return what a job has measured, once it succeeded, whatever its gate says of that.
+         */
+        get: operations["get_job_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{job_id}/manifest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Manifest
+         * @description Return how a job's files came to be: its ``report.json``, once it succeeded.
+         */
+        get: operations["get_manifest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs/{job_id}/artifacts": {
         parameters: {
             query?: never;
@@ -1842,6 +1882,8 @@ export interface components {
          *         "retry": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/retry",
          *         "rerun": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/rerun",
          *         "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
+         *         "metrics": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/metrics",
+         *         "manifest": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/manifest",
          *         "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
          *         "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
          *         "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
@@ -1983,6 +2025,10 @@ export interface components {
             rerun: string;
             /** Result */
             result: string;
+            /** Metrics */
+            metrics: string;
+            /** Manifest */
+            manifest: string;
             /** Events */
             events: string;
             /** Blocks */
@@ -2076,6 +2122,8 @@ export interface components {
          *             "retry": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/retry",
          *             "rerun": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/rerun",
          *             "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
+         *             "metrics": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/metrics",
+         *             "manifest": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/manifest",
          *             "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
          *             "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
          *             "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
@@ -2281,6 +2329,8 @@ export interface components {
          *         "retry": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/retry",
          *         "rerun": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/rerun",
          *         "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
+         *         "metrics": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/metrics",
+         *         "manifest": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/manifest",
          *         "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
          *         "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
          *         "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
@@ -5130,7 +5180,127 @@ export interface operations {
                     "application/json": components["schemas"]["JobDetail"];
                 };
             };
-            /** @description The caller has this result. */
+            /** @description The caller has this. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_job_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The caller has this. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_manifest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The caller has this. */
             304: {
                 headers: {
                     [name: string]: unknown;

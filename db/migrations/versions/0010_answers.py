@@ -1,0 +1,43 @@
+"""An idempotency key is its caller's own: another caller may use the same one."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make the caller part of what answers are found by; so far it was whoever made the job."""
+    column = sa.Column("created_by", sa.String(40), nullable=False, server_default=sa.text("''"))
+    op.add_column("answers", column)
+    op.execute(CALLERS)
+    _find_by("created_by", "key")
+
+
+def downgrade() -> None:
+    """Make the key alone what they are found by; of several one stays."""
+    op.execute(DOUBLES)
+    _find_by("key")
+    op.drop_column("answers", "created_by")
+
+
+CALLERS = """
+UPDATE answers SET created_by = coalesce(
+    (SELECT jobs.created_by FROM jobs WHERE jobs.id = answers.job_id), ''
+)
+"""
+DOUBLES = """
+DELETE FROM answers WHERE EXISTS (
+    SELECT 1 FROM answers AS other
+    WHERE other.key = answers.key AND other.created_by < answers.created_by
+)
+"""
+
+
+def _find_by(*columns: str) -> None:
+    with op.batch_alter_table("answers") as batch:
+        batch.drop_constraint("pk_answers", type_="primary")
+        batch.create_primary_key("pk_answers", list(columns))

@@ -1,0 +1,23 @@
+"""Since when, and from where, the pace of a job's present attempt counts."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the columns."""
+    op.add_column("jobs", sa.Column("paced_at", sa.DateTime(timezone=True)))
+    op.add_column(
+        "jobs", sa.Column("paced_from", sa.Double(), nullable=False, server_default=sa.text("0"))
+    )
+
+
+def downgrade() -> None:
+    """Drop them."""
+    op.drop_column("jobs", "paced_from")
+    op.drop_column("jobs", "paced_at")
