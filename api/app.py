@@ -6,14 +6,14 @@ from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from api import problems
 from api.broker import Broker, Queue
 from api.deps import Service
 from api.edge import Edge
 from api.feed import Feed
-from api.guard import Guard
+from api.guard import Guard, require_scope
 from api.hub import Hub
 from api.looks import Looks
 from api.meter import Meter, Metrics
@@ -91,6 +91,7 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
         docs_url=None,  # ours needs no CDN
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(require_scope)],
         responses=RESPONSES,
         generate_unique_id_function=operation_id,
         lifespan=_lifespan,

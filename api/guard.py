@@ -1,6 +1,7 @@
 """The door of the API: who asks, how often, what for; and the record of what was changed."""
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote, urlsplit
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.caller import Caller
 from api.identity import Identity
 from api.limits import Buckets
-from api.problems import Face, respond
+from api.problems import PLAIN, Face, RefusalError, respond
 from api.scopes import READING, Needed, needed_for
 from api.settings import ApiSettings
 from db.access import AccessScope
@@ -33,6 +34,8 @@ UNAUTHENTICATED = Face(
     "create NAME`, and the first one with `python -m db.keys create NAME --scopes admin`.",
 )
 MISSING_SCOPE = Face(403, "missing_scope", "The key may not do this")
+NO_PATH = re.compile(r"[\x00-\x1f\x7f]")
+"""No path of ours has these, and routes and patterns do not agree about a newline at the end."""
 RATE_LIMITED = Face(
     429,
     "rate_limited",
@@ -55,6 +58,10 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on with ``state.caller``."""
+        if scope["type"] == "http" and NO_PATH.search(scope["path"]):
+            detail = "The path has a control character."
+            await respond(Request(scope), PLAIN[404], detail)(scope, receive, send)
+            return
         if scope["type"] != "http" or (needed := _needed(scope)) is None:
             await self._app(scope, receive, send)
             return
@@ -84,7 +91,9 @@ class Guard:
         answer = _Answer(request, caller, headers, self._sessions, send)
         if lacking := caller.lacks(needed):
             await answer.record(MISSING_SCOPE.status)
-            return _forbidden(request, caller, ", ".join(lacking), headers)
+            refusal = _forbidden(caller, ", ".join(lacking))
+            headers = {**headers, **(refusal.headers or {})}
+            return respond(request, refusal.face, refusal.detail, headers=headers)
         request.state.caller = caller
         return answer
 
@@ -153,6 +162,20 @@ class _Answer:
             AuditRepository(session).add(**fields)
 
 
+async def require_scope(request: Request) -> None:
+    """Ask for the scope of the route that answers, however its path was written.
+
+    Raises:
+        RefusalError: the caller lacks it.
+    """
+    needed = needed_for(request.method, request.scope["route"].path)
+    if needed is None:
+        return
+    caller: Caller = request.state.caller  # without one the guard's own rule was wrong: a 500
+    if lacking := caller.lacks(needed):
+        raise _forbidden(caller, ", ".join(lacking))
+
+
 def _needed(scope: Scope) -> Needed | None:
     """Return what the request needs, whether or not a proxy's prefix stands before its path."""
     path: str = scope["path"]
@@ -173,8 +196,8 @@ def _unauthenticated(request: Request, why: str) -> Response:
     return respond(request, UNAUTHENTICATED, detail, headers={"www-authenticate": challenge})
 
 
-def _forbidden(request: Request, caller: Caller, lacking: str, told: Mapping[str, str]) -> Response:
+def _forbidden(caller: Caller, lacking: str) -> RefusalError:
     face = replace(MISSING_SCOPE, hint=f"Use a key with the scope {lacking}; an admin can make it.")
     challenge = f'Bearer realm="zpruner", error="insufficient_scope", scope="{lacking}"'
     detail = f"Key {caller.name} lacks the scope {lacking}."
-    return respond(request, face, detail, headers={**told, "www-authenticate": challenge})
+    return RefusalError(face, detail, {"www-authenticate": challenge})
