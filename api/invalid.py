@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from reprlib import Repr
 from typing import Any, get_args
 
 from fastapi.routing import APIRoute
@@ -47,6 +48,14 @@ REMEDIES = {
     "model_attributes_type": "Send one JSON object, and Content-Type: application/json.",
 }
 """What to change, by pydantic's name for what is wrong."""
+
+
+LONGEST = 200
+"""How much of a value or a name is repeated."""
+
+_short = Repr()
+_short.maxlist = _short.maxtuple = 20
+_short.maxstring = _short.maxlong = _short.maxother = LONGEST
 
 
 @dataclass(frozen=True)
@@ -116,9 +125,14 @@ def _value(error: Mapping[str, Any]) -> str:
     """Return a refused value as Python writes it, shortened; nothing for a whole object."""
     if error["type"] == "missing" or isinstance(error.get("input"), dict | bytes):
         return ""
-    written = ascii(error.get("input"))
-    return f" {written[:200]}{'…' if len(written) > 200 else ''}"
+    return f" {quoted(error.get('input'))}"
+
+
+def quoted(value: object) -> str:
+    """Return a value as Python writes it, in ASCII; of a long one only some, and at no cost."""
+    written = _short.repr(value).encode("ascii", "backslashreplace").decode()
+    return written[:LONGEST] + ("…" if len(written) > LONGEST else "")
 
 
 def _printable(text: str) -> str:
-    return text.encode(errors="backslashreplace").decode()[:200]
+    return text[:LONGEST].encode(errors="backslashreplace").decode()

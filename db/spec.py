@@ -156,6 +156,7 @@ class PruneSpec(BaseModel):
     skip: tuple[Glob, ...] = Field(
         default=(),
         max_length=64,
+        fail_fast=True,  # a tuple's length is looked at last
         description="Globs of layers to leave alone, such as `*.o_proj` or `model.layers.0.*`.",
     )
     propagation: Propagation = Propagation.fused
