@@ -19,6 +19,7 @@ from api.looks import Looks
 from api.meter import Meter, Metrics
 from api.openapi import RESPONSES, document, operation_id
 from api.preflight import Preflight
+from api.readiness import Readiness
 from api.routes import (
     artifacts,
     audit,
@@ -111,16 +112,17 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
 
 def _service(settings: ApiSettings, queue: Queue) -> Service:
     sessions = open_sessions(settings.database, statement_timeout=STATEMENT_TIMEOUT)
-    feed = Feed(sessions)
+    feed, store = Feed(sessions), ArtifactStore(settings.artifact_dir)
     return Service(
         sessions=sessions,
         queue=queue,
-        store=ArtifactStore(settings.artifact_dir),
+        store=store,
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s)),
         metrics=Metrics(sessions, settings.queues),
         known_queues=settings.queues,
         feed=feed,
         looks=Looks(sessions, feed),
+        readiness=Readiness(sessions, queue, store),
         webhook_networks=settings.webhook_networks,
     )
 

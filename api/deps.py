@@ -20,6 +20,7 @@ from api.feed import Feed
 from api.looks import Looks
 from api.meter import Metrics
 from api.preflight import Preflight
+from api.readiness import Readiness
 from db.errors import (
     ApiKeyNotFoundError,
     ArtifactNotFoundError,
@@ -46,6 +47,7 @@ class Service:
     metrics: Metrics
     known_queues: tuple[str, ...]
     looks: Looks
+    readiness: Readiness
     webhook_networks: Networks
 
 

@@ -873,7 +873,9 @@ export interface paths {
         };
         /**
          * Get Readiness
-         * @description Answer whether database, broker and a worker that takes jobs answer.
+         * @description Answer whether database, artifact store, broker and a worker that takes jobs answer.
+         *
+         *     The answer may be two seconds old.
          */
         get: operations["get_readiness"];
         put?: never;
