@@ -11,7 +11,15 @@ from api.caller import CallerDep
 from api.deps import DryRun, IdempotencyKey, Service, ServiceDep, SweepId
 from api.links import next_page
 from api.points import SweepRequest
-from api.submission import REPLAYED, Submission, checked, fields_of, first_answer, push
+from api.submission import (
+    REPLAYED,
+    Submission,
+    checked,
+    fields_of,
+    first_answer,
+    left_to_the_janitor,
+    ring,
+)
 from api.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
 from db.errors import KeyTakenError
 from db.jobs import JobRepository
@@ -115,10 +123,11 @@ def _accept(
 
 
 def _push(service: Service, sweep_id: str) -> None:
-    with service.sessions() as session:
-        waiting = SweepRepository(session).waiting(sweep_id)
-    for job_id in waiting:
-        push(service, job_id)
+    with left_to_the_janitor():
+        with service.sessions() as session:
+            waiting = SweepRepository(session).waiting(sweep_id)
+        for job_id in waiting:
+            ring(service, job_id)
 
 
 def _read(sweeps: SweepRepository, sweep: Sweep) -> SweepRead:
