@@ -18,6 +18,7 @@ from api.hub import Hub
 from api.looks import Looks
 from api.meter import Meter, Metrics
 from api.openapi import RESPONSES, document, operation_id
+from api.parameters import refuse_unknown
 from api.preflight import Preflight
 from api.readiness import Readiness
 from api.routes import (
@@ -92,7 +93,7 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
         docs_url=None,  # ours needs no CDN
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(require_scope)],
+        dependencies=[Depends(require_scope), Depends(refuse_unknown)],
         responses=RESPONSES,
         generate_unique_id_function=operation_id,
         lifespan=_lifespan,

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, RootModel
 
+from api.parameters import query_names
 from api.schemas.requests import JobRequest
 from db.problem import FieldProblem
 
@@ -83,7 +84,7 @@ def described(error: Mapping[str, Any], route: APIRoute) -> Refused:
 
 def _reason(error: Mapping[str, Any], place: str) -> str:
     if error["type"] == "extra_forbidden":
-        return "is no parameter of this list" if place == "query" else "is no field of this request"
+        return "is no parameter of this path" if place == "query" else "is no field of this request"
     if error["type"] == "missing":
         return "is required"
     return str(error["msg"]).rstrip(".")
@@ -103,10 +104,10 @@ def _instead(name: str, names: list[str]) -> str:
 
 
 def _names(route: APIRoute, place: str, above: Sequence[str]) -> list[str]:
-    """Return what a route takes in its query or its body, below the fields ``above``."""
-    body = [] if route.body_field is None else [route.body_field]
-    taken = route.dependant.query_params if place == "query" else body
-    model = next(filter(None, (_model(one.field_info.annotation) for one in taken)), None)
+    """Return what a route takes in its query, or in its body below the fields ``above``."""
+    if place == "query":
+        return query_names(route)
+    model = None if route.body_field is None else _model(route.body_field.field_info.annotation)
     for name in above:
         field = None if model is None else model.model_fields.get(name)
         model = None if field is None else _model(field.annotation)

@@ -27,6 +27,8 @@ from tests.fakes import ListQueue
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 NO_SUCH = "0" * 32
+PREFIXES = {"worker": "wrk", "sweep": "swp", "webhook": "whk", "delivery": "msg"}
+"""Those of ids that do not begin as what they are of."""
 OPEN = {"get /healthz", "get /readyz"}
 
 
@@ -38,10 +40,14 @@ def operations(client: TestClient) -> Iterator[tuple[str, str, list[str] | None]
     """Yield verb, path and scopes of every operation; None for those that are open."""
     for template, verbs in client.get("/openapi.json").json()["paths"].items():
         for verb, operation in verbs.items():
-            path = re.sub(r"\{(\w+)_id\}", lambda match: f"{match[1][:3]}_{NO_SUCH}", template)
+            path = re.sub(r"\{(\w+)_id\}", _no_such, template)
             assert "{" not in path, "give the parameter a value here"
             security = operation["security"]
             yield verb, path, security[0]["key"] if security else None
+
+
+def _no_such(parameter: re.Match[str]) -> str:
+    return f"{PREFIXES.get(parameter[1], parameter[1][:3])}_{NO_SUCH}"
 
 
 def refusal(response: Response) -> tuple[int, str]:

@@ -2104,7 +2104,10 @@ export interface components {
         JobPage: {
             /** Data */
             data: components["schemas"]["JobRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -2924,7 +2927,10 @@ export interface components {
         Page_AnyEventRead_: {
             /** Data */
             data: components["schemas"]["AnyEventRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -2936,7 +2942,10 @@ export interface components {
         Page_ArtifactRead_: {
             /** Data */
             data: components["schemas"]["ArtifactRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -2948,7 +2957,10 @@ export interface components {
         Page_AuditRead_: {
             /** Data */
             data: components["schemas"]["AuditRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -2960,7 +2972,10 @@ export interface components {
         Page_BlockRead_: {
             /** Data */
             data: components["schemas"]["BlockRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -2972,7 +2987,10 @@ export interface components {
         Page_DeliveryRead_: {
             /** Data */
             data: components["schemas"]["DeliveryRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -2984,7 +3002,10 @@ export interface components {
         Page_EventRead_: {
             /** Data */
             data: components["schemas"]["EventRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -2996,7 +3017,10 @@ export interface components {
         Page_KeyRead_: {
             /** Data */
             data: components["schemas"]["KeyRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -3008,7 +3032,10 @@ export interface components {
         Page_LogLineRead_: {
             /** Data */
             data: components["schemas"]["LogLineRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -3020,7 +3047,10 @@ export interface components {
         Page_MethodRead_: {
             /** Data */
             data: components["schemas"]["MethodRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -3032,7 +3062,10 @@ export interface components {
         Page_QueueRead_: {
             /** Data */
             data: components["schemas"]["QueueRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -3044,7 +3077,10 @@ export interface components {
         Page_WebhookRead_: {
             /** Data */
             data: components["schemas"]["WebhookRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -3056,7 +3092,10 @@ export interface components {
         Page_WorkerRead_: {
             /** Data */
             data: components["schemas"]["WorkerRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -3488,7 +3527,10 @@ export interface components {
         SweepPage: {
             /** Data */
             data: components["schemas"]["SweepSummary"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
