@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from urllib.parse import quote, urlsplit
 
 from fastapi import Request
@@ -80,14 +81,14 @@ class Guard:
 
     async def _visit(self, request: Request, needed: Needed, send: Send) -> "Response | _Answer":
         """Return the refusal, or how the answer goes out."""
+        # Before a key is looked up: whoever makes keys up is limited by the address.
+        headers, limited = self._take(request, self._identity.known_as(request))
+        if limited is not None:
+            return limited
         try:
             caller = await self._identity.of(request)
         except (BadKeyError, NotATokenError) as bad:
-            _, limited = self._take(request, None)
-            return limited or _unauthenticated(request, str(bad))
-        headers, limited = self._take(request, caller)
-        if limited is not None:
-            return limited
+            return _unauthenticated(request, str(bad))
         answer = _Answer(request, caller, headers, self._sessions, send)
         if lacking := caller.lacks(needed):
             await answer.record(MISSING_SCOPE.status)
@@ -95,15 +96,15 @@ class Guard:
             headers = {**headers, **(refusal.headers or {})}
             return respond(request, refusal.face, refusal.detail, headers=headers)
         request.state.caller = caller
+        request.state.still_opens = partial(self._identity.still_opens, request)
         return answer
 
     def _take(
-        self, request: Request, caller: Caller | None
+        self, request: Request, key_id: str | None
     ) -> tuple[Mapping[str, str], Response | None]:
         """Count the request; return what its answer tells of that, and the refusal if it is one."""
         if self._buckets is None:
             return {}, None
-        key_id = None if caller is None else caller.key_id
         taken = self._buckets.take(key_id or _address(request))
         headers = self._buckets.headers(taken)
         if not taken.wait_s:

@@ -12,12 +12,14 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from sqlalchemy import event
 
 from api import identity
 from api.app import create_app
 from api.scopes import needed_for
 from api.settings import ApiSettings
 from db.access import AccessScope
+from db.ids import new_id
 from db.keys import KeyRepository
 from db.session import Sessions
 from db.tokens import Token
@@ -303,13 +305,15 @@ def test_the_document_says_that_this_machine_may_do_without(
 def test_requests_are_counted_by_key_and_without_one_by_address(
     settings: ApiSettings, queue: ListQueue, sessions: Sessions
 ) -> None:
-    slow = settings.model_copy(update={"rate_limit_per_minute": 1, "rate_limit_burst": 3})
+    slow = settings.model_copy(update={"rate_limit_per_minute": 1, "rate_limit_burst": 4})
     _, written = make_key(sessions)
     with TestClient(create_app(slow, queue), base_url="http://127.0.0.1") as client:
+        # Until a key has opened, it is the address's: it may be made up.
+        assert client.get("/v1/jobs", headers=bearer(written)).status_code == 200
         answers = [client.get("/v1/jobs") for _ in range(4)]
         assert [one.status_code for one in answers] == [200, 200, 200, 429]
         assert [one.headers["ratelimit-remaining"] for one in answers] == ["2", "1", "0", "0"]
-        assert answers[0].headers["ratelimit-policy"] == "1;w=60;burst=3"
+        assert answers[0].headers["ratelimit-policy"] == "1;w=60;burst=4"
         assert 55 <= int(answers[3].headers["retry-after"]) <= 60
         assert refusal(answers[3]) == (429, "rate_limited")
         assert answers[3].json()["retryable"] is True
@@ -317,6 +321,38 @@ def test_requests_are_counted_by_key_and_without_one_by_address(
         assert client.get("/v1/jobs", headers=bearer(written)).status_code == 200
         assert client.get("/v1/jobs", headers=bearer("wrong")).status_code == 429
         assert client.get("/healthz").status_code == 200
+
+
+def test_keys_that_are_made_up_are_looked_up_as_often_as_their_address_may_ask(
+    settings: ApiSettings, queue: ListQueue
+) -> None:
+    slow = settings.model_copy(update={"rate_limit_per_minute": 1, "rate_limit_burst": 3})
+    app = create_app(slow, queue)
+    looks: list[str] = []
+
+    @event.listens_for(app.state.service.sessions.kw["bind"], "before_cursor_execute")
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        looks.append(statement)
+
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        made_up = [Token.new(new_id("key")).written for _ in range(6)]
+        answers = [client.get("/v1/jobs", headers=bearer(token)) for token in made_up]
+    assert [one.status_code for one in answers] == [401, 401, 401, 429, 429, 429]
+    assert sum("FROM api_keys" in statement for statement in looks) == 3
+
+
+def test_a_key_that_opens_no_longer_is_its_addresss_again(
+    settings: ApiSettings, queue: ListQueue, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identity, "KNOWN_FOR_S", -1.0)
+    slow = settings.model_copy(update={"rate_limit_per_minute": 1, "rate_limit_burst": 3})
+    key, written = make_key(sessions)
+    with TestClient(create_app(slow, queue), base_url="http://127.0.0.1") as client:
+        assert client.get("/v1/jobs", headers=bearer(written)).status_code == 200
+        with sessions.begin() as session:
+            KeyRepository(session).revoke(key.id)
+        answers = [client.get("/v1/jobs", headers=bearer(written)) for _ in range(4)]
+    assert [one.status_code for one in answers] == [401, 401, 401, 429]
 
 
 def test_without_a_limit_nothing_is_counted(settings: ApiSettings, queue: ListQueue) -> None:
