@@ -121,7 +121,7 @@ def is_local(request: Request) -> bool:
     """Whether the request came to a loopback address, by that name, and from no proxy.
 
     The address keeps the network out, the name keeps out pages whose own name was made to
-    point here; a proxy speaks for others.
+    point here; a proxy speaks for others, if it says that it is one.
     """
     server, _ = request.scope.get("server") or ("", None)
     is_handed_on = any(name in request.headers for name in FORWARDED)
