@@ -32,6 +32,7 @@ REMEDIES = {
     "empty_gate": 'Name a figure, as in {{"max": {{"perplexity_ratio": 1.1}}}}.',
     "one_of_both": "Name the values of some fields in grid, or the points themselves in jobs.",
     "too_many_points": "Leave values out, or make several sweeps.",
+    "label_twice": "Name one value of each label.",
     "job_ids": "Write them as in ids=job_…,job_…; GET /v1/jobs lists them.",
     "string_too_long": "Use at most {max_length} characters.",
     "string_too_short": "Use at least {min_length} characters.",

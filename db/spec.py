@@ -179,5 +179,8 @@ class PruneSpec(BaseModel):
         description="Text to measure perplexity on; by default what `dataset` holds out.",
     )
     eval_samples: int | None = Field(
-        default=None, ge=1, description="Evaluation windows; all of the text by default."
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Evaluation windows; all of the text by default.",
     )

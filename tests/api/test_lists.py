@@ -149,6 +149,17 @@ def test_a_list_is_narrowed_to_a_label_in_either_way(query: str, client: TestCli
     assert client.get(f"/v1/jobs?{query}&label.x=y").json()["data"] == []
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["label.team=a&label.team=b", "label=team:a&label=team:b", "label=team:a&label.team=b"],
+)
+def test_a_label_of_two_values_is_refused(query: str, client: TestClient) -> None:
+    response = client.get(f"/v1/jobs?{query}")
+    assert response.status_code == 422
+    assert response.json()["hint"] == "Name one value of each label."
+    assert client.get("/v1/jobs?label.team=a&label.team=a&label=team:a").status_code == 200
+
+
 @pytest.mark.parametrize("query", ["label=team", "label.=x", "label..=x", "labels.team=x"])
 def test_a_label_that_cannot_be_is_refused(query: str, client: TestClient) -> None:
     response = client.get(f"/v1/jobs?{query}")

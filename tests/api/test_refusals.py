@@ -70,6 +70,7 @@ def model(roots: Path) -> Path:
         ({"samples": 0}, "samples", "0", "greater_than_equal"),
         ({"samples": 1.5}, "samples", "1.5", "int_from_float"),
         ({"seq_len": 10**6}, "seq_len", "1000000", "less_than_equal"),
+        ({"eval_samples": 10**300}, "eval_samples", "1000", "less_than_equal"),
         ({"revision": "-x"}, "revision", "'-x'", "string_pattern_mismatch"),
         ({"model": ""}, "model", "''", "string_too_short"),
         ({"model": "m" * 600}, "model", "'mmm", "string_too_long"),

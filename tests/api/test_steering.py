@@ -77,6 +77,21 @@ def test_a_job_is_called_otherwise_field_by_field(client: TestClient, sessions: 
     assert client.patch(path, json={"name": None}).json()["name"] is None
 
 
+def test_if_match_may_name_several_versions(client: TestClient) -> None:
+    path = f"/v1/jobs/{submit(client)}"
+    old = client.get(path).headers["etag"]
+    new = client.patch(path, json={"name": "second"}).headers["etag"]
+    for form in ('"nope", {new}', "{old},{new}", 'W/"nope" , {new}, "x"'):
+        header = {"if-match": form.format(old=old, new=new)}
+        assert client.get(path, headers=header).status_code == 200
+        answer = client.patch(path, json={"name": form}, headers=header)
+        assert answer.status_code == 200, form
+        old, new = new, answer.headers["etag"]
+    for other in (f'"nope", {old}', f"W/{new}", '"nope"', ""):
+        refused = client.patch(path, json={"name": "x"}, headers={"if-match": other})
+        assert refused.status_code == 412
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
