@@ -121,7 +121,11 @@ def test_of_a_list_of_wrong_values_the_first_is_named(refused: Refused) -> None:
     assert error["pointer"] == "/skip/0"
 
 
-@pytest.mark.parametrize("value", ["x" * 100_000, [["x" * 1000] * 9] * 9, 10**4000, {"a": 1}])
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 100_000, [["x" * 1000] * 9] * 9, 10**4000, {"a": 1}],
+    ids=["text", "list", "number", "object"],
+)
 def test_a_long_value_is_quoted_in_part(refused: Refused, value: Any) -> None:
     assert len(refused(sparsity=value)["detail"]) < 400
     points = {"sparsity": 0.5, "jobs": [{"pattern": value, "skip": value, "solver": value}]}
