@@ -6,19 +6,21 @@ from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from api import problems
 from api.broker import Broker, Queue
 from api.deps import Service
 from api.edge import Edge
 from api.feed import Feed
-from api.guard import Guard
+from api.guard import Guard, require_scope
 from api.hub import Hub
 from api.looks import Looks
 from api.meter import Meter, Metrics
 from api.openapi import RESPONSES, document, operation_id
+from api.parameters import refuse_unknown
 from api.preflight import Preflight
+from api.readiness import Readiness
 from api.routes import (
     artifacts,
     audit,
@@ -91,6 +93,7 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
         docs_url=None,  # ours needs no CDN
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(require_scope), Depends(refuse_unknown)],
         responses=RESPONSES,
         generate_unique_id_function=operation_id,
         lifespan=_lifespan,
@@ -110,16 +113,17 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
 
 def _service(settings: ApiSettings, queue: Queue) -> Service:
     sessions = open_sessions(settings.database, statement_timeout=STATEMENT_TIMEOUT)
-    feed = Feed(sessions)
+    feed, store = Feed(sessions), ArtifactStore(settings.artifact_dir)
     return Service(
         sessions=sessions,
         queue=queue,
-        store=ArtifactStore(settings.artifact_dir),
+        store=store,
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s)),
         metrics=Metrics(sessions, settings.queues),
         known_queues=settings.queues,
         feed=feed,
         looks=Looks(sessions, feed),
+        readiness=Readiness(sessions, queue, store),
         webhook_networks=settings.webhook_networks,
     )
 

@@ -1,5 +1,6 @@
 """Who asks."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -7,6 +8,9 @@ from fastapi import Depends, Request
 
 from api.scopes import Needed
 from db.access import AccessScope, ApiKey
+
+StillOpens = Callable[[], Awaitable[bool]]
+"""Whether the request would be let in now, too: for answers that take long."""
 
 
 @dataclass(frozen=True)
@@ -47,4 +51,10 @@ def _caller(request: Request) -> Caller:
     return caller
 
 
+def _still_opens(request: Request) -> StillOpens:
+    asked: StillOpens = request.state.still_opens
+    return asked
+
+
 CallerDep = Annotated[Caller, Depends(_caller)]
+StillOpensDep = Annotated[StillOpens, Depends(_still_opens)]

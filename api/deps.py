@@ -22,6 +22,7 @@ from api.feed import Feed
 from api.looks import Looks
 from api.meter import Metrics
 from api.preflight import Preflight
+from api.readiness import Readiness
 from db.errors import (
     ApiKeyNotFoundError,
     ArtifactNotFoundError,
@@ -51,6 +52,7 @@ class Service:
     metrics: Metrics
     known_queues: tuple[str, ...]
     looks: Looks
+    readiness: Readiness
     webhook_networks: NetworkList
 
 

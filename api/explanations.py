@@ -47,8 +47,9 @@ EXPLANATIONS: dict[str, str] = {
     "fragment; into private networks only where the operator allows them in "
     "ZPRUNER_WEBHOOK_NETWORKS.",
     "cross_origin": "A web page of another origin tried to change something.",
-    "database_unavailable": "The database could not be reached, or took too long, so nothing was "
-    "done. Workers wait for it with the jobs they hold.",
+    "database_unavailable": "The database could not be reached, or took too long. What was to be "
+    "changed may have been, if it went away just then. Workers wait for it with the jobs they "
+    "hold.",
     "server_error": "A request failed for a reason nobody foresaw: a bug, or a broken part of the "
     "machine. The service's log holds the traceback.",
     # The specification.

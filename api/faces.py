@@ -137,7 +137,8 @@ NO_DATABASE = Face(
     503,
     "database_unavailable",
     "The database does not answer",
-    "Ask again after Retry-After: most often it is being restarted, and nothing was changed.",
+    "Ask again after Retry-After: most often it is being restarted. A change may have been made: "
+    "look, or repeat the request with its Idempotency-Key.",
     retryable=True,
 )
 INTERNAL = Face(

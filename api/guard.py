@@ -1,8 +1,10 @@
 """The door of the API: who asks, how often, what for; and the record of what was changed."""
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from urllib.parse import quote, urlsplit
 
 from fastapi import Request
@@ -12,10 +14,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.caller import Caller
-from api.faces import MISSING_SCOPE, RATE_LIMITED, UNAUTHENTICATED
+from api.faces import MISSING_SCOPE, PLAIN, RATE_LIMITED, UNAUTHENTICATED
 from api.identity import Identity
 from api.limits import Buckets
-from api.problems import respond
+from api.problems import RefusalError, respond
 from api.scopes import READING, Needed, needed_for
 from api.settings import ApiSettings
 from db.access import AccessScope
@@ -25,6 +27,9 @@ from db.session import Sessions
 from db.tokens import NotATokenError
 
 logger = logging.getLogger(__name__)
+
+NO_PATH = re.compile(r"[\x00-\x1f\x7f]")
+"""No path of ours has these, and routes and patterns do not agree about a newline at the end."""
 
 
 class Guard:
@@ -39,6 +44,10 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on with ``state.caller``."""
+        if scope["type"] == "http" and NO_PATH.search(scope["path"]):
+            detail = "The path has a control character."
+            await respond(Request(scope), PLAIN[404], detail)(scope, receive, send)
+            return
         if scope["type"] != "http" or (needed := _needed(scope)) is None:
             await self._app(scope, receive, send)
             return
@@ -57,28 +66,30 @@ class Guard:
 
     async def _visit(self, request: Request, needed: Needed, send: Send) -> "Response | _Answer":
         """Return the refusal, or how the answer goes out."""
+        # Before a key is looked up: whoever makes keys up is limited by the address.
+        headers, limited = self._take(request, self._identity.known_as(request))
+        if limited is not None:
+            return limited
         try:
             caller = await self._identity.of(request)
         except (BadKeyError, NotATokenError) as bad:
-            _, limited = self._take(request, None)
-            return limited or _unauthenticated(request, str(bad))
-        headers, limited = self._take(request, caller)
-        if limited is not None:
-            return limited
+            return _unauthenticated(request, str(bad))
         answer = _Answer(request, caller, headers, self._sessions, send)
         if lacking := caller.lacks(needed):
             await answer.record(MISSING_SCOPE.status)
-            return _forbidden(request, caller, ", ".join(lacking), headers)
+            refusal = _forbidden(caller, ", ".join(lacking))
+            headers = {**headers, **(refusal.headers or {})}
+            return respond(request, refusal.face, refusal.detail, headers=headers)
         request.state.caller = caller
+        request.state.still_opens = partial(self._identity.still_opens, request)
         return answer
 
     def _take(
-        self, request: Request, caller: Caller | None
+        self, request: Request, key_id: str | None
     ) -> tuple[Mapping[str, str], Response | None]:
         """Count the request; return what its answer tells of that, and the refusal if it is one."""
         if self._buckets is None:
             return {}, None
-        key_id = None if caller is None else caller.key_id
         taken = self._buckets.take(key_id or _address(request))
         headers = self._buckets.headers(taken)
         if not taken.wait_s:
@@ -137,6 +148,20 @@ class _Answer:
             AuditRepository(session).add(**fields)
 
 
+async def require_scope(request: Request) -> None:
+    """Ask for the scope of the route that answers, however its path was written.
+
+    Raises:
+        RefusalError: the caller lacks it.
+    """
+    needed = needed_for(request.method, request.scope["route"].path)
+    if needed is None:
+        return
+    caller: Caller = request.state.caller  # without one the guard's own rule was wrong: a 500
+    if lacking := caller.lacks(needed):
+        raise _forbidden(caller, ", ".join(lacking))
+
+
 def _needed(scope: Scope) -> Needed | None:
     """Return what the request needs, whether or not a proxy's prefix stands before its path."""
     path: str = scope["path"]
@@ -157,8 +182,8 @@ def _unauthenticated(request: Request, why: str) -> Response:
     return respond(request, UNAUTHENTICATED, detail, headers={"www-authenticate": challenge})
 
 
-def _forbidden(request: Request, caller: Caller, lacking: str, told: Mapping[str, str]) -> Response:
+def _forbidden(caller: Caller, lacking: str) -> RefusalError:
     face = replace(MISSING_SCOPE, hint=f"Use a key with the scope {lacking}; an admin can make it.")
     challenge = f'Bearer realm="zpruner", error="insufficient_scope", scope="{lacking}"'
     detail = f"Key {caller.name} lacks the scope {lacking}."
-    return respond(request, face, detail, headers={**told, "www-authenticate": challenge})
+    return RefusalError(face, detail, {"www-authenticate": challenge})

@@ -1,5 +1,6 @@
 """The model hub, asked before a job is accepted."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ from huggingface_hub import HfApi
 from huggingface_hub import errors as hub_errors
 from huggingface_hub.errors import (
     GatedRepoError,
+    HfHubHTTPError,
     HFValidationError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
@@ -15,6 +17,8 @@ from huggingface_hub.errors import (
 
 from db.errors import SpecRefusedError
 
+REST_S = 30.0
+"""How long a hub that did not answer is not asked again: each request would wait for it anew."""
 PRIVATE = "If it is private or gated, give the service a token in HF_TOKEN."
 
 HTTPError: type[Exception] = hub_errors.HTTPError  # type: ignore[attr-defined] # httpx's or httpx2's
@@ -30,6 +34,7 @@ class Hub:
     def __init__(self, endpoint: str, timeout_s: float) -> None:
         self._api = HfApi(endpoint=endpoint)
         self.endpoint, self._timeout_s = endpoint, timeout_s
+        self._rests_until = 0.0
 
     def model_files(self, repo: str, revision: str | None) -> list[str]:
         """Return the names of a model repository's files.
@@ -51,6 +56,8 @@ class Hub:
         self._ask(field, repo, self._api.dataset_info)
 
     def _ask(self, field: str, repo: str, ask: Callable[..., Any], **options: Any) -> Any:
+        if time.monotonic() < self._rests_until:
+            raise HubSilentError(f"{self.endpoint} did not answer a moment ago")
         try:
             return ask(repo, timeout=self._timeout_s, **options)
         except RevisionNotFoundError:
@@ -60,8 +67,15 @@ class Hub:
         except (RepositoryNotFoundError, HFValidationError):
             raise _not_found(field, repo, self.endpoint) from None
         except (HTTPError, OfflineModeIsEnabled) as error:
+            if not _is_about_the_name(error):
+                self._rests_until = time.monotonic() + REST_S
             reason = f"{self.endpoint} did not answer ({type(error).__name__})"
             raise HubSilentError(reason) from error
+
+
+def _is_about_the_name(error: Exception) -> bool:
+    """Whether the hub refused one request, and may answer the next one."""
+    return isinstance(error, HfHubHTTPError) and error.response.status_code < 500
 
 
 def _not_found(field: str, repo: str, endpoint: str) -> SpecRefusedError:

@@ -1,9 +1,11 @@
 """Who a request is from: the owner of a key, or somebody who needs none."""
 
+import logging
 import time
 from urllib.parse import urlsplit
 
 from fastapi import Request
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from api.caller import ANYONE, LOCAL, Caller
@@ -12,11 +14,15 @@ from db.door import is_loopback
 from db.errors import BadKeyError
 from db.keys import KeyRepository
 from db.session import Sessions
-from db.tokens import Token
+from db.tokens import NotATokenError, Token
+
+logger = logging.getLogger(__name__)
 
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 KNOWN_FOR_S = 1.0
 """How long a key is not looked up again: pollers would else pay for each 304 with a query."""
+REMEMBERED_FOR_S = 600.0
+"""How long a key that opened counts by itself, and no longer for the address it comes from."""
 
 
 class Identity:
@@ -25,6 +31,7 @@ class Identity:
     def __init__(self, settings: ApiSettings, sessions: Sessions) -> None:
         self._settings, self._sessions = settings, sessions
         self._known: dict[tuple[str, str], tuple[float, Caller]] = {}
+        self._lately: dict[tuple[str, str], float] = {}
 
     async def of(self, request: Request) -> Caller:
         """Return who asks.
@@ -41,6 +48,28 @@ class Identity:
         if self._settings.needs_keys or not is_local(request):
             raise BadKeyError("the request came without a key")
         return LOCAL
+
+    def known_as(self, request: Request) -> str | None:
+        """Return the id of the key that was sent, if it has opened lately; look nothing up."""
+        try:
+            written = self._written(request)
+            token = None if written is None else Token.read(written)
+        except (BadKeyError, NotATokenError):
+            return None
+        if token is None or (token.key_id, token.digest) not in self._lately:
+            return None
+        return token.key_id
+
+    async def still_opens(self, request: Request) -> bool:
+        """Whether the request would be let in now, too."""
+        try:
+            await self.of(request)
+        except (BadKeyError, NotATokenError):
+            return False
+        except SQLAlchemyError as error:
+            # Streams live through a database that restarts, and have nothing to tell meanwhile.
+            logger.warning("a key could not be looked up: %s", error)
+        return True
 
     def forget(self) -> None:
         """Look every key up anew: one of them may have changed."""
@@ -63,12 +92,21 @@ class Identity:
         now, name = time.monotonic(), (token.key_id, token.digest)
         since, caller = self._known.get(name, (0.0, None))
         if caller is None or now - since > KNOWN_FOR_S:
-            caller = await run_in_threadpool(self._look_up, token)
-            self._known = {
-                one: known for one, known in self._known.items() if now - known[0] <= KNOWN_FOR_S
-            }
-            self._known[name] = (now, caller)
+            try:
+                caller = await run_in_threadpool(self._look_up, token)
+            except BadKeyError:
+                self._lately.pop(name, None)
+                raise
+            self._remember(name, now, caller)
         return caller
+
+    def _remember(self, name: tuple[str, str], now: float, caller: Caller) -> None:
+        self._known = {
+            one: known for one, known in self._known.items() if now - known[0] <= KNOWN_FOR_S
+        }
+        self._known[name] = (now, caller)
+        self._lately = {one: at for one, at in self._lately.items() if now - at <= REMEMBERED_FOR_S}
+        self._lately[name] = now
 
     def _look_up(self, token: Token) -> Caller:
         with self._sessions() as session:
@@ -83,7 +121,7 @@ def is_local(request: Request) -> bool:
     """Whether the request came to a loopback address, by that name, and from no proxy.
 
     The address keeps the network out, the name keeps out pages whose own name was made to
-    point here; a proxy speaks for others.
+    point here; a proxy speaks for others, if it says that it is one.
     """
     server, _ = request.scope.get("server") or ("", None)
     is_handed_on = any(name in request.headers for name in FORWARDED)

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from reprlib import Repr
 from typing import Any, get_args
 
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, RootModel
 
+from api.parameters import query_names
 from api.schemas.requests import JobRequest
 from db.problem import FieldProblem
 from db.texts import printable
@@ -31,6 +33,7 @@ REMEDIES = {
     "empty_gate": 'Name a figure, as in {{"max": {{"perplexity_ratio": 1.1}}}}.',
     "one_of_both": "Name the values of some fields in grid, or the points themselves in jobs.",
     "too_many_points": "Leave values out, or make several sweeps.",
+    "label_twice": "Name one value of each label.",
     "job_ids": "Write them as in ids=job_…,job_…; GET /v1/jobs lists them.",
     "string_too_long": "Use at most {max_length} characters.",
     "string_too_short": "Use at least {min_length} characters.",
@@ -50,6 +53,14 @@ REMEDIES = {
 """What to change, by pydantic's name for what is wrong."""
 
 
+LONGEST = 200
+"""How much of a value or a name is repeated."""
+
+_short = Repr()
+_short.maxlist = _short.maxtuple = 20
+_short.maxstring = _short.maxlong = _short.maxother = LONGEST
+
+
 @dataclass(frozen=True)
 class Refused:
     """One refused field, and the part of its detail that says what to change."""
@@ -65,7 +76,7 @@ def is_malformed(errors: Sequence[Mapping[str, Any]]) -> bool:
 
 def described(error: Mapping[str, Any], route: APIRoute) -> Refused:
     """Put one of pydantic's errors about a request to a route into words."""
-    place, *path = (printable(str(part))[:200] for part in error["loc"])
+    place, *path = (printable(str(part)[:LONGEST]) for part in error["loc"])
     name = ".".join(path) or place
     reason, remedy = _reason(error, place), _remedy(error, place, path or [place], route)
     pointer = "/".join(["" if place == "body" else place, *path])
@@ -75,7 +86,7 @@ def described(error: Mapping[str, Any], route: APIRoute) -> Refused:
 
 def _reason(error: Mapping[str, Any], place: str) -> str:
     if error["type"] == "extra_forbidden":
-        return "is no parameter of this list" if place == "query" else "is no field of this request"
+        return "is no parameter of this path" if place == "query" else "is no field of this request"
     if error["type"] == "missing":
         return "is required"
     return str(error["msg"]).rstrip(".")
@@ -95,10 +106,10 @@ def _instead(name: str, names: list[str]) -> str:
 
 
 def _names(route: APIRoute, place: str, above: Sequence[str]) -> list[str]:
-    """Return what a route takes in its query or its body, below the fields ``above``."""
-    body = [] if route.body_field is None else [route.body_field]
-    taken = route.dependant.query_params if place == "query" else body
-    model = next(filter(None, (_model(one.field_info.annotation) for one in taken)), None)
+    """Return what a route takes in its query, or in its body below the fields ``above``."""
+    if place == "query":
+        return query_names(route)
+    model = None if route.body_field is None else _model(route.body_field.field_info.annotation)
     for name in above:
         field = None if model is None else model.model_fields.get(name)
         model = None if field is None else _model(field.annotation)
@@ -117,5 +128,10 @@ def _value(error: Mapping[str, Any]) -> str:
     """Return a refused value as Python writes it, shortened; nothing for a whole object."""
     if error["type"] == "missing" or isinstance(error.get("input"), dict | bytes):
         return ""
-    written = ascii(error.get("input"))
-    return f" {written[:200]}{'…' if len(written) > 200 else ''}"
+    return f" {quoted(error.get('input'))}"
+
+
+def quoted(value: object) -> str:
+    """Return a value as Python writes it, in ASCII; of a long one only some, and at no cost."""
+    written = _short.repr(value).encode("ascii", "backslashreplace").decode()
+    return written[:LONGEST] + ("…" if len(written) > LONGEST else "")

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Field, JsonValue, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from api.invalid import quoted
 from api.schemas.requests import JobRequest
 from db.canonical import digest
 from db.combinations import check_combination
@@ -106,10 +107,9 @@ class SweepRequest(JobRequest):
             return JobRequest.model_validate(self.base() | varied)
         except ValidationError as refused:
             place = ("body", "jobs", number) if self.jobs else ("body", "grid")
+            words = _words(number, varied)
             errors = [
-                error
-                | {"loc": (*place, *error["loc"])}
-                | {"msg": f"{error['msg']} (in {_words(number, varied)})"}
+                error | {"loc": (*place, *error["loc"])} | {"msg": f"{error['msg']} (in {words})"}
                 for error in refused.errors()
             ]
             raise RequestValidationError(errors) from None
@@ -132,5 +132,5 @@ def _twins(first: int, second: int, varied: dict[str, JsonValue]) -> Exception:
 
 
 def _words(number: int, varied: dict[str, JsonValue]) -> str:
-    said = ", ".join(f"{name} {value!r}" for name, value in varied.items())
+    said = ", ".join(f"{name} {quoted(value)}" for name, value in varied.items())
     return f"point {number}: {said}" if said else f"point {number}"

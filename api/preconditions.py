@@ -47,14 +47,17 @@ def require_match(request: Request, etag: str) -> None:
 def wanted_version(request: Request, job_id: str) -> int | None:
     """Return the version of a job that ``If-Match`` asks for; None: any.
 
+    Of several that it names the newest: whoever has seen that one knows that no other is present.
+
     Raises:
         RefusalError: it names no version of this job.
     """
     header = request.headers.get("if-match", "*").strip()
     if header == "*":
         return None
-    if match := re.fullmatch(rf'"{job_id}-([0-9]{{1,9}})"', header):
-        return int(match[1])
+    ours = (re.fullmatch(rf'"{job_id}-([0-9]{{1,9}})"', tag) for tag in _TAG.findall(header))
+    if versions := [int(match[1]) for match in ours if match]:
+        return max(versions)
     raise RefusalError(
         PRECONDITION_FAILED, f"If-Match is {ascii(header)[:200]}, which is no ETag of {job_id}."
     )

@@ -19,6 +19,8 @@ from db.transitions import allowed_actions
 
 JOBS_RETRY_AFTER = {"retry-after": "30"}
 MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 20
+"""How many fields of one request are refused in words; whoever has more is wrong in another way."""
 
 
 class RefusalError(Exception):
@@ -99,8 +101,10 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
     if is_malformed(errors):
         first = errors[0]
         return respond(request, MALFORMED, f"{first['ctx']['error']} at byte {first['loc'][1]}.")
-    refused = [described(one, request.scope["route"]) for one in errors]
+    refused = [described(one, request.scope["route"]) for one in errors[:MOST_ERRORS]]
     detail = " ".join(one.problem.detail for one in refused)
+    if (more := len(errors) - len(refused)) > 0:
+        detail += f" And {more} more."
     hint = " ".join(dict.fromkeys(one.remedy for one in refused))
     return respond(request, INVALID, detail, hint=hint, errors=[one.problem for one in refused])
 

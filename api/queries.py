@@ -3,12 +3,14 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from api.cursors import cursor_for, place_of
 from api.schemas.fields import LABELS, Moment
@@ -26,6 +28,17 @@ LabelPair = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}:[^\x00-\x1f\x7f]{0,200}$"),
 ]
+
+
+def _check_labels(pairs: list[str]) -> list[str]:
+    """No job has two values of a label, so that nothing would be found."""
+    parted = {_parted(pair) for pair in pairs}
+    if len({name for name, _ in parted}) < len(parted):
+        raise PydanticCustomError("label_twice", "A label has one value")
+    return pairs
+
+
+Labels = Annotated[list[LabelPair], AfterValidator(_check_labels)]
 Cursor = Annotated[str, StringConstraints(max_length=200), cursor_for("job")]
 
 
@@ -47,7 +60,7 @@ class JobQuery(BaseModel):
     sweep: str | None = Field(
         default=None, pattern=f"^{id_pattern('swp')}$", description="The points of this sweep."
     )
-    label: list[LabelPair] = Field(
+    label: Labels = Field(
         default=[],
         max_length=LABELS,
         description="All of these, as `name:value`; `label.name=value` says the same.",
@@ -77,9 +90,10 @@ class JobQuery(BaseModel):
         dotted = {name: value for name, value in given.items() if name.startswith(DOTTED)}
         kept = {name: value for name, value in given.items() if name not in dotted}
         if dotted:
-            pairs = kept.get("label", [])
-            kept["label"] = [*([pairs] if isinstance(pairs, str) else pairs)] + [
-                f"{name.removeprefix(DOTTED)}:{value}" for name, value in dotted.items()
+            kept["label"] = _listed(kept.get("label", [])) + [
+                f"{name.removeprefix(DOTTED)}:{value}"
+                for name, values in dotted.items()
+                for value in _listed(values)
             ]
         return kept
 
@@ -106,6 +120,10 @@ class JobQuery(BaseModel):
         """Return the parameters that ask for the next page."""
         given = self.model_dump(mode="json", exclude_unset=True)
         return given | {"limit": self.limit, "cursor": cursor}
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
 
 
 def _parted(pair: str) -> tuple[str, str]:

@@ -1,11 +1,13 @@
 """Events as a stream: what was, then what happens, then, of one job, the end."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
+from api.caller import StillOpens
 from api.feed import Feed, Frame
 
 PING_EVERY_S = 15.0
@@ -24,6 +26,7 @@ class Start:
         wants: which events are told.
         opening: what is told first.
         ping: what is told every ``ping_every_s`` seconds in which nothing happens.
+        ping_every_s: as often it is asked whether the caller may still listen.
     """
 
     topic: str
@@ -38,17 +41,25 @@ class Start:
 class EventStream(EventSourceResponse):
     """The answer; a proxy is asked not to hold it back."""
 
-    def __init__(self, feed: Feed, start: Start) -> None:
+    def __init__(self, feed: Feed, start: Start, still_opens: StillOpens) -> None:
         headers = {"vary": "accept", "x-accel-buffering": "no"}
-        super().__init__(follow(feed, start), headers=headers)
+        super().__init__(follow(feed, start, still_opens), headers=headers)
 
 
-async def follow(feed: Feed, start: Start) -> AsyncIterator[bytes]:
-    """Yield every event after the start once and in order, until the job has ended."""
+async def follow(feed: Feed, start: Start, still_opens: StillOpens) -> AsyncIterator[bytes]:
+    """Yield every event after the start once and in order, until the job has ended.
+
+    It breaks off, without an end, when the caller's key opens no longer.
+    """
     seen, is_over, is_behind = start.seen, start.is_over, True
+    asked_at = time.monotonic()
     yield start.opening
     async with feed.listen(start.topic, seen) as topic:
         while True:
+            if time.monotonic() - asked_at >= start.ping_every_s:
+                if not await still_opens():
+                    return
+                asked_at = time.monotonic()
             changed = topic.changed  # taken before looking, so that nothing is missed after it
             frames = None if is_behind else topic.after(seen)
             if frames is None:

@@ -1,6 +1,8 @@
 """What happens to a job from its request to the answer."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 from fastapi import Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.deps import Service
 from api.idempotency import REPLAYED, KeyedRequest, first_answer, keep_answer
@@ -18,6 +21,8 @@ from db.jobs import JobRepository
 from db.spec import PruneSpec
 from db.tracing import traceparent, tracer
 from db.workers import WorkerRepository
+
+logger = logging.getLogger(__name__)
 
 NOTHING_NEW: dict[int | str, dict[str, Any]] = {
     200: {
@@ -146,8 +151,27 @@ def _refuse_a_past_deadline(body: JobRequest) -> None:
         raise SpecRefusedError("deadline", value, "deadline_passed", reason, "Name a later one.")
 
 
+@contextmanager
+def left_to_the_janitor() -> Iterator[None]:
+    """Ring if the database lets us; what was asked is committed, and must not be denied."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        logger.warning("the janitor has to ring for what was committed: %s", error)
+
+
 def push(service: Service, job_id: str) -> None:
-    """Ring for a worker, after the commit: it must find the row."""
+    """Ring for a worker, after the commit: it must find the row. Never raises."""
+    with left_to_the_janitor():
+        ring(service, job_id)
+
+
+def ring(service: Service, job_id: str) -> None:
+    """Ring for a worker, unless the job waits for none any more.
+
+    Raises:
+        SQLAlchemyError: the database does not answer.
+    """
     with service.sessions() as session:
         queue = JobRepository(session).queue_of(job_id)
     if queue is not None and service.queue.push(job_id, queue):

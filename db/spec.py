@@ -156,6 +156,7 @@ class PruneSpec(BaseModel):
     skip: tuple[Glob, ...] = Field(
         default=(),
         max_length=64,
+        fail_fast=True,  # a tuple's length is looked at last
         description="Globs of layers to leave alone, such as `*.o_proj` or `model.layers.0.*`.",
     )
     propagation: Propagation = Propagation.fused
@@ -178,5 +179,8 @@ class PruneSpec(BaseModel):
         description="Text to measure perplexity on; by default what `dataset` holds out.",
     )
     eval_samples: int | None = Field(
-        default=None, ge=1, description="Evaluation windows; all of the text by default."
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Evaluation windows; all of the text by default.",
     )

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryFile
 
 from db.errors import ArtifactNotFoundError
 from db.models import Artifact
@@ -40,6 +41,16 @@ class ArtifactStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+
+    def check(self) -> None:
+        """Write a byte where no name shows it.
+
+        Raises:
+            OSError: nothing can be written there.
+        """
+        self._root.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=self._root, buffering=0) as file:
+            file.write(b"0")
 
     def stage(self, job_id: str, attempt: int) -> Path:
         """Return the attempt's own folder, with what an earlier one left to go on from.

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.sse import format_sse_event
 from pydantic import BaseModel, ConfigDict, StringConstraints, WithJsonSchema
 
+from api.caller import StillOpensDep
 from api.cursors import cut
 from api.deps import Service, ServiceDep
 from api.feed import EVERY, Frame
@@ -60,6 +61,7 @@ def list_all_events(
     service: ServiceDep,
     request: Request,
     response: Response,
+    still_opens: StillOpensDep,
     query: Annotated[EventQuery, Query()],
     last_event_id: LastEventId = None,
 ) -> Page[AnyEventRead] | EventStream:
@@ -70,7 +72,7 @@ def list_all_events(
     and an event ``ping`` comes whenever nothing has happened for some seconds.
     """
     if EventStream.media_type in request.headers.get("accept", ""):
-        return EventStream(service.feed, _start(service, query, last_event_id))
+        return EventStream(service.feed, _start(service, query, last_event_id), still_opens)
     response.headers["vary"] = "accept"
     order_events(service.sessions)
     with service.sessions() as session:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import WithJsonSchema
 
+from api.caller import StillOpensDep
 from api.cursors import cut
 from api.deps import JobId, Service, ServiceDep
 from api.links import next_page
@@ -39,6 +40,7 @@ def list_events(
     service: ServiceDep,
     request: Request,
     response: Response,
+    still_opens: StillOpensDep,
     after: After = 0,
     limit: EventLimit = 500,
     last_event_id: LastEventId = None,
@@ -50,7 +52,7 @@ def list_events(
     """
     if EventStream.media_type in request.headers.get("accept", ""):
         start = _start(service, job_id, after if last_event_id is None else last_event_id)
-        return EventStream(service.feed, start)
+        return EventStream(service.feed, start, still_opens)
     response.headers["vary"] = "accept"
     with service.sessions() as session:
         jobs = JobRepository(session)

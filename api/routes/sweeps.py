@@ -14,7 +14,7 @@ from api.idempotency import REPLAYED, KeyedRequest, first_answer, keep_answer
 from api.links import next_page
 from api.points import SweepRequest
 from api.schemas.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
-from api.submission import Submission, checked, fields_of, push
+from api.submission import Submission, checked, fields_of, left_to_the_janitor, ring
 from db.errors import KeyTakenError
 from db.ids import id_pattern
 from db.jobs import JobRepository
@@ -115,10 +115,11 @@ def _accept(
 
 
 def _push(service: Service, sweep_id: str) -> None:
-    with service.sessions() as session:
-        waiting = SweepRepository(session).waiting(sweep_id)
-    for job_id in waiting:
-        push(service, job_id)
+    with left_to_the_janitor():
+        with service.sessions() as session:
+            waiting = SweepRepository(session).waiting(sweep_id)
+        for job_id in waiting:
+            ring(service, job_id)
 
 
 def _read(sweeps: SweepRepository, sweep: Sweep) -> SweepRead:

@@ -2,7 +2,7 @@
 
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 Item = TypeVar("Item")
 
@@ -11,7 +11,11 @@ class Page(BaseModel, Generic[Item]):
     """Part of a list; ``next_cursor`` asks for the next part."""
 
     data: list[Item]
-    next_cursor: str | None = None
+    next_cursor: str | None = Field(
+        default=None,
+        description="What the next part is asked for with: as `cursor`, or as `after` where a list "
+        "has no `cursor`.",
+    )
     has_more: bool = False
 
     def model_post_init(self, _: object) -> None:

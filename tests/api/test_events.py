@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -11,10 +12,11 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api.routes import events
+from db.keys import KeyRepository
 from db.session import Sessions
 from tests.api.live import serving
 from tests.api.test_stream import STREAM, claim, run
-from tests.factories import make_job
+from tests.factories import make_job, make_key
 
 
 def test_events_of_all_jobs_are_listed_in_one_order(client: TestClient, sessions: Sessions) -> None:
@@ -118,3 +120,19 @@ def test_what_makes_no_sense_is_refused(client: TestClient, params: dict[str, st
     response = client.get("/v1/events", params=params)
     assert response.status_code == 422
     assert next(iter(params)) in response.json()["errors"][0]["pointer"]
+
+
+def test_a_stream_ends_once_its_key_is_revoked_or_has_expired(
+    guarded: TestClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "PING_EVERY_S", 0.1)
+    soon = datetime.now(UTC) + timedelta(seconds=5)
+    key, revoked = make_key(sessions)
+    _, expired = make_key(sessions, expires_at=soon)
+    with serving(cast(FastAPI, guarded.app)) as url:
+        for token in (revoked, expired):
+            with stream(url, authorization=f"Bearer {token}") as told:
+                assert [next(told)["event"] for _ in range(2)] == ["ready", "ping"]
+                with sessions.begin() as session:
+                    KeyRepository(session).revoke(key.id)
+                assert {frame["event"] for frame in told} <= {"ping"}

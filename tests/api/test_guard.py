@@ -2,27 +2,35 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from sqlalchemy import event
 
 from api import identity
 from api.app import create_app
 from api.scopes import needed_for
 from api.settings import ApiSettings
 from db.access import AccessScope
+from db.ids import new_id
 from db.keys import KeyRepository
 from db.session import Sessions
 from db.tokens import Token
+from tests.api.live import serving
 from tests.factories import make_key
 from tests.fakes import ListQueue
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 NO_SUCH = "0" * 32
+PREFIXES = {"worker": "wrk", "sweep": "swp", "webhook": "whk", "delivery": "msg"}
+"""Those of ids that do not begin as what they are of."""
 OPEN = {"get /healthz", "get /readyz"}
 
 
@@ -34,10 +42,14 @@ def operations(client: TestClient) -> Iterator[tuple[str, str, list[str] | None]
     """Yield verb, path and scopes of every operation; None for those that are open."""
     for template, verbs in client.get("/openapi.json").json()["paths"].items():
         for verb, operation in verbs.items():
-            path = re.sub(r"\{(\w+)_id\}", lambda match: f"{match[1][:3]}_{NO_SUCH}", template)
+            path = re.sub(r"\{(\w+)_id\}", _no_such, template)
             assert "{" not in path, "give the parameter a value here"
             security = operation["security"]
             yield verb, path, security[0]["key"] if security else None
+
+
+def _no_such(parameter: re.Match[str]) -> str:
+    return f"{PREFIXES.get(parameter[1], parameter[1][:3])}_{NO_SUCH}"
 
 
 def refusal(response: Response) -> tuple[int, str]:
@@ -73,6 +85,57 @@ def test_every_operation_says_what_it_needs_and_gets_exactly_that(
     assert seen > 20
 
 
+def writings(path: str) -> Iterator[str]:
+    """Yield other ways to write a path, which a server may or may not take for the same."""
+    yield from (
+        path + ending for ending in ("", "%0A", "%0D", "%00", "%0D%0A", "/", "/.", "?", "%3F")
+    )
+    yield from (path.replace("/", slash, 2) for slash in ("//", "/./", "%2F", "/%0A", "/x/../"))
+    yield f"/%76{path[2:]}"
+    yield f"{path[:-1]}%{ord(path[-1]):02x}"
+    yield path.upper()
+
+
+def test_no_way_of_writing_a_path_opens_it_to_who_lacks_the_scope(
+    settings: ApiSettings, queue: ListQueue, guarded: TestClient, sessions: Sessions
+) -> None:
+    others = {
+        scope: make_key(sessions, *(set(AccessScope) - {scope, AccessScope.admin}))[1]
+        for scope in AccessScope
+    }
+    app = create_app(settings.model_copy(update={"auth": "keys"}), queue)
+    seen = set()
+    with serving(app) as url, closing(HTTPConnection(urlsplit(url).netloc)) as line:
+        for verb, path, needed in operations(guarded):
+            if not needed:
+                continue
+            for written in writings(path):
+                line.request(verb.upper(), written, headers=bearer(others[AccessScope(needed[0])]))
+                answer = line.getresponse()
+                answer.read()
+                assert answer.status in {403, 404, 405, 307}, (verb, written)
+                seen.add(answer.status)
+    assert {403, 404} <= seen
+
+
+def test_a_path_with_a_control_character_is_nobodys(
+    guarded: TestClient, sessions: Sessions
+) -> None:
+    _, written = make_key(sessions, AccessScope.admin)
+    for path in ("/v1/keys%0A", "/v1/keys/a%00b", "/healthz%0A", "/v1/jobs%7F"):
+        assert refusal(guarded.get(path, headers=bearer(written))) == (404, "not_found")
+
+
+def test_the_scope_is_that_of_the_route_that_answers(
+    settings: ApiSettings, queue: ListQueue, sessions: Sessions
+) -> None:
+    """Behind such a prefix the path alone looks like one that needs less."""
+    _, written = make_key(sessions, AccessScope.jobs_read)
+    app = create_app(settings.model_copy(update={"auth": "keys"}), queue)
+    client = TestClient(app, base_url="http://127.0.0.1", root_path="/v1")
+    assert refusal(client.get("/v1/v1/keys", headers=bearer(written))) == (403, "missing_scope")
+
+
 def test_what_is_no_operation_is_open_or_needs_a_key(guarded: TestClient) -> None:
     for path in (
         "/docs",
@@ -83,7 +146,7 @@ def test_what_is_no_operation_is_open_or_needs_a_key(guarded: TestClient) -> Non
     ):
         assert guarded.get(path).status_code == 200
     assert guarded.get("/nowhere").status_code == 404
-    for path in ("/v1", "/v1/nowhere", "/v1/keys/", "/v1/keys/x%0Ay", "/metrics"):
+    for path in ("/v1", "/v1/nowhere", "/v1/keys/", "/metrics"):
         assert guarded.get(path).status_code == 401
 
 
@@ -242,13 +305,15 @@ def test_the_document_says_that_this_machine_may_do_without(
 def test_requests_are_counted_by_key_and_without_one_by_address(
     settings: ApiSettings, queue: ListQueue, sessions: Sessions
 ) -> None:
-    slow = settings.model_copy(update={"rate_limit_per_minute": 1, "rate_limit_burst": 3})
+    slow = settings.model_copy(update={"rate_limit_per_minute": 1, "rate_limit_burst": 4})
     _, written = make_key(sessions)
     with TestClient(create_app(slow, queue), base_url="http://127.0.0.1") as client:
+        # Until a key has opened, it is the address's: it may be made up.
+        assert client.get("/v1/jobs", headers=bearer(written)).status_code == 200
         answers = [client.get("/v1/jobs") for _ in range(4)]
         assert [one.status_code for one in answers] == [200, 200, 200, 429]
         assert [one.headers["ratelimit-remaining"] for one in answers] == ["2", "1", "0", "0"]
-        assert answers[0].headers["ratelimit-policy"] == "1;w=60;burst=3"
+        assert answers[0].headers["ratelimit-policy"] == "1;w=60;burst=4"
         assert 55 <= int(answers[3].headers["retry-after"]) <= 60
         assert refusal(answers[3]) == (429, "rate_limited")
         assert answers[3].json()["retryable"] is True
@@ -256,6 +321,38 @@ def test_requests_are_counted_by_key_and_without_one_by_address(
         assert client.get("/v1/jobs", headers=bearer(written)).status_code == 200
         assert client.get("/v1/jobs", headers=bearer("wrong")).status_code == 429
         assert client.get("/healthz").status_code == 200
+
+
+def test_keys_that_are_made_up_are_looked_up_as_often_as_their_address_may_ask(
+    settings: ApiSettings, queue: ListQueue
+) -> None:
+    slow = settings.model_copy(update={"rate_limit_per_minute": 1, "rate_limit_burst": 3})
+    app = create_app(slow, queue)
+    looks: list[str] = []
+
+    @event.listens_for(app.state.service.sessions.kw["bind"], "before_cursor_execute")
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        looks.append(statement)
+
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        made_up = [Token.new(new_id("key")).written for _ in range(6)]
+        answers = [client.get("/v1/jobs", headers=bearer(token)) for token in made_up]
+    assert [one.status_code for one in answers] == [401, 401, 401, 429, 429, 429]
+    assert sum("FROM api_keys" in statement for statement in looks) == 3
+
+
+def test_a_key_that_opens_no_longer_is_its_addresss_again(
+    settings: ApiSettings, queue: ListQueue, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identity, "KNOWN_FOR_S", -1.0)
+    slow = settings.model_copy(update={"rate_limit_per_minute": 1, "rate_limit_burst": 3})
+    key, written = make_key(sessions)
+    with TestClient(create_app(slow, queue), base_url="http://127.0.0.1") as client:
+        assert client.get("/v1/jobs", headers=bearer(written)).status_code == 200
+        with sessions.begin() as session:
+            KeyRepository(session).revoke(key.id)
+        answers = [client.get("/v1/jobs", headers=bearer(written)) for _ in range(4)]
+    assert [one.status_code for one in answers] == [401, 401, 401, 429]
 
 
 def test_without_a_limit_nothing_is_counted(settings: ApiSettings, queue: ListQueue) -> None:

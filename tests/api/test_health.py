@@ -1,8 +1,16 @@
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from api import readiness
 from api.app import create_app
 from api.settings import ApiSettings
+from tests.api.live import serving
 from tests.fakes import ListQueue
 
 
@@ -41,3 +49,57 @@ def test_a_database_without_tables_is_503(settings: ApiSettings, queue: ListQueu
         response = client.get("/readyz")
     assert response.status_code == 503
     assert "database" in response.json()["detail"]
+
+
+def test_a_store_that_cannot_be_written_to_is_503(
+    client: TestClient, settings: ApiSettings
+) -> None:
+    settings.artifact_dir.parent.mkdir(parents=True, exist_ok=True)
+    settings.artifact_dir.write_bytes(b"no folder")
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["detail"] == "The artifact store does not answer."
+
+
+def test_to_ask_leaves_nothing_in_the_store(client: TestClient, settings: ApiSettings) -> None:
+    assert client.get("/readyz").status_code == 200
+    assert list(settings.artifact_dir.iterdir()) == []
+
+
+class SlowQueue(ListQueue):
+    """Its workers are asked for a while, and how often is counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.may_answer = 0, threading.Event()
+
+    def workers(self) -> list[str]:
+        self.asked += 1
+        self.may_answer.wait()
+        return super().workers()
+
+
+def test_whoever_asks_often_holds_up_nobody(settings: ApiSettings) -> None:
+    queue = SlowQueue()
+    with serving(create_app(settings, queue)) as url, ThreadPoolExecutor(60) as pool:
+        answers = [pool.submit(httpx.get, f"{url}/readyz", timeout=30) for _ in range(60)]
+        while not queue.asked:
+            time.sleep(0.01)
+        try:
+            assert httpx.get(f"{url}/v1/jobs", timeout=10).status_code == 200
+        finally:
+            queue.may_answer.set()
+        assert {answer.result().status_code for answer in answers} == {200}
+    assert queue.asked == 1
+
+
+def test_an_answer_is_not_kept_for_long(
+    client: TestClient, queue: ListQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert readiness.KEPT_S <= 5
+    monkeypatch.setattr(readiness, "KEPT_S", 1.0)
+    assert client.get("/readyz").status_code == 200
+    queue.is_up = False
+    assert client.get("/readyz").status_code == 200
+    time.sleep(1.1)
+    assert client.get("/readyz").status_code == 503

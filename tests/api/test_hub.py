@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
+from api import hub as api_hub
 from api.app import create_app
 from api.settings import ApiSettings
 from tests.api.conftest import NO_HUB
@@ -87,3 +88,25 @@ def test_a_hub_that_is_down_or_mute_costs_a_warning_and_little_time(
         assert "org/good was not checked" in warning
         assert endpoint in warning
         assert response.elapsed.total_seconds() < 2
+
+
+def test_a_hub_that_did_not_answer_is_left_alone_for_a_while(
+    settings: ApiSettings, queue: ListQueue, mute: str
+) -> None:
+    impatient = settings.model_copy(update={"hub_timeout_s": 0.5, "hf_endpoint": mute})
+    app = create_app(impatient, queue)
+    three = SMALLEST | {"dataset": "org/texts", "eval_dataset": "org/others"}
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        first, second = (client.post("/v1/jobs", json=three) for _ in range(2))
+        assert [len(one.json()["warnings"]) for one in (first, second)] == [3, 3]
+        assert second.elapsed.total_seconds() < 0.5
+        assert "did not answer a moment ago" in second.json()["warnings"][0]
+
+
+def test_a_hub_that_came_back_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_hub, "REST_S", 0.0)
+    asked = api_hub.Hub(NO_HUB, 0.2)
+    with pytest.raises(api_hub.HubSilentError):
+        asked.model_files("org/good", None)
+    with pytest.raises(api_hub.HubSilentError, match="ConnectError"):
+        asked.model_files("org/good", None)

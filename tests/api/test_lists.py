@@ -6,7 +6,10 @@ from fastapi.testclient import TestClient
 
 from db.session import Sessions
 from db.states import JobState
+from tests.api.test_guard import operations
+from tests.api.test_stream import run
 from tests.factories import make_job, make_spec
+from tests.fakes import ListQueue
 
 BEFORE_ALL_TIME = urlsafe_b64encode(b"0001-01-01T00:00:00+23:59 job_" + b"0" * 32).decode()
 
@@ -99,6 +102,41 @@ def test_a_parameter_that_does_not_exist_is_refused_with_the_one_that_was_meant(
     assert "Did you mean status?" in field["detail"]
 
 
+def test_no_operation_takes_a_parameter_that_it_does_not_name(client: TestClient) -> None:
+    for verb, path, _ in operations(client):
+        if path.startswith("/v1/") and verb != "head":
+            response = client.request(verb, f"{path}?unheard=1")
+            assert response.status_code == 422, (verb, path)
+            assert "query/unheard" in [one["pointer"] for one in response.json()["errors"]]
+    assert client.get("/readyz?unheard=1").status_code == 200  # a probe may add what it likes
+    assert client.get("/docs?unheard=1").status_code == 200
+
+
+def test_a_misspelt_dry_run_makes_no_job(client: TestClient, queue: ListQueue) -> None:
+    body = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
+    response = client.post("/v1/jobs?dryrun=true", json=body)
+    assert (response.status_code, response.json()["hint"]) == (422, "Did you mean dry_run?")
+    assert queue.ids == client.get("/v1/jobs").json()["data"] == []
+
+
+@pytest.mark.parametrize("of", ["/v1/jobs/{}/events", "/v1/events"])
+def test_events_go_on_after_their_next_cursor(
+    of: str, client: TestClient, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+    run(sessions, job_id)
+    path, seen, following = of.format(job_id), list[int](), {"limit": "2"}
+    refused = client.get(path, params={"cursor": "1"})
+    assert refused.status_code == 422
+    assert "there are after, " in refused.json()["hint"]
+    while following:
+        page = client.get(path, params=following).json()
+        seen += [event["seq"] for event in page["data"]]
+        after = page["next_cursor"]
+        following = {"limit": "2", "after": after} if after else {}
+    assert seen == [1, 2, 3, 4, 5]
+
+
 @pytest.mark.parametrize("query", ["label.team=search", "label=team:search"])
 def test_a_list_is_narrowed_to_a_label_in_either_way(query: str, client: TestClient) -> None:
     body = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
@@ -109,6 +147,17 @@ def test_a_list_is_narrowed_to_a_label_in_either_way(query: str, client: TestCli
         found = client.get(f"/v1/jobs?{query}{more}").json()["data"]
         assert [one["id"] for one in found] == [wanted.json()["id"]]
     assert client.get(f"/v1/jobs?{query}&label.x=y").json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["label.team=a&label.team=b", "label=team:a&label=team:b", "label=team:a&label.team=b"],
+)
+def test_a_label_of_two_values_is_refused(query: str, client: TestClient) -> None:
+    response = client.get(f"/v1/jobs?{query}")
+    assert response.status_code == 422
+    assert response.json()["hint"] == "Name one value of each label."
+    assert client.get("/v1/jobs?label.team=a&label.team=a&label=team:a").status_code == 200
 
 
 @pytest.mark.parametrize("query", ["label=team", "label.=x", "label..=x", "labels.team=x"])

@@ -1,6 +1,8 @@
 """What a job may not name: refused before a row is written, with field, value and remedy."""
 
+import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,8 @@ Refused = Callable[..., dict[str, Any]]
 def refused(client: TestClient, sessions: Sessions, queue: ListQueue) -> Refused:
     """Submit what must be refused; the problem, once no trace of the job is found."""
 
-    def submit(status: int = 422, **fields: Any) -> dict[str, Any]:
-        response = client.post("/v1/jobs", json=SMALLEST | fields)
+    def submit(status: int = 422, path: str = "/v1/jobs", **fields: Any) -> dict[str, Any]:
+        response = client.post(path, json=SMALLEST | fields)
         assert response.status_code == status, response.text
         assert response.headers["content-type"] == "application/problem+json"
         with sessions() as session:
@@ -68,6 +70,7 @@ def model(roots: Path) -> Path:
         ({"samples": 0}, "samples", "0", "greater_than_equal"),
         ({"samples": 1.5}, "samples", "1.5", "int_from_float"),
         ({"seq_len": 10**6}, "seq_len", "1000000", "less_than_equal"),
+        ({"eval_samples": 10**300}, "eval_samples", "1000", "less_than_equal"),
         ({"revision": "-x"}, "revision", "'-x'", "string_pattern_mismatch"),
         ({"model": ""}, "model", "''", "string_too_short"),
         ({"model": "m" * 600}, "model", "'mmm", "string_too_long"),
@@ -89,6 +92,46 @@ def test_an_unknown_field_that_was_nearly_right_is_recognised(refused: Refused) 
 def test_every_wrong_field_is_named_at_once(refused: Refused) -> None:
     problem = refused(sparsity=2, seed=-1, colour="red")
     assert {one["pointer"] for one in problem["errors"]} == {"/sparsity", "/seed", "/colour"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {f"field {number}": 1 for number in range(3000)},
+        {"labels": {f" {number}": "" for number in range(3000)}},
+        {"gate": {"max": {f" {number}": "" for number in range(3000)}}},
+    ],
+)
+def test_of_many_wrong_fields_some_are_named(refused: Refused, fields: dict[str, Any]) -> None:
+    problem = refused(**fields)
+    assert len(problem["errors"]) == 20
+    assert re.search(r" And \d{4} more\.$", problem["detail"])
+    assert len(json.dumps(problem)) < 40_000
+
+
+def test_a_body_of_more_fields_than_any_job_has_is_not_looked_at(client: TestClient) -> None:
+    labels = {f" {number}": 1 for number in range(6000)}
+    response = client.post("/v1/jobs", json=SMALLEST | {"labels": labels})
+    assert (response.status_code, response.json()["code"]) == (413, "too_large")
+    assert response.json()["detail"] == "A request body may have 5000 fields."
+
+
+def test_of_a_list_of_wrong_values_the_first_is_named(refused: Refused) -> None:
+    (error,) = refused(skip=[1] * 100_000)["errors"]
+    assert error["pointer"] == "/skip/0"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 100_000, [["x" * 1000] * 9] * 9, 10**4000, {"a": 1}],
+    ids=["text", "list", "number", "object"],
+)
+def test_a_long_value_is_quoted_in_part(refused: Refused, value: Any) -> None:
+    assert len(refused(sparsity=value)["detail"]) < 400
+    points = {"sparsity": 0.5, "jobs": [{"pattern": value, "skip": value, "solver": value}]}
+    sweep = refused(path="/v1/sweeps", **points)
+    assert len(sweep["errors"]) == 3
+    assert len(sweep["detail"]) < 4000
 
 
 def test_labels_are_few_and_short(refused: Refused) -> None:

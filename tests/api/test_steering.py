@@ -100,6 +100,21 @@ def test_of_many_who_label_a_job_at_once_none_is_forgotten(
             assert client.get(path).json()["labels"] == {f"n{number}": "" for number in range(8)}
 
 
+def test_if_match_may_name_several_versions(client: TestClient) -> None:
+    path = f"/v1/jobs/{submit(client)}"
+    old = client.get(path).headers["etag"]
+    new = client.patch(path, json={"name": "second"}).headers["etag"]
+    for form in ('"nope", {new}', "{old},{new}", 'W/"nope" , {new}, "x"'):
+        header = {"if-match": form.format(old=old, new=new)}
+        assert client.get(path, headers=header).status_code == 200
+        answer = client.patch(path, json={"name": form}, headers=header)
+        assert answer.status_code == 200, form
+        old, new = new, answer.headers["etag"]
+    for other in (f'"nope", {old}', f"W/{new}", '"nope"', ""):
+        refused = client.patch(path, json={"name": "x"}, headers={"if-match": other})
+        assert refused.status_code == 412
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import event
 
 from api.feed import KEPT, Feed, Frame, Topic
-from api.stream import Start, follow
+from api.stream import END, OPENING, Start, follow
 from db.jobs import JobRepository
 from db.session import Sessions
 from db.states import JobState
@@ -140,6 +140,14 @@ def test_a_stream_cut_off_and_resumed_brings_every_event_once_and_in_order(
     assert rest[-3:] == ["event: end", "data: {}", ""]
 
 
+async def always() -> bool:
+    return True
+
+
+async def never() -> bool:
+    return False
+
+
 async def collect(frames: AsyncIterator[bytes]) -> list[int]:
     return ids(b"".join([frame async for frame in frames]).decode())
 
@@ -156,7 +164,7 @@ def test_one_poller_serves_all_listeners_of_all_jobs_and_rests_when_they_leave(
     async def listen() -> list[list[int]]:
         feed = Feed(sessions)
         tasks = [
-            asyncio.create_task(collect(follow(feed, Start(job_id, seen, is_over=False))))
+            asyncio.create_task(collect(follow(feed, Start(job_id, seen, is_over=False), always)))
             for job_id in job_ids
             for seen in (0, 0, 1, 1)
         ]
@@ -181,7 +189,7 @@ def test_a_database_that_is_away_for_a_while_loses_no_event(
 
     async def listen() -> list[int]:
         feed = Feed(sessions)
-        task = asyncio.create_task(collect(follow(feed, Start(job_id, 0, is_over=False))))
+        task = asyncio.create_task(collect(follow(feed, Start(job_id, 0, is_over=False), always)))
         while len(looks) < 4:  # two by the listener, who then waits, and some by the poller
             await asyncio.sleep(0.01)
         sessions.configure(bind=None)
@@ -211,3 +219,19 @@ def test_who_is_further_behind_than_what_is_kept_reads_rows() -> None:
     kept = topic.after(2)
     assert kept is not None
     assert [frame.seq for frame in kept] == list(range(3, KEPT + 3))
+
+
+@pytest.mark.parametrize("blocks", [0, 3 * KEPT])
+def test_a_stream_breaks_off_when_its_caller_may_listen_no_longer(
+    sessions: Sessions, blocks: int
+) -> None:
+    job_id = make_job(sessions, status=JobState.running, attempt=1).id
+    advance(sessions, job_id, 1, blocks)
+
+    async def listen() -> bytes:
+        start = Start(job_id, 0, is_over=False, ping_every_s=0.01)
+        return b"".join([frame async for frame in follow(Feed(sessions), start, never)])
+
+    told = in_a_loop(listen())
+    assert told.startswith(OPENING)
+    assert END not in told

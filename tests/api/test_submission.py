@@ -5,7 +5,9 @@ import httpx2 as httpx
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
+from db.jobs import JobRepository
 from db.models import Answer, Job
 from db.session import Sessions
 from db.states import JobState
@@ -120,3 +122,21 @@ def test_a_key_repeats_the_answer_of_a_reused_job_too(
     for _ in range(2):
         answer = post(client, "key-1", reuse="if_succeeded")
         assert (answer.status_code, answer.json()["id"]) == (200, job.id)
+
+
+def test_a_database_that_goes_away_after_the_commit_leaves_the_ring_to_the_janitor(
+    client: TestClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: Any) -> None:
+        raise OperationalError("UPDATE", {}, Exception("server closed the connection"))
+
+    job = make_job(sessions, status=JobState.failed)
+    sweep = SMALLEST | {"grid": {"sparsity": [0.25, 0.5]}}
+    for step in ("queue_of", "mark_pushed"):
+        monkeypatch.setattr(JobRepository, step, gone)
+        assert post(client).status_code == 201
+        assert client.post("/v1/sweeps", json=sweep).status_code == 201
+    assert client.post(f"/v1/jobs/{job.id}/retry").json()["status"] == "queued"
+    assert count(sessions) == 7
+    with sessions() as session:
+        assert session.scalars(select(Job.pushed_at).distinct()).all() == [None]

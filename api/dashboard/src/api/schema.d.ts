@@ -913,7 +913,9 @@ export interface paths {
         };
         /**
          * Get Readiness
-         * @description Answer whether database, broker and a worker that takes jobs answer.
+         * @description Answer whether database, artifact store, broker and a worker that takes jobs answer.
+         *
+         *     The answer may be two seconds old.
          */
         get: operations["get_readiness"];
         put?: never;
@@ -2150,7 +2152,10 @@ export interface components {
         JobPage: {
             /** Data */
             data: components["schemas"]["JobRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -2972,7 +2977,10 @@ export interface components {
         Page_AnyEventRead_: {
             /** Data */
             data: components["schemas"]["AnyEventRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -2984,7 +2992,10 @@ export interface components {
         Page_ArtifactRead_: {
             /** Data */
             data: components["schemas"]["ArtifactRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -2996,7 +3007,10 @@ export interface components {
         Page_AuditRead_: {
             /** Data */
             data: components["schemas"]["AuditRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -3008,7 +3022,10 @@ export interface components {
         Page_BlockRead_: {
             /** Data */
             data: components["schemas"]["BlockRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -3020,7 +3037,10 @@ export interface components {
         Page_DeliveryRead_: {
             /** Data */
             data: components["schemas"]["DeliveryRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -3032,7 +3052,10 @@ export interface components {
         Page_EventRead_: {
             /** Data */
             data: components["schemas"]["EventRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -3044,7 +3067,10 @@ export interface components {
         Page_KeyRead_: {
             /** Data */
             data: components["schemas"]["KeyRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -3056,7 +3082,10 @@ export interface components {
         Page_LogLineRead_: {
             /** Data */
             data: components["schemas"]["LogLineRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -3068,7 +3097,10 @@ export interface components {
         Page_MethodRead_: {
             /** Data */
             data: components["schemas"]["MethodRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -3080,7 +3112,10 @@ export interface components {
         Page_QueueRead_: {
             /** Data */
             data: components["schemas"]["QueueRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -3092,7 +3127,10 @@ export interface components {
         Page_WebhookRead_: {
             /** Data */
             data: components["schemas"]["WebhookRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -3104,7 +3142,10 @@ export interface components {
         Page_WorkerRead_: {
             /** Data */
             data: components["schemas"]["WorkerRead"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More
@@ -3536,7 +3577,10 @@ export interface components {
         SweepPage: {
             /** Data */
             data: components["schemas"]["SweepSummary"][];
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
             next_cursor?: string | null;
             /**
              * Has More

@@ -1,0 +1,49 @@
+"""The names that a route takes in its query, and no others."""
+
+from collections.abc import Iterator
+
+from fastapi import Request
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+
+async def refuse_unknown(request: Request) -> None:
+    """Refuse a misspelt parameter, which else would be left out without a word.
+
+    Raises:
+        RequestValidationError: the route takes no parameter of this name.
+    """
+    route: APIRoute = request.scope["route"]
+    if not request.scope["query_string"] or not route.path.startswith("/v1/"):
+        return
+    if any(True for _ in query_models(route)):
+        return  # it refuses them itself, and may take more names than its fields have
+    given, known = request.query_params, query_names(route)
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        error = {"type": "extra_forbidden", "msg": "Extra inputs are not permitted"}
+        raise RequestValidationError(
+            [error | {"loc": ("query", name), "input": given[name]} for name in unknown]
+        )
+
+
+def query_names(route: APIRoute) -> list[str]:
+    """Return what a route's documented parameters are called."""
+    names = [name for model in query_models(route) for name in model.model_fields]
+    return names or [name for name, _ in _parameters(route.dependant)]
+
+
+def query_models(route: APIRoute) -> Iterator[type[BaseModel]]:
+    """Yield the models that hold a route's parameters."""
+    for _, kind in _parameters(route.dependant):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield kind
+
+
+def _parameters(dependant: Dependant) -> Iterator[tuple[str, object]]:
+    for one in dependant.query_params:
+        yield one.alias, one.field_info.annotation
+    for inner in dependant.dependencies:
+        yield from _parameters(inner)
