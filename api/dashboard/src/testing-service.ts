@@ -1,11 +1,11 @@
 /** A service for tests of whole pages: it notes what it is asked, and answers as it is told. */
 
-type Answer = [status: number, body: unknown];
+export type Answer = [status: number, body: unknown];
 
 export const service = {
   /** Path and query of every request so far. */
   asked: [] as string[],
-  reply: (_url: URL, _request: Request): Answer => refusal(404),
+  reply: (_url: URL, _request: Request): Answer | Promise<Answer> => refusal(404),
   /** How often a path was asked for. */
   count: (part: string) => service.asked.filter((one) => one.includes(part)).length,
 };
@@ -26,7 +26,7 @@ globalThis.fetch = async (asked) => {
   const request = asked instanceof Request ? asked : new Request(new URL(String(asked), origin()));
   const url = new URL(request.url);
   service.asked.push(url.pathname + url.search);
-  const [status, body] = service.reply(url, request);
+  const [status, body] = await service.reply(url, request);
   return new Response(JSON.stringify(body), { status });
 };
 
