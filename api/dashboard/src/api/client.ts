@@ -15,7 +15,6 @@ export type Artifact = Schemas["ArtifactRead"];
 export type Method = Schemas["MethodRead"];
 export type Status = Schemas["JobState"];
 export type Phase = Schemas["Phase"];
-export type Facets = Schemas["Facets"];
 
 export interface Answers {
   /** The service has just answered. */

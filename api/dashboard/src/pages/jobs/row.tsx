@@ -56,7 +56,7 @@ export const JobRow = memo(function JobRow({ job, isChosen, choose }: Props) {
 });
 
 /** What is asked for, in the fewest words that tell jobs apart. */
-export function recipe({ spec }: Job): string {
+function recipe({ spec }: Job): string {
   const parts = [percent(spec.sparsity), spec.method, spec.pattern];
   if (spec.solver !== "none") parts.push(`+ ${spec.solver}`);
   if (spec.allocation !== "uniform")
