@@ -79,6 +79,7 @@ def test_who_comes_second_is_told_and_looks_again(tabs: Session, client: Client)
     job = client.jobs.wait(submit(client, "tiny", samples=4, name="one").id, timeout_s=120)
     first, second = (opened(tabs.open(f"/jobs/{job.id}")) for _ in range(2))
     first.get_by_label("Name", exact=True).fill("two")
+    first.get_by_label("Priority").fill("4")
     first.get_by_role("button", name="Save").click()
     expect(first.get_by_role("heading", level=1)).to_contain_text("two")
 
@@ -90,12 +91,13 @@ def test_who_comes_second_is_told_and_looks_again(tabs: Session, client: Client)
     expect(alert).to_contain_text("“two”")
     assert client.jobs.get(job.id).name == "two"
     second.get_by_role("button", name="Look again").click()
-    expect(second.get_by_label("Name", exact=True)).to_have_value("two")
     expect(second.get_by_label("Name", exact=True)).to_be_focused()
-    second.get_by_label("Name", exact=True).fill("three")
+    expect(second.get_by_label("Name", exact=True)).to_have_value("three")
+    expect(second.get_by_label("Priority")).to_have_value("4")
     second.get_by_role("button", name="Save").click()
     expect(second.get_by_role("heading", level=1)).to_contain_text("three")
-    assert client.jobs.get(job.id).name == "three"
+    changed = client.jobs.get(job.id)
+    assert (changed.name, changed.priority) == ("three", 4)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -1,4 +1,5 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { Activity } from "react";
 import { Route, Switch } from "wouter";
 import { ProblemError } from "./api/problem.ts";
 import { useLive } from "./live/index.ts";
@@ -46,8 +47,20 @@ export function App() {
   );
 }
 
+/** Hidden while nobody is signed in, a page asks for nothing, and keeps what was typed into it. */
 function Pages() {
-  if (useLive().mode === "signed-out") return <SignInPage />;
+  const isSignedOut = useLive().mode === "signed-out";
+  return (
+    <>
+      {isSignedOut && <SignInPage />}
+      <Activity mode={isSignedOut ? "hidden" : "visible"}>
+        <AllPages />
+      </Activity>
+    </>
+  );
+}
+
+function AllPages() {
   return (
     <Switch>
       <Route path="/" component={JobsPage} />

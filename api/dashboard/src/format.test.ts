@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ago, bytes, change, duration, figure, modelName, NONE, percent } from "./format.ts";
+import { ago, bytes, change, count, duration, figure, modelName, NONE, percent } from "./format.ts";
 
 describe("figures", () => {
   it("are four digits or so at every size", () => {
@@ -14,9 +14,13 @@ describe("figures", () => {
     ]);
   });
   it("that are missing are a dash, never NaN", () => {
-    expect([figure(null), figure(Number.NaN), percent(undefined), bytes(null)]).toEqual(
-      Array(4).fill(NONE),
-    );
+    expect([
+      figure(null),
+      figure(Number.NaN),
+      percent(undefined),
+      bytes(null),
+      count(null),
+    ]).toEqual(Array(5).fill(NONE));
     expect([change(0, 3), change(null, 1), duration(Number.POSITIVE_INFINITY)]).toEqual(
       Array(3).fill(NONE),
     );

@@ -18,6 +18,10 @@ export function figure(value: number | null | undefined): string {
   return Math.round(value).toLocaleString("en");
 }
 
+export function count(value: number | null): string {
+  return value === null ? NONE : value.toLocaleString("en");
+}
+
 /** How far a figure is from another one: "+12.3 %". */
 export function change(from: number | null | undefined, to: number | null | undefined): string {
   if (from == null || to == null || from === 0) return NONE;

@@ -6,7 +6,11 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/layout.css";
 import "./styles/parts.css";
-import "./styles/pages.css";
+import "./styles/jobs.css";
+import "./styles/job.css";
+import "./styles/forms.css";
+import "./styles/compare.css";
+import "./styles/rows.css";
 import "./styles/charts.css";
 
 const root = document.getElementById("root");

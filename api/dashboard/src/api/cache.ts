@@ -46,9 +46,10 @@ function settle(queries: QueryClient, event: LiveEvent, places: Places): void {
     throttle.run("again jobs", () => again(queries, "jobs"));
   else askThoseOnTheirWay(queries, id);
   throttle.run("facets", () => again(queries, "facets"));
-  throttle.run("sweeps", () => {
+  throttle.run("families", () => {
     again(queries, "sweep");
     again(queries, "sweeps");
+    again(queries, "reruns");
   });
   if (isFinal(event.status)) {
     throttle.run(`end ${id}`, () => {

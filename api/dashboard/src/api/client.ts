@@ -15,21 +15,36 @@ export type Artifact = Schemas["ArtifactRead"];
 export type Method = Schemas["MethodRead"];
 export type Status = Schemas["JobState"];
 export type Phase = Schemas["Phase"];
-export type Facets = Schemas["Facets"];
 
-let heard: () => void = () => {};
+export interface Answers {
+  /** The service has just answered. */
+  heard(): void;
+  /** It does not take the key that this browser has, or wants one. */
+  refused(): void;
+}
 
-/** Name who wants to know that the service has just answered. */
-export function onAnswer(tell: () => void): void {
-  heard = tell;
+let answers: Answers = { heard() {}, refused() {} };
+
+/** Name who wants to know of every answer. */
+export function onAnswer(tell: Answers): void {
+  answers = tell;
+}
+
+/** What a proxy says for a service that is not there. */
+const ABSENT = new Set([502, 503, 504]);
+
+function note(status: number, key: string | null): void {
+  if (!ABSENT.has(status)) answers.heard();
+  // An answer to a former key says nothing of the one that there is now.
+  if (status === 401 && key === (authorization().authorization ?? null)) answers.refused();
 }
 
 const attended: Middleware = {
   onRequest({ request }) {
     for (const [name, value] of Object.entries(authorization())) request.headers.set(name, value);
   },
-  onResponse() {
-    heard();
+  onResponse({ request, response }) {
+    note(response.status, request.headers.get("authorization"));
   },
   onError({ error }) {
     return error instanceof DOMException && error.name === "AbortError"
@@ -57,9 +72,11 @@ export async function ask<A extends Answer>(asked: Promise<A>): Promise<NonNulla
 
 /** Return a file, for a service that wants its key in a header. */
 export async function fetchFile(url: string, signal?: AbortSignal): Promise<Response> {
-  const response = await fetch(url, { headers: authorization(), signal }).catch(() => {
+  const headers = authorization();
+  const response = await fetch(url, { headers, signal }).catch(() => {
     throw new UnreachableError();
   });
+  note(response.status, headers.authorization ?? null);
   if (response.ok) return response;
   throw new ProblemError(problemOf(await response.json().catch(() => null), response));
 }

@@ -1,26 +1,23 @@
 /** The API key of this browser, where the service asks for one. */
 
+import { keep, kept } from "../storage.ts";
+
 const PLACE = "zpruner.key";
-const listeners = new Set<() => void>();
+const listeners = new Set<(key: string | null) => void>();
 
 export function storedKey(): string | null {
-  return localStorage.getItem(PLACE);
+  return kept(PLACE);
 }
 
 export function keepKey(key: string | null): void {
-  if (key === null) localStorage.removeItem(PLACE);
-  else localStorage.setItem(PLACE, key);
-  for (const tell of listeners) tell();
+  keep(PLACE, key);
+  for (const tell of listeners) tell(key);
 }
 
-export function onKeyChange(tell: () => void): () => void {
+/** Name who wants to know that somebody has signed in or out, in this tab or another one. */
+export function onKeyChange(tell: (key: string | null) => void): void {
   listeners.add(tell);
-  const elsewhere = (event: StorageEvent) => event.key === PLACE && tell();
-  window.addEventListener("storage", elsewhere);
-  return () => {
-    listeners.delete(tell);
-    window.removeEventListener("storage", elsewhere);
-  };
+  window.addEventListener("storage", ({ key }) => key === PLACE && tell(storedKey()));
 }
 
 export function authorization(): Record<string, string> {

@@ -5,7 +5,6 @@ import { api, ask } from "./client.ts";
 import type { components } from "./schema.d.ts";
 
 export type Key = components["schemas"]["KeyRead"];
-export type NewKey = components["schemas"]["NewKey"];
 export type KeyScope = components["schemas"]["AccessScope"];
 export type KeyRequest = components["schemas"]["KeyRequest"];
 

@@ -4,9 +4,9 @@ import { queryOptions } from "@tanstack/react-query";
 import { api, ask } from "./client.ts";
 import type { components } from "./schema.d.ts";
 
-export type LogLine = components["schemas"]["LogLineRead"];
 type LogPage = components["schemas"]["Page_LogLineRead_"];
-export const LEVELS = ["debug", "info", "warning", "error"] as const;
+/** A worker keeps nothing of less weight. */
+export const LEVELS = ["info", "warning", "error"] as const;
 export type Level = (typeof LEVELS)[number];
 export const TAIL = 500;
 

@@ -59,7 +59,3 @@ export function problemAt(error: unknown, pointer: string): string | undefined {
   if (!(error instanceof ProblemError)) return undefined;
   return error.problem.errors?.find((one) => one.pointer === pointer)?.detail;
 }
-
-export function isUnauthorised(error: unknown): boolean {
-  return error instanceof ProblemError && error.status === 401;
-}

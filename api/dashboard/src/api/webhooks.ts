@@ -11,12 +11,10 @@ import type { components } from "./schema.d.ts";
 
 type Schemas = components["schemas"];
 export type Webhook = Schemas["WebhookRead"];
-export type NewWebhook = Schemas["NewWebhook"];
 export type WebhookRequest = Schemas["WebhookRequest"];
 export type WebhookPatch = Schemas["WebhookPatch"];
 export type EventType = Schemas["EventType"];
 export type Delivery = Schemas["DeliveryRead"];
-export type DeliveryDetail = Schemas["DeliveryDetail"];
 export type DeliveryAttempt = Schemas["DeliveryAttempt"];
 export type DeliveryStatus = Schemas["DeliveryStatus"];
 

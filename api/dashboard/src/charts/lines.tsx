@@ -2,6 +2,14 @@ import { figure } from "../format.ts";
 import { extent, linear, path, ticks } from "./scale.ts";
 import { useWidth } from "./width.ts";
 
+const [COLOURS, DASHES] = [6, 6];
+
+/** Another mix of colour and dashes for each of as many lines as there are mixes. */
+export function styleOf(line: number): string {
+  const dashes = (line + Math.floor(line / COLOURS)) % DASHES;
+  return `series colour-${line % COLOURS} dashes-${dashes}`;
+}
+
 export interface Line {
   name: string;
   values: (number | null)[];
@@ -40,7 +48,7 @@ export function Lines({ lines, label, unit }: { lines: Line[]; label: string; un
             </text>
           ))}
         {lines.map((line, at) => (
-          <path key={line.name} className={`series s-${at % 6}`} d={path(line.values, x, y)} />
+          <path key={line.name} className={styleOf(at)} d={path(line.values, x, y)} />
         ))}
       </svg>
       <figcaption>
@@ -51,13 +59,13 @@ export function Lines({ lines, label, unit }: { lines: Line[]; label: string; un
   );
 }
 
-export function Legend({ names }: { names: string[] }) {
+function Legend({ names }: { names: string[] }) {
   return (
     <ul className="legend">
       {names.map((name, at) => (
         <li key={name}>
           <svg viewBox="0 0 24 8" aria-hidden="true">
-            <path className={`series s-${at % 6}`} d="M0,4L24,4" />
+            <path className={styleOf(at)} d="M0,4L24,4" />
           </svg>
           {name}
         </li>

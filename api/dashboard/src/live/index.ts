@@ -14,9 +14,11 @@ export function goLive(queries: QueryClient): void {
     event: (event) => apply(queries, event),
     gap: () => void catchUp(queries),
   });
-  onAnswer(() => live.heard(Date.now()));
-  onKeyChange(() => {
-    queries.clear();
+  onAnswer({ heard: () => live.heard(Date.now()), refused: () => line.signOut() });
+  onKeyChange((key) => {
+    // Whoever signs out leaves nothing on the page; whoever signs in again goes on with it.
+    if (key === null) return location.reload();
+    queries.invalidateQueries();
     line.restart();
   });
   startPolling(queries, live);

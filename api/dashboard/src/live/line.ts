@@ -58,6 +58,12 @@ export class Line {
     this.#look();
   }
 
+  /** The key is refused: ask for nothing until there is another one. */
+  signOut(): void {
+    this.#enter("signed-out");
+    this.#stop?.abort();
+  }
+
   #look(): void {
     if (document.hidden) {
       this.#stop?.abort();
@@ -153,7 +159,8 @@ export class Line {
   #told(said: Said): void {
     if (said.kind === "mode") {
       this.state.heard(said.heardAt);
-      if (!document.hidden) this.state.enter(said.mode);
+      const isSignedOut = this.#stop?.signal.aborted;
+      if (!document.hidden && !isSignedOut) this.state.enter(said.mode);
       return;
     }
     this.state.heard(Date.now());

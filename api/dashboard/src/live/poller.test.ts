@@ -22,7 +22,9 @@ it("asks for long lists the rarer the longer they are, and for what has ended no
   const running = queryOf(queries, ["job", "a"], makeJob({ status: "running" }));
   const ended = queryOf(queries, ["job", "b"], makeJob({ status: "failed" }));
   expect([running, ended].map((one) => isDue(queries, one, 1))).toEqual([true, false]);
-  expect(isDue(queries, queryOf(queries, ["methods"], []), 1)).toBe(false);
+  for (const name of ["methods", "preview", "sweep preview", "estimate"]) {
+    expect(isDue(queries, queryOf(queries, [name, "{}"], {}), 1)).toBe(false);
+  }
 });
 
 it("looks for itself while the stream is live, whatever else is on its way", async () => {

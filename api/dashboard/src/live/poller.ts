@@ -8,7 +8,9 @@ import type { LiveStore } from "./state.ts";
 const EVERY_MS = 2000;
 const LIVE_ROUNDS = 4;
 /** What no event and no time changes: the same question has the same answer. */
-const UNCHANGING = new Set(["methods", "preview", "estimate"]);
+const UNCHANGING = new Set(["methods", "preview", "sweep preview", "estimate"]);
+/** What nothing changes once a job has ended. */
+const OF_ONE_JOB = new Set(["blocks", "events", "artifacts", "logs"]);
 
 export function startPolling(queries: QueryClient, state: LiveStore): void {
   let round = 0;
@@ -35,6 +37,12 @@ export function isDue(queries: QueryClient, query: Query, turn: number): boolean
   const { pages } = (query.state.data ?? {}) as Partial<InfiniteData<unknown>>;
   // All loaded pages are asked for, so the more there are, the rarer.
   if (Array.isArray(pages)) return turn % pages.length === 0;
-  const job = queries.getQueryData<Job>(["job", id]);
-  return job === undefined || !isFinal(job.status);
+  if (query.observers.some(({ options }) => options.staleTime === Number.POSITIVE_INFINITY)) {
+    return false;
+  }
+  const job = queries.getQueryState<Job>(["job", id]);
+  if (!job?.data || !isFinal(job.data.status)) return true;
+  // Once more after the end is known, for what was asked at the same time may have been read before.
+  if (OF_ONE_JOB.has(String(name))) return query.state.dataUpdatedAt < job.dataUpdatedAt + EVERY_MS;
+  return name !== "job";
 }

@@ -8,14 +8,21 @@ export interface Commands {
   python: string;
 }
 
-export function commandsOf(body: Body, origin: string): Commands {
-  return { curl: curl(body, origin), cli: cli(body, origin), python: python(body, origin) };
+/** Say a job for the service at `origin`, which may want a key: the other two find it themselves. */
+export function commandsOf(body: Body, origin: string, wantsKey = false): Commands {
+  return {
+    curl: curl(body, origin, wantsKey),
+    cli: cli(body, origin),
+    python: python(body, origin),
+  };
 }
 
-function curl(body: Body, origin: string): string {
+function curl(body: Body, origin: string, wantsKey: boolean): string {
   // Not --json: curl has that from 7.82 on.
-  const type = "-H 'Content-Type: application/json'";
-  return `curl ${origin}/v1/jobs ${type} \\\n  -d ${quoted(JSON.stringify(body))}`;
+  const words = [`curl ${origin}/v1/jobs`];
+  if (wantsKey) words.push(`-H "Authorization: Bearer $ZPRUNER_API_KEY"`);
+  words.push("-H 'Content-Type: application/json'", `-d ${quoted(JSON.stringify(body))}`);
+  return words.join(" \\\n  ");
 }
 
 function cli({ model, labels, ...options }: Body, origin: string): string {
@@ -33,10 +40,23 @@ function folded(words: string[]): string {
 
 /** A list is one word, but globs: those are given one by one. */
 function flags(name: string, value: unknown): string[] {
+  if (value === null) return [];
+  if (name === "gate") return bounds(value as Body);
+  if (name === "reuse") return value === "if_succeeded" ? ["--reuse"] : [];
   const flag = `--${name.replaceAll("_", "-")}`;
   if (!Array.isArray(value)) return [flag, quoted(String(value))];
   if (name === "skip") return value.flatMap((one) => [flag, quoted(String(one))]);
   return [flag, quoted(value.join(","))];
+}
+
+/** A gate's bounds: a flag for each figure. */
+function bounds(gate: Body): string[] {
+  return Object.entries(gate).flatMap(([side, limits]) =>
+    Object.entries(limits as Body).flatMap(([figure, limit]) => [
+      `--gate-${side}`,
+      quoted(`${figure}=${limit}`),
+    ]),
+  );
 }
 
 function python(body: Body, origin: string): string {

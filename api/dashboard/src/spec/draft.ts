@@ -8,11 +8,39 @@ type Values = Record<string, unknown>;
 /** Write a value as a person would type it. */
 export function written(value: unknown): string {
   if (value === null || value === undefined) return "";
-  return Array.isArray(value) ? value.join(", ") : String(value);
+  if (typeof value !== "object") return String(value);
+  if (Array.isArray(value)) return value.map(written).join(", ");
+  return Object.entries(value)
+    .map(([name, part]) => `${name}=${written(part)}`)
+    .join(", ");
 }
 
 export function draftOf(values: Values, fields: Field[]): Draft {
   return Object.fromEntries(fields.map(({ name }) => [name, written(values[name])]));
+}
+
+/**
+ * Divide a request, as JSON says it, into what the inputs can say, and the rest.
+ *
+ * Values that come back otherwise than they went in are left to the rest, too.
+ */
+export function divided(body: Values, fields: Field[], defaults: Values) {
+  const [said, rest]: [Values, Values] = [{ ...defaults }, {}];
+  for (const [name, value] of Object.entries(body)) {
+    const field = fields.find((one) => one.name === name);
+    const isSayable = field && isAlike(value, readBack(field, value));
+    (isSayable ? said : rest)[name] = value;
+  }
+  return { draft: draftOf(said, fields), rest };
+}
+
+function readBack(field: Field, value: unknown): unknown {
+  const text = written(value);
+  return text === "" ? field.fallback : read(field, text);
+}
+
+function isAlike(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 /** Read one input; text that is no value stays text, for the service to refuse by name. */
@@ -20,6 +48,7 @@ export function read(field: Field, text: string): unknown {
   const plain = text.trim();
   if (field.kind === "number" || field.kind === "integer") return numeric(plain);
   if (field.kind === "list") return parts(plain);
+  if (field.kind === "labels") return labelsOf(plain);
   if (field.kind === "choice-or-list" && !field.choices.includes(plain)) {
     return parts(plain).map(numeric);
   }
@@ -59,7 +88,7 @@ export function edited(draft: Draft, name: string, text: string): Draft {
 }
 
 /** Labels as typed, one `name=value` per line or comma. */
-export function labelsOf(text: string): Record<string, string> {
+function labelsOf(text: string): Record<string, string> {
   const pairs = parts(text).map((part) => {
     const [name = "", ...value] = part.split("=");
     return [name.trim(), value.join("=").trim()];

@@ -1,6 +1,6 @@
 /** The fields of a job, read from the JSON Schema that the service gives for each method. */
 
-export type Kind = "text" | "number" | "integer" | "choice" | "list" | "choice-or-list";
+export type Kind = "text" | "number" | "integer" | "choice" | "list" | "choice-or-list" | "labels";
 
 export interface Field {
   name: string;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { makeSpec } from "../testing.ts";
 import { commandsOf, essential, quoted } from "./commands.ts";
-import { changesOf, draftOf, edited, labelsOf, valuesOf } from "./draft.ts";
+import { changesOf, divided, draftOf, edited, read, valuesOf, written } from "./draft.ts";
 import { type Field, fieldsOf, jobFields } from "./fields.ts";
 
 const SCHEMA = {
@@ -23,6 +23,16 @@ const SCHEMA = {
   },
 };
 const FIELDS = fieldsOf(SCHEMA, ["method"]);
+const LABELS: Field = {
+  name: "labels",
+  label: "Labels",
+  kind: "labels",
+  isRequired: false,
+  help: "",
+  choices: [],
+  fallback: {},
+  example: "",
+};
 const named = (name: string) => FIELDS.find((field) => field.name === name) as Field;
 
 describe("fields", () => {
@@ -109,7 +119,31 @@ describe("a draft", () => {
   });
 
   it("reads labels, whose values may hold the sign", () => {
-    expect(labelsOf("team=nlp, note=a=b\nempty=")).toEqual({ team: "nlp", note: "a=b", empty: "" });
+    const labels = { team: "nlp", note: "a=b", empty: "" };
+    expect(read(LABELS, "team=nlp, note=a=b\nempty=")).toEqual(labels);
+    expect(read(LABELS, written(labels))).toEqual(labels);
+  });
+
+  it("is made of JSON, and leaves what no input can say as it is", () => {
+    const said = { model: "m", sparsity: 0.6, skip: ["*.a", "b"], allocation: [0.4, 0.6], seed: 3 };
+    const fields = [...FIELDS, LABELS];
+    const [defaults, labels] = [{ seed: 0, allocation: "uniform", skip: [] }, { team: "nlp" }];
+    const first = divided({ ...said, samples: null, labels }, fields, defaults);
+    expect(valuesOf(first.draft, fields)).toEqual({ ...said, labels });
+    expect(first.rest).toEqual({});
+
+    const rest = { gate: { max: { r: 1.1 } }, labels: { note: "a, b" } };
+    const second = divided({ model: "m", ...rest, sparsity: [0.5] }, fields, defaults);
+    expect(valuesOf(second.draft, fields)).toEqual({ model: "m" });
+    expect(second.rest).toEqual({ ...rest, sparsity: [0.5] });
+  });
+
+  it("of a rerun is made of what changes", () => {
+    const original = makeSpec({ samples: 16, seed: 7 } as never) as Record<string, unknown>;
+    const changes = { sparsity: 0.6, samples: null };
+    const { draft, rest } = divided(changes, FIELDS, original);
+    expect(changesOf(draft, FIELDS, original)).toEqual(changes);
+    expect(rest).toEqual({});
   });
 });
 
@@ -132,15 +166,27 @@ describe("commands", () => {
       labels: { t: "x y" },
     };
     const { curl, cli, python } = commandsOf(body, "http://h:1");
-    expect(curl).toBe(
-      "curl http://h:1/v1/jobs -H 'Content-Type: application/json' \\\n" +
-        `  -d '${JSON.stringify(body)}'`,
-    );
+    const data = `-H 'Content-Type: application/json' \\\n  -d '${JSON.stringify(body)}'`;
+    expect(curl).toBe(`curl http://h:1/v1/jobs \\\n  ${data}`);
     expect(cli.replaceAll(" \\\n ", "")).toBe(
       "ZPRUNER_URL=http://h:1 zpruner submit m --sparsity 0.5 --seq-len 64 --skip '*.a' --skip b " +
         "# labels are set over HTTP: t",
     );
     expect(python).toContain('    skip=["*.a", "b"],\n    labels={"t": "x y"},\n');
+  });
+
+  it("say a gate by its figures, and no more than there is", () => {
+    const gate = { max: { perplexity_ratio: 1.1 }, min: { sparsity: 0.5 } };
+    const body = { model: "m", gate, reuse: "if_succeeded", samples: null };
+    expect(commandsOf(body, "http://h:1").cli.replaceAll(" \\\n ", "")).toBe(
+      "ZPRUNER_URL=http://h:1 zpruner submit m --gate-max perplexity_ratio=1.1 " +
+        "--gate-min sparsity=0.5 --reuse",
+    );
+  });
+
+  it("name the key where the service wants one, and do not say it", () => {
+    const { curl } = commandsOf({ model: "m" }, "http://h:1", true);
+    expect(curl).toContain('-H "Authorization: Bearer $ZPRUNER_API_KEY"');
   });
 
   it("leave defaults out", () => {

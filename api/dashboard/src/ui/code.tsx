@@ -1,5 +1,6 @@
 import { useId, useState } from "react";
-import type { Commands } from "../spec/commands.ts";
+import { storedKey } from "../api/key.ts";
+import { type Body, type Commands, commandsOf } from "../spec/commands.ts";
 import { Copy } from "./copy.tsx";
 import { Scroll } from "./scroll.tsx";
 
@@ -20,8 +21,9 @@ export function Code({ text, label }: { text: string; label: string }) {
   );
 }
 
-/** The same thing three ways. */
-export function CommandTabs({ commands }: { commands: Commands }) {
+/** The same job three ways. */
+export function CommandTabs({ body }: { body: Body }) {
+  const commands = commandsOf(body, location.origin, storedKey() !== null);
   const [shown, show] = useState<keyof Commands>("curl");
   const name = useId();
   return (

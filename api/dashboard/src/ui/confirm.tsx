@@ -1,4 +1,4 @@
-import { useId, useRef } from "react";
+import { useEffect, useId, useRef } from "react";
 import { Icon, type IconName } from "./icon.tsx";
 
 interface Props {
@@ -18,6 +18,10 @@ interface Props {
 export function Confirm({ label, name, icon, title, words, yes, no, isBusy, done }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
+  useEffect(() => {
+    const shown = dialog.current;
+    return () => shown?.close(); // on a hidden page it would hold the focus
+  }, []);
   const sure = () => {
     dialog.current?.close();
     done();

@@ -1,9 +1,14 @@
 import { useEffect, useState } from "react";
 import { Icon } from "./icon.tsx";
 
+const WORDS = {
+  copied: "Copied",
+  denied: "Select it by hand: the browser denies copying",
+};
+
 /** A button that copies, and says whether it did. */
 export function Copy({ text, label }: { text: string; label: string }) {
-  const [said, say] = useState<"" | "copied" | "denied">("");
+  const [said, say] = useState<"" | keyof typeof WORDS>("");
   useEffect(() => {
     if (said === "") return;
     const timer = setTimeout(() => say(""), 2000);
@@ -15,13 +20,16 @@ export function Copy({ text, label }: { text: string; label: string }) {
       () => say("denied"),
     );
   return (
-    <button type="button" className="quiet small" onClick={copy} aria-label={label} title={label}>
-      <Icon name={said === "copied" ? "check" : "copy"} />
-      <span role="status">
-        {said === "copied" && "Copied"}
-        {said === "denied" && "Select it by hand: the browser denies copying"}
+    <>
+      <button type="button" className="quiet small" onClick={copy} aria-label={label} title={label}>
+        <Icon name={said === "copied" ? "check" : "copy"} />
+        {said && <span>{WORDS[said]}</span>}
+      </button>
+      {/* What stands in a button is not announced. */}
+      <span className="unseen" role="status">
+        {said && WORDS[said]}
       </span>
-    </button>
+    </>
   );
 }
 

@@ -1,4 +1,5 @@
 import { useState } from "react";
+import { keep } from "../storage.ts";
 import { Icon, type IconName } from "./icon.tsx";
 
 const PLACE = "zpruner.theme";
@@ -14,11 +15,10 @@ function current(): Theme {
 function choose(theme: Theme): void {
   if (theme === "system") {
     delete document.documentElement.dataset.theme;
-    localStorage.removeItem(PLACE);
   } else {
     document.documentElement.dataset.theme = theme;
-    localStorage.setItem(PLACE, theme);
   }
+  keep(PLACE, theme === "system" ? null : theme);
 }
 
 /** One button through system, light and dark. */

@@ -5,6 +5,7 @@ import { type Key, keys } from "../../api/keys.ts";
 import { moment } from "../../format.ts";
 import { AdminOnly } from "../../ui/admin.tsx";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
+import { Older } from "../../ui/older.tsx";
 import { Title } from "../../ui/title.tsx";
 import { inWords, type Target, targetOf } from "./words.ts";
 
@@ -44,17 +45,7 @@ function Audit() {
           ))}
         </ul>
       )}
-      {list.hasNextPage && (
-        <p>
-          <button
-            type="button"
-            disabled={list.isFetchingNextPage}
-            onClick={() => list.fetchNextPage()}
-          >
-            Show older ones
-          </button>
-        </p>
-      )}
+      <Older list={list} />
     </>
   );
 }

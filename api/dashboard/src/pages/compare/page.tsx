@@ -44,6 +44,7 @@ export function ComparePage() {
 
 function Comparison({ jobs }: { jobs: Job[] }) {
   const judged = useQuery(comparisonOf(jobs.map((job) => job.id)));
+  const isComparable = judged.data?.comparable ?? false;
   const reasons = judged.data?.reasons ?? [];
   const dots = jobs.flatMap((job) => {
     const [x, y] = [metricOf(job, "sparsity"), metricOf(job, "pruned_perplexity")];
@@ -62,13 +63,16 @@ function Comparison({ jobs }: { jobs: Job[] }) {
           </ul>
         </Warning>
       )}
-      <Section title="Figures" aside={<span className="faint">differences from the first</span>}>
-        <MetricTable jobs={jobs} />
+      <Section
+        title="Figures"
+        aside={isComparable && <span className="faint">differences from the first</span>}
+      >
+        <MetricTable jobs={jobs} isComparable={isComparable} />
       </Section>
       <Specs jobs={jobs} />
       <div className="pair">
         <Overlay jobs={jobs} />
-        {dots.length > 1 && judged.data?.comparable && (
+        {dots.length > 1 && isComparable && (
           <Section title="Sparsity against perplexity">
             <Scatter dots={dots} dense={jobs[0] && metricOf(jobs[0], "dense_perplexity")} />
           </Section>
@@ -94,7 +98,12 @@ function JobHeads({ jobs }: { jobs: Job[] }) {
   );
 }
 
-function MetricTable({ jobs }: { jobs: Job[] }) {
+interface TableProps {
+  jobs: Job[];
+  isComparable: boolean;
+}
+
+function MetricTable({ jobs, isComparable }: TableProps) {
   const metrics = METRICS.filter(({ name }) => jobs.some((job) => metricOf(job, name) !== null));
   if (metrics.length === 0) return <p className="faint">None of them has a result yet.</p>;
   return (
@@ -103,7 +112,7 @@ function MetricTable({ jobs }: { jobs: Job[] }) {
         <JobHeads jobs={jobs} />
         <tbody>
           {metrics.map((metric) => (
-            <MetricRow key={metric.name} metric={metric} jobs={jobs} />
+            <MetricRow key={metric.name} {...{ metric, jobs, isComparable }} />
           ))}
         </tbody>
       </table>
@@ -111,8 +120,8 @@ function MetricTable({ jobs }: { jobs: Job[] }) {
   );
 }
 
-function MetricRow({ metric, jobs }: { metric: Metric; jobs: Job[] }) {
-  const best = bestOf(jobs, metric);
+function MetricRow({ metric, jobs, isComparable }: TableProps & { metric: Metric }) {
+  const best = isComparable ? bestOf(jobs, metric) : new Set();
   const [first] = jobs.map((job) => metricOf(job, metric.name));
   return (
     <tr>
@@ -123,7 +132,7 @@ function MetricRow({ metric, jobs }: { metric: Metric; jobs: Job[] }) {
           <td key={job.id} className={best.has(job.id) ? "figure is-best" : "figure"}>
             {metric.say(value)}
             {best.has(job.id) && <span className="unseen"> (best)</span>}
-            {at > 0 && value !== first && metric.lessIsBetter !== null && (
+            {isComparable && at > 0 && value !== first && metric.lessIsBetter !== null && (
               <span className="faint delta">{change(first, value)}</span>
             )}
           </td>

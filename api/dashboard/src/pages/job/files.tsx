@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
-import type { Artifact, Job } from "../../api/client.ts";
+import type { Artifact, Job, Status } from "../../api/client.ts";
 import { isFinal, jobArtifacts } from "../../api/jobs.ts";
 import { bytes } from "../../format.ts";
 import { Code } from "../../ui/code.tsx";
 import { Copy } from "../../ui/copy.tsx";
 import { Icon } from "../../ui/icon.tsx";
-import { ErrorNote } from "../../ui/notes.tsx";
+import { ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
 import { useDownload, useVerify } from "./use-file.ts";
 
@@ -13,18 +13,12 @@ const FEW = 3;
 
 /** The files of a job: to download, and to check. */
 export function Files({ job }: { job: Job }) {
-  const { data = [], error, refetch } = useQuery(jobArtifacts(job.id));
+  const { data = [], error, refetch, isFetching } = useQuery(jobArtifacts(job.id));
   const size = data.reduce((sum, one) => sum + one.size_bytes, 0);
   return (
     <Section title="Files" aside={data.length > 0 && <span className="faint">{bytes(size)}</span>}>
       {error !== null && <ErrorNote error={error} retry={refetch} />}
-      {data.length === 0 && error === null && (
-        <p className="faint">
-          {isFinal(job.status) && job.status !== "succeeded"
-            ? "A job that did not succeed leaves no files."
-            : "They are here once the job has succeeded."}
-        </p>
-      )}
+      {data.length === 0 && error === null && <None status={job.status} isLooking={isFetching} />}
       {data.length > 0 && (
         <>
           <Everything job={job} />
@@ -34,6 +28,13 @@ export function Files({ job }: { job: Job }) {
       )}
     </Section>
   );
+}
+
+function None({ status, isLooking }: { status: Status; isLooking: boolean }) {
+  if (!isFinal(status)) return <p className="faint">They are here once the job has succeeded.</p>;
+  if (status !== "succeeded")
+    return <p className="faint">A job that did not succeed leaves no files.</p>;
+  return isLooking ? <Loading what="files" lines={2} /> : <p className="faint">There are none.</p>;
 }
 
 /** One file of weights for each block, or nearly: seldom wanted one by one. */

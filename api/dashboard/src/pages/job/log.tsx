@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useRef, useState } from "react";
+import { type UIEvent, useEffect, useRef, useState } from "react";
 import type { Job } from "../../api/client.ts";
 import { isFinal } from "../../api/jobs.ts";
 import { jobLogs, LEVELS, type Level, TAIL } from "../../api/logs.ts";
@@ -8,6 +8,8 @@ import { ErrorNote } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
 
 const EVERY_MS = 2000;
+const LAST_LINES_MS = 10_000;
+const AT_END_PX = 8;
 
 /** The newest lines of the log, which it follows until one scrolls up. */
 export function Log({ job }: { job: Job }) {
@@ -15,7 +17,7 @@ export function Log({ job }: { job: Job }) {
   const [follows, follow] = useState(true);
   const { data, error, refetch } = useQuery({
     ...jobLogs(job.id, level),
-    refetchInterval: isFinal(job.status) || job.status === "queued" ? false : EVERY_MS,
+    refetchInterval: useGrows(job) && EVERY_MS,
   });
   const box = useRef<HTMLElement>(null);
   const last = data?.at(-1)?.id;
@@ -23,6 +25,8 @@ export function Log({ job }: { job: Job }) {
   useEffect(() => {
     if (follows && box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [last, follows]);
+  const scrolled = ({ currentTarget: { scrollHeight, scrollTop, clientHeight } }: UIEvent) =>
+    follow(scrollHeight - scrollTop - clientHeight < AT_END_PX);
   const jump = () => {
     follow(false);
     box.current?.querySelector(".is-error")?.scrollIntoView({ block: "nearest" });
@@ -67,6 +71,7 @@ export function Log({ job }: { job: Job }) {
           ref={box}
           className="scroll tall log"
           aria-label="Log lines"
+          onScroll={scrolled}
           // biome-ignore lint/a11y/noNoninteractiveTabindex: without it arrow keys never get here
           tabIndex={0}
         >
@@ -76,7 +81,7 @@ export function Log({ job }: { job: Job }) {
                 <time className="faint" dateTime={line.at} title={moment(line.at)}>
                   {clock(line.at)}
                 </time>
-                <span className="log-level">{line.level.toLowerCase()}</span>
+                <span>{line.level.toLowerCase()}</span>
                 <span className="wrap">{line.message}</span>
               </li>
             ))}
@@ -86,6 +91,19 @@ export function Log({ job }: { job: Job }) {
       {data?.length === TAIL && <p className="faint">The last {TAIL} lines.</p>}
     </Section>
   );
+}
+
+/** Whether lines may still come: a worker writes an attempt's last ones after it has said its end. */
+function useGrows(job: Job): boolean {
+  const isAtWork = !isFinal(job.status) && job.status !== "queued";
+  const [grows, set] = useState(true);
+  useEffect(() => {
+    set(true);
+    if (isAtWork) return;
+    const timer = setTimeout(() => set(false), LAST_LINES_MS);
+    return () => clearTimeout(timer);
+  }, [isAtWork]);
+  return grows;
 }
 
 function isGrave(level: string): boolean {

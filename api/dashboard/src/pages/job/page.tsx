@@ -24,7 +24,14 @@ import { PhaseStepper } from "./stepper.tsx";
 
 export function JobPage({ id }: { id: string }) {
   const { data: job, error, refetch } = useQuery(jobById(id));
-  if (job) return <JobView job={job} />;
+  if (job) {
+    return (
+      <>
+        {error !== null && <ErrorNote error={error} retry={refetch} />}
+        <JobView job={job} />
+      </>
+    );
+  }
   if (error instanceof ProblemError && error.status === 404) return <NoSuchJob id={id} />;
   return (
     <>
@@ -35,7 +42,8 @@ export function JobPage({ id }: { id: string }) {
 }
 
 function JobView({ job }: { job: Job }) {
-  const { data: events = [] } = useQuery(jobEvents(job.id));
+  const history = useQuery(jobEvents(job.id));
+  const events = history.data ?? [];
   const title = job.name || modelName(job.spec.model);
   return (
     <>
@@ -84,7 +92,10 @@ function JobView({ job }: { job: Job }) {
           <Configuration job={job} />
           <Attempts events={events} />
           <Reruns id={job.id} />
-          <History events={events} />
+          {history.error !== null && (
+            <ErrorNote error={history.error} retry={() => history.refetch()} />
+          )}
+          {history.data && <History events={events} />}
         </div>
       </div>
     </>
@@ -145,7 +156,8 @@ function GateFailures({ job }: { job: Job }) {
 }
 
 function Reruns({ id }: { id: string }) {
-  const { data = [] } = useQuery(jobReruns(id));
+  const { data = [], error, refetch } = useQuery(jobReruns(id));
+  if (error !== null) return <ErrorNote error={error} retry={refetch} />;
   if (data.length === 0) return null;
   return (
     <Section

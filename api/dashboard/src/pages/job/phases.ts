@@ -4,7 +4,7 @@ import type { Job, JobEvent, Phase } from "../../api/client.ts";
 import { isFinal } from "../../api/jobs.ts";
 import { secondsBetween } from "../../format.ts";
 
-export const PHASES: Phase[] = [
+const PHASES: Phase[] = [
   "resolving",
   "loading",
   "calibrating",

@@ -1,7 +1,7 @@
 import type { Job } from "../../api/client.ts";
 import { number } from "../../api/jobs.ts";
 import { Bars } from "../../charts/bars.tsx";
-import { bytes, change, duration, percent } from "../../format.ts";
+import { bytes, change, count, duration, percent } from "../../format.ts";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 
 /** What the pruned model is, against the dense one. */
@@ -26,10 +26,10 @@ export function Result({ job }: { job: Job }) {
       <Facts>
         <Fact name="Sparsity">{percent(of("sparsity"), 2)}</Fact>
         <Fact name="Zeros">
-          {of("zeros")?.toLocaleString("en")} of {of("weights")?.toLocaleString("en")}
+          {count(of("zeros"))} of {count(of("weights"))}
         </Fact>
         <Fact name="Parameters covered">{percent(of("coverage"))}</Fact>
-        <Fact name="Pruned otherwise than asked">{of("fallbacks") ?? 0} matrices</Fact>
+        <Fact name="Pruned otherwise than asked">{count(of("fallbacks"))} matrices</Fact>
         <Fact name="Pruning">{duration(of("prune_seconds"))}</Fact>
         <Fact name="Evaluation">{duration(of("evaluate_seconds"))}</Fact>
         <Fact name="Peak memory">
@@ -37,8 +37,7 @@ export function Result({ job }: { job: Job }) {
         </Fact>
         {protocol.windows != null && (
           <Fact name="Perplexity over">
-            {number(protocol.tokens)?.toLocaleString("en")} tokens in {String(protocol.windows)}{" "}
-            windows
+            {count(number(protocol.tokens))} tokens in {String(protocol.windows)} windows
           </Fact>
         )}
       </Facts>

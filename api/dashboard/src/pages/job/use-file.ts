@@ -41,6 +41,6 @@ async function compared(file: Artifact): Promise<string> {
   return hash === file.sha256 ? "✓ sha256 matches" : `✗ sha256 differs: the service sent ${hash}`;
 }
 
-export function hex(bytes: ArrayBuffer): string {
+function hex(bytes: ArrayBuffer): string {
   return Array.from(new Uint8Array(bytes), (one) => one.toString(16).padStart(2, "0")).join("");
 }

@@ -3,6 +3,7 @@ import { Link } from "wouter";
 import { useAction } from "../../api/actions.ts";
 import type { Job } from "../../api/client.ts";
 import { isFinal } from "../../api/jobs.ts";
+import { Confirm } from "../../ui/confirm.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 
@@ -35,10 +36,16 @@ export function BulkBar({ jobs, clear }: Props) {
       )}
       {jobs.length > MOST_COMPARED && <span className="faint">At most 20 can be compared</span>}
       {stoppable.length > 0 && (
-        <button type="button" disabled={cancel.isPending} onClick={cancelAll}>
-          <Icon name="cancel" />
-          Cancel {stoppable.length}
-        </button>
+        <Confirm
+          label={`Cancel ${stoppable.length}`}
+          icon="cancel"
+          title={stoppable.length === 1 ? "Cancel this job?" : `Cancel ${stoppable.length} jobs?`}
+          words="Each stops after the block it is in, and leaves no files. A retry starts it again."
+          yes={stoppable.length === 1 ? "Cancel the job" : "Cancel the jobs"}
+          no="Let them be"
+          isBusy={cancel.isPending}
+          done={cancelAll}
+        />
       )}
       <button type="button" className="quiet" onClick={clear}>
         Choose none

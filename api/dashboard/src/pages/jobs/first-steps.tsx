@@ -1,5 +1,4 @@
 import { Link } from "wouter";
-import { commandsOf } from "../../spec/commands.ts";
 import { CommandTabs } from "../../ui/code.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty } from "../../ui/notes.tsx";
@@ -24,7 +23,7 @@ export function FirstSteps() {
           New job
         </Link>
       </p>
-      <CommandTabs commands={commandsOf(FIRST, location.origin)} />
+      <CommandTabs body={FIRST} />
     </Empty>
   );
 }

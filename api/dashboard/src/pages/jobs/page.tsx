@@ -1,5 +1,5 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useLocation, useSearch } from "wouter";
 import type { Job } from "../../api/client.ts";
 import { type JobFilter, jobList } from "../../api/jobs.ts";
@@ -28,17 +28,19 @@ export function JobsPage() {
     () => list.data?.pages.flatMap((page) => page.data as Job[]) ?? [],
     [list.data],
   );
-  const isNew = jobs.length === 0 && !isFiltered(filter);
+  const isLoading = list.isPending || (list.isPlaceholderData && jobs.length === 0);
+  const isEmpty = list.isSuccess && !isLoading && jobs.length === 0;
+  const isNew = isEmpty && !isFiltered(filter);
   return (
     <>
       <Title text="Jobs" />
-      {!(list.isSuccess && isNew) && <Filters filter={filter} change={change} />}
-      {list.isPending && <Loading what="jobs" lines={8} />}
-      {list.isError && jobs.length === 0 && (
+      {!isNew && <Filters filter={filter} change={change} />}
+      {isLoading && <Loading what="jobs" lines={8} />}
+      {list.isError && !list.isFetchNextPageError && (
         <ErrorNote error={list.error} retry={() => list.refetch()} />
       )}
-      {list.isSuccess && isNew && <FirstSteps />}
-      {list.isSuccess && jobs.length === 0 && !isNew && (
+      {isNew && <FirstSteps />}
+      {isEmpty && !isNew && (
         <Empty title="No job is like that">
           <p>Take a filter away, or search for something else.</p>
           <button type="button" onClick={() => change({ status: [], sort: filter.sort })}>
@@ -49,9 +51,18 @@ export function JobsPage() {
       {jobs.length > 0 && (
         <JobList
           jobs={jobs}
-          more={list.hasNextPage && !list.isFetchingNextPage ? list.fetchNextPage : null}
+          // What was refused is asked for again by whoever wants it, or once the list is refreshed.
+          more={
+            list.hasNextPage && !list.isFetchingNextPage && !list.isError
+              ? list.fetchNextPage
+              : null
+          }
           isMoreComing={list.hasNextPage}
-        />
+        >
+          {list.isFetchNextPageError && (
+            <ErrorNote error={list.error} retry={() => list.fetchNextPage()} />
+          )}
+        </JobList>
       )}
     </>
   );
@@ -61,9 +72,11 @@ interface ListProps {
   jobs: Job[];
   more: (() => unknown) | null;
   isMoreComing: boolean;
+  /** Why there is no more. */
+  children: ReactNode;
 }
 
-function JobList({ jobs, more, isMoreComing }: ListProps) {
+function JobList({ jobs, more, isMoreComing, children }: ListProps) {
   const [chosen, setChosen] = useState<string[]>([]);
   const choose = useCallback((id: string) => setChosen((old) => toggled(old, id)), []);
   const list = useRef<HTMLUListElement>(null);
@@ -84,17 +97,19 @@ function JobList({ jobs, more, isMoreComing }: ListProps) {
         <span className="end">Perplexity</span>
       </div>
       <ul className="job-list" ref={list} aria-label="Jobs">
-        <li className="spacer" aria-hidden="true" style={{ height: above }} />
+        <li aria-hidden="true" style={{ height: above }} />
         {jobs.slice(first, end).map((job) => (
           <JobRow key={job.id} job={job} isChosen={chosen.includes(job.id)} choose={choose} />
         ))}
-        <li className="spacer" aria-hidden="true" style={{ height: below }} />
+        <li aria-hidden="true" style={{ height: below }} />
       </ul>
-      <p className="faint end-of-list" role="status">
-        {isMoreComing
-          ? "More jobs are coming…"
-          : `${jobs.length === 1 ? "1 job" : `${jobs.length} jobs`}`}
-      </p>
+      {children || (
+        <p className="faint end-of-list" role="status">
+          {isMoreComing
+            ? "More jobs are coming…"
+            : `${jobs.length === 1 ? "1 job" : `${jobs.length} jobs`}`}
+        </p>
+      )}
       <BulkBar jobs={jobs.filter((job) => chosen.includes(job.id))} clear={() => setChosen([])} />
     </>
   );

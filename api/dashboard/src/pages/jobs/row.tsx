@@ -1,4 +1,4 @@
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { memo } from "react";
 import { Link } from "wouter";
 import type { Job } from "../../api/client.ts";
@@ -56,7 +56,7 @@ export const JobRow = memo(function JobRow({ job, isChosen, choose }: Props) {
 });
 
 /** What is asked for, in the fewest words that tell jobs apart. */
-export function recipe({ spec }: Job): string {
+function recipe({ spec }: Job): string {
   const parts = [percent(spec.sparsity), spec.method, spec.pattern];
   if (spec.solver !== "none") parts.push(`+ ${spec.solver}`);
   if (spec.allocation !== "uniform")
@@ -88,10 +88,14 @@ function Progress({ job }: { job: Job }) {
 /** The reconstruction error from block to block; of jobs that have got anywhere. */
 function ErrorLine({ job }: { job: Job }) {
   const hasBlocks = job.status !== "queued" && job.progress.fraction > 0;
+  const isOver = isFinal(job.status);
+  const blocks = jobBlocks(job.id, false);
   const { data = [] } = useQuery({
-    ...jobBlocks(job.id, false),
+    ...blocks,
+    queryKey: [...blocks.queryKey, isOver], // asked for once more at the end, then kept
     enabled: hasBlocks,
-    staleTime: isFinal(job.status) ? Number.POSITIVE_INFINITY : 0,
+    placeholderData: keepPreviousData,
+    staleTime: isOver ? Number.POSITIVE_INFINITY : 0,
   });
   return (
     <div className="job-spark" title="Error after each block">

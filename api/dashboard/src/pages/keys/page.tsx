@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { Link } from "wouter";
 import { keepKey, storedKey } from "../../api/key.ts";
 import { keys, me, useKeyCreation, useKeyRevocation } from "../../api/keys.ts";
@@ -65,11 +66,18 @@ function Myself({ who }: { who: Who }) {
 function AllKeys() {
   const { data, error, refetch } = useQuery(keys);
   const creation = useKeyCreation();
+  const [made, setMade] = useState(0);
   const revocation = useKeyRevocation();
   return (
     <>
       <Section title="New key">
-        <KeyForm create={creation.mutate} isBusy={creation.isPending} error={creation.error} />
+        {/* Made anew for the next one. */}
+        <KeyForm
+          key={made}
+          create={(body) => creation.mutate(body, { onSuccess: () => setMade(made + 1) })}
+          isBusy={creation.isPending}
+          error={creation.error}
+        />
         {creation.data && (
           <Secret
             title={`The key of ${creation.data.name}, shown this once`}

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { bounds, limitsAsked, NO_LIMITS, share } from "./quotas.ts";
+import { bounds, endOf, limitsAsked, NO_LIMITS, share } from "./quotas.ts";
 
 it("says what is used of what is allowed, or that there is no limit", () => {
   expect(share({ used: 3, allowed: 10 })).toBe("3 of 10");
@@ -36,4 +36,13 @@ it("leaves it to the service to refuse what is no number", () => {
     gpu_hours: "-",
     artifact_bytes: "a lot",
   });
+  expect(limitsAsked({ ...NO_LIMITS, until: "12345-01-05" }).expires_at).toBe("12345-01-05");
+});
+
+it("tells a key that opens nothing from one that does", () => {
+  const [at, now] = ["2026-01-05T09:30:00Z", Date.UTC(2026, 0, 6)];
+  expect(endOf({ revoked_at: null, expires_at: null }, now)).toBeNull();
+  expect(endOf({ revoked_at: null, expires_at: "2026-01-07T00:00:00Z" }, now)).toBeNull();
+  expect(endOf({ revoked_at: null, expires_at: at }, now)).toBe("expired");
+  expect(endOf({ revoked_at: at, expires_at: at }, now)).toBe("revoked");
 });

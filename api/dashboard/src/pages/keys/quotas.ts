@@ -1,6 +1,6 @@
 /** How much a key may have, and how much of it is used, in words and from words. */
 
-import type { KeyRequest } from "../../api/keys.ts";
+import type { Key, KeyRequest } from "../../api/keys.ts";
 import { bytes, figure } from "../../format.ts";
 
 interface Share {
@@ -32,6 +32,15 @@ export function bounds({ jobs_in_flight, gpu_hours, artifact_bytes }: Quotas): s
   return said;
 }
 
+/** How a key has come to open nothing, if it has. */
+export function endOf(
+  { revoked_at, expires_at }: Pick<Key, "revoked_at" | "expires_at">,
+  now: number,
+): "revoked" | "expired" | null {
+  if (revoked_at !== null) return "revoked";
+  return expires_at !== null && new Date(expires_at).getTime() <= now ? "expired" : null;
+}
+
 /** Quotas and expiry as typed. */
 export interface Limits {
   jobs: string;
@@ -52,8 +61,14 @@ export function limitsAsked({ jobs, hours, files, until }: Limits) {
   return {
     quotas: quotas as Quotas,
     // The whole of that day, where the person is.
-    expires_at: until ? new Date(`${until}T23:59:59`).toISOString() : null,
+    expires_at: until ? endOfDay(until) : null,
   };
+}
+
+/** A year of five digits can be typed, and is no date. */
+function endOfDay(day: string): string {
+  const end = new Date(`${day}T23:59:59`);
+  return Number.isNaN(end.getTime()) ? day : end.toISOString();
 }
 
 function numeric(text: string): unknown {

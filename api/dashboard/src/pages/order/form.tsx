@@ -4,20 +4,20 @@ import { useLocation } from "wouter";
 import { type Order, submit } from "../../api/actions.ts";
 import type { Job, JobRequest, Method } from "../../api/client.ts";
 import { fieldProblems } from "../../api/problem.ts";
-import { commandsOf } from "../../spec/commands.ts";
 import {
   changesOf,
   type Draft,
+  divided,
   draftOf,
   edited,
-  labelsOf,
   valuesOf,
   written,
 } from "../../spec/draft.ts";
 import { type Field, jobFields } from "../../spec/fields.ts";
 import { CommandTabs } from "../../ui/code.tsx";
-import { ErrorNote } from "../../ui/notes.tsx";
+import { ErrorNote, Warning } from "../../ui/notes.tsx";
 import { EstimatePanel } from "./estimate.tsx";
+import { FieldGroup } from "./group.tsx";
 import { grouped } from "./groups.ts";
 import { FieldInput } from "./input.tsx";
 import { JsonEditor, parsedObject } from "./json.tsx";
@@ -34,29 +34,49 @@ interface Props {
   parent?: Job;
 }
 
-const NAMING: Field[] = ["name", "labels"].map((name) => ({
-  name,
-  label: name === "name" ? "Name" : "Labels",
-  kind: "text",
-  isRequired: false,
-  help: name === "name" ? "What to call the job." : "Your own words, such as team=nlp, run=7.",
-  choices: [],
-  fallback: name === "name" ? null : {},
-  example: "",
-}));
+const OWN = { isRequired: false, choices: [], example: "" };
+const NAMING: Field[] = [
+  {
+    ...OWN,
+    name: "name",
+    label: "Name",
+    kind: "text",
+    help: "What to call the job.",
+    fallback: null,
+  },
+  {
+    ...OWN,
+    name: "labels",
+    label: "Labels",
+    kind: "labels",
+    help: "Your own words, such as team=nlp, run=7.",
+    fallback: {},
+  },
+];
 
 export function OrderForm({ methods, parent }: Props) {
   const fields = useMemo(() => [...jobFields(methods), ...NAMING], [methods]);
   const original = useMemo(() => (parent ? valuesOfJob(parent) : undefined), [parent]);
-  const [draft, setDraft] = useState<Draft>(() => firstDraft(fields, original));
+  const defaults = useMemo(() => original ?? defaultsOf(fields), [original, fields]);
+  const [draft, setDraft] = useState<Draft>(() => draftOf(defaults, fields));
   const [json, setJson] = useState<string | null>(null);
-  const body = json === null ? bodyOf(draft, fields, original) : parsedObject(json);
+  /** What was said as JSON, and no input can say. */
+  const [rest, setRest] = useState<Values>({});
+  const body = json === null ? { ...rest, ...bodyOf(draft, fields, original) } : parsedObject(json);
   const order = body && orderOf(body, parent);
   const isComplete = body !== null && (parent !== undefined || isMinimal(body));
   const seen = usePreview(isComplete ? order : null);
   const placing = usePlacing();
   const problems = fieldProblems(seen.error ?? placing.error);
   const change = (name: string, text: string) => setDraft((old) => edited(old, name, text));
+  const showJson = () => setJson(JSON.stringify(body, null, 2));
+  const showForm = () => {
+    if (body === null) return;
+    const found = divided(body, fields, defaults);
+    setDraft(found.draft);
+    setRest(found.rest);
+    setJson(null);
+  };
   const place = (event: FormEvent) => {
     event.preventDefault();
     if (order) placing.place(order);
@@ -66,10 +86,14 @@ export function OrderForm({ methods, parent }: Props) {
       <div className="stack">
         <ViewSwitch
           isJson={json !== null}
-          show={(isJson) => setJson(isJson ? JSON.stringify(body, null, 2) : null)}
+          canShowForm={body !== null}
+          show={(isJson) => (isJson ? showJson() : showForm())}
         />
         {json === null ? (
-          <Fields {...{ methods, fields, draft, original, problems, change }} />
+          <>
+            <Rest names={Object.keys(rest)} leaveOut={() => setRest({})} />
+            <Fields {...{ methods, fields, draft, original, problems, change }} />
+          </>
         ) : (
           <JsonEditor
             text={json}
@@ -92,9 +116,7 @@ export function OrderForm({ methods, parent }: Props) {
         <button type="submit" className="primary large" disabled={!isComplete || placing.isPending}>
           {parent ? "Run again" : "Submit job"}
         </button>
-        {body && isComplete && !parent && (
-          <CommandTabs commands={commandsOf(body, location.origin)} />
-        )}
+        {body && isComplete && !parent && <CommandTabs body={body} />}
       </aside>
     </form>
   );
@@ -122,10 +144,13 @@ function Fields({ methods, fields, draft, original, problems, change }: FieldsPr
     />
   );
   return groups.map(({ title, isOpen, fields: some }) => (
-    <details key={title} className="card group" open={isOpen || hasNews(some, draft, problems)}>
-      <summary>
-        <h2>{title}</h2>
-      </summary>
+    <FieldGroup
+      key={title}
+      title={title}
+      isOpen={isOpen}
+      isFilled={isFilled(some, draft)}
+      isWrong={some.some(({ name }) => name in problems)}
+    >
       {title === "How" && (
         <MethodPicker
           methods={methods}
@@ -134,16 +159,47 @@ function Fields({ methods, fields, draft, original, problems, change }: FieldsPr
         />
       )}
       <div className="fields">{some.map(input)}</div>
-    </details>
+    </FieldGroup>
   ));
 }
 
-function ViewSwitch({ isJson, show }: { isJson: boolean; show: (isJson: boolean) => void }) {
+interface RestProps {
+  names: string[];
+  leaveOut: () => void;
+}
+
+function Rest({ names, leaveOut }: RestProps) {
+  if (names.length === 0) return null;
+  return (
+    <Warning>
+      <p>
+        The form has no way to say <strong>{names.join(", ")}</strong>: kept as the JSON has it.
+      </p>
+      <button type="button" onClick={leaveOut}>
+        Leave it out
+      </button>
+    </Warning>
+  );
+}
+
+interface SwitchProps {
+  isJson: boolean;
+  canShowForm: boolean;
+  show: (isJson: boolean) => void;
+}
+
+function ViewSwitch({ isJson, canShowForm, show }: SwitchProps) {
   return (
     <fieldset className="segmented">
       <legend className="unseen">View</legend>
       <label>
-        <input type="radio" name="view" checked={!isJson} onChange={() => show(false)} />
+        <input
+          type="radio"
+          name="view"
+          checked={!isJson}
+          disabled={!canShowForm}
+          onChange={() => show(false)}
+        />
         <span>Form</span>
       </label>
       <label>
@@ -165,14 +221,12 @@ function usePlacing() {
   return { place: mutate, error, isPending };
 }
 
-function valuesOfJob(job: Job): Values {
-  const labels = Object.entries(job.labels).map(([name, value]) => `${name}=${value}`);
-  return { ...(job.spec as unknown as Values), name: job.name, labels };
+function valuesOfJob({ spec, name, labels }: Job): Values {
+  return { ...(spec as unknown as Values), name, labels };
 }
 
-function firstDraft(fields: Field[], original?: Values): Draft {
-  const defaults = Object.fromEntries(fields.map(({ name, fallback }) => [name, fallback]));
-  return draftOf(original ?? { ...defaults, labels: [] }, fields);
+function defaultsOf(fields: Field[]): Values {
+  return Object.fromEntries(fields.map(({ name, fallback }) => [name, fallback]));
 }
 
 function originalText(original: Values, field: Field): string {
@@ -180,9 +234,7 @@ function originalText(original: Values, field: Field): string {
 }
 
 function bodyOf(draft: Draft, fields: Field[], original?: Values): Values {
-  const values = original ? changesOf(draft, fields, original) : valuesOf(draft, fields);
-  if (typeof values.labels === "string") values.labels = labelsOf(values.labels);
-  return values;
+  return original ? changesOf(draft, fields, original) : valuesOf(draft, fields);
 }
 
 function orderOf(body: Values, parent?: Job): Order {
@@ -194,10 +246,6 @@ function isMinimal(body: Values): boolean {
   return ["model", "dataset", "sparsity"].every((name) => name in body);
 }
 
-/** Whether a closed group would hide what was filled in, or what is wrong. */
-function hasNews(fields: Field[], draft: Draft, problems: Record<string, string>): boolean {
-  return fields.some(
-    ({ name, fallback }) =>
-      name in problems || (draft[name] ?? "") !== (name === "labels" ? "" : written(fallback)),
-  );
+function isFilled(fields: Field[], draft: Draft): boolean {
+  return fields.some(({ name, fallback }) => (draft[name] ?? "") !== written(fallback));
 }

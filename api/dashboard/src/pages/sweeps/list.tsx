@@ -4,6 +4,7 @@ import { type SweepSummary, sweepList } from "../../api/sweeps.ts";
 import { shortId } from "../../format.ts";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
+import { Older } from "../../ui/older.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Title } from "../../ui/title.tsx";
 import { Counts } from "./counts.tsx";
@@ -41,11 +42,7 @@ export function SweepsPage() {
           ))}
         </ul>
       )}
-      {list.hasNextPage && (
-        <button type="button" onClick={() => list.fetchNextPage()}>
-          Older sweeps
-        </button>
-      )}
+      <Older list={list} />
     </>
   );
 }

@@ -21,7 +21,14 @@ const MOST_COMPARED = 20;
 
 export function SweepPage({ id }: { id: string }) {
   const { data, error, refetch } = useQuery(sweepById(id));
-  if (data) return <SweepView sweep={data} />;
+  if (data) {
+    return (
+      <>
+        {error !== null && <ErrorNote error={error} retry={refetch} />}
+        <SweepView sweep={data} />
+      </>
+    );
+  }
   const isUnknown = error instanceof ProblemError && error.status === 404;
   return (
     <>

@@ -10,6 +10,7 @@ import {
 import { shortId } from "../../format.ts";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
 import { useNow } from "../../ui/now.ts";
+import { Older } from "../../ui/older.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { DeliveryDetails } from "./delivery.tsx";
@@ -46,15 +47,7 @@ export function Deliveries({ webhook }: { webhook: Webhook }) {
           ))}
         </ul>
       )}
-      {list.hasNextPage && (
-        <button
-          type="button"
-          disabled={list.isFetchingNextPage}
-          onClick={() => list.fetchNextPage()}
-        >
-          Show older ones
-        </button>
-      )}
+      <Older list={list} />
     </Section>
   );
 }

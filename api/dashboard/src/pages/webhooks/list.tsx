@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { Link } from "wouter";
 import { latestDelivery, useWebhookCreation, type Webhook, webhooks } from "../../api/webhooks.ts";
 import { AdminOnly } from "../../ui/admin.tsx";
@@ -28,10 +29,16 @@ export function WebhooksPage() {
 
 function NewWebhook() {
   const { mutate, data, error, isPending } = useWebhookCreation();
+  const [made, setMade] = useState(0);
   return (
     <Section title="New webhook">
-      {/* Made anew for the next one, once there is an answer. */}
-      <WebhookForm key={data?.id} save={mutate} isBusy={isPending} error={error} />
+      {/* Made anew for the next one. */}
+      <WebhookForm
+        key={made}
+        save={(body) => mutate(body, { onSuccess: () => setMade(made + 1) })}
+        isBusy={isPending}
+        error={error}
+      />
       {data && (
         <Secret
           title="Its secret, shown this once"

@@ -36,7 +36,14 @@ export function WebhookPage({ id }: { id: string }) {
 function Known({ id }: { id: string }) {
   const { data, error, refetch } = useQuery(webhookById(id));
   if (error instanceof ProblemError && error.status === 404) return <NoSuchWebhook />;
-  if (data) return <WebhookView webhook={data} />;
+  if (data) {
+    return (
+      <>
+        {error !== null && <ErrorNote error={error} retry={refetch} />}
+        <WebhookView webhook={data} />
+      </>
+    );
+  }
   return (
     <>
       <Title text="Webhook" />

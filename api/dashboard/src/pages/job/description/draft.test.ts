@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { isSame } from "../../../api/description.ts";
 import { ProblemError } from "../../../api/problem.ts";
 import { makeJob } from "../../../testing.ts";
-import { draftOf, labelProblems, patchOf } from "./draft.ts";
+import { draftOf, labelProblems, patchOf, rebased } from "./draft.ts";
 
 const JOB = makeJob({ name: "old", priority: 2, labels: { team: "nlp", run: "7" } });
 const DRAFT = draftOf(JOB);
@@ -23,6 +23,26 @@ it("says what was changed, taken away and added", () => {
     labels: { team: "vision", note: "a, b=c", run: null },
   });
   expect(patchOf(JOB, { ...DRAFT, priority: "" })).toEqual({ priority: null });
+});
+
+it("keeps what was touched when somebody else has changed the rest", () => {
+  const now = { name: "theirs", priority: 5, labels: { team: "vision", new: "1", run: "7" } };
+  const touched = {
+    name: "mine",
+    priority: String(JOB.priority),
+    labels: [
+      { key: 0, name: "team", value: "nlp" },
+      { key: 1, name: "note", value: "n" },
+    ],
+  };
+  const draft = rebased(JOB, touched, now);
+  expect(draft).toMatchObject({ name: "mine", priority: "5" });
+  expect(draft.labels.map(({ name, value }) => `${name}=${value}`)).toEqual([
+    "team=vision",
+    "new=1",
+    "note=n",
+  ]);
+  expect(patchOf(now, draft)).toEqual({ name: "mine", labels: { run: null, note: "n" } });
 });
 
 it("leaves it to the service to refuse what is no number", () => {

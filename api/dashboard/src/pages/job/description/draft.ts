@@ -40,6 +40,26 @@ export function patchOf(seen: Description, draft: DescriptionDraft): JobPatch {
   return patch;
 }
 
+/** What the form says once somebody else has changed the job: what the person touched stays. */
+export function rebased(
+  seen: Description,
+  draft: DescriptionDraft,
+  now: Description,
+): DescriptionDraft {
+  const patch = patchOf(seen, draft);
+  const labels = { ...now.labels };
+  for (const [name, value] of Object.entries(patch.labels ?? {})) {
+    if (value === null) delete labels[name];
+    else labels[name] = value;
+  }
+  const fresh = draftOf({ ...now, labels });
+  return {
+    name: "name" in patch ? draft.name : fresh.name,
+    priority: "priority" in patch ? draft.priority : fresh.priority,
+    labels: fresh.labels,
+  };
+}
+
 /** Return the number, or the text as it is, for the service to refuse by its words. */
 function wholeNumber(text: string): number | null {
   if (text === "") return null;

@@ -4,7 +4,7 @@ import { ConflictError, type Description, useDescription } from "../../../api/de
 import { fieldProblems } from "../../../api/problem.ts";
 import { TextField } from "../../../ui/field.tsx";
 import { ErrorNote, Warning } from "../../../ui/notes.tsx";
-import { draftOf, labelProblems, patchOf } from "./draft.ts";
+import { draftOf, labelProblems, patchOf, rebased } from "./draft.ts";
 import { LabelLines } from "./labels.tsx";
 
 export function DescriptionForm({ job, close }: { job: Job; close: () => void }) {
@@ -27,7 +27,7 @@ export function DescriptionForm({ job, close }: { job: Job; close: () => void })
   };
   const lookAgain = (now: Job) => {
     see(now);
-    setDraft(draftOf(now));
+    setDraft(rebased(seen, draft, now));
     reset();
     first.current?.focus();
   };
@@ -82,7 +82,7 @@ function Conflict({ job, lookAgain }: { job: Job; lookAgain: () => void }) {
         <p className="wrap">
           The name is now {job.name ? `“${job.name}”` : "taken away"}, the priority {job.priority},{" "}
           {labels.length > 0 ? `the labels ${labels.join(", ")}` : "and there are no labels"}.
-          Nothing of yours was saved.
+          Nothing of yours was saved; what you changed stays in the form.
         </p>
         <button type="button" onClick={lookAgain}>
           Look again

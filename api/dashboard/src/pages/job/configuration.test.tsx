@@ -1,0 +1,23 @@
+// @vitest-environment happy-dom
+
+import { expect, it, vi } from "vitest";
+import { makeJob } from "../../testing.ts";
+import { mount } from "../../testing-page.tsx";
+import { listing, service } from "../../testing-service.ts";
+import { Configuration } from "./configuration.tsx";
+
+it("names all that was asked for, and commands only what can still be asked", async () => {
+  vi.useFakeTimers();
+  service.reply = () => listing([]);
+  const gate = { max: { perplexity_ratio: 1.1 }, min: { sparsity: 0.5 } };
+  const job = makeJob({ gate, queue: "big", deadline: "2020-01-05T09:30:00Z" });
+  const { box } = await mount(<Configuration job={job} />);
+  const facts = box.querySelector(".facts")?.textContent;
+  expect(facts).toContain("gateperplexity_ratio at most 1.1, sparsity at least 0.5");
+  expect(facts).toContain("queuebig");
+  expect(facts).toContain("deadline2020-01-05T09:30:00Z");
+  const command = box.querySelector("pre")?.textContent;
+  expect(command).toContain('"gate":{"max":{"perplexity_ratio":1.1},"min":{"sparsity":0.5}}');
+  expect(command).toContain('"queue":"big"');
+  expect(command).not.toContain("deadline");
+});

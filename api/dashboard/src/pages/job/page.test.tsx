@@ -1,0 +1,92 @@
+// @vitest-environment happy-dom
+
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { apply } from "../../api/cache.ts";
+import { startPolling } from "../../live/poller.ts";
+import { LiveStore } from "../../live/state.ts";
+import { makeEvent, makeJob } from "../../testing.ts";
+import { mount, type Shown, settle } from "../../testing-page.tsx";
+import { type Answer, listing, refusal, service } from "../../testing-service.ts";
+import { JobPage } from "./page.tsx";
+
+const job = makeJob({ id: "job_1", status: "succeeded" });
+const rerun = makeJob({ id: "job_2", name: "again", status: "queued", parent_id: "job_1" });
+
+let answers: Record<string, Answer | Promise<Answer>>;
+let shown: Shown;
+
+beforeEach(async () => {
+  vi.useFakeTimers();
+  answers = { "/v1/jobs/job_1": [200, job], "/v1/jobs": listing([rerun]) };
+  service.reply = ({ pathname }) => answers[pathname] ?? listing([]);
+});
+afterEach(async () => {
+  await shown.unmount();
+  vi.useRealTimers();
+});
+
+function poll(): void {
+  const state = new LiveStore();
+  state.enter("polling");
+  startPolling(shown.queries, state);
+}
+
+const card = (title: string) =>
+  [...shown.box.querySelectorAll(".card")].find(
+    (one) => one.querySelector("h2")?.textContent === title,
+  );
+
+it("shows how its reruns go, with a stream and without", async () => {
+  shown = await mount(<JobPage id="job_1" />);
+  expect(card("Run again as")?.textContent).toContain("queued");
+
+  answers["/v1/jobs"] = listing([{ ...rerun, status: "running" }]);
+  apply(shown.queries, makeEvent({ job_id: "job_2", kind: "status", status: "running" }));
+  await settle();
+  expect(card("Run again as")?.textContent).toContain("running");
+
+  answers["/v1/jobs"] = listing([{ ...rerun, status: "failed" }]);
+  poll();
+  await settle(3000);
+  expect(card("Run again as")?.textContent).toContain("failed");
+});
+
+it("says that its events could not be read instead of counting none", async () => {
+  answers["/v1/jobs/job_1/events"] = refusal(500);
+  shown = await mount(<JobPage id="job_1" />);
+  expect(card("Events")).toBeUndefined();
+  expect(shown.box.querySelector("[role=alert]")?.textContent).toContain("Refused 500");
+});
+
+it("says that it is old when it could not be asked for again", async () => {
+  shown = await mount(<JobPage id="job_1" />);
+  answers["/v1/jobs/job_1"] = refusal(500);
+  shown.queries.invalidateQueries({ queryKey: ["job"] });
+  await settle();
+  expect(shown.box.querySelector("h1")?.textContent).toContain("tiny");
+  expect(shown.box.querySelector("[role=alert]")?.textContent).toContain("Refused 500");
+});
+
+it("waits for the files of a job that has succeeded before it says that there are none", async () => {
+  let give: (answer: Answer) => void = () => {};
+  answers["/v1/jobs/job_1/artifacts"] = new Promise((done) => {
+    give = done;
+  });
+  shown = await mount(<JobPage id="job_1" />);
+  expect(card("Files")?.textContent).toBe("FilesLoading files");
+  give(listing([]));
+  await settle();
+  expect(card("Files")?.textContent).toBe("FilesThere are none.");
+});
+
+it("asks once more for what is of a job that has ended, for that was perhaps read before", async () => {
+  shown = await mount(<JobPage id="job_1" />);
+  const parts = ["artifacts", "blocks", "events"];
+  poll();
+  service.asked.length = 0;
+  await settle(15_000);
+  expect(parts.map((part) => service.count(`job_1/${part}`))).toEqual([1, 1, 1]);
+  service.asked.length = 0;
+  await settle(10_000);
+  expect(new Set(service.asked)).toEqual(new Set(["/v1/jobs?parent=job_1&limit=20"]));
+});

@@ -1,0 +1,91 @@
+// @vitest-environment happy-dom
+
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { isDue } from "../../live/poller.ts";
+import { makeJob } from "../../testing.ts";
+import { button, mount, press, type Shown, settle } from "../../testing-page.tsx";
+import { type Answer, listing, refusal, service } from "../../testing-service.ts";
+import { JobsPage } from "./page.tsx";
+
+const progress = { fraction: 1, block: null, eta_seconds: null };
+const JOBS = ["a", "b", "c"].map((id) => makeJob({ id, status: "succeeded", progress }));
+const FACETS = { status: { succeeded: 3 }, method: {} };
+
+let reply: (url: URL) => Answer;
+let shown: Shown;
+
+async function open(address = "/"): Promise<void> {
+  history.replaceState(null, "", address);
+  service.asked.length = 0;
+  service.reply = (url) => {
+    if (url.pathname.endsWith("/blocks")) return listing([]);
+    if (url.searchParams.has("include")) return listing([], { facets: FACETS });
+    return reply(url);
+  };
+  shown = await mount(<JobsPage />);
+}
+
+const alert = () => shown.box.querySelector("[role=alert]");
+const rows = () => shown.box.querySelectorAll(".job-row").length;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  document.head.innerHTML = "<style>.job-list { --row-height: 64px; }</style>";
+});
+afterEach(async () => {
+  await shown.unmount();
+  vi.useRealTimers();
+});
+
+it("says that the next page was refused, and asks for it again when it is told to", async () => {
+  reply = ({ searchParams }) =>
+    searchParams.has("cursor") ? refusal(429) : listing(JOBS, { next_cursor: "c", has_more: true });
+  await open();
+  await settle(5000);
+  expect(service.count("cursor=")).toBe(1);
+  expect(alert()?.textContent).toContain("Refused 429");
+
+  reply = () => listing([makeJob({ id: "d", status: "queued" })]);
+  await press(button(shown.box, "Try again"));
+  expect(rows()).toBe(4);
+  expect(alert()).toBeNull();
+});
+
+it("says that the rows it shows are old when they could not be asked for again", async () => {
+  reply = () => listing(JOBS);
+  await open();
+  reply = () => refusal(500);
+  shown.queries.invalidateQueries({ queryKey: ["jobs"] });
+  await settle();
+  expect(rows()).toBe(3);
+  expect(alert()?.textContent).toContain("Refused 500");
+});
+
+it("asks no more for the blocks of what has ended, but once at its end", async () => {
+  const running = makeJob({ id: "d", status: "running" });
+  reply = () => listing([...JOBS, running]);
+  await open();
+  const blocks = () => shown.queries.getQueryCache().findAll({ queryKey: ["blocks"] });
+  const due = () => blocks().filter((one) => one.isActive() && isDue(shown.queries, one, 1));
+  expect(service.count("/blocks")).toBe(4);
+  expect(due().map((one) => one.queryKey[1])).toEqual(["d"]);
+
+  reply = () => listing([...JOBS, { ...running, status: "succeeded", progress }]);
+  shown.queries.invalidateQueries({ queryKey: ["jobs"] });
+  await settle();
+  expect(service.count("/blocks")).toBe(5);
+  expect(due()).toEqual([]);
+});
+
+it("does not say that there are no jobs before it has asked for all of them", async () => {
+  reply = ({ searchParams }) => listing(searchParams.has("q") ? [] : JOBS);
+  await open("/?q=nothing");
+  const said: string[] = [];
+  new MutationObserver(() => said.push(shown.box.textContent ?? "")).observe(shown.box, {
+    childList: true,
+    subtree: true,
+  });
+  await press(button(shown.box, "Show all jobs"));
+  expect(rows()).toBe(3);
+  expect(said.filter((text) => text.includes("No jobs yet"))).toEqual([]);
+});

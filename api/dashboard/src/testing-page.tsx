@@ -1,0 +1,65 @@
+/** Puts a page up, and moves its clock; for tests that begin with `vi.useFakeTimers()`. */
+
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { act, type ReactNode } from "react";
+import { createRoot } from "react-dom/client";
+import { vi } from "vitest";
+
+Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true });
+
+export interface Shown {
+  box: HTMLElement;
+  queries: QueryClient;
+  show: (page: ReactNode) => Promise<void>;
+  unmount: () => Promise<void>;
+}
+
+export async function mount(page: ReactNode): Promise<Shown> {
+  const queries = new QueryClient({
+    defaultOptions: { queries: { retry: false, staleTime: 5000, refetchOnWindowFocus: false } },
+  });
+  const box = document.createElement("div");
+  document.body.append(box);
+  const root = createRoot(box);
+  const show = async (next: ReactNode) => {
+    act(() => root.render(<QueryClientProvider client={queries}>{next}</QueryClientProvider>));
+    await settle();
+  };
+  await show(page);
+  return { box, queries, show, unmount: async () => act(() => root.unmount()) };
+}
+
+/** Let time pass, and everything happen that it brings. */
+export async function settle(ms = 50): Promise<void> {
+  await act(async () => {
+    await vi.advanceTimersByTimeAsync(ms);
+  });
+}
+
+export async function press(element: Element | undefined | null): Promise<void> {
+  if (!(element instanceof HTMLElement)) throw new Error("There is nothing to press.");
+  act(() => element.click());
+  await settle();
+}
+
+/** Type a text into an input, as React hears of it. */
+export async function type(element: Element | undefined | null, text: string): Promise<void> {
+  if (!element) throw new Error("There is nothing to type into.");
+  const value = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(element), "value");
+  act(() => {
+    value?.set?.call(element, text);
+    element.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  await settle();
+}
+
+/** The button that says this. */
+export function button(box: ParentNode, words: string): HTMLButtonElement | undefined {
+  return [...box.querySelectorAll("button")].find((one) => one.textContent?.includes(words));
+}
+
+/** The input, select or text area with this label. */
+export function field(box: ParentNode, label: string): Element | null | undefined {
+  const found = [...box.querySelectorAll("label")].find((one) => one.textContent === label);
+  return found && document.getElementById(found.htmlFor);
+}
