@@ -19,6 +19,7 @@ export function BulkBar({ jobs, clear }: Props) {
   const cancel = useAction("cancel");
   const [failed, setFailed] = useState<unknown>(null);
   const stoppable = jobs.filter((job) => !isFinal(job.status) && job.status !== "cancelling");
+  const isOne = stoppable.length === 1;
   const cancelAll = async () => {
     setFailed(null);
     const done = await Promise.allSettled(stoppable.map((job) => cancel.mutateAsync(job.id)));
@@ -39,10 +40,10 @@ export function BulkBar({ jobs, clear }: Props) {
         <Confirm
           label={`Cancel ${stoppable.length}`}
           icon="cancel"
-          title={stoppable.length === 1 ? "Cancel this job?" : `Cancel ${stoppable.length} jobs?`}
-          words="Each stops after the block it is in, and leaves no files. A retry starts it again."
-          yes={stoppable.length === 1 ? "Cancel the job" : "Cancel the jobs"}
-          no="Let them be"
+          title={isOne ? "Cancel this job?" : `Cancel ${stoppable.length} jobs?`}
+          words={`${isOne ? "It" : "Each"} stops after the block it is in, and leaves no files. A retry starts it again.`}
+          yes={isOne ? "Cancel the job" : "Cancel the jobs"}
+          no={isOne ? "Let it be" : "Let them be"}
           isBusy={cancel.isPending}
           done={cancelAll}
         />

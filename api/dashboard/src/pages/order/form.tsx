@@ -176,7 +176,7 @@ function Rest({ names, leaveOut }: RestProps) {
         The form has no way to say <strong>{names.join(", ")}</strong>: kept as the JSON has it.
       </p>
       <button type="button" onClick={leaveOut}>
-        Leave it out
+        {names.length === 1 ? "Leave it out" : "Leave them out"}
       </button>
     </Warning>
   );
