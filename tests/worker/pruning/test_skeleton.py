@@ -6,7 +6,15 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from tests.models import FAMILIES, random_ids, write_model
+from tests.models import (
+    ENTANGLED,
+    FAMILIES,
+    GEMMA4_ALONE,
+    GEMMA4_SHARING,
+    RECURRENT,
+    random_ids,
+    write_model,
+)
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.blocks import find_blocks
 from worker.pruning.entrance import Entrance
@@ -15,6 +23,7 @@ from worker.pruning.exit import mean_loss
 from worker.pruning.skeleton import Skeleton
 
 CPU = torch.device("cpu")
+STREAMED = FAMILIES | RECURRENT | {"gemma4-alone": GEMMA4_ALONE}
 
 
 @torch.no_grad()
@@ -33,14 +42,49 @@ def _streamed_loss(folder: Path, ids: torch.Tensor) -> float:
         return mean_loss(skeleton, entrance, states, [ids], token_loss)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", STREAMED)
 def test_the_streamed_loss_is_the_loss_of_the_loaded_model(tmp_path: Path, family: str) -> None:
-    write_model(tmp_path, FAMILIES[family])
+    write_model(tmp_path, STREAMED[family])
     ids = random_ids(2, 24)
     model = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
     with torch.no_grad():
         want = float(model(ids, labels=ids).loss)
     assert _streamed_loss(tmp_path, ids) == pytest.approx(want, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("family", "why"),
+    [
+        ("gpt-lists", "do not return a hidden state like the one given"),
+        ("gemma3n-streams", r"does not give its blocks \[batch, tokens, hidden\]"),
+        ("gemma4-tokens", "arguments that depend on the tokens"),
+        ("glm-shared-choices", "more of the one before it than the hidden state"),
+        ("rwkv-rescaled", "changes the hidden state between its blocks"),
+    ],
+)
+def test_blocks_that_do_not_stand_alone_are_refused_with_the_model_type(
+    tmp_path: Path, family: str, why: str
+) -> None:
+    kind = ENTANGLED[family].model_type
+    with pytest.raises(UnsupportedModelError, match=f"type '{kind}'.*{why}.*cannot be swept"):
+        _learn_form(write_model(tmp_path, ENTANGLED[family]))
+
+
+def test_blocks_that_share_keys_are_refused(tmp_path: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(write_model(tmp_path / "0", GEMMA4_SHARING))
+    with torch.no_grad():  # else its arguments depend on the tokens as well
+        model.model.embed_tokens_per_layer.weight.zero_()
+        model.model.per_layer_model_projection.weight.zero_()
+    model.save_pretrained(tmp_path / "1")
+    with pytest.raises(UnsupportedModelError, match="blocks that share more than a state"):
+        _learn_form(tmp_path / "1")
+
+
+@torch.no_grad()
+def _learn_form(folder: Path) -> None:
+    skeleton = Skeleton.open(folder, torch.float32, CPU)
+    with skeleton.filled_entrance():
+        Entrance(skeleton).learn_form()
 
 
 def test_a_checkpoint_that_lacks_a_tensor_is_refused_with_its_name(tmp_path: Path) -> None:
