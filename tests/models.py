@@ -9,6 +9,7 @@ from transformers import (
     BloomConfig,
     CodeGenConfig,
     DeepseekV3Config,
+    DeepseekV32Config,
     FalconConfig,
     FalconMambaConfig,
     Gemma3nTextConfig,
@@ -82,6 +83,21 @@ FAMILIES: dict[str, PretrainedConfig] = {
 
 _EXPERTS = {**_GATED, "moe_intermediate_size": 24, "num_experts_per_tok": 2}
 
+_LATENT = {
+    **_EXPERTS,
+    "num_key_value_heads": 4,
+    "n_routed_experts": 4,
+    "n_group": 2,
+    "topk_group": 1,
+    "n_shared_experts": 1,
+    "first_k_dense_replace": 1,
+    "q_lora_rank": 16,
+    "kv_lora_rank": 12,
+    "qk_nope_head_dim": 8,
+    "qk_rope_head_dim": 4,
+    "v_head_dim": 8,
+}
+
 # Whose experts are fused, each in another way.
 MIXTURES: dict[str, PretrainedConfig] = {
     "mixtral": FAMILIES["mixtral-experts"],
@@ -106,19 +122,7 @@ MIXTURES: dict[str, PretrainedConfig] = {
         num_local_experts=4,
         num_experts_per_tok=2,
     ),
-    "deepseek-v3-latent": DeepseekV3Config(
-        **{**_EXPERTS, "num_key_value_heads": 4},
-        n_routed_experts=4,
-        n_group=2,
-        topk_group=1,
-        n_shared_experts=1,
-        first_k_dense_replace=1,
-        q_lora_rank=16,
-        kv_lora_rank=12,
-        qk_nope_head_dim=8,
-        qk_rope_head_dim=4,
-        v_head_dim=8,
-    ),
+    "deepseek-v3-latent": DeepseekV3Config(**_LATENT),
 }
 
 # Whose queries, keys and values are fused, each in another layout.
@@ -188,6 +192,16 @@ RECURRENT: dict[str, PretrainedConfig] = {
     ),
 }
 
+_CHOOSING = {
+    **_LATENT,
+    "index_n_heads": 2,
+    "index_head_dim": 8,
+    "index_topk": 8,
+}
+
+DEEPSEEK_V32 = DeepseekV32Config(**_CHOOSING)
+"""Each token attends to the eight that an indexer chooses."""
+
 _GEMMA = {
     **_GATED,
     "head_dim": 8,
@@ -219,22 +233,7 @@ ENTANGLED: dict[str, PretrainedConfig] = {
     "gemma4-tokens": Gemma4TextConfig(
         **_GEMMA4, hidden_size_per_layer_input=8, num_kv_shared_layers=0
     ),
-    "glm-shared-choices": GlmMoeDsaConfig(
-        **{**_EXPERTS, "num_key_value_heads": 4},
-        n_routed_experts=4,
-        n_group=2,
-        topk_group=1,
-        n_shared_experts=1,
-        first_k_dense_replace=1,
-        q_lora_rank=16,
-        kv_lora_rank=12,
-        qk_nope_head_dim=8,
-        qk_rope_head_dim=4,
-        v_head_dim=8,
-        index_n_heads=2,
-        index_head_dim=8,
-        index_topk=8,
-    ),
+    "glm-shared-choices": GlmMoeDsaConfig(**_CHOOSING),
     "rwkv-rescaled": RwkvConfig(
         vocab_size=VOCABULARY,
         hidden_size=32,

@@ -7,6 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tests.models import (
+    DEEPSEEK_V32,
     ENTANGLED,
     FAMILIES,
     GEMMA4_ALONE,
@@ -23,7 +24,9 @@ from worker.pruning.exit import mean_loss
 from worker.pruning.skeleton import Skeleton
 
 CPU = torch.device("cpu")
-STREAMED = FAMILIES | RECURRENT | {"gemma4-alone": GEMMA4_ALONE}
+STREAMED = (
+    FAMILIES | RECURRENT | {"gemma4-alone": GEMMA4_ALONE, "deepseek-v3.2-choosing": DEEPSEEK_V32}
+)
 
 
 @torch.no_grad()
