@@ -1,5 +1,6 @@
 """A streamed forward is the model's own, for every family."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,27 @@ def test_a_checkpoint_that_lacks_a_tensor_is_refused_with_its_name(tmp_path: Pat
     type(FAMILIES["llama"])(**smaller).save_pretrained(tmp_path)
     with pytest.raises(CheckpointError, match=r"lacks 9 tensors.*model\.layers\.3\."):
         Skeleton.open(tmp_path, torch.float32, CPU)
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"model_type": "brandnew"}, r"model type is 'brandnew' \(ValueError: .*brandnew"),
+        ({"model_type": None}, "model type is None"),
+        ({"model_type": "t5"}, "model type is 't5'.*T5Config"),
+        ({"num_attention_heads": 5}, "model type is 'llama'.*heads"),
+        ({"hidden_size": "x"}, "model type is 'llama'.*hidden_size"),
+        ({"hidden_act": "nope"}, "model type is 'llama'.*nope"),
+    ],
+)
+def test_a_config_that_transformers_cannot_read_is_refused_with_the_model_type(
+    tmp_path: Path, entry: dict[str, object], says: str
+) -> None:
+    config = write_model(tmp_path, FAMILIES["llama"]) / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | entry))
+    with pytest.raises(UnsupportedModelError, match=f"{says}.*give a decoder") as refused:
+        Skeleton.open(tmp_path, torch.float32, CPU)
+    assert str(tmp_path) not in str(refused.value)
 
 
 def test_a_model_without_blocks_of_linears_is_refused() -> None:
