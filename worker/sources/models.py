@@ -14,7 +14,7 @@ from huggingface_hub.errors import OfflineModeIsEnabled
 from db.errors import SpecRefusedError
 from db.references import HubRepo, LocalPath, ModelReference, require_safetensors
 from worker.sources import hub
-from worker.sources.checkpoints import INDEX, check_weights, shards
+from worker.sources.checkpoints import INDEX, check_weights, weight_files
 from worker.sources.configs import CONFIGS, check_configs
 from worker.sources.hollow import fetch_hollow
 from worker.sources.progress import OnProgress, bar
@@ -146,7 +146,7 @@ def _download(repo: _Repo, on_progress: OnProgress | None) -> ModelFolder:
     require_safetensors(sizes, "model", name)
     folder = repo.get(commit, [file for file in sizes if file.endswith(TEXTS)], lambda done: None)
     check_configs(folder, name)
-    weights = _weights(folder, name, sizes)
+    weights = weight_files(folder, name, sizes)
     total = sum(sizes[file] for file in weights)
     report = on_progress or (lambda done, of: None)
     repo.get(commit, weights, lambda done: report(min(done, total), total))
@@ -162,7 +162,7 @@ def _outlined(repo: _Repo, scratch: Path) -> ModelFolder:
     small = [file for file in sizes if file in {*CONFIGS, INDEX}]
     folder = repo.get(commit, small, lambda done: None)
     check_configs(folder, name)
-    weights = _weights(folder, name, sizes)
+    weights = weight_files(folder, name, sizes)
     if not all((folder / file).is_file() for file in weights):
         for file in small:
             copyfile(folder / file, scratch / file)
@@ -170,15 +170,6 @@ def _outlined(repo: _Repo, scratch: Path) -> ModelFolder:
             fetch_hollow(name, commit, weights, scratch)
         folder = scratch
     return ModelFolder(folder, name, commit)
-
-
-def _weights(folder: Path, name: str, sizes: dict[str, int]) -> list[str]:
-    """Choose the files that hold the model; some repositories hold it twice."""
-    if INDEX in sizes:
-        return shards(folder, name, sizes)
-    if "model.safetensors" in sizes:
-        return ["model.safetensors"]
-    return [file for file in sizes if file.endswith(".safetensors")]
 
 
 def _checked(model: ModelFolder) -> ModelFolder:
