@@ -138,9 +138,9 @@ class Skeleton:
         for name in values:  # one by one: only one of them is held in both dtypes
             values[name] = self._placed(values[name], empty[name])
         with _filled(self.model, values):
-            self.model.tie_weights()
+            self.model.tie_weights(recompute_mapping=False)
             yield
-        self.model.tie_weights()
+        self.model.tie_weights(recompute_mapping=False)
 
     def _placed(self, value: Tensor, empty: Tensor) -> Tensor:
         """Return the value on the device, in the dtype of the parameter it is for."""

@@ -1,10 +1,12 @@
 """A streamed forward is the model's own, for every family."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
 from tests.models import (
@@ -19,6 +21,7 @@ from tests.models import (
 )
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.blocks import find_blocks
+from worker.pruning.checkpoint import Checkpoint
 from worker.pruning.entrance import Entrance
 from worker.pruning.errors import CheckpointError, UnsupportedModelError
 from worker.pruning.exit import mean_loss
@@ -96,6 +99,51 @@ def test_a_checkpoint_that_lacks_a_tensor_is_refused_with_its_name(tmp_path: Pat
     smaller = FAMILIES["llama"].to_dict() | {"num_hidden_layers": 4, "layer_types": None}
     type(FAMILIES["llama"])(**smaller).save_pretrained(tmp_path)
     with pytest.raises(CheckpointError, match=r"lacks 9 tensors.*model\.layers\.3\."):
+        Skeleton.open(tmp_path, torch.float32, CPU)
+
+
+def _rewrite(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
+    """Change a model's tensors, and put them into one file."""
+    checkpoint = Checkpoint.open(folder)
+    tensors = {name: checkpoint.read(name) for name in checkpoint.tensors}
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+
+@pytest.mark.parametrize("stored", ["head alone", "both alike", "both, and they differ"])
+def test_tied_embeddings_are_loaded_as_transformers_does(tmp_path: Path, stored: str) -> None:
+    def change(tensors: dict[str, torch.Tensor]) -> None:
+        embeddings = tensors["model.embed_tokens.weight"]
+        tensors["lm_head.weight"] = embeddings * (2 if stored.endswith("differ") else 1)
+        if stored == "head alone":
+            del tensors["model.embed_tokens.weight"]
+
+    _rewrite(write_model(tmp_path, FAMILIES["llama-tied"]), change)
+    ids = random_ids(2, 24)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    with torch.no_grad():
+        want = float(model(ids, labels=ids).loss)
+    assert _streamed_loss(tmp_path, ids) == pytest.approx(want, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "says"),
+    [
+        ("llama", "model.layers.2.mlp.up_proj.weight", r"comes as \[47, 32\], .* is \[48, 32\]"),
+        ("llama", "model.norm.weight", r"comes as \[31\], .* is \[32\]"),
+        (
+            "mixtral-experts",
+            "model.layers.1.block_sparse_moe.experts.2.w1.weight",
+            "do not fit each other",
+        ),
+    ],
+)
+def test_a_tensor_of_another_shape_is_refused_with_its_name(
+    tmp_path: Path, family: str, name: str, says: str
+) -> None:
+    write_model(tmp_path, FAMILIES[family])
+    _rewrite(tmp_path, lambda tensors: tensors.update({name: tensors[name][:-1].clone()}))
+    with pytest.raises(CheckpointError, match=f"tensor '.*{says}"):
         Skeleton.open(tmp_path, torch.float32, CPU)
 
 
