@@ -121,7 +121,7 @@ def prune(spec: PruneSpec, out: Path, site: Site) -> Generator[Step, None, Outco
         "resumed_from_block": result.resumed_from_block,
         "blocks": [block_json(block) for block in reports],
     }
-    export(model.path, out, report)
+    export(model.path, out, report, site.model_roots)
     return Outcome(metrics)
 
 
