@@ -5,27 +5,38 @@ from pathlib import Path
 import torch
 from transformers import (
     AutoModelForCausalLM,
+    BambaConfig,
     BloomConfig,
     CodeGenConfig,
     DeepseekV3Config,
+    DeepseekV32Config,
     FalconConfig,
+    FalconMambaConfig,
+    Gemma3nTextConfig,
     Gemma3TextConfig,
+    Gemma4TextConfig,
+    GlmMoeDsaConfig,
     GPT2Config,
     GPTBigCodeConfig,
     GPTNeoXConfig,
     GptOssConfig,
+    JambaConfig,
     JetMoeConfig,
     Llama4TextConfig,
     LlamaConfig,
+    Mamba2Config,
+    MambaConfig,
     MistralConfig,
     MixtralConfig,
     MptConfig,
+    OpenAIGPTConfig,
     OPTConfig,
     Phi3Config,
     PretrainedConfig,
     Qwen2MoeConfig,
     Qwen3Config,
     Qwen3MoeConfig,
+    RwkvConfig,
 )
 
 VOCABULARY = 96
@@ -72,6 +83,21 @@ FAMILIES: dict[str, PretrainedConfig] = {
 
 _EXPERTS = {**_GATED, "moe_intermediate_size": 24, "num_experts_per_tok": 2}
 
+_LATENT = {
+    **_EXPERTS,
+    "num_key_value_heads": 4,
+    "n_routed_experts": 4,
+    "n_group": 2,
+    "topk_group": 1,
+    "n_shared_experts": 1,
+    "first_k_dense_replace": 1,
+    "q_lora_rank": 16,
+    "kv_lora_rank": 12,
+    "qk_nope_head_dim": 8,
+    "qk_rope_head_dim": 4,
+    "v_head_dim": 8,
+}
+
 # Whose experts are fused, each in another way.
 MIXTURES: dict[str, PretrainedConfig] = {
     "mixtral": FAMILIES["mixtral-experts"],
@@ -96,19 +122,7 @@ MIXTURES: dict[str, PretrainedConfig] = {
         num_local_experts=4,
         num_experts_per_tok=2,
     ),
-    "deepseek-v3-latent": DeepseekV3Config(
-        **{**_EXPERTS, "num_key_value_heads": 4},
-        n_routed_experts=4,
-        n_group=2,
-        topk_group=1,
-        n_shared_experts=1,
-        first_k_dense_replace=1,
-        q_lora_rank=16,
-        kv_lora_rank=12,
-        qk_nope_head_dim=8,
-        qk_rope_head_dim=4,
-        v_head_dim=8,
-    ),
+    "deepseek-v3-latent": DeepseekV3Config(**_LATENT),
 }
 
 # Whose queries, keys and values are fused, each in another layout.
@@ -129,6 +143,105 @@ FUSED: dict[str, PretrainedConfig] = {
     ),
     "codegen": CodeGenConfig(
         vocab_size=VOCABULARY, n_embd=32, n_layer=3, n_head=4, n_positions=64, rotary_dim=4
+    ),
+}
+
+_STATES = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "state_size": 8,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+
+# Whose blocks carry a state from token to token, some of them beside attention.
+RECURRENT: dict[str, PretrainedConfig] = {
+    "mamba": MambaConfig(**_STATES),
+    "falcon-mamba": FalconMambaConfig(**_STATES),
+    "mamba2": Mamba2Config(**_STATES, num_heads=8, head_dim=8, n_groups=1, chunk_size=8),
+    "jamba": JambaConfig(
+        **_GATED,
+        num_experts=4,
+        num_experts_per_tok=2,
+        attn_layer_period=2,
+        attn_layer_offset=1,
+        expert_layer_period=2,
+        expert_layer_offset=1,
+        mamba_d_state=8,
+        mamba_dt_rank=4,
+        use_mamba_kernels=False,
+    ),
+    "bamba-pairs": BambaConfig(
+        **_GATED,
+        mamba_n_heads=4,
+        mamba_d_head=16,
+        mamba_d_state=8,
+        mamba_n_groups=1,
+        mamba_chunk_size=8,
+        attn_layer_indices=[1],
+    ),
+    "rwkv-triples": RwkvConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        num_hidden_layers=3,
+        attention_hidden_size=32,
+        intermediate_size=48,
+        context_length=64,
+    ),
+}
+
+_CHOOSING = {
+    **_LATENT,
+    "index_n_heads": 2,
+    "index_head_dim": 8,
+    "index_topk": 8,
+}
+
+DEEPSEEK_V32 = DeepseekV32Config(**_CHOOSING)
+"""Each token attends to the eight that an indexer chooses."""
+
+_GEMMA = {
+    **_GATED,
+    "head_dim": 8,
+    "sliding_window": 8,
+    "num_hidden_layers": 4,
+    "layer_types": ["sliding_attention", "full_attention"] * 2,
+}
+_GEMMA4 = {**_GEMMA, "global_head_dim": 8, "vocab_size_per_layer_input": VOCABULARY}
+
+GEMMA4_ALONE = Gemma4TextConfig(**_GEMMA4, hidden_size_per_layer_input=0, num_kv_shared_layers=0)
+"""Its blocks leave their keys for others, but none takes them."""
+
+GEMMA4_SHARING = Gemma4TextConfig(**_GEMMA4, hidden_size_per_layer_input=8, num_kv_shared_layers=2)
+"""Some of its blocks take the keys that others left."""
+
+# Which cannot be swept block by block, each for another reason.
+ENTANGLED: dict[str, PretrainedConfig] = {
+    "gpt-lists": OpenAIGPTConfig(
+        vocab_size=VOCABULARY, n_embd=32, n_layer=3, n_head=4, n_positions=64
+    ),
+    "gemma3n-streams": Gemma3nTextConfig(
+        **_GEMMA,
+        vocab_size_per_layer_input=VOCABULARY,
+        hidden_size_per_layer_input=8,
+        num_kv_shared_layers=1,
+        laurel_rank=8,
+        activation_sparsity_pattern=[0.0] * 4,
+    ),
+    "gemma4-tokens": Gemma4TextConfig(
+        **_GEMMA4, hidden_size_per_layer_input=8, num_kv_shared_layers=0
+    ),
+    "glm-shared-choices": GlmMoeDsaConfig(**_CHOOSING),
+    "rwkv-rescaled": RwkvConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        num_hidden_layers=3,
+        rescale_every=2,
+        attention_hidden_size=32,
+        intermediate_size=48,
+        context_length=64,
     ),
 }
 

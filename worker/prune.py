@@ -102,7 +102,7 @@ def prune(spec: PruneSpec, out: Path, resources: Resources) -> Generator[Step, N
     report = _report(spec, model, (calibration, evaluation), computed, result, reports)
     if baseline and result.dense_loss is not None and not result.dense_loss_known:
         baseline.keep(result.dense_loss)
-    export(model.path, out, report)
+    export(model.path, out, report, resources.model_roots)
     return Outcome(report["metrics"])
 
 

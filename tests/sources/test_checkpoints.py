@@ -96,6 +96,24 @@ def test_an_index_that_names_a_missing_file_is_refused_with_its_name(tmp_path: P
     assert "lost.safetensors" in reason
 
 
+def test_a_whole_file_comes_before_an_index_and_an_index_before_other_files(
+    tmp_path: Path,
+) -> None:
+    damaged = b"no header"
+    shard = {"model.safetensors.index.json": index({"a": "x.safetensors"})}
+    sound, other = {"x.safetensors": safetensors({"a": 3})}, {"consolidated.safetensors": damaged}
+    check_weights(write(tmp_path / "index", shard | sound | other), "tiny")
+    whole = {"model.safetensors": WHOLE}
+    check_weights(write(tmp_path / "whole", whole | shard | {"x.safetensors": damaged}), "tiny")
+
+
+def test_a_tensor_that_two_files_hold_is_refused_with_their_names(tmp_path: Path) -> None:
+    files = {"x.safetensors": WHOLE, "y.safetensors": safetensors({"b": 5})}
+    code, reason = code_of(write(tmp_path, files))
+    assert code == "malformed_weights"
+    assert reason == "tensor 'b' is in x.safetensors and in y.safetensors"
+
+
 @pytest.mark.parametrize("file", ["../x.safetensors", "/etc/x.safetensors", "a/b", "x.bin", 3, ""])
 def test_an_index_never_names_a_path(tmp_path: Path, file: Any) -> None:
     files = {"model.safetensors.index.json": index({"a": file})}

@@ -214,6 +214,12 @@ def test_a_local_folder_of_pickles_is_refused(tmp_path: Path) -> None:
     assert refusal(LocalPath(tmp_path, "tiny")).code == "pickle_only"
 
 
+def test_of_a_model_that_is_there_twice_the_whole_file_is_downloaded(hub: Hub) -> None:
+    hub.add_model("org/twice", sharded_files() | model_files())
+    folder = fetch_model(HubRepo("org/twice")).path
+    assert [path.name for path in folder.glob("*.safetensors")] == ["model.safetensors"]
+
+
 def test_a_truncated_download_is_refused_with_its_tensor(hub: Hub) -> None:
     whole = safetensors({"model.a": 3, "model.b": 5})
     hub.add_model("org/cut", model_files(model__safetensors=whole[:-1]))

@@ -217,3 +217,12 @@ def test_two_processes_write_what_one_writes(folder: Path) -> None:
         assert shard.read_bytes() == (folder / "out" / shard.name).read_bytes()
     report = json.loads((folder / "out" / "report.json").read_text())
     assert report["computed"]["devices"] == 2
+
+
+def test_an_architecture_that_is_not_known_is_refused_and_leaves_nothing(folder: Path) -> None:
+    config = folder / "dense" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"model_type": "brandnew"}))
+    result = run(folder)
+    assert result.exit_code == 1
+    assert "model type is 'brandnew'" in " ".join(result.stderr.split())
+    assert {path.name for path in folder.iterdir()} == {"dense", "rows.jsonl"}

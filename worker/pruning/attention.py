@@ -4,6 +4,9 @@ There torch's own kernel takes twice the time of the plain products that it fuse
 goes to that kernel.
 """
 
+import re
+import sys
+from inspect import getsource
 from typing import Any
 
 import torch
@@ -13,12 +16,16 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 _NAME = "sdpa-or-slices"
+_QUESTION = re.compile(r'_attn_implementation (==|!=|in|not in) .*"sdpa"')
 _SLICE = 64  # queries; no product is taken with the keys after them
 
 
 def use_slices(model: PreTrainedModel) -> None:
-    """Let a model that computes attention by ``sdpa`` take slices where they are faster."""
-    if model.config._attn_implementation == "sdpa":
+    """Let a model that computes attention by ``sdpa`` take slices where they are faster.
+
+    Not one whose code asks for that name: DeepSeek-V3.2 then masks what its indexer did not choose.
+    """
+    if model.config._attn_implementation == "sdpa" and not _asks_for_sdpa(model):
         model.set_attn_implementation(_NAME)
 
 
@@ -53,6 +60,12 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) ->
         by_head = found.view(batch, groups, heads // groups, -1, values)
         out[:, start:stop] = by_head.permute(0, 3, 1, 2, 4)
     return out.flatten(2, 3)
+
+
+def _asks_for_sdpa(model: PreTrainedModel) -> bool:
+    parts = (part for part in model.modules() if isinstance(part, PreTrainedModel))
+    files = {type(part).__module__ for part in parts}
+    return any(_QUESTION.search(getsource(sys.modules[file])) for file in files)
 
 
 def _attention(

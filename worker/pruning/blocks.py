@@ -1,7 +1,8 @@
 """The decoder blocks of any model, and a way to run its code around them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, MutableSequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from worker.pruning.errors import UnsupportedModelError
 from worker.pruning.linears import linears
 
 Stub = Callable[..., Any]
+_CONTAINERS = (MutableMapping, MutableSequence)
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,26 @@ class Arguments:
         """Whether both hold equal tensors and values."""
         return _same((self.args, self.kwargs), (other.args, other.kwargs))
 
+    def hold(self, value: object) -> bool:
+        """Whether that very object is among them, at any depth."""
+        return any(part is value for part in self._parts())
+
+    @property
+    def hold_containers(self) -> bool:
+        """Whether dicts or lists are among them, in which blocks could leave things."""
+        return any(isinstance(part, _CONTAINERS) for part in self._parts())
+
+    def _parts(self) -> Iterator[object]:
+        return parts((*self.args, *self.kwargs.values()))
+
     def call(self, block: nn.Module, hidden: Tensor) -> Tensor:
         """Run the block on ``hidden`` ``[batch, tokens, hidden]`` and return its hidden state.
 
-        Blocks return a tensor, or a tuple that starts with it, by family and version.
+        Blocks return a tensor, or a tuple that starts with it, by family and version. What one
+        leaves in a container, no other run finds.
         """
-        output = block(hidden, *self.args, **self.kwargs)
+        kwargs = {name: _fresh(value) for name, value in self.kwargs.items()}
+        output = block(hidden, *map(_fresh, self.args), **kwargs)
         result: Tensor = output[0] if isinstance(output, tuple) else output
         return result
 
@@ -83,6 +99,19 @@ def split_hidden(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor,
         return args[0], Arguments(args[1:], kwargs)
     kwargs = dict(kwargs)
     return kwargs.pop("hidden_states"), Arguments((), kwargs)
+
+
+def parts(value: object) -> Iterator[object]:
+    """Yield a value and all that it holds, at any depth."""
+    yield value
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    for part in value if isinstance(value, tuple | list) else ():
+        yield from parts(part)
+
+
+def _fresh(value: Any) -> Any:
+    return copy(value) if isinstance(value, _CONTAINERS) else value
 
 
 def _weight_count(module: nn.Module) -> int:

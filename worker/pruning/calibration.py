@@ -71,6 +71,7 @@ def prune_fused(
     new_moments: NewMoments = InputMoments,
     shadow: Shadow | None = None,
     ranks: Ranks = ALONE,
+    probe: Callable[[], object] | None = None,
 ) -> None:
     """Prune each layer when its true input, from already pruned predecessors, is there.
 
@@ -79,10 +80,20 @@ def prune_fused(
     set meets at every layer, though only one batch computes at a time and only the states that
     are live at that point are held. Batches that skip a layer, as with experts, do not hold up
     the others. The ranks too agree at each stop on the layer that comes next; one of whose batches
-    none has reached it adds nothing. Arguments as in `prune_reference`.
+    none has reached it adds nothing.
+
+    A layer whose weight the block's code takes without calling it, as Mamba's step size, is pruned
+    first: nothing of its inputs is seen, and all batches shall pass through it as it will be.
+
+    Args:
+        probe: runs something small through the block, to see which layers it calls; None where it
+            is known to call all but the experts.
+        layers, forward, batches, prune, new_moments, shadow, ranks: as in `prune_reference`.
     """
     leader, seen = getcurrent(), _LastSeen()
-    pruned: set[int] = set()
+    pruned = _uncalled(layers, probe) if probe else set()
+    for index in sorted(pruned):
+        prune(layers[index], new_moments())
 
     def stop(index: int, inputs: Tensor) -> None:
         if index not in pruned:
@@ -111,6 +122,14 @@ def prune_fused(
         shadow.finish()
     for index in sorted(set(range(len(layers))) - pruned):
         prune(layers[index], new_moments())
+
+
+def _uncalled(layers: Sequence[Linear], probe: Callable[[], object]) -> set[int]:
+    """Return which layers a forward does not call, experts aside."""
+    called: set[int] = set()
+    with _watched(layers, lambda index, _: called.add(index)):
+        probe()
+    return {i for i, layer in enumerate(layers) if i not in called and not layer.is_routed}
 
 
 class _LastSeen:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from worker.pruning.errors import CheckpointError
 
+WHOLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 DTYPES = {
     "F64": torch.float64,
@@ -53,10 +54,12 @@ class Checkpoint:
 
     @classmethod
     def open(cls, folder: Path) -> "Checkpoint":
-        """Read the headers of all safetensors files in the folder, or of those its index names.
+        """Read the headers of the folder's weights, chosen as transformers does.
+
+        That is ``model.safetensors``, else the files that the index names, else all there are.
 
         Raises:
-            CheckpointError: there are none, or one of them is damaged.
+            CheckpointError: there are none, one of them is damaged, or two hold the same tensor.
         """
         return cls.of(_files(folder))
 
@@ -65,11 +68,17 @@ class Checkpoint:
         """Read the headers of some safetensors files.
 
         Raises:
-            CheckpointError: one of them is damaged.
+            CheckpointError: one of them is damaged, or two hold the same tensor.
         """
         tensors: dict[str, StoredTensor] = {}
         for file in files:
-            tensors.update(_header(file))
+            for name, stored in _header(file).items():
+                if name in tensors:
+                    raise CheckpointError(
+                        f"tensor {name!r} is in {tensors[name].file.name} and in {file.name}; "
+                        "leave one of them"
+                    )
+                tensors[name] = stored
         return cls(tensors)
 
     def overlaid(self, other: "Checkpoint") -> "Checkpoint":
@@ -135,7 +144,9 @@ class Checkpoint:
 
 
 def _files(folder: Path) -> list[Path]:
-    index = folder / INDEX
+    whole, index = folder / WHOLE, folder / INDEX
+    if whole.is_file():
+        return [whole]
     if index.is_file():
         return [
             folder / name

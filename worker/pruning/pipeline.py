@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import ExitStack
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -227,7 +228,8 @@ class Sweep:
         moments = self._recipe.new_moments
         shadow = self._shadow(block, index, streams.aim) if self._recipe.correction else None
         if self.plan.setting.propagation == "fused":
-            prune_fused(layers, advance, len(states), prune, moments, shadow, self._ranks)
+            probe = partial(self._entrance.try_out, block, index)
+            prune_fused(layers, advance, len(states), prune, moments, shadow, self._ranks, probe)
         else:
             prune_reference(layers, forward, len(states), prune, moments, shadow, self._ranks)
             self._entrance.advance(block, index, states)

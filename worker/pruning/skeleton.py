@@ -1,8 +1,11 @@
 """A model without its weights: its code runs, and its parts are filled when they are needed."""
 
+import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib.metadata import version
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 from torch import Tensor, nn
@@ -43,11 +46,11 @@ class Skeleton:
         """Build the model that the folder's config describes, to compute in ``dtype``.
 
         Raises:
-            UnsupportedModelError: transformers has no decoder for this config.
+            UnsupportedModelError: transformers makes no decoder of this config.
             CheckpointError: the weights are damaged or incomplete.
         """
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         try:
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
             with torch.device("meta"):
                 model = AutoModelForCausalLM.from_config(
                     config,
@@ -56,10 +59,10 @@ class Skeleton:
                     # One expert after the other, so that each one's own inputs can be seen.
                     experts_implementation="eager",
                 )
-        except ValueError as error:
-            raise UnsupportedModelError(
-                f"transformers has no decoder for model type {config.model_type!r}"
-            ) from error
+        except OSError:
+            raise
+        except Exception as error:  # whatever a family's code makes of an odd config
+            raise _unreadable(folder, error) from error
         use_slices(model)
         model.eval().requires_grad_(False)
         model.config.use_cache = False
@@ -135,9 +138,9 @@ class Skeleton:
         for name in values:  # one by one: only one of them is held in both dtypes
             values[name] = self._placed(values[name], empty[name])
         with _filled(self.model, values):
-            self.model.tie_weights()
+            self.model.tie_weights(recompute_mapping=False)
             yield
-        self.model.tie_weights()
+        self.model.tie_weights(recompute_mapping=False)
 
     def _placed(self, value: Tensor, empty: Tensor) -> Tensor:
         """Return the value on the device, in the dtype of the parameter it is for."""
@@ -153,6 +156,16 @@ def _filled(module: nn.Module, values: dict[str, Tensor]) -> Iterator[None]:
         yield
     finally:
         module.load_state_dict(empty, strict=False, assign=True)
+
+
+def _unreadable(folder: Path, error: Exception) -> UnsupportedModelError:
+    kind = json.loads((folder / "config.json").read_text()).get("model_type")
+    text = shorten(str(error).replace(str(folder), folder.name), 240, placeholder=" ...")
+    return UnsupportedModelError(
+        f"transformers {version('transformers')} makes no decoder of config.json, whose model type "
+        f"is {kind!r} ({type(error).__name__}: {text}); give a decoder that it knows, with the "
+        "config it came with"
+    )
 
 
 def _fill_computed_buffers(model: PreTrainedModel, device: torch.device) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.conversion_mapping import get_model_conversion_mapping
@@ -31,7 +32,9 @@ class Weights:
         self._plain: dict[str, str] = {}  # parameter -> stored tensor
         self._joined: dict[str, tuple[WeightConverter, list[tuple[str, str]]]] = {}
         self._resolve(get_model_conversion_mapping(model))
+        self._tie()
         self._refuse_missing()
+        self._refuse_other_shapes()
 
     def sources(self, prefix: str) -> list[str]:
         """Return the stored tensors behind all parameters below ``prefix``."""
@@ -63,7 +66,7 @@ class Weights:
         }
         for name, (converter, parts) in self._joined.items():
             if wanted(name):
-                found |= self._join(name, converter, parts)
+                found |= self._join(name, converter, parts, self._checkpoint.read)
         return found
 
     def stored(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -95,12 +98,29 @@ class Weights:
                     (source, pattern)
                 )
 
+    def _tie(self) -> None:
+        """Give what is stored once its twin's name, and untie what is stored twice.
+
+        The twin is what transformers copies from. Two that are stored may differ, whatever the
+        config says of them; then transformers does not tie them either.
+        """
+        tied = self._model.all_tied_weights_keys
+        for name, twin in list(tied.items()):
+            if name in self._plain and twin in self._plain:
+                del tied[name]
+            elif name in self._plain:
+                self._plain[twin] = self._plain.pop(name)
+
     def _join(
-        self, name: str, converter: WeightConverter, parts: list[tuple[str, str]]
+        self,
+        name: str,
+        converter: WeightConverter,
+        parts: list[tuple[str, str]],
+        read: Callable[[str], Tensor],
     ) -> dict[str, Tensor]:
         converter = deepcopy(converter)
         for source, pattern in parts:
-            converter.add_tensor(name, source, pattern, self._checkpoint.read(source))
+            converter.add_tensor(name, source, pattern, read(source))
         made = converter.convert(name, model=self._model, config=self._model.config)
         return {key: value[0] if isinstance(value, list) else value for key, value in made.items()}
 
@@ -120,6 +140,32 @@ class Weights:
                 f"the checkpoint lacks {len(missing)} tensors of this architecture, "
                 f"{missing[0]!r} first; give a complete checkpoint"
             )
+
+    def _refuse_other_shapes(self) -> None:
+        """Refuse tensors that do not have the shapes of the parameters they are for."""
+        known, stored = self._model.state_dict(), self._checkpoint.tensors
+        found = [(source, name, stored[source].shape) for name, source in self._plain.items()]
+        for name, (converter, parts) in self._joined.items():
+            source = parts[0][0]
+            try:
+                made = self._join(name, converter, parts, self._outline)
+            except RuntimeError as error:
+                raise CheckpointError(
+                    f"tensor {source!r} and those joined with it do not fit each other ({error}); "
+                    "give the config that the checkpoint came with"
+                ) from error
+            found += [(source, key, value.shape) for key, value in made.items() if key in known]
+        for source, name, shape in found:
+            if shape != known[name].shape:
+                raise CheckpointError(
+                    f"tensor {source!r} comes as {list(shape)}, and by the config {name!r} is "
+                    f"{list(known[name].shape)}; give the config that the checkpoint came with"
+                )
+
+    def _outline(self, source: str) -> Tensor:
+        """Return a stored tensor's shape and dtype without its numbers."""
+        stored = self._checkpoint.tensors[source]
+        return torch.empty(stored.shape, dtype=stored.dtype, device="meta")
 
 
 def _natural(key: str) -> list[tuple[int, int | str]]:

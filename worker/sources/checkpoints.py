@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from db.errors import SpecRefusedError
-from worker.pruning.checkpoint import DTYPES, INDEX
+from worker.pruning.checkpoint import DTYPES, INDEX, WHOLE
 from worker.sources.refusals import refused
 
 MAX_HEADER_BYTES = 25_000_000
@@ -21,39 +21,45 @@ def check_weights(folder: Path, name: str) -> None:
     """Read the header of every weight file, and the index, and refuse what does not fit.
 
     Raises:
-        SpecRefusedError: a file is truncated or malformed, or a tensor is missing.
+        SpecRefusedError: a file is truncated or malformed, or a tensor is missing or there twice.
     """
     present = {path.name for path in folder.iterdir()}
-    files = shards(folder, name, present) if INDEX in present else _all(present)
-    tensors: dict[str, set[str]] = {}
-    for file in files:
-        tensors[file] = _tensors(folder / file, name)
-        if sum(map(len, tensors.values())) > MAX_TENSORS:
+    tensors: dict[str, str] = {}
+    for file in weight_files(folder, name, present):
+        for tensor in _tensors(folder / file, name):
+            if tensor in tensors:
+                reason = f"tensor {tensor!r} is in {tensors[tensor]} and in {file}"
+                raise refused(name, "malformed_weights", reason, "Leave one of them.")
+            tensors[tensor] = file
+        if len(tensors) > MAX_TENSORS:
             reason = f"it has more than {MAX_TENSORS:,} tensors"
             raise refused(name, "too_many_tensors", reason, "Name a smaller model.")
-    if INDEX in present:
+    if INDEX in present and WHOLE not in present:
         for tensor, file in _weight_map(folder, name).items():
-            if tensor not in tensors[file]:
+            if tensors.get(tensor) != file:
                 reason = f"{INDEX} says that {tensor!r} is in {file}, which does not hold it"
                 raise refused(name, "missing_tensor", reason, COMPLETE)
 
 
-def shards(folder: Path, name: str, present: Collection[str]) -> list[str]:
-    """Return the files that the index names.
+def weight_files(folder: Path, name: str, present: Collection[str]) -> list[str]:
+    """Choose of the files ``present`` those that hold the model, as transformers does.
+
+    That is ``model.safetensors``, else those that the index in ``folder`` names, else all: some
+    repositories hold a model twice.
 
     Raises:
         SpecRefusedError: the index is malformed, or names a file that is not ``present``.
     """
+    if WHOLE in present:
+        return [WHOLE]
+    if INDEX not in present:
+        return sorted(file for file in present if file.endswith(".safetensors"))
     files = sorted(set(_weight_map(folder, name).values()))
     for file in files:
         if file not in present:
             reason = f"{INDEX} names {file!r}, which is not there"
             raise refused(name, "missing_shard", reason, COMPLETE)
     return files
-
-
-def _all(present: Collection[str]) -> list[str]:
-    return sorted(file for file in present if file.endswith(".safetensors"))
 
 
 def _weight_map(folder: Path, name: str) -> dict[str, str]:

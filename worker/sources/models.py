@@ -14,7 +14,7 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 from db.references import HubRepo, LocalPath, ModelReference, require_safetensors
 from worker.pruning.checkpoint import INDEX
 from worker.sources import hub
-from worker.sources.checkpoints import check_weights, shards
+from worker.sources.checkpoints import check_weights, weight_files
 from worker.sources.configs import CONFIGS, check_configs
 from worker.sources.hollow import fetch_hollow
 from worker.sources.refusals import refused
@@ -131,7 +131,7 @@ def _download(repo: _Repo) -> ModelFolder:
     require_safetensors(sizes, "model", name)
     folder = repo.get(commit, [file for file in sizes if file.endswith(TEXTS)])
     check_configs(folder, name)
-    repo.get(commit, _weights(folder, name, sizes))
+    repo.get(commit, weight_files(folder, name, sizes))
     repo.remember()
     return ModelFolder(folder, name, commit)
 
@@ -143,7 +143,7 @@ def _outlined(repo: _Repo, scratch: Path) -> ModelFolder:
     small = [file for file in sizes if file in {*CONFIGS, INDEX}]
     folder = repo.get(commit, small)
     check_configs(folder, name)
-    weights = _weights(folder, name, sizes)
+    weights = weight_files(folder, name, sizes)
     if not all((folder / file).is_file() for file in weights):
         for file in small:
             copyfile(folder / file, scratch / file)
@@ -151,15 +151,6 @@ def _outlined(repo: _Repo, scratch: Path) -> ModelFolder:
             fetch_hollow(name, commit, weights, scratch)
         folder = scratch
     return ModelFolder(folder, name, commit)
-
-
-def _weights(folder: Path, name: str, sizes: dict[str, int]) -> list[str]:
-    """Choose the files that hold the model; some repositories hold it twice."""
-    if INDEX in sizes:
-        return shards(folder, name, sizes)
-    if "model.safetensors" in sizes:
-        return ["model.safetensors"]
-    return [file for file in sizes if file.endswith(".safetensors")]
 
 
 def _checked(model: ModelFolder) -> ModelFolder:

@@ -93,6 +93,36 @@ def test_an_error_in_one_batch_comes_out_and_leaves_no_hook() -> None:
     assert not any(layer.module._forward_pre_hooks for layer in linears(block))
 
 
+class Direct(nn.Module):
+    """Takes one layer's weight without calling it, as Mamba does, and calls another after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step = nn.Linear(4, 4, bias=False)
+        self.last = nn.Linear(4, 4, bias=False)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = self.last((self.step.weight @ inputs.mT).mT)
+        return output
+
+
+def test_a_layer_that_is_not_called_is_pruned_before_any_batch_passes_it() -> None:
+    torch.manual_seed(0)
+    block, batches = Direct().requires_grad_(False), list(torch.randn(3, 5, 4))
+    halver, outputs = Halver(), {}
+    dense = block.step.weight.clone()
+
+    def forward(batch: int) -> None:
+        outputs[batch] = block(batches[batch])
+
+    prune_fused(linears(block), forward, 3, halver, probe=lambda: block(batches[0][:2]))
+
+    assert halver.met == {"step": 0, "last": 15}
+    hidden = torch.cat(batches) @ (0.5 * dense).T
+    torch.testing.assert_close(halver.sq_mean["last"], hidden.square().mean(0))
+    torch.testing.assert_close(outputs[2], block(batches[2]))
+
+
 class Chain(nn.Module):
     """Two layers that share an input, one after them, and an expert for every other batch."""
 

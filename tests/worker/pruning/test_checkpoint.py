@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM
 
+from tests.models import FAMILIES, write_model
 from worker.pruning.checkpoint import Checkpoint
 from worker.pruning.errors import CheckpointError
 
@@ -46,3 +48,30 @@ def test_a_file_that_ends_inside_a_tensor_is_refused_with_its_name(tmp_path: Pat
     file.write_bytes(file.read_bytes()[:-8])
     with pytest.raises(CheckpointError, match="ends inside tensor 'weight'"):
         checkpoint.check_finite()
+
+
+def test_the_weights_are_those_that_transformers_would_read(tmp_path: Path) -> None:
+    write_model(tmp_path, FAMILIES["llama"])
+    sharded = Checkpoint.open(tmp_path).tensors
+    twice = {name: 2 * value for name, value in _read(tmp_path).items()}
+    save_file(twice, tmp_path / "consolidated.safetensors")
+    assert Checkpoint.open(tmp_path).tensors == sharded
+    save_file(twice, tmp_path / "model.safetensors", {"format": "pt"})
+
+    ours = _read(tmp_path)
+
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path).state_dict()
+    assert all(torch.equal(theirs[name], value) for name, value in ours.items())
+    assert all(torch.equal(twice[name], value) for name, value in ours.items())
+
+
+def test_a_tensor_that_two_files_hold_is_refused_with_their_names(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        save_file({"weight": torch.ones(2), name: torch.ones(2)}, tmp_path / f"{name}.safetensors")
+    with pytest.raises(CheckpointError, match=r"'weight' is in one\.saf.* and in two\.safetensors"):
+        Checkpoint.open(tmp_path)
+
+
+def _read(folder: Path) -> dict[str, torch.Tensor]:
+    checkpoint = Checkpoint.open(folder)
+    return {name: checkpoint.read(name) for name in checkpoint.tensors}

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.models import FAMILIES, random_ids, write_model
+from tests.models import FAMILIES, RECURRENT, random_ids, write_model
 from worker.evaluation.perplexity import token_loss
 from worker.pruning import scores
 from worker.pruning.durable import sha256
@@ -110,6 +110,17 @@ def test_killed_after_any_block_it_ends_with_the_same_bytes_and_figures(
         again = open_sweep(dense, left, recipe)
         assert again.resumed_from_block == index + 1
         assert timeless(finish(again, left)) == timeless(undisturbed)
+
+
+@pytest.mark.parametrize("family", RECURRENT)
+def test_a_layer_whose_weight_is_used_without_a_call_changes_no_byte_either(
+    tmp_path: Path, family: str
+) -> None:
+    dense, out = write_model(tmp_path / "dense", RECURRENT[family]), tmp_path / "out"
+    undisturbed = finish(open_sweep(dense, out), out, lambda i: photograph(out, tmp_path / str(i)))
+    for index in range(BLOCKS):
+        left = tmp_path / str(index)
+        assert timeless(finish(open_sweep(dense, left), left)) == timeless(undisturbed)
 
 
 @pytest.mark.parametrize(("family", "held"), [("llama", 1 << 20), *((f, 0) for f in FAMILIES)])

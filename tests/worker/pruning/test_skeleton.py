@@ -1,20 +1,36 @@
 """A streamed forward is the model's own, for every family."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
-from tests.models import FAMILIES, random_ids, write_model
+from tests.models import (
+    DEEPSEEK_V32,
+    ENTANGLED,
+    FAMILIES,
+    GEMMA4_ALONE,
+    GEMMA4_SHARING,
+    RECURRENT,
+    random_ids,
+    write_model,
+)
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.blocks import find_blocks
+from worker.pruning.checkpoint import Checkpoint
 from worker.pruning.entrance import Entrance
 from worker.pruning.errors import CheckpointError, UnsupportedModelError
 from worker.pruning.exit import mean_loss
 from worker.pruning.skeleton import Skeleton
 
 CPU = torch.device("cpu")
+STREAMED = (
+    FAMILIES | RECURRENT | {"gemma4-alone": GEMMA4_ALONE, "deepseek-v3.2-choosing": DEEPSEEK_V32}
+)
 
 
 @torch.no_grad()
@@ -33,14 +49,49 @@ def _streamed_loss(folder: Path, ids: torch.Tensor) -> float:
         return mean_loss(skeleton, entrance, states, [ids], token_loss)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", STREAMED)
 def test_the_streamed_loss_is_the_loss_of_the_loaded_model(tmp_path: Path, family: str) -> None:
-    write_model(tmp_path, FAMILIES[family])
+    write_model(tmp_path, STREAMED[family])
     ids = random_ids(2, 24)
     model = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
     with torch.no_grad():
         want = float(model(ids, labels=ids).loss)
     assert _streamed_loss(tmp_path, ids) == pytest.approx(want, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("family", "why"),
+    [
+        ("gpt-lists", "do not return a hidden state like the one given"),
+        ("gemma3n-streams", r"does not give its blocks \[batch, tokens, hidden\]"),
+        ("gemma4-tokens", "arguments that depend on the tokens"),
+        ("glm-shared-choices", "more of the one before it than the hidden state"),
+        ("rwkv-rescaled", "changes the hidden state between its blocks"),
+    ],
+)
+def test_blocks_that_do_not_stand_alone_are_refused_with_the_model_type(
+    tmp_path: Path, family: str, why: str
+) -> None:
+    kind = ENTANGLED[family].model_type
+    with pytest.raises(UnsupportedModelError, match=f"type '{kind}'.*{why}.*cannot be swept"):
+        _learn_form(write_model(tmp_path, ENTANGLED[family]))
+
+
+def test_blocks_that_share_keys_are_refused(tmp_path: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(write_model(tmp_path / "0", GEMMA4_SHARING))
+    with torch.no_grad():  # else its arguments depend on the tokens as well
+        model.model.embed_tokens_per_layer.weight.zero_()
+        model.model.per_layer_model_projection.weight.zero_()
+    model.save_pretrained(tmp_path / "1")
+    with pytest.raises(UnsupportedModelError, match="blocks that share more than a state"):
+        _learn_form(tmp_path / "1")
+
+
+@torch.no_grad()
+def _learn_form(folder: Path) -> None:
+    skeleton = Skeleton.open(folder, torch.float32, CPU)
+    with skeleton.filled_entrance():
+        Entrance(skeleton).learn_form()
 
 
 def test_a_checkpoint_that_lacks_a_tensor_is_refused_with_its_name(tmp_path: Path) -> None:
@@ -49,6 +100,72 @@ def test_a_checkpoint_that_lacks_a_tensor_is_refused_with_its_name(tmp_path: Pat
     type(FAMILIES["llama"])(**smaller).save_pretrained(tmp_path)
     with pytest.raises(CheckpointError, match=r"lacks 9 tensors.*model\.layers\.3\."):
         Skeleton.open(tmp_path, torch.float32, CPU)
+
+
+def _rewrite(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
+    """Change a model's tensors, and put them into one file."""
+    checkpoint = Checkpoint.open(folder)
+    tensors = {name: checkpoint.read(name) for name in checkpoint.tensors}
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+
+@pytest.mark.parametrize("stored", ["head alone", "both alike", "both, and they differ"])
+def test_tied_embeddings_are_loaded_as_transformers_does(tmp_path: Path, stored: str) -> None:
+    def change(tensors: dict[str, torch.Tensor]) -> None:
+        embeddings = tensors["model.embed_tokens.weight"]
+        tensors["lm_head.weight"] = embeddings * (2 if stored.endswith("differ") else 1)
+        if stored == "head alone":
+            del tensors["model.embed_tokens.weight"]
+
+    _rewrite(write_model(tmp_path, FAMILIES["llama-tied"]), change)
+    ids = random_ids(2, 24)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    with torch.no_grad():
+        want = float(model(ids, labels=ids).loss)
+    assert _streamed_loss(tmp_path, ids) == pytest.approx(want, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "says"),
+    [
+        ("llama", "model.layers.2.mlp.up_proj.weight", r"comes as \[47, 32\], .* is \[48, 32\]"),
+        ("llama", "model.norm.weight", r"comes as \[31\], .* is \[32\]"),
+        (
+            "mixtral-experts",
+            "model.layers.1.block_sparse_moe.experts.2.w1.weight",
+            "do not fit each other",
+        ),
+    ],
+)
+def test_a_tensor_of_another_shape_is_refused_with_its_name(
+    tmp_path: Path, family: str, name: str, says: str
+) -> None:
+    write_model(tmp_path, FAMILIES[family])
+    _rewrite(tmp_path, lambda tensors: tensors.update({name: tensors[name][:-1].clone()}))
+    with pytest.raises(CheckpointError, match=f"tensor '.*{says}"):
+        Skeleton.open(tmp_path, torch.float32, CPU)
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"model_type": "brandnew"}, r"model type is 'brandnew' \(ValueError: .*brandnew"),
+        ({"model_type": None}, "model type is None"),
+        ({"model_type": "t5"}, "model type is 't5'.*T5Config"),
+        ({"num_attention_heads": 5}, "model type is 'llama'.*heads"),
+        ({"hidden_size": "x"}, "model type is 'llama'.*hidden_size"),
+        ({"hidden_act": "nope"}, "model type is 'llama'.*nope"),
+    ],
+)
+def test_a_config_that_transformers_cannot_read_is_refused_with_the_model_type(
+    tmp_path: Path, entry: dict[str, object], says: str
+) -> None:
+    config = write_model(tmp_path, FAMILIES["llama"]) / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | entry))
+    with pytest.raises(UnsupportedModelError, match=f"{says}.*give a decoder") as refused:
+        Skeleton.open(tmp_path, torch.float32, CPU)
+    assert str(tmp_path) not in str(refused.value)
 
 
 def test_a_model_without_blocks_of_linears_is_refused() -> None:

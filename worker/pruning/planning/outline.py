@@ -52,6 +52,7 @@ def outline(skeleton: Skeleton, recipe: Recipe) -> ModelShape:
     """Return the numbers that a plan of this recipe needs."""
     config = skeleton.model.config.get_text_config()
     eager = skeleton.model.config._attn_implementation == "eager"
+    heads = getattr(config, "num_attention_heads", 0)  # some decoders do not attend
     layers = [layer for block in skeleton.blocks for layer in linears(block)]
     return ModelShape(
         blocks=tuple(_block(skeleton, recipe, index) for index in range(len(skeleton.blocks))),
@@ -61,7 +62,7 @@ def outline(skeleton: Skeleton, recipe: Recipe) -> ModelShape:
         hidden=config.hidden_size,
         widest=max(max(layer.oriented(layer.weight).shape) for layer in layers),
         vocabulary=config.vocab_size,
-        scored_heads=config.num_attention_heads if eager else 0,
+        scored_heads=heads if eager else 0,
     )
 
 
