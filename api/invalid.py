@@ -31,6 +31,8 @@ REMEDIES = {
     "empty_gate": 'Name a figure, as in {{"max": {{"perplexity_ratio": 1.1}}}}.',
     "one_of_both": "Name the values of some fields in grid, or the points themselves in jobs.",
     "too_many_points": "Leave values out, or make several sweeps.",
+    "filter_value": "Use a text, a number, true, false or null, or a list of these.",
+    "job_field": "Use a field of a job such as model, or labels.NAME.",
     "job_ids": "Write them as in ids=job_…,job_…; GET /v1/jobs lists them.",
     "string_too_long": "Use at most {max_length} characters.",
     "string_too_short": "Use at least {min_length} characters.",
