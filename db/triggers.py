@@ -53,7 +53,8 @@ class TriggerRepository:
         if row is None:
             return None, []
         trigger, has_former = row
-        return trigger, [trigger.secret] + ([trigger.former_secret or ""] if has_former else [])
+        former = trigger.former_secret if has_former else None
+        return trigger, [trigger.secret, *([] if former is None else [former])]
 
     def change(self, trigger_id: str, **values: Any) -> Trigger:
         """Give a trigger another ``name``, ``job``, ``filter`` or ``map``.

@@ -16,7 +16,7 @@ from db.session import Sessions
 
 COMMIT = "c379e821c9c95d613899e8c4343e4bfee2b0c600"
 JOB = {"sparsity": 0.5, "dataset": "wikitext2"}
-PUSH = {
+PUSH: dict[str, Any] = {
     "event": {"action": "update", "scope": "repo.content"},
     "repo": {
         "type": "model",
@@ -24,7 +24,7 @@ PUSH = {
         "headSha": COMMIT,
     },
 }
-TRIGGER = {
+TRIGGER: dict[str, Any] = {
     "name": "on push",
     "source": "generic",
     "job": JOB,
