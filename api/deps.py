@@ -15,6 +15,7 @@ from api.examples import (
     JOB_ID,
     KEY_ID,
     SWEEP_ID,
+    TRIGGER_ID,
     WEBHOOK_ID,
     WORKER_ID,
 )
@@ -31,6 +32,7 @@ from db.errors import (
     JobNotFoundError,
     NotFoundError,
     SweepNotFoundError,
+    TriggerNotFoundError,
     WebhookNotFoundError,
     WorkerNotFoundError,
 )
@@ -87,6 +89,7 @@ KeyId = Annotated[str, Path(examples=[KEY_ID]), _named("key", ApiKeyNotFoundErro
 SweepId = Annotated[str, Path(examples=[SWEEP_ID]), _named("swp", SweepNotFoundError)]
 EstimateId = Annotated[str, Path(examples=[ESTIMATE_ID]), _named("est", EstimateNotFoundError)]
 WebhookId = Annotated[str, Path(examples=[WEBHOOK_ID]), _named("whk", WebhookNotFoundError)]
+TriggerId = Annotated[str, Path(examples=[TRIGGER_ID]), _named("trg", TriggerNotFoundError)]
 DeliveryId = Annotated[str, Path(examples=[DELIVERY_ID]), _named("msg", DeliveryNotFoundError)]
 WorkerId = Annotated[str, Path(examples=[WORKER_ID]), _named("wrk", WorkerNotFoundError)]
 IdempotencyKey = Annotated[

@@ -12,6 +12,7 @@ KEY_ID = "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70"
 SWEEP_ID = "swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 WEBHOOK_ID = "whk_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 DELIVERY_ID = "msg_01920c41d2e07b6a9c8f3e2d1a0b9c8d"
+TRIGGER_ID = "trg_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 ESTIMATE_ID = "est_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 
 JOB: dict[str, JsonValue] = {
@@ -319,6 +320,37 @@ DELIVERY: dict[str, JsonValue] = {
     "finished_at": "2026-01-05T09:38:21Z",
     "last": DELIVERY_ATTEMPT,
 }
+TRIGGER_REQUEST: dict[str, JsonValue] = {
+    "name": "prune what search publishes",
+    "source": "huggingface",
+    "job": {"sparsity": 0.5, "dataset": "c4", "labels": {"team": "search"}},
+    "filter": {"/event/scope": "repo.content", "/repo/type": "model"},
+    "map": {"model": "/repo/name", "revision": "/repo/headSha"},
+}
+TRIGGER: dict[str, JsonValue] = TRIGGER_REQUEST | {
+    "id": TRIGGER_ID,
+    "hook": f"/v1/hooks/{TRIGGER_ID}",
+    "former_until": None,
+    "created_at": "2026-01-05T09:00:00Z",
+    "created_by": KEY_ID,
+}
+HOOK_ANSWER: dict[str, JsonValue] = {
+    "outcome": "submitted",
+    "delivery_id": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+    "reason": None,
+    "job_id": JOB_ID,
+    "job": f"/v1/jobs/{JOB_ID}",
+}
+TRIGGER_DELIVERY: dict[str, JsonValue] = {
+    "id": "tdl_01920c41d2e07b6a9c8f3e2d1a0b9c8d",
+    "trigger_id": TRIGGER_ID,
+    "delivery_id": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+    "outcome": "submitted",
+    "reason": None,
+    "job_id": JOB_ID,
+    "problem": None,
+    "created_at": "2026-01-05T09:30:00Z",
+}
 
 EXAMPLES = {
     "JobRequest": SPEC,
@@ -348,5 +380,10 @@ EXAMPLES = {
     "WebhookPatch": {"events": ["job.succeeded"], "enabled": True},
     "WebhookRead": WEBHOOK,
     "DeliveryRead": DELIVERY,
+    "TriggerRequest": TRIGGER_REQUEST,
+    "TriggerPatch": {"filter": {"/event/scope": ["repo", "repo.content"]}},
+    "TriggerRead": TRIGGER,
+    "TriggerDeliveryRead": TRIGGER_DELIVERY,
+    "HookAnswer": HOOK_ANSWER,
 }
 """By the name of the schema that each is an example of."""

@@ -43,6 +43,13 @@ EXPLANATIONS: dict[str, str] = {
     "answered 410 Gone. The detail says which.",
     "delivery_not_found": "The id in the path names no delivery of this webhook, or one that ended "
     "more than thirty days ago.",
+    "trigger_not_found": "The id in the path names no trigger.",
+    "trigger_key_ended": "The key that the trigger was made with is revoked or has expired, so "
+    "there is nobody whom its jobs would count for.",
+    "unproven_call": "The call of a trigger does not carry its secret, is not signed with it, was "
+    "signed more than five minutes ago, or comes in the manner of another kind of source.",
+    "unmapped": "A field of a trigger's job is filled from a place of the payload where this "
+    "payload has nothing.",
     "address_refused": "A webhook must point to a public https address without credentials or a "
     "fragment; into private networks only where the operator allows them in "
     "ZPRUNER_WEBHOOK_NETWORKS.",

@@ -18,6 +18,8 @@ from db.errors import (
     SpecRefusedError,
     StaleVersionError,
     SweepNotFoundError,
+    TriggerKeyError,
+    TriggerNotFoundError,
     WebhookDisabledError,
     WebhookNotFoundError,
     WorkerNotFoundError,
@@ -96,6 +98,18 @@ PROBLEMS: dict[type[JobError], Face] = {
         "No such delivery",
         "GET /v1/webhooks/{id}/deliveries lists those of a webhook; they are kept for 30 days.",
     ),
+    TriggerNotFoundError: Face(
+        404,
+        "trigger_not_found",
+        "No such trigger",
+        "GET /v1/triggers lists the triggers there are.",
+    ),
+    TriggerKeyError: Face(
+        409,
+        "trigger_key_ended",
+        "The trigger's key opens nothing",
+        "Make the trigger anew with a key that is neither revoked nor expired: jobs count for it.",
+    ),
     AddressRefusedError: Face(422, "address_refused", "Nothing is sent to this address"),
     SpecRefusedError: Face(422, "spec_refused", "The specification names something unusable"),
 }
@@ -156,6 +170,13 @@ UNAUTHENTICATED = Face(
     "A key is needed",
     "Send Authorization: Bearer zpr_…. Whoever runs the service makes keys with `zpruner keys "
     "create NAME`, and the first one with `python -m db.keys create NAME --scopes admin`.",
+)
+UNPROVEN = Face(
+    401,
+    "unproven_call",
+    "The call did not prove itself",
+    "Give the calling system the trigger's secret as its kind of source needs it, and let its "
+    "clock be right; docs/triggers.md says how.",
 )
 MISSING_SCOPE = Face(403, "missing_scope", "The key may not do this")
 RATE_LIMITED = Face(

@@ -18,7 +18,7 @@ from api.faces import MISSING_SCOPE, PLAIN, RATE_LIMITED, UNAUTHENTICATED
 from api.identity import Identity
 from api.limits import Buckets
 from api.problems import RefusalError, respond
-from api.scopes import READING, Needed, needed_for
+from api.scopes import READING, Needed, needed_for, proves_itself
 from api.settings import ApiSettings
 from db.access import AccessScope
 from db.audit import AuditRepository
@@ -48,8 +48,11 @@ class Guard:
             detail = "The path has a control character."
             await respond(Request(scope), PLAIN[404], detail)(scope, receive, send)
             return
-        if scope["type"] != "http" or (needed := _needed(scope)) is None:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if (needed := _needed(scope)) is None:
+            await self._let_by(Request(scope, receive), send)
             return
         answer = await self._visit(Request(scope, receive), needed, send)
         if isinstance(answer, Response):
@@ -63,6 +66,24 @@ class Guard:
         finally:
             if AccessScope.admin in needed:
                 self._identity.forget()
+
+    async def _let_by(self, request: Request, send: Send) -> None:
+        """Hand on what needs no key; what its route has to check first is counted all the same."""
+        scope, receive = request.scope, request.receive
+        if not any(proves_itself(scope["method"], path) for path in _paths(scope)):
+            await self._app(scope, receive, send)
+            return
+        headers, limited = self._take(request, None)
+        if limited is not None:
+            await limited(scope, receive, send)
+            return
+
+        async def tell(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _add(message, headers)
+            await send(message)
+
+        await self._app(scope, receive, tell)
 
     async def _visit(self, request: Request, needed: Needed, send: Send) -> "Response | _Answer":
         """Return the refusal, or how the answer goes out."""
@@ -118,8 +139,7 @@ class _Answer:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             await self.record(message["status"], headers.get("location"))
-            for name, value in self._headers.items():
-                headers.setdefault(name, value)
+            _add(message, self._headers)
         await self._send(message)
 
     async def record(self, status: int, location: str | None = None) -> None:
@@ -164,11 +184,22 @@ async def require_scope(request: Request) -> None:
 
 def _needed(scope: Scope) -> Needed | None:
     """Return what the request needs, whether or not a proxy's prefix stands before its path."""
-    path: str = scope["path"]
-    for one in (path, path.removeprefix(scope.get("root_path", ""))):
+    for one in _paths(scope):
         if (needed := needed_for(scope["method"], one)) is not None:
             return needed
     return None
+
+
+def _paths(scope: Scope) -> tuple[str, str]:
+    path: str = scope["path"]
+    return path, path.removeprefix(scope.get("root_path", ""))
+
+
+def _add(start: Message, headers: Mapping[str, str]) -> None:
+    """Add headers to the start of an answer, which keeps its own."""
+    told = MutableHeaders(scope=start)
+    for name, value in headers.items():
+        told.setdefault(name, value)
 
 
 def _address(request: Request) -> str:

@@ -34,6 +34,8 @@ REMEDIES = {
     "one_of_both": "Name the values of some fields in grid, or the points themselves in jobs.",
     "too_many_points": "Leave values out, or make several sweeps.",
     "label_twice": "Name one value of each label.",
+    "filter_value": "Use a text, a number, true, false or null, or a list of these.",
+    "job_field": "Use a field of a job such as model, or labels.NAME.",
     "job_ids": "Write them as in ids=job_…,job_…; GET /v1/jobs lists them.",
     "string_too_long": "Use at most {max_length} characters.",
     "string_too_short": "Use at least {min_length} characters.",

@@ -39,10 +39,20 @@ class RefusalError(Exception):
 
 def install(app: FastAPI) -> None:
     """Give every error the app can raise its face."""
-    app.exception_handler(JobError)(_job_error)
-    app.exception_handler(RefusalError)(_refusal)
-    app.exception_handler(RequestValidationError)(_invalid)
+    for kind in (JobError, RefusalError, RequestValidationError):
+        app.exception_handler(kind)(_answer)
     app.exception_handler(HTTPException)(_plain)
+
+
+def answer_to(
+    request: Request, error: JobError | RefusalError | RequestValidationError
+) -> Response:
+    """Return the problem document of an error that says what is wrong with a request."""
+    if isinstance(error, JobError):
+        return _job_error(request, error)
+    if isinstance(error, RefusalError):
+        return _refusal(request, error)
+    return _invalid(request, error)
 
 
 def respond(
@@ -70,7 +80,13 @@ def respond(
     return Response(body, face.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
-async def _job_error(request: Request, error: JobError) -> Response:
+async def _answer(
+    request: Request, error: JobError | RefusalError | RequestValidationError
+) -> Response:
+    return answer_to(request, error)
+
+
+def _job_error(request: Request, error: JobError) -> Response:
     face = PROBLEMS[type(error)]
     # A 409 says that asking again in the same way is of no use.
     headers = {"x-should-retry": "false"} if face.status == 409 else None
@@ -91,12 +107,12 @@ async def _job_error(request: Request, error: JobError) -> Response:
     return respond(request, face, printable(str(error)), headers=headers, **fields)
 
 
-async def _refusal(request: Request, error: RefusalError) -> Response:
+def _refusal(request: Request, error: RefusalError) -> Response:
     errors = list(error.errors)
     return respond(request, error.face, error.detail, headers=error.headers, errors=errors)
 
 
-async def _invalid(request: Request, error: RequestValidationError) -> Response:
+def _invalid(request: Request, error: RequestValidationError) -> Response:
     errors = error.errors()
     if is_malformed(errors):
         first = errors[0]

@@ -1,7 +1,7 @@
 """What happens to a job from its request to the answer."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,8 +9,8 @@ from typing import Any
 
 from fastapi import Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from api.deps import Service
 from api.idempotency import REPLAYED, KeyedRequest, first_answer, keep_answer
@@ -46,8 +46,13 @@ class Submission:
     parent_id: str | None = None
 
 
-def submit(service: Service, asked: Submission) -> Response:
-    """Accept a job once, however often it is asked for with one key."""
+def submit(
+    service: Service, asked: Submission, note: Callable[[Session, str], None] | None = None
+) -> Response:
+    """Accept a job once, however often it is asked for with one key.
+
+    ``note`` writes of the job, by its id, in the transaction that makes it.
+    """
     if (first := replayed(service, asked.request)) is not None:
         return first
     spec = asked.body.spec()
@@ -55,8 +60,10 @@ def submit(service: Service, asked: Submission) -> Response:
     try:
         with tracer.start_as_current_span("submit"), service.sessions.begin() as session:
             answer = _accept(JobRepository(session), asked, spec, warnings)
+            if note is not None:
+                note(session, answer.job_id)
     except KeyTakenError:  # by a request that has been committed since
-        return submit(service, asked)
+        return submit(service, asked, note)
     if answer.status_code == 201:
         push(service, answer.job_id)
     return answer.response()
@@ -71,13 +78,18 @@ def replayed(service: Service, request: KeyedRequest) -> Response | None:
 
 def preview(service: Service, asked: Submission) -> Response:
     """Check what a submission checks; write nothing."""
+    return JSONResponse(previewed(service, asked).model_dump(mode="json"))
+
+
+def previewed(service: Service, asked: Submission) -> JobPreview:
+    """Return what would be accepted."""
     spec = asked.body.spec()
     warnings = checked(service, asked.body, spec)
     with service.sessions() as session:
         jobs = JobRepository(session)
         jobs.require_room(asked.request.created_by)
         same = jobs.identical(spec, asked.body.gate)
-    shown = JobPreview(
+    return JobPreview(
         spec=spec,
         name=asked.body.name,
         labels=dict(asked.body.labels),
@@ -88,7 +100,6 @@ def preview(service: Service, asked: Submission) -> Response:
         warnings=warnings,
         identical_job_id=None if same is None else same.id,
     )
-    return _json(shown)
 
 
 @dataclass(frozen=True)
@@ -192,7 +203,3 @@ def require_queue(service: Service, queue: str) -> None:
     if queue not in known:
         remedy = f"Use one of {', '.join(sorted(known))}, or start a worker for it."
         raise SpecRefusedError("queue", queue, "unknown_queue", "no worker serves it", remedy)
-
-
-def _json(model: BaseModel) -> Response:
-    return JSONResponse(model.model_dump(mode="json"))

@@ -144,6 +144,23 @@ class DeliveryNotFoundError(NotFoundError):
     noun = "delivery"
 
 
+class TriggerNotFoundError(NotFoundError):
+    """There is no such trigger."""
+
+    noun = "trigger"
+
+
+class TriggerKeyError(JobError):
+    """The key that a trigger's jobs would count for opens nothing any longer."""
+
+    def __init__(self, trigger_id: str, key_id: str) -> None:
+        super().__init__(trigger_id, key_id)
+        self.trigger_id, self.key_id = trigger_id, key_id
+
+    def __str__(self) -> str:
+        return f"trigger {self.trigger_id} was made with key {self.key_id}, which opens nothing now"
+
+
 class KeyTakenError(Exception):
     """Another request has used this idempotency key."""
 

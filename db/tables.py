@@ -15,6 +15,7 @@ from db.models import (
     Sweep,
     Worker,
 )
+from db.trigger_models import Trigger, TriggerDelivery
 from db.webhook_models import Delivery, Webhook
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "JobLabel",
     "LogLine",
     "Sweep",
+    "Trigger",
+    "TriggerDelivery",
     "Webhook",
     "Worker",
 ]

@@ -9,6 +9,7 @@ from db.jobs import JobRepository
 from db.models import Job
 from db.session import Sessions
 from db.store import ArtifactStore
+from db.triggers import TriggerRepository
 from db.workers import WorkerRepository
 
 log = logging.getLogger(__name__)
@@ -73,9 +74,9 @@ def delete_orphans(sessions: Sessions, store: ArtifactStore) -> int:
 
 
 def purge(sessions: Sessions) -> int:
-    """Delete the deliveries that ended long ago, and return how many there were."""
+    """Delete the deliveries of long ago, out and in, and return how many there were."""
     with sessions.begin() as session:
-        return DeliveryRepository(session).purge()
+        return DeliveryRepository(session).purge() + TriggerRepository(session).purge()
 
 
 def release(sessions: Sessions, store: ArtifactStore, job_id: str, worker: str) -> None:

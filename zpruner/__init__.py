@@ -5,6 +5,7 @@ from zpruner.download import CorruptedError
 from zpruner.models import Artifact, Event, Job, LogLine, Problem, Queue, Worker
 from zpruner.planning_models import Comparison, Estimate, Sweep
 from zpruner.transport import ProblemError, ServiceError
+from zpruner.trigger_models import Trigger, TriggerDelivery
 from zpruner.webhook_models import Delivery, Webhook
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "Queue",
     "ServiceError",
     "Sweep",
+    "Trigger",
+    "TriggerDelivery",
     "Webhook",
     "Worker",
 ]

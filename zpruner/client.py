@@ -13,6 +13,7 @@ from zpruner.keys import Keys
 from zpruner.planning_models import Comparison, Estimate
 from zpruner.sweeps import Sweeps
 from zpruner.transport import Transport
+from zpruner.triggers import Triggers
 from zpruner.webhooks import Webhooks
 from zpruner.workers import Workers
 
@@ -34,6 +35,7 @@ class Client:
         self.keys = Keys(self._transport)
         self.sweeps = Sweeps(self._transport)
         self.webhooks = Webhooks(self._transport)
+        self.triggers = Triggers(self._transport)
 
     def me(self) -> Me:
         """Return who this client is to the service, and what is used of its quotas."""

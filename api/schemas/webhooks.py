@@ -44,7 +44,7 @@ class WebhookPatch(BaseModel):
 
 
 class SecretRotation(BaseModel):
-    """How a webhook changes its secret."""
+    """How a webhook or a trigger changes its secret."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,7 +52,7 @@ class SecretRotation(BaseModel):
         default=DAY_S,
         ge=0,
         le=90 * DAY_S,
-        description="How long messages are signed with the old secret, too.",
+        description="How long the old secret is good beside the new one.",
     )
 
 

@@ -884,6 +884,143 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/triggers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Triggers
+         * @description List all triggers, newest first.
+         */
+        get: operations["list_triggers"];
+        put?: never;
+        /**
+         * Create Trigger
+         * @description Make a trigger, whose jobs count for the caller; this answer alone has its secret.
+         */
+        post: operations["create_trigger"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{trigger_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Trigger
+         * @description Return one trigger.
+         */
+        get: operations["get_trigger"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Trigger
+         * @description Delete a trigger with the record of its calls; the jobs that it started stay.
+         */
+        delete: operations["delete_trigger"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Trigger
+         * @description Change a trigger's name, job, filter or map; its address and its secret stay.
+         */
+        patch: operations["change_trigger"];
+        trace?: never;
+    };
+    "/v1/triggers/{trigger_id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Trigger
+         * @description Give a trigger a new secret, which this answer alone shows; the old one is good a while.
+         */
+        post: operations["rotate_trigger"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{trigger_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Trigger
+         * @description Say what a call with this payload would start; nothing is written, and nothing starts.
+         */
+        post: operations["test_trigger"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{trigger_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Trigger Deliveries
+         * @description List the calls of the last thirty days that proved themselves, newest first.
+         */
+        get: operations["list_trigger_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/hooks/{trigger_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive Hook
+         * @description Start a trigger's job, or ignore the call; without a key.
+         *
+         *     The call proves itself as its source does: GitHub by `X-Hub-Signature-256`, Hugging Face by
+         *     `X-Webhook-Secret`, MLflow by `X-MLflow-Signature`, Standard Webhooks by `webhook-signature`,
+         *     others by `Authorization: Bearer` and the trigger's secret. The same delivery again is answered
+         *     as the first time and starts nothing.
+         */
+        post: operations["receive_hook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -1651,6 +1788,34 @@ export interface components {
              * @default ok
              */
             status: string;
+        };
+        /**
+         * HookAnswer
+         * @description What came of a call.
+         * @example {
+         *       "outcome": "submitted",
+         *       "delivery_id": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+         *       "reason": null,
+         *       "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "job": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+         *     }
+         */
+        HookAnswer: {
+            outcome: components["schemas"]["TriggerOutcome"];
+            /** Delivery Id */
+            delivery_id: string;
+            /**
+             * Reason
+             * @description Why it was ignored.
+             */
+            reason: string | null;
+            /** Job Id */
+            job_id: string | null;
+            /**
+             * Job
+             * @description Where the job is.
+             */
+            job: string | null;
         };
         /**
          * JobChanges
@@ -2637,6 +2802,13 @@ export interface components {
          * @enum {string}
          */
         JobState: "queued" | "running" | "pausing" | "paused" | "cancelling" | "succeeded" | "failed" | "cancelled" | "expired";
+        /**
+         * JobTemplate
+         * @description Fields of a job, as POST /v1/jobs takes them; what a trigger's `map` fills may be missing.
+         */
+        JobTemplate: {
+            [key: string]: components["schemas"]["JsonValue"];
+        };
         JsonValue: unknown;
         /**
          * KeyRead
@@ -2931,6 +3103,54 @@ export interface components {
             key: string;
         };
         /**
+         * NewTrigger
+         * @description A trigger with its secret, which nothing shows again.
+         */
+        NewTrigger: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            source: components["schemas"]["TriggerSource"];
+            /** Job */
+            job: {
+                [key: string]: unknown;
+            };
+            /** Filter */
+            filter: {
+                [key: string]: unknown;
+            };
+            /** Map */
+            map: {
+                [key: string]: string;
+            };
+            /**
+             * Hook
+             * @description Where it is called: POST to this path.
+             */
+            hook: string;
+            /**
+             * Former Until
+             * @description Until when the secret before is good, too.
+             */
+            former_until: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Created By
+             * @description The key that its jobs count for, if any.
+             */
+            created_by: string | null;
+            /**
+             * Secret
+             * @description What its calls prove themselves with.
+             */
+            secret: string;
+        };
+        /**
          * NewWebhook
          * @description A webhook with its secret, which nothing shows again.
          */
@@ -3112,6 +3332,36 @@ export interface components {
         Page_QueueRead_: {
             /** Data */
             data: components["schemas"]["QueueRead"][];
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
+        /** Page[TriggerDeliveryRead] */
+        Page_TriggerDeliveryRead_: {
+            /** Data */
+            data: components["schemas"]["TriggerDeliveryRead"][];
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
+        /** Page[TriggerRead] */
+        Page_TriggerRead_: {
+            /** Data */
+            data: components["schemas"]["TriggerRead"][];
             /**
              * Next Cursor
              * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
@@ -3535,12 +3785,12 @@ export interface components {
         };
         /**
          * SecretRotation
-         * @description How a webhook changes its secret.
+         * @description How a webhook or a trigger changes its secret.
          */
         SecretRotation: {
             /**
              * Grace S
-             * @description How long messages are signed with the old secret, too.
+             * @description How long the old secret is good beside the new one.
              * @default 86400
              */
             grace_s: number;
@@ -3921,6 +4171,231 @@ export interface components {
             links: {
                 [key: string]: string;
             };
+        };
+        /**
+         * TriggerDeliveryRead
+         * @description One call of a trigger that proved itself.
+         * @example {
+         *       "id": "tdl_01920c41d2e07b6a9c8f3e2d1a0b9c8d",
+         *       "trigger_id": "trg_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "delivery_id": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+         *       "outcome": "submitted",
+         *       "reason": null,
+         *       "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "problem": null,
+         *       "created_at": "2026-01-05T09:30:00Z"
+         *     }
+         */
+        TriggerDeliveryRead: {
+            /** Id */
+            id: string;
+            /** Trigger Id */
+            trigger_id: string;
+            /**
+             * Delivery Id
+             * @description What its source named it by, or a digest of its body.
+             */
+            delivery_id: string;
+            outcome: components["schemas"]["TriggerOutcome"];
+            /**
+             * Reason
+             * @description Why it was ignored.
+             */
+            reason: string | null;
+            /**
+             * Job Id
+             * @description The job it started; that may be deleted since.
+             */
+            job_id: string | null;
+            /**
+             * Problem
+             * @description Why it was refused.
+             */
+            problem: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * TriggerOutcome
+         * @description What came of a call.
+         * @enum {string}
+         */
+        TriggerOutcome: "submitted" | "ignored" | "refused";
+        /**
+         * TriggerPatch
+         * @description What is to change; what is left out or null stays as it is.
+         * @example {
+         *       "filter": {
+         *         "/event/scope": [
+         *           "repo",
+         *           "repo.content"
+         *         ]
+         *       }
+         *     }
+         */
+        TriggerPatch: {
+            /** Name */
+            name?: string | null;
+            /** @description All of the job, not only a part. */
+            job?: components["schemas"]["JobTemplate"] | null;
+            /** Filter */
+            filter?: {
+                [key: string]: (string | number | boolean | null) | (string | number | boolean | null)[];
+            } | null;
+            /** Map */
+            map?: {
+                [key: string]: string;
+            } | null;
+        };
+        /**
+         * TriggerRead
+         * @description A trigger without its secret.
+         * @example {
+         *       "name": "prune what search publishes",
+         *       "source": "huggingface",
+         *       "job": {
+         *         "sparsity": 0.5,
+         *         "dataset": "c4",
+         *         "labels": {
+         *           "team": "search"
+         *         }
+         *       },
+         *       "filter": {
+         *         "/event/scope": "repo.content",
+         *         "/repo/type": "model"
+         *       },
+         *       "map": {
+         *         "model": "/repo/name",
+         *         "revision": "/repo/headSha"
+         *       },
+         *       "id": "trg_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "hook": "/v1/hooks/trg_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "former_until": null,
+         *       "created_at": "2026-01-05T09:00:00Z",
+         *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70"
+         *     }
+         */
+        TriggerRead: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            source: components["schemas"]["TriggerSource"];
+            /** Job */
+            job: {
+                [key: string]: unknown;
+            };
+            /** Filter */
+            filter: {
+                [key: string]: unknown;
+            };
+            /** Map */
+            map: {
+                [key: string]: string;
+            };
+            /**
+             * Hook
+             * @description Where it is called: POST to this path.
+             */
+            hook: string;
+            /**
+             * Former Until
+             * @description Until when the secret before is good, too.
+             */
+            former_until: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Created By
+             * @description The key that its jobs count for, if any.
+             */
+            created_by: string | null;
+        };
+        /**
+         * TriggerRequest
+         * @description A new trigger.
+         * @example {
+         *       "name": "prune what search publishes",
+         *       "source": "huggingface",
+         *       "job": {
+         *         "sparsity": 0.5,
+         *         "dataset": "c4",
+         *         "labels": {
+         *           "team": "search"
+         *         }
+         *       },
+         *       "filter": {
+         *         "/event/scope": "repo.content",
+         *         "/repo/type": "model"
+         *       },
+         *       "map": {
+         *         "model": "/repo/name",
+         *         "revision": "/repo/headSha"
+         *       }
+         *     }
+         */
+        TriggerRequest: {
+            /**
+             * Name
+             * @description For whoever reads the list.
+             */
+            name: string;
+            /** @description Who calls it, and so how a call proves itself. */
+            source: components["schemas"]["TriggerSource"];
+            /** @description The job; what `map` fills may be left out. */
+            job: components["schemas"]["JobTemplate"];
+            /**
+             * Filter
+             * @description By JSON pointer into the payload, the value there, or a list of which it must be one. All must fit; another call is ignored.
+             * @default {}
+             */
+            filter: {
+                [key: string]: (string | number | boolean | null) | (string | number | boolean | null)[];
+            };
+            /**
+             * Map
+             * @description By field of the job, or `labels.NAME`, the JSON pointer into the payload to what fills it.
+             * @default {}
+             */
+            map: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * TriggerSource
+         * @description Who calls a trigger, and so how a call proves itself.
+         * @enum {string}
+         */
+        TriggerSource: "huggingface" | "mlflow" | "github" | "standard" | "generic";
+        /**
+         * TriggerTest
+         * @description What would come of a call.
+         */
+        TriggerTest: {
+            outcome: components["schemas"]["TriggerOutcome"];
+            /**
+             * Reason
+             * @description Why it would be ignored.
+             */
+            reason: string | null;
+            /** @description What would be submitted. */
+            job: components["schemas"]["JobPreview"] | null;
+        };
+        /**
+         * TriggerTestRequest
+         * @description A call that is only tried.
+         */
+        TriggerTestRequest: {
+            /** @description What the body of a call would be. */
+            payload: components["schemas"]["JsonValue"];
         };
         /**
          * Verdict
@@ -6996,6 +7471,494 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeliveryRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_triggers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TriggerRead_"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_trigger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TriggerRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewTrigger"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_trigger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trigger_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_trigger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trigger_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_trigger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trigger_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TriggerPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_trigger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trigger_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SecretRotation"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewTrigger"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_trigger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trigger_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TriggerTestRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerTest"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_trigger_deliveries: {
+        parameters: {
+            query?: {
+                /** @description How many at most. */
+                limit?: number;
+                /** @description A `next_cursor`. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                trigger_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TriggerDeliveryRead_"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receive_hook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trigger_id: string;
+            };
+            cookie?: never;
+        };
+        /** @description Whatever the trigger's source sends. */
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            /** @description Nothing was to be done; `reason` says why. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HookAnswer"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HookAnswer"];
                 };
             };
             /** @description What went wrong, and what to change. */

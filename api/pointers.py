@@ -1,0 +1,32 @@
+"""JSON pointers (RFC 6901): where something is in a document."""
+
+import re
+from typing import Annotated
+
+from pydantic import JsonValue, StringConstraints
+
+Pointer = Annotated[
+    str, StringConstraints(max_length=256, pattern=r"^(/([^~/\x00-\x1f\x7f]|~[01])*)*$")
+]
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+
+
+class NothingThereError(LookupError):
+    """The document has nothing at this place."""
+
+
+def found(document: JsonValue, pointer: str) -> JsonValue:
+    """Return what a pointer points to.
+
+    Raises:
+        NothingThereError: that is nothing.
+    """
+    for written in pointer.split("/")[1:]:
+        name = written.replace("~1", "/").replace("~0", "~")
+        if isinstance(document, dict) and name in document:
+            document = document[name]
+        elif isinstance(document, list) and _INDEX.fullmatch(name) and int(name) < len(document):
+            document = document[int(name)]
+        else:
+            raise NothingThereError(pointer)
+    return document

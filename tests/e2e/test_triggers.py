@@ -1,0 +1,37 @@
+"""A job that another system starts, over the whole service as processes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.embedded import SPEC, Service, serving
+from zpruner import Client
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Service]:
+    with serving(tmp_path_factory.mktemp("d"), inputs) as service:
+        yield service
+
+
+def test_a_call_starts_a_job_that_succeeds_and_the_same_call_none(
+    service: Service, client: Client
+) -> None:
+    trigger = client.triggers.create(
+        "nightly", "generic", SPEC | {"samples": 4}, map={"model": "/model"}
+    )
+    headers = {"authorization": f"Bearer {trigger.secret}", "idempotency-key": "night-1"}
+    told = [
+        httpx.post(f"{service.url}{trigger.hook}", json={"model": "local:tiny"}, headers=headers)
+        for _ in range(2)
+    ]
+    assert [one.status_code for one in told] == [202, 202]
+    assert told[0].json() == told[1].json()
+    job = client.jobs.wait(told[0].json()["job_id"], timeout_s=300)
+    assert (job.status, job.labels) == ("succeeded", {"trigger": trigger.id})
+    (delivery,) = client.triggers.deliveries(trigger.id)
+    assert (delivery.delivery_id, delivery.job_id) == ("night-1", job.id)
