@@ -12,6 +12,7 @@ KEY_ID = "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70"
 SWEEP_ID = "swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 WEBHOOK_ID = "whk_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 DELIVERY_ID = "msg_01920c41d2e07b6a9c8f3e2d1a0b9c8d"
+DATASET_ID = "dat_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 ESTIMATE_ID = "est_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 
 JOB: dict[str, JsonValue] = {
@@ -317,6 +318,17 @@ DELIVERY: dict[str, JsonValue] = {
     "finished_at": "2026-01-05T09:38:21Z",
     "last": DELIVERY_ATTEMPT,
 }
+DATASET: dict[str, JsonValue] = {
+    "kind": "uploaded",
+    "id": DATASET_ID,
+    "dataset": f"uploaded:{DATASET_ID}",
+    "name": "support-tickets.jsonl",
+    "size_bytes": 7340032,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "media_type": "application/jsonl",
+    "created_at": "2026-01-05T09:20:00Z",
+    "created_by": KEY_ID,
+}
 
 EXAMPLES = {
     "JobRequest": SPEC,
@@ -346,5 +358,6 @@ EXAMPLES = {
     "WebhookPatch": {"events": ["job.succeeded"], "enabled": True},
     "WebhookRead": WEBHOOK,
     "DeliveryRead": DELIVERY,
+    "DatasetRead": DATASET,
 }
 """By the name of the schema that each is an example of."""

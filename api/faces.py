@@ -7,6 +7,8 @@ from db.errors import (
     ApiKeyNotFoundError,
     ApiKeyRevokedError,
     ArtifactNotFoundError,
+    DatasetInUseError,
+    DatasetNotFoundError,
     DeliveryNotFoundError,
     EstimateNotFoundError,
     IllegalTransitionError,
@@ -18,6 +20,7 @@ from db.errors import (
     SpecRefusedError,
     StaleVersionError,
     SweepNotFoundError,
+    UploadRefusedError,
     WebhookDisabledError,
     WebhookNotFoundError,
     WorkerNotFoundError,
@@ -96,6 +99,19 @@ PROBLEMS: dict[type[JobError], Face] = {
         "No such delivery",
         "GET /v1/webhooks/{id}/deliveries lists those of a webhook; they are kept for 30 days.",
     ),
+    DatasetNotFoundError: Face(
+        404,
+        "upload_not_found",
+        "No such dataset was uploaded",
+        "GET /v1/datasets lists what was uploaded.",
+    ),
+    DatasetInUseError: Face(
+        409,
+        "dataset_in_use",
+        "Jobs need the dataset",
+        "Wait until these jobs have ended, or cancel them.",
+    ),
+    UploadRefusedError: Face(422, "unreadable_dataset", "The file is no text that jobs can use"),
     AddressRefusedError: Face(422, "address_refused", "Nothing is sent to this address"),
     SpecRefusedError: Face(422, "spec_refused", "The specification names something unusable"),
 }
@@ -148,6 +164,26 @@ INTERNAL = Face(
 )
 PRECONDITION_FAILED = Face(
     412, "precondition_failed", "Not this version", "GET it again for its present ETag."
+)
+DATASET_TOO_LARGE = Face(
+    413,
+    "dataset_too_large",
+    "The dataset is too large",
+    "Upload a part of it: calibration takes 128 windows. An operator can raise "
+    "ZPRUNER_MAX_DATASET_BYTES up to 64 MiB, which is the most that a job reads.",
+)
+UNSUPPORTED = Face(
+    415,
+    "unsupported_media_type",
+    "This kind of body is not taken",
+    "Send UTF-8 text as text/plain, or JSONL as application/jsonl or application/x-ndjson, "
+    "uncompressed.",
+)
+DISK_FULL = Face(
+    507,
+    "disk_full",
+    "The service's disk is full",
+    "Delete datasets and jobs that are no longer needed, or give the service more room.",
 )
 UNAUTHENTICATED = Face(
     401,

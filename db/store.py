@@ -131,11 +131,11 @@ class ArtifactStore:
     def _place(self, staged: Path, target: Path) -> None:
         """Rename; afterwards the files survive a power cut under their new name."""
         for folder in (staged, *(path for path in staged.rglob("*") if path.is_dir())):
-            _fsync(folder)
+            sync_folder(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         staged.rename(target)
         for folder in (target.parent, self._root):
-            _fsync(folder)
+            sync_folder(folder)
         _remove_if_empty(staged.parent)
 
 
@@ -197,7 +197,8 @@ def _write_checksums(staged: Path, artifacts: list[NewArtifact]) -> NewArtifact:
     return NewArtifact(sealed.name, sealed.size_bytes, sealed.sha256, "text/plain")
 
 
-def _fsync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

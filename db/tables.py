@@ -2,6 +2,7 @@
 
 from db.access import ApiKey, AuditEntry
 from db.base import Base
+from db.dataset_models import Dataset
 from db.labels import JobLabel
 from db.models import (
     Answer,
@@ -24,6 +25,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "BlockReport",
+    "Dataset",
     "Delivery",
     "Estimate",
     "EventCounter",

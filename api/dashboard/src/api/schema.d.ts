@@ -582,6 +582,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Datasets
+         * @description List what a job can name as its `dataset`: those built in, then uploads, newest first.
+         */
+        get: operations["list_datasets"];
+        put?: never;
+        /**
+         * Upload Dataset
+         * @description Upload UTF-8 text, or JSONL with one `{"text": …}` a line; jobs name it by its `dataset`.
+         *
+         *     The same bytes again are the same dataset, under its first name.
+         */
+        post: operations["upload_dataset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/{dataset_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Dataset
+         * @description Return one uploaded dataset.
+         */
+        get: operations["get_dataset"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Dataset
+         * @description Delete an uploaded dataset, unless a job that has not ended needs it.
+         */
+        delete: operations["delete_dataset"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me": {
         parameters: {
             query?: never;
@@ -1102,6 +1152,31 @@ export interface components {
             };
         };
         /**
+         * BuiltinRead
+         * @description A dataset that every service knows.
+         */
+        BuiltinRead: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "builtin";
+            /**
+             * Dataset
+             * @description What a job says to use it.
+             */
+            dataset: string;
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /**
+             * Joiner
+             * @description What stands between two of its documents.
+             */
+            joiner: string;
+        };
+        /**
          * ComparedJob
          * @description One of the jobs.
          */
@@ -1194,6 +1269,71 @@ export interface components {
             device: string;
             /** Dtype */
             dtype: string;
+        };
+        /**
+         * DatasetPage
+         * @description Part of a list of datasets.
+         */
+        DatasetPage: {
+            /** Data */
+            data: (components["schemas"]["BuiltinRead"] | components["schemas"]["DatasetRead"])[];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
+        /**
+         * DatasetRead
+         * @description A dataset that somebody uploaded.
+         * @example {
+         *       "kind": "uploaded",
+         *       "id": "dat_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "dataset": "uploaded:dat_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "name": "support-tickets.jsonl",
+         *       "size_bytes": 7340032,
+         *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+         *       "media_type": "application/jsonl",
+         *       "created_at": "2026-01-05T09:20:00Z",
+         *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70"
+         *     }
+         */
+        DatasetRead: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "uploaded";
+            /** Id */
+            id: string;
+            /**
+             * Dataset
+             * @description What a job says to use it: `uploaded:` and the id.
+             */
+            dataset: string;
+            /** Name */
+            name: string | null;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Sha256 */
+            sha256: string;
+            /**
+             * Media Type
+             * @description `text/plain` or `application/jsonl`.
+             */
+            media_type: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Created By
+             * @description The key it was first uploaded with, if any.
+             */
+            created_by: string | null;
         };
         /**
          * DeliveryAttempt
@@ -1632,7 +1772,7 @@ export interface components {
             sparsity?: number;
             /**
              * Dataset
-             * @description Calibration text: a built-in name, a Hugging Face id, or `local:` and a file.
+             * @description Calibration text: a built-in name, a Hugging Face id, `local:` and a file, or `uploaded:` and an id.
              * @example c4
              */
             dataset?: string;
@@ -2403,7 +2543,7 @@ export interface components {
             sparsity: number;
             /**
              * Dataset
-             * @description Calibration text: a built-in name, a Hugging Face id, or `local:` and a file.
+             * @description Calibration text: a built-in name, a Hugging Face id, `local:` and a file, or `uploaded:` and an id.
              * @example c4
              */
             dataset: string;
@@ -3244,7 +3384,7 @@ export interface components {
             sparsity: number;
             /**
              * Dataset
-             * @description Calibration text: a built-in name, a Hugging Face id, or `local:` and a file.
+             * @description Calibration text: a built-in name, a Hugging Face id, `local:` and a file, or `uploaded:` and an id.
              * @example c4
              */
             dataset: string;
@@ -3389,7 +3529,7 @@ export interface components {
             gpu_hours?: number | null;
             /**
              * Artifact Bytes
-             * @description All files of the key's jobs.
+             * @description All files of the key's jobs, and its datasets.
              */
             artifact_bytes?: number | null;
         };
@@ -3639,7 +3779,7 @@ export interface components {
             sparsity?: number | null;
             /**
              * Dataset
-             * @description Calibration text: a built-in name, a Hugging Face id, or `local:` and a file.
+             * @description Calibration text: a built-in name, a Hugging Face id, `local:` and a file, or `uploaded:` and an id.
              * @example c4
              */
             dataset: string;
@@ -5894,6 +6034,222 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Page_MethodRead_"];
                 };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_datasets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetPage"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    upload_dataset: {
+        parameters: {
+            query?: {
+                /** @description What people call it. */
+                name?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/plain": string;
+                "application/jsonl": string;
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description The same bytes were there already. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetRead"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_dataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_dataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What went wrong, and what to change. */
             default: {
