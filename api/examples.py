@@ -329,6 +329,11 @@ DATASET: dict[str, JsonValue] = {
     "created_at": "2026-01-05T09:20:00Z",
     "created_by": KEY_ID,
 }
+LINK: dict[str, JsonValue] = {
+    "url": f"/v1/artifacts/{ARTIFACT_ID}/content?expires=1767692300&key={KEY_ID}&sig="
+    "5f2a1c9e7d4b8063a1e5c7d9f0b2846c3e1a5d7f9b0c2e4a6d8f1b3c5e7a9d0f",
+    "expires_at": "2026-01-06T09:38:20Z",
+}
 
 EXAMPLES = {
     "JobRequest": SPEC,
@@ -359,5 +364,7 @@ EXAMPLES = {
     "WebhookRead": WEBHOOK,
     "DeliveryRead": DELIVERY,
     "DatasetRead": DATASET,
+    "LinkRequest": {"expires_in": 86400},
+    "LinkRead": LINK,
 }
 """By the name of the schema that each is an example of."""

@@ -38,6 +38,9 @@ EXPLANATIONS: dict[str, str] = {
     "unauthenticated": "The request came without a key, or with one that opens nothing. Only a "
     "service on loopback that was not told otherwise answers without one.",
     "missing_scope": "The key was made for other things: the detail names the scope it lacks.",
+    "link_refused": "The link to a file was changed on its way, its file is gone, or the key that "
+    "it was made with is revoked or has expired.",
+    "link_expired": "The link to a file opened it for a while, which is over.",
     "rate_limited": "The key, or without one the address, asks more often than it may: "
     "RateLimit-Policy in every answer says how often that is.",
     "key_not_found": "The id in the path names no key.",

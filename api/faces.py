@@ -193,6 +193,18 @@ UNAUTHENTICATED = Face(
     "create NAME`, and the first one with `python -m db.keys create NAME --scopes admin`.",
 )
 MISSING_SCOPE = Face(403, "missing_scope", "The key may not do this")
+LINK_REFUSED = Face(
+    403,
+    "link_refused",
+    "The link opens nothing",
+    "Use it exactly as it was given out, or ask for a new one: POST to /v1/artifacts/{id}/links.",
+)
+LINK_EXPIRED = Face(
+    410,
+    "link_expired",
+    "The link has expired",
+    "Ask for a new one: POST to /v1/artifacts/{id}/links.",
+)
 RATE_LIMITED = Face(
     429,
     "rate_limited",

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.caller import Caller
-from api.faces import MISSING_SCOPE, RATE_LIMITED, UNAUTHENTICATED
+from api.faces import LINK_EXPIRED, LINK_REFUSED, MISSING_SCOPE, RATE_LIMITED, UNAUTHENTICATED
 from api.identity import Identity
 from api.limits import Buckets
 from api.problems import respond
@@ -20,7 +20,7 @@ from api.scopes import READING, Needed, needed_for
 from api.settings import ApiSettings
 from db.access import AccessScope
 from db.audit import AuditRepository
-from db.errors import BadKeyError
+from db.errors import BadKeyError, BadLinkError, ExpiredLinkError
 from db.session import Sessions
 from db.tokens import NotATokenError
 
@@ -62,6 +62,10 @@ class Guard:
         except (BadKeyError, NotATokenError) as bad:
             _, limited = self._take(request, None)
             return limited or _unauthenticated(request, str(bad))
+        except BadLinkError as bad:
+            _, limited = self._take(request, None)
+            face = LINK_EXPIRED if isinstance(bad, ExpiredLinkError) else LINK_REFUSED
+            return limited or respond(request, face, f"The link opens nothing: {bad}.")
         headers, limited = self._take(request, caller)
         if limited is not None:
             return limited

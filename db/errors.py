@@ -197,6 +197,14 @@ class BadKeyError(Exception):
     """What was sent as a key opens nothing; the text says why and does not repeat it."""
 
 
+class BadLinkError(Exception):
+    """The link opens nothing; the text says why."""
+
+
+class ExpiredLinkError(BadLinkError):
+    """The link opens nothing any longer."""
+
+
 QUOTA_REMEDIES = {
     "jobs_in_flight": "Wait until one of the key's jobs has ended, or cancel one.",
     "gpu_hours": "Hours are given back thirty days after they were used; an admin can make a key "

@@ -80,6 +80,11 @@ class KeyRepository:
         """Return every key there ever was, newest first."""
         return list(self._session.scalars(select(ApiKey).order_by(ApiKey.id.desc())))
 
+    def is_live(self, key_id: str) -> bool:
+        """Whether the key opens anything."""
+        live = select(ApiKey.id).where(ApiKey.id == key_id, _is_live())
+        return self._session.scalar(live) is not None
+
     def has_admin(self) -> bool:
         """Whether some live key may make others."""
         live = self._session.scalars(select(ApiKey.scopes).where(_is_live()))

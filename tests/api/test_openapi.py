@@ -54,6 +54,7 @@ def test_the_document_lists_the_routes_that_are_promised(document: dict[str, Any
         "head /v1/jobs/{job_id}/archive",
         "get /v1/artifacts/{artifact_id}/content",
         "head /v1/artifacts/{artifact_id}/content",
+        "post /v1/artifacts/{artifact_id}/links",
         "get /v1/jobs/{job_id}/logs",
         "get /v1/jobs/{job_id}/queue",
         "get /v1/events",

@@ -1,4 +1,6 @@
-"""Datasets that callers upload."""
+"""Datasets that callers upload, and the secret that signs links."""
+
+import secrets
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +14,7 @@ ID = sa.String(40)
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Make the tables, and the secret once for all processes."""
     op.create_table(
         "datasets",
         sa.Column("id", ID, nullable=False),
@@ -26,8 +28,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("sha256", "media_type", name="uq_datasets_sha256_media_type"),
     )
     op.create_index("ix_datasets_created_by", "datasets", ["created_by"])
+    table = op.create_table(
+        "secrets",
+        sa.Column("name", sa.String(32), nullable=False),
+        sa.Column("value", sa.String(64), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_secrets"),
+    )
+    op.bulk_insert(table, [{"name": "links", "value": secrets.token_hex(32)}])
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop them."""
+    op.drop_table("secrets")
     op.drop_table("datasets")

@@ -400,6 +400,8 @@ export interface paths {
         /**
          * Get Artifact
          * @description Return a file's bytes, or the one range of them that is asked for.
+         *
+         *     With the query of a link that `create_link` has made, no key is needed.
          */
         get: operations["get_artifact"];
         put?: never;
@@ -409,8 +411,30 @@ export interface paths {
         /**
          * Get Artifact
          * @description Return a file's bytes, or the one range of them that is asked for.
+         *
+         *     With the query of a link that `create_link` has made, no key is needed.
          */
         head: operations["head_artifact"];
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/artifacts/{artifact_id}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Link
+         * @description Make a link that opens a file without a key for a while, or until the caller's key ends.
+         */
+        post: operations["create_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -2816,6 +2840,41 @@ export interface components {
             quotas: components["schemas"]["QuotaLimits"];
             /** Expires At */
             expires_at?: string | null;
+        };
+        /**
+         * LinkRead
+         * @description A link to a file that needs no key.
+         * @example {
+         *       "url": "/v1/artifacts/art_01920c41d2e07b6a9c8f3e2d1a0b9c8d/content?expires=1767692300&key=key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70&sig=5f2a1c9e7d4b8063a1e5c7d9f0b2846c3e1a5d7f9b0c2e4a6d8f1b3c5e7a9d0f",
+         *       "expires_at": "2026-01-06T09:38:20Z"
+         *     }
+         */
+        LinkRead: {
+            /**
+             * Url
+             * @description Whoever has it may read the file; `GET`, `HEAD` and `Range`.
+             */
+            url: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /**
+         * LinkRequest
+         * @description A link to a file.
+         * @example {
+         *       "expires_in": 86400
+         *     }
+         */
+        LinkRequest: {
+            /**
+             * Expires In
+             * @description For how many seconds it opens the file.
+             * @default 3600
+             */
+            expires_in: number;
         };
         /**
          * LogLineRead
@@ -5463,6 +5522,61 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                artifact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["LinkRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkRead"];
+                };
             };
             /** @description What went wrong, and what to change. */
             default: {
