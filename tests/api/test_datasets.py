@@ -1,5 +1,7 @@
 """Datasets that callers upload: taken, refused, used, deleted."""
 
+import dataclasses
+import errno
 import json
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -10,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api.app import create_app
@@ -18,6 +21,7 @@ from db.builtin_datasets import BUILTIN_DATASETS
 from db.keys import Quotas
 from db.session import Sessions
 from db.states import JobState
+from db.uploads import UploadStore
 from tests.api.live import serving
 from tests.factories import make_job, make_key, make_spec, move
 from tests.fakes import ListQueue
@@ -197,6 +201,23 @@ def test_an_upload_that_breaks_off_leaves_nothing(settings: ApiSettings, queue: 
         with pytest.raises(ConnectionError):
             httpx.post(f"{url}/v1/datasets", content=broken(), headers=headers)
         assert len(httpx.get(f"{url}/v1/datasets").json()["data"]) == len(BUILTIN_DATASETS)
+    assert stored(settings) == []
+
+
+class FullDisk(UploadStore):
+    """A store on a disk without room."""
+
+    def place(self, staged: Path, dataset_id: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_507_and_leaves_nothing(
+    app: FastAPI, upload: Upload, settings: ApiSettings
+) -> None:
+    full = FullDisk(settings.upload_dir)
+    app.state.service = dataclasses.replace(app.state.service, uploads=full)
+    response = upload()
+    assert (response.status_code, response.json()["code"]) == (507, "disk_full")
     assert stored(settings) == []
 
 
