@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from db.durable import sync_folder
 from db.errors import ArtifactNotFoundError
 from db.models import Artifact
 
@@ -195,15 +196,6 @@ def _write_checksums(staged: Path, artifacts: list[NewArtifact]) -> NewArtifact:
     path.write_text(lines, encoding="utf-8")
     sealed = _sealed(path, staged)
     return NewArtifact(sealed.name, sealed.size_bytes, sealed.sha256, "text/plain")
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _delete(folder: Path) -> None:

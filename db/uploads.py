@@ -6,9 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
+from db.durable import sync_folder
 from db.errors import SpecRefusedError
 from db.ids import id_pattern
-from db.store import sync_folder
 
 UPLOADED = "uploaded:"
 SUFFIXES = {"text/plain": ".txt", "application/jsonl": ".jsonl"}
