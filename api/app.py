@@ -26,6 +26,7 @@ from api.routes import (
     audit,
     compare,
     dashboard,
+    datasets,
     docs,
     estimates,
     events,
@@ -52,6 +53,7 @@ from db import redaction, tracing
 from db.journal import configure
 from db.session import open_sessions
 from db.store import ArtifactStore
+from db.uploads import UploadStore
 
 STATEMENT_TIMEOUT = timedelta(seconds=10)
 
@@ -69,6 +71,7 @@ ROUTERS = (
     sweeps.router,
     estimates.router,
     methods.router,
+    datasets.router,
     keys.router,
     audit.router,
     webhooks.router,
@@ -122,6 +125,8 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         sessions=sessions,
         queue=queue,
         store=store,
+        uploads=UploadStore(settings.upload_dir),
+        max_dataset_bytes=settings.max_dataset_bytes,
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s)),
         metrics=Metrics(sessions, settings.queues),
         known_queues=settings.queues,

@@ -44,6 +44,7 @@ class Caller:
 EVERYTHING = frozenset(AccessScope)
 LOCAL = Caller("this machine", EVERYTHING)
 ANYONE = Caller("anyone", EVERYTHING)
+LINK = Caller("whoever has the link", frozenset({AccessScope.artifacts_read}))
 
 
 def _caller(request: Request) -> Caller:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator
 from api.broker import Queue
 from api.examples import (
     ARTIFACT_ID,
+    DATASET_ID,
     DELIVERY_ID,
     ESTIMATE_ID,
     JOB_ID,
@@ -27,6 +28,7 @@ from api.readiness import Readiness
 from db.errors import (
     ApiKeyNotFoundError,
     ArtifactNotFoundError,
+    DatasetNotFoundError,
     DeliveryNotFoundError,
     EstimateNotFoundError,
     JobNotFoundError,
@@ -40,6 +42,7 @@ from db.ids import Prefix, id_pattern
 from db.session import Sessions
 from db.settings import NetworkList
 from db.store import ArtifactStore
+from db.uploads import UploadStore
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Service:
     sessions: Sessions
     queue: Queue
     store: ArtifactStore
+    uploads: UploadStore
+    max_dataset_bytes: int
     preflight: Preflight
     feed: Feed
     metrics: Metrics
@@ -91,6 +96,7 @@ EstimateId = Annotated[str, Path(examples=[ESTIMATE_ID]), _named("est", Estimate
 WebhookId = Annotated[str, Path(examples=[WEBHOOK_ID]), _named("whk", WebhookNotFoundError)]
 TriggerId = Annotated[str, Path(examples=[TRIGGER_ID]), _named("trg", TriggerNotFoundError)]
 DeliveryId = Annotated[str, Path(examples=[DELIVERY_ID]), _named("msg", DeliveryNotFoundError)]
+DatasetId = Annotated[str, Path(examples=[DATASET_ID]), _named("dat", DatasetNotFoundError)]
 WorkerId = Annotated[str, Path(examples=[WORKER_ID]), _named("wrk", WorkerNotFoundError)]
 IdempotencyKey = Annotated[
     str | None,

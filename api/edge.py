@@ -15,6 +15,7 @@ from api.faces import CROSS_ORIGIN, INTERNAL, NO_DATABASE, PLAIN
 from api.problems import respond
 from api.scopes import READING
 from api.settings import ApiSettings
+from api.uploads import is_upload
 from db.journal import about
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,10 @@ class Edge:
             await self._answer(request, receive, answer)
 
     async def _answer(self, request: Request, receive: Receive, answer: "_Answer") -> None:
-        scope, limited = request.scope, _Limited(receive, self._settings.max_body_bytes)
+        scope = request.scope
+        limited = receive
+        if not is_upload(request):
+            limited = _Limited(receive, self._settings.max_body_bytes)
         try:
             await self._app(scope, limited, answer.send)
         except OperationalError as error:
@@ -74,6 +78,8 @@ class Edge:
         if request.method not in READING and is_cross_origin(request):
             origin = ascii(request.headers["origin"])
             return respond(request, CROSS_ORIGIN, f"The request comes from {origin[:200]}.")
+        if is_upload(request):
+            return None
         length = request.headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self._settings.max_body_bytes:
             return respond(request, PLAIN[413], _limit(self._settings.max_body_bytes))

@@ -13,6 +13,7 @@ SWEEP_ID = "swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 WEBHOOK_ID = "whk_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 DELIVERY_ID = "msg_01920c41d2e07b6a9c8f3e2d1a0b9c8d"
 TRIGGER_ID = "trg_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+DATASET_ID = "dat_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 ESTIMATE_ID = "est_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
 
 JOB: dict[str, JsonValue] = {
@@ -351,6 +352,22 @@ TRIGGER_DELIVERY: dict[str, JsonValue] = {
     "problem": None,
     "created_at": "2026-01-05T09:30:00Z",
 }
+DATASET: dict[str, JsonValue] = {
+    "kind": "uploaded",
+    "id": DATASET_ID,
+    "dataset": f"uploaded:{DATASET_ID}",
+    "name": "support-tickets.jsonl",
+    "size_bytes": 7340032,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "media_type": "application/jsonl",
+    "created_at": "2026-01-05T09:20:00Z",
+    "created_by": KEY_ID,
+}
+LINK: dict[str, JsonValue] = {
+    "url": f"/v1/artifacts/{ARTIFACT_ID}/content?expires=1767692300&key={KEY_ID}&sig="
+    "5f2a1c9e7d4b8063a1e5c7d9f0b2846c3e1a5d7f9b0c2e4a6d8f1b3c5e7a9d0f",
+    "expires_at": "2026-01-06T09:38:20Z",
+}
 
 EXAMPLES = {
     "JobRequest": SPEC,
@@ -385,5 +402,8 @@ EXAMPLES = {
     "TriggerRead": TRIGGER,
     "TriggerDeliveryRead": TRIGGER_DELIVERY,
     "HookAnswer": HOOK_ANSWER,
+    "DatasetRead": DATASET,
+    "LinkRequest": {"expires_in": 86400},
+    "LinkRead": LINK,
 }
 """By the name of the schema that each is an example of."""

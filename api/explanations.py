@@ -8,6 +8,12 @@ EXPLANATIONS: dict[str, str] = {
     "artifact_not_found": "The id in the path names no artifact, or its file is gone.",
     "worker_not_found": "The id in the path names no worker, or one that ended or was lost long "
     "ago. A worker that starts again has a new id.",
+    "upload_not_found": "The id in the path names no dataset that was uploaded.",
+    "dataset_in_use": "The dataset cannot be deleted while a job that has not ended needs it: the "
+    "detail names such jobs.",
+    "dataset_too_large": "The body has more bytes than a dataset may have, so nothing was kept.",
+    "unsupported_media_type": "The Content-Type, or the Content-Encoding, is none that is taken "
+    "here.",
     "sweep_not_found": "The id in the path names no sweep.",
     "estimate_overdue": "The planner did not answer in a minute; most often the hub is slow.",
     "estimate_not_found": "The id in the path names no estimate, or one of more than a day ago.",
@@ -32,6 +38,9 @@ EXPLANATIONS: dict[str, str] = {
     "unauthenticated": "The request came without a key, or with one that opens nothing. Only a "
     "service on loopback that was not told otherwise answers without one.",
     "missing_scope": "The key was made for other things: the detail names the scope it lacks.",
+    "link_refused": "The link to a file was changed on its way, its file is gone, or the key that "
+    "it was made with is revoked or has expired.",
+    "link_expired": "The link to a file opened it for a while, which is over.",
     "rate_limited": "The key, or without one the address, asks more often than it may: "
     "RateLimit-Policy in every answer says how often that is.",
     "key_not_found": "The id in the path names no key.",
@@ -73,7 +82,8 @@ EXPLANATIONS: dict[str, str] = {
     "has passed.",
     "revision_of_a_folder": "Only repositories on the hub have revisions.",
     "model_not_found": "The hub has no model of this name, or hides it without a token.",
-    "dataset_not_found": "The hub has no dataset of this name, or hides it without a token.",
+    "dataset_not_found": "The hub has no dataset of this name, or hides it without a token; or "
+    "no dataset of this id was uploaded.",
     "revision_not_found": "The model's repository has no such branch, tag or commit.",
     "unreadable_model": "The model's folder cannot be read.",
     "pickle_only": "The model's weights are pickle files, which can run code when they are read. "

@@ -7,6 +7,8 @@ from db.errors import (
     ApiKeyNotFoundError,
     ApiKeyRevokedError,
     ArtifactNotFoundError,
+    DatasetInUseError,
+    DatasetNotFoundError,
     DeliveryNotFoundError,
     EstimateNotFoundError,
     IllegalTransitionError,
@@ -20,6 +22,7 @@ from db.errors import (
     SweepNotFoundError,
     TriggerKeyError,
     TriggerNotFoundError,
+    UploadRefusedError,
     WebhookDisabledError,
     WebhookNotFoundError,
     WorkerNotFoundError,
@@ -110,6 +113,19 @@ PROBLEMS: dict[type[JobError], Face] = {
         "The trigger's key opens nothing",
         "Make the trigger anew with a key that is neither revoked nor expired: jobs count for it.",
     ),
+    DatasetNotFoundError: Face(
+        404,
+        "upload_not_found",
+        "No such dataset was uploaded",
+        "GET /v1/datasets lists what was uploaded.",
+    ),
+    DatasetInUseError: Face(
+        409,
+        "dataset_in_use",
+        "Jobs need the dataset",
+        "Wait until these jobs have ended, or cancel them.",
+    ),
+    UploadRefusedError: Face(422, "unreadable_dataset", "The file is no text that jobs can use"),
     AddressRefusedError: Face(422, "address_refused", "Nothing is sent to this address"),
     SpecRefusedError: Face(422, "spec_refused", "The specification names something unusable"),
 }
@@ -164,6 +180,26 @@ INTERNAL = Face(
 PRECONDITION_FAILED = Face(
     412, "precondition_failed", "Not this version", "GET it again for its present ETag."
 )
+DATASET_TOO_LARGE = Face(
+    413,
+    "dataset_too_large",
+    "The dataset is too large",
+    "Upload a part of it: calibration takes 128 windows. An operator can raise "
+    "ZPRUNER_MAX_DATASET_BYTES up to 64 MiB, which is the most that a job reads.",
+)
+UNSUPPORTED = Face(
+    415,
+    "unsupported_media_type",
+    "This kind of body is not taken",
+    "Send UTF-8 text as text/plain, or JSONL as application/jsonl or application/x-ndjson, "
+    "uncompressed.",
+)
+DISK_FULL = Face(
+    507,
+    "disk_full",
+    "The service's disk is full",
+    "Delete datasets and jobs that are no longer needed, or give the service more room.",
+)
 UNAUTHENTICATED = Face(
     401,
     "unauthenticated",
@@ -179,6 +215,18 @@ UNPROVEN = Face(
     "clock be right; docs/triggers.md says how.",
 )
 MISSING_SCOPE = Face(403, "missing_scope", "The key may not do this")
+LINK_REFUSED = Face(
+    403,
+    "link_refused",
+    "The link opens nothing",
+    "Use it exactly as it was given out, or ask for a new one: POST to /v1/artifacts/{id}/links.",
+)
+LINK_EXPIRED = Face(
+    410,
+    "link_expired",
+    "The link has expired",
+    "Ask for a new one: POST to /v1/artifacts/{id}/links.",
+)
 RATE_LIMITED = Face(
     429,
     "rate_limited",

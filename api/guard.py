@@ -14,7 +14,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.caller import Caller
-from api.faces import MISSING_SCOPE, PLAIN, RATE_LIMITED, UNAUTHENTICATED
+from api.faces import (
+    LINK_EXPIRED,
+    LINK_REFUSED,
+    MISSING_SCOPE,
+    PLAIN,
+    RATE_LIMITED,
+    UNAUTHENTICATED,
+)
 from api.identity import Identity
 from api.limits import Buckets
 from api.problems import RefusalError, respond
@@ -22,7 +29,7 @@ from api.scopes import READING, Needed, needed_for, proves_itself
 from api.settings import ApiSettings
 from db.access import AccessScope
 from db.audit import AuditRepository
-from db.errors import BadKeyError
+from db.errors import BadKeyError, BadLinkError, ExpiredLinkError
 from db.session import Sessions
 from db.tokens import NotATokenError
 
@@ -95,6 +102,9 @@ class Guard:
             caller = await self._identity.of(request)
         except (BadKeyError, NotATokenError) as bad:
             return _unauthenticated(request, str(bad))
+        except BadLinkError as bad:
+            face = LINK_EXPIRED if isinstance(bad, ExpiredLinkError) else LINK_REFUSED
+            return respond(request, face, f"The link opens nothing: {bad}.", headers=headers)
         answer = _Answer(request, caller, headers, self._sessions, send)
         if lacking := caller.lacks(needed):
             await answer.record(MISSING_SCOPE.status)

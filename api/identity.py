@@ -1,6 +1,7 @@
 """Who a request is from: the owner of a key, or somebody who needs none."""
 
 import logging
+import re
 import time
 from urllib.parse import urlsplit
 
@@ -8,17 +9,21 @@ from fastapi import Request
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from api.caller import ANYONE, LOCAL, Caller
+from api.caller import ANYONE, LINK, LOCAL, Caller
+from api.scopes import READING
 from api.settings import ApiSettings
 from db.door import is_loopback
 from db.errors import BadKeyError
+from db.ids import id_pattern
 from db.keys import KeyRepository
+from db.links import Link, LinkRepository
 from db.session import Sessions
 from db.tokens import NotATokenError, Token
 
 logger = logging.getLogger(__name__)
 
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+FILE = re.compile(rf"/v1/artifacts/({id_pattern('art')})/content")
 KNOWN_FOR_S = 1.0
 """How long a key is not looked up again: pollers would else pay for each 304 with a query."""
 REMEMBERED_FOR_S = 600.0
@@ -38,8 +43,12 @@ class Identity:
 
         Raises:
             BadKeyError: it is nobody who may.
+            BadLinkError: the link that was followed opens nothing.
             NotATokenError: what was sent is no key.
         """
+        if (link := _followed(request)) is not None:
+            await run_in_threadpool(self._check, link)
+            return LINK
         written = self._written(request)
         if written is not None:
             return await self._owner(Token.read(written))
@@ -108,6 +117,10 @@ class Identity:
         self._lately = {one: at for one, at in self._lately.items() if now - at <= REMEMBERED_FOR_S}
         self._lately[name] = now
 
+    def _check(self, link: Link) -> None:
+        with self._sessions() as session:
+            LinkRepository(session).check(link)
+
     def _look_up(self, token: Token) -> Caller:
         with self._sessions() as session:
             key, is_unnoted = KeyRepository(session).check(token)
@@ -115,6 +128,20 @@ class Identity:
             with self._sessions.begin() as session:
                 KeyRepository(session).note_use(key.id)
         return Caller.of(key)
+
+
+def _followed(request: Request) -> Link | None:
+    """Return the link to a file that the request follows; None where it is another request.
+
+    Raises:
+        BadLinkError: it should be one.
+    """
+    query = request.scope["query_string"].decode("latin-1")
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    match = FILE.fullmatch(path)
+    if match is None or request.method not in READING or "sig=" not in query:
+        return None
+    return Link.read(match[1], query)
 
 
 def is_local(request: Request) -> bool:

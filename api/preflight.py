@@ -19,6 +19,7 @@ from db.references import (
     require_safetensors,
 )
 from db.spec import PruneSpec
+from db.uploads import UPLOADED
 
 PEEKED_ROWS = 100
 """How much of a JSONL file is looked at; the worker reads it all."""
@@ -55,8 +56,9 @@ class Preflight:
         require_safetensors(files, "model", name)
 
     def _dataset(self, field: str, name: str) -> list[str]:
-        reference = parse_dataset(name, self._settings.dataset_roots, field)
-        if isinstance(reference, LocalPath):
+        settings = self._settings
+        reference = parse_dataset(name, settings.dataset_roots, field, settings.upload_dir)
+        if isinstance(reference, LocalPath) and not name.startswith(UPLOADED):
             _peek(DataFile(reference.path, field, name))
         if isinstance(reference, HubDataset):
             return _unless_silent(field, name, lambda: self._hub.find_dataset(field, reference.id))

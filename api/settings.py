@@ -3,6 +3,7 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from db.datafiles import MAX_TEXT_BYTES
 from db.door import DoorSettings
 
 
@@ -13,6 +14,7 @@ class ApiSettings(DoorSettings):
         hf_endpoint: the model hub that names in a request are looked up on.
         hub_timeout_s: how long a request waits for that hub before it is accepted unchecked.
         max_body_bytes: the largest request body.
+        max_dataset_bytes: the largest dataset that can be uploaded; jobs read no larger text.
         rate_limit_per_minute: how many requests a key, or an address without one, may make; 0
             is no limit. Each process of the API counts for itself.
         rate_limit_burst: how many of them at once.
@@ -24,5 +26,6 @@ class ApiSettings(DoorSettings):
     hf_endpoint: str = Field(default="https://huggingface.co", validation_alias="HF_ENDPOINT")
     hub_timeout_s: float = 5
     max_body_bytes: int = 1 << 20
+    max_dataset_bytes: int = Field(default=MAX_TEXT_BYTES, gt=0, le=MAX_TEXT_BYTES)
     rate_limit_per_minute: int = Field(default=6000, ge=0)
     rate_limit_burst: int = Field(default=1000, gt=0)

@@ -48,6 +48,15 @@ class ApiKey(Base):
     last_used_at: Mapped[datetime | None]
 
 
+class Secret(Base):
+    """A secret of the service itself, the same for all its processes; hexadecimal."""
+
+    __tablename__ = "secrets"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[str] = mapped_column(String(64))
+
+
 class AuditEntry(Base):
     """One request to change something, whether it was done or refused."""
 

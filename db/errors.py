@@ -52,6 +52,23 @@ class EstimateNotFoundError(NotFoundError):
     noun = "estimate"
 
 
+class DatasetNotFoundError(NotFoundError):
+    """No such dataset was uploaded."""
+
+    noun = "uploaded dataset"
+
+
+class DatasetInUseError(JobError):
+    """Jobs that have not ended need the dataset."""
+
+    def __init__(self, dataset_id: str, job_ids: list[str]) -> None:
+        super().__init__(dataset_id, job_ids)
+        self.dataset_id, self.job_ids = dataset_id, job_ids
+
+    def __str__(self) -> str:
+        return f"dataset {self.dataset_id} is used by {', '.join(self.job_ids)}"
+
+
 class IllegalTransitionError(JobError):
     """The job's state does not allow this step; ``wanted`` is None for its deletion."""
 
@@ -119,6 +136,10 @@ class SpecRefusedError(JobError):
 
 class AddressRefusedError(SpecRefusedError):
     """Nothing is sent to this address."""
+
+
+class UploadRefusedError(SpecRefusedError):
+    """What was uploaded is no text that a job could use."""
 
 
 class WebhookNotFoundError(NotFoundError):
@@ -193,12 +214,20 @@ class BadKeyError(Exception):
     """What was sent as a key opens nothing; the text says why and does not repeat it."""
 
 
+class BadLinkError(Exception):
+    """The link opens nothing; the text says why."""
+
+
+class ExpiredLinkError(BadLinkError):
+    """The link opens nothing any longer."""
+
+
 QUOTA_REMEDIES = {
     "jobs_in_flight": "Wait until one of the key's jobs has ended, or cancel one.",
     "gpu_hours": "Hours are given back thirty days after they were used; an admin can make a key "
     "with more.",
-    "artifact_bytes": "Delete jobs whose files are no longer needed; an admin can make a key with "
-    "more.",
+    "artifact_bytes": "Delete jobs and datasets that are no longer needed; an admin can make a key "
+    "with more.",
 }
 
 

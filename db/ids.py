@@ -4,7 +4,7 @@ from typing import Literal
 
 import uuid_utils
 
-Prefix = Literal["job", "art", "key", "aud", "swp", "est", "wrk", "whk", "msg", "trg", "tdl"]
+Prefix = Literal["job", "art", "key", "aud", "swp", "est", "wrk", "whk", "msg", "trg", "tdl", "dat"]
 
 
 def new_id(prefix: Prefix) -> str:

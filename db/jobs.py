@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from db.artifacts import ArtifactRepository
 from db.base import Document
+from db.datasets import DatasetRepository
 from db.events import EventRepository
 from db.gate import Gate
 from db.idempotency import AnswerRepository
@@ -66,9 +67,11 @@ class JobRepository(
 
         Raises:
             QuotaExceededError: the key that makes it, ``created_by``, has no room for one more.
+            SpecRefusedError: an uploaded dataset that it names is not there.
         """
         if sweep is None:
             self.require_room(created_by)
+        DatasetRepository(self._session).require(spec)
         sweep_id, sweep_point = sweep or (None, None)
         job = Job(
             spec=spec,

@@ -1,4 +1,4 @@
-"""What a key has used, counted from the rows of the jobs that it made."""
+"""What a key has used, counted from the rows of the jobs and datasets that it made."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -9,6 +9,7 @@ from sqlalchemy import Select, func, select
 
 from db.access import ApiKey
 from db.clock import now
+from db.dataset_models import Dataset
 from db.errors import QuotaExceededError
 from db.keys import Quotas
 from db.models import Artifact, Job, JobEvent
@@ -57,6 +58,20 @@ class QuotaRepository(JobRows):
             if used + last >= allowed:
                 raise QuotaExceededError(key.name, quota, used, allowed, jobs)
 
+    def require_bytes(self, key_id: str | None, size_bytes: int) -> None:
+        """Hold a key's files against its quota, before it gets one more of this size.
+
+        The key's row stays locked until the transaction ends.
+
+        Raises:
+            QuotaExceededError: there is no room.
+        """
+        if key_id is None or (key := self._locked(key_id)) is None:
+            return
+        allowed, used = Quotas.of(key).artifact_bytes, self._bytes(key_id)
+        if allowed is not None and used + size_bytes > allowed:
+            raise QuotaExceededError(key.name, "artifact_bytes", used, allowed)
+
     def _locked(self, key_id: str) -> ApiKey | None:
         query = select(ApiKey).where(ApiKey.id == key_id).with_for_update()
         return self._session.scalar(query)
@@ -68,7 +83,9 @@ class QuotaRepository(JobRows):
 
     def _bytes(self, key_id: str) -> int:
         query = select(func.sum(Artifact.size_bytes)).join(Job, Job.id == Artifact.job_id)
-        return int(self._session.scalar(query.where(Job.created_by == key_id)) or 0)
+        made = self._session.scalar(query.where(Job.created_by == key_id))
+        uploads = select(func.sum(Dataset.size_bytes)).where(Dataset.created_by == key_id)
+        return int(made or 0) + int(self._session.scalar(uploads) or 0)
 
     def _gpu_hours(self, key_id: str) -> float:
         until = self._session.scalars(select(now())).one()

@@ -7,6 +7,7 @@ HIDDEN = "***"
 _SECRETS = (
     (re.compile(r"\bzpr_\w+"), f"zpr_{HIDDEN}"),  # keys of this service, whole or in part
     (re.compile(r"\bwhsec_[\w+/=-]+"), f"whsec_{HIDDEN}"),  # what signs to webhooks
+    (re.compile(r"\bsig=[0-9a-f]+"), f"sig={HIDDEN}"),  # links to files
     (re.compile(r"\bhf_[A-Za-z0-9]{20,}"), f"hf_{HIDDEN}"),  # tokens of the model hub
     (re.compile(r"(://[^\s:/@]*):[^\s/@]+@"), rf"\1:{HIDDEN}@"),  # passwords in URLs
     (

@@ -6,9 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from db.builtin_datasets import BUILTIN_DATASETS
 from db.errors import SpecRefusedError
+from db.uploads import UPLOADED, uploaded_file
 
-BUILTINS = ("wikitext2", "c4", "ptb", "pile", "stdlib-docs")
+BUILTINS = tuple(BUILTIN_DATASETS)
 LOCAL = "local:"
 DATA_SUFFIXES = (".txt", ".jsonl", ".json", ".ndjson")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
@@ -107,17 +109,23 @@ def parse_model(name: str, revision: str | None, roots: Sequence[Path] | None) -
 
 
 def parse_dataset(
-    name: str, roots: Sequence[Path] | None, field: str = "dataset"
+    name: str,
+    roots: Sequence[Path] | None,
+    field: str = "dataset",
+    uploads: Path | None = None,
 ) -> DatasetReference:
     """Say which dataset ``name`` means; ``roots`` of None lets any file be named.
 
     Raises:
-        SpecRefusedError: it is no built-in, no hub id and no file below an allowed root.
+        SpecRefusedError: it is no built-in, no hub id, no file below an allowed root, and no
+            dataset in the folder ``uploads``.
     """
     wanted = _Name(field, name, roots)
     _refuse_urls(wanted)
     if name in BUILTINS:
         return Builtin(name)
+    if name.startswith(UPLOADED):
+        return LocalPath(uploaded_file(name, field, uploads), name)
     path = _local_path(wanted)
     if path is not None:
         _require_file(wanted, path)
@@ -233,5 +241,5 @@ def _hub_id(name: _Name, hub_id: str) -> str:
 
 _SHAPES = {
     "model": "Write org/name as on the hub, or local: and a folder below an allowed root.",
-    "dataset": f"Write {', '.join(BUILTINS)}, org/name, or local: and a file below a root.",
+    "dataset": f"Write {', '.join(BUILTINS)}, org/name, local: and a file, or uploaded: and an id.",
 }

@@ -70,3 +70,8 @@ class Settings(BaseSettings):
     def artifact_dir(self) -> Path:
         """Where finished artifacts live."""
         return self.data_dir / "artifacts"
+
+    @property
+    def upload_dir(self) -> Path:
+        """Where uploaded datasets live."""
+        return self.data_dir / "uploads"

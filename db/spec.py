@@ -103,7 +103,8 @@ class PruneSpec(BaseModel):
         ge=0, lt=1, description="Share of each pruned matrix that becomes zero.", examples=[0.5]
     )
     dataset: SourceName = Field(
-        description="Calibration text: a built-in name, a Hugging Face id, or `local:` and a file.",
+        description="Calibration text: a built-in name, a Hugging Face id, `local:` and a file, or "
+        "`uploaded:` and an id.",
         examples=["c4"],
     )
     revision: str | None = Field(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
 
+from db.durable import sync_folder
 from db.errors import ArtifactNotFoundError
 from db.models import Artifact
 
@@ -142,11 +143,11 @@ class ArtifactStore:
     def _place(self, staged: Path, target: Path) -> None:
         """Rename; afterwards the files survive a power cut under their new name."""
         for folder in (staged, *(path for path in staged.rglob("*") if path.is_dir())):
-            _fsync(folder)
+            sync_folder(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         staged.rename(target)
         for folder in (target.parent, self._root):
-            _fsync(folder)
+            sync_folder(folder)
         _remove_if_empty(staged.parent)
 
 
@@ -206,14 +207,6 @@ def _write_checksums(staged: Path, artifacts: list[NewArtifact]) -> NewArtifact:
     path.write_text(lines, encoding="utf-8")
     sealed = _sealed(path, staged)
     return NewArtifact(sealed.name, sealed.size_bytes, sealed.sha256, "text/plain")
-
-
-def _fsync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _delete(folder: Path) -> None:

@@ -1,7 +1,8 @@
 """Every table there is, for those who need them all."""
 
-from db.access import ApiKey, AuditEntry
+from db.access import ApiKey, AuditEntry, Secret
 from db.base import Base
+from db.dataset_models import Dataset
 from db.labels import JobLabel
 from db.models import (
     Answer,
@@ -25,6 +26,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "BlockReport",
+    "Dataset",
     "Delivery",
     "Estimate",
     "EventCounter",
@@ -32,6 +34,7 @@ __all__ = [
     "JobEvent",
     "JobLabel",
     "LogLine",
+    "Secret",
     "Sweep",
     "Trigger",
     "TriggerDelivery",

@@ -61,7 +61,7 @@ def estimate(
         skeleton = Skeleton.open(model.path, dtype, place)
         recipe = recipe_of(spec)
         recipe.check(skeleton)
-        expected = expected_windows(spec, skeleton, settings.dataset_roots)
+        expected = expected_windows(spec, skeleton, settings.resources)
         work = workload(skeleton, recipe, *_blank(expected))
         shape = outline(skeleton, recipe)
     room = capacity(place, settings.memory_budget_bytes)

@@ -1,17 +1,16 @@
 """How many windows a job will have, guessed without reading its texts."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
-from db.references import Builtin, DatasetReference, HubDataset, LocalPath, parse_dataset
+from db.references import Builtin, DatasetReference, HubDataset, LocalPath
 from db.spec import PruneSpec
 from worker.pruning.skeleton import Skeleton
+from worker.resources import Resources
 from worker.sources.catalog import BUILTIN_TEXTS
 from worker.sources.datasets import DEFAULT_SAMPLES, row_length
 from worker.sources.rows import ids_file
-from worker.windows import window_length
+from worker.windows import datasets_of, window_length
 
 CHARACTERS_A_TOKEN = 4
 MOST_ROWS = 10_000  # more are not counted
@@ -43,14 +42,13 @@ class Expected:
     guesses: tuple[str, ...] = ()
 
 
-def expected_windows(spec: PruneSpec, skeleton: Skeleton, roots: Sequence[Path] | None) -> Expected:
+def expected_windows(spec: PruneSpec, skeleton: Skeleton, resources: Resources) -> Expected:
     """Return how many windows there will be: counted in files of rows, guessed of other texts.
 
     Raises:
         SpecRefusedError: a file cannot be read, or the model has too few positions.
     """
-    dataset = parse_dataset(spec.dataset, roots)
-    own = parse_dataset(spec.eval_dataset, roots, "eval_dataset") if spec.eval_dataset else None
+    dataset, own = datasets_of(spec, resources)
     length = window_length(spec, skeleton, row_length(dataset))
     rows = _rows(dataset, "dataset")
     samples = _calibration(spec, dataset, rows, length)

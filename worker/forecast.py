@@ -30,7 +30,7 @@ def forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:
     place = compute_device(resources.device)
     dtype = compute_dtype(spec.dtype, place)
     skeleton = Skeleton.open(model.path, dtype, place)
-    calibration, evaluation = windows_of(spec, model, skeleton, resources.dataset_roots)
+    calibration, evaluation = windows_of(spec, model, skeleton, resources)
     recipe = recipe_of(spec)
     recipe.check(skeleton)
     speed = machine_speed(resources.speeds, place, dtype) if resources.speeds else None

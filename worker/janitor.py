@@ -4,17 +4,20 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from db.datasets import DatasetRepository
 from db.deliveries import DeliveryRepository
 from db.jobs import JobRepository
 from db.models import Job
 from db.session import Sessions
 from db.store import ArtifactStore
 from db.triggers import TriggerRepository
+from db.uploads import UploadStore
 from db.workers import WorkerRepository
 
 log = logging.getLogger(__name__)
 Push = Callable[[str, str], object]
 """Rings for a job in a queue."""
+CUT_SHORT_AFTER = timedelta(hours=1)
 
 
 def relay(sessions: Sessions, push: Push, rings: Callable[[str], int]) -> int:
@@ -70,6 +73,19 @@ def delete_orphans(sessions: Sessions, store: ArtifactStore) -> int:
         gone = JobRepository(session).gone(store.published_jobs())
     for job_id in gone:
         store.delete_job(job_id)
+    return len(gone)
+
+
+def delete_left_uploads(sessions: Sessions, uploads: UploadStore) -> int:
+    """Delete uploads that were cut short, and the files of datasets that were deleted.
+
+    A file is there a moment before its row, so a new one is left alone.
+    """
+    left = uploads.untouched(CUT_SHORT_AFTER)
+    with sessions() as session:
+        gone = DatasetRepository(session).gone(left)
+    for name in gone:
+        uploads.delete(name)
     return len(gone)
 
 

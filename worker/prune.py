@@ -88,7 +88,7 @@ def prune(spec: PruneSpec, out: Path, resources: Resources) -> Generator[Step, N
     reader = places[0] if len(places) == 1 else torch.device("cpu")
     skeleton = Skeleton.open(model.path, dtype, reader)
     skeleton.checkpoint.check_finite()
-    calibration, evaluation = windows_of(spec, model, skeleton, resources.dataset_roots)
+    calibration, evaluation = windows_of(spec, model, skeleton, resources)
     key = dense_key(skeleton, evaluation.ids, token_loss, places[0])
     baseline = Baseline(resources.baselines / f"{key}.json") if resources.baselines else None
     known = baseline.loss() if baseline else None

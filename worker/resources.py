@@ -11,6 +11,7 @@ class Resources:
     Attributes:
         model_roots: folders that local models may lie in; None for any.
         dataset_roots: the same for datasets.
+        uploads: the folder of uploaded datasets; without it none can be named.
         device: what to compute on; ``auto`` takes a GPU where there is one.
         devices: how many of them; each gets a process and a share of the windows.
         memory_budget_bytes: the most memory that all processes may hold; None for all there is.
@@ -20,6 +21,7 @@ class Resources:
 
     model_roots: tuple[Path, ...] | None = None
     dataset_roots: tuple[Path, ...] | None = None
+    uploads: Path | None = None
     device: str = "auto"
     devices: int = 1
     memory_budget_bytes: int | None = None

@@ -34,6 +34,7 @@ class WorkerSettings(Settings):
         return Resources(
             model_roots=self.model_roots,
             dataset_roots=self.dataset_roots,
+            uploads=self.upload_dir,
             device=self.device,
             devices=self.devices,
             memory_budget_bytes=self.memory_budget_bytes,

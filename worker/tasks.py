@@ -21,6 +21,7 @@ from db.journal import configure
 from db.positions import order_events
 from db.session import open_sessions
 from db.store import ArtifactStore
+from db.uploads import UploadStore
 from db.wire import CLEANUP_TASK, CONTROL_QUEUE, JANITOR_TASK, PRUNE_TASK, RELAY_TASK
 from worker import janitor
 from worker.celery_options import celery_options
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 settings = WorkerSettings()
 sessions = open_sessions(settings.database)
 store = ArtifactStore(settings.artifact_dir)
+uploads = UploadStore(settings.upload_dir)
 stopping = threading.Event()
 estimator = EstimatorProcess()
 YIELD = signal.SIGUSR2
@@ -106,8 +108,9 @@ def reap() -> None:
 
 @app.task(name=CLEANUP_TASK)
 def clean_up() -> None:
-    """Delete the files of deleted jobs whose deletion was cut short, and old deliveries."""
+    """Delete the files of jobs and datasets that were cut short or deleted, and old deliveries."""
     janitor.delete_orphans(sessions, store)
+    janitor.delete_left_uploads(sessions, uploads)
     janitor.purge(sessions)
 
 

@@ -1,14 +1,14 @@
 """The token ids that a job calibrates with and is measured on."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from db.errors import SpecRefusedError
-from db.references import parse_dataset
+from db.references import DatasetReference, parse_dataset
 from db.spec import PruneSpec
 from worker.pruning.skeleton import Skeleton
+from worker.resources import Resources
 from worker.sources.datasets import Windows, calibration_windows, evaluation_windows, row_length
 from worker.sources.models import ModelFolder
 
@@ -17,11 +17,10 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_con
 
 
 def windows_of(
-    spec: PruneSpec, model: ModelFolder, skeleton: Skeleton, roots: Sequence[Path] | None
+    spec: PruneSpec, model: ModelFolder, skeleton: Skeleton, resources: Resources
 ) -> tuple[Windows, Windows]:
     """Return the calibration and the evaluation windows, both of the same length."""
-    dataset = parse_dataset(spec.dataset, roots)
-    own = parse_dataset(spec.eval_dataset, roots, "eval_dataset") if spec.eval_dataset else None
+    dataset, own = datasets_of(spec, resources)
     length = window_length(spec, skeleton, row_length(dataset))
     vocabulary = skeleton.model.config.get_text_config().vocab_size
     tokenizer = _tokenizer(model.path)
@@ -43,6 +42,21 @@ def windows_of(
         held_out_by=calibration if own is None else None,
     )
     return calibration, evaluation
+
+
+def datasets_of(
+    spec: PruneSpec, resources: Resources
+) -> tuple[DatasetReference, DatasetReference | None]:
+    """Return what is calibrated on, and what is evaluated on if that is another dataset.
+
+    Raises:
+        SpecRefusedError: one of them cannot be used.
+    """
+    roots, uploads = resources.dataset_roots, resources.uploads
+    dataset = parse_dataset(spec.dataset, roots, uploads=uploads)
+    if spec.eval_dataset is None:
+        return dataset, None
+    return dataset, parse_dataset(spec.eval_dataset, roots, "eval_dataset", uploads)
 
 
 def window_length(spec: PruneSpec, skeleton: Skeleton, row: int | None) -> int:

@@ -2,7 +2,7 @@
 
 from zpruner.client import Client
 from zpruner.download import CorruptedError
-from zpruner.models import Artifact, Event, Job, LogLine, Problem, Queue, Worker
+from zpruner.models import Artifact, Dataset, Event, FileLink, Job, LogLine, Problem, Queue, Worker
 from zpruner.planning_models import Comparison, Estimate, Sweep
 from zpruner.transport import ProblemError, ServiceError
 from zpruner.trigger_models import Trigger, TriggerDelivery
@@ -13,9 +13,11 @@ __all__ = [
     "Client",
     "Comparison",
     "CorruptedError",
+    "Dataset",
     "Delivery",
     "Estimate",
     "Event",
+    "FileLink",
     "Job",
     "LogLine",
     "Problem",

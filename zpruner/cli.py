@@ -2,7 +2,16 @@
 
 import typer
 
-from zpruner.commands import jobs, keys, operations, planning, programs, triggers, webhooks
+from zpruner.commands import (
+    datasets,
+    jobs,
+    keys,
+    operations,
+    planning,
+    programs,
+    triggers,
+    webhooks,
+)
 from zpruner.commands.submission import submit
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -10,6 +19,7 @@ app.command()(keys.me)
 app.command()(submit)
 for unnamed in (jobs, programs, planning, operations):
     app.add_typer(unnamed.app)
+app.add_typer(datasets.app, name="datasets")
 app.add_typer(keys.app, name="keys")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(triggers.app, name="triggers")

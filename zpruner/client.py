@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from zpruner.datasets import Datasets
 from zpruner.estimates import ESTIMATE_WITHIN_S, estimate
 from zpruner.jobs import Jobs
 from zpruner.key_models import Me
@@ -31,6 +32,7 @@ class Client:
         self._http = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_S)
         self._transport = Transport(self._http)
         self.jobs = Jobs(self._transport)
+        self.datasets = Datasets(self._transport)
         self.workers = Workers(self._transport)
         self.keys = Keys(self._transport)
         self.sweeps = Sweeps(self._transport)

@@ -10,7 +10,7 @@ from zpruner import stream, waiting
 from zpruner.download import download
 from zpruner.filters import Filters, LogFilters, Sort, params_of
 from zpruner.logs import follow_log, log_lines
-from zpruner.models import Artifact, Event, Facets, Job, LogLine, Preview, Result
+from zpruner.models import Artifact, Event, Facets, FileLink, Job, LogLine, Preview, Result
 from zpruner.transport import Transport
 
 
@@ -133,6 +133,13 @@ class Jobs:
         """Return the files the job made."""
         rows = self._transport.pages(f"/v1/jobs/{job_id}/artifacts")
         return [Artifact.model_validate(row) for row in rows]
+
+    def link(self, artifact_id: str, *, expires_in_s: int | None = None) -> FileLink:
+        """Make a link that opens one file without a key, for an hour by default."""
+        body = {} if expires_in_s is None else {"expires_in": expires_in_s}
+        response = self._transport.send("POST", f"/v1/artifacts/{artifact_id}/links", json=body)
+        made = FileLink.model_validate(response.json())
+        return made.model_copy(update={"url": self._transport.address(made.url)})
 
     def download(self, job_id: str, folder: str | Path) -> Sequence[Path]:
         """Put the job's files below ``folder``, verified; call it again to resume."""

@@ -123,6 +123,35 @@ class Artifact(Answer):
     media_type: str = "application/octet-stream"
 
 
+class FileLink(Answer):
+    """A link that opens one file without a key, until it expires."""
+
+    url: str
+    expires_at: datetime
+
+
+class Dataset(Answer):
+    """What a job can calibrate on; ``kind`` is ``builtin`` or ``uploaded``.
+
+    Attributes:
+        dataset: what a job says to use it.
+        description, joiner: of one that is built in.
+        id, size_bytes, sha256, media_type, created_at, created_by: of an uploaded one.
+    """
+
+    kind: str
+    dataset: str
+    name: str | None = None
+    description: str | None = None
+    joiner: str | None = None
+    id: str | None = None
+    size_bytes: int | None = None
+    sha256: str | None = None
+    media_type: str | None = None
+    created_at: datetime | None = None
+    created_by: str | None = None
+
+
 class Result(Answer):
     """What a job that succeeded has measured and made."""
 

@@ -16,7 +16,16 @@ from zpruner.transport import ProblemError, ServiceError
 OK, JOB_FAILED, USAGE, GATE_FAILED, CANCELLED, EXPIRED = 0, 1, 2, 3, 4, 5
 AUTH, NOT_FOUND, SERVICE, TIMED_OUT, INTERRUPTED = 6, 7, 8, 124, 130
 EXITS = {"succeeded": OK, "failed": JOB_FAILED, "cancelled": CANCELLED, "expired": EXPIRED}
-REFUSALS = {400: USAGE, 401: AUTH, 403: AUTH, 404: NOT_FOUND, 409: USAGE, 422: USAGE}
+REFUSALS = {
+    400: USAGE,
+    401: AUTH,
+    403: AUTH,
+    404: NOT_FOUND,
+    409: USAGE,
+    413: USAGE,
+    415: USAGE,
+    422: USAGE,
+}
 REFUSALS[424] = JOB_FAILED
 
 Answered = TypeVar("Answered", bound=Answer | Sequence[Answer])

@@ -51,6 +51,10 @@ class Transport:
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
 
+    def address(self, path: str) -> str:
+        """Return the whole URL of a path."""
+        return str(self._http.base_url).rstrip("/") + path
+
     def get(self, path: str, params: Params | None = None) -> Any:
         """Return what ``path`` holds."""
         return self.send("GET", path, params=params).json()

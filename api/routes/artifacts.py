@@ -1,20 +1,23 @@
 """The finished files: listed, one by one, and all in one."""
 
+from datetime import timedelta
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Body, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.archive import Archive
+from api.caller import CallerDep
 from api.deps import ArtifactId, JobId, Service, ServiceDep
 from api.preconditions import is_known, require_match
 from api.ranges import read, requested_range
-from api.schemas.artifacts import ArtifactRead
+from api.schemas.artifacts import ArtifactRead, LinkRead, LinkRequest
 from api.schemas.pages import Page
 from db.errors import NoArtifactsError
 from db.jobs import JobRepository
+from db.links import LinkRepository
 from db.models import Artifact
 
 router = APIRouter(prefix="/v1", tags=["artifacts"])
@@ -41,10 +44,25 @@ def list_artifacts(job_id: JobId, service: ServiceDep) -> Page[ArtifactRead]:
     return Page(data=[ArtifactRead.of(artifact) for artifact in artifacts])
 
 
-@router.head("/artifacts/{artifact_id}/content", operation_id="head_artifact", responses=_FILE)
-@router.get("/artifacts/{artifact_id}/content", responses=_FILE)
+def _link(expires: int | None = None, key: str | None = None, sig: str | None = None) -> None:
+    """Say what a link carries; before the route, it has opened the door or not."""
+
+
+_OF_A_LINK = [Depends(_link)]
+
+
+@router.head(
+    "/artifacts/{artifact_id}/content",
+    operation_id="head_artifact",
+    responses=_FILE,
+    dependencies=_OF_A_LINK,
+)
+@router.get("/artifacts/{artifact_id}/content", responses=_FILE, dependencies=_OF_A_LINK)
 def get_artifact(artifact_id: ArtifactId, service: ServiceDep, request: Request) -> Response:
-    """Return a file's bytes, or the one range of them that is asked for."""
+    """Return a file's bytes, or the one range of them that is asked for.
+
+    With the query of a link that `create_link` has made, no key is needed.
+    """
     with service.sessions() as session:
         artifact = JobRepository(session).artifact(artifact_id)
     path, etag, size = service.store.open(artifact), f'"{artifact.sha256}"', artifact.size_bytes
@@ -63,6 +81,23 @@ def get_artifact(artifact_id: ArtifactId, service: ServiceDep, request: Request)
         artifact.media_type,
         status=200 if wanted is None else 206,
     )
+
+
+@router.post("/artifacts/{artifact_id}/links", status_code=201)
+def create_link(
+    artifact_id: ArtifactId,
+    caller: CallerDep,
+    service: ServiceDep,
+    response: Response,
+    body: Annotated[LinkRequest | None, Body()] = None,
+) -> LinkRead:
+    """Make a link that opens a file without a key for a while, or until the caller's key ends."""
+    lifetime = timedelta(seconds=(body or LinkRequest()).expires_in)
+    with service.sessions() as session:
+        service.store.open(JobRepository(session).artifact(artifact_id))
+        link = LinkRepository(session).make(artifact_id, lifetime, caller.key_id)
+    response.headers["cache-control"] = "no-store"
+    return LinkRead.of(link)
 
 
 @router.head("/jobs/{job_id}/archive", operation_id="head_archive", responses=_TAR)

@@ -1,10 +1,11 @@
 """The finished files of a job, and its figures."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from db.links import LONGEST, Link
 from db.models import Artifact
 
 
@@ -29,6 +30,32 @@ class ArtifactRead(BaseModel):
             for name in ("id", "job_id", "name", "size_bytes", "sha256", "media_type", "created_at")
         }
         return cls(url=f"/v1/artifacts/{artifact.id}/content", **plain)
+
+
+class LinkRequest(BaseModel):
+    """A link to a file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    expires_in: int = Field(
+        default=3600,
+        ge=1,
+        le=int(LONGEST / timedelta(seconds=1)),
+        description="For how many seconds it opens the file.",
+    )
+
+
+class LinkRead(BaseModel):
+    """A link to a file that needs no key."""
+
+    url: str = Field(description="Whoever has it may read the file; `GET`, `HEAD` and `Range`.")
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, link: Link) -> Self:
+        """Return the face of a link."""
+        url = f"/v1/artifacts/{link.artifact_id}/content?{link.query}"
+        return cls(url=url, expires_at=datetime.fromtimestamp(link.expires, UTC))
 
 
 class JobResult(BaseModel):

@@ -40,7 +40,10 @@ class QuotaLimits(BaseModel):
         description="Hours in the last thirty days that workers held the key's jobs.",
     )
     artifact_bytes: int | None = Field(
-        default=None, ge=0, le=2**63 - 1, description="All files of the key's jobs."
+        default=None,
+        ge=0,
+        le=2**63 - 1,
+        description="All files of the key's jobs, and its datasets.",
     )
 
 

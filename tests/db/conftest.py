@@ -35,7 +35,8 @@ def migrated_postgres_url(postgres: Path) -> Iterator[str]:
     with admin(postgres, "migrated") as connection:
         connection.execute("SET lock_timeout = '10s'")
         connection.execute(
-            "TRUNCATE jobs, api_keys, audit, sweeps, estimates, workers, webhooks, triggers CASCADE"
+            "TRUNCATE jobs, api_keys, audit, sweeps, estimates, workers, webhooks, triggers, "
+            "datasets CASCADE"
         )
 
 

@@ -34,6 +34,7 @@ def log() -> Iterator[io.StringIO]:
     ("text", "canary"),
     [
         (f"GET /v1/jobs?key={TOKEN}", TOKEN),
+        (f"/v1/artifacts/art_1/content?expires=1&sig={'c0' * 32}", "c0c0"),
         (f"cut {TOKEN[:50]}", TOKEN[37:50]),
         (f"Authorization: Bearer {TOKEN}", TOKEN),
         ("{'authorization': 'Bearer canary.canary'}", "canary"),
@@ -44,7 +45,7 @@ def log() -> Iterator[io.StringIO]:
         ("redis://:canary@redis:6379/0 refused", "canary"),
         (f"token {HUB_TOKEN} is not valid", HUB_TOKEN),
     ],
-    ids=range(10),  # a test's name should be the same on every run, and hold no secret
+    ids=range(11),  # a test's name should be the same on every run, and hold no secret
 )
 def test_a_secret_is_taken_out_of_any_text(text: str, canary: str) -> None:
     assert canary in text

@@ -1,14 +1,16 @@
 """One job through the whole service: HTTP, broker, worker, engine, files."""
 
+import json
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from safetensors.numpy import load_file
 
-from tests.e2e.embedded import Service, ends, is_in_the_middle, submit, until
+from tests.e2e.embedded import SENTENCE, Service, ends, is_in_the_middle, submit, until
 from zpruner import Client, ProblemError
 
 pytestmark = pytest.mark.e2e
@@ -35,6 +37,24 @@ def test_a_posted_job_becomes_verified_files_of_a_half_empty_model(
     check = subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=tmp_path, check=False)
     assert check.returncode == 0
     assert zeros(tmp_path) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_an_uploaded_text_calibrates_and_a_link_hands_the_result_on(
+    client: Client, tmp_path: Path
+) -> None:
+    path = tmp_path / "corpus.jsonl"
+    rows = (SENTENCE.format(number) for number in range(2000))
+    path.write_text("".join(json.dumps({"text": row}) + "\n" for row in rows))
+    made = client.datasets.upload(path)
+
+    job = client.jobs.wait(submit(client, "tiny", samples=4, dataset=made.dataset).id)
+
+    assert job.status == "succeeded", job.error
+    artifact = next(one for one in client.jobs.artifacts(job.id) if one.name == "report.json")
+    report = httpx.get(client.jobs.link(artifact.id).url).json()
+    assert report["calibration"]["dataset"] == made.dataset
+    assert report["calibration"]["dataset_sha256"] == made.sha256
+    client.datasets.delete(made.dataset)
 
 
 def zeros(folder: Path) -> float:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from db.builtin_datasets import BUILTIN_DATASETS
+
 
 @dataclass(frozen=True)
 class HubText:
@@ -41,7 +43,7 @@ BUILTIN_TEXTS: dict[str, HubText] = {
             "validation": "en/c4-validation.00000-of-00008.json.gz",
         },
         column="text",
-        joiner=" ",
+        joiner=BUILTIN_DATASETS["c4"].joiner,
         draws=True,
         eval_documents=1100,
         eval_windows=256,
@@ -56,7 +58,7 @@ BUILTIN_TEXTS: dict[str, HubText] = {
             "test": "penn_treebank/test/0000.parquet",
         },
         column="sentence",
-        joiner=" ",
+        joiner=BUILTIN_DATASETS["ptb"].joiner,
     ),
     "pile": HubText("NeelNanda/pile-10k", column="text"),
 }

@@ -440,6 +440,8 @@ export interface paths {
         /**
          * Get Artifact
          * @description Return a file's bytes, or the one range of them that is asked for.
+         *
+         *     With the query of a link that `create_link` has made, no key is needed.
          */
         get: operations["get_artifact"];
         put?: never;
@@ -449,8 +451,30 @@ export interface paths {
         /**
          * Get Artifact
          * @description Return a file's bytes, or the one range of them that is asked for.
+         *
+         *     With the query of a link that `create_link` has made, no key is needed.
          */
         head: operations["head_artifact"];
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/artifacts/{artifact_id}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Link
+         * @description Make a link that opens a file without a key for a while, or until the caller's key ends.
+         */
+        post: operations["create_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -617,6 +641,56 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Datasets
+         * @description List what a job can name as its `dataset`: those built in, then uploads, newest first.
+         */
+        get: operations["list_datasets"];
+        put?: never;
+        /**
+         * Upload Dataset
+         * @description Upload UTF-8 text, or JSONL with one `{"text": …}` a line; jobs name it by its `dataset`.
+         *
+         *     The same bytes again are the same dataset, under its first name.
+         */
+        post: operations["upload_dataset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/{dataset_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Dataset
+         * @description Return one uploaded dataset.
+         */
+        get: operations["get_dataset"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Dataset
+         * @description Delete an uploaded dataset, unless a job that has not ended needs it.
+         */
+        delete: operations["delete_dataset"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1281,6 +1355,31 @@ export interface components {
             };
         };
         /**
+         * BuiltinRead
+         * @description A dataset that every service knows.
+         */
+        BuiltinRead: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "builtin";
+            /**
+             * Dataset
+             * @description What a job says to use it.
+             */
+            dataset: string;
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /**
+             * Joiner
+             * @description What stands between two of its documents.
+             */
+            joiner: string;
+        };
+        /**
          * ComparedJob
          * @description One of the jobs.
          */
@@ -1373,6 +1472,74 @@ export interface components {
             device: string;
             /** Dtype */
             dtype: string;
+        };
+        /**
+         * DatasetPage
+         * @description Part of a list of datasets.
+         */
+        DatasetPage: {
+            /** Data */
+            data: (components["schemas"]["BuiltinRead"] | components["schemas"]["DatasetRead"])[];
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
+        /**
+         * DatasetRead
+         * @description A dataset that somebody uploaded.
+         * @example {
+         *       "kind": "uploaded",
+         *       "id": "dat_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "dataset": "uploaded:dat_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "name": "support-tickets.jsonl",
+         *       "size_bytes": 7340032,
+         *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+         *       "media_type": "application/jsonl",
+         *       "created_at": "2026-01-05T09:20:00Z",
+         *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70"
+         *     }
+         */
+        DatasetRead: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "uploaded";
+            /** Id */
+            id: string;
+            /**
+             * Dataset
+             * @description What a job says to use it: `uploaded:` and the id.
+             */
+            dataset: string;
+            /** Name */
+            name: string | null;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Sha256 */
+            sha256: string;
+            /**
+             * Media Type
+             * @description `text/plain` or `application/jsonl`.
+             */
+            media_type: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Created By
+             * @description The key it was first uploaded with, if any.
+             */
+            created_by: string | null;
         };
         /**
          * DeliveryAttempt
@@ -1839,7 +2006,7 @@ export interface components {
             sparsity?: number;
             /**
              * Dataset
-             * @description Calibration text: a built-in name, a Hugging Face id, or `local:` and a file.
+             * @description Calibration text: a built-in name, a Hugging Face id, `local:` and a file, or `uploaded:` and an id.
              * @example c4
              */
             dataset?: string;
@@ -2623,7 +2790,7 @@ export interface components {
             sparsity: number;
             /**
              * Dataset
-             * @description Calibration text: a built-in name, a Hugging Face id, or `local:` and a file.
+             * @description Calibration text: a built-in name, a Hugging Face id, `local:` and a file, or `uploaded:` and an id.
              * @example c4
              */
             dataset: string;
@@ -2903,6 +3070,41 @@ export interface components {
             quotas: components["schemas"]["QuotaLimits"];
             /** Expires At */
             expires_at?: string | null;
+        };
+        /**
+         * LinkRead
+         * @description A link to a file that needs no key.
+         * @example {
+         *       "url": "/v1/artifacts/art_01920c41d2e07b6a9c8f3e2d1a0b9c8d/content?expires=1767692300&key=key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70&sig=5f2a1c9e7d4b8063a1e5c7d9f0b2846c3e1a5d7f9b0c2e4a6d8f1b3c5e7a9d0f",
+         *       "expires_at": "2026-01-06T09:38:20Z"
+         *     }
+         */
+        LinkRead: {
+            /**
+             * Url
+             * @description Whoever has it may read the file; `GET`, `HEAD` and `Range`.
+             */
+            url: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /**
+         * LinkRequest
+         * @description A link to a file.
+         * @example {
+         *       "expires_in": 86400
+         *     }
+         */
+        LinkRequest: {
+            /**
+             * Expires In
+             * @description For how many seconds it opens the file.
+             * @default 3600
+             */
+            expires_in: number;
         };
         /**
          * LogLineRead
@@ -3585,7 +3787,7 @@ export interface components {
             sparsity: number;
             /**
              * Dataset
-             * @description Calibration text: a built-in name, a Hugging Face id, or `local:` and a file.
+             * @description Calibration text: a built-in name, a Hugging Face id, `local:` and a file, or `uploaded:` and an id.
              * @example c4
              */
             dataset: string;
@@ -3730,7 +3932,7 @@ export interface components {
             gpu_hours?: number | null;
             /**
              * Artifact Bytes
-             * @description All files of the key's jobs.
+             * @description All files of the key's jobs, and its datasets.
              */
             artifact_bytes?: number | null;
         };
@@ -3983,7 +4185,7 @@ export interface components {
             sparsity?: number | null;
             /**
              * Dataset
-             * @description Calibration text: a built-in name, a Hugging Face id, or `local:` and a file.
+             * @description Calibration text: a built-in name, a Hugging Face id, `local:` and a file, or `uploaded:` and an id.
              * @example c4
              */
             dataset: string;
@@ -5910,7 +6112,11 @@ export interface operations {
     };
     get_artifact: {
         parameters: {
-            query?: never;
+            query?: {
+                expires?: number | null;
+                key?: string | null;
+                sig?: string | null;
+            };
             header?: never;
             path: {
                 artifact_id: string;
@@ -5978,7 +6184,11 @@ export interface operations {
     };
     head_artifact: {
         parameters: {
-            query?: never;
+            query?: {
+                expires?: number | null;
+                key?: string | null;
+                sig?: string | null;
+            };
             header?: never;
             path: {
                 artifact_id: string;
@@ -6012,6 +6222,61 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                artifact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["LinkRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkRead"];
+                };
             };
             /** @description What went wrong, and what to change. */
             default: {
@@ -6583,6 +6848,222 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Page_MethodRead_"];
                 };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_datasets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetPage"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    upload_dataset: {
+        parameters: {
+            query?: {
+                /** @description What people call it. */
+                name?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/plain": string;
+                "application/jsonl": string;
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description The same bytes were there already. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetRead"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_dataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_dataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What went wrong, and what to change. */
             default: {

@@ -1,0 +1,63 @@
+"""The datasets of a service."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from zpruner.models import Dataset
+from zpruner.transport import Transport
+
+UPLOADED = "uploaded:"
+ROWS = (".jsonl", ".ndjson", ".json")
+PIECE_BYTES = 1 << 20
+
+
+class Datasets:
+    """The datasets of a service; an uploaded one goes by its id or by what a job says."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def upload(self, path: str | Path, *, name: str | None = None) -> Dataset:
+        """Upload a text file, or one of JSONL by its suffix; a job then names its ``dataset``.
+
+        The same bytes again are the same dataset, so this may be repeated.
+        """
+        file = _File(Path(path))
+        headers = {"Content-Type": file.media_type, "Content-Length": str(file.size_bytes)}
+        params = {"name": name or file.path.name}
+        response = self._transport.send(
+            "POST", "/v1/datasets", content=file, params=params, headers=headers
+        )
+        return Dataset.model_validate(response.json())
+
+    def list(self) -> Sequence[Dataset]:
+        """Return what a job can name: those built in, then uploads, newest first."""
+        return [Dataset.model_validate(row) for row in self._transport.pages("/v1/datasets")]
+
+    def get(self, dataset: str) -> Dataset:
+        """Return one uploaded dataset."""
+        return Dataset.model_validate(self._transport.get(_path(dataset)))
+
+    def delete(self, dataset: str) -> None:
+        """Delete an uploaded dataset that no unfinished job needs."""
+        self._transport.send("DELETE", _path(dataset))
+
+
+class _File:
+    """A file as the body of a request, from its beginning each time it is sent."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.size_bytes = path, path.stat().st_size
+
+    @property
+    def media_type(self) -> str:
+        return "application/jsonl" if self.path.suffix.lower() in ROWS else "text/plain"
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self.path.open("rb") as file:
+            while piece := file.read(PIECE_BYTES):
+                yield piece
+
+
+def _path(dataset: str) -> str:
+    return f"/v1/datasets/{dataset.removeprefix(UPLOADED)}"
