@@ -6,7 +6,7 @@ from math import prod
 from typing import Annotated, Any, Literal, Self
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, StrictInt, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.invalid import quoted
@@ -49,7 +49,7 @@ class SweepRequest(JobRequest):
     jobs: Annotated[list[dict[Varied, JsonValue]], Field(min_length=1, max_length=200)] | None = (
         Field(default=None, description="The fields of each point, one by one.")
     )
-    max_parallel: int | None = Field(
+    max_parallel: StrictInt | None = Field(
         default=None, ge=1, le=MAX_POINTS, description="How many points may run at once."
     )
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self, TypeGuard
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 MetricName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$", max_length=100),
 ]
-Limit = Annotated[float, Field(allow_inf_nan=False)]
+Limit = Annotated[StrictFloat, Field(allow_inf_nan=False)]
 Limits = Annotated[dict[MetricName, Limit], Field(max_length=32)]
 
 

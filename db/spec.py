@@ -7,6 +7,8 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StrictFloat,
+    StrictInt,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -82,7 +84,7 @@ def _one_error(value: object, validate: ValidatorFunctionWrapHandler) -> object:
         ) from None
 
 
-BlockSparsity = Annotated[float, Field(ge=0, lt=1)]
+BlockSparsity = Annotated[StrictFloat, Field(ge=0, lt=1)]
 BlockSparsities = Annotated[tuple[BlockSparsity, ...], Field(min_length=1, max_length=1024)]
 Allocation = Annotated[AllocationName | BlockSparsities, WrapValidator(_one_error)]
 # PostgreSQL keeps no NUL, and a pattern refuses half a character, too.
@@ -99,7 +101,7 @@ class PruneSpec(BaseModel):
         description="A Hugging Face id, or `local:` and a folder below an allowed root.",
         examples=["meta-llama/Llama-3.1-8B"],
     )
-    sparsity: float = Field(
+    sparsity: StrictFloat = Field(
         ge=0, lt=1, description="Share of each pruned matrix that becomes zero.", examples=[0.5]
     )
     dataset: SourceName = Field(
@@ -129,7 +131,7 @@ class PruneSpec(BaseModel):
         description="`sparsegpt`, `admm` and `alps` change the kept weights to make up for the "
         "others; `dsnot` swaps weights instead, so that all keep their values.",
     )
-    correction: float | None = Field(
+    correction: StrictFloat | None = Field(
         default=None,
         ge=0,
         le=1,
@@ -138,7 +140,7 @@ class PruneSpec(BaseModel):
             "reference propagation."
         ),
     )
-    damping: float | None = Field(
+    damping: StrictFloat | None = Field(
         default=None,
         gt=0,
         le=1,
@@ -161,25 +163,25 @@ class PruneSpec(BaseModel):
         description="Globs of layers to leave alone, such as `*.o_proj` or `model.layers.0.*`.",
     )
     propagation: Propagation = Propagation.fused
-    samples: int | None = Field(
+    samples: StrictInt | None = Field(
         default=None,
         ge=1,
         le=4096,
         description="Calibration windows; 128 by default, or every row of a dataset of fewer rows.",
     )
-    seq_len: int | None = Field(
+    seq_len: StrictInt | None = Field(
         default=None,
         ge=2,
         le=32_768,
         description="Tokens per window; by default what the model allows, at most 2048.",
     )
-    seed: int = Field(default=0, ge=0, lt=2**63)
+    seed: StrictInt = Field(default=0, ge=0, lt=2**63)
     dtype: Dtype = Dtype.auto
     eval_dataset: SourceName | None = Field(
         default=None,
         description="Text to measure perplexity on; by default what `dataset` holds out.",
     )
-    eval_samples: int | None = Field(
+    eval_samples: StrictInt | None = Field(
         default=None,
         ge=1,
         le=1_000_000,

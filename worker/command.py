@@ -105,7 +105,7 @@ def command(
     # Read before anything else is bound: exactly the parameters above.
     given = {key: value for key, value in locals().items() if key not in _NOT_SPEC}
     given["skip"] = tuple(skip or ())
-    given["allocation"] = allocation.split(",") if "," in allocation else allocation
+    given["allocation"] = _numbers(allocation) if "," in allocation else allocation
     resources = Resources(
         device=device,
         devices=devices,
@@ -116,6 +116,18 @@ def command(
         spec = PruneSpec(**given)
         figures = forecast(spec, resources) if plan else _prune_into(spec, out, resources).metrics
     sys.stdout.write(json.dumps(figures) + "\n")
+
+
+def _numbers(written: str) -> list[float | str]:
+    """Read ``A,B,C``; what is no number is left to be refused."""
+    return [_number(one) for one in written.split(",")]
+
+
+def _number(written: str) -> float | str:
+    try:
+        return float(written)
+    except ValueError:
+        return written
 
 
 @contextmanager

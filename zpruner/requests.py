@@ -16,13 +16,21 @@ def request_of(given: Mapping[str, Any]) -> dict[str, Any]:
     known = {key: value for key, value in given.items() if value not in (None, [])}
     fields = {key: value for key, value in known.items() if key not in FLAGS}
     if "," in fields.get("allocation", ""):
-        fields["allocation"] = fields["allocation"].split(",")
+        fields["allocation"] = [value_of(one) for one in fields["allocation"].split(",")]
     if known.get("reuse"):
         fields["reuse"] = "if_succeeded"
     bounds = {name: _bounds(name, known.get(f"gate_{name}", ())) for name in ("max", "min")}
     if gate := {name: limits for name, limits in bounds.items() if limits}:
         fields["gate"] = gate
     return fields
+
+
+def value_of(written: str) -> Any:
+    """Read a number, a word, or ``null`` for what is left out."""
+    try:
+        return float(written)
+    except ValueError:
+        return None if written == "null" else written
 
 
 def like(

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from db.links import LONGEST, Link
 from db.models import Artifact
@@ -37,7 +37,7 @@ class LinkRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    expires_in: int = Field(
+    expires_in: StrictInt = Field(
         default=3600,
         ge=1,
         le=int(LONGEST / timedelta(seconds=1)),

@@ -4,7 +4,15 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    StringConstraints,
+)
 from pydantic_core import PydanticCustomError
 
 from api.caller import Caller
@@ -30,16 +38,16 @@ class QuotaLimits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", from_attributes=True)
 
-    jobs_in_flight: int | None = Field(
+    jobs_in_flight: StrictInt | None = Field(
         default=None, ge=0, le=2**31 - 1, description="Jobs that have not ended."
     )
-    gpu_hours: float | None = Field(
+    gpu_hours: StrictFloat | None = Field(
         default=None,
         ge=0,
         allow_inf_nan=False,
         description="Hours in the last thirty days that workers held the key's jobs.",
     )
-    artifact_bytes: int | None = Field(
+    artifact_bytes: StrictInt | None = Field(
         default=None,
         ge=0,
         le=2**63 - 1,
@@ -63,7 +71,7 @@ class Rotation(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    grace_s: int = Field(
+    grace_s: StrictInt = Field(
         default=DAY_S, ge=0, le=90 * DAY_S, description="How long the old secret goes on to open."
     )
 

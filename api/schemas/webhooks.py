@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
 from api.schemas.fields import Label
 from db.addresses import MAX_LENGTH
@@ -48,7 +48,7 @@ class SecretRotation(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    grace_s: int = Field(
+    grace_s: StrictInt = Field(
         default=DAY_S,
         ge=0,
         le=90 * DAY_S,

@@ -29,9 +29,9 @@ from tests.fakes import ListQueue
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 NO_SUCH = "0" * 32
-PREFIXES = {"worker": "wrk", "sweep": "swp", "webhook": "whk", "delivery": "msg"}
+PREFIXES = {"worker": "wrk", "sweep": "swp", "webhook": "whk", "delivery": "msg", "trigger": "trg"}
 """Those of ids that do not begin as what they are of."""
-OPEN = {"get /healthz", "get /readyz", f"post /v1/hooks/tri_{NO_SUCH}"}
+OPEN = {"get /healthz", "get /readyz", f"post /v1/hooks/trg_{NO_SUCH}"}
 
 
 def bearer(token: str) -> dict[str, str]:

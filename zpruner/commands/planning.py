@@ -7,7 +7,7 @@ import typer
 from zpruner.commands.submission import create, submit
 from zpruner.options import JsonOption, TimeoutOption
 from zpruner.planning_models import Sweep
-from zpruner.requests import like, request_of
+from zpruner.requests import like, request_of, value_of
 from zpruner.tables import comparison_table, counts_text, estimate_text, sweep_table
 from zpruner.terminal import (
     CANCELLED,
@@ -131,11 +131,4 @@ def _exit_code(sweep: Sweep) -> int:
 
 def _values(written: str) -> list[Any]:
     """Read ``A,B,C``: numbers, words, and ``null`` for what is left out."""
-    return [_value(one) for one in written.split(",")]
-
-
-def _value(written: str) -> Any:
-    try:
-        return float(written)
-    except ValueError:
-        return None if written == "null" else written
+    return [value_of(one) for one in written.split(",")]
