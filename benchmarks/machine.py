@@ -21,6 +21,12 @@ def machine() -> dict[str, str | int]:
 
 
 def _commit() -> str:
-    command = ("git", "describe", "--always", "--dirty", "--abbrev=12")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "no commit"
+    commit = _git("describe", "--always", "--abbrev=12")
+    # What an earlier benchmark has just written changes nothing that is measured.
+    changed = _git("status", "--porcelain", "-uno", "--", ".", ":!benchmarks/results")
+    return (f"{commit}-dirty" if changed else commit) or "no commit"
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(("git", *words), capture_output=True, text=True, check=False)
+    return done.stdout.strip()
