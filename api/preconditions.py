@@ -24,6 +24,12 @@ def is_known(request: Request, etag: str) -> bool:
     return header.strip() == "*" or etag in {tag.removeprefix("W/") for tag in _TAG.findall(header)}
 
 
+def is_ahead(request: Request, job_id: str, etag: str) -> bool:
+    """Whether ``If-None-Match`` names a later version of the job than this one."""
+    seen = _versions(request.headers.get("if-none-match", ""), job_id)
+    return max(seen, default=0) > max(_versions(etag, job_id), default=0)
+
+
 def wants_news(request: Request) -> bool:
     """Whether ``Cache-Control`` says that no answer from before this request will do."""
     asked = request.headers.get("cache-control", "")
@@ -55,9 +61,14 @@ def wanted_version(request: Request, job_id: str) -> int | None:
     header = request.headers.get("if-match", "*").strip()
     if header == "*":
         return None
-    ours = (re.fullmatch(rf'"{job_id}-([0-9]{{1,9}})"', tag) for tag in _TAG.findall(header))
-    if versions := [int(match[1]) for match in ours if match]:
+    strong = "".join(tag for tag in _TAG.findall(header) if not tag.startswith("W/"))
+    if versions := _versions(strong, job_id):
         return max(versions)
     raise RefusalError(
         PRECONDITION_FAILED, f"If-Match is {ascii(header)[:200]}, which is no ETag of {job_id}."
     )
+
+
+def _versions(tags: str, job_id: str) -> list[int]:
+    """Return the versions of the job that entity tags name, weak or strong."""
+    return [int(version) for version in re.findall(rf'"{job_id}-([0-9]{{1,9}})"', tags)]

@@ -10,7 +10,7 @@ from api.cursors import cursor_of, cut
 from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep, Wait
 from api.idempotency import KeyedRequest
 from api.links import next_page
-from api.preconditions import is_known, require_match, wants_news
+from api.preconditions import is_ahead, is_known, require_match, wants_news
 from api.queries import JobQuery
 from api.schemas.jobs import Facets, JobDetail, JobPage, JobRead
 from api.schemas.requests import JobRequest
@@ -89,6 +89,8 @@ async def get_job(
     """
     polls = "if-none-match" in request.headers and not wants_news(request)
     look = await (service.looks.recent(job_id) if polls else service.looks.fresh(job_id))
+    if is_ahead(request, job_id, look.etag):  # what it saw last must not be taken back
+        look = await service.looks.fresh(job_id)
     require_match(request, look.etag)
     if wait_s and is_known(request, look.etag):
         look = await service.looks.changed(job_id, look, wait_s)

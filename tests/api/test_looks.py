@@ -49,6 +49,19 @@ def test_a_conditional_look_comes_as_soon_as_the_job_changes(
         assert client.get(path, headers=same).status_code == 304
 
 
+def test_who_has_seen_a_change_is_never_shown_what_was_before_it(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+    path = f"/v1/jobs/{job_id}"
+    before = client.get(path, headers={"if-none-match": '"none"'})  # kept for other pollers
+    with sessions.begin() as session:
+        JobRepository(session).claim(job_id, "gpu@host")
+    after = client.get(path)
+    assert after.headers["etag"] != before.headers["etag"]
+    assert client.get(path, headers={"if-none-match": after.headers["etag"]}).status_code == 304
+
+
 def test_a_submission_may_wait_for_the_end(app: FastAPI, sessions: Sessions) -> None:
     def cancel() -> None:
         with sessions.begin() as session:
