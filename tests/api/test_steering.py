@@ -84,7 +84,7 @@ def test_a_job_is_called_otherwise_field_by_field(client: TestClient, sessions: 
 
 def test_of_many_who_label_a_job_at_once_none_is_forgotten(
     settings: ApiSettings,
-    migrated_postgres_url: str,  # noqa: F811
+    migrated_postgres_url: str,  # noqa: F811 - the fixture
 ) -> None:
     # SQLite has one writer at a time anyway.
     shared = settings.model_copy(update={"database_url": SecretStr(migrated_postgres_url)})

@@ -34,7 +34,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def world(tmp_path: Path, database_url: str, inputs: Path) -> World:  # noqa: F811
+def world(tmp_path: Path, database_url: str, inputs: Path) -> World:  # noqa: F811 - the fixture
     """A world of one's own."""
     (tmp_path / "inputs").symlink_to(inputs)
     return World(database_url, tmp_path)

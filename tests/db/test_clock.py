@@ -49,4 +49,4 @@ def test_a_written_moment_and_the_database_s_compare_as_moments(sessions: Sessio
 def test_a_moment_without_a_zone_is_refused(sessions: Sessions) -> None:
     job = make_job(sessions)
     with pytest.raises(StatementError, match="no time zone"), sessions.begin() as session:
-        session.merge(Job(id=job.id, lease_until=datetime(2026, 1, 1)))  # noqa: DTZ001
+        session.merge(Job(id=job.id, lease_until=datetime(2026, 1, 1)))  # noqa: DTZ001 - what is refused

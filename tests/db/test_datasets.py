@@ -78,8 +78,8 @@ def test_a_deletion_races_a_job_that_names_the_dataset_and_one_of_them_is_refuse
         dataset = make(sessions, f"{number:064}")
         spec = make_spec(dataset=dataset.reference)
         job, deleted = at_once(
-            lambda spec=spec: add(spec),  # type: ignore[misc]
-            lambda dataset=dataset: delete(dataset.id),  # type: ignore[misc]
+            lambda spec=spec: add(spec),  # type: ignore[misc] # a lambda's default
+            lambda dataset=dataset: delete(dataset.id),  # type: ignore[misc] # a lambda's default
         )
         if isinstance(job, Job):
             assert isinstance(deleted, DatasetInUseError)

@@ -217,7 +217,7 @@ def test_a_cancel_of_all_races_with_claims_and_nothing_stays_queued(sessions: Se
         first, *_ = job_ids(sessions, sweep)
         race(
             sessions,
-            lambda jobs: jobs.claim(first, "worker"),  # noqa: B023
-            lambda jobs: SweepRepository(jobs._session).cancel(sweep.id),  # noqa: B023
+            lambda jobs: jobs.claim(first, "worker"),  # noqa: B023 - run in this turn
+            lambda jobs: SweepRepository(jobs._session).cancel(sweep.id),  # noqa: B023 - run in this turn
         )
         assert JobState.queued not in statuses(sessions, sweep)

@@ -8,8 +8,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pyarrow as pa  # type: ignore[import-untyped] # it has none
+import pyarrow.parquet as pq  # type: ignore[import-untyped] # it has none
 from tokenizers import Tokenizer as Backend
 from tokenizers.decoders import ByteLevel as ByteDecoder
 from tokenizers.models import BPE

@@ -77,7 +77,7 @@ def test_a_worker_hears_once_that_it_is_drained_and_once_that_it_is_not(
     for draining in (True, False):
         with sessions.begin() as session:
             WorkerRepository(session).drain(ID, draining)
-        eventually(lambda now=draining: heard[-1:] == [now])  # type: ignore[misc]
+        eventually(lambda now=draining: heard[-1:] == [now])  # type: ignore[misc] # a lambda's default
     time.sleep(0.1)
     assert heard == [True, False]
 

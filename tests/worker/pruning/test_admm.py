@@ -50,6 +50,13 @@ def test_admm_is_its_three_updates_written_out(pattern: Pattern, width: int) -> 
     torch.testing.assert_close(got, want.float(), rtol=1e-4, atol=1e-5)
 
 
+def test_every_group_loses_its_share_though_its_product_is_no_whole_number() -> None:
+    weight, gram = random_layer(3, 30)
+    assert int(weight.numel() * NofM(3, 10).sparsity) < 63  # of 90, by less than can be seen
+    kept = admm(weight, gram, NofM(3, 10)).view(-1, 10).count_nonzero(1)
+    assert kept.tolist() == [3] * 9
+
+
 def test_with_a_given_mask_it_comes_close_to_the_best_there_is() -> None:
     weight, gram = random_layer(20, 40)
     score = weight.abs()

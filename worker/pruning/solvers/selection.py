@@ -46,6 +46,8 @@ def eased(selection: Selection, share: float) -> Selection:
     their group. Of a whole matrix all is dropped at once, as ADMM's own code does.
     """
     pattern = _pattern(selection)
+    if share == 1:  # so that no rounding of n · s leaves a group one too many
+        return selection
     if isinstance(pattern, NofM):
         return _EasedGroups(pattern, share)
     if not isinstance(pattern, Unstructured) or pattern.scope == "matrix":
