@@ -96,11 +96,23 @@ def holds(client: Client, tally: Tally, fault: str, *job_ids: str, within_s: flo
     tally.fault(fault)
     until_it_answers(client)
     for job_id in job_ids:
-        job = client.jobs.wait(job_id, timeout_s=within_s)
+        job = waited(client, job_id, within_s)
         finals = ends(client, job_id)
         if (job.status, finals) != ("succeeded", ["succeeded"]):
             tally.check(fault, [f"{job_id} is {job.status} after {finals}: {job.error}"])
     assert tally.violations == []
+
+
+def waited(client: Client, job_id: str, within_s: float) -> Job:
+    """Return a job that has ended; a first look may meet what has only now begun to break."""
+    deadline = time.monotonic() + LOST_MESSAGE_S
+    while True:
+        try:
+            return client.jobs.wait(job_id, timeout_s=within_s)
+        except ServiceError as error:
+            if error.is_refusal or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def until_it_answers(client: Client) -> None:
