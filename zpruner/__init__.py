@@ -4,7 +4,7 @@ from zpruner.client import Client
 from zpruner.download import CorruptedError
 from zpruner.models import Artifact, Dataset, Event, FileLink, Job, LogLine, Problem, Queue, Worker
 from zpruner.planning_models import Comparison, Estimate, Sweep
-from zpruner.transport import ProblemError, ServiceError
+from zpruner.transport import NoFilesError, ProblemError, ServiceError
 from zpruner.trigger_models import Trigger, TriggerDelivery
 from zpruner.webhook_models import Delivery, Webhook
 
@@ -20,6 +20,7 @@ __all__ = [
     "FileLink",
     "Job",
     "LogLine",
+    "NoFilesError",
     "Problem",
     "ProblemError",
     "Queue",

@@ -11,7 +11,7 @@ from zpruner.download import download
 from zpruner.filters import Filters, LogFilters, Sort, params_of
 from zpruner.logs import follow_log, log_lines
 from zpruner.models import Artifact, Event, Facets, FileLink, Job, LogLine, Preview, Result
-from zpruner.transport import Transport
+from zpruner.transport import NoFilesError, Transport
 
 
 class Jobs:
@@ -142,7 +142,14 @@ class Jobs:
         return made.model_copy(update={"url": self._transport.address(made.url)})
 
     def download(self, job_id: str, folder: str | Path) -> Sequence[Path]:
-        """Put the job's files below ``folder``, verified; call it again to resume."""
+        """Put the job's files below ``folder``, verified; call it again to resume.
+
+        Raises:
+            NoFilesError: the job has not succeeded.
+        """
+        job = self.get(job_id)
+        if job.status != "succeeded":
+            raise NoFilesError(job)
         return [download(self._transport, one, Path(folder)) for one in self.artifacts(job_id)]
 
     def wait(

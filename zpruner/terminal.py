@@ -11,7 +11,7 @@ from rich.table import Table
 from zpruner.client import Client
 from zpruner.models import Answer, Job
 from zpruner.screen import following, summary
-from zpruner.transport import ProblemError, ServiceError
+from zpruner.transport import NoFilesError, ProblemError, ServiceError
 
 OK, JOB_FAILED, USAGE, GATE_FAILED, CANCELLED, EXPIRED = 0, 1, 2, 3, 4, 5
 AUTH, NOT_FOUND, SERVICE, TIMED_OUT, INTERRUPTED = 6, 7, 8, 124, 130
@@ -62,6 +62,9 @@ def service() -> Iterator[Client]:
         people.print(str(error), markup=False)
         code = REFUSALS.get(error.problem.status, SERVICE)
         raise typer.Exit(GATE_FAILED if error.problem.code == "gate_failed" else code) from None
+    except NoFilesError as error:
+        people.print(str(error), markup=False)
+        raise typer.Exit(exit_code(error.job)) from None
     except ServiceError as error:
         people.print(str(error), markup=False)
         raise typer.Exit(SERVICE) from None

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from zpruner.models import Problem
+from zpruner.models import Job, Problem
 
 Params = dict[str, Any]
 PAUSES_S = (0.2, 0.5, 1.0)
@@ -43,6 +43,31 @@ class ProblemError(ServiceError):
         fields = [f"{one.pointer}: {one.detail}" for one in self.problem.errors]
         said = fields or [self.problem.detail or self.problem.title, self.problem.hint or ""]
         return "\n".join(filter(None, said))
+
+
+class NoFilesError(ServiceError):
+    """The job has no files to download: ``job`` says whether it goes on, or how it ended."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self.job = job
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether asking again changes nothing: it may once the job goes on."""
+        return self.job.is_final
+
+    def __str__(self) -> str:
+        said = [f"job {self.job.id} is {self.job.status}: {self._remedy}"]
+        if self.job.error is not None:
+            said += [f"{self.job.error.code}: {self.job.error.detail}", self.job.error.hint or ""]
+        return "\n".join(filter(None, said))
+
+    @property
+    def _remedy(self) -> str:
+        if self.job.is_final:
+            return "it has no files; retry it, or rerun it with changes"
+        return "it has no files until it has succeeded; wait for it"
 
 
 class Transport:

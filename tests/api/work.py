@@ -1,5 +1,7 @@
 """What a worker would do to a job, for tests of what a caller then sees."""
 
+from typing import Any
+
 from db.jobs import JobRepository
 from db.models import Job
 from db.session import Sessions
@@ -13,9 +15,11 @@ FILES = {
 }
 
 
-def finish_job(sessions: Sessions, store: ArtifactStore, files: dict[str, bytes] = FILES) -> Job:
-    """Run a job to its good end, with these files."""
-    job = make_job(sessions)
+def finish_job(
+    sessions: Sessions, store: ArtifactStore, files: dict[str, bytes] = FILES, **overrides: Any
+) -> Job:
+    """Run a job to its good end, with these files; the overrides are fields of its row."""
+    job = make_job(sessions, **overrides)
     with sessions.begin() as session:
         JobRepository(session).claim(job.id, "gpu@test")
     staged = store.stage(job.id, 1)

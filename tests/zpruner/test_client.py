@@ -172,6 +172,7 @@ def test_a_download_that_broke_off_is_resumed_where_it_broke(
     service: Service, client: Client, tmp_path: Path
 ) -> None:
     service.prepare(LIST, page(artifact(CONTENT)))
+    service.prepare("/v1/jobs/job_1", Answer(200, job("succeeded")))
     service.prepare(FILE, Answer(200, CONTENT, cut=70_000), Answer(200, CONTENT))
 
     with pytest.raises(ServiceError, match="resume"):
@@ -190,6 +191,7 @@ def test_a_finished_download_is_not_fetched_again(
     service: Service, client: Client, tmp_path: Path
 ) -> None:
     service.prepare(LIST, page(artifact(CONTENT)))
+    service.prepare("/v1/jobs/job_1", Answer(200, job("succeeded")))
     service.prepare(FILE, Answer(200, CONTENT))
 
     client.jobs.download("job_1", tmp_path)
@@ -200,6 +202,7 @@ def test_a_finished_download_is_not_fetched_again(
 
 def test_a_flipped_bit_is_never_kept(service: Service, client: Client, tmp_path: Path) -> None:
     service.prepare(LIST, page(artifact(CONTENT)))
+    service.prepare("/v1/jobs/job_1", Answer(200, job("succeeded")))
     service.prepare(FILE, Answer(200, b"\x01" + CONTENT[1:]))
 
     with pytest.raises(CorruptedError, match="sha256"):
@@ -213,6 +216,7 @@ def test_an_artifacts_name_never_leads_out_of_the_folder(
     service: Service, client: Client, tmp_path: Path, name: str
 ) -> None:
     service.prepare(LIST, page(artifact(CONTENT, name=name)))
+    service.prepare("/v1/jobs/job_1", Answer(200, job("succeeded")))
 
     with pytest.raises(ServiceError, match="refusing"):
         client.jobs.download("job_1", tmp_path)

@@ -9,9 +9,9 @@ import typer
 from zpruner.filters import Filters
 from zpruner.models import Facets
 from zpruner.options import FollowOption, JobArgument, JsonOption, TimeoutOption
-from zpruner.screen import event_line, result_text, summary
+from zpruner.screen import event_line, failure_text, result_text, summary
 from zpruner.tables import jobs_table
-from zpruner.terminal import follow, people, print_json, say, service
+from zpruner.terminal import exit_code, follow, people, print_json, say, service
 
 app = typer.Typer()
 
@@ -150,13 +150,20 @@ def download(
     folder: Annotated[Path, typer.Argument(help="Where to put the files.")] = Path("."),
     as_json: JsonOption = False,
 ) -> None:
-    """Download a job's files and verify each; run it again to resume."""
+    """Download a job's files and verify each; run it again to resume.
+
+    The exit code says why there are none, and is 3 where they did not pass the job's gate.
+    """
     with service() as client:
+        job = client.jobs.get(job_id)
         paths = [str(path) for path in client.jobs.download(job_id, folder)]
     if as_json:
         print_json(paths)
     else:
         typer.echo("\n".join(paths))
+    for failure in job.gate_failures:
+        people.print(f"gate: {failure_text(failure)}", markup=False)
+    raise typer.Exit(exit_code(job))
 
 
 def _say_facets(facets: Facets, as_json: bool) -> None:
