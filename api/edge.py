@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.faces import CROSS_ORIGIN, INTERNAL, NO_DATABASE, PLAIN
+from api.faces import CROSS_ORIGIN, HOST_NOT_ALLOWED, INTERNAL, NO_DATABASE, PLAIN
+from api.hosts import Hosts
 from api.problems import respond
 from api.scopes import READING
 from api.settings import ApiSettings
@@ -37,6 +38,7 @@ class Edge:
 
     def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
         self._app, self._settings = app, settings
+        self._hosts = Hosts(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens inside."""
@@ -75,6 +77,10 @@ class Edge:
 
     def _refusal(self, request: Request) -> Response | None:
         """Return the answer to a request that may not be made at all."""
+        if not self._hosts.allows(request):
+            host = ascii(request.headers.get("host", ""))[:200]
+            detail = f"The request's Host is {host}, which ZPRUNER_ALLOWED_HOSTS does not name."
+            return respond(request, HOST_NOT_ALLOWED, detail)
         if request.method not in READING and is_cross_origin(request):
             origin = ascii(request.headers["origin"])
             return respond(request, CROSS_ORIGIN, f"The request comes from {origin[:200]}.")

@@ -62,6 +62,9 @@ EXPLANATIONS: dict[str, str] = {
     "address_refused": "A webhook must point to a public https address without credentials or a "
     "fragment; into private networks only where the operator allows them in "
     "ZPRUNER_WEBHOOK_NETWORKS.",
+    "host_not_allowed": "The Host header names neither loopback, nor the address that the request "
+    "arrived at, nor a name in ZPRUNER_ALLOWED_HOSTS. Without this check a web page could have its "
+    "own name resolve to the service and use it from a visitor's browser.",
     "cross_origin": "A web page of another origin tried to change something.",
     "database_unavailable": "The database could not be reached, or took too long. What was to be "
     "changed may have been, if it went away just then. Workers wait for it with the jobs they "

@@ -161,7 +161,17 @@ UNFINISHED = Face(
 )
 NOT_READY = Face(503, "not_ready", "The service is not ready", retryable=True)
 CROSS_ORIGIN = Face(
-    403, "cross_origin", "Another page may not ask", "Call the API from its own origin."
+    403,
+    "cross_origin",
+    "A page of another origin may not change anything",
+    "Call the API from its own origin. A proxy in front of it has to pass Host on unchanged.",
+)
+HOST_NOT_ALLOWED = Face(
+    421,
+    "host_not_allowed",
+    "The service does not answer to this host",
+    "Call the service by localhost or the address it listens on, or add the host to "
+    "ZPRUNER_ALLOWED_HOSTS (names separated by commas) and restart the API.",
 )
 NO_DATABASE = Face(
     503,

@@ -3,13 +3,13 @@
 import logging
 import re
 import time
-from urllib.parse import urlsplit
 
 from fastapi import Request
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from api.caller import ANYONE, LINK, LOCAL, Caller
+from api.hosts import requested_host
 from api.scopes import READING
 from api.settings import ApiSettings
 from db.door import is_loopback
@@ -147,21 +147,8 @@ def _followed(request: Request) -> Link | None:
 def is_local(request: Request) -> bool:
     """Whether the request came to a loopback address, by that name, and from no proxy.
 
-    The address keeps the network out, the name keeps out pages whose own name was made to
-    point here; a proxy speaks for others, if it says that it is one.
+    A proxy on this machine connects from loopback as well; its headers tell.
     """
     server, _ = request.scope.get("server") or ("", None)
     is_handed_on = any(name in request.headers for name in FORWARDED)
-    return (
-        is_loopback(server)
-        and is_loopback(_name(request.headers.get("host", "")))
-        and not is_handed_on
-    )
-
-
-def _name(host: str) -> str | None:
-    """Return a Host header without its port; None where it is no host at all."""
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
+    return is_loopback(server) and is_loopback(requested_host(request)) and not is_handed_on

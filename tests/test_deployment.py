@@ -104,7 +104,7 @@ def test_the_api_image_installs_no_torch() -> None:
 def test_the_example_names_every_variable_that_compose_reads() -> None:
     read = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text()))
     told = set(re.findall(r"^(?:# )?(\w+)=", EXAMPLE.read_text(), re.MULTILINE))
-    assert told == read | {"ZPRUNER_WEBHOOK_NETWORKS"}
+    assert told == read | {"ZPRUNER_WEBHOOK_NETWORKS", "ZPRUNER_ALLOWED_HOSTS"}
 
 
 def test_the_example_as_it_stands_is_good_for_the_embedded_form() -> None:
