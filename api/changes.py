@@ -29,6 +29,8 @@ class JobChanges(RootModel[dict[str, JsonValue]]):
         kept = job.spec.model_dump(mode="json") | {"name": job.name, "labels": job.labels}
         kept |= {"queue": job.queue, "priority": job.priority}
         kept |= {"gate": job.gate}
+        if self.root.get("pattern") is not None and "sparsity" not in self.root:
+            del kept["sparsity"]  # the new pattern implies another
         try:
             return JobRequest.model_validate(kept | self.root)
         except ValidationError as refused:

@@ -77,6 +77,7 @@ EXPLANATIONS: dict[str, str] = {
     "operator names in ZPRUNER_QUEUES.",
     "unfit_combination": "Two options of the job do not go together; the hint says which to leave "
     "out.",
+    "unknown_figure": "The job's gate bounds a figure that no job measures, so it could only fail.",
     "same_points": "Two points of a sweep ask for the same job.",
     "invalid_name": "The name is no built-in, no Hugging Face id and no local: path.",
     "outside_roots": "The path leads out of the folders that jobs may read, which the operator "

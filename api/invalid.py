@@ -29,6 +29,7 @@ REMEDIES = {
     "timezone_aware": "Add the time zone, as in 2026-01-05T09:30:00Z.",
     "datetime_from_date_parsing": "Write it as 2026-01-05T09:30:00Z.",
     "datetime_parsing": "Write it as 2026-01-05T09:30:00Z.",
+    "pattern": "Write 2:4 to keep two of each four neighbours.",
     "allocation": "Use a name, or a list like [0.45, 0.5, 0.55] with an entry for each block.",
     "empty_gate": 'Name a figure, as in {{"max": {{"perplexity_ratio": 1.1}}}}.',
     "one_of_both": "Name the values of some fields in grid, or the points themselves in jobs.",
@@ -97,6 +98,8 @@ def _reason(error: Mapping[str, Any], place: str) -> str:
 def _remedy(error: Mapping[str, Any], place: str, path: list[str], route: APIRoute) -> str:
     if error["type"] == "extra_forbidden":
         return _instead(path[-1], _names(route, place, path[:-1]))
+    if error["type"] == "missing" and path[-1] == "sparsity":
+        return "Add it, or a pattern such as 2:4, which implies it."
     remedy = REMEDIES.get(error["type"], "/docs shows what is expected.")
     return remedy.format_map(error.get("ctx", {}))
 

@@ -53,6 +53,12 @@ class SweepRequest(JobRequest):
         default=None, ge=1, le=MAX_POINTS, description="How many points may run at once."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _imply_sparsity(cls, data: Any) -> Any:
+        """Leave it to the points: each may have a pattern of its own."""
+        return data
+
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if (not self.grid) == (not self.jobs):

@@ -93,7 +93,7 @@ def _job_error(request: Request, error: JobError) -> Response:
     if isinstance(error, SpecRefusedError):
         detail = printable(str(error))
         own = Face(face.status, error.code, face.title, printable(error.remedy))
-        field = FieldProblem(pointer=f"/{error.field}", code=error.code, detail=detail)
+        field = FieldProblem(pointer=error.pointer, code=error.code, detail=detail)
         return respond(request, own, detail, errors=[field])
     fields: dict[str, Any] = {}
     if isinstance(error, QuotaExceededError):

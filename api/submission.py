@@ -17,6 +17,7 @@ from api.idempotency import REPLAYED, KeyedRequest, first_answer, keep_answer
 from api.schemas.jobs import JobDetail, JobPreview
 from api.schemas.requests import JobRequest
 from db.errors import KeyTakenError, SpecRefusedError
+from db.figures import check_gate
 from db.jobs import JobRepository
 from db.spec import PruneSpec
 from db.tracing import traceparent, tracer
@@ -150,6 +151,7 @@ def checked(service: Service, body: JobRequest, spec: PruneSpec) -> list[str]:
     Raises:
         SpecRefusedError: something that it names cannot be used.
     """
+    check_gate(body.gate)
     require_queue(service, body.queue)
     _refuse_a_past_deadline(body)
     return service.preflight.check(spec)

@@ -8,9 +8,14 @@ from pydantic import JsonValue, ValidationError
 
 from api.pointers import NothingThereError, found
 from api.schemas.requests import JobRequest
+from db.combinations import check_combination
 from db.errors import SpecRefusedError
+from db.figures import check_gate
 from db.trigger_models import Trigger
 
+STAND_INS: dict[str, Any] = {"model": "any", "dataset": "any"}
+OPTIONS = JobRequest.model_fields.keys() - {*STAND_INS, "revision", "name", "labels"}
+"""Fields that say how to prune, or what is expected of it."""
 LABEL = "trigger"
 """By this label its trigger's id is found on a job."""
 
@@ -20,6 +25,7 @@ def check_template(job: Mapping[str, JsonValue], mapped: Mapping[str, str]) -> N
 
     Raises:
         RequestValidationError: a field is wrong, or is missing and not mapped either.
+        SpecRefusedError: the options do not go together, or the gate bounds no figure of a job.
     """
     try:
         JobRequest.model_validate(job)
@@ -27,10 +33,26 @@ def check_template(job: Mapping[str, JsonValue], mapped: Mapping[str, str]) -> N
         errors = [
             error | {"loc": ("body", "job", *error["loc"])}
             for error in refused.errors()
-            if error["type"] != "missing" or error["loc"][0] not in mapped
+            if error["type"] != "missing" or not mapped.keys() & _filled_by(error["loc"][0])
         ]
         if errors:
             raise RequestValidationError(errors) from None
+
+    if not OPTIONS & mapped.keys():
+        _check_options(JobRequest.model_validate(STAND_INS | {**job}))
+
+
+def _check_options(request: JobRequest) -> None:
+    try:
+        check_gate(request.gate)
+        check_combination(request.spec())
+    except SpecRefusedError as refused:
+        raise refused.within("job") from None
+
+
+def _filled_by(field: int | str) -> set[int | str]:
+    """Return the fields of which one fills this one."""
+    return {"sparsity", "pattern"} if field == "sparsity" else {field}
 
 
 def unmet(wanted: Mapping[str, JsonValue], payload: JsonValue) -> str | None:

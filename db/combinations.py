@@ -8,7 +8,7 @@ ROUNDING = 1e-6  # a sparsity of six decimals is exact enough
 
 
 def check_combination(spec: PruneSpec) -> None:
-    """Refuse options that make no sense together.
+    """Refuse options that make no sense together, or that ask for nothing.
 
     Raises:
         SpecRefusedError: with the reason, and which of them to leave out.
@@ -34,6 +34,14 @@ def check_combination(spec: PruneSpec) -> None:
         _check_pattern(spec, spec.pattern)
     if isinstance(spec.allocation, tuple):
         _check_mean(spec, spec.allocation)
+    if spec.sparsity == 0 and spec.eval_dataset is None:
+        raise SpecRefusedError(
+            "sparsity",
+            spec.sparsity,
+            UNFIT,
+            "no weight would be pruned",
+            "Set it above 0, or name an eval_dataset to only measure the model.",
+        )
 
 
 def _is_solved(spec: PruneSpec) -> bool:

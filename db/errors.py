@@ -118,7 +118,7 @@ class SpecRefusedError(JobError):
     """A field of the specification names something that cannot be used.
 
     Attributes:
-        field: the field's name in the specification.
+        field: the field's name in the specification; dots lead into objects.
         value: what it held.
         code: what programs switch on, such as ``model_not_found``.
         reason: what is wrong with the value.
@@ -129,6 +129,16 @@ class SpecRefusedError(JobError):
         super().__init__(field, value, code, reason, remedy)
         self.field, self.value, self.code = field, value, code
         self.reason, self.remedy = reason, remedy
+
+    @property
+    def pointer(self) -> str:
+        """The field's place in the request, as a JSON pointer."""
+        return "/" + self.field.replace(".", "/")
+
+    def within(self, path: str) -> "SpecRefusedError":
+        """Return the same refusal of a specification that is the field ``path`` of a request."""
+        field = f"{path}.{self.field}"
+        return SpecRefusedError(field, self.value, self.code, self.reason, self.remedy)
 
     def __str__(self) -> str:
         return f"{self.field} {self.value!r}: {self.reason}. {self.remedy}"

@@ -1,19 +1,25 @@
 """What a caller asks for: one frozen, fully validated specification."""
 
+import re
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StrictFloat,
     StrictInt,
     ValidationError,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     WrapValidator,
+    model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 
 class MethodName(StrEnum):
@@ -84,6 +90,26 @@ def _one_error(value: object, validate: ValidatorFunctionWrapHandler) -> object:
         ) from None
 
 
+PATTERN = r"^[1-9][0-9]?:[1-9][0-9]?$"
+
+
+def _check_pattern(value: str) -> str:
+    if re.fullmatch(PATTERN, value) is None:
+        raise PydanticCustomError("pattern", "Input should be two numbers, such as 2:4")
+    return value
+
+
+def implied_sparsity(pattern: object) -> float | None:
+    """Return the sparsity that a pattern N:M gives; None if it is not written so."""
+    if not isinstance(pattern, str) or re.fullmatch(PATTERN, pattern) is None:
+        return None
+    kept, group = map(int, pattern.split(":"))
+    return max(0.0, 1 - kept / group)
+
+
+Pattern = Annotated[
+    str, AfterValidator(_check_pattern), WithJsonSchema({"type": "string", "pattern": PATTERN})
+]
 BlockSparsity = Annotated[StrictFloat, Field(ge=0, lt=1)]
 BlockSparsities = Annotated[tuple[BlockSparsity, ...], Field(min_length=1, max_length=1024)]
 Allocation = Annotated[AllocationName | BlockSparsities, WrapValidator(_one_error)]
@@ -102,7 +128,10 @@ class PruneSpec(BaseModel):
         examples=["meta-llama/Llama-3.1-8B"],
     )
     sparsity: StrictFloat = Field(
-        ge=0, lt=1, description="Share of each pruned matrix that becomes zero.", examples=[0.5]
+        ge=0,
+        lt=1,
+        description="Share of each pruned matrix that becomes zero; a `pattern` implies it.",
+        examples=[0.5],
     )
     dataset: SourceName = Field(
         description="Calibration text: a built-in name, a Hugging Face id, `local:` and a file, or "
@@ -120,9 +149,8 @@ class PruneSpec(BaseModel):
         default=None,
         description="Which weights compete; by default as the method was published.",
     )
-    pattern: str | None = Field(
+    pattern: Pattern | None = Field(
         default=None,
-        pattern=r"^[1-9][0-9]?:[1-9][0-9]?$",
         description="N:M keeps N of each M neighbours in a row; unstructured by default.",
         examples=["2:4"],
     )
@@ -187,3 +215,23 @@ class PruneSpec(BaseModel):
         le=1_000_000,
         description="Evaluation windows; all of the text by default.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _imply_sparsity(cls, data: Any) -> Any:
+        """Fill in the sparsity that a pattern gives, so that every reader finds it."""
+        if isinstance(data, dict) and data.get("sparsity") is None:
+            share = implied_sparsity(data.get("pattern"))
+            return data if share is None else data | {"sparsity": share}
+        return data
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Describe ``sparsity`` as optional in requests: a pattern implies it."""
+        schema = handler(core_schema)
+        required = handler.resolve_ref_schema(schema).get("required", [])
+        if handler.mode == "validation" and "sparsity" in required:
+            required.remove("sparsity")
+        return schema

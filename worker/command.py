@@ -45,7 +45,10 @@ def command(
     model: Annotated[str, typer.Argument(help="A Hugging Face id or a folder.")],
     out: Annotated[Path, typer.Argument(help="The folder to write; it must not exist yet.")],
     dataset: Annotated[str, typer.Option(help="Calibration text: a name, an id or a file.")],
-    sparsity: Annotated[float, typer.Option(help="Share of each pruned matrix to zero.")],
+    sparsity: Annotated[
+        float | None,
+        typer.Option(help="Share of each pruned matrix to zero, if no --pattern."),
+    ] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
     method: Annotated[
         MethodName, typer.Option(help="How weights are scored.")
@@ -53,7 +56,9 @@ def command(
     scope: Annotated[
         Scope | None, typer.Option(help="Which weights compete; by default as published.")
     ] = None,
-    pattern: Annotated[str | None, typer.Option(help="N:M, such as 2:4.")] = None,
+    pattern: Annotated[
+        str | None, typer.Option(help="N:M, such as 2:4; implies the sparsity.")
+    ] = None,
     solver: Annotated[
         SolverName, typer.Option(help="What repairs the kept weights.")
     ] = SolverName.none,
@@ -106,6 +111,10 @@ def command(
     given = {key: value for key, value in locals().items() if key not in _NOT_SPEC}
     given["skip"] = tuple(skip or ())
     given["allocation"] = _numbers(allocation) if "," in allocation else allocation
+    if sparsity is None:
+        if pattern is None:
+            raise typer.BadParameter("give it, or a pattern such as 2:4", param_hint="--sparsity")
+        del given["sparsity"]
     resources = Resources(
         device=device,
         devices=devices,

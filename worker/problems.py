@@ -42,7 +42,7 @@ LOG = "The worker's log holds the traceback under this job's id."
 
 
 def _refused(error: SpecRefusedError) -> Problem:
-    pointer = FieldProblem(pointer=f"/{error.field}", code=error.code, detail=str(error))
+    pointer = FieldProblem(pointer=error.pointer, code=error.code, detail=str(error))
     return Problem(
         type=f"/problems/{error.code}",
         title="The specification names something unusable",

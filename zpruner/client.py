@@ -8,6 +8,7 @@ import httpx
 
 from zpruner.datasets import Datasets
 from zpruner.estimates import ESTIMATE_WITHIN_S, estimate
+from zpruner.fields import job_fields
 from zpruner.jobs import Jobs
 from zpruner.key_models import Me
 from zpruner.keys import Keys
@@ -46,8 +47,8 @@ class Client:
     def estimate(
         self,
         model: str,
-        sparsity: float,
-        dataset: str,
+        sparsity: float | None = None,
+        dataset: str | None = None,
         *,
         timeout_s: float = ESTIMATE_WITHIN_S,
         **options: Any,
@@ -57,7 +58,7 @@ class Client:
         Raises:
             TimeoutError: the service has not found it out in time.
         """
-        body = {"model": model, "sparsity": sparsity, "dataset": dataset} | options
+        body = job_fields(model, sparsity, dataset, options)
         return estimate(self._transport, body, timeout_s)
 
     def compare(self, *job_ids: str) -> Comparison:

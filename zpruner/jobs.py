@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from zpruner import stream, waiting
 from zpruner.download import download
+from zpruner.fields import job_fields
 from zpruner.filters import Filters, LogFilters, Sort, params_of
 from zpruner.logs import follow_log, log_lines
 from zpruner.models import Artifact, Event, Facets, FileLink, Job, LogLine, Preview, Result
@@ -23,24 +24,32 @@ class Jobs:
     def create(
         self,
         model: str,
-        sparsity: float,
-        dataset: str,
+        sparsity: float | None = None,
+        dataset: str | None = None,
         *,
         idempotency_key: str | None = None,
         **options: Any,
     ) -> Job:
         """Submit a job; ``options`` are further fields of the request.
 
+        ``sparsity`` may be left out where ``pattern`` is given, which implies it.
+
         A request whose answer got lost is sent again and still makes one job. With a key of the
         caller's own that holds for further calls, too.
         """
-        body = {"model": model, "sparsity": sparsity, "dataset": dataset} | options
+        body = job_fields(model, sparsity, dataset, options)
         response = self._transport.submit("/v1/jobs", body, idempotency_key or str(uuid4()))
         return Job.model_validate(response.json())
 
-    def preview(self, model: str, sparsity: float, dataset: str, **options: Any) -> Preview:
+    def preview(
+        self,
+        model: str,
+        sparsity: float | None = None,
+        dataset: str | None = None,
+        **options: Any,
+    ) -> Preview:
         """Return what ``create`` would submit; refused like it, but nothing is made."""
-        body = {"model": model, "sparsity": sparsity, "dataset": dataset} | options
+        body = job_fields(model, sparsity, dataset, options)
         params = {"dry_run": True}
         response = self._transport.send("POST", "/v1/jobs", json=body, params=params)
         return Preview.model_validate(response.json())

@@ -5,9 +5,10 @@ from fastapi.testclient import TestClient
 
 from db.jobs import JobRepository
 from db.session import Sessions
+from tests.api.calls import TRIGGER
 from tests.fakes import ListQueue
 
-GATE = {"max": {"perplexity_ratio": 1.1}, "min": {"acc.arc_easy": 0.6}}
+GATE = {"max": {"perplexity_ratio": 1.1}, "min": {"protocol.tokens": 600}}
 BODY = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2", "gate": GATE}
 
 
@@ -22,7 +23,7 @@ def finished(client: TestClient, sessions: Sessions, metrics: dict[str, Any]) ->
 def test_a_gate_that_is_passed_shows_in_the_job_and_lets_its_result_through(
     client: TestClient, sessions: Sessions
 ) -> None:
-    job_id = finished(client, sessions, {"perplexity_ratio": 1.05, "acc": {"arc_easy": 0.7}})
+    job_id = finished(client, sessions, {"perplexity_ratio": 1.05, "protocol": {"tokens": 700}})
     job = client.get(f"/v1/jobs/{job_id}").json()
     assert (job["gate"], job["verdict"], job["gate_failures"]) == (GATE, "pass", [])
     assert client.get(f"/v1/jobs/{job_id}/result").status_code == 200
@@ -36,7 +37,7 @@ def test_a_gate_that_is_not_passed_is_a_failed_dependency_that_names_each_figure
     assert (job["status"], job["verdict"]) == ("succeeded", "fail")
     assert job["gate_failures"] == [
         {"metric": "perplexity_ratio", "bound": "max", "wanted": 1.1, "got": 1.5},
-        {"metric": "acc.arc_easy", "bound": "min", "wanted": 0.6, "got": None},
+        {"metric": "protocol.tokens", "bound": "min", "wanted": 600, "got": None},
     ]
     response = client.get(f"/v1/jobs/{job_id}/result")
     problem = response.json()
@@ -44,13 +45,13 @@ def test_a_gate_that_is_not_passed_is_a_failed_dependency_that_names_each_figure
     assert "perplexity_ratio is 1.5, wanted at most 1.1" in problem["detail"]
     assert [one["pointer"] for one in problem["errors"]] == [
         "/gate/max/perplexity_ratio",
-        "/gate/min/acc.arc_easy",
+        "/gate/min/protocol.tokens",
     ]
     assert client.get(problem["type"]).status_code == 200
 
 
 def test_jobs_are_listed_by_verdict(client: TestClient, sessions: Sessions) -> None:
-    good = finished(client, sessions, {"perplexity_ratio": 1.0, "acc": {"arc_easy": 0.6}})
+    good = finished(client, sessions, {"perplexity_ratio": 1.0, "protocol": {"tokens": 600}})
     bad = finished(client, sessions, {})
     waiting = client.post("/v1/jobs", json=BODY).json()["id"]
     for verdict, job_id in (("pass", good), ("fail", bad), ("none", waiting)):
@@ -98,3 +99,26 @@ def test_a_finished_job_is_reused_only_for_the_same_gate(
     assert client.post("/v1/jobs", json=reusing | {"gate": None}).status_code == 201
     dry = client.post("/v1/jobs?dry_run=true", json=BODY).json()
     assert (dry["gate"], dry["identical_job_id"]) == (GATE, job_id)
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/jobs", "/v1/jobs?dry_run=true", "/v1/estimates", "/v1/sweeps", "/v1/triggers"]
+)
+def test_a_figure_that_no_job_measures_is_refused_with_those_there_are(
+    path: str, client: TestClient, queue: ListQueue
+) -> None:
+    body: dict[str, Any] = BODY | {"gate": {"max": {"perplexity_ration": 1.1}}}
+    if path == "/v1/sweeps":
+        body = body | {"grid": {"method": ["wanda", "ria"]}}
+    if path == "/v1/triggers":
+        body = TRIGGER | {"job": body}
+    response = client.post(path, json=body)
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (422, "unknown_figure")
+    (error,) = problem["errors"]
+    assert error["pointer"] == ("/job/gate/max" if path == "/v1/triggers" else "/gate/max")
+    assert "'perplexity_ration'" in error["detail"]
+    assert problem["hint"].startswith("Did you mean perplexity_ratio? There are perplexity_ratio, ")
+    assert client.get(problem["type"]).status_code == 200
+    assert client.get("/v1/jobs").json()["data"] == []
+    assert queue.ids == []

@@ -77,6 +77,10 @@ def model(roots: Path) -> Path:
         ({"model": ["a"]}, "model", "['a']", "string_type"),
         ({"sparcity": 0.5}, "sparcity", "0.5", "extra_forbidden"),
         ({"colour": "red"}, "colour", "'red'", "extra_forbidden"),
+        ({"pattern": "2to4"}, "pattern", "'2to4'", "pattern"),
+        ({"pattern": "2:4:8"}, "pattern", "'2:4:8'", "pattern"),
+        ({"pattern": "2:4", "sparsity": 0.6}, "sparsity", "0.6", "unfit_combination"),
+        ({"pattern": "1:4"}, "sparsity", "0.5", "unfit_combination"),
     ],
 )
 def test_a_field_out_of_its_bounds_or_unknown(

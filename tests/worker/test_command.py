@@ -226,3 +226,20 @@ def test_an_architecture_that_is_not_known_is_refused_and_leaves_nothing(folder:
     assert result.exit_code == 1
     assert "model type is 'brandnew'" in " ".join(result.stderr.split())
     assert {path.name for path in folder.iterdir()} == {"dense", "rows.jsonl"}
+
+
+def test_a_pattern_needs_no_sparsity_and_one_of_both_is_needed(folder: Path) -> None:
+    fixed = [folder / "dense", folder / "out", "--dataset", folder / "rows.jsonl"]
+    words = list(map(str, fixed))
+
+    implied = CliRunner().invoke(app, [*words, "--pattern", "1:4", "--eval-samples", "2"])
+    assert implied.exit_code == 0, implied.stderr
+    assert json.loads(implied.stdout.splitlines()[-1])["sparsity"] == 0.75
+
+    (folder / "out").rename(folder / "implied")
+    neither = CliRunner().invoke(app, words)
+    assert neither.exit_code == 2
+    assert "or a pattern such as 2:4" in " ".join(neither.stderr.split())
+    twice = CliRunner().invoke(app, [*words, "--pattern", "2:4", "--sparsity", "0.6"])
+    assert twice.exit_code == 2
+    assert "sparsity 0.6: pattern 2:4 gives 0.5" in twice.stderr

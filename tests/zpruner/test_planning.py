@@ -226,3 +226,19 @@ def test_the_client_lists_previews_and_cancels_sweeps(client: Client, service: S
     assert client.sweeps.preview("org/model", "c4", jobs=[{"sparsity": 0.5}]).total == 1
     assert json.loads(service.bodies[1])["jobs"] == [{"sparsity": 0.5}]
     assert client.sweeps.cancel("swp_1").points[0].status == "cancelled"
+
+
+@pytest.mark.parametrize("verb", ["submit", "run", "estimate", "sweep"])
+def test_a_pattern_needs_no_sparsity(verb: str, service: Service) -> None:
+    service.prepare("/v1/jobs", Answer(201, job("queued")))
+    service.prepare("/v1/jobs/job_1", Answer(200, job("succeeded")))
+    service.prepare("/v1/estimates", Answer(200, ESTIMATE))
+    service.prepare("/v1/sweeps", Answer(201, sweep(point(5))))
+    service.prepare("/v1/sweeps/swp_1", Answer(200, sweep(point(5))))
+
+    result = run(service, verb, "org/model", "--pattern", "2:4", "--dataset", "c4")
+
+    assert result.exit_code == 0, result.stderr
+    sent = json.loads(service.bodies[0])
+    varied = {"grid": {"pattern": ["2:4"]}} if verb == "sweep" else {"pattern": "2:4"}
+    assert sent == {"model": "org/model", "dataset": "c4"} | varied

@@ -12,7 +12,10 @@ from zpruner.screen import preview_text
 from zpruner.terminal import follow, people, say, service
 
 ModelArgument = Annotated[str, typer.Argument(help="A Hugging Face id, or local:FOLDER.")]
-SparsityOption = Annotated[float, typer.Option(help="Share of weights to remove.")]
+SparsityOption = Annotated[
+    float | None, typer.Option(help="Share of weights to remove; implied by --pattern.")
+]
+PatternOption = Annotated[str | None, typer.Option(help="N:M, such as 2:4; implies the sparsity.")]
 DatasetOption = Annotated[str, typer.Option(help="Calibration text.")]
 AllocationOption = Annotated[
     str | None, typer.Option(help="uniform, owl, or the sparsity of each block: 0.45,0.5,0.55.")
@@ -39,12 +42,12 @@ WaitOption = Annotated[bool, typer.Option(help="Follow the job until it ends.")]
 
 def submit(
     model: ModelArgument,
-    sparsity: SparsityOption,
     dataset: DatasetOption,
+    sparsity: SparsityOption = None,
     revision: str | None = None,
     method: str | None = None,
     scope: str | None = None,
-    pattern: str | None = None,
+    pattern: PatternOption = None,
     solver: str | None = None,
     correction: float | None = None,
     damping: float | None = None,

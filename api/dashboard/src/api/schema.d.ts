@@ -2000,7 +2000,7 @@ export interface components {
             model?: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it.
              * @example 0.5
              */
             sparsity?: number;
@@ -2784,10 +2784,10 @@ export interface components {
             model: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it.
              * @example 0.5
              */
-            sparsity: number;
+            sparsity?: number;
             /**
              * Dataset
              * @description Calibration text: a built-in name, a Hugging Face id, `local:` and a file, or `uploaded:` and an id.
@@ -3781,7 +3781,7 @@ export interface components {
             model: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it.
              * @example 0.5
              */
             sparsity: number;

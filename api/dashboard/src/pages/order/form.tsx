@@ -243,7 +243,7 @@ function orderOf(body: Values, parent?: Job): Order {
 }
 
 function isMinimal(body: Values): boolean {
-  return ["model", "dataset", "sparsity"].every((name) => name in body);
+  return "model" in body && "dataset" in body && ("sparsity" in body || "pattern" in body);
 }
 
 function isFilled(fields: Field[], draft: Draft): boolean {

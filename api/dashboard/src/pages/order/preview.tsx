@@ -18,7 +18,7 @@ export function PreviewPanel({ preview, error, isWaiting, isComplete }: Props) {
       <header>
         <h2>{heading(isComplete, isWaiting, error)}</h2>
       </header>
-      {!isComplete && <p>Name a model, a text and a sparsity; everything else has a default.</p>}
+      {!isComplete && <p>Name a model, a text and a sparsity or pattern; the rest has defaults.</p>}
       {isComplete && error != null && <Refusal error={error} />}
       {isComplete && error == null && preview && <Accepted preview={preview} />}
     </section>

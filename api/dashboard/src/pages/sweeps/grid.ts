@@ -19,15 +19,17 @@ export function valuesIn(field: Field, text: string): unknown[] {
     .map((part) => (part === "none" && field.name === "pattern" ? null : read(one, part)));
 }
 
-/** Divide what varies from what all points share: one value varies nothing but the sparsity's. */
+/** Divide what varies from what all points share. One value varies nothing, but a grid needs one
+ * list at least: the sparsities, or else the patterns. */
 export function sweepOf(
   shared: Record<string, unknown>,
   varied: Record<string, unknown[]>,
 ): Record<string, unknown> {
   const grid: Record<string, unknown[]> = {};
   const body = { ...shared };
+  const needed = varied.sparsity?.length ? "sparsity" : "pattern";
   for (const [name, values] of Object.entries(varied)) {
-    if (values.length > 1 || (name === "sparsity" && values.length > 0)) grid[name] = values;
+    if (values.length > 1 || (name === needed && values.length > 0)) grid[name] = values;
     else if (values.length === 1) body[name] = values[0];
   }
   return { ...body, grid };

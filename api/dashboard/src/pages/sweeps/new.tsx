@@ -40,7 +40,8 @@ function SweepForm({ methods: offered }: { methods: Method[] }) {
   const fields = useMemo(() => jobFields(offered), [offered]);
   const [draft, setDraft] = useState<Draft>({});
   const body = bodyOf(draft, fields);
-  const isComplete = ["model", "dataset"].every((name) => name in body) && Boolean(draft.sparsity);
+  const isComplete =
+    ["model", "dataset"].every((name) => name in body) && Boolean(draft.sparsity || draft.pattern);
   const rested = useRested(JSON.stringify(isComplete ? body : null));
   const seen = useQuery({
     queryKey: ["sweep preview", rested],
@@ -155,7 +156,7 @@ function SweepPreview({ seen, isComplete }: { seen: Seen; isComplete: boolean })
       <header>
         <h2>{isComplete ? heading(seen) : "A grid of jobs"}</h2>
       </header>
-      {!isComplete && <p>Name a model, a text and some sparsities.</p>}
+      {!isComplete && <p>Name a model, a text and some sparsities or patterns.</p>}
       {isComplete && error !== null && <ErrorNote error={error} />}
       {isComplete && error === null && data && (
         <>
