@@ -1,5 +1,8 @@
 """The command line. Answers go to standard output, everything for people to standard error."""
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from zpruner.commands import (
@@ -14,7 +17,9 @@ from zpruner.commands import (
 )
 from zpruner.commands.submission import submit
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+HELP = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(no_args_is_help=True, context_settings=HELP, pretty_exceptions_enable=False)
 app.command()(keys.me)
 app.command()(submit)
 for unnamed in (jobs, programs, planning, operations):
@@ -25,8 +30,20 @@ app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(triggers.app, name="triggers")
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"zpruner {version('zpruner')}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool,
+    typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+]
+
+
 @app.callback()
-def root() -> None:
+def root(_version: VersionOption = False) -> None:
     """Prune large language models as jobs. ZPRUNER_URL names the service."""
 
 

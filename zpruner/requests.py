@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import typer
 
-FLAGS = {"reuse", "dry_run", "wait", "as_json", "gate_max", "gate_min"}
+FLAGS = {"label", "reuse", "dry_run", "wait", "as_json", "gate_max", "gate_min"}
 """Parameters of a command that are no fields of the request."""
 
 
@@ -17,6 +17,8 @@ def request_of(given: Mapping[str, Any]) -> dict[str, Any]:
     fields = {key: value for key, value in known.items() if key not in FLAGS}
     if "," in fields.get("allocation", ""):
         fields["allocation"] = [value_of(one) for one in fields["allocation"].split(",")]
+    if label := known.get("label"):
+        fields["labels"] = dict(pair_of(one, "--label") for one in label)
     if known.get("reuse"):
         fields["reuse"] = "if_succeeded"
     bounds = {name: _bounds(name, known.get(f"gate_{name}", ())) for name in ("max", "min")}
@@ -31,6 +33,14 @@ def value_of(written: str) -> Any:
         return float(written)
     except ValueError:
         return None if written == "null" else written
+
+
+def pair_of(written: str, option: str) -> tuple[str, str]:
+    """Read ``name=value``."""
+    name, equals, value = written.partition("=")
+    if not equals or not name:
+        raise typer.BadParameter(f"{written} is not name=value", param_hint=option)
+    return name, value
 
 
 def like(

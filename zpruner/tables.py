@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rich.table import Table
-
 from zpruner.models import Job
 from zpruner.planning_models import Comparison, Estimate, Sweep
+from zpruner.rows import Table
 
 SHOWN = (
     "sparsity",
@@ -21,7 +20,7 @@ SHOWN = (
 
 def jobs_table(jobs: Sequence[Job]) -> Table:
     """Return a line for each job."""
-    table = Table("id", "status", "progress", "model", "sparsity", "created", box=None)
+    table = Table("id", "status", "progress", "model", "sparsity", "created")
     for job in jobs:
         what = str(job.spec.get("model")), str(job.spec.get("sparsity"))
         table.add_row(
@@ -52,10 +51,10 @@ def estimate_text(found: Estimate) -> str:
 
 def comparison_table(found: Comparison) -> Table:
     """Show a column for each job: the fields that differ, then figures with their deltas."""
-    table = Table("", *(job.id for job in found.jobs))
+    table = Table("", *(str(number) for number, _ in enumerate(found.jobs, 1)))
+    table.add_row("job", *(job.id for job in found.jobs))
     for name, values in found.differences.items():
         table.add_row(name, *map(str, values))
-    table.add_section()
     table.add_row("status", *(job.status for job in found.jobs))
     for name in SHOWN:
         cells = [_figure(job.metrics or {}, job.deltas, name) for job in found.jobs]

@@ -1,15 +1,17 @@
 """What the command line says, to whom, and the exit code it ends with."""
 
+import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from zpruner.client import Client
 from zpruner.models import Answer, Job
+from zpruner.rows import Table
 from zpruner.screen import following, summary
 from zpruner.transport import NoFilesError, ProblemError, ServiceError
 
@@ -89,7 +91,14 @@ def say(
     if isinstance(shown, str):
         typer.echo(shown)
     else:
-        Console(soft_wrap=True).print(shown)
+        print_table(shown)
+
+
+def print_table(table: Table) -> None:
+    """Print a table as wide as the terminal, or tab-separated where there is none."""
+    width = shutil.get_terminal_size().columns
+    for line in table.aligned(width) if sys.stdout.isatty() else table.tabbed():
+        typer.echo(line)
 
 
 def print_json(value: Any) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from zpruner.models import Dataset
 from zpruner.options import JsonOption
+from zpruner.rows import Table
 from zpruner.terminal import say, service
 
 app = typer.Typer(no_args_is_help=True, help="List, upload and delete datasets.")
@@ -46,7 +46,7 @@ def rm(
 
 
 def _table(datasets: Sequence[Dataset]) -> Table:
-    table = Table("dataset", "name", "bytes", "what", box=None)
+    table = Table("dataset", "name", "bytes", "what")
     for one in datasets:
         size = "" if one.size_bytes is None else f"{one.size_bytes:,}"
         table.add_row(one.dataset, one.name or "", size, one.description or one.media_type)

@@ -9,6 +9,7 @@ import typer
 from zpruner.filters import Filters
 from zpruner.models import Facets
 from zpruner.options import FollowOption, JobArgument, JsonOption, TimeoutOption
+from zpruner.requests import pair_of
 from zpruner.screen import event_line, failure_text, result_text, summary
 from zpruner.tables import jobs_table
 from zpruner.terminal import exit_code, follow, people, print_json, say, service
@@ -47,7 +48,7 @@ def list_jobs(
     """List jobs, newest first."""
     filters: Filters = {"status": status, "model": model, "method": method, "parent": parent}
     filters |= {"sweep": sweep, "verdict": verdict}
-    filters["labels"] = dict(_pair(one, "--label") for one in label or ())
+    filters["labels"] = dict(pair_of(one, "--label") for one in label or ())
     filters |= {"created_after": created_after, "created_before": created_before, "q": q}
     with service() as client:
         if facets:
@@ -137,6 +138,35 @@ def events(
 
 
 @app.command()
+def edit(
+    job_id: JobArgument,
+    name: Annotated[str | None, typer.Option(help="Its new name; '' takes it away.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="A label to set: name=value.")
+    ] = None,
+    remove_label: Annotated[
+        list[str] | None, typer.Option("--remove-label", help="The name of a label to take away.")
+    ] = None,
+    priority: Annotated[
+        int | None, typer.Option(help="-10 to 10; the higher, the sooner it is taken.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change a job's name, labels or priority."""
+    labels: dict[str, str | None] = dict(pair_of(one, "--label") for one in label or ())
+    labels |= dict.fromkeys(remove_label or ())
+    given: dict[str, Any] = {"name": name, "labels": labels or None, "priority": priority}
+    changes = {field: value for field, value in given.items() if value is not None}
+    if not changes:
+        raise typer.BadParameter("nothing to change: give --name, --label or --priority")
+    if name == "":
+        changes["name"] = None
+    with service() as client:
+        job = client.jobs.describe(job_id, **changes)
+    say(job, as_json, summary)
+
+
+@app.command()
 def result(job_id: JobArgument, as_json: JsonOption = False) -> None:
     """Show what a job that succeeded has measured and made."""
     with service() as client:
@@ -178,16 +208,8 @@ def _say_facets(facets: Facets, as_json: bool) -> None:
 
 def _field(change: str) -> tuple[str, Any]:
     """Read ``name=value``, where the value is JSON or, if it is none, plain text."""
-    name, written = _pair(change, "--set")
+    name, written = pair_of(change, "--set")
     try:
         return name, json.loads(written)
     except ValueError:
         return name, written
-
-
-def _pair(written: str, option: str) -> tuple[str, str]:
-    """Read ``name=value``."""
-    name, equals, value = written.partition("=")
-    if not equals:
-        raise typer.BadParameter(f"{written} is not name=value", param_hint=option)
-    return name, value

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from zpruner.key_models import Key, Me, NewKey
 from zpruner.options import JsonOption
+from zpruner.rows import Table
 from zpruner.terminal import people, say, service
 
 KeyArgument = Annotated[str, typer.Argument(help="A key's id: key_…")]
@@ -87,7 +87,7 @@ def _say_secret(made: NewKey, as_json: bool) -> None:
 
 
 def _table(keys: Sequence[Key]) -> Table:
-    table = Table("id", "name", "scopes", "last used", "ends", box=None)
+    table = Table("id", "name", "scopes", "last used", "ends")
     for key in keys:
         table.add_row(key.id, key.name, " ".join(key.scopes), _when(key.last_used_at), _end(key))
     return table

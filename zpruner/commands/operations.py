@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from zpruner.filters import LogFilters
 from zpruner.models import Queue, Worker
 from zpruner.options import FollowOption, JobArgument, JsonOption
+from zpruner.rows import Table
 from zpruner.terminal import say, service
 
 WorkerArgument = Annotated[str, typer.Argument(help="A worker's id; `zpruner workers` shows it.")]
@@ -65,7 +65,7 @@ def undrain(worker_id: WorkerArgument, as_json: JsonOption = False) -> None:
 
 
 def _workers_table(workers: Sequence[Worker]) -> Table:
-    table = Table("id", "name", "state", "queues", "device", "job", "heard of", box=None)
+    table = Table("id", "name", "state", "queues", "device", "job", "heard of")
     for one in workers:
         words = (one.id, one.name, one.state, ",".join(one.queues), one.device or "")
         table.add_row(*words, one.job_id or "", f"{one.heartbeat_at:%F %T}")
@@ -73,7 +73,7 @@ def _workers_table(workers: Sequence[Worker]) -> Table:
 
 
 def _queues_table(queues: Sequence[Queue]) -> Table:
-    table = Table("name", "waiting", "running", "workers", "oldest", "devices", box=None)
+    table = Table("name", "waiting", "running", "workers", "oldest", "devices")
     for one in queues:
         oldest = "" if one.oldest_age_seconds is None else f"{one.oldest_age_seconds:.0f} s"
         figures = (str(one.depth), str(one.running), str(one.workers), oldest)

@@ -1,5 +1,6 @@
 """Commands about more than one job, or about one that does not exist yet."""
 
+import json
 from typing import Annotated, Any
 
 import typer
@@ -22,17 +23,30 @@ from zpruner.terminal import (
     service,
 )
 
-VARIED = ("sparsity", "method", "pattern", "solver", "scope", "allocation", "propagation")
-"""Options of a sweep that take several values."""
+VARIED = (
+    *("sparsity", "method", "pattern", "solver", "scope"),
+    *("allocation", "correction", "damping", "propagation"),
+)
+"""Options of a sweep that take several values, beside ``skip``, whose values are lists."""
 FOLLOWED = ("dry_run", "wait")
 """Options of ``submit`` that commands lack which always submit and follow."""
 SUBMITTED = (
-    *("name", "idempotency_key", "reuse", *FOLLOWED, "gate_max", "gate_min"),
+    *("name", "label", "idempotency_key", "reuse", *FOLLOWED, "gate_max", "gate_min"),
     *("queue", "priority", "deadline"),
 )
 """Options that change nothing of what a job takes."""
 
-SeveralOption = Annotated[str | None, typer.Option(help="One value, or several: A,B,C.")]
+SeveralOption = Annotated[
+    str | None,
+    typer.Option(help="One value, or several: A,B,C; or as JSON: '[\"owl\", [0.4, 0.6]]'."),
+]
+SeveralSkipOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Glob of layers to leave alone; or several lists of them as JSON: "
+        "'[[], [\"*.o_proj\"]]'."
+    ),
+]
 ParallelOption = Annotated[int | None, typer.Option(help="How many jobs may run at once.")]
 DetachOption = Annotated[bool, typer.Option("--detach", help="Print its id; do not follow.")]
 
@@ -80,6 +94,7 @@ def compare(
     submit,
     without=("reuse", *FOLLOWED),
     **dict.fromkeys(VARIED, SeveralOption),
+    skip=SeveralSkipOption,
     max_parallel=ParallelOption,
     timeout=TimeoutOption,
     detach=DetachOption,
@@ -87,8 +102,10 @@ def compare(
 def sweep(**given: Any) -> None:
     """Submit a job for every combination of values, follow all, and show the best of them."""
     timeout, detach, as_json = (given.pop(name) for name in ("timeout", "detach", "as_json"))
+    grid = {name: _values(name, given.pop(name)) for name in VARIED if given[name]}
+    if (skip := given["skip"]) and skip[0].startswith("["):
+        grid["skip"] = _values("skip", *given.pop("skip"))
     options = request_of({name: given[name] for name in given if name not in VARIED})
-    grid = {name: _values(given[name]) for name in VARIED if given[name]}
     with service() as client:
         made = client.sweeps.create(**options, grid=grid)
         people.print(f"{made.id}: {made.total} jobs", markup=False)
@@ -129,6 +146,16 @@ def _exit_code(sweep: Sweep) -> int:
     return next((code for code, happened in worst if happened), OK)
 
 
-def _values(written: str) -> list[Any]:
-    """Read ``A,B,C``: numbers, words, and ``null`` for what is left out."""
-    return [value_of(one) for one in written.split(",")]
+def _values(name: str, written: str, *more: str) -> list[Any]:
+    """Read ``A,B,C``: numbers, words, and ``null`` for what is left out; or a list as JSON."""
+    if not written.startswith("["):
+        return [value_of(one) for one in written.split(",")]
+    try:
+        values = json.loads(written)
+    except ValueError as error:
+        problem = f"{written} is no list in JSON: {error}"
+        raise typer.BadParameter(problem, param_hint=f"--{name}") from None
+    if more:
+        problem = f"{more[0]} beside a JSON list: put all values into one list"
+        raise typer.BadParameter(problem, param_hint=f"--{name}")
+    return list(values)

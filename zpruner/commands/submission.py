@@ -21,6 +21,9 @@ AllocationOption = Annotated[
     str | None, typer.Option(help="uniform, owl, or the sparsity of each block: 0.45,0.5,0.55.")
 ]
 SkipOption = Annotated[list[str] | None, typer.Option(help="Glob of layers to leave alone.")]
+LabelOption = Annotated[
+    list[str] | None, typer.Option("--label", help="name=value, as often as needed.")
+]
 QueueOption = Annotated[str | None, typer.Option(help="A device class: which workers.")]
 PriorityOption = Annotated[int | None, typer.Option(help="-10 to 10; higher is sooner.")]
 GateMaxOption = Annotated[
@@ -61,6 +64,7 @@ def submit(
     eval_dataset: str | None = None,
     eval_samples: int | None = None,
     name: str | None = None,
+    label: LabelOption = None,
     queue: QueueOption = None,
     priority: PriorityOption = None,
     gate_max: GateMaxOption = None,

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Column, Table
 
 from zpruner.options import JsonOption
+from zpruner.rows import Table
 from zpruner.screen import preview_text
 from zpruner.terminal import people, say, service
 from zpruner.trigger_models import NewTrigger, Trigger, TriggerDelivery, TriggerTest
@@ -175,20 +175,15 @@ def _test_text(tried: TriggerTest) -> str:
 
 
 def _table(triggers: Sequence[Trigger]) -> Table:
-    table = Table(_id("id"), "name", "source", "made", box=None)
+    table = Table("id", "name", "source", "made")
     for one in triggers:
         table.add_row(one.id, one.name, one.source, f"{one.created_at:%F %T}")
     return table
 
 
 def _deliveries_table(deliveries: Sequence[TriggerDelivery]) -> Table:
-    table = Table("at", "outcome", _id("job"), "why", "delivery", box=None)
+    table = Table("at", "outcome", "job", "why", "delivery")
     for one in deliveries:
         why = one.reason or (one.problem.detail if one.problem is not None else "")
         table.add_row(f"{one.created_at:%F %T}", one.outcome, one.job_id, why, one.delivery_id)
     return table
-
-
-def _id(title: str) -> Column:
-    """Return a column for what other commands are given: whole, however narrow it gets."""
-    return Column(title, no_wrap=True)

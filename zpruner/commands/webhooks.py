@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 
 from zpruner.options import JsonOption
-from zpruner.terminal import people, print_json, say, service
+from zpruner.rows import Table
+from zpruner.terminal import people, print_json, print_table, say, service
 from zpruner.webhook_models import Delivery, DeliveryAttempt, NewWebhook, Webhook
 
 WebhookArgument = Annotated[str, typer.Argument(help="A webhook's id: whk_…")]
@@ -119,7 +118,7 @@ def deliveries(
     if as_json:
         print_json([one.model_dump(mode="json", exclude=ABSENT) for one in found])
     else:
-        Console(soft_wrap=True).print(_deliveries_table(found))
+        print_table(_deliveries_table(found))
 
 
 @app.command()
@@ -155,23 +154,18 @@ def _text(webhook: Webhook) -> str:
 
 
 def _table(webhooks: Sequence[Webhook]) -> Table:
-    table = Table(_id(), "url", "events", "state", "description", box=None)
+    table = Table("id", "url", "events", "state", "description")
     for one in webhooks:
         table.add_row(one.id, one.url, " ".join(one.events), _state(one), one.description)
     return table
 
 
 def _deliveries_table(deliveries: Sequence[Delivery]) -> Table:
-    table = Table(_id(), "at", "type", "job", "status", "attempts", "last answer", box=None)
+    table = Table("id", "at", "type", "job", "status", "attempts", "last answer")
     for one in deliveries:
         told = (one.type, one.job_id or "", one.status, str(one.attempts), _answer(one.last))
         table.add_row(one.id, f"{one.created_at:%F %T}", *told)
     return table
-
-
-def _id() -> Column:
-    """Return a column for what other commands are given: whole, however narrow it gets."""
-    return Column("id", no_wrap=True)
 
 
 def _answer(attempt: DeliveryAttempt | None) -> str:
