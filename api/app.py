@@ -15,6 +15,7 @@ from api.edge import Edge
 from api.feed import Feed
 from api.guard import Guard, require_scope
 from api.hub import Hub
+from api.integrity import FileChecks
 from api.looks import Looks
 from api.meter import Meter, Metrics
 from api.openapi import RESPONSES, document, operation_id
@@ -125,6 +126,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         sessions=sessions,
         queue=queue,
         store=store,
+        checks=FileChecks(sessions, store),
         uploads=UploadStore(settings.upload_dir),
         max_dataset_bytes=settings.max_dataset_bytes,
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s)),
@@ -141,4 +143,5 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.service.queue.close()
+    app.state.service.checks.close()
     app.state.service.sessions.kw["bind"].dispose()

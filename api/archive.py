@@ -2,13 +2,12 @@
 
 import hashlib
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from api.ranges import read
 from db.models import Artifact
-from db.store import ArtifactStore
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,8 @@ class Member:
 class Archive:
     """A tar whose length and entity tag are known before its first byte is sent."""
 
-    def __init__(self, artifacts: Sequence[Artifact], store: ArtifactStore) -> None:
-        self._members = [_member(artifact, store.open(artifact)) for artifact in artifacts]
+    def __init__(self, files: Mapping[Artifact, Path]) -> None:
+        self._members = [_member(artifact, path) for artifact, path in files.items()]
         length = sum(len(one.header) + one.size_bytes + len(one.padding) for one in self._members)
         ending = 2 * tarfile.BLOCKSIZE
         self._ending = bytes(ending + -(length + ending) % tarfile.RECORDSIZE)

@@ -21,6 +21,7 @@ from api.examples import (
     WORKER_ID,
 )
 from api.feed import Feed
+from api.integrity import FileChecks
 from api.looks import Looks
 from api.meter import Metrics
 from api.preflight import Preflight
@@ -52,6 +53,7 @@ class Service:
     sessions: Sessions
     queue: Queue
     store: ArtifactStore
+    checks: FileChecks
     uploads: UploadStore
     max_dataset_bytes: int
     preflight: Preflight

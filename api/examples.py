@@ -156,6 +156,8 @@ ARTIFACT: dict[str, JsonValue] = {
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "media_type": "application/json",
     "created_at": "2026-01-05T09:38:20Z",
+    "checked_at": "2026-01-05T09:38:20Z",
+    "damage": None,
     "expires_at": None,
     "url": f"/v1/artifacts/{ARTIFACT_ID}/content",
 }

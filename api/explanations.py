@@ -5,7 +5,9 @@ _REFUSED = "Refused before a worker was used, or by the worker as soon as it saw
 EXPLANATIONS: dict[str, str] = {
     # Requests.
     "job_not_found": "The id in the path names no job.",
-    "artifact_not_found": "The id in the path names no artifact, or its file is gone.",
+    "artifact_not_found": "The id in the path names no artifact.",
+    "artifact_damaged": "The file is missing, or its bytes are no longer those that the job made: "
+    "its size or its sha256 has changed on the disk. None of it is served, in parts neither.",
     "worker_not_found": "The id in the path names no worker, or one that ended or was lost long "
     "ago. A worker that starts again has a new id.",
     "upload_not_found": "The id in the path names no dataset that was uploaded.",
@@ -96,6 +98,8 @@ EXPLANATIONS: dict[str, str] = {
     "no_config": "There is no config.json, so the model cannot be built.",
     "unreadable_dataset": "The text is missing, is no UTF-8, is too large, or a row of it is no "
     "JSON object with text or input_ids.",
+    "damaged_dataset": "The file of the uploaded dataset has changed on the disk since it was "
+    "uploaded, so the job did not use it.",
     "dataset_config": "The dataset has several configurations, or not the one that was named.",
     "dataset_too_small": "The text does not fill the windows that were asked for.",
     "too_few_rows": "The dataset has fewer rows than samples were asked for.",

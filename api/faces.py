@@ -6,6 +6,7 @@ from db.errors import (
     AddressRefusedError,
     ApiKeyNotFoundError,
     ApiKeyRevokedError,
+    ArtifactDamagedError,
     ArtifactNotFoundError,
     DatasetInUseError,
     DatasetNotFoundError,
@@ -49,6 +50,13 @@ PROBLEMS: dict[type[JobError], Face] = {
         "artifact_not_found",
         "No such artifact",
         "GET /v1/jobs/{id}/artifacts lists the files of a job.",
+    ),
+    ArtifactDamagedError: Face(
+        410,
+        "artifact_damaged",
+        "The file is damaged",
+        "Rerun its job (POST to /v1/jobs/{id}/rerun): the same seed on the same machine gives the "
+        "same bytes. Or restore the file from a backup; it is read again then.",
     ),
     WorkerNotFoundError: Face(
         404, "worker_not_found", "No such worker", "GET /v1/workers lists the workers there are."

@@ -18,6 +18,7 @@ from api.schemas.jobs import JobDetail, JobPreview
 from api.schemas.requests import JobRequest
 from db.errors import KeyTakenError, SpecRefusedError
 from db.figures import check_gate
+from db.gate import Gate
 from db.jobs import JobRepository
 from db.spec import PruneSpec
 from db.tracing import traceparent, tracer
@@ -58,9 +59,11 @@ def submit(
         return first
     spec = asked.body.spec()
     warnings = checked(service, asked.body, spec)
+    reuse = asked.body.reuse == "if_succeeded"
+    same = reusable(service, spec, asked.body.gate) if reuse else None
     try:
         with tracer.start_as_current_span("submit"), service.sessions.begin() as session:
-            answer = _accept(JobRepository(session), asked, spec, warnings)
+            answer = _accept(JobRepository(session), asked, spec, warnings, same)
             if note is not None:
                 note(session, answer.job_id)
     except KeyTakenError:  # by a request that has been committed since
@@ -87,9 +90,8 @@ def previewed(service: Service, asked: Submission) -> JobPreview:
     spec = asked.body.spec()
     warnings = checked(service, asked.body, spec)
     with service.sessions() as session:
-        jobs = JobRepository(session)
-        jobs.require_room(asked.request.created_by)
-        same = jobs.identical(spec, asked.body.gate)
+        JobRepository(session).require_room(asked.request.created_by)
+    same = reusable(service, spec, asked.body.gate)
     return JobPreview(
         spec=spec,
         name=asked.body.name,
@@ -99,8 +101,20 @@ def previewed(service: Service, asked: Submission) -> JobPreview:
         priority=asked.body.priority,
         gate=asked.body.gate,
         warnings=warnings,
-        identical_job_id=None if same is None else same.id,
+        identical_job_id=same,
     )
+
+
+def reusable(service: Service, spec: PruneSpec, gate: Gate | None) -> str | None:
+    """Return the latest job that succeeded with exactly this, and whose files are all whole."""
+    with service.sessions() as session:
+        found = JobRepository(session).identical(spec, gate)
+    for job in found:
+        with service.sessions() as session:
+            artifacts = JobRepository(session).artifacts(job.id)
+        if service.checks.are_whole(artifacts):
+            return job.id
+    return None
 
 
 @dataclass(frozen=True)
@@ -115,12 +129,15 @@ class _Answer:
 
 
 def _accept(
-    jobs: JobRepository, asked: Submission, spec: PruneSpec, warnings: list[str]
+    jobs: JobRepository,
+    asked: Submission,
+    spec: PruneSpec,
+    warnings: list[str],
+    same: str | None,
 ) -> _Answer:
-    """Write the job and the answer; or find one that is as good."""
-    reuse = asked.body.reuse == "if_succeeded"
-    job = jobs.identical(spec, asked.body.gate) if reuse else None
-    status = 200
+    """Write the job and the answer; or answer with job ``same``, unless it was deleted since."""
+    found = jobs.identical(spec, asked.body.gate) if same else []
+    job, status = next((one for one in found if one.id == same), None), 200
     if job is None:
         job, status = jobs.add(spec, **fields_of(asked, warnings)), 201
     shown = JobDetail.told(job, jobs.milestones(job.id))

@@ -82,6 +82,25 @@ class DataFile:
         with self.path.open("rb") as file:
             return file_digest(file, "sha256").hexdigest()
 
+    def require_digest(self, expected: str) -> None:
+        """Refuse a file whose bytes are not those that were uploaded.
+
+        Raises:
+            SpecRefusedError: they have changed since, or cannot be read.
+        """
+        try:
+            found = self.sha256()
+        except OSError as error:
+            raise self.refused(f"the file cannot be read ({error.strerror})") from error
+        if found != expected:
+            raise SpecRefusedError(
+                self.field,
+                self.name,
+                "damaged_dataset",
+                f"its file has changed since it was uploaded (sha256 {found}, not {expected})",
+                "Delete it (DELETE /v1/datasets/{id}), upload it again, and name the new one.",
+            )
+
     def _refuse_size(self) -> None:
         if not self.path.is_file():
             raise self.refused("there is no such file")

@@ -71,6 +71,13 @@ class DatasetRepository:
                 if self._session.scalar(query.with_for_update(read=True)) is None:
                     raise not_uploaded(name, field)
 
+    def digests(self, spec: PruneSpec) -> dict[str, str]:
+        """Return the sha256 of each uploaded dataset that a job names, by the name it uses."""
+        names = {getattr(spec, field) or "" for field in FIELDS}
+        ids = [name.removeprefix(UPLOADED) for name in names if name.startswith(UPLOADED)]
+        found = self._session.scalars(select(Dataset).where(Dataset.id.in_(ids)))
+        return {dataset.reference: dataset.sha256 for dataset in found}
+
     def delete(self, dataset_id: str) -> None:
         """Delete a dataset's row.
 

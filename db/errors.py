@@ -34,6 +34,17 @@ class ArtifactNotFoundError(NotFoundError):
     noun = "artifact"
 
 
+class ArtifactDamagedError(JobError):
+    """The artifact's bytes are not those that were stored."""
+
+    def __init__(self, artifact_id: str, name: str, damage: str) -> None:
+        super().__init__(artifact_id, name, damage)
+        self.artifact_id, self.name, self.damage = artifact_id, name, damage
+
+    def __str__(self) -> str:
+        return f"artifact {self.artifact_id} ({self.name}) is damaged: {self.damage}"
+
+
 class WorkerNotFoundError(NotFoundError):
     """There is no such worker."""
 

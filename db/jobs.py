@@ -95,8 +95,8 @@ class JobRepository(
         self._record(job, "status")
         return job
 
-    def identical(self, spec: PruneSpec, gate: Gate | None = None) -> Job | None:
-        """Return the latest job that succeeded with exactly this specification and gate."""
+    def identical(self, spec: PruneSpec, gate: Gate | None = None) -> list[Job]:
+        """Return the jobs that succeeded with exactly this specification and gate, latest first."""
         query = select(Job).where(
             Job.spec_digest == found_by(spec, None)["spec_digest"],
             Job.status == JobState.succeeded,
@@ -104,6 +104,4 @@ class JobRepository(
         latest_first = query.order_by(Job.created_at.desc(), Job.id.desc())
         wanted = None if gate is None else gate.model_dump(mode="json")
         # Compared here: JSON has no equality in PostgreSQL, and such jobs are few.
-        return next(
-            (job for job in self._session.scalars(latest_first) if job.gate == wanted), None
-        )
+        return [job for job in self._session.scalars(latest_first) if job.gate == wanted]

@@ -243,4 +243,5 @@ def _artifact(job_id: str, attempt: int, new: NewArtifact) -> Artifact:
         size_bytes=new.size_bytes,
         sha256=new.sha256,
         media_type=new.media_type,
+        checked_as=new.identity,
     )

@@ -162,7 +162,13 @@ class BlockReport(Base):
 
 
 class Artifact(Base):
-    """One finished file. The attempt that made it is part of where it lies."""
+    """One finished file. The attempt that made it is part of where it lies.
+
+    Attributes:
+        checked_at: when its bytes were last compared with ``sha256``.
+        checked_as: which file that was (see `db.store.identity_of`).
+        damage: what was wrong with it; None for a whole file.
+    """
 
     __tablename__ = "artifacts"
     __table_args__ = (UniqueConstraint("job_id", "name"),)
@@ -175,6 +181,9 @@ class Artifact(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     media_type: Mapped[str] = mapped_column(String(128))
     created_at: Mapped[datetime] = mapped_column(default=now())
+    checked_at: Mapped[datetime | None] = mapped_column(default=now(), index=True)
+    checked_as: Mapped[str | None] = mapped_column(String(100))
+    damage: Mapped[str | None] = mapped_column(String(200))
 
 
 class Answer(Base):

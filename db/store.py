@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
 
@@ -25,12 +25,16 @@ MEDIA_TYPES = {
 
 @dataclass(frozen=True)
 class NewArtifact:
-    """A published file that no row names yet."""
+    """A published file that no row names yet.
+
+    ``identity`` is the file's when its digest was computed (see `identity_of`).
+    """
 
     name: str
     size_bytes: int
     sha256: str
     media_type: str
+    identity: str | None = field(default=None, compare=False)
 
 
 class ArtifactStore:
@@ -151,6 +155,11 @@ class ArtifactStore:
         _remove_if_empty(staged.parent)
 
 
+def identity_of(status: os.stat_result) -> str:
+    """Return what changes whenever a file's bytes are written to: inode, size and both times."""
+    return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
+
+
 def seal(folder: Path) -> list[NewArtifact]:
     """Flush all files of a folder to disk, write their checksums beside them, describe them.
 
@@ -195,9 +204,10 @@ def _sealed(path: Path, folder: Path) -> NewArtifact:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
+        status = os.fstat(file.fileno())
     name = PurePosixPath(path.relative_to(folder))
     media_type = MEDIA_TYPES.get(name.suffix, "application/octet-stream")
-    return NewArtifact(str(name), path.stat().st_size, digest, media_type)
+    return NewArtifact(str(name), status.st_size, digest, media_type, identity_of(status))
 
 
 def _write_checksums(staged: Path, artifacts: list[NewArtifact]) -> NewArtifact:
@@ -206,7 +216,7 @@ def _write_checksums(staged: Path, artifacts: list[NewArtifact]) -> NewArtifact:
     path = staged / CHECKSUMS
     path.write_text(lines, encoding="utf-8")
     sealed = _sealed(path, staged)
-    return NewArtifact(sealed.name, sealed.size_bytes, sealed.sha256, "text/plain")
+    return replace(sealed, media_type="text/plain")
 
 
 def _delete(folder: Path) -> None:

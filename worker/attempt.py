@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from db.datasets import DatasetRepository
 from db.errors import JobNotFoundError, LeaseLostError
 from db.jobs import JobRepository
 from db.leases import Block
@@ -72,6 +73,11 @@ class Attempt:
         if job.attempt != self.number:
             raise LeaseLostError(self.job_id, self.number)
         return job.status
+
+    def digests(self) -> dict[str, str]:
+        """Return the sha256 of each uploaded dataset that the job names."""
+        with self._sessions() as session:
+            return DatasetRepository(session).digests(self.spec)
 
     def heartbeat(self) -> JobState:
         """Renew the lease, once."""

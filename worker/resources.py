@@ -1,6 +1,7 @@
 """What the machine and its owner give every job."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -12,6 +13,7 @@ class Resources:
         model_roots: folders that local models may lie in; None for any.
         dataset_roots: the same for datasets.
         uploads: the folder of uploaded datasets; without it none can be named.
+        digests: the sha256 that each uploaded dataset of the job must have, by its name.
         device: what to compute on; ``auto`` takes a GPU where there is one.
         devices: how many of them; each gets a process and a share of the windows.
         memory_budget_bytes: the most memory that all processes may hold; None for all there is.
@@ -22,6 +24,7 @@ class Resources:
     model_roots: tuple[Path, ...] | None = None
     dataset_roots: tuple[Path, ...] | None = None
     uploads: Path | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
     device: str = "auto"
     devices: int = 1
     memory_budget_bytes: int | None = None

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -162,7 +163,8 @@ class Runner:
                 raise Stopped(reason)
             watch.check()
 
-        with closing(self._prune(attempt.spec, staged, self._settings.resources)) as steps:
+        resources = replace(self._settings.resources, digests=attempt.digests())
+        with closing(self._prune(attempt.spec, staged, resources)) as steps:
             return drained(steps, record).metrics
 
     def _settle(self, attempt: Attempt, reason: Reason) -> None:

@@ -20,6 +20,8 @@ class WorkerSettings(Settings):
     relay_every_s: float = Field(default=1, gt=0)
     job_timeout_s: float = Field(default=6 * 3600, gt=0)
     sweep_every_s: float = Field(default=3600, gt=0)
+    scrub_every_s: float = Field(default=7 * 24 * 3600, gt=0)
+    scrub_bytes_per_s: int = Field(default=32 << 20, ge=0)
     keep_unfinished_s: float = Field(default=24 * 3600, ge=0)
     cancel_grace_s: float = Field(default=2, ge=0)
     pause_grace_s: float = Field(default=600, ge=0)

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -30,6 +31,7 @@ from worker.engine import prune as engine
 from worker.estimator_process import EstimatorProcess
 from worker.presence import Presence
 from worker.run import Runner
+from worker.scrub import Scrub
 from worker.settings import WorkerSettings
 
 redaction.install()
@@ -40,6 +42,12 @@ store = ArtifactStore(settings.artifact_dir)
 uploads = UploadStore(settings.upload_dir)
 stopping = threading.Event()
 estimator = EstimatorProcess()
+scrub = Scrub(
+    sessions,
+    store,
+    every=timedelta(seconds=settings.scrub_every_s),
+    bytes_per_s=settings.scrub_bytes_per_s,
+)
 YIELD = signal.SIGUSR2
 
 app = Celery("worker", broker=settings.broker)
@@ -116,11 +124,13 @@ def clean_up() -> None:
 
 @app.task(name=RELAY_TASK)
 def relay() -> None:
-    """Push the jobs that no worker has heard of, order events, have estimates answered."""
+    """Push jobs, order events, have estimates answered, read some megabytes of finished files."""
     order_events(sessions)
     janitor.relay(sessions, _push, _rings)
     estimator.tend(sessions)
-    fan_out(sessions)  # at the end: no job waits for what this may stumble over
+    # At the end: no job waits for what these may stumble over.
+    fan_out(sessions)
+    scrub.step()
 
 
 def _push(job_id: str, queue: str) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from db.datafiles import DataFile
 from db.errors import SpecRefusedError
-from db.references import DatasetReference, parse_dataset
+from db.references import DatasetReference, LocalPath, parse_dataset
 from db.spec import PruneSpec
 from worker.pruning.skeleton import Skeleton
 from worker.resources import Resources
@@ -52,11 +53,17 @@ def datasets_of(
     Raises:
         SpecRefusedError: one of them cannot be used.
     """
-    roots, uploads = resources.dataset_roots, resources.uploads
-    dataset = parse_dataset(spec.dataset, roots, uploads=uploads)
+    dataset = _dataset(spec.dataset, "dataset", resources)
     if spec.eval_dataset is None:
         return dataset, None
-    return dataset, parse_dataset(spec.eval_dataset, roots, "eval_dataset", uploads)
+    return dataset, _dataset(spec.eval_dataset, "eval_dataset", resources)
+
+
+def _dataset(name: str, field: str, resources: Resources) -> DatasetReference:
+    reference = parse_dataset(name, resources.dataset_roots, field, resources.uploads)
+    if isinstance(reference, LocalPath) and name in resources.digests:
+        DataFile(reference.path, field, name).require_digest(resources.digests[name])
+    return reference
 
 
 def window_length(spec: PruneSpec, skeleton: Skeleton, row: int | None) -> int:

@@ -121,6 +121,8 @@ class Artifact(Answer):
     size_bytes: int
     sha256: str
     media_type: str = "application/octet-stream"
+    checked_at: datetime | None = None
+    damage: str | None = None
 
 
 class FileLink(Answer):

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from api.archive import Archive
 from api.caller import CallerDep
-from api.deps import ArtifactId, JobId, Service, ServiceDep
+from api.deps import ArtifactId, JobId, ServiceDep
 from api.preconditions import is_known, require_match
 from api.ranges import read, requested_range
 from api.schemas.artifacts import ArtifactRead, LinkRead, LinkRequest
@@ -51,6 +51,11 @@ def _link(expires: int | None = None, key: str | None = None, sig: str | None = 
 _OF_A_LINK = [Depends(_link)]
 
 
+def _artifact(artifact_id: ArtifactId, service: ServiceDep) -> Artifact:
+    with service.sessions() as session:
+        return JobRepository(session).artifact(artifact_id)
+
+
 @router.head(
     "/artifacts/{artifact_id}/content",
     operation_id="head_artifact",
@@ -58,14 +63,16 @@ _OF_A_LINK = [Depends(_link)]
     dependencies=_OF_A_LINK,
 )
 @router.get("/artifacts/{artifact_id}/content", responses=_FILE, dependencies=_OF_A_LINK)
-def get_artifact(artifact_id: ArtifactId, service: ServiceDep, request: Request) -> Response:
+async def get_artifact(
+    artifact: Annotated[Artifact, Depends(_artifact)], service: ServiceDep, request: Request
+) -> Response:
     """Return a file's bytes, or the one range of them that is asked for.
 
-    With the query of a link that `create_link` has made, no key is needed.
+    With the query of a link that `create_link` has made, no key is needed. A file that has
+    changed since it was last checked is read whole first: damaged bytes are a 410.
     """
-    with service.sessions() as session:
-        artifact = JobRepository(session).artifact(artifact_id)
-    path, etag, size = service.store.open(artifact), f'"{artifact.sha256}"', artifact.size_bytes
+    path = await service.checks.require(artifact)
+    etag, size = f'"{artifact.sha256}"', artifact.size_bytes
     require_match(request, etag)
     if is_known(request, etag):
         return Response(status_code=304, headers={"etag": etag})
@@ -94,31 +101,38 @@ def create_link(
     """Make a link that opens a file without a key for a while, or until the caller's key ends."""
     lifetime = timedelta(seconds=(body or LinkRequest()).expires_in)
     with service.sessions() as session:
-        service.store.open(JobRepository(session).artifact(artifact_id))
+        artifact = JobRepository(session).artifact(artifact_id)
+    service.checks.require_in_thread(artifact)
+    with service.sessions() as session:
         link = LinkRepository(session).make(artifact_id, lifetime, caller.key_id)
     response.headers["cache-control"] = "no-store"
     return LinkRead.of(link)
 
 
-@router.head("/jobs/{job_id}/archive", operation_id="head_archive", responses=_TAR)
-@router.get("/jobs/{job_id}/archive", responses=_TAR)
-def get_archive(job_id: JobId, service: ServiceDep, request: Request) -> Response:
-    """Return all of a job's files as one tar, made while it is sent."""
-    archive = Archive(_finished(job_id, service), service.store)
-    require_match(request, archive.etag)
-    if is_known(request, archive.etag):
-        return Response(status_code=304, headers={"etag": archive.etag})
-    headers = _headers(archive.etag, f"{job_id}.tar") | {"content-length": str(archive.size_bytes)}
-    return _stream(request, archive, headers, "application/x-tar")
-
-
-def _finished(job_id: str, service: Service) -> list[Artifact]:
+def _finished(job_id: str, service: ServiceDep) -> list[Artifact]:
     with service.sessions() as session:
         jobs = JobRepository(session)
         job, artifacts = jobs.get(job_id), jobs.artifacts(job_id)
     if not artifacts:
         raise NoArtifactsError(job_id, job.status)
     return artifacts
+
+
+@router.head("/jobs/{job_id}/archive", operation_id="head_archive", responses=_TAR)
+@router.get("/jobs/{job_id}/archive", responses=_TAR)
+async def get_archive(
+    job_id: JobId,
+    artifacts: Annotated[list[Artifact], Depends(_finished)],
+    service: ServiceDep,
+    request: Request,
+) -> Response:
+    """Return all of a job's files as one tar, made while it is sent; 410 if one is damaged."""
+    archive = Archive({one: await service.checks.require(one) for one in artifacts})
+    require_match(request, archive.etag)
+    if is_known(request, archive.etag):
+        return Response(status_code=304, headers={"etag": archive.etag})
+    headers = _headers(archive.etag, f"{job_id}.tar") | {"content-length": str(archive.size_bytes)}
+    return _stream(request, archive, headers, "application/x-tar")
 
 
 def _headers(etag: str, filename: str) -> dict[str, str]:

@@ -9,10 +9,9 @@ from api.deps import EstimateId, Service, ServiceDep, Wait, preferred_wait_s
 from api.estimates import WAIT_S, refuse, wait
 from api.schemas.estimates import EstimatePending, EstimateRead
 from api.schemas.requests import JobRequest
-from api.submission import checked
+from api.submission import checked, reusable
 from db.estimates import EstimateRepository
 from db.gate import Gate
-from db.jobs import JobRepository
 from db.models import Estimate
 from db.spec import PruneSpec
 
@@ -55,7 +54,5 @@ def _answer(
     if row.answer is None:
         pending = EstimatePending(id=row.id, spec=spec).model_dump(mode="json")
         return JSONResponse(pending, 202, headers=location | {"retry-after": "1"})
-    with service.sessions() as session:
-        same = JobRepository(session).identical(spec, gate)
-    read = EstimateRead.of(row, warnings, None if same is None else same.id)
+    read = EstimateRead.of(row, warnings, reusable(service, spec, gate))
     return JSONResponse(read.model_dump(mode="json"), headers=location)

@@ -74,7 +74,7 @@ def get_manifest(job_id: JobId, service: ServiceDep, request: Request) -> Respon
     report = next((one for one in artifacts if one.name == "report.json"), None)
     if report is None:
         raise NoArtifactsError(job_id, job.status)
-    written = service.store.open(report).read_bytes()
+    written = service.checks.require_in_thread(report).read_bytes()
     answer = Response(written, media_type="application/json")
     return _unless_known(request, f'"{report.sha256}"', answer)
 

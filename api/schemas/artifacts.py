@@ -19,6 +19,12 @@ class ArtifactRead(BaseModel):
     sha256: str
     media_type: str
     created_at: datetime
+    checked_at: datetime | None = Field(
+        description="When its bytes were last compared with `sha256`."
+    )
+    damage: str | None = Field(
+        description="What was wrong with its bytes then; such a file is not served (410)."
+    )
     expires_at: datetime | None = None
     url: str
 
@@ -27,7 +33,7 @@ class ArtifactRead(BaseModel):
         """Return the face of an artifact's row."""
         plain = {
             name: getattr(artifact, name)
-            for name in ("id", "job_id", "name", "size_bytes", "sha256", "media_type", "created_at")
+            for name in cls.model_fields.keys() - {"expires_at", "url"}
         }
         return cls(url=f"/v1/artifacts/{artifact.id}/content", **plain)
 

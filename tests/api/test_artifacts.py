@@ -1,11 +1,17 @@
 import hashlib
 import io
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from api.integrity import AT_ONCE
+from api.ranges import read
 from db.session import Sessions
 from db.store import ArtifactStore
 from tests.api.work import FILES, finish_job
@@ -133,7 +139,8 @@ def test_an_artifact_that_is_not_there_is_404(
         assert (response.status_code, response.json()["code"]) == (404, "artifact_not_found")
     store.retract(weights["job_id"], 1)
     gone = client.get(weights["url"])
-    assert (gone.status_code, gone.json()["code"]) == (404, "artifact_not_found")
+    assert (gone.status_code, gone.json()["code"]) == (410, "artifact_damaged")
+    assert "missing" in gone.json()["detail"]
 
 
 def test_an_empty_file_is_sent_and_has_no_ranges(
@@ -182,13 +189,11 @@ def test_long_and_foreign_names_survive_the_archive(
         assert {f"{job.id}/{name}" for name in names} <= set(tar.getnames())
 
 
-def test_a_file_that_shrank_cuts_the_answer_instead_of_ending_it_well(
-    client: TestClient, weights: dict[str, Any], store: ArtifactStore, sessions: Sessions
-) -> None:
-    path = store._root / weights["job_id"] / "1" / weights["name"]
+def test_a_file_that_shrinks_while_it_is_sent_cuts_the_answer(tmp_path: Path) -> None:
+    path = tmp_path / "weights.bin"
     path.write_bytes(WEIGHTS[:10])
     with pytest.raises(EOFError):
-        client.get(weights["url"])
+        list(read(path, range(SIZE)))
 
 
 def test_an_unfinished_job_has_an_empty_list_and_no_archive(
@@ -202,3 +207,65 @@ def test_an_unfinished_job_has_an_empty_list_and_no_archive(
     }
     response = client.get(f"{path}/archive")
     assert (response.status_code, response.json()["code"]) == (409, "no_artifacts")
+
+
+def test_a_damaged_file_is_410_and_listed_and_an_event_and_in_the_log(
+    client: TestClient,
+    weights: dict[str, Any],
+    store: ArtifactStore,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    job_id = weights["job_id"]
+    assert (weights["damage"], weights["checked_at"] is None) == (None, False)
+    before = client.get(f"/v1/jobs/{job_id}/result")
+    (store._root / job_id / "1" / weights["name"]).write_bytes(WEIGHTS[::-1])
+    for _ in range(2):
+        problem = client.get(weights["url"])
+        assert (problem.status_code, problem.json()["code"]) == (410, "artifact_damaged")
+        assert weights["name"] in problem.json()["detail"]
+        assert "rerun" in problem.json()["hint"]
+    assert client.get(problem.json()["type"]).status_code == 200
+    assert client.get(f"/v1/jobs/{job_id}/archive").status_code == 410
+    known = {"if-none-match": before.headers["etag"]}
+    result = client.get(f"/v1/jobs/{job_id}/result", headers=known).json()
+    (listed,) = (one for one in result["artifacts"] if one["damage"])
+    assert "sha256 is" in listed["damage"]
+    (event,) = (
+        one
+        for one in client.get(f"/v1/jobs/{job_id}/events").json()["data"]
+        if one["kind"] == "artifact_damaged"
+    )
+    assert event["data"] == {
+        "artifact_id": weights["id"],
+        "name": weights["name"],
+        "damage": listed["damage"],
+    }
+    (line,) = (one for one in caplog.records if one.name == "db.integrity")
+    assert weights["id"] in line.getMessage()
+
+
+def test_a_damaged_report_is_no_manifest(
+    client: TestClient, job_id: str, store: ArtifactStore
+) -> None:
+    (store._root / job_id / "1" / "report.json").write_bytes(b'{"blocks": [1]}')
+    response = client.get(f"/v1/jobs/{job_id}/manifest")
+    assert (response.status_code, response.json()["code"]) == (410, "artifact_damaged")
+
+
+def test_a_long_check_keeps_nobody_waiting_who_asks_for_another_file(
+    client: TestClient, app: FastAPI, weights: dict[str, Any], store: ArtifactStore
+) -> None:
+    path, checks, ends = store._root / weights["job_id"] / "1", app.state.service.checks, Event()
+    path.joinpath(weights["name"]).touch()  # so it has to be read again
+    busy = [checks._pool.submit(ends.wait) for _ in range(AT_ONCE)]
+    with ThreadPoolExecutor(50) as pool:
+        waiting = [pool.submit(client.get, weights["url"]) for _ in range(50)]
+        try:
+            files = client.get(f"/v1/jobs/{weights['job_id']}/artifacts").json()["data"]
+            report = next(one for one in files if one["name"] == "report.json")
+            assert client.get(report["url"]).content == FILES["report.json"]
+            assert not any(one.done() for one in waiting)
+        finally:
+            ends.set()
+        assert all(one.result().content == WEIGHTS for one in waiting)
+    assert all(one.result() for one in busy)

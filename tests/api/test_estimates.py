@@ -7,8 +7,9 @@ from fastapi.testclient import TestClient
 
 from db.estimates import EstimateRepository
 from db.session import Sessions
-from db.states import JobState
-from tests.factories import make_job, make_problem
+from db.store import ArtifactStore
+from tests.api.work import finish_job
+from tests.factories import make_problem
 
 BODY = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
 AT_ONCE = {"prefer": "wait=0"}
@@ -81,9 +82,9 @@ def test_a_job_that_does_not_fit_says_so(client: TestClient, sessions: Sessions)
 
 
 def test_a_finished_job_with_the_same_fields_is_named(
-    client: TestClient, sessions: Sessions
+    client: TestClient, sessions: Sessions, store: ArtifactStore
 ) -> None:
-    job = make_job(sessions, status=JobState.succeeded)
+    job = finish_job(sessions, store)
     client.post("/v1/estimates", json=BODY, headers=AT_ONCE)
     answer_all(sessions, ANSWER)
     found = client.post("/v1/estimates", json=BODY, headers=AT_ONCE).json()

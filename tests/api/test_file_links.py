@@ -130,9 +130,9 @@ def test_a_link_dies_with_its_file(
     url = make(guarded, weights, token)["url"]
     job_id = guarded.get("/v1/jobs", headers=bearer(make_key(sessions)[1])).json()["data"][0]["id"]
     store.delete_job(job_id)
-    assert guarded.get(url).status_code == 404
+    assert refusal(guarded.get(url)) == (410, "artifact_damaged")
     response = guarded.post(f"{weights}/links", headers=bearer(token))
-    assert refusal(response) == (404, "artifact_not_found")
+    assert refusal(response) == (410, "artifact_damaged")
     guarded.delete(f"/v1/jobs/{job_id}", headers=bearer(make_key(sessions)[1]))
     assert refusal(guarded.get(url)) == (403, "link_refused")
 

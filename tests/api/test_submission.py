@@ -11,6 +11,8 @@ from db.jobs import JobRepository
 from db.models import Answer, Job
 from db.session import Sessions
 from db.states import JobState
+from db.store import ArtifactStore
+from tests.api.work import finish_job
 from tests.factories import make_job, make_spec
 from tests.fakes import ListQueue
 
@@ -97,11 +99,10 @@ def test_a_dry_run_shows_what_would_be_accepted_and_writes_nothing(
 
 
 def test_a_job_that_succeeded_is_reused_when_that_is_asked_for(
-    client: TestClient, sessions: Sessions, queue: ListQueue
+    client: TestClient, sessions: Sessions, store: ArtifactStore, queue: ListQueue
 ) -> None:
-    make_job(sessions, make_spec(seed=1), status=JobState.succeeded)
     make_job(sessions, status=JobState.failed)
-    older, latest = (make_job(sessions, status=JobState.succeeded) for _ in range(2))
+    older, latest = (finish_job(sessions, store) for _ in range(2))
 
     reused = post(client, reuse="if_succeeded")
 
@@ -115,10 +116,22 @@ def test_a_job_that_succeeded_is_reused_when_that_is_asked_for(
     assert post(client).status_code == 201
 
 
-def test_a_key_repeats_the_answer_of_a_reused_job_too(
-    client: TestClient, sessions: Sessions
+def test_a_job_is_reused_only_while_its_files_are_there_and_whole(
+    client: TestClient, sessions: Sessions, store: ArtifactStore
 ) -> None:
-    job = make_job(sessions, status=JobState.succeeded)
+    older, latest = (finish_job(sessions, store) for _ in range(2))
+    weights = store._root / latest.id / "1" / "model" / "weights.bin"
+    weights.write_bytes(weights.read_bytes()[::-1])
+    assert post(client, reuse="if_succeeded").json()["id"] == older.id
+    store.retract(older.id, 1)
+    assert client.post("/v1/jobs?dry_run=true", json=SMALLEST).json()["identical_job_id"] is None
+    assert post(client, reuse="if_succeeded").status_code == 201
+
+
+def test_a_key_repeats_the_answer_of_a_reused_job_too(
+    client: TestClient, sessions: Sessions, store: ArtifactStore
+) -> None:
+    job = finish_job(sessions, store)
     for _ in range(2):
         answer = post(client, "key-1", reuse="if_succeeded")
         assert (answer.status_code, answer.json()["id"]) == (200, job.id)

@@ -116,3 +116,24 @@ def test_files_that_no_dataset_has_are_swept_away_once_they_are_old(
     assert janitor.delete_left_uploads(sessions, uploads) == 2
     left = [path.stem for path in (settings["data_dir"] / "uploads").iterdir()]
     assert left == [kept["id"]]
+
+
+@pytest.mark.parametrize("field", ["dataset", "eval_dataset"])
+def test_a_dataset_that_changed_on_disk_fails_its_job_and_calibrates_nothing(
+    client: TestClient,
+    settings: dict[str, Any],
+    sessions: Sessions,
+    field: str,
+) -> None:
+    made = upload(client, ROWS, "application/jsonl")
+    fields = WorkerSettings.model_validate({"_env_file": None} | settings)
+    path = fields.upload_dir / f"{made['id']}.jsonl"
+    path.write_bytes(ROWS.replace(b"fox", b"dog", 1))
+    body = {"model": "local:tiny", "sparsity": 0.5, "dataset": "stdlib-docs"}
+    job = client.post("/v1/jobs", json=body | {field: made["dataset"]}).json()
+    Runner(sessions, ArtifactStore(fields.artifact_dir), prune, fields, worker="w").run(job["id"])
+    error = read(sessions, job["id"]).error
+    assert error is not None
+    assert (error["code"], error["errors"][0]["pointer"]) == ("damaged_dataset", f"/{field}")
+    assert made["sha256"] in error["detail"]
+    assert "upload it again" in error["hint"]

@@ -441,7 +441,8 @@ export interface paths {
          * Get Artifact
          * @description Return a file's bytes, or the one range of them that is asked for.
          *
-         *     With the query of a link that `create_link` has made, no key is needed.
+         *     With the query of a link that `create_link` has made, no key is needed. A file that has
+         *     changed since it was last checked is read whole first: damaged bytes are a 410.
          */
         get: operations["get_artifact"];
         put?: never;
@@ -452,7 +453,8 @@ export interface paths {
          * Get Artifact
          * @description Return a file's bytes, or the one range of them that is asked for.
          *
-         *     With the query of a link that `create_link` has made, no key is needed.
+         *     With the query of a link that `create_link` has made, no key is needed. A file that has
+         *     changed since it was last checked is read whole first: damaged bytes are a 410.
          */
         head: operations["head_artifact"];
         patch?: never;
@@ -487,7 +489,7 @@ export interface paths {
         };
         /**
          * Get Archive
-         * @description Return all of a job's files as one tar, made while it is sent.
+         * @description Return all of a job's files as one tar, made while it is sent; 410 if one is damaged.
          */
         get: operations["get_archive"];
         put?: never;
@@ -496,7 +498,7 @@ export interface paths {
         options?: never;
         /**
          * Get Archive
-         * @description Return all of a job's files as one tar, made while it is sent.
+         * @description Return all of a job's files as one tar, made while it is sent; 410 if one is damaged.
          */
         head: operations["head_archive"];
         patch?: never;
@@ -1225,6 +1227,8 @@ export interface components {
          *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
          *       "media_type": "application/json",
          *       "created_at": "2026-01-05T09:38:20Z",
+         *       "checked_at": "2026-01-05T09:38:20Z",
+         *       "damage": null,
          *       "expires_at": null,
          *       "url": "/v1/artifacts/art_01920c41d2e07b6a9c8f3e2d1a0b9c8d/content"
          *     }
@@ -1247,6 +1251,16 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /**
+             * Checked At
+             * @description When its bytes were last compared with `sha256`.
+             */
+            checked_at: string | null;
+            /**
+             * Damage
+             * @description What was wrong with its bytes then; such a file is not served (410).
+             */
+            damage: string | null;
             /** Expires At */
             expires_at?: string | null;
             /** Url */
@@ -2941,6 +2955,8 @@ export interface components {
          *           "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
          *           "media_type": "application/json",
          *           "created_at": "2026-01-05T09:38:20Z",
+         *           "checked_at": "2026-01-05T09:38:20Z",
+         *           "damage": null,
          *           "expires_at": null,
          *           "url": "/v1/artifacts/art_01920c41d2e07b6a9c8f3e2d1a0b9c8d/content"
          *         }

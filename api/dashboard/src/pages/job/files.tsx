@@ -120,6 +120,7 @@ function FileRow({ file }: { file: Artifact }) {
         <Copy text={file.sha256} label={`Copy sha256 of ${file.name}`} />
         <span role="status">{verify.said}</span>
       </div>
+      {file.damage !== null && <p role="alert">Damaged: {file.damage}.</p>}
       {error !== null && <ErrorNote error={error} />}
     </li>
   );

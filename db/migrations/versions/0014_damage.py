@@ -1,0 +1,25 @@
+"""When each artifact's bytes were last checked, and what was found."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the columns; what was stored before is checked first."""
+    op.add_column("artifacts", sa.Column("checked_at", sa.DateTime(timezone=True)))
+    op.add_column("artifacts", sa.Column("checked_as", sa.String(100)))
+    op.add_column("artifacts", sa.Column("damage", sa.String(200)))
+    op.create_index("ix_artifacts_checked_at", "artifacts", ["checked_at"])
+
+
+def downgrade() -> None:
+    """Drop them."""
+    op.drop_index("ix_artifacts_checked_at", "artifacts")
+    op.drop_column("artifacts", "damage")
+    op.drop_column("artifacts", "checked_as")
+    op.drop_column("artifacts", "checked_at")
