@@ -51,7 +51,10 @@ def flip_unseen(at: int) -> Deed:
 
 
 def write(content: bytes) -> Deed:
-    return lambda path: path.write_bytes(content) and None
+    def act(path: Path) -> None:
+        path.write_bytes(content)
+
+    return act
 
 
 def swap_files(path: Path) -> None:
@@ -162,7 +165,7 @@ def test_damage_that_changes_no_time_is_found_by_the_scrub(
     for kind, deed in DEEDS:
         deed(path)
         with sessions.begin() as session:  # a disk that rots tells nobody, a week goes by
-            values = {"checked_at": now(-timedelta(days=8))}
+            values: dict[str, Any] = {"checked_at": now(-timedelta(days=8))}
             if path.exists():
                 values |= {"checked_as": identity_of(path.stat())}
             session.execute(update(Artifact).where(Artifact.id == file["id"]).values(**values))
