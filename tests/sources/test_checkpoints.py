@@ -7,9 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load
 
+from db.checkpoints import MAX_TENSORS, SIZES, check_weights
 from db.errors import SpecRefusedError
 from tests.sources.builders import as_json, framed, index, safetensors, write
-from worker.sources.checkpoints import MAX_TENSORS, check_weights
+from worker.pruning.checkpoint import DTYPES
 
 WHOLE = safetensors({"a": 3, "b": 5})
 
@@ -140,3 +141,7 @@ def test_whatever_byte_is_flipped_ours_refuses_what_the_reference_reader_refuses
     except SpecRefusedError:
         return
     load(bytes(data))
+
+
+def test_the_number_formats_are_those_that_the_core_reads() -> None:
+    assert {name: dtype.itemsize for name, dtype in DTYPES.items()} == SIZES

@@ -11,13 +11,12 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import OfflineModeIsEnabled
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
+from db.checkpoints import INDEX, check_weights, weight_files
+from db.configs import CONFIGS, check_configs
 from db.references import HubRepo, LocalPath, ModelReference, require_safetensors
-from worker.pruning.checkpoint import INDEX
+from db.refusals import refused
 from worker.sources import hub
-from worker.sources.checkpoints import check_weights, weight_files
-from worker.sources.configs import CONFIGS, check_configs
 from worker.sources.hollow import fetch_hollow
-from worker.sources.refusals import refused
 
 TEXTS = (".json", ".txt", ".model", ".jinja", ".tiktoken")
 """Configuration and tokenizers. Never ``.bin`` or ``.py``: reading those can run code."""

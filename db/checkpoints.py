@@ -8,17 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from db.errors import SpecRefusedError
-from worker.pruning.checkpoint import DTYPES, INDEX, WHOLE
-from worker.sources.refusals import refused
+from db.refusals import refused
 
+WHOLE = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+SIZES = {
+    **{"F64": 8, "F32": 4, "F16": 2, "BF16": 2},
+    **{"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1},
+}
+"""Bytes of a number, by the names of plain number formats in safetensors files."""
 MAX_HEADER_BYTES = 25_000_000
 MAX_TENSORS = 20_000
 MAX_DIMENSIONS = 64
 COMPLETE = "Download it again, or name a complete copy."
 
 
-def check_weights(folder: Path, name: str) -> None:
+def check_weights(folder: Path, name: str) -> set[str]:
     """Read the header of every weight file, and the index, and refuse what does not fit.
+
+    Returns:
+        The names of all tensors.
 
     Raises:
         SpecRefusedError: a file is truncated or malformed, or a tensor is missing or there twice.
@@ -39,6 +48,7 @@ def check_weights(folder: Path, name: str) -> None:
             if tensors.get(tensor) != file:
                 reason = f"{INDEX} says that {tensor!r} is in {file}, which does not hold it"
                 raise refused(name, "missing_tensor", reason, COMPLETE)
+    return set(tensors)
 
 
 def weight_files(folder: Path, name: str, present: Collection[str]) -> list[str]:
@@ -147,10 +157,10 @@ def _span(path: Path, name: str, tensor: str, entry: Any) -> tuple[int, int, str
         whole = False
     if not whole:
         raise _malformed(name, path.name, f"does not say what tensor {tensor!r} is")
-    if dtype not in DTYPES:
+    if dtype not in SIZES:
         reason = f"tensor {tensor!r} in {path.name} is stored as {dtype}, no plain number format"
         raise refused(name, "quantized", reason, "Name the unquantised model it was made from.")
-    if end - begin != prod(shape) * DTYPES[dtype].itemsize:
+    if end - begin != prod(shape) * SIZES[dtype]:
         raise _malformed(name, path.name, f"gives tensor {tensor!r} bytes unlike its shape")
     return begin, end, tensor
 

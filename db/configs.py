@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from db.errors import SpecRefusedError
-from worker.sources.refusals import refused
+from db.refusals import refused
 
 CONFIGS = (
     "config.json",
@@ -19,16 +19,21 @@ CONFIGS = (
 MAX_CONFIG_BYTES = 16 << 20
 
 
-def check_configs(folder: Path, name: str) -> None:
+def check_configs(folder: Path, name: str) -> dict[str, Any]:
     """Read the folder's configuration files and refuse what must not be used.
+
+    Returns:
+        What config.json holds.
 
     Raises:
         SpecRefusedError: ``custom_code``, ``quantized`` or ``malformed_config``.
     """
-    for file in CONFIGS:
-        if os.path.lexists(folder / file):
-            for key, value in _entries(_read(folder / file, name)):
-                _check(name, file, key, value)
+    there = [file for file in CONFIGS if os.path.lexists(folder / file)]
+    configs = {file: _read(folder / file, name) for file in there}
+    for file, config in configs.items():
+        for key, value in _entries(config):
+            _check(name, file, key, value)
+    return configs.get("config.json", {})
 
 
 def _check(name: str, file: str, key: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Refusals of a model for what is found in its files."""
+"""The refusal of a model for what is found in its files."""
 
 from db.errors import SpecRefusedError
 
