@@ -50,7 +50,7 @@ from api.routes import (
 from api.routes import problems as problem_pages
 from api.settings import ApiSettings
 from api.traces import trace_requests
-from db import redaction, tracing
+from db import checks, redaction, tracing
 from db.journal import configure
 from db.session import open_sessions
 from db.store import ArtifactStore
@@ -90,7 +90,9 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
     """Return the application; without arguments, as the environment describes it."""
     redaction.install()
     if settings is None:
-        settings = ApiSettings()
+        with checks.refusing("api"):
+            settings = checks.read(ApiSettings)
+            checks.require([*checks.folders(settings), checks.database(settings.database)])
         configure(settings.log_format)
         tracing.start(settings, "api")
     app = FastAPI(

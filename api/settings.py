@@ -5,6 +5,7 @@ from pydantic_settings import SettingsConfigDict
 
 from db.datafiles import MAX_TEXT_BYTES
 from db.door import DoorSettings
+from db.settings import Seconds
 
 
 class ApiSettings(DoorSettings):
@@ -24,8 +25,8 @@ class ApiSettings(DoorSettings):
 
     # The name that huggingface_hub and the worker read, without our prefix.
     hf_endpoint: str = Field(default="https://huggingface.co", validation_alias="HF_ENDPOINT")
-    hub_timeout_s: float = 5
-    max_body_bytes: int = 1 << 20
+    hub_timeout_s: Seconds = 5
+    max_body_bytes: int = Field(default=1 << 20, gt=0)
     max_dataset_bytes: int = Field(default=MAX_TEXT_BYTES, gt=0, le=MAX_TEXT_BYTES)
     rate_limit_per_minute: int = Field(default=6000, ge=0)
     rate_limit_burst: int = Field(default=1000, gt=0)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from db import checks
 from db.access import USUAL, AccessScope, ApiKey
 from db.clock import now
 from db.errors import ApiKeyNotFoundError, ApiKeyRevokedError, BadKeyError
@@ -180,7 +181,9 @@ def main() -> None:
     create.add_argument("name", help="whose key it is")
     create.add_argument("--scopes", nargs="+", choices=list(AccessScope), default=USUAL)
     given = parser.parse_args()
-    database = Settings().database
+    with checks.refusing("db.keys"):
+        database = checks.read(Settings).database
+        checks.require([checks.database(database, needs_tables=False)])
     migrate(database)
     with open_sessions(database).begin() as session:
         _, token = KeyRepository(session).create(given.name, given.scopes)

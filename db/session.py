@@ -47,6 +47,8 @@ def open_sessions(url: str, *, statement_timeout: timedelta | None = None) -> Se
 
 def migrate(url: str) -> None:
     """Bring the database's tables up to date; of two that start together one waits."""
+    if (file := sqlite_file(url)) is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
     engine = _engine(url)
     try:
         with engine.connect().execution_options(**_WRITES) as connection, connection.begin():
@@ -61,6 +63,12 @@ def migration_config(connection: Connection) -> Config:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return config
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file that a database of SQLite is; None for any other."""
+    parsed = make_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
 
 def _wait_for_turn(connection: Connection) -> None:
@@ -89,7 +97,6 @@ def _postgresql(statement_timeout: timedelta | None) -> dict[str, Any]:
 def _sqlite(url: str, options: dict[str, Any]) -> Engine:
     if not (database := make_url(url).database) or ":memory:" in database:
         raise ValueError("SQLite needs a file: the API and the worker are different processes")
-    Path(database).parent.mkdir(parents=True, exist_ok=True)
     # Opening a file and preparing it costs more than to keep it open.
     engine = create_engine(url, pool_size=THREADS, max_overflow=0, **options)
     event.listen(engine, "connect", _prepare)

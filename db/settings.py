@@ -4,12 +4,21 @@ import os
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from db.journal import Format
 from db.wire import GPU_QUEUE
+
+MAX_S = 10 * 365 * 86_400
+"""Ten years: a date plus this is still a date."""
+Seconds = Annotated[float, Field(gt=0, le=MAX_S)]
+Grace = Annotated[float, Field(ge=0, le=MAX_S)]
 
 Roots = Annotated[tuple[Path, ...], NoDecode]
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -34,7 +43,42 @@ class Settings(BaseSettings):
     @field_validator("data_dir")
     @classmethod
     def _expand(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+        try:
+            return value.expanduser().absolute()
+        except RuntimeError as error:  # ~somebody, who is not there
+            raise ValueError(str(error)) from None
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_database(cls, value: SecretStr | None) -> SecretStr | None:
+        """Refuse a database of a kind that nothing here speaks to."""
+        if value is None:
+            return None
+        _require_scheme(value, "postgresql+psycopg://", "sqlite:///")
+        try:
+            url = make_url(value.get_secret_value())
+        except (ArgumentError, ValueError) as error:
+            raise PydanticCustomError(
+                "url", "It is not a URL: {why}", {"why": str(error)}
+            ) from None
+        if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+            raise PydanticCustomError("url", "Processes share it, so SQLite needs a file")
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_broker(cls, value: SecretStr | None) -> SecretStr | None:
+        """Refuse a broker of a kind that nothing here speaks to."""
+        if value is None:
+            return None
+        _require_scheme(value, "redis://", "rediss://", "redis+socket://")
+        try:
+            _ = urlsplit(value.get_secret_value()).port
+        except ValueError as error:
+            raise PydanticCustomError(
+                "url", "It is not a URL: {why}", {"why": str(error)}
+            ) from None
+        return value
 
     @field_validator("model_roots", "dataset_roots", mode="before")
     @classmethod
@@ -75,3 +119,10 @@ class Settings(BaseSettings):
     def upload_dir(self) -> Path:
         """Where uploaded datasets live."""
         return self.data_dir / "uploads"
+
+
+def _require_scheme(value: SecretStr, *known: str) -> None:
+    if not value.get_secret_value().startswith(known):
+        raise PydanticCustomError(
+            "scheme", "It should begin with {known}", {"known": " or ".join(known)}
+        )

@@ -15,10 +15,12 @@ NOT_FOR_PEOPLE = {"ZPRUNER_WORKER_ID"}  # a worker tells it its children
 WITHOUT_PREFIX = {"hf_endpoint"}
 
 
+FIELDS = {
+    f"ZPRUNER_{name.upper()}"
+    for settings in (ApiSettings, WorkerSettings, ServeSettings)
+    for name in settings.model_fields.keys() - WITHOUT_PREFIX
+}
+
+
 def test_every_setting_is_told_and_nothing_is_told_that_is_none() -> None:
-    fields = {
-        f"ZPRUNER_{name.upper()}"
-        for settings in (ApiSettings, WorkerSettings, ServeSettings)
-        for name in settings.model_fields.keys() - WITHOUT_PREFIX
-    }
-    assert fields - NOT_FOR_PEOPLE == TOLD - OF_THE_CLIENT
+    assert FIELDS - NOT_FOR_PEOPLE == TOLD - OF_THE_CLIENT

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 WITHIN_S = 120
+ABSENT = 3
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,22 @@ class Device:
     memory_bytes: int
 
 
+class NoDeviceError(Exception):
+    """The device that is asked for is not there; the text says why."""
+
+
 def look(wanted: str) -> Device:
-    """Return what a job would compute on; imports torch."""
+    """Return what a job would compute on; imports torch.
+
+    Raises:
+        NoDeviceError: this machine lacks it.
+    """
     torch = import_module("torch")
     device = import_module("worker.pruning.compute").compute_device(wanted)
     if device.type == "cuda":
+        there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= there:
+            raise NoDeviceError(f"torch {torch.__version__} finds {there} CUDA devices here")
         properties = torch.cuda.get_device_properties(device)
         return Device(f"cuda: {properties.name}", properties.total_memory)
     return Device(device.type, psutil.virtual_memory().total)
@@ -37,14 +49,18 @@ def ask(wanted: str) -> Device:
     """Have another process look, if there is anything to see.
 
     Raises:
-        CalledProcessError, TimeoutExpired: it could not.
+        NoDeviceError: this machine lacks it.
+        SubprocessError: it could not look.
     """
     if wanted == "cpu" or (wanted == "auto" and not _has_gpu()):
         return Device("cpu", psutil.virtual_memory().total)
     command = [sys.executable, "-m", "worker.device", wanted]
     done = subprocess.run(  # noqa: S603 - our own module, no shell
-        command, capture_output=True, text=True, check=True, timeout=WITHIN_S
+        command, capture_output=True, text=True, timeout=WITHIN_S
     )
+    if done.returncode == ABSENT:
+        raise NoDeviceError(done.stderr.strip())
+    done.check_returncode()
     return Device(**json.loads(done.stdout))
 
 
@@ -54,5 +70,14 @@ def _has_gpu() -> bool:
     return sys.platform != "linux" or any(Path(mark).exists() for mark in marks)
 
 
+def main() -> None:
+    """Print the device as JSON; where there is none, end with a code that says so."""
+    try:
+        sys.stdout.write(json.dumps(asdict(look(sys.argv[1]))))
+    except NoDeviceError as error:
+        sys.stderr.write(str(error))
+        sys.exit(ABSENT)
+
+
 if __name__ == "__main__":
-    print(json.dumps(asdict(look(sys.argv[1]))))  # noqa: T201 - its answer
+    main()

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from db.models import Worker
 from db.session import Sessions
 from db.workers import WorkerRepository
-from worker.device import Device
+from worker.device import Device, NoDeviceError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class Presence:
     def _find_device(self) -> None:
         try:
             self._device = device = self._look()
-        except (OSError, subprocess.SubprocessError, ValueError) as error:
+        except (NoDeviceError, OSError, subprocess.SubprocessError, ValueError) as error:
             log.warning("it is not known what this worker computes on: %s", error)
             return
         self._try(lambda workers: workers.describe(self._id, device.name, device.memory_bytes))

@@ -1,8 +1,11 @@
 """What the machine and its owner give every job."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -30,3 +33,14 @@ class Resources:
     memory_budget_bytes: int | None = None
     baselines: Path | None = None
     speeds: Path | None = None
+
+
+def known_device(name: str) -> str:
+    """Return the name of a device; whether this machine has it, only torch knows.
+
+    Raises:
+        ValueError: it is not a name of a device.
+    """
+    if not DEVICE.fullmatch(name):
+        raise ValueError("it is not auto, cpu, cuda or one GPU such as cuda:1")
+    return name

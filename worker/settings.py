@@ -2,31 +2,34 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from db.settings import Settings
-from worker.resources import Resources
+from db.settings import Grace, Seconds, Settings
+from worker.resources import Resources, known_device
+
+Device = Annotated[str, BeforeValidator(known_device)]
 
 
 class WorkerSettings(Settings):
     """Adds the worker's own to the shared settings."""
 
-    device: str = "auto"
+    device: Device = "auto"
     memory_budget_bytes: int | None = Field(default=None, gt=0)
     devices: int = Field(default=1, ge=1)
-    lease_s: float = Field(default=60, gt=0)
-    reap_every_s: float = Field(default=10, gt=0)
-    relay_every_s: float = Field(default=1, gt=0)
-    job_timeout_s: float = Field(default=6 * 3600, gt=0)
-    sweep_every_s: float = Field(default=3600, gt=0)
-    scrub_every_s: float = Field(default=7 * 24 * 3600, gt=0)
+    lease_s: Seconds = 60
+    reap_every_s: Seconds = 10
+    relay_every_s: Seconds = 1
+    job_timeout_s: Seconds = 6 * 3600
+    sweep_every_s: Seconds = 3600
+    scrub_every_s: Seconds = 7 * 24 * 3600
     scrub_bytes_per_s: int = Field(default=32 << 20, ge=0)
-    keep_unfinished_s: float = Field(default=24 * 3600, ge=0)
-    cancel_grace_s: float = Field(default=2, ge=0)
-    pause_grace_s: float = Field(default=600, ge=0)
-    yield_grace_s: float = Field(default=45, ge=0)
-    beat_every_s: float = Field(default=15, gt=0)
+    keep_unfinished_s: Grace = 24 * 3600
+    cancel_grace_s: Grace = 2
+    pause_grace_s: Grace = 600
+    yield_grace_s: Grace = 45
+    beat_every_s: Seconds = 15
     # Not for people: the parent process tells its children whose they are.
     worker_id: str | None = None
 

@@ -15,7 +15,7 @@ from celery.platforms import set_pdeathsig
 from celery.worker.request import Request
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import redaction, tracing
+from db import checks, redaction, tracing
 from db.fanout import fan_out
 from db.ids import new_id
 from db.journal import configure
@@ -26,6 +26,7 @@ from db.uploads import UploadStore
 from db.wire import CLEANUP_TASK, CONTROL_QUEUE, JANITOR_TASK, PRUNE_TASK, RELAY_TASK
 from worker import janitor
 from worker.celery_options import celery_options
+from worker.checks import surroundings
 from worker.device import ask
 from worker.engine import prune as engine
 from worker.estimator_process import EstimatorProcess
@@ -36,7 +37,8 @@ from worker.settings import WorkerSettings
 
 redaction.install()
 log = logging.getLogger(__name__)
-settings = WorkerSettings()
+with checks.refusing("worker"):
+    settings = checks.read(WorkerSettings)
 sessions = open_sessions(settings.database)
 store = ArtifactStore(settings.artifact_dir)
 uploads = UploadStore(settings.upload_dir)
@@ -160,6 +162,13 @@ def _queues() -> list[str]:
 
 def _worker(pid: int) -> str:
     return f"{socket.gethostname()}/{pid}"
+
+
+@signals.celeryd_init.connect
+def _check(**_: object) -> None:
+    """Start only where the machine is as the settings say."""
+    with checks.refusing("worker"):
+        checks.require(surroundings(settings))
 
 
 @signals.setup_logging.connect

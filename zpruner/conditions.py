@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from db.door import DoorSettings
 from db.keys import KeyRepository
 from db.session import open_sessions
@@ -18,17 +16,6 @@ ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 class ServeError(Exception):
     """The service cannot start; the text says what to do."""
-
-
-def settings_error(error: ValidationError) -> ServeError:
-    """Say in one line for each setting which it is, what it says, and what to do."""
-    return ServeError(
-        "\n".join(
-            f"ZPRUNER_{str(fault['loc'][0]).upper()}={fault['input']}: {fault['msg']}. Correct it, "
-            "in the environment or in .env, or take it away for the default (docs/settings.md)."
-            for fault in error.errors()
-        )
-    )
 
 
 def require_admin(settings: DoorSettings) -> None:

@@ -7,19 +7,22 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
 from dotenv import dotenv_values
-from pydantic import ValidationError
 
 from db import redaction
+from db.checks import SettingsError, read, wrong_settings
 from db.door import DoorSettings
 from db.journal import configure
 from db.session import migrate
+from db.settings import Grace
 from db.tracing import TracingError, is_wanted
+from zpruner import checks as parts
 from zpruner.broker import BrokerError, broker_command
-from zpruner.conditions import ServeError, locked, require_admin, require_port, settings_error
+from zpruner.conditions import ServeError, locked, require_admin, require_port
 from zpruner.supervisor import Child, Supervisor
 
 log = logging.getLogger("zpruner")
@@ -31,7 +34,7 @@ PASSED_ON = ("HF_", "OTEL_", "ZPRUNER_")
 class ServeSettings(DoorSettings):
     """Adds what the embedded form alone needs to the shared settings."""
 
-    yield_grace_s: float = 5
+    yield_grace_s: Grace = 5
 
     @property
     def url(self) -> str:
@@ -47,13 +50,31 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
+    given = {name: value for name, value in vars(arguments).items() if value is not None}
     try:
-        settings = _settings(arguments)
+        settings = checked(given)
         configure(settings.log_format)
         serve(settings, stop)
-    except (ServeError, BrokerError, TracingError) as error:
-        print(f"zpruner serve: {error}", file=sys.stderr)  # noqa: T201 - to people
+    except (ServeError, SettingsError, BrokerError, TracingError, OSError) as error:
+        for line in str(error).splitlines():
+            print(f"zpruner serve: {line}", file=sys.stderr)  # noqa: T201 - to people
         sys.exit(REFUSED)
+
+
+def checked(given: Mapping[str, object]) -> ServeSettings:
+    """Read the settings; have all parts check theirs, and this machine, before any starts.
+
+    Raises:
+        SettingsError: with a line for each that is wrong.
+    """
+    of_parts = parts.of_parts(given)
+    try:
+        settings = read(ServeSettings, **given)
+    except SettingsError as error:
+        parts.require([*wrong_settings(error), *of_parts])
+        raise
+    parts.require([*of_parts, *parts.of_surroundings(settings)])
+    return settings
 
 
 def serve(settings: ServeSettings, stop: threading.Event) -> None:
@@ -167,14 +188,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, help="port to listen on (ZPRUNER_PORT, 8000)")
     parser.add_argument("--data-dir", type=Path, help="where everything is kept (ZPRUNER_DATA_DIR)")
     return parser.parse_args()
-
-
-def _settings(arguments: argparse.Namespace) -> ServeSettings:
-    given = {name: value for name, value in vars(arguments).items() if value is not None}
-    try:
-        return ServeSettings(**given)
-    except ValidationError as error:
-        raise settings_error(error) from None
 
 
 if __name__ == "__main__":

@@ -27,6 +27,12 @@ def prune(context: typer.Context) -> None:
     _become("worker.command", context.args, ("torch", "transformers"), "worker")
 
 
+@app.command(context_settings=PASSED_ON)
+def doctor(context: typer.Context) -> None:
+    """Check the settings and this machine without starting anything; --help shows how."""
+    _become("zpruner.doctor", context.args, ("sqlalchemy", "celery"), "embedded")
+
+
 def _become(module: str, arguments: list[str], needs: tuple[str, ...], extra: str) -> NoReturn:
     """Replace this process by a module that needs more than a client has."""
     if missing := [name for name in needs if find_spec(name) is None]:

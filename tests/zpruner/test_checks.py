@@ -1,0 +1,89 @@
+"""What `zpruner serve` and `zpruner doctor` say about settings and machine before they start."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BARE = {name: value for name, value in os.environ.items() if not name.startswith("ZPRUNER_")}
+
+
+def run(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    given = {f"ZPRUNER_{name}": value for name, value in settings.items()}
+    return subprocess.run(
+        [sys.executable, "-m", "zpruner", *words],
+        env=BARE | {"ZPRUNER_DATA_DIR": str(folder / "data")} | given,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def refused_settings(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return the settings that are named, one at the beginning of each line."""
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    lines = done.stderr.splitlines()
+    assert all(line.startswith("zpruner serve: ZPRUNER_") for line in lines), done.stderr
+    return [line.removeprefix("zpruner serve: ").split("=")[0].split()[0] for line in lines]
+
+
+def test_serve_judges_the_settings_of_all_parts_before_it_starts_any(tmp_path: Path) -> None:
+    done = run(
+        tmp_path,
+        "serve",
+        LEASE_S="abc",  # a worker's
+        BEAT_EVERY_S="-5",
+        DEVICE="foo",
+        MAX_BODY_BYTES="0",  # the API's
+        PORT="70000",  # everyone's
+        DATABASE_URL="mysql://u:secret@h/x",
+        LEASE="60",
+    )
+    names = "BEAT_EVERY_S DATABASE_URL DEVICE LEASE LEASE_S MAX_BODY_BYTES PORT"
+    assert sorted(refused_settings(done)) == [f"ZPRUNER_{name}" for name in names.split()]
+    assert "Did you mean ZPRUNER_LEASE_S?" in done.stderr
+    assert "secret" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_serve_looks_for_what_it_needs_before_it_starts_anything(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    done = run(
+        tmp_path,
+        "serve",
+        DEVICE="cuda:99",
+        MODEL_ROOTS=str(tmp_path / "models"),
+        DATABASE_URL="postgresql+psycopg://u:secret@127.0.0.1:1/x",
+        BROKER_URL="redis://:secret@127.0.0.1:1/0",
+    )
+    names = "BROKER_URL DATABASE_URL DATA_DIR DEVICE MODEL_ROOTS"
+    assert sorted(refused_settings(done)) == [f"ZPRUNER_{name}" for name in names.split()]
+    assert "CUDA devices here. Set auto or cpu" in done.stderr
+    assert "secret" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_the_doctor_says_what_works_and_makes_nothing(tmp_path: Path) -> None:
+    done = run(tmp_path, "doctor", DEVICE="cpu", MODEL_ROOTS=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines()}
+    for subject in ("python", "[worker]", "database", "broker", "disk", "device", "torch", "model"):
+        assert rows[subject] == "ok"
+    assert {"cuda", "bfloat16", "hub", "dashboard"} < rows.keys()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("settings", [{"LEASE_S": "0"}, {"DATASET_ROOTS": "/no/such/folder"}])
+def test_a_program_reads_from_the_doctor_what_has_to_be_mended(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    done = run(tmp_path, "doctor", "--json", DEVICE="cpu", **settings)
+    told = json.loads(done.stdout)
+    (wrong,) = [one["text"] for one in told["checks"] if one["state"] == "wrong"]
+    ((name, value),) = settings.items()
+    assert wrong.startswith(f"ZPRUNER_{name}={value}")
+    assert (done.returncode, told["ok"]) == (2, False)
