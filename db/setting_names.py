@@ -14,6 +14,7 @@ ENV_FILE = Path(".env")
 NAMES = frozenset(
     PREFIX + name
     for name in (
+        "ALLOWED_HOSTS",
         "API_KEY",
         "AUTH",
         "BEAT_EVERY_S",
