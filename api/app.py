@@ -1,4 +1,4 @@
-"""The application: ``uvicorn --factory api.app:create_app``."""
+"""The application; ``api.program`` serves it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -130,8 +130,6 @@ def children(settings: ServeSettings) -> list[Child]:
         "ZPRUNER_TRACING": str(settings.tracing).lower(),
     }
     python = [sys.executable, "-m"]
-    web = ["uvicorn", "--factory", "api.app:create_app", "--no-access-log"]
-    web += ["--timeout-graceful-shutdown", "5"]  # event streams would keep it from ending
     celery = [
         "celery",
         "-A",
@@ -147,7 +145,7 @@ def children(settings: ServeSettings) -> list[Child]:
     return [
         Child("worker", [*python, *celery, *gpu], env, settings.yield_grace_s + 5),
         Child("control", [*python, *celery, *control], env),
-        Child("api", [*python, *web, *address], env),
+        Child("api", [*python, "api.program", *address], env),
     ]
 
 

@@ -4,19 +4,21 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+
+from api.connections import server_config
 
 START_TIMEOUT_S = 30
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
+def serving(app: FastAPI, **options: Any) -> Iterator[str]:
     """Serve on a free port of loopback; yield the address."""
-    server = uvicorn.Server(
-        uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1)
-    )
+    defaults: dict[str, Any] = {"port": 0, "log_level": "error", "timeout_graceful_shutdown": 1}
+    server = uvicorn.Server(server_config(app, **(defaults | options)))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -156,7 +156,7 @@ def test_an_api_that_is_killed_comes_back_and_knows_its_jobs(
     scene: Scene, client: Client, tally: Tally
 ) -> None:
     job = running(client)
-    scene.process("uvicorn").kill()
+    scene.process("api.program").kill()
     holds(client, tally, "API process killed", job.id)
 
 

@@ -1,0 +1,47 @@
+"""The API as a program: ``python -m api.program``."""
+
+import argparse
+import os
+import sys
+
+import uvicorn
+
+from api.app import create_app
+from api.connections import server_config
+from api.settings import ApiSettings
+
+GRACE_S = 5
+"""Event streams would keep it from ending."""
+FAILED = 3
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    arguments = _arguments()
+    given = {name: value for name, value in vars(arguments).items() if value is not None}
+    # The application reads its settings itself: whether a key is needed depends on the host.
+    os.environ |= {f"ZPRUNER_{name.upper()}": str(value) for name, value in given.items()}
+    settings = ApiSettings()
+    config = server_config(
+        create_app,
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    if not server.started:
+        sys.exit(FAILED)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m api.program", description=__doc__)
+    parser.add_argument("--host", help="address to listen on (ZPRUNER_HOST, 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (ZPRUNER_PORT, 8000)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
