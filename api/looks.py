@@ -85,7 +85,7 @@ class Looks:
                         return look
                     await happens.wait()
         except TimeoutError:
-            return look
+            return await self.fresh(job_id)  # nothing says when its position in the queue changes
 
     def _keep(self, job_id: str, task: asyncio.Task[Look]) -> None:
         self._kept[job_id] = (time.monotonic(), task)
@@ -97,6 +97,7 @@ class Looks:
         with self._sessions() as session:
             jobs = JobRepository(session)
             job, events = jobs.get(job_id), jobs.milestones(job_id)
+            position = jobs.near_position(job)
             newest = jobs.newest_events([job_id])[job_id]
-        body = JobDetail.told(job, events).model_dump_json().encode()
-        return Look(etag_of(job), body, newest, job.status.is_final)
+        body = JobDetail.told(job, events, position).model_dump_json().encode()
+        return Look(etag_of(job, position), body, newest, job.status.is_final)

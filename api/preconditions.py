@@ -11,9 +11,14 @@ from db.models import Job
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
 
-def etag_of(job: Job) -> str:
-    """Return a job's strong entity tag: every change a caller can see changes it."""
-    return f'"{job.id}-{job.version}"'
+def etag_of(job: Job, position: int | None = None) -> str:
+    """Return a job's strong entity tag: every change a caller can see changes it.
+
+    A position in the queue changes with other jobs, so that the version does not tell it.
+    """
+    return (
+        f'"{job.id}-{job.version}"' if position is None else f'"{job.id}-{job.version}q{position}"'
+    )
 
 
 def is_known(request: Request, etag: str) -> bool:
@@ -70,5 +75,6 @@ def wanted_version(request: Request, job_id: str) -> int | None:
 
 
 def _versions(tags: str, job_id: str) -> list[int]:
-    """Return the versions of the job that entity tags name, weak or strong."""
-    return [int(version) for version in re.findall(rf'"{job_id}-([0-9]{{1,9}})"', tags)]
+    """Return the versions of the job that entity tags name, weak or strong, at any position."""
+    found = re.findall(rf'"{job_id}-([0-9]{{1,9}})(?:q[0-9]{{1,4}})?"', tags)
+    return [int(version) for version in found]

@@ -140,7 +140,7 @@ def _accept(
     job, status = next((one for one in found if one.id == same), None), 200
     if job is None:
         job, status = jobs.add(spec, **fields_of(asked, warnings)), 201
-    shown = JobDetail.told(job, jobs.milestones(job.id))
+    shown = JobDetail.told(job, jobs.milestones(job.id), jobs.near_position(job))
     answer = _Answer(job.id, status, shown.model_dump(mode="json"))
     keep_answer(jobs, asked.request, job.id, status, answer.body)
     return answer

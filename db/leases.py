@@ -23,6 +23,9 @@ MAX_CRASHES = 3
 Block = tuple[int, int, str]
 """Index, total and name of a decoder block."""
 
+Eta = tuple[float, float]
+"""How many seconds a job will still take: the median, and what nine in ten do not exceed."""
+
 
 class LeaseRepository(JobRows):
     """The jobs in one session, as the workers that hold them see them."""
@@ -63,8 +66,8 @@ class LeaseRepository(JobRows):
                 "worker": worker,
                 "device": select(Worker.device).where(Worker.id == worker_id).scalar_subquery(),
                 "started_at": func.coalesce(Job.started_at, now()),
-                "paced_at": now(),
-                "paced_from": 0.0,
+                "eta_p50_s": None,
+                "eta_p90_s": None,
             },
         )
         if job is not None:
@@ -87,6 +90,7 @@ class LeaseRepository(JobRows):
         phase: Phase | None = None,
         fraction: float | None = None,
         block: Block | None = None,
+        eta: Eta | None = None,
     ) -> JobState:
         """Write how far the job is and renew the lease; what is None stays as it was.
 
@@ -95,9 +99,7 @@ class LeaseRepository(JobRows):
         """
         # Read first is safe here: only the one attempt behind the fence writes phases.
         before = self._session.scalar(select(Job.phase).where(Job.id == job_id))
-        fields = _progress(phase, fraction, block)
-        if block is not None and self._is_old(job_id, attempt, block[0]):
-            fields |= {"paced_at": now(), "paced_from": fields.get("progress", Job.progress)}
+        fields = _progress(phase, fraction, block, eta)
         job = self._held(job_id, attempt, **fields)
         if phase is not None and phase != before:
             self._record(job, "phase")
@@ -178,12 +180,6 @@ class LeaseRepository(JobRows):
         """
         return self._settle(job_id, attempt, list(HELD), releasing(), data={"reason": "yielded"})
 
-    def _is_old(self, job_id: str, attempt: int, index: int) -> bool:
-        """Whether an earlier attempt has done this block, so that this one may just repeat it."""
-        earlier = (BlockReport.job_id == job_id, BlockReport.attempt < attempt)
-        query = select(BlockReport.index).where(*earlier, BlockReport.index >= index)
-        return self._session.scalar(query.limit(1)) is not None
-
     def _verdict(self, job_id: str, result: Document) -> Verdict:
         # Read first is safe here: nobody changes a gate.
         gate = self._session.scalar(select(Job.gate).where(Job.id == job_id))
@@ -219,7 +215,9 @@ def lost(*states: JobState) -> ColumnElement[bool]:
     return Job.status.in_(states) & (Job.lease_until < now())
 
 
-def _progress(phase: Phase | None, fraction: float | None, block: Block | None) -> dict[str, Any]:
+def _progress(
+    phase: Phase | None, fraction: float | None, block: Block | None, eta: Eta | None
+) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if phase is not None:
         fields["phase"] = phase
@@ -227,6 +225,8 @@ def _progress(phase: Phase | None, fraction: float | None, block: Block | None) 
         fields["progress"] = fraction
     if block is not None:
         fields |= dict(zip(("block_index", "block_total", "block_name"), block, strict=True))
+    if eta is not None:
+        fields |= dict(zip(("eta_p50_s", "eta_p90_s"), eta, strict=True))
     return fields
 
 

@@ -31,8 +31,8 @@ class Job(Base):
     """One request to prune one model: the only truth about it.
 
     Attributes:
-        paced_at, paced_from: since when, and from which progress, the present attempt does what
-            no earlier one has done.
+        eta_p50_s, eta_p90_s: how many seconds the present attempt will still take, as its worker
+            worked out at its last step.
     """
 
     __tablename__ = "jobs"
@@ -72,8 +72,8 @@ class Job(Base):
     block_index: Mapped[int | None]
     block_total: Mapped[int | None]
     block_name: Mapped[str | None] = mapped_column(String(512))
-    paced_at: Mapped[datetime | None]
-    paced_from: Mapped[float] = mapped_column(Double, default=0.0, server_default=NONE)
+    eta_p50_s: Mapped[float | None] = mapped_column(Double)
+    eta_p90_s: Mapped[float | None] = mapped_column(Double)
     attempt: Mapped[int] = mapped_column(default=0)
     crashes: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str | None] = mapped_column(String(255))

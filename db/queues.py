@@ -12,6 +12,8 @@ from db.rows import JobRows
 from db.states import HELD, JobState
 from db.turns import has_turn
 
+NEAR = 1000
+
 
 @dataclass(frozen=True)
 class QueueDepth:
@@ -55,14 +57,27 @@ class QueueRepository(JobRows):
 
     def position(self, job: Job) -> int | None:
         """Return the job's place in its queue, from 1; None where it does not wait."""
+        return None if job.status != JobState.queued else 1 + self._count_ahead(job)
+
+    def near_position(self, job: Job) -> int | None:
+        """Return the job's place among the first ``NEAR`` of its queue, from 1; else None.
+
+        However long the queue is, at most that many of its jobs are counted.
+        """
         if job.status != JobState.queued:
             return None
+        ahead = self._count_ahead(job, NEAR)
+        return None if ahead == NEAR else 1 + ahead
+
+    def _count_ahead(self, job: Job, at_most: int | None = None) -> int:
+        """Return how many jobs are taken before this one."""
         earlier = tuple_(Job.created_at, Job.id) < tuple_(
             literal(job.created_at, UTCDateTime()), literal(job.id)
         )
         before = or_(Job.priority > job.priority, (Job.priority == job.priority) & earlier)
         waiting = (Job.status == JobState.queued) & (Job.queue == job.queue)
-        return 1 + (self._session.scalar(select(func.count()).where(waiting, before)) or 0)
+        ahead = select(Job.id).where(waiting, before).limit(at_most).subquery()
+        return self._session.scalar(select(func.count()).select_from(ahead)) or 0
 
     def queue_of(self, job_id: str) -> str | None:
         """Return the queue of a job; None where there is no such job."""

@@ -80,12 +80,18 @@ def choose(outcomes: Mapping[JobState, JobState]) -> ColumnElement[JobState]:
 
 def releasing() -> dict[str, Any]:
     """Return the fields of a job whose worker lets go of it, whichever held state it is in."""
-    return {
-        "status": choose(RELEASED),
-        "finished_at": case((Job.status == JobState.cancelling, now()), else_=null()),
-        "lease_until": None,
-        "pushed_at": None,
-    } | IDLE
+    pauses = Job.status == JobState.pausing
+    kept = {name: case((pauses, getattr(Job, name)), else_=IDLE[name]) for name in _DONE}
+    return (
+        {
+            "status": choose(RELEASED),
+            "finished_at": case((Job.status == JobState.cancelling, now()), else_=null()),
+            "lease_until": None,
+            "pushed_at": None,
+        }
+        | IDLE
+        | kept
+    )
 
 
 IDLE: dict[str, Any] = {
@@ -98,3 +104,6 @@ IDLE: dict[str, Any] = {
     "block_name": None,
 }
 """A job that no worker is busy with."""
+
+_DONE = ("progress", "block_index", "block_total", "block_name")
+"""What a paused job keeps: the blocks that it goes on from."""

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from db.datasets import DatasetRepository
 from db.errors import JobNotFoundError, LeaseLostError
 from db.jobs import JobRepository
-from db.leases import Block
+from db.leases import Block, Eta
 from db.models import Job
 from db.problem import Problem
 from db.session import Sessions
@@ -85,7 +85,12 @@ class Attempt:
             return self._jobs(session).heartbeat(self.job_id, self.number)
 
     def record(
-        self, phase: Phase, fraction: float, block: Block | None, report: dict[str, Any] | None
+        self,
+        phase: Phase,
+        fraction: float,
+        block: Block | None,
+        report: dict[str, Any] | None,
+        eta: Eta | None = None,
     ) -> JobState:
         """Write progress and a finished block's report; the answer says whether to stop."""
 
@@ -93,7 +98,7 @@ class Attempt:
             if block is not None and report is not None:
                 jobs.report_block(self.job_id, self.number, block[0], block[2], report)
             return jobs.progress(
-                self.job_id, self.number, phase=phase, fraction=fraction, block=block
+                self.job_id, self.number, phase=phase, fraction=fraction, block=block, eta=eta
             )
 
         return self._persist(write)

@@ -18,6 +18,7 @@ from db.store import ArtifactStore
 from db.tracing import attempt_span, flush
 from worker.attempt import Attempt
 from worker.logbook import LogBook
+from worker.pace import Pace
 from worker.problems import DISK_FULL, overdue, problem_of
 from worker.pruning.generators import drained
 from worker.resources import Resources
@@ -150,13 +151,15 @@ class Runner:
     def _drive(self, attempt: Attempt, watch: Watch, staged: Path) -> dict[str, Any]:
         """Pull the work along step by step and return its metrics."""
         previous: Phase | None = None
+        pace = Pace()
 
         def record(step: Step) -> None:
             nonlocal previous
             phase = Phase(step.phase)
             tell(phase, step.block, step.report, previous)
             previous = phase
-            status = attempt.record(phase, step.fraction, step.block, step.report)
+            eta = pace.after(step)
+            status = attempt.record(phase, step.fraction, step.block, step.report, eta)
             if step.resumed_from_block is not None:
                 attempt.resumed(step.resumed_from_block)
             if (reason := reason_of(status)) is not None:

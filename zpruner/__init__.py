@@ -2,7 +2,18 @@
 
 from zpruner.client import Client
 from zpruner.download import CorruptedError
-from zpruner.models import Artifact, Dataset, Event, FileLink, Job, LogLine, Problem, Queue, Worker
+from zpruner.models import (
+    Artifact,
+    Dataset,
+    Eta,
+    Event,
+    FileLink,
+    Job,
+    LogLine,
+    Problem,
+    Queue,
+    Worker,
+)
 from zpruner.planning_models import Comparison, Estimate, Sweep
 from zpruner.transport import NoFilesError, ProblemError, ServiceError
 from zpruner.trigger_models import Trigger, TriggerDelivery
@@ -16,6 +27,7 @@ __all__ = [
     "Dataset",
     "Delivery",
     "Estimate",
+    "Eta",
     "Event",
     "FileLink",
     "Job",

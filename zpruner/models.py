@@ -22,12 +22,19 @@ class Block(Answer):
     name: str
 
 
+class Eta(Answer):
+    """How many seconds are left: half of such jobs take less than ``p50``, nine in ten ``p90``."""
+
+    p50: float
+    p90: float
+
+
 class Progress(Answer):
     """How far a job is."""
 
     fraction: float = 0.0
     block: Block | None = None
-    eta_seconds: float | None = None
+    eta_seconds: Eta | None = None
 
 
 class FieldProblem(Answer):
@@ -68,6 +75,7 @@ class Job(Answer):
     labels: dict[str, Any] = {}
     parent_id: str | None = None
     queue: str = "gpu"
+    queue_position: int | None = None
     priority: int = 0
     created_by: str | None = None
     status: str

@@ -17,11 +17,13 @@ def following(console: Console) -> Iterator[Callable[[Job], None]]:
         yield _Lines(console)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
-        task = bar.add_task("queued", total=1.0)
+    left = TextColumn("{task.fields[left]}")
+    with Progress(*columns, TimeElapsedColumn(), left, console=console) as bar:
+        task = bar.add_task("queued", total=1.0, left="")
 
         def show(job: Job) -> None:
-            bar.update(task, description=stage(job), completed=job.progress.fraction)
+            done = job.progress.fraction
+            bar.update(task, description=stage(job), completed=done, left=time_left(job))
 
         yield show
 
@@ -39,11 +41,23 @@ class _Lines:
 
 
 def stage(job: Job) -> str:
-    """Say what a job is at, such as ``pruning 7/32``."""
+    """Say where a job is: ``pruning 7/32``, ``queued, number 3``, ``paused at 7/32``."""
+    block = job.progress.block
+    done = f"{block.index + 1}/{block.total}" if block else ""
+    if job.status == "queued" and job.queue_position is not None:
+        return f"queued, number {job.queue_position}"
+    if job.status == "paused" and done:
+        return f"paused at {done}"
     if job.is_final or job.phase is None:
         return job.status
-    block = job.progress.block
-    return f"{job.phase} {block.index + 1}/{block.total}" if block else job.phase
+    return f"{job.phase} {done}".rstrip()
+
+
+def time_left(job: Job) -> str:
+    """Say how long a job will still take; nothing where that is not known."""
+    if (eta := job.progress.eta_seconds) is None:
+        return ""
+    return f"about {_duration(eta.p50)} left, nine times in ten less than {_duration(eta.p90)}"
 
 
 def preview_text(preview: Preview) -> str:
@@ -72,6 +86,7 @@ def result_text(result: Result) -> str:
 def summary(job: Job) -> str:
     """Describe a job in a few lines."""
     lines = [f"{job.id} {stage(job)} {job.progress.fraction:.0%}", *_fields(job.spec)]
+    lines += [f"  {left}"] if (left := time_left(job)) else []
     figures = {name: value for name, value in (job.result or {}).items() if _is_figure(value)}
     lines += [f"  {name} = {value}" for name, value in figures.items()]
     if job.verdict != "none":
@@ -89,6 +104,12 @@ def failure_text(failure: GateFailure) -> str:
     limit = {"max": "at most", "min": "at least"}.get(failure.bound, failure.bound)
     got = "not measured" if failure.got is None else f"{failure.got:g}"
     return f"{failure.metric} = {got}, wanted {limit} {failure.wanted:g}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def _fields(spec: dict[str, Any]) -> list[str]:

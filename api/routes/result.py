@@ -45,8 +45,9 @@ def get_result(
         jobs = JobRepository(session)
         job = jobs.get(job_id)
         artifacts, milestones = jobs.artifacts(job_id), jobs.milestones(job_id)
+        position = jobs.near_position(job)
     if pending == "202" and not job.status.is_final:
-        body = JobDetail.told(job, milestones).model_dump(mode="json")
+        body = JobDetail.told(job, milestones, position).model_dump(mode="json")
         return JSONResponse(body, 202, headers=RETRY_AFTER)
     _require_success(job, pending)
     if job.verdict is Verdict.failed:

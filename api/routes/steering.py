@@ -100,12 +100,12 @@ def _steer(service: Service, response: Response, act: Act) -> JobDetail:
     with service.sessions.begin() as session:
         jobs = JobRepository(session)
         job = act(jobs)
-        events = jobs.milestones(job.id)
+        events, position = jobs.milestones(job.id), jobs.near_position(job)
     service.looks.forget(job.id)
     if job.status is JobState.queued and job.pushed_at is None:
         push(service, job.id)
-    response.headers["etag"] = etag_of(job)
-    return JobDetail.told(job, events)
+    response.headers["etag"] = etag_of(job, position)
+    return JobDetail.told(job, events, position)
 
 
 def _refuse_too_many(labels: dict[str, str]) -> None:

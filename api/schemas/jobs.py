@@ -17,11 +17,25 @@ from db.transitions import allowed_actions
 
 
 class Block(BaseModel):
-    """The decoder block that is being worked on."""
+    """The decoder block that was finished last."""
 
     index: int
     total: int
     name: str
+
+
+class Eta(BaseModel):
+    """How many seconds are left."""
+
+    p50: float = Field(description="If the blocks to come take as long as those so far.")
+    p90: float = Field(description="If each takes as long as the slowest tenth of those so far.")
+
+    @classmethod
+    def of(cls, job: Job) -> Self | None:
+        """Return what the job's worker has worked out last."""
+        if job.status is not JobState.running or job.eta_p50_s is None or job.eta_p90_s is None:
+            return None
+        return cls(p50=job.eta_p50_s, p90=job.eta_p90_s)
 
 
 class Progress(BaseModel):
@@ -29,7 +43,9 @@ class Progress(BaseModel):
 
     fraction: float
     block: Block | None
-    eta_seconds: float | None
+    eta_seconds: Eta | None = Field(
+        description="How long the job will still run; None until a block is done."
+    )
 
     @classmethod
     def of(cls, job: Job) -> Self:
@@ -37,7 +53,7 @@ class Progress(BaseModel):
         block = None
         if job.block_index is not None and job.block_total is not None:
             block = Block(index=job.block_index, total=job.block_total, name=job.block_name or "")
-        return cls(fraction=job.progress, block=block, eta_seconds=_eta_seconds(job))
+        return cls(fraction=job.progress, block=block, eta_seconds=Eta.of(job))
 
 
 class JobLinks(BaseModel):
@@ -108,15 +124,20 @@ class JobRead(BaseModel):
 class JobDetail(JobRead):
     """One job as it stands, and how it came there."""
 
+    queue_position: int | None = Field(
+        description="Its place in the queue, from 1; None: it does not wait, or more than a "
+        "thousand jobs are ahead of it."
+    )
     attempts: list[AttemptRead]
     phases: list[PhaseRead]
 
     @classmethod
-    def told(cls, job: Job, events: list[JobEvent]) -> Self:
-        """Return the face of a job's row and its changes of status and phase."""
+    def told(cls, job: Job, events: list[JobEvent], position: int | None) -> Self:
+        """Return the face of a job's row, its changes of status and phase, and its position."""
         attempts = [AttemptRead.model_validate(one) for one in history.attempts(events)]
         phases = [PhaseRead.model_validate(one) for one in history.phases(events)]
-        return cls(attempts=attempts, phases=phases, **_fields(job))
+        own = {"attempts": attempts, "phases": phases, "queue_position": position}
+        return cls(**own, **_fields(job))
 
 
 class JobPreview(BaseModel):
@@ -151,16 +172,6 @@ class JobPage(Page[JobRead]):
     """Part of a list of jobs."""
 
     facets: Facets | None = Field(default=None, description="With `include=facets` only.")
-
-
-def _eta_seconds(job: Job) -> float | None:
-    """Extrapolate from what this attempt has done; what it repeats goes by far faster."""
-    if job.status != JobState.running or job.paced_at is None:
-        return None
-    if not job.paced_from < job.progress < 1:
-        return None
-    elapsed = (job.updated_at - job.paced_at).total_seconds()
-    return round(elapsed * (1 - job.progress) / (job.progress - job.paced_from), 1)
 
 
 def _fields(job: Job) -> dict[str, Any]:

@@ -1,14 +1,18 @@
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx2 as httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
+from db import queues
 from db.jobs import JobRepository
 from db.models import Job
 from db.session import Sessions
 from db.states import JobState, Phase
 from db.workers import WorkerRepository
+from tests.api.live import serving
 from tests.factories import make_job, make_problem, make_worker
 from tests.fakes import ListQueue
 
@@ -73,7 +77,9 @@ def test_a_running_job_shows_its_phase_block_and_estimate(
         jobs = JobRepository(session)
         WorkerRepository(session).start(make_worker("gpu@host", device="cuda: H100"))
         jobs.claim(job_id, "host/1", worker_id="wrk_gpu@host")
-        jobs.progress(job_id, 1, phase=Phase.pruning, fraction=0.25, block=(7, 32, "layers.7"))
+        jobs.progress(
+            job_id, 1, phase=Phase.pruning, fraction=0.25, block=(7, 32, "layers.7"), eta=(60, 84)
+        )
 
     job = client.get(f"/v1/jobs/{job_id}").json()
 
@@ -81,37 +87,93 @@ def test_a_running_job_shows_its_phase_block_and_estimate(
     assert (job["worker"], job["device"]) == ("host/1", "cuda: H100")
     assert job["progress"]["block"] == {"index": 7, "total": 32, "name": "layers.7"}
     assert job["progress"]["fraction"] == 0.25
-    assert job["progress"]["eta_seconds"] >= 0
+    assert job["progress"]["eta_seconds"] == {"p50": 60.0, "p90": 84.0}
 
 
-def test_a_later_attempt_is_extrapolated_from_what_no_earlier_one_has_done(
+def test_an_estimate_ends_with_its_attempt(client: TestClient, sessions: Sessions) -> None:
+    job_id = make_job(sessions).id
+
+    def eta() -> object:
+        return client.get(f"/v1/jobs/{job_id}").json()["progress"]["eta_seconds"]
+
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.claim(job_id, "worker-1")
+        jobs.progress(job_id, 1, block=(0, 4, "layers.0"), eta=(90.0, 120.0))
+    assert eta() == {"p50": 90.0, "p90": 120.0}
+    with sessions.begin() as session:
+        JobRepository(session).yield_back(job_id, 1)
+    assert eta() is None
+    with sessions.begin() as session:
+        JobRepository(session).claim(job_id, "worker-2")
+    assert eta() is None
+
+
+def test_a_paused_job_shows_the_blocks_it_goes_on_from(
     client: TestClient, sessions: Sessions
 ) -> None:
     job_id = make_job(sessions).id
-
-    def begin() -> None:
-        with sessions.begin() as session:
-            assert JobRepository(session).claim(job_id, "worker-1") is not None
-
-    def eta_after(attempt: int, index: int) -> float | None:
-        """Let an hour go by, as far as the row can tell, and a block be done."""
-        with sessions.begin() as session:
-            job, jobs = session.get_one(Job, job_id), JobRepository(session)
-            assert job.paced_at is not None
-            job.paced_at -= timedelta(hours=1)
-            jobs.report_block(job_id, attempt, index, "block", {})
-            jobs.progress(job_id, attempt, fraction=(index + 1) / 4, block=(index, 4, "block"))
-        eta: float | None = client.get(f"/v1/jobs/{job_id}").json()["progress"]["eta_seconds"]
-        return eta
-
-    begin()
-    assert eta_after(1, 0) == pytest.approx(3 * 3600, abs=120)
-    assert eta_after(1, 1) == pytest.approx(2 * 3600, abs=120)
+    path, block = f"/v1/jobs/{job_id}", {"index": 7, "total": 32, "name": "layers.7"}
     with sessions.begin() as session:
-        JobRepository(session).yield_back(job_id, 1)
-    begin()
-    assert [eta_after(2, index) for index in (0, 1)] == [None, None]
-    assert eta_after(2, 2) == pytest.approx(1 * 3600, abs=120)
+        jobs = JobRepository(session)
+        jobs.claim(job_id, "worker-1")
+        jobs.progress(job_id, 1, phase=Phase.pruning, fraction=0.25, block=(7, 32, "layers.7"))
+        jobs.pause(job_id)
+        jobs.yield_back(job_id, 1)
+
+    paused = client.get(path).json()
+
+    assert (paused["status"], paused["phase"], paused["worker"]) == ("paused", None, None)
+    assert paused["progress"] == {"fraction": 0.25, "block": block, "eta_seconds": None}
+    assert client.post(f"{path}/resume").json()["progress"]["block"] == block
+    with sessions.begin() as session:
+        JobRepository(session).claim(job_id, "worker-2")
+    assert client.get(path).json()["progress"]["block"] is None
+
+
+def test_a_waiting_job_tells_its_position_and_no_304_hides_that_it_has_changed(
+    client: TestClient, sessions: Sessions
+) -> None:
+    first, second = make_job(sessions), make_job(sessions)
+    path = f"/v1/jobs/{second.id}"
+    before = client.get(path)
+    assert before.json()["queue_position"] == 2
+    known = {"if-none-match": before.headers["etag"], "cache-control": "no-cache"}
+    assert client.get(path, headers=known).status_code == 304
+
+    client.post(f"/v1/jobs/{first.id}/cancel")
+    after = client.get(path, headers=known)
+    waited = client.get(path, headers=known | {"prefer": "wait=1"})
+
+    assert (after.status_code, after.json()["queue_position"]) == (200, 1)
+    assert (waited.status_code, waited.headers["etag"]) == (200, after.headers["etag"])
+    # Nobody else has changed the job itself: what was read before may still be acted on.
+    urgent = client.patch(path, json={"priority": 1}, headers={"if-match": before.headers["etag"]})
+    assert (urgent.status_code, urgent.json()["queue_position"]) == (200, 1)
+    stale = client.post(f"{path}/cancel", headers={"if-match": after.headers["etag"]})
+    assert stale.status_code == 412
+    assert client.post(f"{path}/cancel").json()["queue_position"] is None
+
+
+def test_a_long_poll_ends_with_the_position_of_then(app: FastAPI, sessions: Sessions) -> None:
+    first, second = make_job(sessions), make_job(sessions)
+    path = f"/v1/jobs/{second.id}"
+    with serving(app) as url, httpx.Client(base_url=url) as client, ThreadPoolExecutor(1) as pool:
+        headers = {"if-none-match": client.get(path).headers["etag"], "prefer": "wait=2"}
+        asked = pool.submit(client.get, path, headers=headers)
+        httpx.post(f"{url}/v1/jobs/{first.id}/cancel")
+        answer = asked.result()
+    assert (answer.status_code, answer.json()["queue_position"]) == (200, 1)
+
+
+def test_a_position_is_not_counted_beyond_the_first_jobs(
+    client: TestClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues, "NEAR", 2)
+    jobs = [make_job(sessions) for _ in range(3)]
+    shown = [client.get(f"/v1/jobs/{job.id}").json()["queue_position"] for job in jobs]
+    assert shown == [1, 2, None]
+    assert client.get(f"/v1/jobs/{jobs[2].id}/queue").json()["position"] == 3
 
 
 def test_a_failed_job_carries_the_problem_document(client: TestClient, sessions: Sessions) -> None:

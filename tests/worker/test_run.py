@@ -57,6 +57,24 @@ def test_a_job_ends_with_its_metrics_its_blocks_and_its_files(
     assert files["model/config.json"].read_text() == "{}"
 
 
+def test_a_running_job_says_how_long_it_will_still_take(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job, seen = make_job(sessions), list[tuple[float | None, float | None]]()
+
+    def look(_: int) -> None:
+        now = read(sessions, job.id)
+        seen.append((now.eta_p50_s, now.eta_p90_s))
+
+    runner(work(blocks=3, before=look)).run(job.id)
+
+    assert seen[0] == (None, None)
+    for p50, p90 in seen[2:]:
+        assert p50 is not None
+        assert p90 is not None
+        assert 0 <= p50 <= p90
+
+
 def test_a_message_delivered_twice_runs_the_job_once(
     sessions: Sessions, runner: RunnerFactory
 ) -> None:

@@ -55,6 +55,12 @@ export function duration(seconds: number | null | undefined): string {
   return `${Math.round(minutes / 1440)} days`;
 }
 
+/** Say how many blocks are done; a job that waits goes on from those that it kept. */
+export function blocksInWords(status: string, block: { index: number; total: number }): string {
+  const done = `${block.index + 1} of ${block.total} blocks`;
+  return status === "paused" || status === "queued" ? `${done} kept` : done;
+}
+
 export function ago(then: string | number, now: number): string {
   const seconds = (now - new Date(then).getTime()) / 1000;
   if (seconds < 5) return "just now";

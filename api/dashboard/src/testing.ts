@@ -37,7 +37,7 @@ export function makeJob(overrides: Partial<Job> = {}): Job {
     priority: 0,
     status: "running",
     phase: "pruning",
-    progress: { fraction: 0.25, block: null, eta_seconds: 10 },
+    progress: { fraction: 0.25, block: null, eta_seconds: { p50: 10, p90: 12 } },
     spec: makeSpec(),
     attempt: 1,
     worker: "gpu@host/1",

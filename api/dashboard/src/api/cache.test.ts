@@ -38,6 +38,7 @@ beforeEach(async () => {
   service.asked.length = 0;
 });
 
+const ETA = { p50: 10, p90: 12 };
 const job = (overrides: Partial<Job> = {}) => makeJob({ id, ...overrides });
 const succeeded = (seq = 9) =>
   makeEvent({ job_id: id, seq, kind: "status", status: "succeeded", phase: null, at: at(5) });
@@ -52,7 +53,7 @@ async function watchList(): Promise<void> {
 
 it("moves a job on by its events, and keeps what they do not say", () => {
   const event = makeEvent({ data: { fraction: 0.5, block: BLOCK } });
-  expect(patched(job(), event).progress).toEqual({ fraction: 0.5, block: BLOCK, eta_seconds: 10 });
+  expect(patched(job(), event).progress).toEqual({ fraction: 0.5, block: BLOCK, eta_seconds: ETA });
   expect(patched(job(), makeEvent({ kind: "phase", phase: "evaluating" })).phase).toBe(
     "evaluating",
   );

@@ -15,6 +15,7 @@ export interface JobFilter {
 
 const FINAL: ReadonlySet<string> = new Set(["succeeded", "failed", "cancelled", "expired"]);
 export const PAGE_SIZE = 100;
+const POSITION_MS = 5000;
 
 export function isFinal(status: string): boolean {
   return FINAL.has(status);
@@ -66,6 +67,8 @@ export function jobById(id: string) {
   return queryOptions({
     queryKey: ["job", id],
     queryFn: async ({ client }) => upToDate(client, await fetchJob(id)),
+    // No event of a job says that its position in the queue has changed.
+    refetchInterval: ({ state }) => (state.data?.status === "queued" ? POSITION_MS : false),
   });
 }
 

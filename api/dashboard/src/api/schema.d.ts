@@ -1342,7 +1342,7 @@ export interface components {
         };
         /**
          * Block
-         * @description The decoder block that is being worked on.
+         * @description The decoder block that was finished last.
          */
         Block: {
             /** Index */
@@ -1840,6 +1840,22 @@ export interface components {
             identical_job_id: string | null;
         };
         /**
+         * Eta
+         * @description How many seconds are left.
+         */
+        Eta: {
+            /**
+             * P50
+             * @description If the blocks to come take as long as those so far.
+             */
+            p50: number;
+            /**
+             * P90
+             * @description If each takes as long as the slowest tenth of those so far.
+             */
+            p90: number;
+        };
+        /**
          * EventRead
          * @description One thing that happened to a job.
          * @example {
@@ -2172,7 +2188,10 @@ export interface components {
          *           "total": 32,
          *           "name": "model.layers.7"
          *         },
-         *         "eta_seconds": 312
+         *         "eta_seconds": {
+         *           "p50": 312,
+         *           "p90": 371
+         *         }
          *       },
          *       "spec": {
          *         "model": "meta-llama/Llama-3.1-8B",
@@ -2349,6 +2368,11 @@ export interface components {
             /** Finished At */
             finished_at: string | null;
             links: components["schemas"]["JobLinks"];
+            /**
+             * Queue Position
+             * @description Its place in the queue, from 1; None: it does not wait, or more than a thousand jobs are ahead of it.
+             */
+            queue_position: number | null;
             /** Attempts */
             attempts: components["schemas"]["AttemptRead"][];
             /** Phases */
@@ -2412,7 +2436,10 @@ export interface components {
          *               "total": 32,
          *               "name": "model.layers.7"
          *             },
-         *             "eta_seconds": 312
+         *             "eta_seconds": {
+         *               "p50": 312,
+         *               "p90": 371
+         *             }
          *           },
          *           "spec": {
          *             "model": "meta-llama/Llama-3.1-8B",
@@ -2622,7 +2649,10 @@ export interface components {
          *           "total": 32,
          *           "name": "model.layers.7"
          *         },
-         *         "eta_seconds": 312
+         *         "eta_seconds": {
+         *           "p50": 312,
+         *           "p90": 371
+         *         }
          *       },
          *       "spec": {
          *         "model": "meta-llama/Llama-3.1-8B",
@@ -3775,8 +3805,8 @@ export interface components {
             /** Fraction */
             fraction: number;
             block: components["schemas"]["Block"] | null;
-            /** Eta Seconds */
-            eta_seconds: number | null;
+            /** @description How long the job will still run; None until a block is done. */
+            eta_seconds: components["schemas"]["Eta"] | null;
         };
         /**
          * Propagation

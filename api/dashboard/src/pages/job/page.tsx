@@ -3,7 +3,7 @@ import { Link } from "wouter";
 import type { Job } from "../../api/client.ts";
 import { isFinal, jobById, jobEvents, jobReruns } from "../../api/jobs.ts";
 import { ProblemError } from "../../api/problem.ts";
-import { duration, figure, modelName, percent, shortId } from "../../format.ts";
+import { blocksInWords, duration, figure, modelName, percent, shortId } from "../../format.ts";
 import { Copy } from "../../ui/copy.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
@@ -110,16 +110,23 @@ function Progress({ job }: { job: Job }) {
       <ProgressBar job={job} />
       <p>
         <strong className="figure">{percent(fraction, 0)}</strong>
-        {block && (
-          <span>
-            {block.index + 1} of {block.total} blocks
+        {block && <span>{blocksInWords(job.status, block)}</span>}
+        {job.status === "queued" && <span>{waitInWords(job)}</span>}
+        {eta != null && (
+          <span className="faint">
+            about {duration(eta.p50)} left, nine times in ten less than {duration(eta.p90)}
           </span>
         )}
-        {job.status === "queued" && <span>waiting for a worker</span>}
-        {eta != null && <span className="faint">about {duration(eta)} left</span>}
       </p>
     </section>
   );
+}
+
+function waitInWords(job: Job): string {
+  const position = "queue_position" in job ? job.queue_position : null;
+  return typeof position === "number"
+    ? `waiting for a worker, number ${position} in its queue`
+    : "waiting for a worker";
 }
 
 function JobProblem({ job }: { job: Job }) {

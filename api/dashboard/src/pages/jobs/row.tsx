@@ -5,6 +5,7 @@ import type { Job } from "../../api/client.ts";
 import { isFinal, jobBlocks, number } from "../../api/jobs.ts";
 import { Spark } from "../../charts/spark.tsx";
 import {
+  blocksInWords,
   change,
   duration,
   figure,
@@ -72,14 +73,14 @@ function Progress({ job }: { job: Job }) {
       <div className="job-progress faint">{took === null ? "" : `took ${duration(took)}`}</div>
     );
   }
-  if (job.status === "queued")
+  if (job.status === "queued" && !block)
     return <div className="job-progress faint">waiting for a worker</div>;
   return (
     <div className="job-progress">
       <ProgressBar job={job} />
       <span className="faint">
-        {block ? `${block.index + 1} of ${block.total} blocks` : (job.phase ?? "waiting")}
-        {eta != null && ` · ${duration(eta)} left`}
+        {block ? blocksInWords(job.status, block) : (job.phase ?? "waiting")}
+        {eta != null && ` · ${duration(eta.p50)} left`}
       </span>
     </div>
   );
