@@ -135,6 +135,18 @@ def database(url: str, *, needs_tables: bool = True, within_s: float = WITHIN_S)
     return Finding("database", "ok", f"{shown(url)}, {state.value}")
 
 
+def unwritable(folder: Path) -> str | None:
+    """Say why a folder, or the one that it would be made in, cannot be written to."""
+    try:
+        there = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+        with TemporaryFile(dir=there):
+            return None
+    except NotADirectoryError:
+        return f"{there} is not a folder. Name another, or remove that file."
+    except OSError as error:
+        return f"{there} cannot be written ({error.strerror}). Name another, or give the right to."
+
+
 def broker(url: str, *, within_s: float = WITHIN_S) -> Finding:
     """Check that the broker answers."""
     found = _reached(lambda: _ping(url), within_s)
@@ -170,18 +182,9 @@ def _future(file: Path, name: str) -> Finding:
 
 
 def _writable(folder: Path, name: str, subject: str, ok: str = "") -> Finding:
-    """Check that a folder, or the one that it would be made in, can be written to."""
-    try:
-        there = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
-        with TemporaryFile(dir=there):
-            pass
-    except NotADirectoryError:
-        why = f"{there} is not a folder. Name another, or remove that file."
-    except OSError as error:
-        why = f"{there} cannot be written ({error.strerror}). Name another, or give the right to."
-    else:
-        return Finding(subject, "ok", ok or str(folder))
-    return Finding(subject, "wrong", f"{name}: {why}")
+    if why := unwritable(folder):
+        return Finding(subject, "wrong", f"{name}: {why}")
+    return Finding(subject, "ok", ok or str(folder))
 
 
 def _roots(subject: str, roots: tuple[Path, ...]) -> Finding:

@@ -2,9 +2,11 @@
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +14,8 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from transformers.utils import logging as transformers_logging
 
-from db import redaction
+from db import checks, redaction
 from db.errors import JobError, SpecRefusedError
 from db.spec import (
     Dtype,
@@ -25,15 +26,16 @@ from db.spec import (
     SolverName,
 )
 from db.store import seal
-from worker.forecast import forecast
+from worker.arguments import judge
+from worker.engine import prune
 from worker.partial import partial
-from worker.prune import Outcome, Step, prune
 from worker.pruning.errors import PruningError
 from worker.pruning.generators import drained
 from worker.resources import Resources
+from worker.run import Outcome, Step
 from worker.settings import WorkerSettings
 
-FAILED, USAGE = 1, 2
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
 _NOT_SPEC = {"out", "device", "devices", "memory_budget_bytes", "plan"}
 
 people = Console(stderr=True, soft_wrap=True)
@@ -115,15 +117,15 @@ def command(
         if pattern is None:
             raise typer.BadParameter("give it, or a pattern such as 2:4", param_hint="--sparsity")
         del given["sparsity"]
-    resources = Resources(
-        device=device,
-        devices=devices,
-        memory_budget_bytes=memory_budget_bytes,
-        speeds=WorkerSettings().speed_file,
-    )
-    with _refusals():
+    with _refusals(), checks.refusing("zpruner prune"):
+        speeds = checks.read(WorkerSettings).speed_file
+        resources = Resources(
+            device=device, devices=devices, memory_budget_bytes=memory_budget_bytes, speeds=speeds
+        )
         spec = PruneSpec(**given)
-        figures = forecast(spec, resources) if plan else _prune_into(spec, out, resources).metrics
+        target = None if plan else Path(os.path.abspath(out))
+        judge(spec, target, resources)
+        figures = _prune_into(spec, target, resources) if target else _forecast(spec, resources)
     sys.stdout.write(json.dumps(figures) + "\n")
 
 
@@ -153,17 +155,39 @@ def _refusals() -> Iterator[None]:
     except SpecRefusedError as error:
         people.print(f"error: {error}", markup=False)
         raise typer.Exit(USAGE) from None
-    except (JobError, PruningError) as error:
+    except (JobError, PruningError, OSError, MemoryError) as error:
+        people.print(f"error: {str(error) or 'out of memory'}", markup=False)
+        raise typer.Exit(FAILED) from None
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's own, of a GPU
+            raise
         people.print(f"error: {error}", markup=False)
         raise typer.Exit(FAILED) from None
+    except KeyboardInterrupt:
+        people.print("interrupted; the same command continues after the last finished block")
+        raise typer.Exit(INTERRUPTED) from None
 
 
-def _prune_into(spec: PruneSpec, out: Path, resources: Resources) -> Outcome:
+def _forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:
+    _quiet()
+    figures: dict[str, Any] = import_module("worker.forecast").forecast(spec, resources)
+    return figures
+
+
+def _prune_into(spec: PruneSpec, out: Path, resources: Resources) -> dict[str, Any]:
     """Prune beside ``out`` and rename at the end: what is half done is never found there."""
     with partial(out) as staged:
+        _quiet()
         outcome = _follow(prune(spec, staged, resources))
         seal(staged)
-    return outcome
+    return outcome.metrics
+
+
+def _quiet() -> None:
+    """Keep the libraries' own progress bars from mixing with ours; imports torch."""
+    logs = import_module("transformers.utils.logging")
+    logs.disable_progress_bar()
+    logs.set_verbosity_error()
 
 
 def _follow(steps: Generator[Step, None, Outcome]) -> Outcome:
@@ -191,9 +215,7 @@ def _words(step: Step) -> str:
 
 
 def main() -> Any:
-    """Run the command quietly: libraries' own bars would mix with ours."""
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
+    """Run the command."""
     redaction.install()
     logging.basicConfig(level=logging.WARNING)
     app(prog_name="zpruner prune")

@@ -7,6 +7,7 @@ from db.references import parse_model
 from db.spec import PruneSpec
 from worker.figures import plan_json
 from worker.pruning.compute import compute_device, compute_dtype
+from worker.pruning.launcher import rank_devices
 from worker.pruning.planning.gauge import machine_speed
 from worker.pruning.planning.outline import planned
 from worker.pruning.skeleton import Skeleton
@@ -26,8 +27,8 @@ def forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:
         PruningError: the model, or the memory there is, does not allow it.
     """
     check_combination(spec)
+    (place,) = rank_devices(compute_device(resources.device), 1)
     model = fetch_model(parse_model(spec.model, spec.revision, resources.model_roots))
-    place = compute_device(resources.device)
     dtype = compute_dtype(spec.dtype, place)
     skeleton = Skeleton.open(model.path, dtype, place)
     calibration, evaluation = windows_of(spec, model, skeleton, resources)

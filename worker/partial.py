@@ -3,41 +3,53 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from db.errors import JobError, SpecRefusedError
+from db.errors import SpecRefusedError
 from worker.pruning.errors import PruningError
-from worker.pruning.progress import FOLDER
+from worker.pruning.names import FOLDER
 
 
 @contextmanager
 def partial(out: Path) -> Iterator[Path]:
     """Lend the folder in which ``out`` is made; it gets that name when all went well.
 
-    Where the work is interrupted or dies, the folder stays, and the next run goes on in it. What
-    no run can go on from, because the model or an option was refused, is deleted.
+    Where the work is interrupted or dies, the folder stays, and the next run continues in it. It
+    is deleted, with the parents made for it, where no run can continue from it: the model or an
+    option was refused, or no block was finished.
 
     Raises:
         SpecRefusedError: ``out`` exists and is not empty, or another process is making it.
     """
     folder = out.absolute().with_name(f".{out.name}.partial")
+    made = [one for one in folder.parents if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder, out):
         try:
-            _refuse_taken(out)
+            refuse_taken(out)
             if not (folder / FOLDER).exists():  # of a run that died while it handed over
                 _empty(folder)
             yield folder
-        except PruningError:
-            shutil.rmtree(folder)
-            raise
-        except JobError:
-            if not (folder / FOLDER).exists():
+        except Exception as error:
+            if isinstance(error, PruningError) or not (folder / FOLDER).exists():
                 shutil.rmtree(folder)
+                _remove_empty(made)
             raise
         os.replace(folder, out)
+
+
+def refuse_taken(out: Path) -> None:
+    """Refuse a folder that holds something already.
+
+    Raises:
+        SpecRefusedError: it does.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SpecRefusedError(
+            "out", str(out), "out_exists", "it exists and is not empty", "Name a new folder."
+        )
 
 
 @contextmanager
@@ -67,13 +79,6 @@ def _lock(descriptor: int, folder: Path) -> bool:
     return folder.exists() and os.path.samestat(os.fstat(descriptor), folder.stat())
 
 
-def _refuse_taken(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise SpecRefusedError(
-            "out", str(out), "out_exists", "it exists and is not empty", "Name a new folder."
-        )
-
-
 def _empty(folder: Path) -> None:
     """Delete what is in the folder, but not the folder, which is locked."""
     for path in folder.iterdir():
@@ -81,3 +86,10 @@ def _empty(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Delete folders, inmost first, as far as they are empty."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()

@@ -120,6 +120,8 @@ def test_gblm_chooses_by_the_dense_models_gradients(folder: Path, propagation: s
         (["--allocation", "0.25,0.5"], 2, "Set sparsity to 0.375, or correct allocation"),
         (["--allocation", "0.4,0.6"], 1, "2 sparsities for a model of 3 blocks"),
         (["--allocation", "0.25,much"], 2, "'uniform', 'owl' or one number"),
+        (["--device", "cuda:99"], 1, "cuda:99 is not there, torch finds"),
+        (["--plan", "--device", "cuda:99"], 1, "cuda:99 is not there, torch finds"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_writes_nothing(

@@ -11,7 +11,7 @@ import pytest
 from db.errors import SpecRefusedError
 from worker.partial import partial
 from worker.pruning.errors import PatternError
-from worker.pruning.progress import FOLDER
+from worker.pruning.names import FOLDER
 
 
 def left(out: Path) -> list[str]:
@@ -99,3 +99,19 @@ def test_a_folder_that_holds_something_is_not_written_to(tmp_path: Path) -> None
     ):
         raise AssertionError("lent although taken")
     assert left(tmp_path / "out") == ["out"]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), OSError("no"), RuntimeError("no")])
+def test_whatever_ends_it_before_a_block_leaves_nothing_not_even_new_parents(
+    tmp_path: Path, error: Exception
+) -> None:
+    with pytest.raises(type(error)), partial(tmp_path / "new" / "deep" / "out"):
+        raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unexpected_error_keeps_the_blocks_that_are_finished(tmp_path: Path) -> None:
+    interrupt(tmp_path / "out", f"{FOLDER}/")
+    with pytest.raises(OSError, match="full"), partial(tmp_path / "out"):
+        raise OSError("full")
+    assert left(tmp_path / "out") == [".out.partial"]

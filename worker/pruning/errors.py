@@ -110,8 +110,10 @@ class DevicesError(PruningError):
         self.device, self.asked, self.there = device, asked, there
 
     def __str__(self) -> str:
-        if ":" in self.device:
+        if ":" in self.device and self.asked > 1:
             return f"{self.device} is one device, {self.asked} were asked for; give cuda alone"
+        if self.asked == 1:
+            return f"{self.device} is not there, torch finds {self.there} GPUs; name auto or cpu"
         return f"{self.asked} devices were asked for, this machine has {self.there} for CUDA"
 
 

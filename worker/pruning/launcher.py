@@ -35,11 +35,14 @@ def rank_devices(device: torch.device, count: int) -> tuple[torch.device, ...]:
     Raises:
         DevicesError: there are not as many, or ``device`` names one alone.
     """
-    if device.type == "cpu" or count == 1:
+    if device.type == "cpu":
         return (device,) * count
-    there = torch.cuda.device_count()
-    if device.index is not None or count > there:
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    named = device.index or 0
+    if named + count > there or (device.index is not None and count > 1):
         raise DevicesError(str(device), count, there)
+    if count == 1:
+        return (device,)
     return tuple(torch.device(device.type, rank) for rank in range(count))
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from worker.pruning import snapshots
 from worker.pruning.activations import Activations
 from worker.pruning.journal import Journal, Record
+from worker.pruning.names import FOLDER
 from worker.pruning.ranks import ALONE, Ranks
 from worker.pruning.report import BlockReport, block_report
 from worker.pruning.shards import Shard, is_whole, shard_files
@@ -17,7 +18,6 @@ from worker.pruning.shards import Shard, is_whole, shard_files
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-FOLDER = ".progress"
 """Below the output folder; whoever hands the result on deletes it."""
 
 _SNAPSHOT_EVERY_S = 60.0

@@ -14,10 +14,10 @@ from worker.pruning.allocation import Explicit
 from worker.pruning.checkpoint import Checkpoint
 from worker.pruning.errors import AllocationError, NotFiniteError, PatternError
 from worker.pruning.methods import get_method
+from worker.pruning.names import FOLDER
 from worker.pruning.patterns import NofM, Unstructured
 from worker.pruning.pipeline import Sweep
 from worker.pruning.planning.workload import Propagation
-from worker.pruning.progress import FOLDER
 from worker.pruning.recipe import Recipe
 from worker.pruning.report import BlockReport, SweepResult
 from worker.pruning.skeleton import Skeleton

@@ -19,10 +19,10 @@ from worker.evaluation.perplexity import token_loss
 from worker.pruning import scores
 from worker.pruning.durable import sha256
 from worker.pruning.methods import Method, get_method
+from worker.pruning.names import FOLDER
 from worker.pruning.patterns import Unstructured
 from worker.pruning.pipeline import Sweep
 from worker.pruning.planning.workload import Propagation
-from worker.pruning.progress import FOLDER
 from worker.pruning.recipe import Recipe
 from worker.pruning.report import BlockReport, SweepResult
 from worker.pruning.skeleton import Skeleton
