@@ -67,6 +67,7 @@ JOB: dict[str, JsonValue] = {
     },
 }
 DETAIL: dict[str, JsonValue] = JOB | {
+    "queue_position": None,
     "attempts": [
         {
             "number": 1,

@@ -2258,6 +2258,7 @@ export interface components {
          *         "artifacts": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/artifacts",
          *         "archive": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/archive"
          *       },
+         *       "queue_position": null,
          *       "attempts": [
          *         {
          *           "number": 1,
