@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 
+from anyio import to_thread
 from fastapi import Depends, FastAPI
 
 from api import problems
@@ -50,13 +51,19 @@ from api.routes import (
 from api.routes import problems as problem_pages
 from api.settings import ApiSettings
 from api.traces import trace_requests
+from api.writers import WRITERS
 from db import checks, redaction, tracing
 from db.journal import configure
-from db.session import open_sessions
+from db.session import THREADS, open_sessions
 from db.store import ArtifactStore
 from db.uploads import UploadStore
 
 STATEMENT_TIMEOUT = timedelta(seconds=10)
+BUSY_TIMEOUT = timedelta(seconds=4)
+"""A locked database is answered with 503 after this: the caller knows better how long to wait."""
+SHORT_BUSY_TIMEOUT = timedelta(seconds=0.25)
+"""For what a reader writes by the way, and can leave to the next one."""
+READERS = THREADS - WRITERS
 
 ROUTERS = (
     jobs.router,
@@ -110,7 +117,7 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
     )
     service = _service(settings, queue or Broker(settings.broker))
     app.state.service = service
-    app.add_middleware(Guard, settings=settings, sessions=service.sessions)
+    app.add_middleware(Guard, settings=settings, service=service)
     app.add_middleware(Edge, settings=settings)
     app.add_middleware(Meter, metrics=service.metrics)  # the last one added is the outermost
     problems.install(app)
@@ -122,10 +129,13 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
 
 
 def _service(settings: ApiSettings, queue: Queue) -> Service:
-    sessions = open_sessions(settings.database, statement_timeout=STATEMENT_TIMEOUT)
-    feed, store = Feed(sessions), ArtifactStore(settings.artifact_dir)
+    open_here = partial(open_sessions, settings.database, statement_timeout=STATEMENT_TIMEOUT)
+    sessions = open_here(busy_timeout=BUSY_TIMEOUT)
+    by_the_way = open_here(busy_timeout=SHORT_BUSY_TIMEOUT)
+    feed, store = Feed(sessions, by_the_way), ArtifactStore(settings.artifact_dir)
     return Service(
         sessions=sessions,
+        by_the_way=by_the_way,
         queue=queue,
         store=store,
         checks=FileChecks(sessions, store),
@@ -143,7 +153,9 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    to_thread.current_default_thread_limiter().total_tokens = READERS
     yield
     app.state.service.queue.close()
     app.state.service.checks.close()
+    app.state.service.by_the_way.kw["bind"].dispose()
     app.state.service.sessions.kw["bind"].dispose()

@@ -48,9 +48,14 @@ from db.uploads import UploadStore
 
 @dataclass(frozen=True)
 class Service:
-    """The parts that all requests share."""
+    """The parts that all requests share.
+
+    Attributes:
+        by_the_way: sessions that hardly wait, for what a reader writes and need not.
+    """
 
     sessions: Sessions
+    by_the_way: Sessions
     queue: Queue
     store: ArtifactStore
     checks: FileChecks

@@ -14,7 +14,7 @@ WAIT_S = 8.0
 """How long a request waits that does not say."""
 LOOK_EVERY_S = 0.1
 WAITING_ROOM = BoundedSemaphore(8)
-"""How many requests may wait at once; each holds a thread, and all routes share forty."""
+"""How many requests may wait at once; each holds a thread that others could read with."""
 
 
 def wait(service: Service, row: Estimate, longest_s: float) -> Estimate:

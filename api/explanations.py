@@ -67,6 +67,8 @@ EXPLANATIONS: dict[str, str] = {
     "host_not_allowed": "The Host header names neither loopback, nor the address that the request "
     "arrived at, nor a name in ZPRUNER_ALLOWED_HOSTS. Without this check a web page could have its "
     "own name resolve to the service and use it from a visitor's browser.",
+    "busy": "Other requests that change something take all the threads that may write, most often "
+    "because another process holds the database. Reading goes on meanwhile.",
     "cross_origin": "A web page of another origin tried to change something.",
     "database_unavailable": "The database could not be reached, or took too long. What was to be "
     "changed may have been, if it went away just then. Workers wait for it with the jobs they "

@@ -181,6 +181,13 @@ HOST_NOT_ALLOWED = Face(
     "Call the service by localhost or the address it listens on, or add the host to "
     "ZPRUNER_ALLOWED_HOSTS (names separated by commas) and restart the API.",
 )
+BUSY = Face(
+    503,
+    "busy",
+    "Too many changes are being written",
+    "Nothing was done: ask again after Retry-After. If it lasts, something holds the database.",
+    retryable=True,
+)
 NO_DATABASE = Face(
     503,
     "database_unavailable",

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from fastapi.sse import format_sse_event
+from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
 from api.schemas.history import AnyEventRead, EventRead
@@ -98,8 +99,8 @@ class Topic:
 class Feed:
     """The live events of one process. Lives on its event loop, reads rows on its threads."""
 
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
+    def __init__(self, sessions: Sessions, by_the_way: Sessions) -> None:
+        self._sessions, self._by_the_way = sessions, by_the_way
         self._topics: dict[str, Topic] = {}
         self._poller: asyncio.Task[None] | None = None
         self._replays = SharedReads(self._replay)
@@ -125,6 +126,13 @@ class Feed:
         """Return some of the events that the rows hold after a number, oldest first."""
         return await self._replays.get((job_id, after))
 
+    def place_events(self) -> None:
+        """Give places to the events that have none, unless somebody holds the database."""
+        try:
+            order_events(self._by_the_way)
+        except OperationalError as error:  # the next one who looks places them
+            logger.warning("no events could be placed: %s", error.orig)
+
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
@@ -148,7 +156,7 @@ class Feed:
     def _read(self, seen: Mapping[str, int]) -> dict[str, list[Frame]]:
         found: dict[str, list[Frame]] = {}
         if EVERY in seen:
-            order_events(self._sessions)
+            self.place_events()
         with self._sessions() as session:
             jobs = JobRepository(session)
             if EVERY in seen and (events := jobs.all_events(seen[EVERY], SOME)):

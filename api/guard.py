@@ -8,12 +8,13 @@ from functools import partial
 from urllib.parse import quote, urlsplit
 
 from fastapi import Request
-from starlette.concurrency import run_in_threadpool
+from sqlalchemy.exc import OperationalError
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.caller import Caller
+from api.deps import Service
 from api.faces import (
     LINK_EXPIRED,
     LINK_REFUSED,
@@ -27,6 +28,7 @@ from api.limits import Buckets
 from api.problems import RefusalError, respond
 from api.scopes import READING, Needed, needed_for, proves_itself
 from api.settings import ApiSettings
+from api.writers import run_writer
 from db.access import AccessScope
 from db.audit import AuditRepository
 from db.errors import BadKeyError, BadLinkError, ExpiredLinkError
@@ -42,9 +44,9 @@ NO_PATH = re.compile(r"[\x00-\x1f\x7f]")
 class Guard:
     """Wraps everything that needs a key; what is open passes by."""
 
-    def __init__(self, app: ASGIApp, settings: ApiSettings, sessions: Sessions) -> None:
-        self._app, self._sessions = app, sessions
-        self._identity = Identity(settings, sessions)
+    def __init__(self, app: ASGIApp, settings: ApiSettings, service: Service) -> None:
+        self._app, self._sessions = app, service.sessions
+        self._identity = Identity(settings, service.sessions, service.by_the_way)
         self._buckets: Buckets | None = None
         if settings.rate_limit_per_minute:
             self._buckets = Buckets(settings.rate_limit_per_minute, settings.rate_limit_burst)
@@ -67,8 +69,8 @@ class Guard:
             return
         try:
             await self._app(scope, receive, answer.send)
-        except Exception:
-            await answer.record(500)
+        except Exception as error:
+            await answer.record(503 if isinstance(error, OperationalError) else 500)
             raise
         finally:
             if AccessScope.admin in needed:
@@ -167,8 +169,11 @@ class _Answer:
             "request_id": request.state.request_id,
             "address": _address(request),
         }
+        if status == 503:  # the database takes no changes, so no entry either
+            logger.warning("not in the audit: %s", fields)
+            return
         try:
-            await run_in_threadpool(self._write, fields)
+            await run_writer(self._write, fields)
         except Exception:
             # The change is made: an answer that denies it would have it made again.
             logger.exception("no audit entry could be written: %s", fields)

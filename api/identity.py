@@ -5,13 +5,14 @@ import re
 import time
 
 from fastapi import Request
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from api.caller import ANYONE, LINK, LOCAL, Caller
 from api.hosts import requested_host
 from api.scopes import READING
 from api.settings import ApiSettings
+from db.access import ApiKey
 from db.door import is_loopback
 from db.errors import BadKeyError
 from db.ids import id_pattern
@@ -33,8 +34,9 @@ REMEMBERED_FOR_S = 600.0
 class Identity:
     """Tells who asks; whether that one may is not decided here."""
 
-    def __init__(self, settings: ApiSettings, sessions: Sessions) -> None:
+    def __init__(self, settings: ApiSettings, sessions: Sessions, by_the_way: Sessions) -> None:
         self._settings, self._sessions = settings, sessions
+        self._by_the_way = by_the_way
         self._known: dict[tuple[str, str], tuple[float, Caller]] = {}
         self._lately: dict[tuple[str, str], float] = {}
 
@@ -125,9 +127,15 @@ class Identity:
         with self._sessions() as session:
             key, is_unnoted = KeyRepository(session).check(token)
         if is_unnoted:
-            with self._sessions.begin() as session:
-                KeyRepository(session).note_use(key.id)
+            self._note_use(key)
         return Caller.of(key)
+
+    def _note_use(self, key: ApiKey) -> None:
+        try:
+            with self._by_the_way.begin() as session:
+                KeyRepository(session).note_use(key.id)
+        except OperationalError as error:  # the next request notes it
+            logger.warning("the use of key %s could not be noted: %s", key.id, error.orig)
 
 
 def _followed(request: Request) -> Link | None:

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -16,9 +17,10 @@ from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 Sessions = sessionmaker[Session]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-BUSY_TIMEOUT_S = 30
-THREADS = 40
-"""FastAPI runs routes on so many, and each may want a connection."""
+BUSY_TIMEOUT = timedelta(seconds=30)
+"""How long a writer waits while another process holds the database."""
+THREADS = 48
+"""The API runs routes on so many, and each may want a connection."""
 KEPT_OPEN = 5
 """A server has each of a few processes' connections to pay for; the others close after use."""
 _MIGRATION_LOCK = 0x7A70726E  # "zprn"
@@ -39,9 +41,20 @@ class _Session(Session):
         return transaction
 
 
-def open_sessions(url: str, *, statement_timeout: timedelta | None = None) -> Sessions:
-    """Return a factory: ``with sessions.begin()`` to write, ``with sessions()`` to read."""
-    engine = _engine(url, statement_timeout)
+def open_sessions(
+    url: str,
+    *,
+    statement_timeout: timedelta | None = None,
+    busy_timeout: timedelta | None = None,
+) -> Sessions:
+    """Return a factory: ``with sessions.begin()`` to write, ``with sessions()`` to read.
+
+    Args:
+        statement_timeout: how long PostgreSQL may take for a statement; by default for ever.
+        busy_timeout: how long to wait for what another holds: a lock in PostgreSQL, by default for
+            ever, or the only place of a writer in SQLite, by default ``BUSY_TIMEOUT``.
+    """
+    engine = _engine(url, statement_timeout, busy_timeout)
     return sessionmaker(engine, class_=_Session, expire_on_commit=False)
 
 
@@ -76,44 +89,52 @@ def _wait_for_turn(connection: Connection) -> None:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
 
 
-def _engine(url: str, statement_timeout: timedelta | None = None) -> Engine:
+def _engine(
+    url: str,
+    statement_timeout: timedelta | None = None,
+    busy_timeout: timedelta | None = None,
+) -> Engine:
     # NaN and Infinity are no JSON; PostgreSQL would refuse them, so SQLite must as well.
     strict = partial(json.dumps, allow_nan=False)
     options: dict[str, Any] = {"json_serializer": strict, "pool_pre_ping": True}
     if make_url(url).get_backend_name() == "sqlite":
-        return _sqlite(url, options)
+        return _sqlite(url, options, busy_timeout or BUSY_TIMEOUT)
     options |= {"pool_size": KEPT_OPEN, "max_overflow": THREADS - KEPT_OPEN}
-    return create_engine(url, connect_args=_postgresql(statement_timeout), **options)
+    limits = {"statement_timeout": statement_timeout, "lock_timeout": busy_timeout}
+    return create_engine(url, connect_args=_postgresql(limits), **options)
 
 
-def _postgresql(statement_timeout: timedelta | None) -> dict[str, Any]:
+def _postgresql(limits: Mapping[str, timedelta | None]) -> dict[str, Any]:
     # Its default is a turning disk's: lists would read the whole table instead of an index.
     options = ["-c random_page_cost=1.1"]
-    if statement_timeout is not None:
-        options.append(f"-c statement_timeout={int(statement_timeout.total_seconds() * 1000)}")
+    options += [f"-c {name}={_ms(limit)}" for name, limit in limits.items() if limit is not None]
     return {"connect_timeout": 5, "options": " ".join(options)}
 
 
-def _sqlite(url: str, options: dict[str, Any]) -> Engine:
+def _ms(time: timedelta) -> int:
+    return int(time.total_seconds() * 1000)
+
+
+def _sqlite(url: str, options: dict[str, Any], busy_timeout: timedelta) -> Engine:
     if not (database := make_url(url).database) or ":memory:" in database:
         raise ValueError("SQLite needs a file: the API and the worker are different processes")
     # Opening a file and preparing it costs more than to keep it open.
     engine = create_engine(url, pool_size=THREADS, max_overflow=0, **options)
-    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "connect", partial(_prepare, busy_timeout))
     event.listen(engine, "begin", _begin)
     return engine
 
 
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+def _prepare(busy_timeout: timedelta, connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # or the driver begins transactions of its own
-    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}").close()
+    connection.execute(f"PRAGMA busy_timeout={_ms(busy_timeout)}").close()
     connection.execute("PRAGMA foreign_keys=ON").close()
-    _write_ahead(connection)
+    _write_ahead(connection, busy_timeout)
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch to the write-ahead log, for which SQLite does not heed its own timeout."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
+def _write_ahead(connection: sqlite3.Connection, busy_timeout: timedelta) -> None:
+    """Switch to the write-ahead log, for which SQLite ignores its own timeout."""
+    deadline = time.monotonic() + busy_timeout.total_seconds()
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL").close()

@@ -15,12 +15,13 @@ from api.preconditions import is_known, require_match
 from api.ranges import read, requested_range
 from api.schemas.artifacts import ArtifactRead, LinkRead, LinkRequest
 from api.schemas.pages import Page
+from api.writers import WritingRoute
 from db.errors import NoArtifactsError
 from db.jobs import JobRepository
 from db.links import LinkRepository
 from db.models import Artifact
 
-router = APIRouter(prefix="/v1", tags=["artifacts"])
+router = APIRouter(prefix="/v1", tags=["artifacts"], route_class=WritingRoute)
 
 _BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _FILE: dict[int | str, dict[str, Any]] = {

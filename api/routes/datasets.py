@@ -8,6 +8,7 @@ from api.caller import CallerDep
 from api.deps import DatasetId, Service, ServiceDep
 from api.schemas.datasets import BuiltinRead, DatasetPage, DatasetRead, UploadQuery
 from api.uploads import KINDS, PATH, Received, ReceivedDep
+from api.writers import WritingRoute
 from db.builtin_datasets import BUILTIN_DATASETS
 from db.datafiles import DataFile
 from db.dataset_models import Dataset
@@ -16,7 +17,7 @@ from db.ids import new_id
 from db.quotas import QuotaRepository
 from db.textcheck import check_upload
 
-router = APIRouter(prefix=PATH, tags=["catalog"])
+router = APIRouter(prefix=PATH, tags=["catalog"], route_class=WritingRoute)
 
 _BODY: dict[str, Any] = {
     "requestBody": {

@@ -4,12 +4,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 
 from api.deps import EstimateId, Service, ServiceDep, Wait, preferred_wait_s
 from api.estimates import WAIT_S, refuse, wait
 from api.schemas.estimates import EstimatePending, EstimateRead
 from api.schemas.requests import JobRequest
 from api.submission import checked, reusable
+from api.writers import run_writer
 from db.estimates import EstimateRepository
 from db.gate import Gate
 from db.models import Estimate
@@ -27,14 +29,11 @@ PENDING: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("", response_model=EstimateRead, responses=PENDING)
-def estimate_job(body: JobRequest, service: ServiceDep, prefer: Prefer = None) -> Response:
+async def estimate_job(body: JobRequest, service: ServiceDep, prefer: Prefer = None) -> Response:
     """Say what a job would take; refused like the job itself."""
-    spec = body.spec()
-    warnings = checked(service, body, spec)
-    with service.sessions.begin() as session:
-        row = EstimateRepository(session).ask(spec)
-    row = wait(service, row, preferred_wait_s(prefer, otherwise_s=WAIT_S))
-    return _answer(service, row, warnings, body.gate)
+    row, warnings = await run_writer(_ask, service, body)
+    wait_s = preferred_wait_s(prefer, otherwise_s=WAIT_S)
+    return await run_in_threadpool(_wait, service, row, wait_s, warnings, body.gate)
 
 
 @router.get("/{estimate_id}", response_model=EstimateRead, responses=PENDING)
@@ -43,6 +42,19 @@ def get_estimate(estimate_id: EstimateId, service: ServiceDep, wait_s: Wait = 0)
     with service.sessions() as session:
         row = EstimateRepository(session).get(estimate_id)
     return _answer(service, wait(service, row, wait_s), [])
+
+
+def _ask(service: Service, body: JobRequest) -> tuple[Estimate, list[str]]:
+    spec = body.spec()
+    warnings = checked(service, body, spec)
+    with service.sessions.begin() as session:
+        return EstimateRepository(session).ask(spec), warnings
+
+
+def _wait(
+    service: Service, row: Estimate, wait_s: float, warnings: list[str], gate: Gate | None
+) -> Response:
+    return _answer(service, wait(service, row, wait_s), warnings, gate)
 
 
 def _answer(

@@ -14,7 +14,7 @@ from api.links import next_page
 from api.schemas.history import AnyEventRead
 from api.schemas.pages import Page
 from api.stream import EventStream, Start
-from db.positions import PositionRepository, order_events
+from db.positions import PositionRepository
 from db.states import JobState
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
@@ -74,7 +74,7 @@ def list_all_events(
     if EventStream.media_type in request.headers.get("accept", ""):
         return EventStream(service.feed, _start(service, query, last_event_id), still_opens)
     response.headers["vary"] = "accept"
-    order_events(service.sessions)
+    service.feed.place_events()
     with service.sessions() as session:
         found = PositionRepository(session).all_events(
             query.after or 0, query.limit + 1, kinds=query.kind, statuses=query.status
@@ -87,7 +87,7 @@ def list_all_events(
 
 
 def _start(service: Service, query: EventQuery, last_event_id: int | None) -> Start:
-    order_events(service.sessions)  # what happened before is not "from now on"
+    service.feed.place_events()  # what happened before is not "from now on"
     with service.sessions() as session:
         newest = PositionRepository(session).last_position()
     asked = query.after if last_event_id is None else last_event_id

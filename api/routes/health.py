@@ -25,7 +25,7 @@ class Readiness(BaseModel):
 
 
 @router.get("/healthz")
-def get_health() -> Health:
+async def get_health() -> Health:
     """Answer that this process lives."""
     return Health()
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from api.deps import ServiceDep, TriggerId
 from api.hooks import receive
 from api.schemas.triggers import HookAnswer
+from api.writers import run_writer
 
 router = APIRouter(prefix="/v1/hooks", tags=["triggers"])
 IGNORED: dict[int | str, dict[str, Any]] = {
@@ -38,4 +38,4 @@ async def receive_hook(trigger_id: TriggerId, service: ServiceDep, request: Requ
     as the first time and starts nothing.
     """
     body = await request.body()
-    return await run_in_threadpool(receive, service, request, trigger_id, body)
+    return await run_writer(receive, service, request, trigger_id, body)

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from api.caller import CallerDep
 from api.cursors import cursor_of, cut
@@ -15,6 +14,7 @@ from api.queries import JobQuery
 from api.schemas.jobs import Facets, JobDetail, JobPage, JobRead
 from api.schemas.requests import JobRequest
 from api.submission import NOTHING_NEW, Submission, preview, submit
+from api.writers import run_writer
 from db.jobs import JobRepository
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -43,7 +43,7 @@ async def submit_job(
     """
     came = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id)
     asked = Submission(body, came)
-    response = await run_in_threadpool(preview if dry_run else submit, service, asked)
+    response = await run_writer(preview if dry_run else submit, service, asked)
     if wait_s and not dry_run:
         look = await service.looks.ended(response.headers["location"].rpartition("/")[2], wait_s)
         headers = {name: response.headers[name] for name in KEPT if name in response.headers}

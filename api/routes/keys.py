@@ -9,12 +9,13 @@ from api.caller import CallerDep
 from api.deps import KeyId, ServiceDep
 from api.schemas.keys import KeyRead, KeyRequest, Me, NewKey, Rotation
 from api.schemas.pages import Page
+from api.writers import WritingRoute
 from db.access import ApiKey
 from db.jobs import JobRepository
 from db.keys import KeyRepository, Quotas
 from db.tokens import Token
 
-router = APIRouter(prefix="/v1", tags=["access"])
+router = APIRouter(prefix="/v1", tags=["access"], route_class=WritingRoute)
 
 
 @router.get("/me")

@@ -10,9 +10,10 @@ from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep
 from api.idempotency import KeyedRequest
 from api.schemas.jobs import JobDetail
 from api.submission import NOTHING_NEW, Submission, preview, replayed, submit
+from api.writers import WritingRoute
 from db.jobs import JobRepository
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=WritingRoute)
 
 
 @router.post("/rerun", status_code=201, response_model=JobDetail, responses=NOTHING_NEW)

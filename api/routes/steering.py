@@ -12,11 +12,12 @@ from api.schemas.fields import LABELS
 from api.schemas.jobs import JobDetail
 from api.schemas.requests import JobPatch
 from api.submission import push
+from api.writers import WritingRoute
 from db.jobs import JobRepository
 from db.models import Job
 from db.states import JobState
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=WritingRoute)
 Act = Callable[[JobRepository], Job]
 
 

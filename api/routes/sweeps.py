@@ -15,13 +15,14 @@ from api.links import next_page
 from api.points import SweepRequest
 from api.schemas.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
 from api.submission import Submission, checked, fields_of, left_to_the_janitor, ring
+from api.writers import WritingRoute
 from db.errors import KeyTakenError
 from db.ids import id_pattern
 from db.jobs import JobRepository
 from db.models import Sweep
 from db.sweeps import Point, SweepRepository
 
-router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"])
+router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"], route_class=WritingRoute)
 
 
 class SweepQuery(BaseModel):

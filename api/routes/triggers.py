@@ -23,11 +23,12 @@ from api.schemas.triggers import (
 )
 from api.schemas.webhooks import SecretRotation
 from api.templates import check_template
+from api.writers import WritingRoute
 from db.ids import id_pattern
 from db.trigger_models import Trigger
 from db.triggers import TriggerRepository
 
-router = APIRouter(prefix="/v1/triggers", tags=["triggers"])
+router = APIRouter(prefix="/v1/triggers", tags=["triggers"], route_class=WritingRoute)
 
 
 class TriggerDeliveryQuery(BaseModel):

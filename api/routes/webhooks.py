@@ -20,13 +20,14 @@ from api.schemas.webhooks import (
     WebhookRead,
     WebhookRequest,
 )
+from api.writers import WritingRoute
 from db.addresses import check_address
 from db.deliveries import DeliveryRepository
 from db.ids import id_pattern
 from db.webhook_models import DeliveryStatus, Webhook
 from db.webhooks import WebhookRepository
 
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=WritingRoute)
 
 
 class DeliveryQuery(BaseModel):

@@ -5,11 +5,12 @@ from fastapi import APIRouter
 from api.deps import JobId, ServiceDep, WorkerId
 from api.schemas.pages import Page
 from api.schemas.workers import PlaceRead, QueueRead, WorkerRead
+from api.writers import WritingRoute
 from db.jobs import JobRepository
 from db.queues import QueueDepth, QueueRepository
 from db.workers import WorkerRepository
 
-router = APIRouter(prefix="/v1", tags=["workers"])
+router = APIRouter(prefix="/v1", tags=["workers"], route_class=WritingRoute)
 
 
 @router.get("/workers")

@@ -162,7 +162,7 @@ def test_one_poller_serves_all_listeners_of_all_jobs_and_rests_when_they_leave(
     job_ids = [make_job(sessions).id for _ in range(3)]
 
     async def listen() -> list[list[int]]:
-        feed = Feed(sessions)
+        feed = Feed(sessions, sessions)
         tasks = [
             asyncio.create_task(collect(follow(feed, Start(job_id, seen, is_over=False), always)))
             for job_id in job_ids
@@ -188,7 +188,7 @@ def test_a_database_that_is_away_for_a_while_loses_no_event(
     job_id = make_job(sessions).id
 
     async def listen() -> list[int]:
-        feed = Feed(sessions)
+        feed = Feed(sessions, sessions)
         task = asyncio.create_task(collect(follow(feed, Start(job_id, 0, is_over=False), always)))
         while len(looks) < 4:  # two by the listener, who then waits, and some by the poller
             await asyncio.sleep(0.01)
@@ -230,7 +230,7 @@ def test_a_stream_breaks_off_when_its_caller_may_listen_no_longer(
 
     async def listen() -> bytes:
         start = Start(job_id, 0, is_over=False, ping_every_s=0.01)
-        return b"".join([frame async for frame in follow(Feed(sessions), start, never)])
+        return b"".join([frame async for frame in follow(Feed(sessions, sessions), start, never)])
 
     told = in_a_loop(listen())
     assert told.startswith(OPENING)
