@@ -11,7 +11,7 @@ DASHBOARD := api/dashboard
 PAGE := $(DASHBOARD)/dist/index.html
 SOURCES := $(shell find $(DASHBOARD) \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: help demo test check bench bench-service dev dashboard image clean
+.PHONY: help demo test check docs bench bench-service dev dashboard image clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -26,12 +26,15 @@ test: $(SETTLED)-dev $(PAGE) ## Run every test that this machine can run
 	else marks='not bench and not gpu'; echo 'No CUDA device here: tests marked gpu are deselected.'; fi; \
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "$$marks" $(ARGS)
 
-check: $(SETTLED)-dev ## Lint, types, import rules
+check: docs ## Lint, types, import rules, links of the documentation
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.dashboard check
+
+docs: $(SETTLED)-dev ## Build the documentation as a site in build/site; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 bench: $(SETTLED)-dev $(SETTLED)-demo ## Measure time, memory and quality; prints figures, changes nothing but benchmarks/results
 	$(BIN)/python -m pytest -m bench -s tests; status=$$?; [ $$status -eq 0 ] || [ $$status -eq 5 ]
