@@ -54,6 +54,7 @@ from api.traces import trace_requests
 from api.writers import WRITERS
 from db import checks, redaction, tracing
 from db.journal import configure
+from db.private import keep_private
 from db.session import THREADS, open_sessions
 from db.store import ArtifactStore
 from db.uploads import UploadStore
@@ -100,6 +101,7 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
         with checks.refusing("api"):
             settings = checks.read(ApiSettings)
             checks.require([*checks.folders(settings), checks.database(settings.database)])
+            keep_private(settings.data_dir)
         configure(settings.log_format)
         tracing.start(settings, "api")
     app = FastAPI(

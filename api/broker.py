@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from celery import Celery
+from celery.loaders.app import AppLoader
 
 from db.wire import CONTROL_QUEUE, GPU_QUEUE, PRUNE_TASK, TRANSPORT_OPTIONS
 
@@ -45,7 +46,8 @@ class Broker:
     """The real queue: Celery's, spoken to by name, so that the worker's code is not needed."""
 
     def __init__(self, url: str) -> None:
-        self._celery = Celery("api", broker=url, set_as_current=False)
+        # A loader by its name, and Django's fixup, would look for modules in the current folder.
+        self._celery = Celery("api", broker=url, set_as_current=False, loader=AppLoader, fixups=())
         self._celery.conf.update(
             task_serializer="json",
             accept_content=["json"],

@@ -230,7 +230,7 @@ UNAUTHENTICATED = Face(
     "unauthenticated",
     "A key is needed",
     "Send Authorization: Bearer zpr_…. Whoever runs the service makes keys with `zpruner keys "
-    "create NAME`, and the first one with `python -m db.keys create NAME --scopes admin`.",
+    "create NAME`, and the first one with `zpruner keys bootstrap NAME`.",
 )
 UNPROVEN = Face(
     401,

@@ -1,4 +1,4 @@
-"""The API as a program: ``python -m api.program``."""
+"""The API as a program: ``zpruner part api``."""
 
 import argparse
 import os
@@ -9,6 +9,7 @@ import uvicorn
 from api.app import create_app
 from api.connections import server_config
 from api.settings import ApiSettings
+from db import checks
 
 GRACE_S = 5
 """Event streams would keep it from ending."""
@@ -21,7 +22,8 @@ def main() -> None:
     given = {name: value for name, value in vars(arguments).items() if value is not None}
     # The application reads its settings itself: whether a key is needed depends on the host.
     os.environ |= {f"ZPRUNER_{name.upper()}": str(value) for name, value in given.items()}
-    settings = ApiSettings()
+    with checks.refusing("api"):
+        settings = checks.read(ApiSettings)
     config = server_config(
         create_app,
         factory=True,
@@ -37,7 +39,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m api.program", description=__doc__)
+    parser = argparse.ArgumentParser("zpruner part api", description=__doc__)
     parser.add_argument("--host", help="address to listen on (ZPRUNER_HOST, 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (ZPRUNER_PORT, 8000)")
     return parser.parse_args()

@@ -25,7 +25,7 @@ def serving(folder: Path) -> Iterator[str]:
     roots = {"ZPRUNER_MODEL_ROOTS": str(folder), "ZPRUNER_DATASET_ROOTS": str(folder)}
     roots["ZPRUNER_RATE_LIMIT_PER_MINUTE"] = "0"  # one address stands for many callers
     environment = os.environ | roots | {"ZPRUNER_DATA_DIR": str(folder / "data")}
-    command = [sys.executable, "-m", "zpruner", "serve", "--port", str(port)]
+    command = [sys.executable, "-P", "-m", "zpruner", "serve", "--port", str(port)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as service:
         assert service.stdout is not None
         service.stdout.readline()  # that it is ready
@@ -43,7 +43,7 @@ def flower(folder: Path) -> Iterator[str]:
         "ZPRUNER_DATA_DIR": str(folder / "data"),
         "FLOWER_UNAUTHENTICATED_API": "true",
     }
-    command = [sys.executable, "-m", "celery", "-A", "worker.tasks", "--quiet", "flower"]
+    command = [sys.executable, "-P", "-m", "celery", "-A", "worker.tasks", "--quiet", "flower"]
     command += [f"--port={port}", "--address=127.0.0.1", "--logging=error"]
     with subprocess.Popen(command, env=environment) as process:
         url = f"http://127.0.0.1:{port}"

@@ -156,7 +156,7 @@ def broker(url: str, *, within_s: float = WITHIN_S) -> Finding:
     return Finding("broker", "wrong", f"ZPRUNER_BROKER_URL={redact(url)} {why}")
 
 
-MIGRATE = "Run `python -m db.migrate` first, with the same settings."
+MIGRATE = "Run `zpruner part migrate` first, with the same settings."
 NEWER = (
     "is at migration {}, which a newer version of Z-Pruner made. Start that version, or restore "
     "the backup made before the upgrade (docs/operations.md)."

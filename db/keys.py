@@ -1,4 +1,4 @@
-"""The keys of the service; ``python -m db.keys create NAME --scopes admin`` makes the first."""
+"""The keys of the service; ``zpruner keys bootstrap NAME`` makes the first."""
 
 import argparse
 import hmac
@@ -14,6 +14,7 @@ from db.access import USUAL, AccessScope, ApiKey
 from db.clock import now
 from db.errors import ApiKeyNotFoundError, ApiKeyRevokedError, BadKeyError
 from db.ids import new_id
+from db.private import keep_private
 from db.session import migrate, open_sessions
 from db.settings import Settings
 from db.tokens import Token
@@ -175,15 +176,17 @@ def _end(key: ApiKey) -> str:
 
 
 def main() -> None:
-    """Make a key where no service runs yet; print it alone."""
-    parser = argparse.ArgumentParser("python -m db.keys", description=main.__doc__)
-    create = parser.add_subparsers(required=True).add_parser("create")
-    create.add_argument("name", help="whose key it is")
-    create.add_argument("--scopes", nargs="+", choices=list(AccessScope), default=USUAL)
+    """Make a key in the database itself, where no service runs yet; print it alone."""
+    parser = argparse.ArgumentParser("zpruner keys bootstrap", description=main.__doc__)
+    parser.add_argument("name", help="whose key it is")
+    admin = [AccessScope.admin]
+    parser.add_argument("--scopes", nargs="+", choices=list(AccessScope), default=admin)
     given = parser.parse_args()
-    with checks.refusing("db.keys"):
-        database = checks.read(Settings).database
+    with checks.refusing("keys"):
+        settings = checks.read(Settings)
+        database = settings.database
         checks.require([checks.database(database, needs_tables=False)])
+        keep_private(settings.data_dir)
     migrate(database)
     with open_sessions(database).begin() as session:
         _, token = KeyRepository(session).create(given.name, given.scopes)

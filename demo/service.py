@@ -27,7 +27,7 @@ def running_service(data_dir: Path, model_root: Path) -> Iterator[str]:
     log = data_dir / LOG
     with log.open("wb") as output:
         process = subprocess.Popen(
-            (sys.executable, "-m", "zpruner.serve"),
+            (sys.executable, "-P", "-m", "zpruner", "serve"),
             env=_environment(port, data_dir, model_root),
             stdout=output,
             stderr=output,

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from zpruner.programs import command
 from zpruner.serve import ServeSettings, children
 from zpruner.supervisor import Child
 
@@ -36,14 +37,21 @@ def embedded() -> list[Child]:
     return children(ServeSettings(host="0.0.0.0", port=8000, auth="none"))
 
 
+def by_hand(child: Child) -> list[str]:
+    """Return the command that starts the same program as a part by itself."""
+    start = command(child.name)
+    assert child.command[: len(start)] == start
+    return ["zpruner", "part", child.name, *child.command[len(start) :]]
+
+
 @pytest.mark.parametrize("child", embedded(), ids=lambda child: child.name)
 def test_compose_runs_the_commands_that_the_embedded_mode_runs(child: Child) -> None:
-    assert ["python", *child.command[1:]] == SERVICES[child.name]["command"]
+    assert by_hand(child) == SERVICES[child.name]["command"]
 
 
 @pytest.mark.parametrize("child", embedded()[::2], ids=lambda child: child.name)
 def test_an_image_runs_the_same_command_by_itself(child: Child) -> None:
-    words = ", ".join(f'"{word}"' for word in ("python", *child.command[1:]))
+    words = ", ".join(f'"{word}"' for word in by_hand(child))
     assert f"CMD [{words}]" in (ROOT / "Dockerfile.gpu").read_text()
 
 

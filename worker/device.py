@@ -54,7 +54,7 @@ def ask(wanted: str) -> Device:
     """
     if wanted == "cpu" or (wanted == "auto" and not _has_gpu()):
         return Device("cpu", psutil.virtual_memory().total)
-    command = [sys.executable, "-m", "worker.device", wanted]
+    command = [sys.executable, "-P", "-m", "worker.device", wanted]
     done = subprocess.run(  # noqa: S603 - our own module, no shell
         command, capture_output=True, text=True, timeout=WITHIN_S
     )

@@ -6,7 +6,7 @@ import sys
 from db.estimates import EstimateRepository
 from db.session import Sessions
 
-COMMAND = (sys.executable, "-m", "worker.estimator")
+COMMAND = (sys.executable, "-P", "-m", "worker.estimator")
 
 
 class EstimatorProcess:

@@ -11,6 +11,7 @@ from typing import Any
 
 from billiard import active_children
 from celery import Celery, Task, signals
+from celery.loaders.app import AppLoader
 from celery.platforms import set_pdeathsig
 from celery.worker.request import Request
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,6 +21,7 @@ from db.fanout import fan_out
 from db.ids import new_id
 from db.journal import configure
 from db.positions import order_events
+from db.private import keep_private
 from db.session import open_sessions
 from db.store import ArtifactStore
 from db.uploads import UploadStore
@@ -52,7 +54,8 @@ scrub = Scrub(
 )
 YIELD = signal.SIGUSR2
 
-app = Celery("worker", broker=settings.broker)
+# A loader by its name, and Django's fixup, would look for modules in the current folder.
+app = Celery("worker", broker=settings.broker, loader=AppLoader, fixups=())
 app.conf.update(celery_options(settings))
 
 
@@ -169,6 +172,7 @@ def _check(**_: object) -> None:
     """Start only where the machine is as the settings say."""
     with checks.refusing("worker"):
         checks.require(surroundings(settings))
+        keep_private(settings.data_dir)
 
 
 @signals.setup_logging.connect

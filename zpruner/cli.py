@@ -22,6 +22,7 @@ HELP = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(no_args_is_help=True, context_settings=HELP, pretty_exceptions_enable=False)
 app.command()(keys.me)
 app.command()(submit)
+keys.app.command(context_settings=programs.PASSED_ON)(programs.bootstrap)
 for unnamed in (jobs, programs, planning, operations):
     app.add_typer(unnamed.app)
 app.add_typer(datasets.app, name="datasets")

@@ -36,7 +36,7 @@ def require_admin(settings: DoorSettings) -> None:
         raise ServeError(
             f"host {settings.host!r} with ZPRUNER_AUTH={settings.auth} asks every caller for a "
             "key, and there is none yet that can make others. Make it, with the same settings, by\n"
-            "  python -m db.keys create NAME --scopes admin\n"
+            "  zpruner keys bootstrap NAME\n"
             "or serve on 127.0.0.1 first and use `zpruner keys create NAME --admin`. Where a proxy "
             "or a firewall decides who may come in, set ZPRUNER_AUTH=none."
         )
@@ -64,7 +64,6 @@ def locked(data_dir: Path) -> Iterator[None]:
     Raises:
         ServeError: another service holds it.
     """
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (data_dir / "serve.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,10 +17,12 @@ from db import redaction
 from db.checks import SettingsError, read, wrong_settings
 from db.door import DoorSettings
 from db.journal import configure
+from db.private import keep_private
 from db.session import migrate
 from db.settings import Grace
 from db.tracing import TracingError, is_wanted
 from zpruner import checks as parts
+from zpruner import programs
 from zpruner.broker import BrokerError, broker_command
 from zpruner.conditions import ServeError, locked, require_admin, require_port
 from zpruner.supervisor import Child, Supervisor
@@ -83,9 +85,11 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
     Raises:
         ServeError: data folder or port is taken, or keys are needed and there is none.
         BrokerError: there is no broker to start.
+        SettingsError: others may read the data folder.
         TracingError: traces are asked for, but not installed.
     """
     is_wanted(settings)  # raises here rather than in each child
+    keep_private(settings.data_dir)
     with locked(settings.data_dir):
         require_port(settings)
         migrate(settings.database)
@@ -114,7 +118,7 @@ def environment() -> dict[str, str]:
     told = dotenv_values(".env").items()  # a name without a value, as in .env.example, says nothing
     return {
         name: value for name, value in told if value and name.startswith(PASSED_ON)
-    } | os.environ
+    } | programs.environment()
 
 
 def children(settings: ServeSettings) -> list[Child]:
@@ -129,23 +133,12 @@ def children(settings: ServeSettings) -> list[Child]:
         "ZPRUNER_LOG_FORMAT": settings.log_format,
         "ZPRUNER_TRACING": str(settings.tracing).lower(),
     }
-    python = [sys.executable, "-m"]
-    celery = [
-        "celery",
-        "-A",
-        "worker.tasks",
-        "--quiet",
-        "worker",
-        "--without-gossip",
-        "--without-mingle",
-    ]
-    address = ["--host", settings.host, "--port", str(settings.port)]
-    gpu = ["-Q", ",".join(settings.queues), "-n", "gpu@%h", "--loglevel", "INFO"]
-    control = ["-Q", "control", "-n", "control@%h", "--beat", "--pool", "solo", "-l", "WARNING"]
+    worker = programs.command("worker", "-Q", ",".join(settings.queues))
+    address = ("--host", settings.host, "--port", str(settings.port))
     return [
-        Child("worker", [*python, *celery, *gpu], env, settings.yield_grace_s + 5),
-        Child("control", [*python, *celery, *control], env),
-        Child("api", [*python, "api.program", *address], env),
+        Child("worker", worker, env, settings.yield_grace_s + 5),
+        Child("control", programs.command("control"), env),
+        Child("api", programs.command("api", *address), env),
     ]
 
 

@@ -101,7 +101,7 @@ def test_the_audit_tells_what_was_done_with_a_key_page_by_page(
 def first_key(data_dir: Path) -> str:
     """Make the first key as whoever runs the service does."""
     done = subprocess.run(
-        [sys.executable, "-m", "db.keys", "create", "root", "--scopes", "admin"],
+        [sys.executable, "-P", "-m", "zpruner", "keys", "bootstrap", "root"],
         env=os.environ | {"ZPRUNER_DATA_DIR": str(data_dir)},
         capture_output=True,
         text=True,

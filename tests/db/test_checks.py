@@ -138,7 +138,7 @@ def test_what_does_not_answer_is_waited_for_and_then_refused_without_its_passwor
 
 def test_a_database_is_told_by_its_migration(new_database_url: str) -> None:
     assert database(new_database_url, needs_tables=False).state == "ok"
-    assert "python -m db.migrate" in database(new_database_url, within_s=0).text
+    assert "zpruner part migrate" in database(new_database_url, within_s=0).text
     engine = create_engine(new_database_url)
     with engine.begin() as connection:
         command.upgrade(migration_config(connection), "0009")
@@ -161,10 +161,10 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 
 
 BY_HAND = {
-    "api": ("uvicorn", "--factory", "api.app:create_app", "--port", "1"),
-    "worker": ("celery", "-A", "worker.tasks", "--quiet", "worker", "-Q", "gpu", "-n", "gpu@%h"),
-    "db.migrate": ("db.migrate",),
-    "db.keys": ("db.keys", "create", "ops"),
+    "api": ("part", "api", "--port", "1"),
+    "worker": ("part", "worker"),
+    "migrate": ("part", "migrate"),
+    "keys": ("keys", "bootstrap", "ops"),
 }
 
 
@@ -177,7 +177,7 @@ def test_a_part_that_is_started_by_hand_says_one_line_and_ends_with_2(
     wrong_place = {"ZPRUNER_DATABASE_URL": f"sqlite:///{tmp_path}/file/zpruner.db"}
     for wrong in (wrong_value, wrong_place):
         done = subprocess.run(
-            [sys.executable, "-m", *BY_HAND[part]],
+            [sys.executable, "-P", "-m", "zpruner", *BY_HAND[part]],
             env=os.environ | {"ZPRUNER_DATA_DIR": str(tmp_path / "d")} | wrong,
             capture_output=True,
             text=True,

@@ -158,7 +158,7 @@ def test_all_keys_are_listed_newest_first(sessions: Sessions) -> None:
 
 def test_the_first_key_is_made_where_no_service_runs(new_database_url: str) -> None:
     env = os.environ | {"ZPRUNER_DATABASE_URL": new_database_url}
-    command = [sys.executable, "-m", "db.keys", "create", "Ada", "--scopes", "admin"]
+    command = [sys.executable, "-P", "-m", "zpruner", "keys", "bootstrap", "Ada"]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     migrate(new_database_url)

@@ -61,11 +61,15 @@ def test_sha256sum_accepts_the_checksums(store: ArtifactStore) -> None:
     subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, check=True)
 
 
-def test_files_are_readable_by_others_whatever_the_writer_said(store: ArtifactStore) -> None:
+@pytest.mark.parametrize(("folders", "files"), [(0o755, 0o644), (0o700, 0o600), (0o2770, 0o660)])
+def test_files_are_readable_by_those_who_may_enter_whatever_the_writer_said(
+    store: ArtifactStore, folders: int, files: int
+) -> None:
     folder = staged(store)
+    (folder / "model").chmod(folders)
     (folder / "model" / "model.safetensors").chmod(0o600)
     store.publish(folder, JOB)
-    assert store.open(row("model/model.safetensors")).stat().st_mode & 0o777 == 0o644
+    assert store.open(row("model/model.safetensors")).stat().st_mode & 0o777 == files
 
 
 def test_nothing_is_visible_before_it_is_published_and_staging_is_empty_after(

@@ -39,17 +39,28 @@ def write_inputs(folder: Path) -> None:
 class Service:
     """One `zpruner serve`."""
 
-    def __init__(self, data_dir: Path, inputs: Path, **settings: str) -> None:
-        self.data_dir, self._inputs, self._settings = data_dir, inputs, settings
+    def __init__(
+        self, data_dir: Path, inputs: Path, cwd: Path | None = None, /, **settings: str
+    ) -> None:
+        self.data_dir, self._inputs, self._settings, self._cwd = data_dir, inputs, settings, cwd
         self.url = f"http://127.0.0.1:{free_port()}"
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         """Start it and wait for the line that says it is ready."""
-        with (self.data_dir / "log").open("a") as log:
+        with self.log_file.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "zpruner", "serve", "--port", self.url.rpartition(":")[2]],
-                env=self._environment(),
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "zpruner",
+                    "serve",
+                    "--port",
+                    self.url.rpartition(":")[2],
+                ],
+                env=self.environment(),
+                cwd=self._cwd,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -74,7 +85,12 @@ class Service:
         return [process for process in psutil.process_iter() if self._owns(process)]
 
     def log(self) -> str:
-        return (self.data_dir / "log").read_text()
+        return self.log_file.read_text()
+
+    @property
+    def log_file(self) -> Path:
+        """Beside the data folder, which is the service's alone."""
+        return self.data_dir.with_name(f"{self.data_dir.name}.log")
 
     def _owns(self, process: psutil.Process) -> bool:
         try:
@@ -83,7 +99,8 @@ class Service:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Return the environment that it is started in."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("ZPRUNER_")}
         return inherited | {
             "ZPRUNER_DATA_DIR": str(self.data_dir),
@@ -95,9 +112,11 @@ class Service:
 
 
 @contextmanager
-def serving(data_dir: Path, inputs: Path, **settings: str) -> Iterator[Service]:
+def serving(
+    data_dir: Path, inputs: Path, cwd: Path | None = None, /, **settings: str
+) -> Iterator[Service]:
     """Serve for the length of a block, whatever the block does to it."""
-    service = Service(data_dir, inputs, **settings)
+    service = Service(data_dir, inputs, cwd, **settings)
     service.start()
     try:
         yield service
@@ -110,6 +129,16 @@ def serving(data_dir: Path, inputs: Path, **settings: str) -> Iterator[Service]:
 
 def submit(client: Client, model: str, **options: Any) -> Job:
     return client.jobs.create(f"local:{model}", **SPEC | options)
+
+
+def eventually(true: Callable[[], bool], within_s: float = 60) -> bool:
+    """Whether it becomes so in time."""
+    deadline = time.monotonic() + within_s
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def until(client: Client, job_id: str, true: Callable[[Job], bool], within_s: float = 60) -> Job:
@@ -136,4 +165,4 @@ def ends(client: Client, job_id: str) -> list[str]:
 
 def _is_worker_parent(process: psutil.Process) -> bool:
     words = process.cmdline()
-    return "-Q" in words and words[words.index("-Q") + 1] == "gpu"
+    return "worker.program" in words and "worker" in words

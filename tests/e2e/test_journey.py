@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 
 
 def run(service: Service, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "zpruner", *words]
+    command = [sys.executable, "-P", "-m", "zpruner", *words]
     return subprocess.run(
         command, env={"ZPRUNER_URL": service.url}, capture_output=True, text=True, check=False
     )

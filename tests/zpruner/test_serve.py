@@ -33,7 +33,7 @@ def test_where_keys_are_needed_one_must_be_there_that_can_make_others(
 ) -> None:
     wide = settings(database_url=database_url, **fields)
     make_key(sessions, AccessScope.jobs_read)
-    with pytest.raises(ServeError, match="keys create") as refused:
+    with pytest.raises(ServeError, match="keys bootstrap") as refused:
         require_admin(wide)
     assert "ZPRUNER_AUTH=none" in str(refused.value)
     make_key(sessions, AccessScope.admin)
@@ -44,14 +44,14 @@ def test_where_keys_are_needed_one_must_be_there_that_can_make_others(
 def serve(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("ZPRUNER_")}
     env |= {"ZPRUNER_DATA_DIR": str(folder)} | variables
-    command = [sys.executable, "-m", "zpruner.serve"]
+    command = [sys.executable, "-P", "-m", "zpruner", "serve"]
     return subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True)
 
 
 def test_the_command_refuses_before_it_starts_anything(tmp_path: Path) -> None:
     done = serve(tmp_path, ZPRUNER_HOST="0.0.0.0", ZPRUNER_PORT=str(free_port()))
     assert (done.returncode, done.stdout) == (2, "")
-    assert "python -m db.keys create" in done.stderr
+    assert "zpruner keys bootstrap" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["serve.lock", "zpruner.db"]
 
 

@@ -126,7 +126,8 @@ class _Crew(Generic[Report, Result]):
     def start(self, places: list[_Place[Report, Result]]) -> None:
         """Start all processes, and tell each its place."""
         threads = max(1, torch.get_num_threads() // self._size)
-        paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+        # Without "", the current folder, which holds the user's files.
+        paths = os.pathsep.join(filter(None, sys.path))
         environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": str(threads)}
         for place in places:
             ours, theirs = Pipe()
@@ -188,7 +189,7 @@ class _Crew(Generic[Report, Result]):
 def _program(pipe: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     code = "from worker.pruning.launcher import live; live()"
     return subprocess.Popen(  # noqa: S603 - ourselves
-        [sys.executable, "-c", code, str(pipe), str(os.getpid())],
+        [sys.executable, "-P", "-c", code, str(pipe), str(os.getpid())],
         pass_fds=[pipe],
         env=environment,
         stdin=subprocess.DEVNULL,

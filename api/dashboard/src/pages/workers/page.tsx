@@ -98,7 +98,7 @@ function Workers() {
       {data?.length === 0 && (
         <Empty title="No worker is here">
           <p>Jobs wait until one comes. On a machine with a GPU and the same settings:</p>
-          <Code text="celery -A worker.tasks worker -Q gpu -n gpu@%h" label="worker command" />
+          <Code text="zpruner part worker -Q gpu" label="worker command" />
         </Empty>
       )}
       <ul className="workers">

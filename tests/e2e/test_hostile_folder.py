@@ -1,0 +1,149 @@
+"""Every program of the service, started in a folder whose files are named like its modules."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from demo.service import free_port
+from tests.chaos.tally import Tally
+from tests.e2e.embedded import SPEC, Service, eventually, serving, submit
+from tests.hostile import HostileFolder
+from worker import device
+from zpruner import Client
+
+pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
+ZPRUNER = str(Path(sys.executable).with_name("zpruner"))
+OTHERS = 0o077
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> HostileFolder:
+    """The folder; what it does to a Python that imports from it is shown first."""
+    folder = HostileFolder(tmp_path_factory.mktemp("h"))
+    for program in (["-m", "db.migrate"], ["-c", "import json"], ["-m", "celery", "-A", "worker"]):
+        subprocess.run([sys.executable, *program], cwd=folder.path, capture_output=True)
+        assert folder.imported
+        folder.forget()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def service(
+    tmp_path_factory: pytest.TempPathFactory, inputs: Path, folder: HostileFolder
+) -> Iterator[Service]:
+    """The whole service, whose first key was made as the documentation says, umask and all."""
+    data = tmp_path_factory.mktemp("d") / "new"
+    settings = {"ZPRUNER_DATA_DIR": str(data), "ZPRUNER_QUEUES": "gpu,other"}
+    run(folder, "part", "migrate", **settings)
+    assert run(folder, "keys", "bootstrap", "Ada", **settings).startswith("zpr_")
+    with serving(data, inputs, folder.path, **settings) as service:
+        yield service
+
+
+def run(folder: HostileFolder, *words: str, **settings: str) -> str:
+    """Run a command of ours in the folder, with a usual umask; return what it printed."""
+    env = os.environ | settings
+    command = [ZPRUNER, *words]
+    done = subprocess.run(
+        command, cwd=folder.path, env=env, umask=0o022, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def part(folder: HostileFolder, service: Service, *words: str) -> Iterator[None]:
+    """Run a part of the service by hand, for the length of a block."""
+    process = subprocess.Popen(
+        [ZPRUNER, "part", *words], cwd=folder.path, env=service.environment(), stderr=2, umask=0o022
+    )
+    try:
+        yield
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_the_service_imports_nothing_from_the_folder_and_keeps_its_files_to_itself(
+    folder: HostileFolder, service: Service, tally: Tally
+) -> None:
+    with Client(service.url) as client:
+        job = submit(client, "tiny", samples=2)
+        estimate = client.estimate("local:tiny", **SPEC)
+        assert client.jobs.wait(job.id, timeout_s=120).status == "succeeded"
+    assert estimate.memory
+    others = [f"{path} {path.stat().st_mode:o}" for path in open_to_others(service.data_dir)]
+    tally.fault(
+        "hostile current folder", 9
+    )  # migrate, keys, serve, its parts, and what these start
+    tally.check("serve in a hostile folder", folder.imported + others)
+    assert tally.violations == []
+
+
+def test_parts_by_hand_import_nothing_either(
+    folder: HostileFolder, service: Service, tally: Tally
+) -> None:
+    port = str(free_port())
+    url = f"http://127.0.0.1:{port}/healthz"
+    words = (("api", "--port", port), ("worker", "-Q", "other", "-n", "other"), ("control",))
+    with (
+        part(folder, service, *words[0]),
+        part(folder, service, *words[1]),
+        part(folder, service, *words[2]),
+    ):
+        assert eventually(lambda: answers(url))
+        assert eventually(lambda: pings(folder, service, "other"))
+    others = [f"{path} {path.stat().st_mode:o}" for path in open_to_others(service.data_dir)]
+    tally.fault("hostile current folder", len(words) + 1)
+    tally.check("parts in a hostile folder", folder.imported + others)
+    assert tally.violations == []
+
+
+def test_pruning_the_folder_itself_runs_none_of_its_files(
+    folder: HostileFolder, inputs: Path, tmp_path: Path, tally: Tally
+) -> None:
+    for path in (inputs / "tiny").iterdir():
+        (folder.path / path.name).write_bytes(path.read_bytes())
+    words = ("prune", ".", str(tmp_path / "out"), "--sparsity", "0.5", "--samples", "2")
+    text = ("--dataset", str(inputs / "text.txt"), "--seq-len", "64", "--devices", "2")
+    run(folder, *words, *text, "--eval-samples", "2", "--device", "cpu")
+    tally.fault("hostile current folder", 3)  # the command and two ranks
+    tally.check("prune in a hostile folder", folder.imported)
+    assert tally.violations == []
+    made = [tmp_path / "out", *(tmp_path / "out").rglob("*")]
+    assert {f"{path.stat().st_mode & 0o777:o}" for path in made} <= {"755", "644"}
+
+
+def test_a_device_is_looked_for_by_a_program_that_imports_nothing_from_the_folder(
+    folder: HostileFolder, monkeypatch: pytest.MonkeyPatch, tally: Tally
+) -> None:
+    monkeypatch.chdir(folder.path)
+    with pytest.raises(device.NoDeviceError):
+        device.ask("cuda:99")
+    tally.fault("hostile current folder")
+    assert folder.imported == []
+
+
+def open_to_others(folder: Path) -> list[Path]:
+    """Return what in a folder, and whether itself, others than its owner may touch."""
+    return [path for path in (folder, *folder.rglob("*")) if path.lstat().st_mode & OTHERS]
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def pings(folder: HostileFolder, service: Service, name: str) -> bool:
+    command = [ZPRUNER, "part", "ping", name]
+    done = subprocess.run(command, cwd=folder.path, env=service.environment(), capture_output=True)
+    return done.returncode == 0
