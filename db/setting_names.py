@@ -25,6 +25,7 @@ NAMES = frozenset(
         "DATA_DIR",
         "DEVICE",
         "DEVICES",
+        "FORK_SERVER",
         "HOST",
         "HUB_TIMEOUT_S",
         "JOB_TIMEOUT_S",

@@ -33,7 +33,7 @@ def celery_options(settings: WorkerSettings) -> dict[str, Any]:
         "task_publish_retry": False,
         # The watch beside the job ends it at its limit; this is for a child whose watch hangs too.
         "task_time_limit": settings.job_timeout_s + 60,
-        "worker_pool": "prefork",
+        "worker_pool": "worker.pool:ForkingPool" if settings.forks else "prefork",
         "worker_pool_start_method": "spawn",
         "worker_concurrency": 1,
         "worker_prefetch_multiplier": 1,

@@ -45,6 +45,11 @@ def look(wanted: str) -> Device:
     return Device(device.type, psutil.virtual_memory().total)
 
 
+def is_cpu(wanted: str) -> bool:
+    """Whether jobs are computed on the CPU without a doubt."""
+    return wanted == "cpu" or (wanted == "auto" and not _has_gpu())
+
+
 def ask(wanted: str) -> Device:
     """Have another process look, if there is anything to see.
 
@@ -52,7 +57,7 @@ def ask(wanted: str) -> Device:
         NoDeviceError: this machine lacks it.
         SubprocessError: it could not look.
     """
-    if wanted == "cpu" or (wanted == "auto" and not _has_gpu()):
+    if is_cpu(wanted):
         return Device("cpu", psutil.virtual_memory().total)
     command = [sys.executable, "-P", "-m", "worker.device", wanted]
     done = subprocess.run(  # noqa: S603 - our own module, no shell

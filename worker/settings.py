@@ -1,15 +1,26 @@
 """What a worker can be told, beside what both sides share."""
 
+import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from db.settings import Grace, Seconds, Settings
+from worker.device import is_cpu
 from worker.resources import Resources, known_device
 
 Device = Annotated[str, BeforeValidator(known_device)]
+
+
+def _possible(value: str) -> str:
+    if value == "always" and sys.platform != "linux":
+        raise ValueError("only Linux can fork jobs' processes safely: set auto or never")
+    return value
+
+
+Forking = Annotated[Literal["auto", "always", "never"], AfterValidator(_possible)]
 
 
 class WorkerSettings(Settings):
@@ -29,9 +40,17 @@ class WorkerSettings(Settings):
     cancel_grace_s: Grace = 2
     pause_grace_s: Grace = 600
     yield_grace_s: Grace = 45
+    fork_server: Forking = "auto"
     beat_every_s: Seconds = 15
     # Not for people: the parent process tells its children whose they are.
     worker_id: str | None = None
+
+    @property
+    def forks(self) -> bool:
+        """Whether jobs' processes are forked, by default where none of them uses a GPU."""
+        if self.fork_server == "auto":
+            return sys.platform == "linux" and is_cpu(self.device)
+        return self.fork_server == "always"
 
     @property
     def resources(self) -> Resources:

@@ -1,0 +1,65 @@
+"""What a process finds when it begins, and what it makes: told by a file, for others to compare."""
+
+import json
+import os
+import random
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from db.spec import PruneSpec
+from worker.resources import Resources
+
+
+def work(spec: PruneSpec, resources: Resources, folder: Path) -> None:
+    """Say what there is, compute with every library, and prune a model into ``out``."""
+    was_loaded = "worker.prune" in sys.modules
+    import numpy as np  # noqa: PLC0415 - here is where a spawned process loads them
+    import torch  # noqa: PLC0415
+
+    from worker.prune import prune  # noqa: PLC0415
+
+    found = _surroundings() | {
+        "threads": torch.get_num_threads(),
+        "interop threads": torch.get_num_interop_threads(),
+    }
+    drawn = [random.random(), float(np.random.rand()), torch.initial_seed()]
+    alone = len(os.listdir("/proc/self/task"))
+    _ = np.ones((500, 500)) @ np.ones((500, 500)), torch.ones(500, 500) @ torch.ones(500, 500)
+    found["threads at work"] = len(os.listdir("/proc/self/task"))
+    (folder / "out").mkdir()
+    for _step in prune(spec, folder / "out", resources):
+        pass
+    told = {"found": found, "was loaded": was_loaded, "alone": alone, "drawn": drawn}
+    (folder / "told.json").write_text(json.dumps(told))
+
+
+def end(code: int) -> None:
+    """End with an exit code, or by a signal where it is negative."""
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    sys.exit(code)
+
+
+def _surroundings() -> dict[str, Any]:
+    links = [_link(name) for name in os.listdir("/proc/self/fd")]
+    os.umask(umask := os.umask(0))
+    return {
+        "parent": os.getppid(),
+        "files": sorted(re.sub(r"\d+", "", link) for link in links if link),
+        "signals": {number.name: str(signal.getsignal(number)) for number in signal.Signals},
+        "umask": umask,
+        "nice": os.nice(0),
+        "folder": str(Path.cwd()),
+        "environment": {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")},
+        "group": os.getpgrp(),
+    }
+
+
+def _link(name: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{name}")
+    except FileNotFoundError:  # the list itself
+        return ""
