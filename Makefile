@@ -47,6 +47,7 @@ bench: $(SETTLED)-dev $(SETTLED)-demo ## Measure time, memory and quality; print
 bench-service: $(SETTLED)-dev ## Measure how the service answers: many pollers and streams, long lists
 	$(BIN)/python -m benchmarks.polling
 	$(BIN)/python -m benchmarks.lists
+	$(BIN)/python -m benchmarks.tiny
 
 dev: $(SETTLED)-dev $(PAGE) ## Serve on http://127.0.0.1:8000 from this checkout
 	@$(BIN)/zpruner serve $(ARGS)

@@ -17,14 +17,14 @@ TEXT = "The quick brown fox jumps over the lazy dog.\n" * 4000
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
+def serving(folder: Path, **settings: str) -> Iterator[str]:
     """Run the whole service with a small model and a text to prune it on."""
     RandomLlama(blocks=1, width=32, intermediate=64, heads=2, vocabulary=256).write(folder / "tiny")
     (folder / "text.txt").write_text(TEXT)
     port = free_port()
     roots = {"ZPRUNER_MODEL_ROOTS": str(folder), "ZPRUNER_DATASET_ROOTS": str(folder)}
     roots["ZPRUNER_RATE_LIMIT_PER_MINUTE"] = "0"  # one address stands for many callers
-    environment = os.environ | roots | {"ZPRUNER_DATA_DIR": str(folder / "data")}
+    environment = os.environ | roots | settings | {"ZPRUNER_DATA_DIR": str(folder / "data")}
     command = [sys.executable, "-P", "-m", "zpruner", "serve", "--port", str(port)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as service:
         assert service.stdout is not None

@@ -53,7 +53,7 @@ class ForkServer:
             self._replace()
         raise ForkServerError(f"refuses to fork: {answer}")
 
-    def end(self) -> None:
+    def close(self) -> None:
         """End the server. The processes it has forked go on."""
         if self.process is not None and self._socket is not None:
             self._socket.close()
@@ -69,7 +69,7 @@ class ForkServer:
             return _hear(server, ANSWER_WITHIN_S).decode()
 
     def _replace(self) -> None:
-        self.end()
+        self.close()
         with suppress(OSError):  # the next time, then
             self._start()
 

@@ -92,9 +92,9 @@ class ForkingPool(TaskPool):
     def on_stop(self) -> None:
         """Wait for the processes, then end the server."""
         super().on_stop()
-        ForkedProcess.server.end()
+        ForkedProcess.server.close()
 
     def on_terminate(self) -> None:
         """End the processes, then the server."""
         super().on_terminate()
-        ForkedProcess.server.end()
+        ForkedProcess.server.close()

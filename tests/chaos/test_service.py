@@ -22,6 +22,7 @@ from zpruner.transport import ServiceError
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
 LOST_MESSAGE_S = 45.0
 LONG = 300.0
+FORK_SERVER_REPLACED = "the fork server is started again"
 
 
 class Broker:
@@ -178,6 +179,30 @@ def test_a_janitor_that_is_killed_comes_back(scene: Scene, client: Client, tally
     kill_tree(control)
     kill_tree(scene.service.worker())
     holds(client, tally, "janitor and worker processes killed", job.id)
+
+
+@pytest.mark.parametrize(
+    ("number", "fault"),
+    [(signal.SIGKILL, "fork server killed"), (signal.SIGSTOP, "fork server frozen")],
+)
+def test_a_fork_server_that_fails_costs_no_job_and_is_replaced(
+    scene: Scene, client: Client, tally: Tally, number: signal.Signals, fault: str
+) -> None:
+    job = running(client)
+    failed, warnings = fork_server(scene), scene.service.log().count(FORK_SERVER_REPLACED)
+    failed.send_signal(number)
+    waiting = submit(client, "tiny", samples=2)
+    holds(client, tally, fault, job.id, waiting.id)
+    assert client.jobs.get(job.id).attempt == 1, "a job that was running was disturbed"
+    assert scene.service.log().count(FORK_SERVER_REPLACED) == warnings + 1
+    assert fork_server(scene) != failed
+
+
+def fork_server(scene: Scene) -> psutil.Process:
+    """Return the process that the worker's others are forked from, and whose command they have."""
+    children = scene.service.worker().children()
+    alike = [one for one in children if "fork_server" in " ".join(one.cmdline())]
+    return min(alike, key=psutil.Process.create_time)
 
 
 def crash(postgres: Path) -> None:
