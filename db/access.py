@@ -48,6 +48,22 @@ class ApiKey(Base):
     last_used_at: Mapped[datetime | None]
 
 
+NO_KEY = ""
+
+
+class KeyTurn(Base):
+    """When a key had a job taken, among all that queued one; ``NO_KEY`` is whoever needs none.
+
+    Attributes:
+        turn: the higher, the later; no clock, which may be set back. 0: never.
+    """
+
+    __tablename__ = "key_turns"
+
+    created_by: Mapped[str] = mapped_column(ID, primary_key=True)
+    turn: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
 class Secret(Base):
     """A secret of the service itself, the same for all its processes; hexadecimal."""
 

@@ -20,6 +20,7 @@ from db.positions import PositionRepository
 from db.queues import QueueRepository
 from db.quotas import QuotaRepository
 from db.search import found_by
+from db.shares import join_turns
 from db.spec import PruneSpec
 from db.states import JobState
 from db.steering import SteeringRepository
@@ -92,6 +93,7 @@ class JobRepository(
         self._session.add(job)
         self._session.flush()
         copy_labels(self._session, job)
+        join_turns(self._session, created_by)
         self._record(job, "status")
         return job
 

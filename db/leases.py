@@ -12,6 +12,7 @@ from db.gate import Gate, Verdict, judge
 from db.models import Artifact, BlockReport, Job, Worker
 from db.problem import Problem
 from db.rows import JobRows
+from db.shares import note_turn
 from db.states import HELD, JobState, Phase
 from db.store import NewArtifact
 from db.transitions import IDLE, entering, leading_to, releasing
@@ -72,6 +73,7 @@ class LeaseRepository(JobRows):
         )
         if job is not None:
             self._record(job, "status", {"worker": worker, "device": job.device})
+            note_turn(self._session, job.created_by)
         return job
 
     def heartbeat(self, job_id: str, attempt: int) -> JobState:

@@ -42,7 +42,7 @@ class Job(Base):
         Index("ix_jobs_of_a_status", "status", "created_at", "id", *FOUND_BY),
         Index("ix_jobs_status_method", "status", "method"),
         Index("ix_jobs_spec_digest_status", "spec_digest", "status"),
-        Index("ix_jobs_urgency", "status", "queue", "priority", "created_at", "id"),
+        Index("ix_jobs_urgency", "status", "queue", "priority", "created_by", "created_at", "id"),
         Index("ix_jobs_counted", "status", "method", "attempt", "crashes"),
         Index("ix_jobs_created_by_status", "created_by", "status"),
         Index("ix_jobs_of_a_verdict", "verdict", "created_at", "id"),

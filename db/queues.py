@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, literal, or_, select, tuple_
+from sqlalchemy import func, select
 
-from db.clock import UTCDateTime, now
+from db.clock import now
 from db.models import Job
 from db.rows import JobRows
+from db.shares import count_ahead, in_turn
 from db.states import HELD, JobState
 from db.turns import has_turn
 
@@ -36,14 +37,18 @@ class QueueRepository(JobRows):
     """The waiting jobs in one session."""
 
     def most_urgent(self, queues: Sequence[str]) -> str | None:
-        """Return the queued job to take next: of the highest priority the oldest.
+        """Return the queued job to take next: of the highest priority, of the key that is next.
 
         The row stays locked until the transaction ends, so that two workers take two jobs.
         """
         waiting = (Job.status == JobState.queued, Job.queue.in_(queues), has_turn())
-        query = select(Job.id).where(*waiting)
-        query = query.order_by(Job.priority.desc(), Job.created_at, Job.id).limit(1)
-        return self._session.scalar(query.with_for_update(skip_locked=True, of=Job))
+        for priority, created_by in self._session.execute(in_turn(*waiting)):
+            own = (*waiting, Job.priority == priority, Job.created_by == created_by)
+            oldest = select(Job.id).where(*own).order_by(Job.created_at, Job.id).limit(1)
+            job_id = self._session.scalar(oldest.with_for_update(skip_locked=True, of=Job))
+            if job_id is not None:
+                return job_id
+        return None
 
     def has_queued(self, queues: Sequence[str]) -> bool:
         """Whether any job waits in these queues that may be taken now."""
@@ -57,7 +62,7 @@ class QueueRepository(JobRows):
 
     def position(self, job: Job) -> int | None:
         """Return the job's place in its queue, from 1; None where it does not wait."""
-        return None if job.status != JobState.queued else 1 + self._count_ahead(job)
+        return None if job.status != JobState.queued else 1 + count_ahead(self._session, job, None)
 
     def near_position(self, job: Job) -> int | None:
         """Return the job's place among the first ``NEAR`` of its queue, from 1; else None.
@@ -66,18 +71,8 @@ class QueueRepository(JobRows):
         """
         if job.status != JobState.queued:
             return None
-        ahead = self._count_ahead(job, NEAR)
+        ahead = count_ahead(self._session, job, NEAR)
         return None if ahead == NEAR else 1 + ahead
-
-    def _count_ahead(self, job: Job, at_most: int | None = None) -> int:
-        """Return how many jobs are taken before this one."""
-        earlier = tuple_(Job.created_at, Job.id) < tuple_(
-            literal(job.created_at, UTCDateTime()), literal(job.id)
-        )
-        before = or_(Job.priority > job.priority, (Job.priority == job.priority) & earlier)
-        waiting = (Job.status == JobState.queued) & (Job.queue == job.queue)
-        ahead = select(Job.id).where(waiting, before).limit(at_most).subquery()
-        return self._session.scalar(select(func.count()).select_from(ahead)) or 0
 
     def queue_of(self, job_id: str) -> str | None:
         """Return the queue of a job; None where there is no such job."""

@@ -1,6 +1,6 @@
 """Every table there is, for those who need them all."""
 
-from db.access import ApiKey, AuditEntry, Secret
+from db.access import ApiKey, AuditEntry, KeyTurn, Secret
 from db.base import Base
 from db.dataset_models import Dataset
 from db.labels import JobLabel
@@ -33,6 +33,7 @@ __all__ = [
     "Job",
     "JobEvent",
     "JobLabel",
+    "KeyTurn",
     "LogLine",
     "Secret",
     "Sweep",
