@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from rich.table import Table
 
-from zpruner.models import Artifact, Job
+from zpruner.job import Job
+from zpruner.models import Artifact
 
 BARS = "▁▂▃▄▅▆▇█"
 CHECKSUMS = "SHA256SUMS"

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 from demo.report import Answer, sparkline
-from zpruner.models import Artifact, Job
+from zpruner.job import Job
+from zpruner.models import Artifact
 
 METRICS = {
     "dense_perplexity": 28.7,

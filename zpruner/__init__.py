@@ -1,26 +1,26 @@
 """The Python client and command line of the Z-Pruner service."""
 
-from zpruner.client import Client
-from zpruner.download import CorruptedError
+from zpruner.client import AsyncClient, Client
+from zpruner.errors import CorruptedError, NoFilesError, ProblemError, ServiceError
+from zpruner.job import Job
 from zpruner.models import (
     Artifact,
     Dataset,
     Eta,
     Event,
     FileLink,
-    Job,
     LogLine,
     Problem,
     Queue,
     Worker,
 )
 from zpruner.planning_models import Comparison, Estimate, Sweep
-from zpruner.transport import NoFilesError, ProblemError, ServiceError
 from zpruner.trigger_models import Trigger, TriggerDelivery
 from zpruner.webhook_models import Delivery, Webhook
 
 __all__ = [
     "Artifact",
+    "AsyncClient",
     "Client",
     "Comparison",
     "CorruptedError",

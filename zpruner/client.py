@@ -1,8 +1,8 @@
-"""The typed Python client of the service."""
+"""The typed Python clients of the service."""
 
 import os
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic
 
 import httpx
 
@@ -12,9 +12,12 @@ from zpruner.fields import job_fields
 from zpruner.jobs import Jobs
 from zpruner.key_models import Me
 from zpruner.keys import Keys
+from zpruner.modes import Async, Mode, Sync, operation
 from zpruner.planning_models import Comparison, Estimate
+from zpruner.resources import Resource
 from zpruner.sweeps import Sweeps
 from zpruner.transport import Transport
+from zpruner.transports import AsyncTransport, SyncTransport
 from zpruner.triggers import Triggers
 from zpruner.webhooks import Webhooks
 from zpruner.workers import Workers
@@ -23,29 +26,28 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 TIMEOUT_S = 30.0
 
 
-class Client:
-    """Talks to one service; ``Client()`` means ``ZPRUNER_URL``, else the local one."""
+class _Service(Resource[Mode], Generic[Mode]):
+    """All that a service can be asked."""
 
-    def __init__(self, base_url: str | None = None, api_key: str | None = None) -> None:
-        base_url = base_url or os.environ.get("ZPRUNER_URL") or DEFAULT_URL
-        api_key = api_key or os.environ.get("ZPRUNER_API_KEY")
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._http = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_S)
-        self._transport = Transport(self._http)
-        self.jobs = Jobs(self._transport)
-        self.datasets = Datasets(self._transport)
-        self.workers = Workers(self._transport)
-        self.keys = Keys(self._transport)
-        self.sweeps = Sweeps(self._transport)
-        self.webhooks = Webhooks(self._transport)
-        self.triggers = Triggers(self._transport)
+    def __init__(self, transport: Transport[Mode]) -> None:
+        super().__init__(transport)
+        self.jobs = Jobs(transport)
+        self.datasets = Datasets(transport)
+        self.workers = Workers(transport)
+        self.keys = Keys(transport)
+        self.sweeps = Sweeps(transport)
+        self.webhooks = Webhooks(transport)
+        self.triggers = Triggers(transport)
 
-    def me(self) -> Me:
+    @operation
+    async def me(self) -> Me:
         """Return who this client is to the service, and what is used of its quotas."""
-        return Me.model_validate(self._transport.get("/v1/me"))
+        return Me.model_validate(await self._transport.get("/v1/me"))
 
-    def estimate(
+    @operation
+    async def estimate(
         self,
+        /,
         model: str,
         sparsity: float | None = None,
         dataset: str | None = None,
@@ -59,12 +61,21 @@ class Client:
             TimeoutError: the service has not found it out in time.
         """
         body = job_fields(model, sparsity, dataset, options)
-        return estimate(self._transport, body, timeout_s)
+        return await estimate(self._transport, body, timeout_s)
 
-    def compare(self, *job_ids: str) -> Comparison:
+    @operation
+    async def compare(self, *job_ids: str) -> Comparison:
         """Hold jobs against the first of them."""
         params = {"ids": ",".join(job_ids)}
-        return Comparison.model_validate(self._transport.get("/v1/compare", params))
+        return Comparison.model_validate(await self._transport.get("/v1/compare", params))
+
+
+class Client(_Service[Sync]):
+    """Talks to one service; ``Client()`` means ``ZPRUNER_URL``, else the local one."""
+
+    def __init__(self, base_url: str | None = None, api_key: str | None = None) -> None:
+        self._http = httpx.Client(**_options(base_url, api_key))
+        super().__init__(SyncTransport(self._http))
 
     def close(self) -> None:
         """Close its connections."""
@@ -80,3 +91,34 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class AsyncClient(_Service[Async]):
+    """Does the same on an event loop of asyncio: its methods are awaited, lists of events too."""
+
+    def __init__(self, base_url: str | None = None, api_key: str | None = None) -> None:
+        self._http = httpx.AsyncClient(**_options(base_url, api_key))
+        super().__init__(AsyncTransport(self._http))
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+def _options(base_url: str | None, api_key: str | None) -> dict[str, Any]:
+    """Return how to connect; what is not given is taken from the environment."""
+    base_url = base_url or os.environ.get("ZPRUNER_URL") or DEFAULT_URL
+    api_key = api_key or os.environ.get("ZPRUNER_API_KEY")
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    return {"base_url": base_url, "headers": headers, "timeout": TIMEOUT_S}

@@ -4,20 +4,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from zpruner.models import Dataset
-from zpruner.transport import Transport
+from zpruner.modes import Mode, operation
+from zpruner.resources import Resource
 
 UPLOADED = "uploaded:"
 ROWS = (".jsonl", ".ndjson", ".json")
 PIECE_BYTES = 1 << 20
 
 
-class Datasets:
+class Datasets(Resource[Mode]):
     """The datasets of a service; an uploaded one goes by its id or by what a job says."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-    def upload(self, path: str | Path, *, name: str | None = None) -> Dataset:
+    @operation
+    async def upload(self, path: str | Path, *, name: str | None = None) -> Dataset:
         """Upload a text file, or one of JSONL by its suffix; a job then names its ``dataset``.
 
         The same bytes again are the same dataset, so this may be repeated.
@@ -25,22 +24,29 @@ class Datasets:
         file = _File(Path(path))
         headers = {"Content-Type": file.media_type, "Content-Length": str(file.size_bytes)}
         params = {"name": name or file.path.name}
-        response = self._transport.send(
-            "POST", "/v1/datasets", content=file, params=params, headers=headers
+        response = await self._transport.send(
+            "POST",
+            "/v1/datasets",
+            content=self._transport.content(file.pieces),
+            params=params,
+            headers=headers,
         )
         return Dataset.model_validate(response.json())
 
-    def list(self) -> Sequence[Dataset]:
+    @operation
+    async def list(self) -> Sequence[Dataset]:
         """Return what a job can name: those built in, then uploads, newest first."""
-        return [Dataset.model_validate(row) for row in self._transport.pages("/v1/datasets")]
+        return [Dataset.model_validate(row) for row in await self._transport.rows("/v1/datasets")]
 
-    def get(self, dataset: str) -> Dataset:
+    @operation
+    async def get(self, dataset: str) -> Dataset:
         """Return one uploaded dataset."""
-        return Dataset.model_validate(self._transport.get(_path(dataset)))
+        return Dataset.model_validate(await self._transport.get(_path(dataset)))
 
-    def delete(self, dataset: str) -> None:
+    @operation
+    async def delete(self, dataset: str) -> None:
         """Delete an uploaded dataset that no unfinished job needs."""
-        self._transport.send("DELETE", _path(dataset))
+        await self._transport.send("DELETE", _path(dataset))
 
 
 class _File:
@@ -53,7 +59,8 @@ class _File:
     def media_type(self) -> str:
         return "application/jsonl" if self.path.suffix.lower() in ROWS else "text/plain"
 
-    def __iter__(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes]:
+        """Yield its bytes from the beginning."""
         with self.path.open("rb") as file:
             while piece := file.read(PIECE_BYTES):
                 yield piece

@@ -1,76 +1,69 @@
-"""Downloads that resume and are verified."""
+"""Downloads in several pieces at once, which resume and are verified."""
 
-import hashlib
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import Any
 
 import httpx
 
+from zpruner.errors import ServiceError
+from zpruner.incoming import Incoming, Piece
 from zpruner.models import Artifact
-from zpruner.transport import ProblemError, ServiceError, Transport, problem_of
+from zpruner.transport import Body, Transport
+
+PIECE_BYTES = 32 << 20
+"""How long a piece is at most where several are downloaded at once."""
 
 
-class CorruptedError(ServiceError):
-    """What arrived is not what the service said it holds."""
-
-    def __init__(self, name: str, expected: str, received: str) -> None:
-        super().__init__(name, expected, received)
-        self.name, self.expected, self.received = name, expected, received
-
-    def __str__(self) -> str:
-        return f"{self.name} has sha256 {self.received}, expected {self.expected}; it was deleted"
-
-
-def download(transport: Transport, artifact: Artifact, folder: Path) -> Path:
-    """Put one artifact below ``folder``; a part left by an earlier call is continued.
+async def download(
+    transport: Transport[Any], artifacts: Sequence[Artifact], folder: Path, parallel: int
+) -> list[Path]:
+    """Put artifacts below ``folder``; what an earlier call left is continued.
 
     Raises:
-        CorruptedError: its bytes do not have its sha256.
-        ServiceError: its name leads out of the folder, or the service refused.
+        CorruptedError: a file's bytes do not have its sha256.
+        ServiceError: a name leads out of the folder, or the service refused or broke off.
     """
-    path = _confined(folder, artifact.name)
-    if path.is_file() and _sha256(path) == artifact.sha256:
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    _fetch(transport, artifact, part)
-    if (received := _sha256(part)) != artifact.sha256:
-        part.unlink()
-        raise CorruptedError(artifact.name, artifact.sha256, received)
-    part.rename(path)
-    return path
+    longest = PIECE_BYTES if parallel > 1 else None
+    files = [await transport.aside(Incoming.at, folder, one, longest) for one in artifacts]
+    halt = Event()
+    acts: list[Callable[[], Coroutine[Any, Any, None]]] = []
+    for file in files:
+        acts += [partial(_fetch, transport, file, piece, halt) for piece in file.pieces]
+        if not file.pieces and not file.is_there:
+            acts.append(partial(transport.aside, file.finish))
+    await transport.each(acts, max(1, parallel), halt)
+    return [file.path for file in files]
 
 
-def _fetch(transport: Transport, artifact: Artifact, part: Path) -> None:
-    """Append what is missing; start over where the service sends the whole file."""
-    have = part.stat().st_size if part.exists() else 0
-    if have == artifact.size_bytes:
-        part.touch()
+async def _fetch(transport: Transport[Any], file: Incoming, piece: Piece, halt: Event) -> None:
+    """Download a piece; with the last one of its file, finish that."""
+    if halt.is_set():
         return
-    headers = {"Range": f"bytes={have}-", "If-Range": f'"{artifact.sha256}"'} if have else {}
     try:
-        with transport.stream(f"/v1/artifacts/{artifact.id}/content", headers) as response:
-            _write(response, part)
-    except httpx.TransportError as error:
-        raise ServiceError(f"{artifact.name} broke off: {error}; try again to resume") from error
+        path = f"/v1/artifacts/{file.artifact.id}/content"
+        what = f"{file.artifact.name} (try again to resume)"
+        async with transport.open(path, file.headers(piece), what) as body:
+            await _write(body, file, piece, halt)
+    except BaseException:
+        halt.set()
+        raise
+    finally:
+        file.save()
+    if file.is_last(piece):
+        await transport.aside(file.finish)
 
 
-def _write(response: httpx.Response, part: Path) -> None:
-    if response.is_error:
-        response.read()
-        raise ProblemError(problem_of(response))
-    resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
-    with part.open("ab" if resumed else "wb") as file:
-        for piece in response.iter_bytes():
-            file.write(piece)
-
-
-def _confined(folder: Path, name: str) -> Path:
-    parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or ".." in parts or "\\" in name:
-        raise ServiceError(f"refusing the artifact name {name!r}")
-    return folder.joinpath(*parts)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+async def _write(body: Body, file: Incoming, piece: Piece, halt: Event) -> None:
+    if body.response.status_code != httpx.codes.PARTIAL_CONTENT and piece.start > 0:
+        file.start_over(piece)
+    with file.opened(piece) as part:
+        async for data in body.pieces():
+            kept = data[: piece.stop - piece.start]
+            part.write(kept)
+            file.advance(piece, len(kept))
+            if halt.is_set() or piece.start == piece.stop:
+                return
+    raise ServiceError(f"{file.artifact.name} broke off; try again to resume")

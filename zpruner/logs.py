@@ -1,23 +1,27 @@
 """The lines that a job's attempts logged, also as they come."""
 
-import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
+from zpruner.errors import ServiceError
 from zpruner.models import FINAL, LogLine
 from zpruner.outage import Outage
-from zpruner.transport import ServiceError, Transport
+from zpruner.transport import Transport
 
 LOOK_EVERY_S = 1.0
 
 
-def log_lines(transport: Transport, job_id: str, params: dict[str, Any]) -> Iterator[LogLine]:
+async def log_lines(
+    transport: Transport[Any], job_id: str, params: dict[str, Any]
+) -> AsyncIterator[LogLine]:
     """Yield the lines there are."""
-    for row in transport.pages(f"/v1/jobs/{job_id}/logs", params):
+    async for row in transport.pages(f"/v1/jobs/{job_id}/logs", params):
         yield LogLine.model_validate(row)
 
 
-def follow_log(transport: Transport, job_id: str, params: dict[str, Any]) -> Iterator[LogLine]:
+async def follow_log(
+    transport: Transport[Any], job_id: str, params: dict[str, Any]
+) -> AsyncIterator[LogLine]:
     """Yield the lines there are and those to come, until the job has ended.
 
     Raises:
@@ -28,8 +32,8 @@ def follow_log(transport: Transport, job_id: str, params: dict[str, Any]) -> Ite
     while True:
         try:
             # Asked before the lines are read: those of a job that has ended are all there.
-            is_over = transport.get(f"/v1/jobs/{job_id}")["status"] in FINAL
-            for line in log_lines(transport, job_id, params):
+            is_over = (await transport.get(f"/v1/jobs/{job_id}"))["status"] in FINAL
+            async for line in log_lines(transport, job_id, params):
                 params = {name: value for name, value in params.items() if name != "tail"}
                 params["after"] = line.id
                 yield line
@@ -38,4 +42,4 @@ def follow_log(transport: Transport, job_id: str, params: dict[str, Any]) -> Ite
             outage.heard()
         except ServiceError as error:
             outage.endure(error)
-        time.sleep(LOOK_EVERY_S)
+        await transport.sleep(LOOK_EVERY_S)

@@ -67,7 +67,7 @@ class GateFailure(Answer):
     got: float | None = None
 
 
-class Job(Answer):
+class JobFields(Answer):
     """One request to prune one model."""
 
     id: str

@@ -2,7 +2,7 @@
 
 import time
 
-from zpruner.transport import ServiceError
+from zpruner.errors import ServiceError
 
 OUTAGE_S = 60.0
 

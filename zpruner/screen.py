@@ -7,11 +7,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from zpruner.models import Event, GateFailure, Job, Preview, Result
+from zpruner.models import Event, GateFailure, JobFields, Preview, Result
 
 
 @contextmanager
-def following(console: Console) -> Iterator[Callable[[Job], None]]:
+def following(console: Console) -> Iterator[Callable[[JobFields], None]]:
     """Give a function that shows a job's progress: a bar on a terminal, lines elsewhere."""
     if not console.is_terminal:
         yield _Lines(console)
@@ -21,7 +21,7 @@ def following(console: Console) -> Iterator[Callable[[Job], None]]:
     with Progress(*columns, TimeElapsedColumn(), left, console=console) as bar:
         task = bar.add_task("queued", total=1.0, left="")
 
-        def show(job: Job) -> None:
+        def show(job: JobFields) -> None:
             done = job.progress.fraction
             bar.update(task, description=stage(job), completed=done, left=time_left(job))
 
@@ -34,13 +34,13 @@ class _Lines:
     def __init__(self, console: Console) -> None:
         self._console, self._last = console, ""
 
-    def __call__(self, job: Job) -> None:
+    def __call__(self, job: JobFields) -> None:
         if (now := stage(job)) != self._last:
             self._last = now
             self._console.print(f"{job.progress.fraction:4.0%} {now}", markup=False)
 
 
-def stage(job: Job) -> str:
+def stage(job: JobFields) -> str:
     """Say where a job is: ``pruning 7/32``, ``queued, number 3``, ``paused at 7/32``."""
     block = job.progress.block
     done = f"{block.index + 1}/{block.total}" if block else ""
@@ -53,7 +53,7 @@ def stage(job: Job) -> str:
     return f"{job.phase} {done}".rstrip()
 
 
-def time_left(job: Job) -> str:
+def time_left(job: JobFields) -> str:
     """Say how long a job will still take; nothing where that is not known."""
     if (eta := job.progress.eta_seconds) is None:
         return ""
@@ -83,7 +83,7 @@ def result_text(result: Result) -> str:
     return "\n".join(lines)
 
 
-def summary(job: Job) -> str:
+def summary(job: JobFields) -> str:
     """Describe a job in a few lines."""
     lines = [f"{job.id} {stage(job)} {job.progress.fraction:.0%}", *_fields(job.spec)]
     lines += [f"  {left}"] if (left := time_left(job)) else []

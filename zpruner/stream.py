@@ -1,14 +1,13 @@
 """The events of a job as they happen (server-sent events)."""
 
-import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
-import httpx
-
+from zpruner.errors import ServiceError
 from zpruner.models import Event
 from zpruner.outage import Outage
-from zpruner.transport import ProblemError, ServiceError, Transport, problem_of
+from zpruner.transport import Transport
 
 PAUSE_S = 0.5
 
@@ -21,7 +20,19 @@ class Frame:
     data: str
 
 
-def follow(transport: Transport, job_id: str, after: int) -> Iterator[Event]:
+async def events(
+    transport: Transport[Any], job_id: str, after: int, follow: bool
+) -> AsyncIterator[Event]:
+    """Yield the events after one; with ``follow``, until the job has ended."""
+    if follow:
+        async for event in _followed(transport, job_id, after):
+            yield event
+        return
+    async for row in transport.pages(f"/v1/jobs/{job_id}/events", {"after": after}):
+        yield Event.model_validate(row)
+
+
+async def _followed(transport: Transport[Any], job_id: str, after: int) -> AsyncIterator[Event]:
     """Yield every event after one, until the job has ended; resume where the line breaks.
 
     Raises:
@@ -31,7 +42,7 @@ def follow(transport: Transport, job_id: str, after: int) -> Iterator[Event]:
     outage = Outage()
     while True:
         try:
-            for frame in _frames(transport, job_id, after):
+            async for frame in _frames(transport, job_id, after):
                 outage.heard()
                 if frame.kind == "end":
                     return
@@ -40,25 +51,21 @@ def follow(transport: Transport, job_id: str, after: int) -> Iterator[Event]:
                 yield event
         except ServiceError as error:
             outage.endure(error)
-        time.sleep(PAUSE_S)
+        await transport.sleep(PAUSE_S)
 
 
-def _frames(transport: Transport, job_id: str, after: int) -> Iterator[Frame]:
+async def _frames(transport: Transport[Any], job_id: str, after: int) -> AsyncIterator[Frame]:
     headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
-    try:
-        with transport.stream(f"/v1/jobs/{job_id}/events", headers) as response:
-            if response.is_error:
-                response.read()
-                raise ProblemError(problem_of(response))
-            yield from parse(response.iter_lines())
-    except httpx.TransportError as error:
-        raise ServiceError(f"the events of {job_id} broke off: {error}") from error
+    path, what = f"/v1/jobs/{job_id}/events", f"the events of {job_id}"
+    async with transport.open(path, headers, what) as body:
+        async for frame in parse(body.lines()):
+            yield frame
 
 
-def parse(lines: Iterator[str]) -> Iterator[Frame]:
+async def parse(lines: AsyncIterator[str]) -> AsyncIterator[Frame]:
     """Yield the messages; a comment is none, and half of one neither."""
     kind, data = "message", list[str]()
-    for line in lines:
+    async for line in lines:
         if not line:
             if data:
                 yield Frame(kind, "\n".join(data))

@@ -2,25 +2,25 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 from typing import Any
 from uuid import uuid4
 
+from zpruner.errors import ServiceError
+from zpruner.modes import Mode, operation
 from zpruner.outage import Outage
 from zpruner.planning_models import Sweep, SweepPreview
-from zpruner.transport import ServiceError, Transport
+from zpruner.resources import Resource
 
 POLL_S = 1.0
 
 
-class Sweeps:
+class Sweeps(Resource[Mode]):
     """Many jobs of one model by one request."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-    def create(
+    @operation
+    async def create(
         self,
+        /,
         model: str,
         dataset: str,
         *,
@@ -40,10 +40,13 @@ class Sweeps:
         """
         body = _body(model, dataset, grid, jobs, options)
         key = idempotency_key or str(uuid4())
-        return Sweep.model_validate(self._transport.submit("/v1/sweeps", body, key).json())
+        response = await self._transport.submit("/v1/sweeps", body, key)
+        return Sweep.model_validate(response.json())
 
-    def preview(
+    @operation
+    async def preview(
         self,
+        /,
         model: str,
         dataset: str,
         *,
@@ -54,24 +57,29 @@ class Sweeps:
         """Return what ``create`` would submit; refused like it, but nothing is made."""
         body = _body(model, dataset, grid, jobs, options)
         params = {"dry_run": True}
-        response = self._transport.send("POST", "/v1/sweeps", json=body, params=params)
-        return SweepPreview.model_validate(response.json())
+        answer = await self._transport.ask("POST", "/v1/sweeps", json=body, params=params)
+        return SweepPreview.model_validate(answer)
 
-    def get(self, sweep_id: str) -> Sweep:
+    @operation
+    async def get(self, sweep_id: str) -> Sweep:
         """Return the sweep with its points as they are now."""
-        return Sweep.model_validate(self._transport.get(f"/v1/sweeps/{sweep_id}"))
+        return await self._sweep(sweep_id)
 
-    def list(self, *, limit: int = 50) -> Sequence[Sweep]:
+    @operation
+    async def list(self, *, limit: int = 50) -> Sequence[Sweep]:
         """Return at most ``limit`` sweeps, newest first, without their points."""
-        rows = self._transport.pages("/v1/sweeps", {"limit": min(limit, 100)})
-        return [Sweep.model_validate(row) for row in islice(rows, limit)]
+        rows = await self._transport.rows("/v1/sweeps", {"limit": min(limit, 100)}, limit)
+        return [Sweep.model_validate(row) for row in rows]
 
-    def cancel(self, sweep_id: str) -> Sweep:
+    @operation
+    async def cancel(self, sweep_id: str) -> Sweep:
         """Cancel all of its jobs that have not ended; asking twice changes nothing."""
-        response = self._transport.send("POST", f"/v1/sweeps/{sweep_id}/cancel")
-        return Sweep.model_validate(response.json())
+        return Sweep.model_validate(
+            await self._transport.ask("POST", f"/v1/sweeps/{sweep_id}/cancel")
+        )
 
-    def wait(
+    @operation
+    async def wait(
         self,
         sweep_id: str,
         *,
@@ -87,7 +95,7 @@ class Sweeps:
         started, outage = time.monotonic(), Outage()
         while True:
             try:
-                sweep = self.get(sweep_id)
+                sweep = await self._sweep(sweep_id)
                 outage.heard()
                 on_look(sweep)
                 if sweep.is_final:
@@ -96,7 +104,10 @@ class Sweeps:
                 outage.endure(error)
             if timeout_s is not None and time.monotonic() - started >= timeout_s:
                 raise TimeoutError(f"sweep {sweep_id} goes on after {timeout_s:g} s")
-            time.sleep(POLL_S)
+            await self._transport.sleep(POLL_S)
+
+    async def _sweep(self, sweep_id: str) -> Sweep:
+        return Sweep.model_validate(await self._transport.get(f"/v1/sweeps/{sweep_id}"))
 
 
 def _body(

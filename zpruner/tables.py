@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from zpruner.models import Job
+from zpruner.models import JobFields
 from zpruner.planning_models import Comparison, Estimate, Sweep
 from zpruner.rows import Table
 
@@ -18,7 +18,7 @@ SHOWN = (
 """The figures that a comparison shows to people; --json has all."""
 
 
-def jobs_table(jobs: Sequence[Job]) -> Table:
+def jobs_table(jobs: Sequence[JobFields]) -> Table:
     """Return a line for each job."""
     table = Table("id", "status", "progress", "model", "sparsity", "created")
     for job in jobs:

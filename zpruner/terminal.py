@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 
 from zpruner.client import Client
-from zpruner.models import Answer, Job
+from zpruner.errors import NoFilesError, ProblemError, ServiceError
+from zpruner.models import Answer, JobFields
 from zpruner.rows import Table
 from zpruner.screen import following, summary
-from zpruner.transport import NoFilesError, ProblemError, ServiceError
 
 OK, JOB_FAILED, USAGE, GATE_FAILED, CANCELLED, EXPIRED = 0, 1, 2, 3, 4, 5
 AUTH, NOT_FOUND, SERVICE, TIMED_OUT, INTERRUPTED = 6, 7, 8, 124, 130
@@ -47,7 +47,7 @@ def follow(client: Client, job_id: str, timeout: float | None, as_json: bool) ->
     raise typer.Exit(exit_code(job))
 
 
-def exit_code(job: Job) -> int:
+def exit_code(job: JobFields) -> int:
     """Return the code that says how a job ended."""
     if job.verdict == "fail":
         return GATE_FAILED

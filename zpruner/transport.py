@@ -1,13 +1,16 @@
-"""One HTTP request to the service, and the error it may answer with."""
+"""Requests to the service, written once for clients that wait and clients that are awaited."""
 
 import random
-import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from threading import Event
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 import httpx
 
-from zpruner.models import Job, Problem
+from zpruner.errors import ProblemError, ServiceError
+from zpruner.models import Problem
+from zpruner.modes import Mode
 
 Params = dict[str, Any]
 PAUSES_S = (0.2, 0.5, 1.0)
@@ -16,98 +19,102 @@ PAUSES_S = (0.2, 0.5, 1.0)
 PATIENCE = 5
 """How often a request is sent again that came too soon after others: it was not looked at."""
 
-
-class ServiceError(Exception):
-    """The service cannot be reached, or does not answer as it should."""
-
-    @property
-    def is_refusal(self) -> bool:
-        """Whether the service has understood and refused: asking again changes nothing."""
-        return False
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-class ProblemError(ServiceError):
-    """The service refused; ``problem`` says what, why and what to change."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem)
-        self.problem = problem
+class Body(Protocol):
+    """A response that is read piece by piece."""
 
     @property
-    def is_refusal(self) -> bool:
-        """Whether the request, not the service, is at fault."""
-        return self.problem.status < 500
+    def response(self) -> httpx.Response:
+        """Return its status and its headers."""
 
-    def __str__(self) -> str:
-        # Each field's detail names its value and remedy already; the rest would say it again.
-        fields = [f"{one.pointer}: {one.detail}" for one in self.problem.errors]
-        said = fields or [self.problem.detail or self.problem.title, self.problem.hint or ""]
-        return "\n".join(filter(None, said))
+    async def read(self) -> None:
+        """Read all that is left into the response."""
 
+    def lines(self) -> AsyncIterator[str]:
+        """Yield its lines."""
 
-class NoFilesError(ServiceError):
-    """The job has no files to download: ``job`` says whether it goes on, or how it ended."""
-
-    def __init__(self, job: Job) -> None:
-        super().__init__(job)
-        self.job = job
-
-    @property
-    def is_refusal(self) -> bool:
-        """Whether asking again changes nothing: it may once the job goes on."""
-        return self.job.is_final
-
-    def __str__(self) -> str:
-        said = [f"job {self.job.id} is {self.job.status}: {self._remedy}"]
-        if self.job.error is not None:
-            said += [f"{self.job.error.code}: {self.job.error.detail}", self.job.error.hint or ""]
-        return "\n".join(filter(None, said))
-
-    @property
-    def _remedy(self) -> str:
-        if self.job.is_final:
-            return "it has no files; retry it, or rerun it with changes"
-        return "it has no files until it has succeeded; wait for it"
+    def pieces(self) -> AsyncIterator[bytes]:
+        """Yield its bytes."""
 
 
-class Transport:
-    """Speaks JSON to one service."""
+class Transport(Generic[Mode]):
+    """Speaks JSON to one service. How it waits is left to its two kinds."""
 
-    def __init__(self, http: httpx.Client) -> None:
-        self._http = http
+    base_url: str
+
+    async def request(self, method: str, path: str, options: Params) -> httpx.Response:
+        """Send a request, whatever comes of it."""
+        raise NotImplementedError
+
+    def stream(self, path: str, headers: dict[str, str]) -> AbstractAsyncContextManager[Body]:
+        """Open a path for reading, whatever comes of it."""
+        raise NotImplementedError
+
+    def content(self, pieces: Callable[[], Iterator[bytes]]) -> Any:
+        """Return the body of a request, made anew each time that it is sent."""
+        raise NotImplementedError
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        raise NotImplementedError
+
+    async def aside(self, act: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        """Return what a function returns that computes or reads files for long."""
+        raise NotImplementedError
+
+    async def each(
+        self, acts: Sequence[Callable[[], Coroutine[Any, Any, None]]], limit: int, halt: Event
+    ) -> None:
+        """Do all of these, so many at once; where one fails, set ``halt`` and raise its error."""
+        raise NotImplementedError
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Return what a method of this client returns that does this work."""
+        raise NotImplementedError
+
+    def iterate(self, items: AsyncGenerator[Any, None]) -> Any:
+        """Return what a method of this client returns that yields these."""
+        raise NotImplementedError
+
+    def __deepcopy__(self, memo: Any) -> "Transport[Mode]":
+        return self
+
+    def __reduce__(self) -> Any:
+        return type(None), ()  # a job that is pickled leaves its client behind
 
     def address(self, path: str) -> str:
         """Return the whole URL of a path."""
-        return str(self._http.base_url).rstrip("/") + path
+        return self.base_url.rstrip("/") + path
 
-    def get(self, path: str, params: Params | None = None) -> Any:
+    async def get(self, path: str, params: Params | None = None) -> Any:
         """Return what ``path`` holds."""
-        return self.send("GET", path, params=params).json()
+        return await self.ask("GET", path, params=params)
 
-    def send(self, method: str, path: str, **options: Any) -> httpx.Response:
+    async def ask(self, method: str, path: str, **options: Any) -> Any:
+        """Return what a successful answer holds."""
+        return (await self.send(method, path, **options)).json()
+
+    async def send(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Return a successful answer, or 304.
 
         Raises:
             ProblemError: the service refused.
             ServiceError: it could not be reached.
         """
-        response = self._request(method, path, options)
+        response = await self._request(method, path, options)
         for _ in range(PATIENCE):
             if (wait_s := _asked_wait_s(response)) is None:
                 break
-            time.sleep(wait_s)
-            response = self._request(method, path, options)
+            await self.sleep(wait_s)
+            response = await self._request(method, path, options)
         if response.is_error:
             raise ProblemError(problem_of(response))
         return response
 
-    def _request(self, method: str, path: str, options: Params) -> httpx.Response:
-        try:
-            return self._http.request(method, path, **options)
-        except httpx.TransportError as error:
-            raise ServiceError(f"{self._http.base_url} does not answer: {error}") from error
-
-    def submit(self, path: str, body: Params, key: str) -> httpx.Response:
+    async def submit(self, path: str, body: Params, key: str) -> httpx.Response:
         """Post what is to be done once; send it again, with its key, while that is not certain.
 
         Raises:
@@ -117,24 +124,68 @@ class Transport:
         headers = {"Idempotency-Key": key}
         for pause in PAUSES_S:
             try:
-                return self.send("POST", path, json=body, headers=headers)
+                return await self.send("POST", path, json=body, headers=headers)
             except ServiceError as error:
                 if error.is_refusal:
                     raise
-            time.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
-        return self.send("POST", path, json=body, headers=headers)
+            await self.rest(pause)
+        return await self.send("POST", path, json=body, headers=headers)
 
-    def stream(self, path: str, headers: dict[str, str]) -> Any:
-        """Open ``path`` for reading piece by piece; use as a context manager."""
-        return self._http.stream("GET", path, headers=headers)
+    @asynccontextmanager
+    async def open(self, path: str, headers: dict[str, str], what: str) -> AsyncIterator[Body]:
+        """Open a path for reading piece by piece.
 
-    def pages(self, path: str, params: Params | None = None) -> Iterator[dict[str, Any]]:
+        Args:
+            path, headers: of the request.
+            what: is read, for the error that it broke off.
+
+        Raises:
+            ProblemError: the service refused.
+            ServiceError: it could not be reached, or broke off.
+        """
+        try:
+            for left in reversed(range(PATIENCE + 1)):
+                async with self.stream(path, headers) as body:
+                    if not body.response.is_error:
+                        yield body
+                        return
+                    await body.read()
+                    wait_s = _asked_wait_s(body.response)
+                    if wait_s is None or left == 0:
+                        raise ProblemError(problem_of(body.response))
+                await self.sleep(wait_s)
+        except httpx.TransportError as error:
+            raise ServiceError(f"{what} broke off: {error}") from error
+
+    async def pages(self, path: str, params: Params | None = None) -> AsyncIterator[dict[str, Any]]:
         """Yield the rows of a list, page after page."""
-        response = self.send("GET", path, params=params)
-        yield from response.json()["data"]
-        while following := response.links.get("next", {}).get("url"):
-            response = self.send("GET", following)
-            yield from response.json()["data"]
+        response = await self.send("GET", path, params=params)
+        while True:
+            for row in response.json()["data"]:
+                yield row
+            if (following := response.links.get("next", {}).get("url")) is None:
+                return
+            response = await self.send("GET", following)
+
+    async def rows(self, path: str, params: Params | None = None, limit: int | None = None) -> Any:
+        """Return the rows of a list, at most ``limit``."""
+        found = list[dict[str, Any]]()
+        async for row in self.pages(path, params):
+            if limit is not None and len(found) >= limit:
+                break
+            found.append(row)
+        return found
+
+    async def rest(self, pause_s: float) -> None:
+        """Wait for about so long, so that many who wait do not come back at once."""
+        jitter = random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        await self.sleep(max(0.0, pause_s) * jitter)
+
+    async def _request(self, method: str, path: str, options: Params) -> httpx.Response:
+        try:
+            return await self.request(method, path, options)
+        except httpx.TransportError as error:
+            raise ServiceError(f"{self.base_url} does not answer: {error}") from error
 
 
 def problem_of(response: httpx.Response) -> Problem:

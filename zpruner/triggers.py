@@ -1,20 +1,18 @@
 """The triggers of a service, for its admins."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zpruner.transport import Transport
+from zpruner.modes import Mode, operation
+from zpruner.resources import Resource
 from zpruner.trigger_models import NewTrigger, Trigger, TriggerDelivery, TriggerTest
 
 
-class Triggers:
+class Triggers(Resource[Mode]):
     """The triggers of a service."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-    def create(
+    @operation
+    async def create(
         self,
         name: str,
         source: str,
@@ -34,42 +32,48 @@ class Triggers:
         """
         body = {"name": name, "source": source, "job": dict(job)}
         body |= {"filter": dict(filter or {}), "map": dict(map or {})}
-        return NewTrigger.model_validate(self._post("", body))
+        return NewTrigger.model_validate(await self._post("", body))
 
-    def list(self) -> Sequence[Trigger]:
+    @operation
+    async def list(self) -> Sequence[Trigger]:
         """Return all triggers, newest first."""
-        return [Trigger.model_validate(row) for row in self._transport.pages("/v1/triggers")]
+        return [Trigger.model_validate(row) for row in await self._transport.rows("/v1/triggers")]
 
-    def get(self, trigger_id: str) -> Trigger:
+    @operation
+    async def get(self, trigger_id: str) -> Trigger:
         """Return one trigger."""
-        return Trigger.model_validate(self._transport.get(f"/v1/triggers/{trigger_id}"))
+        return Trigger.model_validate(await self._transport.get(f"/v1/triggers/{trigger_id}"))
 
-    def update(self, trigger_id: str, **changes: Any) -> Trigger:
+    @operation
+    async def update(self, /, trigger_id: str, **changes: Any) -> Trigger:
         """Change its ``name``, ``job``, ``filter`` or ``map``, each as a whole."""
         path = f"/v1/triggers/{trigger_id}"
-        return Trigger.model_validate(self._transport.send("PATCH", path, json=changes).json())
+        return Trigger.model_validate(await self._transport.ask("PATCH", path, json=changes))
 
-    def delete(self, trigger_id: str) -> None:
+    @operation
+    async def delete(self, trigger_id: str) -> None:
         """Delete a trigger with the record of its calls; the jobs stay."""
-        self._transport.send("DELETE", f"/v1/triggers/{trigger_id}")
+        await self._transport.send("DELETE", f"/v1/triggers/{trigger_id}")
 
-    def rotate(self, trigger_id: str, *, grace_s: int | None = None) -> NewTrigger:
+    @operation
+    async def rotate(self, trigger_id: str, *, grace_s: int | None = None) -> NewTrigger:
         """Give it a new secret; the old one is good for ``grace_s`` more, a day by default."""
         body = {} if grace_s is None else {"grace_s": grace_s}
-        return NewTrigger.model_validate(self._post(f"/{trigger_id}/rotate", body))
+        return NewTrigger.model_validate(await self._post(f"/{trigger_id}/rotate", body))
 
-    def test(self, trigger_id: str, payload: Any) -> TriggerTest:
+    @operation
+    async def test(self, trigger_id: str, payload: Any) -> TriggerTest:
         """Return what a call with this payload would start; nothing starts."""
-        return TriggerTest.model_validate(self._post(f"/{trigger_id}/test", {"payload": payload}))
+        return TriggerTest.model_validate(
+            await self._post(f"/{trigger_id}/test", {"payload": payload})
+        )
 
-    def deliveries(self, trigger_id: str, *, limit: int = 50) -> Sequence[TriggerDelivery]:
+    @operation
+    async def deliveries(self, trigger_id: str, *, limit: int = 50) -> Sequence[TriggerDelivery]:
         """Return at most ``limit`` calls of the last thirty days, newest first."""
-        return [*islice(self._deliveries(trigger_id, limit), limit)]
+        path, params = f"/v1/triggers/{trigger_id}/deliveries", {"limit": min(limit, 200)}
+        rows = await self._transport.rows(path, params, limit)
+        return [TriggerDelivery.model_validate(row) for row in rows]
 
-    def _deliveries(self, trigger_id: str, limit: int) -> Iterator[TriggerDelivery]:
-        params = {"limit": min(limit, 200)}
-        for row in self._transport.pages(f"/v1/triggers/{trigger_id}/deliveries", params):
-            yield TriggerDelivery.model_validate(row)
-
-    def _post(self, below: str, body: Mapping[str, Any]) -> Any:
-        return self._transport.send("POST", f"/v1/triggers{below}", json=body).json()
+    async def _post(self, below: str, body: Mapping[str, Any]) -> Any:
+        return await self._transport.ask("POST", f"/v1/triggers{below}", json=body)

@@ -3,31 +3,33 @@
 from collections.abc import Sequence
 
 from zpruner.models import Queue, Worker
-from zpruner.transport import Transport
+from zpruner.modes import Mode, operation
+from zpruner.resources import Resource
 
 
-class Workers:
+class Workers(Resource[Mode]):
     """The workers of a service."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-    def list(self) -> Sequence[Worker]:
+    @operation
+    async def list(self) -> Sequence[Worker]:
         """Return the workers, also those that were lost lately."""
-        return [Worker.model_validate(row) for row in self._transport.pages("/v1/workers")]
+        return [Worker.model_validate(row) for row in await self._transport.rows("/v1/workers")]
 
-    def queues(self) -> Sequence[Queue]:
+    @operation
+    async def queues(self) -> Sequence[Queue]:
         """Return the queues."""
-        return [Queue.model_validate(row) for row in self._transport.pages("/v1/queues")]
+        return [Queue.model_validate(row) for row in await self._transport.rows("/v1/queues")]
 
-    def drain(self, worker_id: str) -> Worker:
+    @operation
+    async def drain(self, worker_id: str) -> Worker:
         """Have a worker finish what it holds and take nothing new."""
-        return self._post(worker_id, "drain")
+        return await self._post(worker_id, "drain")
 
-    def undrain(self, worker_id: str) -> Worker:
+    @operation
+    async def undrain(self, worker_id: str) -> Worker:
         """Have a worker take jobs again."""
-        return self._post(worker_id, "undrain")
+        return await self._post(worker_id, "undrain")
 
-    def _post(self, worker_id: str, action: str) -> Worker:
-        response = self._transport.send("POST", f"/v1/workers/{worker_id}/{action}")
+    async def _post(self, worker_id: str, action: str) -> Worker:
+        response = await self._transport.send("POST", f"/v1/workers/{worker_id}/{action}")
         return Worker.model_validate(response.json())

@@ -17,7 +17,7 @@ from tests.e2e.embedded import Service, ends, is_in_the_middle, serving, submit,
 from tests.e2e.test_stopping import CHAOS, child_of, kill_tree
 from zpruner import Client, Job
 from zpruner.broker import broker_command
-from zpruner.transport import ServiceError
+from zpruner.errors import ServiceError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
 LOST_MESSAGE_S = 45.0

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
+from zpruner.errors import ProblemError, ServiceError
 from zpruner.models import Problem
 from zpruner.outage import Outage
-from zpruner.transport import ProblemError, ServiceError
 
 UNREACHABLE = ServiceError("does not answer")
 REFUSED = ProblemError(Problem(status=404))

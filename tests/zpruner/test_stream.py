@@ -1,6 +1,8 @@
 """Following a job's events through a small real service."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 from typer.testing import CliRunner
@@ -51,7 +53,15 @@ def test_a_job_that_is_not_there_is_not_followed(service: Service, client: Clien
 
 def test_comments_are_no_messages_and_lines_of_data_belong_together() -> None:
     lines = [": hello", "", "data: a", "data:b", "", "event: end", "data: {}", "", "data: half"]
-    assert list(parse(iter(lines))) == [Frame("message", "a\nb"), Frame("end", "{}")]
+
+    async def coming() -> AsyncIterator[str]:
+        for line in lines:
+            yield line
+
+    async def frames() -> list[Frame]:
+        return [frame async for frame in parse(coming())]
+
+    assert asyncio.run(frames()) == [Frame("message", "a\nb"), Frame("end", "{}")]
 
 
 def test_the_command_line_follows_a_job(service: Service) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from zpruner.client import Client
-from zpruner.models import Job
+from zpruner.job import Job
 from zpruner.options import JsonOption
 from zpruner.requests import request_of
 from zpruner.screen import preview_text
