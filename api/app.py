@@ -21,6 +21,7 @@ from api.looks import Looks
 from api.meter import Meter, Metrics
 from api.openapi import RESPONSES, document, operation_id
 from api.parameters import refuse_unknown
+from api.planner import Planner
 from api.preflight import Preflight
 from api.readiness import Readiness
 from api.routes import (
@@ -144,6 +145,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         uploads=UploadStore(settings.upload_dir),
         max_dataset_bytes=settings.max_dataset_bytes,
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s)),
+        planner=Planner(sessions, settings.check_timeout_s),
         metrics=Metrics(sessions, settings.queues),
         known_queues=settings.queues,
         feed=feed,

@@ -24,6 +24,7 @@ from api.feed import Feed
 from api.integrity import FileChecks
 from api.looks import Looks
 from api.meter import Metrics
+from api.planner import Planner
 from api.preflight import Preflight
 from api.readiness import Readiness
 from db.errors import (
@@ -62,6 +63,7 @@ class Service:
     uploads: UploadStore
     max_dataset_bytes: int
     preflight: Preflight
+    planner: Planner
     feed: Feed
     metrics: Metrics
     known_queues: tuple[str, ...]

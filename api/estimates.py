@@ -3,12 +3,12 @@
 import time
 from threading import BoundedSemaphore
 
-from api.deps import Service
 from api.faces import Face
 from api.problems import RefusalError
 from db.estimates import EstimateRepository
 from db.models import Estimate
 from db.problem import FieldProblem
+from db.session import Sessions
 
 WAIT_S = 8.0
 """How long a request waits that does not say."""
@@ -17,10 +17,13 @@ WAITING_ROOM = BoundedSemaphore(8)
 """How many requests may wait at once; each holds a thread that others could read with."""
 
 
-def wait(service: Service, row: Estimate, longest_s: float) -> Estimate:
+def wait(sessions: Sessions, row: Estimate, longest_s: float) -> Estimate:
     """Return the row once it is finished, or as it is when the time is over.
 
     With too many others waiting already it is returned at once.
+
+    Raises:
+        EstimateNotFoundError: it was deleted meanwhile.
     """
     if not WAITING_ROOM.acquire(blocking=False):
         return row
@@ -28,7 +31,7 @@ def wait(service: Service, row: Estimate, longest_s: float) -> Estimate:
         deadline = time.monotonic() + longest_s
         while row.finished_at is None and time.monotonic() < deadline:
             time.sleep(LOOK_EVERY_S)
-            with service.sessions() as session:
+            with sessions() as session:
                 row = EstimateRepository(session).get(row.id)
         return row
     finally:

@@ -130,9 +130,10 @@ EXPLANATIONS: dict[str, str] = {
     "time_limit": "The job took longer than the worker allows.",
     "shape": "Tensors of the model do not have the shapes its config promises.",
     "unknown_method": "The worker does not know this pruning method.",
-    "pattern": "The pattern does not fit the shapes of this model's layers, or nothing is left to "
-    "prune.",
-    "allocation": "A block would get a sparsity outside [0, 1).",
+    "pattern": "The pattern does not fit the shapes of this model's layers.",
+    "skip": "A glob of layers to leave alone matches no layer of the model, or all are matched.",
+    "allocation": "There are not as many sparsities as blocks, or a block would get one outside "
+    "[0, 1).",
     "unknown_solver": "The worker does not know this solver.",
     "solver_failed": "The calibration inputs of a layer are too few or too alike for a solver.",
     "unsupported_model": "The model is no decoder that the engine can take apart.",

@@ -25,6 +25,8 @@ from db.triggers import DeliveryTakenError, TriggerRepository
 from db.webhooks import new_secret
 
 logger = logging.getLogger(__name__)
+PATIENCE_S = 5.0
+"""Sources give up a call after ten seconds."""
 CHALLENGE = {"www-authenticate": 'Bearer realm="zpruner hooks"'}
 
 
@@ -124,7 +126,8 @@ def _submission(service: Service, trigger: Trigger, payload: JsonValue) -> Submi
             if not KeyRepository(session).is_live(key_id):
                 raise TriggerKeyError(trigger.id, key_id)
     job = job_from(trigger, payload)
-    return Submission(job, KeyedRequest(f"/v1/hooks/{trigger.id}", job, created_by=key_id))
+    came = KeyedRequest(f"/v1/hooks/{trigger.id}", job, created_by=key_id)
+    return Submission(job, came, patience_s=PATIENCE_S)
 
 
 def _settled(service: Service, trigger: Trigger, name: str) -> TriggerDelivery | None:

@@ -1,13 +1,16 @@
 """What can be known about a job's model and text before its row is written."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
+from api.certainty import LocalModel, is_certain
 from api.hub import Hub, HubSilentError
 from api.settings import ApiSettings
+from db.checkpoints import check_weights
 from db.combinations import check_combination
+from db.configs import check_configs
 from db.datafiles import DataFile
 from db.errors import SpecRefusedError
 from db.references import (
@@ -25,44 +28,75 @@ PEEKED_ROWS = 100
 """How much of a JSONL file is looked at; the worker reads it all."""
 
 
+@dataclass(frozen=True)
+class Sources:
+    """The model and the texts of a job, as they were found.
+
+    Attributes:
+        warnings: what could not be checked, in words for the caller.
+        model: the model in a local folder; None for one on the hub.
+        texts: the local files of text, by field.
+        is_silent: whether the model is on a hub that does not answer.
+    """
+
+    warnings: list[str]
+    model: LocalModel | None
+    texts: Mapping[str, DataFile]
+    is_silent: bool
+
+    def leave_open(self, spec: PruneSpec) -> bool:
+        """Whether only who builds the model can say that a job is possible, and could do it."""
+        if self.model is None:
+            return not self.is_silent
+        return not is_certain(spec, self.model, self.texts)
+
+
 class Preflight:
     """Looks before a job is accepted, as far as this side can see."""
 
     def __init__(self, settings: ApiSettings, hub: Hub) -> None:
         self._settings, self._hub = settings, hub
 
-    def check(self, spec: PruneSpec) -> list[str]:
-        """Return what could not be checked, in words for the caller.
+    def check(self, spec: PruneSpec) -> Sources:
+        """Return what was found of the job's model and texts.
 
         Raises:
             SpecRefusedError: the worker could not use what a field names.
         """
         check_combination(spec)
-        warnings = self._model(spec.model, spec.revision)
-        warnings += self._dataset("dataset", spec.dataset)
-        if spec.eval_dataset is not None:
-            warnings += self._dataset("eval_dataset", spec.eval_dataset)
-        return warnings
-
-    def _model(self, name: str, revision: str | None) -> list[str]:
-        reference = parse_model(name, revision, self._settings.model_roots)
+        reference = parse_model(spec.model, spec.revision, self._settings.model_roots)
+        model, silent = None, []
         if isinstance(reference, LocalPath):
-            require_safetensors(_names(name, reference.path), "model", name)
-            return []
-        return _unless_silent("model", name, lambda: self._hub_model(name, reference))
+            model = _local_model(reference)
+        else:
+            repo = reference
+            silent = _unless_silent("model", spec.model, lambda: self._hub_model(spec.model, repo))
+        warnings, texts = list(silent), {}
+        for field, name in (("dataset", spec.dataset), ("eval_dataset", spec.eval_dataset)):
+            if name is not None:
+                file, unchecked = self._dataset(field, name)
+                warnings += unchecked
+                if file is not None:
+                    texts[field] = file
+        return Sources(warnings, model, texts, bool(silent))
 
     def _hub_model(self, name: str, reference: HubRepo) -> None:
         files = self._hub.model_files(reference.id, reference.revision)
         require_safetensors(files, "model", name)
 
-    def _dataset(self, field: str, name: str) -> list[str]:
+    def _dataset(self, field: str, name: str) -> tuple[DataFile | None, list[str]]:
+        """Return the local file that a dataset is, if it is one, and what was not checked."""
         settings = self._settings
         reference = parse_dataset(name, settings.dataset_roots, field, settings.upload_dir)
-        if isinstance(reference, LocalPath) and not name.startswith(UPLOADED):
-            _peek(DataFile(reference.path, field, name))
+        if isinstance(reference, LocalPath):
+            file = DataFile(reference.path, field, name)
+            if not name.startswith(UPLOADED):  # those were read as they came in
+                _peek(file)
+            return file, []
         if isinstance(reference, HubDataset):
-            return _unless_silent(field, name, lambda: self._hub.find_dataset(field, reference.id))
-        return []
+            found = reference.id
+            return None, _unless_silent(field, name, lambda: self._hub.find_dataset(field, found))
+        return None, []
 
 
 def _unless_silent(field: str, name: str, ask: Callable[[], None]) -> list[str]:
@@ -73,15 +107,19 @@ def _unless_silent(field: str, name: str, ask: Callable[[], None]) -> list[str]:
     return []
 
 
-def _names(name: str, folder: Path) -> list[str]:
+def _local_model(reference: LocalPath) -> LocalModel:
+    """Read a folder's configuration and the headers of its weights, and no weight."""
+    folder, name = reference.path, reference.name
     try:
-        return os.listdir(folder)
+        require_safetensors(os.listdir(folder), "model", name)
+        config = check_configs(folder, name)
+        return LocalModel(config, frozenset(check_weights(folder, name)))
     except OSError as error:
         raise SpecRefusedError(
             "model",
             name,
             "unreadable_model",
-            f"the folder cannot be read ({error.strerror})",
+            f"its files cannot be read ({error.strerror})",
             "Name a folder with config.json and *.safetensors that the service may read.",
         ) from None
 

@@ -14,6 +14,7 @@ class ApiSettings(DoorSettings):
     Attributes:
         hf_endpoint: the model hub that names in a request are looked up on.
         hub_timeout_s: how long a request waits for that hub before it is accepted unchecked.
+        check_timeout_s: how long a submit waits for the planner, where only that can judge it.
         max_body_bytes: the largest request body.
         max_dataset_bytes: the largest dataset that can be uploaded; jobs read no larger text.
         rate_limit_per_minute: how many requests a key, or an address without one, may make; 0
@@ -26,6 +27,7 @@ class ApiSettings(DoorSettings):
     # The name that huggingface_hub and the worker read, without our prefix.
     hf_endpoint: str = Field(default="https://huggingface.co", validation_alias="HF_ENDPOINT")
     hub_timeout_s: Seconds = 5
+    check_timeout_s: Seconds = 20
     max_body_bytes: int = Field(default=1 << 20, gt=0)
     max_dataset_bytes: int = Field(default=MAX_TEXT_BYTES, gt=0, le=MAX_TEXT_BYTES)
     rate_limit_per_minute: int = Field(default=6000, ge=0)

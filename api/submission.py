@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from api.deps import Service
 from api.idempotency import REPLAYED, KeyedRequest, first_answer, keep_answer
+from api.preflight import Sources
 from api.schemas.jobs import JobDetail, JobPreview
 from api.schemas.requests import JobRequest
 from db.errors import KeyTakenError, SpecRefusedError
@@ -41,11 +42,13 @@ class Submission:
     Attributes:
         request: what it came as; the job counts for the quotas of whoever sent it.
         parent_id: the job that this one is a rerun of.
+        patience_s: how long it may wait to be judged, if less than others.
     """
 
     body: JobRequest
     request: KeyedRequest
     parent_id: str | None = None
+    patience_s: float | None = None
 
 
 def submit(
@@ -58,7 +61,7 @@ def submit(
     if (first := replayed(service, asked.request)) is not None:
         return first
     spec = asked.body.spec()
-    warnings = checked(service, asked.body, spec)
+    warnings = judged(service, asked, spec)
     reuse = asked.body.reuse == "if_succeeded"
     same = reusable(service, spec, asked.body.gate) if reuse else None
     try:
@@ -88,7 +91,7 @@ def preview(service: Service, asked: Submission) -> Response:
 def previewed(service: Service, asked: Submission) -> JobPreview:
     """Return what would be accepted."""
     spec = asked.body.spec()
-    warnings = checked(service, asked.body, spec)
+    warnings = judged(service, asked, spec)
     with service.sessions() as session:
         JobRepository(session).require_room(asked.request.created_by)
     same = reusable(service, spec, asked.body.gate)
@@ -162,11 +165,22 @@ def fields_of(asked: Submission, warnings: list[str]) -> dict[str, Any]:
     }
 
 
-def checked(service: Service, body: JobRequest, spec: PruneSpec) -> list[str]:
+def judged(service: Service, asked: Submission, spec: PruneSpec) -> list[str]:
     """Return what could not be checked of a request.
 
     Raises:
-        SpecRefusedError: something that it names cannot be used.
+        SpecRefusedError, RefusalError: something that it names cannot be used.
+    """
+    sources = checked(service, asked.body, spec)
+    open_ones = [spec] if sources.leave_open(spec) else []
+    return sources.warnings + service.planner.judge(open_ones, asked.patience_s)
+
+
+def checked(service: Service, body: JobRequest, spec: PruneSpec) -> Sources:
+    """Return the model and the texts that a request names, as they were found.
+
+    Raises:
+        SpecRefusedError: one of them cannot be used.
     """
     check_gate(body.gate)
     require_queue(service, body.queue)

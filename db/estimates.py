@@ -33,6 +33,10 @@ class EstimateRepository:
 
     def ask(self, spec: PruneSpec) -> Estimate:
         """Return the estimate of a job: one that still holds, or a new one without an answer."""
+        return self.ask_once(spec)[0]
+
+    def ask_once(self, spec: PruneSpec) -> tuple[Estimate, bool]:
+        """Return the estimate of a job as ``ask`` does, and whether it is a new one."""
         fields = spec.model_dump(mode="json")
         asked = digest(fields)
         holds = or_(
@@ -42,11 +46,16 @@ class EstimateRepository:
         )
         query = select(Estimate).where(Estimate.spec_digest == asked, holds)
         found = self._session.scalar(query.order_by(Estimate.created_at.desc()).limit(1))
-        if found is None:
-            found = Estimate(spec_digest=asked, spec=fields)
-            self._session.add(found)
-            self._session.flush()
-        return found
+        if found is not None:
+            return found, False
+        made = Estimate(spec_digest=asked, spec=fields)
+        self._session.add(made)
+        self._session.flush()
+        return made, True
+
+    def delete(self, estimate_id: str) -> None:
+        """Delete an estimate, if it is there."""
+        self._session.execute(delete(Estimate).where(Estimate.id == estimate_id))
 
     def get(self, estimate_id: str) -> Estimate:
         """Return the estimate as the database has it now.

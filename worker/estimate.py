@@ -14,7 +14,7 @@ from torch import Tensor
 from db.combinations import check_combination
 from db.references import parse_model
 from db.spec import PruneSpec
-from worker.expectations import Expected, expected_windows
+from worker.expectations import Expected, expected_windows, is_read
 from worker.pace import LATE
 from worker.pruning.compute import compute_device, compute_dtype, dtype_name
 from worker.pruning.errors import NoRoomError
@@ -56,13 +56,14 @@ def estimate(
     check_combination(spec)
     with TemporaryDirectory(prefix="zpruner-outline-") as scratch:
         reference = parse_model(spec.model, spec.revision, settings.model_roots)
-        model = fetch_outline(reference, Path(scratch))
+        has_texts = is_read(spec, settings.resources)
+        model = fetch_outline(reference, Path(scratch), with_tokenizer=has_texts)
         place = compute_device(settings.device)
         dtype = compute_dtype(spec.dtype, place)
         skeleton = Skeleton.open(model.path, dtype, place)
         recipe = recipe_of(spec)
         recipe.check(skeleton)
-        expected = expected_windows(spec, skeleton, settings.resources)
+        expected = expected_windows(spec, model, skeleton, settings.resources)
         work = workload(skeleton, recipe, *_blank(expected))
         shape = outline(skeleton, recipe)
     room = capacity(place, settings.memory_budget_bytes)

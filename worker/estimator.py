@@ -48,10 +48,11 @@ def answer_one(sessions: Sessions, settings: WorkerSettings) -> bool:
         taken = EstimateRepository(session).take()
     if taken is None:
         return False
+    spec = PruneSpec.model_validate(taken.spec)
     try:
-        answer = estimate(PruneSpec.model_validate(taken.spec), settings, lateness)
+        answer = estimate(spec, settings, lateness)
     except Exception as error:
-        problem = problem_of(error)
+        problem = problem_of(error, spec)
         if problem.status >= 500:
             log.exception("estimate %s failed", taken.id)
         with sessions.begin() as session:

@@ -1,4 +1,4 @@
-"""How many windows a job will have, guessed without reading its texts."""
+"""How many windows a job will have, counted in small texts and guessed of others."""
 
 from dataclasses import dataclass
 from itertools import islice
@@ -9,9 +9,12 @@ from worker.pruning.skeleton import Skeleton
 from worker.resources import Resources
 from worker.sources.catalog import BUILTIN_TEXTS
 from worker.sources.datasets import DEFAULT_SAMPLES, row_length
-from worker.sources.rows import ids_file
-from worker.windows import datasets_of, window_length
+from worker.sources.models import ModelFolder
+from worker.sources.rows import ids_file, too_few
+from worker.windows import datasets_of, window_length, windows_of
 
+READ_BYTES = 1 << 20
+"""Texts of files up to this size are encoded as the job will do it."""
 CHARACTERS_A_TOKEN = 4
 MOST_ROWS = 10_000  # more are not counted
 HELD_OUT = 0.1
@@ -42,15 +45,37 @@ class Expected:
     guesses: tuple[str, ...] = ()
 
 
-def expected_windows(spec: PruneSpec, skeleton: Skeleton, resources: Resources) -> Expected:
-    """Return how many windows there will be: counted in files of rows, guessed of other texts.
+def is_read(spec: PruneSpec, resources: Resources) -> bool:
+    """Whether all texts of a job are files small enough to be encoded for an estimate.
 
     Raises:
-        SpecRefusedError: a file cannot be read, or the model has too few positions.
+        SpecRefusedError: one of them cannot be used.
+    """
+    texts = [one for one in datasets_of(spec, resources) if one is not None]
+    return all(
+        isinstance(one, LocalPath) and one.path.stat().st_size <= READ_BYTES for one in texts
+    )
+
+
+def expected_windows(
+    spec: PruneSpec, model: ModelFolder, skeleton: Skeleton, resources: Resources
+) -> Expected:
+    """Return how many windows there will be.
+
+    They are counted where ``is_read``, and in files of rows; of other texts they are guessed.
+
+    Raises:
+        SpecRefusedError: a file cannot be read or has too little in it, or the model has too few
+            positions.
     """
     dataset, own = datasets_of(spec, resources)
     length = window_length(spec, skeleton, row_length(dataset))
+    if is_read(spec, resources):
+        calibration, evaluation = windows_of(spec, model, skeleton, resources)
+        return Expected(len(calibration.ids), len(evaluation.ids), length)
     rows = _rows(dataset, "dataset")
+    if rows is not None and spec.samples is not None and spec.samples > rows:
+        raise too_few("samples", spec.samples, rows, spec.dataset)
     samples = _calibration(spec, dataset, rows, length)
     there = _known_evaluation(own, rows, samples)
     if there is not None:

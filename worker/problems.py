@@ -5,13 +5,23 @@ import re
 
 from db.errors import SpecRefusedError
 from db.problem import FieldProblem, Problem
-from worker.pruning.errors import DevicesError, PruningError, RankLostError
+from db.spec import PruneSpec
+from worker.pruning.errors import (
+    AllocationError,
+    CheckpointError,
+    DevicesError,
+    PatternError,
+    PruningError,
+    RankLostError,
+    SkipError,
+    UnsupportedModelError,
+)
 
 DISK_FULL = "disk_full"
 
 
-def problem_of(error: BaseException) -> Problem:
-    """Say what went wrong, and what to change where that is known."""
+def problem_of(error: BaseException, spec: PruneSpec | None = None) -> Problem:
+    """Say what went wrong, with which field of ``spec``, and what to change."""
     if isinstance(error, SpecRefusedError):
         return _refused(error)
     if isinstance(error, RankLostError):
@@ -19,7 +29,7 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, DevicesError):
         return _problem("devices", "The worker lacks devices", str(error), DEVICES)
     if isinstance(error, PruningError):
-        return _unpruned(error)
+        return _unpruned(error, spec)
     # By name: the glue must not import torch, whose own error this is on a GPU.
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return _problem("out_of_memory", "Out of memory", str(error) or "memory ran out", MEMORY)
@@ -54,10 +64,27 @@ def _refused(error: SpecRefusedError) -> Problem:
     )
 
 
-def _unpruned(error: PruningError) -> Problem:
+FIELDS: dict[type[PruningError], str] = {
+    UnsupportedModelError: "model",
+    CheckpointError: "model",
+    PatternError: "pattern",
+    SkipError: "skip",
+    AllocationError: "allocation",
+}
+"""Which field of a specification the core's refusals are about."""
+
+
+def _unpruned(error: PruningError, spec: PruneSpec | None) -> Problem:
     name = type(error).__name__.removesuffix("Error")
     code = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-    return _problem(code, "The model cannot be pruned", str(error), status=422)
+    remedy = str(error).rpartition("; ")[2]  # their texts end with it
+    hint = f"{remedy[:1].upper()}{remedy[1:]}." if remedy != str(error) else None
+    problem = _problem(code, "The model cannot be pruned", str(error), hint, status=422)
+    if spec is None or (field := FIELDS.get(type(error))) is None:
+        return problem
+    value = spec.model_dump(mode="json")[field]
+    at_fault = FieldProblem(pointer=f"/{field}", code=code, detail=f"{field} {value!r}: {error}")
+    return problem.model_copy(update={"errors": [at_fault]})
 
 
 def _unexpected(error: BaseException) -> Problem:

@@ -87,12 +87,14 @@ def prune(spec: PruneSpec, out: Path, resources: Resources) -> Generator[Step, N
     # Of several processes each opens the model on its own device; this one only looks at it.
     reader = places[0] if len(places) == 1 else torch.device("cpu")
     skeleton = Skeleton.open(model.path, dtype, reader)
+    recipe = recipe_of(spec)
+    recipe.check(skeleton)  # before anything that takes time
     skeleton.checkpoint.check_finite()
     calibration, evaluation = windows_of(spec, model, skeleton, resources)
     key = dense_key(skeleton, evaluation.ids, token_loss, places[0])
     baseline = Baseline(resources.baselines / f"{key}.json") if resources.baselines else None
     known = baseline.loss() if baseline else None
-    recipe, ids = recipe_of(spec), (calibration.ids, evaluation.ids)
+    ids = (calibration.ids, evaluation.ids)
     blocks, resumed = _blocks(model.path, skeleton, recipe, ids, out, resources, places, known)
     yield Step(Phase.calibrating, 0.02, resumed_from_block=resumed)
     reports: list[BlockReport] = []

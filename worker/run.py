@@ -180,7 +180,7 @@ class Runner:
         self._clear(attempt)
 
     def _fail(self, attempt: Attempt, error: Exception) -> None:
-        problem = problem_of(error)
+        problem = problem_of(error, attempt.spec)
         with suppress(LeaseLostError):
             attempt.fail(problem)
         self._clear(attempt)

@@ -41,12 +41,12 @@ def get_estimate(estimate_id: EstimateId, service: ServiceDep, wait_s: Wait = 0)
     """Return an estimate; with ``Prefer: wait=N``, once it is found out."""
     with service.sessions() as session:
         row = EstimateRepository(session).get(estimate_id)
-    return _answer(service, wait(service, row, wait_s), [])
+    return _answer(service, wait(service.sessions, row, wait_s), [])
 
 
 def _ask(service: Service, body: JobRequest) -> tuple[Estimate, list[str]]:
     spec = body.spec()
-    warnings = checked(service, body, spec)
+    warnings = checked(service, body, spec).warnings
     with service.sessions.begin() as session:
         return EstimateRepository(session).ask(spec), warnings
 
@@ -54,7 +54,7 @@ def _ask(service: Service, body: JobRequest) -> tuple[Estimate, list[str]]:
 def _wait(
     service: Service, row: Estimate, wait_s: float, warnings: list[str], gate: Gate | None
 ) -> Response:
-    return _answer(service, wait(service, row, wait_s), warnings, gate)
+    return _answer(service, wait(service.sessions, row, wait_s), warnings, gate)
 
 
 def _answer(

@@ -13,6 +13,7 @@ from api.deps import DryRun, IdempotencyKey, Service, ServiceDep, SweepId
 from api.idempotency import REPLAYED, KeyedRequest, first_answer, keep_answer
 from api.links import next_page
 from api.points import SweepRequest
+from api.preflight import Sources
 from api.schemas.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
 from api.submission import Submission, checked, fields_of, left_to_the_janitor, ring
 from api.writers import WritingRoute
@@ -20,6 +21,7 @@ from db.errors import KeyTakenError
 from db.ids import id_pattern
 from db.jobs import JobRepository
 from db.models import Sweep
+from db.spec import PruneSpec
 from db.sweeps import Point, SweepRepository
 
 router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"], route_class=WritingRoute)
@@ -55,8 +57,9 @@ def submit_sweep(
     came = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id)
     if not dry_run and (first := first_answer(service, came)) is not None:
         return _response(first.status, first.body, REPLAYED)
-    # Points differ in nothing that is looked up: what holds for one of them holds for all.
-    warnings = checked(service, body, points[0].spec)
+    # Points differ in no model and no text: what is found for one of them is found for all.
+    sources = checked(service, body, points[0].spec)
+    warnings = sources.warnings + service.planner.judge(_open(points, sources))
     if dry_run:
         return JSONResponse(_preview(body, points, warnings).model_dump(mode="json"))
     fields = fields_of(Submission(body, came), warnings) | {"max_parallel": body.max_parallel}
@@ -113,6 +116,16 @@ def _accept(
         # It lives as long as the first point does.
         keep_answer(JobRepository(session), came, answer.points[0].job_id, 201, written)
     return sweep.id, written
+
+
+def _open(points: list[Point], sources: Sources) -> list[PruneSpec]:
+    """Return the points that only the planner can judge, one of each kind."""
+    kinds: dict[object, PruneSpec] = {}
+    for spec in (point.spec for point in points):
+        allocation = spec.allocation if isinstance(spec.allocation, tuple) else ()
+        if sources.leave_open(spec):
+            kinds.setdefault((spec.skip, spec.pattern, len(allocation)), spec)
+    return list(kinds.values())
 
 
 def _push(service: Service, sweep_id: str) -> None:

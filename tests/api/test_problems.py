@@ -21,6 +21,7 @@ from worker.pruning.errors import (
     PruningError,
     RankLostError,
     ShapeError,
+    SkipError,
     SolverFailedError,
     UnknownMethodError,
     UnknownSolverError,
@@ -101,6 +102,7 @@ def test_every_way_a_job_can_fail_has_a_page() -> None:
         UnsupportedModelError(""),
         CheckpointError(""),
         PatternError(""),
+        SkipError(""),
         AllocationError(""),
     ]
     refused += [UnknownSolverError("", []), SolverFailedError(""), NoRoomError(2, 1, "", None)]

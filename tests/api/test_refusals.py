@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import func, select
 
-from db.models import Job
 from db.session import Sessions
+from tests.api.traces import traces
 from tests.fakes import ListQueue
+from tests.sources.builders import CONFIG, as_json, framed, model_files, sharded_files, write
 
 SMALLEST = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
 
@@ -21,15 +21,15 @@ Refused = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def refused(client: TestClient, sessions: Sessions, queue: ListQueue) -> Refused:
-    """Submit what must be refused; the problem, once no trace of the job is found."""
+def refused(client: TestClient, sessions: Sessions, queue: ListQueue, tmp_path: Path) -> Refused:
+    """Submit what must be refused; the problem, once no trace of the request is found."""
 
     def submit(status: int = 422, path: str = "/v1/jobs", **fields: Any) -> dict[str, Any]:
+        before = traces(sessions, tmp_path)
         response = client.post(path, json=SMALLEST | fields)
         assert response.status_code == status, response.text
         assert response.headers["content-type"] == "application/problem+json"
-        with sessions() as session:
-            assert session.scalar(select(func.count()).select_from(Job)) == 0
+        assert traces(sessions, tmp_path) == before
         assert queue.ids == []
         problem: dict[str, Any] = response.json()
         assert client.get(problem["type"]).status_code == 200
@@ -50,11 +50,8 @@ def names(problem: dict[str, Any], field: str, value: str, code: str) -> bool:
 
 @pytest.fixture
 def model(roots: Path) -> Path:
-    folder = roots / "tiny"
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
-    (folder / "model.safetensors").write_bytes(b"")
-    return folder
+    config = CONFIG | {"max_position_embeddings": 64}
+    return write(roots / "tiny", model_files(config__json=as_json(config)))
 
 
 @pytest.mark.parametrize(
@@ -239,6 +236,53 @@ def test_a_folder_whose_files_are_no_model(
     for name in files:
         (folder / name).touch()
     assert names(refused(model="local:odd"), "model", "local:odd", code)
+
+
+SHARD = "model-00002-of-00002.safetensors"
+TRUNCATED = model_files()["model.safetensors"][:-4]
+
+
+@pytest.mark.parametrize(
+    ("files", "code", "told"),
+    [
+        ({"config__json": b"{"}, "malformed_config", "config.json is not JSON"),
+        ({"config__json": b"[]"}, "malformed_config", "config.json holds no JSON object"),
+        (
+            {"config__json": as_json(CONFIG | {"auto_map": {"AutoModel": "evil.Model"}})},
+            *("custom_code", "config.json asks to run its own code (auto_map)"),
+        ),
+        (
+            {"tokenizer_config__json": as_json({"auto_map": {"AutoTokenizer": ["evil.T", None]}})},
+            *("custom_code", "tokenizer_config.json asks to run its own code (auto_map)"),
+        ),
+        (
+            {"config__json": as_json(CONFIG | {"quantization_config": {"bits": 4}})},
+            *("quantized", "config.json has a quantization_config"),
+        ),
+        ({"model__safetensors": b"\0" * 4}, "truncated_weights", "before its header does"),
+        ({"model__safetensors": TRUNCATED}, "truncated_weights", "ends inside tensor 'b'"),
+        ({"model__safetensors": b"garbage " * 9}, "oversized_header", "model.safetensors claims"),
+        ({"model__safetensors": framed(b"garbage", 9)}, "malformed_weights", "is not JSON"),
+    ],
+)
+def test_a_folder_whose_files_cannot_be_used(
+    refused: Refused, roots: Path, files: dict[str, bytes], code: str, told: str
+) -> None:
+    write(roots / "odd", model_files(**files))
+    for path in ("/v1/jobs", "/v1/jobs?dry_run=true", "/v1/estimates"):
+        problem = refused(path=path, model="local:odd")
+        assert names(problem, "model", "local:odd", code)
+        assert told in problem["detail"]
+    assert refused(path="/v1/sweeps", model="local:odd", grid={"sparsity": [0.5]})["code"] == code
+
+
+def test_a_folder_without_one_of_its_shards(refused: Refused, roots: Path) -> None:
+    files = sharded_files()
+    del files[SHARD]
+    write(roots / "odd", files)
+    problem = refused(model="local:odd")
+    assert names(problem, "model", "local:odd", "missing_shard")
+    assert f"names '{SHARD}', which is not there" in problem["detail"]
 
 
 def test_a_good_folder_and_a_good_text_are_accepted_without_a_warning(

@@ -147,6 +147,8 @@ def test_a_spoilt_checkpoint_is_refused_before_any_block_with_the_tensors_name(
 
     assert result.exit_code == 1
     assert "tensor 'model.norm.weight' holds NaN or infinity" in result.stderr
+    misspelt = run(folder, "--skip", "*.oproj")  # seen before all weights are read
+    assert "no layer of the model matches '*.oproj'" in misspelt.stderr
     assert not (folder / "out").exists()
 
 

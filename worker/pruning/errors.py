@@ -13,6 +13,10 @@ class PatternError(PruningError):
     """A pattern that no mask can have."""
 
 
+class SkipError(PruningError):
+    """Globs of layers to leave alone that match nothing, or everything."""
+
+
 class AllocationError(PruningError):
     """Sparsities that do not fit the model's blocks, or that no block can have."""
 

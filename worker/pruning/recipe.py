@@ -8,7 +8,7 @@ from typing import Literal
 from torch import nn
 
 from worker.pruning.allocation import Explicit, owl
-from worker.pruning.errors import PatternError
+from worker.pruning.errors import PatternError, SkipError
 from worker.pruning.gram import GramMoments
 from worker.pruning.linears import Linear, linears
 from worker.pruning.methods import Method
@@ -80,15 +80,17 @@ class Recipe:
         """Refuse a recipe that this model's shapes do not allow.
 
         Raises:
-            PatternError: a row does not split into groups, or nothing is left to prune.
+            PatternError: a row does not split into groups.
+            SkipError: a glob matches nothing, or nothing is left to prune.
             AllocationError: there are not as many explicit sparsities as blocks.
         """
         if isinstance(self.allocation, Explicit):
             self.allocation.sparsities(len(skeleton.blocks))
+        self._check_globs(skeleton)
         blocks = ((skeleton.block_name(i), block) for i, block in enumerate(skeleton.blocks))
         layers = [(name, layer) for name, block in blocks for layer in self.layers(name, block)]
         if not layers:
-            raise PatternError(f"skip {', '.join(self.skip)} leaves no layer to prune; name fewer")
+            raise SkipError(f"skip {', '.join(self.skip)} leaves no layer to prune; name fewer")
         for name, layer in layers:
             if isinstance(self.pattern, NofM) and layer.inputs % self.pattern.m:
                 raise PatternError(
@@ -115,6 +117,21 @@ class Recipe:
         if self.propagation == "fused" or counts == "rounded":
             return pattern
         return AsPublished(pattern, inclusive=counts == "inclusive")
+
+    def _check_globs(self, skeleton: Skeleton) -> None:
+        """Refuse a glob that matches no part of the model: most likely it is misspelt."""
+        if not self.skip:
+            return
+        names = [name for name, _ in skeleton.model.named_modules() if name]
+        for index, block in enumerate(skeleton.blocks):
+            own = skeleton.block_name(index)
+            names += [f"{own}.{layer.name}" for layer in linears(block)]
+        for glob in self.skip:
+            if not any(fnmatchcase(name, glob) for name in names):
+                first = f"{skeleton.block_name(0)}.{linears(skeleton.blocks[0])[0].name}"
+                raise SkipError(
+                    f"no layer of the model matches {glob!r}; layers have names such as {first}"
+                )
 
     def _wants(self, name: str) -> bool:
         return not any(fnmatchcase(name, glob) for glob in self.skip)

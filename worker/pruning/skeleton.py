@@ -9,13 +9,16 @@ from textwrap import shorten
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from worker.pruning.attention import use_slices
 from worker.pruning.blocks import find_blocks
 from worker.pruning.checkpoint import Checkpoint
 from worker.pruning.errors import UnsupportedModelError
 from worker.pruning.weights import Weights
+
+DECODERS = "give a model that writes text token by token, such as Llama, Qwen, Gemma or GPT-2"
 
 
 class Skeleton:
@@ -51,6 +54,7 @@ class Skeleton:
         """
         try:
             config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            refuse_others(config)
             with torch.device("meta"):
                 model = AutoModelForCausalLM.from_config(
                     config,
@@ -59,10 +63,11 @@ class Skeleton:
                     # One expert after the other, so that each one's own inputs can be seen.
                     experts_implementation="eager",
                 )
-        except OSError:
+        except (OSError, UnsupportedModelError):
             raise
         except Exception as error:  # whatever a family's code makes of an odd config
             raise _unreadable(folder, error) from error
+        refuse_encoders(model)
         use_slices(model)
         model.eval().requires_grad_(False)
         model.config.use_cache = False
@@ -156,6 +161,22 @@ def _filled(module: nn.Module, values: dict[str, Tensor]) -> Iterator[None]:
         yield
     finally:
         module.load_state_dict(empty, strict=False, assign=True)
+
+
+def refuse_others(config: PretrainedConfig) -> None:
+    """Refuse the config of a model that transformers knows as something else than a decoder."""
+    kind = config.model_type
+    if config.is_encoder_decoder or kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise UnsupportedModelError(f"a model of type {kind!r} is no decoder; {DECODERS}")
+
+
+def refuse_encoders(model: PreTrainedModel) -> None:
+    """Refuse a model whose tokens attend to later ones, as in BERT: transformers builds it, too."""
+    if any(
+        getattr(module, "is_causal", True) is False for module in find_blocks(model)[1].modules()
+    ):
+        kind = model.config.model_type
+        raise UnsupportedModelError(f"a model of type {kind!r} is no decoder; {DECODERS}")
 
 
 def _unreadable(folder: Path, error: Exception) -> UnsupportedModelError:

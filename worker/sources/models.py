@@ -56,7 +56,9 @@ def fetch_model(reference: ModelReference) -> ModelFolder:
             return _checked(_download(_Repo(reference)))
 
 
-def fetch_outline(reference: ModelReference, scratch: Path) -> ModelFolder:
+def fetch_outline(
+    reference: ModelReference, scratch: Path, *, with_tokenizer: bool = False
+) -> ModelFolder:
     """Bring what describes a model to this machine: its configuration and its weights' headers.
 
     Of a repository that was downloaded before, or a local folder, the files themselves serve.
@@ -64,6 +66,7 @@ def fetch_outline(reference: ModelReference, scratch: Path) -> ModelFolder:
     Args:
         reference: what ``parse_model`` returned.
         scratch: an empty folder for files that have no weights in them.
+        with_tokenizer: whether its tokenizer is needed, too.
 
     Raises:
         SpecRefusedError: the model cannot be had, or must not be used.
@@ -72,7 +75,7 @@ def fetch_outline(reference: ModelReference, scratch: Path) -> ModelFolder:
         case LocalPath(path, name):
             return _checked(ModelFolder(path, name))
         case HubRepo():
-            return _checked(_outlined(_Repo(reference), scratch))
+            return _checked(_outlined(_Repo(reference), scratch, with_tokenizer))
 
 
 @dataclass(frozen=True)
@@ -135,11 +138,12 @@ def _download(repo: _Repo) -> ModelFolder:
     return ModelFolder(folder, name, commit)
 
 
-def _outlined(repo: _Repo, scratch: Path) -> ModelFolder:
+def _outlined(repo: _Repo, scratch: Path, with_tokenizer: bool) -> ModelFolder:
     name = repo.reference.id
     commit, sizes = repo.files()
     require_safetensors(sizes, "model", name)
-    small = [file for file in sizes if file in {*CONFIGS, INDEX}]
+    suffixes = TEXTS if with_tokenizer else ()
+    small = [file for file in sizes if file in {*CONFIGS, INDEX} or file.endswith(suffixes)]
     folder = repo.get(commit, small)
     check_configs(folder, name)
     weights = weight_files(folder, name, sizes)

@@ -12,7 +12,7 @@ from tests.models import FAMILIES, random_ids, write_model
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.allocation import Explicit
 from worker.pruning.checkpoint import Checkpoint
-from worker.pruning.errors import AllocationError, NotFiniteError, PatternError
+from worker.pruning.errors import AllocationError, NotFiniteError, PatternError, SkipError
 from worker.pruning.methods import get_method
 from worker.pruning.names import FOLDER
 from worker.pruning.patterns import NofM, Unstructured
@@ -276,8 +276,21 @@ def test_skipped_layers_keep_every_bit(tmp_path: Path) -> None:
 def test_skipping_everything_is_refused(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     recipe = Recipe(get_method("zpruner"), Unstructured(0.5), skip=("*",))
-    with pytest.raises(PatternError, match=r"skip \* leaves no layer"):
+    with pytest.raises(SkipError, match=r"skip \* leaves no layer"):
         _sweep(dense, tmp_path / "out", recipe=recipe)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2-conv1d", "mixtral-experts"])
+def test_a_glob_that_matches_no_part_of_the_model_is_refused(tmp_path: Path, family: str) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES[family])
+    skeleton = Skeleton.open(dense, torch.float32, torch.device("cpu"))
+    recipe = Recipe(get_method("zpruner"), Unstructured(0.5), skip=("lm_head", "*.oproj"))
+    first = "model.layers.0.self_attn.q_proj" if family != "gpt2-conv1d" else "transformer.h.0.attn"
+    with pytest.raises(SkipError, match=rf"no layer .* matches '\*\.oproj'; .* such as {first}"):
+        recipe.check(skeleton)
+    replace(recipe, skip=("lm_head",)).check(skeleton)
+    if family == "mixtral-experts":
+        replace(recipe, skip=("*.experts.3.*",)).check(skeleton)
 
 
 def _last_error(reports: list[BlockReport]) -> float:

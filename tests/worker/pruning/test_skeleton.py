@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from tests.models import (
     DEEPSEEK_V32,
     ENTANGLED,
     FAMILIES,
+    FUSED,
     GEMMA4_ALONE,
     GEMMA4_SHARING,
+    MIXTURES,
     RECURRENT,
     random_ids,
     write_model,
@@ -25,7 +27,7 @@ from worker.pruning.checkpoint import Checkpoint
 from worker.pruning.entrance import Entrance
 from worker.pruning.errors import CheckpointError, UnsupportedModelError
 from worker.pruning.exit import mean_loss
-from worker.pruning.skeleton import Skeleton
+from worker.pruning.skeleton import Skeleton, refuse_encoders, refuse_others
 
 CPU = torch.device("cpu")
 STREAMED = (
@@ -152,7 +154,6 @@ def test_a_tensor_of_another_shape_is_refused_with_its_name(
     [
         ({"model_type": "brandnew"}, r"model type is 'brandnew' \(ValueError: .*brandnew"),
         ({"model_type": None}, "model type is None"),
-        ({"model_type": "t5"}, "model type is 't5'.*T5Config"),
         ({"num_attention_heads": 5}, "model type is 'llama'.*heads"),
         ({"hidden_size": "x"}, "model type is 'llama'.*hidden_size"),
         ({"hidden_act": "nope"}, "model type is 'llama'.*nope"),
@@ -166,6 +167,22 @@ def test_a_config_that_transformers_cannot_read_is_refused_with_the_model_type(
     with pytest.raises(UnsupportedModelError, match=f"{says}.*give a decoder") as refused:
         Skeleton.open(tmp_path, torch.float32, CPU)
     assert str(tmp_path) not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["t5", "vit", "bert", "roberta", "bart", "whisper"])
+def test_a_model_that_is_no_decoder_is_called_that(tmp_path: Path, kind: str) -> None:
+    AutoConfig.for_model(kind).save_pretrained(tmp_path)
+    with pytest.raises(UnsupportedModelError, match=f"a model of type '{kind}' is no decoder"):
+        Skeleton.open(tmp_path, torch.float32, CPU)
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES | MIXTURES | FUSED | RECURRENT))
+def test_no_decoder_is_taken_for_something_else(family: str) -> None:
+    config = (FAMILIES | MIXTURES | FUSED | RECURRENT)[family]
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    refuse_others(config)
+    refuse_encoders(model)
 
 
 def test_a_model_without_blocks_of_linears_is_refused() -> None:

@@ -1,0 +1,35 @@
+"""Everything that a request could leave behind: rows, files and processes."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+from sqlalchemy import func, select
+
+from db.base import Base
+from db.session import Sessions
+
+
+class Traces(NamedTuple):
+    """How many rows there are by table, which files, and which processes of ours."""
+
+    rows: dict[str, int]
+    files: frozenset[str]
+    processes: frozenset[int]
+
+
+def traces(sessions: Sessions, folder: Path) -> Traces:
+    """Look at all tables, at all files below a folder, and at all children of this process."""
+    with sessions() as session:
+        rows = {
+            table.name: session.scalar(select(func.count()).select_from(table)) or 0
+            for table in Base.metadata.sorted_tables
+            if table.name != "audit"  # which notes every request
+        }
+    files = frozenset(
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if not path.name.endswith(("-wal", "-shm"))  # SQLite's own
+    )
+    children = psutil.Process().children(recursive=True)
+    return Traces(rows, files, frozenset(child.pid for child in children))
