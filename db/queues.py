@@ -42,8 +42,7 @@ class QueueRepository(JobRows):
         The row stays locked until the transaction ends, so that two workers take two jobs.
         """
         waiting = (Job.status == JobState.queued, Job.queue.in_(queues), has_turn())
-        for priority, created_by in self._session.execute(in_turn(*waiting)):
-            own = (*waiting, Job.priority == priority, Job.created_by == created_by)
+        for own in in_turn(self._session, waiting):
             oldest = select(Job.id).where(*own).order_by(Job.created_at, Job.id).limit(1)
             job_id = self._session.scalar(oldest.with_for_update(skip_locked=True, of=Job))
             if job_id is not None:

@@ -3,11 +3,11 @@
 The key whose last job was taken longest ago is next. Jobs without a key count as those of one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, exists, func, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, exists, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -30,13 +30,18 @@ def note_turn(session: Session, created_by: str | None) -> None:
     session.execute(mine.values(turn=latest).execution_options(synchronize_session=False))
 
 
-def in_turn(*waiting: ColumnElement[bool]) -> Select[int, str | None]:
-    """Return the keys with waiting jobs by priority, in the order in which they are next."""
-    turn = func.coalesce(KeyTurn.turn, 0)
-    query = select(Job.priority, Job.created_by).where(*waiting)
-    query = query.outerjoin(KeyTurn, KeyTurn.created_by == func.coalesce(Job.created_by, NO_KEY))
-    query = query.group_by(Job.priority, Job.created_by, KeyTurn.turn)
-    return query.order_by(Job.priority.desc(), turn, func.min(Job.created_at), func.min(Job.id))
+def in_turn(
+    session: Session, waiting: Sequence[ColumnElement[bool]]
+) -> Iterator[tuple[ColumnElement[bool], ...]]:
+    """Yield what the jobs that are next have in common: priority and key, the first ones first."""
+    urgent = select(func.max(Job.priority)).where(*waiting)
+    priority = session.scalar(urgent)
+    while priority is not None:
+        peers = (*waiting, Job.priority == priority)
+        for key in sorted(_keys(session, peers, 0), key=lambda one: one.place):
+            yield (*peers, Job.created_by == (key.created_by or None))
+        yield peers  # of a key that takes no turns yet, as an older version has queued them
+        priority = session.scalar(urgent.where(Job.priority < priority))
 
 
 def count_ahead(session: Session, job: Job, at_most: int | None) -> int:
@@ -73,7 +78,7 @@ class _Key(NamedTuple):
 
 
 def _keys(session: Session, peers: Sequence[ColumnElement[bool]], enough: int) -> list[_Key]:
-    waits = exists().where(*peers, Job.created_by == KeyTurn.created_by)
+    waits = exists(Job.id).where(*peers, Job.created_by == KeyTurn.created_by)
     turns = select(KeyTurn.created_by, KeyTurn.turn).where(or_(waits, KeyTurn.created_by == NO_KEY))
     found: list[_Key] = []
     for key, turn in session.execute(turns).all():

@@ -47,6 +47,14 @@ def test_a_key_s_turn_is_known_after_its_jobs_are_deleted(sessions: Sessions) ->
     assert [take(sessions), take(sessions)] == [other, again]
 
 
+def test_a_job_of_a_key_that_takes_no_turns_is_taken_all_the_same(sessions: Sessions) -> None:
+    job = queue(sessions, "key_a")
+    with sessions.begin() as session:
+        session.execute(delete(KeyTurn))
+    assert positions(sessions, [job]) == {job: 1}
+    assert take(sessions) == job
+
+
 def test_a_higher_priority_goes_before_every_turn(sessions: Sessions) -> None:
     first, urgent = queue(sessions, "key_a"), [queue(sessions, "key_b", 3) for _ in range(3)]
     assert [take(sessions) for _ in range(4)] == [*urgent, first]
