@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from db.redaction import redact
-from db.revision import Schema, revision, schema, shown
+from db.revision import Schema, known, revision, schema, shown
 from db.session import sqlite_file
 from db.setting_names import ENV_FILE, PREFIX, unknown_names
 from db.settings import Settings
@@ -132,7 +132,19 @@ def database(url: str, *, needs_tables: bool = True, within_s: float = WITHIN_S)
         return Finding("database", "wrong", f"{name} {NEWER.format(found)}")
     if needs_tables and state is not Schema.current:
         return Finding("database", "wrong", f"{name} is not up to date. {MIGRATE}")
-    return Finding("database", "ok", f"{shown(url)}, {state.value}")
+    return Finding("database", "ok", f"{shown(url)}, migration {found}, {state.value}")
+
+
+def target(url: str, wanted: str) -> Finding:
+    """Check that the tables can be brought back to a migration."""
+    there, found = known(), revision(url)
+    if wanted not in there:
+        why = f"there is no such migration. Name one of {there[-1]} to {there[0]}."
+    elif found is None or there.index(found) > there.index(wanted):
+        why = f"the database is at {found or 'none'}, before that. Leave --to out to go on to it."
+    else:
+        return Finding("migration", "ok", wanted)
+    return Finding("migration", "wrong", f"--to={wanted}: {why}")
 
 
 def unwritable(folder: Path) -> str | None:
@@ -159,7 +171,7 @@ def broker(url: str, *, within_s: float = WITHIN_S) -> Finding:
 MIGRATE = "Run `zpruner part migrate` first, with the same settings."
 NEWER = (
     "is at migration {}, which a newer version of Z-Pruner made. Start that version, or restore "
-    "the backup made before the upgrade (docs/operations.md)."
+    "the backup made before the upgrade (docs/upgrades.md)."
 )
 
 

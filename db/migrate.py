@@ -1,18 +1,33 @@
-"""Bring the configured database up to date: ``zpruner part migrate``."""
+"""Bring the configured database to the tables of this version, or back to those of an older one."""
+
+import argparse
 
 from db import checks
 from db.private import keep_private
+from db.revision import revert
 from db.session import migrate
 from db.settings import Settings
 
 
 def main() -> None:
     """Migrate, and end."""
+    parser = argparse.ArgumentParser("zpruner part migrate", description=__doc__)
+    parser.add_argument(
+        "--to",
+        metavar="MIGRATION",
+        help="go back to this migration, such as 0013, before an older version is installed",
+    )
+    target = parser.parse_args().to
     with checks.refusing("migrate"):
         settings = checks.read(Settings)
         checks.require([checks.database(settings.database, needs_tables=False)])
+        if target is not None:
+            checks.require([checks.target(settings.database, target)])
         keep_private(settings.data_dir)
-    migrate(settings.database)
+    if target is None:
+        migrate(settings.database)
+    else:
+        revert(settings.database, target)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 from enum import Enum
 
+from alembic import command
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import make_url
 
-from db.session import MIGRATIONS, open_sessions
+from db.session import MIGRATIONS, migration_config, open_sessions
 
 
 class Schema(Enum):
@@ -32,14 +33,28 @@ def revision(url: str) -> str | None:
         engine.dispose()
 
 
+def known() -> list[str]:
+    """Return the migrations of this version, newest first."""
+    return [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
+
+
 def schema(found: str | None) -> Schema:
     """Compare a database's migration with those of this version."""
-    known = [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
     if found is None:
         return Schema.empty
-    if found not in known:
+    if found not in known():
         return Schema.newer
-    return Schema.current if found == known[0] else Schema.older
+    return Schema.current if found == known()[0] else Schema.older
+
+
+def revert(url: str, target: str) -> None:
+    """Take back the migrations behind this one, and what only their tables and columns hold."""
+    sessions = open_sessions(url)
+    try:
+        with sessions.begin() as session:
+            command.downgrade(migration_config(session.connection()), target)
+    finally:
+        sessions.kw["bind"].dispose()
 
 
 def shown(url: str) -> str:

@@ -1,0 +1,32 @@
+"""The commands that the documentation shows, to be run as they stand."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def blocks(page: str, heading: str, language: str = "sh") -> list[str]:
+    """Return the code in this language below a heading of a page, up to the next heading."""
+    text = (DOCS / page).read_text()
+    found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.M | re.S)
+    assert found, f"{page} has no heading {heading}"
+    return re.findall(rf"^```{language}\n(.*?)^```$", found[1], re.M | re.S)
+
+
+def bash(commands: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run commands as CI does: they end at the first that fails."""
+    inherited = {name: at for name, at in os.environ.items() if not name.startswith("ZPRUNER_")}
+    path = f"{Path(sys.executable).parent}:{inherited['PATH']}"
+    env = inherited | {"PATH": path} | variables
+    return subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", commands],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
