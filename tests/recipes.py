@@ -17,15 +17,18 @@ def blocks(page: str, heading: str, language: str = "sh") -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", found[1], re.M | re.S)
 
 
+def environment(variables: dict[str, str]) -> dict[str, str]:
+    """Return this process's environment without a person's own settings, but with our programs."""
+    inherited = {name: at for name, at in os.environ.items() if not name.startswith("ZPRUNER_")}
+    return inherited | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | variables
+
+
 def bash(commands: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run commands as CI does: they end at the first that fails."""
-    inherited = {name: at for name, at in os.environ.items() if not name.startswith("ZPRUNER_")}
-    path = f"{Path(sys.executable).parent}:{inherited['PATH']}"
-    env = inherited | {"PATH": path} | variables
     return subprocess.run(
         ["bash", "-eo", "pipefail", "-c", commands],
         cwd=folder,
-        env=env,
+        env=environment(variables),
         capture_output=True,
         text=True,
         timeout=240,
