@@ -93,11 +93,11 @@ def test_a_migration_that_does_not_exist_or_is_ahead_is_refused(
     tmp_path: Path, migrated_sqlite_url: str
 ) -> None:
     settings = {"ZPRUNER_DATABASE_URL": migrated_sqlite_url, "ZPRUNER_DATA_DIR": str(tmp_path)}
-    done = bash("python -m db.migrate --to 9999", tmp_path, **settings)
+    done = bash("zpruner part migrate --to 9999", tmp_path, **settings)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "--to=9999: there is no such migration. Name one of 0001 to 00" in done.stderr
-    assert bash("python -m db.migrate --to 0003", tmp_path, **settings).returncode == 0
-    done = bash("python -m db.migrate --to 0004", tmp_path, **settings)
+    assert bash("zpruner part migrate --to 0003", tmp_path, **settings).returncode == 0
+    done = bash("zpruner part migrate --to 0004", tmp_path, **settings)
     assert done.returncode == 2
     assert "the database is at 0003, before that" in done.stderr
 
