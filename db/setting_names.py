@@ -20,6 +20,7 @@ NAMES = frozenset(
         "BEAT_EVERY_S",
         "BROKER_URL",
         "CANCEL_GRACE_S",
+        "CHECK_TIMEOUT_S",
         "DATABASE_URL",
         "DATASET_ROOTS",
         "DATA_DIR",

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from api.settings import ApiSettings
+from db.setting_names import NAMES
 from worker.settings import WorkerSettings
 from zpruner.serve import ServeSettings
 
@@ -24,3 +25,7 @@ FIELDS = {
 
 def test_every_setting_is_told_and_nothing_is_told_that_is_none() -> None:
     assert FIELDS - NOT_FOR_PEOPLE == TOLD - OF_THE_CLIENT
+
+
+def test_no_setting_is_taken_for_a_misspelt_name() -> None:
+    assert NAMES == FIELDS | OF_THE_CLIENT

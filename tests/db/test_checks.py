@@ -13,9 +13,7 @@ from sqlalchemy import create_engine, text
 from api.settings import ApiSettings
 from db.checks import SettingsError, broker, database, folders, read
 from db.session import migrate, migration_config
-from db.setting_names import NAMES
 from db.settings import Settings
-from tests.test_settings import FIELDS, OF_THE_CLIENT
 from worker.settings import WorkerSettings
 from zpruner.serve import ServeSettings
 
@@ -93,10 +91,6 @@ def test_an_env_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"ZPRUNER_PORT=\xff\xfe\n")
     with pytest.raises(SettingsError, match=r"\.env cannot be read"):
         read(Settings)
-
-
-def test_every_setting_of_every_part_is_a_known_name() -> None:
-    assert NAMES == FIELDS | OF_THE_CLIENT
 
 
 def test_good_settings_are_read_by_every_part(tmp_path: Path) -> None:
