@@ -150,7 +150,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         known_queues=settings.queues,
         feed=feed,
         looks=Looks(sessions, feed),
-        readiness=Readiness(sessions, queue, store),
+        readiness=Readiness(sessions, queue, store, settings.silent_after),
         webhook_networks=settings.webhook_networks,
     )
 

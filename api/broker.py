@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from celery import Celery
 from celery.loaders.app import AppLoader
 
-from db.wire import CONTROL_QUEUE, GPU_QUEUE, PRUNE_TASK, TRANSPORT_OPTIONS
+from db.wire import GPU_QUEUE, PRUNE_TASK, TRANSPORT_OPTIONS
 
 logger = logging.getLogger(__name__)
 
@@ -79,11 +79,7 @@ class Broker:
         """
         queues: dict[str, list[dict[str, Any]]] | None
         queues = self._celery.control.inspect(timeout=1).active_queues()
-        return sorted(
-            worker
-            for worker, its_queues in (queues or {}).items()
-            if any(queue["name"] != CONTROL_QUEUE for queue in its_queues)
-        )
+        return sorted(worker for worker, its_queues in (queues or {}).items() if its_queues)
 
     def close(self) -> None:
         """Hang up."""

@@ -4,12 +4,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar
 
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from api.broker import Queue
+from db.heartbeats import HeartbeatRepository
 from db.models import Job
 from db.session import Sessions
 from db.store import ArtifactStore
@@ -29,8 +31,11 @@ class NotReadyError(Exception):
 class Readiness:
     """Asks all parts. Lives on an event loop, asks on one of its threads."""
 
-    def __init__(self, sessions: Sessions, queue: Queue, store: ArtifactStore) -> None:
+    def __init__(
+        self, sessions: Sessions, queue: Queue, store: ArtifactStore, silent_after: timedelta
+    ) -> None:
         self._sessions, self._queue, self._store = sessions, queue, store
+        self._silent_after = silent_after
         self._lock = asyncio.Lock()
         self._told: list[str] | str = ""
         self._fresh_until = 0.0
@@ -54,10 +59,23 @@ class Readiness:
         try:
             _asked("database", self._read)
             _asked("artifact store", self._store.check)
+            self._hear_of_control()
             workers = _asked("broker", self._queue.workers)
         except NotReadyError as error:
             return str(error)
         return workers or "No worker that takes jobs answers."
+
+    def _hear_of_control(self) -> None:
+        silence = _asked("database", self._silence)
+        if silence is None:
+            raise NotReadyError("The control process has never been heard of.")
+        if abs(silence) > self._silent_after:
+            seconds = abs(silence).total_seconds()
+            raise NotReadyError(f"The control process has been silent for {seconds:.0f} seconds.")
+
+    def _silence(self) -> timedelta | None:
+        with self._sessions() as session:
+            return HeartbeatRepository(session).silence()
 
     def _read(self) -> None:
         with self._sessions() as session:

@@ -6,6 +6,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from db.clock import now
+from db.crashes import lost
 from db.models import Artifact, BlockReport, Job
 from db.queues import QueueDepth, QueueRepository
 from db.session import Sessions
@@ -89,7 +90,7 @@ def take_census(sessions: Sessions) -> Census:
             ).group_by(Job.status, Job.method)
         )
         pace = session.execute(_PACES)
-        expired = select(func.count()).where(Job.status.in_(HELD), Job.lease_until < now())
+        expired = select(func.count()).where(lost(*HELD))
         stored = session.execute(select(func.count(), func.sum(Artifact.size_bytes))).one()
         return Census(
             kinds=[Kind(*row) for row in kinds],

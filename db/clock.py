@@ -1,12 +1,19 @@
-"""The database's clock: the only one that decides about leases, whatever a host believes."""
+"""The database's clock: the only one that decides about leases, whatever a host believes.
+
+It can be set back while the service runs. So beside each moment that is waited for stands when it
+was written, and nothing waits any longer once that seems to lie in the future.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Float, TypeDecorator, bindparam
+from sqlalchemy import ColumnElement, DateTime, Dialect, Float, TypeDecorator, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+
+STEP = timedelta(seconds=5)
+"""By less than this a clock may be corrected without anybody's noticing."""
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -41,6 +48,12 @@ class DatabaseTime(FunctionElement[datetime]):
 def now(offset: timedelta = timedelta(0)) -> DatabaseTime:
     """Return SQL for the database's present moment, shifted by ``offset``."""
     return DatabaseTime(bindparam(None, offset.total_seconds(), type_=Float(), unique=True))
+
+
+def was_set_back(written: Any) -> ColumnElement[bool]:
+    """Return SQL for whether the clock was set back since a moment was written."""
+    later: ColumnElement[bool] = written > now(STEP)
+    return later
 
 
 @compiles(DatabaseTime, "postgresql")

@@ -80,7 +80,11 @@ class DeliveryRepository:
             update(Delivery)
             .where(Delivery.id == delivery_id)
             .values(
-                status=DeliveryStatus.pending, attempts=0, next_attempt_at=now(), finished_at=None
+                status=DeliveryStatus.pending,
+                attempts=0,
+                next_attempt_at=now(),
+                noted_at=now(),
+                finished_at=None,
             )
             .execution_options(synchronize_session=False)
         )

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, select, update
+from sqlalchemy import ColumnElement, Select, case, or_, select, update
 from sqlalchemy.orm import Session
 
-from db.clock import now
+from db.clock import now, was_set_back
 from db.redaction import redact
 from db.retries import Chance, retry_delay
 from db.webhook_models import Delivery, DeliveryStatus, Webhook
@@ -88,7 +88,8 @@ class DispatchRepository:
         """
         due = _due(without).order_by(Delivery.next_attempt_at, Delivery.id).limit(limit)
         ids = self._session.scalars(due.with_for_update(skip_locked=True, of=Delivery)).all()
-        taken = {"attempts": Delivery.attempts + 1, "next_attempt_at": now(SENT_WITHIN)}
+        taken = {"attempts": Delivery.attempts + 1, "noted_at": now()}
+        taken["next_attempt_at"] = now(SENT_WITHIN)
         self._session.execute(
             update(Delivery)
             .where(Delivery.id.in_(ids))
@@ -112,6 +113,7 @@ class DispatchRepository:
         delivery.log = [*delivery.log, _entry(at, outcome)][-LOGGED:]
         delivery.status, wait = _verdict(claimed.attempt, outcome, chance)
         delivery.next_attempt_at = None if wait is None else at + wait
+        delivery.noted_at = at
         delivery.finished_at = at if wait is None else None
         self._session.flush()
         return True
@@ -136,7 +138,8 @@ class DispatchRepository:
 
 def _due(without: Collection[str]) -> Select[str]:
     query = select(Delivery.id).join(Webhook).where(Delivery.status == DeliveryStatus.pending)
-    query = query.where(Delivery.next_attempt_at <= now(), Webhook.disabled_at.is_(None))
+    is_over = or_(Delivery.next_attempt_at <= now(), was_set_back(Delivery.noted_at))
+    query = query.where(is_over, Webhook.disabled_at.is_(None))
     return query.where(Webhook.id.not_in(without)) if without else query
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from db.base import Document
 from db.canonical import digest
-from db.clock import now
+from db.clock import now, was_set_back
 from db.errors import EstimateNotFoundError
 from db.gate import figure
 from db.models import Estimate, Job
@@ -107,8 +107,10 @@ class EstimateRepository:
 
     def give_up(self) -> bool:
         """Refuse those that take too long, and forget old ones; whether one took too long."""
-        overdue = (Estimate.finished_at.is_(None), Estimate.started_at < now(-OVERDUE_AFTER))
-        ids = list(self._session.scalars(select(Estimate.id).where(*overdue)))
+        begun = Estimate.started_at
+        is_overdue = or_(begun < now(-OVERDUE_AFTER), was_set_back(begun))
+        waiting = select(Estimate.id).where(Estimate.finished_at.is_(None), is_overdue)
+        ids = list(self._session.scalars(waiting))
         for estimate_id in ids:
             self.refuse(estimate_id, _overdue())
         self._session.execute(delete(Estimate).where(Estimate.created_at < now(-KEPT_FOR)))

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, or_, select, true
+from sqlalchemy import case, func, or_, select, true
 
 from db.base import Document
 from db.clock import now
+from db.crashes import MAX_CRASHES, is_repeated, lost, strikes
 from db.errors import LeaseLostError
 from db.gate import Gate, Verdict, judge
 from db.models import Artifact, BlockReport, Job, Worker
@@ -18,8 +19,6 @@ from db.store import NewArtifact
 from db.transitions import IDLE, entering, leading_to, releasing
 from db.turns import has_turn, wait_for_turn
 from db.workers import is_draining
-
-MAX_CRASHES = 3
 
 Block = tuple[int, int, str]
 """Index, total and name of a decoder block."""
@@ -54,16 +53,18 @@ class LeaseRepository(JobRows):
         crashed = lost(JobState.running)
         job = self._change(
             job_id,
-            or_(Job.status == JobState.queued, crashed & (Job.crashes + 1 < MAX_CRASHES)),
+            or_(Job.status == JobState.queued, crashed & (strikes() < MAX_CRASHES)),
             ~is_draining(worker_id),
             Job.queue.in_(queues) if queues else true(),
             has_turn(sweep_id) if sweep_id is not None else true(),
             values=IDLE
             | entering(JobState.running)
             | {
-                "lease_until": now(self._lease),
+                **self._leased(),
                 "attempt": Job.attempt + 1,
                 "crashes": Job.crashes + case((crashed, 1), else_=0),
+                "strikes": case((crashed, strikes()), else_=Job.strikes),
+                "struck_at": case((crashed, now()), else_=Job.struck_at),
                 "worker": worker,
                 "device": select(Worker.device).where(Worker.id == worker_id).scalar_subquery(),
                 "started_at": func.coalesce(Job.started_at, now()),
@@ -102,6 +103,8 @@ class LeaseRepository(JobRows):
         # Read first is safe here: only the one attempt behind the fence writes phases.
         before = self._session.scalar(select(Job.phase).where(Job.id == job_id))
         fields = _progress(phase, fraction, block, eta)
+        if block is not None and not is_repeated(self._session, job_id, attempt, block[0]):
+            fields["strikes"] = 0
         job = self._held(job_id, attempt, **fields)
         if phase is not None and phase != before:
             self._record(job, "phase")
@@ -191,10 +194,13 @@ class LeaseRepository(JobRows):
         """Renew the lease of a held job, and change the fields that are given."""
         fence = (Job.attempt == attempt, Job.status.in_(HELD))
         write = self._change if values else self._update
-        job = write(job_id, *fence, values={"lease_until": now(self._lease), **values})
+        job = write(job_id, *fence, values={**self._leased(), **values})
         if job is None:
             raise LeaseLostError(job_id, attempt)
         return job
+
+    def _leased(self) -> dict[str, Any]:
+        return {"leased_at": now(), "lease_until": now(self._lease)}
 
     def _settle(
         self,
@@ -210,11 +216,6 @@ class LeaseRepository(JobRows):
             raise LeaseLostError(job_id, attempt)
         self._record(job, "status", data)
         return job
-
-
-def lost(*states: JobState) -> ColumnElement[bool]:
-    """Whether the job is in one of the states and its worker has been silent for too long."""
-    return Job.status.in_(states) & (Job.lease_until < now())
 
 
 def _progress(

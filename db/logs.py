@@ -5,12 +5,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, literal, select, tuple_
+from sqlalchemy import ForeignKey, String, Text, insert, literal, select, tuple_
+from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models import LogLine
+from db.base import Base
+from db.models import Job
 from db.rows import JobRows
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+class LogLine(Base):
+    """One line that an attempt wrote to its log."""
+
+    __tablename__ = "job_logs"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    level: Mapped[str] = mapped_column(String(8))
+    logger: Mapped[str] = mapped_column(String(128))
+    message: Mapped[str] = mapped_column(Text)
 
 
 @dataclass(frozen=True)

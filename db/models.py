@@ -33,6 +33,9 @@ class Job(Base):
     Attributes:
         eta_p50_s, eta_p90_s: how many seconds the present attempt will still take, as its worker
             worked out at its last step.
+        crashes: how many workers it has lost since its last retry.
+        strikes, struck_at: how many of them since it last finished a block, and when the last one.
+        leased_at: when its worker was last heard of.
     """
 
     __tablename__ = "jobs"
@@ -78,6 +81,9 @@ class Job(Base):
     crashes: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str | None] = mapped_column(String(255))
     device: Mapped[str | None] = mapped_column(String(255))
+    strikes: Mapped[int] = mapped_column(default=0, server_default=NONE)
+    struck_at: Mapped[datetime | None]
+    leased_at: Mapped[datetime | None]
     lease_until: Mapped[datetime | None]
     deadline: Mapped[datetime | None] = mapped_column(index=True)
     pushed_at: Mapped[datetime | None]
@@ -230,17 +236,3 @@ class Worker(Base):
     heartbeat_at: Mapped[datetime] = mapped_column(default=now())
     job_id: Mapped[str | None] = mapped_column(ID)
     draining: Mapped[bool] = mapped_column(default=False)
-
-
-class LogLine(Base):
-    """One line that an attempt wrote to its log."""
-
-    __tablename__ = "job_logs"
-
-    job_id: Mapped[str] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"), primary_key=True)
-    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    at: Mapped[datetime]
-    level: Mapped[str] = mapped_column(String(8))
-    logger: Mapped[str] = mapped_column(String(128))
-    message: Mapped[str] = mapped_column(Text)

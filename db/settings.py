@@ -1,6 +1,7 @@
 """Settings that both sides read: ``ZPRUNER_*`` variables, then ``.env``."""
 
 import os
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     webhook_networks: NetworkList = ()
     log_format: Format = "text"
     tracing: bool = False
+    beat_every_s: Seconds = 15
 
     @field_validator("data_dir")
     @classmethod
@@ -95,6 +97,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(name for part in value.split(",") if (name := part.strip()))
         return value
+
+    @property
+    def silent_after(self) -> timedelta:
+        """How long a part of the service may say nothing: three heartbeats."""
+        return timedelta(seconds=3 * self.beat_every_s)
 
     @property
     def database(self) -> str:

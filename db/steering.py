@@ -48,7 +48,7 @@ class SteeringRepository(JobRows):
         Its crashes so far no longer count, nor does a deadline that has passed.
         """
         deadline = case((Job.deadline < now(), null()), else_=Job.deadline)
-        values = entering(JobState.queued) | {"crashes": 0, "deadline": deadline}
+        values = entering(JobState.queued) | {"crashes": 0, "strikes": 0, "deadline": deadline}
         job = self._change(job_id, Job.status.in_(RETRIED), _is_at(version), values=values)
         if job is None:
             raise IllegalTransitionError(job_id, self._at(job_id, version).status, JobState.queued)

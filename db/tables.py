@@ -3,7 +3,9 @@
 from db.access import ApiKey, AuditEntry, KeyTurn, Secret
 from db.base import Base
 from db.dataset_models import Dataset
+from db.heartbeats import Heartbeat
 from db.labels import JobLabel
+from db.logs import LogLine
 from db.models import (
     Answer,
     Artifact,
@@ -12,7 +14,6 @@ from db.models import (
     EventCounter,
     Job,
     JobEvent,
-    LogLine,
     Sweep,
     Worker,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "Delivery",
     "Estimate",
     "EventCounter",
+    "Heartbeat",
     "Job",
     "JobEvent",
     "JobLabel",

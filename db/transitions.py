@@ -61,9 +61,9 @@ def entering(wanted: JobState) -> dict[str, Any]:
     """Return the fields a job takes on when it becomes ``wanted``."""
     fields: dict[str, Any] = {"status": wanted}
     if wanted is JobState.running:
-        fields["lease_until"] = now(LEASE)
+        fields |= {"leased_at": now(), "lease_until": now(LEASE)}
     elif wanted not in HELD:
-        fields["lease_until"] = None
+        fields |= FREE
     if wanted is JobState.queued:
         fields |= {"pushed_at": None, "finished_at": None, "error": None} | IDLE
     elif wanted in FINAL:
@@ -86,13 +86,16 @@ def releasing() -> dict[str, Any]:
         {
             "status": choose(RELEASED),
             "finished_at": case((Job.status == JobState.cancelling, now()), else_=null()),
-            "lease_until": None,
             "pushed_at": None,
         }
+        | FREE
         | IDLE
         | kept
     )
 
+
+FREE: dict[str, Any] = {"leased_at": None, "lease_until": None}
+"""A job that no worker holds."""
 
 IDLE: dict[str, Any] = {
     "worker": None,

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from sqlalchemy import case, or_, select, update
 
-from db.clock import now
+from db.clock import now, was_set_back
+from db.crashes import MAX_CRASHES, lost, strikes
 from db.events import IDS_AT_ONCE
-from db.leases import MAX_CRASHES, lost
 from db.models import Job
 from db.problem import Problem
 from db.rows import JobRows
@@ -27,7 +27,11 @@ class UpkeepRepository(JobRows):
         A point of a sweep waits for its turn. None for the queue: of all queues.
         The rows stay locked until the transaction ends, so that two relays share the work.
         """
-        forgotten = or_(Job.pushed_at.is_(None), Job.pushed_at < now(-PUSH_AGAIN_AFTER))
+        forgotten = or_(
+            Job.pushed_at.is_(None),
+            Job.pushed_at < now(-PUSH_AGAIN_AFTER),
+            was_set_back(Job.pushed_at),
+        )
         query = select(Job.id).where(Job.status == JobState.queued, forgotten, has_turn())
         query = query if queue is None else query.where(Job.queue == queue)
         query = (
@@ -103,8 +107,12 @@ class UpkeepRepository(JobRows):
         return self._give_up(job_id) or self._release(job_id)
 
     def _release(self, job_id: str) -> Job | None:
-        crash = case((Job.status == JobState.running, 1), else_=0)
-        values = releasing() | {"crashes": Job.crashes + crash}
+        ran = Job.status == JobState.running
+        values = releasing() | {
+            "crashes": Job.crashes + case((ran, 1), else_=0),
+            "strikes": case((ran, strikes()), else_=Job.strikes),
+            "struck_at": case((ran, now()), else_=Job.struck_at),
+        }
         job = self._change(job_id, lost(*HELD), values=values)
         if job is not None:
             self._record(job, "status", {"reason": "worker_lost", "crashes": job.crashes})
@@ -115,8 +123,9 @@ class UpkeepRepository(JobRows):
         job = self._change(
             job_id,
             lost(JobState.running),
-            Job.crashes + 1 >= MAX_CRASHES,
-            values=entering(JobState.failed) | {"error": error, "crashes": Job.crashes + 1},
+            strikes() >= MAX_CRASHES,
+            values=entering(JobState.failed)
+            | {"error": error, "crashes": Job.crashes + 1, "strikes": strikes()},
         )
         if job is not None:
             self._record(job, "status", {"reason": "worker_lost", "error": error})
@@ -140,7 +149,8 @@ def _worker_lost() -> Problem:
         type="/problems/worker_lost",
         title="The worker was lost",
         status=500,
-        detail=f"The worker died in the middle of this job {MAX_CRASHES} times.",
+        detail=f"The worker died in the middle of this job {MAX_CRASHES} times, and no further "
+        "block was finished in between.",
         code="worker_lost",
         retryable=True,
         hint="Most often the machine ran out of memory: lower samples or seq_len, or give the "

@@ -90,6 +90,7 @@ class Delivery(Base):
         job_id: which job it is about; that one may be deleted since.
         position: the place of the event that it tells of; a test has none.
         next_attempt_at: when it is due; while it is being sent, when it is taken for lost.
+        noted_at: when that was decided.
         log: what came of each attempt, the newest last.
     """
 
@@ -111,6 +112,7 @@ class Delivery(Base):
     status: Mapped[DeliveryStatus] = mapped_column(DELIVERY_STATUS, default=DeliveryStatus.pending)
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime | None] = mapped_column(default=now())
+    noted_at: Mapped[datetime | None] = mapped_column(default=now())
     created_at: Mapped[datetime] = mapped_column(default=now())
     finished_at: Mapped[datetime | None]
     log: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)

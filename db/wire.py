@@ -3,11 +3,7 @@
 from typing import Any
 
 PRUNE_TASK = "zpruner.prune"
-JANITOR_TASK = "zpruner.janitor"
-RELAY_TASK = "zpruner.relay"
-CLEANUP_TASK = "zpruner.cleanup"
 GPU_QUEUE = "gpu"
-CONTROL_QUEUE = "control"
 
 TRANSPORT_OPTIONS: dict[str, Any] = {
     # A lost worker is noticed by its lease; a short timeout here would run long jobs twice.

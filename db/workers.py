@@ -111,7 +111,9 @@ class WorkerRepository:
         self._session.execute(delete(Worker).where(forgotten))
 
     def _found(self, *where: ColumnElement[bool]) -> list[Presence]:
-        is_alive = (Worker.heartbeat_at >= now(-LOST_AFTER)).label("is_alive")
+        # One from the future was written before the clock was set back.
+        recent = Worker.heartbeat_at.between(now(-LOST_AFTER), now(LOST_AFTER))
+        is_alive = recent.label("is_alive")
         held = (Job.id == Worker.job_id) & Job.status.in_(HELD)
         query = select(Worker, is_alive, Job.id).outerjoin(Job, held).where(*where)
         rows = self._session.execute(

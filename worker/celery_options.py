@@ -2,14 +2,7 @@
 
 from typing import Any
 
-from db.wire import (
-    CLEANUP_TASK,
-    CONTROL_QUEUE,
-    GPU_QUEUE,
-    JANITOR_TASK,
-    RELAY_TASK,
-    TRANSPORT_OPTIONS,
-)
+from db.wire import GPU_QUEUE, TRANSPORT_OPTIONS
 from worker.settings import WorkerSettings
 
 
@@ -25,9 +18,6 @@ def celery_options(settings: WorkerSettings) -> dict[str, Any]:
         "task_serializer": "json",
         "accept_content": ["json"],
         "task_default_queue": GPU_QUEUE,
-        "task_routes": {
-            name: {"queue": CONTROL_QUEUE} for name in (JANITOR_TASK, RELAY_TASK, CLEANUP_TASK)
-        },
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         "task_publish_retry": False,
@@ -44,18 +34,4 @@ def celery_options(settings: WorkerSettings) -> dict[str, Any]:
         "worker_proc_alive_timeout": 120.0,
         "worker_lost_wait": 1,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
-        "beat_scheduler": "celery.beat:Scheduler",
-        "beat_schedule": _schedule(settings),
-    }
-
-
-def _schedule(settings: WorkerSettings) -> dict[str, Any]:
-    every = {
-        JANITOR_TASK: settings.reap_every_s,
-        RELAY_TASK: settings.relay_every_s,
-        CLEANUP_TASK: settings.sweep_every_s,
-    }
-    return {
-        name: {"task": name, "schedule": every_s, "options": {"expires": 5 * every_s}}
-        for name, every_s in every.items()
     }

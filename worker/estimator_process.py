@@ -31,6 +31,12 @@ class EstimatorProcess:
         if is_asked and self.process is None:
             self.process = subprocess.Popen(self._command)  # noqa: S603 - our own command
 
+    def __enter__(self) -> "EstimatorProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """End the process."""
         if self.process is not None:

@@ -1,4 +1,4 @@
-"""Celery's processes as programs: ``zpruner part worker``, ``control`` and ``ping``.
+"""Workers as programs: ``zpruner part worker`` and ``ping``.
 
 Celery's own command puts the current folder on ``sys.path`` to find an application by its name;
 this one is given the application.
@@ -8,11 +8,11 @@ import argparse
 import socket
 import sys
 
-from db.wire import CONTROL_QUEUE, GPU_QUEUE
-from worker.tasks import app
+from db.heartbeats import CONTROL, HeartbeatRepository
+from db.wire import GPU_QUEUE
+from worker.tasks import app, sessions, settings
 
 WORKER = ("--quiet", "worker", "--without-gossip", "--without-mingle")
-CONTROL = ("-Q", CONTROL_QUEUE, "-n", f"{CONTROL_QUEUE}@%h", "--beat", "--pool", "solo")
 ANSWERS_WITHIN_S = 5
 
 
@@ -20,12 +20,16 @@ def main() -> None:
     """Be one of them until told to stop."""
     arguments = _arguments()
     if arguments.program == "ping":
-        sys.exit(not _answers(arguments.name))
-    if arguments.program == "control":
-        app.worker_main([*WORKER, *CONTROL, "-l", "WARNING"])
-    else:
-        name = f"{arguments.name}@%h"
-        app.worker_main([*WORKER, "-Q", arguments.queues, "-n", name, "-l", "INFO"])
+        name = arguments.name
+        sys.exit(not (_control_lives() if name == CONTROL else _answers(name)))
+    name = f"{arguments.name}@%h"
+    app.worker_main([*WORKER, "-Q", arguments.queues, "-n", name, "-l", "INFO"])
+
+
+def _control_lives() -> bool:
+    with sessions() as session:
+        silence = HeartbeatRepository(session).silence()
+    return silence is not None and abs(silence) <= settings.silent_after
 
 
 def _answers(name: str) -> bool:
@@ -39,7 +43,6 @@ def _arguments() -> argparse.Namespace:
     worker = programs.add_parser("worker", description="Take jobs from queues.")
     worker.add_argument("-Q", "--queues", default=GPU_QUEUE, help="names, separated by commas")
     worker.add_argument("-n", "--name", default=GPU_QUEUE, help="what tells it from others here")
-    programs.add_parser("control", description="Repair, schedule, estimate and send webhooks.")
     ping = programs.add_parser("ping", description="Exit with 0 if a worker here answers.")
     ping.add_argument("name", help="its name: gpu, or control")
     return parser.parse_args()

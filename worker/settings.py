@@ -41,7 +41,6 @@ class WorkerSettings(Settings):
     pause_grace_s: Grace = 600
     yield_grace_s: Grace = 45
     fork_server: Forking = "auto"
-    beat_every_s: Seconds = 15
     # Not for people: the parent process tells its children whose they are.
     worker_id: str | None = None
 

@@ -5,36 +5,29 @@ import os
 import signal
 import socket
 import threading
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from billiard import active_children
 from celery import Celery, Task, signals
 from celery.loaders.app import AppLoader
-from celery.platforms import set_pdeathsig
 from celery.worker.request import Request
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import checks, redaction, tracing
-from db.fanout import fan_out
 from db.ids import new_id
 from db.journal import configure
-from db.positions import order_events
 from db.private import keep_private
 from db.session import open_sessions
 from db.store import ArtifactStore
-from db.uploads import UploadStore
-from db.wire import CLEANUP_TASK, CONTROL_QUEUE, JANITOR_TASK, PRUNE_TASK, RELAY_TASK
+from db.wire import PRUNE_TASK
 from worker import janitor
 from worker.celery_options import celery_options
 from worker.checks import surroundings
 from worker.device import ask
 from worker.engine import prune as engine
-from worker.estimator_process import EstimatorProcess
 from worker.presence import Presence
 from worker.run import Runner
-from worker.scrub import Scrub
 from worker.settings import WorkerSettings
 
 redaction.install()
@@ -43,15 +36,7 @@ with checks.refusing("worker"):
     settings = checks.read(WorkerSettings)
 sessions = open_sessions(settings.database)
 store = ArtifactStore(settings.artifact_dir)
-uploads = UploadStore(settings.upload_dir)
 stopping = threading.Event()
-estimator = EstimatorProcess()
-scrub = Scrub(
-    sessions,
-    store,
-    every=timedelta(seconds=settings.scrub_every_s),
-    bytes_per_s=settings.scrub_bytes_per_s,
-)
 YIELD = signal.SIGUSR2
 
 # A loader by its name, and Django's fixup, would look for modules in the current folder.
@@ -113,43 +98,6 @@ def prune(job_id: str) -> None:
     runner.run(job_id)
 
 
-@app.task(name=JANITOR_TASK)
-def reap() -> None:
-    """Take back the jobs of workers that fell silent."""
-    janitor.reap(sessions, store, settings.keep_unfinished)
-
-
-@app.task(name=CLEANUP_TASK)
-def clean_up() -> None:
-    """Delete the files of jobs and datasets that were cut short or deleted, and old deliveries."""
-    janitor.delete_orphans(sessions, store)
-    janitor.delete_left_uploads(sessions, uploads)
-    janitor.purge(sessions)
-
-
-@app.task(name=RELAY_TASK)
-def relay() -> None:
-    """Push jobs, order events, have estimates answered, read some megabytes of finished files."""
-    order_events(sessions)
-    janitor.relay(sessions, _push, _rings)
-    estimator.tend(sessions)
-    # At the end: no job waits for what these may stumble over.
-    fan_out(sessions)
-    scrub.step()
-
-
-def _push(job_id: str, queue: str) -> None:
-    app.send_task(PRUNE_TASK, kwargs={"job_id": job_id}, queue=queue)
-
-
-def _rings(queue: str) -> int:
-    """Return how many messages lie in a queue of the broker."""
-    with app.connection_for_write() as connection:
-        # Not passively: Redis does not know an empty queue.
-        said = connection.default_channel.queue_declare(queue)
-    return int(said.message_count)
-
-
 def _is_wanted(job_id: str) -> bool:
     try:
         return janitor.is_wanted(sessions, job_id, _queues())
@@ -159,8 +107,8 @@ def _is_wanted(job_id: str) -> bool:
 
 
 def _queues() -> list[str]:
-    """Return the queues of jobs that this worker takes messages from."""
-    return sorted(set(app.amqp.queues.consume_from) - {CONTROL_QUEUE})
+    """Return the queues that this worker takes messages from."""
+    return sorted(app.amqp.queues.consume_from)
 
 
 def _worker(pid: int) -> str:
@@ -189,8 +137,7 @@ def _obey(**_: object) -> None:
 @signals.celeryd_after_setup.connect
 def _appear(sender: str, instance: Any, **_: object) -> None:
     """Write this worker down, and tell its children whose they are."""
-    if not (queues := _queues()):
-        return
+    queues = _queues()
     os.environ.pop("_MP_FORK_LOGLEVEL_", None)  # else each child says a first line in its own way
     worker_id = new_id("wrk")
     os.environ |= {"ZPRUNER_WORKER_ID": worker_id, "ZPRUNER_QUEUES": ",".join(queues)}
@@ -214,17 +161,6 @@ def _appear(sender: str, instance: Any, **_: object) -> None:
     signals.worker_shutdown.connect(lambda **_: presence.stop(), weak=False)
 
 
-@signals.worker_ready.connect
-def _deliver(**_: object) -> None:
-    """Send to webhooks where the janitor works. The scheduler is a process of its own by now."""
-    if CONTROL_QUEUE in app.amqp.queues.consume_from:
-        from worker.webhooks.courier import Courier  # noqa: PLC0415 - jobs' processes need none
-
-        courier = Courier.of(sessions, settings)
-        courier.start()
-        signals.worker_shutdown.connect(lambda **_: courier.stop(), weak=False)
-
-
 @signals.worker_shutting_down.connect
 def _pass_on(**_: object) -> None:
     """Tell the children to give their jobs back: a warm shutdown alone would wait for hours.
@@ -233,9 +169,3 @@ def _pass_on(**_: object) -> None:
     """
     for child in active_children():
         os.kill(child.pid, YIELD)
-
-
-@signals.beat_embedded_init.connect
-def _die_with_parent(**_: object) -> None:
-    signal.signal(YIELD, signal.SIG_IGN)
-    set_pdeathsig("SIGKILL")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 PROGRAMS = {
     "api": "api.program",
-    "control": "worker.program",
+    "control": "worker.control",
     "doctor": "zpruner.doctor",
     "keys": "db.keys",
     "migrate": "db.migrate",
@@ -20,7 +20,7 @@ PROGRAMS = {
     "serve": "zpruner.serve",
     "worker": "worker.program",
 }
-SELECTED = {"control", "ping", "worker"}
+SELECTED = {"ping", "worker"}
 """Programs that share a module, which is given their name first."""
 
 

@@ -132,6 +132,7 @@ def children(settings: ServeSettings) -> list[Child]:
         "ZPRUNER_QUEUES": ",".join(settings.queues),
         "ZPRUNER_LOG_FORMAT": settings.log_format,
         "ZPRUNER_TRACING": str(settings.tracing).lower(),
+        "ZPRUNER_BEAT_EVERY_S": str(settings.beat_every_s),
     }
     worker = programs.command("worker", "-Q", ",".join(settings.queues))
     address = ("--host", settings.host, "--port", str(settings.port))

@@ -32,7 +32,7 @@ async def get_health() -> Health:
 
 @router.get("/readyz")
 async def get_readiness(service: ServiceDep) -> Readiness:
-    """Answer whether database, artifact store, broker and a worker that takes jobs answer.
+    """Answer whether database, artifact store, control process, broker and a worker answer.
 
     The answer may be two seconds old.
     """

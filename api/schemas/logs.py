@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel
 
-from db.models import LogLine
+from db.logs import LogLine
 
 
 class LogLineRead(BaseModel):

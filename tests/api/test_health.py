@@ -1,17 +1,29 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy import delete, update
 
 from api import readiness
 from api.app import create_app
 from api.settings import ApiSettings
+from db.clock import now
+from db.heartbeats import Heartbeat, HeartbeatRepository
+from db.session import Sessions
 from tests.api.live import serving
 from tests.fakes import ListQueue
+
+
+@pytest.fixture(autouse=True)
+def control(sessions: Sessions) -> None:
+    """A control process that has just been heard of."""
+    with sessions.begin() as session:
+        HeartbeatRepository(session).beat()
 
 
 def test_a_living_process_says_so_whatever_else_is_down(
@@ -40,6 +52,23 @@ def test_no_worker_is_503(client: TestClient, queue: ListQueue) -> None:
     response = client.get("/readyz")
     assert response.status_code == 503
     assert "worker" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("ago_s", [50, -50])
+def test_a_control_process_that_has_been_silent_is_503(
+    client: TestClient, sessions: Sessions, ago_s: float
+) -> None:
+    with sessions.begin() as session:
+        session.execute(update(Heartbeat).values(at=now(-timedelta(seconds=ago_s))))
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert "control process has been silent for" in response.json()["detail"]
+
+
+def test_a_control_process_that_never_was_is_503(client: TestClient, sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        session.execute(delete(Heartbeat))
+    assert "never" in client.get("/readyz").json()["detail"]
 
 
 def test_a_database_without_tables_is_503(settings: ApiSettings, queue: ListQueue) -> None:

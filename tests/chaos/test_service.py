@@ -175,7 +175,7 @@ def test_a_worker_that_is_frozen_past_its_lease_does_no_harm_when_it_thaws(
 
 def test_a_janitor_that_is_killed_comes_back(scene: Scene, client: Client, tally: Tally) -> None:
     job = running(client)
-    control = next(one for one in scene.service.processes() if "control" in one.cmdline())
+    control = next(one for one in scene.service.processes() if "worker.control" in one.cmdline())
     kill_tree(control)
     kill_tree(scene.service.worker())
     holds(client, tally, "janitor and worker processes killed", job.id)

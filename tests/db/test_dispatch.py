@@ -95,6 +95,18 @@ def test_what_is_claimed_is_due_again_after_a_minute_without_an_outcome(
     assert [entry["status"] for entry in read(sessions, delivery).log] == [500]
 
 
+def test_what_was_claimed_before_the_clock_was_set_back_is_due(sessions: Sessions) -> None:
+    delivery = make_delivery(sessions, make_webhook(sessions))
+    (first,) = claim(sessions)
+    with sessions.begin() as session:
+        later = {"noted_at": now(timedelta(hours=1)), "next_attempt_at": now(timedelta(hours=1))}
+        session.execute(update(Delivery).values(**later))
+    (second,) = claim(sessions)
+    assert (second.id, second.attempt) == (first.id, 2)
+    assert settle(sessions, second, ARRIVED)
+    assert read(sessions, delivery).status is DeliveryStatus.delivered
+
+
 def test_an_outcome_is_noted_once(sessions: Sessions) -> None:
     delivery = make_delivery(sessions, make_webhook(sessions))
     (claimed,) = claim(sessions)

@@ -3,7 +3,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from db.clock import now
 from db.errors import LeaseLostError
 from db.jobs import JobRepository
 from db.models import Job
@@ -57,7 +59,7 @@ def test_a_job_whose_lease_ran_out_can_be_claimed_again(sessions: Sessions) -> N
 
 
 def test_a_third_crash_leaves_nothing_to_claim(sessions: Sessions) -> None:
-    job = make_job(sessions, status=JobState.running, attempt=3, crashes=2)
+    job = make_job(sessions, status=JobState.running, attempt=3, crashes=2, strikes=2)
     expire_lease(sessions, job.id)
     with sessions.begin() as session:
         assert JobRepository(session).claim(job.id, "worker-1") is None
@@ -234,3 +236,47 @@ def test_only_what_a_caller_can_see_makes_a_new_version(sessions: Sessions) -> N
         assert after.version == before.version + raised
         assert raised or after.updated_at == before.updated_at
         before = after
+
+
+def test_a_lease_that_begins_in_the_future_is_over(sessions: Sessions) -> None:
+    """The clock was set back by an hour since."""
+    job, other = claimed(sessions), claimed(sessions)
+    with sessions.begin() as session:
+        later = {"leased_at": now(timedelta(hours=1)), "lease_until": now(timedelta(hours=2))}
+        session.execute(update(Job).where(Job.id == job.id).values(**later))
+        jobs = JobRepository(session)
+        assert jobs.is_lost(job.id)
+        assert not jobs.is_lost(other.id)
+        assert [one.id for one in jobs.release_expired()] == [job.id]
+
+
+def crash(sessions: Sessions, job_id: str, *blocks: int) -> JobState:
+    """Let a worker take the job, finish some blocks and die."""
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        taken = jobs.claim(job_id, "worker-1")
+        assert taken is not None
+        for index in blocks:
+            jobs.report_block(job_id, taken.attempt, index, f"layers.{index}", {})
+            jobs.progress(job_id, taken.attempt, block=(index, 9, f"layers.{index}"))
+        lost = jobs.release_lost(job_id, "worker-1")
+        assert lost is not None
+        return lost.status
+
+
+def test_crashes_with_a_new_block_finished_between_them_do_not_add_up(sessions: Sessions) -> None:
+    job = make_job(sessions)
+    ends = [crash(sessions, job.id, *range(count)) for count in (1, 2, 3, 4, 4, 3)]
+    assert ends == [JobState.queued] * 5 + [JobState.failed]
+    with sessions() as session:
+        assert JobRepository(session).get(job.id).crashes == 6
+
+
+def test_crashes_that_are_a_day_apart_do_not_add_up(sessions: Sessions) -> None:
+    job = make_job(sessions)
+    for _ in range(5):
+        assert crash(sessions, job.id) is JobState.queued
+        with sessions.begin() as session:
+            session.execute(update(Job).values(struck_at=now(-timedelta(days=1, seconds=1))))
+    assert [crash(sessions, job.id) for _ in range(2)] == [JobState.queued, JobState.queued]
+    assert crash(sessions, job.id) is JobState.failed

@@ -19,9 +19,9 @@ from hypothesis.stateful import (
 from sqlalchemy import delete, select, update
 
 from db.clock import now
+from db.crashes import MAX_CRASHES
 from db.errors import IllegalTransitionError, JobError, JobNotFoundError, LeaseLostError
 from db.jobs import JobRepository
-from db.leases import MAX_CRASHES
 from db.models import Artifact, Job, JobEvent
 from db.session import Sessions
 from db.states import FINAL
@@ -45,10 +45,13 @@ class Model:
     status: str = "queued"
     attempt: int = 0
     crashes: int = 0
+    strikes: int = 0
     worker: str | None = None
     is_silent: bool = False
     is_overdue: bool = False
     is_pushed: bool = False
+    blocks: dict[int, int] = field(default_factory=dict)
+    """By attempt the last block that it has reported."""
     trail: list[str] = field(default_factory=lambda: ["queued"])
 
     def become(self, status: str) -> None:
@@ -56,6 +59,12 @@ class Model:
         self.trail.append(status)
         if status not in HELD:
             self.is_silent, self.is_pushed = False, False
+
+    def finish(self, attempt: int, block: int) -> None:
+        """Only a block that no earlier attempt has reached makes up for crashes."""
+        if all(last < block for number, last in self.blocks.items() if number < attempt):
+            self.strikes = 0
+        self.blocks[attempt] = max(block, self.blocks.get(attempt, -1))
 
     def holds(self, attempt: int) -> bool:
         return self.status in HELD and self.attempt == attempt
@@ -110,7 +119,8 @@ class JobMachine(RuleBasedStateMachine):
     def retry(self, job: str) -> None:
         ended = ("failed", "cancelled", "expired")
         if self._steer(job, "retry", dict.fromkeys(ended, "queued")):
-            self.models[job].crashes, self.models[job].is_overdue = 0, False
+            model = self.models[job]
+            model.crashes, model.strikes, model.is_overdue = 0, 0, False
 
     @rule(job=jobs)
     def describe(self, job: str) -> None:
@@ -136,11 +146,12 @@ class JobMachine(RuleBasedStateMachine):
         if model is None or not (model.status == "queued" or crashed):
             assert claimed is None
             return multiple()
-        if crashed and model.crashes + 1 >= MAX_CRASHES:
+        if crashed and model.strikes + 1 >= MAX_CRASHES:
             assert claimed is None
             return multiple()
         assert claimed is not None
         model.attempt, model.crashes = model.attempt + 1, model.crashes + crashed
+        model.strikes += crashed
         model.become("running")
         model.worker, model.is_silent = worker, False
         return job, model.attempt
@@ -153,7 +164,8 @@ class JobMachine(RuleBasedStateMachine):
             jobs.report_block(job, number, index, f"layers.{index}", {})
             jobs.progress(job, number, fraction=index / 4, block=(index, 4, f"layers.{index}"))
 
-        self._work(attempt, act, {status: status for status in HELD})
+        if self._work(attempt, act, {status: status for status in HELD}):
+            self.models[job].finish(number, index)
 
     @rule(attempt=attempts)
     def heartbeat(self, attempt: tuple[str, int]) -> None:
@@ -251,8 +263,8 @@ class JobMachine(RuleBasedStateMachine):
         assert set(rows) == set(self.models) == set(events)
         for job_id, model in self.models.items():
             row, told = rows[job_id], events[job_id]
-            seen = (row.status, row.attempt, row.crashes)
-            assert seen == (model.status, model.attempt, model.crashes)
+            seen = (row.status, row.attempt, row.crashes, row.strikes)
+            assert seen == (model.status, model.attempt, model.crashes, model.strikes)
             assert (row.lease_until is not None) == (model.status in HELD)
             assert (row.finished_at is not None) == (row.status in FINAL)
             assert [one.seq for one in told] == list(range(1, len(told) + 1))
@@ -275,7 +287,7 @@ class JobMachine(RuleBasedStateMachine):
             model.become(after[model.status])
         return True
 
-    def _work(self, attempt: tuple[str, int], act: Any, after: dict[str, str]) -> None:
+    def _work(self, attempt: tuple[str, int], act: Any, after: dict[str, str]) -> bool:
         """Let an attempt speak: it is heard exactly while it holds its job."""
         model = self.models.get(attempt[0])
         heard = model is not None and model.holds(attempt[1]) and model.status in after
@@ -286,11 +298,13 @@ class JobMachine(RuleBasedStateMachine):
                 model.become(after[before])
             else:
                 model.is_silent = False
+        return heard
 
     def _lose(self, model: Model) -> None:
         ran = model.status == "running"
         model.crashes += ran
-        given_up = ran and model.crashes >= MAX_CRASHES
+        model.strikes += ran
+        given_up = ran and model.strikes >= MAX_CRASHES
         after = {"running": "queued", "pausing": "paused", "cancelling": "cancelled"}
         model.become("failed" if given_up else after[model.status])
 

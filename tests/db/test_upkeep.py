@@ -28,6 +28,16 @@ def test_a_job_is_pushed_once_and_again_when_nobody_came(sessions: Sessions) -> 
         assert jobs.unpushed(10) == []
 
 
+def test_a_push_from_before_the_clock_was_set_back_is_made_again(sessions: Sessions) -> None:
+    job = make_job(sessions)
+    push(sessions, job.id, -timedelta(hours=1))
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        assert jobs.unpushed(10) == [job.id]
+        jobs.mark_pushed([job.id])
+        assert jobs.unpushed(10) == []
+
+
 @pytest.mark.parametrize("status", [state for state in JobState if state is not JobState.queued])
 def test_only_queued_jobs_are_pushed(status: JobState, sessions: Sessions) -> None:
     job = make_job(sessions, status=status)

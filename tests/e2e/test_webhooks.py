@@ -97,7 +97,7 @@ def test_whoever_is_killed_each_event_has_one_id_and_arrives(
     def answer(handler: BaseHTTPRequestHandler) -> None:
         if first.acquire(blocking=False):  # the courier dies while it waits for this
             for process in service.processes():
-                if "control" in process.cmdline():
+                if "worker.control" in process.cmdline():
                     kill_tree(process)
         saying(204)(handler)
 

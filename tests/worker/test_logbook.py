@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import delete
 
 from db.jobs import JobRepository
-from db.models import Job, LogLine
+from db.logs import LogLine
+from db.models import Job
 from db.session import Sessions
 from tests.factories import make_job
 from tests.worker.work import work

@@ -13,12 +13,14 @@ from worker import tasks
 
 NONE_OF = "import sys, worker.tasks; sys.exit(bool({'torch', 'httpcore'} & set(sys.modules)))"
 
-RING = """
-from worker.tasks import _push, _rings
-assert _rings("gpu") == 0
+MESSAGES = """
+from worker.messages import Messages
+from worker.settings import WorkerSettings
+messages = Messages(WorkerSettings())
+assert messages.waiting("gpu") == 0
 for job_id in ("job_1", "job_2"):
-    _push(job_id, "gpu")
-assert (_rings("gpu"), _rings("big")) == (2, 0)
+    messages.push(job_id, "gpu")
+assert (messages.waiting("gpu"), messages.waiting("big")) == (2, 0)
 """
 
 
@@ -36,8 +38,9 @@ def test_a_dead_childs_message_gives_its_lease_back_first() -> None:
     assert issubclass(tasks.prune.Request, tasks.HeldRequest)
 
 
-def test_the_rings_that_lie_in_a_queue_are_counted(tmp_path: Path) -> None:
+def test_the_messages_in_a_queue_are_counted(tmp_path: Path) -> None:
     with TemporaryDirectory(prefix="zpr") as short, running(Path(short)):
         url = f"redis+socket://{short}/broker.sock"
         env = os.environ | {"ZPRUNER_BROKER_URL": url, "ZPRUNER_DATA_DIR": str(tmp_path)}
-        assert subprocess.run([sys.executable, "-c", RING], env=env, check=False).returncode == 0
+        done = subprocess.run([sys.executable, "-c", MESSAGES], env=env, check=False)
+        assert done.returncode == 0

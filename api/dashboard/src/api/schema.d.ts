@@ -1126,7 +1126,7 @@ export interface paths {
         };
         /**
          * Get Readiness
-         * @description Answer whether database, artifact store, broker and a worker that takes jobs answer.
+         * @description Answer whether database, artifact store, control process, broker and a worker answer.
          *
          *     The answer may be two seconds old.
          */

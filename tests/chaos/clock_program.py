@@ -1,0 +1,147 @@
+"""Sets its own clock many times, and says as JSON what that broke; to be run under libfaketime.
+
+``python -m tests.chaos.clock_program DATABASE_URL FOLDER CLOCK_FILE``
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from db.clock import now
+from db.dispatch import DispatchRepository
+from db.heartbeats import HeartbeatRepository
+from db.jobs import JobRepository
+from db.models import Job
+from db.session import Sessions, open_sessions
+from db.states import JobState
+from db.store import ArtifactStore
+from db.workers import WorkerRepository
+from tests.clocks import WallClock
+from tests.factories import make_delivery, make_job, make_webhook, make_worker
+from worker.reaper import Reaper
+from worker.settings import WorkerSettings
+
+SECOND, MINUTE, HOUR, DAY = 1, 60, 3600, 86_400
+SIZES = (8, 20, 45, 2 * MINUTE, HOUR, 5 * HOUR, DAY, 8 * DAY, 31 * DAY, 400 * DAY)
+STEPS = [sign * size for size in SIZES for sign in (-1, 1)]
+SLEEPS = (10 * MINUTE, 8 * HOUR, 3 * DAY)
+
+
+class World:
+    """One database, and the two clocks: one on the wall, one that nobody can set."""
+
+    def __init__(self, database: str, folder: Path, wall: WallClock) -> None:
+        self.sessions: Sessions = open_sessions(database)
+        self._wall, self._offset_s, self._monotonic_s = wall, 0.0, 1000.0
+        store, settings = ArtifactStore(folder), WorkerSettings.model_validate({"_env_file": None})
+        self.reaper = Reaper(self.sessions, store, settings, lambda: self._monotonic_s)
+        self.broken: list[str] = []
+        self.faults = 0
+
+    def step(self, seconds: float) -> None:
+        """Set the clock on the wall, or let the machine sleep."""
+        self._offset_s += seconds
+        self._wall.set(timedelta(seconds=self._offset_s))
+
+    def go_by(self, seconds: float) -> None:
+        """Let time go by, on both clocks."""
+        self._monotonic_s += seconds
+        self.step(seconds)
+
+    def expect(self, holds: bool, words: str) -> None:
+        if not holds:
+            self.broken.append(words)
+
+    def job(self, job_id: str) -> Job:
+        with self.sessions() as session:
+            return JobRepository(session).get(job_id)
+
+    def jobs(self, act: Callable[[JobRepository], object]) -> None:
+        with self.sessions.begin() as session:
+            act(JobRepository(session))
+
+    def running(self) -> str:
+        job_id = make_job(self.sessions).id
+        self.jobs(lambda jobs: jobs.claim(job_id, "worker-1"))
+        return job_id
+
+    def rounds(self, seconds: float, *living: str) -> None:
+        """Let the janitor make its rounds, while living workers renew their leases."""
+        for number in range(int(seconds // 10)):
+            self.reaper.turn()
+            self.go_by(10)
+            for job_id in living:
+                if number % 2:
+                    self.jobs(lambda jobs, one=job_id: jobs.heartbeat(one, 1))  # type: ignore[misc]
+
+
+def set_clock(world: World, seconds: float) -> None:
+    """Set the clock once, while one worker works, one has just died, and messages are under way."""
+    world.reaper.turn()
+    living, dead, pushed = world.running(), world.running(), make_job(world.sessions).id
+    world.jobs(lambda jobs: jobs.mark_pushed([pushed]))
+    webhook = make_webhook(world.sessions)
+    made, claimed = (make_delivery(world.sessions, webhook).id for _ in range(2))
+    with world.sessions.begin() as session:
+        DispatchRepository(session).claim(1)
+        workers = WorkerRepository(session)
+        workers.start(make_worker("gpu@test", heartbeat_at=now()))
+        HeartbeatRepository(session).beat()
+
+    world.step(seconds)
+    world.faults += 1
+    at = f"after {seconds:+} s"
+    if seconds < 0:
+        due = due_messages(world)
+        world.expect(due >= {made, claimed}, f"{at} messages to webhooks stay")
+
+    world.rounds(190, living)
+    world.expect(world.job(living).status is JobState.running, f"{at} a living worker lost its job")
+    world.expect(world.job(dead).status is JobState.queued, f"{at} a dead worker's job is held")
+    with world.sessions.begin() as session:
+        ids = JobRepository(session).unpushed(1000)
+        world.expect(pushed in ids, f"{at} a lost push is not made again")
+        alive = WorkerRepository(session).alive_queues()
+        world.expect(not alive, f"{at} a worker that is silent for three minutes is called alive")
+        silence = HeartbeatRepository(session).silence()
+        world.expect(silence is not None and abs(silence) > MINUTE * timedelta(seconds=1), at)
+    if seconds > 0:
+        due = due_messages(world)
+        world.expect(due >= {made, claimed}, f"{at} messages to webhooks stay")
+    world.jobs(lambda jobs: jobs.succeed(living, 1, {}, []))
+
+
+def due_messages(world: World) -> set[str]:
+    with world.sessions.begin() as session:
+        return {one.id for one in DispatchRepository(session).claim(1000)}
+
+
+def sleep_and_wake(world: World, seconds: float) -> None:
+    """Suspend the machine three times while one worker works."""
+    job_id = world.running()
+    for number in range(3):
+        world.rounds(30, job_id)
+        world.step(seconds)
+        world.faults += 1
+        world.rounds(60, job_id)
+        job = world.job(job_id)
+        held = (job.status, job.attempt, job.crashes) == (JobState.running, 1, 0)
+        world.expect(held, f"sleep {number} of {seconds} s took a job from its worker")
+    world.jobs(lambda jobs: jobs.succeed(job_id, 1, {}, []))
+
+
+def main() -> None:
+    """Do it all, and print how many times the clock was set and what broke."""
+    database, folder, clock = sys.argv[1:]
+    world = World(database, Path(folder), WallClock(Path(clock)))
+    for seconds in STEPS:
+        set_clock(world, seconds)
+    for seconds in SLEEPS:
+        sleep_and_wake(world, seconds)
+    sys.stdout.write(json.dumps({"faults": world.faults, "broken": world.broken}))
+
+
+if __name__ == "__main__":
+    main()

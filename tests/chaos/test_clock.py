@@ -1,0 +1,35 @@
+"""Clocks that are set, machines that sleep, and parts of the service that freeze."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.tally import Tally
+from tests.clocks import WallClock, can_be_set
+
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.skipif(not can_be_set(), reason="libfaketime's wheel is not for this machine"),
+]
+
+
+def test_a_clock_that_is_set_and_a_machine_that_sleeps_hold_nothing_up_and_fail_no_job(
+    migrated_sqlite_url: str, tmp_path: Path, tally: Tally
+) -> None:
+    clock = WallClock(tmp_path / "clock")
+    command = [sys.executable, "-m", "tests.chaos.clock_program"]
+    done = subprocess.run(
+        [*command, migrated_sqlite_url, str(tmp_path / "artifacts"), str(clock.file)],
+        env=os.environ | clock.environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    tally.fault("clock set or machine suspended", told["faults"])
+    tally.check("clock", told["broken"])
+    assert tally.violations == []

@@ -1,0 +1,137 @@
+"""``zpruner part control``: keeps jobs, events, estimates and webhooks going.
+
+A program of its own, without Celery's scheduler: that one goes by the clock on the wall, and stands
+still for an hour where that is set back by one.
+"""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import checks, redaction
+from db.fanout import fan_out
+from db.heartbeats import HeartbeatRepository
+from db.journal import configure
+from db.positions import order_events
+from db.private import keep_private
+from db.session import Sessions, open_sessions
+from db.store import ArtifactStore
+from db.uploads import UploadStore
+from worker import janitor
+from worker.checks import surroundings
+from worker.estimator_process import EstimatorProcess
+from worker.messages import Messages
+from worker.reaper import Reaper
+from worker.rounds import Round
+from worker.scrub import Scrub
+from worker.settings import WorkerSettings
+from worker.webhooks.courier import Courier
+
+log = logging.getLogger(__name__)
+GRACE_S = 3.0
+
+
+def main() -> None:
+    """Go on until told to stop."""
+    redaction.install()
+    with checks.refusing("control"):
+        settings = checks.read(WorkerSettings)
+        checks.require(surroundings(settings))
+        keep_private(settings.data_dir)
+    configure(settings.log_format, logging.WARNING)
+    sessions = open_sessions(settings.database)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    with EstimatorProcess() as estimator:
+        rounds = make_rounds(sessions, settings, estimator)
+        with _running(rounds), _sending(Courier.of(sessions, settings)):
+            live(sessions, settings, rounds, stop)
+
+
+def make_rounds(
+    sessions: Sessions, settings: WorkerSettings, estimator: EstimatorProcess
+) -> list[Round]:
+    """Return all there is to do. Each has a thread of its own: none waits for another's broker."""
+    store, uploads = ArtifactStore(settings.artifact_dir), UploadStore(settings.upload_dir)
+    messages, reaper = Messages(settings), Reaper(sessions, store, settings)
+    scrub = Scrub(
+        sessions,
+        store,
+        every=timedelta(seconds=settings.scrub_every_s),
+        bytes_per_s=settings.scrub_bytes_per_s,
+    )
+
+    def tell() -> None:
+        order_events(sessions)
+        fan_out(sessions)
+
+    def sweep() -> None:
+        janitor.delete_orphans(sessions, store)
+        janitor.delete_left_uploads(sessions, uploads)
+        janitor.purge(sessions)
+
+    often_s = settings.relay_every_s
+    return [
+        Round("relay", lambda: janitor.relay(sessions, messages.push, messages.waiting), often_s),
+        Round("events", tell, often_s),
+        Round("estimates", lambda: estimator.tend(sessions), often_s),
+        Round("scrub", scrub.step, often_s),
+        Round("reaper", reaper.turn, settings.reap_every_s),
+        Round("sweep", sweep, settings.sweep_every_s),
+    ]
+
+
+def live(
+    sessions: Sessions, settings: WorkerSettings, rounds: Sequence[Round], stop: threading.Event
+) -> None:
+    """Write down now and then that this process lives, as long as all that it does goes on."""
+    while True:
+        stuck = [one.name for one in rounds if one.is_stuck]
+        if stuck:
+            log.error("no longer heard of, as this does not come back: %s", ", ".join(stuck))
+        else:
+            _beat(sessions)
+        if stop.wait(settings.beat_every_s):
+            return
+
+
+def _beat(sessions: Sessions) -> None:
+    try:
+        with sessions.begin() as session:
+            HeartbeatRepository(session).beat()
+    except SQLAlchemyError as error:
+        log.warning("the heartbeat could not be written down: %s", error)
+
+
+@contextmanager
+def _running(rounds: Sequence[Round]) -> Iterator[None]:
+    for one in rounds:
+        one.start()
+    try:
+        yield
+    finally:
+        for one in rounds:
+            one.stop()
+        deadline = time.monotonic() + GRACE_S
+        for one in rounds:
+            one.join(max(0.0, deadline - time.monotonic()))
+
+
+@contextmanager
+def _sending(courier: Courier) -> Iterator[None]:
+    courier.start()
+    try:
+        yield
+    finally:
+        courier.stop(GRACE_S)
+
+
+if __name__ == "__main__":
+    main()
