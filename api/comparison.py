@@ -9,7 +9,10 @@ from db.gate import Verdict, figure, is_number
 from db.models import Job
 from db.states import JobState
 
-MEASURED_ON = ("dataset", "revision", "seq_len", "eval_dataset", "eval_samples", "dtype")
+MEASURED_ON = (
+    *("dataset", "text_field", "revision", "seq_len", "dtype"),
+    *("eval_dataset", "eval_text_field", "eval_samples"),
+)
 """Fields that decide what a perplexity is measured on, and with what."""
 
 TOLERANCE = 1.01

@@ -98,8 +98,14 @@ EXPLANATIONS: dict[str, str] = {
     "Convert them to safetensors.",
     "no_weights": "There are no safetensors files.",
     "no_config": "There is no config.json, so the model cannot be built.",
-    "unreadable_dataset": "The text is missing, is no UTF-8, is too large, or a row of it is no "
-    "JSON object with text or input_ids.",
+    "unreadable_dataset": "The text is missing, is no UTF-8, is too large, or a row of it does not "
+    "hold text, chat messages or input_ids where they are looked for.",
+    "unknown_text_field": "The dataset's rows have no field, or column, of the name that "
+    "text_field or eval_text_field gives; the detail names those there are.",
+    "no_chat_template": "The dataset holds chat messages, and the model's tokenizer has no "
+    "template to write them with.",
+    "chat_template": "The model's chat template does not take the dataset's messages: their roles, "
+    "or their order, are other than it expects.",
     "damaged_dataset": "The file of the uploaded dataset has changed on the disk since it was "
     "uploaded, so the job did not use it.",
     "dataset_config": "The dataset has several configurations, or not the one that was named.",

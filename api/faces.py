@@ -216,8 +216,8 @@ UNSUPPORTED = Face(
     415,
     "unsupported_media_type",
     "This kind of body is not taken",
-    "Send UTF-8 text as text/plain, or JSONL as application/jsonl or application/x-ndjson, "
-    "uncompressed.",
+    "Send UTF-8 text as text/plain, JSONL as application/jsonl or application/x-ndjson, or CSV as "
+    "text/csv, uncompressed. Parquet is read from local: files and from the hub.",
 )
 DISK_FULL = Face(
     507,

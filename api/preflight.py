@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 
 from api.certainty import LocalModel, is_certain
 from api.hub import Hub, HubSilentError
@@ -13,6 +12,7 @@ from db.combinations import check_combination
 from db.configs import check_configs
 from db.datafiles import DataFile
 from db.errors import SpecRefusedError
+from db.filecheck import check_file
 from db.references import (
     HubDataset,
     HubRepo,
@@ -22,10 +22,6 @@ from db.references import (
     require_safetensors,
 )
 from db.spec import PruneSpec
-from db.uploads import UPLOADED
-
-PEEKED_ROWS = 100
-"""How much of a JSONL file is looked at; the worker reads it all."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +68,12 @@ class Preflight:
             repo = reference
             silent = _unless_silent("model", spec.model, lambda: self._hub_model(spec.model, repo))
         warnings, texts = list(silent), {}
-        for field, name in (("dataset", spec.dataset), ("eval_dataset", spec.eval_dataset)):
+        for field, name, text_field in (
+            ("dataset", spec.dataset, spec.text_field),
+            ("eval_dataset", spec.eval_dataset, spec.eval_text_field),
+        ):
             if name is not None:
-                file, unchecked = self._dataset(field, name)
+                file, unchecked = self._dataset(field, name, text_field)
                 warnings += unchecked
                 if file is not None:
                     texts[field] = file
@@ -84,15 +83,15 @@ class Preflight:
         files = self._hub.model_files(reference.id, reference.revision)
         require_safetensors(files, "model", name)
 
-    def _dataset(self, field: str, name: str) -> tuple[DataFile | None, list[str]]:
+    def _dataset(
+        self, field: str, name: str, text_field: str | None
+    ) -> tuple[DataFile | None, list[str]]:
         """Return the local file that a dataset is, if it is one, and what was not checked."""
         settings = self._settings
         reference = parse_dataset(name, settings.dataset_roots, field, settings.upload_dir)
         if isinstance(reference, LocalPath):
-            file = DataFile(reference.path, field, name)
-            if not name.startswith(UPLOADED):  # those were read as they came in
-                _peek(file)
-            return file, []
+            file = DataFile(reference.path, field, name, text_field)
+            return file, check_file(file, "peek")
         if isinstance(reference, HubDataset):
             found = reference.id
             return None, _unless_silent(field, name, lambda: self._hub.find_dataset(field, found))
@@ -122,9 +121,3 @@ def _local_model(reference: LocalPath) -> LocalModel:
             f"its files cannot be read ({error.strerror})",
             "Name a folder with config.json and *.safetensors that the service may read.",
         ) from None
-
-
-def _peek(file: DataFile) -> None:
-    """Read the beginning of a text, which shows most of what can be wrong with it."""
-    for _ in islice(file.rows(), PEEKED_ROWS):
-        pass

@@ -22,6 +22,7 @@ KINDS = {
     "text/plain": "text/plain",
     "application/jsonl": "application/jsonl",
     "application/x-ndjson": "application/jsonl",
+    "text/csv": "text/csv",
 }
 """Each media type that is taken, and what it is kept as."""
 

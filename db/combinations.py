@@ -1,5 +1,6 @@
 """Which options of a specification go together."""
 
+from db.builtin_datasets import BUILTIN_DATASETS
 from db.errors import SpecRefusedError
 from db.spec import OWN_MASK, AllocationName, PruneSpec, SolverName
 
@@ -30,6 +31,7 @@ def check_combination(spec: PruneSpec) -> None:
                 "no solver changes the weights",
                 f"Name a solver such as alps, or leave {name} out.",
             )
+    _check_text_fields(spec)
     if spec.pattern is not None:
         _check_pattern(spec, spec.pattern)
     if isinstance(spec.allocation, tuple):
@@ -42,6 +44,20 @@ def check_combination(spec: PruneSpec) -> None:
             "no weight would be pruned",
             "Set it above 0, or name an eval_dataset to only measure the model.",
         )
+
+
+def _check_text_fields(spec: PruneSpec) -> None:
+    choices = (
+        ("text_field", spec.text_field, spec.dataset),
+        ("eval_text_field", spec.eval_text_field, spec.eval_dataset),
+    )
+    for name, value, dataset in choices:
+        if value is None or (dataset is not None and dataset not in BUILTIN_DATASETS):
+            continue
+        reason = f"{dataset} is built in, and its text is known"
+        if dataset is None:
+            reason = "there is no eval_dataset; what is measured on comes from dataset"
+        raise SpecRefusedError(name, value, UNFIT, reason, f"Leave {name} out.")
 
 
 def _is_solved(spec: PruneSpec) -> bool:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.builtin_datasets import BUILTIN_DATASETS
+from db.datafiles import ROW_SUFFIXES
 from db.errors import SpecRefusedError
 from db.uploads import UPLOADED, uploaded_file
 
 BUILTINS = tuple(BUILTIN_DATASETS)
 LOCAL = "local:"
-DATA_SUFFIXES = (".txt", ".jsonl", ".json", ".ndjson")
+DATA_SUFFIXES = (".txt", *ROW_SUFFIXES)
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 _HUB_ID = re.compile(
@@ -36,10 +37,14 @@ class HubRepo:
 
 @dataclass(frozen=True)
 class LocalPath:
-    """A folder or file on this machine, links resolved, with the name the caller gave it."""
+    """A folder or file on this machine, links resolved, with the name the caller gave it.
+
+    ``text_field`` is which field of a dataset's rows is used; None takes a known one.
+    """
 
     path: Path
     name: str
+    text_field: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,11 @@ class Builtin:
 
 @dataclass(frozen=True)
 class HubDataset:
-    """A dataset repository on the hub, and which of its configurations."""
+    """A dataset repository on the hub, which of its configurations, and which field of its rows."""
 
     id: str
     config: str | None = None
+    text_field: str | None = None
 
     @property
     def name(self) -> str:
@@ -113,8 +119,16 @@ def parse_dataset(
     roots: Sequence[Path] | None,
     field: str = "dataset",
     uploads: Path | None = None,
+    text_field: str | None = None,
 ) -> DatasetReference:
     """Say which dataset ``name`` means; ``roots`` of None lets any file be named.
+
+    Args:
+        name: what a specification names.
+        roots: folders that local files may lie in.
+        field: the field of the specification.
+        uploads: the folder of uploaded datasets.
+        text_field: which field of its rows the specification chooses.
 
     Raises:
         SpecRefusedError: it is no built-in, no hub id, no file below an allowed root, and no
@@ -125,17 +139,17 @@ def parse_dataset(
     if name in BUILTINS:
         return Builtin(name)
     if name.startswith(UPLOADED):
-        return LocalPath(uploaded_file(name, field, uploads), name)
+        return LocalPath(uploaded_file(name, field, uploads), name, text_field)
     path = _local_path(wanted)
     if path is not None:
         _require_file(wanted, path)
-        return LocalPath(path, name)
+        return LocalPath(path, name, text_field)
     hub_id, _, config = name.partition(":")
     if ":" in name and not _CONFIG.match(config):
         raise wanted.refused(
             "invalid_name", "the part after the colon is no configuration", "Write org/name:config."
         )
-    return HubDataset(_hub_id(wanted, hub_id), config or None)
+    return HubDataset(_hub_id(wanted, hub_id), config or None, text_field)
 
 
 def require_safetensors(names: Collection[str], field: str, value: str) -> None:
@@ -226,7 +240,9 @@ def _first_allowed(name: _Name, found: Sequence[Path]) -> Path:
 def _require_file(name: _Name, path: Path) -> None:
     if not os.path.isfile(path):
         reason = "it is a folder" if os.path.isdir(path) else "there is no such file"
-        raise name.refused("unreadable_dataset", reason, "Name a text or JSONL file that exists.")
+        raise name.refused(
+            "unreadable_dataset", reason, "Name a text, JSONL, CSV or Parquet file that exists."
+        )
     if not os.access(path, os.R_OK):
         raise name.refused(
             "unreadable_dataset", "the file may not be read", "Give the service the right to."

@@ -14,6 +14,8 @@ from db.spec import PruneSpec
 # Together below what PostgreSQL takes as one entry of an index, 2,704 bytes.
 MODEL_KEY_BYTES = 256
 SEARCH_BYTES = 1024
+ADDED_FIELDS = ("text_field", "eval_text_field")
+"""Fields of a specification that older jobs' digests do not hold."""
 
 
 def found_by(spec: PruneSpec, name: str | None) -> dict[str, str]:
@@ -22,8 +24,15 @@ def found_by(spec: PruneSpec, name: str | None) -> dict[str, str]:
         "method": spec.method.value,
         "model_key": model_key(spec.model),
         "search": search_text(spec.model, name),
-        "spec_digest": digest(spec.model_dump(mode="json")),
+        "spec_digest": _digest(spec),
     }
+
+
+def _digest(spec: PruneSpec) -> str:
+    """Return the same digest for a job from before a field was added and for one without it."""
+    written = spec.model_dump(mode="json")
+    return digest({key: value for key, value in written.items()
+                   if key not in ADDED_FIELDS or value is not None})  # fmt: skip
 
 
 def model_key(model: str) -> str:

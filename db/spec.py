@@ -116,6 +116,7 @@ Allocation = Annotated[AllocationName | BlockSparsities, WrapValidator(_one_erro
 # PostgreSQL keeps no NUL, and a pattern refuses half a character, too.
 Glob = Annotated[str, Field(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
 SourceName = Annotated[str, Field(min_length=1, max_length=512)]
+FieldName = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class PruneSpec(BaseModel):
@@ -137,6 +138,12 @@ class PruneSpec(BaseModel):
         description="Calibration text: a built-in name, a Hugging Face id, `local:` and a file, or "
         "`uploaded:` and an id.",
         examples=["c4"],
+    )
+    text_field: FieldName | None = Field(
+        default=None,
+        description="Which field or column of `dataset` holds the text, or the chat messages; by "
+        "default `input_ids`, `text` or `messages`.",
+        examples=["content"],
     )
     revision: str | None = Field(
         default=None,
@@ -208,6 +215,10 @@ class PruneSpec(BaseModel):
     eval_dataset: SourceName | None = Field(
         default=None,
         description="Text to measure perplexity on; by default what `dataset` holds out.",
+    )
+    eval_text_field: FieldName | None = Field(
+        default=None,
+        description="Which field or column of `eval_dataset` holds the text, or the chat messages.",
     )
     eval_samples: StrictInt | None = Field(
         default=None,

@@ -1,13 +1,32 @@
-"""Whether an uploaded file is text that jobs can use, looked at piece by piece."""
+"""Whether a file is text that jobs can use, looked at piece by piece."""
 
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
+from itertools import islice
+from typing import Any
 
-from db.datafiles import REMEDY, ROW_SUFFIXES, DataFile, TextRow
+from db.datafiles import DataFile
+from db.datarows import IDS, KNOWN_FIELDS, REMEDY, IdsRow, RowReader, TextRow
 from db.errors import SpecRefusedError, UploadRefusedError
 
 PIECE_BYTES = 1 << 20
-SEND = 'Send UTF-8 text, or JSONL with one {"text": "…"} a line.'
+SEND = 'Send UTF-8 text, CSV, or JSONL with one {"text": "…"} or {"messages": […]} a line.'
+PEEKED_ROWS = 100
+"""How much of a file is looked at before a job is accepted; the worker reads it all."""
+
+
+def peek(file: DataFile) -> None:
+    """Read the beginning of a file that a job names, which shows most of what can be wrong.
+
+    Raises:
+        SpecRefusedError: it is not what it should be, or lacks the field that was chosen.
+    """
+    if file.holds_rows:
+        if not list(islice(file.rows(), PEEKED_ROWS)):
+            raise file.refused("it holds no rows")
+        return
+    for _ in file.rows():
+        pass
 
 
 def check_upload(file: DataFile) -> None:
@@ -17,10 +36,8 @@ def check_upload(file: DataFile) -> None:
         UploadRefusedError: it is binary, empty, or a line is not what it should be.
     """
     try:
-        is_jsonl = file.path.suffix in ROW_SUFFIXES
-        texts = _rows(file) if is_jsonl else _pieces(file)
         has_text = False
-        for text in texts:
+        for text in _texts(file) if file.holds_rows else _pieces(file):
             has_text = has_text or bool(text.strip())
         if not has_text:
             raise file.refused("it holds no text")
@@ -31,13 +48,34 @@ def check_upload(file: DataFile) -> None:
         ) from None
 
 
-def _rows(file: DataFile) -> Iterator[str]:
-    for row in file.rows():
-        if not isinstance(row, TextRow):
-            raise file.refused(f"line {row.line} holds input_ids, which only local: files may")
-        if not row.text:
-            raise file.refused(f"line {row.line} holds an empty text", "Leave such lines out.")
-        yield row.text
+def _texts(file: DataFile) -> Iterator[str]:
+    """Yield the text of each row: of the known field, or where there is none, of all."""
+    reader, is_known = RowReader(file.dataset), None
+    for line, values in file.objects():
+        if is_known is None:
+            is_known = any(name in values for name in KNOWN_FIELDS)
+        yield _known(file, reader, line, values) if is_known else _any(file, line, values)
+    if is_known is None:
+        raise file.refused("it holds no rows")
+
+
+def _known(file: DataFile, reader: RowReader, line: int, values: dict[str, Any]) -> str:
+    row = reader.row(line, values)
+    if isinstance(row, IdsRow):
+        raise file.refused(f"line {line} holds {IDS}, which only local: files may")
+    if not isinstance(row, TextRow):
+        return "".join(message["content"] for message in row.messages)
+    if not row.text:
+        raise file.refused(f"line {line} holds an empty text", "Leave such lines out.")
+    return row.text
+
+
+def _any(file: DataFile, line: int, values: dict[str, Any]) -> str:
+    """Return what a job that chooses a field may find: strings, or lists for chat messages."""
+    texts = [value for value in values.values() if isinstance(value, str) and value.strip()]
+    if not texts and not any(isinstance(value, list) and value for value in values.values()):
+        raise file.dataset.without("that holds text or chat messages", values, f"line {line}")
+    return texts[0] if texts else "messages"
 
 
 def _pieces(file: DataFile) -> Iterator[str]:

@@ -11,7 +11,7 @@ from db.errors import SpecRefusedError
 from db.ids import id_pattern
 
 UPLOADED = "uploaded:"
-SUFFIXES = {"text/plain": ".txt", "application/jsonl": ".jsonl"}
+SUFFIXES = {"text/plain": ".txt", "application/jsonl": ".jsonl", "text/csv": ".csv"}
 """By what the file is; whoever reads it goes by the suffix."""
 LISTED = "GET /v1/datasets lists what was uploaded; POST a file there to upload one."
 

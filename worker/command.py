@@ -51,6 +51,9 @@ def command(
         float | None,
         typer.Option(help="Share of each pruned matrix to zero, if no --pattern."),
     ] = None,
+    text_field: Annotated[
+        str | None, typer.Option(help="The field or column of --dataset that holds its text.")
+    ] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
     method: Annotated[
         MethodName, typer.Option(help="How weights are scored.")
@@ -88,6 +91,7 @@ def command(
     seed: Annotated[int, typer.Option(help="Which windows are drawn.")] = 0,
     dtype: Annotated[Dtype, typer.Option(help="What the forward passes compute in.")] = Dtype.auto,
     eval_dataset: Annotated[str | None, typer.Option(help="Text to measure perplexity on.")] = None,
+    eval_text_field: Annotated[str | None, typer.Option(help="The same of --eval-dataset.")] = None,
     eval_samples: Annotated[
         int | None, typer.Option(help="Evaluation windows; all by default.")
     ] = None,

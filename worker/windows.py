@@ -53,14 +53,17 @@ def datasets_of(
     Raises:
         SpecRefusedError: one of them cannot be used.
     """
-    dataset = _dataset(spec.dataset, "dataset", resources)
+    dataset = _dataset(spec.dataset, "dataset", resources, spec.text_field)
     if spec.eval_dataset is None:
         return dataset, None
-    return dataset, _dataset(spec.eval_dataset, "eval_dataset", resources)
+    return dataset, _dataset(spec.eval_dataset, "eval_dataset", resources, spec.eval_text_field)
 
 
-def _dataset(name: str, field: str, resources: Resources) -> DatasetReference:
-    reference = parse_dataset(name, resources.dataset_roots, field, resources.uploads)
+def _dataset(
+    name: str, field: str, resources: Resources, text_field: str | None
+) -> DatasetReference:
+    roots, uploads = resources.dataset_roots, resources.uploads
+    reference = parse_dataset(name, roots, field, uploads, text_field)
     if isinstance(reference, LocalPath) and name in resources.digests:
         DataFile(reference.path, field, name).require_digest(resources.digests[name])
     return reference

@@ -8,7 +8,15 @@ from zpruner.modes import Mode, operation
 from zpruner.resources import Resource
 
 UPLOADED = "uploaded:"
-ROWS = (".jsonl", ".ndjson", ".json")
+MEDIA_TYPES = {
+    ".jsonl": "application/jsonl",
+    ".ndjson": "application/jsonl",
+    ".json": "application/jsonl",
+    ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
+    ".parquet": "application/vnd.apache.parquet",
+}
+"""By suffix. The service refuses the last two, rather than take them for plain text."""
 PIECE_BYTES = 1 << 20
 
 
@@ -17,7 +25,7 @@ class Datasets(Resource[Mode]):
 
     @operation
     async def upload(self, path: str | Path, *, name: str | None = None) -> Dataset:
-        """Upload a text file, or one of JSONL by its suffix; a job then names its ``dataset``.
+        """Upload a text, JSONL or CSV file, told by its suffix; a job then names its ``dataset``.
 
         The same bytes again are the same dataset, so this may be repeated.
         """
@@ -57,7 +65,7 @@ class _File:
 
     @property
     def media_type(self) -> str:
-        return "application/jsonl" if self.path.suffix.lower() in ROWS else "text/plain"
+        return MEDIA_TYPES.get(self.path.suffix.lower(), "text/plain")
 
     def pieces(self) -> Iterator[bytes]:
         """Yield its bytes from the beginning."""

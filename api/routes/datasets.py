@@ -13,9 +13,9 @@ from db.builtin_datasets import BUILTIN_DATASETS
 from db.datafiles import DataFile
 from db.dataset_models import Dataset
 from db.datasets import DatasetRepository
+from db.filecheck import check_file
 from db.ids import new_id
 from db.quotas import QuotaRepository
-from db.textcheck import check_upload
 
 router = APIRouter(prefix=PATH, tags=["catalog"], route_class=WritingRoute)
 
@@ -47,11 +47,12 @@ def upload_dataset(
     service: ServiceDep,
     response: Response,
 ) -> DatasetRead:
-    """Upload UTF-8 text, or JSONL with one `{"text": …}` a line; jobs name it by its `dataset`.
+    """Upload UTF-8 text, JSONL or CSV; jobs name it by its `dataset`.
 
-    The same bytes again are the same dataset, under its first name.
+    Rows hold a `text`, chat `messages`, or what a job chooses as its `text_field`. The same bytes
+    again are the same dataset, under its first name.
     """
-    check_upload(DataFile(received.path, "dataset", query.name or "upload"))
+    check_file(DataFile(received.path, "dataset", query.name or "upload"), "upload")
     kept, is_new = _keep(service, received, query.name, caller.key_id)
     response.status_code = 201 if is_new else 200
     response.headers["location"] = f"{PATH}/{kept.id}"

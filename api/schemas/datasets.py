@@ -43,7 +43,7 @@ class DatasetRead(BaseModel):
     name: str | None
     size_bytes: int
     sha256: str
-    media_type: str = Field(description="`text/plain` or `application/jsonl`.")
+    media_type: str = Field(description="`text/plain`, `application/jsonl` or `text/csv`.")
     created_at: datetime
     created_by: str | None = Field(description="The key it was first uploaded with, if any.")
 

@@ -105,7 +105,7 @@ def test_the_built_in_ones_are_listed_first(client: TestClient) -> None:
         (b'{"text": "a"}\n{"text": ""}', JSONL, "line 2 holds an empty text"),
         (b'{"text": " "}', JSONL, "no text"),
         (b'{"text": "a"}\n["a"]', JSONL, "line 2 is no JSON object"),
-        (b'{"text": 7}', JSONL, "line 1 has neither"),
+        (b'{"text": 7}', JSONL, "line 1: text is 7, neither"),
         (b'{"text": "\\ud800"}', JSONL, "line 1 holds half"),
         (b'{"input_ids": [1, 2]}', JSONL, "line 1 holds input_ids"),
         (b"[" * 100_000, JSONL, "line 1 is not JSON"),

@@ -91,3 +91,17 @@ def byte_tokenizer() -> Tokenizer:
         tokenizer_object=backend, bos_token="<s>", model_max_length=16
     )
     return tokenizer
+
+
+TEMPLATE = (
+    "{% for one in messages %}{% if one.role == 'tool' %}{{ raise_exception('no tools here') }}"
+    "{% endif %}[{{ one.role }}]{{ one.content }}\n{% endfor %}<s>"
+)
+
+
+def chat_tokenizer() -> Tokenizer:
+    """Make the byte tokenizer with a chat template, which ends in a token of its own."""
+    tokenizer: Any = byte_tokenizer()
+    tokenizer.chat_template = TEMPLATE
+    made: Tokenizer = tokenizer
+    return made

@@ -35,6 +35,11 @@ def decoded(tokenizer: Any, windows: Windows) -> list[str]:
     return [tokenizer.decode(ids) for ids in windows.ids]
 
 
+def no_chat(messages: Any, where: str) -> str:
+    """Stand for a tokenizer where no chat is expected."""
+    raise AssertionError(where)
+
+
 def refusal(call: Any, *args: Any, **options: Any) -> SpecRefusedError:
     with pytest.raises(SpecRefusedError) as refused:
         call(*args, **options)

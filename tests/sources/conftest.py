@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import datasets.config
 import pytest
 from huggingface_hub import close_session, constants
 
@@ -23,6 +24,15 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
         close_session()
         yield hub
         close_session()
+
+
+@pytest.fixture
+def datasets_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
+    """The hub, known to the datasets library too."""
+    monkeypatch.setattr(datasets.config, "HF_ENDPOINT", hub.url)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "datasets"))
+    monkeypatch.chdir(tmp_path)
+    return hub
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from worker.sources.texts import load_texts
 
 print(fetch_model(parse_model("org/tiny", "main", ())).revision)
 assert "datasets" not in sys.modules
-print(load_texts(parse_dataset("org/set", ()), "evaluation").joined)
+print(load_texts(parse_dataset("org/set", ()), "evaluation", str).joined)
 """
 
 

@@ -1,13 +1,13 @@
 from pathlib import Path
 from typing import Any
 
-import datasets.config
 import pytest
 
 from db.errors import SpecRefusedError
 from db.references import Builtin, DatasetReference, HubDataset
 from tests.hub import Hub
 from tests.sources.builders import as_json, jsonl, jsonl_gz, parquet
+from tests.sources.calls import no_chat
 from worker.sources import streams
 from worker.sources.datasets import calibration_windows, evaluation_windows
 from worker.sources.documents import Part, Text
@@ -28,17 +28,13 @@ configs:
 
 
 @pytest.fixture
-def hub(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
-    """The hub, known to the datasets library too."""
-    monkeypatch.setattr(datasets.config, "HF_ENDPOINT", hub.url)
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "datasets"))
-    monkeypatch.chdir(tmp_path)
-    return hub
+def hub(datasets_hub: Hub) -> Hub:
+    return datasets_hub
 
 
 def refusal(reference: DatasetReference, part: Part = "calibration") -> SpecRefusedError:
     with pytest.raises(SpecRefusedError) as refused:
-        load_texts(reference, part, field="eval_dataset")
+        load_texts(reference, part, no_chat, field="eval_dataset")
     assert refused.value.field == "eval_dataset"
     assert refused.value.value == reference.name
     assert refused.value.remedy
@@ -46,7 +42,9 @@ def refusal(reference: DatasetReference, part: Part = "calibration") -> SpecRefu
 
 
 def both(reference: DatasetReference) -> tuple[Text, Text]:
-    return load_texts(reference, "calibration"), load_texts(reference, "evaluation")
+    return load_texts(reference, "calibration", no_chat), load_texts(
+        reference, "evaluation", no_chat
+    )
 
 
 def test_wikitext2_is_its_train_and_test_rows_joined_by_empty_lines(
@@ -130,7 +128,7 @@ def test_a_dataset_without_a_test_split_holds_out_every_tenth_document(hub: Hub)
 
     assert evaluation.documents == ["document 9", "document 19"]
     assert sorted([*calibration.documents, *evaluation.documents]) == sorted(rows)
-    whole = load_texts(Builtin("pile"), "evaluation", hold_out=False)
+    whole = load_texts(Builtin("pile"), "evaluation", no_chat, hold_out=False)
     assert whole.documents == rows
     assert whole.split == "train"
 
@@ -140,7 +138,10 @@ def test_only_the_beginning_of_a_large_dataset_is_read(
 ) -> None:
     monkeypatch.setattr(streams, "MAX_CHARACTERS", 100)
     hub.add_dataset("org/large", {"data.jsonl": jsonl(["x" * 30] * 1000)})
-    assert len(load_texts(HubDataset("org/large"), "calibration", hold_out=False).documents) == 4
+    assert (
+        len(load_texts(HubDataset("org/large"), "calibration", no_chat, hold_out=False).documents)
+        == 4
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def test_only_the_beginning_of_a_large_dataset_is_read(
 )
 def test_the_column_of_text_is_found(hub: Hub, rows: Any, column: str) -> None:
     hub.add_dataset("org/set", {"train.parquet": parquet(rows, column)})
-    text = load_texts(HubDataset("org/set"), "calibration", hold_out=False)
+    text = load_texts(HubDataset("org/set"), "calibration", no_chat, hold_out=False)
     assert text.documents == ["a"]
 
 
@@ -158,7 +159,7 @@ def test_the_column_of_text_is_found(hub: Hub, rows: Any, column: str) -> None:
         ({"README.md": b"# nothing"}, ""),
         ({"set.py": b"open('/tmp/zpruner-canary', 'w')"}, "script"),
         ({"train.parquet": parquet([1, 2], "number")}, "number"),
-        ({"train.parquet": parquet([1, 2], "text")}, "holds no text"),
+        ({"train.parquet": parquet([1, 2], "text")}, "text is 1, neither a string"),
         ({"train.parquet": parquet(["", " "])}, "holds no text"),
         ({"train.jsonl": as_json({"a": "x", "b": "y"})}, "a, b"),
         ({"train.jsonl": b'{"text": "a"\n'}, ""),
@@ -209,7 +210,7 @@ def test_a_folder_here_of_the_same_name_is_never_read(hub: Hub, tmp_path: Path) 
     (tmp_path / "org" / "set").mkdir(parents=True)
     (tmp_path / "org" / "set" / "train.jsonl").write_bytes(jsonl(["secret"]))
     hub.add_dataset("org/set", {"train.jsonl": jsonl(["public"])})
-    text = load_texts(HubDataset("org/set"), "calibration", hold_out=False)
+    text = load_texts(HubDataset("org/set"), "calibration", no_chat, hold_out=False)
     assert text.documents == ["public"]
 
 

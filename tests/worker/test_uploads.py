@@ -137,3 +137,22 @@ def test_a_dataset_that_changed_on_disk_fails_its_job_and_calibrates_nothing(
     assert (error["code"], error["errors"][0]["pointer"]) == ("damaged_dataset", f"/{field}")
     assert made["sha256"] in error["detail"]
     assert "upload it again" in error["hint"]
+
+
+def test_a_job_reads_the_column_that_it_names(
+    client: TestClient, settings: dict[str, Any], sessions: Sessions
+) -> None:
+    lines = [f'{number},nothing,"{one}"\n' for number, one in enumerate(SENTENCES)]
+    made = upload(client, "".join(["id,text,body\n", *lines]).encode(), "text/csv")
+    fields = WorkerSettings.model_validate({"_env_file": None} | settings)
+    store = ArtifactStore(fields.artifact_dir)
+    tokens = {}
+    for chosen in ("body", "text"):
+        body = {"model": "local:tiny", "sparsity": 0.5, "samples": 4, "seq_len": 16}
+        told = body | {"dataset": made["dataset"], "text_field": chosen}
+        job = client.post("/v1/jobs", json=told).json()
+        Runner(sessions, store, prune, fields, worker="w").run(job["id"])
+        made_of = report(sessions, store, job["id"])
+        assert made_of["calibration"]["text_field"] == chosen
+        tokens[chosen] = made_of["evaluation"]["tokens"]
+    assert tokens["body"] > 2 * tokens["text"] > 0

@@ -62,8 +62,8 @@ def calibration_windows(
         rows = read_rows(file, seq_len, vocab_size)
         ids = take(file, rows, "samples", samples, DEFAULT_SAMPLES)
         return _from_rows(file, ids, f"the first {len(ids)} rows")
-    text = load_texts(reference, "calibration", hold_out=hold_out)
     encoder = Encoder(tokenizer, vocab_size, "dataset", reference.name)
+    text = load_texts(reference, "calibration", encoder.chat, hold_out=hold_out)
     return _from_text(reference, text, _scattered(text, encoder, samples, seq_len, seed), seed=seed)
 
 
@@ -93,8 +93,12 @@ def evaluation_windows(
     field = "eval_dataset" if held_out_by is None else "dataset"
     if file := ids_file(reference, field):
         return _rows_for_evaluation(file, seq_len, samples, vocab_size, held_out_by)
-    text = load_texts(reference, "evaluation", field=field, hold_out=held_out_by is not None)
-    ids = _encoded(text, Encoder(tokenizer, vocab_size, field, reference.name), seq_len)
+    encoder, hold_out = (
+        Encoder(tokenizer, vocab_size, field, reference.name),
+        held_out_by is not None,
+    )
+    text = load_texts(reference, "evaluation", encoder.chat, field=field, hold_out=hold_out)
+    ids = _encoded(text, encoder, seq_len)
     there = len(ids) // seq_len
     if samples is not None and samples > there:
         raise too_few("eval_samples", samples, there, f"{reference.name} ({text.split})")
@@ -170,4 +174,5 @@ def _from_text(
     facts: dict[str, Any] = {"dataset": reference.name, "dataset_sha256": text.sha256}
     facts |= {"revision": text.revision, "split": text.split, "documents": len(text.documents)}
     facts |= {"joiner": text.joiner, "stride": stride, "seed": seed}
+    facts |= {"text_field": text.text_field}
     return windows(ids, **{key: value for key, value in facts.items() if value is not None})

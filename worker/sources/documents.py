@@ -1,12 +1,17 @@
 """Documents, and how they become one text."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
 Part = Literal["calibration", "evaluation"]
+Render = Callable[[Sequence[Mapping[str, Any]], str], str]
+"""Makes text of chat messages; the second argument says where they stand."""
+JOINER = "\n\n"
+CHAT_JOINER = ""
+"""A chat template ends each conversation itself."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +26,17 @@ class Text:
         file_sha256: of the file they were read from, where it is one.
         draws: whether calibration takes single long documents rather than the joined text.
         max_windows: how many windows are evaluated on by default; None for all.
+        text_field: the field they were read from, where there are several.
     """
 
     documents: Sequence[str]
     split: str
-    joiner: str = "\n\n"
+    joiner: str = JOINER
     revision: str | None = None
     file_sha256: str | None = None
     draws: bool = False
     max_windows: int | None = None
+    text_field: str | None = None
 
     @cached_property
     def joined(self) -> str:

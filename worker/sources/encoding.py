@@ -1,10 +1,12 @@
 """Text into token ids."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol
 
 import torch
+from jinja2 import TemplateError
 from torch import Tensor
 
 from db.errors import SpecRefusedError
@@ -16,6 +18,9 @@ class Tokenizer(Protocol):
 
     def __call__(self, text: str, **options: Any) -> Any:
         """Return a mapping that holds ``input_ids``."""
+
+    def apply_chat_template(self, conversation: Any, **options: Any) -> Any:
+        """Return a conversation as text."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,24 @@ class Encoder:
             reason = f"the tokenizer gives id {int(ids.max())}, the model knows {self.vocab_size}"
             raise self.refused("foreign_tokenizer", reason, "Give the model its own tokenizer.")
         return ids
+
+    def chat(self, messages: Sequence[Mapping[str, Any]], where: str) -> str:
+        """Write a conversation as the model was trained on it, by its tokenizer's chat template.
+
+        Raises:
+            SpecRefusedError: there is no template, or it does not take these messages.
+        """
+        if self.tokenizer is None or not getattr(self.tokenizer, "chat_template", None):
+            reason = "its rows hold chat messages, and the model's tokenizer has no chat template"
+            remedy = "Name a dataset of text, or a model whose tokenizer has a chat template."
+            raise self.refused("no_chat_template", reason, remedy)
+        try:
+            text = self.tokenizer.apply_chat_template(list(messages), tokenize=False)
+        except (TemplateError, ValueError, TypeError, KeyError, OverflowError) as error:
+            reason = f"{where}: the model's chat template does not take the messages ({error})"
+            remedy = "Correct their roles and their order, or name another dataset."
+            raise self.refused("chat_template", reason[:500], remedy) from error
+        return str(text)
 
     def refused(self, code: str, reason: str, remedy: str) -> SpecRefusedError:
         """Return the refusal to raise."""

@@ -19,7 +19,7 @@ def ids_file(reference: DatasetReference, field: str) -> DataFile | None:
     """
     if not isinstance(reference, LocalPath):
         return None
-    file = DataFile(reference.path, field, reference.name)
+    file = DataFile(reference.path, field, reference.name, reference.text_field)
     return file if isinstance(file.first(), IdsRow) else None
 
 

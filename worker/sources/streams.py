@@ -13,22 +13,25 @@ from datasets.exceptions import DatasetsError
 from huggingface_hub import DatasetCard, HfApi, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
 
+from db.datarows import ChatRow, DatasetName, IdsRow, RowReader, TextRow
 from db.errors import SpecRefusedError
 from worker.sources import hub
 from worker.sources.catalog import HubText
-from worker.sources.documents import Part, Text, every_tenth
+from worker.sources.documents import CHAT_JOINER, Part, Render, Text, every_tenth
 
 MAX_CHARACTERS = 16 << 20
 """How much of a dataset's beginning is read; of one that single documents are drawn from, four
 times as much, as only the few long ones are of use."""
 
-COLUMNS = ("text", "sentence", "content", "document")
+COLUMNS = ("text", "sentence", "content", "document", "messages")
 FORMATS = ("parquet", "json")
 CARDS = ("README.md", ".huggingface.yaml")
 DATA = "Name a dataset of Parquet or JSONL files with a column of text."
 
 
-def stream(source: HubText, name: str, part: Part, *, field: str, hold_out: bool) -> Text:
+def stream(
+    source: HubText, dataset: DatasetName, part: Part, render: Render, *, hold_out: bool
+) -> Text:
     """Read the beginning of one part of a dataset on the hub.
 
     Its test split, or else its validation split, is for evaluation. Where it has neither, every
@@ -38,12 +41,12 @@ def stream(source: HubText, name: str, part: Part, *, field: str, hold_out: bool
         SpecRefusedError: the dataset cannot be had, or holds no text.
     """
     disable_progress_bars()
-    asked = _Asked(field, name)
-    with hub.refusals(field, name, source.revision), asked.refusals():
+    asked = _Asked(dataset)
+    with hub.refusals(dataset.field, dataset.name, source.revision), asked.refusals():
         repo, commit = _pin(source, asked)
         splits = _open(source, asked, repo, commit).as_streaming_dataset()
         split, shares = _choose(list(splits), part, hold_out)
-        documents = list(_documents(source, asked, splits[split], part))
+        documents, are_chats = _documents(source, asked, splits[split], part, render)
     if shares:
         documents = every_tenth(documents, part)
         split = f"{split}, {'every tenth' if part == 'evaluation' else 'nine of ten'}"
@@ -52,21 +55,22 @@ def stream(source: HubText, name: str, part: Part, *, field: str, hold_out: bool
     return Text(
         documents,
         split,
-        joiner=source.joiner,
+        joiner=CHAT_JOINER if are_chats else source.joiner,
         revision=commit,
         draws=source.draws,
         max_windows=source.eval_windows,
+        text_field=dataset.text_field,
     )
 
 
 class _Asked:
     """What the caller named, for refusals to name it again."""
 
-    def __init__(self, field: str, name: str) -> None:
-        self.field, self.name = field, name
+    def __init__(self, dataset: DatasetName) -> None:
+        self.dataset = dataset
 
     def refused(self, reason: str, remedy: str, code: str = "unreadable_dataset") -> Exception:
-        return SpecRefusedError(self.field, self.name, code, reason, remedy)
+        return SpecRefusedError(self.dataset.field, self.dataset.name, code, reason, remedy)
 
     @contextmanager
     def refusals(self) -> Iterator[None]:
@@ -164,23 +168,36 @@ def _choose(splits: list[str], part: Part, hold_out: bool) -> tuple[str, bool]:
 
 
 def _documents(
-    source: HubText, asked: _Asked, rows: Iterable[Mapping[str, Any]], part: Part
-) -> Iterator[str]:
+    source: HubText,
+    asked: _Asked,
+    rows: Iterable[Mapping[str, Any]],
+    part: Part,
+    render: Render,
+) -> tuple[list[str], bool]:
+    """Return the documents, and whether they are conversations."""
     if part == "evaluation" and source.eval_documents is not None:
         rows = islice(rows, source.eval_documents)
     left = MAX_CHARACTERS * (4 if source.draws else 1)
-    column = source.column
-    for row in rows:
-        column = column or _column(row, asked)
-        text = row.get(column)
-        if text is None:
+    column, reader = source.column, None
+    documents: list[str] = []
+    are_chats = False
+    for number, fields in enumerate(rows, 1):
+        column = column or _column(fields, asked)
+        if fields.get(column, "") is None:
             continue
-        if not isinstance(text, str):
-            raise asked.refused(f"its column {column} holds no text", DATA)
-        yield text
-        left -= len(text) + len(source.joiner)
+        reader = reader or RowReader(asked.dataset, "row", column)
+        match reader.row(number, fields):
+            case TextRow(_, text):
+                documents.append(text)
+            case ChatRow(_, messages):
+                are_chats = True
+                documents.append(render(messages, f"row {number}"))
+            case IdsRow():
+                raise asked.refused(f"its {column} are token ids, which only files may hold", DATA)
+        left -= len(documents[-1]) + len(source.joiner)
         if left < 0:
-            return
+            break
+    return documents, are_chats
 
 
 def _column(row: Mapping[str, Any], asked: _Asked) -> str:
@@ -188,7 +205,7 @@ def _column(row: Mapping[str, Any], asked: _Asked) -> str:
     known = [name for name in COLUMNS if name in row]
     if found := known or (holding_text if len(holding_text) == 1 else []):
         return found[0]
-    raise asked.refused(f"none of its columns {', '.join(row)} is known as its text", DATA)
+    raise asked.dataset.without(f"of {', '.join(COLUMNS)}", row)
 
 
 def _first_line(error: BaseException) -> str:

@@ -3,21 +3,28 @@
 import platform
 from importlib import import_module
 
-from db.datafiles import DataFile, TextRow
+from db.datafiles import ChatRow, DataFile, IdsRow, TextRow
+from db.datarows import DatasetName
 from db.references import Builtin, DatasetReference, HubDataset, LocalPath
 from worker.sources import stdlib
 from worker.sources.catalog import BUILTIN_TEXTS, HubText
-from worker.sources.documents import Part, Text, every_tenth
+from worker.sources.documents import CHAT_JOINER, JOINER, Part, Render, Text, every_tenth
 
 
 def load_texts(
-    reference: DatasetReference, part: Part, *, field: str = "dataset", hold_out: bool = True
+    reference: DatasetReference,
+    part: Part,
+    render: Render,
+    *,
+    field: str = "dataset",
+    hold_out: bool = True,
 ) -> Text:
     """Read the part of a dataset that calibration or evaluation uses.
 
     Args:
         reference: what ``parse_dataset`` returned.
         part: which of the two.
+        render: what makes text of chat messages.
         field: the field of the specification to name in a refusal.
         hold_out: whether a text without splits of its own is divided between the two.
 
@@ -28,11 +35,14 @@ def load_texts(
         case Builtin("stdlib-docs"):
             return _stdlib(part)
         case Builtin(name):
-            return _streamed(BUILTIN_TEXTS[name], name, part, field, hold_out)
-        case HubDataset(repo, config):
-            return _streamed(HubText(repo, config), reference.name, part, field, hold_out)
-        case LocalPath(path, name):
-            return _file(DataFile(path, field, name), part, hold_out)
+            asked = DatasetName(field, name)
+            return _streamed(BUILTIN_TEXTS[name], asked, part, render, hold_out)
+        case HubDataset(repo, config, text_field):
+            asked = DatasetName(field, reference.name, text_field)
+            source = HubText(repo, config, column=text_field)
+            return _streamed(source, asked, part, render, hold_out)
+        case LocalPath(path, name, text_field):
+            return _file(DataFile(path, field, name, text_field), part, render, hold_out)
 
 
 def _stdlib(part: Part) -> Text:
@@ -41,22 +51,35 @@ def _stdlib(part: Part) -> Text:
     return Text(every_tenth(stdlib.documents(), part), split, revision=version)
 
 
-def _streamed(source: HubText, name: str, part: Part, field: str, hold_out: bool) -> Text:
+def _streamed(
+    source: HubText, asked: DatasetName, part: Part, render: Render, hold_out: bool
+) -> Text:
     # `datasets` brings Arrow and pandas, 90 MB resident that no local text needs.
     streams = import_module("worker.sources.streams")
-    text: Text = streams.stream(source, name, part, field=field, hold_out=hold_out)
+    text: Text = streams.stream(source, asked, part, render, hold_out=hold_out)
     return text
 
 
-def _file(file: DataFile, part: Part, hold_out: bool) -> Text:
-    documents = [row.text for row in file.rows() if isinstance(row, TextRow)]
-    digest = file.sha256()
-    if not hold_out:
-        return Text(documents, "all", file_sha256=digest)
-    kept, held_out = _last_tenth(documents)
-    if part == "evaluation":
-        return Text(held_out, "last tenth", file_sha256=digest)
-    return Text(kept, "all but the last tenth", file_sha256=digest)
+def _file(file: DataFile, part: Part, render: Render, hold_out: bool) -> Text:
+    rows = list(file.rows())
+    documents = [
+        row.text if isinstance(row, TextRow) else render(row.messages, f"line {row.line}")
+        for row in rows
+        if not isinstance(row, IdsRow)
+    ]
+    are_chats = isinstance(rows[0], ChatRow)
+    split = "all"
+    if hold_out:
+        kept, held_out = _last_tenth(documents)
+        documents = held_out if part == "evaluation" else kept
+        split = "last tenth" if part == "evaluation" else "all but the last tenth"
+    return Text(
+        documents,
+        split,
+        joiner=CHAT_JOINER if are_chats else JOINER,
+        file_sha256=file.sha256(),
+        text_field=file.text_field,
+    )
 
 
 def _last_tenth(documents: list[str]) -> tuple[list[str], list[str]]:

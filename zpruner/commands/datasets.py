@@ -25,7 +25,7 @@ def list_datasets(as_json: JsonOption = False) -> None:
 @app.command()
 def upload(
     path: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="UTF-8 text, or .jsonl.")
+        Path, typer.Argument(exists=True, dir_okay=False, help="UTF-8 text, .jsonl or .csv.")
     ],
     name: Annotated[str | None, typer.Option(help="What people call it; the file's name.")] = None,
     as_json: JsonOption = False,

@@ -17,6 +17,9 @@ SparsityOption = Annotated[
 ]
 PatternOption = Annotated[str | None, typer.Option(help="N:M, such as 2:4; implies the sparsity.")]
 DatasetOption = Annotated[str, typer.Option(help="Calibration text.")]
+TextFieldOption = Annotated[
+    str | None, typer.Option(help="The field or column that holds the text, or chat messages.")
+]
 AllocationOption = Annotated[
     str | None, typer.Option(help="uniform, owl, or the sparsity of each block: 0.45,0.5,0.55.")
 ]
@@ -61,7 +64,9 @@ def submit(
     seq_len: int | None = None,
     seed: int | None = None,
     dtype: str | None = None,
+    text_field: TextFieldOption = None,
     eval_dataset: str | None = None,
+    eval_text_field: TextFieldOption = None,
     eval_samples: int | None = None,
     name: str | None = None,
     label: LabelOption = None,

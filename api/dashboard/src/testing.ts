@@ -22,7 +22,9 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     seq_len: null,
     seed: 0,
     dtype: "auto",
+    text_field: null,
     eval_dataset: null,
+    eval_text_field: null,
     eval_samples: null,
     ...overrides,
   } as Spec;

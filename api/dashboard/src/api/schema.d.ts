@@ -663,9 +663,10 @@ export interface paths {
         put?: never;
         /**
          * Upload Dataset
-         * @description Upload UTF-8 text, or JSONL with one `{"text": …}` a line; jobs name it by its `dataset`.
+         * @description Upload UTF-8 text, JSONL or CSV; jobs name it by its `dataset`.
          *
-         *     The same bytes again are the same dataset, under its first name.
+         *     Rows hold a `text`, chat `messages`, or what a job chooses as its `text_field`. The same bytes
+         *     again are the same dataset, under its first name.
          */
         post: operations["upload_dataset"];
         delete?: never;
@@ -1541,7 +1542,7 @@ export interface components {
             sha256: string;
             /**
              * Media Type
-             * @description `text/plain` or `application/jsonl`.
+             * @description `text/plain`, `application/jsonl` or `text/csv`.
              */
             media_type: string;
             /**
@@ -1732,6 +1733,7 @@ export interface components {
          *         "model": "meta-llama/Llama-3.1-8B",
          *         "sparsity": 0.5,
          *         "dataset": "c4",
+         *         "text_field": null,
          *         "revision": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -1747,6 +1749,7 @@ export interface components {
          *         "seed": 0,
          *         "dtype": "auto",
          *         "eval_dataset": null,
+         *         "eval_text_field": null,
          *         "eval_samples": null
          *       },
          *       "model": {
@@ -2041,6 +2044,12 @@ export interface components {
              */
             dataset?: string;
             /**
+             * Text Field
+             * @description Which field or column of `dataset` holds the text, or the chat messages; by default `input_ids`, `text` or `messages`.
+             * @example content
+             */
+            text_field?: string | null;
+            /**
              * Revision
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
@@ -2112,6 +2121,11 @@ export interface components {
              * @description Text to measure perplexity on; by default what `dataset` holds out.
              */
             eval_dataset?: string | null;
+            /**
+             * Eval Text Field
+             * @description Which field or column of `eval_dataset` holds the text, or the chat messages.
+             */
+            eval_text_field?: string | null;
             /**
              * Eval Samples
              * @description Evaluation windows; all of the text by default.
@@ -2197,6 +2211,7 @@ export interface components {
          *         "model": "meta-llama/Llama-3.1-8B",
          *         "sparsity": 0.5,
          *         "dataset": "c4",
+         *         "text_field": null,
          *         "revision": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -2212,6 +2227,7 @@ export interface components {
          *         "seed": 0,
          *         "dtype": "auto",
          *         "eval_dataset": null,
+         *         "eval_text_field": null,
          *         "eval_samples": null
          *       },
          *       "attempt": 1,
@@ -2446,6 +2462,7 @@ export interface components {
          *             "model": "meta-llama/Llama-3.1-8B",
          *             "sparsity": 0.5,
          *             "dataset": "c4",
+         *             "text_field": null,
          *             "revision": null,
          *             "method": "zpruner",
          *             "scope": null,
@@ -2461,6 +2478,7 @@ export interface components {
          *             "seed": 0,
          *             "dtype": "auto",
          *             "eval_dataset": null,
+         *             "eval_text_field": null,
          *             "eval_samples": null
          *           },
          *           "attempt": 1,
@@ -2577,6 +2595,7 @@ export interface components {
          *         "model": "meta-llama/Llama-3.1-8B",
          *         "sparsity": 0.5,
          *         "dataset": "c4",
+         *         "text_field": null,
          *         "revision": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -2592,6 +2611,7 @@ export interface components {
          *         "seed": 0,
          *         "dtype": "auto",
          *         "eval_dataset": null,
+         *         "eval_text_field": null,
          *         "eval_samples": null
          *       },
          *       "name": null,
@@ -2659,6 +2679,7 @@ export interface components {
          *         "model": "meta-llama/Llama-3.1-8B",
          *         "sparsity": 0.5,
          *         "dataset": "c4",
+         *         "text_field": null,
          *         "revision": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -2674,6 +2695,7 @@ export interface components {
          *         "seed": 0,
          *         "dtype": "auto",
          *         "eval_dataset": null,
+         *         "eval_text_field": null,
          *         "eval_samples": null
          *       },
          *       "attempt": 1,
@@ -2840,6 +2862,12 @@ export interface components {
              */
             dataset: string;
             /**
+             * Text Field
+             * @description Which field or column of `dataset` holds the text, or the chat messages; by default `input_ids`, `text` or `messages`.
+             * @example content
+             */
+            text_field?: string | null;
+            /**
              * Revision
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
@@ -2911,6 +2939,11 @@ export interface components {
              * @description Text to measure perplexity on; by default what `dataset` holds out.
              */
             eval_dataset?: string | null;
+            /**
+             * Eval Text Field
+             * @description Which field or column of `eval_dataset` holds the text, or the chat messages.
+             */
+            eval_text_field?: string | null;
             /**
              * Eval Samples
              * @description Evaluation windows; all of the text by default.
@@ -3839,6 +3872,12 @@ export interface components {
              */
             dataset: string;
             /**
+             * Text Field
+             * @description Which field or column of `dataset` holds the text, or the chat messages; by default `input_ids`, `text` or `messages`.
+             * @example content
+             */
+            text_field?: string | null;
+            /**
              * Revision
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
@@ -3910,6 +3949,11 @@ export interface components {
              * @description Text to measure perplexity on; by default what `dataset` holds out.
              */
             eval_dataset?: string | null;
+            /**
+             * Eval Text Field
+             * @description Which field or column of `eval_dataset` holds the text, or the chat messages.
+             */
+            eval_text_field?: string | null;
             /**
              * Eval Samples
              * @description Evaluation windows; all of the text by default.
@@ -4237,6 +4281,12 @@ export interface components {
              */
             dataset: string;
             /**
+             * Text Field
+             * @description Which field or column of `dataset` holds the text, or the chat messages; by default `input_ids`, `text` or `messages`.
+             * @example content
+             */
+            text_field?: string | null;
+            /**
              * Revision
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
@@ -4308,6 +4358,11 @@ export interface components {
              * @description Text to measure perplexity on; by default what `dataset` holds out.
              */
             eval_dataset?: string | null;
+            /**
+             * Eval Text Field
+             * @description Which field or column of `eval_dataset` holds the text, or the chat messages.
+             */
+            eval_text_field?: string | null;
             /**
              * Eval Samples
              * @description Evaluation windows; all of the text by default.
@@ -6991,6 +7046,7 @@ export interface operations {
                 "text/plain": string;
                 "application/jsonl": string;
                 "application/x-ndjson": string;
+                "text/csv": string;
             };
         };
         responses: {

@@ -21,6 +21,8 @@ type Schema = Record<string, unknown>;
 /** Names that read better than the schema's own titles. */
 const LABELS: Record<string, string> = {
   dataset: "Calibration text",
+  text_field: "Its text field",
+  eval_text_field: "Its text field",
   seq_len: "Tokens per window",
   samples: "Calibration windows",
   dtype: "Forward precision",

@@ -5,7 +5,7 @@ import type { Field } from "../../spec/fields.ts";
 const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
   {
     title: "What to prune",
-    names: ["model", "revision", "dataset", "sparsity", "pattern"],
+    names: ["model", "revision", "dataset", "text_field", "sparsity", "pattern"],
     isOpen: true,
   },
   {
@@ -18,7 +18,11 @@ const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
     names: ["samples", "seq_len", "propagation", "dtype", "seed"],
     isOpen: false,
   },
-  { title: "Evaluation", names: ["eval_dataset", "eval_samples"], isOpen: false },
+  {
+    title: "Evaluation",
+    names: ["eval_dataset", "eval_text_field", "eval_samples"],
+    isOpen: false,
+  },
 ];
 const REST = "Name and labels";
 

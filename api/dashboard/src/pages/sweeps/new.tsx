@@ -15,7 +15,10 @@ import { useOrderKey } from "../order/unique-key.ts";
 import { useRested } from "../order/use-rested.ts";
 import { sweepOf, VARIED, valuesIn } from "./grid.ts";
 
-const SHARED = ["model", "dataset", "samples", "seq_len", "eval_dataset", "eval_samples", "seed"];
+const SHARED = [
+  ...["model", "dataset", "text_field", "samples", "seq_len", "seed"],
+  ...["eval_dataset", "eval_text_field", "eval_samples"],
+];
 const HINTS: Record<string, string> = {
   sparsity: "0.4, 0.5, 0.6",
   method: "zpruner, wanda",

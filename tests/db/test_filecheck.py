@@ -1,0 +1,84 @@
+"""Files that become many times as large in memory are looked at in bounded processes."""
+
+import tracemalloc
+from pathlib import Path
+
+import pyarrow as pa  # type: ignore[import-untyped] # it has none
+import pyarrow.parquet as pq  # type: ignore[import-untyped] # it has none
+import pytest
+
+from db import filecheck
+from db.bounded import BoundsExceededError, run_bounded
+from db.datafiles import DataFile
+from db.errors import SpecRefusedError, UploadRefusedError
+
+MIB = 1 << 20
+LISTS = b'{"text": "a", "more": [' + b"[]," * (4 * MIB) + b"[]]}\n"
+
+
+def data_file(path: Path, content: bytes) -> DataFile:
+    path.write_bytes(content)
+    return DataFile(path, "dataset", "local:it")
+
+
+def peak_of(file: DataFile, check: str) -> int:
+    """Return how much memory a check takes in this process, refused or not."""
+    tracemalloc.start()
+    try:
+        filecheck.check_file(file, check)
+    except SpecRefusedError:
+        pass
+    finally:
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize("check", ["upload", "peek"])
+def test_json_that_becomes_much_larger_in_memory_does_not_do_so_here(
+    tmp_path: Path, check: str
+) -> None:
+    file = data_file(tmp_path / "it.jsonl", LISTS)
+    assert peak_of(file, check) < 2 * MIB
+
+
+def test_one_that_needs_more_than_it_may_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = data_file(tmp_path / "it.jsonl", LISTS)
+    asked = {"path": str(file.path), "check": "upload", "field": "dataset", "name": "it"}
+    with pytest.raises(BoundsExceededError, match="100 MiB"):
+        run_bounded("db.filecheck", asked | {"text_field": ""}, memory_bytes=100 * MIB)
+    monkeypatch.setattr(filecheck, "JSON_MEMORY_BYTES", 100 * MIB)
+    with pytest.raises(UploadRefusedError) as refused:
+        filecheck.check_file(file, "upload")
+    assert "cannot be looked at" in refused.value.reason
+    assert "Split it" in refused.value.remedy
+
+
+def test_one_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    rows = data_file(tmp_path / "it.jsonl", b'{"text": "a"}\n' * 3_000_000)
+    asked = {"path": str(rows.path), "check": "upload", "field": "dataset", "name": "it"}
+    asked |= {"text_field": ""}
+    with pytest.raises(BoundsExceededError, match="1 seconds"):
+        run_bounded("db.filecheck", asked, memory_bytes=512 * MIB, cpu_s=1)
+    with pytest.raises(BoundsExceededError, match=r"0\.5 seconds"):
+        run_bounded("db.filecheck", asked, memory_bytes=512 * MIB, longest_s=0.5)
+
+
+def test_what_is_found_in_a_bounded_process_is_refused_in_its_own_words(tmp_path: Path) -> None:
+    content = b'{"text": "a"}\n' * 20_000 + b'{"page": "a"}\n'
+    file = data_file(tmp_path / "it.jsonl", content)
+    assert filecheck.check_file(file, "peek") == [], "only the beginning is read"
+    with pytest.raises(UploadRefusedError) as refused:
+        filecheck.check_file(file, "upload")
+    assert refused.value.reason == "line 20001 has no field 'text'; its fields are page"
+
+
+def test_a_parquet_bomb_is_refused(tmp_path: Path) -> None:
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), pa.array(["a" * MIB]))
+    path = tmp_path / "it.parquet"
+    pq.write_table(pa.table({"text": text}), path, compression="zstd")
+    assert path.stat().st_size < 2000
+    with pytest.raises(SpecRefusedError, match="more than 64 MiB of text"):
+        filecheck.check_file(DataFile(path, "dataset", "local:it"), "peek")
