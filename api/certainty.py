@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any
 
-from db.datafiles import DataFile, IdsRow
+from db.datafiles import JSON_SUFFIXES, ChatRow, DataFile, IdsRow
 from db.spec import PruneSpec
 
 DECODERS = frozenset(
@@ -37,6 +37,8 @@ DIVISOR = 16
 BYTES_A_TOKEN = 8
 """No tokenizer packs more into a token, on the average of a text."""
 DEFAULT_SAMPLES = 128
+LONGEST_LINE = 64 << 10
+"""JSON becomes many times as large in memory."""
 HELD_OUT = 10
 """Without a text of its own the evaluation takes one part of so many."""
 
@@ -71,13 +73,29 @@ class LocalModel:
 def is_certain(spec: PruneSpec, model: LocalModel, texts: Mapping[str, DataFile]) -> bool:
     """Whether a job can be done with the model and the local files of its text, by field."""
     return (
-        _is_decoder(model.config)
+        all(_is_judged_by_its_size(file) for file in texts.values())
+        and _is_decoder(model.config)
         and _has_blocks(spec, model)
         and _has_layers(spec, model)
         and (spec.pattern is None or DIVISOR % int(spec.pattern.partition(":")[2]) == 0)
         and _has_positions(spec, model, texts)
         and all(_is_enough(spec, model, field, file) for field, file in texts.items())
     )
+
+
+def _is_judged_by_its_size(file: DataFile) -> bool:
+    """Whether a file is text, JSONL of one known field, or token ids; and is read cheaply here.
+
+    Of a table, of a field among others and of chats, only who reads and encodes all can say.
+    """
+    if not file.holds_rows:
+        return True
+    if file.suffix not in JSON_SUFFIXES or file.text_field is not None:
+        return False
+    with file.path.open("rb") as lines:
+        if len(lines.readline(LONGEST_LINE + 1)) > LONGEST_LINE:
+            return False
+    return not isinstance(file.first(), ChatRow)
 
 
 def _is_decoder(config: Mapping[str, Any]) -> bool:
