@@ -2,6 +2,7 @@
 
 import json
 import logging
+from urllib.parse import parse_qs
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -14,19 +15,20 @@ from api.deps import Service
 from api.faces import MALFORMED, UNPROVEN
 from api.idempotency import REPLAYED, KeyedRequest
 from api.problems import RefusalError, answer_to
-from api.proofs import Call, delivery_id, is_proven
+from api.proofs import Call, is_proven, name_of
 from api.schemas.triggers import HookAnswer, TriggerTest
 from api.submission import Submission, previewed, submit
 from api.templates import job_from, unmet
 from db.errors import JobError, TriggerKeyError, TriggerNotFoundError
 from db.keys import KeyRepository
 from db.trigger_models import Trigger, TriggerDelivery, TriggerOutcome, TriggerSource
-from db.triggers import DeliveryTakenError, TriggerRepository
+from db.triggers import CallName, DeliveryTakenError, TriggerRepository
 from db.webhooks import new_secret
 
 logger = logging.getLogger(__name__)
 PATIENCE_S = 5.0
 """Sources give up a call after ten seconds."""
+FORM = "application/x-www-form-urlencoded"
 CHALLENGE = {"www-authenticate": 'Bearer realm="zpruner hooks"'}
 
 
@@ -39,7 +41,7 @@ def receive(service: Service, request: Request, trigger_id: str, body: bytes) ->
     """
     call = Call(request.headers, body)
     trigger = _proven(service, trigger_id, call)
-    name = delivery_id(trigger.source, call)
+    name = name_of(trigger.source, call)
     if (before := _settled(service, trigger, name)) is not None:
         return _told(before, REPLAYED)
     try:
@@ -75,11 +77,11 @@ def _proven(service: Service, trigger_id: str, call: Call) -> Trigger:
 
 
 def _settle(
-    service: Service, request: Request, trigger: Trigger, call: Call, name: str
+    service: Service, request: Request, trigger: Trigger, call: Call, name: CallName
 ) -> Response:
     """Ignore a call, submit its job, or refuse it; what came of it is written down."""
     try:
-        payload = _payload(call)
+        payload = _payload(trigger.source, call)
         if (reason := _ignored(trigger, call, payload)) is not None:
             ignored = {"outcome": TriggerOutcome.ignored, "reason": reason}
             with service.sessions.begin() as session:
@@ -93,7 +95,7 @@ def _settle(
         return answer
 
 
-def _submit(service: Service, trigger: Trigger, payload: JsonValue, name: str) -> Response:
+def _submit(service: Service, trigger: Trigger, payload: JsonValue, name: CallName) -> Response:
     settled: list[TriggerDelivery] = []
 
     def note(session: Session, job_id: str) -> None:
@@ -104,12 +106,24 @@ def _submit(service: Service, trigger: Trigger, payload: JsonValue, name: str) -
     return _told(settled[-1])
 
 
-def _payload(call: Call) -> JsonValue:
+def _payload(source: TriggerSource, call: Call) -> JsonValue:
     try:
-        payload: JsonValue = from_json(call.body, allow_inf_nan=False)
+        payload: JsonValue = from_json(_json(source, call), allow_inf_nan=False)
     except ValueError as error:
         raise RefusalError(MALFORMED, f"{str(error)[:200]}.") from None
     return payload
+
+
+def _json(source: TriggerSource, call: Call) -> bytes:
+    """Return the JSON of a body; GitHub's other content type has it in a form's only field."""
+    if call.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        return call.body
+    if source is not TriggerSource.github:
+        raise ValueError(f"The body is {FORM}: send application/json")
+    form = parse_qs(call.body, strict_parsing=True)
+    if len(form.get(b"payload", ())) != 1:
+        raise ValueError(f"The body is {FORM} without exactly one field payload")
+    return form[b"payload"][0]
 
 
 def _ignored(trigger: Trigger, call: Call, payload: JsonValue) -> str | None:
@@ -130,7 +144,7 @@ def _submission(service: Service, trigger: Trigger, payload: JsonValue) -> Submi
     return Submission(job, came, patience_s=PATIENCE_S)
 
 
-def _settled(service: Service, trigger: Trigger, name: str) -> TriggerDelivery | None:
+def _settled(service: Service, trigger: Trigger, name: CallName) -> TriggerDelivery | None:
     with service.sessions() as session:
         return TriggerRepository(session).settled(trigger.id, name)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from db.trigger_models import TriggerSource
+from db.triggers import CallName
 
 TOLERANCE_S = 300.0
 STANDARD = "webhook-id", "webhook-timestamp", "webhook-signature"
@@ -40,8 +41,19 @@ def is_proven(source: TriggerSource, secrets: Sequence[str], call: Call) -> bool
     return any(fits)
 
 
-def delivery_id(source: TriggerSource, call: Call) -> str:
-    """Return what tells one delivery from another: its own name, or else what it says."""
+def name_of(source: TriggerSource, call: Call) -> CallName:
+    """Return what tells one delivery from another.
+
+    GitHub's signature covers the body alone: whoever has seen one delivery can send it again under
+    another id.
+    """
+    is_body_alone_signed = source is TriggerSource.github
+    digest = sha256(call.body).hexdigest() if is_body_alone_signed else None
+    return CallName(_delivery_id(source, call), digest)
+
+
+def _delivery_id(source: TriggerSource, call: Call) -> str:
+    """Return a delivery's own id, or else one made of what it says."""
     own = call.headers.get(IDS.get(source, "")) or call.headers.get("idempotency-key")
     if own is None:
         return f"sha256:{sha256(call.body).hexdigest()}"

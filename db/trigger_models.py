@@ -63,6 +63,8 @@ class TriggerDelivery(Base):
 
     Attributes:
         delivery_id: what the caller named it by; the same name again is the same call.
+        body_digest: of a source that signs the body without the name, and then the same body again
+            is the same call as well.
         reason: why it was ignored.
         job_id: the job that it started; that one may be deleted since.
         problem: why it was refused, as the caller was told.
@@ -71,6 +73,7 @@ class TriggerDelivery(Base):
     __tablename__ = "trigger_deliveries"
     __table_args__ = (
         UniqueConstraint("trigger_id", "delivery_id"),
+        Index("uq_trigger_deliveries_body", "trigger_id", "body_digest", unique=True),
         Index("ix_trigger_deliveries_listed", "trigger_id", "id"),
         Index("ix_trigger_deliveries_created_at", "created_at"),
     )
@@ -78,6 +81,7 @@ class TriggerDelivery(Base):
     id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("tdl"))
     trigger_id: Mapped[str] = mapped_column(ForeignKey(Trigger.id, ondelete="CASCADE"))
     delivery_id: Mapped[str] = mapped_column(String(255))
+    body_digest: Mapped[str | None] = mapped_column(String(64))
     outcome: Mapped[TriggerOutcome] = mapped_column(
         Enum(TriggerOutcome, native_enum=False, length=16)
     )

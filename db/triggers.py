@@ -1,9 +1,10 @@
 """The triggers, and what came in for each."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, null, select, update
+from sqlalchemy import Select, delete, null, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -13,6 +14,14 @@ from db.trigger_models import Trigger, TriggerDelivery, TriggerOutcome
 from db.webhooks import new_secret
 
 KEPT_FOR = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class CallName:
+    """What tells one call of a trigger from another: its id, and of some sources its body."""
+
+    delivery_id: str
+    body_digest: str | None = None
 
 
 class DeliveryTakenError(Exception):
@@ -86,31 +95,31 @@ class TriggerRepository:
         if self._session.scalar(gone) is None:
             raise TriggerNotFoundError(trigger_id)
 
-    def settled(self, trigger_id: str, delivery_id: str) -> TriggerDelivery | None:
+    def settled(self, trigger_id: str, name: CallName) -> TriggerDelivery | None:
         """Return what came of a call; None if it may still start a job, as a refused one may."""
-        query = _of(trigger_id, delivery_id)
-        return self._session.scalar(query.where(TriggerDelivery.outcome != TriggerOutcome.refused))
+        done = _of(trigger_id, name).where(TriggerDelivery.outcome != TriggerOutcome.refused)
+        return self._session.scalar(done)
 
-    def settle(self, trigger_id: str, delivery_id: str, **came: Any) -> TriggerDelivery:
+    def settle(self, trigger_id: str, name: CallName, **came: Any) -> TriggerDelivery:
         """Note what came of a call; a call that was refused before may end differently.
 
         Raises:
             DeliveryTakenError: another request with it has been settled meanwhile.
         """
         came = {"reason": None, "job_id": None, "problem": None} | came
-        refused = _of(trigger_id, delivery_id).where(
-            TriggerDelivery.outcome == TriggerOutcome.refused
-        )
+        refused = _of(trigger_id, name).where(TriggerDelivery.outcome == TriggerOutcome.refused)
         delivery = self._session.scalar(refused.with_for_update())
         if delivery is None:
-            delivery = TriggerDelivery(trigger_id=trigger_id, delivery_id=delivery_id)
+            delivery = TriggerDelivery(
+                trigger_id=trigger_id, delivery_id=name.delivery_id, body_digest=name.body_digest
+            )
             self._session.add(delivery)
-        for name, value in came.items():
-            setattr(delivery, name, value)
+        for field, value in came.items():
+            setattr(delivery, field, value)
         try:
             self._session.flush()
         except IntegrityError:
-            raise DeliveryTakenError(delivery_id) from None
+            raise DeliveryTakenError(name.delivery_id) from None
         return delivery
 
     def deliveries(
@@ -141,6 +150,9 @@ class TriggerRepository:
         return changed
 
 
-def _of(trigger_id: str, delivery_id: str) -> Select[TriggerDelivery]:
-    same = TriggerDelivery.delivery_id == delivery_id
-    return select(TriggerDelivery).where(TriggerDelivery.trigger_id == trigger_id, same)
+def _of(trigger_id: str, name: CallName) -> Select[TriggerDelivery]:
+    same = TriggerDelivery.delivery_id == name.delivery_id
+    if name.body_digest is not None:
+        same = or_(same, TriggerDelivery.body_digest == name.body_digest)
+    query = select(TriggerDelivery).where(TriggerDelivery.trigger_id == trigger_id, same)
+    return query.order_by(TriggerDelivery.id).limit(1)

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.deps import ServiceDep, TriggerId
-from api.hooks import receive
+from api.hooks import FORM, receive
 from api.schemas.triggers import HookAnswer
 from api.writers import run_writer
 
@@ -16,8 +16,17 @@ IGNORED: dict[int | str, dict[str, Any]] = {
 PAYLOAD = {
     "requestBody": {
         "required": True,
-        "description": "Whatever the trigger's source sends.",
-        "content": {"application/json": {"schema": {}}},
+        "description": "Whatever the trigger's source sends; the form is GitHub's alone.",
+        "content": {
+            "application/json": {"schema": {}},
+            FORM: {
+                "schema": {
+                    "type": "object",
+                    "properties": {"payload": {"type": "string", "description": "JSON."}},
+                    "required": ["payload"],
+                },
+            },
+        },
     }
 }
 

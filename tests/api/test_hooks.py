@@ -2,12 +2,13 @@
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import update
 
-from api.proofs import Call, delivery_id
+from api.proofs import Call, name_of
 from db.access import AccessScope
 from db.keys import Quotas
 from db.models import Job
@@ -60,12 +61,15 @@ def test_the_same_delivery_again_is_answered_as_the_first_time(
 
 def test_deliveries_are_told_apart_by_name_or_else_by_what_they_say() -> None:
     named = {"x-github-delivery": "a", "webhook-id": "b", "x-mlflow-delivery-id": "c"}
-    names = {one: delivery_id(one, Call(named | {"idempotency-key": "d"}, b"")) for one in SOURCES}
+    names = {
+        one: name_of(one, Call(named | {"idempotency-key": "d"}, b"")).delivery_id
+        for one in SOURCES
+    }
     assert names == dict(zip(SOURCES, ("d", "c", "a", "b", "d"), strict=True))
-    plain = delivery_id(TriggerSource.generic, Call({}, b"1"))
+    plain = name_of(TriggerSource.generic, Call({}, b"1")).delivery_id
     assert plain == "sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"
     for long in ("a" * 201, "a b", "ä"):
-        name = delivery_id(TriggerSource.generic, Call({"idempotency-key": long}, b"1"))
+        name = name_of(TriggerSource.generic, Call({"idempotency-key": long}, b"1")).delivery_id
         assert name.startswith("sha256:")
         assert name != plain
 
@@ -211,3 +215,69 @@ def test_an_identical_job_is_reused_where_the_template_says_so(
     second = call(client, trigger, idempotency_key="2")
     assert (second.status_code, second.json()["job"]) == (202, first["job"])
     assert queue.ids == [first["job_id"]]
+
+
+def test_githubs_delivery_with_another_id_is_the_same_one(
+    client: TestClient, sessions: Sessions
+) -> None:
+    """Its signature covers the body alone, so a recorded call can be sent under any id."""
+    trigger = create(client, source="github")
+    first = call(client, trigger)
+    again = call(client, trigger, X_GitHub_Delivery="two")
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json() == first.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    assert jobs(sessions) == len(deliveries(client, trigger)) == 1
+    other = call(client, trigger, PUSH | {"other": 1}, X_GitHub_Delivery="three")
+    assert (other.status_code, jobs(sessions)) == (202, 2)
+
+
+def test_githubs_refused_delivery_is_tried_anew_under_another_id(
+    client: TestClient, sessions: Sessions
+) -> None:
+    trigger = create(client, source="github", map={"model": "/repo/id"})
+    assert call(client, trigger).status_code == 422
+    client.patch(f"/v1/triggers/{trigger['id']}", json={"map": {"model": "/repo/name"}})
+    assert call(client, trigger, X_GitHub_Delivery="two").status_code == 202
+    assert jobs(sessions) == len(deliveries(client, trigger)) == 1
+
+
+def test_of_a_source_that_sends_its_secret_one_body_under_two_ids_is_two_deliveries(
+    client: TestClient, sessions: Sessions
+) -> None:
+    trigger = create(client, source="generic")
+    for name in ("one", "two"):
+        assert call(client, trigger, Idempotency_Key=name).status_code == 202
+    assert jobs(sessions) == 2
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def form(client: TestClient, trigger: Any, body: bytes) -> Any:
+    headers = proof(trigger, body) | {"content-type": f"{FORM}; charset=utf-8"}
+    return client.post(trigger["hook"], content=body, headers=headers)
+
+
+def test_githubs_form_is_understood(client: TestClient) -> None:
+    trigger = create(client, source="github")
+    answer = form(client, trigger, urlencode({"payload": json.dumps(PUSH)}).encode())
+    assert (answer.status_code, answer.json()["outcome"]) == (202, "submitted")
+
+
+@pytest.mark.parametrize(
+    ("source", "body", "said"),
+    [
+        ("github", b"other=1", "without exactly one field payload"),
+        ("github", b"payload=1&payload=2", "without exactly one field payload"),
+        ("github", b"payload", "bad query field"),
+        ("generic", b"payload=%7B%7D", "send application/json"),
+    ],
+)
+def test_another_form_is_refused_by_its_name(
+    client: TestClient, source: str, body: bytes, said: str
+) -> None:
+    answer = form(client, create(client, source=source), body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_json")
+    assert said in answer.json()["detail"]
+    assert said == "bad query field" or FORM in answer.json()["detail"]

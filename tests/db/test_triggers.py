@@ -18,11 +18,12 @@ from db.errors import TriggerNotFoundError
 from db.jobs import JobRepository
 from db.session import Sessions
 from db.trigger_models import Trigger, TriggerDelivery, TriggerOutcome, TriggerSource
-from db.triggers import KEPT_FOR, DeliveryTakenError, TriggerRepository
+from db.triggers import KEPT_FOR, CallName, DeliveryTakenError, TriggerRepository
 from tests.api.calls import PUSH, call, create
 from tests.fakes import ListQueue
 
 REFUSED, SUBMITTED = TriggerOutcome.refused, TriggerOutcome.submitted
+ONE = CallName("one")
 
 
 @pytest.fixture
@@ -74,20 +75,20 @@ def test_what_is_settled_stays_and_what_was_refused_may_change(
 ) -> None:
     with sessions.begin() as session:
         refused = TriggerRepository(session).settle(
-            trigger.id, "one", outcome=REFUSED, problem={"status": 422}
+            trigger.id, ONE, outcome=REFUSED, problem={"status": 422}
         )
     with sessions.begin() as session:
         triggers = TriggerRepository(session)
-        assert triggers.settled(trigger.id, "one") is None
-        again = triggers.settle(trigger.id, "one", outcome=SUBMITTED, job_id="job_1")
+        assert triggers.settled(trigger.id, ONE) is None
+        again = triggers.settle(trigger.id, ONE, outcome=SUBMITTED, job_id="job_1")
         assert (again.id, again.problem, again.job_id) == (refused.id, None, "job_1")
     with pytest.raises(DeliveryTakenError), sessions.begin() as session:
-        TriggerRepository(session).settle(trigger.id, "one", outcome=REFUSED)
+        TriggerRepository(session).settle(trigger.id, ONE, outcome=REFUSED)
     with sessions() as session:
-        kept = TriggerRepository(session).settled(trigger.id, "one")
+        kept = TriggerRepository(session).settled(trigger.id, ONE)
         assert kept is not None
         assert (kept.outcome, kept.job_id) == (SUBMITTED, "job_1")
-        assert TriggerRepository(session).settled(trigger.id, "two") is None
+        assert TriggerRepository(session).settled(trigger.id, CallName("two")) is None
 
 
 def test_the_former_secret_is_good_until_its_time_is_over(
@@ -105,7 +106,9 @@ def test_the_former_secret_is_good_until_its_time_is_over(
 def test_calls_of_a_month_ago_are_forgotten(sessions: Sessions, trigger: Trigger) -> None:
     with sessions.begin() as session:
         triggers = TriggerRepository(session)
-        old, recent = (triggers.settle(trigger.id, one, outcome=SUBMITTED) for one in ("1", "2"))
+        old, recent = (
+            triggers.settle(trigger.id, CallName(one), outcome=SUBMITTED) for one in ("1", "2")
+        )
         for row, age in ((old, timedelta(hours=1)), (recent, -timedelta(hours=1))):
             aged = update(TriggerDelivery).where(TriggerDelivery.id == row.id)
             session.execute(aged.values(created_at=now(-KEPT_FOR - age)))
@@ -116,7 +119,7 @@ def test_calls_of_a_month_ago_are_forgotten(sessions: Sessions, trigger: Trigger
 def test_calls_go_with_their_trigger(sessions: Sessions, trigger: Trigger) -> None:
     with sessions.begin() as session:
         triggers = TriggerRepository(session)
-        triggers.settle(trigger.id, "one", outcome=SUBMITTED)
+        triggers.settle(trigger.id, ONE, outcome=SUBMITTED)
         triggers.delete(trigger.id)
         assert triggers.deliveries(trigger.id) == []
         for verb in (triggers.get, triggers.delete):
