@@ -40,7 +40,7 @@ async def download(
 
 async def _fetch(transport: Transport[Any], file: Incoming, piece: Piece, halt: Event) -> None:
     """Download a piece; with the last one of its file, finish that."""
-    if halt.is_set():
+    if halt.is_set() or not file.needs(piece):
         return
     try:
         path = f"/v1/artifacts/{file.artifact.id}/content"

@@ -28,7 +28,7 @@ class Incoming:
     """One artifact below a folder; the methods may be called by several threads.
 
     Until it is finished, ``NAME.part`` has its bytes, each in its place, and ``NAME.missing`` says
-    which are not there. Without the latter the part is a file's beginning.
+    which are not there. Without the latter the part is the file's beginning.
 
     Attributes:
         pieces: what is to be downloaded.
@@ -38,7 +38,7 @@ class Incoming:
     def __init__(self, artifact: Artifact, path: Path) -> None:
         self.artifact, self.path = artifact, path
         self.pieces: list[Piece] = []
-        self.is_there = False
+        self.is_there = self._in_turn = False
         self._part = path.with_name(f"{path.name}.part")
         self._ledger = path.with_name(f"{path.name}.missing")
         self._lock, self._unsaved = threading.Lock(), 0
@@ -47,15 +47,21 @@ class Incoming:
     def at(cls, folder: Path, artifact: Artifact, longest: int | None) -> "Incoming":
         """Look what of an artifact is below ``folder``; split the rest into pieces.
 
+        Args:
+            folder, artifact: where to put what.
+            longest: of a piece; None: what is missing is asked for one after the other.
+
         Raises:
             ServiceError: its name leads out of the folder.
         """
         file = cls(artifact, _confined(folder, artifact.name))
+        file._in_turn = longest is None
         file.is_there = file.path.is_file() and _sha256(file.path) == artifact.sha256
         if not file.is_there:
             file.path.parent.mkdir(parents=True, exist_ok=True)
             file._part.touch()
             file.pieces = [part for gap in file._gaps() for part in _split(gap, longest)]
+            file.save()
         return file
 
     def headers(self, piece: Piece) -> dict[str, str]:
@@ -67,17 +73,22 @@ class Incoming:
         return {"Range": f"bytes={piece.start}-{until}", "If-Range": f'"{self.artifact.sha256}"'}
 
     def start_over(self, piece: Piece) -> None:
-        """Take the whole file where the service sends nothing less.
+        """Take the whole file as this piece, where the service sends nothing less.
 
         Raises:
             ServiceError: other pieces of it are asked for at the same time.
         """
-        if len(self.pieces) > 1 or piece.stop < self.artifact.size_bytes:
+        if not self._in_turn:
             raise ServiceError(
                 f"{self.artifact.name}: the service, or a proxy before it, ignores Range: "
                 "download with parallel=1 (--parallel 1)"
             )
-        piece.start = 0
+        piece.start, piece.stop = 0, self.artifact.size_bytes
+        self.pieces = [piece]
+
+    def needs(self, piece: Piece) -> bool:
+        """Return whether a piece is still to be downloaded."""
+        return any(one is piece for one in self.pieces)
 
     def opened(self, piece: Piece) -> FileIO:
         """Open the file where a piece begins; unbuffered, so that what is noted is written."""

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -37,18 +37,27 @@ class Service:
         self.keys: list[str | None] = []
         self.bodies: list[bytes] = []
         self.resumed: list[str | None] = []
+        self._lock = threading.Lock()
         self._answers: dict[str, list[Answer]] = {}
 
     def prepare(self, path: str, *answers: "Answer") -> None:
         self._answers[path] = list(answers)
 
     def answer(self, path: str) -> "Answer":
-        waiting = self._answers.get(path) or [Answer(404, problem("not_found", 404))]
-        return waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        with self._lock:
+            waiting = self._answers.get(path) or [Answer(404, problem("not_found", 404))]
+            return waiting.pop(0) if len(waiting) > 1 else waiting[0]
 
 
 class Answer:
-    """One HTTP answer; ``cut`` breaks the connection after that many bytes of the body."""
+    """One HTTP answer.
+
+    Args:
+        status, body, headers: of the answer.
+        cut: break the connection after that many bytes of the body.
+        is_whole: send all of a file, whatever range is asked for.
+        before, after: what happens before it is sent, and then before the connection ends.
+    """
 
     def __init__(
         self,
@@ -57,8 +66,12 @@ class Answer:
         *,
         cut: int | None = None,
         headers: dict[str, str] | None = None,
+        is_whole: bool = False,
+        before: Callable[[], object] = lambda: None,
+        after: Callable[[], object] = lambda: None,
     ) -> None:
         self.status, self.cut, self.headers = status, cut, dict(headers or {})
+        self.is_whole, self.before, self.after = is_whole, before, after
         self.is_file = isinstance(body, bytes)
         self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
         kind = "application/octet-stream" if self.is_file else "application/json"
@@ -67,6 +80,10 @@ class Answer:
 
 def problem(code: str, status: int, **fields: Any) -> dict[str, Any]:
     return {"title": code, "status": status, "detail": f"{code} it is", "code": code} | fields
+
+
+def page(*rows: object) -> Answer:
+    return Answer(200, {"data": rows, "next_cursor": None, "has_more": False})
 
 
 @contextmanager
@@ -93,14 +110,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.service.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         answer = self.service.answer(self.path)
         body, status = answer.body, answer.status
-        if answer.is_file and wanted and status == 200:
-            body, status = body[int(wanted[6:-1]) :], 206
+        if answer.is_file and wanted and status == 200 and not answer.is_whole:
+            start, _, last = wanted.removeprefix("bytes=").partition("-")
+            body, status = body[int(start) : int(last) + 1 if last else None], 206
+        answer.before()
         self.send_response(status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body if answer.cut is None else body[: answer.cut])
+        with suppress(ConnectionError):  # whoever asked may have been killed
+            self.wfile.write(body if answer.cut is None else body[: answer.cut])
+        answer.after()
 
     do_POST = do_GET  # noqa: N815 - http.server's word
 

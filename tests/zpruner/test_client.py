@@ -2,20 +2,11 @@
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from tests.zpruner.service import Answer, Service, artifact, job, problem
-from zpruner import Client, CorruptedError, ProblemError, ServiceError
-
-CONTENT = bytes(range(256)) * 400
-LIST = "/v1/jobs/job_1/artifacts"
-FILE = "/v1/artifacts/art_1/content"
-
-
-def page(*rows: object) -> Answer:
-    return Answer(200, {"data": rows, "next_cursor": None, "has_more": False})
+from tests.zpruner.service import Answer, Service, job, page, problem
+from zpruner import Client, ProblemError, ServiceError
 
 
 def test_wait_returns_the_ended_job_and_tells_each_change(service: Service, client: Client) -> None:
@@ -166,57 +157,3 @@ def test_facets_say_how_many_jobs_there_are(service: Service, client: Client) ->
     service.prepare("/v1/jobs?limit=1&include=facets&method=wanda", Answer(200, body))
 
     assert client.jobs.facets(method="wanda").status == {"failed": 2}
-
-
-def test_a_download_that_broke_off_is_resumed_where_it_broke(
-    service: Service, client: Client, tmp_path: Path
-) -> None:
-    service.prepare(LIST, page(artifact(CONTENT)))
-    service.prepare("/v1/jobs/job_1", Answer(200, job("succeeded")))
-    service.prepare(FILE, Answer(200, CONTENT, cut=70_000), Answer(200, CONTENT))
-
-    with pytest.raises(ServiceError, match="resume"):
-        client.jobs.download("job_1", tmp_path)
-    (path,) = client.jobs.download("job_1", tmp_path)
-
-    assert path == tmp_path / "model" / "weights.bin"
-    assert path.read_bytes() == CONTENT
-    resumed = service.seen[-1][2]
-    assert resumed is not None
-    assert 0 < int(resumed[6:-1]) <= 70_000
-    assert list(tmp_path.rglob("*.part")) == []
-
-
-def test_a_finished_download_is_not_fetched_again(
-    service: Service, client: Client, tmp_path: Path
-) -> None:
-    service.prepare(LIST, page(artifact(CONTENT)))
-    service.prepare("/v1/jobs/job_1", Answer(200, job("succeeded")))
-    service.prepare(FILE, Answer(200, CONTENT))
-
-    client.jobs.download("job_1", tmp_path)
-    client.jobs.download("job_1", tmp_path)
-
-    assert [path for _, path, _ in service.seen].count(FILE) == 1
-
-
-def test_a_flipped_bit_is_never_kept(service: Service, client: Client, tmp_path: Path) -> None:
-    service.prepare(LIST, page(artifact(CONTENT)))
-    service.prepare("/v1/jobs/job_1", Answer(200, job("succeeded")))
-    service.prepare(FILE, Answer(200, b"\x01" + CONTENT[1:]))
-
-    with pytest.raises(CorruptedError, match="sha256"):
-        client.jobs.download("job_1", tmp_path)
-
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-
-
-@pytest.mark.parametrize("name", ["../escaped", "/etc/escaped", "a/../../escaped", ""])
-def test_an_artifacts_name_never_leads_out_of_the_folder(
-    service: Service, client: Client, tmp_path: Path, name: str
-) -> None:
-    service.prepare(LIST, page(artifact(CONTENT, name=name)))
-    service.prepare("/v1/jobs/job_1", Answer(200, job("succeeded")))
-
-    with pytest.raises(ServiceError, match="refusing"):
-        client.jobs.download("job_1", tmp_path)

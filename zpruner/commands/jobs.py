@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from zpruner.filters import Filters
+from zpruner.job import PARALLEL
 from zpruner.models import Facets
 from zpruner.options import FollowOption, JobArgument, JsonOption, TimeoutOption
 from zpruner.requests import pair_of
@@ -178,6 +179,9 @@ def result(job_id: JobArgument, as_json: JsonOption = False) -> None:
 def download(
     job_id: JobArgument,
     folder: Annotated[Path, typer.Argument(help="Where to put the files.")] = Path("."),
+    parallel: Annotated[
+        int, typer.Option(min=1, help="How many pieces of files to ask for at once.")
+    ] = PARALLEL,
     as_json: JsonOption = False,
 ) -> None:
     """Download a job's files and verify each; run it again to resume.
@@ -186,7 +190,7 @@ def download(
     """
     with service() as client:
         job = client.jobs.get(job_id)
-        paths = [str(path) for path in client.jobs.download(job_id, folder)]
+        paths = [str(path) for path in client.jobs.download(job_id, folder, parallel=parallel)]
     if as_json:
         print_json(paths)
     else:
