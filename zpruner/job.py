@@ -16,16 +16,6 @@ PARALLEL = 4
 """How many pieces of files are downloaded at once."""
 
 
-class _NoClient:
-    """The transport of a job that no client has answered with."""
-
-    def run(self, work: Any) -> Any:
-        work.close()
-        raise RuntimeError("this job came from no client: use client.jobs with its id")
-
-    iterate = run
-
-
 class Job(JobFields, Bound[Mode], Generic[Mode]):
     """One request to prune one model, as it was when the service answered."""
 

@@ -82,6 +82,10 @@ def _through(bound: Any, act: Callable[..., Any], way: str) -> Callable[..., Any
 
     @wraps(plain)
     def method(*args: Any, **options: Any) -> Any:
+        if bound._transport is None:
+            raise RuntimeError(
+                f"this {type(bound).__name__} came from no client: ask one by its id"
+            )
         return getattr(bound._transport, way)(plain(*args, **options))
 
     return method
