@@ -1,12 +1,15 @@
 """The worker's end of its fork server: starts it, asks it for processes, replaces a broken one."""
 
 import ctypes
+import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+
+import psutil
 
 # Not `-m`: a spawned process has a `__main__` without a file, and a forked one has the server's.
 COMMAND = (sys.executable, "-P", "-c", "from worker.fork_server import main; main()")
@@ -48,7 +51,7 @@ class ForkServer:
             raise ForkServerError(f"is started again: {error}") from error
         if answer.isdigit():
             self._has_forked = True
-            return int(answer)
+            return _own(int(answer))
         if self._has_forked:  # else the next one would be no better
             self._replace()
         raise ForkServerError(f"refuses to fork: {answer}")
@@ -102,6 +105,20 @@ class ForkServer:
                 raise
             raise ForkServerError("is not ready yet") from None
         self._is_ready = True
+
+
+def _own(pid: int) -> int:
+    """Return the id of a process if it is this one's child; end it if it is not.
+
+    Raises:
+        ForkServerError: it is not, as where a sandbox knows no subreapers.
+    """
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        if process.ppid() == os.getpid():
+            return pid
+        process.kill()
+    raise ForkServerError("makes processes that are not the worker's own")
 
 
 def _hear(server: socket.socket, within_s: float) -> bytes:

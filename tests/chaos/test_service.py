@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
@@ -200,9 +200,14 @@ def test_a_fork_server_that_fails_costs_no_job_and_is_replaced(
 
 def fork_server(scene: Scene) -> psutil.Process:
     """Return the process that the worker's others are forked from, and whose command they have."""
-    children = scene.service.worker().children()
-    alike = [one for one in children if "fork_server" in " ".join(one.cmdline())]
-    return min(alike, key=psutil.Process.create_time)
+    deadline = time.monotonic() + LOST_MESSAGE_S
+    while True:
+        children = scene.service.worker().children()
+        with suppress(psutil.Error):  # one that has ended is there until the worker sees it
+            alike = [one for one in children if "fork_server" in " ".join(one.cmdline())]
+            return min(alike, key=psutil.Process.create_time)
+        assert time.monotonic() < deadline, children
+        time.sleep(0.1)
 
 
 def crash(postgres: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from billiard import popen_spawn_posix
+from billiard import popen_spawn_posix, semaphore_tracker
 from billiard.context import SpawnProcess
 
 from tests.chaos.inputs import write_inputs
@@ -95,6 +95,20 @@ def test_its_end_is_known_as_that_of_any_child(server: ForkServer, code: int) ->
     process = run(ForkedProcess, forked.end, code)
     assert isinstance(process._popen, ForkedPopen)
     assert process.exitcode == code
+
+
+def test_a_process_that_would_not_be_the_workers_own_is_ended(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fork_client, "_SET_CHILD_SUBREAPER", -1)  # as where the kernel has none
+    end, until_the_end = os.pipe()
+    data, write = os.pipe()
+    with pytest.raises(ForkServerError, match="not the worker's own"):
+        server.fork([data, until_the_end, semaphore_tracker.getfd()])
+    os.close(until_the_end)
+    assert os.read(end, 1) == b"", "it has written"  # and while it lives, this waits
+    for fd in (end, data, write):
+        os.close(fd)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
