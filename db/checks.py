@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 from kombu import Connection
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+from sqlalchemy.exc import SQLAlchemyError
 
 from db.redaction import redact
 from db.revision import Schema, known, revision, schema, shown
@@ -54,13 +55,20 @@ class Finding:
 
 @contextmanager
 def refusing(program: str) -> Iterator[None]:
-    """End this process with one line for each wrong setting, in place of a traceback."""
+    """End this process with one line for each fault, in place of a traceback."""
     try:
         yield
-    except SettingsError as error:
-        for line in str(error).splitlines():
+    except (SettingsError, SQLAlchemyError) as error:
+        for line in told(error).splitlines():
             sys.stderr.write(f"{program}: {line}\n")
         sys.exit(REFUSED)
+
+
+def told(error: Exception) -> str:
+    """Return an error for people: what a database refused in one line, others as they are."""
+    if isinstance(error, SQLAlchemyError):
+        return f"the database refused: {_first_line(error)}"
+    return str(error)
 
 
 def read(kind: type[Kind], **given: object) -> Kind:

@@ -187,7 +187,7 @@ def main() -> None:
         database = settings.database
         checks.require([checks.database(database, needs_tables=False)])
         keep_private(settings.data_dir)
-    migrate(database)
+        migrate(database)
     with open_sessions(database).begin() as session:
         _, token = KeyRepository(session).create(given.name, given.scopes)
     print(token.written)  # noqa: T201 - its answer

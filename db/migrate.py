@@ -24,10 +24,10 @@ def main() -> None:
         if target is not None:
             checks.require([checks.target(settings.database, target)])
         keep_private(settings.data_dir)
-    if target is None:
-        migrate(settings.database)
-    else:
-        revert(settings.database, target)
+        if target is None:
+            migrate(settings.database)
+        else:
+            revert(settings.database, target)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,14 @@ from worker.device import NoDeviceError, ask, look
 from worker.settings import WorkerSettings
 
 
-def surroundings(settings: WorkerSettings) -> list[Finding]:
-    """Check everything outside of this process that a worker needs."""
-    return [
-        *checks.folders(settings),
-        device(settings),
-        checks.database(settings.database),
-        checks.broker(settings.broker),
-    ]
+def of_control(settings: WorkerSettings) -> list[Finding]:
+    """Check what the control process needs: it repairs while a broker or a GPU is away."""
+    return [*checks.folders(settings), checks.database(settings.database)]
+
+
+def of_worker(settings: WorkerSettings) -> list[Finding]:
+    """Check what a worker needs besides."""
+    return [*of_control(settings), device(settings), checks.broker(settings.broker)]
 
 
 def device(settings: WorkerSettings) -> Finding:
@@ -28,13 +28,13 @@ def device(settings: WorkerSettings) -> Finding:
     if not settings.device.startswith("cuda"):
         return Finding("device", "ok", settings.device)
     try:
-        found = ask(settings.device)
+        found = ask(settings.device, settings.devices)
     except (NoDeviceError, OSError, subprocess.SubprocessError) as error:
         return Finding(
             "device",
             "wrong",
-            f"ZPRUNER_DEVICE={settings.device}: {error}. Set auto or cpu, or mend the driver and "
-            "install a build of torch for it.",
+            f"ZPRUNER_DEVICE={settings.device}, ZPRUNER_DEVICES={settings.devices}: {error}. Set "
+            "auto or cpu, or mend the driver and install a build of torch for it.",
         )
     return Finding("device", "ok", found.name)
 

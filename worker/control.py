@@ -24,7 +24,7 @@ from db.session import Sessions, open_sessions
 from db.store import ArtifactStore
 from db.uploads import UploadStore
 from worker import janitor
-from worker.checks import surroundings
+from worker.checks import of_control
 from worker.estimator_process import EstimatorProcess
 from worker.messages import Messages
 from worker.reaper import Reaper
@@ -42,7 +42,7 @@ def main() -> None:
     redaction.install()
     with checks.refusing("control"):
         settings = checks.read(WorkerSettings)
-        checks.require(surroundings(settings))
+        checks.require(of_control(settings))
         keep_private(settings.data_dir)
     configure(settings.log_format, logging.WARNING)
     sessions = open_sessions(settings.database)

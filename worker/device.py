@@ -28,8 +28,8 @@ class NoDeviceError(Exception):
     """The device that is asked for is not there; the text says why."""
 
 
-def look(wanted: str) -> Device:
-    """Return what a job would compute on; imports torch.
+def look(wanted: str, count: int = 1) -> Device:
+    """Return what a job would compute on, with ``count`` devices; imports torch.
 
     Raises:
         NoDeviceError: this machine lacks it.
@@ -38,7 +38,9 @@ def look(wanted: str) -> Device:
     device = import_module("worker.pruning.compute").compute_device(wanted)
     if device.type == "cuda":
         there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= there:
+        if device.index is not None and count > 1:
+            raise NoDeviceError(f"it is one device, and {count} are asked for")
+        if (device.index or 0) + count > there:
             raise NoDeviceError(f"torch {torch.__version__} finds {there} CUDA devices here")
         properties = torch.cuda.get_device_properties(device)
         return Device(f"cuda: {properties.name}", properties.total_memory)
@@ -50,7 +52,7 @@ def is_cpu(wanted: str) -> bool:
     return wanted == "cpu" or (wanted == "auto" and not _has_gpu())
 
 
-def ask(wanted: str) -> Device:
+def ask(wanted: str, count: int = 1) -> Device:
     """Have another process look, if there is anything to see.
 
     Raises:
@@ -59,7 +61,7 @@ def ask(wanted: str) -> Device:
     """
     if is_cpu(wanted):
         return Device("cpu", psutil.virtual_memory().total)
-    command = [sys.executable, "-P", "-m", "worker.device", wanted]
+    command = [sys.executable, "-P", "-m", "worker.device", wanted, str(count)]
     done = subprocess.run(  # noqa: S603 - our own module, no shell
         command, capture_output=True, text=True, timeout=WITHIN_S
     )
@@ -78,7 +80,7 @@ def _has_gpu() -> bool:
 def main() -> None:
     """Print the device as JSON; where there is none, end with a code that says so."""
     try:
-        sys.stdout.write(json.dumps(asdict(look(sys.argv[1]))))
+        sys.stdout.write(json.dumps(asdict(look(sys.argv[1], *map(int, sys.argv[2:])))))
     except NoDeviceError as error:
         sys.stderr.write(str(error))
         sys.exit(ABSENT)

@@ -23,7 +23,7 @@ from db.store import ArtifactStore
 from db.wire import PRUNE_TASK
 from worker import janitor
 from worker.celery_options import celery_options
-from worker.checks import surroundings
+from worker.checks import of_worker
 from worker.device import ask
 from worker.engine import prune as engine
 from worker.presence import Presence
@@ -119,7 +119,7 @@ def _worker(pid: int) -> str:
 def _check(**_: object) -> None:
     """Start only where the machine is as the settings say."""
     with checks.refusing("worker"):
-        checks.require(surroundings(settings))
+        checks.require(of_worker(settings))
         keep_private(settings.data_dir)
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import httpx
 from dotenv import dotenv_values
+from sqlalchemy.exc import SQLAlchemyError
 
 from db import redaction
-from db.checks import SettingsError, read, wrong_settings
+from db.checks import SettingsError, read, told, wrong_settings
 from db.door import DoorSettings
 from db.journal import configure
 from db.private import keep_private
@@ -30,6 +31,7 @@ from zpruner.supervisor import Child, Supervisor
 log = logging.getLogger("zpruner")
 READY_WITHIN_S = 120.0
 REFUSED = 2
+REFUSALS = (ServeError, SettingsError, BrokerError, TracingError, SQLAlchemyError, OSError)
 PASSED_ON = ("HF_", "OTEL_", "ZPRUNER_")
 
 
@@ -57,8 +59,8 @@ def main() -> None:
         settings = checked(given)
         configure(settings.log_format)
         serve(settings, stop)
-    except (ServeError, SettingsError, BrokerError, TracingError, OSError) as error:
-        for line in str(error).splitlines():
+    except REFUSALS as error:
+        for line in told(error).splitlines():
             print(f"zpruner serve: {line}", file=sys.stderr)  # noqa: T201 - to people
         sys.exit(REFUSED)
 

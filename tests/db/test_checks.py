@@ -14,6 +14,8 @@ from api.settings import ApiSettings
 from db.checks import SettingsError, broker, database, folders, read
 from db.session import migrate, migration_config
 from db.settings import Settings
+from tests.db.postgres import admin
+from tests.recipes import bash
 from worker.settings import WorkerSettings
 from zpruner.serve import ServeSettings
 
@@ -152,6 +154,22 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "zpruner.db").write_text("no database at all" * 100)
     found = database(f"sqlite:///{tmp_path / 'zpruner.db'}", within_s=0)
     assert (found.state, "file is not a database" in found.text) == ("wrong", True)
+
+
+def test_a_database_that_refuses_to_be_migrated_is_told_in_one_line(
+    new_postgres: str, postgres: Path, tmp_path: Path
+) -> None:
+    with admin(postgres) as connection:
+        connection.execute("CREATE ROLE stranger LOGIN")
+    settings = {
+        "ZPRUNER_DATABASE_URL": new_postgres.replace("postgres@", "stranger@"),
+        "ZPRUNER_DATA_DIR": str(tmp_path / "data"),
+    }
+    done = bash("zpruner part migrate", tmp_path, **settings)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "the database refused: permission denied for schema public" in done.stderr
+    with admin(postgres) as connection:
+        connection.execute("DROP ROLE stranger")
 
 
 BY_HAND = {

@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 BARE = {name: value for name, value in os.environ.items() if not name.startswith("ZPRUNER_")}
 
 
@@ -77,13 +75,9 @@ def test_the_doctor_says_what_works_and_makes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("settings", [{"LEASE_S": "0"}, {"DATASET_ROOTS": "/no/such/folder"}])
-def test_a_program_reads_from_the_doctor_what_has_to_be_mended(
-    settings: dict[str, str], tmp_path: Path
-) -> None:
-    done = run(tmp_path, "doctor", "--json", DEVICE="cpu", **settings)
+def test_a_program_reads_from_the_doctor_all_that_has_to_be_mended(tmp_path: Path) -> None:
+    done = run(tmp_path, "doctor", "--json", LEASE_S="0", DATASET_ROOTS="/no/such/folder")
     told = json.loads(done.stdout)
-    (wrong,) = [one["text"] for one in told["checks"] if one["state"] == "wrong"]
-    ((name, value),) = settings.items()
-    assert wrong.startswith(f"ZPRUNER_{name}={value}")
+    wrong = [one["text"].partition(":")[0] for one in told["checks"] if one["state"] == "wrong"]
+    assert sorted(wrong) == ["ZPRUNER_DATASET_ROOTS=/no/such/folder", "ZPRUNER_LEASE_S=0"]
     assert (done.returncode, told["ok"]) == (2, False)
