@@ -75,6 +75,11 @@ def test_only_the_api_listens_and_only_on_loopback() -> None:
     assert ports == {"api": ["127.0.0.1:${ZPRUNER_PORT:-8000}:8000"]}
 
 
+def test_a_busy_worker_leaves_the_processors_to_the_others() -> None:
+    shares = {name: one["cpu_shares"] for name, one in SERVICES.items() if "cpu_shares" in one}
+    assert shares == {"worker": 128}
+
+
 def test_broker_and_database_have_no_way_out() -> None:
     networks = yaml.safe_load(COMPOSE.read_text())["networks"]
     assert networks["inside"] == {"internal": True}

@@ -14,6 +14,7 @@ from db.estimates import EstimateRepository
 from db.session import Sessions, open_sessions
 from db.spec import PruneSpec
 from worker.estimate import estimate
+from worker.priority import step_back
 from worker.problems import problem_of
 from worker.settings import WorkerSettings
 
@@ -25,6 +26,7 @@ LOOK_EVERY_S = 0.1
 def main() -> None:
     """Answer until nobody has asked for two minutes."""
     set_pdeathsig("SIGKILL")
+    step_back()
     logging.basicConfig(level=logging.WARNING)
     transformers_logging.set_verbosity_error()
     settings = WorkerSettings()

@@ -27,6 +27,7 @@ from worker.checks import of_worker
 from worker.device import ask
 from worker.engine import prune as engine
 from worker.presence import Presence
+from worker.priority import step_back
 from worker.run import Runner
 from worker.settings import WorkerSettings
 
@@ -121,6 +122,7 @@ def _check(**_: object) -> None:
     with checks.refusing("worker"):
         checks.require(of_worker(settings))
         keep_private(settings.data_dir)
+    step_back()
 
 
 @signals.setup_logging.connect
@@ -130,6 +132,7 @@ def _set_up_logging(loglevel: int | str | None = None, **_: object) -> None:
 
 @signals.worker_process_init.connect
 def _obey(**_: object) -> None:
+    step_back()
     signal.signal(YIELD, lambda *_: stopping.set())
     tracing.start(settings, "worker")
 

@@ -1,6 +1,7 @@
 """What operators see and do, with the whole service as processes."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from api.broker import Broker
 from tests.e2e.embedded import Service, serving, submit
+from worker.priority import NICE
 from zpruner import Client, Worker
 
 pytestmark = pytest.mark.e2e
@@ -53,6 +55,15 @@ def test_a_job_leaves_a_log_figures_and_lines_that_programs_read(
     ours = [json.loads(line) for line in service.log().splitlines() if line.startswith("{")]
     (begun,) = [line for line in ours if line["message"] == told[0]]
     assert (begun["job_id"], begun["attempt"], begun["logger"]) == (job.id, 1, "worker.run")
+
+
+def test_workers_compute_at_a_lower_priority_than_the_api_answers_at(service: Service) -> None:
+    mine = os.getpriority(os.PRIO_PROCESS, 0)  # the tests may have been started at a lower one
+    (api,) = (one for one in service.processes() if "api.program" in one.cmdline())
+    parent = service.worker()
+    workers = [parent, *parent.children(recursive=True)]
+    assert {one.nice() for one in workers} == {max(mine, NICE)}
+    assert api.nice() == mine
 
 
 def test_a_drained_worker_takes_nothing_and_then_the_most_urgent_first(
