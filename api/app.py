@@ -152,6 +152,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         looks=Looks(sessions, feed),
         readiness=Readiness(sessions, queue, store, settings.silent_after),
         webhook_networks=settings.webhook_networks,
+        instance=settings.instance,
     )
 
 

@@ -53,6 +53,7 @@ class Service:
 
     Attributes:
         by_the_way: sessions that hardly wait, for what a reader writes and need not.
+        instance: what the process that started this one knows it by.
     """
 
     sessions: Sessions
@@ -70,6 +71,7 @@ class Service:
     looks: Looks
     readiness: Readiness
     webhook_networks: NetworkList
+    instance: str | None
 
 
 LONGEST_WAIT_S = 60.0

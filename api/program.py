@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import socket
 import sys
 
 import uvicorn
@@ -33,7 +34,8 @@ def main() -> None:
         timeout_graceful_shutdown=GRACE_S,
     )
     server = uvicorn.Server(config)
-    server.run()
+    inherited = [socket.socket(fileno=number) for number in settings.listening]
+    server.run(inherited or None)
     if not server.started:
         sys.exit(FAILED)
 

@@ -1,11 +1,20 @@
 """Settings of the HTTP side."""
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from db.datafiles import MAX_TEXT_BYTES
 from db.door import DoorSettings
 from db.settings import Seconds
+
+
+def _split(value: object) -> object:
+    return [one for one in value.split(",") if one] if isinstance(value, str) else value
+
+
+Descriptors = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_split)]
 
 
 class ApiSettings(DoorSettings):
@@ -32,3 +41,7 @@ class ApiSettings(DoorSettings):
     max_dataset_bytes: int = Field(default=MAX_TEXT_BYTES, gt=0, le=MAX_TEXT_BYTES)
     rate_limit_per_minute: int = Field(default=6000, ge=0)
     rate_limit_burst: int = Field(default=1000, gt=0)
+    # Not for people: `zpruner serve` knows its API by it from another service's.
+    instance: str | None = None
+    # Not for people: the descriptors of the sockets that `zpruner serve` listens on.
+    listening: Descriptors = ()

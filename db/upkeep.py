@@ -84,6 +84,12 @@ class UpkeepRepository(JobRows):
         held = (Job.status.in_(HELD), Job.worker == worker)
         return list(self._session.scalars(select(Job.id).where(*held)))
 
+    def held_on(self, hostname: str) -> list[tuple[str, str]]:
+        """Return the jobs that workers of a host hold, and these workers' names."""
+        held = (Job.status.in_(HELD), Job.worker.startswith(f"{hostname}/", autoescape=True))
+        found = self._session.execute(select(Job.id, Job.worker).where(*held))
+        return [(job_id, worker or "") for job_id, worker in found]
+
     def is_lost(self, job_id: str) -> bool:
         """Whether the job's worker has been silent for too long, and another may have it."""
         query = select(Job.id).where(Job.id == job_id, lost(JobState.running))

@@ -12,7 +12,8 @@ TOLD = set(
     re.findall(r"`(ZPRUNER_\w+)`", (Path(__file__).parents[1] / "docs/settings.md").read_text())
 )
 OF_THE_CLIENT = {"ZPRUNER_URL", "ZPRUNER_API_KEY"}
-NOT_FOR_PEOPLE = {"ZPRUNER_WORKER_ID"}  # a worker tells it its children
+# A process tells these to its children.
+NOT_FOR_PEOPLE = {"ZPRUNER_INSTANCE", "ZPRUNER_LISTENING", "ZPRUNER_WORKER_ID"}
 WITHOUT_PREFIX = {"hf_endpoint"}
 
 

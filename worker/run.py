@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from db.errors import LeaseLostError
+from db.holders import holding
 from db.journal import about
 from db.session import Sessions
 from db.spec import PruneSpec
@@ -107,6 +108,10 @@ class Runner:
         A job that another worker holds, or that is over, is left alone, so a message delivered
         twice does no harm.
         """
+        with holding(self._settings.data_dir):
+            self._run(job_id)
+
+    def _run(self, job_id: str) -> None:
         attempt = Attempt.claim(
             self._sessions,
             job_id,

@@ -14,7 +14,7 @@ from celery.loaders.app import AppLoader
 from celery.worker.request import Request
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import checks, redaction, tracing
+from db import checks, redaction, releases, tracing
 from db.ids import new_id
 from db.journal import configure
 from db.private import keep_private
@@ -77,7 +77,7 @@ class HeldRequest(Request):
     def _release(self) -> None:
         worker = _worker(self.worker_pid)
         try:
-            janitor.release_held(sessions, store, worker)
+            releases.release_held(sessions, store, worker)
         except SQLAlchemyError:
             log.exception("the lease of what %s held has to run out by itself", worker)
 

@@ -4,13 +4,18 @@ import errno
 import fcntl
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from db.door import DoorSettings
+from db.holders import all_dead
+from db.jobs import JobRepository
 from db.keys import KeyRepository
+from db.releases import release
 from db.session import open_sessions
+from db.store import ArtifactStore
 
+DEAD_WITHIN_S = 5.0
 ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
@@ -42,19 +47,37 @@ def require_admin(settings: DoorSettings) -> None:
         )
 
 
-def require_port(settings: DoorSettings) -> None:
-    """Start only where nobody listens yet: another service's answers would pass for ours.
+@contextmanager
+def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
+    """Listen where the API will, for as long as the service runs.
+
+    The API is given these sockets: nobody else can listen there, not even while it is restarted.
 
     Raises:
         ServeError: the address cannot be listened on.
     """
+    with ExitStack() as stack:
+        try:
+            sockets = [stack.enter_context(one) for one in _listen(host, port)]
+        except OSError as error:
+            raise ServeError(
+                f"cannot listen on {host} port {port}: {error.strerror}. Stop what listens there, "
+                "or set another ZPRUNER_HOST or ZPRUNER_PORT (--host, --port)."
+            ) from None
+        yield sockets
+
+
+def release_leases(settings: DoorSettings, dead_within_s: float = DEAD_WITHIN_S) -> None:
+    """Release the leases that an earlier service's workers left when they were killed with it."""
+    sessions, host = open_sessions(settings.database), socket.gethostname()
     try:
-        _listen(settings.host, settings.port)
-    except OSError as error:
-        raise ServeError(
-            f"cannot listen on {settings.host} port {settings.port}: {error.strerror}. Stop what "
-            "listens there, or set another ZPRUNER_HOST or ZPRUNER_PORT (--host, --port)."
-        ) from None
+        with sessions() as session:
+            held = JobRepository(session).held_on(host)
+        if held and all_dead(settings.data_dir, dead_within_s):
+            for job_id, worker in held:
+                release(sessions, ArtifactStore(settings.artifact_dir), job_id, worker)
+    finally:
+        sessions.kw["bind"].dispose()
 
 
 @contextmanager
@@ -74,12 +97,11 @@ def locked(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def _listen(host: str, port: int) -> None:
-    """Listen for a moment wherever the API will."""
-    places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    for family, _, _, _, place in places:
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    places = {one[4]: one[0] for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    for place, family in places.items():
         try:
-            socket.create_server(place, family=family).close()
+            yield socket.create_server(place, family=family)
         except OSError as error:
             # `localhost` has an IPv6 address, too, where the machine has none.
             if error.errno not in ABSENT or len(places) == 1:

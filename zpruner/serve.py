@@ -3,11 +3,12 @@
 import argparse
 import logging
 import os
+import secrets
 import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -25,7 +26,7 @@ from db.tracing import TracingError, is_wanted
 from zpruner import checks as parts
 from zpruner import programs
 from zpruner.broker import BrokerError, broker_command
-from zpruner.conditions import ServeError, locked, require_admin, require_port
+from zpruner.conditions import ServeError, listening, locked, release_leases, require_admin
 from zpruner.supervisor import Child, Supervisor
 
 log = logging.getLogger("zpruner")
@@ -92,22 +93,27 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
     """
     is_wanted(settings)  # raises here rather than in each child
     keep_private(settings.data_dir)
-    with locked(settings.data_dir):
-        require_port(settings)
+    with (
+        locked(settings.data_dir),
+        listening(settings.host, settings.port) as sockets,
+    ):
         migrate(settings.database)
         require_admin(settings)
+        release_leases(settings)
         supervisor = Supervisor()
-        brokers = 0
+        brokers, instance = 0, secrets.token_hex(16)
         try:
             if settings.broker_url is None:
                 _start_broker(supervisor, settings)
                 brokers = 1
-            for child in children(settings):
+            for child in children(settings, [one.fileno() for one in sockets], instance):
                 supervisor.add(child)
-            _announce(supervisor, settings, stop)
+            _announce(supervisor, settings.url, instance, stop)
             supervisor.run(stop)
         finally:
             log.info("stopping")
+            for one in sockets:
+                one.close()
             supervisor.end(last=brokers)
 
 
@@ -123,8 +129,14 @@ def environment() -> dict[str, str]:
     } | programs.environment()
 
 
-def children(settings: ServeSettings) -> list[Child]:
-    """Return the three parts of the service; docker-compose.yml runs the same commands."""
+def children(settings: ServeSettings, fds: Sequence[int] = (), instance: str = "") -> list[Child]:
+    """Return the three parts of the service; docker-compose.yml runs the same commands.
+
+    Args:
+        settings: what all parts are told.
+        fds: descriptors of the sockets that the API answers on.
+        instance: what the API says, so that it is known from another service's.
+    """
     env = environment() | {
         "ZPRUNER_DATA_DIR": str(settings.data_dir),
         "ZPRUNER_HOST": settings.host,
@@ -136,12 +148,13 @@ def children(settings: ServeSettings) -> list[Child]:
         "ZPRUNER_TRACING": str(settings.tracing).lower(),
         "ZPRUNER_BEAT_EVERY_S": str(settings.beat_every_s),
     }
+    known = {"ZPRUNER_LISTENING": ",".join(map(str, fds)), "ZPRUNER_INSTANCE": instance}
     worker = programs.command("worker", "-Q", ",".join(settings.queues))
     address = ("--host", settings.host, "--port", str(settings.port))
     return [
         Child("worker", worker, env, settings.yield_grace_s + 5),
         Child("control", programs.command("control"), env),
-        Child("api", programs.command("api", *address), env),
+        Child("api", programs.command("api", *address), env | known, fds=fds),
     ]
 
 
@@ -157,23 +170,25 @@ def _start_broker(supervisor: Supervisor, settings: ServeSettings) -> None:
         time.sleep(0.02)
 
 
-def _announce(supervisor: Supervisor, settings: ServeSettings, stop: threading.Event) -> None:
+def _announce(supervisor: Supervisor, url: str, instance: str, stop: threading.Event) -> None:
     """Print the URL once the whole service answers."""
     deadline = time.monotonic() + READY_WITHIN_S
     while not stop.wait(0.2):
         supervisor.keep()
-        if _is_ready(settings.url):
-            print(f"Z-Pruner is ready at {settings.url}", flush=True)  # noqa: T201 - its answer
+        if is_ready(url, instance):
+            print(f"Z-Pruner is ready at {url}", flush=True)  # noqa: T201 - its answer
             return
         if time.monotonic() > deadline:
-            raise ServeError(f"{settings.url}/readyz did not answer within {READY_WITHIN_S:g} s")
+            raise ServeError(f"{url}/readyz did not answer within {READY_WITHIN_S:g} s")
 
 
-def _is_ready(url: str) -> bool:
+def is_ready(url: str, instance: str) -> bool:
+    """Whether our API answers there, and all that a job needs."""
     try:
-        return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).is_success
+        answer = httpx.get(f"{url}/readyz", timeout=5, trust_env=False)
     except httpx.TransportError:
         return False
+    return answer.is_success and answer.headers.get("zpruner-instance") == instance
 
 
 def _arguments() -> argparse.Namespace:

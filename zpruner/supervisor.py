@@ -30,12 +30,14 @@ class Child:
         name: what the log calls it.
         command: program and arguments.
         grace_s: how long it may take to end by itself.
+        fds: file descriptors that it inherits.
     """
 
     name: str
     command: Sequence[str]
     env: Mapping[str, str]
     grace_s: float = 5.0
+    fds: Sequence[int] = ()
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _failures: int = field(default=0, init=False)
     _started: float = field(default=0.0, init=False)
@@ -48,6 +50,7 @@ class Child:
             env=self.env,
             stdout=STDERR,  # standard output is for what the service itself answers
             start_new_session=True,
+            pass_fds=self.fds,
             preexec_fn=_die_with(os.getpid()),
         )
         self._started = time.monotonic()

@@ -1,6 +1,6 @@
 """Whether the service lives, and whether it can do its work."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from api.deps import ServiceDep
@@ -31,11 +31,13 @@ async def get_health() -> Health:
 
 
 @router.get("/readyz")
-async def get_readiness(service: ServiceDep) -> Readiness:
+async def get_readiness(service: ServiceDep, response: Response) -> Readiness:
     """Answer whether database, artifact store, control process, broker and a worker answer.
 
     The answer may be two seconds old.
     """
+    if service.instance is not None:
+        response.headers["zpruner-instance"] = service.instance
     try:
         return Readiness(workers=await service.readiness.workers())
     except NotReadyError as error:

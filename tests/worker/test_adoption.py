@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from db import releases
 from db.jobs import JobRepository
 from db.models import Job
 from db.session import Sessions
@@ -18,7 +19,6 @@ from tests.factories import make_job, make_spec
 from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.test_run import read
 from tests.worker.work import after_block
-from worker import janitor
 from worker.engine import prune
 from worker.run import Runner
 
@@ -71,7 +71,7 @@ def test_a_job_whose_child_was_killed_goes_on_after_its_last_finished_block(
     words = [sys.executable, "-c", DIES, database_url, str(tmp_path / "artifacts"), str(inputs)]
     died = subprocess.run([*words, job.id], check=False)
     assert died.returncode == -signal.SIGKILL
-    janitor.release(sessions, store, job.id, "test/9")
+    releases.release(sessions, store, job.id, "test/9")
 
     undisturbed.run(job.id)
 

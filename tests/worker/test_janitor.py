@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from db import releases
 from db.clock import now
 from db.jobs import JobRepository
 from db.models import Job
@@ -95,9 +96,9 @@ def test_a_dead_workers_job_can_be_claimed_before_its_lease_ends(
     with sessions.begin() as session:
         JobRepository(session).claim(job.id, "test/1")
 
-    janitor.release(sessions, store, job.id, "test/2")
+    releases.release(sessions, store, job.id, "test/2")
     assert read(sessions, job.id).status is JobState.running, "another worker holds it"
-    janitor.release(sessions, store, job.id, "test/1")
+    releases.release(sessions, store, job.id, "test/1")
 
     with sessions.begin() as session:
         assert JobRepository(session).claim(job.id, "test/3") is not None
@@ -110,7 +111,7 @@ def test_a_job_that_kills_its_worker_three_times_fails(
     for number in range(3):
         with sessions.begin() as session:
             JobRepository(session).claim(job.id, f"test/{number}")
-        janitor.release(sessions, store, job.id, f"test/{number}")
+        releases.release(sessions, store, job.id, f"test/{number}")
 
     failed = read(sessions, job.id)
     assert failed.status is JobState.failed
@@ -144,7 +145,7 @@ def test_a_dead_process_gives_back_the_job_it_holds_whichever_rang(
         JobRepository(session).claim(held.id, "test/1")
         JobRepository(session).claim(other.id, "test/2")
 
-    janitor.release_held(sessions, store, "test/1")
+    releases.release_held(sessions, store, "test/1")
 
     assert read(sessions, held.id).status is JobState.queued
     assert read(sessions, other.id).status is JobState.running

@@ -4,17 +4,24 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from db.access import AccessScope
+from db.holders import holding
+from db.jobs import JobRepository
+from db.models import Job
 from db.session import Sessions
 from demo.service import free_port
-from tests.factories import make_key
+from tests.factories import make_job, make_key
 from zpruner.broker import BrokerError, broker_command, find_server
-from zpruner.conditions import ServeError, locked, require_admin, require_port
-from zpruner.serve import ServeSettings, children
+from zpruner.conditions import ServeError, listening, locked, release_leases, require_admin
+from zpruner.serve import ServeSettings, children, is_ready
 
 
 def settings(**fields: object) -> ServeSettings:
@@ -69,16 +76,81 @@ def test_a_setting_that_cannot_be_is_named_in_one_line_with_what_to_do(
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
 def test_a_port_where_another_service_answers_is_refused(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        taken = settings(host=host, port=other.getsockname()[1])
-        with pytest.raises(ServeError, match=r"in use.*ZPRUNER_PORT"):
-            require_port(taken)
-    require_port(taken)
+        port = other.getsockname()[1]
+        with pytest.raises(ServeError, match=r"in use.*ZPRUNER_PORT"), listening(host, port):
+            pass
+    with listening(host, port):
+        pass
+
+
+def test_of_two_services_on_one_port_the_second_is_refused_as_long_as_the_first_runs() -> None:
+    port = free_port()
+    with listening("127.0.0.1", port) as sockets:
+        # The first one's API is not even there yet, or was killed.
+        with pytest.raises(ServeError, match="in use"), listening("0.0.0.0", port):
+            pass
+        with pytest.raises(ServeError, match="in use"), listening("127.0.0.1", port):
+            pass
+        assert [one.getsockname() for one in sockets] == [("127.0.0.1", port)]
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
 def test_an_address_that_is_not_of_this_machine_is_refused(host: str) -> None:
-    with pytest.raises(ServeError, match=f"cannot listen on {host}"):
-        require_port(settings(host=host))
+    with pytest.raises(ServeError, match=f"cannot listen on {host}"), listening(host, 8000):
+        pass
+
+
+def test_an_api_that_another_service_started_does_not_pass_for_ours(tmp_path: Path) -> None:
+    with answering({"zpruner-instance": "ours"}) as url:
+        assert is_ready(url, "ours")
+        assert not is_ready(url, "theirs")
+    with answering({}) as url:
+        assert not is_ready(url, "ours")
+
+
+@contextmanager
+def answering(headers: dict[str, str]) -> Iterator[str]:
+    """Answer every request with 200 and these headers."""
+
+    class Ready(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            for item in headers.items():
+                self.send_header(*item)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Ready) as server:
+        thread = Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+HOST = socket.gethostname()
+
+
+def test_the_leases_of_killed_workers_are_released_once_all_of_them_are_dead(
+    sessions: Sessions, database_url: str, tmp_path: Path
+) -> None:
+    ours, elsewhere = make_job(sessions), make_job(sessions)
+    with sessions.begin() as session:
+        JobRepository(session).claim(ours.id, f"{HOST}/1")
+        JobRepository(session).claim(elsewhere.id, f"{HOST}-2/1")
+    left = settings(data_dir=tmp_path, database_url=database_url)
+    with holding(tmp_path):
+        release_leases(left, dead_within_s=0)
+        assert states(sessions, ours, elsewhere) == ["running", "running"]
+    release_leases(left, dead_within_s=0)
+    assert states(sessions, ours, elsewhere) == ["queued", "running"]
+
+
+def states(sessions: Sessions, *jobs: Job) -> list[str]:
+    with sessions() as session:
+        return [JobRepository(session).get(job.id).status.value for job in jobs]
 
 
 def test_two_services_never_share_a_data_folder(tmp_path: Path) -> None:
