@@ -66,6 +66,7 @@ def test_result_shows_figures_and_files_or_why_there_are_none(service: Service) 
     failed = Answer(424, problem("not_succeeded", 424))
     going_on = Answer(503, problem("unfinished", 503))
     service.prepare(path, Answer(200, found), Answer(200, found), failed, going_on)
+    service.prepare("/v1/jobs/job_1", Answer(200, job("failed")))
 
     shown, as_json, failure, early = (
         run(service, "result", "job_1", *words) for words in ([], ["--json"], [], [])

@@ -48,6 +48,7 @@ def test_a_download_of_a_job_without_files_says_why_and_fails(
     assert said in result.stderr
     assert fields["status"] in result.stderr
     assert not (tmp_path / "out").exists()
+    assert live.run("result", job.id).exit_code == code
     with Client(live.url) as client, pytest.raises(NoFilesError) as caught:
         client.jobs.download(job.id, tmp_path / "out")
     assert caught.value.job.status == fields["status"]

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from zpruner.errors import ProblemError
 from zpruner.filters import Filters
 from zpruner.job import PARALLEL
 from zpruner.models import Facets
@@ -171,7 +172,13 @@ def edit(
 def result(job_id: JobArgument, as_json: JsonOption = False) -> None:
     """Show what a job that succeeded has measured and made."""
     with service() as client:
-        found = client.jobs.result(job_id)
+        try:
+            found = client.jobs.result(job_id)
+        except ProblemError as error:
+            if error.problem.code != "not_succeeded":
+                raise
+            people.print(str(error), markup=False)
+            raise typer.Exit(exit_code(client.jobs.get(job_id))) from None
     say(found, as_json, result_text)
 
 
