@@ -145,7 +145,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         uploads=UploadStore(settings.upload_dir),
         max_dataset_bytes=settings.max_dataset_bytes,
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s)),
-        planner=Planner(sessions, settings.check_timeout_s),
+        planner=Planner(sessions, settings.check_timeout_s, settings.silent_after),
         metrics=Metrics(sessions, settings.queues),
         known_queues=settings.queues,
         feed=feed,

@@ -2,6 +2,7 @@
 
 from pydantic import JsonValue
 
+from db.measured import better_methods
 from db.spec import PruneSpec
 
 SPEC: dict[str, JsonValue] = {"model": "meta-llama/Llama-3.1-8B", "sparsity": 0.5, "dataset": "c4"}
@@ -289,6 +290,7 @@ ESTIMATE: dict[str, JsonValue] = {
     "computed_on": {"device": "cuda", "dtype": "bfloat16"},
     "setting": {"propagation": "fused", "batch_tokens": 16384, "spills": True},
     "windows": {"calibration": 128, "evaluation": 256, "seq_len": 2048},
+    "hints": list(better_methods(PruneSpec.model_validate(SPEC))),
     "warnings": [],
     "identical_job_id": None,
 }

@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 
 from api.estimates import refuse, wait
 from db.errors import EstimateNotFoundError
 from db.estimates import EstimateRepository
+from db.heartbeats import HeartbeatRepository
 from db.models import Estimate
 from db.session import Sessions
 from db.spec import PruneSpec
-from db.workers import WorkerRepository
 
 REST_S = 30.0
 """How long a planner that did not answer in time is not waited for again."""
@@ -22,8 +23,9 @@ class Planner:
     An answer is an estimate, so a job that was estimated before is judged at once.
     """
 
-    def __init__(self, sessions: Sessions, timeout_s: float) -> None:
+    def __init__(self, sessions: Sessions, timeout_s: float, silent_after: timedelta) -> None:
         self._sessions, self._timeout_s = sessions, timeout_s
+        self._silent_after = silent_after
         self._rests_until = 0.0
 
     def judge(self, specs: Sequence[PruneSpec], patience_s: float | None = None) -> list[str]:
@@ -37,7 +39,7 @@ class Planner:
         if time.monotonic() < self._rests_until:
             return [f"The model was not opened: the planner did not answer a moment ago. {LATER}"]
         if not self._is_there():
-            return [f"The model was not opened: no worker is there to do it. {LATER}"]
+            return [f"The model was not opened: no control process is there to do it. {LATER}"]
         limit_s = self._timeout_s if patience_s is None else min(patience_s, self._timeout_s)
         deadline = time.monotonic() + limit_s
         asked = [self._ask(spec) for spec in specs]
@@ -50,7 +52,8 @@ class Planner:
 
     def _is_there(self) -> bool:
         with self._sessions() as session:
-            return bool(WorkerRepository(session).alive_queues())
+            silence = HeartbeatRepository(session).silence()
+        return silence is not None and abs(silence) <= self._silent_after
 
     def _ask(self, spec: PruneSpec) -> tuple[Estimate, bool]:
         with self._sessions.begin() as session:

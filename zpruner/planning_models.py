@@ -41,6 +41,7 @@ class Estimate(Answer):
     seconds: Seconds | None = None
     artifact_bytes: int
     warnings: list[str] = []
+    hints: list[str] = []
     identical_job_id: str | None = None
 
 

@@ -4,6 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
+from db.measured import better_methods
 from db.models import Estimate
 from db.spec import PruneSpec
 from db.wire import GPU_QUEUE
@@ -68,6 +69,9 @@ class EstimateRead(BaseModel):
     setting: dict[str, Any] = Field(description="How the job would run.")
     windows: ExpectedWindows
     warnings: list[str] = Field(description="What could not be checked, and what was guessed.")
+    hints: list[str] = Field(
+        description="Methods that were measured to do better than the one asked for."
+    )
     identical_job_id: str | None = Field(
         description="A job with exactly this specification that has succeeded."
     )
@@ -81,6 +85,7 @@ class EstimateRead(BaseModel):
             | {"id": row.id, "spec": row.spec, "identical_job_id": identical_job_id}
             | {"queue": GPU_QUEUE if found["fits"] else None}
             | {"warnings": warnings + found["warnings"]}
+            | {"hints": better_methods(PruneSpec.model_validate(row.spec))}
         )
 
 

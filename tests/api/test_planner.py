@@ -28,11 +28,11 @@ from api.app import create_app
 from api.certainty import DECODERS, LocalModel, is_certain
 from api.settings import ApiSettings
 from db.datafiles import DataFile
+from db.heartbeats import HeartbeatRepository
 from db.session import Sessions
-from db.workers import WorkerRepository
 from tests.api.calls import PUSH, call, create
 from tests.api.traces import traces
-from tests.factories import make_spec, make_worker
+from tests.factories import make_spec
 from tests.fakes import ListQueue
 from tests.hub import Hub
 from tests.models import FAMILIES, FUSED, MIXTURES, random_ids, write_model
@@ -169,7 +169,7 @@ def hub_endpoint(hub: Hub) -> str:
 
 @pytest.fixture
 def planner(sessions: Sessions, settings: ApiSettings) -> Iterator[None]:
-    """The planner's work in a thread, and a worker that is alive."""
+    """The planner's work in a thread, and a control process that is alive."""
     told = {"_env_file": None, "data_dir": settings.data_dir, "device": "cpu"}
     roots = {"model_roots": settings.model_roots, "dataset_roots": settings.dataset_roots}
     stop, work = threading.Event(), WorkerSettings.model_validate(told | roots)
@@ -180,7 +180,7 @@ def planner(sessions: Sessions, settings: ApiSettings) -> Iterator[None]:
 
     work.speed_file.parent.mkdir(parents=True, exist_ok=True)
     with sessions.begin() as session:
-        WorkerRepository(session).add(make_worker("gpu"))
+        HeartbeatRepository(session).beat()
     thread = threading.Thread(target=answer)
     thread.start()
     yield
@@ -252,7 +252,7 @@ def test_of_a_planner_that_does_not_answer_a_job_says_so_and_waits_once(
     settings: ApiSettings, queue: ListQueue, sessions: Sessions
 ) -> None:
     with sessions.begin() as session:
-        WorkerRepository(session).add(make_worker("gpu"))
+        HeartbeatRepository(session).beat()
     impatient = settings.model_copy(update={"check_timeout_s": 0.3})
     with TestClient(create_app(impatient, queue), base_url="http://127.0.0.1") as client:
         warned = [

@@ -22,6 +22,7 @@ ESTIMATE: dict[str, Any] = {
     "seconds": {"p50": 90.0, "p90": 126.0},
     "artifact_bytes": 269_000_000,
     "warnings": ["about 30 evaluation windows"],
+    "hints": ["wanda did better"],
     "identical_job_id": "job_0",
     "unknown": 1,
 }
@@ -114,6 +115,7 @@ def test_estimate_waits_until_it_is_found_out(service: Service) -> None:
     assert "  queue: gpu" in lines
     assert "job_0 has succeeded" in result.stdout
     assert "about 30 evaluation windows" in result.stderr
+    assert "hint: wanda did better" in result.stderr
     assert json.loads(service.bodies[0])["method"] == "wanda"
     assert [path for _, path, _ in service.seen] == ["/v1/estimates", path, path]
 

@@ -75,6 +75,7 @@ def estimate(**given: Any) -> None:
             people.print(str(error), markup=False)
             raise typer.Exit(TIMED_OUT) from None
     notes = [f"warning: {one}" for one in found.warnings]
+    notes += [f"hint: {one}" for one in found.hints]
     say(found, given["as_json"], estimate_text, notes)
 
 

@@ -51,6 +51,11 @@ function Figures({ estimate }: { estimate: Estimate }) {
         </Fact>
         {estimate.queue && <Fact name="Queue">{estimate.queue}</Fact>}
       </Facts>
+      {estimate.hints.map((one) => (
+        <p className="faint" key={one}>
+          {one}
+        </p>
+      ))}
     </>
   );
 }
