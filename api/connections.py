@@ -24,6 +24,7 @@ RESERVED = BACKLOG + 256
 WARN_EVERY_S = 60.0
 REPEATED = (
     "socket.accept() out of system resource",
+    "Exception in callback BaseSelectorEventLoop._start_serving",  # after the one above, at the end
     "Invalid HTTP request received.",
     "Unsupported upgrade request.",
     "No supported WebSocket library",
