@@ -1,10 +1,12 @@
 """``zpruner prune`` on a small real model: words in, a folder and one line of figures out."""
 
+import errno
 import json
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from tests.models import FAMILIES, random_ids, write_model
 from worker.command import app
+from worker.prune import Step
 from worker.pruning.checkpoint import Checkpoint
 
 
@@ -179,6 +182,34 @@ def test_the_report_holds_the_plan_beside_what_was_measured(folder: Path) -> Non
     assert report["plan"]["host_bytes"] == report["metrics"]["predicted_peak_memory_bytes"]
     assert report["plan"]["batch_tokens"] == 512
     assert report["plan"]["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("ended_by", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted; the same command continues"),
+        (MemoryError(), 1, "error: out of memory"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "out/x"),
+            1,
+            "error: [Errno 28] No space",
+        ),
+    ],
+)
+def test_what_ends_the_work_is_told_in_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, ended_by: BaseException, code: int, said: str
+) -> None:
+    def engine(*_: object) -> Iterator[Step]:
+        yield Step(phase="loading", fraction=0.0)
+        raise ended_by
+
+    monkeypatch.setattr("worker.command.prune", engine)
+    result = run(folder)
+
+    assert result.exit_code == code
+    assert said in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+    assert not (folder / "out").exists()
 
 
 DIES = """
