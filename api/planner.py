@@ -60,14 +60,20 @@ class Planner:
             return EstimateRepository(session).ask_once(spec)
 
     def _answer(self, row: Estimate, is_new: bool, deadline: float) -> bool:
-        """Wait for an answer that is no refusal; whether it came."""
+        """Wait for an answer that is no refusal; whether it came.
+
+        A question of one's own stays only with an answer: nobody waits for another one, and a
+        refused request leaves nothing behind.
+        """
         try:
             row = wait(self._sessions, row, deadline - time.monotonic())
         except EstimateNotFoundError:  # refused, and deleted by whoever asked first
             return False
+        if row.answer is not None:
+            return True
+        if is_new:
+            with self._sessions.begin() as session:
+                EstimateRepository(session).delete(row.id)
         if row.error is not None and row.error["status"] < 500:
-            if is_new:  # a refused request leaves nothing behind
-                with self._sessions.begin() as session:
-                    EstimateRepository(session).delete(row.id)
             refuse(row)
-        return row.answer is not None
+        return False

@@ -28,6 +28,7 @@ from api.app import create_app
 from api.certainty import DECODERS, LocalModel, is_certain
 from api.settings import ApiSettings
 from db.datafiles import DataFile
+from db.estimates import EstimateRepository
 from db.heartbeats import HeartbeatRepository
 from db.session import Sessions
 from tests.api.calls import PUSH, call, create
@@ -263,6 +264,8 @@ def test_of_a_planner_that_does_not_answer_a_job_says_so_and_waits_once(
     assert "the planner gave no answer in time" in warned[0][0]
     assert "did not answer a moment ago" in warned[1][0]
     assert certain == []
+    with sessions() as session:
+        assert not EstimateRepository(session).is_open()
 
 
 def test_a_job_that_is_certain_asks_nobody(models: Path) -> None:

@@ -74,6 +74,8 @@ def model(roots: Path) -> Path:
         ({"model": ["a"]}, "model", "['a']", "string_type"),
         ({"sparcity": 0.5}, "sparcity", "0.5", "extra_forbidden"),
         ({"colour": "red"}, "colour", "'red'", "extra_forbidden"),
+        ({"sparsity": 0.0}, "sparsity", "0.0", "unfit_combination"),
+        ({"sparsity": 0}, "sparsity", "0.0", "unfit_combination"),
         ({"pattern": "2to4"}, "pattern", "'2to4'", "pattern"),
         ({"pattern": "2:4:8"}, "pattern", "'2:4:8'", "pattern"),
         ({"pattern": "2:4", "sparsity": 0.6}, "sparsity", "0.6", "unfit_combination"),
