@@ -8528,10 +8528,14 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description Whatever the trigger's source sends. */
+        /** @description Whatever the trigger's source sends; the form is GitHub's alone. */
         requestBody: {
             content: {
                 "application/json": unknown;
+                "application/x-www-form-urlencoded": {
+                    /** @description JSON. */
+                    payload: string;
+                };
             };
         };
         responses: {
