@@ -1,5 +1,6 @@
 """The application; ``api.program`` serves it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -54,6 +55,7 @@ from api.settings import ApiSettings
 from api.traces import trace_requests
 from api.writers import WRITERS
 from db import checks, redaction, tracing
+from db.beats import Beats
 from db.journal import configure
 from db.private import keep_private
 from db.session import THREADS, open_sessions
@@ -119,7 +121,7 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
         lifespan=_lifespan,
     )
     service = _service(settings, queue or Broker(settings.broker))
-    app.state.service = service
+    app.state.service, app.state.beat_every_s = service, settings.beat_every_s
     app.add_middleware(Guard, settings=settings, service=service)
     app.add_middleware(Edge, settings=settings)
     app.add_middleware(Meter, metrics=service.metrics)  # the last one added is the outermost
@@ -156,10 +158,19 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
     )
 
 
+async def _beat(beats: Beats, every_s: float) -> None:
+    """Beat from the event loop: once that stands still, nobody is answered."""
+    while True:
+        beats.beat()
+        await asyncio.sleep(every_s)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = READERS
+    beating = asyncio.create_task(_beat(Beats(), app.state.beat_every_s), name="beats")
     yield
+    beating.cancel()
     app.state.service.queue.close()
     app.state.service.checks.close()
     app.state.service.by_the_way.kw["bind"].dispose()

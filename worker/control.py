@@ -12,9 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from db import checks, redaction
+from db.beats import Beats
 from db.fanout import fan_out
 from db.heartbeats import HeartbeatRepository
 from db.journal import configure
@@ -52,7 +51,7 @@ def main() -> None:
     with EstimatorProcess() as estimator:
         rounds = make_rounds(sessions, settings, estimator)
         with _running(rounds), _sending(Courier.of(sessions, settings)):
-            live(sessions, settings, rounds, stop)
+            live(rounds, Beats(), settings.beat_every_s, stop)
 
 
 def make_rounds(
@@ -82,32 +81,27 @@ def make_rounds(
         Round("relay", lambda: janitor.relay(sessions, messages.push, messages.waiting), often_s),
         Round("events", tell, often_s),
         Round("estimates", lambda: estimator.tend(sessions), often_s),
+        Round("heartbeat", lambda: _write_heartbeat(sessions), settings.beat_every_s),
         Round("scrub", scrub.step, often_s),
         Round("reaper", reaper.turn, settings.reap_every_s),
         Round("sweep", sweep, settings.sweep_every_s),
     ]
 
 
-def live(
-    sessions: Sessions, settings: WorkerSettings, rounds: Sequence[Round], stop: threading.Event
-) -> None:
-    """Write down now and then that this process lives, as long as all that it does goes on."""
+def live(rounds: Sequence[Round], beats: Beats, every_s: float, stop: threading.Event) -> None:
+    """Tell the supervisor that this process goes on, as long as all that it does comes back."""
     while True:
-        stuck = [one.name for one in rounds if one.is_stuck]
-        if stuck:
-            log.error("no longer heard of, as this does not come back: %s", ", ".join(stuck))
+        if stuck := [one.name for one in rounds if one.is_stuck]:
+            log.error("waiting to be restarted, as this does not come back: %s", ", ".join(stuck))
         else:
-            _beat(sessions)
-        if stop.wait(settings.beat_every_s):
+            beats.beat()
+        if stop.wait(every_s):
             return
 
 
-def _beat(sessions: Sessions) -> None:
-    try:
-        with sessions.begin() as session:
-            HeartbeatRepository(session).beat()
-    except SQLAlchemyError as error:
-        log.warning("the heartbeat could not be written down: %s", error)
+def _write_heartbeat(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        HeartbeatRepository(session).beat()
 
 
 @contextmanager

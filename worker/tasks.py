@@ -15,6 +15,7 @@ from celery.worker.request import Request
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import checks, redaction, releases, tracing
+from db.beats import Beats
 from db.ids import new_id
 from db.journal import configure
 from db.private import keep_private
@@ -161,6 +162,7 @@ def _appear(sender: str, instance: Any, **_: object) -> None:
         every_s=settings.beat_every_s,
     )
     presence.start()
+    Beats().start(settings.beat_every_s)
     signals.worker_shutdown.connect(lambda **_: presence.stop(), weak=False)
 
 

@@ -151,10 +151,17 @@ def children(settings: ServeSettings, fds: Sequence[int] = (), instance: str = "
     known = {"ZPRUNER_LISTENING": ",".join(map(str, fds)), "ZPRUNER_INSTANCE": instance}
     worker = programs.command("worker", "-Q", ",".join(settings.queues))
     address = ("--host", settings.host, "--port", str(settings.port))
+    silent_after_s = settings.silent_after.total_seconds()
     return [
-        Child("worker", worker, env, settings.yield_grace_s + 5),
-        Child("control", programs.command("control"), env),
-        Child("api", programs.command("api", *address), env | known, fds=fds),
+        Child("worker", worker, env, settings.yield_grace_s + 5, silent_after_s),
+        Child("control", programs.command("control"), env, silent_after_s=silent_after_s),
+        Child(
+            "api",
+            programs.command("api", *address),
+            env | known,
+            silent_after_s=silent_after_s,
+            fds=fds,
+        ),
     ]
 
 

@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from db.beats import VARIABLE
+from zpruner.pulse import Pulse
+
 log = logging.getLogger(__name__)
 
 BACKOFF_S = (0.5, 1, 2, 5, 10, 30)
@@ -30,6 +33,8 @@ class Child:
         name: what the log calls it.
         command: program and arguments.
         grace_s: how long it may take to end by itself.
+        silent_after_s: after which time without a beat (`db.beats`) it is taken for frozen, and
+            killed; None where it sends no beats.
         fds: file descriptors that it inherits.
     """
 
@@ -37,26 +42,35 @@ class Child:
     command: Sequence[str]
     env: Mapping[str, str]
     grace_s: float = 5.0
+    silent_after_s: float | None = None
     fds: Sequence[int] = ()
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _pulse: Pulse | None = field(default=None, init=False)
     _failures: int = field(default=0, init=False)
     _started: float = field(default=0.0, init=False)
     _due: float = field(default=0.0, init=False)
 
     def start(self) -> None:
         """Start it in a process group of its own, which dies with this process."""
+        self._pulse = None if self.silent_after_s is None else Pulse(self.silent_after_s)
+        pipe = {} if self._pulse is None else {VARIABLE: str(self._pulse.write)}
         self.process = subprocess.Popen(  # noqa: S603 - our own commands, no shell
             self.command,
-            env=self.env,
+            env={**self.env, **pipe},
+            pass_fds=[*self.fds, *map(int, pipe.values())],
             stdout=STDERR,  # standard output is for what the service itself answers
             start_new_session=True,
-            pass_fds=self.fds,
             preexec_fn=_die_with(os.getpid()),
         )
+        if self._pulse is not None:
+            self._pulse.hand_over()
         self._started = time.monotonic()
 
     def keep(self) -> None:
-        """Start it again if it died and its backoff is over."""
+        """Kill it if it is frozen, and start it again when it has died and its backoff is over."""
+        if self.process is not None and self._pulse is not None and self._pulse.is_over():
+            log.error("%s was silent for %.0f s: ending it", self.name, self._pulse.silent_s)
+            kill_group(self.process)
         if self.process is not None and self.process.poll() is not None:
             self._schedule_restart(self.process)
         if self.process is None and time.monotonic() >= self._due:
@@ -74,7 +88,7 @@ class Child:
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(max(0.0, deadline - time.monotonic()))
         kill_group(self.process)
-        self.process = None
+        self._forget()
 
     def _schedule_restart(self, process: subprocess.Popen[bytes]) -> None:
         kill_group(process)  # what a killed parent left behind
@@ -82,7 +96,13 @@ class Child:
         self._failures = 0 if lived > STEADY_S else self._failures + 1
         wait = BACKOFF_S[min(max(self._failures - 1, 0), len(BACKOFF_S) - 1)]
         log.warning("%s ended (%s); starting it again in %s s", self.name, process.returncode, wait)
-        self.process, self._due = None, time.monotonic() + wait
+        self._forget()
+        self._due = time.monotonic() + wait
+
+    def _forget(self) -> None:
+        if self._pulse is not None:
+            self._pulse.close()
+        self.process = self._pulse = None
 
 
 class Supervisor:
