@@ -116,6 +116,10 @@ EXPLANATIONS: dict[str, str] = {
     "custom_code": "The model needs code from its repository, which is never run.",
     "quantized": "The weights are quantized; name the model they were made from.",
     "malformed_config": "A configuration file of the model is not what it should be.",
+    "malformed_tokenizer": "The model's tokenizer cannot be loaded, or takes more memory or time "
+    "than any real one.",
+    "oversized_file": "A file beside the model's weights is larger than any real one of its kind, "
+    "so nothing was downloaded.",
     "malformed_weights": "A weights file contradicts itself.",
     "truncated_weights": "A weights file ends early; fetch it again.",
     "missing_shard": "The weights' index names a file that is not there.",

@@ -11,6 +11,7 @@ from db.checkpoints import check_weights
 from db.combinations import check_combination
 from db.configs import check_configs
 from db.datafiles import DataFile
+from db.dimensions import check_dimensions
 from db.errors import SpecRefusedError
 from db.filecheck import check_file
 from db.references import (
@@ -112,7 +113,9 @@ def _local_model(reference: LocalPath) -> LocalModel:
     try:
         require_safetensors(os.listdir(folder), "model", name)
         config = check_configs(folder, name)
-        return LocalModel(config, frozenset(check_weights(folder, name)))
+        shapes = check_weights(folder, name)
+        check_dimensions(config, shapes, name)
+        return LocalModel(config, frozenset(shapes))
     except OSError as error:
         raise SpecRefusedError(
             "model",

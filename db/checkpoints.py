@@ -23,23 +23,24 @@ MAX_DIMENSIONS = 64
 COMPLETE = "Download it again, or name a complete copy."
 
 
-def check_weights(folder: Path, name: str) -> set[str]:
+def check_weights(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
     """Read the header of every weight file, and the index, and refuse what does not fit.
 
     Returns:
-        The names of all tensors.
+        The shape of each tensor, by name.
 
     Raises:
         SpecRefusedError: a file is truncated or malformed, or a tensor is missing or there twice.
     """
     present = {path.name for path in folder.iterdir()}
     tensors: dict[str, str] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for file in weight_files(folder, name, present):
-        for tensor in _tensors(folder / file, name):
+        for tensor, shape in _tensors(folder / file, name).items():
             if tensor in tensors:
                 reason = f"tensor {tensor!r} is in {tensors[tensor]} and in {file}"
                 raise refused(name, "malformed_weights", reason, "Leave one of them.")
-            tensors[tensor] = file
+            tensors[tensor], shapes[tensor] = file, shape
         if len(tensors) > MAX_TENSORS:
             reason = f"it has more than {MAX_TENSORS:,} tensors"
             raise refused(name, "too_many_tensors", reason, "Name a smaller model.")
@@ -48,7 +49,7 @@ def check_weights(folder: Path, name: str) -> set[str]:
             if tensors.get(tensor) != file:
                 reason = f"{INDEX} says that {tensor!r} is in {file}, which does not hold it"
                 raise refused(name, "missing_tensor", reason, COMPLETE)
-    return set(tensors)
+    return shapes
 
 
 def weight_files(folder: Path, name: str, present: Collection[str]) -> list[str]:
@@ -72,6 +73,18 @@ def weight_files(folder: Path, name: str, present: Collection[str]) -> list[str]
     return files
 
 
+def index_bytes(folder: Path, weights: Collection[str]) -> int | None:
+    """Return how many bytes of weights the index in ``folder`` says that there are, if it does.
+
+    Of a model in one file no index is looked at.
+    """
+    if WHOLE in weights or not (folder / INDEX).is_file():
+        return None
+    metadata = json.loads((folder / INDEX).read_bytes()).get("metadata")
+    total = metadata.get("total_size") if isinstance(metadata, dict) else None
+    return total if type(total) is int and total > 0 else None
+
+
 def _weight_map(folder: Path, name: str) -> dict[str, str]:
     path = folder / INDEX
     if path.stat().st_size > MAX_HEADER_BYTES:
@@ -93,8 +106,8 @@ def _weight_map(folder: Path, name: str) -> dict[str, str]:
     return dict(pairs)
 
 
-def _tensors(path: Path, name: str) -> set[str]:
-    """Return the names of a file's tensors, after checking that its bytes are all there."""
+def _tensors(path: Path, name: str) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a file's tensors, after checking that its bytes are all there."""
     header, body_bytes = _header(path, name)
     header.pop("__metadata__", None)
     if len(header) > MAX_TENSORS:
@@ -111,7 +124,7 @@ def _tensors(path: Path, name: str) -> set[str]:
         reached = end
     if reached != body_bytes:
         raise _malformed(name, path.name, "has bytes that belong to no tensor")
-    return set(header)
+    return {tensor: tuple(entry["shape"]) for tensor, entry in header.items()}
 
 
 def _header(path: Path, name: str) -> tuple[dict[str, Any], int]:

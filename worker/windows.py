@@ -1,9 +1,5 @@
 """The token ids that a job calibrates with and is measured on."""
 
-from pathlib import Path
-
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
-
 from db.datafiles import DataFile
 from db.errors import SpecRefusedError
 from db.references import DatasetReference, LocalPath, parse_dataset
@@ -12,9 +8,9 @@ from worker.pruning.skeleton import Skeleton
 from worker.resources import Resources
 from worker.sources.datasets import Windows, calibration_windows, evaluation_windows, row_length
 from worker.sources.models import ModelFolder
+from worker.sources.tokenizer import load_tokenizer
 
 _LONGEST = 2048  # tokens; a config may promise far more than calibration gains from
-_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
 
 
 def windows_of(
@@ -24,7 +20,7 @@ def windows_of(
     dataset, own = datasets_of(spec, resources)
     length = window_length(spec, skeleton, row_length(dataset))
     vocabulary = skeleton.model.config.get_text_config().vocab_size
-    tokenizer = _tokenizer(model.path)
+    tokenizer = load_tokenizer(model.path, model.name)
     calibration = calibration_windows(
         dataset,
         tokenizer,
@@ -87,10 +83,3 @@ def window_length(spec: PruneSpec, skeleton: Skeleton, row: int | None) -> int:
             f"Set seq_len to {limit} or less.",
         )
     return int(length)
-
-
-def _tokenizer(folder: Path) -> PreTrainedTokenizerBase | None:
-    """Return the folder's tokenizer, None where it has none: rows of token ids need none."""
-    if not any((folder / name).is_file() for name in _TOKENIZERS):
-        return None
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)

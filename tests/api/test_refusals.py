@@ -261,6 +261,14 @@ TRUNCATED = model_files()["model.safetensors"][:-4]
             {"config__json": as_json(CONFIG | {"quantization_config": {"bits": 4}})},
             *("quantized", "config.json has a quantization_config"),
         ),
+        (
+            {"config__json": as_json(CONFIG | {"num_hidden_layers": 2_000_000})},
+            *("malformed_config", "num_hidden_layers = 2000000"),
+        ),
+        (
+            {"config__json": as_json(CONFIG | {"num_hidden_layers": 3})},
+            *("malformed_config", "its tensors show 1 at most"),
+        ),
         ({"model__safetensors": b"\0" * 4}, "truncated_weights", "before its header does"),
         ({"model__safetensors": TRUNCATED}, "truncated_weights", "ends inside tensor 'b'"),
         ({"model__safetensors": b"garbage " * 9}, "oversized_header", "model.safetensors claims"),

@@ -20,6 +20,8 @@ from worker.pruning.weights import Weights
 
 DECODERS = "give a model that writes text token by token, such as Llama, Qwen, Gemma or GPT-2"
 
+MOST_COMPUTED_BYTES = 4 << 30
+
 
 class Skeleton:
     """A decoder built on the ``meta`` device, with the weights it would load.
@@ -196,10 +198,21 @@ def _fill_computed_buffers(model: PreTrainedModel, device: torch.device) -> None
     its buffers afresh; on parameters, which stay on ``meta``, it does nothing.
     """
     stored = model.state_dict().keys()
-    for owner_name, module in model.named_modules():
-        for name, buffer in module.named_buffers(recurse=False):
-            if f"{owner_name}.{name}".lstrip(".") not in stored:
-                setattr(module, name, torch.empty_like(buffer, device="cpu"))
+    computed = [
+        (module, name, buffer)
+        for owner_name, module in model.named_modules()
+        for name, buffer in module.named_buffers(recurse=False)
+        if f"{owner_name}.{name}".lstrip(".") not in stored
+    ]
+    size = sum(buffer.numel() * buffer.element_size() for *_, buffer in computed)
+    if size > MOST_COMPUTED_BYTES:
+        raise UnsupportedModelError(
+            f"its config asks for {size:,} bytes of tables that no checkpoint stores, such as "
+            f"masks as long as its positions, and {MOST_COMPUTED_BYTES:,} are taken at most; give "
+            "the model the config it came with"
+        )
+    for module, name, buffer in computed:
+        setattr(module, name, torch.empty_like(buffer, device="cpu"))
     _clear_flags(model)
     model.initialize_weights()
     _to_device(model, device)

@@ -1,7 +1,7 @@
 """Models: a folder of safetensors with its config, from the hub or from this machine."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -11,15 +11,14 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import OfflineModeIsEnabled
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from db.checkpoints import INDEX, check_weights, weight_files
+from db.checkpoints import INDEX, check_weights, index_bytes, weight_files
 from db.configs import CONFIGS, check_configs
+from db.dimensions import check_dimensions
 from db.references import HubRepo, LocalPath, ModelReference, require_safetensors
 from db.refusals import refused
 from worker.sources import hub
+from worker.sources.files import check_sizes, check_total, is_needed, require_space
 from worker.sources.hollow import fetch_hollow
-
-TEXTS = (".json", ".txt", ".model", ".jinja", ".tiktoken")
-"""Configuration and tokenizers. Never ``.bin`` or ``.py``: reading those can run code."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +130,12 @@ def _download(repo: _Repo) -> ModelFolder:
     name = repo.reference.id
     commit, sizes = repo.files()
     require_safetensors(sizes, "model", name)
-    folder = repo.get(commit, [file for file in sizes if file.endswith(TEXTS)])
+    folder = repo.get(commit, _small(sizes, name))
     check_configs(folder, name)
-    repo.get(commit, weight_files(folder, name, sizes))
+    weights = {file: sizes[file] for file in weight_files(folder, name, sizes)}
+    check_total(weights, index_bytes(folder, weights), name)
+    require_space(folder, weights, os.listdir(folder))
+    repo.get(commit, list(weights))
     repo.remember()
     return ModelFolder(folder, name, commit)
 
@@ -142,8 +144,9 @@ def _outlined(repo: _Repo, scratch: Path, with_tokenizer: bool) -> ModelFolder:
     name = repo.reference.id
     commit, sizes = repo.files()
     require_safetensors(sizes, "model", name)
-    suffixes = TEXTS if with_tokenizer else ()
-    small = [file for file in sizes if file in {*CONFIGS, INDEX} or file.endswith(suffixes)]
+    small = _small(sizes, name)
+    if not with_tokenizer:
+        small = [file for file in small if file in {*CONFIGS, INDEX}]
     folder = repo.get(commit, small)
     check_configs(folder, name)
     weights = weight_files(folder, name, sizes)
@@ -156,11 +159,18 @@ def _outlined(repo: _Repo, scratch: Path, with_tokenizer: bool) -> ModelFolder:
     return ModelFolder(folder, name, commit)
 
 
+def _small(sizes: Mapping[str, int], name: str) -> list[str]:
+    """Return the files beside the weights that are needed; all have a size that can be real."""
+    small = {file: size for file, size in sizes.items() if file == INDEX or is_needed(file)}
+    check_sizes(small, name)
+    return list(small)
+
+
 def _checked(model: ModelFolder) -> ModelFolder:
     try:
         require_safetensors(os.listdir(model.path), "model", model.name)
-        check_configs(model.path, model.name)
-        check_weights(model.path, model.name)
+        config = check_configs(model.path, model.name)
+        check_dimensions(config, check_weights(model.path, model.name), model.name)
     except OSError as error:
         raise refused(
             model.name,

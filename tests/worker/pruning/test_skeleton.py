@@ -199,3 +199,13 @@ def test_the_inner_lists_of_experts_are_not_taken_for_the_blocks() -> None:
     model = torch.nn.Module()
     model.layers = torch.nn.ModuleList(block() for _ in range(2))
     assert find_blocks(model)[0] == "layers"
+
+
+def test_tables_that_would_take_all_memory_are_refused_before_they_are_made(
+    tmp_path: Path,
+) -> None:
+    folder = write_model(tmp_path, FUSED["gpt-bigcode"])
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"n_positions": 200_000}))
+    with pytest.raises(UnsupportedModelError, match="tables that no checkpoint stores"):
+        Skeleton.open(folder, torch.float32, CPU)

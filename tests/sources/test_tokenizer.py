@@ -1,0 +1,79 @@
+"""A tokenizer is tried in a bounded process before a worker loads it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db.errors import SpecRefusedError
+from tests.sources.builders import byte_tokenizer
+from worker.sources import tokenizer as sources
+from worker.sources.tokenizer import load_tokenizer
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    tokenizer: Any = byte_tokenizer()
+    tokenizer.save_pretrained(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def try_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "SMALL_BYTES", 0)
+
+
+def refusal(folder: Path) -> SpecRefusedError:
+    with pytest.raises(SpecRefusedError) as refused:
+        load_tokenizer(folder, "org/model")
+    assert (refused.value.field, refused.value.code) == ("model", "malformed_tokenizer")
+    assert str(folder) not in refused.value.reason
+    assert refused.value.remedy
+    return refused.value
+
+
+def test_a_good_one_is_loaded(folder: Path) -> None:
+    tokenizer = load_tokenizer(folder, "org/model")
+    assert tokenizer is not None
+    assert tokenizer.decode(tokenizer("abc", add_special_tokens=False)["input_ids"]) == "abc"
+
+
+def test_a_folder_without_one_has_none(tmp_path: Path) -> None:
+    assert load_tokenizer(tmp_path, "org/model") is None
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[", b"[" * 100_000, b'{"model": {"type": 1}}'])
+def test_one_that_is_none_is_refused(folder: Path, content: bytes) -> None:
+    (folder / "tokenizer.json").write_bytes(content)
+    assert "tokenizer.json cannot be loaded" in refusal(folder).reason
+
+
+def test_a_small_one_that_cannot_be_loaded_is_refused_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "SMALL_BYTES", 1 << 20)
+    (folder / "tokenizer.json").write_bytes(b"{}")
+    assert "cannot be loaded" in refusal(folder).reason
+
+
+def test_one_that_takes_too_much_memory_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "MEMORY_BYTES", 96 << 20)
+    written = json.loads((folder / "tokenizer.json").read_text())
+    written["model"]["vocab"] |= {f"token {number}": 300 + number for number in range(400_000)}
+    (folder / "tokenizer.json").write_text(json.dumps(written))
+    assert "96 MiB of memory" in refusal(folder).reason
+
+
+def test_one_whose_pattern_never_ends_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "CPU_S", 2)
+    written = json.loads((folder / "tokenizer.json").read_text())
+    split = {"type": "Split", "pattern": {"Regex": "(a|a|aa)+b"}, "behavior": "Isolated"}
+    written["pre_tokenizer"] = split | {"invert": False}
+    (folder / "tokenizer.json").write_text(json.dumps(written))
+    reason = refusal(folder).reason
+    assert "2 seconds" in reason or "retry-limit" in reason

@@ -1,0 +1,82 @@
+"""A model's tokenizer, loaded only after a bounded process has loaded and tried it.
+
+A stranger's ``tokenizer.json`` may be a few kilobytes that take all memory, or for ever.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from db.bounded import BoundsExceededError, run_bounded, serve_bounded
+from db.errors import SpecRefusedError
+from db.refusals import refused
+
+FAST = "tokenizer.json"
+FILES = (FAST, "tokenizer.model", "vocab.json", "tokenizer_config.json")
+SMALL_BYTES = 64 << 10
+"""What so few bytes become is bounded enough."""
+MEMORY_BYTES = 4 << 30
+CPU_S = 120
+LONGEST_S = 240.0
+PROBE = (
+    "The quick brown fox, 1234567890 times! \t\n   “Größe” 模型 🙂 aaaaaaaaaaaaaaaaaaaaaaaa\n" * 40
+)
+REMEDY = "Save the tokenizer again with save_pretrained, or name another model."
+
+
+def load_tokenizer(folder: Path, name: str) -> Any | None:
+    """Return the folder's tokenizer, None where it has none: rows of token ids need none.
+
+    Raises:
+        SpecRefusedError: it cannot be loaded, or takes too much memory or time.
+    """
+    if not any((folder / file).is_file() for file in FILES):
+        return None
+    fast = folder / FAST
+    if fast.is_file() and fast.stat().st_size > SMALL_BYTES:
+        _try(fast, name)
+    from transformers import AutoTokenizer  # noqa: PLC0415 - the bounded process needs none of it
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a family's code makes of an odd file
+        text = str(error).replace(str(folder), name).partition("\n")[0][:300]
+        raise _unreadable(name, f"its tokenizer cannot be loaded ({text})") from error
+
+
+def _try(fast: Path, name: str) -> None:
+    try:
+        answer = run_bounded(
+            __name__,
+            {"path": str(fast)},
+            memory_bytes=MEMORY_BYTES,
+            cpu_s=CPU_S,
+            longest_s=LONGEST_S,
+        )
+    except BoundsExceededError as error:
+        raise _unreadable(name, f"its {FAST} cannot be loaded: {error}") from None
+    if fault := answer.get("fault"):
+        raise _unreadable(name, f"its {FAST} cannot be loaded ({fault})")
+
+
+def _unreadable(name: str, reason: str) -> SpecRefusedError:
+    return refused(name, "malformed_tokenizer", reason, REMEDY)
+
+
+def _work(asked: dict[str, Any]) -> dict[str, Any]:
+    from tokenizers import Tokenizer  # noqa: PLC0415 - reserves its memory within the bounds
+
+    try:
+        Tokenizer.from_file(asked["path"]).encode(PROBE)
+    except MemoryError:
+        raise
+    except BaseException as error:
+        return {"fault": str(error).partition("\n")[0][:300]}
+    return {}
+
+
+if __name__ == "__main__":
+    os.environ |= {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"}
+    serve_bounded(_work)
