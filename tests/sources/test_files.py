@@ -2,7 +2,7 @@
 
 import errno
 import shutil
-from collections import namedtuple
+from dataclasses import dataclass
 
 import pytest
 
@@ -24,6 +24,13 @@ NEEDED = (
     *("special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt"),
     *("chat_template.jinja", "spiece.model", "qwen.tiktoken", "tekken.json", "LICENSE.txt"),
 )
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How full a disk is, as far as it matters."""
+
+    free: int
 
 
 def test_no_file_is_downloaded_that_no_model_needs(hub: Hub) -> None:
@@ -90,7 +97,7 @@ def test_weights_that_the_disk_has_no_room_for_are_not_begun(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.add_model("org/tiny", sharded_files())
-    usage = namedtuple("usage", "total used free")(0, 0, 2_300_000 + files.RESERVE_BYTES)
+    usage = Usage(2_300_000 + files.RESERVE_BYTES)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(OSError, match="are free") as full:
         fetch_model(HubRepo("org/tiny"))
@@ -102,6 +109,6 @@ def test_weights_that_the_disk_has_no_room_for_are_not_begun(
 def test_what_is_here_already_needs_no_room(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.add_model("org/tiny", sharded_files())
     first = fetch_model(HubRepo("org/tiny"))
-    usage = namedtuple("usage", "total used free")(0, 0, 0)
+    usage = Usage(0)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     assert fetch_model(HubRepo("org/tiny")) == first

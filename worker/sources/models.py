@@ -131,7 +131,7 @@ def _download(repo: _Repo) -> ModelFolder:
     commit, sizes = repo.files()
     require_safetensors(sizes, "model", name)
     folder = repo.get(commit, _small(sizes, name))
-    check_configs(folder, name)
+    check_dimensions(check_configs(folder, name), {}, name)
     weights = {file: sizes[file] for file in weight_files(folder, name, sizes)}
     check_total(weights, index_bytes(folder, weights), name)
     require_space(folder, weights, os.listdir(folder))
