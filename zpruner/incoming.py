@@ -136,11 +136,14 @@ class Incoming:
     def _gaps(self) -> list[Piece]:
         """Return what an earlier download has left missing."""
         have, size = self._part.stat().st_size, self.artifact.size_bytes
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            kept = json.loads(self._ledger.read_text())
-            if kept["sha256"] == self.artifact.sha256:
-                return [Piece(int(start), int(stop)) for start, stop in kept["missing"]]
-            have = 0
+        if have > 0 and self._ledger.is_file():
+            with suppress(ValueError, KeyError, TypeError):
+                kept = json.loads(self._ledger.read_text())
+                gaps = [Piece(int(start), int(stop)) for start, stop in kept["missing"]]
+                fits = all(0 <= one.start < one.stop <= size for one in gaps)
+                if fits and kept["sha256"] == self.artifact.sha256:
+                    return gaps
+            have = 0  # of another file, or damaged
         return [Piece(have, size)] if have < size else []
 
 

@@ -313,3 +313,43 @@ def test_a_download_that_is_given_up_is_resumed(
     with Client(service.url) as client:
         (path,) = client.jobs.download("job_1", tmp_path)
     assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("kept", ["", "{}", '{"sha256": "SHA", "missing": [[0, 999999999]]}'])
+def test_a_damaged_note_of_what_is_missing_is_not_believed(
+    service: Service, client: Client, tmp_path: Path, kept: str
+) -> None:
+    prepare(service, Answer(200, CONTENT))
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights.bin.part").write_bytes(b"something else")
+    sha256 = artifact(CONTENT)["sha256"]
+    (tmp_path / "model" / "weights.bin.missing").write_text(kept.replace("SHA", sha256))
+
+    (path,) = client.jobs.download("job_1", tmp_path)
+
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_note_without_its_part_is_not_believed(
+    service: Service, client: Client, tmp_path: Path, small_pieces: None
+) -> None:
+    prepare(service, Answer(200, CONTENT), Answer(200, CONTENT, cut=5000))
+    with pytest.raises(ServiceError):
+        client.jobs.download("job_1", tmp_path, parallel=2)
+    (tmp_path / "model" / "weights.bin.part").unlink()
+    service.prepare(FILE, Answer(200, CONTENT))
+
+    (path,) = client.jobs.download("job_1", tmp_path)
+
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_folder_that_cannot_be_written_is_named(live: Live, tmp_path: Path) -> None:
+    made = finish_job(live.sessions, live.store)
+    (tmp_path / "file").write_text("in the way")
+
+    result = live.run("download", made.id, str(tmp_path / "file" / "below"))
+
+    assert result.exit_code == 2
+    assert str(tmp_path / "file") in result.stderr
+    assert "name a folder" in result.stderr

@@ -14,7 +14,7 @@ from zpruner.options import FollowOption, JobArgument, JsonOption, TimeoutOption
 from zpruner.requests import pair_of
 from zpruner.screen import event_line, failure_text, result_text, summary
 from zpruner.tables import jobs_table
-from zpruner.terminal import exit_code, follow, people, print_json, say, service
+from zpruner.terminal import USAGE, exit_code, follow, people, print_json, say, service
 
 app = typer.Typer()
 
@@ -197,7 +197,12 @@ def download(
     """
     with service() as client:
         job = client.jobs.get(job_id)
-        paths = [str(path) for path in client.jobs.download(job_id, folder, parallel=parallel)]
+        try:
+            paths = [str(one) for one in client.jobs.download(job_id, folder, parallel=parallel)]
+        except OSError as error:
+            hint = "name a folder that can be written and has room"
+            people.print(f"{error.filename or folder}: {error.strerror}; {hint}", markup=False)
+            raise typer.Exit(USAGE) from None
     if as_json:
         print_json(paths)
     else:
