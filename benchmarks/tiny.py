@@ -22,7 +22,7 @@ from zpruner import Client
 RESULTS = Path(__file__).parent / "results"
 KINDS = {"forked": "always", "spawned": "never"}
 PLACES = {"first": "waited for", "next": "at once"}
-LOOK_EVERY_S = 0.02
+LOOK_EVERY_S = 0.1
 SPEC: dict[str, Any] = {"sparsity": 0.5, "seq_len": 128, "samples": 8, "eval_samples": 8}
 
 Figures = dict[str, dict[str, list[float]]]

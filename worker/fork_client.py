@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import psutil
@@ -19,6 +19,7 @@ START_WITHIN_S = 30.0
 """The worker does nothing else meanwhile. A slower server is used as soon as it is ready."""
 GIVE_UP_AFTER_S = 300.0
 ANSWER_WITHIN_S = 5.0
+LOOK_EVERY_S = 0.2
 _SET_CHILD_SUBREAPER = 36  # prctl(2)
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -30,8 +31,11 @@ class ForkServerError(Exception):
 class ForkServer:
     """At most one server process at a time, started when a process is first asked for."""
 
-    def __init__(self, command: Sequence[str] = COMMAND) -> None:
-        self._command = command
+    def __init__(
+        self, command: Sequence[str] = COMMAND, is_stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        """``is_stopping`` tells whether this process is ending, and should not wait."""
+        self._command, self._is_stopping = command, is_stopping
         self.process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._is_ready = self._has_forked = False
@@ -95,16 +99,17 @@ class ForkServer:
             ForkServerError: they take longer than a worker should wait.
             OSError: the server is not going to finish them.
         """
-        if self._is_ready:
-            return
-        age = time.monotonic() - self._started
-        try:
-            _hear(server, max(0.01, START_WITHIN_S - age))
-        except TimeoutError:
-            if age > GIVE_UP_AFTER_S:
-                raise
-            raise ForkServerError("is not ready yet") from None
-        self._is_ready = True
+        while not self._is_ready:
+            age = time.monotonic() - self._started
+            try:
+                _hear(server, LOOK_EVERY_S)
+            except TimeoutError:
+                if age > GIVE_UP_AFTER_S:
+                    raise
+                if age > START_WITHIN_S or self._is_stopping():
+                    raise ForkServerError("is not ready yet") from None
+            else:
+                self._is_ready = True
 
 
 def _own(pid: int) -> int:

@@ -16,6 +16,7 @@ from billiard import (
 )
 from billiard.spawn import get_preparation_data
 from celery.concurrency.prefork import TaskPool
+from celery.worker import state
 
 from worker.fork_client import ForkServer, ForkServerError
 
@@ -85,7 +86,7 @@ class ForkingPool(TaskPool):
 
     def on_start(self) -> None:
         """Start the first process, and the server before it."""
-        ForkedProcess.server = ForkServer()
+        ForkedProcess.server = ForkServer(is_stopping=_is_stopping)
         self.options["context"] = ForkedContext()
         super().on_start()
 
@@ -98,3 +99,7 @@ class ForkingPool(TaskPool):
         """End the processes, then the server."""
         super().on_terminate()
         ForkedProcess.server.close()
+
+
+def _is_stopping() -> bool:
+    return state.should_stop is not None or state.should_terminate is not None

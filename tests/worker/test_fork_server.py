@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -152,6 +153,16 @@ def test_a_server_that_imports_for_long_is_not_waited_for_twice(
         with pytest.raises(ForkServerError, match="is started again"):
             server.fork([])
         assert server.process.pid != first
+
+
+def test_a_worker_that_is_stopping_does_not_wait_for_its_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fork_client, "START_WITHIN_S", math.inf)
+    sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
+    server = ForkServer(sleeping, is_stopping=lambda: True)
+    with closing(server), pytest.raises(ForkServerError, match="is not ready yet"):
+        server.fork([])
 
 
 @pytest.mark.parametrize("is_frozen", [False, True])
