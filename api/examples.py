@@ -44,6 +44,7 @@ JOB: dict[str, JsonValue] = {
     "error": None,
     "warnings": [],
     "deadline": None,
+    "not_before": None,
     "actions": ["cancel", "pause", "rerun"],
     "created_at": "2026-01-05T09:30:00Z",
     "updated_at": "2026-01-05T09:31:46Z",

@@ -12,13 +12,13 @@ from db.events import EventRepository
 from db.gate import Gate
 from db.idempotency import AnswerRepository
 from db.labels import copy_labels
-from db.leases import LeaseRepository
 from db.listing import ListRepository
 from db.logs import LogRepository
 from db.models import Job
 from db.positions import PositionRepository
 from db.queues import QueueRepository
 from db.quotas import QuotaRepository
+from db.retrying import RetryRepository
 from db.search import found_by
 from db.shares import join_turns
 from db.spec import PruneSpec
@@ -30,7 +30,7 @@ from db.wire import GPU_QUEUE
 
 class JobRepository(
     ListRepository,
-    LeaseRepository,
+    RetryRepository,
     SteeringRepository,
     UpkeepRepository,
     EventRepository,

@@ -8,6 +8,7 @@ from sqlalchemy import case, func, or_, select, true
 from db.base import Document
 from db.clock import now
 from db.crashes import MAX_CRASHES, is_repeated, lost, strikes
+from db.delays import is_due
 from db.errors import LeaseLostError
 from db.gate import Gate, Verdict, judge
 from db.models import Artifact, BlockReport, Job, Worker
@@ -56,7 +57,7 @@ class LeaseRepository(JobRows):
             or_(Job.status == JobState.queued, crashed & (strikes() < MAX_CRASHES)),
             ~is_draining(worker_id),
             Job.queue.in_(queues) if queues else true(),
-            has_turn(sweep_id) if sweep_id is not None else true(),
+            has_turn(sweep_id) if sweep_id is not None else is_due(),
             values=IDLE
             | entering(JobState.running)
             | {
@@ -104,7 +105,7 @@ class LeaseRepository(JobRows):
         before = self._session.scalar(select(Job.phase).where(Job.id == job_id))
         fields = _progress(phase, fraction, block, eta)
         if block is not None and not is_repeated(self._session, job_id, attempt, block[0]):
-            fields["strikes"] = 0
+            fields |= {"strikes": 0, "retries": 0}
         job = self._held(job_id, attempt, **fields)
         if phase is not None and phase != before:
             self._record(job, "phase")

@@ -35,6 +35,8 @@ class Job(Base):
             worked out at its last step.
         crashes: how many workers it has lost since its last retry.
         strikes, struck_at: how many of them since it last finished a block, and when the last one.
+        retries, not_before: how often it was queued again after a failure that may pass, since it
+            last finished a block, and when it may be taken.
         leased_at: when its worker was last heard of.
     """
 
@@ -83,6 +85,8 @@ class Job(Base):
     device: Mapped[str | None] = mapped_column(String(255))
     strikes: Mapped[int] = mapped_column(default=0, server_default=NONE)
     struck_at: Mapped[datetime | None]
+    retries: Mapped[int] = mapped_column(default=0, server_default=NONE)
+    not_before: Mapped[datetime | None]
     leased_at: Mapped[datetime | None]
     lease_until: Mapped[datetime | None]
     deadline: Mapped[datetime | None] = mapped_column(index=True)

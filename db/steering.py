@@ -39,7 +39,7 @@ class SteeringRepository(JobRows):
 
     def resume(self, job_id: str, *, version: int | None = None) -> Job:
         """Let a paused job go on from its last finished block; asking twice changes nothing."""
-        asked, values = {JobState.queued, JobState.running}, {"pushed_at": None}
+        asked, values = {JobState.queued, JobState.running}, {"pushed_at": None, "not_before": None}
         return self._steer(job_id, RESUMED, version, asked, JobState.queued, values)
 
     def retry(self, job_id: str, *, version: int | None = None) -> Job:
@@ -48,7 +48,8 @@ class SteeringRepository(JobRows):
         Its crashes so far no longer count, nor does a deadline that has passed.
         """
         deadline = case((Job.deadline < now(), null()), else_=Job.deadline)
-        values = entering(JobState.queued) | {"crashes": 0, "strikes": 0, "deadline": deadline}
+        anew = dict.fromkeys(("crashes", "strikes", "retries"), 0)
+        values = entering(JobState.queued) | anew | {"deadline": deadline}
         job = self._change(job_id, Job.status.in_(RETRIED), _is_at(version), values=values)
         if job is None:
             raise IllegalTransitionError(job_id, self._at(job_id, version).status, JobState.queued)

@@ -61,11 +61,11 @@ def entering(wanted: JobState) -> dict[str, Any]:
     """Return the fields a job takes on when it becomes ``wanted``."""
     fields: dict[str, Any] = {"status": wanted}
     if wanted is JobState.running:
-        fields |= {"leased_at": now(), "lease_until": now(LEASE)}
+        fields |= {"leased_at": now(), "lease_until": now(LEASE), "not_before": None}
     elif wanted not in HELD:
         fields |= FREE
     if wanted is JobState.queued:
-        fields |= {"pushed_at": None, "finished_at": None, "error": None} | IDLE
+        fields |= {"pushed_at": None, "not_before": None, "finished_at": None, "error": None} | IDLE
     elif wanted in FINAL:
         fields["finished_at"] = now()
     return fields

@@ -3,6 +3,7 @@
 from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from db.delays import is_due
 from db.models import Job, Sweep
 from db.states import HELD, JobState
 
@@ -10,7 +11,7 @@ _UNDER_WAY = (JobState.queued, *sorted(HELD))
 
 
 def has_turn(sweep_id: str | None = None) -> ColumnElement[bool]:
-    """Whether a job may run as far as its sweep is concerned.
+    """Whether a job may run now: it need not wait after a failure, and its sweep has room for it.
 
     Points take their turns in order: those that run and those that wait before this one must
     leave room for it.
@@ -23,11 +24,12 @@ def has_turn(sweep_id: str | None = None) -> ColumnElement[bool]:
     place = func.row_number().over(partition_by=one.sweep_id, order_by=(waits, one.sweep_point))
     points = select(one.id, place.label("place"), Sweep.max_parallel)
     points = points.join(Sweep, Sweep.id == one.sweep_id).where(one.status.in_(_UNDER_WAY))
+    points = points.where(or_(one.status != JobState.queued, is_due(one)))
     if sweep_id is not None:
         points = points.where(one.sweep_id == sweep_id)
     each = points.subquery()
     in_turn = or_(each.c.max_parallel.is_(None), each.c.place <= each.c.max_parallel)
-    return or_(Job.sweep_id.is_(None), Job.id.in_(select(each.c.id).where(in_turn)))
+    return is_due() & or_(Job.sweep_id.is_(None), Job.id.in_(select(each.c.id).where(in_turn)))
 
 
 def wait_for_turn(session: Session, job_id: str) -> str | None:

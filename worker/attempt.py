@@ -122,6 +122,10 @@ class Attempt:
         """End the job with what went wrong."""
         self._persist(lambda jobs: jobs.fail(self.job_id, self.number, problem))
 
+    def postpone(self, problem: Problem) -> None:
+        """Queue the job again for later, as what went wrong may pass; or end it at last."""
+        self._persist(lambda jobs: jobs.postpone(self.job_id, self.number, problem))
+
     def let_go(self) -> None:
         """Give the job back; one that was being cancelled ends as cancelled.
 

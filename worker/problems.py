@@ -3,6 +3,8 @@
 import errno
 import re
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+
 from db.errors import SpecRefusedError
 from db.problem import FieldProblem, Problem
 from db.spec import PruneSpec
@@ -17,7 +19,9 @@ from worker.pruning.errors import (
     UnsupportedModelError,
 )
 
-DISK_FULL = "disk_full"
+DISK_FULL, DATABASE_LOST = "disk_full", "database_lost"
+PASSING = {DISK_FULL, DATABASE_LOST, "hub_unreachable"}
+"""What may be over by the next attempt."""
 
 
 def problem_of(error: BaseException, spec: PruneSpec | None = None) -> Problem:
@@ -35,6 +39,8 @@ def problem_of(error: BaseException, spec: PruneSpec | None = None) -> Problem:
         return _problem("out_of_memory", "Out of memory", str(error) or "memory ran out", MEMORY)
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return _problem(DISK_FULL, "The disk is full", str(error), DISK)
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return _problem(DATABASE_LOST, "The database did not answer", DATABASE, LOG)
     return _unexpected(error)
 
 
@@ -45,6 +51,7 @@ def overdue(limit_s: float) -> Problem:
 
 
 MEMORY = "Lower samples or seq_len, or give the worker more memory."
+DATABASE = "The worker could not reach the database for longer than a lease."
 DISK = "Free space in the data folder: a job needs about 2.2 times its model's size."
 TIME = "Lower samples, or raise ZPRUNER_JOB_TIMEOUT_S on the worker."
 DEVICES = "Lower ZPRUNER_DEVICES on the worker."

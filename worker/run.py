@@ -20,7 +20,7 @@ from db.tracing import attempt_span, flush
 from worker.attempt import Attempt
 from worker.logbook import LogBook
 from worker.pace import Pace
-from worker.problems import DISK_FULL, overdue, problem_of
+from worker.problems import DISK_FULL, PASSING, overdue, problem_of
 from worker.pruning.generators import drained
 from worker.resources import Resources
 from worker.settings import WorkerSettings
@@ -186,10 +186,13 @@ class Runner:
 
     def _fail(self, attempt: Attempt, error: Exception) -> None:
         problem = problem_of(error, attempt.spec)
+        end = attempt.postpone if problem.code in PASSING else attempt.fail
         with suppress(LeaseLostError):
-            attempt.fail(problem)
+            end(problem)
         self._clear(attempt)
-        if problem.code == DISK_FULL:  # what is staged is what fills it
+        if attempt.outcome() is JobState.queued:  # for a while: nobody takes it over now
+            self._store.relinquish(attempt.job_id, attempt.number)
+        elif problem.code == DISK_FULL:  # what is staged is what fills it
             self._store.discard(attempt.job_id, attempt.number)
 
     def _clear(self, attempt: Attempt) -> None:

@@ -87,6 +87,7 @@ class JobFields(Answer):
     warnings: list[str] = []
     sweep_id: str | None = None
     deadline: datetime | None = None
+    not_before: datetime | None = None
     actions: list[str] = []
     attempts: list[dict[str, Any]] = []
     phases: list[dict[str, Any]] = []

@@ -108,6 +108,9 @@ class JobRead(BaseModel):
     error: Problem | None = Field(description="What went wrong, once the job has failed.")
     warnings: list[str] = Field(description="What could not be checked before acceptance.")
     deadline: datetime | None = Field(description="Expires the job if it has not ended by then.")
+    not_before: datetime | None = Field(
+        description="After a failure that may pass: when it is tried again."
+    )
     actions: list[str] = Field(description="What its status allows a caller to ask.")
     created_at: datetime
     updated_at: datetime

@@ -6,8 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
+from db.clock import now
 from db.errors import SpecRefusedError
+from db.history import attempts
 from db.jobs import JobRepository
 from db.models import Job
 from db.session import Sessions
@@ -111,7 +115,6 @@ def test_a_refused_field_becomes_the_same_document_a_refused_request_gets(
     ("error", "code"),
     [
         (MemoryError(), "out_of_memory"),
-        (OSError(28, "No space left on device"), "disk_full"),
         (RuntimeError("a secret"), "internal_error"),
     ],
 )
@@ -128,6 +131,59 @@ def test_an_error_of_the_machine_is_typed_and_leaks_nothing(
     assert document is not None
     assert document["code"] == code
     assert "a secret" not in str(document)
+
+
+PASSING = {
+    "disk_full": OSError(28, "No space left on device"),
+    "database_lost": OperationalError("SELECT", {}, Exception("gone")),
+    "hub_unreachable": SpecRefusedError("model", "a/b", "hub_unreachable", "no answer", "Wait."),
+}
+
+
+@pytest.mark.parametrize("code", PASSING)
+def test_what_may_pass_is_tried_again_later(
+    sessions: Sessions, runner: RunnerFactory, store: ArtifactStore, code: str
+) -> None:
+    def fail(_: int) -> None:
+        raise PASSING[code]
+
+    job = make_job(sessions)
+    runner(work(before=fail)).run(job.id)
+    postponed = read(sessions, job.id)
+    assert (postponed.status, postponed.retries, postponed.error) == (JobState.queued, 1, None)
+    assert store.staged_jobs() == []
+    runner(work()).run(job.id)
+    assert read(sessions, job.id).attempt == 1, "it is not taken before its time"
+
+    make_due(sessions)
+    runner(work()).run(job.id)
+
+    assert read(sessions, job.id).status is JobState.succeeded
+    with sessions() as session:
+        first, second = attempts(JobRepository(session).events(job.id))
+    assert (first.reason, (first.error or {}).get("code")) == ("postponed", code)
+    assert (second.reason, second.outcome) == (None, JobState.succeeded)
+
+
+def test_what_does_not_pass_ends_the_job_and_frees_the_disk(
+    sessions: Sessions, runner: RunnerFactory, store: ArtifactStore
+) -> None:
+    def fail(_: int) -> None:
+        raise PASSING["disk_full"]
+
+    job = make_job(sessions)
+    for _ in range(6):
+        assert read(sessions, job.id).status is JobState.queued
+        make_due(sessions)
+        runner(work(before=fail)).run(job.id)
+    failed = read(sessions, job.id)
+    assert (failed.status, (failed.error or {}).get("code")) == (JobState.failed, "disk_full")
+    assert store.staged_jobs() == []
+
+
+def make_due(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        session.execute(update(Job).where(Job.not_before.is_not(None)).values(not_before=now()))
 
 
 def test_a_cancel_stops_the_work_at_its_next_block_and_deletes_what_it_wrote(

@@ -2256,6 +2256,7 @@ export interface components {
          *       "error": null,
          *       "warnings": [],
          *       "deadline": null,
+         *       "not_before": null,
          *       "actions": [
          *         "cancel",
          *         "pause",
@@ -2373,6 +2374,11 @@ export interface components {
              * @description Expires the job if it has not ended by then.
              */
             deadline: string | null;
+            /**
+             * Not Before
+             * @description After a failure that may pass: when it is tried again.
+             */
+            not_before: string | null;
             /**
              * Actions
              * @description What its status allows a caller to ask.
@@ -2507,6 +2513,7 @@ export interface components {
          *           "error": null,
          *           "warnings": [],
          *           "deadline": null,
+         *           "not_before": null,
          *           "actions": [
          *             "cancel",
          *             "pause",
@@ -2724,6 +2731,7 @@ export interface components {
          *       "error": null,
          *       "warnings": [],
          *       "deadline": null,
+         *       "not_before": null,
          *       "actions": [
          *         "cancel",
          *         "pause",
@@ -2820,6 +2828,11 @@ export interface components {
              * @description Expires the job if it has not ended by then.
              */
             deadline: string | null;
+            /**
+             * Not Before
+             * @description After a failure that may pass: when it is tried again.
+             */
+            not_before: string | null;
             /**
              * Actions
              * @description What its status allows a caller to ask.

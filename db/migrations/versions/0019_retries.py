@@ -1,0 +1,23 @@
+"""How often a job was tried again after a passing failure, and when it is next."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0019"
+down_revision = "0018"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the columns."""
+    op.add_column(
+        "jobs", sa.Column("retries", sa.Integer(), nullable=False, server_default=sa.text("0"))
+    )
+    op.add_column("jobs", sa.Column("not_before", sa.DateTime(timezone=True)))
+
+
+def downgrade() -> None:
+    """Drop them."""
+    op.drop_column("jobs", "not_before")
+    op.drop_column("jobs", "retries")
