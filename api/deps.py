@@ -128,12 +128,47 @@ def preferred_wait_s(prefer: str | None, otherwise_s: float = 0) -> float:
 
 
 def _wait_s(
+    request: Request,
     prefer: Annotated[
         str | None,
         Header(description="`wait=N` lets the answer wait for news up to N seconds, 60 at most."),
     ] = None,
 ) -> float:
+    note_preference(request, prefer)
     return preferred_wait_s(prefer)
 
 
+def note_preference(request: Request, prefer: str | None) -> None:
+    """Have the answer say how long a wait that was asked for may take."""
+    if wait_s := preferred_wait_s(prefer):
+        request.state.preference_applied = f"wait={wait_s:.0f}"
+
+
 Wait = Annotated[float, Depends(_wait_s)]
+
+
+def _if_match(
+    _: Annotated[
+        str | None,
+        Header(
+            alias="If-Match",
+            description="An `ETag`: refused with 412 if there is another version by now.",
+        ),
+    ] = None,
+) -> None:
+    """Document a header that ``api.preconditions`` reads."""
+
+
+def _if_none_match(
+    _: Annotated[
+        str | None,
+        Header(
+            alias="If-None-Match",
+            description="An `ETag`: 304 without a body if it is still the present one.",
+        ),
+    ] = None,
+) -> None:
+    """Document another one."""
+
+
+IF_MATCH, IF_NONE_MATCH = Depends(_if_match), Depends(_if_none_match)

@@ -47,7 +47,7 @@ class Edge:
             return
         request = Request(scope, receive)
         request.state.request_id = _request_id(request)
-        answer = _Answer(send, request.state.request_id)
+        answer = _Answer(send, request)
         if (refusal := self._refusal(request)) is not None:
             await refusal(scope, receive, answer.send)
             return
@@ -95,15 +95,17 @@ class Edge:
 class _Answer:
     """Adds to an answer what every answer has."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
-        self._send, self._request_id = send, request_id
+    def __init__(self, send: Send, request: Request) -> None:
+        self._send, self._state = send, request.state
         self.has_started = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.has_started = True
             headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = self._request_id
+            headers["x-request-id"] = self._state.request_id
+            if (applied := getattr(self._state, "preference_applied", None)) is not None:
+                headers["preference-applied"] = applied
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
         await self._send(message)

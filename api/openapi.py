@@ -1,5 +1,6 @@
 """The OpenAPI document: FastAPI's, with errors told as they are."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
@@ -8,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from api.examples import EXAMPLES
 from api.problems import MEDIA_TYPE
+from api.response_examples import CONTENTS, SCHEMAS
 from api.scopes import needed_for
 from api.settings import ApiSettings
 from db.problem import Problem
@@ -55,6 +57,21 @@ KEY = {
 }
 
 
+HEADERS: dict[str, dict[str, Any]] = {
+    "ETag": {
+        "description": "The version that was answered, for `If-Match` and `If-None-Match`.",
+        "schema": {"type": "string"},
+    },
+    "Preference-Applied": {
+        "description": "`wait=N` as it was honoured, where `Prefer` asked for it.",
+        "schema": {"type": "string"},
+        "example": "wait=60",
+    },
+}
+ANSWERED_BY = {"if-none-match": "ETag", "prefer": "Preference-Applied"}
+"""By header of a request, the one in the answer that belongs to it."""
+
+
 def operation_id(route: APIRoute) -> str:
     """Name an operation after its function."""
     return route.name
@@ -73,12 +90,47 @@ def document(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
         own = Problem.model_json_schema(ref_template=_REF)
         schemas = schema["components"]["schemas"]
         schemas |= own.pop("$defs") | {"Problem": own}
-        # Put in here, because FastAPI drops every null of what it is given.
-        for name, example in EXAMPLES.items():
-            schemas[name]["examples"] = [example]
+        _add_examples(schemas)
+        for path, operation in _operations(schema):
+            _complete_responses(path, operation)
         _tell_scopes(schema, settings)
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, verbs in schema["paths"].items():
+        for operation in verbs.values():
+            yield path, operation
+
+
+def _add_examples(schemas: dict[str, Any]) -> None:
+    """Put in the examples, of pages too; FastAPI would drop every null of them."""
+    examples = {**EXAMPLES, **SCHEMAS}
+    for name, example in examples.items():
+        schemas[name]["examples"] = [example]
+    for name, schema in schemas.items():
+        if name.startswith("Page_"):
+            of = schema["properties"]["data"]["items"]["$ref"].rpartition("/")[2]
+            page = {"data": [examples[of]], "next_cursor": None, "has_more": False}
+            schema["examples"] = [page]
+
+
+def _complete_responses(path: str, operation: dict[str, Any]) -> None:
+    """Write down headers of answers, examples of what has no schema, and no media type twice."""
+    names = {one["name"].lower() for one in operation.get("parameters", ())}
+    headers = {header: HEADERS[header] for asked, header in ANSWERED_BY.items() if asked in names}
+    for status, response in operation["responses"].items():
+        if status == "default":
+            continue
+        if headers:
+            response["headers"] = headers | response.get("headers", {})
+        content = response.get("content", {})
+        if len(content) > 1 and content.get("application/json") == {"schema": {}}:
+            del content["application/json"]  # FastAPI's own, of an answer that is bytes
+        for media_type, one in content.items():
+            if (example := CONTENTS.get((path, media_type))) is not None:
+                one["example"] = example
 
 
 def _tell_scopes(schema: dict[str, Any], settings: ApiSettings) -> None:

@@ -131,7 +131,8 @@ async def _plain(request: Request, error: HTTPException) -> Response:
     )
     headers = error.headers
     if error.status_code == 405 and (methods := _methods(request)):
-        headers = {**(headers or {}), "allow": ", ".join(sorted(methods))}
+        others = {name: value for name, value in (headers or {}).items() if name.lower() != "allow"}
+        headers = others | {"allow": ", ".join(sorted(methods))}
     return respond(request, face, str(error.detail), headers=headers)
 
 

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from api.archive import Archive
 from api.caller import CallerDep
-from api.deps import ArtifactId, JobId, ServiceDep
+from api.deps import IF_MATCH, IF_NONE_MATCH, ArtifactId, JobId, ServiceDep
 from api.preconditions import is_known, require_match
 from api.ranges import read, requested_range
 from api.schemas.artifacts import ArtifactRead, LinkRead, LinkRequest
@@ -49,7 +49,8 @@ def _link(expires: int | None = None, key: str | None = None, sig: str | None = 
     """Say what a link carries; before the route, it has opened the door or not."""
 
 
-_OF_A_LINK = [Depends(_link)]
+_CONDITIONAL = [IF_MATCH, IF_NONE_MATCH]
+_OF_A_LINK = [Depends(_link), *_CONDITIONAL]
 
 
 def _artifact(artifact_id: ArtifactId, service: ServiceDep) -> Artifact:
@@ -119,8 +120,10 @@ def _finished(job_id: str, service: ServiceDep) -> list[Artifact]:
     return artifacts
 
 
-@router.head("/jobs/{job_id}/archive", operation_id="head_archive", responses=_TAR)
-@router.get("/jobs/{job_id}/archive", responses=_TAR)
+@router.head(
+    "/jobs/{job_id}/archive", operation_id="head_archive", responses=_TAR, dependencies=_CONDITIONAL
+)
+@router.get("/jobs/{job_id}/archive", responses=_TAR, dependencies=_CONDITIONAL)
 async def get_archive(
     job_id: JobId,
     artifacts: Annotated[list[Artifact], Depends(_finished)],

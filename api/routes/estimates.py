@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from api.deps import EstimateId, Service, ServiceDep, Wait, preferred_wait_s
+from api.deps import EstimateId, Service, ServiceDep, Wait, note_preference, preferred_wait_s
 from api.estimates import WAIT_S, refuse, wait
 from api.schemas.estimates import EstimatePending, EstimateRead
 from api.schemas.requests import JobRequest
@@ -29,9 +29,12 @@ PENDING: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("", response_model=EstimateRead, responses=PENDING)
-async def estimate_job(body: JobRequest, service: ServiceDep, prefer: Prefer = None) -> Response:
+async def estimate_job(
+    body: JobRequest, service: ServiceDep, request: Request, prefer: Prefer = None
+) -> Response:
     """Say what a job would take; refused like the job itself."""
     row, warnings = await run_writer(_ask, service, body)
+    note_preference(request, prefer)
     wait_s = preferred_wait_s(prefer, otherwise_s=WAIT_S)
     return await run_in_threadpool(_wait, service, row, wait_s, warnings, body.gate)
 

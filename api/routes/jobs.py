@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.caller import CallerDep
 from api.cursors import cursor_of, cut
-from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep, Wait
+from api.deps import IF_MATCH, IF_NONE_MATCH, DryRun, IdempotencyKey, JobId, ServiceDep, Wait
 from api.idempotency import KeyedRequest
 from api.links import next_page
 from api.preconditions import is_ahead, is_known, require_match, wants_news
@@ -78,6 +78,7 @@ def list_jobs(
     "/{job_id}",
     response_model=JobDetail,
     responses={304: {"description": "The caller has this version."}},
+    dependencies=[IF_MATCH, IF_NONE_MATCH],
 )
 async def get_job(
     job_id: JobId, service: ServiceDep, request: Request, wait_s: Wait = 0

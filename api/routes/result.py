@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from api.deps import JobId, ServiceDep
+from api.deps import IF_NONE_MATCH, JobId, ServiceDep
 from api.faces import GATE_FAILED, NOT_SUCCEEDED, UNFINISHED
 from api.preconditions import etag_of, is_known
 from api.problems import RefusalError
@@ -33,7 +33,7 @@ OTHERS = KNOWN | {
 }
 
 
-@router.get("/result", responses=OTHERS, response_model=JobResult)
+@router.get("/result", dependencies=[IF_NONE_MATCH], responses=OTHERS, response_model=JobResult)
 def get_result(
     job_id: JobId, service: ServiceDep, request: Request, pending: Pending = "202"
 ) -> Response:
@@ -56,7 +56,9 @@ def get_result(
     return _unless_known(request, etag_of(job), result)
 
 
-@router.get("/metrics", responses=KNOWN, response_model=dict[str, Any])
+@router.get(
+    "/metrics", dependencies=[IF_NONE_MATCH], responses=KNOWN, response_model=dict[str, Any]
+)
 def get_job_metrics(job_id: JobId, service: ServiceDep, request: Request) -> Response:
     """Return what a job has measured, once it succeeded, whatever its gate says of that."""
     with service.sessions() as session:
@@ -65,7 +67,9 @@ def get_job_metrics(job_id: JobId, service: ServiceDep, request: Request) -> Res
     return _unless_known(request, etag_of(job), JSONResponse(job.result or {}))
 
 
-@router.get("/manifest", responses=KNOWN, response_model=dict[str, Any])
+@router.get(
+    "/manifest", dependencies=[IF_NONE_MATCH], responses=KNOWN, response_model=dict[str, Any]
+)
 def get_manifest(job_id: JobId, service: ServiceDep, request: Request) -> Response:
     """Return how a job's files came to be: its ``report.json``, once it succeeded."""
     with service.sessions() as session:

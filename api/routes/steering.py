@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 
-from api.deps import JobId, Service, ServiceDep
+from api.deps import IF_MATCH, JobId, Service, ServiceDep
 from api.preconditions import etag_of, wanted_version
 from api.schemas.fields import LABELS
 from api.schemas.jobs import JobDetail
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=Writin
 Act = Callable[[JobRepository], Job]
 
 
-def _wanted(job_id: JobId, request: Request) -> int | None:
+def _wanted(job_id: JobId, request: Request, _: Annotated[None, IF_MATCH]) -> int | None:
     return wanted_version(request, job_id)
 
 

@@ -59,7 +59,7 @@ def test_a_path_or_method_that_is_not_there_is_a_problem(client: TestClient) -> 
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
     assert missing.json()["type"] == "about:blank"
     assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
-    assert wrong.headers["allow"]
+    assert wrong.headers.get_list("allow") == ["GET, POST"]
     assert {missing.headers["content-type"], wrong.headers["content-type"]} == {PROBLEM}
 
 

@@ -310,3 +310,15 @@ def test_the_row_is_written_as_the_caller_asked(client: TestClient, sessions: Se
     with sessions() as session:
         spec = session.scalars(select(Job)).one().spec
     assert (spec.sparsity, spec.scope, spec.seed) == (0.25, "row", 7)
+
+
+@pytest.mark.parametrize(
+    ("prefer", "applied"),
+    [("wait=0", None), ("wait=1", "wait=1"), ("wait=99999", "wait=60"), ("return=minimal", None)],
+)
+def test_a_wait_that_was_asked_for_is_confirmed(
+    client: TestClient, sessions: Sessions, prefer: str, applied: str | None
+) -> None:
+    job_id = make_job(sessions).id
+    answer = client.get(f"/v1/jobs/{job_id}", headers={"prefer": prefer})
+    assert answer.headers.get("preference-applied") == applied

@@ -129,6 +129,57 @@ def test_every_example_is_valid(document: dict[str, Any]) -> None:
         JobRequest.model_validate(example)
 
 
+def answers(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every content of every answer that is not bytes of a file."""
+    for name, operation in operations(document):
+        for status, response in operation["responses"].items():
+            for media_type, content in response.get("content", {}).items():
+                if content["schema"].get("format") != "binary":
+                    yield f"{name} {status} {media_type}", content
+
+
+def test_every_answer_has_a_valid_example(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+
+    def examples(schema: dict[str, Any]) -> list[Any]:
+        if "$ref" in schema:
+            schema = schemas[schema["$ref"].rpartition("/")[2]]
+        parts = schema.get("anyOf", ())
+        return schema.get("examples", []) or [one for part in parts for one in examples(part)]
+
+    checked = 0
+    for name, content in answers(document):
+        found = [content["example"]] if "example" in content else examples(content["schema"])
+        assert found, name
+        for example in found:
+            own = {**content["schema"], "components": document["components"]}
+            assert Draft202012Validator(own).is_valid(example), name
+            checked += 1
+    assert checked > 100
+
+
+def names(operation: dict[str, Any]) -> set[str]:
+    return {one["name"].lower() for one in operation.get("parameters", ()) if one["in"] == "header"}
+
+
+def test_conditional_requests_and_preferences_are_documented(document: dict[str, Any]) -> None:
+    conditional = {"cancel", "pause", "resume", "retry", ""}
+    for action in conditional:
+        path = f"/v1/jobs/{{job_id}}/{action}".rstrip("/")
+        changes = {"post"} if action else {"patch", "delete"}
+        for verb in changes:
+            assert "if-match" in names(document["paths"][path][verb]), (verb, path)
+    got = document["paths"]["/v1/jobs/{job_id}"]["get"]
+    assert names(got) >= {"if-match", "if-none-match", "prefer"}
+    for name, operation in operations(document):
+        for status, response in operation["responses"].items():
+            told = set(response.get("headers", {})) if status != "default" else None
+            if told is not None and "prefer" in names(operation):
+                assert "Preference-Applied" in told, name
+            if told is not None and "if-none-match" in names(operation):
+                assert "ETag" in told, name
+
+
 def test_an_operation_that_takes_or_gives_a_job_shows_one(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     assert all(schemas[name]["examples"] for name in EXAMPLES)

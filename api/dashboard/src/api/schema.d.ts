@@ -1356,6 +1356,16 @@ export interface components {
         /**
          * BlockRead
          * @description What the engine measured on one decoder block.
+         * @example {
+         *       "index": 7,
+         *       "name": "model.layers.7",
+         *       "attempt": 1,
+         *       "data": {
+         *         "sparsity": 0.5,
+         *         "output_error": 0.0312,
+         *         "seconds": 3.1
+         *       }
+         *     }
          */
         BlockRead: {
             /** Index */
@@ -1491,6 +1501,23 @@ export interface components {
         /**
          * DatasetPage
          * @description Part of a list of datasets.
+         * @example {
+         *       "data": [
+         *         {
+         *           "kind": "uploaded",
+         *           "id": "dat_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "dataset": "uploaded:dat_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "name": "support-tickets.jsonl",
+         *           "size_bytes": 7340032,
+         *           "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+         *           "media_type": "application/jsonl",
+         *           "created_at": "2026-01-05T09:20:00Z",
+         *           "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70"
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
          */
         DatasetPage: {
             /** Data */
@@ -1582,6 +1609,32 @@ export interface components {
         /**
          * DeliveryDetail
          * @description One message to a webhook, with what it says and all that came of it.
+         * @example {
+         *       "id": "msg_01920c41d2e07b6a9c8f3e2d1a0b9c8d",
+         *       "webhook_id": "whk_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "type": "job.succeeded",
+         *       "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "status": "delivered",
+         *       "attempts": 1,
+         *       "next_attempt_at": null,
+         *       "created_at": "2026-01-05T09:38:21Z",
+         *       "finished_at": "2026-01-05T09:38:21Z",
+         *       "last": {
+         *         "at": "2026-01-05T09:38:21Z",
+         *         "status": 204,
+         *         "seconds": 0.112,
+         *         "error": null
+         *       },
+         *       "body": "{\"specversion\":\"1.0\",\"type\":\"job.succeeded\"}",
+         *       "log": [
+         *         {
+         *           "at": "2026-01-05T09:38:21Z",
+         *           "status": 204,
+         *           "seconds": 0.112,
+         *           "error": null
+         *         }
+         *       ]
+         *     }
          */
         DeliveryDetail: {
             /**
@@ -1711,6 +1764,33 @@ export interface components {
         /**
          * EstimatePending
          * @description An estimate that nobody has found out yet.
+         * @example {
+         *       "id": "est_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "status": "pending",
+         *       "spec": {
+         *         "model": "meta-llama/Llama-3.1-8B",
+         *         "sparsity": 0.5,
+         *         "dataset": "c4",
+         *         "text_field": null,
+         *         "revision": null,
+         *         "method": "zpruner",
+         *         "scope": null,
+         *         "pattern": null,
+         *         "solver": "none",
+         *         "correction": null,
+         *         "damping": null,
+         *         "allocation": "uniform",
+         *         "skip": [],
+         *         "propagation": "fused",
+         *         "samples": null,
+         *         "seq_len": null,
+         *         "seed": 0,
+         *         "dtype": "auto",
+         *         "eval_dataset": null,
+         *         "eval_text_field": null,
+         *         "eval_samples": null
+         *       }
+         *     }
          */
         EstimatePending: {
             /** Id */
@@ -1989,6 +2069,9 @@ export interface components {
         /**
          * Health
          * @description The process answers.
+         * @example {
+         *       "status": "ok"
+         *     }
          */
         Health: {
             /**
@@ -3325,6 +3408,20 @@ export interface components {
          *
          *     ``fields`` are those of a job that may name it: a solver may choose the mask itself, as
          *     ``method``, or repair what a score has left, as ``solver``.
+         * @example {
+         *       "name": "zpruner",
+         *       "title": "Z-Pruner",
+         *       "summary": "Scores each weight by the cubed Z-scores of its row-normalised and its column-normalised value, times the norm of the input feature it multiplies to the power 1.5, and zeros the smallest. The kept weights are not changed; nothing is retrained.",
+         *       "source": "https://arxiv.org/abs/2508.15828",
+         *       "when_to_use": "The default, because this service was made for it, and not because it measures best: at 50 % it came to perplexity 67.7 on SmolLM2-135M-Instruct (dense 28.7), `wanda` to 61.4 in the same time, `admm` and `alps` to 42.9 and 42.7 in several times that. Take one of these unless it is the published method that is wanted, or a sweep shows otherwise on your model.",
+         *       "cost": "One forward pass of the calibration windows through the model (two with reference propagation) and one selection per matrix; memory for one block and the activations.",
+         *       "fields": [
+         *         "method"
+         *       ],
+         *       "options": {
+         *         "type": "object"
+         *       }
+         *     }
          */
         MethodRead: {
             /** Name */
@@ -3366,6 +3463,27 @@ export interface components {
         /**
          * NewKey
          * @description A key with its secret, which nothing shows again.
+         * @example {
+         *       "id": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *       "name": "nightly",
+         *       "scopes": [
+         *         "jobs:read",
+         *         "jobs:write",
+         *         "artifacts:read"
+         *       ],
+         *       "quotas": {
+         *         "jobs_in_flight": 4,
+         *         "gpu_hours": 100,
+         *         "artifact_bytes": null
+         *       },
+         *       "created_at": "2026-01-05T09:00:00Z",
+         *       "created_by": null,
+         *       "expires_at": null,
+         *       "revoked_at": null,
+         *       "former_until": null,
+         *       "last_used_at": "2026-01-05T09:30:00Z",
+         *       "key": "zpr_01920c3a9d4b7f6e8c1a2b3c4d5e6f70_…"
+         *     }
          */
         NewKey: {
             /** Id */
@@ -3408,6 +3526,31 @@ export interface components {
         /**
          * NewTrigger
          * @description A trigger with its secret, which nothing shows again.
+         * @example {
+         *       "name": "prune what search publishes",
+         *       "source": "huggingface",
+         *       "job": {
+         *         "sparsity": 0.5,
+         *         "dataset": "c4",
+         *         "labels": {
+         *           "team": "search"
+         *         }
+         *       },
+         *       "filter": {
+         *         "/event/scope": "repo.content",
+         *         "/repo/type": "model"
+         *       },
+         *       "map": {
+         *         "model": "/repo/name",
+         *         "revision": "/repo/headSha"
+         *       },
+         *       "id": "trg_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "hook": "/v1/hooks/trg_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "former_until": null,
+         *       "created_at": "2026-01-05T09:00:00Z",
+         *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *       "secret": "whsec_…"
+         *     }
          */
         NewTrigger: {
             /** Id */
@@ -3456,6 +3599,22 @@ export interface components {
         /**
          * NewWebhook
          * @description A webhook with its secret, which nothing shows again.
+         * @example {
+         *       "url": "https://ci.example.com/hooks/zpruner",
+         *       "description": "publishes what passes its gate",
+         *       "events": [
+         *         "job.succeeded",
+         *         "job.failed"
+         *       ],
+         *       "id": "whk_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "enabled": true,
+         *       "disabled_at": null,
+         *       "disabled_reason": null,
+         *       "former_until": null,
+         *       "created_at": "2026-01-05T09:00:00Z",
+         *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *       "secret": "whsec_…"
+         *     }
          */
         NewWebhook: {
             /** Id */
@@ -3496,7 +3655,26 @@ export interface components {
              */
             secret: string;
         };
-        /** Page[AnyEventRead] */
+        /**
+         * Page[AnyEventRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "seq": 3,
+         *           "at": "2026-01-05T09:30:09Z",
+         *           "kind": "phase",
+         *           "status": "running",
+         *           "phase": "loading",
+         *           "attempt": 1,
+         *           "data": {},
+         *           "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "position": 1207
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
         Page_AnyEventRead_: {
             /** Data */
             data: components["schemas"]["AnyEventRead"][];
@@ -3511,7 +3689,28 @@ export interface components {
              */
             has_more: boolean;
         };
-        /** Page[ArtifactRead] */
+        /**
+         * Page[ArtifactRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "id": "art_01920c41d2e07b6a9c8f3e2d1a0b9c8d",
+         *           "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "name": "model/config.json",
+         *           "size_bytes": 861,
+         *           "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+         *           "media_type": "application/json",
+         *           "created_at": "2026-01-05T09:38:20Z",
+         *           "checked_at": "2026-01-05T09:38:20Z",
+         *           "damage": null,
+         *           "expires_at": null,
+         *           "url": "/v1/artifacts/art_01920c41d2e07b6a9c8f3e2d1a0b9c8d/content"
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
         Page_ArtifactRead_: {
             /** Data */
             data: components["schemas"]["ArtifactRead"][];
@@ -3526,7 +3725,26 @@ export interface components {
              */
             has_more: boolean;
         };
-        /** Page[AuditRead] */
+        /**
+         * Page[AuditRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "id": "aud_01920c3b5f8b7d2f9a6c1e4b7d8f9a0b",
+         *           "created_at": "2026-01-05T09:30:00Z",
+         *           "key_id": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *           "who": "nightly",
+         *           "action": "submit_job",
+         *           "target": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "status": 201,
+         *           "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+         *           "address": "192.0.2.7"
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
         Page_AuditRead_: {
             /** Data */
             data: components["schemas"]["AuditRead"][];
@@ -3541,7 +3759,25 @@ export interface components {
              */
             has_more: boolean;
         };
-        /** Page[BlockRead] */
+        /**
+         * Page[BlockRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "index": 7,
+         *           "name": "model.layers.7",
+         *           "attempt": 1,
+         *           "data": {
+         *             "sparsity": 0.5,
+         *             "output_error": 0.0312,
+         *             "seconds": 3.1
+         *           }
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
         Page_BlockRead_: {
             /** Data */
             data: components["schemas"]["BlockRead"][];
@@ -3556,7 +3792,32 @@ export interface components {
              */
             has_more: boolean;
         };
-        /** Page[DeliveryRead] */
+        /**
+         * Page[DeliveryRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "id": "msg_01920c41d2e07b6a9c8f3e2d1a0b9c8d",
+         *           "webhook_id": "whk_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "type": "job.succeeded",
+         *           "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "status": "delivered",
+         *           "attempts": 1,
+         *           "next_attempt_at": null,
+         *           "created_at": "2026-01-05T09:38:21Z",
+         *           "finished_at": "2026-01-05T09:38:21Z",
+         *           "last": {
+         *             "at": "2026-01-05T09:38:21Z",
+         *             "status": 204,
+         *             "seconds": 0.112,
+         *             "error": null
+         *           }
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
         Page_DeliveryRead_: {
             /** Data */
             data: components["schemas"]["DeliveryRead"][];
@@ -3571,7 +3832,24 @@ export interface components {
              */
             has_more: boolean;
         };
-        /** Page[EventRead] */
+        /**
+         * Page[EventRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "seq": 3,
+         *           "at": "2026-01-05T09:30:09Z",
+         *           "kind": "phase",
+         *           "status": "running",
+         *           "phase": "loading",
+         *           "attempt": 1,
+         *           "data": {}
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
         Page_EventRead_: {
             /** Data */
             data: components["schemas"]["EventRead"][];
@@ -3586,7 +3864,35 @@ export interface components {
              */
             has_more: boolean;
         };
-        /** Page[KeyRead] */
+        /**
+         * Page[KeyRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "id": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *           "name": "nightly",
+         *           "scopes": [
+         *             "jobs:read",
+         *             "jobs:write",
+         *             "artifacts:read"
+         *           ],
+         *           "quotas": {
+         *             "jobs_in_flight": 4,
+         *             "gpu_hours": 100,
+         *             "artifact_bytes": null
+         *           },
+         *           "created_at": "2026-01-05T09:00:00Z",
+         *           "created_by": null,
+         *           "expires_at": null,
+         *           "revoked_at": null,
+         *           "former_until": null,
+         *           "last_used_at": "2026-01-05T09:30:00Z"
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
         Page_KeyRead_: {
             /** Data */
             data: components["schemas"]["KeyRead"][];
@@ -3601,7 +3907,24 @@ export interface components {
              */
             has_more: boolean;
         };
-        /** Page[LogLineRead] */
+        /**
+         * Page[LogLineRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "id": "1.12",
+         *           "attempt": 1,
+         *           "seq": 12,
+         *           "at": "2026-01-05T09:31:46.218000Z",
+         *           "level": "INFO",
+         *           "logger": "worker.run",
+         *           "message": "block 8 of 32 (model.layers.7): sparsity 0.5000, output error 0.0312, seconds 3.1"
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
         Page_LogLineRead_: {
             /** Data */
             data: components["schemas"]["LogLineRead"][];
@@ -3616,7 +3939,29 @@ export interface components {
              */
             has_more: boolean;
         };
-        /** Page[MethodRead] */
+        /**
+         * Page[MethodRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "name": "zpruner",
+         *           "title": "Z-Pruner",
+         *           "summary": "Scores each weight by the cubed Z-scores of its row-normalised and its column-normalised value, times the norm of the input feature it multiplies to the power 1.5, and zeros the smallest. The kept weights are not changed; nothing is retrained.",
+         *           "source": "https://arxiv.org/abs/2508.15828",
+         *           "when_to_use": "The default, because this service was made for it, and not because it measures best: at 50 % it came to perplexity 67.7 on SmolLM2-135M-Instruct (dense 28.7), `wanda` to 61.4 in the same time, `admm` and `alps` to 42.9 and 42.7 in several times that. Take one of these unless it is the published method that is wanted, or a sweep shows otherwise on your model.",
+         *           "cost": "One forward pass of the calibration windows through the model (two with reference propagation) and one selection per matrix; memory for one block and the activations.",
+         *           "fields": [
+         *             "method"
+         *           ],
+         *           "options": {
+         *             "type": "object"
+         *           }
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
         Page_MethodRead_: {
             /** Data */
             data: components["schemas"]["MethodRead"][];
@@ -3631,7 +3976,27 @@ export interface components {
              */
             has_more: boolean;
         };
-        /** Page[QueueRead] */
+        /**
+         * Page[QueueRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "name": "gpu",
+         *           "depth": 3,
+         *           "oldest_queued_at": "2026-01-05T09:12:00Z",
+         *           "oldest_age_seconds": 1186,
+         *           "running": 1,
+         *           "workers": 1,
+         *           "devices": [
+         *             "cuda: NVIDIA H100 80GB HBM3"
+         *           ],
+         *           "memory_bytes": 85029158912
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
         Page_QueueRead_: {
             /** Data */
             data: components["schemas"]["QueueRead"][];
@@ -3646,7 +4011,25 @@ export interface components {
              */
             has_more: boolean;
         };
-        /** Page[TriggerDeliveryRead] */
+        /**
+         * Page[TriggerDeliveryRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "id": "tdl_01920c41d2e07b6a9c8f3e2d1a0b9c8d",
+         *           "trigger_id": "trg_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "delivery_id": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+         *           "outcome": "submitted",
+         *           "reason": null,
+         *           "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "problem": null,
+         *           "created_at": "2026-01-05T09:30:00Z"
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
         Page_TriggerDeliveryRead_: {
             /** Data */
             data: components["schemas"]["TriggerDeliveryRead"][];
@@ -3661,7 +4044,39 @@ export interface components {
              */
             has_more: boolean;
         };
-        /** Page[TriggerRead] */
+        /**
+         * Page[TriggerRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "name": "prune what search publishes",
+         *           "source": "huggingface",
+         *           "job": {
+         *             "sparsity": 0.5,
+         *             "dataset": "c4",
+         *             "labels": {
+         *               "team": "search"
+         *             }
+         *           },
+         *           "filter": {
+         *             "/event/scope": "repo.content",
+         *             "/repo/type": "model"
+         *           },
+         *           "map": {
+         *             "model": "/repo/name",
+         *             "revision": "/repo/headSha"
+         *           },
+         *           "id": "trg_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "hook": "/v1/hooks/trg_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "former_until": null,
+         *           "created_at": "2026-01-05T09:00:00Z",
+         *           "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70"
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
         Page_TriggerRead_: {
             /** Data */
             data: components["schemas"]["TriggerRead"][];
@@ -3676,7 +4091,30 @@ export interface components {
              */
             has_more: boolean;
         };
-        /** Page[WebhookRead] */
+        /**
+         * Page[WebhookRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "url": "https://ci.example.com/hooks/zpruner",
+         *           "description": "publishes what passes its gate",
+         *           "events": [
+         *             "job.succeeded",
+         *             "job.failed"
+         *           ],
+         *           "id": "whk_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "enabled": true,
+         *           "disabled_at": null,
+         *           "disabled_reason": null,
+         *           "former_until": null,
+         *           "created_at": "2026-01-05T09:00:00Z",
+         *           "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70"
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
         Page_WebhookRead_: {
             /** Data */
             data: components["schemas"]["WebhookRead"][];
@@ -3691,7 +4129,32 @@ export interface components {
              */
             has_more: boolean;
         };
-        /** Page[WorkerRead] */
+        /**
+         * Page[WorkerRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "id": "wrk_01920c11a0b17d3f9e5c4b3a29180716",
+         *           "name": "gpu@host",
+         *           "hostname": "host",
+         *           "pid": 4711,
+         *           "state": "busy",
+         *           "queues": [
+         *             "gpu"
+         *           ],
+         *           "device": "cuda: NVIDIA H100 80GB HBM3",
+         *           "memory_bytes": 85029158912,
+         *           "version": "0.1.0",
+         *           "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "draining": false,
+         *           "started_at": "2026-01-05T08:00:00Z",
+         *           "heartbeat_at": "2026-01-05T09:31:40Z"
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
         Page_WorkerRead_: {
             /** Data */
             data: components["schemas"]["WorkerRead"][];
@@ -4051,6 +4514,12 @@ export interface components {
         /**
          * Readiness
          * @description Everything a job needs answers.
+         * @example {
+         *       "status": "ready",
+         *       "workers": [
+         *         "gpu@host"
+         *       ]
+         *     }
          */
         Readiness: {
             /**
@@ -4137,6 +4606,29 @@ export interface components {
         /**
          * SweepPage
          * @description Part of a list of sweeps.
+         * @example {
+         *       "data": [
+         *         {
+         *           "id": "swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "name": null,
+         *           "labels": {},
+         *           "max_parallel": 2,
+         *           "created_at": "2026-01-05T09:30:00Z",
+         *           "total": 1,
+         *           "counts": {
+         *             "succeeded": 1
+         *           },
+         *           "is_final": true,
+         *           "links": {
+         *             "self": "/v1/sweeps/swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *             "cancel": "/v1/sweeps/swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/cancel",
+         *             "jobs": "/v1/jobs?sweep=swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+         *           }
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
          */
         SweepPage: {
             /** Data */
@@ -4155,6 +4647,44 @@ export interface components {
         /**
          * SweepPreview
          * @description What would be accepted.
+         * @example {
+         *       "name": null,
+         *       "labels": {},
+         *       "max_parallel": 2,
+         *       "gate": null,
+         *       "total": 1,
+         *       "points": [
+         *         {
+         *           "varied": {
+         *             "sparsity": 0.5
+         *           },
+         *           "spec": {
+         *             "model": "meta-llama/Llama-3.1-8B",
+         *             "sparsity": 0.5,
+         *             "dataset": "c4",
+         *             "text_field": null,
+         *             "revision": null,
+         *             "method": "zpruner",
+         *             "scope": null,
+         *             "pattern": null,
+         *             "solver": "none",
+         *             "correction": null,
+         *             "damping": null,
+         *             "allocation": "uniform",
+         *             "skip": [],
+         *             "propagation": "fused",
+         *             "samples": null,
+         *             "seq_len": null,
+         *             "seed": 0,
+         *             "dtype": "auto",
+         *             "eval_dataset": null,
+         *             "eval_text_field": null,
+         *             "eval_samples": null
+         *           }
+         *         }
+         *       ],
+         *       "warnings": []
+         *     }
          */
         SweepPreview: {
             /** Name */
@@ -4703,6 +5233,42 @@ export interface components {
         /**
          * TriggerTest
          * @description What would come of a call.
+         * @example {
+         *       "outcome": "submitted",
+         *       "reason": null,
+         *       "job": {
+         *         "spec": {
+         *           "model": "meta-llama/Llama-3.1-8B",
+         *           "sparsity": 0.5,
+         *           "dataset": "c4",
+         *           "text_field": null,
+         *           "revision": null,
+         *           "method": "zpruner",
+         *           "scope": null,
+         *           "pattern": null,
+         *           "solver": "none",
+         *           "correction": null,
+         *           "damping": null,
+         *           "allocation": "uniform",
+         *           "skip": [],
+         *           "propagation": "fused",
+         *           "samples": null,
+         *           "seq_len": null,
+         *           "seed": 0,
+         *           "dtype": "auto",
+         *           "eval_dataset": null,
+         *           "eval_text_field": null,
+         *           "eval_samples": null
+         *         },
+         *         "name": null,
+         *         "labels": {},
+         *         "parent_id": null,
+         *         "queue": "gpu",
+         *         "priority": 0,
+         *         "warnings": [],
+         *         "identical_job_id": null
+         *       }
+         *     }
          */
         TriggerTest: {
             outcome: components["schemas"]["TriggerOutcome"];
@@ -5017,6 +5583,11 @@ export interface operations {
             /** @description Nothing was made: what a dry run would accept, or the job that is reused. */
             200: {
                 headers: {
+                    /**
+                     * @description `wait=N` as it was honoured, where `Prefer` asked for it.
+                     * @example wait=60
+                     */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5026,6 +5597,11 @@ export interface operations {
             /** @description Successful Response */
             201: {
                 headers: {
+                    /**
+                     * @description `wait=N` as it was honoured, where `Prefer` asked for it.
+                     * @example wait=60
+                     */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5067,6 +5643,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                "If-Match"?: string | null;
+                /** @description An `ETag`: 304 without a body if it is still the present one. */
+                "If-None-Match"?: string | null;
                 /** @description `wait=N` lets the answer wait for news up to N seconds, 60 at most. */
                 prefer?: string | null;
             };
@@ -5080,6 +5660,13 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
+                    /**
+                     * @description `wait=N` as it was honoured, where `Prefer` asked for it.
+                     * @example wait=60
+                     */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5089,6 +5676,13 @@ export interface operations {
             /** @description The caller has this version. */
             304: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
+                    /**
+                     * @description `wait=N` as it was honoured, where `Prefer` asked for it.
+                     * @example wait=60
+                     */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5127,7 +5721,10 @@ export interface operations {
     delete_job: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                "If-Match"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -5176,7 +5773,10 @@ export interface operations {
     describe_job: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                "If-Match"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -5231,7 +5831,10 @@ export interface operations {
     cancel_job: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                "If-Match"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -5282,7 +5885,10 @@ export interface operations {
     pause_job: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                "If-Match"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -5333,7 +5939,10 @@ export interface operations {
     resume_job: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                "If-Match"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -5384,7 +5993,10 @@ export interface operations {
     retry_job: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                "If-Match"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -5528,6 +6140,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_EventRead_"];
+                    /**
+                     * @example event: phase
+                     *     id: 3
+                     *     data: {"seq":3,"kind":"phase","status":"running"}
+                     */
                     "text/event-stream": string;
                 };
             };
@@ -5645,6 +6262,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_LogLineRead_"];
+                    /** @example 2026-01-05 09:31:46 INFO worker.run: pruning */
                     "text/plain": string;
                 };
             };
@@ -5707,6 +6325,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AnyEventRead_"];
+                    /**
+                     * @example event: phase
+                     *     id: 3
+                     *     data: {"seq":3,"kind":"phase","status":"running"}
+                     */
                     "text/event-stream": string;
                 };
             };
@@ -5998,7 +6621,10 @@ export interface operations {
                 /** @description The status while the job goes on, for pollers that need another one. */
                 pending?: "202" | "404" | "503";
             };
-            header?: never;
+            header?: {
+                /** @description An `ETag`: 304 without a body if it is still the present one. */
+                "If-None-Match"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -6009,6 +6635,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6018,6 +6646,8 @@ export interface operations {
             /** @description The job goes on; ask again after `Retry-After`. */
             202: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6027,6 +6657,8 @@ export interface operations {
             /** @description The caller has this. */
             304: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6065,7 +6697,10 @@ export interface operations {
     get_job_metrics: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description An `ETag`: 304 without a body if it is still the present one. */
+                "If-None-Match"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -6076,9 +6711,19 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "sparsity": 0.5,
+                     *       "dense_perplexity": 8.64,
+                     *       "pruned_perplexity": 9.72,
+                     *       "perplexity_ratio": 1.125
+                     *     }
+                     */
                     "application/json": {
                         [key: string]: unknown;
                     };
@@ -6087,6 +6732,8 @@ export interface operations {
             /** @description The caller has this. */
             304: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6125,7 +6772,10 @@ export interface operations {
     get_manifest: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description An `ETag`: 304 without a body if it is still the present one. */
+                "If-None-Match"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -6136,9 +6786,22 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+                     *       "files": [
+                     *         {
+                     *           "name": "model/config.json",
+                     *           "size_bytes": 861
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": {
                         [key: string]: unknown;
                     };
@@ -6147,6 +6810,8 @@ export interface operations {
             /** @description The caller has this. */
             304: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6240,7 +6905,12 @@ export interface operations {
                 key?: string | null;
                 sig?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                "If-Match"?: string | null;
+                /** @description An `ETag`: 304 without a body if it is still the present one. */
+                "If-None-Match"?: string | null;
+            };
             path: {
                 artifact_id: string;
             };
@@ -6251,16 +6921,19 @@ export interface operations {
             /** @description The bytes. */
             200: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
                     "*/*": string;
                 };
             };
             /** @description Some of the bytes. */
             206: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6270,6 +6943,8 @@ export interface operations {
             /** @description The caller has these bytes. */
             304: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6312,7 +6987,12 @@ export interface operations {
                 key?: string | null;
                 sig?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                "If-Match"?: string | null;
+                /** @description An `ETag`: 304 without a body if it is still the present one. */
+                "If-None-Match"?: string | null;
+            };
             path: {
                 artifact_id: string;
             };
@@ -6323,16 +7003,19 @@ export interface operations {
             /** @description The bytes. */
             200: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
                     "*/*": string;
                 };
             };
             /** @description Some of the bytes. */
             206: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6342,6 +7025,8 @@ export interface operations {
             /** @description The caller has these bytes. */
             304: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6435,7 +7120,12 @@ export interface operations {
     get_archive: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                "If-Match"?: string | null;
+                /** @description An `ETag`: 304 without a body if it is still the present one. */
+                "If-None-Match"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -6446,16 +7136,19 @@ export interface operations {
             /** @description The files. */
             200: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
                     "application/x-tar": string;
                 };
             };
             /** @description The caller has this archive. */
             304: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6494,7 +7187,12 @@ export interface operations {
     head_archive: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                "If-Match"?: string | null;
+                /** @description An `ETag`: 304 without a body if it is still the present one. */
+                "If-None-Match"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -6505,16 +7203,19 @@ export interface operations {
             /** @description The files. */
             200: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
                     "application/x-tar": string;
                 };
             };
             /** @description The caller has this archive. */
             304: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6845,6 +7546,11 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /**
+                     * @description `wait=N` as it was honoured, where `Prefer` asked for it.
+                     * @example wait=60
+                     */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6854,6 +7560,11 @@ export interface operations {
             /** @description Not found out yet; look at `Location`. */
             202: {
                 headers: {
+                    /**
+                     * @description `wait=N` as it was honoured, where `Prefer` asked for it.
+                     * @example wait=60
+                     */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6908,6 +7619,11 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /**
+                     * @description `wait=N` as it was honoured, where `Prefer` asked for it.
+                     * @example wait=60
+                     */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6917,6 +7633,11 @@ export interface operations {
             /** @description Not found out yet; look at `Location`. */
             202: {
                 headers: {
+                    /**
+                     * @description `wait=N` as it was honoured, where `Prefer` asked for it.
+                     * @example wait=60
+                     */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8714,7 +9435,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example # TYPE zpruner_queue_depth gauge
+                     *     zpruner_queue_depth{queue="gpu"} 3.0
+                     */
                     "text/plain": string;
+                    /**
+                     * @example # TYPE zpruner_queue_depth gauge
+                     *     zpruner_queue_depth{queue="gpu"} 3.0
+                     *     # EOF
+                     */
                     "application/openmetrics-text": string;
                 };
             };
