@@ -6793,13 +6793,35 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
-                     *       "files": [
-                     *         {
-                     *           "name": "model/config.json",
-                     *           "size_bytes": 861
-                     *         }
-                     *       ]
+                     *       "spec": {
+                     *         "model": "meta-llama/Llama-3.1-8B",
+                     *         "sparsity": 0.5,
+                     *         "dataset": "c4",
+                     *         "text_field": null,
+                     *         "revision": null,
+                     *         "method": "zpruner",
+                     *         "scope": null,
+                     *         "pattern": null,
+                     *         "solver": "none",
+                     *         "correction": null,
+                     *         "damping": null,
+                     *         "allocation": "uniform",
+                     *         "skip": [],
+                     *         "propagation": "fused",
+                     *         "samples": null,
+                     *         "seq_len": null,
+                     *         "seed": 0,
+                     *         "dtype": "auto",
+                     *         "eval_dataset": null,
+                     *         "eval_text_field": null,
+                     *         "eval_samples": null
+                     *       },
+                     *       "metrics": {
+                     *         "sparsity": 0.5,
+                     *         "dense_perplexity": 8.64,
+                     *         "pruned_perplexity": 9.72,
+                     *         "perplexity_ratio": 1.125
+                     *       }
                      *     }
                      */
                     "application/json": {
