@@ -143,7 +143,9 @@ def _is_enough(spec: PruneSpec, model: LocalModel, field: str, file: DataFile) -
 
 def _row_length(file: DataFile | None) -> int | None:
     """Return how many token ids the first row has; None for text."""
-    first = None if file is None else file.first()
+    if file is None or not file.holds_rows:  # a plain text would be read as a whole
+        return None
+    first = file.first()
     return len(first.ids) if isinstance(first, IdsRow) else None
 
 

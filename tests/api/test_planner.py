@@ -23,6 +23,7 @@ from transformers import (
     ViTConfig,
     ViTModel,
 )
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from api.app import create_app
 from api.certainty import DECODERS, LocalModel, is_certain
@@ -270,6 +271,7 @@ def test_of_a_planner_that_does_not_answer_a_job_says_so_and_waits_once(
 
 def test_a_job_that_is_certain_asks_nobody(models: Path) -> None:
     """The families that the API knows by name are decoders to transformers."""
+    assert MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.keys() >= DECODERS
     seen = set()
     for config in (*FAMILIES.values(), *MIXTURES.values(), *FUSED.values()):
         told = {**config.to_dict(), "architectures": None}
