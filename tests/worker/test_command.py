@@ -278,3 +278,17 @@ def test_a_pattern_needs_no_sparsity_and_one_of_both_is_needed(folder: Path) -> 
     twice = CliRunner().invoke(app, [*words, "--pattern", "2:4", "--sparsity", "0.6"])
     assert twice.exit_code == 2
     assert "sparsity 0.6: pattern 2:4 gives 0.5" in twice.stderr
+
+
+def test_a_field_is_chosen_and_one_that_is_not_there_is_refused(folder: Path) -> None:
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    (folder / "rows.jsonl").write_text(
+        "".join(json.dumps({"body": "a text", **row}) + "\n" for row in rows)
+    )
+    refused = run(folder, "--text-field", "nope")
+    assert refused.exit_code == 2
+    assert "text_field 'nope'" in refused.stderr
+    assert "its fields are body, input_ids" in refused.stderr
+    refused = run(folder, "--text-field", "body")
+    assert "the model has no tokenizer" in refused.stderr, "its text is read, and not the ids"
+    assert not (folder / "out").exists()

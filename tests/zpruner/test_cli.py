@@ -157,3 +157,14 @@ def test_ls_counts_by_status_and_method(service: Service) -> None:
 
 def test_the_command_line_needs_no_part_of_the_service() -> None:
     assert subprocess.run([sys.executable, "-c", LIGHT], check=False).returncode == 0
+
+
+def test_submit_hands_on_which_field_of_a_dataset_is_read(service: Service) -> None:
+    service.prepare("/v1/jobs", Answer(201, job("queued")))
+    words = ["submit", "org/model", "--sparsity", "0.5", "--dataset", "org/set"]
+    fields = ["--text-field", "body", "--eval-dataset", "org/other", "--eval-text-field", "talk"]
+
+    run(service, *words, *fields)
+
+    sent = json.loads(service.bodies[0])
+    assert (sent["text_field"], sent["eval_text_field"]) == ("body", "talk")

@@ -105,6 +105,22 @@ def test_a_file_that_no_job_could_read_ends_with_2(url: str, key: str, tmp_path:
     assert run(url, key, "datasets", "upload", str(tmp_path / "none.txt")).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "exit_code", "told"),
+    [
+        ("a.csv", b"id,text\n1,a\n", 0, "uploaded:dat_"),
+        ("a.tsv", b"id\ttext\n1\ta\n", 2, "text/csv"),
+        ("a.parquet", b"PAR1", 2, "Parquet"),
+    ],
+)
+def test_a_table_is_uploaded_as_one_or_refused_and_never_as_plain_text(
+    url: str, key: str, tmp_path: Path, name: str, content: bytes, exit_code: int, told: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    result = run(url, key, "datasets", "upload", str(tmp_path / name))
+    assert (result.exit_code, told in result.output) == (exit_code, True), result.output
+
+
 def test_a_link_is_the_whole_url_of_a_file(
     url: str, key: str, sessions: Sessions, settings: ApiSettings
 ) -> None:
