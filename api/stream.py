@@ -1,6 +1,7 @@
 """Events as a stream: what was, then what happens, then, of one job, the end."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -8,11 +9,16 @@ from dataclasses import dataclass
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
 from api.caller import StillOpens
-from api.feed import Feed, Frame
+from api.feed import EVERY, Feed, Frame
 
 PING_EVERY_S = 15.0
 OPENING = format_sse_event(retry=2000)
 END = format_sse_event(event="end", data_str="{}")
+
+
+def pruned_event(until: int) -> bytes:
+    """Return what tells a client that events up to a number, of those it asks for, are gone."""
+    return format_sse_event(event="pruned", data_str=json.dumps({"until": until}))
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ async def follow(feed: Feed, start: Start, still_opens: StillOpens) -> AsyncIter
             if frames is None:
                 frames = await feed.replay(start.topic, seen)
             for frame in frames:
+                if start.topic != EVERY and frame.seq > seen + 1:  # a job's events have no gaps
+                    yield pruned_event(frame.seq - 1)
                 if start.wants(frame):
                     yield frame.data
                 seen, is_over = frame.seq, frame.is_final

@@ -151,12 +151,17 @@ class JobEvent(Base):
 
 
 class EventCounter(Base):
-    """One row: the highest place that was ever given to an event, which may be deleted since."""
+    """One row: the highest place that was ever given to an event, which may be deleted since.
+
+    Attributes:
+        pruned: the highest place of an event that was deleted while its job was kept.
+    """
 
     __tablename__ = "event_counter"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     last: Mapped[int] = mapped_column(BigInteger)
+    pruned: Mapped[int] = mapped_column(BigInteger, default=0, server_default=NONE)
 
 
 class BlockReport(Base):

@@ -60,6 +60,10 @@ class PositionRepository(JobRows):
         """Return the highest place that any event has been given."""
         return self._session.scalar(select(EventCounter.last)) or 0
 
+    def pruned_position(self) -> int:
+        """Return up to which place details of jobs that ended long ago may be missing."""
+        return self._session.scalar(select(EventCounter.pruned)) or 0
+
     def all_events(
         self,
         after: int,

@@ -75,6 +75,8 @@ def make_rounds(
         janitor.delete_orphans(sessions, store)
         janitor.delete_left_uploads(sessions, uploads)
         janitor.purge(sessions)
+        kept = {"events_s": settings.keep_events_s, "audit_s": settings.keep_audit_s}
+        janitor.forget(sessions, **kept)
 
     often_s = settings.relay_every_s
     return [

@@ -8,6 +8,7 @@ from db.datasets import DatasetRepository
 from db.deliveries import DeliveryRepository
 from db.jobs import JobRepository
 from db.releases import clear
+from db.retention import RetentionRepository
 from db.session import Sessions
 from db.store import ArtifactStore
 from db.triggers import TriggerRepository
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 Push = Callable[[str, str], object]
 """Rings for a job in a queue."""
 CUT_SHORT_AFTER = timedelta(hours=1)
+MOST_BATCHES = 200
 
 
 def relay(sessions: Sessions, push: Push, rings: Callable[[str], int]) -> int:
@@ -87,6 +89,26 @@ def delete_left_uploads(sessions: Sessions, uploads: UploadStore) -> int:
     for name in gone:
         uploads.delete(name)
     return len(gone)
+
+
+def forget(sessions: Sessions, *, events_s: float, audit_s: float) -> int:
+    """Delete entries of the audit and details of jobs that were kept for so long; 0 is for ever.
+
+    A little in each transaction, so that no other writer waits for long; what is left over goes
+    in the next sweep. Returns how many rows went.
+    """
+    gone = 0
+    for prune, kept_s in (
+        (RetentionRepository.prune_events, events_s),
+        (RetentionRepository.prune_audit, audit_s),
+    ):
+        for _ in range(MOST_BATCHES if kept_s else 0):
+            with sessions.begin() as session:
+                count = prune(RetentionRepository(session), timedelta(seconds=kept_s))
+            if not count:
+                break
+            gone += count
+    return gone
 
 
 def purge(sessions: Sessions) -> int:

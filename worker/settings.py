@@ -37,6 +37,8 @@ class WorkerSettings(Settings):
     scrub_every_s: Seconds = 7 * 24 * 3600
     scrub_bytes_per_s: int = Field(default=32 << 20, ge=0)
     keep_unfinished_s: Grace = 24 * 3600
+    keep_events_s: Grace = 90 * 24 * 3600
+    keep_audit_s: Grace = 365 * 24 * 3600
     cancel_grace_s: Grace = 2
     pause_grace_s: Grace = 600
     yield_grace_s: Grace = 45

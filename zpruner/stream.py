@@ -46,6 +46,8 @@ async def _followed(transport: Transport[Any], job_id: str, after: int) -> Async
                 outage.heard()
                 if frame.kind == "end":
                     return
+                if frame.kind == "pruned":  # of a job that ended long ago
+                    continue
                 event = Event.model_validate_json(frame.data)
                 after = event.seq
                 yield event

@@ -11,9 +11,8 @@ from api.cursors import cut
 from api.deps import Service, ServiceDep
 from api.feed import EVERY, Frame
 from api.links import next_page
-from api.schemas.history import AnyEventRead
-from api.schemas.pages import Page
-from api.stream import EventStream, Start
+from api.schemas.history import AnyEventPage, AnyEventRead
+from api.stream import EventStream, Start, pruned_event
 from db.positions import PositionRepository
 from db.states import JobState
 
@@ -56,7 +55,7 @@ class EventQuery(BaseModel):
         )
 
 
-@router.get("/events", response_model=Page[AnyEventRead], responses=STREAM)
+@router.get("/events", response_model=AnyEventPage, responses=STREAM)
 def list_all_events(
     service: ServiceDep,
     request: Request,
@@ -64,36 +63,43 @@ def list_all_events(
     still_opens: StillOpensDep,
     query: Annotated[EventQuery, Query()],
     last_event_id: LastEventId = None,
-) -> Page[AnyEventRead] | EventStream:
+) -> AnyEventPage | EventStream:
     """List what happened to all jobs, oldest first; ask again with ``after`` the last ``position``.
 
     With ``Accept: text/event-stream`` the answer is a stream that never ends: what happens from
     now on, or everything after ``after`` or ``Last-Event-ID``. It opens with an event ``ready``,
-    and an event ``ping`` comes whenever nothing has happened for some seconds.
+    and an event ``ping`` comes whenever nothing has happened for some seconds. An event ``pruned``
+    follows it where some events behind that place are no longer kept.
     """
     if EventStream.media_type in request.headers.get("accept", ""):
         return EventStream(service.feed, _start(service, query, last_event_id), still_opens)
     response.headers["vary"] = "accept"
     service.feed.place_events()
     with service.sessions() as session:
-        found = PositionRepository(session).all_events(
+        events = PositionRepository(session)
+        pruned = events.pruned_position()
+        found = events.all_events(
             query.after or 0, query.limit + 1, kinds=query.kind, statuses=query.status
         )
     page, next_cursor = cut(found, query.limit, lambda event: str(event.position))
     if next_cursor is not None:
         given = query.model_dump(mode="json", exclude_defaults=True)
         response.headers["link"] = next_page("/v1/events", given | {"after": next_cursor})
-    return Page(data=[AnyEventRead.of(event) for event in page], next_cursor=next_cursor)
+    data = [AnyEventRead.of(event) for event in page]
+    return AnyEventPage(data=data, next_cursor=next_cursor, pruned=pruned)
 
 
 def _start(service: Service, query: EventQuery, last_event_id: int | None) -> Start:
     service.feed.place_events()  # what happened before is not "from now on"
     with service.sessions() as session:
-        newest = PositionRepository(session).last_position()
+        events = PositionRepository(session)
+        newest, pruned = events.last_position(), events.pruned_position()
     asked = query.after if last_event_id is None else last_event_id
     seen = newest if asked is None else min(asked, newest)
     # Its id makes a client that loses the line before anything happens resume from here.
     opening = format_sse_event(event="ready", data_str="{}", id=str(seen), retry=2000)
+    if seen < pruned:
+        opening += pruned_event(pruned)
     return Start(
         EVERY,
         seen,

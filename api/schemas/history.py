@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.schemas.pages import Page
 from db.models import BlockReport, JobEvent
 from db.problem import Problem
 from db.states import JobState, Phase
@@ -60,6 +61,15 @@ class AnyEventRead(EventRead):
 
     job_id: str
     position: int = Field(description="Its place among the events of all jobs: ask `after` it.")
+
+
+class AnyEventPage(Page[AnyEventRead]):
+    """Part of the list of what happened to all jobs."""
+
+    pruned: int = Field(
+        description="Up to this `position` phases and progress of jobs that ended long ago are no "
+        "longer kept; 0 where nothing was deleted."
+    )
 
 
 class BlockRead(BaseModel):

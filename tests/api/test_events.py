@@ -10,13 +10,18 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 
 from api.routes import events
+from db.clock import now
 from db.keys import KeyRepository
+from db.models import Job
+from db.positions import order_events
 from db.session import Sessions
 from tests.api.live import serving
 from tests.api.test_stream import STREAM, claim, run
 from tests.factories import make_job, make_key
+from worker import janitor
 
 
 def test_events_of_all_jobs_are_listed_in_one_order(client: TestClient, sessions: Sessions) -> None:
@@ -136,3 +141,36 @@ def test_a_stream_ends_once_its_key_is_revoked_or_has_expired(
                 with sessions.begin() as session:
                     KeyRepository(session).revoke(key.id)
                 assert {frame["event"] for frame in told} <= {"ping"}
+
+
+def prune(sessions: Sessions, job_id: str) -> None:
+    """Let the details of a job go, as if it had ended long ago."""
+    order_events(sessions)
+    with sessions.begin() as session:
+        past = {"finished_at": now(-timedelta(days=2))}
+        session.execute(update(Job).where(Job.id == job_id).values(**past))
+    assert janitor.forget(sessions, events_s=86_400, audit_s=0)
+
+
+def test_whoever_resumes_behind_what_is_no_longer_kept_is_told_so(
+    app: FastAPI, client: TestClient, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+    run(sessions, job_id)
+    assert client.get("/v1/events").json()["pruned"] == 0
+    prune(sessions, job_id)
+
+    listed = client.get("/v1/events?after=1").json()
+    kept = [one["position"] for one in listed["data"]]
+    assert listed["pruned"] == kept[-1] - 1
+    own = client.get(f"/v1/jobs/{job_id}/events", headers=STREAM).text
+    assert f'event: pruned\ndata: {{"until": {kept[-1] - 1}}}' in own
+    later = STREAM | {"Last-Event-ID": str(kept[-1] - 1)}
+    assert "pruned" not in client.get(f"/v1/jobs/{job_id}/events", headers=later).text
+    with serving(app) as url, stream(url, "?after=1") as told:
+        first, second, third = (next(told) for _ in range(3))
+        assert (first["event"], second["event"]) == ("ready", "pruned")
+        assert json.loads(second["data"]) == {"until": listed["pruned"]}
+        assert third["id"] == str(kept[0])
+    with serving(app) as url, stream(url, f"?after={listed['pruned']}") as told:
+        assert [next(told)["event"] for _ in range(2)] == ["ready", "status"]

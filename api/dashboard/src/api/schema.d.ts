@@ -237,7 +237,8 @@ export interface paths {
          *
          *     With ``Accept: text/event-stream`` the answer is a stream that never ends: what happens from
          *     now on, or everything after ``after`` or ``Last-Event-ID``. It opens with an event ``ready``,
-         *     and an event ``ping`` comes whenever nothing has happened for some seconds.
+         *     and an event ``ping`` comes whenever nothing has happened for some seconds. An event ``pruned``
+         *     follows it where some events behind that place are no longer kept.
          */
         get: operations["list_all_events"];
         put?: never;
@@ -1176,6 +1177,29 @@ export interface components {
          * @enum {string}
          */
         AllocationName: "uniform" | "owl";
+        /**
+         * AnyEventPage
+         * @description Part of the list of what happened to all jobs.
+         */
+        AnyEventPage: {
+            /** Data */
+            data: components["schemas"]["AnyEventRead"][];
+            /**
+             * Next Cursor
+             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+            /**
+             * Pruned
+             * @description Up to this `position` phases and progress of jobs that ended long ago are no longer kept; 0 where nothing was deleted.
+             */
+            pruned: number;
+        };
         /**
          * AnyEventRead
          * @description One thing that happened to some job.
@@ -3654,40 +3678,6 @@ export interface components {
              * @description What its messages are signed with, as Standard Webhooks do.
              */
             secret: string;
-        };
-        /**
-         * Page[AnyEventRead]
-         * @example {
-         *       "data": [
-         *         {
-         *           "seq": 3,
-         *           "at": "2026-01-05T09:30:09Z",
-         *           "kind": "phase",
-         *           "status": "running",
-         *           "phase": "loading",
-         *           "attempt": 1,
-         *           "data": {},
-         *           "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
-         *           "position": 1207
-         *         }
-         *       ],
-         *       "next_cursor": null,
-         *       "has_more": false
-         *     }
-         */
-        Page_AnyEventRead_: {
-            /** Data */
-            data: components["schemas"]["AnyEventRead"][];
-            /**
-             * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
-             */
-            next_cursor?: string | null;
-            /**
-             * Has More
-             * @default false
-             */
-            has_more: boolean;
         };
         /**
          * Page[ArtifactRead]
@@ -6324,7 +6314,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_AnyEventRead_"];
+                    "application/json": components["schemas"]["AnyEventPage"];
                     /**
                      * @example event: phase
                      *     id: 3

@@ -1,0 +1,22 @@
+"""Up to which place events may have been deleted."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0020"
+down_revision = "0019"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the column."""
+    op.add_column(
+        "event_counter",
+        sa.Column("pruned", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
+    )
+
+
+def downgrade() -> None:
+    """Drop it."""
+    op.drop_column("event_counter", "pruned")
