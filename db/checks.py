@@ -115,7 +115,16 @@ def wrong_settings(error: SettingsError) -> list[Finding]:
 def folders(settings: Settings) -> list[Finding]:
     """Check the data folder and the folders of models and datasets."""
     roots = {"model roots": settings.model_roots, "dataset roots": settings.dataset_roots}
-    return [_data_folder(settings.data_dir), *(_roots(*one) for one in roots.items())]
+    return [data_folder(settings.data_dir), *(_roots(*one) for one in roots.items())]
+
+
+def data_folder(folder: Path) -> Finding:
+    """Check that the data folder can be written, and be closed to other users."""
+    name = f"ZPRUNER_DATA_DIR={folder}"
+    if folder.is_dir() and (owner := folder.stat().st_uid) != os.geteuid():
+        why = f"{name} belongs to another user (uid {owner}). {PRIVATE}"
+        return Finding("data folder", "wrong", why)
+    return _writable(folder, name, "data folder")
 
 
 def database(url: str, *, needs_tables: bool = True, within_s: float = WITHIN_S) -> Finding:
@@ -176,6 +185,7 @@ def broker(url: str, *, within_s: float = WITHIN_S) -> Finding:
     return Finding("broker", "wrong", f"ZPRUNER_BROKER_URL={redact(url)} {why}")
 
 
+PRIVATE = "It holds secrets: name a folder of this user's own, perhaps one within that one."
 MIGRATE = "Run `zpruner part migrate` first, with the same settings."
 NEWER = (
     "is at migration {}, which a newer version of Z-Pruner made. Start that version, or restore "
@@ -191,10 +201,6 @@ def _value_line(fault: ErrorDetails) -> str:
         f"{name}={fault['input']}: {why}. Correct it, in the environment or in .env, or "
         "remove it for the default (docs/settings.md)."
     )
-
-
-def _data_folder(folder: Path) -> Finding:
-    return _writable(folder, f"ZPRUNER_DATA_DIR={folder}", "data folder")
 
 
 def _future(file: Path, name: str) -> Finding:

@@ -77,7 +77,7 @@ def test_the_service_imports_nothing_from_the_folder_and_keeps_its_files_to_itse
     with Client(service.url) as client:
         job = submit(client, "tiny", samples=2)
         estimate = client.estimate("local:tiny", **SPEC)
-        assert client.jobs.wait(job.id, timeout_s=120).status == "succeeded"
+        assert client.jobs.wait(job.id, timeout_s=300).status == "succeeded"
     assert estimate.memory
     others = [f"{path} {path.stat().st_mode:o}" for path in open_to_others(service.data_dir)]
     tally.fault(
@@ -99,9 +99,12 @@ def test_parts_by_hand_import_nothing_either(
         part(folder, service, *words[2]),
     ):
         assert eventually(lambda: answers(url))
+        with Client(service.url) as client:
+            assert eventually(lambda: "other" in names(client))
         assert eventually(lambda: pings(folder, service, "other"))
+        assert eventually(lambda: pings(folder, service, "control"))
     others = [f"{path} {path.stat().st_mode:o}" for path in open_to_others(service.data_dir)]
-    tally.fault("hostile current folder", len(words) + 1)
+    tally.fault("hostile current folder", len(words) + 2)
     tally.check("parts in a hostile folder", folder.imported + others)
     assert tally.violations == []
 
@@ -147,3 +150,8 @@ def pings(folder: HostileFolder, service: Service, name: str) -> bool:
     command = [ZPRUNER, "part", "ping", name]
     done = subprocess.run(command, cwd=folder.path, env=service.environment(), capture_output=True)
     return done.returncode == 0
+
+
+def names(client: Client) -> set[str]:
+    """Return the names of the workers that are there."""
+    return {worker.name.partition("@")[0] for worker in client.workers.list()}

@@ -42,7 +42,7 @@ def machine_speed(file: Path, device: torch.device, dtype: torch.dtype) -> Speed
     name, known = _name(device, dtype), _remembered(file)
     try:
         if name not in known:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             known[name] = _measured(file.parent, device, dtype)
             _remember(file, known)
     except OSError as error:
