@@ -6,15 +6,15 @@ from urllib.parse import urlencode
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import update
 
 from api.proofs import Call, name_of
 from db.access import AccessScope
 from db.keys import Quotas
-from db.models import Job
 from db.session import Sessions
+from db.store import ArtifactStore
 from db.trigger_models import TriggerSource
 from tests.api.calls import COMMIT, JOB, PUSH, call, create, deliveries, jobs, proof
+from tests.api.work import finish
 from tests.factories import make_key
 from tests.fakes import ListQueue
 
@@ -206,12 +206,11 @@ def test_the_trigger_of_a_revoked_key_starts_nothing_and_says_why(
 
 
 def test_an_identical_job_is_reused_where_the_template_says_so(
-    client: TestClient, queue: ListQueue, sessions: Sessions
+    client: TestClient, queue: ListQueue, sessions: Sessions, store: ArtifactStore
 ) -> None:
     trigger = create(client, job=JOB | {"reuse": "if_succeeded"})
     first = call(client, trigger, idempotency_key="1").json()
-    with sessions.begin() as session:
-        session.execute(update(Job).values(status="succeeded"))
+    finish(sessions, store, first["job_id"])
     second = call(client, trigger, idempotency_key="2")
     assert (second.status_code, second.json()["job"]) == (202, first["job"])
     assert queue.ids == [first["job_id"]]

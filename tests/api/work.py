@@ -19,14 +19,20 @@ def finish_job(
     sessions: Sessions, store: ArtifactStore, files: dict[str, bytes] = FILES, **overrides: Any
 ) -> Job:
     """Run a job to its good end, with these files; the overrides are fields of its row."""
-    job = make_job(sessions, **overrides)
+    return finish(sessions, store, make_job(sessions, **overrides).id, files)
+
+
+def finish(
+    sessions: Sessions, store: ArtifactStore, job_id: str, files: dict[str, bytes] = FILES
+) -> Job:
+    """Run a queued job to its good end, with these files."""
     with sessions.begin() as session:
-        JobRepository(session).claim(job.id, "gpu@test")
-    staged = store.stage(job.id, 1)
+        JobRepository(session).claim(job_id, "gpu@test")
+    staged = store.stage(job_id, 1)
     for name, content in files.items():
         path = staged / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    published = store.publish(staged, job.id)
+    published = store.publish(staged, job_id)
     with sessions.begin() as session:
-        return JobRepository(session).succeed(job.id, 1, {"sparsity": 0.5}, published)
+        return JobRepository(session).succeed(job_id, 1, {"sparsity": 0.5}, published)

@@ -8,7 +8,7 @@ from sqlalchemy.exc import OperationalError
 
 from db.errors import JobNotFoundError
 from db.jobs import JobRepository
-from db.session import Sessions, open_sessions
+from db.session import Sessions, migrate, open_sessions
 from tests.factories import make_job, make_spec
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -72,8 +72,10 @@ def test_sqlite_in_memory_is_refused(url: str) -> None:
         open_sessions(url)
 
 
-def test_sqlite_makes_its_folder(tmp_path: Path) -> None:
-    sessions = open_sessions(f"sqlite:///{tmp_path / 'a' / 'b' / 'zpruner.db'}")
+def test_migrating_sqlite_makes_its_folder(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a' / 'b' / 'zpruner.db'}"
+    migrate(url)
+    sessions = open_sessions(url)
     with sessions() as session:
         assert session.scalar(text("SELECT 1")) == 1
     sessions.kw["bind"].dispose()
