@@ -47,7 +47,8 @@ class FileChecks:
         return bool(artifacts)
 
     def close(self) -> None:
-        """Start no further check."""
+        """Start no further check, and end those that are under way."""
+        self._integrity.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _read(self, artifact: Artifact) -> Future[Path]:

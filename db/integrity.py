@@ -5,6 +5,7 @@ import logging
 import os
 from hashlib import sha256
 from pathlib import Path
+from threading import Event
 from typing import BinaryIO
 
 from db.artifacts import ArtifactRepository
@@ -107,6 +108,11 @@ class Integrity:
 
     def __init__(self, sessions: Sessions, store: ArtifactStore) -> None:
         self._sessions, self._store = sessions, store
+        self._closing = Event()
+
+    def close(self) -> None:
+        """Have whoever reads a file give up."""
+        self._closing.set()
 
     def known(self, artifact: Artifact) -> Path | None:
         """Return the path of a file that was found whole and has not changed since; None: unknown.
@@ -139,6 +145,8 @@ class Integrity:
         check = FileCheck(self._store, artifact)
         try:
             while not check.done:
+                if self._closing.is_set():
+                    raise RuntimeError(f"artifact {artifact_id} is not read to its end: closing")
                 check.advance(PIECE_BYTES)
         finally:
             check.close()

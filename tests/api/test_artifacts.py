@@ -269,3 +269,13 @@ def test_a_long_check_keeps_nobody_waiting_who_asks_for_another_file(
             ends.set()
         assert all(one.result().content == WEIGHTS for one in waiting)
     assert all(one.result() for one in busy)
+
+
+def test_a_service_that_closes_does_not_read_a_file_to_its_end(
+    client: TestClient, app: FastAPI, weights: dict[str, Any], store: ArtifactStore
+) -> None:
+    checks = app.state.service.checks
+    (store._root / weights["job_id"] / "1" / weights["name"]).touch()
+    checks._integrity.close()
+    with pytest.raises(RuntimeError, match="closing"):
+        checks._integrity.read(weights["id"])

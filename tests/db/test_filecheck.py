@@ -1,6 +1,11 @@
 """Files that become many times as large in memory are looked at in bounded processes."""
 
+import os
+import subprocess
+import sys
+import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa  # type: ignore[import-untyped] # it has none
@@ -64,6 +69,29 @@ def test_one_that_takes_too_long_is_ended(tmp_path: Path) -> None:
         run_bounded("db.filecheck", asked, memory_bytes=512 * MIB, cpu_s=1)
     with pytest.raises(BoundsExceededError, match=r"0\.5 seconds"):
         run_bounded("db.filecheck", asked, memory_bytes=512 * MIB, longest_s=0.5)
+
+
+def test_bounded_work_dies_with_the_one_that_waits_for_it(tmp_path: Path) -> None:
+    asked = {"here": str(tmp_path / "pid")}
+    call = f"run_bounded('tests.db.sleeping', {asked!r}, memory_bytes=1 << 30)"
+    program, root = f"from db.bounded import run_bounded; {call}", Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    waiting = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    try:
+        wait_for((tmp_path / "pid").exists)
+    finally:
+        waiting.kill()
+        waiting.wait()
+    stat = Path("/proc") / (tmp_path / "pid").read_text() / "stat"
+    wait_for(lambda: not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def wait_for(claim: Callable[[], bool]) -> None:
+    """Wait until a claim holds; a minute is more than the busiest machine needs."""
+    ends = time.monotonic() + 60
+    while not claim():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
 
 
 def test_what_is_found_in_a_bounded_process_is_refused_in_its_own_words(tmp_path: Path) -> None:
