@@ -15,8 +15,8 @@ import psutil
 COMMAND = (sys.executable, "-P", "-c", "from worker.fork_server import main; main()")
 READY = b"ready"
 MOST_FDS = 64
-START_WITHIN_S = 30.0
-"""The worker does nothing else meanwhile. A slower server is used as soon as it is ready."""
+START_WITHIN_S = 120.0
+"""A spawned process would not be faster: its imports are the same. The worker does nothing else."""
 GIVE_UP_AFTER_S = 300.0
 ANSWER_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.2
