@@ -1,5 +1,6 @@
 """What is deleted because it was kept long enough, a part at a time."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, case, delete, exists, select, update
@@ -29,15 +30,19 @@ class RetentionRepository:
         gone = delete(AuditEntry).where(AuditEntry.id.in_(ids.all())).returning(AuditEntry.id)
         return len(self._session.scalars(gone.execution_options(synchronize_session=False)).all())
 
-    def prune_events(self, kept: timedelta) -> int:
-        """Delete details of some jobs that ended longer ago than ``kept``; return how many.
+    def jobs_with_details(self, kept: timedelta) -> list[str]:
+        """Return some jobs that ended longer ago than ``kept`` and still have their details."""
+        has_details = exists().where(JobEvent.job_id == Job.id, _IS_DETAIL)
+        jobs = select(Job.id).where(*_ended(kept), has_details).limit(JOBS_AT_ONCE)
+        return list(self._session.scalars(jobs))
+
+    def prune_events(self, job_ids: Sequence[str], kept: timedelta) -> int:
+        """Delete the details of those jobs that are still over, and return how many they were.
 
         The jobs stay locked, so that none is queued again meanwhile.
         """
-        ended = (Job.status.in_(FINAL), Job.finished_at < now(-kept))
-        has_details = exists().where(JobEvent.job_id == Job.id, _IS_DETAIL)
-        jobs = select(Job.id).where(*ended, has_details).limit(JOBS_AT_ONCE)
-        ids = self._session.scalars(jobs.with_for_update(skip_locked=True, of=Job)).all()
+        jobs = select(Job.id).where(Job.id.in_(job_ids), *_ended(kept))
+        ids = self._session.scalars(jobs.with_for_update(skip_locked=True)).all()
         details = delete(JobEvent).where(JobEvent.job_id.in_(ids), _IS_DETAIL)
         gone = details.returning(JobEvent.position).execution_options(synchronize_session=False)
         places = [place for place in self._session.scalars(gone) if place is not None]
@@ -49,3 +54,7 @@ class RetentionRepository:
 
 
 _IS_DETAIL: ColumnElement[bool] = JobEvent.kind.in_(DETAILS) & JobEvent.position.is_not(None)
+
+
+def _ended(kept: timedelta) -> tuple[ColumnElement[bool], ...]:
+    return Job.status.in_(FINAL), Job.finished_at < now(-kept)

@@ -98,17 +98,28 @@ def forget(sessions: Sessions, *, events_s: float, audit_s: float) -> int:
     in the next sweep. Returns how many rows went.
     """
     gone = 0
-    for prune, kept_s in (
-        (RetentionRepository.prune_events, events_s),
-        (RetentionRepository.prune_audit, audit_s),
-    ):
+    for prune, kept_s in ((_prune_events, events_s), (_prune_audit, audit_s)):
         for _ in range(MOST_BATCHES if kept_s else 0):
-            with sessions.begin() as session:
-                count = prune(RetentionRepository(session), timedelta(seconds=kept_s))
+            count = prune(sessions, timedelta(seconds=kept_s))
             if not count:
                 break
             gone += count
     return gone
+
+
+def _prune_events(sessions: Sessions, kept: timedelta) -> int:
+    """Look for jobs first, which takes a while where there are many, and lets others write."""
+    with sessions() as session:
+        job_ids = RetentionRepository(session).jobs_with_details(kept)
+    if not job_ids:
+        return 0
+    with sessions.begin() as session:
+        return RetentionRepository(session).prune_events(job_ids, kept)
+
+
+def _prune_audit(sessions: Sessions, kept: timedelta) -> int:
+    with sessions.begin() as session:
+        return RetentionRepository(session).prune_audit(kept)
 
 
 def purge(sessions: Sessions) -> int:

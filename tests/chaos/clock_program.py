@@ -24,7 +24,10 @@ from worker.reaper import Reaper
 from worker.settings import WorkerSettings
 
 SECOND, MINUTE, HOUR, DAY = 1, 60, 3600, 86_400
-SIZES = (8, 20, 45, 2 * MINUTE, HOUR, 5 * HOUR, DAY, 8 * DAY, 31 * DAY, 400 * DAY)
+SIZES = (
+    *(8, 20, 45, 90, 2 * MINUTE, 20 * MINUTE, HOUR, 5 * HOUR),
+    *(DAY, 3 * DAY, 8 * DAY, 31 * DAY, 400 * DAY),
+)
 STEPS = [sign * size for size in SIZES for sign in (-1, 1)]
 SLEEPS = (10 * MINUTE, 8 * HOUR, 3 * DAY)
 

@@ -1,10 +1,12 @@
-"""One service whose clock is set, whose machine sleeps, and whose parts freeze, all in one life."""
+"""A whole service whose clock is set, whose machine sleeps, and whose parts freeze."""
 
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
 import psutil
 import pytest
@@ -14,26 +16,17 @@ from tests.clocks import WallClock, can_be_set
 from tests.e2e.embedded import Service, ends, is_in_the_middle, serving, submit, until, write_inputs
 from zpruner import Client, Job
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.chaos,
-    pytest.mark.skipif(not can_be_set(), reason="libfaketime's wheel is not for this machine"),
-]
-WITHIN_S = 180.0
+pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
+WITHIN_S = 300.0
 HOURS = (-2, 3, -30, 24 * 40)
 PARTS = ("worker.program", "worker.control", "api.program")
 
 
 class Scene:
-    """A service, its clock, and what is broken about it."""
+    """A service, and what is broken about it."""
 
-    def __init__(self, service: Service, clock: WallClock, tally: Tally) -> None:
-        self.service, self.tally, self._clock = service, tally, clock
-        self._offset = timedelta()
-
-    def step(self, hours: float) -> None:
-        self._offset += timedelta(hours=hours)
-        self._clock.set(self._offset)
+    def __init__(self, service: Service, tally: Tally) -> None:
+        self.service, self.tally = service, tally
 
     def parts(self) -> dict[str, int]:
         """Return the process of each part."""
@@ -53,19 +46,22 @@ class Scene:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to all processes, the supervisor first."""
         for process in (self.supervisor, *self.service.processes()):
-            process.send_signal(number)
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
-    def check(self, client: Client, job: Job, attempts: int) -> None:
+    def check(self, client: Client, job: Job, attempts: set[int]) -> None:
         """Note whatever is wrong with a job that lived through faults."""
         ended = client.jobs.wait(job.id, timeout_s=WITHIN_S)
-        found = (ended.status, ended.attempt, ends(client, job.id))
-        if found != ("succeeded", attempts, ["succeeded"]):
-            self.tally.check("service", [f"{job.id} is {found}: {ended.error}"])
+        found = (ended.status, ends(client, job.id))
+        if found != ("succeeded", ["succeeded"]) or ended.attempt not in attempts:
+            self.tally.check(
+                "service", [f"{job.id} is {found} in attempt {ended.attempt}: {ended.error}"]
+            )
         assert self.tally.violations == []
 
 
 def running(client: Client) -> Job:
-    return until(client, submit(client, "slow", samples=16).id, is_in_the_middle, WITHIN_S)
+    return until(client, submit(client, "slow", samples=32).id, is_in_the_middle, WITHIN_S)
 
 
 def wait_for(true: Callable[[], bool]) -> None:
@@ -76,60 +72,62 @@ def wait_for(true: Callable[[], bool]) -> None:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, tally: Tally) -> Iterator[Scene]:
-    inputs, data = tmp_path_factory.mktemp("inputs"), tmp_path_factory.mktemp("d")
-    write_inputs(inputs)
-    clock = WallClock(data / "clock", looked_at_every_s=1)
-    settings = clock.environment() | {"ZPRUNER_BEAT_EVERY_S": "4"}
-    with serving(data, inputs, **settings) as service:
-        yield Scene(service, clock, tally)
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
+    write_inputs(folder)
+    return folder
 
 
 @pytest.fixture
-def client(world: Scene) -> Iterator[Client]:
-    with Client(world.service.url) as client:
-        yield client
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("d")
 
 
-def test_a_clock_that_is_set_takes_no_job_from_its_worker_and_keeps_none_waiting(
-    world: Scene, client: Client
+@pytest.mark.skipif(not can_be_set(), reason="libfaketime's wheel is not for this machine")
+def test_a_clock_that_is_set_and_a_machine_that_sleeps_take_no_job_from_its_worker(
+    data_dir: Path, inputs: Path, tally: Tally
 ) -> None:
-    before, job = world.parts(), running(client)
-    waiting = submit(client, "tiny", samples=2)
-    for hours in HOURS:
-        world.step(hours)
-        world.tally.fault("clock of a service set")
-        time.sleep(1.2)  # for libfaketime to look
-    world.check(client, job, 1)
-    world.check(client, waiting, 1)
-    assert world.parts() == before, "a part was taken for frozen"
-
-
-def test_a_machine_that_sleeps_loses_no_job_and_no_part(world: Scene, client: Client) -> None:
-    before, job = world.parts(), running(client)
-    for _ in range(3):
-        world.signal(signal.SIGSTOP)
-        world.step(8)
-        time.sleep(1)
-        world.signal(signal.SIGCONT)
-        world.tally.fault("machine of a service suspended")
-        time.sleep(1)
-    world.check(client, job, 1)
-    assert world.parts() == before, "a part was taken for frozen"
+    clock, offset = WallClock(data_dir / "clock", looked_at_every_s=1), timedelta()
+    # The library opens a file in each process, with which the fork server does not fork.
+    settings = clock.environment() | {"ZPRUNER_FORK_SERVER": "never"}
+    with serving(data_dir, inputs, **settings) as service:
+        scene = Scene(service, tally)
+        with Client(service.url) as client:
+            before, job = scene.parts(), running(client)
+            for hours in HOURS:
+                offset += timedelta(hours=hours)
+                clock.set(offset)
+                tally.fault("clock of a service set")
+                time.sleep(1.2)  # for libfaketime to look
+            for _ in range(3):
+                scene.signal(signal.SIGSTOP)
+                offset += timedelta(hours=8)
+                clock.set(offset)
+                scene.signal(signal.SIGCONT)
+                tally.fault("machine of a service suspended")
+                time.sleep(0.5)
+            scene.check(client, job, {1})
+            assert scene.parts() == before, "a part was taken for frozen"
 
 
 def test_parts_that_freeze_are_started_again_and_their_job_ends_once(
-    world: Scene, client: Client
+    data_dir: Path, inputs: Path, tally: Tally
 ) -> None:
-    before, job = world.parts(), running(client)
-    assert set(before) == set(PARTS)
-    for pid in before.values():
-        os.kill(pid, signal.SIGSTOP)
-        world.tally.fault("part of a service frozen")
-    wait_for(lambda: not set(before.values()) & set(world.parts().values()))
-    wait_for(lambda: client_answers(client))
-    world.check(client, job, 2)
-    assert "was silent for" in world.service.log()
+    with (
+        serving(data_dir, inputs, ZPRUNER_BEAT_EVERY_S="5") as service,
+        Client(service.url) as client,
+    ):
+        scene = Scene(service, tally)
+        before, job = scene.parts(), running(client)
+        assert set(before) == set(PARTS)
+        for pid in before.values():
+            os.kill(pid, signal.SIGSTOP)
+            tally.fault("part of a service frozen")
+        wait_for(lambda: not set(before.values()) & set(scene.parts().values()))
+        wait_for(lambda: client_answers(client))
+        scene.check(client, job, {1, 2})  # its process was not frozen, and may have ended it before
+        scene.check(client, submit(client, "tiny", samples=2), {1})
+        assert service.log().count("was silent for") >= len(PARTS)
 
 
 def client_answers(client: Client) -> bool:
