@@ -31,5 +31,4 @@ def bash(commands: str, folder: Path, **variables: str) -> subprocess.CompletedP
         env=environment(variables),
         capture_output=True,
         text=True,
-        timeout=240,
     )
