@@ -1,4 +1,4 @@
-"""The door of the API: who asks, how often, what for; and the record of what was changed."""
+"""Authenticates callers, limits their rate, checks their scopes and writes the audit."""
 
 import logging
 import re
@@ -42,7 +42,7 @@ NO_PATH = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Guard:
-    """Wraps everything that needs a key; what is open passes by."""
+    """Wraps the application; paths that need no key are handed on unchecked."""
 
     def __init__(self, app: ASGIApp, settings: ApiSettings, service: Service) -> None:
         self._app, self._sessions = app, service.sessions
@@ -132,7 +132,7 @@ class Guard:
 
 
 class _Answer:
-    """One answer on its way out: what it tells, and what is kept of it."""
+    """Adds the rate's headers to a response, and writes its audit entry."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class _Answer:
         self._is_recorded = request.method in READING
 
     async def send(self, message: Message) -> None:
-        """Send a part of the answer; nothing goes out before it is in the audit."""
+        """Send a part of the response; none before the audit entry is written."""
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             await self.record(message["status"], headers.get("location"))

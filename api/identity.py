@@ -32,7 +32,7 @@ REMEMBERED_FOR_S = 600.0
 
 
 class Identity:
-    """Tells who asks; whether that one may is not decided here."""
+    """Finds out who sent a request; scopes are checked elsewhere."""
 
     def __init__(self, settings: ApiSettings, sessions: Sessions, by_the_way: Sessions) -> None:
         self._settings, self._sessions = settings, sessions

@@ -1,4 +1,4 @@
-"""Who is let in: by where the service listens, and by what its operator decided."""
+"""Settings of where the API listens, which hosts it answers to, and who needs a key."""
 
 import ipaddress
 import re

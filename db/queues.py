@@ -1,4 +1,4 @@
-"""Queues: which of the waiting jobs is the most urgent, and how long each queue is."""
+"""Queues: which of the waiting jobs is next, and how long each queue is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

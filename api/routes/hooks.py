@@ -1,4 +1,4 @@
-"""The one door for systems without a key: calls of triggers, which prove themselves."""
+"""Calls of triggers by other systems, which authenticate by the trigger's secret."""
 
 from typing import Any
 
