@@ -31,6 +31,8 @@ NAMES = frozenset(
         "HUB_TIMEOUT_S",
         "INSTANCE",
         "JOB_TIMEOUT_S",
+        "KEEP_AUDIT_S",
+        "KEEP_EVENTS_S",
         "KEEP_UNFINISHED_S",
         "LEASE_S",
         "LISTENING",
