@@ -5,7 +5,9 @@ from fastapi.testclient import TestClient
 
 from db.jobs import JobRepository
 from db.session import Sessions
+from db.store import ArtifactStore
 from tests.api.calls import TRIGGER
+from tests.api.work import finish
 from tests.fakes import ListQueue
 
 GATE = {"max": {"perplexity_ratio": 1.1}, "min": {"protocol.tokens": 600}}
@@ -91,9 +93,10 @@ def test_a_rerun_keeps_the_gate_and_may_change_it(client: TestClient, sessions: 
 
 
 def test_a_finished_job_is_reused_only_for_the_same_gate(
-    client: TestClient, sessions: Sessions
+    client: TestClient, sessions: Sessions, store: ArtifactStore
 ) -> None:
-    job_id = finished(client, sessions, {})
+    job_id: str = client.post("/v1/jobs", json=BODY).json()["id"]
+    finish(sessions, store, job_id, metrics={})
     reusing = BODY | {"reuse": "if_succeeded"}
     assert client.post("/v1/jobs", json=reusing).json()["id"] == job_id
     assert client.post("/v1/jobs", json=reusing | {"gate": None}).status_code == 201

@@ -57,8 +57,8 @@ def test_a_page_gives_the_hint_as_well(client: TestClient) -> None:
 
 
 MAKERS = r"([Rr]efused(Error)?|(?<!Field)[Pp]roblem|Face)$"
-FIELDS = {*JobRequest.model_fields, "url", "out"}
-ON_THE_COMMAND_LINE = {"out_in_use", "out_exists"}
+FIELDS = {*JobRequest.model_fields, "url", "out", "device"}
+ON_THE_COMMAND_LINE = {"out_in_use", "out_exists", "unusable_out", "unknown_device"}
 """Whoever starts a worker's program reads its refusals, and follows no link."""
 
 

@@ -4,6 +4,8 @@ from fastapi.testclient import TestClient
 
 from db.session import Sessions
 from db.states import JobState
+from db.store import ArtifactStore
+from tests.api.work import finish_job
 from tests.factories import make_job, make_spec
 from tests.fakes import ListQueue
 
@@ -74,9 +76,9 @@ def test_a_rerun_without_changes_needs_no_body(client: TestClient, sessions: Ses
 
 
 def test_a_rerun_takes_a_key_a_dry_run_and_reuse_as_a_submit_does(
-    client: TestClient, sessions: Sessions, queue: ListQueue
+    client: TestClient, sessions: Sessions, store: ArtifactStore, queue: ListQueue
 ) -> None:
-    parent = make_job(sessions, status=JobState.succeeded)
+    parent = finish_job(sessions, store)
     path, headers = f"/v1/jobs/{parent.id}/rerun", {"idempotency-key": "key-1"}
 
     dry = client.post(f"{path}?dry_run=true", json={})

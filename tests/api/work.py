@@ -23,9 +23,13 @@ def finish_job(
 
 
 def finish(
-    sessions: Sessions, store: ArtifactStore, job_id: str, files: dict[str, bytes] = FILES
+    sessions: Sessions,
+    store: ArtifactStore,
+    job_id: str,
+    files: dict[str, bytes] = FILES,
+    metrics: dict[str, Any] | None = None,
 ) -> Job:
-    """Run a queued job to its good end, with these files."""
+    """Run a queued job to its good end, with these files and metrics."""
     with sessions.begin() as session:
         JobRepository(session).claim(job_id, "gpu@test")
     staged = store.stage(job_id, 1)
@@ -35,4 +39,5 @@ def finish(
         path.write_bytes(content)
     published = store.publish(staged, job_id)
     with sessions.begin() as session:
-        return JobRepository(session).succeed(job_id, 1, {"sparsity": 0.5}, published)
+        result = {"sparsity": 0.5} if metrics is None else metrics
+        return JobRepository(session).succeed(job_id, 1, result, published)
