@@ -30,12 +30,12 @@ class Scene:
 
     def parts(self) -> dict[str, int]:
         """Return the process of each part."""
-        found = {}
+        found: dict[str, int] = {}
         for process in self.service.processes():
-            words = process.cmdline()
-            for name in PARTS:
-                if name in words and process.ppid() == self.supervisor.pid:
-                    found[name] = process.pid
+            with suppress(psutil.Error):  # it ends while it is looked at
+                words, parent = process.cmdline(), process.ppid()
+                mine = [name for name in PARTS if name in words and parent == self.supervisor.pid]
+                found |= dict.fromkeys(mine, process.pid)
         return found
 
     @property
