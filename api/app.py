@@ -10,57 +10,51 @@ from importlib.metadata import version
 from anyio import to_thread
 from fastapi import Depends, FastAPI
 
-from api import problems
-from api.broker import Broker, Queue
 from api.deps import Service
-from api.edge import Edge
-from api.feed import Feed
-from api.guard import Guard, require_scope
-from api.hub import Hub
-from api.integrity import FileChecks
-from api.looks import Looks
-from api.meter import Meter, Metrics
-from api.openapi import RESPONSES, document, operation_id
-from api.parameters import refuse_unknown
-from api.planner import Planner
-from api.preflight import Preflight
-from api.readiness import Readiness
-from api.routes import (
+from api.middleware.authentication import Guard, require_scope
+from api.middleware.request_limits import Edge
+from api.middleware.request_metrics import Meter, Metrics
+from api.middleware.tracing import trace_requests
+from api.middleware.writers import WRITERS
+from api.problems import handlers
+from api.routes.access import audit, keys
+from api.routes.integrations import hooks, triggers, webhooks
+from api.routes.jobs import (
     artifacts,
-    audit,
+    commands,
     compare,
-    dashboard,
     datasets,
-    docs,
     estimates,
     events,
-    health,
     history,
-    hooks,
     jobs,
-    keys,
     logs,
     methods,
-    metrics,
-    repeats,
+    rerun,
     result,
-    steering,
     sweeps,
-    triggers,
-    webhooks,
-    workers,
 )
-from api.routes import problems as problem_pages
+from api.routes.service import dashboard, docs, health, metrics, workers
+from api.routes.service import problems as problem_pages
+from api.services.broker import Broker, Queue
+from api.services.event_broadcast import Feed
+from api.services.file_checks import FileChecks
+from api.services.hub import Hub
+from api.services.job_cache import Looks
+from api.services.preflight import Preflight
+from api.services.readiness import Readiness
 from api.settings import ApiSettings
-from api.traces import trace_requests
-from api.writers import WRITERS
-from db import checks, redaction, tracing
-from db.beats import Beats
-from db.journal import configure
-from db.private import keep_private
-from db.session import THREADS, open_sessions
-from db.store import ArtifactStore
-from db.uploads import UploadStore
+from api.submission.planner import Planner
+from api.web.openapi import RESPONSES, document, operation_id
+from api.web.query_parameters import refuse_unknown
+from db.core import redaction
+from db.core.logging_setup import configure
+from db.core.session import THREADS, open_sessions
+from db.files.artifact_store import ArtifactStore
+from db.spec.upload_store import UploadStore
+from db.startup import checks, tracing
+from db.startup.beats import Beats
+from db.startup.private_files import keep_private
 
 STATEMENT_TIMEOUT = timedelta(seconds=10)
 BUSY_TIMEOUT = timedelta(seconds=4)
@@ -71,8 +65,8 @@ READERS = THREADS - WRITERS
 
 ROUTERS = (
     jobs.router,
-    steering.router,
-    repeats.router,
+    commands.router,
+    rerun.router,
     history.router,
     logs.router,
     events.router,
@@ -125,7 +119,7 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
     app.add_middleware(Guard, settings=settings, service=service)
     app.add_middleware(Edge, settings=settings)
     app.add_middleware(Meter, metrics=service.metrics)  # the last one added is the outermost
-    problems.install(app)
+    handlers.install(app)
     for router in ROUTERS:
         app.include_router(router)
     trace_requests(app)

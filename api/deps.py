@@ -7,8 +7,15 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import AfterValidator
 
-from api.broker import Queue
-from api.examples import (
+from api.middleware.request_metrics import Metrics
+from api.services.broker import Queue
+from api.services.event_broadcast import Feed
+from api.services.file_checks import FileChecks
+from api.services.job_cache import Looks
+from api.services.preflight import Preflight
+from api.services.readiness import Readiness
+from api.submission.planner import Planner
+from api.web.examples import (
     ARTIFACT_ID,
     DATASET_ID,
     DELIVERY_ID,
@@ -20,14 +27,7 @@ from api.examples import (
     WEBHOOK_ID,
     WORKER_ID,
 )
-from api.feed import Feed
-from api.integrity import FileChecks
-from api.looks import Looks
-from api.meter import Metrics
-from api.planner import Planner
-from api.preflight import Preflight
-from api.readiness import Readiness
-from db.errors import (
+from db.core.errors import (
     ApiKeyNotFoundError,
     ArtifactNotFoundError,
     DatasetNotFoundError,
@@ -40,11 +40,11 @@ from db.errors import (
     WebhookNotFoundError,
     WorkerNotFoundError,
 )
-from db.ids import Prefix, id_pattern
-from db.session import Sessions
-from db.settings import NetworkList
-from db.store import ArtifactStore
-from db.uploads import UploadStore
+from db.core.ids import Prefix, id_pattern
+from db.core.session import Sessions
+from db.files.artifact_store import ArtifactStore
+from db.spec.upload_store import UploadStore
+from db.startup.settings import NetworkList
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _if_match(
         ),
     ] = None,
 ) -> None:
-    """Document a header that ``api.preconditions`` reads."""
+    """Document a header that ``api.web.conditional`` reads."""
 
 
 def _if_none_match(

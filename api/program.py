@@ -8,9 +8,9 @@ import sys
 import uvicorn
 
 from api.app import create_app
-from api.connections import server_config
+from api.middleware.connections import server_config
 from api.settings import ApiSettings
-from db import checks
+from db.startup import checks
 
 GRACE_S = 5
 """Event streams would keep it from ending."""

@@ -5,9 +5,9 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from db.datafiles import MAX_TEXT_BYTES
-from db.door import DoorSettings
-from db.settings import Seconds
+from db.spec.datafiles import MAX_TEXT_BYTES
+from db.startup.server_settings import DoorSettings
+from db.startup.settings import Seconds
 
 
 def _split(value: object) -> object:

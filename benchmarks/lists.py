@@ -16,17 +16,18 @@ from typing import Any
 from sqlalchemy import Engine, insert, text
 
 from benchmarks.machine import machine
-from db.ids import new_id
-from db.jobs import JobRepository
-from db.labels import JobLabel
-from db.listing import JobFilter, Place
-from db.models import Job
-from db.search import found_by
-from db.session import Sessions, migrate, open_sessions
-from db.spec import MethodName, PruneSpec
-from db.states import JobState
+from db.core.ids import new_id
+from db.core.place import Place
+from db.core.session import Sessions, migrate, open_sessions
+from db.core.states import JobState
+from db.jobs.listing import JobFilter
+from db.jobs.repository import JobRepository
+from db.jobs.search import found_by
+from db.spec.prune_spec import MethodName, PruneSpec
+from db.tables.jobs import Job
+from db.tables.labels import JobLabel
+from tests.db.jobs.test_query_plans import plans
 from tests.db.postgres import admin, running_postgres
-from tests.db.test_plans import plans
 
 RESULTS = Path(__file__).parent / "results"
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)

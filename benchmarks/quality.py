@@ -17,11 +17,11 @@ from transformers.utils import logging
 from benchmarks.chart import chart
 from benchmarks.combinations import COMBINATIONS, PATTERNS, QUICK, Combination
 from benchmarks.table import Table
-from db.spec import PruneSpec
+from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
-from worker.prune import prune
-from worker.pruning.generators import drained
-from worker.resources import Resources
+from worker.jobs.prune import prune
+from worker.jobs.resources import Resources
+from worker.pruning.base.generators import drained
 
 RESULTS = Path(__file__).parent / "results"
 OWN_TEXT = "stdlib-docs"

@@ -21,13 +21,13 @@ from transformers.utils import logging
 
 from benchmarks.machine import machine
 from benchmarks.yardstick import prune_whole_model
-from db.spec import PruneSpec
+from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
 from worker.evaluation.perplexity import token_loss
-from worker.pruning.generators import drained
-from worker.pruning.pipeline import Sweep
-from worker.pruning.skeleton import Skeleton
-from worker.recipes import recipe_of
+from worker.jobs.recipes import recipe_of
+from worker.pruning.base.generators import drained
+from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.sweep.pipeline import Sweep
 
 RESULTS = Path(__file__).parent / "results"
 SAMPLES, SEQ_LEN, SPARSITY, THREADS, TIMES = 16, 512, 0.5, 2, 3

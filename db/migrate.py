@@ -2,11 +2,11 @@
 
 import argparse
 
-from db import checks
-from db.private import keep_private
-from db.revision import revert
-from db.session import migrate
-from db.settings import Settings
+from db.core.revision import revert
+from db.core.session import migrate
+from db.startup import checks
+from db.startup.private_files import keep_private
+from db.startup.settings import Settings
 
 
 def main() -> None:

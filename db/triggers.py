@@ -8,10 +8,10 @@ from sqlalchemy import Select, delete, null, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.clock import now
-from db.errors import TriggerNotFoundError
-from db.trigger_models import Trigger, TriggerDelivery, TriggerOutcome
-from db.webhooks import new_secret
+from db.core.clock import now
+from db.core.errors import TriggerNotFoundError
+from db.tables.triggers import Trigger, TriggerDelivery, TriggerOutcome
+from db.webhooks.repository import new_secret
 
 KEPT_FOR = timedelta(days=30)
 

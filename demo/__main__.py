@@ -14,8 +14,8 @@ from demo.model import NAME, fetch_model
 from demo.report import Answer, table
 from demo.service import LOG, running_service
 from zpruner import Client
-from zpruner.errors import ServiceError
-from zpruner.job import Job
+from zpruner.client.job import Job
+from zpruner.client.transport.errors import ServiceError
 
 DATASET = "stdlib-docs"
 SAMPLES, SEQ_LEN, EVAL_SAMPLES = 16, 512, 32

@@ -5,7 +5,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from demo.errors import DemoError
 from zpruner import Client
-from zpruner.job import Job
+from zpruner.client.job import Job
 
 
 def follow(client: Client, job: Job, console: Console) -> Job:

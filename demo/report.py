@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from rich.table import Table
 
-from zpruner.job import Job
-from zpruner.models import Artifact
+from zpruner.client.job import Job
+from zpruner.client.models.jobs import Artifact
 
 BARS = "▁▂▃▄▅▆▇█"
 CHECKSUMS = "SHA256SUMS"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from db.session import Sessions, migrate, open_sessions
+from db.core.session import Sessions, migrate, open_sessions
 from tests.chaos.tally import Tally
 
 TALLY = pytest.StashKey[Tally]()

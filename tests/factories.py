@@ -6,19 +6,19 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from db.access import USUAL, AccessScope, ApiKey
-from db.clock import now
-from db.deliveries import DeliveryRepository
-from db.jobs import JobRepository
-from db.keys import KeyRepository, Quotas
-from db.models import Job, Worker
-from db.problem import Problem
-from db.session import Sessions
-from db.spec import PruneSpec
-from db.states import JobState
-from db.transitions import entering, leading_to
-from db.webhook_models import ENDINGS, Delivery, EventType, Webhook
-from db.webhooks import WebhookRepository
+from db.access.keys import KeyRepository, Quotas
+from db.core.clock import now
+from db.core.problem import Problem
+from db.core.session import Sessions
+from db.core.states import JobState
+from db.events.transitions import entering, leading_to
+from db.jobs.repository import JobRepository
+from db.spec.prune_spec import PruneSpec
+from db.tables.access import USUAL, AccessScope, ApiKey
+from db.tables.jobs import Job, Worker
+from db.tables.webhooks import ENDINGS, Delivery, EventType, Webhook
+from db.webhooks.deliveries import DeliveryRepository
+from db.webhooks.repository import WebhookRepository
 
 
 def make_spec(**overrides: Any) -> PruneSpec:

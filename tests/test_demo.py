@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from demo.report import Answer, sparkline
-from zpruner.job import Job
-from zpruner.models import Artifact
+from zpruner.client.job import Job
+from zpruner.client.models.jobs import Artifact
 
 METRICS = {
     "dense_perplexity": 28.7,

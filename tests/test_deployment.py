@@ -13,8 +13,8 @@ import yaml
 from packaging.requirements import Requirement
 
 from zpruner.programs import command
-from zpruner.serve import ServeSettings, children
-from zpruner.supervisor import Child
+from zpruner.serve.serve import ServeSettings, children
+from zpruner.serve.supervisor import Child
 
 ROOT = Path(__file__).parent.parent
 COMPOSE, EXAMPLE = ROOT / "docker-compose.yml", ROOT / ".env.example"

@@ -7,7 +7,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from typer.core import TyperCommand, TyperGroup
 
-from zpruner.cli import app
+from zpruner.cli.main import app
 
 COMMAND_LINE = "reference/command-line.md"
 INTRODUCTION = """# Command line

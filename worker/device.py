@@ -35,7 +35,7 @@ def look(wanted: str, count: int = 1) -> Device:
         NoDeviceError: this machine lacks it.
     """
     torch = import_module("torch")
-    device = import_module("worker.pruning.compute").compute_device(wanted)
+    device = import_module("worker.pruning.base.compute").compute_device(wanted)
     if device.type == "cuda":
         there = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if device.index is not None and count > 1:

@@ -8,8 +8,8 @@ import argparse
 import socket
 import sys
 
-from db.heartbeats import CONTROL, HeartbeatRepository
-from db.wire import GPU_QUEUE
+from db.core.broker_names import GPU_QUEUE
+from db.scheduling.control_heartbeat import CONTROL, HeartbeatRepository
 from worker.tasks import app, sessions, settings
 
 WORKER = ("--quiet", "worker", "--without-gossip", "--without-mingle")

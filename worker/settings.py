@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from db.settings import Grace, Seconds, Settings
+from db.startup.settings import Grace, Seconds, Settings
 from worker.device import is_cpu
-from worker.resources import Resources, known_device
+from worker.jobs.resources import Resources, known_device
 
 Device = Annotated[str, BeforeValidator(known_device)]
 

@@ -14,22 +14,24 @@ from celery.loaders.app import AppLoader
 from celery.worker.request import Request
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import checks, redaction, releases, tracing
-from db.beats import Beats
-from db.ids import new_id
-from db.journal import configure
-from db.private import keep_private
-from db.session import open_sessions
-from db.store import ArtifactStore
-from db.wire import PRUNE_TASK
-from worker import janitor
-from worker.celery_options import celery_options
-from worker.checks import of_worker
+from db.core import redaction
+from db.core.broker_names import PRUNE_TASK
+from db.core.ids import new_id
+from db.core.logging_setup import configure
+from db.core.session import open_sessions
+from db.files.artifact_store import ArtifactStore
+from db.jobs import releases
+from db.startup import checks, tracing
+from db.startup.beats import Beats
+from db.startup.private_files import keep_private
+from worker.attempts.engine import prune as engine
+from worker.attempts.run import Runner
+from worker.control import janitor
 from worker.device import ask
-from worker.engine import prune as engine
-from worker.presence import Presence
+from worker.pool.celery_options import celery_options
+from worker.pool.checks import of_worker
+from worker.pool.heartbeat import Presence
 from worker.priority import step_back
-from worker.run import Runner
 from worker.settings import WorkerSettings
 
 redaction.install()

@@ -1,9 +1,8 @@
 """The Python client and command line of the Z-Pruner service."""
 
-from zpruner.client import AsyncClient, Client
-from zpruner.errors import CorruptedError, NoFilesError, ProblemError, ServiceError
-from zpruner.job import Job
-from zpruner.models import (
+from zpruner.client.client import AsyncClient, Client
+from zpruner.client.job import Job
+from zpruner.client.models.jobs import (
     Artifact,
     Dataset,
     Eta,
@@ -14,9 +13,10 @@ from zpruner.models import (
     Queue,
     Worker,
 )
-from zpruner.planning_models import Comparison, Estimate, Sweep
-from zpruner.trigger_models import Trigger, TriggerDelivery
-from zpruner.webhook_models import Delivery, Webhook
+from zpruner.client.models.planning import Comparison, Estimate, Sweep
+from zpruner.client.models.triggers import Trigger, TriggerDelivery
+from zpruner.client.models.webhooks import Delivery, Webhook
+from zpruner.client.transport.errors import CorruptedError, NoFilesError, ProblemError, ServiceError
 
 __all__ = [
     "Artifact",

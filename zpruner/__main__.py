@@ -1,5 +1,5 @@
 """``python -m zpruner`` is ``zpruner``."""
 
-from zpruner.cli import main
+from zpruner.cli.main import main
 
 main()

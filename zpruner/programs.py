@@ -11,13 +11,13 @@ from pathlib import Path
 
 PROGRAMS = {
     "api": "api.program",
-    "control": "worker.control",
-    "doctor": "zpruner.doctor",
-    "keys": "db.keys",
+    "control": "worker.control.process",
+    "doctor": "zpruner.serve.doctor",
+    "keys": "db.access.keys",
     "migrate": "db.migrate",
     "ping": "worker.program",
-    "prune": "worker.command",
-    "serve": "zpruner.serve",
+    "prune": "worker.standalone.command",
+    "serve": "zpruner.serve.serve",
     "worker": "worker.program",
 }
 SELECTED = {"ping", "worker"}

@@ -5,8 +5,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from db.links import LONGEST, Link
-from db.models import Artifact
+from db.jobs.download_links import LONGEST, Link
+from db.tables.jobs import Artifact
 
 
 class ArtifactRead(BaseModel):

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.fields import Label
 from api.schemas.pages import Page
-from db.builtin_datasets import BuiltinDataset
-from db.dataset_models import Dataset
+from db.spec.builtin_datasets import BuiltinDataset
+from db.tables.datasets import Dataset
 
 
 class UploadQuery(BaseModel):

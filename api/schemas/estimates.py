@@ -4,10 +4,10 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
-from db.measured import better_methods
-from db.models import Estimate
-from db.spec import PruneSpec
-from db.wire import GPU_QUEUE
+from db.core.broker_names import GPU_QUEUE
+from db.spec.measured_quality import better_methods
+from db.spec.prune_spec import PruneSpec
+from db.tables.jobs import Estimate
 
 
 class ModelSize(BaseModel):

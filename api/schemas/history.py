@@ -6,9 +6,9 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.pages import Page
-from db.models import BlockReport, JobEvent
-from db.problem import Problem
-from db.states import JobState, Phase
+from db.core.problem import Problem
+from db.core.states import JobState, Phase
+from db.tables.jobs import BlockReport, JobEvent
 
 
 class AttemptRead(BaseModel):

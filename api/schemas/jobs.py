@@ -7,13 +7,14 @@ from pydantic import BaseModel, Field
 
 from api.schemas.history import AttemptRead, PhaseRead
 from api.schemas.pages import Page
-from db import history, listing
-from db.gate import Gate, GateFailure, Verdict, gate_failures
-from db.models import Job, JobEvent
-from db.problem import Problem
-from db.spec import PruneSpec
-from db.states import JobState, Phase
-from db.transitions import allowed_actions
+from db.core.problem import Problem
+from db.core.states import JobState, Phase
+from db.events import history
+from db.events.transitions import allowed_actions
+from db.jobs import listing
+from db.spec.prune_spec import PruneSpec
+from db.spec.quality_gate import Gate, GateFailure, Verdict, gate_failures
+from db.tables.jobs import Job, JobEvent
 
 
 class Block(BaseModel):

@@ -15,11 +15,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.caller import Caller
+from api.middleware.caller import Caller
 from api.schemas.fields import Moment
-from db.access import USUAL, AccessScope, ApiKey, AuditEntry
-from db.keys import Quotas
-from db.quotas import Usage
+from db.access.keys import Quotas
+from db.jobs.quotas import Usage
+from db.tables.access import USUAL, AccessScope, ApiKey, AuditEntry
 
 DAY_S = 24 * 3600
 Name = Annotated[

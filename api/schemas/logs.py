@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel
 
-from db.logs import LogLine
+from db.tables.logs import LogLine
 
 
 class LogLineRead(BaseModel):

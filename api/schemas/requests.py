@@ -5,10 +5,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.fields import LABELS, Label, LabelName, Moment, Priority, QueueName
-from db.gate import Gate
-from db.models import Job
-from db.spec import PruneSpec
-from db.wire import GPU_QUEUE
+from db.core.broker_names import GPU_QUEUE
+from db.spec.prune_spec import PruneSpec
+from db.spec.quality_gate import Gate
+from db.tables.jobs import Job
 
 
 class JobRequest(PruneSpec):

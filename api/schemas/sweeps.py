@@ -7,12 +7,12 @@ from typing import Any, Self
 from pydantic import BaseModel, Field
 
 from api.schemas.pages import Page
-from db.gate import Gate, Verdict, figure
-from db.models import Job, Sweep
-from db.pareto import Trade, pareto_front
-from db.spec import PruneSpec
-from db.states import FINAL, JobState
-from db.sweeps import Point
+from db.core.states import FINAL, JobState
+from db.jobs.pareto import Trade, pareto_front
+from db.jobs.sweeps import Point
+from db.spec.prune_spec import PruneSpec
+from db.spec.quality_gate import Gate, Verdict, figure
+from db.tables.jobs import Job, Sweep
 
 SHARED = "dense_loss_known"
 """The figure that says whether a job took the dense model's loss from an earlier one."""

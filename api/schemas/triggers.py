@@ -15,11 +15,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.pointers import Pointer
 from api.schemas.jobs import JobPreview
 from api.schemas.keys import Name
 from api.schemas.requests import JobRequest
-from db.trigger_models import Trigger, TriggerDelivery, TriggerOutcome, TriggerSource
+from api.web.json_pointers import Pointer
+from db.tables.triggers import Trigger, TriggerDelivery, TriggerOutcome, TriggerSource
 
 MOST = 32
 """How many places of a payload a filter or a map may name."""

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
 from api.schemas.fields import Label
-from db.addresses import MAX_LENGTH
-from db.webhook_models import ENDINGS, Delivery, DeliveryStatus, EventType, Webhook
+from db.tables.webhooks import ENDINGS, Delivery, DeliveryStatus, EventType, Webhook
+from db.webhooks.addresses import MAX_LENGTH
 
 DAY_S = 24 * 3600
 Url = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LENGTH)]

@@ -5,8 +5,8 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from db.queues import QueueDepth
-from db.workers import Presence
+from db.scheduling.queues import QueueDepth
+from db.scheduling.workers import Presence
 
 
 class WorkerRead(BaseModel):

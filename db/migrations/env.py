@@ -1,8 +1,8 @@
-"""Run the migrations on the connection that `db.session` hands over."""
+"""Run the migrations on the connection that `db.core.session` hands over."""
 
 from alembic import context
 
-from db.tables import Base
+from db.tables.registry import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

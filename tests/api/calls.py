@@ -11,8 +11,8 @@ import httpx2 as httpx
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
-from db.models import Job
-from db.session import Sessions
+from db.core.session import Sessions
+from db.tables.jobs import Job
 
 COMMIT = "c379e821c9c95d613899e8c4343e4bfee2b0c600"
 JOB = {"sparsity": 0.5, "dataset": "wikitext2"}

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.settings import ApiSettings
-from db.store import ArtifactStore
+from db.files.artifact_store import ArtifactStore
 from tests.fakes import ListQueue
 
 # Nothing listens there, so every look-up on the hub fails at once.

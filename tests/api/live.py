@@ -9,7 +9,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from api.connections import server_config
+from api.middleware.connections import server_config
 
 START_TIMEOUT_S = 30
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from api.app import create_app
 from api.settings import ApiSettings
-from db.session import Sessions
-from db.states import JobState
-from db.store import ArtifactStore
+from db.core.session import Sessions
+from db.core.states import JobState
+from db.files.artifact_store import ArtifactStore
 from tests.api.live import serving
 from tests.api.work import finish_job
 from tests.factories import make_job

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import psutil
 from sqlalchemy import func, select
 
-from db.base import Base
-from db.session import Sessions
+from db.core.session import Sessions
+from db.tables.base import Base
 
 
 class Traces(NamedTuple):

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from db.jobs import JobRepository
-from db.models import Job
-from db.session import Sessions
-from db.store import ArtifactStore
+from db.core.session import Sessions
+from db.files.artifact_store import ArtifactStore
+from db.jobs.repository import JobRepository
+from db.tables.jobs import Job
 from tests.factories import make_job
 
 FILES = {

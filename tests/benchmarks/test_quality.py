@@ -8,8 +8,8 @@ import pytest
 from benchmarks.chart import chart
 from benchmarks.combinations import COMBINATIONS, PATTERNS, QUICK
 from benchmarks.table import Table
-from db.combinations import check_combination
-from db.spec import PruneSpec
+from db.spec.combinations import check_combination
+from db.spec.prune_spec import PruneSpec
 
 PROTOCOL: dict[str, object] = {
     "model": "small",

@@ -9,18 +9,18 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from db.clock import now
-from db.dispatch import DispatchRepository
-from db.heartbeats import HeartbeatRepository
-from db.jobs import JobRepository
-from db.models import Job
-from db.session import Sessions, open_sessions
-from db.states import JobState
-from db.store import ArtifactStore
-from db.workers import WorkerRepository
+from db.core.clock import now
+from db.core.session import Sessions, open_sessions
+from db.core.states import JobState
+from db.files.artifact_store import ArtifactStore
+from db.jobs.repository import JobRepository
+from db.scheduling.control_heartbeat import HeartbeatRepository
+from db.scheduling.workers import WorkerRepository
+from db.tables.jobs import Job
+from db.webhooks.dispatch import DispatchRepository
 from tests.clocks import WallClock
 from tests.factories import make_delivery, make_job, make_webhook, make_worker
-from worker.reaper import Reaper
+from worker.control.reaper import Reaper
 from worker.settings import WorkerSettings
 
 SECOND, MINUTE, HOUR, DAY = 1, 60, 3600, 86_400

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from db.session import Sessions, open_sessions
+from db.core.session import Sessions, open_sessions
 from tests.chaos.deeds import World
 from tests.chaos.inputs import write_inputs
 from tests.db.conftest import (  # noqa: F401 - fixtures

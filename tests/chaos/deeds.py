@@ -9,17 +9,17 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.settings import ApiSettings
-from db.fanout import fan_out
-from db.positions import order_events
-from db.session import Sessions, open_sessions
-from db.store import ArtifactStore
+from db.core.session import Sessions, open_sessions
+from db.events.event_order import order_events
+from db.files.artifact_store import ArtifactStore
+from db.webhooks.fanout import fan_out
 from tests.chaos.points import Points, fill_the_disk, freeze, kill
 from tests.factories import make_spec
 from tests.fakes import ListQueue
 from tests.worker.webhooks.messages import deliver
-from worker import janitor
-from worker.engine import prune
-from worker.run import Runner
+from worker.attempts.engine import prune
+from worker.attempts.run import Runner
+from worker.control import janitor
 from worker.settings import WorkerSettings
 
 BEFALLS = {"kill": kill, "freeze": freeze, "disk": fill_the_disk}

@@ -5,10 +5,10 @@ from collections import Counter
 from hashlib import sha256
 from pathlib import Path
 
-from db.jobs import JobRepository
-from db.session import Sessions
-from db.states import FINAL, JobState
-from db.store import ArtifactStore
+from db.core.session import Sessions
+from db.core.states import FINAL, JobState
+from db.files.artifact_store import ArtifactStore
+from db.jobs.repository import JobRepository
 
 
 class Tally:

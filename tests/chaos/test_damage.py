@@ -13,15 +13,15 @@ from sqlalchemy import update
 
 from api.app import create_app
 from api.settings import ApiSettings
-from db.clock import now
-from db.models import Artifact
-from db.session import Sessions
-from db.store import identity_of
+from db.core.clock import now
+from db.core.session import Sessions
+from db.files.artifact_store import identity_of
+from db.tables.jobs import Artifact
 from tests.api.work import finish_job
 from tests.chaos.deeds import World
 from tests.chaos.tally import Tally
 from tests.fakes import ListQueue
-from worker.scrub import Scrub
+from worker.control.scrub import Scrub
 
 pytestmark = pytest.mark.chaos
 

@@ -19,7 +19,7 @@ from zpruner import Client, Job
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
 WITHIN_S = 300.0
 HOURS = (-2, 3, -30, 24 * 40)
-PARTS = ("worker.program", "worker.control", "api.program")
+PARTS = ("worker.program", "worker.control.process", "api.program")
 
 
 class Scene:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from db.models import Job
-from db.session import Sessions
-from db.states import JobState
-from db.webhook_models import Delivery, DeliveryStatus, EventType
+from db.core.session import Sessions
+from db.core.states import JobState
+from db.tables.jobs import Job
+from db.tables.webhooks import Delivery, DeliveryStatus, EventType
 from tests.chaos import deeds
 from tests.chaos.deeds import Fate, World
 from tests.chaos.tally import Tally

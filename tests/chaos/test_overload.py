@@ -16,8 +16,8 @@ from threading import Event
 import httpx
 import pytest
 
-from db.keys import KeyRepository
-from db.session import open_sessions
+from db.access.keys import KeyRepository
+from db.core.session import open_sessions
 from demo.service import free_port
 from tests.chaos.tally import Tally
 

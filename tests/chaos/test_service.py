@@ -16,8 +16,8 @@ from tests.chaos.tally import Tally
 from tests.e2e.embedded import Service, ends, is_in_the_middle, serving, submit, until, write_inputs
 from tests.e2e.test_stopping import CHAOS, child_of, kill_tree
 from zpruner import Client, Job
-from zpruner.broker import broker_command
-from zpruner.errors import ServiceError
+from zpruner.client.transport.errors import ServiceError
+from zpruner.serve.embedded_broker import broker_command
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
 LOST_MESSAGE_S = 45.0
@@ -175,7 +175,9 @@ def test_a_worker_that_is_frozen_past_its_lease_does_no_harm_when_it_thaws(
 
 def test_a_janitor_that_is_killed_comes_back(scene: Scene, client: Client, tally: Tally) -> None:
     job = running(client)
-    control = next(one for one in scene.service.processes() if "worker.control" in one.cmdline())
+    control = next(
+        one for one in scene.service.processes() if "worker.control.process" in one.cmdline()
+    )
     kill_tree(control)
     kill_tree(scene.service.worker())
     holds(client, tally, "janitor and worker processes killed", job.id)

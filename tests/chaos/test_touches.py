@@ -14,17 +14,17 @@ import psutil
 import pytest
 from sqlalchemy import update
 
-from db.clock import now
-from db.jobs import JobRepository
-from db.models import Job
-from db.session import Sessions
-from db.states import JobState
-from db.upkeep import PUSH_AGAIN_AFTER
+from db.core.clock import now
+from db.core.session import Sessions
+from db.core.states import JobState
+from db.jobs.repository import JobRepository
+from db.scheduling.recovery import PUSH_AGAIN_AFTER
+from db.tables.jobs import Job
 from tests.chaos import deeds
 from tests.chaos.deeds import SPEC, Fate, World
 from tests.chaos.tally import Tally, broken, weights
 from tests.factories import expire_lease, make_job
-from worker import janitor
+from worker.control import janitor
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.chaos

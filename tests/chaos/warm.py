@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from db.session import migrate, open_sessions
+from db.core.session import migrate, open_sessions
 from tests.chaos.deeds import SPEC, Fate, World, run
 from tests.chaos.inputs import write_inputs
 from tests.factories import make_job

@@ -11,11 +11,11 @@ from sqlalchemy import insert
 
 from api.app import create_app
 from api.settings import ApiSettings
-from db.ids import new_id
-from db.models import BlockReport, Job
-from db.search import found_by
-from db.session import Sessions
-from db.states import JobState
+from db.core.ids import new_id
+from db.core.session import Sessions
+from db.core.states import JobState
+from db.jobs.search import found_by
+from db.tables.jobs import BlockReport, Job
 from tests.api.live import serving
 from tests.dashboard.browser import session, wait_until
 from tests.factories import make_spec

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from db.session import migrate
+from db.core.session import migrate
 from tests.db.postgres import admin, running_postgres
 
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from db.bounded import serve_bounded
+from db.files.bounded_process import serve_bounded
 
 
 def _sleep(asked: dict[str, Any]) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from sqlalchemy import update
 
 from api.app import create_app
 from api.settings import ApiSettings
-from db.clock import now
-from db.errors import TriggerNotFoundError
-from db.jobs import JobRepository
-from db.session import Sessions
-from db.trigger_models import Trigger, TriggerDelivery, TriggerOutcome, TriggerSource
+from db.core.clock import now
+from db.core.errors import TriggerNotFoundError
+from db.core.session import Sessions
+from db.jobs.repository import JobRepository
+from db.tables.triggers import Trigger, TriggerDelivery, TriggerOutcome, TriggerSource
 from db.triggers import KEPT_FOR, CallName, DeliveryTakenError, TriggerRepository
 from tests.api.calls import PUSH, call, create
 from tests.fakes import ListQueue

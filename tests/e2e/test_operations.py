@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.broker import Broker
+from api.services.broker import Broker
 from tests.e2e.embedded import Service, serving, submit
 from worker.priority import NICE
 from zpruner import Client, Worker
@@ -54,7 +54,11 @@ def test_a_job_leaves_a_log_figures_and_lines_that_programs_read(
     assert 'zpruner_workers{queue="gpu",state="idle"} 1.0' in figures
     ours = [json.loads(line) for line in service.log().splitlines() if line.startswith("{")]
     (begun,) = [line for line in ours if line["message"] == told[0]]
-    assert (begun["job_id"], begun["attempt"], begun["logger"]) == (job.id, 1, "worker.run")
+    assert (begun["job_id"], begun["attempt"], begun["logger"]) == (
+        job.id,
+        1,
+        "worker.attempts.run",
+    )
 
 
 def test_workers_compute_at_a_lower_priority_than_the_api_answers_at(service: Service) -> None:

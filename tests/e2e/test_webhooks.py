@@ -11,7 +11,7 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from db.session import Sessions, open_sessions
+from db.core.session import Sessions, open_sessions
 from tests.e2e.embedded import Service, is_in_the_middle, serving, submit, until
 from tests.e2e.test_stopping import CHAOS, kill_tree
 from tests.worker.webhooks import messages
@@ -97,7 +97,7 @@ def test_whoever_is_killed_each_event_has_one_id_and_arrives(
     def answer(handler: BaseHTTPRequestHandler) -> None:
         if first.acquire(blocking=False):  # the courier dies while it waits for this
             for process in service.processes():
-                if "worker.control" in process.cmdline():
+                if "worker.control.process" in process.cmdline():
                     kill_tree(process)
         saying(204)(handler)
 

@@ -10,21 +10,21 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from worker.evaluation.perplexity import perplexity, token_loss
-from worker.pruning.allocation import outlier_share, owl
-from worker.pruning.checkpoint import Checkpoint
-from worker.pruning.entrance import Entrance
-from worker.pruning.gradients import BackwardSweep
-from worker.pruning.linears import linears
-from worker.pruning.methods import get_method
-from worker.pruning.moments import InputMoments
-from worker.pruning.patterns import NofM, Pattern, Unstructured
-from worker.pruning.pipeline import Sweep
-from worker.pruning.recipe import Recipe
-from worker.pruning.report import SweepResult
-from worker.pruning.scores import wanda
-from worker.pruning.skeleton import Skeleton
-from worker.pruning.solvers import get_solver
-from worker.pruning.swaps import PUBLISHED
+from worker.pruning.methods.allocation import outlier_share, owl
+from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
+from worker.pruning.methods.registry import get_method
+from worker.pruning.methods.scores import wanda
+from worker.pruning.methods.solvers import get_solver
+from worker.pruning.methods.swaps import PUBLISHED
+from worker.pruning.model.block_inputs import Entrance
+from worker.pruning.model.checkpoint import Checkpoint
+from worker.pruning.model.linears import linears
+from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.stats.input_moments import InputMoments
+from worker.pruning.sweep.gradients import BackwardSweep
+from worker.pruning.sweep.pipeline import Sweep
+from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.report import SweepResult
 
 HERE = Path(__file__).parent
 MODEL = HERE / "stories260k"

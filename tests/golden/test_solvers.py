@@ -10,12 +10,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.worker.pruning.layers import output_error
-from worker.pruning.gram import Gram
-from worker.pruning.patterns import Unstructured
-from worker.pruning.solvers.admm import admm
-from worker.pruning.solvers.alps import alps
-from worker.pruning.solvers.selection import AsPublished
-from worker.pruning.solvers.sparsegpt import sparsegpt
+from worker.pruning.methods.patterns import Unstructured
+from worker.pruning.methods.solvers.admm import admm
+from worker.pruning.methods.solvers.alps import alps
+from worker.pruning.methods.solvers.selection import AsPublished
+from worker.pruning.methods.solvers.sparsegpt import sparsegpt
+from worker.pruning.stats.gram import Gram
 
 HERE = Path(__file__).parent
 BLOCK = "model.layers.4."

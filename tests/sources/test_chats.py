@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from db.references import HubDataset, LocalPath
+from db.spec.references import HubDataset, LocalPath
 from tests.hub import Hub
-from tests.sources.builders import chat_tokenizer, jsonl, parquet
-from tests.sources.calls import calibrate, decoded, refusal
+from tests.worker.sources.builders import chat_tokenizer, jsonl, parquet
+from tests.worker.sources.calls import calibrate, decoded, refusal
 from worker.sources.datasets import evaluation_windows
 
 CHATS = [

@@ -8,13 +8,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, PretrainedConfig
 
-from db.configs import check_configs
-from db.dimensions import check_dimensions
-from db.errors import SpecRefusedError
-from db.references import HubRepo, LocalPath
+from db.core.errors import SpecRefusedError
+from db.spec.dimensions import check_dimensions
+from db.spec.model_configs import check_configs
+from db.spec.references import HubRepo, LocalPath
 from tests.hub import Hub
 from tests.models import FAMILIES, FUSED, MIXTURES, RECURRENT
-from tests.sources.builders import CONFIG, as_json, model_files, safetensors, write
+from tests.worker.sources.builders import CONFIG, as_json, model_files, safetensors, write
 from worker.sources.models import fetch_model, fetch_outline
 
 EVERY = FAMILIES | MIXTURES | FUSED | RECURRENT

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from db.checkpoints import INDEX
-from db.configs import MAX_CONFIG_BYTES
-from db.errors import SpecRefusedError
-from db.references import HubRepo
+from db.core.errors import SpecRefusedError
+from db.spec.checkpoint_headers import INDEX
+from db.spec.model_configs import MAX_CONFIG_BYTES
+from db.spec.references import HubRepo
 from tests.hub import Hub
-from tests.sources.builders import as_json, model_files, sharded_files
+from tests.worker.sources.builders import as_json, model_files, sharded_files
 from worker.sources import files
 from worker.sources.models import fetch_model
 

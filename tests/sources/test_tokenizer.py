@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from db.errors import SpecRefusedError
-from tests.sources.builders import byte_tokenizer
+from db.core.errors import SpecRefusedError
+from tests.worker.sources.builders import byte_tokenizer
 from worker.sources import tokenizer as sources
 from worker.sources.tokenizer import load_tokenizer
 

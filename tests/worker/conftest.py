@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from db.session import Sessions
-from db.store import ArtifactStore
-from worker.run import Prune, Runner
+from db.core.session import Sessions
+from db.files.artifact_store import ArtifactStore
+from worker.attempts.run import Prune, Runner
 from worker.settings import WorkerSettings
 
 RunnerFactory = Callable[..., Runner]

@@ -9,17 +9,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from db.spec import PruneSpec
-from worker.resources import Resources
+from db.spec.prune_spec import PruneSpec
+from worker.jobs.resources import Resources
 
 
 def work(spec: PruneSpec, resources: Resources, folder: Path) -> None:
     """Say what there is, compute with every library, and prune a model into ``out``."""
-    was_loaded = "worker.prune" in sys.modules
+    was_loaded = "worker.jobs.prune" in sys.modules
     import numpy as np  # noqa: PLC0415 - here is where a spawned process loads them
     import torch  # noqa: PLC0415
 
-    from worker.prune import prune  # noqa: PLC0415
+    from worker.jobs.prune import prune  # noqa: PLC0415
 
     found = _surroundings() | {
         "threads": torch.get_num_threads(),

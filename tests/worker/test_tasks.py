@@ -8,13 +8,13 @@ from tempfile import TemporaryDirectory
 
 from celery.app.defaults import _OPTIONS
 
-from tests.api.test_broker import running
+from tests.api.services.test_broker import running
 from worker import tasks
 
 NONE_OF = "import sys, worker.tasks; sys.exit(bool({'torch', 'httpcore'} & set(sys.modules)))"
 
 MESSAGES = """
-from worker.messages import Messages
+from worker.control.messages import Messages
 from worker.settings import WorkerSettings
 messages = Messages(WorkerSettings())
 assert messages.waiting("gpu") == 0

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import worker.run
-from db.spec import PruneSpec
-from worker.resources import Resources
-from worker.run import Prune
+import worker.attempts.run
+from db.spec.prune_spec import PruneSpec
+from worker.attempts.run import Prune
+from worker.jobs.resources import Resources
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ def after_block(block: int, act: Callable[[], None], work: Prune) -> Prune:
 
     def prune(
         spec: PruneSpec, out: Path, resources: Resources
-    ) -> Generator[worker.run.Step, None, worker.run.Outcome]:
+    ) -> Generator[worker.attempts.run.Step, None, worker.attempts.run.Outcome]:
         steps = work(spec, out, resources)
         while True:
             try:
                 step = next(steps)
             except StopIteration as end:
-                outcome: worker.run.Outcome = end.value
+                outcome: worker.attempts.run.Outcome = end.value
                 return outcome
             if step.block is not None and step.block[0] == block:
                 act()

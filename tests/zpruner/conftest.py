@@ -7,7 +7,7 @@ import pytest
 
 from tests.zpruner.live import Live, live_service
 from tests.zpruner.service import Service, serving
-from zpruner.client import Client
+from zpruner.client.client import Client
 
 
 @pytest.fixture

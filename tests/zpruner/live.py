@@ -10,11 +10,11 @@ from typer.testing import CliRunner, Result
 
 from api.app import create_app
 from api.settings import ApiSettings
-from db.session import Sessions, open_sessions
-from db.store import ArtifactStore
+from db.core.session import Sessions, open_sessions
+from db.files.artifact_store import ArtifactStore
 from tests.api.live import serving
 from tests.fakes import ListQueue
-from zpruner.cli import app
+from zpruner.cli.main import app
 
 NO_HUB = "http://127.0.0.1:9"
 

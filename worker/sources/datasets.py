@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from db.datafiles import DataFile
-from db.references import DatasetReference
+from db.spec.datafiles import DataFile
+from db.spec.references import DatasetReference
 from worker.sources.documents import Text
 from worker.sources.encoding import Encoder, Tokenizer, consecutive, drawn, scattered
 from worker.sources.rows import ids_file, read_rows, take, too_few

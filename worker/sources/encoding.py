@@ -9,7 +9,7 @@ import torch
 from jinja2 import TemplateError
 from torch import Tensor
 
-from db.errors import SpecRefusedError
+from db.core.errors import SpecRefusedError
 from worker.sources.documents import Text
 
 

@@ -11,14 +11,14 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import OfflineModeIsEnabled
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from db.checkpoints import INDEX, check_weights, index_bytes, weight_files
-from db.configs import CONFIGS, check_configs
-from db.dimensions import check_dimensions
-from db.references import HubRepo, LocalPath, ModelReference, require_safetensors
-from db.refusals import refused
-from worker.sources import hub
+from db.spec.checkpoint_headers import INDEX, check_weights, index_bytes, weight_files
+from db.spec.dimensions import check_dimensions
+from db.spec.model_configs import CONFIGS, check_configs
+from db.spec.references import HubRepo, LocalPath, ModelReference, require_safetensors
+from db.spec.refusals import refused
+from worker.sources import hub_errors
 from worker.sources.files import check_sizes, check_total, is_needed, require_space
-from worker.sources.hollow import fetch_hollow
+from worker.sources.header_only import fetch_hollow
 
 
 @dataclass(frozen=True)
@@ -84,26 +84,26 @@ class _Repo:
     def files(self) -> tuple[str, dict[str, int]]:
         """Return the commit that the revision is now, and its top files with their sizes."""
         asked, wanted = self.reference.id, self.reference.revision
-        with hub.refusals("model", asked, wanted):
+        with hub_errors.refusals("model", asked, wanted):
             try:
                 info = HfApi().model_info(
-                    asked, revision=wanted, timeout=hub.LOOKUP_TIMEOUT_S, files_metadata=True
+                    asked, revision=wanted, timeout=hub_errors.LOOKUP_TIMEOUT_S, files_metadata=True
                 )
             except OfflineModeIsEnabled:
                 return self._cached_files()
         if info.sha is None:
-            raise refused(asked, "hub_unreachable", "the hub told no commit", hub.RETRY)
+            raise refused(asked, "hub_unreachable", "the hub told no commit", hub_errors.RETRY)
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
         return info.sha, {name: size for name, size in sizes.items() if "/" not in name}
 
     def get(self, commit: str, names: Sequence[str]) -> Path:
         """Download the named files of a commit; those already here are not asked for again."""
-        with hub.refusals("model", self.reference.id, self.reference.revision):
+        with hub_errors.refusals("model", self.reference.id, self.reference.revision):
             return self._snapshot(commit, [escape(name) for name in names])
 
     def remember(self) -> None:
         """Note in the cache what the revision leads to, for an operator who then goes offline."""
-        with hub.refusals("model", self.reference.id, self.reference.revision):
+        with hub_errors.refusals("model", self.reference.id, self.reference.revision):
             self._snapshot(self.reference.revision, ["config.json"])
 
     def _snapshot(
@@ -153,7 +153,7 @@ def _outlined(repo: _Repo, scratch: Path, with_tokenizer: bool) -> ModelFolder:
     if not all((folder / file).is_file() for file in weights):
         for file in small:
             copyfile(folder / file, scratch / file)
-        with hub.refusals("model", name, repo.reference.revision):
+        with hub_errors.refusals("model", name, repo.reference.revision):
             fetch_hollow(name, commit, weights, scratch)
         folder = scratch
     return ModelFolder(folder, name, commit)

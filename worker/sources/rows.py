@@ -6,9 +6,9 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from db.datafiles import DataFile, IdsRow
-from db.errors import SpecRefusedError
-from db.references import DatasetReference, LocalPath
+from db.core.errors import SpecRefusedError
+from db.spec.datafiles import DataFile, IdsRow
+from db.spec.references import DatasetReference, LocalPath
 
 
 def ids_file(reference: DatasetReference, field: str) -> DataFile | None:

@@ -13,11 +13,11 @@ from datasets.exceptions import DatasetsError
 from huggingface_hub import DatasetCard, HfApi, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
 
-from db.datarows import ChatRow, DatasetName, IdsRow, RowReader, TextRow
-from db.errors import SpecRefusedError
-from worker.sources import hub
-from worker.sources.catalog import HubText
+from db.core.errors import SpecRefusedError
+from db.spec.datarows import ChatRow, DatasetName, IdsRow, RowReader, TextRow
+from worker.sources import hub_errors
 from worker.sources.documents import CHAT_JOINER, Part, Render, Text, every_tenth
+from worker.sources.hub_datasets import HubText
 
 MAX_CHARACTERS = 16 << 20
 """How much of a dataset's beginning is read; of one that single documents are drawn from, four
@@ -42,7 +42,7 @@ def stream(
     """
     disable_progress_bars()
     asked = _Asked(dataset)
-    with hub.refusals(dataset.field, dataset.name, source.revision), asked.refusals():
+    with hub_errors.refusals(dataset.field, dataset.name, source.revision), asked.refusals():
         repo, commit = _pin(source, asked)
         splits = _open(source, asked, repo, commit).as_streaming_dataset()
         split, shares = _choose(list(splits), part, hold_out)
@@ -78,7 +78,7 @@ class _Asked:
         try:
             yield
         except ConnectionError as error:
-            raise self.refused(_first_line(error), hub.RETRY, "hub_unreachable") from error
+            raise self.refused(_first_line(error), hub_errors.RETRY, "hub_unreachable") from error
         except (DatasetsError, FileNotFoundError, RuntimeError) as error:
             raise self.refused(_first_line(error), DATA) from error
         except (ValueError, KeyError, TypeError, EOFError, zlib.error) as error:
@@ -88,7 +88,9 @@ class _Asked:
 
 def _pin(source: HubText, asked: _Asked) -> tuple[str, str]:
     """Return the repository's present id and the commit to read."""
-    info = HfApi().dataset_info(source.repo, revision=source.revision, timeout=hub.LOOKUP_TIMEOUT_S)
+    info = HfApi().dataset_info(
+        source.repo, revision=source.revision, timeout=hub_errors.LOOKUP_TIMEOUT_S
+    )
     # Without an owner, or below "buckets", the library reads other places than a repository.
     if "/" not in info.id or info.id.startswith("buckets/") or info.sha is None:
         raise asked.refused("it is no dataset repository", "Write org/name.", "invalid_name")

@@ -3,12 +3,12 @@
 import platform
 from importlib import import_module
 
-from db.datafiles import ChatRow, DataFile, IdsRow, TextRow
-from db.datarows import DatasetName
-from db.references import Builtin, DatasetReference, HubDataset, LocalPath
+from db.spec.datafiles import ChatRow, DataFile, IdsRow, TextRow
+from db.spec.datarows import DatasetName
+from db.spec.references import Builtin, DatasetReference, HubDataset, LocalPath
 from worker.sources import stdlib
-from worker.sources.catalog import BUILTIN_TEXTS, HubText
 from worker.sources.documents import CHAT_JOINER, JOINER, Part, Render, Text, every_tenth
+from worker.sources.hub_datasets import BUILTIN_TEXTS, HubText
 
 
 def load_texts(

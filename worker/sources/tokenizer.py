@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from db.bounded import BoundsExceededError, run_bounded, serve_bounded
-from db.errors import SpecRefusedError
-from db.refusals import refused
+from db.core.errors import SpecRefusedError
+from db.files.bounded_process import BoundsExceededError, run_bounded, serve_bounded
+from db.spec.refusals import refused
 
 FAST = "tokenizer.json"
 FILES = (FAST, "tokenizer.model", "vocab.json", "tokenizer_config.json")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from db.retries import DELAYS
+from db.webhooks.retries import DELAYS
 
 BUSY = (429, 503)
 LONGEST_WAIT = DELAYS[-1]  # no receiver may have a delivery kept for ever

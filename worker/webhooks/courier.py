@@ -8,9 +8,9 @@ from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from db.dispatch import Claimed, DispatchRepository, Outcome
-from db.journal import about
-from db.session import Sessions
+from db.core.logging_setup import about
+from db.core.session import Sessions
+from db.webhooks.dispatch import Claimed, DispatchRepository, Outcome
 from worker.settings import WorkerSettings
 from worker.webhooks.sender import Sender
 from worker.webhooks.signature import signed

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpcore
 
-from db.addresses import SETTING, Address
+from db.webhooks.addresses import SETTING, Address
 from worker.webhooks.deadline import Deadline
 
 RECORD_BYTES = 16384  # what TLS sends in one piece

@@ -10,10 +10,10 @@ from importlib.metadata import version
 import httpcore
 import httpx
 
-from db.addresses import Networks, check_address, is_allowed
-from db.cloudevents import MEDIA_TYPE
-from db.dispatch import Outcome
-from db.errors import AddressRefusedError
+from db.core.errors import AddressRefusedError
+from db.webhooks.addresses import Networks, check_address, is_allowed
+from db.webhooks.cloudevents import MEDIA_TYPE
+from db.webhooks.dispatch import Outcome
 from worker.webhooks import answer
 from worker.webhooks.deadline import Deadline, DeadlineError
 from worker.webhooks.network import GuardedBackend, HostRefusedError, HostUnknownError

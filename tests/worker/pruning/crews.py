@@ -7,8 +7,8 @@ from collections.abc import Generator
 import psutil
 import torch
 
-from worker.pruning.errors import NotFiniteError
-from worker.pruning.ranks import Ranks
+from worker.pruning.base.errors import NotFiniteError
+from worker.pruning.distributed.ranks import Ranks
 
 Pids = Generator[list[int], None, str]
 

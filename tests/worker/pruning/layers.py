@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from worker.pruning.gram import Gram
+from worker.pruning.stats.gram import Gram
 
 
 def random_layer(out: int, width: int, tokens: int = 400) -> tuple[Tensor, Gram]:

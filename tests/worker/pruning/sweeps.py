@@ -7,12 +7,12 @@ from torch import Tensor
 
 from tests.models import random_ids
 from worker.evaluation.perplexity import token_loss
-from worker.pruning.checkpoint import Checkpoint
-from worker.pruning.generators import drained
-from worker.pruning.pipeline import Sweep
-from worker.pruning.recipe import Recipe
-from worker.pruning.report import BlockReport, SweepResult
-from worker.pruning.skeleton import Skeleton
+from worker.pruning.base.generators import drained
+from worker.pruning.model.checkpoint import Checkpoint
+from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.sweep.pipeline import Sweep
+from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.report import BlockReport, SweepResult
 
 CALIBRATION, EVALUATION = random_ids(150, 16, seed=1), random_ids(4, 16, seed=2)
 

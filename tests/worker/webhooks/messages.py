@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from db.clock import now
-from db.session import Sessions
-from db.webhook_models import Delivery, EventType, Webhook
+from db.core.clock import now
+from db.core.session import Sessions
+from db.tables.webhooks import Delivery, EventType, Webhook
 from tests import factories
 from worker.webhooks.courier import Courier
 from worker.webhooks.sender import Sender

@@ -3,7 +3,7 @@
 from ipaddress import ip_network
 from typing import Any
 
-from db.dispatch import Outcome
+from db.webhooks.dispatch import Outcome
 from worker.webhooks.sender import Sender
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1"))

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import update
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from db.fanout import fan_out
-from db.positions import order_events
-from db.session import Sessions
-from db.states import JobState
-from db.webhook_models import Delivery, DeliveryStatus, EventType, Webhook
-from db.webhooks import WebhookRepository
+from db.core.session import Sessions
+from db.core.states import JobState
+from db.events.event_order import order_events
+from db.tables.webhooks import Delivery, DeliveryStatus, EventType, Webhook
+from db.webhooks.fanout import fan_out
+from db.webhooks.repository import WebhookRepository
 from tests.factories import make_job, move
 from tests.worker.webhooks.messages import (
     deliver,

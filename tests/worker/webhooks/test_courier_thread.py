@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from db.session import Sessions, migrate, open_sessions
-from db.webhook_models import DeliveryStatus
+from db.core.session import Sessions, migrate, open_sessions
+from db.tables.webhooks import DeliveryStatus
 from tests.worker.webhooks.messages import (
     LOOPBACK,
     deliver,

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from worker.pruning.errors import NoRoomError
-from worker.pruning.planning.effort import effort
-from worker.pruning.planning.needs import needs
-from worker.pruning.planning.room import Room
+from worker.pruning.base.errors import NoRoomError
+from worker.pruning.planning.cost_model import effort
+from worker.pruning.planning.memory_limits import Room
+from worker.pruning.planning.memory_model import needs
 from worker.pruning.planning.shapes import ITEM_BYTES, ModelShape
 from worker.pruning.planning.speed import Speed
 from worker.pruning.planning.workload import Setting, Workload

@@ -1,6 +1,6 @@
 """A decoder in numbers, and a machine with room."""
 
-from worker.pruning.planning.room import Room
+from worker.pruning.planning.memory_limits import Room
 from worker.pruning.planning.shapes import BlockShape, LayerShape, ModelShape, Part
 from worker.pruning.planning.workload import Workload
 

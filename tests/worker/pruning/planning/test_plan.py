@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama
-from worker.pruning.errors import NoRoomError
+from worker.pruning.base.errors import NoRoomError
+from worker.pruning.planning.memory_limits import Room
 from worker.pruning.planning.plan import Plan, plan
-from worker.pruning.planning.room import Room
 from worker.pruning.planning.shapes import ModelShape
 from worker.pruning.planning.workload import Setting, Workload
 

@@ -1,0 +1,85 @@
+"""Threads for what writes: a database that lets nobody write must not take the readers' threads."""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any, ParamSpec, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
+from fastapi.routing import APIRoute
+
+from api.middleware.scopes import READING
+from api.problems.catalogue import BUSY
+from api.problems.handlers import RefusalError
+
+WRITERS = 24
+PATIENCE_S = 4.0
+"""How long a request waits for one of these threads before it is refused."""
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+class _Pool:
+    """The threads of one event loop."""
+
+    def __init__(self) -> None:
+        self.turns = asyncio.Semaphore(WRITERS)
+        self.threads = CapacityLimiter(WRITERS)
+
+
+_pool: RunVar[_Pool] = RunVar("writers")
+
+
+async def run_writer(work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+    """Run what may write on one of the writers' threads.
+
+    Raises:
+        RefusalError: none has become free in time.
+    """
+    pool = _this_pool()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await pool.turns.acquire()
+    except TimeoutError:
+        detail = f"{WRITERS} changes are being written, and none ended within {PATIENCE_S:g} s."
+        raise RefusalError(BUSY, detail, {"retry-after": "5"}) from None
+    try:
+        return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=pool.threads)
+    finally:
+        pool.turns.release()
+
+
+class WritingRoute(APIRoute):
+    """Runs endpoints of unsafe methods on the writers' threads, and all others as ever."""
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        methods: set[str] | list[str] | None = None,
+        **options: Any,
+    ) -> None:
+        if not READING.issuperset(methods or {"GET"}) and not inspect.iscoroutinefunction(endpoint):
+            endpoint = _on_writer(endpoint)
+        super().__init__(path, endpoint, methods=methods, **options)
+
+
+def _on_writer(endpoint: Callable[P, Result]) -> Callable[P, Any]:
+    @wraps(endpoint)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> Result:
+        return await run_writer(endpoint, *args, **kwargs)
+
+    return run
+
+
+def _this_pool() -> _Pool:
+    try:
+        return _pool.get()
+    except LookupError:
+        pool = _Pool()
+        _pool.set(pool)
+        return pool

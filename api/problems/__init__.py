@@ -1,0 +1,1 @@
+"""Problem documents: the catalogue of their kinds, and how errors become responses."""

@@ -1,0 +1,45 @@
+"""The audit: who changed what."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from api.deps import ServiceDep
+from api.schemas.keys import AuditRead
+from api.schemas.pages import Page
+from api.web.cursors import cursor_for, cursor_of, cut, place_of
+from api.web.pagination import next_page
+from db.access.audit import AuditRepository
+from db.core.ids import id_pattern
+
+router = APIRouter(prefix="/v1/audit", tags=["access"])
+
+Cursor = Annotated[str, StringConstraints(max_length=200), cursor_for("aud")]
+
+
+class AuditQuery(BaseModel):
+    """The parameters of the audit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: str | None = Field(
+        default=None, pattern=f"^{id_pattern('key')}$", description="What was done with this key."
+    )
+    limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
+    cursor: Cursor | None = Field(default=None, description="A `next_cursor`.")
+
+
+@router.get("")
+def list_audit(
+    service: ServiceDep, response: Response, query: Annotated[AuditQuery, Query()]
+) -> Page[AuditRead]:
+    """List what was changed or refused, newest first."""
+    after = None if query.cursor is None else place_of(query.cursor, "aud")
+    with service.sessions() as session:
+        found = AuditRepository(session).page(key_id=query.key, limit=query.limit + 1, after=after)
+    page, next_cursor = cut(found, query.limit, cursor_of)
+    if next_cursor is not None:
+        given = {"key": query.key, "limit": query.limit, "cursor": next_cursor}
+        response.headers["link"] = next_page("/v1/audit", given)
+    return Page(data=[AuditRead.of(entry) for entry in page], next_cursor=next_cursor)

@@ -1,0 +1,134 @@
+"""Triggers: made, looked at, changed, rotated, tried, deleted; and what came in for each."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.deps import ServiceDep, TriggerId
+from api.middleware.caller import CallerDep
+from api.middleware.writers import WritingRoute
+from api.schemas.pages import Page
+from api.schemas.triggers import (
+    NewTrigger,
+    TriggerDeliveryRead,
+    TriggerPatch,
+    TriggerRead,
+    TriggerRequest,
+    TriggerTest,
+    TriggerTestRequest,
+)
+from api.schemas.webhooks import SecretRotation
+from api.triggers.deliveries import try_out
+from api.triggers.mapping import check_template
+from api.web.cursors import cut
+from api.web.pagination import next_page
+from db.core.ids import id_pattern
+from db.tables.triggers import Trigger
+from db.triggers import TriggerRepository
+
+router = APIRouter(prefix="/v1/triggers", tags=["triggers"], route_class=WritingRoute)
+
+
+class TriggerDeliveryQuery(BaseModel):
+    """The parameters of a list of calls."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
+    cursor: str | None = Field(
+        default=None, pattern=f"^{id_pattern('tdl')}$", description="A `next_cursor`."
+    )
+
+
+@router.post("", status_code=201)
+def create_trigger(
+    body: TriggerRequest, caller: CallerDep, service: ServiceDep, response: Response
+) -> NewTrigger:
+    """Make a trigger, whose jobs count for the caller; this answer alone has its secret."""
+    check_template(body.job.root, body.map)
+    with service.sessions.begin() as session:
+        trigger = TriggerRepository(session).create(**body.model_dump(), created_by=caller.key_id)
+    response.headers["location"] = f"/v1/triggers/{trigger.id}"
+    return _shown(trigger, response)
+
+
+@router.get("")
+def list_triggers(service: ServiceDep) -> Page[TriggerRead]:
+    """List all triggers, newest first."""
+    with service.sessions() as session:
+        triggers = TriggerRepository(session).all()
+    return Page(data=[TriggerRead.of(trigger) for trigger in triggers])
+
+
+@router.get("/{trigger_id}")
+def get_trigger(trigger_id: TriggerId, service: ServiceDep) -> TriggerRead:
+    """Return one trigger."""
+    with service.sessions() as session:
+        return TriggerRead.of(TriggerRepository(session).get(trigger_id))
+
+
+@router.patch("/{trigger_id}")
+def change_trigger(trigger_id: TriggerId, body: TriggerPatch, service: ServiceDep) -> TriggerRead:
+    """Change a trigger's name, job, filter or map; its address and its secret stay."""
+    with service.sessions.begin() as session:
+        trigger = TriggerRepository(session).change(trigger_id, **body.changes())
+        check_template(trigger.job, trigger.map)
+        return TriggerRead.of(trigger)
+
+
+@router.delete("/{trigger_id}", status_code=204)
+def delete_trigger(trigger_id: TriggerId, service: ServiceDep) -> None:
+    """Delete a trigger with the record of its calls; the jobs that it started stay."""
+    with service.sessions.begin() as session:
+        TriggerRepository(session).delete(trigger_id)
+
+
+@router.post("/{trigger_id}/rotate")
+def rotate_trigger(
+    trigger_id: TriggerId,
+    service: ServiceDep,
+    response: Response,
+    body: Annotated[SecretRotation | None, Body()] = None,
+) -> NewTrigger:
+    """Give a trigger a new secret, which this answer alone shows; the old one is good a while."""
+    grace = timedelta(seconds=(body or SecretRotation()).grace_s)
+    with service.sessions.begin() as session:
+        trigger = TriggerRepository(session).rotate(trigger_id, grace)
+    return _shown(trigger, response)
+
+
+@router.post("/{trigger_id}/test")
+def test_trigger(
+    trigger_id: TriggerId, body: TriggerTestRequest, service: ServiceDep
+) -> TriggerTest:
+    """Say what a call with this payload would start; nothing is written, and nothing starts."""
+    with service.sessions() as session:
+        trigger = TriggerRepository(session).get(trigger_id)
+    return try_out(service, trigger, body.payload)
+
+
+@router.get("/{trigger_id}/deliveries")
+def list_trigger_deliveries(
+    trigger_id: TriggerId,
+    service: ServiceDep,
+    response: Response,
+    query: Annotated[TriggerDeliveryQuery, Query()],
+) -> Page[TriggerDeliveryRead]:
+    """List the calls of the last thirty days that proved themselves, newest first."""
+    with service.sessions() as session:
+        triggers = TriggerRepository(session)
+        triggers.get(trigger_id)
+        found = triggers.deliveries(trigger_id, limit=query.limit + 1, after=query.cursor)
+    page, next_cursor = cut(found, query.limit, lambda delivery: delivery.id)
+    if next_cursor is not None:
+        given = {"limit": query.limit, "cursor": next_cursor}
+        response.headers["link"] = next_page(f"/v1/triggers/{trigger_id}/deliveries", given)
+    data = [TriggerDeliveryRead.model_validate(one) for one in page]
+    return Page(data=data, next_cursor=next_cursor)
+
+
+def _shown(trigger: Trigger, response: Response) -> NewTrigger:
+    response.headers["cache-control"] = "no-store"
+    return NewTrigger.of(trigger, secret=trigger.secret)

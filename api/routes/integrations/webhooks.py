@@ -1,0 +1,165 @@
+"""Webhooks: made, looked at, changed, rotated, tested, deleted; and what went out to each."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.deps import DeliveryId, ServiceDep, WebhookId
+from api.middleware.caller import CallerDep
+from api.middleware.writers import WritingRoute
+from api.schemas.pages import Page
+from api.schemas.webhooks import (
+    DeliveryDetail,
+    DeliveryRead,
+    NewWebhook,
+    SecretRotation,
+    WebhookPatch,
+    WebhookRead,
+    WebhookRequest,
+)
+from api.web.cursors import cut
+from api.web.pagination import next_page
+from db.core.ids import id_pattern
+from db.tables.webhooks import DeliveryStatus, Webhook
+from db.webhooks.addresses import check_address
+from db.webhooks.deliveries import DeliveryRepository
+from db.webhooks.repository import WebhookRepository
+
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=WritingRoute)
+
+
+class DeliveryQuery(BaseModel):
+    """The parameters of a list of deliveries."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: DeliveryStatus | None = Field(default=None, description="Only these.")
+    limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
+    cursor: str | None = Field(
+        default=None, pattern=f"^{id_pattern('msg')}$", description="A `next_cursor`."
+    )
+
+
+@router.post("", status_code=201)
+def create_webhook(
+    body: WebhookRequest, caller: CallerDep, service: ServiceDep, response: Response
+) -> NewWebhook:
+    """Make a webhook, which is told of what happens from now on; this answer alone has its secret.
+
+    Messages are signed as https://www.standardwebhooks.com describes, their bodies are CloudEvents.
+    """
+    check_address(body.url, service.webhook_networks)
+    with service.sessions.begin() as session:
+        webhook = WebhookRepository(session).create(
+            body.url,
+            description=body.description,
+            events=body.events,
+            created_by=caller.key_id,
+        )
+    response.headers["location"] = _path(webhook.id)
+    return _shown(webhook, response)
+
+
+@router.get("")
+def list_webhooks(service: ServiceDep) -> Page[WebhookRead]:
+    """List all webhooks, newest first."""
+    with service.sessions() as session:
+        webhooks = WebhookRepository(session).all()
+    return Page(data=[WebhookRead.of(webhook) for webhook in webhooks])
+
+
+@router.get("/{webhook_id}")
+def get_webhook(webhook_id: WebhookId, service: ServiceDep) -> WebhookRead:
+    """Return one webhook."""
+    with service.sessions() as session:
+        return WebhookRead.of(WebhookRepository(session).get(webhook_id))
+
+
+@router.patch("/{webhook_id}")
+def change_webhook(webhook_id: WebhookId, body: WebhookPatch, service: ServiceDep) -> WebhookRead:
+    """Point a webhook elsewhere, have it told of other events, or send it nothing for a while."""
+    if body.url is not None:
+        check_address(body.url, service.webhook_networks)
+    with service.sessions.begin() as session:
+        webhooks = WebhookRepository(session)
+        if body.enabled is not None:
+            webhooks.enable(webhook_id) if body.enabled else webhooks.disable(webhook_id)
+        return WebhookRead.of(webhooks.change(webhook_id, **body.changes()))
+
+
+@router.delete("/{webhook_id}", status_code=204)
+def delete_webhook(webhook_id: WebhookId, service: ServiceDep) -> None:
+    """Delete a webhook with all its deliveries; what is just being sent may still arrive."""
+    with service.sessions.begin() as session:
+        WebhookRepository(session).delete(webhook_id)
+
+
+@router.post("/{webhook_id}/rotate")
+def rotate_webhook(
+    webhook_id: WebhookId,
+    service: ServiceDep,
+    response: Response,
+    body: Annotated[SecretRotation | None, Body()] = None,
+) -> NewWebhook:
+    """Give a webhook a new secret, which this answer alone shows; the old one signs on a while."""
+    grace = timedelta(seconds=(body or SecretRotation()).grace_s)
+    with service.sessions.begin() as session:
+        webhook = WebhookRepository(session).rotate(webhook_id, grace)
+    return _shown(webhook, response)
+
+
+@router.post("/{webhook_id}/test", status_code=202)
+def test_webhook(webhook_id: WebhookId, service: ServiceDep, response: Response) -> DeliveryRead:
+    """Send a `webhook.test`; GET the answer's Location to see what came of it."""
+    with service.sessions.begin() as session:
+        delivery = DeliveryRepository(session).put_test(webhook_id)
+    response.headers["location"] = f"{_path(webhook_id)}/deliveries/{delivery.id}"
+    return DeliveryRead.of(delivery)
+
+
+@router.get("/{webhook_id}/deliveries")
+def list_deliveries(
+    webhook_id: WebhookId,
+    service: ServiceDep,
+    response: Response,
+    query: Annotated[DeliveryQuery, Query()],
+) -> Page[DeliveryRead]:
+    """List what went out or is to go out to a webhook in the last thirty days, newest first."""
+    with service.sessions() as session:
+        WebhookRepository(session).get(webhook_id)
+        found = DeliveryRepository(session).page(
+            webhook_id, status=query.status, limit=query.limit + 1, after=query.cursor
+        )
+    page, next_cursor = cut(found, query.limit, lambda delivery: delivery.id)
+    if next_cursor is not None:
+        given = {"status": query.status, "limit": query.limit, "cursor": next_cursor}
+        response.headers["link"] = next_page(f"{_path(webhook_id)}/deliveries", given)
+    return Page(data=[DeliveryRead.of(delivery) for delivery in page], next_cursor=next_cursor)
+
+
+@router.get("/{webhook_id}/deliveries/{delivery_id}")
+def get_delivery(
+    webhook_id: WebhookId, delivery_id: DeliveryId, service: ServiceDep
+) -> DeliveryDetail:
+    """Return one delivery with its body and what came of each attempt."""
+    with service.sessions() as session:
+        WebhookRepository(session).get(webhook_id)
+        return DeliveryDetail.of(DeliveryRepository(session).get(webhook_id, delivery_id))
+
+
+@router.post("/{webhook_id}/deliveries/{delivery_id}/redeliver", status_code=202)
+def redeliver(webhook_id: WebhookId, delivery_id: DeliveryId, service: ServiceDep) -> DeliveryRead:
+    """Send a delivery again at once, whatever came of it; its attempts are counted anew."""
+    with service.sessions.begin() as session:
+        return DeliveryRead.of(DeliveryRepository(session).redeliver(webhook_id, delivery_id))
+
+
+def _path(webhook_id: str) -> str:
+    return f"/v1/webhooks/{webhook_id}"
+
+
+def _shown(webhook: Webhook, response: Response) -> NewWebhook:
+    response.headers["cache-control"] = "no-store"
+    return NewWebhook.of(webhook, secret=webhook.secret)

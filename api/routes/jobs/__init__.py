@@ -1,0 +1,1 @@
+"""Routes of jobs, sweeps, estimates, and what a job can name."""

@@ -1,0 +1,154 @@
+"""The finished files: listed, one by one, and all in one."""
+
+from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Body, Depends, Request, Response
+from fastapi.responses import StreamingResponse
+
+from api.deps import IF_MATCH, IF_NONE_MATCH, ArtifactId, JobId, ServiceDep
+from api.middleware.caller import CallerDep
+from api.middleware.writers import WritingRoute
+from api.schemas.artifacts import ArtifactRead, LinkRead, LinkRequest
+from api.schemas.pages import Page
+from api.web.archive import Archive
+from api.web.conditional import is_known, require_match
+from api.web.ranges import read, requested_range
+from db.core.errors import NoArtifactsError
+from db.jobs.download_links import LinkRepository
+from db.jobs.repository import JobRepository
+from db.tables.jobs import Artifact
+
+router = APIRouter(prefix="/v1", tags=["artifacts"], route_class=WritingRoute)
+
+_BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The bytes.", "content": {"*/*": _BYTES}},
+    206: {"description": "Some of the bytes.", "content": {"*/*": _BYTES}},
+    304: {"description": "The caller has these bytes."},
+}
+_TAR: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The files.", "content": {"application/x-tar": _BYTES}},
+    304: {"description": "The caller has this archive."},
+}
+
+
+@router.get("/jobs/{job_id}/artifacts")
+def list_artifacts(job_id: JobId, service: ServiceDep) -> Page[ArtifactRead]:
+    """List a job's files, by name."""
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        jobs.get(job_id)
+        artifacts = jobs.artifacts(job_id)
+    return Page(data=[ArtifactRead.of(artifact) for artifact in artifacts])
+
+
+def _link(expires: int | None = None, key: str | None = None, sig: str | None = None) -> None:
+    """Say what a link carries; before the route, it has opened the door or not."""
+
+
+_CONDITIONAL = [IF_MATCH, IF_NONE_MATCH]
+_OF_A_LINK = [Depends(_link), *_CONDITIONAL]
+
+
+def _artifact(artifact_id: ArtifactId, service: ServiceDep) -> Artifact:
+    with service.sessions() as session:
+        return JobRepository(session).artifact(artifact_id)
+
+
+@router.head(
+    "/artifacts/{artifact_id}/content",
+    operation_id="head_artifact",
+    responses=_FILE,
+    dependencies=_OF_A_LINK,
+)
+@router.get("/artifacts/{artifact_id}/content", responses=_FILE, dependencies=_OF_A_LINK)
+async def get_artifact(
+    artifact: Annotated[Artifact, Depends(_artifact)], service: ServiceDep, request: Request
+) -> Response:
+    """Return a file's bytes, or the one range of them that is asked for.
+
+    With the query of a link that `create_link` has made, no key is needed. A file that has
+    changed since it was last checked is read whole first: damaged bytes are a 410.
+    """
+    path = await service.checks.require(artifact)
+    etag, size = f'"{artifact.sha256}"', artifact.size_bytes
+    require_match(request, etag)
+    if is_known(request, etag):
+        return Response(status_code=304, headers={"etag": etag})
+    wanted = requested_range(request, size, etag)
+    headers = _headers(etag, PurePosixPath(artifact.name).name) | {"accept-ranges": "bytes"}
+    if wanted is not None:
+        headers["content-range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{size}"
+    body = range(size) if wanted is None else wanted
+    return _stream(
+        request,
+        read(path, body),
+        headers | {"content-length": str(len(body))},
+        artifact.media_type,
+        status=200 if wanted is None else 206,
+    )
+
+
+@router.post("/artifacts/{artifact_id}/links", status_code=201)
+def create_link(
+    artifact_id: ArtifactId,
+    caller: CallerDep,
+    service: ServiceDep,
+    response: Response,
+    body: Annotated[LinkRequest | None, Body()] = None,
+) -> LinkRead:
+    """Make a link that opens a file without a key for a while, or until the caller's key ends."""
+    lifetime = timedelta(seconds=(body or LinkRequest()).expires_in)
+    with service.sessions() as session:
+        artifact = JobRepository(session).artifact(artifact_id)
+    service.checks.require_in_thread(artifact)
+    with service.sessions() as session:
+        link = LinkRepository(session).make(artifact_id, lifetime, caller.key_id)
+    response.headers["cache-control"] = "no-store"
+    return LinkRead.of(link)
+
+
+def _finished(job_id: str, service: ServiceDep) -> list[Artifact]:
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        job, artifacts = jobs.get(job_id), jobs.artifacts(job_id)
+    if not artifacts:
+        raise NoArtifactsError(job_id, job.status)
+    return artifacts
+
+
+@router.head(
+    "/jobs/{job_id}/archive", operation_id="head_archive", responses=_TAR, dependencies=_CONDITIONAL
+)
+@router.get("/jobs/{job_id}/archive", responses=_TAR, dependencies=_CONDITIONAL)
+async def get_archive(
+    job_id: JobId,
+    artifacts: Annotated[list[Artifact], Depends(_finished)],
+    service: ServiceDep,
+    request: Request,
+) -> Response:
+    """Return all of a job's files as one tar, made while it is sent; 410 if one is damaged."""
+    archive = Archive({one: await service.checks.require(one) for one in artifacts})
+    require_match(request, archive.etag)
+    if is_known(request, archive.etag):
+        return Response(status_code=304, headers={"etag": archive.etag})
+    headers = _headers(archive.etag, f"{job_id}.tar") | {"content-length": str(archive.size_bytes)}
+    return _stream(request, archive, headers, "application/x-tar")
+
+
+def _headers(etag: str, filename: str) -> dict[str, str]:
+    return {
+        "etag": etag,
+        "content-disposition": f"attachment; filename*=utf-8''{quote(filename, safe='')}",
+    }
+
+
+def _stream(
+    request: Request, body: Any, headers: dict[str, str], media_type: str, status: int = 200
+) -> Response:
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=media_type)
+    return StreamingResponse(body, status, headers, media_type)

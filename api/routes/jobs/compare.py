@@ -1,0 +1,52 @@
+"""Several jobs held against each other."""
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from api.deps import ServiceDep
+from api.submission.comparison import Comparison
+from api.web.examples import JOB_ID
+from db.core.ids import id_pattern
+from db.jobs.repository import JobRepository
+
+router = APIRouter(prefix="/v1/compare", tags=["jobs"])
+
+FEWEST, MOST = 2, 20
+_ID = id_pattern("job")
+
+
+def _check_ids(ids: str) -> str:
+    names = ids.split(",")
+    are_ids = all(re.fullmatch(_ID, name) for name in names)
+    if not are_ids or not FEWEST <= len(names) <= MOST:
+        raise PydanticCustomError(
+            "job_ids", f"Input should be {FEWEST} to {MOST} job ids between commas"
+        )
+    return ids
+
+
+class CompareQuery(BaseModel):
+    """The parameters of a comparison."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: Annotated[str, AfterValidator(_check_ids)] = Field(
+        max_length=1000,
+        # In words of our own when it is not so; the document tells programs.
+        json_schema_extra={"pattern": f"^{_ID}(,{_ID}){{{FEWEST - 1},{MOST - 1}}}$"},
+        description=f"{FEWEST} to {MOST} job ids between commas; the others are held against the "
+        "first.",
+        examples=[f"{JOB_ID},job_01920c41d2e07b6a9c8f3e2d1a0b9c8d"],
+    )
+
+
+@router.get("")
+def compare_jobs(service: ServiceDep, query: Annotated[CompareQuery, Query()]) -> Comparison:
+    """Say in what jobs differ, and what came of it."""
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        return Comparison.of([jobs.get(job_id) for job_id in query.ids.split(",")])

@@ -1,0 +1,100 @@
+"""Datasets: those built in, and those that callers upload, look at and delete."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from api.deps import DatasetId, Service, ServiceDep
+from api.middleware.caller import CallerDep
+from api.middleware.writers import WritingRoute
+from api.schemas.datasets import BuiltinRead, DatasetPage, DatasetRead, UploadQuery
+from api.web.uploads import KINDS, PATH, Received, ReceivedDep
+from db.core.ids import new_id
+from db.files.datasets import DatasetRepository
+from db.files.file_check import check_file
+from db.jobs.quotas import QuotaRepository
+from db.spec.builtin_datasets import BUILTIN_DATASETS
+from db.spec.datafiles import DataFile
+from db.tables.datasets import Dataset
+
+router = APIRouter(prefix=PATH, tags=["catalog"], route_class=WritingRoute)
+
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {kind: {"schema": {"type": "string", "minLength": 1}} for kind in KINDS},
+    }
+}
+_KNOWN: dict[int | str, dict[str, Any]] = {
+    200: {"model": DatasetRead, "description": "The same bytes were there already."}
+}
+
+
+@router.get("")
+def list_datasets(service: ServiceDep) -> DatasetPage:
+    """List what a job can name as its `dataset`: those built in, then uploads, newest first."""
+    with service.sessions() as session:
+        uploaded = DatasetRepository(session).all()
+    builtins = [BuiltinRead.of(one) for one in BUILTIN_DATASETS.values()]
+    return DatasetPage(data=[*builtins, *map(DatasetRead.of, uploaded)])
+
+
+@router.post("", status_code=201, openapi_extra=_BODY, responses=_KNOWN)
+def upload_dataset(
+    received: ReceivedDep,
+    query: Annotated[UploadQuery, Query()],
+    caller: CallerDep,
+    service: ServiceDep,
+    response: Response,
+) -> DatasetRead:
+    """Upload UTF-8 text, JSONL or CSV; jobs name it by its `dataset`.
+
+    Rows hold a `text`, chat `messages`, or what a job chooses as its `text_field`. The same bytes
+    again are the same dataset, under its first name.
+    """
+    check_file(DataFile(received.path, "dataset", query.name or "upload"), "upload")
+    kept, is_new = _keep(service, received, query.name, caller.key_id)
+    response.status_code = 201 if is_new else 200
+    response.headers["location"] = f"{PATH}/{kept.id}"
+    return DatasetRead.of(kept)
+
+
+@router.get("/{dataset_id}")
+def get_dataset(dataset_id: DatasetId, service: ServiceDep) -> DatasetRead:
+    """Return one uploaded dataset."""
+    with service.sessions() as session:
+        return DatasetRead.of(DatasetRepository(session).get(dataset_id))
+
+
+@router.delete("/{dataset_id}", status_code=204)
+def delete_dataset(dataset_id: DatasetId, service: ServiceDep) -> None:
+    """Delete an uploaded dataset, unless a job that has not ended needs it."""
+    with service.sessions.begin() as session:
+        DatasetRepository(session).delete(dataset_id)
+    service.uploads.delete(dataset_id)
+
+
+def _keep(
+    service: Service, received: Received, name: str | None, key_id: str | None
+) -> tuple[Dataset, bool]:
+    """Return the dataset of these bytes, and whether it is a new one."""
+    dataset = Dataset(
+        id=new_id("dat"),
+        name=name,
+        size_bytes=received.size_bytes,
+        sha256=received.sha256,
+        media_type=received.media_type,
+        created_by=key_id,
+    )
+    kept = None
+    service.uploads.place(received.path, dataset.id)  # first: a row without its file is of no use
+    try:
+        with service.sessions.begin() as session:
+            datasets = DatasetRepository(session)
+            if datasets.same(dataset) is None:
+                QuotaRepository(session).require_bytes(key_id, received.size_bytes)
+            kept = datasets.add(dataset)
+    finally:
+        if kept is not dataset:
+            service.uploads.delete(dataset.id)
+    return kept, kept is dataset

@@ -1,0 +1,73 @@
+"""Estimates: what a job would take, before it is submitted."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from api.deps import EstimateId, Service, ServiceDep, Wait, note_preference, preferred_wait_s
+from api.middleware.writers import run_writer
+from api.schemas.estimates import EstimatePending, EstimateRead
+from api.schemas.requests import JobRequest
+from api.submission.estimates import WAIT_S, refuse, wait
+from api.submission.submit import checked, reusable
+from db.jobs.estimates import EstimateRepository
+from db.spec.prune_spec import PruneSpec
+from db.spec.quality_gate import Gate
+from db.tables.jobs import Estimate
+
+router = APIRouter(prefix="/v1/estimates", tags=["estimates"])
+
+Prefer = Annotated[
+    str | None,
+    Header(description="`wait=N`: how many seconds to wait for the answer, up to 60; else 8."),
+]
+PENDING: dict[int | str, dict[str, Any]] = {
+    202: {"model": EstimatePending, "description": "Not found out yet; look at `Location`."}
+}
+
+
+@router.post("", response_model=EstimateRead, responses=PENDING)
+async def estimate_job(
+    body: JobRequest, service: ServiceDep, request: Request, prefer: Prefer = None
+) -> Response:
+    """Say what a job would take; refused like the job itself."""
+    row, warnings = await run_writer(_ask, service, body)
+    note_preference(request, prefer)
+    wait_s = preferred_wait_s(prefer, otherwise_s=WAIT_S)
+    return await run_in_threadpool(_wait, service, row, wait_s, warnings, body.gate)
+
+
+@router.get("/{estimate_id}", response_model=EstimateRead, responses=PENDING)
+def get_estimate(estimate_id: EstimateId, service: ServiceDep, wait_s: Wait = 0) -> Response:
+    """Return an estimate; with ``Prefer: wait=N``, once it is found out."""
+    with service.sessions() as session:
+        row = EstimateRepository(session).get(estimate_id)
+    return _answer(service, wait(service.sessions, row, wait_s), [])
+
+
+def _ask(service: Service, body: JobRequest) -> tuple[Estimate, list[str]]:
+    spec = body.spec()
+    warnings = checked(service, body, spec).warnings
+    with service.sessions.begin() as session:
+        return EstimateRepository(session).ask(spec), warnings
+
+
+def _wait(
+    service: Service, row: Estimate, wait_s: float, warnings: list[str], gate: Gate | None
+) -> Response:
+    return _answer(service, wait(service.sessions, row, wait_s), warnings, gate)
+
+
+def _answer(
+    service: Service, row: Estimate, warnings: list[str], gate: Gate | None = None
+) -> Response:
+    refuse(row)
+    location = {"location": f"/v1/estimates/{row.id}"}
+    spec = PruneSpec.model_validate(row.spec)
+    if row.answer is None:
+        pending = EstimatePending(id=row.id, spec=spec).model_dump(mode="json")
+        return JSONResponse(pending, 202, headers=location | {"retry-after": "1"})
+    read = EstimateRead.of(row, warnings, reusable(service, spec, gate))
+    return JSONResponse(read.model_dump(mode="json"), headers=location)

@@ -1,0 +1,82 @@
+"""What happened to a job, and what its blocks reported."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import WithJsonSchema
+
+from api.deps import JobId, Service, ServiceDep
+from api.middleware.caller import StillOpensDep
+from api.schemas.history import BlockRead, EventRead
+from api.schemas.pages import Page
+from api.web.cursors import cut
+from api.web.event_stream import EventStream, Start
+from api.web.pagination import next_page
+from db.jobs.repository import JobRepository
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
+
+After = Annotated[int, Query(ge=0, le=2**31 - 1, description="Only events with a higher ``seq``.")]
+LastEventId = Annotated[
+    int | None,
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 2**31 - 1}),  # a header has no null
+    Header(ge=0, le=2**31 - 1, description="Of a stream: the last ``id`` that arrived."),
+]
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The events so far, or a stream of all events.",
+        "content": {EventStream.media_type: {"schema": {"type": "string"}}},
+    }
+}
+Layers = Annotated[
+    bool, Query(description="`false` leaves out what is told of each layer, which is most of it.")
+]
+EventLimit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
+
+
+@router.get("/events", response_model=Page[EventRead], responses=STREAM)
+def list_events(
+    job_id: JobId,
+    service: ServiceDep,
+    request: Request,
+    response: Response,
+    still_opens: StillOpensDep,
+    after: After = 0,
+    limit: EventLimit = 500,
+    last_event_id: LastEventId = None,
+) -> Page[EventRead] | EventStream:
+    """List what happened, oldest first; ask again with ``after`` the last ``seq``.
+
+    With ``Accept: text/event-stream`` the answer is a stream of the same events and of those to
+    come, which ends with the job; ``Last-Event-ID`` resumes it.
+    """
+    if EventStream.media_type in request.headers.get("accept", ""):
+        start = _start(service, job_id, after if last_event_id is None else last_event_id)
+        return EventStream(service.feed, start, still_opens)
+    response.headers["vary"] = "accept"
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        jobs.get(job_id)
+        events = jobs.events(job_id, after=after, limit=limit + 1)
+    page, next_cursor = cut(events, limit, lambda event: str(event.seq))
+    if next_cursor is not None:
+        query = {"after": next_cursor, "limit": limit}
+        response.headers["link"] = next_page(f"/v1/jobs/{job_id}/events", query)
+    return Page(data=[EventRead.of(event) for event in page], next_cursor=next_cursor)
+
+
+def _start(service: Service, job_id: str, seen: int) -> Start:
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        is_final, newest = jobs.get(job_id).status.is_final, jobs.newest_events([job_id])[job_id]
+    return Start(job_id, min(seen, newest), is_over=is_final and seen >= newest)
+
+
+@router.get("/blocks")
+def list_blocks(job_id: JobId, service: ServiceDep, layers: Layers = True) -> Page[BlockRead]:
+    """List the latest report on every decoder block, in depth order."""
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        jobs.get(job_id)
+        reports = [BlockRead.of(report) for report in jobs.blocks(job_id)]
+    return Page(data=reports if layers else [report.brief() for report in reports])

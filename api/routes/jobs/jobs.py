@@ -1,0 +1,100 @@
+"""Jobs: submit, list, look."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.deps import IF_MATCH, IF_NONE_MATCH, DryRun, IdempotencyKey, JobId, ServiceDep, Wait
+from api.middleware.caller import CallerDep
+from api.middleware.writers import run_writer
+from api.schemas.jobs import Facets, JobDetail, JobPage, JobRead
+from api.schemas.requests import JobRequest
+from api.submission.idempotency import KeyedRequest
+from api.submission.submit import NOTHING_NEW, Submission, preview, submit
+from api.web.conditional import is_ahead, is_known, require_match, wants_news
+from api.web.cursors import cursor_of, cut
+from api.web.list_queries import JobQuery
+from api.web.pagination import next_page
+from db.jobs.repository import JobRepository
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+KEPT = ("location", "idempotency-replayed")
+"""Headers of an answer that stay when its body is newer."""
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=JobDetail,
+    responses=NOTHING_NEW,
+)
+async def submit_job(
+    body: JobRequest,
+    service: ServiceDep,
+    request: Request,
+    caller: CallerDep,
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+    wait_s: Wait = 0,
+) -> Response:
+    """Accept a job; follow ``Location`` for its progress.
+
+    With ``Prefer: wait=60`` the answer comes when the job has ended, or after so many seconds.
+    """
+    came = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id)
+    asked = Submission(body, came)
+    response = await run_writer(preview if dry_run else submit, service, asked)
+    if wait_s and not dry_run:
+        look = await service.looks.ended(response.headers["location"].rpartition("/")[2], wait_s)
+        headers = {name: response.headers[name] for name in KEPT if name in response.headers}
+        return Response(look.body, response.status_code, headers, "application/json")
+    return response
+
+
+@router.get("")
+def list_jobs(
+    service: ServiceDep, response: Response, query: Annotated[JobQuery, Query()]
+) -> JobPage:
+    """List jobs, newest first; every filter narrows the list."""
+    wanted, facets = query.wanted(), None
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        found = jobs.page(
+            wanted,
+            limit=query.limit + 1,
+            after=query.after(),
+            oldest_first=query.sort == "created",
+        )
+        if query.include == "facets":
+            facets = Facets.of(jobs.facets(wanted))
+    page, next_cursor = cut(found, query.limit, cursor_of)
+    if next_cursor is not None:
+        response.headers["link"] = next_page("/v1/jobs", query.link(next_cursor))
+    data = [JobRead.of(job) for job in page]
+    return JobPage(data=data, next_cursor=next_cursor, facets=facets)
+
+
+@router.get(
+    "/{job_id}",
+    response_model=JobDetail,
+    responses={304: {"description": "The caller has this version."}},
+    dependencies=[IF_MATCH, IF_NONE_MATCH],
+)
+async def get_job(
+    job_id: JobId, service: ServiceDep, request: Request, wait_s: Wait = 0
+) -> Response:
+    """Return one job; with ``If-None-Match``, only if it has changed.
+
+    A poller's look may be a second old, unless ``Cache-Control: no-cache`` says no. With
+    ``Prefer: wait=60`` as well, the answer comes as soon as the job changes.
+    """
+    polls = "if-none-match" in request.headers and not wants_news(request)
+    look = await (service.looks.recent(job_id) if polls else service.looks.fresh(job_id))
+    if is_ahead(request, job_id, look.etag):  # what it saw last must not be taken back
+        look = await service.looks.fresh(job_id)
+    require_match(request, look.etag)
+    if wait_s and is_known(request, look.etag):
+        look = await service.looks.changed(job_id, look, wait_s)
+    if is_known(request, look.etag):
+        return Response(status_code=304, headers={"etag": look.etag})
+    return Response(look.body, headers={"etag": look.etag}, media_type="application/json")

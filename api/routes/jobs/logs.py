@@ -1,0 +1,83 @@
+"""What the attempts at a job wrote to their logs."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel, ConfigDict
+
+from api.deps import JobId, ServiceDep
+from api.schemas.logs import LogLineRead
+from api.schemas.pages import Page
+from api.web.cursors import cut
+from api.web.pagination import next_page
+from db.jobs.repository import JobRepository
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
+
+LARGEST = 2**31 - 1
+Level = Literal["debug", "info", "warning", "error", "critical"]
+TEXT: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The lines, as JSON or as text.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
+}
+
+
+class LogQuery(BaseModel):
+    """Which lines; a parameter that does not exist is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    attempt: Annotated[int | None, Query(ge=1, le=LARGEST, description="Of this attempt only.")] = (
+        None
+    )
+    level: Annotated[Level, Query(description="At least as grave as this.")] = "debug"
+    after: Annotated[
+        str, Query(pattern=r"^\d{1,9}\.\d{1,9}$", description="Behind this line's `id`.")
+    ] = "0.0"
+    tail: Annotated[
+        int | None, Query(ge=1, le=1000, description="The last so many; `after` is not heeded.")
+    ] = None
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 500
+
+    def place(self) -> tuple[int, int]:
+        """Return the attempt and the number of the line to go on behind."""
+        attempt, seq = self.after.split(".")
+        return int(attempt), int(seq)
+
+
+@router.get("/logs", responses=TEXT, response_model=Page[LogLineRead])
+def list_log_lines(
+    job_id: JobId,
+    service: ServiceDep,
+    request: Request,
+    response: Response,
+    query: Annotated[LogQuery, Query()],
+) -> Page[LogLineRead] | PlainTextResponse:
+    """List what the attempts logged, oldest first; as text with ``Accept: text/plain``."""
+    which: dict[str, Any] = {"attempt": query.attempt, "level": query.level.upper()}
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        jobs.get(job_id)
+        if query.tail is None:
+            found = jobs.log(job_id, **which, after=query.place(), limit=query.limit + 1)
+        else:
+            found = jobs.log_tail(job_id, **which, limit=query.tail)
+    data, next_cursor = cut(
+        [LogLineRead.of(line) for line in found], query.tail or query.limit, lambda line: line.id
+    )
+    headers = {"vary": "accept"}
+    if next_cursor is not None:
+        given = query.model_dump(exclude_defaults=True) | {"after": next_cursor}
+        headers["link"] = next_page(f"/v1/jobs/{job_id}/logs", given)
+    if _wants_text(request):
+        return PlainTextResponse("".join(line.text() for line in data), headers=headers)
+    response.headers.update(headers)
+    return Page(data=data, next_cursor=next_cursor)
+
+
+def _wants_text(request: Request) -> bool:
+    return bool(re.match(r"\s*text/plain\b", request.headers.get("accept", "")))

@@ -1,0 +1,36 @@
+"""What a job can ask for."""
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter
+
+from api.schemas.methods import MethodRead
+from api.schemas.pages import Page
+from db.spec.catalogue import METHODS, Method
+from db.spec.prune_spec import PruneSpec
+
+router = APIRouter(prefix="/v1/methods", tags=["catalog"])
+
+
+@router.get("")
+def list_methods() -> Page[MethodRead]:
+    """List the pruning methods, each with the JSON Schema of a job that uses it."""
+    return Page(
+        data=[
+            MethodRead(**asdict(one), fields=list(one.fields), options=_options(one))
+            for one in METHODS
+        ]
+    )
+
+
+def _options(method: Method) -> dict[str, Any]:
+    """Return the schema of a job that names the method in the first of its fields."""
+    schema, field = PruneSpec.model_json_schema(), method.fields[0]
+    schema["properties"][field] = {"const": method.name}
+    if field == "method":
+        schema["properties"][field]["default"] = method.name
+    else:
+        schema["required"].append(field)
+    del schema["$defs"][type(method.name).__name__]
+    return schema

@@ -1,0 +1,130 @@
+"""What a job came to, with a status that a program can switch on."""
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from api.deps import IF_NONE_MATCH, JobId, ServiceDep
+from api.problems.catalogue import GATE_FAILED, NOT_SUCCEEDED, UNFINISHED
+from api.problems.handlers import RefusalError
+from api.schemas.artifacts import ArtifactRead, JobResult
+from api.schemas.jobs import JobDetail
+from api.web.conditional import etag_of, is_known
+from db.core.errors import NoArtifactsError
+from db.core.problem import FieldProblem
+from db.core.states import JobState
+from db.core.text_limits import printable
+from db.jobs.repository import JobRepository
+from db.spec.quality_gate import Gate, Verdict, gate_failures
+from db.tables.jobs import Artifact, Job
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
+
+RETRY_AFTER = {"retry-after": "5"}
+Pending = Annotated[
+    Literal["202", "404", "503"],
+    Query(description="The status while the job goes on, for pollers that need another one."),
+]
+KNOWN: dict[int | str, dict[str, Any]] = {304: {"description": "The caller has this."}}
+OTHERS = KNOWN | {
+    202: {"model": JobDetail, "description": "The job goes on; ask again after `Retry-After`."}
+}
+
+
+@router.get("/result", dependencies=[IF_NONE_MATCH], responses=OTHERS, response_model=JobResult)
+def get_result(
+    job_id: JobId, service: ServiceDep, request: Request, pending: Pending = "202"
+) -> Response:
+    """Return what a job measured and made.
+
+    200 once it succeeded, 424 if it ended otherwise or did not pass its gate.
+    """
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        job = jobs.get(job_id)
+        artifacts, milestones = jobs.artifacts(job_id), jobs.milestones(job_id)
+        position = jobs.near_position(job)
+    if pending == "202" and not job.status.is_final:
+        body = JobDetail.told(job, milestones, position).model_dump(mode="json")
+        return JSONResponse(body, 202, headers=RETRY_AFTER)
+    _require_success(job, pending)
+    if job.verdict is Verdict.failed:
+        raise _gate_failed(job)
+    result = JSONResponse(_result(job, artifacts).model_dump(mode="json"))
+    return _unless_known(request, etag_of(job), result)
+
+
+@router.get(
+    "/metrics", dependencies=[IF_NONE_MATCH], responses=KNOWN, response_model=dict[str, Any]
+)
+def get_job_metrics(job_id: JobId, service: ServiceDep, request: Request) -> Response:
+    """Return what a job has measured, once it succeeded, whatever its gate says of that."""
+    with service.sessions() as session:
+        job = JobRepository(session).get(job_id)
+    _require_success(job)
+    return _unless_known(request, etag_of(job), JSONResponse(job.result or {}))
+
+
+@router.get(
+    "/manifest", dependencies=[IF_NONE_MATCH], responses=KNOWN, response_model=dict[str, Any]
+)
+def get_manifest(job_id: JobId, service: ServiceDep, request: Request) -> Response:
+    """Return how a job's files came to be: its ``report.json``, once it succeeded."""
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        job, artifacts = jobs.get(job_id), jobs.artifacts(job_id)
+    _require_success(job)
+    report = next((one for one in artifacts if one.name == "report.json"), None)
+    if report is None:
+        raise NoArtifactsError(job_id, job.status)
+    written = service.checks.require_in_thread(report).read_bytes()
+    answer = Response(written, media_type="application/json")
+    return _unless_known(request, f'"{report.sha256}"', answer)
+
+
+def _result(job: Job, artifacts: list[Artifact]) -> JobResult:
+    return JobResult(
+        job_id=job.id,
+        metrics=job.result or {},
+        artifacts=[ArtifactRead.of(artifact) for artifact in artifacts],
+        archive=f"/v1/jobs/{job.id}/archive",
+    )
+
+
+def _unless_known(request: Request, etag: str, answer: Response) -> Response:
+    if is_known(request, etag):
+        answer = Response(status_code=304)
+    answer.headers["etag"] = etag
+    return answer
+
+
+def _require_success(job: Job, unfinished: str = "404") -> None:
+    if not job.status.is_final:
+        face = replace(UNFINISHED, status=int(unfinished))
+        raise RefusalError(face, f"Job {job.id} is {job.status}.", RETRY_AFTER)
+    if job.status is not JobState.succeeded:
+        raise _not_succeeded(job)
+
+
+def _not_succeeded(job: Job) -> RefusalError:
+    """Return the refusal, in the words of the job's own problem if it has one."""
+    detail, error = f"Job {job.id} is {job.status}.", job.error or {}
+    if error:
+        detail += f" {error['detail']}"
+    face = replace(NOT_SUCCEEDED, hint=error.get("hint") or NOT_SUCCEEDED.hint)
+    return RefusalError(face, printable(detail))
+
+
+def _gate_failed(job: Job) -> RefusalError:
+    """Return the refusal, with each bound that was not kept."""
+    failures = gate_failures(Gate.model_validate(job.gate), job.result or {})
+    errors = [
+        FieldProblem(
+            pointer=f"/gate/{one.bound}/{one.metric}", code="out_of_bounds", detail=f"{one}."
+        )
+        for one in failures
+    ]
+    detail = f"Job {job.id} did not pass its gate: {'; '.join(map(str, failures))}."
+    return RefusalError(GATE_FAILED, detail, errors=errors)

@@ -1,0 +1,159 @@
+"""Sweeps: many jobs by one request, and how they compare."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.deps import DryRun, IdempotencyKey, Service, ServiceDep, SweepId
+from api.middleware.caller import CallerDep
+from api.middleware.writers import WritingRoute
+from api.schemas.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
+from api.services.preflight import Sources
+from api.submission.idempotency import REPLAYED, KeyedRequest, first_answer, keep_answer
+from api.submission.submit import Submission, checked, fields_of, left_to_the_janitor, ring
+from api.submission.sweep_request import SweepRequest
+from api.web.cursors import cut
+from api.web.pagination import next_page
+from db.core.errors import KeyTakenError
+from db.core.ids import id_pattern
+from db.jobs.repository import JobRepository
+from db.jobs.sweeps import Point, SweepRepository
+from db.spec.prune_spec import PruneSpec
+from db.tables.jobs import Sweep
+
+router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"], route_class=WritingRoute)
+
+
+class SweepQuery(BaseModel):
+    """The parameters of a list of sweeps."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
+    cursor: str | None = Field(
+        default=None, pattern=f"^{id_pattern('swp')}$", description="A `next_cursor`."
+    )
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=SweepRead,
+    responses={200: {"model": SweepPreview, "description": "What a dry run would accept."}},
+)
+def submit_sweep(
+    body: SweepRequest,
+    service: ServiceDep,
+    request: Request,
+    caller: CallerDep,
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+) -> Response:
+    """Accept all points of a sweep, or none of them."""
+    points = body.points()  # before anything is made of values that only now were looked at
+    came = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id)
+    if not dry_run and (first := first_answer(service, came)) is not None:
+        return _response(first.status, first.body, REPLAYED)
+    # Points differ in no model and no text: what is found for one of them is found for all.
+    sources = checked(service, body, points[0].spec)
+    warnings = sources.warnings + service.planner.judge(_open(points, sources))
+    if dry_run:
+        return JSONResponse(_preview(body, points, warnings).model_dump(mode="json"))
+    fields = fields_of(Submission(body, came), warnings) | {"max_parallel": body.max_parallel}
+    try:
+        sweep_id, answer = _accept(service, came, points, fields)
+    except KeyTakenError:  # by a request that has been committed since
+        return submit_sweep(body, service, request, caller, idempotency_key)
+    _push(service, sweep_id)
+    return _response(201, answer)
+
+
+@router.get("")
+def list_sweeps(
+    service: ServiceDep, response: Response, query: Annotated[SweepQuery, Query()]
+) -> SweepPage:
+    """List sweeps, newest first."""
+    with service.sessions() as session:
+        sweeps = SweepRepository(session)
+        found = sweeps.page(limit=query.limit + 1, after=query.cursor)
+        page, next_cursor = cut(found, query.limit, lambda sweep: sweep.id)
+        counts = sweeps.counts([sweep.id for sweep in page])
+    if next_cursor is not None:
+        wanted = {"limit": query.limit, "cursor": next_cursor}
+        response.headers["link"] = next_page("/v1/sweeps", wanted)
+    data = [SweepSummary.of(sweep, counts[sweep.id]) for sweep in page]
+    return SweepPage(data=data, next_cursor=next_cursor)
+
+
+@router.get("/{sweep_id}")
+def get_sweep(sweep_id: SweepId, service: ServiceDep) -> SweepRead:
+    """Return one sweep with its points, and which of them no other one beats."""
+    with service.sessions() as session:
+        sweeps = SweepRepository(session)
+        return _read(sweeps, sweeps.get(sweep_id))
+
+
+@router.post("/{sweep_id}/cancel")
+def cancel_sweep(sweep_id: SweepId, service: ServiceDep) -> SweepRead:
+    """Cancel all points that have not ended; asking twice is the same as asking once."""
+    with service.sessions.begin() as session:
+        sweeps = SweepRepository(session)
+        return _read(sweeps, sweeps.cancel(sweep_id))
+
+
+def _accept(
+    service: Service, came: KeyedRequest, points: list[Point], fields: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Write the sweep, its jobs and the answer in one transaction."""
+    with service.sessions.begin() as session:
+        sweeps = SweepRepository(session)
+        sweep = sweeps.add(points, **fields)
+        answer = _read(sweeps, sweep)
+        written = answer.model_dump(mode="json")
+        # It lives as long as the first point does.
+        keep_answer(JobRepository(session), came, answer.points[0].job_id, 201, written)
+    return sweep.id, written
+
+
+def _open(points: list[Point], sources: Sources) -> list[PruneSpec]:
+    """Return the points that only the planner can judge, one of each kind."""
+    kinds: dict[object, PruneSpec] = {}
+    for spec in (point.spec for point in points):
+        allocation = spec.allocation if isinstance(spec.allocation, tuple) else ()
+        if sources.leave_open(spec):
+            kinds.setdefault((spec.skip, spec.pattern, len(allocation)), spec)
+    return list(kinds.values())
+
+
+def _push(service: Service, sweep_id: str) -> None:
+    with left_to_the_janitor():
+        with service.sessions() as session:
+            waiting = SweepRepository(session).waiting(sweep_id)
+        for job_id in waiting:
+            ring(service, job_id)
+
+
+def _read(sweeps: SweepRepository, sweep: Sweep) -> SweepRead:
+    return SweepRead.with_points(sweep, sweeps.jobs(sweep.id))
+
+
+def _preview(body: SweepRequest, points: list[Point], warnings: list[str]) -> SweepPreview:
+    return SweepPreview(
+        name=body.name,
+        labels=dict(body.labels),
+        max_parallel=body.max_parallel,
+        gate=body.gate,
+        total=len(points),
+        points=[PointPreview.of(point) for point in points],
+        warnings=warnings,
+    )
+
+
+def _response(
+    status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None
+) -> Response:
+    location = {"location": body["links"]["self"]}
+    return JSONResponse(body, status, headers=location | dict(headers or {}))

@@ -1,0 +1,95 @@
+"""The dashboard: a page built beforehand, from this server alone."""
+
+import hashlib
+import re
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, Response
+from starlette.exceptions import HTTPException
+
+from api.problems.catalogue import NOT_BUILT
+from api.problems.handlers import RefusalError
+from api.web.conditional import is_known
+
+router = APIRouter(include_in_schema=False)
+
+DIST = Path(__file__).parents[2] / "dashboard" / "dist"
+PAGES = (
+    "/",
+    "/new",
+    "/compare",
+    "/jobs/{job_id}",
+    "/jobs/{job_id}/rerun",
+    "/sweeps",
+    "/sweeps/new",
+    "/sweeps/{sweep_id}",
+    "/workers",
+    "/keys",
+    "/audit",
+    "/webhooks",
+    "/webhooks/{webhook_id}",
+)
+"""Every address that the page's own router knows; it shows what belongs there."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; font-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'none'"
+)
+
+
+def get_page(request: Request) -> Response:
+    """Return the one page that all addresses share."""
+    return _checked(request, _read("index.html"), "text/html", {"content-security-policy": POLICY})
+
+
+for _path in PAGES:
+    router.add_api_route(_path, get_page, methods=["GET", "HEAD"])
+
+
+@router.get("/theme.js")
+def get_theme(request: Request) -> Response:
+    """Return the script that runs before the page is painted."""
+    return _checked(request, _read("theme.js"), "text/javascript")
+
+
+@router.get("/icon.svg")
+def get_icon(request: Request) -> Response:
+    """Return the icon."""
+    return _checked(request, _read("icon.svg"), "image/svg+xml")
+
+
+@router.get("/assets/{name}")
+def get_asset(name: str, request: Request) -> Response:
+    """Return a script or style; its name holds its hash, so that it never changes."""
+    path = DIST / "assets" / name
+    if not re.fullmatch(r"[\w-]+\.(js|css)", name) or not path.is_file():
+        raise HTTPException(404, "The dashboard has no such file. Reload the page.")
+    headers = {
+        "cache-control": "public, max-age=31536000, immutable",
+        "vary": "accept-encoding",
+    }
+    media_type = "text/javascript" if path.suffix == ".js" else "text/css"
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["content-encoding"] = "gzip"
+        path = path.with_name(f"{name}.gz")
+    return FileResponse(path, media_type=media_type, headers=headers)
+
+
+def _read(name: str) -> bytes:
+    try:
+        return (DIST / name).read_bytes()
+    except FileNotFoundError:
+        raise RefusalError(NOT_BUILT, f"{DIST} holds no build.") from None
+
+
+def _checked(
+    request: Request, body: bytes, media_type: str, headers: dict[str, str] | None = None
+) -> Response:
+    """Return what a caller has to ask for again each time, unless it has not changed."""
+    tag = f'"{hashlib.sha256(body).hexdigest()}"'
+    both = {"etag": tag} | (headers or {})
+    if is_known(request, tag):
+        return Response(status_code=304, headers=both)
+    return Response(body, headers=both, media_type=media_type)

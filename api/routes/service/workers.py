@@ -1,0 +1,62 @@
+"""Who works, and what waits for them."""
+
+from fastapi import APIRouter
+
+from api.deps import JobId, ServiceDep, WorkerId
+from api.middleware.writers import WritingRoute
+from api.schemas.pages import Page
+from api.schemas.workers import PlaceRead, QueueRead, WorkerRead
+from db.jobs.repository import JobRepository
+from db.scheduling.queues import QueueDepth, QueueRepository
+from db.scheduling.workers import WorkerRepository
+
+router = APIRouter(prefix="/v1", tags=["workers"], route_class=WritingRoute)
+
+
+@router.get("/workers")
+def list_workers(service: ServiceDep) -> Page[WorkerRead]:
+    """List the workers; one that has not been heard of for a minute is lost."""
+    with service.sessions() as session:
+        workers = WorkerRepository(session).all()
+    return Page(data=[WorkerRead.of(one) for one in workers])
+
+
+@router.post("/workers/{worker_id}/drain")
+def drain_worker(worker_id: WorkerId, service: ServiceDep) -> WorkerRead:
+    """Have a worker finish what it holds and take nothing new."""
+    return _drain(service, worker_id, True)
+
+
+@router.post("/workers/{worker_id}/undrain")
+def undrain_worker(worker_id: WorkerId, service: ServiceDep) -> WorkerRead:
+    """Have a worker take jobs again."""
+    return _drain(service, worker_id, False)
+
+
+def _drain(service: ServiceDep, worker_id: str, draining: bool) -> WorkerRead:
+    with service.sessions.begin() as session:
+        return WorkerRead.of(WorkerRepository(session).drain(worker_id, draining))
+
+
+@router.get("/queues")
+def list_queues(service: ServiceDep) -> Page[QueueRead]:
+    """List the queues that have jobs or workers, and the configured ones."""
+    with service.sessions() as session:
+        workers = WorkerRepository(session).all()
+        depths = QueueRepository(session).depths()
+    taken = {name for one in workers if one.is_alive for name in one.worker.queues}
+    names = sorted(taken | depths.keys() | set(service.known_queues))
+    data = [QueueRead.of(name, depths.get(name, QueueDepth()), workers) for name in names]
+    return Page(data=data)
+
+
+@router.get("/jobs/{job_id}/queue", tags=["jobs"])
+def get_place(job_id: JobId, service: ServiceDep) -> PlaceRead:
+    """Tell where a job stands in its queue; it changes with other jobs, so it is no part of it."""
+    with service.sessions() as session:
+        jobs = JobRepository(session)
+        job = jobs.get(job_id)
+        position, depths = jobs.position(job), jobs.depths()
+        workers = WorkerRepository(session).all()
+    queue = QueueRead.of(job.queue, depths.get(job.queue, QueueDepth()), workers)
+    return PlaceRead(name=queue.name, position=position, depth=queue.depth, workers=queue.workers)

@@ -1,0 +1,1 @@
+"""Objects that live as long as the application: broker, hub, caches, broadcasts."""

@@ -1,0 +1,99 @@
+"""The model hub, asked before a job is accepted."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from huggingface_hub import HfApi
+from huggingface_hub import errors as hub_errors
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from db.core.errors import SpecRefusedError
+
+REST_S = 30.0
+"""How long a hub that did not answer is not asked again: each request would wait for it anew."""
+PRIVATE = "If it is private or gated, give the service a token in HF_TOKEN."
+
+HTTPError: type[Exception] = hub_errors.HTTPError  # type: ignore[attr-defined] # httpx's or httpx2's
+
+
+class HubSilentError(Exception):
+    """The hub did not answer, so nothing is known."""
+
+
+class Hub:
+    """One hub, with a short patience."""
+
+    def __init__(self, endpoint: str, timeout_s: float) -> None:
+        self._api = HfApi(endpoint=endpoint)
+        self.endpoint, self._timeout_s = endpoint, timeout_s
+        self._rests_until = 0.0
+
+    def model_files(self, repo: str, revision: str | None) -> list[str]:
+        """Return the names of a model repository's files.
+
+        Raises:
+            SpecRefusedError: there is no such repository or revision.
+            HubSilentError: the hub did not answer in time.
+        """
+        info = self._ask("model", repo, self._api.model_info, revision=revision)
+        return [file.rfilename for file in info.siblings or []]
+
+    def find_dataset(self, field: str, repo: str) -> None:
+        """Check that a dataset repository exists.
+
+        Raises:
+            SpecRefusedError: there is none.
+            HubSilentError: the hub did not answer in time.
+        """
+        self._ask(field, repo, self._api.dataset_info)
+
+    def _ask(self, field: str, repo: str, ask: Callable[..., Any], **options: Any) -> Any:
+        if time.monotonic() < self._rests_until:
+            raise HubSilentError(f"{self.endpoint} did not answer a moment ago")
+        try:
+            return ask(repo, timeout=self._timeout_s, **options)
+        except RevisionNotFoundError:
+            raise _no_revision(repo, options["revision"]) from None
+        except GatedRepoError:
+            raise _denied(field, repo, self.endpoint) from None
+        except (RepositoryNotFoundError, HFValidationError):
+            raise _not_found(field, repo, self.endpoint) from None
+        except (HTTPError, OfflineModeIsEnabled) as error:
+            if not _is_about_the_name(error):
+                self._rests_until = time.monotonic() + REST_S
+            reason = f"{self.endpoint} did not answer ({type(error).__name__})"
+            raise HubSilentError(reason) from error
+
+
+def _is_about_the_name(error: Exception) -> bool:
+    """Whether the hub refused one request, and may answer the next one."""
+    return isinstance(error, HfHubHTTPError) and error.response.status_code < 500
+
+
+def _not_found(field: str, repo: str, endpoint: str) -> SpecRefusedError:
+    kind = "model" if field == "model" else "dataset"
+    reason = f"{endpoint} has no such {kind}"
+    return SpecRefusedError(field, repo, f"{kind}_not_found", reason, f"Check the name. {PRIVATE}")
+
+
+def _denied(field: str, repo: str, endpoint: str) -> SpecRefusedError:
+    remedy = f"Accept its terms on {endpoint}/{repo}, and give the service your token in HF_TOKEN."
+    return SpecRefusedError(field, repo, "hub_denied", f"{endpoint} denies access", remedy)
+
+
+def _no_revision(repo: str, revision: str) -> SpecRefusedError:
+    return SpecRefusedError(
+        "revision",
+        revision,
+        "revision_not_found",
+        f"{repo} has no such branch, tag or commit",
+        "Leave revision out for the default branch, or name one that exists.",
+    )

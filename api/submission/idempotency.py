@@ -1,0 +1,67 @@
+"""Requests with a key, which are answered once however often they come."""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from api.deps import Service
+from api.problems.catalogue import IDEMPOTENCY_CONFLICT
+from api.problems.handlers import RefusalError
+from db.core.digests import digest
+from db.jobs.repository import JobRepository
+from db.tables.base import Document
+from db.tables.jobs import Answer
+
+REPLAYED = {"idempotency-replayed": "true"}
+
+
+@dataclass(frozen=True)
+class KeyedRequest:
+    """What makes two requests the same one.
+
+    Attributes:
+        path: where it came to; the same key elsewhere is another request.
+        sent: what came with it, and nothing that was read since: that may have changed.
+        key: the caller's idempotency key; without one every request is new.
+        created_by: the caller's API key; another caller's idempotency key is another one.
+    """
+
+    path: str
+    sent: BaseModel
+    key: str | None = None
+    created_by: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """What tells this request from another one with the same key."""
+        return digest({"path": self.path, "body": self.sent.model_dump(mode="json")})
+
+
+def first_answer(service: Service, request: KeyedRequest) -> Answer | None:
+    """Return what a request with the same key was answered first, if there was one.
+
+    Raises:
+        RefusalError: it was another request.
+    """
+    if request.key is None:
+        return None
+    with service.sessions() as session:
+        kept = JobRepository(session).answer(request.key, request.created_by)
+    if kept is not None and kept.request_digest != request.digest:
+        raise RefusalError(
+            IDEMPOTENCY_CONFLICT,
+            f"Idempotency-Key {request.key} came with another request before.",
+        )
+    return kept
+
+
+def keep_answer(
+    jobs: JobRepository, request: KeyedRequest, job_id: str, status: int, body: Document
+) -> None:
+    """Keep the answer of a request that has a key, in the transaction that did what it tells of.
+
+    Raises:
+        KeyTakenError: another request has used the key meanwhile.
+    """
+    if request.key is not None:
+        jobs.keep_answer(request.key, request.digest, job_id, status, body, request.created_by)

@@ -1,0 +1,1 @@
+"""From a trigger's delivery to a job."""

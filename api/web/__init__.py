@@ -1,0 +1,1 @@
+"""HTTP itself: ranges, conditions, cursors, uploads, streams, OpenAPI."""

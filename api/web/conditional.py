@@ -1,0 +1,80 @@
+"""Conditional requests: entity tags, and what a caller says it has."""
+
+import re
+
+from fastapi import Request
+
+from api.problems.catalogue import PRECONDITION_FAILED
+from api.problems.handlers import RefusalError
+from db.tables.jobs import Job
+
+_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+
+
+def etag_of(job: Job, position: int | None = None) -> str:
+    """Return a job's strong entity tag: every change a caller can see changes it.
+
+    A position in the queue changes with other jobs, so that the version does not tell it.
+    """
+    return (
+        f'"{job.id}-{job.version}"' if position is None else f'"{job.id}-{job.version}q{position}"'
+    )
+
+
+def is_known(request: Request, etag: str) -> bool:
+    """Whether ``If-None-Match`` says that the caller has this version."""
+    header = request.headers.get("if-none-match")
+    if header is None:
+        return False
+    return header.strip() == "*" or etag in {tag.removeprefix("W/") for tag in _TAG.findall(header)}
+
+
+def is_ahead(request: Request, job_id: str, etag: str) -> bool:
+    """Whether ``If-None-Match`` names a later version of the job than this one."""
+    seen = _versions(request.headers.get("if-none-match", ""), job_id)
+    return max(seen, default=0) > max(_versions(etag, job_id), default=0)
+
+
+def wants_news(request: Request) -> bool:
+    """Whether ``Cache-Control`` says that no answer from before this request will do."""
+    asked = request.headers.get("cache-control", "")
+    return re.search(r"\b(no-cache|max-age=0)\b", asked) is not None
+
+
+def require_match(request: Request, etag: str) -> None:
+    """Hold ``If-Match`` against this version.
+
+    Raises:
+        RefusalError: the caller wants another one.
+    """
+    header = request.headers.get("if-match")
+    if header is None or header.strip() == "*" or etag in _TAG.findall(header):
+        return
+    raise RefusalError(
+        PRECONDITION_FAILED, f"If-Match is {ascii(header)[:200]}, the present ETag is {etag}."
+    )
+
+
+def wanted_version(request: Request, job_id: str) -> int | None:
+    """Return the version of a job that ``If-Match`` asks for; None: any.
+
+    Of several that it names the newest: whoever has seen that one knows that no other is present.
+
+    Raises:
+        RefusalError: it names no version of this job.
+    """
+    header = request.headers.get("if-match", "*").strip()
+    if header == "*":
+        return None
+    strong = "".join(tag for tag in _TAG.findall(header) if not tag.startswith("W/"))
+    if versions := _versions(strong, job_id):
+        return max(versions)
+    raise RefusalError(
+        PRECONDITION_FAILED, f"If-Match is {ascii(header)[:200]}, which is no ETag of {job_id}."
+    )
+
+
+def _versions(tags: str, job_id: str) -> list[int]:
+    """Return the versions of the job that entity tags name, weak or strong, at any position."""
+    found = re.findall(rf'"{job_id}-([0-9]{{1,9}})(?:q[0-9]{{1,4}})?"', tags)
+    return [int(version) for version in found]

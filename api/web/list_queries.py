@@ -1,0 +1,132 @@
+"""What a list of jobs can be asked for; a parameter that does not exist is refused."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from api.schemas.fields import LABELS, Moment
+from api.web.cursors import cursor_for, place_of
+from db.core.ids import id_pattern
+from db.core.place import Place
+from db.core.states import JobState
+from db.jobs.listing import JobFilter
+from db.spec.prune_spec import MethodName
+from db.spec.quality_gate import Verdict
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00]*$")]
+
+
+DOTTED = "label."
+LabelPair = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}:[^\x00-\x1f\x7f]{0,200}$"),
+]
+
+
+def _check_labels(pairs: list[str]) -> list[str]:
+    """No job has two values of a label, so that nothing would be found."""
+    parted = {_parted(pair) for pair in pairs}
+    if len({name for name, _ in parted}) < len(parted):
+        raise PydanticCustomError("label_twice", "A label has one value")
+    return pairs
+
+
+Labels = Annotated[list[LabelPair], AfterValidator(_check_labels)]
+Cursor = Annotated[str, StringConstraints(max_length=200), cursor_for("job")]
+
+
+class JobQuery(BaseModel):
+    """The parameters of a list of jobs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: list[JobState] = Field(default=[], max_length=32, description="Any of these.")
+    model: Text | None = Field(default=None, description="Exactly this model.")
+    method: MethodName | None = None
+    created_after: Moment | None = Field(default=None, description="Later than this moment.")
+    created_before: Moment | None = Field(default=None, description="Earlier than this moment.")
+    parent: str | None = Field(
+        default=None,
+        pattern=f"^{id_pattern('job')}$",
+        description="Made by a rerun of this job.",
+    )
+    sweep: str | None = Field(
+        default=None, pattern=f"^{id_pattern('swp')}$", description="The points of this sweep."
+    )
+    label: Labels = Field(
+        default=[],
+        max_length=LABELS,
+        description="All of these, as `name:value`; `label.name=value` says the same.",
+        examples=[["team:search"]],
+    )
+    verdict: Verdict | None = Field(default=None, description="What the job's gate said.")
+    q: Text | None = Field(
+        default=None, description="Part of the job's name or of its model, in any case."
+    )
+    sort: Literal["created", "-created"] = Field(
+        default="-created", description="Oldest first, or newest first."
+    )
+    limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
+    cursor: Cursor | None = Field(default=None, description="A `next_cursor`.")
+    include: Literal["facets"] | None = Field(
+        default=None,
+        description="`facets`: also count all jobs by status and method, each as if it were not "
+        "filtered itself.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fold(cls, given: Any) -> Any:
+        """Read ``label.name=value`` as ``label=name:value``."""
+        if not isinstance(given, dict):
+            return given
+        dotted = {name: value for name, value in given.items() if name.startswith(DOTTED)}
+        kept = {name: value for name, value in given.items() if name not in dotted}
+        if dotted:
+            kept["label"] = _listed(kept.get("label", [])) + [
+                f"{name.removeprefix(DOTTED)}:{value}"
+                for name, values in dotted.items()
+                for value in _listed(values)
+            ]
+        return kept
+
+    def wanted(self) -> JobFilter:
+        """Return which jobs are asked for."""
+        return JobFilter(
+            statuses=tuple(dict.fromkeys(self.status)),
+            method=self.method,
+            model=self.model,
+            parent_id=self.parent,
+            sweep_id=self.sweep,
+            verdict=self.verdict,
+            labels=tuple(_parted(pair) for pair in self.label),
+            text=self.q,
+            created_after=self.created_after,
+            created_before=self.created_before,
+        )
+
+    def after(self) -> Place | None:
+        """Return where the page begins."""
+        return None if self.cursor is None else place_of(self.cursor, "job")
+
+    def link(self, cursor: str) -> dict[str, Any]:
+        """Return the parameters that ask for the next page."""
+        given = self.model_dump(mode="json", exclude_unset=True)
+        return given | {"limit": self.limit, "cursor": cursor}
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _parted(pair: str) -> tuple[str, str]:
+    name, _, value = pair.partition(":")
+    return name, value

@@ -1,0 +1,147 @@
+"""The OpenAPI document: FastAPI's, with errors told as they are."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from api.middleware.scopes import needed_for
+from api.problems.handlers import MEDIA_TYPE
+from api.settings import ApiSettings
+from api.web.examples import EXAMPLES
+from api.web.response_examples import CONTENTS, SCHEMAS
+from db.core.problem import Problem
+
+_REF = "#/components/schemas/{model}"
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "What went wrong, and what to change.",
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": _REF.format(model="Problem")},
+                "example": {
+                    "type": "/problems/invalid_request",
+                    "title": "The request is not valid",
+                    "status": 422,
+                    "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                    "code": "invalid_request",
+                    "instance": "/v1/jobs",
+                    "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                    "retryable": False,
+                    "hint": "Use a value below 1.0.",
+                    "errors": [
+                        {
+                            "pointer": "/sparsity",
+                            "code": "less_than",
+                            "detail": "sparsity 1.2: Input should be less than 1. "
+                            "Use a value below 1.0.",
+                        }
+                    ],
+                },
+            }
+        },
+    }
+}
+"""Every operation's errors: one document for all."""
+
+
+KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "zpr_<id>_<secret>",
+    "description": "A key of this service. Each operation names the scope that the key needs; "
+    "`admin` is good for all of them.",
+}
+
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "ETag": {
+        "description": "The version that was answered, for `If-Match` and `If-None-Match`.",
+        "schema": {"type": "string"},
+    },
+    "Preference-Applied": {
+        "description": "`wait=N` as it was honoured, where `Prefer` asked for it.",
+        "schema": {"type": "string"},
+        "example": "wait=60",
+    },
+}
+ANSWERED_BY = {"if-none-match": "ETag", "prefer": "Preference-Applied"}
+"""By header of a request, the one in the answer that belongs to it."""
+
+
+def operation_id(route: APIRoute) -> str:
+    """Name an operation after its function."""
+    return route.name
+
+
+def document(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
+    """Return the application's document; made once."""
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            description=app.description,
+            routes=app.routes,
+        )
+        own = Problem.model_json_schema(ref_template=_REF)
+        schemas = schema["components"]["schemas"]
+        schemas |= own.pop("$defs") | {"Problem": own}
+        _add_examples(schemas)
+        for path, operation in _operations(schema):
+            _complete_responses(path, operation)
+        _tell_scopes(schema, settings)
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, verbs in schema["paths"].items():
+        for operation in verbs.values():
+            yield path, operation
+
+
+def _add_examples(schemas: dict[str, Any]) -> None:
+    """Put in the examples, of pages too; FastAPI would drop every null of them."""
+    examples = {**EXAMPLES, **SCHEMAS}
+    for name, example in examples.items():
+        schemas[name]["examples"] = [example]
+    for name, schema in schemas.items():
+        if name.startswith("Page_"):
+            of = schema["properties"]["data"]["items"]["$ref"].rpartition("/")[2]
+            page = {"data": [examples[of]], "next_cursor": None, "has_more": False}
+            schema["examples"] = [page]
+
+
+def _complete_responses(path: str, operation: dict[str, Any]) -> None:
+    """Write down headers of answers, examples of what has no schema, and no media type twice."""
+    names = {one["name"].lower() for one in operation.get("parameters", ())}
+    headers = {header: HEADERS[header] for asked, header in ANSWERED_BY.items() if asked in names}
+    for status, response in operation["responses"].items():
+        if status == "default":
+            continue
+        if headers:
+            response["headers"] = headers | response.get("headers", {})
+        content = response.get("content", {})
+        if len(content) > 1 and content.get("application/json") == {"schema": {}}:
+            del content["application/json"]  # FastAPI's own, of an answer that is bytes
+        for media_type, one in content.items():
+            if (example := CONTENTS.get((path, media_type))) is not None:
+                one["example"] = example
+
+
+def _tell_scopes(schema: dict[str, Any], settings: ApiSettings) -> None:
+    """Write beside each operation what its key must be good for."""
+    schema["components"]["securitySchemes"] = {"key": KEY}
+    # On loopback an operation that takes a key does without one, too.
+    otherwise: list[dict[str, Any]] = [] if settings.needs_keys else [{}]
+    for path, verbs in schema["paths"].items():
+        for verb, operation in verbs.items():
+            needed = needed_for(verb.upper(), path)
+            if needed is None:
+                operation["security"] = []
+            else:
+                operation["security"] = [{"key": sorted(needed)}, *otherwise]

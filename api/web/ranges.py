@@ -1,0 +1,59 @@
+"""Parts of a file: what ``Range`` and ``If-Range`` ask for, and the bytes."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from fastapi import Request
+
+from api.problems.catalogue import BAD_RANGE
+from api.problems.handlers import RefusalError
+
+CHUNK_BYTES = 1 << 20
+
+
+def requested_range(request: Request, size: int, etag: str) -> range | None:
+    """Return the bytes that the caller wants; None: all of them.
+
+    Several ranges at once, other units and malformed ones are ignored, as RFC 9110 allows.
+
+    Raises:
+        RefusalError: the range lies outside the file.
+    """
+    match = re.fullmatch(r"bytes=(\d{0,19})-(\d{0,19})", request.headers.get("range", "").strip())
+    if match is None or request.headers.get("if-range", etag) != etag:
+        return None
+    first, last = match.groups()
+    if not first and not last:
+        return None
+    if first and last and int(last) < int(first):
+        return None
+    return _within(size, first, last)
+
+
+def _within(size: int, first: str, last: str) -> range:
+    if first:
+        wanted = range(int(first), min(int(last or size), size - 1) + 1)
+    else:
+        wanted = range(max(size - int(last), 0), size)
+    if not wanted:
+        detail = f"The file has {size} bytes."
+        raise RefusalError(BAD_RANGE, detail, {"content-range": f"bytes */{size}"})
+    return wanted
+
+
+def read(path: Path, wanted: range) -> Iterator[bytes]:
+    """Yield the bytes of one file.
+
+    Raises:
+        EOFError: the file is shorter than it was said to be.
+    """
+    with path.open("rb") as file:
+        file.seek(wanted.start)
+        left = len(wanted)
+        while left:
+            chunk = file.read(min(CHUNK_BYTES, left))
+            if not chunk:
+                raise EOFError(f"{path} ends {left} bytes early")
+            left -= len(chunk)
+            yield chunk

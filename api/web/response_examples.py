@@ -1,0 +1,66 @@
+"""Examples of whole responses, where that of a resource alone does not show them."""
+
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import JsonValue
+
+from api.web import examples as one
+from db.spec.catalogue import METHODS
+from db.spec.prune_spec import PruneSpec
+
+_SUMMARY = {key: one.SWEPT[key] for key in one.SWEPT if key not in ("points", "front", "dense")}
+_FULL_SPEC = PruneSpec.model_validate(one.SPEC).model_dump(mode="json")
+_METRICS: dict[str, JsonValue] = {
+    "sparsity": 0.5,
+    "dense_perplexity": 8.64,
+    "pruned_perplexity": 9.72,
+    "perplexity_ratio": 1.125,
+}
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "Health": {"status": "ok"},
+    "Readiness": {"status": "ready", "workers": ["gpu@host"]},
+    "NewKey": one.KEY | {"key": "zpr_01920c3a9d4b7f6e8c1a2b3c4d5e6f70_…"},
+    "NewWebhook": one.WEBHOOK | {"secret": "whsec_…"},
+    "NewTrigger": one.TRIGGER | {"secret": "whsec_…"},
+    "TriggerTest": {"outcome": "submitted", "reason": None, "job": one.PREVIEW},
+    "DeliveryDetail": one.DELIVERY
+    | {"body": '{"specversion":"1.0","type":"job.succeeded"}', "log": [one.DELIVERY_ATTEMPT]},
+    "EstimatePending": {"id": one.ESTIMATE_ID, "status": "pending", "spec": _FULL_SPEC},
+    "SweepPage": {"data": [_SUMMARY], "next_cursor": None, "has_more": False},
+    "SweepPreview": {
+        "name": None,
+        "labels": {},
+        "max_parallel": 2,
+        "gate": None,
+        "total": 1,
+        "points": [{"varied": {"sparsity": 0.5}, "spec": _FULL_SPEC}],
+        "warnings": [],
+    },
+    "BlockRead": {
+        "index": 7,
+        "name": "model.layers.7",
+        "attempt": 1,
+        "data": {"sparsity": 0.5, "output_error": 0.0312, "seconds": 3.1},
+    },
+    "MethodRead": asdict(METHODS[0]) | {"fields": ["method"], "options": {"type": "object"}},
+    "DatasetPage": {"data": [one.DATASET], "next_cursor": None, "has_more": False},
+}
+"""By the name of the schema."""
+
+_STREAM = 'event: phase\nid: 3\ndata: {"seq":3,"kind":"phase","status":"running"}\n\n'
+_FIGURES = '# TYPE zpruner_queue_depth gauge\nzpruner_queue_depth{queue="gpu"} 3.0\n'
+CONTENTS: dict[tuple[str, str], JsonValue] = {
+    ("/v1/jobs/{job_id}/events", "text/event-stream"): _STREAM,
+    ("/v1/events", "text/event-stream"): _STREAM,
+    (
+        "/v1/jobs/{job_id}/logs",
+        "text/plain",
+    ): "2026-01-05 09:31:46 INFO worker.attempts.run: pruning\n",
+    ("/v1/jobs/{job_id}/metrics", "application/json"): _METRICS,
+    ("/v1/jobs/{job_id}/manifest", "application/json"): {"spec": _FULL_SPEC, "metrics": _METRICS},
+    ("/metrics", "text/plain"): _FIGURES,
+    ("/metrics", "application/openmetrics-text"): f"{_FIGURES}# EOF\n",
+}
+"""By path and media type, where the content has no named schema."""

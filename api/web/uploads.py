@@ -1,0 +1,117 @@
+"""The body of an upload: written to a file while it arrives, and only then looked at."""
+
+import errno
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from hashlib import sha256
+from os import fsync
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+from fastapi import Depends, HTTPException, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from api.deps import Service, ServiceDep
+from api.problems.catalogue import DATASET_TOO_LARGE, DISK_FULL, UNSUPPORTED
+from api.problems.handlers import RefusalError
+
+PATH = "/v1/datasets"
+KINDS = {
+    "text/plain": "text/plain",
+    "application/jsonl": "application/jsonl",
+    "application/x-ndjson": "application/jsonl",
+    "text/csv": "text/csv",
+}
+"""Each media type that is taken, and what it is kept as."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """A body that has arrived as a whole and is on disk; the file goes unless somebody moves it."""
+
+    path: Path
+    size_bytes: int
+    sha256: str
+    media_type: str
+
+
+def is_upload(request: Request) -> bool:
+    """Whether the body is a dataset, which is bounded here and not where all others are."""
+    path: str = request.scope["path"]
+    paths = (path, path.removeprefix(request.scope.get("root_path", "")))
+    return request.method == "POST" and PATH in paths
+
+
+async def _received(request: Request, service: ServiceDep) -> AsyncIterator[Received]:
+    media_type = _media_type(request)
+    _refuse_length(request, service)
+    staged = service.uploads.stage(media_type)
+    try:
+        size_bytes, digest = await _write(request, service, staged)
+        yield Received(staged, size_bytes, digest, media_type)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise RefusalError(
+            DISK_FULL, "There was no room for the dataset; nothing was kept."
+        ) from error
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+# Its end comes before the answer goes out: what is answered is on disk, or gone.
+ReceivedDep = Annotated[Received, Depends(_received, scope="function")]
+
+
+async def _write(request: Request, service: Service, path: Path) -> tuple[int, str]:
+    """Write the body to a file; return its length and its hash."""
+    size_bytes, digest = 0, sha256()
+
+    def write(file: BinaryIO, chunk: bytes) -> None:
+        file.write(chunk)
+        digest.update(chunk)
+
+    with path.open("xb") as file:
+        try:
+            async for chunk in request.stream():
+                size_bytes += len(chunk)
+                if size_bytes > service.max_dataset_bytes:
+                    raise _too_large(service)
+                await run_in_threadpool(write, file, chunk)
+        except ClientDisconnect:
+            raise HTTPException(400, "The body broke off.") from None
+        await run_in_threadpool(_sync, file)
+    return size_bytes, digest.hexdigest()
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    fsync(file.fileno())
+
+
+def _media_type(request: Request) -> str:
+    """Return what the body is kept as."""
+    told = request.headers.get("content-type", "")
+    kind, _, parameters = told.partition(";")
+    charset = re.search(r'charset\s*=\s*"?([^\s";]*)', parameters.lower())
+    is_utf8 = charset is None or charset[1] in {"utf-8", "utf8"}
+    if (kept_as := KINDS.get(kind.strip().lower())) is None or not is_utf8:
+        raise RefusalError(UNSUPPORTED, f"The Content-Type is {ascii(told)[:200]}.")
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding != "identity":
+        raise RefusalError(UNSUPPORTED, f"The Content-Encoding is {ascii(encoding)[:200]}.")
+    return kept_as
+
+
+def _refuse_length(request: Request, service: Service) -> None:
+    """Refuse a body that says itself that it is too long, before any of it is read."""
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > service.max_dataset_bytes:
+        raise _too_large(service)
+
+
+def _too_large(service: Service) -> RefusalError:
+    detail = f"A dataset may have {service.max_dataset_bytes} bytes."
+    return RefusalError(DATASET_TOO_LARGE, detail)

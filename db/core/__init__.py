@@ -1,0 +1,1 @@
+"""Foundations that every part shares: errors, states, settings, sessions, clock, logs."""

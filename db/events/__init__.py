@@ -1,0 +1,1 @@
+"""State transitions of jobs, and the events and logs that record them."""

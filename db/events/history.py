@@ -1,0 +1,80 @@
+"""A job's attempts and phases, read from its events."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from db.core.states import HELD, JobState, Phase
+from db.tables.jobs import JobEvent
+
+
+@dataclass(frozen=True)
+class AttemptSpan:
+    """One worker's time with a job.
+
+    Attributes:
+        outcome: the job's status when it ended; None while it goes on.
+        reason: why it ended, where the status does not say: ``worker_lost``, ``yielded``.
+        error: the problem document, where it failed.
+    """
+
+    number: int
+    worker: str | None
+    device: str | None
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: JobState | None = None
+    reason: str | None = None
+    error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class PhaseSpan:
+    """What an attempt was busy with, and when."""
+
+    attempt: int
+    name: Phase
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
+def attempts(events: Iterable[JobEvent]) -> list[AttemptSpan]:
+    """Return the attempts in order, given at least the events of kind ``status``."""
+    found: list[AttemptSpan] = []
+    for event in events:
+        if event.kind != "status":
+            continue
+        is_open = bool(found) and found[-1].ended_at is None
+        begins = event.status is JobState.running and "worker" in event.data
+        if is_open and (begins or event.status not in HELD):
+            found[-1] = _ended(found[-1], event)
+        if begins:
+            worker, device = event.data["worker"], event.data.get("device")
+            found.append(AttemptSpan(event.attempt, worker, device, event.at))
+    return found
+
+
+def phases(events: Iterable[JobEvent]) -> list[PhaseSpan]:
+    """Return the phases of all attempts in order, given events of kind ``status`` and ``phase``."""
+    found: list[PhaseSpan] = []
+    for event in events:
+        ends = event.kind == "phase" or (event.kind == "status" and event.status not in HELD)
+        ends = ends or (bool(found) and event.attempt != found[-1].attempt)
+        if ends and found and found[-1].ended_at is None:
+            found[-1] = replace(found[-1], ended_at=event.at)
+        if event.kind == "phase" and event.phase is not None:
+            found.append(PhaseSpan(event.attempt, event.phase, event.at))
+    return found
+
+
+def _ended(attempt: AttemptSpan, event: JobEvent) -> AttemptSpan:
+    """Close an attempt; one that another took over had lost its worker."""
+    taken_over = event.attempt != attempt.number
+    return replace(
+        attempt,
+        ended_at=event.at,
+        outcome=JobState.queued if taken_over else event.status,
+        reason="worker_lost" if taken_over else event.data.get("reason"),
+        error=event.data.get("error"),
+    )

@@ -1,0 +1,55 @@
+"""What happened to a job, in order, and what its blocks reported."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
+
+from db.events.base_repository import JobRows
+from db.tables.jobs import BlockReport, Job, JobEvent
+
+IDS_AT_ONCE = 500
+"""How many parameters one statement takes with every database."""
+
+
+class EventRepository(JobRows):
+    """The history of the jobs in one session."""
+
+    def events(self, job_id: str, after: int = 0, limit: int = 500) -> list[JobEvent]:
+        """Return the job's events whose number is greater than ``after``."""
+        query = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.seq > after)
+        return list(self._session.scalars(query.order_by(JobEvent.seq).limit(limit)))
+
+    def milestones(self, job_id: str) -> list[JobEvent]:
+        """Return the job's changes of status and phase, oldest first."""
+        query = select(JobEvent).where(JobEvent.job_id == job_id)
+        query = query.where(JobEvent.kind.in_(("status", "phase")))
+        return list(self._session.scalars(query.order_by(JobEvent.seq)))
+
+    def newest_events(self, job_ids: Sequence[str]) -> dict[str, int]:
+        """Return the number of the newest event of each job."""
+        newest = select(func.max(JobEvent.seq)).where(JobEvent.job_id == Job.id).scalar_subquery()
+        found: dict[str, int] = {}
+        for start in range(0, len(job_ids), IDS_AT_ONCE):
+            some = job_ids[start : start + IDS_AT_ONCE]
+            query = select(Job.id, newest).where(Job.id.in_(some))
+            found |= {job_id: last or 0 for job_id, last in self._session.execute(query)}
+        return found
+
+    def blocks(self, job_id: str) -> list[BlockReport]:
+        """Return the latest report on every block, by index."""
+        latest = (
+            select(BlockReport.index, func.max(BlockReport.attempt).label("attempt"))
+            .where(BlockReport.job_id == job_id)
+            .group_by(BlockReport.index)
+            .subquery()
+        )
+        query = (
+            select(BlockReport)
+            .join(
+                latest,
+                (BlockReport.index == latest.c.index) & (BlockReport.attempt == latest.c.attempt),
+            )
+            .where(BlockReport.job_id == job_id)
+            .order_by(BlockReport.index)
+        )
+        return list(self._session.scalars(query))

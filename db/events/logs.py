@@ -1,0 +1,70 @@
+"""What attempts wrote to their logs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, literal, select, tuple_
+
+from db.events.base_repository import JobRows
+from db.tables.logs import LogLine
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+@dataclass(frozen=True)
+class NewLine:
+    """A line before it is a row."""
+
+    seq: int
+    at: datetime
+    level: str
+    logger: str
+    message: str
+
+
+class LogRepository(JobRows):
+    """The logs of the jobs in one session."""
+
+    def write_log(self, job_id: str, attempt: int, lines: Sequence[NewLine]) -> None:
+        """Keep lines of one attempt."""
+        rows: list[dict[str, Any]] = [
+            {"job_id": job_id, "attempt": attempt, **vars(line)} for line in lines
+        ]
+        if rows:
+            self._session.execute(insert(LogLine), rows)
+
+    def log(
+        self,
+        job_id: str,
+        *,
+        attempt: int | None = None,
+        level: str = LEVELS[0],
+        after: tuple[int, int] = (0, 0),
+        limit: int = 500,
+    ) -> list[LogLine]:
+        """Return lines of at least a level behind an attempt's line, oldest first."""
+        here = tuple_(literal(after[0]), literal(after[1]))
+        query = _lines(job_id, attempt, level)
+        query = query.where(tuple_(LogLine.attempt, LogLine.seq) > here)
+        return list(
+            self._session.scalars(query.order_by(LogLine.attempt, LogLine.seq).limit(limit))
+        )
+
+    def log_tail(
+        self, job_id: str, *, attempt: int | None = None, level: str = LEVELS[0], limit: int = 500
+    ) -> list[LogLine]:
+        """Return the last lines of at least a level, oldest first."""
+        query = _lines(job_id, attempt, level)
+        newest = query.order_by(LogLine.attempt.desc(), LogLine.seq.desc()).limit(limit)
+        return list(self._session.scalars(newest))[::-1]
+
+
+def _lines(job_id: str, attempt: int | None, level: str) -> Any:
+    query = select(LogLine).where(LogLine.job_id == job_id)
+    if attempt is not None:
+        query = query.where(LogLine.attempt == attempt)
+    if level != LEVELS[0]:
+        query = query.where(LogLine.level.in_(LEVELS[LEVELS.index(level) :]))
+    return query

@@ -1,0 +1,1 @@
+"""Files on disk and the rows that name them: artifacts, uploads, download links."""

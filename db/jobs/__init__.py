@@ -1,0 +1,1 @@
+"""Jobs: submitted, claimed, listed, recovered; with their queues, sweeps and workers."""

@@ -1,0 +1,167 @@
+"""Lists of jobs: which, in what order, and how many of each kind there are."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Executable, func, literal, select, tuple_, union_all
+
+from db.core.clock import UTCDateTime
+from db.core.place import Place
+from db.core.states import JobState
+from db.events.base_repository import JobRows
+from db.jobs.labels import is_labelled
+from db.jobs.search import holds, model_key
+from db.spec.prune_spec import MethodName
+from db.spec.quality_gate import Verdict
+from db.tables.jobs import Job
+from db.tables.labels import JobLabel, Label
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which jobs are meant; what is None or empty restricts nothing.
+
+    Attributes:
+        statuses: any of these.
+        labels: all of these.
+        text: part of the model's or the job's name, in any case.
+        created_after: not at this moment, but later.
+        created_before: not at this moment, but earlier.
+    """
+
+    statuses: tuple[JobState, ...] = ()
+    method: MethodName | None = None
+    model: str | None = None
+    parent_id: str | None = None
+    sweep_id: str | None = None
+    verdict: Verdict | None = None
+    labels: tuple[Label, ...] = ()
+    text: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+    def common(self) -> list[ColumnElement[bool]]:
+        """Return the conditions on everything but status and method."""
+        conditions = is_labelled(self.labels)
+        if self.model is not None:
+            conditions.append(Job.model_key == model_key(self.model))
+        if self.parent_id is not None:
+            conditions.append(Job.parent_id == self.parent_id)
+        if self.sweep_id is not None:
+            conditions.append(Job.sweep_id == self.sweep_id)
+        if self.verdict is not None:
+            conditions.append(Job.verdict == self.verdict)
+        if self.text:
+            conditions.append(holds(Job.search, self.text.lower()))
+        if self.created_after is not None:
+            conditions.append(Job.created_at > self.created_after)
+        if self.created_before is not None:
+            conditions.append(Job.created_at < self.created_before)
+        return conditions
+
+
+EVERY_JOB = JobFilter()
+
+
+@dataclass(frozen=True)
+class Facets:
+    """How many jobs there are of each kind, each counted as if its own kind were not filtered."""
+
+    status: dict[JobState, int]
+    method: dict[str, int]
+
+
+class ListRepository(JobRows):
+    """The jobs in one session, many at a time.
+
+    Conditions and order are decided on an index that holds all they need, and only then the rows
+    of the one page are read: a row is some kilobyte, and there may be hundreds of thousands.
+    """
+
+    def page(
+        self,
+        wanted: JobFilter = EVERY_JOB,
+        *,
+        limit: int = 50,
+        after: Place | None = None,
+        oldest_first: bool = False,
+    ) -> list[Job]:
+        """Return jobs, newest first, that come after the place ``after`` in that order."""
+        # Two statements: in one, SQLite may take the rows of all jobs and look each up on the page.
+        ids = list(self._session.scalars(page_ids(wanted, limit, after, oldest_first)))
+        rows = self._session.scalars(select(Job).where(Job.id.in_(ids)))
+        found = {job.id: job for job in rows}
+        return [found[job_id] for job_id in ids if job_id in found]
+
+    def facets(self, wanted: JobFilter = EVERY_JOB) -> Facets:
+        """Count the jobs by status and by method."""
+        found = Facets({}, {})
+        for status, method, count in self._session.execute(tally(wanted)):
+            if wanted.method in {None, method}:
+                found.status[status] = found.status.get(status, 0) + count
+            if not wanted.statuses or status in wanted.statuses:
+                found.method[method] = found.method.get(method, 0) + count
+        return found
+
+
+def page_ids(wanted: JobFilter, limit: int, after: Place | None, oldest_first: bool) -> Executable:
+    """Return the query for the ids of one page."""
+    if wanted.labels:
+        return _labelled_ids(wanted, limit, after, oldest_first)
+    query = select(Job.id, Job.created_at).where(*wanted.common())
+    if wanted.method is not None:
+        query = query.where(Job.method == wanted.method.value)
+    if after is not None:
+        query = query.where(_beyond(after, oldest_first))
+    query = query.order_by(*_order(Job, oldest_first)).limit(limit)
+    # A walk along the index for each status: all at once, they would all have to be sorted.
+    each = [query.where(Job.status == status) for status in wanted.statuses] or [query]
+    if len(each) == 1:
+        return each[0]
+    merged = union_all(*[select(one.subquery()) for one in each]).subquery()
+    ids = select(merged.c.id, merged.c.created_at)
+    return ids.order_by(*_order(merged.c, oldest_first)).limit(limit)
+
+
+def _labelled_ids(
+    wanted: JobFilter, limit: int, after: Place | None, oldest_first: bool
+) -> Executable:
+    """Return the query that walks along the jobs with one label, and looks at each."""
+    (name, value), *_ = wanted.labels
+    query = select(Job.id).join_from(JobLabel, Job, JobLabel.job_id == Job.id)
+    query = query.where(JobLabel.name == name, JobLabel.value == value, *wanted.common())
+    if wanted.method is not None:
+        query = query.where(Job.method == wanted.method.value)
+    if wanted.statuses:
+        query = query.where(Job.status.in_(wanted.statuses))
+    if after is not None:
+        query = query.where(_beyond(after, oldest_first, JobLabel.created_at, JobLabel.job_id))
+    last = (JobLabel.created_at, JobLabel.job_id)
+    order = [one.asc() if oldest_first else one.desc() for one in last]
+    return query.order_by(*order).limit(limit)
+
+
+def tally(wanted: JobFilter) -> Executable:
+    """Return the query for the number of jobs of each status and method."""
+    conditions = wanted.common()
+    if not conditions:
+        return select(Job.status, Job.method, func.count()).group_by(Job.status, Job.method)
+    # Found before they are grouped: else SQLite walks along the groups and reads every row.
+    found = select(Job.status, Job.method).where(*conditions).cte().prefix_with("MATERIALIZED")
+    kinds = (found.c.status, found.c.method)
+    return select(*kinds, func.count()).group_by(*kinds)
+
+
+def _order(columns: Any, oldest_first: bool) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    if oldest_first:
+        return columns.created_at.asc(), columns.id.asc()
+    return columns.created_at.desc(), columns.id.desc()
+
+
+def _beyond(
+    place: Place, oldest_first: bool, created_at: Any = Job.created_at, job_id: Any = Job.id
+) -> ColumnElement[bool]:
+    here = tuple_(literal(place.created_at, UTCDateTime()), literal(place.id))
+    each = tuple_(created_at, job_id)
+    return each > here if oldest_first else each < here

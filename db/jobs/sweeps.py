@@ -1,0 +1,127 @@
+"""Sweeps: one request for many jobs that differ in how one model is pruned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from db.core.errors import IllegalTransitionError, SweepNotFoundError
+from db.core.states import FINAL, JobState
+from db.jobs.repository import JobRepository
+from db.scheduling.sweep_concurrency import has_turn
+from db.spec.prune_spec import PruneSpec
+from db.tables.base import Document
+from db.tables.jobs import Job, Sweep
+
+
+@dataclass(frozen=True)
+class Point:
+    """One job of a sweep.
+
+    Attributes:
+        varied: the fields in which it differs from the others.
+        spec: all fields.
+    """
+
+    varied: Document
+    spec: PruneSpec
+
+
+class SweepRepository:
+    """Sweeps in one session, which this never commits."""
+
+    def __init__(self, session: Session) -> None:
+        self._session, self._jobs = session, JobRepository(session)
+
+    def add(
+        self,
+        points: Sequence[Point],
+        *,
+        name: str | None = None,
+        labels: Document | None = None,
+        max_parallel: int | None = None,
+        created_by: str | None = None,
+        **fields: Any,
+    ) -> Sweep:
+        """Insert a sweep and a queued job for each of its points.
+
+        Args:
+            points: the jobs.
+            name, labels: of the sweep and of each job.
+            max_parallel: how many of them may run at once.
+            created_by: the key that makes them.
+            fields: what ``JobRepository.add`` takes beside, for each job.
+
+        Raises:
+            QuotaExceededError: the key has no room for all of them.
+        """
+        self._jobs.require_room(created_by, len(points))
+        sweep = Sweep(
+            name=name,
+            labels=labels or {},
+            varied=[point.varied for point in points],
+            max_parallel=max_parallel,
+        )
+        self._session.add(sweep)
+        self._session.flush()
+        for number, point in enumerate(points):
+            place = (sweep.id, number)
+            self._jobs.add(
+                point.spec, name=name, labels=labels, sweep=place, created_by=created_by, **fields
+            )
+        return sweep
+
+    def get(self, sweep_id: str) -> Sweep:
+        """Return the sweep.
+
+        Raises:
+            SweepNotFoundError: there is none.
+        """
+        if (sweep := self._session.get(Sweep, sweep_id)) is None:
+            raise SweepNotFoundError(sweep_id)
+        return sweep
+
+    def page(self, *, limit: int = 50, after: str | None = None) -> list[Sweep]:
+        """Return sweeps, newest first, that were made before the one named ``after``."""
+        query = select(Sweep).order_by(Sweep.id.desc()).limit(limit)
+        if after is not None:
+            query = query.where(Sweep.id < after)
+        return list(self._session.scalars(query))
+
+    def jobs(self, sweep_id: str) -> list[Job]:
+        """Return the jobs of a sweep in the order of its points."""
+        query = select(Job).where(Job.sweep_id == sweep_id).order_by(Job.sweep_point)
+        return list(self._session.scalars(query.execution_options(populate_existing=True)))
+
+    def counts(self, sweep_ids: Sequence[str]) -> dict[str, dict[JobState, int]]:
+        """Return how many jobs of each sweep there are by status."""
+        query = select(Job.sweep_id, Job.status, func.count()).where(Job.sweep_id.in_(sweep_ids))
+        found: dict[str, dict[JobState, int]] = {sweep_id: {} for sweep_id in sweep_ids}
+        for sweep_id, status, count in self._session.execute(
+            query.group_by(Job.sweep_id, Job.status)
+        ):
+            found[sweep_id or ""][status] = count
+        return found
+
+    def waiting(self, sweep_id: str) -> list[str]:
+        """Return the ids of those queued jobs of a sweep whose turn it is."""
+        mine = (Job.sweep_id == sweep_id, Job.status == JobState.queued)
+        query = select(Job.id).where(*mine, has_turn(sweep_id)).order_by(Job.sweep_point)
+        return list(self._session.scalars(query))
+
+    def cancel(self, sweep_id: str) -> Sweep:
+        """Cancel all jobs of a sweep that have not ended; asking twice changes nothing.
+
+        Raises:
+            SweepNotFoundError: there is none.
+        """
+        sweep = self.get(sweep_id)
+        going_on = select(Job.id).where(Job.sweep_id == sweep_id, Job.status.not_in(FINAL))
+        for job_id in self._session.scalars(going_on.order_by(Job.sweep_point)).all():
+            try:
+                self._jobs.cancel(job_id)
+            except IllegalTransitionError:
+                continue  # it has just ended
+        return sweep

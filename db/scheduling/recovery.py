@@ -1,0 +1,164 @@
+"""What the janitor does: push what no worker has heard of, take back what a lost worker held."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from sqlalchemy import case, or_, select, update
+
+from db.core.clock import now, was_set_back
+from db.core.problem import Problem
+from db.core.states import FINAL, HELD, JobState
+from db.events.base_repository import JobRows
+from db.events.job_events import IDS_AT_ONCE
+from db.events.transitions import RETRIED, entering, leading_to, releasing
+from db.scheduling.crashes import MAX_CRASHES, lost, strikes
+from db.scheduling.sweep_concurrency import has_turn
+from db.tables.jobs import Job
+
+PUSH_AGAIN_AFTER = timedelta(seconds=30)
+
+
+class UpkeepRepository(JobRows):
+    """The jobs in one session, as the janitor sees them."""
+
+    def unpushed(self, limit: int = 100, queue: str | None = None) -> list[str]:
+        """Return queued jobs, the most urgent first, whose id was never pushed or pushed in vain.
+
+        A point of a sweep waits for its turn. None for the queue: of all queues.
+        The rows stay locked until the transaction ends, so that two relays share the work.
+        """
+        forgotten = or_(
+            Job.pushed_at.is_(None),
+            Job.pushed_at < now(-PUSH_AGAIN_AFTER),
+            was_set_back(Job.pushed_at),
+        )
+        query = select(Job.id).where(Job.status == JobState.queued, forgotten, has_turn())
+        query = query if queue is None else query.where(Job.queue == queue)
+        query = (
+            query.order_by(Job.priority.desc(), Job.created_at, Job.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True, of=Job)
+        )
+        return list(self._session.scalars(query))
+
+    def mark_pushed(self, ids: Sequence[str]) -> None:
+        """Note that the broker has a ring for each; a job that moved on meanwhile is left alone."""
+        self._session.execute(
+            update(Job)
+            .where(Job.id.in_(ids), Job.status == JobState.queued)
+            .values(pushed_at=now())
+            .execution_options(synchronize_session=False)
+        )
+
+    def past_retry(self, ids: Iterable[str], kept: timedelta) -> set[str]:
+        """Return which of these jobs succeeded, ended longer ago than ``kept``, or are gone."""
+        wanted = set(ids)
+        recent = Job.status.in_(RETRIED) & (Job.finished_at > now(-kept))
+        may_go_on = select(Job.id).where(Job.id.in_(wanted), or_(Job.status.not_in(FINAL), recent))
+        return wanted - set(self._session.scalars(may_go_on))
+
+    def gone(self, ids: Iterable[str]) -> set[str]:
+        """Return which of these jobs there are no longer."""
+        wanted = list(ids)
+        found: set[str] = set()
+        for start in range(0, len(wanted), IDS_AT_ONCE):
+            some = wanted[start : start + IDS_AT_ONCE]
+            found |= set(self._session.scalars(select(Job.id).where(Job.id.in_(some))))
+        return set(wanted) - found
+
+    def expire(self) -> list[Job]:
+        """End every job whose deadline has passed, and return those jobs.
+
+        A worker that holds one learns at its next word that it does so no longer.
+        """
+        overdue = Job.status.in_(leading_to(JobState.expired)) & (Job.deadline < now())
+        ids = list(self._session.scalars(select(Job.id).where(overdue)))
+        values = entering(JobState.expired) | {"error": _overdue().model_dump(mode="json")}
+        expired = [self._change(job_id, overdue, values=values) for job_id in ids]
+        for job in filter(None, expired):
+            self._record(job, "status", {"reason": "deadline", "error": job.error})
+        return [job for job in expired if job is not None]
+
+    def held_by(self, worker: str) -> list[str]:
+        """Return the jobs that a worker holds; that is one, unless something went wrong."""
+        held = (Job.status.in_(HELD), Job.worker == worker)
+        return list(self._session.scalars(select(Job.id).where(*held)))
+
+    def held_on(self, hostname: str) -> list[tuple[str, str]]:
+        """Return the jobs that workers of a host hold, and these workers' names."""
+        held = (Job.status.in_(HELD), Job.worker.startswith(f"{hostname}/", autoescape=True))
+        found = self._session.execute(select(Job.id, Job.worker).where(*held))
+        return [(job_id, worker or "") for job_id, worker in found]
+
+    def is_lost(self, job_id: str) -> bool:
+        """Whether the job's worker has been silent for too long, and another may have it."""
+        query = select(Job.id).where(Job.id == job_id, lost(JobState.running))
+        return self._session.scalar(query) is not None
+
+    def release_expired(self) -> list[Job]:
+        """Take back every job whose lease ran out, and return those jobs.
+
+        A running one is queued again, or fails at its third crash; a cancelling or pausing one
+        becomes what was asked for.
+        """
+        query = select(Job.id).where(lost(*HELD)).with_for_update(skip_locked=True)
+        ids = list(self._session.scalars(query))
+        released = [self._give_up(job_id) or self._release(job_id) for job_id in ids]
+        return [job for job in released if job is not None]
+
+    def release_lost(self, job_id: str, worker: str) -> Job | None:
+        """Take a job back from a worker that is known to be dead, before its lease ends."""
+        held = (Job.worker == worker, Job.status.in_(HELD))
+        self._update(job_id, *held, values={"lease_until": now(-timedelta(seconds=1))})
+        return self._give_up(job_id) or self._release(job_id)
+
+    def _release(self, job_id: str) -> Job | None:
+        ran = Job.status == JobState.running
+        values = releasing() | {
+            "crashes": Job.crashes + case((ran, 1), else_=0),
+            "strikes": case((ran, strikes()), else_=Job.strikes),
+            "struck_at": case((ran, now()), else_=Job.struck_at),
+        }
+        job = self._change(job_id, lost(*HELD), values=values)
+        if job is not None:
+            self._record(job, "status", {"reason": "worker_lost", "crashes": job.crashes})
+        return job
+
+    def _give_up(self, job_id: str) -> Job | None:
+        error = _worker_lost().model_dump(mode="json")
+        job = self._change(
+            job_id,
+            lost(JobState.running),
+            strikes() >= MAX_CRASHES,
+            values=entering(JobState.failed)
+            | {"error": error, "crashes": Job.crashes + 1, "strikes": strikes()},
+        )
+        if job is not None:
+            self._record(job, "status", {"reason": "worker_lost", "error": error})
+        return job
+
+
+def _overdue() -> Problem:
+    return Problem(
+        type="/problems/deadline_passed",
+        title="The deadline has passed",
+        status=504,
+        detail="The job had not ended by its deadline.",
+        code="deadline_passed",
+        hint="POST to its /retry, which drops the deadline and goes on from the last finished "
+        "block, or to its /rerun with a later one.",
+    )
+
+
+def _worker_lost() -> Problem:
+    return Problem(
+        type="/problems/worker_lost",
+        title="The worker was lost",
+        status=500,
+        detail=f"The worker died in the middle of this job {MAX_CRASHES} times, and no further "
+        "block was finished in between.",
+        code="worker_lost",
+        retryable=True,
+        hint="Most often the machine ran out of memory: lower samples or seq_len, or give the "
+        "worker more memory. Its log has the cause.",
+    )

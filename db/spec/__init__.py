@@ -1,0 +1,1 @@
+"""The job specification, and the catalogue of all that it can name."""

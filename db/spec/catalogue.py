@@ -1,0 +1,173 @@
+"""The pruning methods on offer, in the words a caller reads."""
+
+from dataclasses import dataclass
+
+from db.spec.measured_quality import DENSE, MODEL, measured
+from db.spec.prune_spec import OWN_MASK, AllocationName, MethodName, SolverName
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method: what it does, where it comes from, what it is good for and what it costs.
+
+    What a job combines freely: a score or a solver's own choice as its ``method``, a ``solver``
+    after it, and an ``allocation``.
+    """
+
+    name: MethodName | SolverName | AllocationName
+    title: str
+    summary: str
+    source: str
+    when_to_use: str
+    cost: str
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of a job that may name it."""
+        if isinstance(self.name, SolverName):
+            return ("solver",)
+        if isinstance(self.name, AllocationName):
+            return ("allocation",)
+        return ("method", "solver") if self.name in OWN_MASK else ("method",)
+
+
+METHODS: tuple[Method, ...] = (
+    Method(
+        name=MethodName.zpruner,
+        title="Z-Pruner",
+        summary=(
+            "Scores each weight by the cubed Z-scores of its row-normalised and its "
+            "column-normalised value, times the norm of the input feature it multiplies to the "
+            "power 1.5, and zeros the smallest. The kept weights are not changed; nothing is "
+            "retrained."
+        ),
+        source="https://arxiv.org/abs/2508.15828",
+        when_to_use=(
+            "The default, because this service was made for it, and not because it measures best: "
+            f"at 50 % it came to perplexity {measured(MethodName.zpruner, '50 %')} on {MODEL} "
+            f"(dense {DENSE:.1f}), `wanda` to {measured(MethodName.wanda, '50 %')} in the same "
+            f"time, `admm` and `alps` to {measured(MethodName.admm, '50 %')} and "
+            f"{measured(MethodName.alps, '50 %')} in several times that. Take one of these unless "
+            "it is the published method that is wanted, or a sweep shows otherwise on your model."
+        ),
+        cost=(
+            "One forward pass of the calibration windows through the model (two with reference "
+            "propagation) and one selection per matrix; memory for one block and the activations."
+        ),
+    ),
+    Method(
+        name=MethodName.magnitude,
+        title="Magnitude",
+        summary="Zeros the weights with the smallest absolute values.",
+        source="https://arxiv.org/abs/1506.02626",
+        when_to_use="As a yardstick: it needs no text, and every other method should beat it.",
+        cost="One selection per matrix.",
+    ),
+    Method(
+        name=MethodName.wanda,
+        title="Wanda",
+        summary=(
+            "Scores each weight by its absolute value times the norm of the input feature it "
+            "multiplies, and zeros the smallest of each row."
+        ),
+        source="https://arxiv.org/abs/2306.11695",
+        when_to_use=(
+            "The first choice without a solver up to 50 %, and where the result must compare with "
+            "the most published numbers. Beyond that no score alone is of use: at 60 % it came to "
+            f"perplexity {measured(MethodName.wanda, '60 %')}, `admm` to "
+            f"{measured(MethodName.admm, '60 %')}."
+        ),
+        cost="As zpruner.",
+    ),
+    Method(
+        name=MethodName.ria,
+        title="RIA",
+        summary=(
+            "Scores each weight by its share of its row and of its column, times the square root "
+            "of the input feature's norm."
+        ),
+        source="https://openreview.net/forum?id=Tr0lPx9woF",
+        when_to_use="Where whole rows or columns are small and magnitudes alone would empty them.",
+        cost="As zpruner.",
+    ),
+    Method(
+        name=MethodName.gblm,
+        title="GBLM-Pruner",
+        summary=(
+            "Adds to Wanda's score how strongly the loss of the dense model depends on each "
+            "weight: the absolute weight times the norm, over the calibration windows, of its "
+            "gradient."
+        ),
+        source="https://arxiv.org/abs/2311.04902",
+        when_to_use=(
+            "Where Wanda's speed is not needed and the text is like the text the model will read: "
+            "the gradients are those of this text's own loss."
+        ),
+        cost=(
+            "As wanda, after one forward and one backward pass of every window through the dense "
+            "model, one block in memory at a time; scratch space for each block's inputs and for "
+            "four bytes per weight."
+        ),
+    ),
+    Method(
+        name=MethodName.sparsegpt,
+        title="SparseGPT",
+        summary=(
+            "Drops weights column by column and changes those to the right so that the layer's "
+            "output stays as near as it can; chooses its own mask in blocks of 128 columns."
+        ),
+        source="https://arxiv.org/abs/2301.00774",
+        when_to_use="Where some more seconds are welcome for a lower perplexity, also with N:M.",
+        cost="A Gram matrix and one Cholesky factor per shared input, and a pass over the columns.",
+    ),
+    Method(
+        name=MethodName.admm,
+        title="ADMM",
+        summary=(
+            "Solves each layer's least squares under its mask by 20 steps of ADMM; the mask is "
+            "chosen anew in the first 15."
+        ),
+        source="https://arxiv.org/abs/2401.02938",
+        when_to_use=(
+            "Unstructured sparsity at the lowest perplexity measured, in half of ALPS's time; "
+            "also as the solver after a score."
+        ),
+        cost="A Gram matrix and one inverse per shared input, and 20 products per layer.",
+    ),
+    Method(
+        name=MethodName.alps,
+        title="ALPS",
+        summary=(
+            "Searches mask and weights together with a rising penalty, then repairs the weights "
+            "on the mask found by conjugate gradients."
+        ),
+        source="https://arxiv.org/abs/2406.07831",
+        when_to_use="For the lowest perplexity, most of all with N:M, where time matters less.",
+        cost="Four inverses and 28 products per layer, 12 where a score gives the mask.",
+    ),
+    Method(
+        name=SolverName.dsnot,
+        title="DSnoT",
+        summary=(
+            "Swaps dropped weights for kept ones in each row of a score's mask, as long as that "
+            "brings the row's mean output nearer to the dense one; all weights that stay keep "
+            "their values."
+        ),
+        source="https://arxiv.org/abs/2310.08915",
+        when_to_use=(
+            "After a score, where the kept weights must keep their values; compare it with the "
+            "score alone on your own text: it helps on some models and harms on others."
+        ),
+        cost="As the score, with the mean and variance of each input, and some passes over a mask.",
+    ),
+    Method(
+        name=AllocationName.owl,
+        title="OWL",
+        summary=(
+            "Gives blocks with more outlying scores a lower sparsity than the rest; the mean stays."
+        ),
+        source="https://arxiv.org/abs/2310.05175",
+        when_to_use="From 60 % unstructured sparsity on, with any method.",
+        cost="One more forward pass of the calibration windows, through the dense model.",
+    ),
+)

@@ -1,0 +1,182 @@
+"""Safetensors files, judged by their headers alone."""
+
+import json
+import struct
+from collections.abc import Collection
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from db.core.errors import SpecRefusedError
+from db.spec.refusals import refused
+
+WHOLE = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+SIZES = {
+    **{"F64": 8, "F32": 4, "F16": 2, "BF16": 2},
+    **{"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1},
+}
+"""Bytes of a number, by the names of plain number formats in safetensors files."""
+MAX_HEADER_BYTES = 25_000_000
+MAX_TENSORS = 20_000
+MAX_DIMENSIONS = 64
+COMPLETE = "Download it again, or name a complete copy."
+
+
+def check_weights(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
+    """Read the header of every weight file, and the index, and refuse what does not fit.
+
+    Returns:
+        The shape of each tensor, by name.
+
+    Raises:
+        SpecRefusedError: a file is truncated or malformed, or a tensor is missing or there twice.
+    """
+    present = {path.name for path in folder.iterdir()}
+    tensors: dict[str, str] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in weight_files(folder, name, present):
+        for tensor, shape in _tensors(folder / file, name).items():
+            if tensor in tensors:
+                reason = f"tensor {tensor!r} is in {tensors[tensor]} and in {file}"
+                raise refused(name, "malformed_weights", reason, "Leave one of them.")
+            tensors[tensor], shapes[tensor] = file, shape
+        if len(tensors) > MAX_TENSORS:
+            reason = f"it has more than {MAX_TENSORS:,} tensors"
+            raise refused(name, "too_many_tensors", reason, "Name a smaller model.")
+    if INDEX in present and WHOLE not in present:
+        for tensor, file in _weight_map(folder, name).items():
+            if tensors.get(tensor) != file:
+                reason = f"{INDEX} says that {tensor!r} is in {file}, which does not hold it"
+                raise refused(name, "missing_tensor", reason, COMPLETE)
+    return shapes
+
+
+def weight_files(folder: Path, name: str, present: Collection[str]) -> list[str]:
+    """Choose of the files ``present`` those that hold the model, as transformers does.
+
+    That is ``model.safetensors``, else those that the index in ``folder`` names, else all: some
+    repositories hold a model twice.
+
+    Raises:
+        SpecRefusedError: the index is malformed, or names a file that is not ``present``.
+    """
+    if WHOLE in present:
+        return [WHOLE]
+    if INDEX not in present:
+        return sorted(file for file in present if file.endswith(".safetensors"))
+    files = sorted(set(_weight_map(folder, name).values()))
+    for file in files:
+        if file not in present:
+            reason = f"{INDEX} names {file!r}, which is not there"
+            raise refused(name, "missing_shard", reason, COMPLETE)
+    return files
+
+
+def index_bytes(folder: Path, weights: Collection[str]) -> int | None:
+    """Return how many bytes of weights the index in ``folder`` says that there are, if it does.
+
+    Of a model in one file no index is looked at.
+    """
+    if WHOLE in weights or not (folder / INDEX).is_file():
+        return None
+    metadata = json.loads((folder / INDEX).read_bytes()).get("metadata")
+    total = metadata.get("total_size") if isinstance(metadata, dict) else None
+    return total if type(total) is int and total > 0 else None
+
+
+def _weight_map(folder: Path, name: str) -> dict[str, str]:
+    path = folder / INDEX
+    if path.stat().st_size > MAX_HEADER_BYTES:
+        raise _malformed(name, INDEX, "is larger than 25 MB")
+    try:
+        index = json.loads(path.read_bytes())
+        weight_map = index["weight_map"]
+        pairs = list(weight_map.items())
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        raise _malformed(name, INDEX, "has no weight_map") from None
+    for tensor, file in pairs:
+        # A name must never become a path that leads elsewhere.
+        if (
+            not isinstance(file, str)
+            or not file.endswith(".safetensors")
+            or Path(file).name != file
+        ):
+            raise _malformed(name, INDEX, f"names {file!r} as the file of {tensor!r}")
+    return dict(pairs)
+
+
+def _tensors(path: Path, name: str) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a file's tensors, after checking that its bytes are all there."""
+    header, body_bytes = _header(path, name)
+    header.pop("__metadata__", None)
+    if len(header) > MAX_TENSORS:
+        reason = f"{path.name} has more than {MAX_TENSORS:,} tensors"
+        raise refused(name, "too_many_tensors", reason, "Name a smaller model.")
+    spans = sorted(_span(path, name, tensor, entry) for tensor, entry in header.items())
+    reached = 0
+    for begin, end, tensor in spans:
+        if begin != reached:
+            raise _malformed(name, path.name, f"has a gap or an overlap before tensor {tensor!r}")
+        if end > body_bytes:
+            reason = f"{path.name} ends inside tensor {tensor!r}: it is truncated"
+            raise refused(name, "truncated_weights", reason, COMPLETE)
+        reached = end
+    if reached != body_bytes:
+        raise _malformed(name, path.name, "has bytes that belong to no tensor")
+    return {tensor: tuple(entry["shape"]) for tensor, entry in header.items()}
+
+
+def _header(path: Path, name: str) -> tuple[dict[str, Any], int]:
+    """Return a file's header, and how many bytes follow it."""
+    if not path.is_file():
+        raise _malformed(name, path.name, "is no plain file")
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if length > MAX_HEADER_BYTES:
+            reason = f"{path.name} claims a header of {length:,} bytes, more than 25 MB"
+            raise refused(name, "oversized_header", reason, "Name another copy of the model.")
+        if size < 8 + length or length < 2:
+            reason = f"{path.name} ends before its header does: it is truncated"
+            raise refused(name, "truncated_weights", reason, COMPLETE)
+        text = file.read(length)
+    try:
+        header = json.loads(text, object_pairs_hook=_without_twins)
+    except (ValueError, RecursionError):
+        raise _malformed(name, path.name, "has a header that is not JSON") from None
+    if not isinstance(header, dict):
+        raise _malformed(name, path.name, "has a header that is no JSON object")
+    return header, size - 8 - length
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key that comes twice: two readers could take two different tensors for it."""
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
+        raise ValueError("a key comes twice")
+    return entries
+
+
+def _span(path: Path, name: str, tensor: str, entry: Any) -> tuple[int, int, str]:
+    """Return where a tensor begins and ends, after checking that its shape says the same."""
+    try:
+        dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+        numbers = (*shape, begin, end)
+        whole = isinstance(dtype, str) and len(numbers) <= MAX_DIMENSIONS
+        whole = whole and all(type(number) is int and 0 <= number < 2**63 for number in numbers)
+    except (KeyError, TypeError, ValueError):
+        whole = False
+    if not whole:
+        raise _malformed(name, path.name, f"does not say what tensor {tensor!r} is")
+    if dtype not in SIZES:
+        reason = f"tensor {tensor!r} in {path.name} is stored as {dtype}, no plain number format"
+        raise refused(name, "quantized", reason, "Name the unquantised model it was made from.")
+    if end - begin != prod(shape) * SIZES[dtype]:
+        raise _malformed(name, path.name, f"gives tensor {tensor!r} bytes unlike its shape")
+    return begin, end, tensor
+
+
+def _malformed(name: str, file: str, what: str) -> SpecRefusedError:
+    return refused(name, "malformed_weights", f"{file} {what}", COMPLETE)

@@ -1,0 +1,114 @@
+"""Which options of a specification go together."""
+
+from db.core.errors import SpecRefusedError
+from db.spec.builtin_datasets import BUILTIN_DATASETS
+from db.spec.prune_spec import OWN_MASK, AllocationName, PruneSpec, SolverName
+
+UNFIT = "unfit_combination"
+ROUNDING = 1e-6  # a sparsity of six decimals is exact enough
+
+
+def check_combination(spec: PruneSpec) -> None:
+    """Refuse options that make no sense together, or that ask for nothing.
+
+    Raises:
+        SpecRefusedError: with the reason, and which of them to leave out.
+    """
+    if spec.method in OWN_MASK and spec.solver is not SolverName.none:
+        raise SpecRefusedError(
+            "solver",
+            spec.solver.value,
+            UNFIT,
+            f"method {spec.method} chooses its own mask and repairs it",
+            "Leave solver out, or name a score such as zpruner as the method.",
+        )
+    for name, value in (("correction", spec.correction), ("damping", spec.damping)):
+        if value is not None and not _is_solved(spec):
+            raise SpecRefusedError(
+                name,
+                value,
+                UNFIT,
+                "no solver changes the weights",
+                f"Name a solver such as alps, or leave {name} out.",
+            )
+    _check_text_fields(spec)
+    if spec.pattern is not None:
+        _check_pattern(spec, spec.pattern)
+    if isinstance(spec.allocation, tuple):
+        _check_mean(spec, spec.allocation)
+    if spec.sparsity == 0 and spec.eval_dataset is None:
+        raise SpecRefusedError(
+            "sparsity",
+            spec.sparsity,
+            UNFIT,
+            "no weight would be pruned",
+            "Set it above 0, or name an eval_dataset to only measure the model.",
+        )
+
+
+def _check_text_fields(spec: PruneSpec) -> None:
+    choices = (
+        ("text_field", spec.text_field, spec.dataset),
+        ("eval_text_field", spec.eval_text_field, spec.eval_dataset),
+    )
+    for name, value, dataset in choices:
+        if value is None or (dataset is not None and dataset not in BUILTIN_DATASETS):
+            continue
+        reason = f"{dataset} is built in, and its text is known"
+        if dataset is None:
+            reason = "there is no eval_dataset; what is measured on comes from dataset"
+        raise SpecRefusedError(name, value, UNFIT, reason, f"Leave {name} out.")
+
+
+def _is_solved(spec: PruneSpec) -> bool:
+    unsolved = {SolverName.none, SolverName.dsnot}
+    return spec.method in OWN_MASK or spec.solver not in unsolved
+
+
+def _check_pattern(spec: PruneSpec, pattern: str) -> None:
+    kept, group = map(int, pattern.split(":"))
+    share = 1 - kept / group
+    if kept >= group:
+        raise SpecRefusedError(
+            "pattern", pattern, UNFIT, "it keeps everything", "Choose an N below M, as in 2:4."
+        )
+    if abs(spec.sparsity - share) > ROUNDING:
+        raise SpecRefusedError(
+            "sparsity",
+            spec.sparsity,
+            UNFIT,
+            f"pattern {pattern} gives {share:g}",
+            f"Set sparsity to {share:g}, or leave pattern out.",
+        )
+    if spec.allocation is not AllocationName.uniform:
+        raise SpecRefusedError(
+            "allocation",
+            _plain(spec.allocation),
+            UNFIT,
+            f"pattern {pattern} gives every block the same sparsity",
+            "Leave allocation or pattern out.",
+        )
+    if spec.scope is not None:
+        raise SpecRefusedError(
+            "scope",
+            spec.scope.value,
+            UNFIT,
+            f"pattern {pattern} itself says which weights compete",
+            "Leave scope or pattern out.",
+        )
+
+
+def _check_mean(spec: PruneSpec, sparsities: tuple[float, ...]) -> None:
+    mean = sum(sparsities) / len(sparsities)
+    if abs(spec.sparsity - mean) > ROUNDING:
+        raise SpecRefusedError(
+            "sparsity",
+            spec.sparsity,
+            UNFIT,
+            f"the mean of the {len(sparsities)} sparsities in allocation is {mean:g}",
+            f"Set sparsity to {mean:g}, or correct allocation.",
+        )
+
+
+def _plain(allocation: AllocationName | tuple[float, ...]) -> object:
+    return list(allocation) if isinstance(allocation, tuple) else allocation.value

@@ -1,0 +1,53 @@
+"""The figures that a job measures, by the names that a gate may bound."""
+
+from difflib import get_close_matches
+
+from db.core.errors import SpecRefusedError
+from db.spec.quality_gate import Gate
+
+FIGURES = (
+    "perplexity_ratio",
+    "pruned_perplexity",
+    "dense_perplexity",
+    "sparsity",
+    "zeros",
+    "weights",
+    "coverage",
+    "fallbacks",
+    "prune_seconds",
+    "evaluate_seconds",
+    "predicted_seconds",
+    "peak_memory_bytes",
+    "predicted_peak_memory_bytes",
+    "device_peak_memory_bytes",
+    "predicted_device_peak_memory_bytes",
+    "protocol.tokens",
+    "protocol.windows",
+    "protocol.window",
+    "protocol.stride",
+    "protocol.documents",
+)
+"""Those of a job's ``result`` that are numbers; a dot leads into an object."""
+
+
+def check_gate(gate: Gate | None) -> None:
+    """Refuse a gate on a figure that no job measures: it could only fail.
+
+    Raises:
+        SpecRefusedError: with the nearest figures that there are.
+    """
+    if gate is None:
+        return
+    for bound, limits in (("max", gate.max), ("min", gate.min)):
+        for name in limits:
+            if name not in FIGURES:
+                reason = "no job measures a figure of this name"
+                raise SpecRefusedError(
+                    f"gate.{bound}", name, "unknown_figure", reason, _remedy(name)
+                )
+
+
+def _remedy(name: str) -> str:
+    offered = f"There are {', '.join(FIGURES)}."
+    close = get_close_matches(name, FIGURES, n=1)
+    return f"Did you mean {close[0]}? {offered}" if close else offered

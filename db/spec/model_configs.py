@@ -1,0 +1,84 @@
+"""Configuration files that would run code, or that describe weights we cannot prune."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from db.core.errors import SpecRefusedError
+from db.spec.refusals import refused
+
+CONFIGS = (
+    "config.json",
+    "tokenizer_config.json",
+    "generation_config.json",
+    "processor_config.json",
+    "preprocessor_config.json",
+)
+MAX_CONFIG_BYTES = 16 << 20
+
+
+def check_configs(folder: Path, name: str) -> dict[str, Any]:
+    """Read the folder's configuration files and refuse what must not be used.
+
+    Returns:
+        What config.json holds.
+
+    Raises:
+        SpecRefusedError: ``custom_code``, ``quantized`` or ``malformed_config``.
+    """
+    there = [file for file in CONFIGS if os.path.lexists(folder / file)]
+    configs = {file: _read(folder / file, name) for file in there}
+    for file, config in configs.items():
+        for key, value in _entries(config):
+            _check(name, file, key, value)
+    return configs.get("config.json", {})
+
+
+def _check(name: str, file: str, key: str, value: Any) -> None:
+    if key in {"auto_map", "custom_pipelines"} and value:
+        raise refused(name, "custom_code", f"{file} asks to run its own code ({key})", OWN_CODE)
+    # transformers downloads and runs a kernel when such a value names a hub repository.
+    if "_implementation" in key:
+        for choice in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(choice, str) and "/" in choice:
+                reason = f"{file} asks for the kernel {choice!r} ({key})"
+                raise refused(name, "custom_code", reason, OWN_CODE)
+    if key in {"quantization_config", "compression_config"} and value:
+        reason = f"{file} has a {key}: its weights are quantised"
+        raise refused(name, "quantized", reason, "Name the unquantised model it was made from.")
+
+
+OWN_CODE = "Name a model whose architecture is part of transformers, without code of its own."
+
+
+def _read(path: Path, name: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise _malformed(name, path, "is no plain file")
+    if path.stat().st_size > MAX_CONFIG_BYTES:
+        raise _malformed(name, path, "is larger than 16 MiB")
+    try:
+        config = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        raise _malformed(name, path, "is not JSON") from None
+    if not isinstance(config, dict):
+        raise _malformed(name, path, "holds no JSON object")
+    return config
+
+
+def _entries(config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield every key with its value, of the parts of composed models too."""
+    waiting: list[Any] = [config]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            yield from part.items()
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+
+
+def _malformed(name: str, path: Path, what: str) -> SpecRefusedError:
+    remedy = "Repair it, or name another model."
+    return refused(name, "malformed_config", f"{path.name} {what}", remedy)

@@ -1,0 +1,261 @@
+"""What the names of models and datasets in a specification refer to."""
+
+import os
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.core.errors import SpecRefusedError
+from db.spec.builtin_datasets import BUILTIN_DATASETS
+from db.spec.datafiles import ROW_SUFFIXES
+from db.spec.upload_store import UPLOADED, uploaded_file
+
+BUILTINS = tuple(BUILTIN_DATASETS)
+LOCAL = "local:"
+DATA_SUFFIXES = (".txt", *ROW_SUFFIXES)
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
+_HUB_ID = re.compile(
+    r"(?=.{1,96}\Z)(?:[A-Za-z0-9_]+(?:[.-][A-Za-z0-9_]+)*/)?\w+(?:[.-]\w+)*\Z", re.A
+)
+_CONFIG = re.compile(r"\w[\w.-]{0,95}\Z", re.A)
+
+
+@dataclass(frozen=True)
+class HubRepo:
+    """A model repository on the Hugging Face hub."""
+
+    id: str
+    revision: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the id."""
+        return self.id
+
+
+@dataclass(frozen=True)
+class LocalPath:
+    """A folder or file on this machine, links resolved, with the name the caller gave it.
+
+    ``text_field`` is which field of a dataset's rows is used; None takes a known one.
+    """
+
+    path: Path
+    name: str
+    text_field: str | None = None
+
+
+@dataclass(frozen=True)
+class Builtin:
+    """A dataset known by a short name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class HubDataset:
+    """A dataset repository on the hub, which of its configurations, and which field of its rows."""
+
+    id: str
+    config: str | None = None
+    text_field: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return what the caller writes: ``id`` or ``id:config``."""
+        return f"{self.id}:{self.config}" if self.config else self.id
+
+
+ModelReference = HubRepo | LocalPath
+DatasetReference = Builtin | HubDataset | LocalPath
+
+
+@dataclass(frozen=True)
+class _Name:
+    """A name, the field that holds it, and the folders it may lead to (None: any)."""
+
+    field: str
+    value: str
+    roots: Sequence[Path] | None
+
+    @property
+    def kind(self) -> str:
+        return "model" if self.field == "model" else "dataset"
+
+    def refused(self, code: str, reason: str, remedy: str) -> SpecRefusedError:
+        return SpecRefusedError(self.field, self.value, code, reason, remedy)
+
+
+def parse_model(name: str, revision: str | None, roots: Sequence[Path] | None) -> ModelReference:
+    """Say which model ``name`` means; ``roots`` of None lets any folder be named.
+
+    Raises:
+        SpecRefusedError: it is neither a hub id nor a folder below an allowed root.
+    """
+    wanted = _Name("model", name, roots)
+    _refuse_urls(wanted)
+    path = _local_path(wanted)
+    if path is None:
+        return HubRepo(_hub_id(wanted, name), revision)
+    if revision is not None:
+        raise SpecRefusedError(
+            "revision",
+            revision,
+            "revision_of_a_folder",
+            "a local folder has no revisions",
+            "Leave revision out, or name a Hugging Face id as the model.",
+        )
+    if not os.path.isdir(path):
+        raise wanted.refused(
+            "model_not_found", "there is no such folder", "Name a folder that holds config.json."
+        )
+    return LocalPath(path, name)
+
+
+def parse_dataset(
+    name: str,
+    roots: Sequence[Path] | None,
+    field: str = "dataset",
+    uploads: Path | None = None,
+    text_field: str | None = None,
+) -> DatasetReference:
+    """Say which dataset ``name`` means; ``roots`` of None lets any file be named.
+
+    Args:
+        name: what a specification names.
+        roots: folders that local files may lie in.
+        field: the field of the specification.
+        uploads: the folder of uploaded datasets.
+        text_field: which field of its rows the specification chooses.
+
+    Raises:
+        SpecRefusedError: it is no built-in, no hub id, no file below an allowed root, and no
+            dataset in the folder ``uploads``.
+    """
+    wanted = _Name(field, name, roots)
+    _refuse_urls(wanted)
+    if name in BUILTINS:
+        return Builtin(name)
+    if name.startswith(UPLOADED):
+        return LocalPath(uploaded_file(name, field, uploads), name, text_field)
+    path = _local_path(wanted)
+    if path is not None:
+        _require_file(wanted, path)
+        return LocalPath(path, name, text_field)
+    hub_id, _, config = name.partition(":")
+    if ":" in name and not _CONFIG.match(config):
+        raise wanted.refused(
+            "invalid_name", "the part after the colon is no configuration", "Write org/name:config."
+        )
+    return HubDataset(_hub_id(wanted, hub_id), config or None, text_field)
+
+
+def require_safetensors(names: Collection[str], field: str, value: str) -> None:
+    """Refuse a model whose files, by their names alone, cannot be used.
+
+    Raises:
+        SpecRefusedError: ``no_config``, ``pickle_only`` or ``no_weights``.
+    """
+    top = [name for name in names if "/" not in name]
+    if "config.json" not in top:
+        raise SpecRefusedError(
+            field,
+            value,
+            "no_config",
+            "it has no config.json",
+            "Name a model in the transformers layout: config.json beside its safetensors.",
+        )
+    if any(name.endswith(".safetensors") for name in top):
+        return
+    if any(name.endswith(PICKLES) for name in top):
+        raise SpecRefusedError(
+            field,
+            value,
+            "pickle_only",
+            "its weights are pickle files, which can run code when they are read",
+            "Convert it with save_pretrained(safe_serialization=True), or name a safetensors copy.",
+        )
+    raise SpecRefusedError(
+        field,
+        value,
+        "no_weights",
+        "it has no safetensors file",
+        "Name a repository or folder that holds model.safetensors or its shards.",
+    )
+
+
+def _refuse_urls(name: _Name) -> None:
+    if "://" in name.value or "::" in name.value:
+        raise name.refused(
+            "invalid_name", "URLs and chained paths are not taken", "Write the Hugging Face id."
+        )
+    if not name.value.isprintable():
+        raise name.refused(
+            "invalid_name", "it holds characters that cannot be printed", "Remove them."
+        )
+
+
+def _local_path(name: _Name) -> Path | None:
+    """Return the real path that the name means, None when it means something on the hub."""
+    rest = name.value.removeprefix(LOCAL)
+    if rest == name.value and not _looks_local(name):
+        return None
+    if name.roots is None:
+        return Path(rest).expanduser().resolve()
+    found = [path for root in name.roots if (path := _below(root, rest)) is not None]
+    # os.path's questions, unlike Path's, also answer for names too long and folders closed to us.
+    there = next((path for path in found if os.path.exists(path)), None)
+    return there or _first_allowed(name, found)
+
+
+def _looks_local(name: _Name) -> bool:
+    """Without roots a plain relative path may be meant too, as on any command line."""
+    if name.value.startswith("/"):
+        return True
+    if name.roots is not None:
+        return False
+    plain = name.value.startswith(("./", "../", "~")) or os.path.exists(name.value)
+    return plain or (name.kind == "dataset" and name.value.endswith(DATA_SUFFIXES))
+
+
+def _below(root: Path, rest: str) -> Path | None:
+    """Return the path with every link resolved, None when that leaves the root."""
+    base = Path(os.path.realpath(root))
+    path = Path(os.path.realpath(base / rest))
+    return path if path == base or base in path.parents else None
+
+
+def _first_allowed(name: _Name, found: Sequence[Path]) -> Path:
+    if found:
+        return found[0]
+    raise name.refused(
+        "outside_roots",
+        "it is outside of the folders that jobs may read" if name.roots else "no folder is allowed",
+        f"Name a Hugging Face id, or a path below a folder of ZPRUNER_{name.kind.upper()}_ROOTS.",
+    )
+
+
+def _require_file(name: _Name, path: Path) -> None:
+    if not os.path.isfile(path):
+        reason = "it is a folder" if os.path.isdir(path) else "there is no such file"
+        raise name.refused(
+            "unreadable_dataset", reason, "Name a text, JSONL, CSV or Parquet file that exists."
+        )
+    if not os.access(path, os.R_OK):
+        raise name.refused(
+            "unreadable_dataset", "the file may not be read", "Give the service the right to."
+        )
+
+
+def _hub_id(name: _Name, hub_id: str) -> str:
+    if _HUB_ID.match(hub_id) and not hub_id.endswith(".git"):
+        return hub_id
+    raise name.refused("invalid_name", "it is not a Hugging Face id", _SHAPES[name.kind])
+
+
+_SHAPES = {
+    "model": "Write org/name as on the hub, or local: and a folder below an allowed root.",
+    "dataset": f"Write {', '.join(BUILTINS)}, org/name, local: and a file, or uploaded: and an id.",
+}

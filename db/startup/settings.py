@@ -1,0 +1,135 @@
+"""Settings that both sides read: ``ZPRUNER_*`` variables, then ``.env``."""
+
+import os
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from db.core.broker_names import GPU_QUEUE
+from db.core.logging_setup import Format
+
+MAX_S = 10 * 365 * 86_400
+"""Ten years: a date plus this is still a date."""
+Seconds = Annotated[float, Field(gt=0, le=MAX_S)]
+Grace = Annotated[float, Field(ge=0, le=MAX_S)]
+
+Roots = Annotated[tuple[Path, ...], NoDecode]
+Names = Annotated[tuple[str, ...], NoDecode]
+NetworkList = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """With nothing set: SQLite, an embedded broker and files, all under one data folder."""
+
+    model_config = SettingsConfigDict(env_prefix="ZPRUNER_", env_file=".env", extra="ignore")
+
+    data_dir: Path = Path("~/.local/share/zpruner")
+    database_url: SecretStr | None = None
+    broker_url: SecretStr | None = None
+    model_roots: Roots = ()
+    dataset_roots: Roots = ()
+    queues: Names = (GPU_QUEUE,)
+    webhook_networks: NetworkList = ()
+    log_format: Format = "text"
+    tracing: bool = False
+    beat_every_s: Seconds = 15
+
+    @field_validator("data_dir")
+    @classmethod
+    def _expand(cls, value: Path) -> Path:
+        try:
+            return value.expanduser().absolute()
+        except RuntimeError as error:  # ~somebody, who is not there
+            raise ValueError(str(error)) from None
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_database(cls, value: SecretStr | None) -> SecretStr | None:
+        """Refuse a database of a kind that nothing here speaks to."""
+        if value is None:
+            return None
+        _require_scheme(value, "postgresql+psycopg://", "sqlite:///")
+        try:
+            url = make_url(value.get_secret_value())
+        except (ArgumentError, ValueError) as error:
+            raise PydanticCustomError(
+                "url", "It is not a URL: {why}", {"why": str(error)}
+            ) from None
+        if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+            raise PydanticCustomError("url", "Processes share it, so SQLite needs a file")
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_broker(cls, value: SecretStr | None) -> SecretStr | None:
+        """Refuse a broker of a kind that nothing here speaks to."""
+        if value is None:
+            return None
+        _require_scheme(value, "redis://", "rediss://", "redis+socket://")
+        try:
+            _ = urlsplit(value.get_secret_value()).port
+        except ValueError as error:
+            raise PydanticCustomError(
+                "url", "It is not a URL: {why}", {"why": str(error)}
+            ) from None
+        return value
+
+    @field_validator("model_roots", "dataset_roots", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """Folders separated by the path separator, as in PATH."""
+        if isinstance(value, str):
+            return tuple(Path(part).expanduser() for part in value.split(os.pathsep) if part)
+        return value
+
+    @field_validator("queues", "webhook_networks", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        """Names separated by commas."""
+        if isinstance(value, str):
+            return tuple(name for part in value.split(",") if (name := part.strip()))
+        return value
+
+    @property
+    def silent_after(self) -> timedelta:
+        """How long a part of the service may say nothing: three heartbeats."""
+        return timedelta(seconds=3 * self.beat_every_s)
+
+    @property
+    def database(self) -> str:
+        """The database's URL; SQLite in the data folder by default."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir / 'zpruner.db'}"
+
+    @property
+    def broker(self) -> str:
+        """The broker's URL; the embedded server's socket by default."""
+        if self.broker_url is not None:
+            return self.broker_url.get_secret_value()
+        return f"redis+socket://{self.data_dir / 'broker' / 'broker.sock'}"
+
+    @property
+    def artifact_dir(self) -> Path:
+        """Where finished artifacts live."""
+        return self.data_dir / "artifacts"
+
+    @property
+    def upload_dir(self) -> Path:
+        """Where uploaded datasets live."""
+        return self.data_dir / "uploads"
+
+
+def _require_scheme(value: SecretStr, *known: str) -> None:
+    if not value.get_secret_value().startswith(known):
+        raise PydanticCustomError(
+            "scheme", "It should begin with {known}", {"known": " or ".join(known)}
+        )

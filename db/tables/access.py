@@ -1,0 +1,90 @@
+"""Who may do what: keys, and the record of what was done with them."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import JSON, BigInteger, Double, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.core.clock import now
+from db.core.ids import new_id
+from db.tables.base import ID, Base
+
+
+class AccessScope(StrEnum):
+    """What a key opens; ``admin`` opens everything."""
+
+    jobs_read = "jobs:read"
+    jobs_write = "jobs:write"
+    artifacts_read = "artifacts:read"
+    admin = "admin"
+
+
+USUAL = (AccessScope.jobs_read, AccessScope.jobs_write, AccessScope.artifacts_read)
+"""What a key opens unless it is made for less or for more."""
+
+
+class ApiKey(Base):
+    """What opens the service to a person or a program; of its secrets only digests are kept.
+
+    The former secret is the one before the last rotation: both open until ``former_until``.
+    """
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("key"))
+    name: Mapped[str] = mapped_column(String(200))
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    secret_digest: Mapped[str] = mapped_column(String(64))
+    former_digest: Mapped[str | None] = mapped_column(String(64))
+    former_until: Mapped[datetime | None]
+    max_jobs_in_flight: Mapped[int | None]
+    max_gpu_hours: Mapped[float | None] = mapped_column(Double)
+    max_artifact_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(default=now())
+    created_by: Mapped[str | None] = mapped_column(ID)
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+NO_KEY = ""
+
+
+class KeyTurn(Base):
+    """When a key had a job taken, among all that queued one; ``NO_KEY`` is whoever needs none.
+
+    Attributes:
+        turn: the higher, the later; no clock, which may be set back. 0: never.
+    """
+
+    __tablename__ = "key_turns"
+
+    created_by: Mapped[str] = mapped_column(ID, primary_key=True)
+    turn: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class Secret(Base):
+    """A secret of the service itself, the same for all its processes; hexadecimal."""
+
+    __tablename__ = "secrets"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[str] = mapped_column(String(64))
+
+
+class AuditEntry(Base):
+    """One request to change something, whether it was done or refused."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_listed", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("aud"))
+    created_at: Mapped[datetime] = mapped_column(default=now())
+    key_id: Mapped[str | None] = mapped_column(ID)
+    who: Mapped[str] = mapped_column(String(200))
+    action: Mapped[str] = mapped_column(String(64))
+    target: Mapped[str] = mapped_column(String(512))
+    status: Mapped[int]
+    request_id: Mapped[str] = mapped_column(String(64))
+    address: Mapped[str] = mapped_column(String(64))

@@ -1,0 +1,62 @@
+"""What all tables have in common: how their columns are kept, and how constraints are named."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, Dialect, Enum, MetaData, String, TypeDecorator, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase
+
+from db.core.clock import UTCDateTime
+from db.core.states import JobState, Phase
+from db.spec.prune_spec import PruneSpec
+from db.spec.quality_gate import Verdict
+
+Document = dict[str, Any]
+# Only what is searched is JSONB, which forgets the order of keys.
+SEARCHED = JSON().with_variant(JSONB(), "postgresql")
+STATE = Enum(JobState, native_enum=False, length=16)
+PHASE = Enum(Phase, native_enum=False, length=16)
+VERDICT = Enum(
+    Verdict, native_enum=False, length=8, values_callable=lambda kind: [one.value for one in kind]
+)
+ID = String(40)
+
+# A column that is added to a table with rows needs a default.
+NO_TEXT = text("''")
+NONE = text("0")
+
+
+class SpecType(TypeDecorator[PruneSpec]):
+    """A specification, kept as JSON and validated on the way out."""
+
+    impl = SEARCHED
+    cache_ok = True
+
+    def process_bind_param(self, value: PruneSpec | None, dialect: Dialect) -> Document | None:
+        """Write every field, so that a later default never changes an old job."""
+        return None if value is None else value.model_dump(mode="json")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> PruneSpec | None:
+        """Return the frozen specification."""
+        return None if value is None else PruneSpec.model_validate(value)
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that a migration can drop it by name on any database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UTCDateTime(),
+        Document: JSON(none_as_null=True),
+        JobState: STATE,
+        Phase: PHASE,
+        Verdict: VERDICT,
+    }

@@ -1,0 +1,46 @@
+"""Every table there is, for those who need them all."""
+
+from db.tables.access import ApiKey, AuditEntry, KeyTurn, Secret
+from db.tables.base import Base
+from db.tables.datasets import Dataset
+from db.tables.heartbeats import Heartbeat
+from db.tables.jobs import (
+    Answer,
+    Artifact,
+    BlockReport,
+    Estimate,
+    EventCounter,
+    Job,
+    JobEvent,
+    Sweep,
+    Worker,
+)
+from db.tables.labels import JobLabel
+from db.tables.logs import LogLine
+from db.tables.triggers import Trigger, TriggerDelivery
+from db.tables.webhooks import Delivery, Webhook
+
+__all__ = [
+    "Answer",
+    "ApiKey",
+    "Artifact",
+    "AuditEntry",
+    "Base",
+    "BlockReport",
+    "Dataset",
+    "Delivery",
+    "Estimate",
+    "EventCounter",
+    "Heartbeat",
+    "Job",
+    "JobEvent",
+    "JobLabel",
+    "KeyTurn",
+    "LogLine",
+    "Secret",
+    "Sweep",
+    "Trigger",
+    "TriggerDelivery",
+    "Webhook",
+    "Worker",
+]

@@ -1,0 +1,1 @@
+"""Outgoing webhooks: endpoints, and the deliveries made from events."""

@@ -1,0 +1,125 @@
+"""Where webhooks may point: to the open internet, and to the networks that the operator names."""
+
+import re
+from collections.abc import Sequence
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from urllib.parse import SplitResult, urlsplit
+
+from db.core.errors import AddressRefusedError
+from db.core.redaction import redact
+
+Address = IPv4Address | IPv6Address
+Networks = Sequence[IPv4Network | IPv6Network]
+
+SETTING = "ZPRUNER_WEBHOOK_NETWORKS"
+MAX_LENGTH = 2048
+_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
+_NUMBERS = re.compile(r"(.*\.)?(\d+|0[xX][0-9A-Fa-f]*)\.?")
+_TRANSLATED = ip_network("64:ff9b::/96")
+_HOME = "127.0.0.1"
+
+
+def check_address(url: str, networks: Networks) -> None:
+    """Refuse an address that nothing is ever sent to, as far as it can be told without DNS.
+
+    Raises:
+        AddressRefusedError: it is no http address, hides something, or leads inside.
+    """
+    parts = _split(url)
+    if parts.scheme not in {"http", "https"}:
+        raise _refused(url, "is no https address", "Write it as https://host/path.")
+    if "@" in parts.netloc:
+        raise _refused(
+            url, "carries credentials", "Leave them out: receivers check the signature instead."
+        )
+    if "#" in url:
+        raise _refused(url, "has a fragment, which is never sent", "Leave out # and what follows.")
+    _check_host(url, parts, networks)
+
+
+def is_allowed(address: Address, networks: Networks, *, encrypted: bool = True) -> bool:
+    """Whether may be sent to an address; without encryption only within the networks."""
+    inner = _inner(address)
+    if any(one in network for one in {address, inner} for network in networks):
+        return True
+    return encrypted and _is_global(inner)
+
+
+def _split(url: str) -> SplitResult:
+    if len(url) > MAX_LENGTH:
+        raise _refused(url, "is too long", f"Use at most {MAX_LENGTH} characters.")
+    # urlsplit would drop some of these, and others read a backslash as a slash.
+    if not _PRINTABLE.fullmatch(url) or "\\" in url:
+        remedy = "Write spaces and other letters as %XX, and foreign names of hosts as xn--…."
+        raise _refused(url, "holds what no address can hold", remedy)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise _refused(url, f"cannot be read: {error}", "Write it as https://host/path.") from None
+    return parts
+
+
+def _check_host(url: str, parts: SplitResult, networks: Networks) -> None:
+    host = parts.hostname or ""
+    address = _literal(host)
+    if address is None and not _NAME.fullmatch(host):
+        raise _refused(url, "names no host", "Write it as https://host/path.")
+    if address is None and _NUMBERS.fullmatch(host):
+        raise _refused(url, "abbreviates a number", "Write the host as in 192.0.2.7.")
+    encrypted = parts.scheme == "https"
+    if address is None:
+        if not encrypted and not networks:
+            raise _refused(url, "is not encrypted", f"Use https. {_OPERATOR}")
+    elif not is_allowed(address, networks, encrypted=encrypted):
+        if not encrypted and is_allowed(address, networks):
+            raise _refused(url, "is not encrypted", f"Use https. {_OPERATOR}")
+        raise _refused(url, "leads into a private network", f"Use a public host. {_OPERATOR}")
+
+
+def _literal(host: str) -> Address | None:
+    """Return the address that a host stands for without DNS; None for a name."""
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        host = _HOME
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def _inner(address: Address) -> Address:
+    """Return the IPv4 address that an IPv6 one is another writing of, or leads to."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _TRANSLATED:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def _is_global(address: Address) -> bool:
+    special = address.is_multicast or address.is_reserved or address.is_unspecified
+    site_local = isinstance(address, IPv6Address) and address.is_site_local
+    return address.is_global and not special and not site_local
+
+
+def _refused(url: str, reason: str, remedy: str) -> AddressRefusedError:
+    shown = redact(url)
+    return AddressRefusedError(
+        field="url",
+        value=f"{shown[:200]}{'…' if len(shown) > 200 else ''}",
+        code="address_refused",
+        reason=reason,
+        remedy=remedy,
+    )
+
+
+_OPERATOR = f"Whoever runs the service can allow a network of its own in {SETTING}."

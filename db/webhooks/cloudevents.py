@@ -1,0 +1,90 @@
+"""What a webhook is told: one CloudEvent 1.0 as JSON, of a size that any receiver takes."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from db.core.states import JobState
+from db.core.text_limits import printable
+from db.spec.quality_gate import is_number
+from db.tables.jobs import Job, JobEvent
+from db.tables.webhooks import TEST, EventType, Webhook
+
+MEDIA_TYPE = "application/cloudevents+json"
+MAX_BYTES = 20_000
+OMITTED_FIRST = ("metrics", "labels")
+"""What a job's face does without where all of it is too long: its caller can ask for the job."""
+ERROR_LENGTHS = {"type": 200, "title": 200, "code": 100, "detail": 1000, "hint": 500}
+
+
+def job_body(message_id: str, event: JobEvent, job: Job) -> str:
+    """Return the body that tells of one event of a job."""
+    some = (_job_body(message_id, event, job, OMITTED_FIRST[:count]) for count in range(3))
+    return next(body for body in some if len(body.encode()) <= MAX_BYTES)
+
+
+def test_body(message_id: str, webhook: Webhook, at: datetime) -> str:
+    """Return the body of a message that only has to arrive."""
+    data = {"webhook": {"id": webhook.id, "description": webhook.description}}
+    return _written(message_id, TEST, f"/v1/webhooks/{webhook.id}", webhook.id, at, data)
+
+
+def _job_body(message_id: str, event: JobEvent, job: Job, omitted: tuple[str, ...]) -> str:
+    face = {name: value for name, value in _face(event, job).items() if name not in omitted}
+    data = {"job": face} | ({"omitted": list(omitted)} if omitted else {})
+    kind = EventType.of(event.status)
+    return _written(message_id, kind, f"/v1/jobs/{job.id}", job.id, event.at, data)
+
+
+def _written(
+    message_id: str, kind: str, source: str, subject: str, at: datetime, data: dict[str, Any]
+) -> str:
+    fields = {
+        "specversion": "1.0",
+        "id": message_id,
+        "source": source,
+        "subject": subject,
+        "type": kind,
+        "time": _moment(at),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    return json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _face(event: JobEvent, job: Job) -> dict[str, Any]:
+    """Return the job as it was at the event; its row may have moved on since."""
+    succeeded = event.status is JobState.succeeded
+    return {
+        "id": job.id,
+        "name": job.name,
+        "status": event.status.value,
+        "labels": job.labels,
+        "model": job.spec.model,
+        "verdict": job.verdict.value if succeeded else "none",
+        "attempt": event.attempt,
+        "created_at": _moment(job.created_at),
+        "finished_at": _moment(event.at) if event.status.is_final else None,
+        "metrics": _numbers(job.result or {}) if succeeded else None,
+        "error": _shortened(event.data.get("error")),
+    }
+
+
+def _numbers(result: dict[str, Any]) -> dict[str, float]:
+    """Return the figures on the surface of a job's result."""
+    return {name: value for name, value in result.items() if is_number(value)}
+
+
+def _shortened(error: dict[str, Any] | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    texts = {
+        name: printable(error[name])[:length]
+        for name, length in ERROR_LENGTHS.items()
+        if error.get(name) is not None
+    }
+    return texts | {name: error[name] for name in ("status", "retryable") if name in error}
+
+
+def _moment(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

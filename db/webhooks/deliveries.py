@@ -1,0 +1,104 @@
+"""What went out to the webhooks, or is to: looked at, sent again, forgotten."""
+
+from datetime import timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session, defer
+
+from db.core.clock import now
+from db.core.errors import DeliveryNotFoundError, WebhookDisabledError
+from db.core.ids import new_id
+from db.tables.webhooks import TEST, Delivery, DeliveryStatus, Webhook
+from db.webhooks.cloudevents import test_body
+from db.webhooks.repository import BY_REQUEST, WebhookRepository
+
+KEPT_FOR = timedelta(days=30)
+
+
+class DeliveryRepository:
+    """The deliveries in one session, which this never commits."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def put_test(self, webhook_id: str) -> Delivery:
+        """Queue a message that only has to arrive.
+
+        Raises:
+            WebhookNotFoundError: there is no such webhook.
+            WebhookDisabledError: nothing is sent to it.
+        """
+        webhook, message_id = self._enabled(webhook_id), new_id("msg")
+        body = test_body(message_id, webhook, self._session.scalars(select(now())).one())
+        delivery = Delivery(id=message_id, webhook_id=webhook_id, type=TEST, body=body)
+        self._session.add(delivery)
+        self._session.flush()
+        return delivery
+
+    def get(self, webhook_id: str, delivery_id: str) -> Delivery:
+        """Return one delivery of a webhook as the database has it now.
+
+        Raises:
+            DeliveryNotFoundError: the webhook has no such delivery.
+        """
+        found = self._session.get(Delivery, delivery_id, populate_existing=True)
+        if found is None or found.webhook_id != webhook_id:
+            raise DeliveryNotFoundError(delivery_id)
+        return found
+
+    def page(
+        self,
+        webhook_id: str,
+        *,
+        status: DeliveryStatus | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> list[Delivery]:
+        """Return deliveries of a webhook, newest first, made before the one named ``after``.
+
+        Their bodies are left out.
+        """
+        query = select(Delivery).where(Delivery.webhook_id == webhook_id)
+        if status is not None:
+            query = query.where(Delivery.status == status)
+        if after is not None:
+            query = query.where(Delivery.id < after)
+        query = query.options(defer(Delivery.body, raiseload=True))
+        return list(self._session.scalars(query.order_by(Delivery.id.desc()).limit(limit)))
+
+    def redeliver(self, webhook_id: str, delivery_id: str) -> Delivery:
+        """Send a delivery at once, whatever came of it so far; its attempts are counted anew.
+
+        Raises:
+            WebhookNotFoundError: there is no such webhook.
+            WebhookDisabledError: nothing is sent to it.
+            DeliveryNotFoundError: the webhook has no such delivery.
+        """
+        self._enabled(webhook_id)
+        delivery = self.get(webhook_id, delivery_id)
+        self._session.execute(
+            update(Delivery)
+            .where(Delivery.id == delivery_id)
+            .values(
+                status=DeliveryStatus.pending,
+                attempts=0,
+                next_attempt_at=now(),
+                noted_at=now(),
+                finished_at=None,
+            )
+            .execution_options(synchronize_session=False)
+        )
+        self._session.refresh(delivery)
+        return delivery
+
+    def purge(self) -> int:
+        """Delete what ended long ago, and return how much that was."""
+        old = delete(Delivery).where(Delivery.finished_at < now(-KEPT_FOR)).returning(Delivery.id)
+        old = old.execution_options(synchronize_session=False)
+        return len(self._session.scalars(old).all())
+
+    def _enabled(self, webhook_id: str) -> Webhook:
+        webhook = WebhookRepository(self._session).get(webhook_id)
+        if webhook.disabled_at is not None:
+            raise WebhookDisabledError(webhook_id, webhook.disabled_reason or BY_REQUEST)
+        return webhook

@@ -1,0 +1,127 @@
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from db.core.session import Sessions
+from db.files.artifact_store import ArtifactStore
+from db.jobs.repository import JobRepository
+from tests.api.calls import TRIGGER
+from tests.api.work import finish
+from tests.fakes import ListQueue
+
+GATE = {"max": {"perplexity_ratio": 1.1}, "min": {"protocol.tokens": 600}}
+BODY = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2", "gate": GATE}
+
+
+def finished(client: TestClient, sessions: Sessions, metrics: dict[str, Any]) -> str:
+    job_id: str = client.post("/v1/jobs", json=BODY).json()["id"]
+    with sessions.begin() as session:
+        JobRepository(session).claim(job_id, "gpu@test")
+        JobRepository(session).succeed(job_id, 1, metrics, [])
+    return job_id
+
+
+def test_a_gate_that_is_passed_shows_in_the_job_and_lets_its_result_through(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id = finished(client, sessions, {"perplexity_ratio": 1.05, "protocol": {"tokens": 700}})
+    job = client.get(f"/v1/jobs/{job_id}").json()
+    assert (job["gate"], job["verdict"], job["gate_failures"]) == (GATE, "pass", [])
+    assert client.get(f"/v1/jobs/{job_id}/result").status_code == 200
+
+
+def test_a_gate_that_is_not_passed_is_a_failed_dependency_that_names_each_figure(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id = finished(client, sessions, {"perplexity_ratio": 1.5})
+    job = client.get(f"/v1/jobs/{job_id}").json()
+    assert (job["status"], job["verdict"]) == ("succeeded", "fail")
+    assert job["gate_failures"] == [
+        {"metric": "perplexity_ratio", "bound": "max", "wanted": 1.1, "got": 1.5},
+        {"metric": "protocol.tokens", "bound": "min", "wanted": 600, "got": None},
+    ]
+    response = client.get(f"/v1/jobs/{job_id}/result")
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (424, "gate_failed")
+    assert "perplexity_ratio is 1.5, wanted at most 1.1" in problem["detail"]
+    assert [one["pointer"] for one in problem["errors"]] == [
+        "/gate/max/perplexity_ratio",
+        "/gate/min/protocol.tokens",
+    ]
+    assert client.get(problem["type"]).status_code == 200
+
+
+def test_jobs_are_listed_by_verdict(client: TestClient, sessions: Sessions) -> None:
+    good = finished(client, sessions, {"perplexity_ratio": 1.0, "protocol": {"tokens": 600}})
+    bad = finished(client, sessions, {})
+    waiting = client.post("/v1/jobs", json=BODY).json()["id"]
+    for verdict, job_id in (("pass", good), ("fail", bad), ("none", waiting)):
+        listed = client.get(f"/v1/jobs?verdict={verdict}").json()["data"]
+        assert [job["id"] for job in listed] == [job_id]
+    assert client.get("/v1/jobs?verdict=maybe").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("gate", "pointer"),
+    [
+        ({}, "/gate"),
+        ({"max": {"a b": 1}}, "/gate/max/a b/[key]"),
+        ({"max": {"a": "x"}}, "/gate/max/a"),
+        ({"most": {"a": 1}}, "/gate/most"),
+    ],
+)
+def test_a_gate_that_is_none_is_refused_at_its_place(
+    gate: dict[str, Any], pointer: str, client: TestClient, queue: ListQueue
+) -> None:
+    response = client.post("/v1/jobs", json=BODY | {"gate": gate})
+    assert response.status_code == 422
+    assert pointer in [one["pointer"] for one in response.json()["errors"]]
+    assert queue.ids == []
+
+
+def test_a_misspelt_bound_is_told_what_there_is(client: TestClient) -> None:
+    response = client.post("/v1/jobs", json=BODY | {"gate": {"maxi": {"a": 1}, "min": {"b": 1}}})
+    assert response.json()["hint"] == "Did you mean max?"
+
+
+def test_a_rerun_keeps_the_gate_and_may_change_it(client: TestClient, sessions: Sessions) -> None:
+    job_id = finished(client, sessions, {})
+    kept = client.post(f"/v1/jobs/{job_id}/rerun").json()
+    other = client.post(f"/v1/jobs/{job_id}/rerun", json={"gate": None}).json()
+    assert (kept["gate"], other["gate"]) == (GATE, None)
+
+
+def test_a_finished_job_is_reused_only_for_the_same_gate(
+    client: TestClient, sessions: Sessions, store: ArtifactStore
+) -> None:
+    job_id: str = client.post("/v1/jobs", json=BODY).json()["id"]
+    finish(sessions, store, job_id, metrics={})
+    reusing = BODY | {"reuse": "if_succeeded"}
+    assert client.post("/v1/jobs", json=reusing).json()["id"] == job_id
+    assert client.post("/v1/jobs", json=reusing | {"gate": None}).status_code == 201
+    dry = client.post("/v1/jobs?dry_run=true", json=BODY).json()
+    assert (dry["gate"], dry["identical_job_id"]) == (GATE, job_id)
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/jobs", "/v1/jobs?dry_run=true", "/v1/estimates", "/v1/sweeps", "/v1/triggers"]
+)
+def test_a_figure_that_no_job_measures_is_refused_with_those_there_are(
+    path: str, client: TestClient, queue: ListQueue
+) -> None:
+    body: dict[str, Any] = BODY | {"gate": {"max": {"perplexity_ration": 1.1}}}
+    if path == "/v1/sweeps":
+        body = body | {"grid": {"method": ["wanda", "ria"]}}
+    if path == "/v1/triggers":
+        body = TRIGGER | {"job": body}
+    response = client.post(path, json=body)
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (422, "unknown_figure")
+    (error,) = problem["errors"]
+    assert error["pointer"] == ("/job/gate/max" if path == "/v1/triggers" else "/gate/max")
+    assert "'perplexity_ration'" in error["detail"]
+    assert problem["hint"].startswith("Did you mean perplexity_ratio? There are perplexity_ratio, ")
+    assert client.get(problem["type"]).status_code == 200
+    assert client.get("/v1/jobs").json()["data"] == []
+    assert queue.ids == []

@@ -1,0 +1,57 @@
+from fastapi.testclient import TestClient
+
+from db.core.session import Sessions
+from db.core.states import Phase
+from db.jobs.repository import JobRepository
+from tests.factories import make_job
+
+
+def test_events_tell_the_job_in_order_and_after_asks_for_the_rest(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.claim(job_id, "gpu@host")
+        jobs.progress(job_id, 1, phase=Phase.loading)
+    path = f"/v1/jobs/{job_id}/events"
+
+    page = client.get(path).json()
+
+    assert [event["seq"] for event in page["data"]] == [1, 2, 3]
+    assert [event["status"] for event in page["data"]] == ["queued", "running", "running"]
+    assert page["data"][2]["phase"] == "loading"
+    assert (page["has_more"], page["next_cursor"]) == (False, None)
+    assert [event["seq"] for event in client.get(f"{path}?after=2").json()["data"]] == [3]
+    assert client.get(f"{path}?after=3").json()["data"] == []
+
+
+def test_a_long_history_comes_in_parts(client: TestClient, sessions: Sessions) -> None:
+    job_id = make_job(sessions).id
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.claim(job_id, "gpu@host")
+    path = f"/v1/jobs/{job_id}/events"
+
+    response = client.get(f"{path}?limit=1")
+
+    page = response.json()
+    assert (page["has_more"], page["next_cursor"]) == (True, "1")
+    assert response.headers["link"] == f'<{path}?after=1&limit=1>; rel="next"'
+    assert client.get(f"{path}?after=1&limit=1").json()["has_more"] is False
+
+
+def test_blocks_show_what_the_engine_reported(client: TestClient, sessions: Sessions) -> None:
+    job_id = make_job(sessions).id
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.claim(job_id, "gpu@host")
+        for index in (1, 0):
+            jobs.report_block(job_id, 1, index, f"layers.{index}", {"sparsity": 0.5})
+
+    page = client.get(f"/v1/jobs/{job_id}/blocks").json()
+
+    assert page["data"] == [
+        {"index": index, "name": f"layers.{index}", "attempt": 1, "data": {"sparsity": 0.5}}
+        for index in (0, 1)
+    ]

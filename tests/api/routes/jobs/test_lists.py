@@ -1,0 +1,167 @@
+from base64 import urlsafe_b64encode
+from datetime import UTC, datetime
+
+import pytest
+from fastapi.testclient import TestClient
+
+from db.core.session import Sessions
+from db.core.states import JobState
+from tests.api.middleware.test_authentication import operations
+from tests.api.web.test_event_stream import run
+from tests.factories import make_job, make_spec
+from tests.fakes import ListQueue
+
+BEFORE_ALL_TIME = urlsafe_b64encode(b"0001-01-01T00:00:00+23:59 job_" + b"0" * 32).decode()
+
+
+def ids(client: TestClient, query: str) -> list[str]:
+    response = client.get(f"/v1/jobs?{query}")
+    assert response.status_code == 200, response.text
+    return [job["id"] for job in response.json()["data"]]
+
+
+@pytest.mark.parametrize("sort", ["-created", "created"])
+def test_pages_follow_their_link_and_hold_every_job_once(
+    sort: str, client: TestClient, sessions: Sessions
+) -> None:
+    states = [JobState.queued, JobState.failed, JobState.running, JobState.queued, JobState.failed]
+    made = [make_job(sessions, status=status).id for status in states]
+    seen, path = [], f"/v1/jobs?limit=2&status=queued&status=failed&q=ORG&sort={sort}"
+    while path:
+        response = client.get(path)
+        page = response.json()
+        assert page["has_more"] is ("link" in response.headers)
+        assert page["has_more"] is (page["next_cursor"] is not None)
+        seen += [job["id"] for job in page["data"]]
+        link = response.headers.get("link", "")
+        assert not link or link.endswith('; rel="next"')
+        path = link[1:].partition(">")[0]
+    del made[2]
+    assert seen == (made if sort == "created" else made[::-1])
+
+
+def test_every_filter_is_understood(client: TestClient, sessions: Sessions) -> None:
+    moment = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
+    old = make_job(sessions, make_spec(model="org/old", method="ria"), created_at=moment)
+    new = make_job(sessions, name="Fresh one", status=JobState.failed, parent_id=old.id)
+    assert ids(client, "status=failed") == [new.id]
+    assert ids(client, "status=failed&status=queued") == [new.id, old.id]
+    assert ids(client, "model=org/old") == [old.id]
+    assert ids(client, "method=ria") == [old.id]
+    assert ids(client, f"parent={old.id}") == [new.id]
+    assert ids(client, "q=fresh") == [new.id]
+    assert ids(client, "created_after=2026-01-05T09:30:00Z") == [new.id]
+    assert ids(client, "created_before=2026-01-05T10:30:01%2B01:00") == [old.id]
+
+
+def test_facets_come_when_they_are_asked_for(client: TestClient, sessions: Sessions) -> None:
+    make_job(sessions, status=JobState.failed)
+    make_job(sessions, make_spec(method="ria"))
+    assert client.get("/v1/jobs").json()["facets"] is None
+    page = client.get("/v1/jobs?status=failed&include=facets").json()
+    assert len(page["data"]) == 1
+    assert page["facets"] == {"status": {"failed": 1, "queued": 1}, "method": {"zpruner": 1}}
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("limit=x", "limit"),
+        ("cursor=1", "cursor"),
+        ("cursor=MjAyNiBqb2JfMQ", "cursor"),
+        ("cursor=%C3%A4", "cursor"),
+        (f"cursor={BEFORE_ALL_TIME}", "cursor"),
+        ("status=unheard", "status/0"),
+        ("method=unheard", "method"),
+        ("sort=name", "sort"),
+        ("include=all", "include"),
+        ("parent=job_1", "parent"),
+        ("q=%00", "q"),
+        ("q=", "q"),
+        ("created_after=2026-01-05T09:30:00", "created_after"),
+        ("created_after=yesterday", "created_after"),
+        ("created_before=0001-01-01T00:00:00%2B14:00", "created_before"),
+        ("created_before=9999-12-31T23:59:59-14:00", "created_before"),
+    ],
+)
+def test_wrong_parameters_are_refused_by_name(query: str, pointer: str, client: TestClient) -> None:
+    response = client.get(f"/v1/jobs?{query}")
+    assert response.status_code == 422
+    (field,) = response.json()["errors"]
+    assert field["pointer"] == f"query/{pointer}"
+    assert "/docs" not in field["detail"]
+
+
+def test_a_parameter_that_does_not_exist_is_refused_with_the_one_that_was_meant(
+    client: TestClient,
+) -> None:
+    (field,) = client.get("/v1/jobs?statsu=failed").json()["errors"]
+    assert (field["pointer"], field["code"]) == ("query/statsu", "extra_forbidden")
+    assert "Did you mean status?" in field["detail"]
+
+
+def test_no_operation_takes_a_parameter_that_it_does_not_name(client: TestClient) -> None:
+    for verb, path, _ in operations(client):
+        if path.startswith("/v1/") and verb != "head":
+            kind = {"content-type": "text/plain"}  # else an upload is refused for that
+            response = client.request(verb, f"{path}?unheard=1", content="text", headers=kind)
+            assert response.status_code == 422, (verb, path)
+            assert "query/unheard" in [one["pointer"] for one in response.json()["errors"]]
+    assert client.get("/healthz?unheard=1").status_code == 200  # a probe may add what it likes
+    assert client.get("/docs?unheard=1").status_code == 200
+
+
+def test_a_misspelt_dry_run_makes_no_job(client: TestClient, queue: ListQueue) -> None:
+    body = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
+    response = client.post("/v1/jobs?dryrun=true", json=body)
+    assert (response.status_code, response.json()["hint"]) == (422, "Did you mean dry_run?")
+    assert queue.ids == client.get("/v1/jobs").json()["data"] == []
+
+
+@pytest.mark.parametrize("of", ["/v1/jobs/{}/events", "/v1/events"])
+def test_events_go_on_after_their_next_cursor(
+    of: str, client: TestClient, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+    run(sessions, job_id)
+    path, seen, following = of.format(job_id), list[int](), {"limit": "2"}
+    refused = client.get(path, params={"cursor": "1"})
+    assert refused.status_code == 422
+    assert "there are after, " in refused.json()["hint"]
+    while following:
+        page = client.get(path, params=following).json()
+        seen += [event["seq"] for event in page["data"]]
+        after = page["next_cursor"]
+        following = {"limit": "2", "after": after} if after else {}
+    assert seen == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("query", ["label.team=search", "label=team:search"])
+def test_a_list_is_narrowed_to_a_label_in_either_way(query: str, client: TestClient) -> None:
+    body = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
+    wanted = client.post("/v1/jobs", json=body | {"labels": {"team": "search", "a/b": "c:d"}})
+    client.post("/v1/jobs", json=body | {"labels": {"team": "other"}})
+
+    for more in ("", "&label.a/b=c:d", "&limit=1"):
+        found = client.get(f"/v1/jobs?{query}{more}").json()["data"]
+        assert [one["id"] for one in found] == [wanted.json()["id"]]
+    assert client.get(f"/v1/jobs?{query}&label.x=y").json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["label.team=a&label.team=b", "label=team:a&label=team:b", "label=team:a&label.team=b"],
+)
+def test_a_label_of_two_values_is_refused(query: str, client: TestClient) -> None:
+    response = client.get(f"/v1/jobs?{query}")
+    assert response.status_code == 422
+    assert response.json()["hint"] == "Name one value of each label."
+    assert client.get("/v1/jobs?label.team=a&label.team=a&label=team:a").status_code == 200
+
+
+@pytest.mark.parametrize("query", ["label=team", "label.=x", "label..=x", "labels.team=x"])
+def test_a_label_that_cannot_be_is_refused(query: str, client: TestClient) -> None:
+    response = client.get(f"/v1/jobs?{query}")
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")

@@ -1,0 +1,109 @@
+import pytest
+from fastapi.testclient import TestClient
+
+from db.core.session import Sessions
+from db.core.states import FINAL, JobState
+from db.files.artifact_store import ArtifactStore
+from db.spec.quality_gate import Verdict
+from db.tables.jobs import Job
+from tests.api.work import FILES, finish_job
+from tests.factories import make_job, make_problem
+
+UNKNOWN = "job_" + "0" * 32
+
+
+def test_a_job_that_succeeded_gives_its_metrics_and_files(
+    client: TestClient, sessions: Sessions, store: ArtifactStore
+) -> None:
+    job = finish_job(sessions, store)
+
+    response = client.get(f"/v1/jobs/{job.id}/result")
+
+    assert response.status_code == 200
+    result = response.json()
+    assert (result["job_id"], result["metrics"]) == (job.id, {"sparsity": 0.5})
+    assert {one["name"] for one in result["artifacts"]} > set(FILES)
+    for url in (result["archive"], result["artifacts"][0]["url"]):
+        assert client.get(url).status_code == 200
+    etag = response.headers["etag"]
+    again = client.get(f"/v1/jobs/{job.id}/result", headers={"if-none-match": etag})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("status", [state for state in JobState if state not in FINAL])
+def test_a_job_that_goes_on_is_accepted_and_to_be_asked_again(
+    status: JobState, client: TestClient, sessions: Sessions
+) -> None:
+    job = make_job(sessions, status=status)
+    response = client.get(f"/v1/jobs/{job.id}/result")
+    assert (response.status_code, response.headers["retry-after"]) == (202, "5")
+    assert response.json() == client.get(f"/v1/jobs/{job.id}").json()
+
+
+@pytest.mark.parametrize("pending", [404, 503])
+def test_a_poller_chooses_the_status_of_a_job_that_goes_on(
+    pending: int, client: TestClient, sessions: Sessions
+) -> None:
+    job = make_job(sessions)
+    response = client.get(f"/v1/jobs/{job.id}/result?pending={pending}")
+    assert (response.status_code, response.headers["retry-after"]) == (pending, "5")
+    assert response.json()["code"] == "unfinished"
+    assert response.json()["retryable"] is True
+    assert client.get(f"/v1/jobs/{job.id}/result?pending=200").status_code == 422
+
+
+@pytest.mark.parametrize("status", sorted(FINAL - {JobState.succeeded}))
+def test_a_job_that_ended_otherwise_is_a_failed_dependency(
+    status: JobState, client: TestClient, sessions: Sessions
+) -> None:
+    error = make_problem(hint="lower samples").model_dump(mode="json")
+    for job, hint in (
+        (make_job(sessions, status=status, error=error), "lower samples"),
+        (make_job(sessions, status=status), "POST"),
+    ):
+        response = client.get(f"/v1/jobs/{job.id}/result")
+        problem = response.json()
+        assert (response.status_code, problem["code"]) == (424, "not_succeeded")
+        assert f"is {status}." in problem["detail"]
+        assert ("it went wrong" in problem["detail"]) is (job.error is not None)
+        assert problem["hint"].startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("part", "told"), [("metrics", {"sparsity": 0.5}), ("manifest", {"blocks": []})]
+)
+def test_a_job_that_succeeded_gives_its_figures_and_how_it_was_made_whatever_its_gate_says(
+    part: str,
+    told: dict[str, object],
+    client: TestClient,
+    sessions: Sessions,
+    store: ArtifactStore,
+) -> None:
+    job = finish_job(sessions, store)
+    with sessions.begin() as session:
+        session.get_one(Job, job.id).verdict = Verdict.failed
+    url = client.get(f"/v1/jobs/{job.id}").json()["links"][part]
+
+    response = client.get(url)
+
+    assert (response.status_code, response.json()) == (200, told)
+    again = client.get(url, headers={"if-none-match": response.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("part", ["metrics", "manifest"])
+def test_before_a_job_has_succeeded_there_are_no_figures(
+    part: str, client: TestClient, sessions: Sessions
+) -> None:
+    for status, told in (
+        (JobState.running, (404, "unfinished", "5")),
+        (JobState.failed, (424, "not_succeeded", None)),
+    ):
+        response = client.get(f"/v1/jobs/{make_job(sessions, status=status).id}/{part}")
+        found = (response.status_code, response.json()["code"], response.headers.get("retry-after"))
+        assert found == told
+
+
+@pytest.mark.parametrize("part", ["result", "metrics", "manifest"])
+def test_only_a_job_has_a_result(part: str, client: TestClient) -> None:
+    assert client.get(f"/v1/jobs/{UNKNOWN}/{part}").json()["code"] == "job_not_found"

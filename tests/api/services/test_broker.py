@@ -1,0 +1,120 @@
+"""The real doorbell, on a real server; and how little it costs when there is none."""
+
+import base64
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError
+
+from api.services import broker
+from api.services.broker import Broker
+from db.core.broker_names import PRUNE_TASK
+from zpruner.serve.embedded_broker import broker_command
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Redis]:
+    server = subprocess.Popen(broker_command(folder), stdout=subprocess.DEVNULL)
+    client = Redis(unix_socket_path=str(folder / "broker.sock"))
+    try:
+        _wait_for(client)
+        yield client
+    finally:
+        client.close()
+        server.terminate()
+        server.wait()
+
+
+def _wait_for(client: Redis) -> None:
+    """Wait until the server answers: it opens its socket before it has loaded its data."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            client.ping()
+        except ConnectionError:  # loading, too, is one to redis-py
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        else:
+            return
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder whose path is short enough for a socket."""
+    with TemporaryDirectory(prefix="zpr") as folder:
+        yield Path(folder)
+
+
+def test_a_push_is_one_message_that_holds_the_job_id_and_nothing_else(folder: Path) -> None:
+    with running(folder) as server:
+        queue = Broker(f"redis+socket://{folder}/broker.sock")
+        assert queue.push("job_1")
+        assert queue.push("job_2")
+
+        bodies = []
+        while (popped := server.rpop("gpu")) is not None:
+            assert isinstance(popped, bytes)
+            message = json.loads(popped)
+            assert message["headers"]["task"] == PRUNE_TASK
+            bodies.append(json.loads(base64.b64decode(message["body"]))[:2])
+        queue.close()
+    assert bodies == [[[], {"job_id": "job_1"}], [[], {"job_id": "job_2"}]]
+
+
+def test_asking_for_workers_where_there_are_none_leaves_nothing_behind(folder: Path) -> None:
+    with running(folder) as server:
+        queue = Broker(f"redis+socket://{folder}/broker.sock")
+        for _ in range(2):
+            assert queue.workers() == []
+        left = [key for key in server.scan_iter() if b"reply" in key and server.exists(key)]
+        queue.close()
+    assert left == []
+
+
+def test_without_a_broker_a_push_fails_at_once_and_the_next_one_is_not_tried(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker, "REST", broker.REST * 100)
+    queue = Broker(f"redis+socket://{folder}/broker.sock")
+    assert not queue.push("job_1")
+    with running(folder):
+        assert not queue.push("job_2")
+    queue.close()
+
+
+def test_a_broker_that_came_back_is_used_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker, "REST", broker.REST * 0)
+    queue = Broker(f"redis+socket://{folder}/broker.sock")
+    assert not queue.push("job_1")
+    with running(folder) as server:
+        assert queue.push("job_2")
+        assert server.llen("gpu") == 1
+    assert not queue.push("job_3")
+    with running(folder) as server:
+        assert queue.push("job_4")
+    queue.close()
+
+
+def test_a_broker_that_is_not_there_is_said_to_workers_askers(folder: Path) -> None:
+    queue = Broker(f"redis+socket://{folder}/broker.sock")
+    with pytest.raises(Exception, match=r"broker\.sock"):
+        queue.workers()
+
+
+def test_a_mute_broker_holds_a_request_up_for_seconds_only() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        queue = Broker(f"redis://127.0.0.1:{server.getsockname()[1]}/0")
+        started = time.monotonic()
+        assert not queue.push("job_1")
+        assert time.monotonic() - started < 5
+        queue.close()

@@ -1,0 +1,115 @@
+"""Names of the hub, looked up before a job is accepted."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from api.services import hub as api_hub
+from api.settings import ApiSettings
+from tests.api.conftest import NO_HUB
+from tests.fakes import ListQueue
+from tests.hub import Hub
+
+SMALLEST = {"model": "org/good", "sparsity": 0.5, "dataset": "wikitext2"}
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Hub]:
+    with Hub() as hub:
+        hub.add_model("org/good", {"config.json": b"{}", "model.safetensors": b""})
+        hub.add_model("org/pickled", {"config.json": b"{}", "pytorch_model.bin": b""})
+        hub.add_model("org/unweighted", {"config.json": b"{}"})
+        hub.add_model("org/empty", {"README.md": b""})
+        hub.add_model("org/gated", {"config.json": b"{}"}, gated=True)
+        hub.add_model("org/private", {"config.json": b"{}"}, token="hf_secret")
+        hub.add_dataset("org/texts", {"train.jsonl": b""})
+        yield hub
+
+
+@pytest.fixture
+def hub_endpoint(hub: Hub) -> str:
+    return hub.url
+
+
+@pytest.fixture
+def mute() -> Iterator[str]:
+    """The URL of a server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "code"),
+    [
+        ({"model": "org/none"}, "model", "model_not_found"),
+        ({"model": "org/pickled"}, "model", "pickle_only"),
+        ({"model": "org/unweighted"}, "model", "no_weights"),
+        ({"model": "org/empty"}, "model", "no_config"),
+        ({"model": "org/gated"}, "model", "hub_denied"),
+        ({"model": "org/private"}, "model", "model_not_found"),
+        ({"revision": "v9"}, "revision", "revision_not_found"),
+        ({"dataset": "org/none"}, "dataset", "dataset_not_found"),
+        ({"eval_dataset": "org/none:en"}, "eval_dataset", "dataset_not_found"),
+    ],
+)
+def test_what_the_hub_does_not_have_is_refused_before_a_row(
+    client: TestClient, fields: dict[str, str], field: str, code: str
+) -> None:
+    response = client.post("/v1/jobs", json=SMALLEST | fields)
+
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (422, code)
+    assert problem["errors"][0]["pointer"] == f"/{field}"
+    assert fields[field].partition(":")[0] in problem["detail"]
+    assert problem["hint"]
+    assert client.get(problem["type"]).status_code == 200
+    assert client.get("/v1/jobs").json()["data"] == []
+
+
+def test_what_the_hub_has_is_accepted_though_nobody_could_read_its_headers(
+    client: TestClient,
+) -> None:
+    job = SMALLEST | {"revision": "main", "dataset": "org/texts:en"}
+    response = client.post("/v1/jobs", json=job)
+    assert response.status_code == 201
+    (warning,) = response.json()["warnings"]
+    assert warning.startswith("The model was not opened: no control process is there to do it.")
+
+
+def test_a_hub_that_is_down_or_mute_costs_a_warning_and_little_time(
+    settings: ApiSettings, queue: ListQueue, mute: str
+) -> None:
+    for endpoint in (NO_HUB, mute):
+        impatient = settings.model_copy(update={"hub_timeout_s": 0.2, "hf_endpoint": endpoint})
+        with TestClient(create_app(impatient, queue), base_url="http://127.0.0.1") as client:
+            response = client.post("/v1/jobs", json=SMALLEST)
+        assert response.status_code == 201
+        (warning,) = response.json()["warnings"]
+        assert "org/good was not checked" in warning
+        assert endpoint in warning
+        assert response.elapsed.total_seconds() < 2
+
+
+def test_a_hub_that_did_not_answer_is_left_alone_for_a_while(
+    settings: ApiSettings, queue: ListQueue, mute: str
+) -> None:
+    impatient = settings.model_copy(update={"hub_timeout_s": 0.5, "hf_endpoint": mute})
+    app = create_app(impatient, queue)
+    three = SMALLEST | {"dataset": "org/texts", "eval_dataset": "org/others"}
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        first, second = (client.post("/v1/jobs", json=three) for _ in range(2))
+        assert [len(one.json()["warnings"]) for one in (first, second)] == [3, 3]
+        assert second.elapsed.total_seconds() < 0.5
+        assert "did not answer a moment ago" in second.json()["warnings"][0]
+
+
+def test_a_hub_that_came_back_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_hub, "REST_S", 0.0)
+    asked = api_hub.Hub(NO_HUB, 0.2)
+    with pytest.raises(api_hub.HubSilentError):
+        asked.model_files("org/good", None)
+    with pytest.raises(api_hub.HubSilentError, match="ConnectError"):
+        asked.model_files("org/good", None)

@@ -1,0 +1,169 @@
+"""Answers that wait for news, and looks that many callers share."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from sqlalchemy import event
+
+from api.deps import LONGEST_WAIT_S
+from db.core.session import Sessions
+from db.core.states import JobState, Phase
+from db.jobs.repository import JobRepository
+from db.scheduling.workers import WorkerRepository
+from tests.api.live import serving
+from tests.api.routes.jobs.test_jobs import SMALLEST
+from tests.factories import make_job, make_worker
+
+LONG = {"prefer": "wait=30"}
+
+
+def soon(act: Callable[[], object]) -> threading.Timer:
+    timer = threading.Timer(0.5, act)
+    timer.start()
+    return timer
+
+
+def test_a_conditional_look_comes_as_soon_as_the_job_changes(
+    app: FastAPI, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+
+    def claim() -> None:
+        with sessions.begin() as session:
+            JobRepository(session).claim(job_id, "gpu@host")
+
+    with serving(app) as url, httpx.Client(base_url=url, timeout=60) as client:
+        path = f"/v1/jobs/{job_id}"
+        known = {"if-none-match": client.get(path).headers["etag"]}
+        timer = soon(claim)
+        changed = client.get(path, headers=known | LONG)
+        timer.join()
+        assert (changed.status_code, changed.json()["status"]) == (200, "running")
+        same = {"if-none-match": changed.headers["etag"], "prefer": "wait=1"}
+        assert client.get(path, headers=same).status_code == 304
+
+
+def test_who_has_seen_a_change_is_never_shown_what_was_before_it(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+    path = f"/v1/jobs/{job_id}"
+    before = client.get(path, headers={"if-none-match": '"none"'})  # kept for other pollers
+    with sessions.begin() as session:
+        JobRepository(session).claim(job_id, "gpu@host")
+    after = client.get(path)
+    assert after.headers["etag"] != before.headers["etag"]
+    assert client.get(path, headers={"if-none-match": after.headers["etag"]}).status_code == 304
+
+
+def test_a_submission_may_wait_for_the_end(app: FastAPI, sessions: Sessions) -> None:
+    def cancel() -> None:
+        with sessions.begin() as session:
+            jobs = JobRepository(session)
+            [job] = jobs.page()
+            jobs.cancel(job.id)
+
+    with serving(app) as url, httpx.Client(base_url=url, timeout=60) as client:
+        timer = soon(cancel)
+        ended = client.post("/v1/jobs", json=SMALLEST, headers=LONG)
+        timer.join()
+        assert (ended.status_code, ended.json()["status"]) == (201, "cancelled")
+        assert ended.headers["location"] == f"/v1/jobs/{ended.json()['id']}"
+        waited = client.post("/v1/jobs", json=SMALLEST, headers={"prefer": "wait=1"})
+        assert (waited.status_code, waited.json()["status"]) == (201, "queued")
+
+
+@pytest.mark.parametrize("prefer", ["", "wait=soon", "respond-async", "await=60", "wait=-1"])
+def test_a_preference_that_cannot_be_read_is_ignored(
+    prefer: str, client: TestClient, sessions: Sessions
+) -> None:
+    path = f"/v1/jobs/{make_job(sessions).id}"
+    headers = {"if-none-match": client.get(path).headers["etag"], "prefer": prefer}
+    started = time.monotonic()
+    assert client.get(path, headers=headers).status_code == 304
+    assert time.monotonic() - started < LONGEST_WAIT_S / 2
+
+
+def test_pollers_of_one_second_share_one_look(app: FastAPI, sessions: Sessions) -> None:
+    job_id = make_job(sessions).id
+    reads = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT") and "FROM jobs" in statement:
+            reads.append(statement)
+
+    engine = app.state.service.sessions.kw["bind"]
+    with serving(app) as url, httpx.Client(base_url=url) as client:
+        path = f"/v1/jobs/{job_id}"
+        known = {"if-none-match": client.get(path).headers["etag"]}
+        event.listen(engine, "before_cursor_execute", count)
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: client.get(path, headers=known), range(40)))
+    assert {answer.status_code for answer in answers} == {304}
+    assert len(reads) < 20  # two for each look: far fewer looks than pollers
+
+
+def test_a_change_made_here_is_seen_by_the_next_poller(client: TestClient) -> None:
+    job = client.post("/v1/jobs", json=SMALLEST)
+    path = job.headers["location"]
+    known = {"if-none-match": client.get(path).headers["etag"]}
+    assert client.get(path, headers=known).status_code == 304
+    client.post(f"{path}/pause")
+    assert client.get(path, headers=known).json()["status"] == "paused"
+
+
+def test_a_job_tells_its_attempts_and_their_phases(client: TestClient, sessions: Sessions) -> None:
+    job_id = make_job(sessions).id
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        WorkerRepository(session).start(make_worker("gpu@host", device="cpu"))
+        jobs.claim(job_id, "host/1", worker_id="wrk_gpu@host")
+        jobs.progress(job_id, 1, phase=Phase.loading)
+        jobs.progress(job_id, 1, phase=Phase.pruning)
+        jobs.release_lost(job_id, "host/1")
+        jobs.claim(job_id, "host/2")
+        jobs.progress(job_id, 2, phase=Phase.resolving)
+
+    job = client.get(f"/v1/jobs/{job_id}").json()
+
+    first, second = job["attempts"]
+    assert (first["number"], first["worker"], first["device"]) == (1, "host/1", "cpu")
+    assert (first["outcome"], first["reason"]) == ("queued", "worker_lost")
+    assert first["started_at"] <= first["ended_at"] <= second["started_at"]
+    assert (second["number"], second["ended_at"], second["outcome"]) == (2, None, None)
+    spans = [(one["attempt"], one["name"], one["ended_at"] is None) for one in job["phases"]]
+    assert spans == [(1, "loading", False), (1, "pruning", False), (2, "resolving", True)]
+
+
+def test_an_attempt_tells_how_it_failed(client: TestClient, sessions: Sessions) -> None:
+    job_id = make_job(sessions, status=JobState.queued).id
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.claim(job_id, "host/1")
+        jobs.cancel(job_id)
+        jobs.settle_cancelled(job_id, 1)
+    [attempt] = client.get(f"/v1/jobs/{job_id}").json()["attempts"]
+    assert (attempt["outcome"], attempt["error"]) == ("cancelled", None)
+    assert attempt["ended_at"] is not None
+
+
+def test_who_wants_news_gets_none_from_before_another_process_changed_the_job(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+    path = f"/v1/jobs/{job_id}"
+    known = {"if-none-match": client.get(path).headers["etag"]}
+    assert client.get(path, headers=known).status_code == 304
+
+    with sessions.begin() as session:
+        JobRepository(session).claim(job_id, "gpu@host")
+
+    for asked in ("no-cache", "max-age=0"):
+        answer = client.get(path, headers=known | {"cache-control": asked})
+        assert (answer.status_code, answer.json()["status"]) == (200, "running")

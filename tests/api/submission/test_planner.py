@@ -1,0 +1,296 @@
+"""What only the planner can judge is refused at submit, too: it opens the model without weights."""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from shutil import copytree
+from typing import Any, NamedTuple
+
+import pytest
+from fastapi.testclient import TestClient
+from huggingface_hub import close_session, constants
+from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
+    BertConfig,
+    BertLMHeadModel,
+    LlamaConfig,
+    PretrainedConfig,
+    PreTrainedModel,
+    T5Config,
+    T5ForConditionalGeneration,
+    ViTConfig,
+    ViTModel,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from api.app import create_app
+from api.settings import ApiSettings
+from api.submission.certainty import DECODERS, LocalModel, is_certain
+from db.core.session import Sessions
+from db.jobs.estimates import EstimateRepository
+from db.scheduling.control_heartbeat import HeartbeatRepository
+from db.spec.datafiles import DataFile
+from tests.api.calls import PUSH, call, create
+from tests.api.traces import traces
+from tests.factories import make_spec
+from tests.fakes import ListQueue
+from tests.hub import Hub
+from tests.models import FAMILIES, FUSED, MIXTURES, random_ids, write_model
+from tests.worker.sources.builders import byte_tokenizer
+from worker.estimates.estimator import answer_one
+from worker.settings import WorkerSettings
+
+SMALL: dict[str, Any] = {
+    "vocab_size": 96,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+}
+OTHERS: dict[str, tuple[type[PreTrainedModel], PretrainedConfig]] = {
+    "bert": (BertLMHeadModel, BertConfig(**SMALL)),
+    "bart": (
+        BartForConditionalGeneration,
+        BartConfig(
+            vocab_size=96,
+            d_model=32,
+            encoder_layers=1,
+            decoder_layers=1,
+            encoder_ffn_dim=48,
+            decoder_ffn_dim=48,
+            encoder_attention_heads=4,
+            decoder_attention_heads=4,
+        ),
+    ),
+    "t5": (
+        T5ForConditionalGeneration,
+        T5Config(vocab_size=96, d_model=32, d_kv=8, d_ff=48, num_layers=1, num_heads=4),
+    ),
+    "vit": (ViTModel, ViTConfig(**{**SMALL, "image_size": 32, "patch_size": 16})),
+}
+ROWS, TOKENS = 24, 16
+
+
+class Case(NamedTuple):
+    """Fields that make a job impossible, and what the refusal says of them."""
+
+    fields: dict[str, Any]
+    field: str
+    told: str
+
+
+CASES = [
+    Case({"model": "local:unknown"}, "model", "whose model type is 'brandnew'"),
+    Case({"model": "local:bert"}, "model", "a model of type 'bert' is no decoder"),
+    Case({"model": "local:bart"}, "model", "a model of type 'bart' is no decoder"),
+    Case({"model": "local:t5"}, "model", "a model of type 't5' is no decoder"),
+    Case({"model": "local:vit"}, "model", "a model of type 'vit' is no decoder"),
+    Case({"model": "org/unknown"}, "model", "whose model type is 'brandnew'"),
+    Case({"model": "org/bert"}, "model", "a model of type 'bert' is no decoder"),
+    Case({"model": "org/code"}, "model", "asks to run its own code (auto_map)"),
+    Case({"model": "org/quantised"}, "model", "has a quantization_config"),
+    Case({"model": "org/config"}, "model", "config.json is not JSON"),
+    Case({"model": "org/shard"}, "model", "which is not there"),
+    Case({"model": "org/garbage"}, "model", "no header that can be read"),
+    Case({"model": "org/good", "seq_len": 128}, "seq_len", "has 64 positions"),
+    Case({"seq_len": 128, "dataset": "wikitext2"}, "seq_len", "Set seq_len to 64 or less."),
+    Case({"samples": 25}, "samples", "rows.jsonl has 24"),
+    Case({"samples": 20, "eval_samples": 5}, "eval_samples", "has 4"),
+    Case({"eval_dataset": "local:rows.jsonl", "eval_samples": 25}, "eval_samples", "has 24"),
+    Case({"dataset": "local:short.txt", "seq_len": 32}, "dataset", "a window has 32"),
+    Case({"allocation": [0.4, 0.6]}, "allocation", "2 sparsities for a model of 3 blocks"),
+    Case({"skip": ["*.oproj"]}, "skip", "no layer of the model matches '*.oproj'"),
+    Case({"skip": ["*"]}, "skip", "leaves no layer to prune"),
+    Case({"pattern": "5:10"}, "pattern", "has rows of 32 weights"),
+]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models, and of texts, that are made once."""
+    folder = tmp_path_factory.mktemp("models")
+    llama = FAMILIES["llama"].to_dict() | {"vocab_size": 257}  # as many as there are bytes
+    write_model(folder / "good", LlamaConfig(**llama))
+    byte_tokenizer().save_pretrained(folder / "good")  # type: ignore[attr-defined] # a real one
+    for name, (kind, config) in OTHERS.items():
+        kind(config).save_pretrained(folder / name)
+    copytree(folder / "good", folder / "unknown")
+    config = json.loads((folder / "good" / "config.json").read_text())
+    (folder / "unknown" / "config.json").write_text(json.dumps(config | {"model_type": "brandnew"}))
+    rows = ({"input_ids": ids} for ids in random_ids(ROWS, TOKENS).tolist())
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "short.txt").write_text("a few words\n" * 4)
+    return folder
+
+
+@pytest.fixture
+def roots(models: Path) -> Path:
+    return models
+
+
+@pytest.fixture(scope="module")
+def hub(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """A hub with some of the models, and with some that are spoilt."""
+    with Hub() as hub, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(constants, "ENDPOINT", hub.url)
+        url = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url)
+        patch.setattr(constants, "HF_HUB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        close_session()
+        for name in ("good", "bert", "unknown"):
+            hub.add_model(f"org/{name}", _files(models / name))
+        good = _files(models / "good")
+        config = json.loads(good["config.json"])
+        shard = max(name for name in good if name.endswith(".safetensors"))
+        for name, change in {
+            "code": {"config.json": _json(config | {"auto_map": {"AutoModel": "evil.Model"}})},
+            "quantised": {"config.json": _json(config | {"quantization_config": {"bits": 4}})},
+            "config": {"config.json": b"{"},
+            "garbage": {shard: b"garbage " * 99},
+        }.items():
+            hub.add_model(f"org/{name}", good | change)
+        hub.add_model("org/shard", {name: good[name] for name in good if name != shard})
+        yield hub
+        close_session()
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value).encode()
+
+
+@pytest.fixture
+def hub_endpoint(hub: Hub) -> str:
+    return hub.url
+
+
+@pytest.fixture
+def planner(sessions: Sessions, settings: ApiSettings) -> Iterator[None]:
+    """The planner's work in a thread, and a control process that is alive."""
+    told = {"_env_file": None, "data_dir": settings.data_dir, "device": "cpu"}
+    roots = {"model_roots": settings.model_roots, "dataset_roots": settings.dataset_roots}
+    stop, work = threading.Event(), WorkerSettings.model_validate(told | roots)
+
+    def answer() -> None:
+        while not stop.wait(0.02):
+            answer_one(sessions, work)
+
+    work.speed_file.parent.mkdir(parents=True, exist_ok=True)
+    with sessions.begin() as session:
+        HeartbeatRepository(session).beat()
+    thread = threading.Thread(target=answer)
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+
+
+def job(**fields: Any) -> dict[str, Any]:
+    smallest = {"model": "local:good", "dataset": "local:rows.jsonl", "dtype": "float32"}
+    return smallest | ({} if "pattern" in fields else {"sparsity": 0.5}) | fields
+
+
+@pytest.mark.usefixtures("planner")
+def test_what_cannot_be_pruned_is_refused_and_leaves_nothing(
+    client: TestClient, sessions: Sessions, queue: ListQueue, tmp_path: Path
+) -> None:
+    client.get("/v1/jobs")
+    before = traces(sessions, tmp_path)
+    for fields, field, told in CASES:
+        response = client.post("/v1/jobs", json=job(**fields))
+        problem = response.json()
+        assert response.status_code == 422, (fields, problem)
+        (error,) = problem["errors"]
+        assert (error["pointer"], error["code"]) == (f"/{field}", problem["code"])
+        value = fields.get(field)
+        assert error["detail"].startswith(f"{field} {value!r}: "), error
+        assert told in error["detail"]
+        assert problem["hint"], problem
+        assert client.get(problem["type"]).status_code == 200
+        assert traces(sessions, tmp_path) == before
+    assert queue.ids == []
+
+
+@pytest.mark.usefixtures("planner")
+def test_every_way_to_a_job_is_judged(client: TestClient, sessions: Sessions) -> None:
+    wrong = job(skip=["*.oproj"])
+    bodies: dict[str, dict[str, Any]] = {
+        "/v1/jobs?dry_run=true": wrong,
+        "/v1/estimates": wrong,
+        "/v1/sweeps": job() | {"grid": {"skip": [["*.o_proj"], ["*.oproj"]]}},
+        "/v1/sweeps?dry_run=true": job() | {"grid": {"skip": [["*.o_proj"], ["*.oproj"]]}},
+    }
+    for path, body in bodies.items():
+        response = client.post(path, json=body)
+        assert (response.status_code, response.json()["code"]) == (422, "skip"), response.text
+    trigger = create(client, job=wrong)
+    refused = call(client, trigger, PUSH | {"repo": PUSH["repo"] | {"name": "local:good"}})
+    assert (refused.status_code, refused.json()["code"]) == (422, "skip")
+    made = client.post("/v1/jobs", json=job()).json()
+    assert made["warnings"] == []
+    rerun = client.post(f"/v1/jobs/{made['id']}/rerun", json={"skip": ["*.oproj"]})
+    assert (rerun.status_code, rerun.json()["code"]) == (422, "skip")
+
+
+@pytest.mark.usefixtures("planner")
+def test_what_is_possible_is_accepted_without_a_warning(client: TestClient) -> None:
+    for fields in (
+        {"model": "org/good"},
+        {"skip": ["*.o_proj", "lm_head"]},
+        {"dataset": "local:short.txt", "seq_len": 4},
+        {"allocation": [0.4, 0.5, 0.6]},
+    ):
+        response = client.post("/v1/jobs", json=job(**fields))
+        assert response.status_code == 201, response.text
+        assert response.json()["warnings"] == []
+
+
+def test_of_a_planner_that_does_not_answer_a_job_says_so_and_waits_once(
+    settings: ApiSettings, queue: ListQueue, sessions: Sessions
+) -> None:
+    with sessions.begin() as session:
+        HeartbeatRepository(session).beat()
+    impatient = settings.model_copy(update={"check_timeout_s": 0.3})
+    with TestClient(create_app(impatient, queue), base_url="http://127.0.0.1") as client:
+        warned = [
+            client.post("/v1/jobs", json=job(skip=[glob])).json()["warnings"]
+            for glob in ("*.oproj", "*.kproj")
+        ]
+        certain = client.post("/v1/jobs", json=job()).json()["warnings"]
+    assert "the planner gave no answer in time" in warned[0][0]
+    assert "did not answer a moment ago" in warned[1][0]
+    assert certain == []
+    with sessions() as session:
+        assert not EstimateRepository(session).is_open()
+
+
+def test_a_job_that_is_certain_asks_nobody(models: Path) -> None:
+    """The families that the API knows by name are decoders to transformers."""
+    assert MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.keys() >= DECODERS
+    seen = set()
+    for config in (*FAMILIES.values(), *MIXTURES.values(), *FUSED.values()):
+        told = {**config.to_dict(), "architectures": None}
+        if is_certain(make_spec(), LocalModel(told, frozenset()), {}):
+            seen.add(config.model_type)
+    assert seen == DECODERS & {
+        config.model_type for config in (*FAMILIES.values(), *MIXTURES.values(), *FUSED.values())
+    }
+    assert len(seen) > 10
+    ids = {"dataset": DataFile(models / "rows.jsonl", "dataset", "local:rows.jsonl")}
+    tensors = {f"model.layers.0.{name}.weight" for name in ("o_proj", "k_proj", "input_layernorm")}
+    llama = LocalModel(LlamaConfig(**SMALL).to_dict(), frozenset(tensors))
+    assert is_certain(make_spec(samples=24, skip=("*.o_proj",), pattern="2:4"), llama, ids)
+    for fields in (
+        {"samples": 25},
+        {"skip": ("*.q_proj",)},
+        {"skip": ("*.o_proj", "*.k_proj")},
+        {"pattern": "5:10", "sparsity": 0.5},
+        {"allocation": (0.5,)},
+        {"seq_len": 17},
+    ):
+        assert not is_certain(make_spec(**fields), llama, ids)

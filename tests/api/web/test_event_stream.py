@@ -1,0 +1,237 @@
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from sqlalchemy import event
+
+from api.services.event_broadcast import KEPT, Feed, Frame, Topic
+from api.web.event_stream import END, OPENING, Start, follow
+from db.core.session import Sessions
+from db.core.states import JobState
+from db.jobs.repository import JobRepository
+from tests.api.live import serving
+from tests.factories import make_job, make_problem
+from tests.loops import in_a_loop
+
+STREAM = {"accept": "text/event-stream"}
+UNKNOWN = "job_" + "0" * 32
+
+
+def ids(text: str) -> list[int]:
+    return [int(line[4:]) for line in text.splitlines() if line.startswith("id: ")]
+
+
+def claim(sessions: Sessions, job_id: str) -> int:
+    with sessions.begin() as session:
+        job = JobRepository(session).claim(job_id, "gpu@host")
+    assert job is not None
+    return job.attempt
+
+
+def advance(sessions: Sessions, job_id: str, attempt: int, blocks: int) -> None:
+    for index in range(blocks):
+        with sessions.begin() as session:
+            block = (index, blocks, f"layers.{index}")
+            JobRepository(session).progress(job_id, attempt, block=block)
+
+
+def succeed(sessions: Sessions, job_id: str, attempt: int) -> None:
+    with sessions.begin() as session:
+        JobRepository(session).succeed(job_id, attempt, {}, [])
+
+
+def run(sessions: Sessions, job_id: str, blocks: int = 2) -> None:
+    attempt = claim(sessions, job_id)
+    advance(sessions, job_id, attempt, blocks)
+    succeed(sessions, job_id, attempt)
+
+
+def read(client: TestClient, job_id: str, **headers: str) -> str:
+    response = client.get(f"/v1/jobs/{job_id}/events", headers=STREAM | headers)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.headers["cache-control"] == "no-cache"
+    assert response.headers["vary"] == "accept"
+    return response.text
+
+
+def test_a_finished_job_s_stream_tells_all_and_ends(client: TestClient, sessions: Sessions) -> None:
+    job_id = make_job(sessions).id
+    run(sessions, job_id)
+
+    text = read(client, job_id)
+
+    assert ids(text) == [1, 2, 3, 4, 5]
+    opening, first, *_, end = text.removesuffix("\n\n").split("\n\n")
+    assert opening == "retry: 2000"
+    listed = client.get(f"/v1/jobs/{job_id}/events").text
+    assert first.startswith('event: status\ndata: {"seq":1,')
+    assert first.splitlines()[1].removeprefix("data: ") in listed
+    assert end == "event: end\ndata: {}"
+
+
+@pytest.mark.parametrize(("last", "rest"), [("2", [3, 4, 5]), ("5", []), ("99", [])])
+def test_a_stream_is_resumed_after_the_last_event_that_arrived(
+    last: str, rest: list[int], client: TestClient, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+    run(sessions, job_id)
+    text = read(client, job_id, **{"last-event-id": last})
+    assert ids(text) == rest
+    assert text.endswith("event: end\ndata: {}\n\n")
+
+
+def test_a_failure_that_was_retried_is_not_the_end(client: TestClient, sessions: Sessions) -> None:
+    job_id = make_job(sessions).id
+    attempt = claim(sessions, job_id)
+    with sessions.begin() as session:
+        JobRepository(session).fail(job_id, attempt, make_problem())
+        JobRepository(session).retry(job_id)
+    run(sessions, job_id)
+    assert ids(read(client, job_id)) == list(range(1, 9))
+
+
+def test_a_long_history_is_told_to_its_end(client: TestClient, sessions: Sessions) -> None:
+    job_id = make_job(sessions, status=JobState.running, attempt=1).id
+    advance(sessions, job_id, 1, 2 * KEPT)
+    succeed(sessions, job_id, 1)
+    assert ids(read(client, job_id)) == list(range(1, 2 * KEPT + 3))
+
+
+def test_a_stream_that_cannot_begin_is_a_problem(client: TestClient, sessions: Sessions) -> None:
+    missing = client.get(f"/v1/jobs/{UNKNOWN}/events", headers=STREAM)
+    assert (missing.status_code, missing.json()["code"]) == (404, "job_not_found")
+    path = f"/v1/jobs/{make_job(sessions).id}/events"
+    wrong = client.get(path, headers=STREAM | {"last-event-id": "x"})
+    assert wrong.json()["errors"][0]["pointer"] == "header/last-event-id"
+
+
+@contextmanager
+def stream(url: str, **headers: str) -> Iterator[Iterator[str]]:
+    with httpx.stream("GET", url, headers=STREAM | headers, timeout=30) as response:
+        yield response.iter_lines()
+
+
+def next_id(lines: Iterator[str]) -> int:
+    return next(int(line[4:]) for line in lines if line.startswith("id: "))
+
+
+def test_a_stream_cut_off_and_resumed_brings_every_event_once_and_in_order(
+    app: FastAPI, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+    with serving(app) as url:
+        events = f"{url}/v1/jobs/{job_id}/events"
+        with stream(events) as lines:
+            seen = [next_id(lines)]
+            attempt = claim(sessions, job_id)
+            seen.append(next_id(lines))
+        advance(sessions, job_id, attempt, 3)
+        with stream(events, **{"last-event-id": str(seen[-1])}) as lines:
+            seen.append(next_id(lines))
+            succeed(sessions, job_id, attempt)
+            rest = list(lines)
+    assert seen + ids("\n".join(rest)) == list(range(1, 7))
+    assert rest[-3:] == ["event: end", "data: {}", ""]
+
+
+async def always() -> bool:
+    return True
+
+
+async def never() -> bool:
+    return False
+
+
+async def collect(frames: AsyncIterator[bytes]) -> list[int]:
+    return ids(b"".join([frame async for frame in frames]).decode())
+
+
+def pollers() -> list[asyncio.Task[Any]]:
+    return [task for task in asyncio.all_tasks() if task.get_name() == "feed"]
+
+
+def test_one_poller_serves_all_listeners_of_all_jobs_and_rests_when_they_leave(
+    sessions: Sessions,
+) -> None:
+    job_ids = [make_job(sessions).id for _ in range(3)]
+
+    async def listen() -> list[list[int]]:
+        feed = Feed(sessions, sessions)
+        tasks = [
+            asyncio.create_task(collect(follow(feed, Start(job_id, seen, is_over=False), always)))
+            for job_id in job_ids
+            for seen in (0, 0, 1, 1)
+        ]
+        while not pollers():
+            await asyncio.sleep(0)
+        for job_id in job_ids:
+            await asyncio.to_thread(run, sessions, job_id, 40)
+            assert len(pollers()) <= 1
+        told = await asyncio.gather(*tasks)
+        await asyncio.sleep(0)
+        assert pollers() == []
+        return told
+
+    whole = list(range(1, 44))
+    assert in_a_loop(listen()) == [whole, whole, whole[1:], whole[1:]] * len(job_ids)
+
+
+def test_a_database_that_is_away_for_a_while_loses_no_event(
+    sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    job_id = make_job(sessions).id
+
+    async def listen() -> list[int]:
+        feed = Feed(sessions, sessions)
+        task = asyncio.create_task(collect(follow(feed, Start(job_id, 0, is_over=False), always)))
+        while len(looks) < 4:  # two by the listener, who then waits, and some by the poller
+            await asyncio.sleep(0.01)
+        sessions.configure(bind=None)
+        while "no events could be read" not in caplog.text:
+            await asyncio.sleep(0.01)
+        sessions.configure(bind=engine)
+        await asyncio.to_thread(run, sessions, job_id)
+        return await task
+
+    looks: list[str] = []
+    engine = sessions.kw["bind"]
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "max(job_events.seq)" in statement:
+            looks.append(statement)
+
+    assert in_a_loop(listen()) == [1, 2, 3, 4, 5]
+
+
+def test_who_is_further_behind_than_what_is_kept_reads_rows() -> None:
+    topic = Topic(last=0)
+    assert topic.after(0) == []
+    topic.publish([Frame(seq, is_final=False, data=b"") for seq in range(1, KEPT + 3)])
+    assert topic.after(KEPT + 2) == []
+    assert topic.after(1) is None
+    kept = topic.after(2)
+    assert kept is not None
+    assert [frame.seq for frame in kept] == list(range(3, KEPT + 3))
+
+
+@pytest.mark.parametrize("blocks", [0, 3 * KEPT])
+def test_a_stream_breaks_off_when_its_caller_may_listen_no_longer(
+    sessions: Sessions, blocks: int
+) -> None:
+    job_id = make_job(sessions, status=JobState.running, attempt=1).id
+    advance(sessions, job_id, 1, blocks)
+
+    async def listen() -> bytes:
+        start = Start(job_id, 0, is_over=False, ping_every_s=0.01)
+        return b"".join([frame async for frame in follow(Feed(sessions, sessions), start, never)])
+
+    told = in_a_loop(listen())
+    assert told.startswith(OPENING)
+    assert END not in told

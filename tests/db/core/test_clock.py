@@ -1,0 +1,52 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import StatementError
+
+from db.core.clock import now
+from db.core.session import Sessions
+from db.tables.jobs import Job
+from tests.factories import make_job
+
+
+def test_the_database_s_clock_is_this_machine_s_here(sessions: Sessions) -> None:
+    with sessions() as session:
+        read = session.scalar(select(now()))
+    assert read is not None
+    assert abs(read - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+def test_the_clock_goes_on_within_a_transaction(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        first, later = session.scalar(select(now())), session.scalar(select(now()))
+        while first == later:
+            later = session.scalar(select(now()))
+    assert first is not None
+    assert later is not None
+    assert first < later
+
+
+@pytest.mark.parametrize("seconds", [60, -60, 0.5, 86_400])
+def test_the_clock_can_be_shifted(seconds: float, sessions: Sessions) -> None:
+    with sessions() as session:
+        shifted, plain = session.execute(select(now(timedelta(seconds=seconds)), now())).one()
+    assert abs((shifted - plain).total_seconds() - seconds) < 0.1
+
+
+def test_a_written_moment_and_the_database_s_compare_as_moments(sessions: Sessions) -> None:
+    job = make_job(sessions)
+    elsewhere = timezone(timedelta(hours=5, minutes=30))
+    for shift, is_past in ((-2, True), (2, False)):
+        with sessions.begin() as session:
+            moment = datetime.now(elsewhere) + timedelta(seconds=shift)
+            session.merge(Job(id=job.id, lease_until=moment))
+            session.flush()
+            past = session.scalar(select(Job.lease_until < now()).where(Job.id == job.id))
+            assert bool(past) is is_past
+
+
+def test_a_moment_without_a_zone_is_refused(sessions: Sessions) -> None:
+    job = make_job(sessions)
+    with pytest.raises(StatementError, match="no time zone"), sessions.begin() as session:
+        session.merge(Job(id=job.id, lease_until=datetime(2026, 1, 1)))  # noqa: DTZ001 - what is refused

@@ -1,0 +1,105 @@
+import io
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from db.access.tokens import Token
+from db.core import redaction
+from db.core.redaction import redact
+
+ROOT = Path(__file__).parents[3]
+TOKEN = Token.new("key_" + "0" * 32).written
+HUB_TOKEN = "hf_" + "a1B2" * 9
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What a plain handler of the root logger writes while records are redacted."""
+    before = logging.getLogRecordFactory()
+    redaction.install()
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    logging.getLogger().addHandler(handler)
+    yield written
+    logging.getLogger().removeHandler(handler)
+    logging.setLogRecordFactory(before)
+
+
+@pytest.mark.parametrize(
+    ("text", "canary"),
+    [
+        (f"GET /v1/jobs?key={TOKEN}", TOKEN),
+        (f"/v1/artifacts/art_1/content?expires=1&sig={'c0' * 32}", "c0c0"),
+        (f"cut {TOKEN[:50]}", TOKEN[37:50]),
+        (f"Authorization: Bearer {TOKEN}", TOKEN),
+        ("{'authorization': 'Bearer canary.canary'}", "canary"),
+        ("[(b'authorization', b'Basic Y2FuYXJ5')]", "Y2FuYXJ5"),
+        ("headers: authorization=canary", "canary"),
+        ("sent bearer canary-canary", "canary"),
+        ("cannot reach postgresql+psycopg://zpruner:canary@postgres:5432/zpruner", "canary"),
+        ("redis://:canary@redis:6379/0 refused", "canary"),
+        (f"token {HUB_TOKEN} is not valid", HUB_TOKEN),
+    ],
+    ids=range(11),  # a test's name should be the same on every run, and hold no secret
+)
+def test_a_secret_is_taken_out_of_any_text(text: str, canary: str) -> None:
+    assert canary in text
+    assert canary not in redact(text)
+    assert redaction.HIDDEN in redact(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "job job_0192 failed at http://127.0.0.1:8000/v1/jobs, gpu@host",
+        "HF_ENDPOINT and hf_hub_download are no secrets",
+        "redis://redis:6379/0",
+        "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70 was revoked",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_no_logger_writes_a_secret_whether_in_its_words_or_in_a_traceback(
+    log: io.StringIO,
+) -> None:
+    logger = logging.getLogger("some.library")
+    logger.warning("connecting to %s with %r", "redis://:canary@host", {"key": TOKEN})
+    try:
+        raise ValueError(f"not valid: {TOKEN}")
+    except ValueError:
+        logger.exception("it failed: %s", TOKEN)
+    told = log.getvalue()
+    assert "canary" not in told
+    assert TOKEN[37:] not in told
+    assert told.count("zpr_***") == 3
+    assert "ValueError" in told
+
+
+@pytest.mark.parametrize(
+    "start", ["import worker.tasks", "from api.app import create_app as c; c()"]
+)
+def test_every_part_of_the_service_logs_without_secrets(start: str, tmp_path: Path) -> None:
+    say = "import logging; logging.getLogger('any').error('to redis://:canary@host')"
+    env = os.environ | {"ZPRUNER_DATA_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", f"{start}\n{say}"]
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith("to redis://:***@host\n")
+    assert "canary" not in done.stderr
+
+
+def test_a_message_that_cannot_be_formatted_is_reported_as_ever(
+    log: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = logging.StreamHandler(io.StringIO())
+    logger = logging.Logger("alone")
+    logger.addHandler(handler)
+    logger.warning("%d", "no number")
+    assert "--- Logging error ---" in capsys.readouterr().err

@@ -1,0 +1,89 @@
+from datetime import timedelta
+from pathlib import Path
+from threading import Barrier, Thread
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from db.core.errors import JobNotFoundError
+from db.core.session import Sessions, migrate, open_sessions
+from db.jobs.repository import JobRepository
+from tests.factories import make_job, make_spec
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+on_postgres = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+
+
+@on_sqlite
+def test_sqlite_keeps_a_write_ahead_log_and_its_foreign_keys(sessions: Sessions) -> None:
+    with sessions() as session:
+        assert session.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert session.scalar(text("PRAGMA foreign_keys")) == 1
+        assert session.scalar(text("PRAGMA synchronous")) == 2
+
+
+def test_a_reader_does_not_wait_for_a_writer(sessions: Sessions) -> None:
+    job = make_job(sessions)
+    with sessions.begin() as writer:
+        JobRepository(writer).cancel(job.id)
+        with sessions() as reader:
+            assert JobRepository(reader).get(job.id).version == 1
+
+
+def test_those_who_read_before_they_write_do_not_fail_each_other(sessions: Sessions) -> None:
+    job = make_job(sessions)
+    start = Barrier(4)
+    done = []
+
+    def read_then_write() -> None:
+        start.wait()
+        for _ in range(20):
+            with sessions.begin() as session:
+                jobs = JobRepository(session)
+                jobs.get(job.id)
+                jobs.add(make_spec())
+        done.append(True)
+
+    threads = [Thread(target=read_then_write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(done) == 4
+
+
+def test_an_error_inside_a_transaction_undoes_it(sessions: Sessions) -> None:
+    with pytest.raises(JobNotFoundError):
+        add_then_fail(sessions)
+    with sessions() as session:
+        assert JobRepository(session).page() == []
+
+
+def add_then_fail(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        JobRepository(session).add(make_spec())
+        JobRepository(session).cancel("job_0")
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_sqlite_in_memory_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="needs a file"):
+        open_sessions(url)
+
+
+def test_migrating_sqlite_makes_its_folder(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a' / 'b' / 'zpruner.db'}"
+    migrate(url)
+    sessions = open_sessions(url)
+    with sessions() as session:
+        assert session.scalar(text("SELECT 1")) == 1
+    sessions.kw["bind"].dispose()
+
+
+@on_postgres
+def test_a_statement_may_take_only_so_long(database_url: str) -> None:
+    from_api = open_sessions(database_url, statement_timeout=timedelta(milliseconds=50))
+    with pytest.raises(OperationalError, match="statement timeout"), from_api() as session:
+        session.execute(text("SELECT pg_sleep(5)"))
+    from_api.kw["bind"].dispose()

@@ -1,0 +1,113 @@
+"""The one order of the events of all jobs."""
+
+import threading
+
+import pytest
+from sqlalchemy import delete
+
+from db.core.session import Sessions
+from db.core.states import JobState
+from db.events.event_order import PositionRepository, order_events
+from db.jobs.repository import JobRepository
+from db.tables.jobs import Job
+from tests.factories import make_job
+
+
+def read(sessions: Sessions, after: int) -> list[tuple[str, int, int]]:
+    order_events(sessions)
+    with sessions() as session:
+        events = PositionRepository(session).all_events(after, 1000)
+    return [(event.job_id, event.seq, event.position or 0) for event in events]
+
+
+def newest(sessions: Sessions) -> int:
+    order_events(sessions)
+    with sessions() as session:
+        return PositionRepository(session).last_position()
+
+
+def test_events_of_all_jobs_stand_in_one_order_without_gaps(sessions: Sessions) -> None:
+    start = newest(sessions)
+    first, second = make_job(sessions).id, make_job(sessions).id
+    with sessions.begin() as session:
+        JobRepository(session).claim(first, "worker-1")
+    told = read(sessions, start)
+    assert [(job, seq) for job, seq, _ in told] == [(first, 1), (second, 1), (first, 2)]
+    assert [place for *_, place in told] == [start + 1, start + 2, start + 3]
+    assert read(sessions, start + 2) == told[2:]
+
+
+# In SQLite a second writer waits for the first, so none commits late.
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_an_event_that_commits_late_is_behind_what_was_read_before(sessions: Sessions) -> None:
+    slow, quick = make_job(sessions).id, make_job(sessions).id
+    start = newest(sessions)
+    with sessions.begin() as late:
+        JobRepository(late).claim(slow, "worker-1")
+        with sessions.begin() as session:
+            JobRepository(session).claim(quick, "worker-2")
+        before = read(sessions, start)
+    after = read(sessions, before[-1][2])
+
+    assert [(job, seq) for job, seq, _ in before] == [(quick, 2)]
+    assert [(job, seq) for job, seq, _ in after] == [(slow, 2)]
+
+
+def test_many_writers_and_several_readers_who_order_lose_nothing(sessions: Sessions) -> None:
+    start, writers = newest(sessions), 4
+    job_ids = [make_job(sessions).id for _ in range(writers)]
+    running = threading.Event()
+
+    def write(job_id: str) -> None:
+        for _ in range(15):
+            with sessions.begin() as session:
+                jobs = JobRepository(session)
+                job = jobs.claim(job_id, "worker-1")
+                assert job is not None
+                jobs.yield_back(job_id, job.attempt)
+
+    def follow(seen: list[tuple[str, int, int]]) -> None:
+        while not running.is_set() or read(sessions, seen[-1][2] if seen else start):
+            seen += read(sessions, seen[-1][2] if seen else start)
+
+    told: list[list[tuple[str, int, int]]] = [[], []]
+    threads = [threading.Thread(target=write, args=(job_id,)) for job_id in job_ids]
+    readers = [threading.Thread(target=follow, args=(seen,)) for seen in told]
+    for thread in (*threads, *readers):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    running.set()
+    for thread in readers:
+        thread.join()
+
+    for seen in told:
+        places = [place for *_, place in seen]
+        assert places == list(range(start + 1, start + 1 + writers * 31))
+        for job_id in job_ids:
+            assert [seq for job, seq, _ in seen if job == job_id] == list(range(1, 32))
+
+
+def test_the_place_of_a_deleted_event_is_never_given_again(sessions: Sessions) -> None:
+    kept, gone = make_job(sessions).id, make_job(sessions).id
+    last = newest(sessions)
+    with sessions.begin() as session:
+        session.execute(delete(Job).where(Job.id == gone))
+        JobRepository(session).claim(kept, "worker-1")
+    assert read(sessions, last) == [(kept, 2, last + 1)]
+
+
+def test_events_are_filtered_by_kind_and_status(sessions: Sessions) -> None:
+    start = newest(sessions)
+    job_id = make_job(sessions).id
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.claim(job_id, "worker-1")
+        jobs.progress(job_id, 1, block=(0, 2, "layers.0"))
+    order_events(sessions)
+    with sessions() as session:
+        places = PositionRepository(session)
+        by_kind = places.all_events(start, 10, kinds=["progress"])
+        by_status = places.all_events(start, 10, statuses=[JobState.queued])
+    assert [event.seq for event in by_kind] == [3]
+    assert [event.seq for event in by_status] == [1]

@@ -1,0 +1,45 @@
+"""The lines of attempts."""
+
+from datetime import UTC, datetime
+
+from db.core.session import Sessions
+from db.events.logs import LEVELS, NewLine
+from db.jobs.repository import JobRepository
+from tests.factories import make_job
+
+MOMENT = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
+
+
+def write(sessions: Sessions, job_id: str, attempt: int, count: int) -> None:
+    lines = [
+        NewLine(seq, MOMENT, LEVELS[seq % 3], "worker.attempts.run", f"line {seq}")
+        for seq in range(1, count + 1)
+    ]
+    with sessions.begin() as session:
+        JobRepository(session).write_log(job_id, attempt, lines)
+
+
+def test_lines_are_told_in_order_from_attempt_to_attempt(sessions: Sessions) -> None:
+    job_id, other = make_job(sessions).id, make_job(sessions).id
+    write(sessions, other, 1, 2)
+    for attempt in (1, 2):
+        write(sessions, job_id, attempt, 3)
+    with sessions() as session:
+        jobs = JobRepository(session)
+        told = [(line.attempt, line.seq) for line in jobs.log(job_id)]
+        assert told == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]
+        later = jobs.log(job_id, after=(1, 2), limit=2)
+        assert [(line.attempt, line.seq) for line in later] == told[2:4]
+        assert [line.seq for line in jobs.log(job_id, attempt=2)] == [1, 2, 3]
+        assert [line.at for line in later] == [MOMENT] * 2
+
+
+def test_lines_are_narrowed_by_level_and_to_the_last(sessions: Sessions) -> None:
+    job_id = make_job(sessions).id
+    write(sessions, job_id, 1, 9)
+    with sessions() as session:
+        jobs = JobRepository(session)
+        assert [line.seq for line in jobs.log(job_id, level="WARNING")] == [2, 5, 8]
+        assert [line.seq for line in jobs.log(job_id, level="INFO")] == [1, 2, 4, 5, 7, 8]
+        assert [line.seq for line in jobs.log_tail(job_id, limit=2)] == [8, 9]
+        assert [line.seq for line in jobs.log_tail(job_id, level="WARNING", limit=2)] == [5, 8]

@@ -1,0 +1,115 @@
+"""Files that become many times as large in memory are looked at in bounded processes."""
+
+import os
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa  # type: ignore[import-untyped] # it has none
+import pyarrow.parquet as pq  # type: ignore[import-untyped] # it has none
+import pytest
+
+from db.core.errors import SpecRefusedError, UploadRefusedError
+from db.files import file_check
+from db.files.bounded_process import BoundsExceededError, run_bounded
+from db.spec.datafiles import DataFile
+
+MIB = 1 << 20
+LISTS = b'{"text": "a", "more": [' + b"[]," * (4 * MIB) + b"[]]}\n"
+
+
+def data_file(path: Path, content: bytes) -> DataFile:
+    path.write_bytes(content)
+    return DataFile(path, "dataset", "local:it")
+
+
+def peak_of(file: DataFile, check: str) -> int:
+    """Return how much memory a check takes in this process, refused or not."""
+    tracemalloc.start()
+    try:
+        file_check.check_file(file, check)
+    except SpecRefusedError:
+        pass
+    finally:
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize("check", ["upload", "peek"])
+def test_json_that_becomes_much_larger_in_memory_does_not_do_so_here(
+    tmp_path: Path, check: str
+) -> None:
+    file = data_file(tmp_path / "it.jsonl", LISTS)
+    assert peak_of(file, check) < 2 * MIB
+
+
+def test_one_that_needs_more_than_it_may_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = data_file(tmp_path / "it.jsonl", LISTS)
+    asked = {"path": str(file.path), "check": "upload", "field": "dataset", "name": "it"}
+    with pytest.raises(BoundsExceededError, match="100 MiB"):
+        run_bounded("db.files.file_check", asked | {"text_field": ""}, memory_bytes=100 * MIB)
+    monkeypatch.setattr(file_check, "JSON_MEMORY_BYTES", 100 * MIB)
+    with pytest.raises(UploadRefusedError) as refused:
+        file_check.check_file(file, "upload")
+    assert "cannot be looked at" in refused.value.reason
+    assert "Split it" in refused.value.remedy
+
+
+def test_one_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    rows = data_file(tmp_path / "it.jsonl", b'{"text": "a"}\n' * 3_000_000)
+    asked = {"path": str(rows.path), "check": "upload", "field": "dataset", "name": "it"}
+    asked |= {"text_field": ""}
+    with pytest.raises(BoundsExceededError, match="1 seconds"):
+        run_bounded("db.files.file_check", asked, memory_bytes=512 * MIB, cpu_s=1)
+    with pytest.raises(BoundsExceededError, match=r"0\.5 seconds"):
+        run_bounded("db.files.file_check", asked, memory_bytes=512 * MIB, longest_s=0.5)
+
+
+def test_bounded_work_dies_with_the_one_that_waits_for_it(tmp_path: Path) -> None:
+    asked = {"here": str(tmp_path / "pid")}
+    call = f"run_bounded('tests.db.sleeping', {asked!r}, memory_bytes=1 << 30)"
+    program, root = (
+        f"from db.files.bounded_process import run_bounded; {call}",
+        Path(__file__).parents[3],
+    )
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    waiting = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    try:
+        wait_for((tmp_path / "pid").exists)
+    finally:
+        waiting.kill()
+        waiting.wait()
+    stat = Path("/proc") / (tmp_path / "pid").read_text() / "stat"
+    wait_for(lambda: not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def wait_for(claim: Callable[[], bool]) -> None:
+    """Wait until a claim holds; a minute is more than the busiest machine needs."""
+    ends = time.monotonic() + 60
+    while not claim():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
+def test_what_is_found_in_a_bounded_process_is_refused_in_its_own_words(tmp_path: Path) -> None:
+    content = b'{"text": "a"}\n' * 20_000 + b'{"page": "a"}\n'
+    file = data_file(tmp_path / "it.jsonl", content)
+    assert file_check.check_file(file, "peek") == [], "only the beginning is read"
+    with pytest.raises(UploadRefusedError) as refused:
+        file_check.check_file(file, "upload")
+    assert refused.value.reason == "line 20001 has no field 'text'; its fields are page"
+
+
+def test_a_parquet_bomb_is_refused(tmp_path: Path) -> None:
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), pa.array(["a" * MIB]))
+    path = tmp_path / "it.parquet"
+    pq.write_table(pa.table({"text": text}), path, compression="zstd")
+    assert path.stat().st_size < 2000
+    with pytest.raises(SpecRefusedError, match="more than 64 MiB of text"):
+        file_check.check_file(DataFile(path, "dataset", "local:it"), "peek")

@@ -1,0 +1,157 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from db.core.place import Place
+from db.core.session import Sessions
+from db.core.states import JobState
+from db.jobs.listing import JobFilter
+from db.jobs.repository import JobRepository
+from db.jobs.search import MODEL_KEY_BYTES
+from db.spec.prune_spec import MethodName
+from db.tables.jobs import Job
+from tests.factories import make_job, make_spec
+
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def found(sessions: Sessions, wanted: JobFilter) -> list[str]:
+    with sessions() as session:
+        return [job.id for job in JobRepository(session).page(wanted)]
+
+
+def place(job: Job) -> Place:
+    return Place(job.created_at, job.id)
+
+
+@pytest.mark.parametrize("oldest_first", [False, True])
+def test_pages_hold_every_job_once_in_order(oldest_first: bool, sessions: Sessions) -> None:
+    moments = [NEW_YEAR + timedelta(days=days) for days in (3, 1, 2, 2, 2)]
+    made = [make_job(sessions, created_at=moment) for moment in moments]
+    seen: list[Job] = []
+    with sessions() as session:
+        jobs = JobRepository(session)
+        while part := jobs.page(
+            limit=2, after=place(seen[-1]) if seen else None, oldest_first=oldest_first
+        ):
+            seen += part
+    in_time = sorted(made, key=lambda job: (job.created_at, job.id))
+    assert [job.id for job in seen] == [
+        job.id for job in (in_time if oldest_first else in_time[::-1])
+    ]
+
+
+def test_a_list_of_several_statuses_is_one_list(sessions: Sessions) -> None:
+    states = [JobState.failed, JobState.queued, JobState.succeeded, JobState.failed]
+    made = [make_job(sessions, status=status) for status in states]
+    wanted = JobFilter(statuses=(JobState.failed, JobState.succeeded))
+    with sessions() as session:
+        jobs = JobRepository(session)
+        first = jobs.page(wanted, limit=2)
+        rest = jobs.page(wanted, limit=2, after=place(first[-1]))
+    assert [job.id for job in (*first, *rest)] == [made[3].id, made[2].id, made[0].id]
+
+
+def test_each_filter_leaves_out_what_it_should(sessions: Sessions) -> None:
+    one = make_job(sessions, make_spec(model="org/one", method="wanda"), created_at=NEW_YEAR)
+    other = make_job(
+        sessions, make_spec(model="org/one-more"), parent_id=one.id, status=JobState.failed
+    )
+    day = timedelta(days=1)
+    for wanted, ids in (
+        (JobFilter(), [other.id, one.id]),
+        (JobFilter(statuses=(JobState.failed,)), [other.id]),
+        (JobFilter(method=MethodName.wanda), [one.id]),
+        (JobFilter(model="org/one"), [one.id]),
+        (JobFilter(model="org/on"), []),
+        (JobFilter(parent_id=one.id), [other.id]),
+        (JobFilter(created_after=NEW_YEAR), [other.id]),
+        (JobFilter(created_before=NEW_YEAR), []),
+        (JobFilter(created_after=NEW_YEAR - day, created_before=NEW_YEAR + day), [one.id]),
+        (JobFilter(model="org/one", method=MethodName.zpruner), []),
+    ):
+        assert found(sessions, wanted) == ids, wanted
+
+
+def test_a_text_is_searched_in_names_in_any_case_and_taken_literally(sessions: Sessions) -> None:
+    plain = make_job(sessions, make_spec(model="Org/Model-7B"), name="Nightly")
+    odd = make_job(sessions, make_spec(model="org/other"), name="100%_ÄRA")
+    for text, ids in (
+        ("nightLY", [plain.id]),
+        ("org/", [odd.id, plain.id]),
+        ("l-7b", [plain.id]),
+        ("%", [odd.id]),
+        ("0%_ä", [odd.id]),
+        ("n_ghtly", []),
+        ("y\norg", [plain.id]),
+    ):
+        assert found(sessions, JobFilter(text=text)) == ids, text
+
+
+def test_names_of_any_length_are_kept_and_told_apart(sessions: Sessions) -> None:
+    # Of random letters, so that PostgreSQL cannot compress them into an index's entry.
+    letters = "".join(chr(0x4E00 + (index * 7919) % 20000) for index in range(511))
+    ids = [
+        make_job(sessions, make_spec(model=letters + last), name=letters[:200]).id for last in "ab"
+    ]
+    assert len(letters.encode()) > MODEL_KEY_BYTES
+    assert found(sessions, JobFilter(model=letters + "a")) == ids[:1]
+    assert found(sessions, JobFilter(text=letters[:9])) == ids[::-1]
+
+
+def test_facets_count_what_each_choice_would_find(sessions: Sessions) -> None:
+    wanda = make_spec(method="wanda")
+    for spec, status in (
+        (wanda, JobState.failed),
+        (wanda, JobState.queued),
+        (None, JobState.queued),
+    ):
+        make_job(sessions, spec, status=status)
+    with sessions() as session:
+        jobs = JobRepository(session)
+        everything = jobs.facets()
+        failed = jobs.facets(JobFilter(statuses=(JobState.failed,)))
+        zpruner = jobs.facets(JobFilter(method=MethodName.zpruner))
+        nothing = jobs.facets(JobFilter(text="nowhere"))
+    by_status = {JobState.failed: 1, JobState.queued: 2}
+    assert (everything.status, everything.method) == (by_status, {"wanda": 2, "zpruner": 1})
+    assert (failed.status, failed.method) == (by_status, {"wanda": 1})
+    assert (zpruner.status, zpruner.method) == (
+        {JobState.queued: 1},
+        {"wanda": 2, "zpruner": 1},
+    )
+    assert (nothing.status, nothing.method) == ({}, {})
+
+
+def test_jobs_are_found_by_all_of_their_labels_page_by_page(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        both = [jobs.add(make_spec(), labels={"team": "nlp", "n": str(n % 2)}) for n in range(4)]
+        jobs.add(make_spec(), labels={"team": "vision", "n": "0"})
+        jobs.add(make_spec())
+    team, even = ("team", "nlp"), ("n", "0")
+    with sessions() as session:
+        jobs = JobRepository(session)
+        found = jobs.page(JobFilter(labels=(team,)), limit=2)
+        assert [job.id for job in found] == [both[3].id, both[2].id]
+        after = Place(found[-1].created_at, found[-1].id)
+        rest = jobs.page(JobFilter(labels=(team,)), after=after)
+        assert [job.id for job in rest] == [both[1].id, both[0].id]
+        oldest = jobs.page(JobFilter(labels=(team,)), limit=1, oldest_first=True)
+        assert [job.id for job in oldest] == [both[0].id]
+        assert {job.id for job in jobs.page(JobFilter(labels=(team, even)))} == {
+            both[0].id,
+            both[2].id,
+        }
+        wanted = JobFilter(labels=(team,), statuses=(JobState.failed,))
+        assert jobs.page(wanted) == []
+        assert jobs.facets(JobFilter(labels=(even,))).status == {JobState.queued: 3}
+
+
+def test_a_job_is_found_by_the_labels_it_has_now(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        job = jobs.add(make_spec(), labels={"team": "nlp"})
+        jobs.describe(job.id, name=None, labels={"team": "vision"})
+        assert jobs.page(JobFilter(labels=(("team", "nlp"),))) == []
+        assert [one.id for one in jobs.page(JobFilter(labels=(("team", "vision"),)))] == [job.id]

@@ -1,0 +1,56 @@
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as some
+
+from db.jobs.pareto import Trade, pareto_front
+
+TRADES = some.lists(
+    some.one_of(
+        some.none(),
+        some.tuples(some.integers(0, 20).map(lambda n: n / 20), some.integers(1, 9).map(float)),
+    ),
+    max_size=30,
+)
+
+
+def is_beaten(trade: Trade, others: list[Trade | None]) -> bool:
+    """Whether another one is as good in both respects and better in one."""
+    for other in others:
+        if other is None or other == trade:
+            continue
+        if other[0] >= trade[0] and other[1] <= trade[1]:
+            return True
+    return False
+
+
+@given(TRADES)
+def test_the_front_is_what_nothing_beats(trades: list[Trade | None]) -> None:
+    front = pareto_front(trades)
+    for place, trade in enumerate(trades):
+        assert (place in front) == (trade is not None and not is_beaten(trade, trades))
+
+
+@given(TRADES)
+def test_along_the_front_more_sparsity_costs_perplexity(trades: list[Trade | None]) -> None:
+    kept = sorted({trade for place in pareto_front(trades) if (trade := trades[place])})
+    assert [trade[1] for trade in kept] == sorted({trade[1] for trade in kept})
+
+
+@given(TRADES, some.randoms())
+def test_the_order_does_not_matter(trades: list[Trade | None], random: Random) -> None:
+    shuffled = trades.copy()
+    random.shuffle(shuffled)
+    kept = [trades[place] for place in pareto_front(trades)]
+    assert sorted(map(str, kept)) == sorted(str(shuffled[p]) for p in pareto_front(shuffled))
+
+
+def test_what_is_best_is_never_left_out_and_nothing_gives_nothing() -> None:
+    assert pareto_front([]) == set()
+    assert pareto_front([None]) == set()
+    assert pareto_front([(0.5, 10.0), None, (0.5, 10.0)]) == {0, 2}
+
+
+def test_zeros_that_were_rounded_differently_win_nothing() -> None:
+    assert pareto_front([(0.5, 30.0), (0.50003, 40.0)]) == {0}
+    assert pareto_front([(0.5, 30.0), (0.51, 40.0)]) == {0, 1}

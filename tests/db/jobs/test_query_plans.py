@@ -1,0 +1,152 @@
+"""How the databases answer lists: along an index, however many jobs there are."""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, insert, text
+
+from db.core.ids import new_id
+from db.core.place import Place
+from db.core.session import Sessions
+from db.core.states import JobState
+from db.jobs.listing import JobFilter
+from db.jobs.repository import JobRepository
+from db.jobs.search import found_by
+from db.spec.prune_spec import MethodName
+from db.spec.quality_gate import Verdict
+from db.tables.jobs import Job
+from tests.db.jobs.test_listing import NEW_YEAR
+from tests.factories import make_spec
+
+MANY = 5000
+EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}
+WHOLE_TABLE = re.compile(r"Seq Scan on jobs|SCAN jobs(?! USING COVERING INDEX)")
+WALK = re.compile("ix_jobs_listed|ix_jobs_of_a_status")
+SORTED = re.compile(r"Sort Key|TEMP B-TREE")
+MIDDLE = Place(NEW_YEAR + timedelta(seconds=MANY // 2), "job_")
+FILTERS = (
+    JobFilter(),
+    JobFilter(model="org/model-1"),
+    JobFilter(method=MethodName.wanda),
+    JobFilter(text="model-1"),
+    JobFilter(created_after=NEW_YEAR),
+    JobFilter(statuses=(JobState.succeeded,)),
+    JobFilter(statuses=(JobState.succeeded,), method=MethodName.wanda, text="model-1"),
+)
+
+
+@pytest.fixture
+def many(sessions: Sessions) -> Sessions:
+    """Thousands of jobs, as PostgreSQL knows them once its autovacuum has passed."""
+    with sessions.begin() as session:
+        session.execute(insert(Job), [row(index) for index in range(MANY)])
+    engine: Engine = sessions.kw["bind"]
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            # A commit that is not on the disk yet keeps its rows from being marked as visible.
+            connection.execute(text("CHECKPOINT"))
+            connection.execute(text("VACUUM ANALYZE jobs"))
+    return sessions
+
+
+def row(index: int) -> dict[str, Any]:
+    method = ("zpruner", "wanda")[index % 2]
+    spec, name = make_spec(model=f"org/model-{index % 7}", method=method), f"number {index}"
+    return {
+        "id": new_id("job"),
+        "spec": spec,
+        "name": name,
+        "status": JobState.failed if index % 1000 == 0 else JobState.succeeded,
+        "created_at": NEW_YEAR + timedelta(seconds=index),
+        **found_by(spec, name),
+    }
+
+
+@contextmanager
+def plans(sessions: Sessions) -> Iterator[list[str]]:
+    """Collect the plan of every query, made with that query's own parameters."""
+    found: list[str] = []
+
+    def explain(connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if not statement.startswith(("SELECT", "WITH")):
+            return
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute(f"{EXPLAIN[connection.dialect.name]} {statement}", parameters)
+            found.append("\n".join(str(line[-1]) for line in cursor.fetchall()))
+
+    engine = sessions.kw["bind"]
+    event.listen(engine, "before_cursor_execute", explain)
+    yield found
+    event.remove(engine, "before_cursor_execute", explain)
+
+
+@pytest.mark.parametrize("oldest_first", [False, True])
+@pytest.mark.parametrize("after", [None, MIDDLE])
+def test_a_list_walks_an_index_in_order_and_reads_one_page(
+    after: Place | None, oldest_first: bool, many: Sessions
+) -> None:
+    for wanted in FILTERS:
+        with many() as session, plans(many) as found:
+            JobRepository(session).page(wanted, after=after, oldest_first=oldest_first)
+        walk, *page = found
+        assert WALK.search(walk), (wanted, walk)
+        assert not SORTED.search(walk), (wanted, walk)
+        assert not any(WHOLE_TABLE.search(plan) for plan in found), (wanted, found)
+        assert all("sqlite_autoindex_jobs_1" in plan or "pk_jobs" in plan for plan in page), page
+
+
+def test_several_statuses_are_several_walks(many: Sessions) -> None:
+    wanted = JobFilter(statuses=(JobState.succeeded, JobState.failed))
+    with many() as session, plans(many) as found:
+        JobRepository(session).page(wanted, limit=3)
+    assert len(re.findall(r"ix_jobs_\w+", found[0])) == 2, found[0]
+    assert not WHOLE_TABLE.search(found[0])
+
+
+def test_the_reruns_of_a_job_are_found_by_it(many: Sessions) -> None:
+    with many() as session, plans(many) as found:
+        JobRepository(session).page(JobFilter(parent_id=new_id("job")))
+    assert "ix_jobs_parent_id" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (JobFilter(sweep_id=new_id("swp")), "ix_jobs_of_a_sweep"),
+        (JobFilter(verdict=Verdict.failed), "ix_jobs_of_a_verdict"),
+    ],
+)
+def test_points_and_verdicts_are_found_by_theirs(
+    wanted: JobFilter, index: str, many: Sessions
+) -> None:
+    with many() as session, plans(many) as found:
+        JobRepository(session).page(wanted)
+    assert index in found[0]
+    assert not SORTED.search(found[0])
+
+
+def test_the_newest_event_of_a_job_is_looked_up_not_counted_up_to(many: Sessions) -> None:
+    with many() as session, plans(many) as found:
+        JobRepository(session).newest_events([new_id("job") for _ in range(3)])
+    assert "sqlite_autoindex_job_events_1" in found[0] or "pk_job_events" in found[0]
+    assert not re.search("Seq Scan|SCAN", found[0])
+
+
+def test_jobs_are_counted_on_an_index(many: Sessions) -> None:
+    for wanted in FILTERS:
+        with many() as session, plans(many) as found:
+            JobRepository(session).facets(wanted)
+        assert "ix_jobs_" in found[0]
+        assert not WHOLE_TABLE.search(found[0])
+
+
+def test_jobs_with_a_label_are_a_walk_along_it(many: Sessions) -> None:
+    with many() as session, plans(many) as found:
+        JobRepository(session).page(JobFilter(labels=(("team", "nlp"),)), after=MIDDLE)
+    assert "ix_job_labels_found" in found[0]
+    assert not WHOLE_TABLE.search(found[0])
+    assert not SORTED.search(found[0])

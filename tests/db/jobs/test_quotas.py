@@ -1,0 +1,142 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import event, update
+
+from db.access.keys import Quotas
+from db.core.clock import now
+from db.core.errors import QuotaExceededError
+from db.core.session import Sessions
+from db.core.states import HELD, JobState
+from db.jobs.quotas import Usage, held
+from db.jobs.repository import JobRepository
+from db.jobs.sweeps import Point, SweepRepository
+from db.tables.jobs import Artifact, JobEvent
+from tests.db.jobs.test_races import race
+from tests.factories import make_job, make_key, make_spec
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+def usage(sessions: Sessions, key_id: str) -> Usage:
+    with sessions() as session:
+        return JobRepository(session).usage(key_id)
+
+
+def test_held_counts_what_a_loop_over_minutes_counts() -> None:
+    changes = [
+        (JobState.queued, -50.0),
+        (JobState.running, -40.0),  # partly before the window
+        (JobState.queued, -20.0),  # a yield
+        (JobState.running, -10.0),
+        (JobState.running, -9.0),  # another attempt, taken over
+        (JobState.pausing, -8.0),
+        (JobState.paused, -7.0),
+        (JobState.queued, -6.0),
+        (JobState.running, -2.0),  # still
+    ]
+    told = [(NOON + timedelta(minutes=at), status) for status, at in changes]
+    since, until = NOON - timedelta(minutes=30), NOON
+    minutes = 0
+    for minute in range(-30, 0):
+        latest = [status for status, at in changes if at <= minute][-1]
+        minutes += latest in HELD
+    assert held(told, since, until) == timedelta(minutes=minutes)
+    assert minutes == 10 + 3 + 2
+
+
+def test_usage_is_that_of_the_keys_own_jobs(sessions: Sessions) -> None:
+    key, _ = make_key(sessions)
+    other, _ = make_key(sessions)
+    states = [JobState.queued, JobState.running, JobState.paused, JobState.failed]
+    jobs = [make_job(sessions, status=status, created_by=key.id) for status in states]
+    make_job(sessions, created_by=other.id)
+    make_job(sessions)
+    with sessions.begin() as session:
+        for number, job in enumerate(jobs[2:]):
+            session.add(
+                Artifact(
+                    job_id=job.id,
+                    attempt=1,
+                    name=str(number),
+                    size_bytes=2**40,
+                    sha256="",
+                    media_type="",
+                )
+            )
+    assert usage(sessions, key.id) == Usage(3, 0.0, 2**41)
+    assert usage(sessions, other.id) == Usage(1, 0.0, 0)
+
+
+def test_hours_are_those_that_workers_held_its_jobs(sessions: Sessions) -> None:
+    key, _ = make_key(sessions)
+    job = make_job(sessions, created_by=key.id)
+    with sessions.begin() as session:
+        claimed = JobRepository(session).claim(job.id, "gpu@test")
+        assert claimed is not None
+        JobRepository(session).yield_back(job.id, claimed.attempt)
+        JobRepository(session).claim(job.id, "gpu@test")
+        for seq, ago in ((2, 5.0), (3, 4.0), (4, 0.5)):
+            moved = update(JobEvent).where(JobEvent.job_id == job.id, JobEvent.seq == seq)
+            session.execute(moved.values(at=now(-timedelta(hours=ago))))
+    assert usage(sessions, key.id).gpu_hours == pytest.approx(1.5, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("quotas", "named"),
+    [
+        (Quotas(jobs_in_flight=1), "jobs_in_flight"),
+        (Quotas(gpu_hours=0.0), "gpu_hours"),
+        (Quotas(artifact_bytes=0), "artifact_bytes"),
+    ],
+)
+def test_a_quota_that_is_used_up_refuses_the_next_job(
+    sessions: Sessions, quotas: Quotas, named: str
+) -> None:
+    key, _ = make_key(sessions, name="Ada", quotas=quotas)
+    make_job(sessions, created_by=key.id)
+    with sessions.begin() as session, pytest.raises(QuotaExceededError, match="key Ada") as over:
+        JobRepository(session).add(make_spec(), created_by=key.id)
+    assert over.value.quota == named
+    assert str(over.value.allowed) in str(over.value)
+    with sessions.begin() as session:
+        JobRepository(session).add(make_spec())
+
+
+def test_of_many_requests_at_once_as_many_get_a_job_as_the_quota_allows(
+    sessions: Sessions,
+) -> None:
+    key, _ = make_key(sessions, quotas=Quotas(jobs_in_flight=2))
+
+    def submit(jobs: JobRepository) -> str:
+        return jobs.add(make_spec(), created_by=key.id).id
+
+    answers = race(sessions, *[submit] * 6, refused=QuotaExceededError)
+    assert len([answer for answer in answers if isinstance(answer, str)]) == 2
+    assert usage(sessions, key.id).jobs_in_flight == 2
+
+
+def test_what_a_key_has_used_is_counted_once_for_all_points_of_a_sweep(sessions: Sessions) -> None:
+    quotas = Quotas(jobs_in_flight=6, gpu_hours=1000.0, artifact_bytes=2**50)
+    key, _ = make_key(sessions, name="Ada", quotas=quotas)
+    make_job(sessions, created_by=key.id)
+    statements: list[str] = []
+    event.listen(
+        sessions.kw["bind"], "before_cursor_execute", lambda *said: statements.append(said[2])
+    )
+
+    def sweep(points: int) -> None:
+        with sessions.begin() as session:
+            SweepRepository(session).add([Point({}, make_spec())] * points, created_by=key.id)
+
+    sweep(5)
+    assert len([one for one in statements if "sum(artifacts.size_bytes)" in one]) == 1
+    assert len([one for one in statements if "FROM job_events JOIN jobs" in one]) == 1
+    assert usage(sessions, key.id).jobs_in_flight == 6
+    with sessions.begin() as session:
+        job = JobRepository(session).page()[0]
+        JobRepository(session).cancel(job.id)
+    with pytest.raises(QuotaExceededError, match="5 of its 6 jobs_in_flight, and 2 jobs are asked"):
+        sweep(2)
+    assert usage(sessions, key.id).jobs_in_flight == 5
+    sweep(1)

@@ -1,0 +1,95 @@
+"""Figures about everything, and what they cost."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from db.core.clock import now
+from db.core.session import Sessions
+from db.core.states import JobState
+from db.jobs.repository import JobRepository
+from db.jobs.totals import Outgoing, take_census
+from db.tables.jobs import Artifact
+from db.tables.webhooks import Delivery, DeliveryStatus
+from db.webhooks.repository import WebhookRepository
+from tests.db.jobs.test_query_plans import many, plans
+from tests.db.scheduling.test_workers import appear
+from tests.factories import expire_lease, make_delivery, make_job, make_spec, make_webhook
+
+__all__ = ["many"]
+
+
+def test_the_census_counts_what_there_is(sessions: Sessions) -> None:
+    make_job(sessions)
+    running = make_job(sessions, make_spec(method="wanda"))
+    make_job(sessions, status=JobState.failed, attempt=3, crashes=2)
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.claim(running.id, "a/1")
+        for index, seconds in enumerate((1.5, 2.5)):
+            jobs.report_block(running.id, 1, index, f"layers.{index}", {"prune_seconds": seconds})
+    appear(sessions, "a")
+
+    census = take_census(sessions)
+
+    counted = {(one.status, one.method): one for one in census.kinds}
+    assert counted[JobState.queued, "zpruner"].jobs == 1
+    failed = counted[JobState.failed, "zpruner"]
+    assert (failed.jobs, failed.attempts, failed.crashes) == (1, 3, 2)
+    (pace,) = census.paces
+    assert (pace.method, pace.jobs, pace.blocks, pace.seconds) == ("wanda", 1, 2, 4.0)
+    assert (census.queues["gpu"].queued, census.queues["gpu"].running) == (1, 1)
+    assert [one.worker.name for one in census.workers] == ["a"]
+    assert (census.expired_leases, census.artifacts, census.artifact_bytes) == (0, 0, 0)
+
+
+def test_the_census_counts_silent_workers_jobs_and_large_files(sessions: Sessions) -> None:
+    job = make_job(sessions, status=JobState.running, attempt=1)
+    expire_lease(sessions, job.id)
+    with sessions.begin() as session:
+        for name, size in (("a", 3 << 40), ("b", 1)):
+            fields = {"attempt": 1, "sha256": "0" * 64, "media_type": "text/plain"}
+            session.add(Artifact(job_id=job.id, name=name, size_bytes=size, **fields))
+    census = take_census(sessions)
+    assert (census.expired_leases, census.artifacts) == (1, 2)
+    assert census.artifact_bytes == (3 << 40) + 1
+
+
+def test_the_census_counts_messages_that_wait_or_were_given_up(sessions: Sessions) -> None:
+    assert take_census(sessions).outgoing == Outgoing(0, 0, 0.0)
+    webhook, disabled = make_webhook(sessions), make_webhook(sessions)
+    for _ in range(3):
+        make_delivery(sessions, webhook)
+    late, failed = make_delivery(sessions, webhook), make_delivery(sessions, webhook)
+    waits = make_delivery(sessions, disabled)
+    ended = {"status": DeliveryStatus.failed, "next_attempt_at": None, "finished_at": now()}
+    with sessions.begin() as session:
+        WebhookRepository(session).disable(disabled.id)
+        for one, values in (
+            (late, {"next_attempt_at": now(-timedelta(minutes=5))}),
+            (waits, {"next_attempt_at": now(-timedelta(days=5))}),
+            (failed, ended),
+        ):
+            session.execute(update(Delivery).where(Delivery.id == one.id).values(**values))
+
+    outgoing = take_census(sessions).outgoing
+
+    assert (outgoing.pending, outgoing.failed) == (5, 1)
+    assert outgoing.overdue_s == pytest.approx(300, abs=30)
+
+
+@pytest.mark.usefixtures("many")
+def test_no_figure_reads_the_whole_table_of_jobs(sessions: Sessions) -> None:
+    with plans(sessions) as found:
+        take_census(sessions)
+    assert len(found) <= 8
+    whole = re.compile(r"Seq Scan on jobs|SCAN jobs(?! USING COVERING INDEX)")
+    assert [plan for plan in found if whole.search(plan)] == []
+
+
+def test_the_most_urgent_job_is_found_without_sorting_all(many: Sessions) -> None:
+    with many() as session, plans(many) as found:
+        JobRepository(session).most_urgent(["gpu"])
+    assert "ix_jobs_urgency" in found[0]

@@ -1,0 +1,101 @@
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+from alembic import command
+from sqlalchemy import create_engine, inspect, text
+
+from db.core.session import migrate, migration_config, open_sessions
+from db.jobs.listing import JobFilter
+from db.jobs.repository import JobRepository
+from db.jobs.search import ADDED_FIELDS
+from db.tables.registry import Base
+from tests.factories import make_spec
+
+
+def test_the_migrations_make_the_tables_that_the_models_describe(database_url: str) -> None:
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        command.check(migration_config(connection))
+    engine.dispose()
+
+
+def test_the_migrations_lead_back_to_nothing(new_database_url: str) -> None:
+    migrate(new_database_url)
+    engine = create_engine(new_database_url)
+    with engine.begin() as connection:
+        command.downgrade(migration_config(connection), "base")
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+    engine.dispose()
+
+
+def test_processes_that_start_together_migrate_once(new_database_url: str) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(3, mp_context=spawn) as pool:
+        list(pool.map(migrate, [new_database_url] * 3))
+    engine = create_engine(new_database_url)
+    assert set(inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables}
+    engine.dispose()
+
+
+def test_a_job_from_before_the_columns_that_find_it_is_found(new_database_url: str) -> None:
+    engine = create_engine(new_database_url)
+    spec = make_spec(model="Org/Model", method="wanda")
+    with engine.begin() as connection:
+        command.upgrade(migration_config(connection), "0001")
+        connection.execute(text(OLD_JOB), {"spec": spec.model_dump_json(exclude=set(ADDED_FIELDS))})
+        connection.execute(text(OLD_EVENT))
+    engine.dispose()
+
+    migrate(new_database_url)
+
+    sessions = open_sessions(new_database_url)
+    with sessions() as session:
+        jobs = JobRepository(session)
+        filters = (JobFilter(model="Org/Model"), JobFilter(text="ORG/"), JobFilter(text="olD"))
+        for wanted in (*filters, JobFilter(labels=(("team", "nlp"),))):
+            (job,) = jobs.page(wanted)
+            assert (job.id, job.method, job.spec) == ("job_1", "wanda", spec)
+        assert jobs.identical(spec) == [job]
+        assert len(jobs.events("job_1")) == 1
+    sessions.kw["bind"].dispose()
+
+
+def test_an_answer_from_before_keys_had_callers_is_its_jobs_makers(new_database_url: str) -> None:
+    engine = create_engine(new_database_url)
+    with engine.begin() as connection:
+        command.upgrade(migration_config(connection), "0009")
+        connection.execute(text(OLD_JOB), {"spec": make_spec().model_dump_json()})
+        connection.execute(text("UPDATE jobs SET created_by = 'key_a'"))
+        connection.execute(text(OLD_ANSWER), {"key": "one"})
+        command.upgrade(migration_config(connection), "head")
+    tables = inspect(engine)
+    assert tables.get_pk_constraint("answers")["constrained_columns"] == ["created_by", "key"]
+    assert [one["name"] for one in tables.get_indexes("answers")] == ["ix_answers_job_id"]
+    sessions = open_sessions(new_database_url)
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        kept = jobs.answer("one", "key_a")
+        assert kept is not None
+        assert (kept.status, kept.body, jobs.answer("one")) == (201, {"id": "job_1"}, None)
+        jobs.keep_answer("one", "digest", "job_1", 201, {})
+    with engine.begin() as connection:
+        command.downgrade(migration_config(connection), "0009")
+        assert connection.scalars(text("SELECT key FROM answers")).all() == ["one"]
+    sessions.kw["bind"].dispose()
+    engine.dispose()
+
+
+OLD_JOB = """
+INSERT INTO jobs (id, spec, name, labels, status, progress, attempt, crashes,
+                  created_at, updated_at, warnings, version)
+VALUES ('job_1', :spec, 'Old one', '{"team": "nlp"}', 'succeeded', 0, 0, 0,
+        '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000', '[]', 1)
+"""
+OLD_EVENT = """
+INSERT INTO job_events (job_id, seq, at, kind, status, attempt, data)
+VALUES ('job_1', 1, '2026-01-01 00:00:00.000000', 'status', 'queued', 0, '{}')
+"""
+OLD_ANSWER = """
+INSERT INTO answers (key, request_digest, job_id, status, body, created_at)
+VALUES (:key, 'digest', 'job_1', 201, '{"id": "job_1"}', '2026-01-01 00:00:00.000000')
+"""

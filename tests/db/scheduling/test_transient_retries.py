@@ -1,0 +1,151 @@
+"""Jobs that wait after a failure that may pass, on both databases."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from db.core.clock import now
+from db.core.errors import LeaseLostError
+from db.core.session import Sessions
+from db.core.states import JobState
+from db.jobs.repository import JobRepository
+from db.scheduling.delays import DELAYS
+from db.tables.jobs import Job, Sweep
+from tests.factories import make_job, make_problem, move
+
+PROBLEM = make_problem(code="hub_unreachable")
+
+
+def fail(sessions: Sessions, job_id: str, *blocks: int) -> Job:
+    """Let a worker take the job, finish some blocks and meet what may pass."""
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        taken = jobs.claim(job_id, "worker-1")
+        assert taken is not None
+        for index in blocks:
+            jobs.progress(job_id, taken.attempt, block=(index, 9, f"layers.{index}"))
+        return jobs.postpone(job_id, taken.attempt, PROBLEM)
+
+
+def wait(sessions: Sessions, job_id: str, seconds: float) -> None:
+    """Set when a job may be taken, as seen from now."""
+    with sessions.begin() as session:
+        when = now(timedelta(seconds=seconds))
+        session.execute(update(Job).where(Job.id == job_id).values(not_before=when))
+
+
+def is_free(sessions: Sessions, job_id: str) -> bool:
+    """Whether the job is pushed and taken, asked in every way there is."""
+    with sessions() as session:
+        jobs = JobRepository(session)
+        asked = {
+            jobs.most_urgent(["gpu"]) == job_id,
+            jobs.has_queued(["gpu"]),
+            jobs.waiting() == {"gpu": 1},
+            jobs.unpushed(10) == [job_id],
+            jobs.claim(job_id, "worker-2") is not None,
+        }
+        session.rollback()
+    assert len(asked) == 1, "they do not agree"
+    return asked.pop()
+
+
+def test_a_job_waits_and_is_taken_when_its_time_has_come(sessions: Sessions) -> None:
+    job_id = make_job(sessions).id
+    job = fail(sessions, job_id)
+    assert (job.status, job.crashes, job.error) == (JobState.queued, 0, None)
+    assert not is_free(sessions, job_id)
+    wait(sessions, job_id, -1)
+    assert is_free(sessions, job_id)
+
+
+def test_a_job_does_not_wait_for_a_clock_that_was_set_back(sessions: Sessions) -> None:
+    job_id = make_job(sessions).id
+    fail(sessions, job_id)
+    wait(sessions, job_id, DELAYS[-1].total_seconds() + 60)
+    assert is_free(sessions, job_id)
+
+
+def test_a_job_waits_longer_each_time_and_fails_at_last(sessions: Sessions) -> None:
+    job_id, waited = make_job(sessions).id, []
+    for _ in DELAYS:
+        job = fail(sessions, job_id)
+        assert job.not_before is not None
+        waited.append(round((job.not_before - job.updated_at).total_seconds()))
+        wait(sessions, job_id, 0)
+    assert waited == [delay.total_seconds() for delay in DELAYS]
+    job = fail(sessions, job_id)
+    assert (job.status, (job.error or {}).get("code")) == (JobState.failed, "hub_unreachable")
+    with sessions.begin() as session:
+        again = JobRepository(session).retry(job_id)
+    assert (again.retries, again.not_before) == (0, None)
+
+
+def test_a_finished_block_makes_the_waits_short_again(sessions: Sessions) -> None:
+    job_id = make_job(sessions).id
+    for _ in range(3):
+        fail(sessions, job_id)
+        wait(sessions, job_id, 0)
+    assert fail(sessions, job_id, 0).retries == 1
+
+
+def test_its_event_says_why_and_until_when(sessions: Sessions) -> None:
+    job = fail(sessions, make_job(sessions).id)
+    with sessions() as session:
+        event = JobRepository(session).events(job.id)[-1]
+    assert job.not_before is not None
+    assert event.data == {
+        "reason": "postponed",
+        "error": PROBLEM.model_dump(mode="json"),
+        "retries": 1,
+        "not_before": job.not_before.isoformat(),
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "becomes"),
+    [(JobState.pausing, JobState.paused), (JobState.cancelling, JobState.cancelled)],
+)
+def test_what_was_asked_for_meanwhile_comes_first(
+    asked: JobState, becomes: JobState, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.claim(job_id, "worker-1")
+        move(session, job_id, asked)
+        assert jobs.postpone(job_id, 1, PROBLEM).status is becomes
+
+
+def test_an_attempt_that_was_replaced_postpones_nothing(sessions: Sessions) -> None:
+    job_id = make_job(sessions).id
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.claim(job_id, "worker-1")
+        with pytest.raises(LeaseLostError):
+            jobs.postpone(job_id, 2, PROBLEM)
+
+
+def test_a_resume_ends_the_wait(sessions: Sessions) -> None:
+    job_id = make_job(sessions).id
+    fail(sessions, job_id)
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.pause(job_id)
+        jobs.resume(job_id)
+    assert is_free(sessions, job_id)
+
+
+def test_the_next_point_of_a_sweep_goes_while_one_waits(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        session.add(Sweep(id="swp_1", labels={}, varied=[], max_parallel=1))
+    points = [make_job(sessions, sweep_id="swp_1", sweep_point=point).id for point in range(2)]
+    fail(sessions, points[0])
+    with sessions.begin() as session:
+        assert JobRepository(session).most_urgent(["gpu"]) == points[1]
+        assert JobRepository(session).claim(points[1], "worker-1") is not None
+    wait(sessions, points[0], 0)
+    with sessions() as session:
+        assert JobRepository(session).most_urgent(["gpu"]) is None
+        assert session.scalar(select(Job.status).where(Job.id == points[0])) == JobState.queued

@@ -1,0 +1,75 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from db.core.errors import SpecRefusedError
+from db.spec.combinations import check_combination
+from db.spec.prune_spec import PruneSpec
+
+
+def _spec(**fields: Any) -> PruneSpec:
+    return PruneSpec.model_validate({"model": "m", "sparsity": 0.5, "dataset": "c4"} | fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "reason"),
+    [
+        ({"method": "alps", "solver": "admm"}, "solver", "chooses its own mask"),
+        ({"damping": 0.1}, "damping", "no solver"),
+        ({"correction": 0.0}, "correction", "no solver"),
+        ({"solver": "dsnot", "correction": 0.3}, "correction", "no solver"),
+        ({"pattern": "4:4"}, "pattern", "keeps everything"),
+        ({"pattern": "1:4"}, "sparsity", "gives 0.75"),
+        ({"pattern": "2:4", "allocation": "owl"}, "allocation", "the same sparsity"),
+        ({"pattern": "2:4", "allocation": [0.5, 0.5]}, "allocation", "the same sparsity"),
+        ({"pattern": "2:4", "scope": "row"}, "scope", "which weights compete"),
+        ({"sparsity": 0.0}, "sparsity", "no weight would be pruned"),
+        ({"sparsity": 0.0, "allocation": [0.0, 0.0]}, "sparsity", "no weight would be pruned"),
+        ({"allocation": [0.4, 0.5]}, "sparsity", "of the 2 sparsities in allocation is 0.45"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused_with_the_remedy(
+    fields: dict[str, Any], field: str, reason: str
+) -> None:
+    with pytest.raises(SpecRefusedError, match=reason) as caught:
+        check_combination(_spec(**fields))
+    assert caught.value.field == field
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"method": "sparsegpt", "pattern": "2:4"},
+        {"solver": "alps", "allocation": "owl"},
+        {"method": "wanda", "solver": "sparsegpt", "correction": 0.2},
+        {"method": "alps", "correction": 1.0, "damping": 0.01},
+        {"pattern": "1:4", "sparsity": 0.75},
+        {"sparsity": 0.0, "eval_dataset": "wikitext2"},
+        {"allocation": [0.25, 0.5, 0.75]},
+        {"allocation": [0.1, 0.1, 0.2], "sparsity": 0.133333},
+        {"method": "wanda", "scope": "matrix", "solver": "sparsegpt"},
+    ],
+)
+def test_options_that_go_together_pass(fields: dict[str, Any]) -> None:
+    check_combination(_spec(**fields))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "share"), [("2:4", 0.5), ("4:8", 0.5), ("1:4", 0.75), ("7:8", 0.125)]
+)
+def test_a_pattern_implies_the_sparsity(pattern: str, share: float) -> None:
+    for absent in ({}, {"sparsity": None}):
+        fields = {"model": "m", "dataset": "c4", "pattern": pattern} | absent
+        spec = PruneSpec.model_validate(fields)
+        assert spec.sparsity == share
+        check_combination(spec)
+        assert "sparsity" not in fields or fields["sparsity"] is None  # the caller's own stay
+
+
+@pytest.mark.parametrize("pattern", ["2", "2:4 ", "02:4", "0:4", "2:100", "a:b", "2:4\n"])
+def test_a_pattern_is_two_numbers(pattern: str) -> None:
+    with pytest.raises(ValidationError, match="such as 2:4"):
+        _spec(pattern=pattern)

@@ -1,0 +1,145 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from pydantic import ValidationError
+
+from db.core.session import Sessions
+from db.core.states import JobState
+from db.jobs.repository import JobRepository
+from db.spec.quality_gate import Gate, Verdict, figure, gate_failures, judge
+from tests.factories import make_job, make_spec
+
+METRICS: dict[str, Any] = {
+    "sparsity": 0.5,
+    "perplexity_ratio": 1.2,
+    "dense_perplexity": None,
+    "is_known": True,
+    "acc": {"arc_easy": 0.6, "mmlu": {"law": 0.3}},
+    "acc.flat": 0.7,
+}
+NAMES = some.from_regex(r"[a-z]{1,3}(\.[a-z]{1,3}){0,2}", fullmatch=True)
+NUMBERS = some.floats(allow_nan=False, allow_infinity=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sparsity", 0.5),
+        ("acc.arc_easy", 0.6),
+        ("acc.mmlu.law", 0.3),
+        ("acc.flat", 0.7),
+        ("dense_perplexity", None),
+        ("is_known", None),
+        ("acc", None),
+        ("acc.other", None),
+        ("sparsity.deeper", None),
+        ("unheard", None),
+    ],
+)
+def test_a_figure_is_found_by_its_name_or_along_its_dots(name: str, value: float | None) -> None:
+    assert figure(METRICS, name) == value
+
+
+def test_a_bound_is_kept_by_what_equals_it() -> None:
+    gate = Gate(max={"perplexity_ratio": 1.2}, min={"sparsity": 0.5, "acc.arc_easy": 0.6})
+    assert gate_failures(gate, METRICS) == []
+    assert judge(gate, METRICS) is Verdict.passed
+
+
+def test_each_bound_that_is_not_kept_is_named_with_what_was_measured() -> None:
+    gate = Gate(max={"perplexity_ratio": 1.1}, min={"sparsity": 0.5, "acc.mmlu.art": 0.1})
+    too_high, missing = gate_failures(gate, METRICS)
+    assert (too_high.metric, too_high.bound, too_high.wanted, too_high.got) == (
+        *("perplexity_ratio", "max", 1.1, 1.2),
+    )
+    assert str(too_high) == "perplexity_ratio is 1.2, wanted at most 1.1"
+    assert (missing.metric, missing.bound, missing.got) == ("acc.mmlu.art", "min", None)
+    assert str(missing) == "acc.mmlu.art was not measured, wanted at least 0.1"
+    assert judge(gate, METRICS) is Verdict.failed
+    assert judge(None, METRICS) is Verdict.none
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"max": {}},
+        {"max": {"": 1}},
+        {"max": {".a": 1}},
+        {"max": {"a b": 1}},
+        {"max": {"a": "high"}},
+        {"max": {"a": float("nan")}},
+        {"min": {"a": float("inf")}},
+        {"most": {"a": 1}},
+        {"min": {f"a{n}": 1 for n in range(33)}},
+    ],
+)
+def test_what_is_no_gate_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Gate.model_validate(wrong)
+
+
+@given(some.dictionaries(NAMES, NUMBERS, min_size=1, max_size=5), NUMBERS)
+def test_a_gate_is_passed_exactly_by_what_keeps_to_all_of_its_bounds(
+    metrics: dict[str, float], bound: float
+) -> None:
+    gate = Gate(max=dict.fromkeys(metrics, bound))
+    failed = {one.metric for one in gate_failures(gate, metrics)}
+    assert failed == {name for name, value in metrics.items() if value > bound}
+    assert (judge(gate, metrics) is Verdict.passed) == (not failed)
+
+
+@given(some.dictionaries(NAMES, NUMBERS, max_size=5), NAMES, NUMBERS)
+def test_what_was_not_measured_never_passes(
+    metrics: dict[str, float], name: str, bound: float
+) -> None:
+    metrics.pop(name, None)
+    for gate in (Gate(max={name: bound}), Gate(min={name: bound})):
+        assert judge(gate, metrics) is Verdict.failed
+    assert judge(Gate(min={name: bound}), {name: float("nan")}) is Verdict.failed
+
+
+@given(some.dictionaries(NAMES, NUMBERS, min_size=1, max_size=5))
+def test_a_gate_survives_being_written(limits: dict[str, float]) -> None:
+    gate = Gate(max=limits, min=limits)
+    assert Gate.model_validate(json.loads(gate.model_dump_json())) == gate
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.05, Verdict.passed), (1.15, Verdict.failed)])
+def test_the_verdict_is_written_when_the_job_succeeds(
+    ratio: float, verdict: Verdict, sessions: Sessions
+) -> None:
+    gate = Gate(max={"perplexity_ratio": 1.1})
+    with sessions.begin() as session:
+        job = JobRepository(session).add(make_spec(), gate=gate)
+        assert job.verdict is Verdict.none
+        JobRepository(session).claim(job.id, "worker-1")
+    with sessions.begin() as session:
+        JobRepository(session).succeed(job.id, 1, {"perplexity_ratio": ratio}, [])
+    with sessions() as session:
+        jobs = JobRepository(session)
+        read = jobs.get(job.id)
+        assert (read.status, read.verdict) == (JobState.succeeded, verdict)
+        assert jobs.events(job.id)[-1].data == {"verdict": verdict.value}
+
+
+def test_a_job_without_a_gate_gets_no_verdict(sessions: Sessions) -> None:
+    job = make_job(sessions)
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.claim(job.id, "worker-1")
+        assert jobs.succeed(job.id, 1, {"sparsity": 0.5}, []).verdict is Verdict.none
+        assert jobs.events(job.id)[-1].data == {}
+
+
+def test_only_a_job_with_the_same_gate_is_identical(sessions: Sessions) -> None:
+    gate, other = Gate(max={"perplexity_ratio": 1.1}), Gate(max={"perplexity_ratio": 1.2})
+    plain = make_job(sessions, status=JobState.succeeded)
+    gated = make_job(sessions, status=JobState.succeeded, gate=gate.model_dump(mode="json"))
+    with sessions() as session:
+        jobs = JobRepository(session)
+        found = [jobs.identical(make_spec(), one) for one in (None, gate, other)]
+    assert [[job.id for job in one] for one in found] == [[plain.id], [gated.id], []]

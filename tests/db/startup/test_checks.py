@@ -1,0 +1,202 @@
+"""Settings are judged before anything starts: each line names the setting, its value, a remedy."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from alembic import command
+from sqlalchemy import create_engine, text
+
+from api.settings import ApiSettings
+from db.core.session import migrate, migration_config
+from db.startup.checks import SettingsError, broker, database, folders, read
+from db.startup.settings import Settings
+from tests.db.postgres import admin
+from tests.recipes import bash
+from worker.settings import WorkerSettings
+from zpruner.serve.serve import ServeSettings
+
+REMEDY = "Correct it, in the environment or in .env, or remove it"
+NOWHERE = "redis://:secret@127.0.0.1:1/0"
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a person's own .env nor their environment decides what a test sees."""
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith("ZPRUNER_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("LEASE_S", "abc", "valid number"),
+        ("LEASE_S", "-5", "greater than 0"),
+        ("LEASE_S", "0", "greater than 0"),
+        ("LEASE_S", "inf", "less than or equal to 315360000"),
+        ("KEEP_UNFINISHED_S", "1e300", "less than or equal to 315360000"),
+        ("DEVICE", "foo", "it is not auto, cpu, cuda or one GPU such as cuda:1"),
+        ("DEVICES", "0", "greater than or equal to 1"),
+        ("DATABASE_URL", "mysql://u:secret@h/x", "begin with postgresql+psycopg:// or sqlite:///"),
+        ("DATABASE_URL", "postgresql://u:secret@h/x", "begin with postgresql+psycopg://"),
+        ("DATABASE_URL", "postgresql+psycopg://h:abc/x", "It is not a URL"),
+        ("DATABASE_URL", "sqlite:///:memory:", "SQLite needs a file"),
+        ("BROKER_URL", "amqp://u:secret@h", "begin with redis:// or rediss://"),
+        ("BROKER_URL", "redis://h:abc/0", "It is not a URL"),
+        ("DATA_DIR", "~nobody-of-this-name/x", "home directory"),
+        ("WEBHOOK_NETWORKS", "inside", "IPv4"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_told_in_one_line(
+    name: str, value: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"ZPRUNER_{name}", value)
+    with pytest.raises(SettingsError) as refused:
+        read(WorkerSettings)
+    told = str(refused.value)
+    assert told.startswith(f"ZPRUNER_{name}={value.replace('secret', '***')}: ")
+    assert why in told
+    assert REMEDY in told
+    assert "\n" not in told
+    assert "secret" not in told
+
+
+def test_a_misspelt_name_is_refused_with_the_nearest_wherever_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("ZPRUNER_PROT=8000\nPOSTGRES_PASSWORD=x\n")
+    monkeypatch.setenv("ZPRUNER_LEASES", "60")
+    monkeypatch.setenv("ZPRUNER_URL", "http://of-the-client")
+    with pytest.raises(SettingsError) as refused:
+        read(Settings)
+    first, second = str(refused.value).splitlines()
+    assert first.startswith("ZPRUNER_LEASES in the environment is not a setting. ")
+    assert "ZPRUNER_LEASE_S?" in first
+    assert second.startswith("ZPRUNER_PROT in .env is not a setting. Did you mean ZPRUNER_PORT?")
+
+
+def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZPRUNER_LEASE_S", "0")
+    monkeypatch.setenv("ZPRUNER_DEVICES", "x")
+    monkeypatch.setenv("ZPRUNER_NONSENSE", "x")
+    with pytest.raises(SettingsError) as refused:
+        read(WorkerSettings)
+    assert len(str(refused.value).splitlines()) == 3
+
+
+def test_an_env_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"ZPRUNER_PORT=\xff\xfe\n")
+    with pytest.raises(SettingsError, match=r"\.env cannot be read"):
+        read(Settings)
+
+
+def test_good_settings_are_read_by_every_part(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("ZPRUNER_LEASE_S=7\nZPRUNER_PORT=8001\n")
+    assert read(WorkerSettings).lease_s == 7
+    assert read(ApiSettings).port == read(ServeSettings).port == 8001
+    assert read(ServeSettings, port=9).port == 9
+
+
+@pytest.mark.parametrize("data_dir", ["file", "file/below", "/proc/below", "/dev/null"])
+def test_a_data_folder_that_cannot_be_one_is_refused(data_dir: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    found = folders(Settings(data_dir=tmp_path / data_dir))[0]
+    assert found.state == "wrong"
+    assert found.text.startswith(f"ZPRUNER_DATA_DIR={tmp_path / data_dir}: ")
+    assert "Name another" in found.text
+
+
+def test_roots_have_to_exist_and_a_data_folder_may_be_made_later(tmp_path: Path) -> None:
+    roots = f"{tmp_path}:{tmp_path / 'gone'}"
+    found = folders(Settings(data_dir=tmp_path / "new" / "data", model_roots=roots))
+    states = {finding.subject: finding.state for finding in found}
+    assert states == {"data folder": "ok", "model roots": "wrong", "dataset roots": "absent"}
+    assert f"ZPRUNER_MODEL_ROOTS={roots}: no such folder: {tmp_path / 'gone'}." in found[1].text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_does_not_answer_is_waited_for_and_then_refused_without_its_password() -> None:
+    begun = time.monotonic()
+    found = broker(NOWHERE, within_s=0.5)
+    assert time.monotonic() - begun >= 0.5
+    assert found.state == "wrong"
+    assert found.text.startswith("ZPRUNER_BROKER_URL=redis://:***@127.0.0.1:1/0 cannot be reached")
+    found = database("postgresql+psycopg://u:secret@127.0.0.1:1/x", within_s=0)
+    assert found.state == "wrong"
+    assert "ZPRUNER_DATABASE_URL=postgresql+psycopg://u:***@127.0.0.1:1/x cannot" in found.text
+    assert "secret" not in found.text
+
+
+def test_a_database_is_told_by_its_migration(new_database_url: str) -> None:
+    assert database(new_database_url, needs_tables=False).state == "ok"
+    assert "zpruner part migrate" in database(new_database_url, within_s=0).text
+    engine = create_engine(new_database_url)
+    with engine.begin() as connection:
+        command.upgrade(migration_config(connection), "0009")
+    assert database(new_database_url, needs_tables=False).state == "ok"
+    assert database(new_database_url, within_s=0).state == "wrong"
+    migrate(new_database_url)
+    assert database(new_database_url).state == "ok"
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    found = database(new_database_url, needs_tables=False)
+    assert found.state == "wrong"
+    assert "is at migration 9999, which a newer version of Z-Pruner made" in found.text
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "zpruner.db").write_text("no database at all" * 100)
+    found = database(f"sqlite:///{tmp_path / 'zpruner.db'}", within_s=0)
+    assert (found.state, "file is not a database" in found.text) == ("wrong", True)
+
+
+def test_a_database_that_refuses_to_be_migrated_is_told_in_one_line(
+    new_postgres: str, postgres: Path, tmp_path: Path
+) -> None:
+    with admin(postgres) as connection:
+        connection.execute("CREATE ROLE stranger LOGIN")
+    settings = {
+        "ZPRUNER_DATABASE_URL": new_postgres.replace("postgres@", "stranger@"),
+        "ZPRUNER_DATA_DIR": str(tmp_path / "data"),
+    }
+    done = bash("zpruner part migrate", tmp_path, **settings)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "the database refused: permission denied for schema public" in done.stderr
+    with admin(postgres) as connection:
+        connection.execute("DROP ROLE stranger")
+
+
+BY_HAND = {
+    "api": ("part", "api", "--port", "1"),
+    "worker": ("part", "worker"),
+    "migrate": ("part", "migrate"),
+    "keys": ("keys", "bootstrap", "ops"),
+}
+
+
+@pytest.mark.parametrize("part", BY_HAND)
+def test_a_part_that_is_started_by_hand_says_one_line_and_ends_with_2(
+    part: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    wrong_value = {"ZPRUNER_DATABASE_URL": "mysql://h/x", "ZPRUNER_DATA_DIR": str(tmp_path / "d")}
+    wrong_place = {"ZPRUNER_DATABASE_URL": f"sqlite:///{tmp_path}/file/zpruner.db"}
+    for wrong in (wrong_value, wrong_place):
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "zpruner", *BY_HAND[part]],
+            env=os.environ | {"ZPRUNER_DATA_DIR": str(tmp_path / "d")} | wrong,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 2, done.stderr
+        lines = [line for line in done.stderr.splitlines() if line.startswith(f"{part}: ")]
+        assert f"ZPRUNER_DATABASE_URL={wrong['ZPRUNER_DATABASE_URL']}" in lines[0]
+        assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,233 @@
+"""Claims and outcomes of deliveries, as whoever sends them makes them."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+from sqlalchemy import select, update
+
+from db.core.clock import now
+from db.core.session import Sessions
+from db.tables.webhooks import Delivery, DeliveryStatus, Webhook
+from db.webhooks.deliveries import DeliveryRepository
+from db.webhooks.dispatch import LOGGED, Claimed, DispatchRepository, Outcome
+from db.webhooks.repository import WebhookRepository
+from db.webhooks.retries import ATTEMPTS, DELAYS
+from tests.factories import make_delivery, make_webhook
+
+REFUSED = Outcome(0.25, status=500)
+ARRIVED = Outcome(0.25, status=204)
+
+
+def middle() -> float:
+    return 0.5
+
+
+def claim(sessions: Sessions, limit: int = 10) -> list[Claimed]:
+    with sessions.begin() as session:
+        return DispatchRepository(session).claim(limit)
+
+
+def settle(sessions: Sessions, claimed: Claimed, outcome: Outcome) -> bool:
+    with sessions.begin() as session:
+        return DispatchRepository(session).settle(claimed, outcome, middle)
+
+
+def read(sessions: Sessions, delivery: Delivery) -> Delivery:
+    with sessions() as session:
+        return DeliveryRepository(session).get(delivery.webhook_id, delivery.id)
+
+
+def let_go_by(sessions: Sessions, delivery: Delivery) -> None:
+    """Let the time go by until a delivery is due."""
+    with sessions.begin() as session:
+        due = update(Delivery).where(Delivery.id == delivery.id)
+        session.execute(due.values(next_attempt_at=now(-timedelta(seconds=1))))
+
+
+def webhook_of(sessions: Sessions, webhook: Webhook) -> Webhook:
+    with sessions() as session:
+        return WebhookRepository(session).get(webhook.id)
+
+
+def test_a_claim_brings_all_that_sending_takes_and_hides_it_from_logs(sessions: Sessions) -> None:
+    webhook = make_webhook(sessions)
+    delivery = make_delivery(sessions, webhook)
+    (claimed,) = claim(sessions)
+    assert (claimed.id, claimed.url, claimed.body) == (delivery.id, webhook.url, delivery.body)
+    assert (claimed.secrets, claimed.attempt) == ((webhook.secret,), 1)
+    assert webhook.secret not in repr(claimed)
+
+
+def test_both_secrets_sign_while_the_former_one_lives(sessions: Sessions) -> None:
+    webhook = make_webhook(sessions)
+    first = webhook.secret
+    make_delivery(sessions, webhook)
+    with sessions.begin() as session:
+        second = WebhookRepository(session).rotate(webhook.id, timedelta(hours=1)).secret
+    (claimed,) = claim(sessions)
+    assert claimed.secrets == (second, first)
+
+    make_delivery(sessions, webhook)
+    with sessions.begin() as session:
+        session.execute(update(Webhook).values(former_until=now(-timedelta(seconds=1))))
+    (claimed,) = claim(sessions)
+    assert claimed.secrets == (second,)
+
+
+def test_what_is_claimed_is_due_again_after_a_minute_without_an_outcome(
+    sessions: Sessions,
+) -> None:
+    delivery = make_delivery(sessions, make_webhook(sessions))
+    (first,) = claim(sessions)
+    assert claim(sessions) == []
+    with sessions() as session:
+        assert not DispatchRepository(session).is_due()
+    let_go_by(sessions, delivery)
+    with sessions() as session:
+        assert DispatchRepository(session).is_due()
+    (second,) = claim(sessions)
+    assert (second.attempt, second.id) == (2, first.id)
+
+    assert not settle(sessions, first, ARRIVED), "the first came too late"
+    assert settle(sessions, second, REFUSED)
+    assert [entry["status"] for entry in read(sessions, delivery).log] == [500]
+
+
+def test_what_was_claimed_before_the_clock_was_set_back_is_due(sessions: Sessions) -> None:
+    delivery = make_delivery(sessions, make_webhook(sessions))
+    (first,) = claim(sessions)
+    with sessions.begin() as session:
+        later = {"noted_at": now(timedelta(hours=1)), "next_attempt_at": now(timedelta(hours=1))}
+        session.execute(update(Delivery).values(**later))
+    (second,) = claim(sessions)
+    assert (second.id, second.attempt) == (first.id, 2)
+    assert settle(sessions, second, ARRIVED)
+    assert read(sessions, delivery).status is DeliveryStatus.delivered
+
+
+def test_an_outcome_is_noted_once(sessions: Sessions) -> None:
+    delivery = make_delivery(sessions, make_webhook(sessions))
+    (claimed,) = claim(sessions)
+    assert settle(sessions, claimed, ARRIVED)
+    assert not settle(sessions, claimed, REFUSED)
+    found = read(sessions, delivery)
+    assert (found.status, found.next_attempt_at) == (DeliveryStatus.delivered, None)
+    assert found.finished_at is not None
+    (entry,) = found.log
+    assert (entry["status"], entry["seconds"], entry["error"]) == (204, 0.25, None)
+    assert entry["at"] == found.finished_at.isoformat()
+
+
+@pytest.mark.parametrize("status", [301, 400, 404, 429, 500, None])
+def test_every_other_answer_and_none_is_tried_again(sessions: Sessions, status: int | None) -> None:
+    delivery = make_delivery(sessions, make_webhook(sessions))
+    (claimed,) = claim(sessions)
+    settle(sessions, claimed, Outcome(10, status, error=None if status else "timed out"))
+    found = read(sessions, delivery)
+    assert found.status is DeliveryStatus.pending
+    assert found.next_attempt_at is not None
+    with sessions() as session:
+        moment = session.scalars(select(now())).one()
+    assert timedelta(0) < found.next_attempt_at - moment <= DELAYS[0]
+
+
+def test_an_error_makes_a_failure_of_whatever_was_answered(sessions: Sessions) -> None:
+    delivery = make_delivery(sessions, make_webhook(sessions))
+    (claimed,) = claim(sessions)
+    settle(sessions, claimed, Outcome(1, 200, error="the answer broke off: whsec_AAAA"))
+    found = read(sessions, delivery)
+    assert found.status is DeliveryStatus.pending
+    assert found.log[0]["error"] == "the answer broke off: whsec_***"
+
+
+def test_after_the_tenth_attempt_a_delivery_has_failed(sessions: Sessions) -> None:
+    delivery = make_delivery(sessions, make_webhook(sessions))
+    for attempt in range(1, ATTEMPTS + 1):
+        let_go_by(sessions, delivery)
+        (claimed,) = claim(sessions)
+        assert claimed.attempt == attempt
+        assert read(sessions, delivery).status is DeliveryStatus.pending
+        settle(sessions, claimed, REFUSED)
+    found = read(sessions, delivery)
+    assert (found.status, len(found.log)) == (DeliveryStatus.failed, ATTEMPTS)
+    assert found.finished_at is not None
+    assert claim(sessions) == []
+
+
+def test_the_log_keeps_the_newest_attempts(sessions: Sessions) -> None:
+    delivery = make_delivery(sessions, make_webhook(sessions))
+    for number in range(LOGGED + 5):
+        with sessions.begin() as session:
+            DeliveryRepository(session).redeliver(delivery.webhook_id, delivery.id)
+        (claimed,) = claim(sessions)
+        settle(sessions, claimed, Outcome(number, 500))
+    log = read(sessions, delivery).log
+    assert [entry["seconds"] for entry in log] == list(range(5, LOGGED + 5))
+
+
+def test_gone_fails_the_delivery_and_disables_the_webhook(sessions: Sessions) -> None:
+    webhook = make_webhook(sessions)
+    gone, waiting = make_delivery(sessions, webhook), make_delivery(sessions, webhook)
+    (claimed,) = claim(sessions, 1)
+    settle(sessions, claimed, Outcome(1, 410))
+    assert read(sessions, gone).status is DeliveryStatus.failed
+    assert webhook_of(sessions, webhook).disabled_reason == "gone"
+
+    assert claim(sessions) == [], "deliveries of a disabled webhook wait"
+    with sessions.begin() as session:
+        WebhookRepository(session).enable(webhook.id)
+    assert [one.id for one in claim(sessions)] == [waiting.id]
+
+
+def test_gone_says_nothing_of_an_address_that_came_meanwhile(sessions: Sessions) -> None:
+    webhook = make_webhook(sessions)
+    make_delivery(sessions, webhook)
+    (claimed,) = claim(sessions)
+    with sessions.begin() as session:
+        WebhookRepository(session).change(webhook.id, url="https://new.example")
+    settle(sessions, claimed, Outcome(1, 410))
+    assert webhook_of(sessions, webhook).disabled_at is None
+
+
+def test_an_outcome_from_before_a_redelivery_is_not_taken_for_its_own(sessions: Sessions) -> None:
+    delivery = make_delivery(sessions, make_webhook(sessions))
+    (before,) = claim(sessions)
+    with sessions.begin() as session:
+        DeliveryRepository(session).redeliver(delivery.webhook_id, delivery.id)
+    (after,) = claim(sessions)
+    assert before.attempt == after.attempt == 1
+    assert not settle(sessions, before, ARRIVED)
+    assert settle(sessions, after, ARRIVED)
+
+
+def test_an_outcome_of_what_was_deleted_is_dropped(sessions: Sessions) -> None:
+    webhook = make_webhook(sessions)
+    make_delivery(sessions, webhook)
+    (claimed,) = claim(sessions)
+    with sessions.begin() as session:
+        WebhookRepository(session).delete(webhook.id)
+    assert not settle(sessions, claimed, Outcome(1, 410))
+
+
+def test_of_many_couriers_each_gets_its_own(sessions: Sessions) -> None:
+    webhook = make_webhook(sessions)
+    made = [make_delivery(sessions, webhook).id for _ in range(40)]
+    start = Barrier(4)
+
+    def courier(_: int) -> list[str]:
+        start.wait()
+        return [one.id for _ in range(6) for one in claim(sessions, 3)]
+
+    with ThreadPoolExecutor(4) as pool:
+        claimed = [one for each in pool.map(courier, range(4)) for one in each]
+    assert sorted(claimed) == sorted(made)
+
+
+def test_what_is_due_longest_goes_first(sessions: Sessions) -> None:
+    webhook = make_webhook(sessions)
+    first, second, third = (make_delivery(sessions, webhook) for _ in range(3))
+    let_go_by(sessions, third)
+    claimed = claim(sessions, 1) + claim(sessions, 2)
+    assert [one.id for one in claimed] == [third.id, first.id, second.id]

@@ -1,0 +1,201 @@
+"""What happens becomes deliveries: of each event one for each webhook that wants it."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from db.core.errors import IllegalTransitionError, WebhookNotFoundError
+from db.core.session import Sessions
+from db.core.states import JobState
+from db.events.event_order import order_events
+from db.jobs.repository import JobRepository
+from db.tables.jobs import Job
+from db.tables.webhooks import Delivery, DeliveryStatus, EventType
+from db.webhooks.dispatch import DispatchRepository, Outcome
+from db.webhooks.fanout import TOLD_AT_ONCE, fan_out
+from db.webhooks.repository import WebhookRepository
+from tests.factories import make_job, make_spec, make_webhook
+
+RACES = 20
+
+
+def succeed(sessions: Sessions, job: Job, result: dict[str, Any] | None = None) -> None:
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        claimed = jobs.claim(job.id, "worker")
+        assert claimed is not None
+        jobs.succeed(job.id, claimed.attempt, result or {"sparsity": 0.5}, [])
+
+
+def tell(sessions: Sessions) -> int:
+    order_events(sessions)
+    return fan_out(sessions)
+
+
+def deliveries(sessions: Sessions) -> list[Delivery]:
+    with sessions() as session:
+        return list(session.scalars(select(Delivery).order_by(Delivery.id)))
+
+
+def test_a_job_that_succeeds_is_told_of_once(sessions: Sessions) -> None:
+    webhook = make_webhook(sessions)
+    job = make_job(sessions, name="nightly")
+    succeed(sessions, job)
+
+    assert tell(sessions) == 1
+    assert tell(sessions) == 0
+
+    (delivery,) = deliveries(sessions)
+    assert (delivery.webhook_id, delivery.job_id) == (webhook.id, job.id)
+    assert (delivery.type, delivery.status) == ("job.succeeded", DeliveryStatus.pending)
+    assert (delivery.attempts, delivery.log) == (0, [])
+
+
+def test_a_webhook_hears_only_what_it_asked_for_and_only_what_comes(sessions: Sessions) -> None:
+    job = make_job(sessions)
+    make_webhook(sessions, EventType.queued, EventType.failed)
+    paused = make_webhook(sessions, EventType.paused)
+    with sessions.begin() as session:
+        JobRepository(session).pause(job.id)
+        JobRepository(session).resume(job.id)
+        JobRepository(session).cancel(job.id)
+    tell(sessions)
+    kinds = [(one.type, one.webhook_id == paused.id) for one in deliveries(sessions)]
+    assert sorted(kinds) == [("job.paused", True), ("job.queued", False)]
+
+
+def test_a_job_that_is_deleted_at_once_is_told_of_all_the_same(sessions: Sessions) -> None:
+    webhook = make_webhook(sessions)
+    make_webhook(sessions, disabled_at=webhook.created_at)
+    job, other = make_job(sessions), make_job(sessions)
+    for one in (job, other):
+        succeed(sessions, one)
+    with sessions.begin() as session:
+        JobRepository(session).delete(job.id)
+    tell(sessions)
+    assert [(one.job_id, one.type) for one in deliveries(sessions)] == [
+        (job.id, "job.succeeded"),
+        (other.id, "job.succeeded"),
+    ]
+
+
+def test_a_delete_that_is_refused_tells_nothing_early(sessions: Sessions) -> None:
+    make_webhook(sessions, EventType.queued)
+    job = make_job(sessions)
+    with pytest.raises(IllegalTransitionError), sessions.begin() as session:
+        JobRepository(session).delete(job.id)
+    assert deliveries(sessions) == []
+    assert tell(sessions) == 1
+
+
+def test_a_name_or_a_progress_is_no_news(sessions: Sessions) -> None:
+    job = make_job(sessions)
+    make_webhook(sessions, *EventType)
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.describe(job.id, name="other", labels={})
+        jobs.claim(job.id, "worker")
+        jobs.progress(job.id, 1, block=(0, 2, "layers.0"))
+    tell(sessions)
+    assert [one.type for one in deliveries(sessions)] == ["job.running"]
+
+
+def test_what_happens_while_a_webhook_is_disabled_is_never_told(sessions: Sessions) -> None:
+    webhook = make_webhook(sessions, EventType.queued)
+    before = make_job(sessions)
+    tell(sessions)
+    with sessions.begin() as session:
+        WebhookRepository(session).disable(webhook.id)
+    make_job(sessions)
+    tell(sessions)
+    with sessions.begin() as session:
+        WebhookRepository(session).enable(webhook.id)
+    after = make_job(sessions)
+    tell(sessions)
+    assert [one.job_id for one in deliveries(sessions)] == [before.id, after.id]
+
+
+def test_enabling_what_is_enabled_skips_nothing(sessions: Sessions) -> None:
+    webhook = make_webhook(sessions, EventType.queued)
+    make_job(sessions)
+    with sessions.begin() as session:
+        WebhookRepository(session).enable(webhook.id)
+    assert tell(sessions) == 1
+
+
+def test_more_events_than_are_told_at_once_are_all_told(sessions: Sessions) -> None:
+    make_webhook(sessions, EventType.queued)
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        ids = [jobs.add(make_spec()).id for _ in range(TOLD_AT_ONCE + 3)]
+    assert [tell(sessions), tell(sessions), tell(sessions)] == [TOLD_AT_ONCE, 3, 0]
+    assert sorted(one.job_id or "" for one in deliveries(sessions)) == sorted(ids)
+
+
+def test_two_janitors_tell_each_webhook_once(sessions: Sessions) -> None:
+    webhooks = [make_webhook(sessions, *EventType) for _ in range(3)]
+    start = Barrier(2)
+
+    def janitor(_: int) -> int:
+        start.wait()
+        return tell(sessions)
+
+    for _ in range(RACES):
+        succeed(sessions, make_job(sessions))
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(janitor, range(2)))
+    tell(sessions)
+
+    found = [(one.webhook_id, one.position) for one in deliveries(sessions)]
+    assert len(found) == len(set(found)) == len(webhooks) * RACES * 3
+    ended = [one for one in deliveries(sessions) if one.type == "job.succeeded"]
+    assert len({(one.webhook_id, one.job_id) for one in ended}) == len(ended) == 3 * RACES
+
+
+def test_those_who_write_at_once_do_not_stand_in_each_others_way(sessions: Sessions) -> None:
+    """On PostgreSQL two that lock the same rows in another order end in an error."""
+    jobs = [make_job(sessions) for _ in range(RACES)]
+    for job in jobs:
+        succeed(sessions, job)
+    make_webhook(sessions, *EventType)
+
+    def retell(job: Job) -> None:
+        make_job(sessions)
+        tell(sessions)
+
+    def forget(job: Job) -> None:
+        with sessions.begin() as session:
+            JobRepository(session).delete(job.id)
+
+    def switch(job: Job) -> None:
+        webhook = make_webhook(sessions, *EventType)
+        for verb in ("disable", "enable", "delete"):
+            with sessions.begin() as session:
+                getattr(WebhookRepository(session), verb)(webhook.id)
+
+    def refuse(job: Job) -> None:
+        with sessions.begin() as session:
+            claimed = DispatchRepository(session).claim(3)
+        for one in claimed:
+            with sessions.begin() as session:
+                DispatchRepository(session).settle(one, Outcome(0.1, 410))
+            with suppress(WebhookNotFoundError), sessions.begin() as session:
+                WebhookRepository(session).enable(one.webhook_id)
+
+    def repeat(verb: Callable[[Job], None]) -> None:
+        for job in jobs:
+            verb(job)
+
+    verbs = (retell, retell, forget, switch, refuse)
+    with ThreadPoolExecutor(len(verbs)) as pool:
+        list(pool.map(repeat, verbs))
+
+
+def test_every_status_is_told_but_what_was_only_asked_for() -> None:
+    told = {one.status for one in EventType}
+    assert set(JobState) - told == {JobState.pausing, JobState.cancelling}

@@ -1,0 +1,46 @@
+"""The shape of the source tree: small folders, no import cycles."""
+
+import ast
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("api", "db", "worker", "zpruner")
+MOST_MODULES = 20
+
+
+def test_no_folder_has_more_modules_than_a_person_can_scan() -> None:
+    modules = Counter(path.parent for path in _sources() if path.name != "__init__.py")
+    crowded = {str(folder): count for folder, count in modules.items() if count > MOST_MODULES}
+    assert crowded == {}
+
+
+def test_no_modules_import_each_other_even_within_functions() -> None:
+    files = {_module(path): path for path in _sources()}
+    graph = {name: (_imports(path) & files.keys()) - {name} for name, path in files.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise AssertionError(" -> ".join(error.args[1])) from None
+
+
+def _sources() -> list[Path]:
+    paths = (
+        path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py")
+    )
+    return [path for path in paths if not {"node_modules", "versions"} & set(path.parts)]
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def _imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found

@@ -1,0 +1,345 @@
+"""One job from claim to verdict, on a real database, with small work."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
+
+from db.core.clock import now
+from db.core.errors import SpecRefusedError
+from db.core.session import Sessions
+from db.core.states import JobState
+from db.events.history import attempts
+from db.files.artifact_store import ArtifactStore
+from db.jobs.repository import JobRepository
+from db.tables.jobs import Job
+from tests.factories import make_job, move
+from tests.worker.work import work
+from worker.attempts.run import Runner
+
+RunnerFactory = Callable[..., Runner]
+
+
+def read(sessions: Sessions, job_id: str) -> Job:
+    with sessions() as session:
+        return JobRepository(session).get(job_id)
+
+
+def statuses(sessions: Sessions, job_id: str) -> list[str]:
+    with sessions() as session:
+        events = JobRepository(session).events(job_id)
+    return [event.status.value for event in events if event.kind == "status"]
+
+
+def cancel(sessions: Sessions, job_id: str) -> None:
+    with sessions.begin() as session:
+        JobRepository(session).cancel(job_id)
+
+
+def left(store: ArtifactStore, tmp_path: Path) -> list[Path]:
+    return [path for path in (tmp_path / "artifacts").rglob("*") if path.is_file()]
+
+
+def test_a_job_ends_with_its_metrics_its_blocks_and_its_files(
+    sessions: Sessions, store: ArtifactStore, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+
+    runner(work(blocks=3)).run(job.id)
+
+    assert read(sessions, job.id).result == {"sparsity": 0.5}
+    assert statuses(sessions, job.id) == ["queued", "running", "succeeded"]
+    with sessions() as session:
+        jobs = JobRepository(session)
+        assert [block.data for block in jobs.blocks(job.id)] == [{"sparsity": 0.5}] * 3
+        files = {artifact.name: store.open(artifact) for artifact in jobs.artifacts(job.id)}
+    assert set(files) == {"SHA256SUMS", "model/config.json"}
+    assert files["model/config.json"].read_text() == "{}"
+
+
+def test_a_running_job_says_how_long_it_will_still_take(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job, seen = make_job(sessions), list[tuple[float | None, float | None]]()
+
+    def look(_: int) -> None:
+        now = read(sessions, job.id)
+        seen.append((now.eta_p50_s, now.eta_p90_s))
+
+    runner(work(blocks=3, before=look)).run(job.id)
+
+    assert seen[0] == (None, None)
+    for p50, p90 in seen[2:]:
+        assert p50 is not None
+        assert p90 is not None
+        assert 0 <= p50 <= p90
+
+
+def test_a_message_delivered_twice_runs_the_job_once(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+    done = runner(work())
+
+    done.run(job.id)
+    done.run(job.id)
+
+    assert read(sessions, job.id).attempt == 1
+    assert statuses(sessions, job.id).count("succeeded") == 1
+
+
+def test_a_refused_field_becomes_the_same_document_a_refused_request_gets(
+    sessions: Sessions, runner: RunnerFactory, store: ArtifactStore, tmp_path: Path
+) -> None:
+    def refuse(_: int) -> None:
+        raise SpecRefusedError("model", "a/b", "model_not_found", "no such model", "Name another.")
+
+    job = make_job(sessions)
+    runner(work(before=refuse)).run(job.id)
+
+    failed = read(sessions, job.id)
+    assert failed.status is JobState.failed
+    assert failed.error is not None
+    assert failed.error["code"] == "model_not_found"
+    assert failed.error["status"] == 422
+    assert failed.error["hint"] == "Name another."
+    assert failed.error["errors"][0]["pointer"] == "/model"
+    assert left(store, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (MemoryError(), "out_of_memory"),
+        (RuntimeError("a secret"), "internal_error"),
+    ],
+)
+def test_an_error_of_the_machine_is_typed_and_leaks_nothing(
+    sessions: Sessions, runner: RunnerFactory, error: Exception, code: str
+) -> None:
+    def fail(_: int) -> None:
+        raise error
+
+    job = make_job(sessions)
+    runner(work(before=fail)).run(job.id)
+
+    document = read(sessions, job.id).error
+    assert document is not None
+    assert document["code"] == code
+    assert "a secret" not in str(document)
+
+
+PASSING = {
+    "disk_full": OSError(28, "No space left on device"),
+    "database_lost": OperationalError("SELECT", {}, Exception("gone")),
+    "hub_unreachable": SpecRefusedError("model", "a/b", "hub_unreachable", "no answer", "Wait."),
+}
+
+
+@pytest.mark.parametrize("code", PASSING)
+def test_what_may_pass_is_tried_again_later(
+    sessions: Sessions, runner: RunnerFactory, store: ArtifactStore, code: str
+) -> None:
+    def fail(_: int) -> None:
+        raise PASSING[code]
+
+    job = make_job(sessions)
+    runner(work(before=fail)).run(job.id)
+    postponed = read(sessions, job.id)
+    assert (postponed.status, postponed.retries, postponed.error) == (JobState.queued, 1, None)
+    assert store.staged_jobs() == []
+    runner(work()).run(job.id)
+    assert read(sessions, job.id).attempt == 1, "it is not taken before its time"
+
+    make_due(sessions)
+    runner(work()).run(job.id)
+
+    assert read(sessions, job.id).status is JobState.succeeded
+    with sessions() as session:
+        first, second = attempts(JobRepository(session).events(job.id))
+    assert (first.reason, (first.error or {}).get("code")) == ("postponed", code)
+    assert (second.reason, second.outcome) == (None, JobState.succeeded)
+
+
+def test_what_does_not_pass_ends_the_job_and_frees_the_disk(
+    sessions: Sessions, runner: RunnerFactory, store: ArtifactStore
+) -> None:
+    def fail(_: int) -> None:
+        raise PASSING["disk_full"]
+
+    job = make_job(sessions)
+    for _ in range(6):
+        assert read(sessions, job.id).status is JobState.queued
+        make_due(sessions)
+        runner(work(before=fail)).run(job.id)
+    failed = read(sessions, job.id)
+    assert (failed.status, (failed.error or {}).get("code")) == (JobState.failed, "disk_full")
+    assert store.staged_jobs() == []
+
+
+def make_due(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        session.execute(update(Job).where(Job.not_before.is_not(None)).values(not_before=now()))
+
+
+def test_a_cancel_stops_the_work_at_its_next_block_and_deletes_what_it_wrote(
+    sessions: Sessions, runner: RunnerFactory, store: ArtifactStore, tmp_path: Path
+) -> None:
+    job = make_job(sessions)
+    seen = []
+
+    def second(index: int) -> None:
+        seen.append(index)
+        if index == 1:
+            cancel(sessions, job.id)
+
+    runner(work(blocks=5, before=second)).run(job.id)
+
+    assert seen == [0, 1]
+    assert statuses(sessions, job.id)[-2:] == ["cancelling", "cancelled"]
+    assert left(store, tmp_path) == []
+
+
+def test_a_cancel_ends_the_process_of_work_that_never_reaches_its_next_block(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+    ended = threading.Event()
+
+    def hang(_: int) -> None:
+        cancel(sessions, job.id)
+        assert ended.wait(5), "cancelled work was not ended within 5 s"
+
+    runner(work(blocks=1, before=hang), leave=ended.set, cancel_grace_s=0.5).run(job.id)
+
+    assert statuses(sessions, job.id)[-1] == "cancelled"
+
+
+def test_a_stopping_worker_gives_its_job_back_without_counting_a_crash(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+    stopping = threading.Event()
+
+    runner(work(before=lambda _: stopping.set()), stopping=stopping).run(job.id)
+
+    given_back = read(sessions, job.id)
+    assert given_back.status is JobState.queued
+    assert given_back.crashes == 0
+    assert given_back.pushed_at is None
+
+
+def test_a_job_that_outlives_its_limit_fails_and_says_so(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+    ended = threading.Event()
+
+    def wait(_: int) -> None:
+        assert ended.wait(5)
+
+    hang = runner(
+        work(before=wait),
+        leave=ended.set,
+        job_timeout_s=0.5,
+        cancel_grace_s=0,
+    )
+
+    hang.run(job.id)
+
+    failed = read(sessions, job.id)
+    assert failed.error is not None
+    assert failed.error["code"] == "time_limit"
+
+
+def test_an_attempt_whose_lease_was_taken_stops_and_leaves_the_newer_one_alone(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+    seen = []
+
+    def overtake(index: int) -> None:
+        seen.append(index)
+        with sessions.begin() as session:
+            jobs = JobRepository(session)
+            assert jobs.release_lost(job.id, "test/1") is not None
+            assert jobs.claim(job.id, "other/2") is not None
+
+    runner(work(before=overtake)).run(job.id)
+
+    assert seen == [0]
+    held = read(sessions, job.id)
+    assert (held.status, held.attempt, held.worker) == (JobState.running, 2, "other/2")
+
+
+def test_the_lease_is_renewed_while_the_work_is_silent(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+
+    def outlast_the_lease(_: int) -> None:
+        time.sleep(3)
+        with sessions.begin() as session:
+            assert JobRepository(session).release_expired() == []
+
+    runner(work(blocks=1, before=outlast_the_lease), lease_s=2).run(job.id)
+
+    assert read(sessions, job.id).status is JobState.succeeded
+
+
+def test_a_pause_stops_the_work_after_its_block_and_a_resume_lets_it_go_on(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+
+    def pause(index: int) -> None:
+        if index == 1:
+            with sessions.begin() as session:
+                JobRepository(session).pause(job.id)
+
+    runner(work(blocks=3, before=pause)).run(job.id)
+    paused = read(sessions, job.id)
+    assert (paused.status, paused.crashes, paused.worker) == (JobState.paused, 0, None)
+
+    runner(work(blocks=3)).run(job.id)
+    assert read(sessions, job.id).status is JobState.paused, "a stray message starts nothing"
+
+    with sessions.begin() as session:
+        JobRepository(session).resume(job.id)
+    runner(work(blocks=3)).run(job.id)
+    assert statuses(sessions, job.id)[2:] == ["pausing", "paused", "queued", "running", "succeeded"]
+
+
+def test_a_job_paused_in_its_last_block_has_succeeded(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.claim(job.id, "test/1")
+        jobs.pause(job.id)
+        assert jobs.succeed(job.id, 1, {}, []).status is JobState.succeeded
+
+
+@pytest.mark.parametrize("act", ["expire", "delete"])
+def test_a_job_that_expires_or_vanishes_under_its_worker_stops_it(
+    act: str, sessions: Sessions, runner: RunnerFactory, store: ArtifactStore, tmp_path: Path
+) -> None:
+    job = make_job(sessions)
+    seen = []
+
+    def end(index: int) -> None:
+        seen.append(index)
+        with sessions.begin() as session:
+            move(session, job.id, JobState.expired)
+            if act == "delete":
+                JobRepository(session).delete(job.id)
+
+    runner(work(blocks=5, before=end)).run(job.id)
+
+    assert seen == [0]
+    assert left(store, tmp_path) == []

@@ -1,0 +1,117 @@
+"""A worker's child dies in the middle of a sweep; the next attempt goes on from its blocks."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from db.core.session import Sessions
+from db.core.states import JobState
+from db.files.artifact_store import ArtifactStore
+from db.jobs import releases
+from db.jobs.repository import JobRepository
+from db.tables.jobs import Job
+from tests.factories import make_job, make_spec
+from tests.models import FAMILIES, random_ids, write_model
+from tests.worker.attempts.test_run import read
+from tests.worker.work import after_block
+from worker.attempts.engine import prune
+from worker.attempts.run import Runner
+
+DIES = """
+import sys
+from pathlib import Path
+from db.core.session import open_sessions
+from db.files.artifact_store import ArtifactStore
+from tests.worker.work import killed_after
+from worker.attempts.engine import prune
+from worker.attempts.run import Runner
+from worker.settings import WorkerSettings
+url, root, inputs, job_id = sys.argv[1:]
+settings = WorkerSettings(_env_file=None, model_roots=inputs, dataset_roots=inputs)
+store = ArtifactStore(Path(root))
+Runner(open_sessions(url), store, killed_after(1, prune), settings, worker="test/9").run(job_id)
+"""
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    write_model(tmp_path / "inputs" / "dense", FAMILIES["llama"])
+    rows = ({"input_ids": ids} for ids in random_ids(24, 16).tolist())
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "inputs" / "rows.jsonl").write_text(text)
+    return tmp_path / "inputs"
+
+
+def pruned(sessions: Sessions, job: Job) -> dict[str, str]:
+    """Return the sha256 of the weights that a job made."""
+    assert read(sessions, job.id).status is JobState.succeeded, read(sessions, job.id).error
+    with sessions() as session:
+        artifacts = JobRepository(session).artifacts(job.id)
+    return {one.name: one.sha256 for one in artifacts if one.name.endswith(".safetensors")}
+
+
+def test_a_job_whose_child_was_killed_goes_on_after_its_last_finished_block(
+    sessions: Sessions,
+    store: ArtifactStore,
+    runner: Callable[..., Runner],
+    database_url: str,
+    inputs: Path,
+    tmp_path: Path,
+) -> None:
+    spec = make_spec(model="local:dense", dataset="local:rows.jsonl", method="sparsegpt")
+    whole, job = make_job(sessions, spec=spec), make_job(sessions, spec=spec)
+    roots = {"model_roots": (inputs,), "dataset_roots": (inputs,)}
+    undisturbed = runner(prune, **roots)
+    undisturbed.run(whole.id)
+    words = [sys.executable, "-c", DIES, database_url, str(tmp_path / "artifacts"), str(inputs)]
+    died = subprocess.run([*words, job.id], check=False)
+    assert died.returncode == -signal.SIGKILL
+    releases.release(sessions, store, job.id, "test/9")
+
+    undisturbed.run(job.id)
+
+    assert pruned(sessions, job) == pruned(sessions, whole)
+    with sessions() as session:
+        jobs = JobRepository(session)
+        resumed = [event for event in jobs.events(job.id) if event.kind == "resumed"]
+        assert [block.index for block in jobs.blocks(job.id)] == [0, 1, 2]
+        [report] = [one for one in jobs.artifacts(job.id) if one.name == "report.json"]
+    assert [(event.attempt, event.data) for event in resumed] == [(2, {"resumed_from_block": 2})]
+    assert json.loads(store.open(report).read_text())["resumed_from_block"] == 2
+    assert not list((tmp_path / "artifacts").rglob(".progress"))
+    assert store.staged_jobs() == []
+
+
+def test_a_retry_goes_on_from_the_last_block_that_was_finished_before_the_cancel(
+    sessions: Sessions,
+    store: ArtifactStore,
+    runner: Callable[..., Runner],
+    inputs: Path,
+) -> None:
+    spec = make_spec(model="local:dense", dataset="local:rows.jsonl", method="wanda")
+    whole, job = make_job(sessions, spec=spec), make_job(sessions, spec=spec)
+    roots = {"model_roots": (inputs,), "dataset_roots": (inputs,)}
+    runner(prune, **roots).run(whole.id)
+
+    def cancel() -> None:
+        with sessions.begin() as session:
+            JobRepository(session).cancel(job.id)
+
+    runner(after_block(1, cancel, prune), **roots).run(job.id)
+    assert read(sessions, job.id).status is JobState.cancelled
+    assert store.staged_jobs() == [job.id]
+
+    with sessions.begin() as session:
+        JobRepository(session).retry(job.id)
+    runner(prune, **roots).run(job.id)
+
+    assert pruned(sessions, job) == pruned(sessions, whole)
+    with sessions() as session:
+        events = JobRepository(session).events(job.id)
+    assert [one.data for one in events if one.kind == "resumed"] == [{"resumed_from_block": 2}]
+    assert store.staged_jobs() == []

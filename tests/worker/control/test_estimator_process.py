@@ -1,0 +1,85 @@
+"""Who answers estimates: one process, started when somebody asks, ended when it hangs."""
+
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from db.core.clock import now
+from db.core.session import Sessions
+from db.jobs.estimates import EstimateRepository
+from db.tables.jobs import Estimate
+from tests.factories import make_spec
+from worker.control.estimator_process import EstimatorProcess
+
+SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")
+
+
+@pytest.fixture
+def estimator() -> Iterator[EstimatorProcess]:
+    estimator = EstimatorProcess(SLEEPER)
+    yield estimator
+    estimator.close()
+
+
+def ask(sessions: Sessions, sparsity: float = 0.5) -> str:
+    with sessions.begin() as session:
+        return EstimateRepository(session).ask(make_spec(sparsity=sparsity)).id
+
+
+def test_nothing_is_started_while_nobody_asks(
+    estimator: EstimatorProcess, sessions: Sessions
+) -> None:
+    estimator.tend(sessions)
+    assert estimator.process is None
+
+
+def test_one_process_is_started_however_many_ask(
+    estimator: EstimatorProcess, sessions: Sessions
+) -> None:
+    ask(sessions)
+    estimator.tend(sessions)
+    first = estimator.process
+    ask(sessions, 0.6)
+    estimator.tend(sessions)
+    assert estimator.process is first
+    assert first is not None
+    assert first.poll() is None
+
+
+def test_a_process_that_died_is_started_again(
+    estimator: EstimatorProcess, sessions: Sessions
+) -> None:
+    ask(sessions)
+    estimator.tend(sessions)
+    first = estimator.process
+    assert first is not None
+    first.kill()
+    first.wait()
+    estimator.tend(sessions)
+    assert estimator.process is not first
+    assert estimator.process is not None
+    assert estimator.process.poll() is None
+
+
+def test_a_process_that_hangs_is_ended_and_its_question_refused(
+    estimator: EstimatorProcess, sessions: Sessions
+) -> None:
+    estimate_id = ask(sessions)
+    estimator.tend(sessions)
+    hanging = estimator.process
+    assert hanging is not None
+    with sessions.begin() as session:
+        EstimateRepository(session).take()
+        session.execute(update(Estimate).values(started_at=now(-timedelta(minutes=2))))
+
+    estimator.tend(sessions)
+
+    assert hanging.poll() is not None
+    assert estimator.process is None
+    with sessions() as session:
+        error = EstimateRepository(session).get(estimate_id).error
+    assert error is not None
+    assert error["code"] == "estimate_overdue"

@@ -1,0 +1,197 @@
+"""Estimates: held against what the job then takes, and made without a single weight."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import close_session, constants
+
+from db.core.errors import SpecRefusedError
+from db.core.session import Sessions
+from db.jobs.estimates import EstimateRepository
+from db.spec.prune_spec import PruneSpec
+from tests.hub import Hub
+from tests.models import FAMILIES, random_ids, write_model
+from worker.estimates import expected_windows
+from worker.estimates.estimate import estimate
+from worker.estimates.estimator import answer_one
+from worker.jobs.prune import prune
+from worker.jobs.resources import Resources
+from worker.pruning.base.errors import PatternError
+from worker.settings import WorkerSettings
+
+WINDOWS, TOKENS = 24, 16
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One data folder for all, so that the machine's speed is measured once."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_model(tmp_path / "dense", FAMILIES["llama"])
+    rows = ({"input_ids": ids} for ids in random_ids(WINDOWS, TOKENS).tolist())
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "text.txt").write_text("word " * 2000)
+    return tmp_path
+
+
+@pytest.fixture
+def settings(data: Path, folder: Path) -> WorkerSettings:
+    return WorkerSettings.model_validate(
+        {
+            "_env_file": None,
+            "data_dir": data,
+            "model_roots": (folder,),
+            "dataset_roots": (folder,),
+            "device": "cpu",
+        }
+    )
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub that the process's client talks to, with a cache of its own."""
+    with Hub() as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        url = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        close_session()
+        yield hub
+        close_session()
+
+
+def spec(**fields: Any) -> PruneSpec:
+    given = {"model": "local:dense", "sparsity": 0.5, "dataset": "local:rows.jsonl"}
+    return PruneSpec.model_validate(given | {"dtype": "float32"} | fields)
+
+
+def run(asked: PruneSpec, folder: Path) -> dict[str, Any]:
+    """Return the plan that the job itself makes, when it has read its texts."""
+    (folder / "out").mkdir()
+    for _ in prune(
+        asked, folder / "out", Resources(model_roots=(folder,), dataset_roots=(folder,))
+    ):
+        pass
+    plan: dict[str, Any] = json.loads((folder / "out" / "report.json").read_text())["plan"]
+    return plan
+
+
+@pytest.mark.parametrize("fields", [{"samples": 8}, {"eval_samples": 4}, {"method": "alps"}])
+def test_an_estimate_is_the_plan_that_the_job_then_makes(
+    fields: dict[str, Any], folder: Path, settings: WorkerSettings
+) -> None:
+    asked = spec(**fields)
+    found, plan = estimate(asked, settings), run(asked, folder)
+
+    assert found["fits"]
+    assert found["artifact_bytes"] == plan["artifact_bytes"]
+    assert found["memory"]["scratch_bytes"] == plan["scratch_bytes"]
+    assert found["setting"] == {name: plan[name] for name in found["setting"]}
+    assert found["seconds"]["p90"] > found["seconds"]["p50"] > 0
+    config = FAMILIES["llama"]
+    assert found["model"]["blocks"] == config.num_hidden_layers
+    stored = sum(path.stat().st_size for path in (folder / "dense").glob("*.safetensors"))
+    assert 0 < stored - 4 * found["model"]["parameters"] < 20_000  # headers
+
+
+@pytest.mark.parametrize(
+    ("fields", "windows"),
+    [
+        ({}, (24, 24)),
+        ({"samples": 8}, (8, 16)),
+        ({"samples": 8, "eval_samples": 4}, (8, 4)),
+        ({"eval_dataset": "local:rows.jsonl"}, (24, 24)),
+        ({"dataset": "local:text.txt", "seq_len": 16, "eval_samples": 3}, (128, 3)),
+        ({"dataset": "local:text.txt", "seq_len": 16}, (128, 15)),
+        ({"dataset": "local:text.txt", "seq_len": 32}, (70, 7)),
+        ({"dataset": "c4", "seq_len": 16}, (128, 256)),
+    ],
+)
+def test_windows_are_counted_where_they_can_be(
+    fields: dict[str, Any],
+    windows: tuple[int, int],
+    settings: WorkerSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(expected_windows, "READ_BYTES", 0)  # as of larger files
+    found = estimate(spec(**fields), settings)
+    assert (found["windows"]["calibration"], found["windows"]["evaluation"]) == windows
+    assert found["windows"]["seq_len"] == fields.get("seq_len", TOKENS)
+    guessed = "dataset" in fields and "eval_samples" not in fields
+    assert bool(found["warnings"]) is guessed
+
+
+def test_the_time_is_held_against_earlier_jobs(settings: WorkerSettings) -> None:
+    alone = estimate(spec(), settings)["seconds"]
+    few = estimate(spec(), settings, [3.0] * 4)["seconds"]
+    slow = estimate(spec(), settings, [2.0] * 9 + [4.0] * 2)["seconds"]
+    assert alone["p90"] == pytest.approx(1.4 * alone["p50"])
+    assert few == alone
+    assert slow["p50"] == pytest.approx(2 * alone["p50"])
+    assert slow["p90"] == pytest.approx(4 * alone["p50"])
+    assert (alone["jobs"], slow["jobs"]) == (0, 11)
+
+
+def test_what_does_not_fit_is_told_with_a_change(settings: WorkerSettings) -> None:
+    small = settings.model_copy(update={"memory_budget_bytes": 1 << 20})
+    found = estimate(spec(), small)
+    assert found["fits"] is False
+    assert "ZPRUNER_MEMORY_BUDGET_BYTES" in found["refusal"]
+    assert found["memory"]["host_bytes"] > 1 << 20
+
+
+def test_what_the_model_does_not_allow_is_refused(settings: WorkerSettings) -> None:
+    with pytest.raises(SpecRefusedError, match="has 64 positions"):
+        estimate(spec(dataset="local:text.txt", seq_len=128), settings)
+    with pytest.raises(PatternError):
+        estimate(spec(pattern="5:10"), settings)
+
+
+def test_of_a_hub_model_only_headers_are_read(
+    folder: Path, hub: Hub, settings: WorkerSettings
+) -> None:
+    files = {path.name: path.read_bytes() for path in (folder / "dense").iterdir()}
+    repo = hub.add_model("org/dense", files)
+
+    found, local = estimate(spec(model="org/dense"), settings), estimate(spec(), settings)
+
+    assert found["model"] == local["model"] | {"name": "org/dense", "revision": repo.sha}
+    assert found["artifact_bytes"] == local["artifact_bytes"]
+    assert found["setting"] == local["setting"]
+    shards = [name for name in files if name.endswith(".safetensors")]
+    assert len(shards) > 1
+    asked = [request for shard in shards for request in hub.downloads(shard)]
+    assert asked
+    assert all("range" in request.headers for request in asked)
+    assert not list((folder / "cache").rglob("*.safetensors"))
+
+
+def test_a_hub_model_that_is_none_is_refused(hub: Hub, settings: WorkerSettings) -> None:
+    hub.add_model("org/broken", {"config.json": b"{}", "model.safetensors": b"\0" * 64})
+    for name, code in (("org/broken", "malformed_weights"), ("org/none", "model_not_found")):
+        with pytest.raises(SpecRefusedError) as refused:
+            estimate(spec(model=name), settings)
+        assert refused.value.code == code
+
+
+def test_an_asked_estimate_is_answered_or_refused(
+    sessions: Sessions, settings: WorkerSettings
+) -> None:
+    assert not answer_one(sessions, settings)
+    with sessions.begin() as session:
+        good = EstimateRepository(session).ask(spec()).id
+        bad = EstimateRepository(session).ask(spec(model="local:none")).id
+    assert answer_one(sessions, settings)
+    assert answer_one(sessions, settings)
+    with sessions() as session:
+        answered, refused = (EstimateRepository(session).get(one) for one in (good, bad))
+    assert answered.answer is not None
+    assert answered.answer["fits"] is True
+    assert refused.error is not None
+    assert refused.error["status"] == 422

@@ -1,0 +1,45 @@
+"""The figures of a real job are those that a gate may bound."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from db.spec.metrics import FIGURES
+from db.spec.prune_spec import PruneSpec
+from db.spec.quality_gate import is_number
+from tests.models import FAMILIES, random_ids, write_model
+from worker.jobs.prune import prune
+from worker.jobs.resources import Resources
+from worker.pruning.base.generators import drained
+
+ELSEWHERE = {
+    "device_peak_memory_bytes",  # with CUDA
+    "predicted_device_peak_memory_bytes",
+    "predicted_seconds",  # where the machine's speed is known
+    "protocol.documents",  # of text
+}
+
+
+def numbers(metrics: Mapping[str, Any], path: str = "") -> set[str]:
+    """Return the names of all numbers, those inside of objects with a dot."""
+    found = set()
+    for name, value in metrics.items():
+        if isinstance(value, Mapping):
+            found |= numbers(value, f"{path}{name}.")
+        elif is_number(value):
+            found.add(path + name)
+    return found
+
+
+def test_every_figure_that_a_gate_may_bound_is_measured_and_no_other(tmp_path: Path) -> None:
+    write_model(tmp_path / "dense", FAMILIES["llama"])
+    rows = ({"input_ids": ids} for ids in random_ids(8, 16).tolist())
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "out").mkdir()
+    fields = {"model": str(tmp_path / "dense"), "dataset": str(tmp_path / "rows.jsonl")}
+    spec = PruneSpec.model_validate(fields | {"sparsity": 0.5, "samples": 4})
+
+    outcome = drained(prune(spec, tmp_path / "out", Resources()), lambda _: None)
+
+    assert numbers(outcome.metrics) | ELSEWHERE == set(FIGURES)

@@ -1,0 +1,68 @@
+"""What a model card says of how the model was pruned."""
+
+from typing import Any
+
+import pytest
+
+from db.spec.catalogue import METHODS
+from tests.factories import make_spec
+from worker.jobs.model_card import model_card
+
+SOURCES = {str(method.name): method.source for method in METHODS}
+
+
+def card(**fields: Any) -> str:
+    return model_card(
+        {
+            "spec": make_spec(**fields).model_dump(mode="json"),
+            "model": {"name": "org/model", "revision": "abc"},
+            "metrics": {
+                "sparsity": 0.5,
+                "dense_perplexity": 8.0,
+                "pruned_perplexity": None,
+                "coverage": 1.0,
+                "fallbacks": 0,
+            },
+            "computed": {"propagation": "fused", "dtype": "bfloat16"},
+            "blocks": [{"untouched": ["norm"]}],
+            "calibration": {},
+            "evaluation": {},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "said", "used"),
+    [
+        ({}, ["unstructured, 50 %, scope `matrix`", "no kept weight changed"], ["zpruner"]),
+        ({"method": "wanda"}, ["scored by the method `wanda`", "50 %, scope `row`"], ["wanda"]),
+        (
+            {"method": "admm", "pattern": "2:4"},
+            ["mask and weights by the method `admm`", "2:4", "correction 0.3, damping 0.1"],
+            ["admm"],
+        ),
+        (
+            {"method": "alps", "allocation": "owl", "propagation": "reference"},
+            ["allocation `owl`", "correction 0, damping 0.01"],
+            ["alps", "owl"],
+        ),
+        (
+            {"method": "ria", "solver": "sparsegpt", "correction": 0.7, "damping": 0.2},
+            ["repaired by the solver `sparsegpt`", "correction 0.7, damping 0.2"],
+            ["ria", "sparsegpt"],
+        ),
+        (
+            {"solver": "dsnot", "allocation": [0.4, 0.6], "scope": "row"},
+            ["improved by the solver `dsnot`", "no kept weight", "a sparsity named for each block"],
+            ["zpruner", "dsnot"],
+        ),
+    ],
+)
+def test_a_card_names_what_was_done_and_links_the_papers_of_that_alone(
+    fields: dict[str, Any], said: list[str], used: list[str]
+) -> None:
+    text = card(**fields)
+    for words in said:
+        assert words in text
+    assert {name for name, source in SOURCES.items() if f"({source})" in text} == set(used)
+    assert "None" not in text

@@ -1,0 +1,58 @@
+"""How long the rest of a job will take."""
+
+import pytest
+
+from worker.jobs.pace import Pace
+from worker.jobs.prune import Step
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def block(index: int, total: int) -> Step:
+    return Step("pruning", 0.02 + 0.93 * (index + 1) / total, (index, total, "layers"))
+
+
+def left(
+    *seconds: float, total: int, resumed: int | None = None, before: float = 600
+) -> list[float]:
+    """Return p50 and p90 after blocks that took so long, in an attempt that loaded for a while."""
+    clock = Clock()
+    pace, eta = Pace(clock), None
+    assert pace.after(Step("loading", 0.01)) is None
+    clock.now += before
+    assert pace.after(Step("calibrating", 0.02, resumed_from_block=resumed)) is None
+    for index, took in enumerate(seconds):
+        clock.now += took
+        eta = pace.after(block(index, total))
+    return list(eta or ())
+
+
+def test_the_blocks_to_come_take_as_long_as_those_so_far_whatever_the_download_took() -> None:
+    remaining = 1 - block(7, 32).fraction
+    pace = 10 * 32 / 0.93
+    assert left(*[10] * 8, total=32) == pytest.approx([remaining * pace] * 2, abs=0.1)
+
+
+def test_of_uneven_blocks_the_slowest_tenth_says_how_late_it_may_get() -> None:
+    p50, p90 = left(*[10] * 9, *[30] * 2, total=32)
+    assert p90 / p50 == pytest.approx(30 / ((9 * 10 + 2 * 30) / 11), rel=0.01)
+
+
+def test_a_few_blocks_say_nothing_of_the_slowest() -> None:
+    p50, p90 = left(10, 10, total=32)
+    assert p90 == pytest.approx(1.4 * p50, abs=0.1)
+
+
+def test_repeated_blocks_say_nothing_of_those_to_come() -> None:
+    assert left(*[0.1] * 20, total=32, resumed=20) == []
+    assert left(*[0.1] * 20, 10, total=32, resumed=20)[0] == pytest.approx(
+        10 * 32 / 0.93 * (1 - block(20, 32).fraction), abs=0.1
+    )

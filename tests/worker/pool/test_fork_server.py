@@ -1,0 +1,225 @@
+"""A forked process is as good as a spawned one, and a broken server costs no process."""
+
+import json
+import logging
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from billiard import popen_spawn_posix, semaphore_tracker
+from billiard.context import SpawnProcess
+
+from tests.chaos.inputs import write_inputs
+from tests.factories import make_spec
+from tests.worker import forked
+from worker.jobs.resources import Resources
+from worker.pool import fork_client
+from worker.pool.celery_options import celery_options
+from worker.pool.fork_client import ForkServer, ForkServerError
+from worker.pool.forked_pool import ForkedPopen, ForkedProcess
+from worker.settings import WorkerSettings
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a parent adopt")
+
+ENDS_WITHIN_S = 120
+OWNER = """
+import os, time
+from worker.pool.fork_client import ForkServer
+server = ForkServer()
+server._start()
+print(server.process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ForkServer]:
+    """A server that is waited for, however busy the machine is."""
+    os.environ["MULTIPROCESSING_FORKING_DISABLE"] = "1"  # as billiard does at its first spawning
+    ForkedProcess.server = server = ForkServer()
+    with pytest.MonkeyPatch.context() as patch, closing(server):
+        patch.setattr(fork_client, "START_WITHIN_S", float(ENDS_WITHIN_S))
+        yield server
+
+
+@pytest.fixture(scope="module")
+def resources(tmp_path_factory: pytest.TempPathFactory) -> Resources:
+    inputs = tmp_path_factory.mktemp("inputs")
+    write_inputs(inputs)
+    return Resources(model_roots=(inputs,), dataset_roots=(inputs,), device="cpu")
+
+
+def run(kind: Any, target: Any, *arguments: Any) -> Any:
+    """Run a process to its end."""
+    process = kind(target=target, args=arguments)
+    process.start()
+    process.join(ENDS_WITHIN_S)
+    return process
+
+
+def told(kind: Any, resources: Resources, folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return what a process says, and the files it has made."""
+    folder.mkdir()
+    spec = make_spec(model="local:dense", dataset="local:rows.jsonl", sparsity=0.5, method="wanda")
+    assert run(kind, forked.work, spec, resources, folder).exitcode == 0
+    made = {path.name: path.read_bytes() for path in (folder / "out").glob("*.safetensors")}
+    return json.loads((folder / "told.json").read_text()), made
+
+
+def test_a_forked_process_finds_and_makes_the_same_as_a_spawned_one(
+    server: ForkServer, resources: Resources, tmp_path: Path
+) -> None:
+    spawned, expected = told(SpawnProcess, resources, tmp_path / "spawned")
+    first, made = told(ForkedProcess, resources, tmp_path / "first")
+    second, made_again = told(ForkedProcess, resources, tmp_path / "second")
+
+    assert [one["was loaded"] for one in (spawned, first, second)] == [False, True, True]
+    assert first["found"] == second["found"] == spawned["found"]
+    assert first["found"]["parent"] == os.getpid()
+    assert first["alone"] == second["alone"] == 1
+    assert not set(first["drawn"]) & set(second["drawn"])
+    assert expected
+    assert made == made_again == expected
+
+
+@pytest.mark.parametrize("code", [0, 3, -signal.SIGKILL])
+def test_its_end_is_known_as_that_of_any_child(server: ForkServer, code: int) -> None:
+    process = run(ForkedProcess, forked.end, code)
+    assert isinstance(process._popen, ForkedPopen)
+    assert process.exitcode == code
+
+
+def test_a_process_that_would_not_be_the_workers_own_is_ended(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fork_client, "_SET_CHILD_SUBREAPER", -1)  # as where the kernel has none
+    end, until_the_end = os.pipe()
+    data, write = os.pipe()
+    with pytest.raises(ForkServerError, match="not the worker's own"):
+        server.fork([data, until_the_end, semaphore_tracker.getfd()])
+    os.close(until_the_end)
+    assert os.read(end, 1) == b"", "it has written"  # and while it lives, this waits
+    for fd in (end, data, write):
+        os.close(fd)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_dead_or_frozen_server_costs_no_process_and_is_replaced(
+    server: ForkServer,
+    number: signal.Signals,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(fork_client, "ANSWER_WITHIN_S", 1.0)
+    assert run(ForkedProcess, forked.end, 3).exitcode == 3
+    assert server.process is not None
+    broken = server.process.pid
+    os.kill(broken, number)
+
+    meanwhile = run(ForkedProcess, forked.end, 3)
+    again = run(ForkedProcess, forked.end, 3)
+
+    assert [type(one._popen) for one in (meanwhile, again)] == [
+        popen_spawn_posix.Popen,
+        ForkedPopen,
+    ]
+    assert [one.exitcode for one in (meanwhile, again)] == [3, 3]
+    [line] = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+    assert line.startswith("the fork server is started again: ")
+    assert not psutil.pid_exists(broken)
+
+
+def test_a_server_that_imports_for_long_is_not_waited_for_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fork_client, "START_WITHIN_S", 0.2)
+    server = ForkServer([sys.executable, "-c", "import time; time.sleep(60)"])
+    with closing(server):
+        for _ in range(2):
+            with pytest.raises(ForkServerError, match="is not ready yet"):
+                server.fork([])
+        assert server.process is not None
+        first = server.process.pid
+        monkeypatch.setattr(fork_client, "GIVE_UP_AFTER_S", 0.0)
+        with pytest.raises(ForkServerError, match="is started again"):
+            server.fork([])
+        assert server.process.pid != first
+
+
+def test_a_worker_that_is_stopping_does_not_wait_for_its_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fork_client, "START_WITHIN_S", math.inf)
+    sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
+    server = ForkServer(sleeping, is_stopping=lambda: True)
+    with closing(server), pytest.raises(ForkServerError, match="is not ready yet"):
+        server.fork([])
+
+
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_a_server_ends_with_its_worker(is_frozen: bool) -> None:
+    with subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        server = psutil.Process(int(owner.stdout.readline()))
+        wait_for(lambda: server.memory_info().rss > 300 << 20)  # it has imported torch
+        if is_frozen:
+            server.suspend()
+        owner.kill()
+    wait_for(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_process_with_threads_open_files_or_other_processors_is_not_forked() -> None:
+    script = """
+import os, socket, sys, threading
+from worker import fork_server
+known = {0, 1, 2}
+assert fork_server.unfit(known) is None, fork_server.unfit(known)
+with socket.socket() as opened:
+    assert "has opened" in fork_server.unfit(known)
+    assert fork_server.unfit({*known, opened.fileno()}) is None
+cores, fork_server.CORES = fork_server.CORES, set()
+assert "other processors" in fork_server.unfit(known)
+fork_server.CORES = cores
+wait = threading.Event()
+thread = threading.Thread(target=wait.wait)
+thread.start()
+assert "2 threads" in fork_server.unfit(known)
+wait.set()
+"""
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+
+
+@pytest.mark.parametrize(
+    ("fork_server", "device", "forks"),
+    [
+        ("auto", "cpu", True),
+        ("auto", "cuda", False),
+        ("always", "cuda", True),
+        ("never", "cpu", False),
+    ],
+)
+def test_processes_are_forked_for_the_cpu_and_for_a_gpu_by_setting(
+    fork_server: str, device: str, forks: bool
+) -> None:
+    settings = WorkerSettings.model_validate(
+        {"_env_file": None, "fork_server": fork_server, "device": device}
+    )
+    pool = "worker.pool.forked_pool:ForkingPool" if forks else "prefork"
+    assert celery_options(settings)["worker_pool"] == pool
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + ENDS_WITHIN_S
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -1,0 +1,187 @@
+"""A worker writes itself down, and hears when it is to take nothing new."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from sqlalchemy import delete
+
+from db.core.session import Sessions
+from db.events.history import attempts
+from db.jobs.repository import JobRepository
+from db.scheduling.workers import WorkerRepository
+from db.tables.jobs import Worker
+from tests.factories import make_job
+from tests.worker.attempts.test_run import read
+from tests.worker.work import work
+from worker.attempts.run import Runner
+from worker.device import Device, ask
+from worker.pool.heartbeat import Presence
+
+ID = "wrk_" + "a" * 32
+WITHIN_S = 10
+
+
+@pytest.fixture
+def heard() -> list[bool]:
+    return []
+
+
+@pytest.fixture
+def presence(sessions: Sessions, heard: list[bool]) -> Iterator[Presence]:
+    presence = Presence(
+        sessions,
+        ID,
+        "gpu@test",
+        ["gpu"],
+        look=lambda: Device("cpu", 1 << 34),
+        on_drain=heard.append,
+        every_s=0.02,
+    )
+    presence.start()
+    yield presence
+    presence.stop()
+
+
+def rows(sessions: Sessions) -> list[Worker]:
+    with sessions() as session:
+        return [one.worker for one in WorkerRepository(session).all()]
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.usefixtures("presence")
+def test_a_worker_says_what_it_is_and_goes_on_saying_that_it_lives(sessions: Sessions) -> None:
+    eventually(lambda: rows(sessions)[0].device is not None)
+    (first,) = rows(sessions)
+    assert (first.id, first.name, first.queues) == (ID, "gpu@test", ["gpu"])
+    assert (first.device, first.memory_bytes) == ("cpu", 1 << 34)
+    eventually(lambda: rows(sessions)[0].heartbeat_at > first.heartbeat_at)
+    assert rows(sessions)[0].started_at == first.started_at
+
+
+@pytest.mark.usefixtures("presence")
+def test_a_worker_hears_once_that_it_is_drained_and_once_that_it_is_not(
+    sessions: Sessions, heard: list[bool]
+) -> None:
+    for draining in (True, False):
+        with sessions.begin() as session:
+            WorkerRepository(session).drain(ID, draining)
+        eventually(lambda now=draining: heard[-1:] == [now])  # type: ignore[misc] # a lambda's default
+    time.sleep(0.1)
+    assert heard == [True, False]
+
+
+@pytest.mark.usefixtures("presence")
+def test_a_worker_that_was_forgotten_writes_itself_down_again(sessions: Sessions) -> None:
+    eventually(lambda: rows(sessions)[0].device is not None)
+    with sessions.begin() as session:
+        session.execute(delete(Worker))
+    eventually(lambda: bool(rows(sessions)))
+    assert rows(sessions)[0].device == "cpu"
+
+
+def test_a_worker_that_ends_is_off_the_list(sessions: Sessions, presence: Presence) -> None:
+    presence.stop()
+    assert rows(sessions) == []
+
+
+def test_a_device_that_cannot_be_found_out_keeps_nobody_from_working(sessions: Sessions) -> None:
+    def look() -> Device:
+        raise subprocess.CalledProcessError(1, "torch")
+
+    looked = threading.Event()
+    presence = Presence(
+        sessions,
+        ID,
+        "gpu@test",
+        ["gpu"],
+        look=look,
+        on_drain=lambda _: looked.set(),
+        every_s=0.02,
+    )
+    presence.start()
+    with sessions.begin() as session:
+        WorkerRepository(session).drain(ID, True)
+    assert looked.wait(WITHIN_S)
+    assert rows(sessions)[0].device is None
+    presence.stop()
+
+
+def test_the_device_is_the_one_that_torch_would_take() -> None:
+    command = [sys.executable, "-m", "worker.device", "auto"]
+    torch_s = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ask("auto") == Device(**json.loads(torch_s.stdout))
+    assert ask("cpu").name == "cpu"
+    assert ask("cpu").memory_bytes > 1 << 28
+
+
+@pytest.mark.gpu
+def test_a_gpu_is_named_with_its_own_memory() -> None:
+    found = ask("auto")
+    assert found.name.startswith("cuda: ")
+    assert found.memory_bytes == torch.cuda.get_device_properties(0).total_memory
+
+
+def test_looking_for_the_device_never_imports_torch_here() -> None:
+    code = "import sys, worker.device, worker.pool.heartbeat; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.usefixtures("presence")
+def test_a_job_names_the_device_of_its_worker_while_it_runs_and_afterwards(
+    sessions: Sessions, runner: Callable[..., Runner]
+) -> None:
+    eventually(lambda: rows(sessions)[0].device is not None)
+    job, seen = make_job(sessions), []
+    prune = work(1, before=lambda _: seen.append(read(sessions, job.id).device))
+    runner(prune, worker_id=ID).run(job.id)
+    assert (seen, read(sessions, job.id).device) == (["cpu"], "cpu")
+    with sessions() as session:
+        (attempt,) = attempts(JobRepository(session).milestones(job.id))
+    assert attempt.device == "cpu"
+
+
+def test_any_ring_brings_the_most_urgent_job(
+    sessions: Sessions, runner: Callable[..., Runner]
+) -> None:
+    rung, urgent = make_job(sessions), make_job(sessions, priority=3)
+    run = runner(work(), queues=("gpu",))
+    run.run(rung.id)
+    assert [read(sessions, job.id).status for job in (rung, urgent)] == ["queued", "succeeded"]
+    run.run(urgent.id)
+    assert read(sessions, rung.id).status == "succeeded"
+
+
+def test_the_worker_that_holds_a_job_is_known_and_a_draining_one_holds_none(
+    sessions: Sessions, runner: Callable[..., Runner]
+) -> None:
+    seen: list[str | None] = []
+
+    def look(_: int) -> None:
+        with sessions() as session:
+            seen.append(WorkerRepository(session).get(ID).job_id)
+
+    with sessions.begin() as session:
+        worker = Worker(id=ID, name="a", hostname="a", pid=1, queues=["gpu"], version="1")
+        WorkerRepository(session).start(worker)
+    first, second = make_job(sessions), make_job(sessions)
+    run = runner(work(1, before=look), worker_id=ID, queues=("gpu",))
+    run.run(first.id)
+    assert seen == [first.id]
+    with sessions.begin() as session:
+        WorkerRepository(session).drain(ID, True)
+    run.run(second.id)
+    assert read(sessions, second.id).status == "queued"
+    with sessions() as session:
+        assert JobRepository(session).has_queued(["gpu"])

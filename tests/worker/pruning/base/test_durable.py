@@ -1,0 +1,26 @@
+"""Files that cannot be written say so as the system does."""
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+WRITES = """
+import resource, signal, sys
+import torch
+from pathlib import Path
+from worker.pruning.base.durable import save
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    save({"weight": torch.zeros(1000, 100)}, Path(sys.argv[1]))
+except OSError as error:
+    sys.exit(error.errno)
+"""
+
+
+def test_a_write_that_the_system_refuses_raises_the_systems_error(tmp_path: Path) -> None:
+    target = tmp_path / "model.safetensors"
+    done = subprocess.run([sys.executable, "-c", WRITES, str(target)], check=False)
+    assert done.returncode == errno.EFBIG
+    assert not target.exists()

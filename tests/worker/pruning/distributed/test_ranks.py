@@ -1,0 +1,195 @@
+"""Two ranks prune as one does."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import torch
+
+from tests.models import FAMILIES, random_ids, write_model
+from tests.worker.pruning.sweep.test_calibration import Experts, Halver
+from worker.evaluation.perplexity import token_loss
+from worker.pruning.distributed.launcher import launch
+from worker.pruning.distributed.ranks import ALONE, Ranks
+from worker.pruning.methods.patterns import Unstructured
+from worker.pruning.methods.registry import get_method
+from worker.pruning.methods.solvers import get_solver
+from worker.pruning.model.checkpoint import Checkpoint
+from worker.pruning.model.linears import linears
+from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.sweep.calibration import prune_fused, prune_reference
+from worker.pruning.sweep.pipeline import Sweep
+from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.report import BlockReport, SweepResult
+
+CPU = torch.device("cpu")
+HALF = Unstructured(0.5)
+BATCH = 32  # windows of 16 tokens
+RECIPES = {
+    "fused": Recipe(get_method("zpruner"), HALF),
+    "reference": Recipe(get_method("zpruner"), HALF, "reference"),
+    "solver-fused": Recipe(get_method("wanda"), HALF, solver=get_solver("sparsegpt")),
+    "solver-reference": Recipe(None, HALF, "reference", get_solver("alps")),
+    "owl": Recipe(get_method("wanda"), HALF, allocation="owl"),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One sweep: how, and over how many calibration and evaluation windows."""
+
+    name: str
+    recipe: Recipe
+    windows: int
+    evaluated: int
+
+
+# Five batches for two ranks, the last one not full; and one, of which the first rank has none.
+CASES = [Case(name, recipe, 4 * BATCH + 22, 2 * BATCH) for name, recipe in RECIPES.items()]
+CASES += [
+    Case("idle", RECIPES["fused"], BATCH, 3),
+    Case("idle-solver-reference", RECIPES["solver-reference"], BATCH, 3),
+]
+Step = tuple[str, BlockReport | SweepResult]
+
+
+def sweep_all(
+    dense: Path, root: Path, ranks: Ranks, device: torch.device
+) -> Generator[Step, None, None]:
+    """Yield each block's report and at last the result of each case, with the case's name."""
+    for case in CASES:
+        windows = random_ids(case.windows, 16, seed=1), random_ids(case.evaluated, 16, seed=2)
+        skeleton = Skeleton.open(dense, torch.float32, device)
+        out = root / case.name
+        steps = Sweep(skeleton, case.recipe, *windows, out, token_loss, ranks=ranks).run()
+        while True:
+            try:
+                yield case.name, next(steps)
+            except StopIteration as end:
+                yield case.name, end.value
+                break
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What came of the same case, by one rank and by two."""
+
+    folders: tuple[Path, Path]
+    reports: tuple[list[BlockReport], list[BlockReport]]
+    results: tuple[SweepResult, SweepResult]
+
+
+@pytest.fixture(scope="module")
+def every(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Swept]:
+    """All cases: two processes take longer to start than to sweep them."""
+    root = tmp_path_factory.mktemp("ranks")
+    dense = write_model(root / "dense", FAMILIES["llama"])
+    for case in CASES:
+        (root / "one" / case.name).mkdir(parents=True)
+        (root / "two" / case.name).mkdir(parents=True)
+    one = list(sweep_all(dense, root / "one", ALONE, CPU))
+    two = list(launch(partial(sweep_all, dense, root / "two"), (CPU, CPU)))
+    return {
+        case.name: Swept(
+            (root / "one" / case.name, root / "two" / case.name),
+            (of_type(BlockReport, case, one), of_type(BlockReport, case, two)),
+            (of_type(SweepResult, case, one)[0], of_type(SweepResult, case, two)[0]),
+        )
+        for case in CASES
+    }
+
+
+@pytest.fixture(params=[case.name for case in CASES])
+def swept(request: pytest.FixtureRequest, every: dict[str, Swept]) -> Swept:
+    return every[request.param]
+
+
+def test_two_ranks_give_the_masks_of_one(swept: Swept) -> None:
+    one, two = (Checkpoint.open(folder) for folder in swept.folders)
+    assert one.tensors.keys() == two.tensors.keys()
+    same = torch.cat(
+        [((one.read(name) != 0) == (two.read(name) != 0)).flatten() for name in one.tensors]
+    )
+    assert same.double().mean() >= 0.9999
+
+
+def test_two_ranks_count_as_one(swept: Swept) -> None:
+    one, two = swept.reports
+    assert len(one) == 3
+    assert [report.layers for report in one] == [report.layers for report in two]
+    assert all(layer.zeros and layer.tokens for report in two for layer in report.layers)
+
+
+def test_two_ranks_measure_as_one(swept: Swept) -> None:
+    one, two = swept.results
+    assert one.dense_loss == pytest.approx(two.dense_loss, rel=1e-9)
+    assert one.pruned_loss == pytest.approx(two.pruned_loss, rel=1e-4)
+    for alone, shared in zip(*swept.reports, strict=True):
+        assert alone.output_error == pytest.approx(shared.output_error, rel=1e-3)
+
+
+def test_two_ranks_leave_what_one_leaves(swept: Swept) -> None:
+    one, two = ({file.name for file in folder.iterdir()} for folder in swept.folders)
+    assert one == two
+
+
+def test_two_ranks_go_on_from_the_last_finished_block(tmp_path: Path) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+    whole = list(launch(partial(sweep_one, dense, tmp_path / "whole"), (CPU, CPU)))
+    broken = launch(partial(sweep_one, dense, tmp_path / "broken"), (CPU, CPU))
+    assert isinstance(next(broken), BlockReport)
+    broken.close()
+
+    again = list(launch(partial(sweep_one, dense, tmp_path / "broken"), (CPU, CPU)))
+
+    first, second = whole[-1], again[-1]
+    assert isinstance(first, SweepResult)
+    assert isinstance(second, SweepResult)
+    assert second.resumed_from_block  # rank 0 may have been ahead of what was asked for
+    assert (first.dense_loss, first.pruned_loss) == (second.dense_loss, second.pruned_loss)
+    for shard in (tmp_path / "whole").glob("*.safetensors"):
+        assert shard.read_bytes() == (tmp_path / "broken" / shard.name).read_bytes()
+
+
+def sweep_one(
+    dense: Path, out: Path, ranks: Ranks, device: torch.device
+) -> Generator[BlockReport | SweepResult, None, None]:
+    """Yield each block's report and at last the result."""
+    windows = random_ids(4 * BATCH + 22, 16, seed=1), random_ids(2 * BATCH, 16, seed=2)
+    skeleton = Skeleton.open(dense, torch.float32, device)
+    sweep = Sweep(skeleton, RECIPES["solver-fused"], *windows, out, token_loss, ranks=ranks)
+    yield (yield from sweep.run())
+
+
+@pytest.mark.parametrize("propagation", ["fused", "reference"])
+def test_a_layer_that_one_rank_never_reaches_counts_the_tokens_of_the_other(
+    propagation: str,
+) -> None:
+    work = partial(route, propagation)
+    (alone,), (shared,) = list(work(ALONE, CPU)), list(launch(work, (CPU, CPU)))
+    assert alone.met == shared.met == {"first": 20, "experts.0": 5, "experts.1": 15, "experts.2": 0}
+    assert alone.sq_mean.keys() == shared.sq_mean.keys()
+    for name, sq_mean in alone.sq_mean.items():
+        torch.testing.assert_close(sq_mean, shared.sq_mean[name])
+
+
+def route(propagation: str, ranks: Ranks, device: torch.device) -> Generator[Halver, None, None]:
+    """Send the first of four batches to one expert and the others to the next."""
+    torch.manual_seed(0)
+    block, halver = Experts().requires_grad_(False), Halver()
+    batches = ranks.share_of([(batch, min(i, 1)) for i, batch in enumerate(torch.randn(4, 5, 4))])
+    prune = prune_fused if propagation == "fused" else prune_reference
+    prune(linears(block), lambda i: block(*batches[i]), len(batches), halver, ranks=ranks)
+    yield halver
+
+
+Kind = TypeVar("Kind", BlockReport, SweepResult)
+
+
+def of_type(kind: type[Kind], case: Case, steps: list[Step]) -> list[Kind]:
+    return [step for name, step in steps if name == case.name and isinstance(step, kind)]

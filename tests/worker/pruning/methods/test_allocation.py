@@ -1,0 +1,67 @@
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.pruning.base.errors import AllocationError
+from worker.pruning.methods.allocation import Explicit, outlier_share, owl
+from worker.pruning.methods.scores import wanda
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=1, max_size=40), st.floats(0.2, 0.8), st.floats(0.001, 0.09)
+)
+def test_owl_keeps_the_mean_the_spread_and_the_order(
+    shares: list[float], sparsity: float, spread: float
+) -> None:
+    got = owl(shares, sparsity, spread)
+
+    assert sum(got) / len(got) == pytest.approx(sparsity)
+    # Adding the rounded differences to the sparsity costs the last bits, not more.
+    wanted = 2 * spread if max(shares) > min(shares) else 0
+    assert max(got) - min(got) == pytest.approx(wanted, abs=1e-12)
+    by_share = sorted(range(len(shares)), key=lambda block: shares[block])
+    assert all(got[one] >= got[other] for one, other in pairwise(by_share))
+
+
+def test_owl_is_the_formula_on_three_blocks() -> None:
+    # minmax 0, 1, 0.25; times 0.16: 0, 0.16, 0.04; mean 0.0667
+    want = (0.5 + 0.2 / 3, 0.5 + 0.2 / 3 - 0.16, 0.5 + 0.2 / 3 - 0.04)
+    assert owl([0.01, 0.05, 0.02], 0.5) == pytest.approx(want)
+
+
+def test_owl_refuses_what_would_empty_a_block() -> None:
+    with pytest.raises(AllocationError, match=r"block 0 .* 1\.03, .*; take another sparsity"):
+        owl([0.01, 0.02], 0.95)
+
+
+def test_an_outlier_is_above_five_times_the_mean_of_its_block() -> None:
+    ones, large = torch.ones(2, 8), torch.ones(1, 4)
+    large[0, 0] = 15  # the mean of 20 scores is 1.7
+    assert outlier_share([ones, large]) == 1 / 20
+    large[0, 1] = 8  # 2.05: not above 10.25
+    assert outlier_share(iter([ones, large])) == 1 / 20
+    assert outlier_share([ones, large], multiple=3) == 2 / 20
+
+
+def test_zero_weights_count_as_scores_of_zero() -> None:
+    weight = torch.tensor([[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 6.0, 1.0]])
+    assert outlier_share([wanda(weight, torch.ones(8))]) == 1 / 8
+    assert outlier_share([wanda(torch.zeros(2, 4), torch.ones(4))]) == 0
+
+
+def test_explicit_gives_one_sparsity_for_each_block() -> None:
+    assert Explicit((0.2, 0.7)).sparsities(2) == (0.2, 0.7)
+
+
+def test_explicit_sparsities_for_another_number_of_blocks_are_refused() -> None:
+    with pytest.raises(AllocationError, match="2 sparsities for a model of 3 blocks; give one"):
+        Explicit((0.2, 0.7)).sparsities(3)
+
+
+@pytest.mark.parametrize("wrong", [1.0, -0.1, float("nan")])
+def test_a_sparsity_that_no_block_can_have_is_refused_with_its_place(wrong: float) -> None:
+    with pytest.raises(AllocationError, match=r"block 1 .* outside \[0, 1\); correct it"):
+        Explicit((0.2, wrong)).sparsities(2)

@@ -1,0 +1,79 @@
+"""The weight that makes up for earlier losses, held against least squares over the tokens."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from worker.pruning.base.errors import NotFiniteError, ShapeError
+from worker.pruning.methods.correction import corrected
+from worker.pruning.stats.cross_moments import PairedMoments
+from worker.pruning.stats.gram import Gram
+
+TOKENS, WIDTH, OUT = 500, 12, 5
+
+
+def _setting() -> tuple[Tensor, Tensor, Tensor]:
+    """Return a weight, what the pruned stream brings to it, and what the dense one does."""
+    generator = torch.Generator().manual_seed(0)
+    mixing = torch.randn(WIDTH, WIDTH, generator=generator)
+    dense = torch.randn(TOKENS, WIDTH, generator=generator) @ mixing
+    pruned = dense + 0.3 * torch.randn(TOKENS, WIDTH, generator=generator)
+    return torch.randn(OUT, WIDTH, generator=generator), pruned, dense
+
+
+def _statistics(pruned: Tensor, dense: Tensor) -> tuple[Gram, Tensor]:
+    moments = PairedMoments()
+    for one, other in zip(torch.split(pruned, 130), torch.split(dense, 130), strict=True):
+        moments.add(one)
+        moments.pair(one, other)
+    cross = moments.cross()
+    assert cross is not None
+    return moments.gram(), cross
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_it_is_the_damped_least_squares_fit_of_the_blended_outputs(share: float) -> None:
+    weight, pruned, dense = _setting()
+    gram, cross = _statistics(pruned, dense)
+
+    got = corrected(weight, gram, cross, share)
+
+    target = (1 - share) * pruned @ weight.T + share * dense @ weight.T
+    pull = (0.01 * float(gram.sq_mean.mean()) * TOKENS) ** 0.5  # damping, as tokens of its own
+    rows = torch.cat([pruned, pull * torch.eye(WIDTH)]).double()
+    best = torch.linalg.lstsq(rows, torch.cat([target, pull * weight.T]).double()).solution.T
+    torch.testing.assert_close(got, best.float(), rtol=1e-4, atol=1e-5)
+
+
+def test_streams_that_are_the_same_leave_the_weight_as_it_was() -> None:
+    weight, pruned, _ = _setting()
+    got = corrected(weight, *_statistics(pruned, pruned), 1.0)
+    torch.testing.assert_close(got, weight, rtol=1e-5, atol=1e-5)
+
+
+def test_weights_of_a_feature_that_is_dead_in_the_pruned_stream_stay_finite() -> None:
+    weight, pruned, dense = _setting()
+    pruned[:, 3] = 0
+    assert corrected(weight, *_statistics(pruned, dense), 1.0).isfinite().all()
+
+
+def test_without_a_pair_for_every_input_nothing_is_known() -> None:
+    _, pruned, dense = _setting()
+    moments = PairedMoments()
+    moments.add(pruned)
+    assert moments.cross() is None
+    moments.pair(pruned[:5], dense[:5])
+    assert moments.cross() is None
+
+
+def test_inputs_of_other_tokens_are_no_pair() -> None:
+    _, pruned, dense = _setting()
+    with pytest.raises(ShapeError, match=r"\(500, 12\) beside \(499, 12\)"):
+        PairedMoments().pair(pruned, dense[1:])
+
+
+def test_infinite_dense_inputs_are_refused() -> None:
+    _, pruned, dense = _setting()
+    dense[7, 3] = torch.inf
+    with pytest.raises(NotFiniteError, match="dense inputs"):
+        _statistics(pruned, dense)

@@ -1,0 +1,89 @@
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, PreTrainedModel
+
+from worker.pruning.model import attention
+from worker.pruning.model.attention import causal_attention, use_slices
+
+
+def _heads(count: int, tokens: int, features: int) -> Tensor:
+    generator = torch.Generator().manual_seed(count)
+    made = torch.randn(2, tokens, count, features, generator=generator).transpose(1, 2)
+    return made.bfloat16()
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 63, 64, 65, 150])
+@pytest.mark.parametrize(("heads", "groups"), [(4, 4), (6, 2), (3, 1)])
+def test_it_is_what_torch_computes(tokens: int, heads: int, groups: int) -> None:
+    query, key = _heads(heads, tokens, 16), _heads(groups, tokens, 16)
+    value = _heads(groups, tokens, 24)
+
+    got = causal_attention(query, key, value, 0.3)
+
+    want = functional.scaled_dot_product_attention(
+        query.float(), key.float(), value.float(), is_causal=True, enable_gqa=True, scale=0.3
+    )
+    assert got.dtype == torch.bfloat16
+    torch.testing.assert_close(got.float(), want.transpose(1, 2), rtol=0.02, atol=0.02)
+
+
+def _model(config: LlamaConfig | MistralConfig, dtype: torch.dtype) -> PreTrainedModel:
+    torch.manual_seed(0)
+    return AutoModelForCausalLM.from_config(config, dtype=dtype).eval()
+
+
+SMALL = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 64,
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "dtype", "sliced"),
+    [
+        (LlamaConfig(**SMALL), torch.bfloat16, True),
+        (LlamaConfig(**SMALL), torch.float32, False),
+        (MistralConfig(**SMALL, sliding_window=40), torch.bfloat16, False),
+        (MistralConfig(**SMALL, sliding_window=400), torch.bfloat16, True),
+    ],
+    ids=["whole", "float32", "within a window", "window as long as the text"],
+)
+def test_a_model_computes_the_same_with_slices(
+    config: LlamaConfig | MistralConfig,
+    dtype: torch.dtype,
+    sliced: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, ids = _model(config, dtype), torch.arange(100)[None] % 64
+    calls: list[torch.Size] = []
+
+    def counted(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        calls.append(query.shape)
+        return causal_attention(query, key, value, scale)
+
+    monkeypatch.setattr(attention, "causal_attention", counted)
+    with torch.no_grad():
+        want = model(ids, use_cache=False).logits
+        use_slices(model)
+        got = model(ids, use_cache=False).logits
+    assert len(calls) == 2 * sliced
+    torch.testing.assert_close(got, want, rtol=0.02, atol=0.02)
+
+
+def test_gradients_go_through_torchs_own_kernel() -> None:
+    model = _model(LlamaConfig(**SMALL), torch.bfloat16)
+    use_slices(model)
+    model(torch.arange(10)[None], use_cache=False).logits.sum().backward()
+    assert all(weight.grad is not None for weight in model.parameters())
+
+
+def test_a_model_without_sdpa_is_left_alone() -> None:
+    model = _model(LlamaConfig(**SMALL, attn_implementation="eager"), torch.bfloat16)
+    use_slices(model)
+    assert model.config._attn_implementation == "eager"

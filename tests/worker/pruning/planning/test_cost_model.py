@@ -1,0 +1,151 @@
+"""How long a job takes, as a function: what takes longer, and how many operations it is."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+from transformers import LlamaConfig
+
+from tests.models import MIXTURES, VOCABULARY, random_ids, write_model
+from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama
+from worker.evaluation.perplexity import token_loss
+from worker.pruning.methods.patterns import Unstructured
+from worker.pruning.methods.registry import get_method
+from worker.pruning.methods.solvers import get_solver
+from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.planning.cost_model import effort
+from worker.pruning.planning.plan import plan
+from worker.pruning.planning.shapes import ModelShape
+from worker.pruning.planning.speed import Speed
+from worker.pruning.planning.workload import Workload
+from worker.pruning.sweep.job_shapes import outline, workload
+from worker.pruning.sweep.pipeline import Sweep
+from worker.pruning.sweep.recipe import Recipe
+
+SPEED = Speed(5e10, 4e10, 2e10, 4e9, 1e9, 5e8)
+ZPRUNER = get_method("zpruner")
+HALF = Unstructured(0.5)
+SOLVING = replace(WORK, solver="sparsegpt")
+
+
+class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operations of all matrix products, as torch's own counter does.
+
+    That one also follows modules, which does not go together with gradients of chosen tensors.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.operations = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if count := flop_registry.get(func._overloadpacket):
+            self.operations += count(*args, **(kwargs or {}), out_val=result)
+        return result
+
+
+def seconds(work: Workload = WORK, shape: ModelShape | None = None, speed: Speed = SPEED) -> float:
+    found = plan(shape or llama(), work, AMPLE, speed).seconds
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        replace(WORK, calibration_windows=129),
+        replace(WORK, evaluation_windows=65),
+        replace(WORK, seq_len=1025),
+        replace(WORK, propagation="reference"),
+        replace(WORK, looks_first=True),
+        replace(WORK, differentiates=True, method="gblm"),
+        replace(WORK, swaps=True),
+        SOLVING,
+    ],
+)
+def test_more_work_takes_longer(more: Workload) -> None:
+    assert seconds(more) > seconds()
+
+
+@pytest.mark.parametrize("solver", ["sparsegpt", "admm", "alps"])
+def test_a_solver_that_makes_up_for_earlier_losses_takes_longer(solver: str) -> None:
+    work = replace(WORK, solver=solver)
+    assert seconds(replace(work, corrects=True)) > seconds(work)
+
+
+def test_alps_takes_longer_where_it_searches_the_mask_itself() -> None:
+    given = replace(WORK, solver="alps", calibration_windows=1, evaluation_windows=0)
+    assert seconds(replace(given, method=None)) > 2 * seconds(given)
+
+
+def test_a_dense_model_whose_loss_is_known_saves_its_forwards() -> None:
+    assert seconds(replace(WORK, dense_windows=16)) < seconds()
+
+
+def test_twice_the_blocks_take_about_twice_as_long() -> None:
+    few = llama(4, vocabulary=100)
+    assert seconds(shape=llama(8, vocabulary=100)) == pytest.approx(2 * seconds(shape=few), rel=0.1)
+
+
+def test_a_machine_twice_as_fast_takes_half_as_long() -> None:
+    twice = Speed(*(2 * getattr(SPEED, field.name) for field in fields(SPEED)))
+    assert seconds(SOLVING, speed=twice) == pytest.approx(seconds(SOLVING) / 2)
+
+
+@pytest.mark.parametrize("kind", [field.name for field in fields(Speed)])
+def test_being_slow_at_anything_costs_time(kind: str) -> None:
+    slow = replace(SPEED, **{kind: getattr(SPEED, kind) / 2})
+    assert seconds(SOLVING, speed=slow) > seconds(SOLVING)
+
+
+def test_without_a_measured_machine_nothing_is_said() -> None:
+    assert plan(llama(), WORK, AMPLE).seconds is None
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(ZPRUNER, HALF),
+        Recipe(ZPRUNER, HALF, "reference"),
+        Recipe(ZPRUNER, HALF, allocation="owl"),
+        Recipe(get_method("gblm"), HALF),
+        Recipe(None, HALF, solver=get_solver("sparsegpt")),
+        Recipe(None, HALF, solver=get_solver("admm")),
+        Recipe(ZPRUNER, HALF, solver=get_solver("alps")),
+        Recipe(ZPRUNER, HALF, solver=get_solver("alps"), correction=0.3),
+    ],
+    ids=["fused", "reference", "owl", "gblm", "sparsegpt", "admm", "alps", "corrected"],
+)
+def test_the_matrix_products_are_those_that_torch_counts(recipe: Recipe, tmp_path: Path) -> None:
+    config = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=128,
+        intermediate_size=352,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+    )
+    skeleton = Skeleton.open(
+        write_model(tmp_path / "dense", config), torch.float32, torch.device("cpu")
+    )
+    ids, evaluation = random_ids(16, 64), random_ids(4, 64)
+    (tmp_path / "out").mkdir()
+    sweep = Sweep(skeleton, recipe, ids, evaluation, tmp_path / "out", token_loss)
+    with Products() as products:
+        list(sweep.run())
+    work = workload(skeleton, recipe, ids, evaluation)
+    predicted = effort(outline(skeleton, recipe), work, sweep.plan.setting)
+    assert predicted.forward + predicted.solving == pytest.approx(products.operations, rel=0.1)
+
+
+def test_of_an_experts_tokens_only_its_share_is_counted(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "dense", MIXTURES["mixtral"])
+    skeleton = Skeleton.open(folder, torch.float32, torch.device("cpu"))
+    layers = outline(skeleton, Recipe(ZPRUNER, HALF)).blocks[0].layers
+    assert [layer.reach for layer in layers] == [1.0] * 4 + [0.5] * 8

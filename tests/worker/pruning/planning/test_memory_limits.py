@@ -1,0 +1,83 @@
+"""Whole sweeps in processes whose memory the kernel limits to less than the checkpoint."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.llama import RandomLlama
+
+ROOT = Path(__file__).parents[4]
+MODEL = RandomLlama(blocks=10, width=512, intermediate=2048, heads=8, vocabulary=1000)
+
+PROGRAM = """
+import json, resource, sys
+from pathlib import Path
+import torch
+from worker.evaluation.perplexity import token_loss
+from worker.pruning.base.errors import NoRoomError
+from worker.pruning.base.memory import status_bytes
+from worker.pruning.methods.registry import get_method
+from worker.pruning.methods.patterns import Unstructured
+from worker.pruning.sweep.pipeline import Sweep
+from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.model.meta_model import Skeleton
+
+folder, out, extra = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+torch.set_num_threads(1)
+torch.ones(256, 256) @ torch.ones(256, 256)
+limit = status_bytes("VmData") + extra
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+skeleton = Skeleton.open(folder, torch.float32, torch.device("cpu"))
+size = skeleton.checkpoint.size_bytes(skeleton.checkpoint.tensors)
+try:
+    torch.empty(size, dtype=torch.uint8)
+    binds = False
+except RuntimeError:
+    binds = True
+ids = torch.arange(512).view(4, 128)
+recipe = Recipe(get_method(sys.argv[4]), Unstructured(0.5))
+try:
+    reports = list(Sweep(skeleton, recipe, ids, ids[:1], out, token_loss).run())
+    print(json.dumps({"size": size, "binds": binds, "zeros": sum(r.zeros for r in reports)}))
+except NoRoomError as error:
+    print(json.dumps({"size": size, "binds": binds, "refused": str(error)}))
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("limits") / "dense"
+    MODEL.write(folder)
+    return folder
+
+
+def sweep(model: Path, out: Path, extra_bytes: int, method: str = "zpruner") -> dict[str, Any]:
+    """Sweep where ``extra_bytes`` of memory may be taken beside Python and its libraries."""
+    out.mkdir()
+    command = [sys.executable, "-c", PROGRAM, str(model), str(out), str(extra_bytes), method]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
+
+
+@pytest.mark.parametrize(("method", "extra_mb"), [("zpruner", 110), ("gblm", 150)])
+def test_a_checkpoint_larger_than_the_memory_limit_is_pruned(
+    model: Path, tmp_path: Path, method: str, extra_mb: int
+) -> None:
+    said = sweep(model, tmp_path / "out", extra_mb * 1_000_000, method)
+    weights = 10 * (4 * 512 * 512 + 3 * 512 * 2048)
+    assert said["size"] > 150_000_000
+    assert said["binds"]
+    assert said["zeros"] == weights // 2
+    assert (tmp_path / "out" / "model.safetensors.index.json").is_file()
+
+
+def test_what_cannot_fit_is_refused_before_anything_is_written(model: Path, tmp_path: Path) -> None:
+    said = sweep(model, tmp_path / "out", 40_000_000)
+    assert "RLIMIT_DATA leaves" in said["refused"]
+    assert not list((tmp_path / "out").iterdir())

@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from worker.pruning.stats.input_moments import InputMoments, SpreadMoments
+
+
+def test_batches_add_up_to_the_mean_square_of_all_tokens() -> None:
+    inputs = torch.randn(3, 1500, 4, generator=torch.Generator().manual_seed(0))
+    moments = InputMoments()
+    for batch in inputs:
+        moments.add(batch)
+    torch.testing.assert_close(moments.sq_mean(), inputs.square().mean((0, 1)))
+    assert moments.tokens == 4500
+
+
+def test_half_precision_inputs_do_not_overflow() -> None:
+    moments = InputMoments()
+    moments.add(torch.full((8, 2), 60_000.0, dtype=torch.float16))
+    torch.testing.assert_close(moments.sq_mean(), torch.full((2,), 59_994.0**2), rtol=1e-3, atol=0)
+
+
+def test_nothing_added_has_no_mean() -> None:
+    with pytest.raises(ValueError, match="no inputs"):
+        InputMoments().sq_mean()
+
+
+def test_the_spread_is_the_mean_over_all_and_the_variance_within_each_window() -> None:
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(3, 50, 4, generator=generator) + torch.arange(3.0)[:, None, None]
+    spread = SpreadMoments()
+    spread.add(inputs[:2])
+    spread.add(inputs[2])
+    torch.testing.assert_close(spread.mean(), inputs.mean((0, 1)))
+    torch.testing.assert_close(spread.sq_mean(), inputs.square().mean((0, 1)))
+    torch.testing.assert_close(spread.variance(), inputs.var(1, correction=0).mean(0))
+    assert (spread.tokens, spread.windows, spread.window_tokens) == (150, 3, 50)
+
+
+def test_the_spread_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="no inputs"):
+        SpreadMoments().mean()

@@ -1,0 +1,61 @@
+"""Experts that few calibration tokens reach: what is done instead, and what is said."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from transformers import AutoModelForCausalLM
+
+from tests.models import MIXTURES, write_model
+from tests.worker.pruning.sweeps import CALIBRATION, sweep, tensors
+from worker.pruning.methods.patterns import Unstructured
+from worker.pruning.methods.registry import get_method
+from worker.pruning.methods.solvers import SOLVERS, get_solver
+from worker.pruning.model.linears import linears
+from worker.pruning.sweep.recipe import Recipe
+
+HALF = Recipe(get_method("zpruner"), Unstructured(0.5))
+
+
+def test_an_expert_that_too_few_tokens_reach_is_pruned_by_magnitude(tmp_path: Path) -> None:
+    dense = write_model(tmp_path / "dense", MIXTURES["mixtral"])
+    reports, _ = sweep(dense, tmp_path / "out", HALF, CALIBRATION[:1])
+    before, after = tensors(dense), tensors(tmp_path / "out")
+    for block in reports:
+        for layer in block.layers:
+            starved = layer.expert is not None
+            assert layer.fallback == (
+                f"{layer.tokens} calibration tokens came, fewer than 32: pruned by magnitude"
+                if starved
+                else None
+            )
+    for name, weight in before.items():
+        if ".experts." in name:
+            gone = weight[after[name] == 0].abs()
+            assert gone.max() <= weight[after[name] != 0].abs().min(), name
+
+
+@pytest.mark.parametrize("windows", [8, 150])
+@pytest.mark.parametrize("solver", sorted(SOLVERS))
+@pytest.mark.parametrize("family", MIXTURES)
+def test_experts_are_repaired_where_enough_tokens_reach_them(
+    tmp_path: Path, family: str, solver: str, windows: int
+) -> None:
+    dense = write_model(tmp_path / "dense", MIXTURES[family])
+    recipe = replace(HALF, solver=get_solver(solver), correction=0.3)
+    reports, _ = sweep(dense, tmp_path / "out", recipe, CALIBRATION[:windows])
+    layers = [layer for block in reports for layer in block.layers]
+    assert all(2 * layer.zeros == layer.weights for layer in layers)
+
+    model = AutoModelForCausalLM.from_pretrained(dense)
+    inputs = {one.weight_name: one.inputs for block in model.model.layers for one in linears(block)}
+    fewest = {layer: 2 * inputs[layer.name] if layer.expert is not None else 1 for layer in layers}
+    for layer in layers:
+        assert (layer.fallback is None) == (layer.tokens >= fewest[layer])
+    left = [layer for layer in layers if layer.fallback and layer.tokens >= 32]
+    assert all(
+        layer.fallback
+        == f"{layer.tokens} calibration tokens came, fewer than {fewest[layer]}: left unrepaired"
+        for layer in left
+    )
+    assert bool(left) == (windows == 8)

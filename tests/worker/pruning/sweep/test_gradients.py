@@ -1,0 +1,120 @@
+"""The block-by-block gradients, held against autograd through the whole model at once."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM
+
+from tests.models import FAMILIES, random_ids, write_model
+from worker.evaluation.perplexity import token_loss
+from worker.pruning.base.errors import NotFiniteError
+from worker.pruning.methods.patterns import Unstructured
+from worker.pruning.methods.registry import get_method
+from worker.pruning.model.block_inputs import Entrance
+from worker.pruning.model.head_loss import TokenLoss
+from worker.pruning.model.linears import linears
+from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.planning.workload import Propagation
+from worker.pruning.sweep.gradients import BackwardSweep, GradientNorms
+from worker.pruning.sweep.recipe import Recipe
+
+TOKENS = 16
+BATCHES = [random_ids(2, TOKENS, seed=1), random_ids(1, TOKENS, seed=2)]
+
+
+@torch.no_grad()
+def _measure(
+    skeleton: Skeleton,
+    folder: Path,
+    propagation: Propagation = "fused",
+    loss: TokenLoss = token_loss,
+) -> GradientNorms:
+    recipe = Recipe(get_method("gblm"), Unstructured(0.5, "row"), propagation)
+    entrance = Entrance(skeleton)
+    with skeleton.filled_entrance():
+        entrance.learn_form()
+    folder.mkdir()
+    return BackwardSweep(skeleton, entrance, recipe, loss).measure(BATCHES, folder)
+
+
+def _whole_model(folder: Path, prefix: str) -> dict[str, Tensor]:
+    """Return the norm over windows of each block parameter's gradient."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    squares: dict[str, Tensor] = {}
+    for ids in torch.split(torch.cat(BATCHES), 1):
+        model.zero_grad()
+        logits = model(ids, use_cache=False).logits
+        torch.autograd.backward(token_loss(logits[0, :-1], ids[0, 1:]).mean())
+        for name, parameter in model.named_parameters():
+            if name.startswith(prefix) and parameter.grad is not None:
+                own = parameter.grad.square()
+                squares[name] = squares[name] + own if name in squares else own
+    return {name: square.sqrt() for name, square in squares.items()}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_one_block_at_a_time_gives_the_gradients_of_the_whole_model(
+    tmp_path: Path, family: str
+) -> None:
+    folder = write_model(tmp_path / "dense", FAMILIES[family])
+    skeleton = Skeleton.open(folder, torch.float32, torch.device("cpu"))
+
+    norms = _measure(skeleton, tmp_path / "norms")
+
+    want = _whole_model(folder, skeleton.prefix)
+    for index, block in enumerate(skeleton.blocks):
+        got = norms.read(index).norms
+        assert got.keys() == {layer.weight_name for layer in linears(block)}
+        for name, norm in got.items():
+            whole = want[f"{skeleton.block_name(index)}.{name}"]
+            apart = norm / 100 - whole
+            assert apart.norm() < 1e-4 * whole.norm(), name
+    assert not any(parameter.requires_grad for parameter in skeleton.model.parameters())
+    assert not [path for path in (tmp_path / "norms").iterdir() if path.is_dir()]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_loses_digits_and_nothing_else(tmp_path: Path, dtype: torch.dtype) -> None:
+    folder = write_model(tmp_path / "dense", FAMILIES["llama"])
+    exact = Skeleton.open(folder, torch.float32, torch.device("cpu"))
+    want = _measure(exact, tmp_path / "exact").read(0).norms
+
+    half = Skeleton.open(folder, dtype, torch.device("cpu"))
+    got = _measure(half, tmp_path / "half").read(0).norms
+
+    for name, norm in got.items():
+        assert norm.dtype == torch.float32
+        assert (norm - want[name]).norm() < 0.1 * want[name].norm(), name
+
+
+def test_for_reference_propagation_norms_are_rounded_to_fp16_as_published(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "dense", FAMILIES["llama"])
+    skeleton = Skeleton.open(folder, torch.float32, torch.device("cpu"))
+
+    exact = _measure(skeleton, tmp_path / "exact").read(1).norms
+    rounded = _measure(skeleton, tmp_path / "rounded", "reference").read(1).norms
+
+    for name, norm in rounded.items():
+        torch.testing.assert_close(norm.half().float(), norm)
+        torch.testing.assert_close(norm, exact[name], rtol=1e-3, atol=4e-6)
+        assert not torch.equal(norm, exact[name])
+
+
+def test_a_norm_beyond_fp16_is_its_largest_number(tmp_path: Path) -> None:
+    norms = GradientNorms(tmp_path, torch.float16, windows=4)
+    norms.write(0, {"weight": torch.tensor([[1e9, 2.0]])})
+    read = norms.read(0)
+    assert torch.equal(read.norms["weight"], torch.tensor([[65504.0, 2.0]]))
+    assert read.windows == 4
+
+
+def test_a_gradient_that_is_not_finite_is_refused_with_its_weights_name(tmp_path: Path) -> None:
+    def broken(logits: Tensor, targets: Tensor) -> Tensor:
+        return token_loss(logits, targets) * torch.inf
+
+    folder = write_model(tmp_path / "dense", FAMILIES["llama"])
+    skeleton = Skeleton.open(folder, torch.float32, torch.device("cpu"))
+    with pytest.raises(NotFiniteError, match=r"gradient in model\.layers\.2\.\w+"):
+        _measure(skeleton, tmp_path / "norms", loss=broken)

@@ -1,0 +1,318 @@
+"""Sweeps that die, and the runs that go on from what they left."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.models import FAMILIES, RECURRENT, random_ids, write_model
+from worker.evaluation.perplexity import token_loss
+from worker.pruning.base.durable import sha256
+from worker.pruning.base.names import FOLDER
+from worker.pruning.methods import scores
+from worker.pruning.methods.patterns import Unstructured
+from worker.pruning.methods.registry import Method, get_method
+from worker.pruning.methods.solvers import get_solver
+from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.planning.workload import Propagation
+from worker.pruning.sweep.pipeline import Sweep
+from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.report import BlockReport, SweepResult
+
+BLOCKS = 3
+CALIBRATION, EVALUATION = random_ids(40, 16, seed=1), random_ids(3, 16, seed=2)
+HALF = Recipe(get_method("zpruner"), Unstructured(0.5))
+SPARSEGPT = replace(HALF, solver=get_solver("sparsegpt"))
+CORRECTED = replace(SPARSEGPT, correction=0.3)
+OWL = Recipe(get_method("wanda"), Unstructured(0.5, "row"), allocation="owl")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a whole run said and wrote."""
+
+    reports: list[BlockReport]
+    result: SweepResult
+    shards: dict[str, str]
+
+    def __post_init__(self) -> None:
+        assert len(self.shards) == BLOCKS + 1
+
+
+def open_sweep(
+    dense: Path,
+    out: Path,
+    recipe: Recipe = HALF,
+    dtype: torch.dtype = torch.float32,
+    dense_loss: float | None = None,
+) -> Sweep:
+    out.mkdir(exist_ok=True)
+    skeleton = Skeleton.open(dense, dtype, torch.device("cpu"))
+    return Sweep(skeleton, recipe, CALIBRATION, EVALUATION, out, token_loss, dense_loss=dense_loss)
+
+
+def finish(sweep: Sweep, out: Path, after: Callable[[int], object] = lambda _: None) -> Run:
+    """Run the sweep to its end; ``after`` is called with each finished block's index."""
+    blocks, reports = sweep.run(), []
+    while True:
+        try:
+            reports.append(next(blocks))
+            after(reports[-1].index)
+        except StopIteration as end:
+            shards = {path.name: sha256(path) for path in out.glob("*.safetensors*")}
+            shards.pop("model.safetensors.index.json", None)
+            return Run(reports, end.value, shards)
+
+
+def photograph(out: Path, target: Path) -> None:
+    """Copy what a process that is killed now would leave on the disk."""
+    shutil.copytree(out, target)
+
+
+def timeless(run: Run) -> tuple[object, ...]:
+    """Return all of a run but the seconds it took."""
+    reports = [replace(report, prune_seconds=0.0) for report in run.reports]
+    return reports, replace(run.result, prune_seconds=0.0, evaluate_seconds=0.0), run.shards
+
+
+@pytest.fixture(scope="module")
+def dense(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("model") / "dense", FAMILIES["llama"])
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save the hidden states after every block."""
+    monkeypatch.setattr("worker.pruning.sweep.progress._SNAPSHOT_EVERY_S", 0.0)
+    monkeypatch.setattr("worker.pruning.sweep.progress._SNAPSHOT_COST", 0)
+
+
+@pytest.mark.parametrize("propagation", ["fused", "reference"])
+@pytest.mark.parametrize("recipe", [HALF, CORRECTED, OWL], ids=["score", "sparsegpt", "owl"])
+def test_killed_after_any_block_it_ends_with_the_same_bytes_and_figures(
+    dense: Path, tmp_path: Path, recipe: Recipe, propagation: Propagation
+) -> None:
+    recipe, out = replace(recipe, propagation=propagation), tmp_path / "out"
+    undisturbed = finish(
+        open_sweep(dense, out, recipe), out, lambda i: photograph(out, tmp_path / str(i))
+    )
+    for index in range(BLOCKS):
+        left = tmp_path / str(index)
+        again = open_sweep(dense, left, recipe)
+        assert again.resumed_from_block == index + 1
+        assert timeless(finish(again, left)) == timeless(undisturbed)
+
+
+@pytest.mark.parametrize("family", RECURRENT)
+def test_a_layer_whose_weight_is_used_without_a_call_changes_no_byte_either(
+    tmp_path: Path, family: str
+) -> None:
+    dense, out = write_model(tmp_path / "dense", RECURRENT[family]), tmp_path / "out"
+    undisturbed = finish(open_sweep(dense, out), out, lambda i: photograph(out, tmp_path / str(i)))
+    for index in range(BLOCKS):
+        left = tmp_path / str(index)
+        assert timeless(finish(open_sweep(dense, left), left)) == timeless(undisturbed)
+
+
+@pytest.mark.parametrize(("family", "held"), [("llama", 1 << 20), *((f, 0) for f in FAMILIES)])
+@pytest.mark.usefixtures("often")
+def test_saved_hidden_states_and_ones_computed_again_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str, held: int
+) -> None:
+    monkeypatch.setattr("worker.pruning.planning.plan._HELD_BYTES", held)
+    dense, out = write_model(tmp_path / "dense", FAMILIES[family]), tmp_path / "out"
+    undisturbed = finish(
+        open_sweep(dense, out, dtype=torch.bfloat16),
+        out,
+        lambda i: photograph(out, tmp_path / str(i)),
+    )
+    shutil.copytree(tmp_path / "1", tmp_path / "bare")
+    shutil.rmtree(tmp_path / "bare" / FOLDER / "snapshot-2")
+    for left in (tmp_path / "1", tmp_path / "bare"):
+        again = open_sweep(dense, left, dtype=torch.bfloat16)
+        assert timeless(finish(again, left)) == timeless(undisturbed)
+        assert [path.name for path in (left / FOLDER).iterdir()] == ["journal.jsonl"]
+
+
+@pytest.mark.parametrize(("first", "second"), [(None, 1.0), (1.0, None)])
+@pytest.mark.usefixtures("often")
+def test_a_run_measures_the_dense_loss_if_the_one_it_goes_on_from_did(
+    dense: Path, tmp_path: Path, first: float | None, second: float | None
+) -> None:
+    out = tmp_path / "out"
+    undisturbed = finish(
+        open_sweep(dense, out, dense_loss=first), out, lambda i: photograph(out, tmp_path / str(i))
+    )
+    for index in range(BLOCKS):
+        left = tmp_path / str(index)
+        again = open_sweep(dense, left, dense_loss=second)
+        assert again.resumed_from_block == index + 1
+        assert timeless(finish(again, left)) == timeless(undisturbed)
+
+
+def test_killed_inside_a_block_it_does_that_block_again(dense: Path, tmp_path: Path) -> None:
+    calls: list[int] = []
+    out, left = tmp_path / "out", tmp_path / "left"
+
+    def zpruner(weight: Tensor, sq_mean: Tensor) -> Tensor:
+        calls.append(len(calls))
+        if len(calls) == 10:  # the third of seven layers of the second block
+            photograph(out, left)
+        return scores.zpruner(weight, sq_mean)
+
+    recipe = replace(HALF, method=Method("zpruner", zpruner, "matrix"))
+    undisturbed = finish(open_sweep(dense, out, recipe), out)
+    calls.append(10)
+    again = open_sweep(dense, left, recipe)
+    assert again.resumed_from_block == 1
+    assert timeless(finish(again, left)) == timeless(undisturbed)
+
+
+def test_killed_before_its_last_word_it_computes_no_block_again(
+    dense: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    undisturbed = finish(open_sweep(dense, out), out)
+    again = open_sweep(dense, out)
+    assert again.resumed_from_block == BLOCKS
+    assert timeless(finish(again, out)) == timeless(undisturbed)
+
+
+@pytest.mark.parametrize("torn", [b'{"sha256": "0', b"\0\0\0\0", b'{"record": 1}\n'])
+def test_a_line_that_was_being_written_counts_for_nothing(
+    dense: Path, tmp_path: Path, torn: bytes
+) -> None:
+    out = tmp_path / "out"
+    undisturbed = finish(open_sweep(dense, out), out, lambda i: photograph(out, tmp_path / str(i)))
+    journal = tmp_path / "1" / FOLDER / "journal.jsonl"
+    whole = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(whole[:-1]) + torn)
+    again = open_sweep(dense, tmp_path / "1")
+    assert again.resumed_from_block == 1
+    assert timeless(finish(again, tmp_path / "1")) == timeless(undisturbed)
+
+
+@pytest.mark.usefixtures("often")
+def test_a_shard_with_a_flipped_bit_is_pruned_again(
+    dense: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    undisturbed = finish(open_sweep(dense, out), out)
+    flip(out / "model-00002-of-00004.safetensors")
+    again = open_sweep(dense, out)
+    assert again.resumed_from_block == 1
+    assert "model-00002-of-00004.safetensors is damaged" in caplog.text
+    assert timeless(finish(again, out)) == timeless(undisturbed)
+
+
+@pytest.mark.usefixtures("often")
+def test_saved_hidden_states_with_a_flipped_bit_are_computed_again(
+    dense: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out, left = tmp_path / "out", tmp_path / "1"
+    undisturbed = finish(open_sweep(dense, out), out, lambda i: photograph(out, tmp_path / str(i)))
+    flip(left / FOLDER / "snapshot-2" / "calibration" / "0.bin")
+    assert timeless(finish(open_sweep(dense, left), left)) == timeless(undisturbed)
+    assert "snapshot-2 is not whole" in caplog.text
+
+
+@pytest.mark.usefixtures("often")
+def test_only_the_last_saved_hidden_states_stay(dense: Path, tmp_path: Path) -> None:
+    seen: list[list[str]] = []
+
+    def look(_: int) -> None:
+        folders = (tmp_path / "out" / FOLDER).iterdir()
+        seen.append([path.name for path in folders if path.is_dir()])
+
+    finish(open_sweep(dense, tmp_path / "out"), tmp_path / "out", look)
+    assert seen == [["snapshot-1"], ["snapshot-2"], ["snapshot-3"]]
+
+
+def test_hidden_states_are_not_saved_before_a_minute_is_over(dense: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    finish(open_sweep(dense, out), out)
+    assert "snapshot" not in (out / FOLDER / "journal.jsonl").read_text()
+
+
+def test_another_recipe_starts_over_and_says_what_changed(
+    dense: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fresh = finish(open_sweep(dense, tmp_path / "fresh", OWL), tmp_path / "fresh")
+    out = tmp_path / "out"
+    blocks = open_sweep(dense, out).run()
+    next(blocks)
+    blocks.close()
+    (out / "report.json").write_text("of the first")
+
+    again = open_sweep(dense, out, OWL)
+
+    assert again.resumed_from_block is None
+    assert "starting over: recipe changed" in caplog.text
+    assert not (out / "report.json").exists()
+    assert timeless(finish(again, out)) == timeless(fresh)
+
+
+def test_a_checkpoint_that_was_written_again_starts_over(
+    dense: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    changing = shutil.copytree(dense, tmp_path / "dense")
+    out = tmp_path / "out"
+    blocks = open_sweep(changing, out).run()
+    next(blocks)
+    blocks.close()
+    shard = max(changing.glob("*.safetensors"))
+    before = shard.stat()
+    flip(shard)
+    os.utime(shard, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    assert open_sweep(changing, out).resumed_from_block is None
+    assert "starting over: weights changed" in caplog.text
+
+
+DIES = """
+import os, signal, sys
+from pathlib import Path
+from tests.worker.pruning.sweep.test_resume import SPARSEGPT, open_sweep
+for report in open_sweep(Path(sys.argv[1]), Path(sys.argv[2]), SPARSEGPT).run():
+    if report.index == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_process_killed_with_signal_9_loses_no_finished_block(
+    dense: Path, tmp_path: Path
+) -> None:
+    out, killed = tmp_path / "out", tmp_path / "killed"
+    undisturbed = finish(open_sweep(dense, out, SPARSEGPT), out)
+    died = subprocess.run([sys.executable, "-c", DIES, str(dense), str(killed)], check=False)
+    assert died.returncode == -signal.SIGKILL
+
+    again = open_sweep(dense, killed, SPARSEGPT)
+
+    assert again.resumed_from_block == 2
+    assert timeless(finish(again, killed)) == timeless(undisturbed)
+
+
+def test_the_journal_names_the_shards_by_their_sha256(dense: Path, tmp_path: Path) -> None:
+    run = finish(open_sweep(dense, tmp_path / "out"), tmp_path / "out")
+    lines = (tmp_path / "out" / FOLDER / "journal.jsonl").read_text().splitlines()
+    records = [json.loads(json.loads(line)["record"]) for line in lines]
+    written = {one["shard"]["name"]: one["shard"]["sha256"] for one in records if "shard" in one}
+    assert len(written) == BLOCKS
+    assert written.items() <= run.shards.items()
+
+
+def flip(path: Path) -> None:
+    """Flip the last bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)

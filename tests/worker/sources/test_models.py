@@ -1,0 +1,244 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import constants
+from safetensors import safe_open
+
+from db.core.errors import SpecRefusedError
+from db.spec.references import HubRepo, LocalPath, ModelReference
+from tests.hub import Hub
+from tests.worker.sources.builders import (
+    CONFIG,
+    as_json,
+    model_files,
+    safetensors,
+    sharded_files,
+    write,
+)
+from worker.sources.models import ModelFolder, fetch_model
+
+EVIL = b"open('/tmp/zpruner-canary', 'w').close()\n"
+
+
+def refusal(reference: ModelReference) -> SpecRefusedError:
+    with pytest.raises(SpecRefusedError) as refused:
+        fetch_model(reference)
+    assert refused.value.reason
+    assert refused.value.remedy
+    return refused.value
+
+
+def test_a_hub_model_arrives_whole_at_the_commit_its_branch_has(hub: Hub) -> None:
+    files = sharded_files() | {"tokenizer.json": b"{}", "merges.txt": b"a b\n"}
+    repo = hub.add_model("org/tiny", files)
+
+    model = fetch_model(HubRepo("org/tiny"))
+
+    assert model == ModelFolder(model.path, "org/tiny", repo.sha)
+    assert {path.name: path.read_bytes() for path in model.path.iterdir()} == files
+    downloads = [request.path for request in hub.requests if "/resolve/" in request.path]
+    assert downloads
+    assert all(f"/resolve/{repo.sha}/" in path for path in downloads)
+    with safe_open(model.path / "model-00001-of-00002.safetensors", "np") as opened:
+        assert list(opened.keys()) == ["a"]
+
+
+def test_only_what_is_needed_is_downloaded(hub: Hub) -> None:
+    others = ["pytorch_model.bin", "modeling_own.py", "consolidated.safetensors", "onnx/model.json"]
+    hub.add_model("org/tiny", model_files() | dict.fromkeys(others, b"x"))
+
+    model = fetch_model(HubRepo("org/tiny"))
+
+    assert {path.name for path in model.path.iterdir()} == set(model_files())
+    assert not any(hub.downloads(name) for name in others)
+
+
+def test_nothing_is_printed(hub: Hub, capfd: pytest.CaptureFixture[str]) -> None:
+    hub.add_model("org/tiny", model_files())
+    fetch_model(HubRepo("org/tiny"))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_broken_connection_is_resumed_inside_the_file(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1 << 16)
+    files = sharded_files()
+    hub.add_model("org/tiny", files)
+    shard = "model-00002-of-00002.safetensors"
+    hub.breaks[shard] = [400_000]
+
+    model = fetch_model(HubRepo("org/tiny"))
+
+    assert (model.path / shard).read_bytes() == files[shard]
+    ranges = [request.headers.get("range") for request in hub.downloads(shard)]
+    assert ranges == [None, f"bytes={400_000 // (1 << 16) * (1 << 16)}-"]
+
+
+def test_a_failed_download_goes_on_with_the_files_that_are_missing(hub: Hub) -> None:
+    hub.add_model("org/tiny", sharded_files())
+    done, failing = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
+    hub.failing[failing] = 503
+    assert refusal(HubRepo("org/tiny")).code == "hub_unreachable"
+    hub.failing.clear()
+
+    fetch_model(HubRepo("org/tiny"))
+
+    assert len(hub.downloads(done)) == 1
+
+
+def test_a_second_job_downloads_nothing(hub: Hub) -> None:
+    hub.add_model("org/tiny", model_files())
+    fetch_model(HubRepo("org/tiny"))
+    before = len(hub.downloads("model.safetensors"))
+    fetch_model(HubRepo("org/tiny"))
+    assert len(hub.downloads("model.safetensors")) == before == 1
+
+
+def test_the_token_of_the_environment_opens_a_private_repository(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add_model("org/private", model_files(), token="hf_secret")
+    assert refusal(HubRepo("org/private")).code == "model_not_found"
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    hub.requests.clear()
+
+    fetch_model(HubRepo("org/private"))
+
+    sent = {request.headers.get("authorization") for request in hub.requests}
+    assert sent == {"Bearer hf_secret"}
+
+
+def test_a_repository_that_is_not_there_is_refused_with_what_to_check(hub: Hub) -> None:
+    refused = refusal(HubRepo("org/none"))
+    assert (refused.field, refused.value, refused.code) == ("model", "org/none", "model_not_found")
+    assert "HF_TOKEN" in refused.remedy
+
+
+def test_a_gated_repository_says_so(hub: Hub) -> None:
+    hub.add_model("org/gated", model_files(), gated=True)
+    assert refusal(HubRepo("org/gated")).code == "hub_denied"
+
+
+def test_a_revision_that_is_not_there_is_the_revisions_fault(hub: Hub) -> None:
+    hub.add_model("org/tiny", model_files())
+    refused = refusal(HubRepo("org/tiny", "v9"))
+    assert (refused.field, refused.value) == ("revision", "v9")
+    assert refused.code == "revision_not_found"
+
+
+def test_a_tag_leads_to_its_commit(hub: Hub) -> None:
+    repo = hub.add_model("org/tiny", model_files(), branches=("main", "v1"))
+    assert fetch_model(HubRepo("org/tiny", "v1")).revision == repo.sha
+    assert fetch_model(HubRepo("org/tiny", repo.sha)).revision == repo.sha
+
+
+def test_a_hub_that_is_down_is_no_fault_of_the_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    assert refusal(HubRepo("org/tiny")).code == "hub_unreachable"
+
+
+def test_offline_by_the_operators_wish_the_cache_answers(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add_model("org/tiny", model_files())
+    there = fetch_model(HubRepo("org/tiny"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    asked = len(hub.requests)
+
+    assert fetch_model(HubRepo("org/tiny")) == there
+    assert refusal(HubRepo("org/other")).code == "hub_unreachable"
+    assert len(hub.requests) == asked
+
+
+def test_a_pickle_only_repository_is_refused_before_anything_is_downloaded(hub: Hub) -> None:
+    hub.add_model("org/old", {"config.json": as_json(CONFIG), "pytorch_model.bin": b"\x80"})
+    assert refusal(HubRepo("org/old")).code == "pickle_only"
+    assert not any("/resolve/" in request.path for request in hub.requests)
+
+
+def test_a_repository_with_code_of_its_own_is_refused_and_the_code_never_comes(hub: Hub) -> None:
+    canary = Path("/tmp/zpruner-canary")
+    canary.unlink(missing_ok=True)
+    config = CONFIG | {"auto_map": {"AutoModelForCausalLM": "modeling_evil.Evil"}}
+    files = model_files(config__json=as_json(config), modeling_evil__py=EVIL)
+    hub.add_model("org/evil", files)
+
+    assert refusal(HubRepo("org/evil")).code == "custom_code"
+
+    assert not canary.exists()
+    assert not hub.downloads("modeling_evil.py")
+    assert not hub.downloads("model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "code"),
+    [
+        ("config.json", {"auto_map": {"AutoConfig": "a.B"}}, "custom_code"),
+        ("config.json", {"text_config": {"auto_map": {"AutoConfig": "a.B"}}}, "custom_code"),
+        ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": ["a.B", None]}}, "custom_code"),
+        ("config.json", {"_attn_implementation": "org/kernel"}, "custom_code"),
+        ("config.json", {"attn_implementation": {"text_config": "org/k@v1:f"}}, "custom_code"),
+        ("config.json", {"quantization_config": {"quant_method": "gptq"}}, "quantized"),
+        ("config.json", {"text_config": {"quantization_config": {"bits": 4}}}, "quantized"),
+    ],
+)
+def test_a_config_that_runs_code_or_is_quantised_is_refused(
+    tmp_path: Path, file: Any, content: Any, code: str
+) -> None:
+    base = CONFIG if file == "config.json" else {}
+    write(tmp_path, model_files() | {file: as_json(base | content)})
+    refused = refusal(LocalPath(tmp_path, "local:tiny"))
+    assert (refused.code, refused.value) == (code, "local:tiny")
+    assert file in refused.reason
+
+
+def test_what_only_looks_dangerous_in_a_config_is_fine(tmp_path: Path) -> None:
+    harmless = {
+        "auto_map": None,
+        "quantization_config": None,
+        "_attn_implementation": "sdpa",
+        "_attn_implementation_autoset": True,
+        "experts_implementation": "grouped_mm",
+    }
+    write(tmp_path, model_files(config__json=as_json(CONFIG | harmless)))
+    assert fetch_model(LocalPath(tmp_path, "tiny")) == ModelFolder(tmp_path, "tiny", None)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"[" * 100_000, b"\xff", b"1" * 5000])
+def test_a_config_that_cannot_be_read_is_refused(tmp_path: Path, content: Any) -> None:
+    write(tmp_path, model_files(config__json=content))
+    assert refusal(LocalPath(tmp_path, "tiny")).code == "malformed_config"
+
+
+def test_a_local_folder_of_pickles_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, {"config.json": as_json(CONFIG), "pytorch_model.bin": b"\x80"})
+    assert refusal(LocalPath(tmp_path, "tiny")).code == "pickle_only"
+
+
+def test_of_a_model_that_is_there_twice_the_whole_file_is_downloaded(hub: Hub) -> None:
+    hub.add_model("org/twice", sharded_files() | model_files())
+    folder = fetch_model(HubRepo("org/twice")).path
+    assert [path.name for path in folder.glob("*.safetensors")] == ["model.safetensors"]
+
+
+def test_a_truncated_download_is_refused_with_its_tensor(hub: Hub) -> None:
+    whole = safetensors({"model.a": 3, "model.b": 5})
+    hub.add_model("org/cut", model_files(model__safetensors=whole[:-1]))
+    refused = refusal(HubRepo("org/cut"))
+    assert refused.code == "truncated_weights"
+    assert "model.b" in refused.reason
+
+
+def test_an_index_that_leads_out_of_the_folder_downloads_nothing(hub: Hub) -> None:
+    files = sharded_files()
+    files["model.safetensors.index.json"] = json.dumps(
+        {"weight_map": {"a": "../../x.safetensors"}}
+    ).encode()
+    hub.add_model("org/evil", files)
+    assert refusal(HubRepo("org/evil")).code == "malformed_weights"

@@ -1,0 +1,294 @@
+"""``zpruner prune`` on a small real model: words in, a folder and one line of figures out."""
+
+import errno
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner, Result
+
+from tests.models import FAMILIES, random_ids, write_model
+from worker.jobs.prune import Step
+from worker.pruning.model.checkpoint import Checkpoint
+from worker.standalone.command import app
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One data folder for all, so that the machine's speed is measured once."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ZPRUNER_DATA_DIR", str(data))
+    write_model(tmp_path / "dense", FAMILIES["llama"])
+    rows = ({"input_ids": ids} for ids in random_ids(24, 16).tolist())
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def run(folder: Path, *words: str) -> Result:
+    fixed = [folder / "dense", folder / "out", "--dataset", folder / "rows.jsonl"]
+    return CliRunner().invoke(app, [*map(str, fixed), "--sparsity", "0.5", *words])
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    checkpoint = Checkpoint.open(folder)
+    return {name: checkpoint.read(name) for name in checkpoint.tensors}
+
+
+def pruned_weights(folder: Path) -> dict[str, torch.Tensor]:
+    found = weights(folder / "out")
+    return {name: weight for name, weight in found.items() if name.endswith("proj.weight")}
+
+
+def block_sparsities(folder: Path) -> list[float]:
+    report: dict[str, Any] = json.loads((folder / "out" / "report.json").read_text())
+    return [block["sparsity"] for block in report["blocks"]]
+
+
+def test_a_list_of_numbers_is_the_sparsity_of_each_block(folder: Path) -> None:
+    result = run(folder, "--method", "wanda", "--allocation", "0.25,0.5,0.75")
+
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1])["sparsity"] == 0.5
+    assert block_sparsities(folder) == [0.25, 0.5, 0.75]
+
+
+@pytest.mark.parametrize("propagation", ["fused", "reference"])
+def test_dsnot_swaps_weights_that_keep_their_values(folder: Path, propagation: str) -> None:
+    words = ["--method", "wanda", "--pattern", "2:4", "--propagation", propagation]
+    assert run(folder, *words).exit_code == 0
+    plain = pruned_weights(folder)
+    shutil.rmtree(folder / "out")
+
+    result = run(folder, *words, "--solver", "dsnot")
+
+    assert result.exit_code == 0, result.stderr
+    dense, swapped = weights(folder / "dense"), pruned_weights(folder)
+    for name, weight in swapped.items():
+        assert torch.equal(weight[weight != 0], dense[name][weight != 0])
+        assert ((weight != 0).view(-1, 4).sum(1) == 2).all()
+        if "attn" in name:
+            assert not torch.equal(weight, plain[name])
+
+
+@pytest.mark.parametrize(
+    ("propagation", "share", "damping"), [("fused", "0.3", "0.1"), ("reference", "0", "0.01")]
+)
+def test_a_solver_does_as_measured_best_unless_the_published_protocol_is_asked_for(
+    folder: Path, propagation: str, share: str, damping: str
+) -> None:
+    words = ["--method", "alps", "--propagation", propagation]
+    figures = []
+    for more in ([], ["--correction", share, "--damping", damping]):
+        result = run(folder, *words, *more)
+        assert result.exit_code == 0, result.stderr
+        figures.append(json.loads(result.stdout.splitlines()[-1])["pruned_perplexity"])
+        (folder / "out").rename(folder / f"out{len(figures)}")
+    assert figures[0] == figures[1]
+
+
+@pytest.mark.parametrize("propagation", ["fused", "reference"])
+def test_gblm_chooses_by_the_dense_models_gradients(folder: Path, propagation: str) -> None:
+    assert run(folder, "--method", "wanda", "--propagation", propagation).exit_code == 0
+    by_wanda = pruned_weights(folder)
+    shutil.rmtree(folder / "out")
+
+    result = run(folder, "--method", "gblm", "--propagation", propagation)
+
+    assert result.exit_code == 0, result.stderr
+    dense, pruned = weights(folder / "dense"), pruned_weights(folder)
+    for name, weight in pruned.items():
+        assert torch.equal(weight[weight != 0], dense[name][weight != 0])
+        assert ((weight == 0).sum(1) == weight.shape[1] // 2).all()
+    assert any(not torch.equal(weight, by_wanda[name]) for name, weight in pruned.items())
+    assert not any(path.is_dir() for path in (folder / "out").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--correction", "0.3"], 2, "Name a solver such as alps, or leave correction out"),
+        (["--correction", "1.5"], 2, "less than or equal to 1"),
+        (["--allocation", "0.25,0.5"], 2, "Set sparsity to 0.375, or correct allocation"),
+        (["--allocation", "0.4,0.6"], 1, "2 sparsities for a model of 3 blocks"),
+        (["--allocation", "0.25,much"], 2, "'uniform', 'owl' or one number"),
+        (["--device", "cuda:99"], 1, "cuda:99 is not there, torch finds"),
+        (["--plan", "--device", "cuda:99"], 1, "cuda:99 is not there, torch finds"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_writes_nothing(
+    folder: Path, words: list[str], code: int, said: str
+) -> None:
+    result = run(folder, *words)
+
+    assert result.exit_code == code
+    assert said in result.stderr
+    assert not (folder / "out").exists()
+
+
+def test_a_spoilt_checkpoint_is_refused_before_any_block_with_the_tensors_name(
+    folder: Path,
+) -> None:
+    index = json.loads((folder / "dense" / "model.safetensors.index.json").read_text())
+    file = folder / "dense" / index["weight_map"]["model.norm.weight"]
+    tensors = load_file(file)
+    tensors["model.norm.weight"][3] = float("nan")
+    save_file(tensors, file, metadata={"format": "pt"})
+
+    result = run(folder)
+
+    assert result.exit_code == 1
+    assert "tensor 'model.norm.weight' holds NaN or infinity" in result.stderr
+    misspelt = run(folder, "--skip", "*.oproj")  # seen before all weights are read
+    assert "no layer of the model matches '*.oproj'" in misspelt.stderr
+    assert not (folder / "out").exists()
+
+
+def test_a_plan_says_what_it_would_take_and_writes_nothing(folder: Path) -> None:
+    result = run(folder, "--plan", "--solver", "alps")
+
+    assert result.exit_code == 0, result.stderr
+    plan = json.loads(result.stdout)
+    assert plan["propagation"] == "fused"
+    assert 0 < plan["working_bytes"] < plan["host_bytes"]
+    assert plan["artifact_bytes"] > 100_000
+    assert plan["seconds"] > 0
+    assert not (folder / "out").exists()
+
+
+def test_a_budget_that_nothing_fits_into_is_refused_with_both_figures(folder: Path) -> None:
+    result = run(folder, "--memory-budget-bytes", "1000000")
+
+    assert result.exit_code == 1
+    assert "ZPRUNER_MEMORY_BUDGET_BYTES leaves 0 MB; give it that much" in result.stderr
+    assert not (folder / "out").exists()
+
+
+def test_the_report_holds_the_plan_beside_what_was_measured(folder: Path) -> None:
+    run(folder)
+
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert report["plan"]["host_bytes"] == report["metrics"]["predicted_peak_memory_bytes"]
+    assert report["plan"]["batch_tokens"] == 512
+    assert report["plan"]["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("ended_by", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted; the same command continues"),
+        (MemoryError(), 1, "error: out of memory"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "out/x"),
+            1,
+            "error: [Errno 28] No space",
+        ),
+    ],
+)
+def test_what_ends_the_work_is_told_in_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, ended_by: BaseException, code: int, said: str
+) -> None:
+    def engine(*_: object) -> Iterator[Step]:
+        yield Step(phase="loading", fraction=0.0)
+        raise ended_by
+
+    monkeypatch.setattr("worker.standalone.command.prune", engine)
+    result = run(folder)
+
+    assert result.exit_code == code
+    assert said in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+    assert not (folder / "out").exists()
+
+
+DIES = """
+from tests.worker.work import killed_after
+from worker import command
+command.prune = killed_after(1, command.prune)
+command.main()
+"""
+
+
+def test_the_same_command_goes_on_after_a_kill_and_says_so(folder: Path) -> None:
+    assert run(folder).exit_code == 0
+    (folder / "out").rename(folder / "undisturbed")
+    words = [folder / "dense", folder / "out", "--dataset", folder / "rows.jsonl"]
+    command = [sys.executable, "-c", DIES, *map(str, words), "--sparsity", "0.5"]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert not (folder / "out").exists()
+
+    result = run(folder)
+
+    assert result.exit_code == 0, result.stderr
+    assert "going on after block 2 of an earlier run" in result.stderr
+    assert weights_sha256(folder / "out") == weights_sha256(folder / "undisturbed")
+    assert not list(folder.rglob(".*"))
+
+
+def weights_sha256(folder: Path) -> list[str]:
+    """Return the lines of ``SHA256SUMS`` that are about weights."""
+    lines = (folder / "SHA256SUMS").read_text().splitlines()
+    return [line for line in lines if line.endswith(".safetensors")]
+
+
+def test_two_processes_write_what_one_writes(folder: Path) -> None:
+    words = ("--method", "wanda", "--dtype", "float32")
+    alone = run(folder, *words)
+    (folder / "out").rename(folder / "alone")
+    shared = run(folder, *words, "--devices", "2")
+    assert (alone.exit_code, shared.exit_code) == (0, 0), shared.stderr
+    for shard in (folder / "alone").glob("*.safetensors"):
+        assert shard.read_bytes() == (folder / "out" / shard.name).read_bytes()
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert report["computed"]["devices"] == 2
+
+
+def test_an_architecture_that_is_not_known_is_refused_and_leaves_nothing(folder: Path) -> None:
+    config = folder / "dense" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"model_type": "brandnew"}))
+    result = run(folder)
+    assert result.exit_code == 1
+    assert "model type is 'brandnew'" in " ".join(result.stderr.split())
+    assert {path.name for path in folder.iterdir()} == {"dense", "rows.jsonl"}
+
+
+def test_a_pattern_needs_no_sparsity_and_one_of_both_is_needed(folder: Path) -> None:
+    fixed = [folder / "dense", folder / "out", "--dataset", folder / "rows.jsonl"]
+    words = list(map(str, fixed))
+
+    implied = CliRunner().invoke(app, [*words, "--pattern", "1:4", "--eval-samples", "2"])
+    assert implied.exit_code == 0, implied.stderr
+    assert json.loads(implied.stdout.splitlines()[-1])["sparsity"] == 0.75
+
+    (folder / "out").rename(folder / "implied")
+    neither = CliRunner().invoke(app, words)
+    assert neither.exit_code == 2
+    assert "or a pattern such as 2:4" in " ".join(neither.stderr.split())
+    twice = CliRunner().invoke(app, [*words, "--pattern", "2:4", "--sparsity", "0.6"])
+    assert twice.exit_code == 2
+    assert "sparsity 0.6: pattern 2:4 gives 0.5" in twice.stderr
+
+
+def test_a_field_is_chosen_and_one_that_is_not_there_is_refused(folder: Path) -> None:
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    (folder / "rows.jsonl").write_text(
+        "".join(json.dumps({"body": "a text", **row}) + "\n" for row in rows)
+    )
+    refused = run(folder, "--text-field", "nope")
+    assert refused.exit_code == 2
+    assert "text_field 'nope'" in refused.stderr
+    assert "its fields are body, input_ids" in refused.stderr
+    refused = run(folder, "--text-field", "body")
+    assert "the model has no tokenizer" in refused.stderr, "its text is read, and not the ids"
+    assert not (folder / "out").exists()

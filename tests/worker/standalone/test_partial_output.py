@@ -1,0 +1,117 @@
+"""The folder in which a command works: lent to one process, kept for the next where one dies."""
+
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from db.core.errors import SpecRefusedError
+from worker.pruning.base.errors import PatternError
+from worker.pruning.base.names import FOLDER
+from worker.standalone.partial_output import partial
+
+
+def left(out: Path) -> list[str]:
+    return sorted(path.name for path in out.parent.iterdir())
+
+
+def interrupt(out: Path, *made: str) -> None:
+    """Begin to make ``out``, and stop when some files and folders (``name/``) are there."""
+    with suppress(KeyboardInterrupt), partial(out) as folder:
+        for name in made:
+            if name.endswith("/"):
+                (folder / name).mkdir()
+            else:
+                (folder / name).write_text(name)
+        raise KeyboardInterrupt
+
+
+def test_what_was_made_gets_its_name(tmp_path: Path) -> None:
+    with partial(tmp_path / "deep" / "out") as folder:
+        (folder / "config.json").write_text("{}")
+    assert left(tmp_path / "deep" / "out") == ["out"]
+    assert (tmp_path / "deep" / "out" / "config.json").read_text() == "{}"
+
+
+def test_an_interrupted_run_leaves_its_work_to_the_next(tmp_path: Path) -> None:
+    interrupt(tmp_path / "out", f"{FOLDER}/", "shard")
+    assert left(tmp_path / "out") == [".out.partial"]
+    with partial(tmp_path / "out") as folder:
+        assert (folder / "shard").read_text() == "shard"
+
+
+def test_what_no_journal_vouches_for_is_not_handed_on(tmp_path: Path) -> None:
+    interrupt(tmp_path / "out", "of another model.json")
+    with partial(tmp_path / "out") as folder:
+        assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "error", [PatternError("no"), SpecRefusedError("model", "a/b", "model_not_found", "no", "no")]
+)
+def test_a_refusal_leaves_nothing(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(type(error)), partial(tmp_path / "out"):
+        raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistyped_option_does_not_cost_the_work_of_an_earlier_run(tmp_path: Path) -> None:
+    interrupt(tmp_path / "out", f"{FOLDER}/")
+    with pytest.raises(SpecRefusedError), partial(tmp_path / "out"):
+        raise SpecRefusedError("model", "a/b", "model_not_found", "no such model", "Name another.")
+    assert left(tmp_path / "out") == [".out.partial"]
+
+
+HOLDS = """
+import sys
+from pathlib import Path
+from worker.standalone.partial_output import partial
+with partial(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_two_processes_cannot_make_the_same_folder(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", HOLDS, str(tmp_path / "out")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with (
+            pytest.raises(SpecRefusedError, match="another process is writing it"),
+            partial(tmp_path / "out"),
+        ):
+            raise AssertionError("two at once")
+        other.send_signal(signal.SIGKILL)
+    with partial(tmp_path / "out") as folder:
+        assert folder.is_dir()
+
+
+def test_a_folder_that_holds_something_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    with (
+        pytest.raises(SpecRefusedError, match="is not empty"),
+        partial(tmp_path / "out"),
+    ):
+        raise AssertionError("lent although taken")
+    assert left(tmp_path / "out") == ["out"]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), OSError("no"), RuntimeError("no")])
+def test_whatever_ends_it_before_a_block_leaves_nothing_not_even_new_parents(
+    tmp_path: Path, error: Exception
+) -> None:
+    with pytest.raises(type(error)), partial(tmp_path / "new" / "deep" / "out"):
+        raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unexpected_error_keeps_the_blocks_that_are_finished(tmp_path: Path) -> None:
+    interrupt(tmp_path / "out", f"{FOLDER}/")
+    with pytest.raises(OSError, match="full"), partial(tmp_path / "out"):
+        raise OSError("full")
+    assert left(tmp_path / "out") == [".out.partial"]

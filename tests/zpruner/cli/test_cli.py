@@ -1,0 +1,170 @@
+"""The command line: answers on standard output, words on standard error, exit codes."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.zpruner.service import Answer, Service, artifact, job, problem
+from zpruner.cli.main import app
+
+LIGHT = """
+import sys, zpruner.cli.main
+heavy = {"torch", "transformers", "sqlalchemy", "celery", "fastapi", "db", "api", "worker"}
+sys.exit(repr(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)
+"""
+
+
+def run(service: Service, *words: str) -> Result:
+    return CliRunner(env={"ZPRUNER_URL": service.url}).invoke(app, list(words))
+
+
+def test_submit_prints_the_id_and_nothing_else(service: Service) -> None:
+    service.prepare("/v1/jobs", Answer(201, job("queued")))
+
+    result = run(service, "submit", "org/model", "--sparsity", "0.5", "--dataset", "c4")
+
+    assert result.exit_code == 0
+    assert result.stdout == "job_1\n"
+
+
+def test_submit_hands_on_its_key_and_whether_a_finished_job_will_do(service: Service) -> None:
+    service.prepare("/v1/jobs", Answer(201, job("queued")))
+    words = ["submit", "org/model", "--sparsity", "0.5", "--dataset", "c4"]
+
+    run(service, *words, "--reuse", "--idempotency-key", "mine")
+
+    assert service.keys == ["mine"]
+    sent = {"model": "org/model", "sparsity": 0.5, "dataset": "c4", "reuse": "if_succeeded"}
+    assert json.loads(service.bodies[0]) == sent
+
+
+def test_rerun_prints_the_new_id_and_reads_values_as_json_or_text(service: Service) -> None:
+    service.prepare("/v1/jobs/job_0/rerun", Answer(201, job("queued", parent_id="job_0")))
+    words = ["--set", "sparsity=0.6", "--set", "method=wanda", "--set", 'skip=["*.o_proj"]']
+
+    result = run(service, "rerun", "job_0", *words, "--set", "dataset=a=b")
+
+    assert (result.exit_code, result.stdout) == (0, "job_1\n")
+    sent = {"sparsity": 0.6, "method": "wanda", "skip": ["*.o_proj"], "dataset": "a=b"}
+    assert json.loads(service.bodies[0]) == sent
+    wrong = run(service, "rerun", "job_0", "--set", "sparsity")
+    assert wrong.exit_code == 2
+    assert "name=value" in wrong.stderr
+
+
+def test_retry_says_what_became_of_the_job(service: Service) -> None:
+    service.prepare("/v1/jobs/job_1/retry", Answer(200, job("queued")))
+    assert run(service, "retry", "job_1").stdout == "queued\n"
+
+
+def test_result_shows_figures_and_files_or_why_there_are_none(service: Service) -> None:
+    path = "/v1/jobs/job_1/result?pending=503"
+    found = {"job_id": "job_1", "metrics": {"sparsity": 0.5}, "artifacts": [artifact(b"abc")]}
+    failed = Answer(424, problem("not_succeeded", 424))
+    going_on = Answer(503, problem("unfinished", 503))
+    service.prepare(path, Answer(200, found), Answer(200, found), failed, going_on)
+    service.prepare("/v1/jobs/job_1", Answer(200, job("failed")))
+
+    shown, as_json, failure, early = (
+        run(service, "result", "job_1", *words) for words in ([], ["--json"], [], [])
+    )
+
+    assert shown.stdout == "sparsity = 0.5\nmodel/weights.bin (3 bytes)\n"
+    assert json.loads(as_json.stdout)["metrics"] == {"sparsity": 0.5}
+    assert (failure.exit_code, early.exit_code) == (1, 8)
+    assert "unfinished" in early.stderr
+
+
+def test_a_dry_run_submits_nothing(service: Service) -> None:
+    shown = {"spec": {"model": "org/model"}, "warnings": ["slow"], "identical_job_id": "job_0"}
+    service.prepare("/v1/jobs?dry_run=true", Answer(200, shown))
+    words = ["submit", "org/model", "--sparsity", "0.5", "--dataset", "c4", "--dry-run"]
+
+    result = run(service, *words)
+
+    assert "would be accepted" in result.stdout
+    assert "job_0 has succeeded" in result.stdout
+    assert "slow" in result.stderr
+    assert json.loads(run(service, *words, "--json").stdout)["identical_job_id"] == "job_0"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 4), ("expired", 5)]
+)
+def test_waits_exit_code_says_how_the_job_ended(service: Service, status: str, code: int) -> None:
+    service.prepare("/v1/jobs/job_1", Answer(200, job(status)))
+
+    result = run(service, "wait", "job_1", "--json")
+
+    assert result.exit_code == code
+    assert json.loads(result.stdout)["status"] == status
+
+
+def test_a_wait_that_times_out_has_the_code_of_timeout(service: Service) -> None:
+    service.prepare("/v1/jobs/job_1", Answer(200, job()))
+    assert run(service, "wait", "job_1", "--timeout", "0").exit_code == 124
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, 6), (404, 7), (422, 2), (503, 8)])
+def test_a_refusal_is_words_for_people_and_a_code_for_programs(
+    service: Service, status: int, code: int
+) -> None:
+    service.prepare("/v1/jobs/job_1", Answer(status, problem("refused", status, hint="Do this.")))
+
+    result = run(service, "get", "job_1")
+
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert "Do this." in result.stderr
+
+
+def test_a_failed_job_shows_what_to_change(service: Service) -> None:
+    error = problem("out_of_memory", 500, hint="Lower samples.")
+    service.prepare("/v1/jobs/job_1", Answer(200, job("failed", error=error)))
+    assert "Lower samples." in run(service, "get", "job_1").stdout
+
+
+def test_ls_lists_jobs_as_a_table_and_as_json(service: Service) -> None:
+    rows = {"data": [job(spec={"model": "org/model", "sparsity": 0.5})], "has_more": False}
+    service.prepare("/v1/jobs?limit=20&sort=-created", Answer(200, rows))
+
+    assert "org/model" in run(service, "ls").stdout
+    assert json.loads(run(service, "ls", "--json").stdout)[0]["id"] == "job_1"
+
+
+def test_ls_narrows_the_list(service: Service) -> None:
+    query = "limit=5&sort=created&status=failed&status=expired&parent=job_0&q=org"
+    service.prepare(f"/v1/jobs?{query}", Answer(200, {"data": [job()], "has_more": False}))
+    words = ["--status", "failed", "--status", "expired", "--parent", "job_0", "-q", "org"]
+
+    result = run(service, "ls", *words, "--oldest", "--limit", "5", "--json")
+
+    assert [one["id"] for one in json.loads(result.stdout)] == ["job_1"]
+
+
+def test_ls_counts_by_status_and_method(service: Service) -> None:
+    facets = {"status": {"failed": 2, "queued": 1}, "method": {"wanda": 3}}
+    body = {"data": [job()], "facets": facets}
+    service.prepare("/v1/jobs?limit=1&include=facets", Answer(200, body))
+
+    counted = run(service, "ls", "--facets").stdout
+    assert counted.splitlines() == ["status failed 2", "status queued 1", "method wanda 3"]
+    assert json.loads(run(service, "ls", "--facets", "--json").stdout) == facets
+
+
+def test_the_command_line_needs_no_part_of_the_service() -> None:
+    assert subprocess.run([sys.executable, "-c", LIGHT], check=False).returncode == 0
+
+
+def test_submit_hands_on_which_field_of_a_dataset_is_read(service: Service) -> None:
+    service.prepare("/v1/jobs", Answer(201, job("queued")))
+    words = ["submit", "org/model", "--sparsity", "0.5", "--dataset", "org/set"]
+    fields = ["--text-field", "body", "--eval-dataset", "org/other", "--eval-text-field", "talk"]
+
+    run(service, *words, *fields)
+
+    sent = json.loads(service.bodies[0])
+    assert (sent["text_field"], sent["eval_text_field"]) == ("body", "talk")

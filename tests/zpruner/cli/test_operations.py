@@ -1,0 +1,91 @@
+"""Logs, workers and queues through a small real service."""
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.zpruner.service import CREATED, Answer, Service, problem
+from zpruner import Client, ProblemError
+from zpruner.cli.main import app
+from zpruner.client import logs as following
+
+LOGS = "/v1/jobs/job_1/logs"
+
+
+def line(seq: int, message: str = "pruning") -> dict[str, Any]:
+    told = {"id": f"1.{seq}", "attempt": 1, "seq": seq, "at": CREATED, "level": "INFO"}
+    return told | {"logger": "worker.attempts.run", "message": message, "later": True}
+
+
+def page(*rows: dict[str, Any]) -> Answer:
+    return Answer(200, {"data": list(rows), "next_cursor": None, "has_more": False})
+
+
+def job(status: str) -> Answer:
+    return Answer(200, {"id": "job_1", "status": status, "created_at": CREATED})
+
+
+def worker(state: str = "idle", **fields: Any) -> dict[str, Any]:
+    told = {"id": "wrk_1", "name": "gpu@host", "state": state, "heartbeat_at": CREATED}
+    return told | {"queues": ["gpu"], "device": "cpu"} | fields
+
+
+def run(service: Service, *words: str) -> Result:
+    return CliRunner(env={"ZPRUNER_URL": service.url}).invoke(app, list(words))
+
+
+def test_a_log_is_followed_until_its_job_has_ended(
+    service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "LOOK_EVERY_S", 0.01)
+    service.prepare("/v1/jobs/job_1", job("running"), job("running"), job("succeeded"))
+    service.prepare(f"{LOGS}?tail=2", page(line(1), line(2)))
+    down = Answer(503, problem("not_ready", 503))
+    service.prepare(f"{LOGS}?after=1.2", down, page(line(3)))
+    service.prepare(f"{LOGS}?after=1.3", page())
+
+    told = [one.id for one in client.jobs.logs("job_1", tail=2, follow=True)]
+
+    assert told == ["1.1", "1.2", "1.3"]
+
+
+def test_a_log_that_is_not_there_is_not_waited_for(service: Service, client: Client) -> None:
+    service.prepare("/v1/jobs/job_1", Answer(404, problem("job_not_found", 404)))
+    with pytest.raises(ProblemError, match="job_not_found"):
+        list(client.jobs.logs("job_1", follow=True))
+
+
+def test_the_command_line_shows_a_log_narrowed(service: Service) -> None:
+    service.prepare(f"{LOGS}?attempt=1&level=warning", page(line(1)))
+    words = ("logs", "job_1", "--attempt", "1", "--level", "warning")
+    assert run(service, *words).stdout == "2026-01-01 00:00:00 INFO worker.attempts.run: pruning\n"
+    assert json.loads(run(service, *words, "--json").stdout)["id"] == "1.1"
+
+
+def test_workers_are_listed_drained_and_brought_back(service: Service) -> None:
+    service.prepare("/v1/workers", page(worker("busy", job_id="job_1")))
+    service.prepare("/v1/workers/wrk_1/drain", Answer(200, worker("draining", draining=True)))
+    service.prepare("/v1/workers/wrk_1/undrain", Answer(200, worker()))
+    shown = run(service, "workers").stdout
+    assert all(word in shown for word in ("wrk_1", "gpu@host", "busy", "cpu", "job_1"))
+    assert json.loads(run(service, "workers", "--json").stdout)[0]["queues"] == ["gpu"]
+    assert run(service, "drain", "wrk_1").stdout == "draining\n"
+    assert run(service, "undrain", "wrk_1").stdout == "idle\n"
+
+
+def test_queues_are_listed(service: Service) -> None:
+    queue = {"name": "gpu", "depth": 3, "running": 1, "workers": 2, "oldest_age_seconds": 61.2}
+    service.prepare("/v1/queues", page(queue | {"devices": ["cpu"]}))
+    shown = run(service, "queues").stdout
+    assert shown == "gpu\t3\t1\t2\t61 s\tcpu\n"
+    assert json.loads(run(service, "queues", "--json").stdout)[0]["depth"] == 3
+
+
+def test_submit_says_where_and_how_urgently(service: Service) -> None:
+    service.prepare("/v1/jobs", Answer(201, json.loads(job("queued").body)))
+    words = ("submit", "org/model", "--sparsity", "0.5", "--dataset", "c4")
+    assert run(service, *words, "--queue", "big", "--priority", "5").exit_code == 0
+    sent = json.loads(service.bodies[0])
+    assert (sent["queue"], sent["priority"]) == ("big", 5)

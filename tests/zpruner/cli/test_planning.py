@@ -1,0 +1,246 @@
+"""Commands about several jobs, or about one that does not exist yet."""
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.zpruner.service import CREATED, Answer, Service, job, problem
+from zpruner.cli.main import app
+from zpruner.client.client import Client
+
+JOB = ("org/model", "--sparsity", "0.5", "--dataset", "c4")
+FAILURE = {"metric": "perplexity_ratio", "bound": "max", "wanted": 1.1, "got": 1.5}
+ESTIMATE: dict[str, Any] = {
+    "id": "est_1",
+    "status": "ready",
+    "model": {"name": "org/model", "revision": "a" * 40, "parameters": 134515008, "blocks": 30},
+    "fits": True,
+    "queue": "gpu",
+    "memory": {"host_bytes": 900_000_000, "device_bytes": 0, "scratch_bytes": 0},
+    "seconds": {"p50": 90.0, "p90": 126.0},
+    "artifact_bytes": 269_000_000,
+    "warnings": ["about 30 evaluation windows"],
+    "hints": ["wanda did better"],
+    "identical_job_id": "job_0",
+    "unknown": 1,
+}
+
+
+def run(service: Service, *words: str) -> Result:
+    env = {"ZPRUNER_URL": service.url, "COLUMNS": "200"}
+    return CliRunner(env=env).invoke(app, list(words))
+
+
+def point(number: int, status: str = "succeeded", **fields: Any) -> dict[str, Any]:
+    varied = {"sparsity": number / 10}
+    return {"job_id": f"job_{number}", "varied": varied, "status": status} | fields
+
+
+def sweep(*points: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    known = {"id": "swp_1", "total": len(points), "is_final": True, "created_at": CREATED}
+    return known | {"counts": {"succeeded": len(points)}, "points": list(points)} | fields
+
+
+def test_submit_sends_the_gate(service: Service) -> None:
+    service.prepare("/v1/jobs", Answer(201, job("queued")))
+    words = ("--gate-max", "perplexity_ratio=1.1", "--gate-min", "sparsity=0.5")
+
+    run(service, "submit", *JOB, *words, "--gate-min", "acc.arc=0.6")
+
+    assert json.loads(service.bodies[0])["gate"] == {
+        "max": {"perplexity_ratio": 1.1},
+        "min": {"sparsity": 0.5, "acc.arc": 0.6},
+    }
+    wrong = run(service, "submit", *JOB, "--gate-max", "perplexity_ratio")
+    assert wrong.exit_code == 2
+    assert "figure=number" in wrong.stderr
+
+
+@pytest.mark.parametrize("verb", ["wait", "run"])
+def test_a_job_that_does_not_pass_its_gate_ends_with_three(verb: str, service: Service) -> None:
+    ended = job("succeeded", verdict="fail", gate_failures=[FAILURE])
+    service.prepare("/v1/jobs", Answer(201, job("queued")))
+    service.prepare("/v1/jobs/job_1", Answer(200, ended))
+
+    result = run(service, verb, *(("job_1",) if verb == "wait" else JOB))
+
+    assert result.exit_code == 3
+    assert "perplexity_ratio = 1.5, wanted at most 1.1" in result.stdout
+
+
+def test_a_result_behind_a_gate_ends_with_three(service: Service) -> None:
+    path = "/v1/jobs/job_1/result?pending=503"
+    service.prepare(path, Answer(424, problem("gate_failed", 424)))
+    assert run(service, "result", "job_1").exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 4), ("expired", 5)]
+)
+def test_run_submits_follows_and_says_how_it_ended(
+    status: str, code: int, service: Service
+) -> None:
+    service.prepare("/v1/jobs", Answer(201, job("queued")))
+    service.prepare("/v1/jobs/job_1", Answer(200, job(status)))
+
+    result = run(service, "run", *JOB, "--reuse", "--timeout", "60", "--json")
+
+    assert result.exit_code == code
+    assert json.loads(result.stdout)["status"] == status
+    sent = {"model": "org/model", "sparsity": 0.5, "dataset": "c4", "reuse": "if_succeeded"}
+    assert json.loads(service.bodies[0]) == sent
+
+
+def test_run_gives_up_waiting_and_the_job_goes_on(service: Service) -> None:
+    service.prepare("/v1/jobs", Answer(201, job("queued")))
+    service.prepare("/v1/jobs/job_1", Answer(200, job("running")))
+    assert run(service, "run", *JOB, "--timeout", "0").exit_code == 124
+
+
+def test_estimate_waits_until_it_is_found_out(service: Service) -> None:
+    path = "/v1/estimates/est_1"
+    headers = {"Location": path, "Retry-After": "0"}
+    pending = {"id": "est_1", "status": "pending"}
+    service.prepare("/v1/estimates", Answer(202, pending, headers=headers))
+    service.prepare(path, Answer(202, pending, headers=headers), Answer(200, ESTIMATE))
+
+    result = run(service, "estimate", *JOB, "--method", "wanda")
+
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == "org/model at aaaaaaaaaaaa: 134,515,008 parameters, 30 blocks"
+    assert lines[1:3] == ["  memory: 900 MB", "  time: 90 s, nine times in ten below 126 s"]
+    assert "  queue: gpu" in lines
+    assert "job_0 has succeeded" in result.stdout
+    assert "about 30 evaluation windows" in result.stderr
+    assert "hint: wanda did better" in result.stderr
+    assert json.loads(service.bodies[0])["method"] == "wanda"
+    assert [path for _, path, _ in service.seen] == ["/v1/estimates", path, path]
+
+
+def test_estimate_says_what_would_fit_and_what_is_refused(service: Service) -> None:
+    unfit = ESTIMATE | {"fits": False, "refusal": "set samples to 64", "queue": None}
+    refused = Answer(422, problem("quantized", 422))
+    service.prepare("/v1/estimates", Answer(200, unfit), Answer(200, unfit), refused)
+    assert "does not fit: set samples to 64" in run(service, "estimate", *JOB).stdout
+    assert json.loads(run(service, "estimate", *JOB, "--json").stdout)["fits"] is False
+    assert run(service, "estimate", *JOB).exit_code == 2
+
+
+def test_an_estimate_that_never_comes_is_a_timeout(client: Client, service: Service) -> None:
+    headers = {"Location": "/v1/estimates/est_1", "Retry-After": "0"}
+    for path in ("/v1/estimates", "/v1/estimates/est_1"):
+        service.prepare(path, Answer(202, {"id": "est_1"}, headers=headers))
+    with pytest.raises(TimeoutError):
+        client.estimate("org/model", 0.5, "c4", timeout_s=0)
+
+
+def test_compare_shows_what_differs_and_why_it_may_mislead(service: Service) -> None:
+    found = {
+        "comparable": False,
+        "reasons": ["the models differ: a, b"],
+        "differences": {"sparsity": [0.5, 0.6]},
+        "jobs": [
+            {"id": "job_1", "status": "succeeded", "metrics": {"pruned_perplexity": 30.0}},
+            {
+                "id": "job_2",
+                "status": "succeeded",
+                "metrics": {"pruned_perplexity": 28.0},
+                "deltas": {"pruned_perplexity": -2.0},
+            },
+        ],
+    }
+    service.prepare("/v1/compare?ids=job_1%2Cjob_2", Answer(200, found))
+
+    result = run(service, "compare", "job_1", "job_2")
+
+    assert result.exit_code == 0
+    assert "28 (-2)" in result.stdout
+    assert "sparsity" in result.stdout
+    assert "the models differ" in result.stderr
+    assert json.loads(run(service, "compare", "job_1", "job_2", "--json").stdout)["differences"]
+
+
+def test_sweep_submits_a_grid_follows_it_and_marks_the_best(service: Service) -> None:
+    best = point(4, sparsity=0.4, perplexity=20.5, perplexity_ratio=1.2, on_front=True)
+    goes_on = sweep(best, point(5, "running"), is_final=False, counts={"running": 1})
+    ended = sweep(best, point(5, sparsity=0.5, perplexity=30.0), front=["job_4"])
+    service.prepare("/v1/sweeps", Answer(201, goes_on))
+    service.prepare("/v1/sweeps/swp_1", Answer(200, goes_on), Answer(200, ended))
+    words = ("--dataset", "c4", "--sparsity", "0.4,0.5", "--pattern", "2:4,null")
+
+    result = run(service, "sweep", "org/model", *words, "--samples", "8", "--max-parallel", "2")
+
+    assert result.exit_code == 0
+    row, other = (line for line in result.stdout.splitlines() if "job_" in line)
+    assert "20.5" in row
+    assert "*" in row
+    assert "*" not in other
+    assert "2 succeeded" in result.stderr
+    assert json.loads(service.bodies[0]) == {
+        "model": "org/model",
+        "dataset": "c4",
+        "grid": {"sparsity": [0.4, 0.5], "pattern": ["2:4", None]},
+        "samples": 8,
+        "max_parallel": 2,
+    }
+    assert service.keys[0]
+
+
+@pytest.mark.parametrize(
+    ("points", "code"),
+    [
+        ([point(1), point(2, "failed"), point(3, "cancelled")], 1),
+        ([point(1), point(2, "expired")], 5),
+        ([point(1), point(2, "cancelled")], 4),
+        ([point(1, verdict="pass"), point(2, verdict="fail")], 3),
+        ([point(1), point(2)], 0),
+    ],
+)
+def test_a_sweep_s_exit_code_tells_the_worst(
+    points: list[dict[str, Any]], code: int, service: Service
+) -> None:
+    service.prepare("/v1/sweeps", Answer(201, sweep(*points)))
+    service.prepare("/v1/sweeps/swp_1", Answer(200, sweep(*points)))
+    words = ("sweep", "org/model", "--dataset", "c4", "--sparsity", "0.1")
+    assert run(service, *words, "--json").exit_code == code
+
+
+def test_a_detached_sweep_prints_its_id_and_a_slow_one_times_out(service: Service) -> None:
+    goes_on = sweep(point(1, "running"), is_final=False)
+    service.prepare("/v1/sweeps", Answer(201, goes_on))
+    service.prepare("/v1/sweeps/swp_1", Answer(200, goes_on))
+    words = ("sweep", "org/model", "--dataset", "c4", "--sparsity", "0.1")
+    assert run(service, *words, "--detach").stdout == "swp_1\n"
+    assert run(service, *words, "--timeout", "0").exit_code == 124
+
+
+def test_the_client_lists_previews_and_cancels_sweeps(client: Client, service: Service) -> None:
+    rows = {"data": [sweep()], "has_more": False}
+    shown = {"total": 1, "points": [{"varied": {}, "spec": {}}], "warnings": []}
+    service.prepare("/v1/sweeps?limit=5", Answer(200, rows))
+    service.prepare("/v1/sweeps?dry_run=true", Answer(200, shown))
+    service.prepare("/v1/sweeps/swp_1/cancel", Answer(200, sweep(point(1, "cancelled"))))
+
+    assert [one.id for one in client.sweeps.list(limit=5)] == ["swp_1"]
+    assert client.sweeps.preview("org/model", "c4", jobs=[{"sparsity": 0.5}]).total == 1
+    assert json.loads(service.bodies[1])["jobs"] == [{"sparsity": 0.5}]
+    assert client.sweeps.cancel("swp_1").points[0].status == "cancelled"
+
+
+@pytest.mark.parametrize("verb", ["submit", "run", "estimate", "sweep"])
+def test_a_pattern_needs_no_sparsity(verb: str, service: Service) -> None:
+    service.prepare("/v1/jobs", Answer(201, job("queued")))
+    service.prepare("/v1/jobs/job_1", Answer(200, job("succeeded")))
+    service.prepare("/v1/estimates", Answer(200, ESTIMATE))
+    service.prepare("/v1/sweeps", Answer(201, sweep(point(5))))
+    service.prepare("/v1/sweeps/swp_1", Answer(200, sweep(point(5))))
+
+    result = run(service, verb, "org/model", "--pattern", "2:4", "--dataset", "c4")
+
+    assert result.exit_code == 0, result.stderr
+    sent = json.loads(service.bodies[0])
+    varied = {"grid": {"pattern": ["2:4"]}} if verb == "sweep" else {"pattern": "2:4"}
+    assert sent == {"model": "org/model", "dataset": "c4"} | varied

@@ -1,0 +1,55 @@
+"""Where a job stands, as the real application tells the client and the client tells people."""
+
+import pytest
+
+from db.core.states import Phase
+from db.jobs.repository import JobRepository
+from tests.factories import make_job
+from tests.zpruner.live import Live
+from zpruner import Client
+
+BLOCK = (7, 32, "layers.7")
+
+
+def test_a_running_job_says_what_is_left_and_a_paused_one_what_it_kept(live: Live) -> None:
+    job = make_job(live.sessions)
+    with live.sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.claim(job.id, "gpu@test")
+        eta = (90.0, 4000.0)
+        jobs.progress(job.id, 1, phase=Phase.pruning, fraction=0.25, block=BLOCK, eta=eta)
+
+    with Client(live.url) as client:
+        found = client.jobs.get(job.id).progress.eta_seconds
+    assert found is not None
+    assert (found.p50, found.p90) == (90.0, 4000.0)
+    running = live.run("get", job.id).stdout
+    assert f"{job.id} pruning 8/32 25%" in running
+    assert "about 1 min 30 s left, nine times in ten less than 1 h 6 min" in running
+
+    with live.sessions.begin() as session:
+        jobs = JobRepository(session)
+        jobs.pause(job.id)
+        jobs.yield_back(job.id, 1)
+    paused = live.run("get", job.id).stdout
+    assert f"{job.id} paused at 8/32 25%" in paused
+    assert "left" not in paused
+
+
+def test_a_waiting_job_says_its_number_and_wait_hears_of_it(live: Live) -> None:
+    queue = "standing"
+    first, second = (make_job(live.sessions, queue=queue) for _ in range(2))
+    assert f"{second.id} queued, number 2 0%" in live.run("get", second.id).stdout
+
+    with Client(live.url) as client:
+        seen: list[int | None] = []
+
+        def move(job: object) -> None:
+            seen.append(getattr(job, "queue_position", None))
+            if len(seen) == 1:
+                client.jobs.cancel(first.id)
+
+        with pytest.raises(TimeoutError):
+            client.jobs.wait(second.id, timeout_s=2, on_change=move)
+    assert seen[0] == 2
+    assert seen[-1] == 1

@@ -1,0 +1,202 @@
+"""What `zpruner serve` refuses, and what it starts."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from db.core.session import Sessions
+from db.jobs.repository import JobRepository
+from db.startup.lease_holders import holding
+from db.tables.access import AccessScope
+from db.tables.jobs import Job
+from demo.service import free_port
+from tests.factories import make_job, make_key
+from zpruner.serve.embedded_broker import BrokerError, broker_command, find_server
+from zpruner.serve.preconditions import ServeError, listening, locked, release_leases, require_admin
+from zpruner.serve.serve import ServeSettings, children, is_ready
+
+
+def settings(**fields: object) -> ServeSettings:
+    return ServeSettings.model_validate({"_env_file": None} | fields)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_needs_no_key_unless_keys_are_asked_for(host: str) -> None:
+    require_admin(settings(host=host))
+    assert settings(host=host, auth="keys").needs_keys
+
+
+@pytest.mark.parametrize("fields", [{"host": "0.0.0.0"}, {"host": "::"}, {"auth": "keys"}])
+def test_where_keys_are_needed_one_must_be_there_that_can_make_others(
+    fields: dict[str, str], database_url: str, sessions: Sessions
+) -> None:
+    wide = settings(database_url=database_url, **fields)
+    make_key(sessions, AccessScope.jobs_read)
+    with pytest.raises(ServeError, match="keys bootstrap") as refused:
+        require_admin(wide)
+    assert "ZPRUNER_AUTH=none" in str(refused.value)
+    make_key(sessions, AccessScope.admin)
+    require_admin(wide)
+    require_admin(settings(host="0.0.0.0", auth="none"))
+
+
+def serve(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("ZPRUNER_")}
+    env |= {"ZPRUNER_DATA_DIR": str(folder)} | variables
+    command = [sys.executable, "-P", "-m", "zpruner", "serve"]
+    return subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True)
+
+
+def test_the_command_refuses_before_it_starts_anything(tmp_path: Path) -> None:
+    done = serve(tmp_path, ZPRUNER_HOST="0.0.0.0", ZPRUNER_PORT=str(free_port()))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "zpruner keys bootstrap" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["serve.lock", "zpruner.db"]
+
+
+@pytest.mark.parametrize("written", ["abc", "70000"])
+def test_a_setting_that_cannot_be_is_named_in_one_line_with_what_to_do(
+    written: str, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(f"ZPRUNER_PORT={written}\n")
+    done = serve(tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"ZPRUNER_PORT={written}: Input should be" in done.stderr
+    assert "Correct it" in done.stderr
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+def test_a_port_where_another_service_answers_is_refused(host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(ServeError, match=r"in use.*ZPRUNER_PORT"), listening(host, port):
+            pass
+    with listening(host, port):
+        pass
+
+
+def test_of_two_services_on_one_port_the_second_is_refused_as_long_as_the_first_runs() -> None:
+    port = free_port()
+    with listening("127.0.0.1", port) as sockets:
+        # The first one's API is not even there yet, or was killed.
+        with pytest.raises(ServeError, match="in use"), listening("0.0.0.0", port):
+            pass
+        with pytest.raises(ServeError, match="in use"), listening("127.0.0.1", port):
+            pass
+        assert [one.getsockname() for one in sockets] == [("127.0.0.1", port)]
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+def test_an_address_that_is_not_of_this_machine_is_refused(host: str) -> None:
+    with pytest.raises(ServeError, match=f"cannot listen on {host}"), listening(host, 8000):
+        pass
+
+
+def test_an_api_that_another_service_started_does_not_pass_for_ours(tmp_path: Path) -> None:
+    with answering({"zpruner-instance": "ours"}) as url:
+        assert is_ready(url, "ours")
+        assert not is_ready(url, "theirs")
+    with answering({}) as url:
+        assert not is_ready(url, "ours")
+
+
+@contextmanager
+def answering(headers: dict[str, str]) -> Iterator[str]:
+    """Answer every request with 200 and these headers."""
+
+    class Ready(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            for item in headers.items():
+                self.send_header(*item)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Ready) as server:
+        thread = Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+HOST = socket.gethostname()
+
+
+def test_the_leases_of_killed_workers_are_released_once_all_of_them_are_dead(
+    sessions: Sessions, database_url: str, tmp_path: Path
+) -> None:
+    ours, elsewhere = make_job(sessions), make_job(sessions)
+    with sessions.begin() as session:
+        JobRepository(session).claim(ours.id, f"{HOST}/1")
+        JobRepository(session).claim(elsewhere.id, f"{HOST}-2/1")
+    left = settings(data_dir=tmp_path, database_url=database_url)
+    with holding(tmp_path):
+        release_leases(left, dead_within_s=0)
+        assert states(sessions, ours, elsewhere) == ["running", "running"]
+    release_leases(left, dead_within_s=0)
+    assert states(sessions, ours, elsewhere) == ["queued", "running"]
+
+
+def states(sessions: Sessions, *jobs: Job) -> list[str]:
+    with sessions() as session:
+        return [JobRepository(session).get(job.id).status.value for job in jobs]
+
+
+def test_two_services_never_share_a_data_folder(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(ServeError, match="ZPRUNER_DATA_DIR"), locked(tmp_path):
+        pass
+    with locked(tmp_path):
+        pass
+
+
+def test_the_bundled_broker_is_a_server_that_runs() -> None:
+    answer = subprocess.run(
+        [find_server(), "--version"], capture_output=True, text=True, check=True
+    )
+    assert "server" in answer.stdout
+
+
+def test_a_folder_too_deep_for_a_socket_is_refused_with_the_setting_to_change(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(BrokerError, match="ZPRUNER_DATA_DIR"):
+        broker_command(tmp_path / ("deep" * 30))
+
+
+def test_the_worker_takes_jobs_from_the_queues_that_are_set() -> None:
+    worker, *others = children(settings(queues="h100, gpu", log_format="json"))
+    command = list(worker.command)
+    assert command[command.index("-Q") + 1] == "h100,gpu"
+    for child in (worker, *others):
+        told = (child.env["ZPRUNER_QUEUES"], child.env["ZPRUNER_LOG_FORMAT"])
+        assert told == ("h100,gpu", "json")
+
+
+def test_the_parts_are_given_what_the_env_file_has_for_them_and_their_libraries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text(
+        "HF_TOKEN=secret\nHF_HOME=\nHF_ENDPOINT=https://of-the-file\nZPRUNER_LEASE_S=7\n"
+        "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318\nPOSTGRES_PASSWORD=unasked\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    for name in ("HF_TOKEN", "HF_HOME", "ZPRUNER_LEASE_S", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", "https://of-the-environment")
+    for child in children(ServeSettings()):
+        assert child.env["HF_TOKEN"] == "secret"
+        assert child.env["HF_ENDPOINT"] == "https://of-the-environment"
+        assert child.env["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"
+        assert child.env["ZPRUNER_LEASE_S"] == "7"
+        assert not {"HF_HOME", "POSTGRES_PASSWORD"} & child.env.keys()

@@ -1,0 +1,125 @@
+"""The supervisor with real processes."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from zpruner.serve.supervisor import Child, Supervisor
+
+SLEEP = ["sleep", "60"]
+STUBBORN = ["sh", "-c", "trap '' TERM; sleep 60 & wait; wait"]
+TELLING = "trap 'echo $NAME >> $LOG; exit' TERM; echo ready >> $LOG; while :; do sleep 0.02; done"
+OWNER = """
+import os, sys, time
+from zpruner.serve.supervisor import Child
+child = Child("sleep", ["sleep", "60"], os.environ)
+child.start()
+print(child.process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def supervisor() -> Iterator[Supervisor]:
+    supervisor = Supervisor()
+    yield supervisor
+    supervisor.end()
+
+
+def pid(child: Child) -> int:
+    assert child.process is not None
+    return child.process.pid
+
+
+def eventually(true: Callable[[], bool], within_s: float = 5) -> bool:
+    deadline = time.monotonic() + within_s
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def is_gone(number: int) -> bool:
+    try:
+        return bool(psutil.Process(number).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_a_child_that_dies_is_started_again_after_its_backoff(supervisor: Supervisor) -> None:
+    child = Child("sleep", SLEEP, os.environ)
+    supervisor.add(child)
+    first = pid(child)
+    os.kill(first, 9)
+
+    def is_back() -> bool:
+        supervisor.keep()
+        return child.process is not None and child.process.pid != first
+
+    started = time.monotonic()
+    assert eventually(is_back)
+    assert time.monotonic() - started > 0.4
+
+
+def test_the_rest_of_a_dead_childs_group_is_ended_with_it(supervisor: Supervisor) -> None:
+    child = Child("parent", ["sh", "-c", "sleep 61 & echo $! >&2; wait"], os.environ)
+    supervisor.add(child)
+    group = psutil.Process(pid(child))
+    assert eventually(lambda: bool(group.children()))
+    grandchild = group.children()[0].pid
+    os.kill(pid(child), 9)
+
+    def keep() -> bool:
+        supervisor.keep()
+        return is_gone(grandchild)
+
+    assert eventually(keep)
+
+
+def test_a_child_that_ignores_the_request_to_end_is_killed_after_its_grace(
+    supervisor: Supervisor,
+) -> None:
+    child = Child("stubborn", STUBBORN, os.environ, grace_s=0.3)
+    supervisor.add(child)
+    number = pid(child)
+    time.sleep(0.2)
+
+    started = time.monotonic()
+    supervisor.end()
+
+    assert is_gone(number)
+    assert time.monotonic() - started < 2
+
+
+def test_what_others_need_ends_last(supervisor: Supervisor, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for name in ("broker", "worker"):
+        supervisor.add(
+            Child(name, ["sh", "-c", TELLING], os.environ | {"NAME": name, "LOG": str(log)})
+        )
+    assert eventually(lambda: log.exists() and log.read_text().count("ready") == 2)
+
+    supervisor.end(last=1)
+
+    assert log.read_text().split()[2:] == ["worker", "broker"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties lives together")
+def test_children_die_with_a_killed_supervisor() -> None:
+    owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    with owner.stdout:
+        child = int(owner.stdout.readline())
+    assert not is_gone(child)
+
+    owner.kill()
+    owner.wait()
+
+    assert eventually(lambda: is_gone(child))

@@ -1,0 +1,1 @@
+"""The control process: periodic work that keeps jobs, files and messages going."""

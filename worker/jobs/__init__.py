@@ -1,0 +1,1 @@
+"""From a specification to a pruned model folder with its numbers."""

@@ -1,0 +1,121 @@
+"""The model card: the numbers, and how they were made."""
+
+from collections.abc import Iterable
+from pathlib import PurePath
+from typing import Any
+
+from db.spec.catalogue import METHODS
+from db.spec.prune_spec import PruneSpec
+from worker.jobs.recipes import recipe_of
+from worker.pruning.methods.patterns import NofM, Pattern
+from worker.pruning.sweep.recipe import Allocation
+
+_SOURCES = {str(method.name): f"[{method.title}]({method.source})" for method in METHODS}
+_CARD = """\
+---
+library_name: transformers
+tags: [pruning, sparsity, z-pruner]
+{base}---
+
+# {name}, pruned to {percent:.1f} % zeros
+
+| | dense | pruned |
+|---|---:|---:|
+| perplexity | {dense} | {pruned} |
+| zeros in the pruned layers | | {percent:.4f} % |
+
+Pruned without retraining:
+
+{steps}
+
+{coverage:.1f} % of the parameters of the decoder blocks were open to pruning. Embeddings and head
+are untouched, and in the blocks {untouched}.
+{fallbacks} matrices were pruned in another way than was asked for, each said in `report.json`.
+
+**Calibration**: {calibration}.
+
+**Perplexity**: {evaluation}.
+
+`report.json` holds the specification, both protocols and one report per block;
+`SHA256SUMS` holds the checksums.
+
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model = AutoModelForCausalLM.from_pretrained("path/to/this/folder")
+tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
+```
+"""
+
+
+def model_card(report: dict[str, Any]) -> str:
+    """Return the card of one pruned model, made of its report."""
+    metrics, computed = report["metrics"], report["computed"]
+    spec = PruneSpec.model_validate(report["spec"])
+    model = report["model"]
+    return _CARD.format(
+        base=f"base_model: {model['name']}\n" if model["revision"] else "",
+        name=PurePath(model["name"]).name if model["revision"] is None else model["name"],
+        percent=100 * metrics["sparsity"],
+        dense=_number(metrics["dense_perplexity"]),
+        pruned=_number(metrics["pruned_perplexity"]),
+        steps="\n".join(f"- {step}" for step in _steps(spec, computed)),
+        coverage=100 * metrics["coverage"],
+        fallbacks=metrics["fallbacks"] or "No",
+        untouched=_listed(dict.fromkeys(n for b in report["blocks"] for n in b["untouched"])),
+        calibration=_protocol(report["calibration"]),
+        evaluation=_protocol(report["evaluation"]),
+    )
+
+
+def _steps(spec: PruneSpec, computed: dict[str, Any]) -> Iterable[str]:
+    """Say what was done, with what a job leaves open as it was resolved."""
+    recipe = recipe_of(spec)
+    if recipe.method is None:
+        yield f"mask and weights by the method `{spec.method}`, {_SOURCES[spec.method]}"
+    else:
+        yield f"weights scored by the method `{spec.method}`, {_SOURCES[spec.method]}"
+    yield _pattern(recipe.pattern)
+    if recipe.swaps is not None:
+        yield f"mask improved by the solver `{spec.solver}`, {_SOURCES[spec.solver]}"
+    if recipe.solver is None:
+        yield "no kept weight changed"
+    else:
+        if recipe.method is not None:
+            yield f"kept weights repaired by the solver `{spec.solver}`, {_SOURCES[spec.solver]}"
+        damping = recipe.solver.damping if recipe.damping is None else recipe.damping
+        yield f"correction {recipe.correction:g}, damping {damping:g}"
+    yield _allocation(recipe.allocation)
+    yield f"propagation `{computed['propagation']}`, forward passes in `{computed['dtype']}`"
+
+
+def _pattern(pattern: Pattern) -> str:
+    if isinstance(pattern, NofM):
+        return f"pattern {pattern.n}:{pattern.m}: of each {pattern.m} neighbours {pattern.n} kept"
+    return f"unstructured, {100 * pattern.sparsity:g} %, scope `{pattern.scope}`"
+
+
+def _allocation(allocation: Allocation) -> str:
+    if allocation == "uniform":
+        return "allocation `uniform`: the same sparsity in every block"
+    if allocation == "owl":
+        return f"allocation `owl`, {_SOURCES['owl']}: the mean of all blocks is the sparsity"
+    return "allocation: a sparsity named for each block, which `report.json` lists"
+
+
+def _number(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.4f}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "nothing"
+
+
+def _protocol(card: dict[str, Any]) -> str:
+    """Say in one sentence what text was used, and how."""
+    if not card.get("tokens"):
+        return "no text"
+    return (
+        f"{card['tokens']:,} tokens of `{card['dataset']}` ({card['split']}) "
+        f"in windows of {card['window']}, token ids sha256 `{card['token_ids_sha256'][:16]}…`"
+    )

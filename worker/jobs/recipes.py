@@ -1,0 +1,59 @@
+"""From a specification's names and numbers to the plain values of the core."""
+
+from db.spec.prune_spec import OWN_MASK, Propagation, PruneSpec, SolverName
+from worker.pruning.methods.allocation import Explicit
+from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
+from worker.pruning.methods.registry import get_method
+from worker.pruning.methods.solvers import Solver, get_solver
+from worker.pruning.methods.swaps import PUBLISHED, Swaps
+from worker.pruning.sweep.recipe import Allocation, Recipe
+
+_CORRECTION = 0.3  # measured: decision 13
+
+
+def recipe_of(spec: PruneSpec) -> Recipe:
+    """Turn the specification into plain values of the core."""
+    method = None if spec.method in OWN_MASK else get_method(spec.method)
+    pattern: Pattern
+    if spec.pattern is None:
+        published = method.scope if method else "matrix"
+        pattern = Unstructured(spec.sparsity, spec.scope.value if spec.scope else published)
+    else:
+        pattern = NofM(*map(int, spec.pattern.split(":")))
+    solver = _solver(spec)
+    return Recipe(
+        method,
+        pattern,
+        spec.propagation.value,
+        solver,
+        _allocation(spec),
+        spec.skip,
+        _correction(spec) if solver else 0.0,
+        spec.damping if solver else None,
+        _swaps(spec),
+    )
+
+
+def _solver(spec: PruneSpec) -> Solver | None:
+    name = spec.method if spec.method in OWN_MASK else spec.solver
+    if name in {SolverName.none, SolverName.dsnot}:
+        return None
+    return get_solver(name, as_published=spec.propagation is Propagation.reference)
+
+
+def _swaps(spec: PruneSpec) -> Swaps | None:
+    if spec.solver is not SolverName.dsnot:
+        return None
+    return PUBLISHED if spec.propagation is Propagation.reference else Swaps()
+
+
+def _correction(spec: PruneSpec) -> float:
+    if spec.correction is not None:
+        return spec.correction
+    return 0.0 if spec.propagation is Propagation.reference else _CORRECTION
+
+
+def _allocation(spec: PruneSpec) -> Allocation:
+    if isinstance(spec.allocation, tuple):
+        return Explicit(spec.allocation)
+    return spec.allocation.value

@@ -1,0 +1,85 @@
+"""The token ids that a job calibrates with and is measured on."""
+
+from db.core.errors import SpecRefusedError
+from db.spec.datafiles import DataFile
+from db.spec.prune_spec import PruneSpec
+from db.spec.references import DatasetReference, LocalPath, parse_dataset
+from worker.jobs.resources import Resources
+from worker.pruning.model.meta_model import Skeleton
+from worker.sources.datasets import Windows, calibration_windows, evaluation_windows, row_length
+from worker.sources.models import ModelFolder
+from worker.sources.tokenizer import load_tokenizer
+
+_LONGEST = 2048  # tokens; a config may promise far more than calibration gains from
+
+
+def windows_of(
+    spec: PruneSpec, model: ModelFolder, skeleton: Skeleton, resources: Resources
+) -> tuple[Windows, Windows]:
+    """Return the calibration and the evaluation windows, both of the same length."""
+    dataset, own = datasets_of(spec, resources)
+    length = window_length(spec, skeleton, row_length(dataset))
+    vocabulary = skeleton.model.config.get_text_config().vocab_size
+    tokenizer = load_tokenizer(model.path, model.name)
+    calibration = calibration_windows(
+        dataset,
+        tokenizer,
+        samples=spec.samples,
+        seq_len=length,
+        seed=spec.seed,
+        vocab_size=vocabulary,
+        hold_out=own is None,
+    )
+    evaluation = evaluation_windows(
+        own or dataset,
+        tokenizer,
+        seq_len=length,
+        samples=spec.eval_samples,
+        vocab_size=vocabulary,
+        held_out_by=calibration if own is None else None,
+    )
+    return calibration, evaluation
+
+
+def datasets_of(
+    spec: PruneSpec, resources: Resources
+) -> tuple[DatasetReference, DatasetReference | None]:
+    """Return what is calibrated on, and what is evaluated on if that is another dataset.
+
+    Raises:
+        SpecRefusedError: one of them cannot be used.
+    """
+    dataset = _dataset(spec.dataset, "dataset", resources, spec.text_field)
+    if spec.eval_dataset is None:
+        return dataset, None
+    return dataset, _dataset(spec.eval_dataset, "eval_dataset", resources, spec.eval_text_field)
+
+
+def _dataset(
+    name: str, field: str, resources: Resources, text_field: str | None
+) -> DatasetReference:
+    roots, uploads = resources.dataset_roots, resources.uploads
+    reference = parse_dataset(name, roots, field, uploads, text_field)
+    if isinstance(reference, LocalPath) and name in resources.digests:
+        DataFile(reference.path, field, name).require_digest(resources.digests[name])
+    return reference
+
+
+def window_length(spec: PruneSpec, skeleton: Skeleton, row: int | None) -> int:
+    """Return the tokens of each window.
+
+    Raises:
+        SpecRefusedError: the model has fewer positions.
+    """
+    config = skeleton.model.config.get_text_config()
+    limit = getattr(config, "max_position_embeddings", None) or _LONGEST
+    length = spec.seq_len or row or min(_LONGEST, limit)
+    if length > limit:
+        raise SpecRefusedError(
+            "seq_len",
+            length,
+            "seq_len_too_long",
+            f"{spec.model} has {limit} positions",
+            f"Set seq_len to {limit} or less.",
+        )
+    return int(length)

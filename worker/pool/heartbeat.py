@@ -1,0 +1,101 @@
+"""The thread in a worker's parent process that says that it lives, and hears whether to go on."""
+
+import logging
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from db.core.session import Sessions
+from db.scheduling.workers import WorkerRepository
+from db.tables.jobs import Worker
+from worker.device import Device, NoDeviceError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Presence:
+    """One worker's row. What the database does not take now, it is told at the next beat."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        worker_id: str,
+        name: str,
+        queues: list[str],
+        *,
+        look: Callable[[], Device],
+        on_drain: Callable[[bool], None],
+        every_s: float = 15,
+    ) -> None:
+        self._sessions, self._id, self._name, self._queues = sessions, worker_id, name, queues
+        self._look, self._on_drain, self._every_s = look, on_drain, every_s
+        self._is_draining = False
+        self._device: Device | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
+
+    def start(self) -> None:
+        """Write the worker down, and go on doing so."""
+        self._try(lambda workers: workers.start(self._row()))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take the worker off the list."""
+        self._stopping.set()
+        self._thread.join(1)  # it may be looking for a device
+        self._try(lambda workers: workers.stop(self._id))
+
+    def _run(self) -> None:
+        self._find_device()
+        while not self._stopping.wait(self._every_s):
+            self._beat()
+
+    def _find_device(self) -> None:
+        try:
+            self._device = device = self._look()
+        except (NoDeviceError, OSError, subprocess.SubprocessError, ValueError) as error:
+            log.warning("it is not known what this worker computes on: %s", error)
+            return
+        self._try(lambda workers: workers.describe(self._id, device.name, device.memory_bytes))
+
+    def _beat(self) -> None:
+        row = self._try(self._renew)
+        if row is not None and row.draining != self._is_draining:
+            self._is_draining = row.draining
+            log.info("%s", "taking nothing new" if row.draining else "taking jobs again")
+            self._on_drain(row.draining)
+
+    def _renew(self, workers: WorkerRepository) -> Worker:
+        if (row := workers.beat(self._id)) is None:
+            row = self._row()
+            workers.add(row)
+        return row
+
+    def _row(self) -> Worker:
+        device = self._device
+        return Worker(
+            id=self._id,
+            name=self._name,
+            hostname=socket.gethostname(),
+            pid=os.getpid(),
+            queues=self._queues,
+            device=device and device.name,
+            memory_bytes=device and device.memory_bytes,
+            version=version("zpruner"),
+            draining=self._is_draining,
+        )
+
+    def _try(self, act: Callable[[WorkerRepository], T]) -> T | None:
+        try:
+            with self._sessions.begin() as session:
+                return act(WorkerRepository(session))
+        except SQLAlchemyError as error:
+            log.warning("worker %s could not be written down: %s", self._name, error)
+            return None

@@ -1,0 +1,1 @@
+"""What all of the core uses: errors, memory, durable files, generators."""

@@ -1,0 +1,1 @@
+"""Scores, patterns, solvers, and the registry that names them."""

@@ -1,0 +1,34 @@
+"""Making up for what earlier layers lost."""
+
+from torch import Tensor
+
+from worker.pruning.stats.gram import Gram
+
+
+def corrected(
+    weight: Tensor, gram: Gram, cross: Tensor, share: float, damping: float = 0.01
+) -> Tensor:
+    """Return the weight that solvers are to come close to, so that earlier losses are made up for.
+
+    With X̂ the pruned stream's inputs and X the dense one's, the outputs aimed at are
+    Y = (1 − c) X̂Wᵀ + c XWᵀ. With H = X̂ᵀX̂ and C = XᵀX̂,
+    ‖X̂Sᵀ − Y‖² + λ‖S − W‖² is least at S = W + c W (C − H) (H + λI)⁻¹ = V, and elsewhere larger by
+    ‖X̂(S − V)ᵀ‖² + λ‖S − V‖². A solver that gets V for W therefore finds the best sparse weights.
+
+    Args:
+        weight: ``[out, in]`` fp32, W.
+        gram: H of the ``in`` input features.
+        cross: ``[in, in]`` fp32, C.
+        share: c, in ``[0, 1]``. The more of it, the nearer to the dense model on the calibration
+            tokens, and the more fitted to them.
+        damping: λ over the mean of H's diagonal.
+
+    Returns:
+        ``[out, in]`` fp32, V.
+
+    Raises:
+        SolverFailedError: the Gram matrix is not positive definite, however much it is damped.
+    """
+    factor = gram.inverse_cholesky(damping)  # UᵀU = (H + λI)⁻¹
+    missing = weight @ (cross - gram.matrix)
+    return weight.addmm(missing @ factor.T, factor, alpha=share)

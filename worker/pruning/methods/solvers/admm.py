@@ -1,0 +1,59 @@
+"""Alternating between the best weights and the nearest sparse ones."""
+
+import torch
+from torch import Tensor
+
+from worker.pruning.base.zeros import as_factor, zeroed
+from worker.pruning.methods.solvers.selection import Selection, eased
+from worker.pruning.stats.gram import Gram
+
+_STEPS = 20
+_SELECTING_STEPS = 15
+_RHO = 1.0
+
+
+def admm(
+    weight: Tensor,
+    gram: Gram,
+    pattern: Selection,
+    score: Tensor | None = None,
+    damping: float = 0.1,
+) -> Tensor:
+    """Find sparse weights whose outputs are close to the dense ones, by ADMM.
+
+    Boza, 2024 (arXiv:2401.02938), algorithm 1, and the author's code. On Ŵ = W D with D the
+    inputs' norms and G = D⁻¹HD⁻¹ + 0.1 I: Z = M ⊙ (W + U), U += W − Z,
+    W = (ŴG + ρ(Z − U)) (G + ρI)⁻¹, ρ = 1. The mask M of the largest \\|W + U\\| is taken anew in
+    the first 15 of 20 steps, and drops ever more of a row or a group (see `eased`), s (1 − (1 −
+    t/15)³) in step t. One inverse serves all steps and all layers with this input.
+
+    Args:
+        weight: ``[out, in]``, any float dtype; not modified.
+        gram: second moments of the ``in`` input features.
+        pattern: which weights survive.
+        score: ``[out, in]``; where given it alone decides the mask, and all steps repair.
+        damping: what is added to the scaled Gram matrix's unit diagonal; published as 0.1.
+
+    Returns:
+        ``[out, in]`` fp32, +0.0 where dropped; columns of dead features are zero throughout.
+
+    Raises:
+        ShapeError: weight, Gram matrix, score or pattern do not fit each other.
+        SolverFailedError: the Gram matrix is far from positive definite.
+    """
+    gram.check_fits(weight)
+    scaled = gram.normalised()
+    target = (weight.float() * scaled.scale).masked_fill_(gram.dead, 0.0)  # [out, in]
+    pull = torch.addmm(target, target, scaled.matrix, beta=damping)
+    inverse = scaled.inverse(damping + _RHO, keep=True)
+    given = None if score is None else pattern.keep(score)
+    total = target  # W + U
+    for step in range(_STEPS):
+        if step < _SELECTING_STEPS:
+            share = 1 - (1 - (step + 1) / _SELECTING_STEPS) ** 3
+            keep = eased(pattern, share).keep(total.abs()) if given is None else given
+        sparse = total * as_factor(keep)  # Z
+        dual = total.sub_(sparse)  # U
+        total = torch.add(pull, sparse.sub_(dual), alpha=_RHO) @ inverse
+        total.add_(dual)
+    return zeroed((total / scaled.scale).masked_fill_(gram.dead, 0.0), keep)

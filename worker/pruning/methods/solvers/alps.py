@@ -1,0 +1,131 @@
+"""Searching the support with a rising penalty, then solving for the weights on it."""
+
+import torch
+from torch import Tensor
+
+from worker.pruning.base.errors import SolverFailedError
+from worker.pruning.base.zeros import as_factor, zeroed
+from worker.pruning.methods.solvers.penalty import BRISK, PUBLISHED, Penalty, Schedule
+from worker.pruning.methods.solvers.selection import Selection
+from worker.pruning.stats.gram import Gram, Normalised
+
+_SETTLED_FROM = 30  # steps after which a nearly constant support ends the search
+_SETTLED = 3e-4  # of the kept weights
+_REPAIR_STEPS = 10
+_FLATTEST = -1e-3  # of a positive definite matrix of unit diagonal, but for rounding
+_TINY = torch.finfo(torch.float32).tiny
+
+
+def alps(
+    weight: Tensor,
+    gram: Gram,
+    pattern: Selection,
+    score: Tensor | None = None,
+    damping: float = 0.01,
+    schedule: Schedule = PUBLISHED,
+) -> Tensor:
+    """Find the support by ADMM with a rising penalty, then its weights by conjugate gradients.
+
+    Meng et al., 2024 (arXiv:2406.07831), algorithms 1 and 2, and the authors' code. With N the
+    Gram matrix, damped and scaled to unit diagonal, and Ŵ = W D:
+    B = (ŴN − V + ρD) (N + ρI)⁻¹, D = largest of B + V/ρ, V += ρ(B − D), ρ rising every few steps
+    by how much the support still changes. Then ten conjugate gradient steps, preconditioned by
+    the scaling, minimise the output error on the support of B.
+
+    The published eigendecomposition, which serves every ρ, takes as long as dozens of Cholesky
+    inversions; a run needs about a dozen, so each ρ gets its own.
+
+    Args:
+        weight: ``[out, in]``, any float dtype; not modified.
+        gram: second moments of the ``in`` input features.
+        pattern: which weights survive.
+        score: ``[out, in]``; where given it alone decides the mask, and only the conjugate
+            gradient steps run.
+        damping: share of the mean diagonal that is added to the diagonal; published as 1 %.
+        schedule: how fast ρ rises.
+
+    Returns:
+        ``[out, in]`` fp32, +0.0 where dropped; columns of dead features are zero throughout.
+
+    Raises:
+        ShapeError: weight, Gram matrix, score or pattern do not fit each other.
+        SolverFailedError: the Gram matrix is not positive definite.
+    """
+    gram.check_fits(weight)
+    scaled = gram.normalised(damping)
+    target = (weight.float() * scaled.scale).masked_fill_(gram.dead, 0.0)  # [out, in]
+    pull = target @ scaled.matrix
+    if score is None:
+        found = _search(target, pull, scaled, pattern, schedule)
+        keep = pattern.keep(found.abs())
+    else:
+        found, keep = target, pattern.keep(score)
+    repaired = _repair(found.masked_fill(~keep, 0.0), pull, scaled.matrix, keep)
+    return zeroed((repaired / scaled.scale).masked_fill_(gram.dead, 0.0), keep)
+
+
+def brisk_alps(
+    weight: Tensor,
+    gram: Gram,
+    pattern: Selection,
+    score: Tensor | None = None,
+    damping: float = 0.1,
+) -> Tensor:
+    """As `alps`, with a penalty that starts and rises so fast that 16 steps find the support.
+
+    Of SmolLM2-135M's layers, the published 33 to 42 steps leave 1 % less output error.
+    """
+    return alps(weight, gram, pattern, score, damping, BRISK)
+
+
+def _search(
+    target: Tensor, pull: Tensor, scaled: Normalised, pattern: Selection, schedule: Schedule
+) -> Tensor:
+    """Return B ``[out, in]`` once its largest entries are settled."""
+    first = seen = pattern.keep(target.abs())
+    sparse, dual = target * as_factor(first), torch.zeros_like(target)  # D and V/ρ
+    penalty = Penalty(int(first.count_nonzero()), schedule)
+    inverse = scaled.inverse(penalty.rho)
+    answer = torch.empty_like(target)
+    step, last = 0, schedule.steps
+    while True:
+        step += 1
+        torch.mm(sparse.sub_(dual).mul_(penalty.rho).add_(pull), inverse, out=answer)
+        proposal = dual.add_(answer)
+        keep = pattern.keep(proposal.abs())
+        sparse = proposal * as_factor(keep)
+        dual = proposal.sub_(sparse)  # V/ρ + B − D
+        if step == last:
+            return answer
+        if step % schedule.every:
+            continue
+        changed, rho = int((keep != seen).count_nonzero()), penalty.rho
+        verdict = penalty.review(changed)
+        settled = step > _SETTLED_FROM and changed < _SETTLED * penalty.kept_weights
+        if settled or verdict == "settled":
+            return answer
+        if verdict == "restart":
+            sparse, dual = target * as_factor(first), torch.zeros_like(target)
+            last = step + schedule.steps
+        dual.mul_(rho / penalty.rho)
+        seen, inverse = keep, scaled.inverse(penalty.rho)
+
+
+def _repair(start: Tensor, pull: Tensor, matrix: Tensor, keep: Tensor) -> Tensor:
+    """Minimise each row's output error over its kept weights, ``[out, in]``; rows are a batch."""
+    factor = as_factor(keep)
+    solution, failed = start, torch.zeros_like(start[:, :1], dtype=torch.bool)
+    residual = torch.addmm(pull, start, matrix, alpha=-1).mul_(factor)
+    direction, power = residual, residual.square().sum(1, keepdim=True)
+    for _ in range(_REPAIR_STEPS):
+        image = direction @ matrix
+        curvature = (direction * image).sum(1, keepdim=True)
+        failed |= curvature < _FLATTEST * direction.square().sum(1, keepdim=True)
+        length = power / curvature.clamp(min=_TINY)  # 0 in rows that are solved
+        solution = torch.addcmul(solution, length, direction)
+        residual = torch.addcmul(residual, length, image, value=-1).mul_(factor)
+        before, power = power, residual.square().sum(1, keepdim=True)
+        direction = torch.addcmul(residual, power / before.clamp(min=_TINY), direction)
+    if bool(failed.any()):
+        raise SolverFailedError("not positive definite as it is damped")
+    return solution

@@ -1,0 +1,180 @@
+"""A folder of safetensors files, read tensor by tensor."""
+
+import json
+import os
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from worker.pruning.base.errors import CheckpointError
+
+WHOLE = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+"""The plain number formats, by their names in safetensors files."""
+
+_PIECE_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """Where one tensor lies."""
+
+    file: Path
+    offset: int
+    size_bytes: int
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+
+class Checkpoint:
+    """The tensors of a checkpoint by name.
+
+    Tensors are read with plain reads into fresh memory. A memory map would be as fast, but every
+    page it touched would count as this process's memory until the whole file is closed.
+    """
+
+    def __init__(self, tensors: dict[str, StoredTensor]) -> None:
+        self.tensors = tensors
+
+    @classmethod
+    def open(cls, folder: Path) -> "Checkpoint":
+        """Read the headers of the folder's weights, chosen as transformers does.
+
+        That is ``model.safetensors``, else the files that the index names, else all there are.
+
+        Raises:
+            CheckpointError: there are none, one of them is damaged, or two hold the same tensor.
+        """
+        return cls.of(_files(folder))
+
+    @classmethod
+    def of(cls, files: Iterable[Path]) -> "Checkpoint":
+        """Read the headers of some safetensors files.
+
+        Raises:
+            CheckpointError: one of them is damaged, or two hold the same tensor.
+        """
+        tensors: dict[str, StoredTensor] = {}
+        for file in files:
+            for name, stored in _header(file).items():
+                if name in tensors:
+                    raise CheckpointError(
+                        f"tensor {name!r} is in {tensors[name].file.name} and in {file.name}; "
+                        "leave one of them"
+                    )
+                tensors[name] = stored
+        return cls(tensors)
+
+    def overlaid(self, other: "Checkpoint") -> "Checkpoint":
+        """Return a checkpoint that has the other's tensors in place of its own."""
+        return Checkpoint(self.tensors | other.tensors)
+
+    def read(self, name: str) -> Tensor:
+        """Return one tensor, in the dtype it is stored in.
+
+        Raises:
+            CheckpointError: the file ends before the tensor does.
+        """
+        stored = self.tensors[name]
+        buffer = self._bytes(name, 0, stored.size_bytes)
+        return buffer.view(stored.dtype).view(stored.shape)
+
+    def check_finite(self) -> None:
+        """Read everything once, a piece at a time, and refuse NaN and infinity.
+
+        A sweep would meet them too, but after hours, or never: in a norm they only spoil figures.
+
+        Raises:
+            CheckpointError: a tensor holds one of them, or is cut off.
+        """
+        for name, stored in self.tensors.items():
+            if not stored.dtype.is_floating_point:
+                continue
+            for start in range(0, stored.size_bytes, _PIECE_BYTES):
+                size = min(_PIECE_BYTES, stored.size_bytes - start)
+                # Both carry NaN along, and take a sixth of the time of isfinite.
+                low, high = self._bytes(name, start, size).view(stored.dtype).aminmax()
+                if not bool(low.isfinite() & high.isfinite()):
+                    raise CheckpointError(
+                        f"tensor {name!r} holds NaN or infinity; give a sound checkpoint"
+                    )
+
+    def read_ahead(self, names: Iterable[str]) -> None:
+        """Have the system fetch tensors into its page cache, which takes none of our memory."""
+        if not hasattr(os, "posix_fadvise"):
+            return
+        for name in names:
+            stored = self.tensors[name]
+            with stored.file.open("rb") as file:
+                os.posix_fadvise(
+                    file.fileno(), stored.offset, stored.size_bytes, os.POSIX_FADV_WILLNEED
+                )
+
+    def size_bytes(self, names: Iterable[str]) -> int:
+        """Return how many bytes the named tensors take on disk."""
+        return sum(self.tensors[name].size_bytes for name in names)
+
+    def _bytes(self, name: str, start: int, size: int) -> Tensor:
+        """Return ``[size]`` uint8 of a tensor's bytes from ``start`` on."""
+        stored, buffer = self.tensors[name], torch.empty(size, dtype=torch.uint8)
+        with stored.file.open("rb", buffering=0) as file:
+            file.seek(stored.offset + start)
+            view = memoryview(buffer.numpy().data)
+            while view:
+                if not (count := file.readinto(view)):
+                    raise CheckpointError(f"{stored.file.name} ends inside tensor {name!r}")
+                view = view[count:]
+        return buffer
+
+
+def _files(folder: Path) -> list[Path]:
+    whole, index = folder / WHOLE, folder / INDEX
+    if whole.is_file():
+        return [whole]
+    if index.is_file():
+        return [
+            folder / name
+            for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))
+        ]
+    if files := sorted(folder.glob("*.safetensors")):
+        return files
+    raise CheckpointError(f"{folder} holds no safetensors file")
+
+
+def _header(path: Path) -> dict[str, StoredTensor]:
+    """Return the tensors that one file's header lists (safetensors format, version 0.4 on)."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(length))
+    except (OSError, struct.error, ValueError) as error:
+        raise CheckpointError(f"{path.name} has no readable safetensors header: {error}") from error
+    header.pop("__metadata__", None)
+    return {name: _stored(path, 8 + length, name, entry) for name, entry in header.items()}
+
+
+def _stored(path: Path, start: int, name: str, entry: dict[str, list[int]]) -> StoredTensor:
+    begin, end = entry["data_offsets"]
+    dtype = DTYPES.get(str(entry["dtype"]))
+    if dtype is None:
+        raise CheckpointError(
+            f"tensor {name!r} has dtype {entry['dtype']}, which is not a plain number format; "
+            "give the unquantised checkpoint"
+        )
+    return StoredTensor(path, start + begin, end - begin, dtype, tuple(entry["shape"]))

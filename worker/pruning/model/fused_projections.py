@@ -1,0 +1,195 @@
+"""The parts of fused projections, which are pruned as the separate matrices that they are.
+
+Of a fused QKV whole, V would lose more than its share: its rows are the smallest in most models.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PretrainedConfig
+
+from worker.pruning.model.linears import Linear
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of a matrix that are a projection of their own.
+
+    Attributes:
+        name: what they project to, such as ``v``; None where they are the whole matrix.
+        rows: a slice, or indices ``[n]`` int64.
+    """
+
+    name: str | None
+    rows: slice | Tensor
+
+    def of(self, matrix: Tensor) -> Tensor:
+        """Return these rows of a matrix ``[out, in]``: a view where they are a slice."""
+        return matrix[self.rows]
+
+    def write(self, matrix: Tensor, values: Tensor) -> None:
+        """Put values in place of these rows; nothing is to be done where they are their view."""
+        if values.data_ptr() != self.of(matrix).data_ptr():
+            matrix[self.rows] = values
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How many rows of each part one of ``groups`` equal groups of rows holds, in this order."""
+
+    groups: int
+    sizes: dict[str, int]
+
+    @property
+    def rows(self) -> int:
+        """All rows."""
+        return self.groups * sum(self.sizes.values())
+
+    def parts(self) -> list[Part]:
+        """Return the parts in their order."""
+        places = torch.arange(self.rows).view(self.groups, -1)  # [groups, rows of a group]
+        pieces = torch.split(places, list(self.sizes.values()), dim=1)
+        return [Part(name, _rows(piece)) for name, piece in zip(self.sizes, pieces, strict=True)]
+
+
+def _rows(piece: Tensor) -> slice | Tensor:
+    """Return indices ``[groups, rows]`` as a slice where they follow each other."""
+    if len(piece) > 1:
+        return piece.flatten()
+    return slice(int(piece[0, 0]), int(piece[0, -1]) + 1)
+
+
+WHOLE = Part(None, slice(None))
+
+
+def parts(layer: Linear, config: PretrainedConfig) -> list[Part]:
+    """Return the parts of one matrix; itself where it is not fused, or not in a known layout."""
+    layout = _layout(layer, config)
+    return [WHOLE] if layout is None else layout.parts()
+
+
+def is_unknown(layer: Linear, config: PretrainedConfig) -> bool:
+    """Whether the matrix is fused, by its name, in a layout that is not known."""
+    name = _projection(layer)
+    fused = name in _FUSED or any(mark in name for mark in _MARKS)
+    return fused and _layout(layer, config) is None
+
+
+def _layout(layer: Linear, config: PretrainedConfig) -> Layout | None:
+    projection = _projection(layer)
+    rows = layer.oriented(layer.weight).shape[0]
+    if projection in _GATED:
+        interleaved = not getattr(layer.module, "is_concatenated", True)
+        return Layout(rows // 2, {"gate": 1, "up": 1}) if interleaved else _halves(rows)
+    find = _LAYOUTS.get((config.model_type, projection)) or _LAYOUTS.get(("", projection))
+    layout = find(config) if find else None
+    # A config that does not describe this matrix is not believed.
+    return layout if layout is not None and layout.rows == rows else None
+
+
+def _projection(layer: Linear) -> str:
+    """Return the matrix's own name, as its model's code has it."""
+    name = layer.weight_name.removesuffix(".weight")
+    return (
+        ".".join(name.split(".")[-2:]) if name.endswith("input_linear") else name.rpartition(".")[2]
+    )
+
+
+def _halves(rows: int) -> Layout:
+    return Layout(1, {"gate": rows // 2, "up": rows // 2})
+
+
+def _heads(config: PretrainedConfig) -> tuple[int, int, int]:
+    """Return how many heads queries have, how many keys and values, and their width."""
+    heads: int = config.num_attention_heads
+    key_heads: int = getattr(config, "num_key_value_heads", None) or heads
+    width: int = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return heads, key_heads, width
+
+
+def _qkv(config: PretrainedConfig) -> Layout:
+    heads, key_heads, width = _heads(config)
+    return Layout(1, {"q": heads * width, "k": key_heads * width, "v": key_heads * width})
+
+
+def _qkv_by_head(config: PretrainedConfig) -> Layout:
+    heads, _, width = _heads(config)
+    return Layout(heads, {"q": width, "k": width, "v": width})
+
+
+def _falcon(config: PretrainedConfig) -> Layout:
+    heads, _, width = _heads(config)
+    if config.new_decoder_architecture:
+        shared = heads // config.num_kv_heads  # queries to each key
+        return Layout(config.num_kv_heads, {"q": shared * width, "k": width, "v": width})
+    if config.multi_query:
+        return Layout(1, {"q": heads * width, "k": width, "v": width})
+    return _qkv_by_head(config)
+
+
+def _bigcode(config: PretrainedConfig) -> Layout:
+    heads, _, width = _heads(config)
+    one_key = Layout(1, {"q": heads * width, "k": width, "v": width})
+    return one_key if config.multi_query else _qkv_by_head(config)
+
+
+def _codegen(config: PretrainedConfig) -> Layout:
+    width = config.hidden_size // 4  # trained on four devices, whose rows follow each other
+    return Layout(4, {"q": width, "v": width, "k": width})
+
+
+def _kv(config: PretrainedConfig) -> Layout:
+    width = config.kv_channels * config.num_key_value_heads
+    return Layout(1, {"k": width, "v": width})
+
+
+def _latent_kv(config: PretrainedConfig) -> Layout:
+    """Multi-head latent attention, DeepSeek-V2 (arXiv:2405.04434): from the latent to each head."""
+    sizes = {"k": config.qk_nope_head_dim, "v": config.v_head_dim}
+    return Layout(config.num_attention_heads, sizes)
+
+
+def _to_latent(config: PretrainedConfig) -> Layout:
+    """The same: to the latent, and to the key part that carries the position."""
+    return Layout(1, {"latent": config.kv_lora_rank, "k_rope": config.qk_rope_head_dim})
+
+
+def _linear_qkv(config: PretrainedConfig) -> Layout:
+    keys = config.linear_num_key_heads * config.linear_key_head_dim
+    values = config.linear_num_value_heads * config.linear_value_head_dim
+    return Layout(1, {"q": keys, "k": keys, "v": values})
+
+
+def _linear_qkvz(config: PretrainedConfig) -> Layout:
+    heads, width = config.linear_num_key_heads, config.linear_key_head_dim
+    values = config.linear_num_value_heads // heads * config.linear_value_head_dim
+    return Layout(heads, {"q": width, "k": width, "v": values, "z": values})
+
+
+_GATED = {"gate_up_proj", "mlp.input_linear", "shared_mlp.input_linear"}
+# Names by which other models' fused projections are known; Mamba's are among them.
+_FUSED = {"in_proj", "in_proj_ba", "Wi"}
+_MARKS = ("qkv", "query_key_value", "c_attn", "kv_a_", "kv_b_")
+# By the model's type and the projection's name; an empty type stands for all others.
+_LAYOUTS: dict[tuple[str, str], Callable[[PretrainedConfig], Layout]] = {
+    ("gpt2", "c_attn"): _qkv,
+    ("openai-gpt", "c_attn"): _qkv,
+    ("gpt_bigcode", "c_attn"): _bigcode,
+    ("mpt", "Wqkv"): _qkv,
+    ("bloom", "query_key_value"): _qkv_by_head,
+    ("gpt_neox", "query_key_value"): _qkv_by_head,
+    ("gpt_neox_japanese", "query_key_value"): _qkv_by_head,
+    ("persimmon", "query_key_value"): _qkv_by_head,
+    ("falcon", "query_key_value"): _falcon,
+    ("codegen", "qkv_proj"): _codegen,
+    ("minimax", "qkv_proj"): _qkv_by_head,
+    ("phi3", "qkv_proj"): _qkv,
+    ("phi4_multimodal", "qkv_proj"): _qkv,
+    ("jetmoe", "kv_proj"): _kv,
+    ("", "kv_b_proj"): _latent_kv,
+    ("", "kv_a_proj_with_mqa"): _to_latent,
+    ("", "in_proj_qkv"): _linear_qkv,
+    ("qwen3_next", "in_proj_qkvz"): _linear_qkvz,
+}

@@ -1,0 +1,88 @@
+"""Writing a checkpoint one shard at a time."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor
+
+from worker.pruning.base.durable import flush, put, save, sha256
+from worker.pruning.model.checkpoint import INDEX, Checkpoint
+
+_GROUP_BYTES = 64 << 20
+
+
+class Shard(NamedTuple):
+    """A shard that is whole and on the disk."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+class ShardWriter:
+    """The output folder's safetensors files and their index; names and layout as in the source."""
+
+    def __init__(self, folder: Path, total: int) -> None:
+        self._folder, self._total = folder, total
+        self._weight_map: dict[str, str] = {}
+        self._size_bytes = 0
+
+    def write(self, number: int, tensors: dict[str, Tensor], scratch: Path) -> Shard:
+        """Write shard ``number``, counted from 1, in ``scratch`` and move it into the folder.
+
+        Once it has its name in the folder, it is whole and stays so.
+        """
+        name = f"model-{number:05d}-of-{self._total:05d}.safetensors"
+        whole = {key: value.contiguous() for key, value in tensors.items()}
+        save(whole, scratch / name, metadata={"format": "pt"})
+        put(scratch / name, self._folder / name)
+        self._weight_map |= dict.fromkeys(tensors, name)
+        self._size_bytes += sum(value.nbytes for value in tensors.values())
+        return _described(self._folder / name)
+
+    def take_up(self, shards: Sequence[Shard]) -> Checkpoint:
+        """Count in shards that an earlier run wrote, and return what they hold."""
+        written = Checkpoint.of(self._folder / shard.name for shard in shards)
+        for name, stored in written.tensors.items():
+            self._weight_map[name] = stored.file.name
+            self._size_bytes += stored.size_bytes
+        return written
+
+    def finish(self) -> None:
+        """Write the index; without it the folder is no checkpoint."""
+        index = {
+            "metadata": {"total_size": self._size_bytes},
+            "weight_map": dict(sorted(self._weight_map.items())),
+        }
+        (self._folder / INDEX).write_text(json.dumps(index, indent=2) + "\n")
+        flush(self._folder / INDEX)
+
+
+def shard_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder that a `ShardWriter` wrote."""
+    yield from folder.glob("model-*-of-*.safetensors")
+
+
+def is_whole(folder: Path, shard: Shard) -> bool:
+    """Whether the shard lies in the folder as it was written."""
+    path = folder / shard.name
+    return path.is_file() and _described(path) == shard
+
+
+def _described(path: Path) -> Shard:
+    return Shard(path.name, path.stat().st_size, sha256(path))
+
+
+def grouped(checkpoint: Checkpoint, names: Sequence[str]) -> list[list[str]]:
+    """Split tensors into groups of at most 64 MB, or of one tensor, to copy one group at a time."""
+    groups: list[list[str]] = []
+    size = _GROUP_BYTES
+    for name in names:
+        if size + checkpoint.size_bytes([name]) > _GROUP_BYTES:
+            groups.append([])
+            size = 0
+        groups[-1].append(name)
+        size += checkpoint.size_bytes([name])
+    return groups

@@ -1,0 +1,82 @@
+"""How much memory this process may still take, by every limit it runs under."""
+
+import resource
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+
+from worker.pruning.base.memory import available_bytes, peak_resident_bytes, status_bytes
+from worker.pruning.planning.cgroup_limits import group_limits
+
+_FREE_SHARE = 0.9  # of the free memory: other programs want some too
+
+
+@dataclass(frozen=True)
+class Room:
+    """What is left.
+
+    Attributes:
+        resident_bytes: what the process holds already.
+        peak_bytes: the most that it has held so far.
+        host_bytes: what it may take beside that.
+        limit: the name of the limit that says so.
+        device_bytes: what is free on the device; None where the host computes.
+    """
+
+    resident_bytes: int
+    peak_bytes: int
+    host_bytes: int
+    limit: str
+    device_bytes: int | None = None
+
+
+def room(device: torch.device, budget_bytes: int | None = None) -> Room:
+    """Return what this process may take now.
+
+    Args:
+        device: what computes.
+        budget_bytes: the most that the process as a whole may hold, if somebody says so.
+    """
+    memory = psutil.Process().memory_info()
+    limits = dict(_limits(memory.rss, budget_bytes))
+    limit = min(limits, key=limits.__getitem__)
+    on_device = available_bytes(device) if device.type != "cpu" else None
+    return Room(memory.rss, peak_resident_bytes(), max(0, limits[limit]), limit, on_device)
+
+
+def capacity(device: torch.device, budget_bytes: int | None = None) -> Room:
+    """Return what a process like this one may take on this machine when nothing else runs."""
+    resident = int(psutil.Process().memory_info().rss)
+    limits = {"this machine's memory": int(psutil.virtual_memory().total * _FREE_SHARE)}
+    if budget_bytes is not None:
+        limits["ZPRUNER_MEMORY_BUDGET_BYTES"] = budget_bytes
+    membership = Path("/proc/self/cgroup")
+    if membership.is_file():
+        for group in group_limits(membership.read_text()):
+            limits[f"control group {group.folder}"] = group.limit_bytes
+    limit = min(limits, key=limits.__getitem__)
+    on_device = None
+    if device.type == "cuda":
+        on_device = int(torch.cuda.get_device_properties(device).total_memory * _FREE_SHARE)
+    return Room(resident, resident, max(0, limits[limit] - resident), limit, on_device)
+
+
+def _limits(resident: int, budget: int | None) -> Iterator[tuple[str, int]]:
+    """Yield what each limit leaves."""
+    yield "free memory", int(psutil.virtual_memory().available * _FREE_SHARE)
+    if budget is not None:
+        yield "ZPRUNER_MEMORY_BUDGET_BYTES", budget - resident
+    for name, kind, field in (
+        ("RLIMIT_DATA", resource.RLIMIT_DATA, "VmData"),
+        ("RLIMIT_AS", resource.RLIMIT_AS, "VmSize"),
+    ):
+        soft = resource.getrlimit(kind)[0]
+        if soft != resource.RLIM_INFINITY:
+            yield name, soft - status_bytes(field)
+    membership = Path("/proc/self/cgroup")
+    if membership.is_file():
+        for group in group_limits(membership.read_text()):
+            yield f"control group {group.folder}", group.limit_bytes - group.used_bytes

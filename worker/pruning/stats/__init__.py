@@ -1,0 +1,1 @@
+"""Statistics of layer inputs, gathered during calibration."""

@@ -1,0 +1,234 @@
+"""The second moments of a layer's inputs, and what the solvers derive from them once."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from worker.pruning.base.errors import NotFiniteError, ShapeError, SolverFailedError
+from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.model.linears import Linear
+from worker.pruning.stats.input_moments import or_zeros
+
+CHUNK = 2048  # tokens that are converted to fp32 at a time
+_PANEL = 128  # rows of the sum that one product fills
+_DAMPINGS = (1e-2, 1e-1, 1.0)  # shares of the mean diagonal, tried one after another
+
+
+class Gram:
+    """The mean of x xᵀ over calibration tokens. Layers that read the same input share one.
+
+    Its factorizations are computed when first asked for and kept. Every result of the solvers is
+    the same for any positive multiple of it, so a mean stands in for the papers' sums.
+
+    Args:
+        matrix: ``[in, in]`` fp32, symmetric; not modified.
+
+    Attributes:
+        damping: the share of the mean diagonal with which `inverse_cholesky` last succeeded, None
+            before; the report says it.
+
+    Raises:
+        ShapeError: the matrix is not square.
+        NotFiniteError: it holds NaN or infinity.
+    """
+
+    def __init__(self, matrix: Tensor) -> None:
+        if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+            raise ShapeError(f"a Gram matrix is square, this one is {tuple(matrix.shape)}")
+        if not bool(matrix.isfinite().all()):
+            raise NotFiniteError("the inputs' Gram matrix")
+        self.matrix = matrix.float()
+        self.damping: float | None = None
+        self._factors: dict[float, tuple[Tensor, float]] = {}
+        self._normalised: dict[float, Normalised] = {}
+
+    @property
+    def sq_mean(self) -> Tensor:
+        """The mean square of each input feature, ``[in]`` fp32: what scores take."""
+        return self.matrix.diagonal()
+
+    @cached_property
+    def dead(self) -> Tensor:
+        """Which input features were always zero, ``[in]`` bool."""
+        return self.sq_mean == 0
+
+    def check_fits(self, weight: Tensor) -> None:
+        """Refuse a weight ``[out, in]`` of another width.
+
+        Raises:
+            ShapeError: the weight has not as many columns as there are features.
+        """
+        if weight.ndim != 2 or weight.shape[1] != len(self.matrix):
+            raise ShapeError(
+                f"weight {tuple(weight.shape)} does not fit a Gram matrix of {len(self.matrix)} "
+                "input features"
+            )
+
+    def inverse_cholesky(self, percdamp: float = 0.01) -> Tensor:
+        """Return the upper U with UᵀU = (H + λI)⁻¹, ``[in, in]`` fp32.
+
+        λ is ``percdamp`` times the mean diagonal of the live features; where that is not positive
+        definite, 0.1 and 1 times, then the same in fp64. A dead feature has H_jj = 1.
+
+        Taken from H + λI = RRᵀ with R upper, U = R⁻¹: one factorization, and the inverse itself,
+        which the published code forms and factorizes a second time, is never needed.
+
+        Raises:
+            SolverFailedError: the matrix is not positive definite with any of them.
+        """
+        if percdamp not in self._factors:
+            self._factors[percdamp] = self._inverse_cholesky(percdamp)
+        factor, self.damping = self._factors[percdamp]
+        return factor
+
+    def normalised(self, ridge: float = 0.0) -> "Normalised":
+        """Return D⁻¹(H + λI)D⁻¹ with unit diagonal, λ = ``ridge`` times the mean diagonal.
+
+        Raises:
+            SolverFailedError: the diagonal holds what no mean square can be.
+        """
+        if ridge not in self._normalised:
+            damped = self._damped(ridge)
+            if bool((damped.diagonal() <= 0).any()):
+                raise SolverFailedError("negative on its diagonal")
+            scale = damped.diagonal().sqrt()
+            self._normalised[ridge] = Normalised(damped.div_(scale).div_(scale[:, None]), scale)
+        return self._normalised[ridge]
+
+    def _damped(self, share: float) -> Tensor:
+        """Return H + λI as a copy; a dead feature's mean square is 1 and damps no other."""
+        damped = self.matrix.clone()
+        live = self.sq_mean[~self.dead]
+        level = share * float(live.mean()) if len(live) else 0.0
+        damped.diagonal().masked_fill_(self.dead, 1.0).add_(level)
+        return damped
+
+    def _inverse_cholesky(self, percdamp: float) -> tuple[Tensor, float]:
+        for dtype, damping in _attempts(percdamp):
+            flipped = self._damped(damping).to(dtype).flip(0, 1)
+            lower, info = torch.linalg.cholesky_ex(flipped)
+            if int(info) == 0:
+                eye = torch.eye(len(lower), dtype=dtype, device=lower.device)
+                inverse = torch.linalg.solve_triangular(lower, eye, upper=False)
+                return inverse.flip(0, 1).float(), damping
+        raise SolverFailedError(f"not positive definite with {_DAMPINGS[-1]} times its diagonal")
+
+
+class Normalised:
+    """A Gram matrix scaled to unit diagonal: N = D⁻¹HD⁻¹.
+
+    Attributes:
+        matrix: ``[in, in]`` fp32, N.
+        scale: ``[in]`` fp32, the diagonal of D: a weight's columns times it are the unknowns.
+    """
+
+    def __init__(self, matrix: Tensor, scale: Tensor) -> None:
+        self.matrix, self.scale = matrix, scale
+        self._inverses: dict[float, Tensor] = {}
+
+    def inverse(self, shift: float, keep: bool = False) -> Tensor:
+        """Return (N + shift I)⁻¹, ``[in, in]`` fp32; remembered for the next layer if ``keep``.
+
+        Raises:
+            SolverFailedError: N + shift I is not positive definite, in fp32 and in fp64.
+        """
+        if shift in self._inverses:
+            return self._inverses[shift]
+        inverse = self._invert(shift)
+        if keep:
+            self._inverses[shift] = inverse
+        return inverse
+
+    def _invert(self, shift: float) -> Tensor:
+        for dtype in (torch.float32, torch.float64):
+            shifted = self.matrix.to(dtype, copy=True)
+            shifted.diagonal().add_(shift)
+            lower, info = torch.linalg.cholesky_ex(shifted)
+            if int(info) == 0:
+                return torch.cholesky_inverse(lower).float()
+        raise SolverFailedError(f"not positive definite with {shift:g} added to its diagonal")
+
+
+class GramMoments:
+    """Sums x xᵀ over calibration tokens: in fp32 within a chunk, over the chunks in fp64.
+
+    Sums of fp32 products are all but exact in fp64, so they come out the same in any order. In
+    fp32 the order, and so the number of ranks, would show in the masks of iterative solvers.
+    """
+
+    def __init__(self) -> None:
+        self._sum: Tensor | None = None
+        self._gram: Gram | None = None
+        self.tokens = 0
+
+    def add(self, inputs: Tensor) -> None:
+        """Count the inputs ``[..., in]``, any float dtype.
+
+        Raises:
+            ShapeError: they have another width than those before.
+        """
+        width, self._gram = inputs.shape[-1], None
+        if self._sum is None:
+            self._sum = torch.zeros(width, width, dtype=torch.float64, device=inputs.device)
+        if width != len(self._sum):
+            raise ShapeError(f"inputs of {width} features after inputs of {len(self._sum)}")
+        inputs = inputs.reshape(-1, width)  # [tokens, in]
+        for piece in torch.split(inputs, CHUNK):
+            _add_upper(self._sum, piece.float())
+        self.tokens += len(inputs)
+
+    def sq_mean(self) -> Tensor:
+        """Return the mean square of each feature: ``[in]`` fp32.
+
+        Raises:
+            ValueError: no inputs were added.
+        """
+        if self._sum is None or self.tokens == 0:
+            raise ValueError("no inputs were added")
+        return (self._sum.diagonal() / self.tokens).float()
+
+    def gram(self) -> Gram:
+        """Return the mean over all tokens; the same object to all layers that share the inputs.
+
+        Raises:
+            ValueError: none were added.
+            NotFiniteError: the inputs held NaN or infinity.
+        """
+        if self._sum is None or self.tokens == 0:
+            raise ValueError("no inputs were added")
+        if self._gram is None:
+            upper = (self._sum / self.tokens).float().triu_()
+            self._gram = Gram(upper + upper.triu(1).T)
+        return self._gram
+
+    @property
+    def damping(self) -> float | None:
+        """The share of its mean diagonal that the Gram matrix needed, None where none was asked."""
+        return self._gram.damping if self._gram else None
+
+    def total(self, ranks: Ranks, layer: Linear) -> Self:
+        """Return what all ranks have counted before ``layer``, the same on each."""
+        total = type(self)()
+        total.tokens = ranks.count(self.tokens)
+        if total.tokens:
+            total._sum = ranks.total(or_zeros(self._sum, (layer.inputs, layer.inputs), layer))
+        return total
+
+
+def _add_upper(total: Tensor, inputs: Tensor) -> None:
+    """Add xᵀx to ``total`` panel by panel, leaving out most of what symmetry gives for nothing."""
+    for start in range(0, len(total), _PANEL):
+        rows = slice(start, start + _PANEL)
+        total[rows, start:] += inputs[:, rows].T @ inputs[:, start:]
+
+
+def _attempts(percdamp: float) -> Iterator[tuple[torch.dtype, float]]:
+    """Yield what to try, the cheapest and least damped first."""
+    for dtype in (torch.float32, torch.float64):
+        yield dtype, percdamp
+        for damping in _DAMPINGS:
+            if damping > percdamp:
+                yield dtype, damping

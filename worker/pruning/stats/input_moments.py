@@ -1,0 +1,125 @@
+"""What calibration remembers of a linear layer's inputs."""
+
+from typing import Protocol, Self
+
+import torch
+from torch import Tensor
+
+from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.model.linears import Linear
+
+_CHUNK = 1024  # tokens; larger pieces fall out of the cache and cost ten times as much on a CPU
+
+
+class Moments(Protocol):
+    """What every method can ask of a layer's inputs.
+
+    Attributes:
+        tokens: how many were counted.
+    """
+
+    tokens: int
+
+    def add(self, inputs: Tensor) -> None:
+        """Count the inputs ``[..., in]``."""
+
+    def sq_mean(self) -> Tensor:
+        """Return the mean square of each feature: ``[in]`` fp32."""
+
+    def total(self, ranks: Ranks, layer: Linear) -> Self:
+        """Return what all ranks have counted before ``layer``, the same on each."""
+
+
+class InputMoments:
+    """The mean square of each input feature over all calibration tokens.
+
+    Summed in fp32 piece by piece and kept in fp64: in fp16 the sum would overflow.
+    """
+
+    def __init__(self) -> None:
+        self._sum_sq: Tensor | None = None
+        self.tokens = 0
+
+    def add(self, inputs: Tensor) -> None:
+        """Count the inputs ``[..., in]``, any float dtype."""
+        inputs = inputs.reshape(-1, inputs.shape[-1])  # [tokens, in]
+        pieces = [piece.float().square().sum(0) for piece in torch.split(inputs, _CHUNK)]
+        sum_sq = torch.stack(pieces).double().sum(0)  # [in]
+        self._sum_sq = sum_sq if self._sum_sq is None else self._sum_sq + sum_sq
+        self.tokens += len(inputs)
+
+    def sq_mean(self) -> Tensor:
+        """Return the mean square of each feature: ``[in]`` fp32."""
+        if self._sum_sq is None:
+            raise ValueError("no inputs were added")
+        return (self._sum_sq / self.tokens).float()
+
+    def total(self, ranks: Ranks, layer: Linear) -> Self:
+        """Return what all ranks have counted before ``layer``, the same on each."""
+        total = type(self)()
+        total.tokens = ranks.count(self.tokens)
+        if total.tokens:
+            total._sum_sq = ranks.total(or_zeros(self._sum_sq, (layer.inputs,), layer))
+        return total
+
+
+class SpreadMoments:
+    """The mean, mean square and variance of each input feature over all calibration tokens.
+
+    The variance is that within a window, averaged over the windows. Computed in fp32 window by
+    window and kept in fp64.
+
+    Attributes:
+        tokens: how many were counted.
+        windows: in how many windows.
+    """
+
+    def __init__(self) -> None:
+        self._sums: Tensor | None = None  # [3, in], of what `_means` returns over the tokens
+        self.tokens, self.windows = 0, 0
+
+    def add(self, inputs: Tensor) -> None:
+        """Count the inputs ``[windows, tokens, in]``, or ``[tokens, in]`` as one window."""
+        for window in inputs.reshape(-1, *inputs.shape[-2:]):
+            variance, mean = torch.var_mean(window.float(), dim=0, correction=0)
+            parts = torch.stack([mean, mean.square() + variance, variance]).double() * len(window)
+            self._sums = parts if self._sums is None else self._sums + parts
+            self.tokens, self.windows = self.tokens + len(window), self.windows + 1
+
+    def sq_mean(self) -> Tensor:
+        """Return the mean square of each feature: ``[in]`` fp32."""
+        return self._means()[1]
+
+    def mean(self) -> Tensor:
+        """Return the mean of each feature: ``[in]`` fp32."""
+        return self._means()[0]
+
+    def variance(self) -> Tensor:
+        """Return the mean variance of each feature within a window: ``[in]`` fp32."""
+        return self._means()[2]
+
+    @property
+    def window_tokens(self) -> float:
+        """How many tokens a window has on average."""
+        return self.tokens / self.windows
+
+    def _means(self) -> Tensor:
+        """Return mean, mean square and mean variance: ``[3, in]`` fp32."""
+        if self._sums is None:
+            raise ValueError("no inputs were added")
+        return (self._sums / self.tokens).float()
+
+    def total(self, ranks: Ranks, layer: Linear) -> Self:
+        """Return what all ranks have counted before ``layer``, the same on each."""
+        total = type(self)()
+        total.tokens, total.windows = ranks.count(self.tokens), ranks.count(self.windows)
+        if total.tokens:
+            total._sums = ranks.total(or_zeros(self._sums, (3, layer.inputs), layer))
+        return total
+
+
+def or_zeros(sums: Tensor | None, shape: tuple[int, ...], layer: Linear) -> Tensor:
+    """Return the sums, or zeros where this rank has counted nothing."""
+    if sums is not None:
+        return sums
+    return torch.zeros(shape, dtype=torch.float64, device=layer.weight.device)

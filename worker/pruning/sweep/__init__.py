@@ -1,0 +1,1 @@
+"""The sweep: calibrate, prune, propagate, evaluate and write, block by block."""

@@ -1,0 +1,79 @@
+"""The windows that the loss is measured on, in the dense model and in the pruned one."""
+
+from collections.abc import Sequence
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.model.activations import Activations
+from worker.pruning.model.block_inputs import Entrance
+from worker.pruning.model.head_loss import TokenLoss, mean_loss
+from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.streams import Streams
+
+COMPARED = 16
+"""Windows that tell how far a block's output moved."""
+
+
+class Evaluation:
+    """One rank's part of them.
+
+    Args:
+        skeleton: the model.
+        entrance: embeds the windows, and knows the form in which blocks answer.
+        batches: the token ids ``[batch, tokens]`` of all ranks.
+        token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
+        ranks: who shares the batches.
+        dense_loss: of the dense model on all batches. Where it is known, only the first windows
+            go through that model, to compare the outputs of each block.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        entrance: Entrance,
+        batches: Sequence[Tensor],
+        token_loss: TokenLoss,
+        ranks: Ranks,
+        dense_loss: float | None,
+    ) -> None:
+        self._skeleton, self._entrance, self._token_loss = skeleton, entrance, token_loss
+        self._ranks, self._dense_loss = ranks, dense_loss
+        self._batches = ranks.share_of(batches)
+        starts = range(0, sum(map(len, batches)), len(batches[0])) if batches else range(0)
+        self._compared = sum(start < COMPARED for start in ranks.share_of(starts))
+
+    def embed(self, streams: Streams) -> None:
+        """Fill both streams with the windows' embeddings."""
+        self._entrance.embed(self._batches, streams.pruned.append)
+        through = len(self._batches) if self._dense_loss is None else self._compared
+        for hidden in islice(streams.pruned, through):
+            streams.dense.append(hidden)
+
+    def output_error(self, streams: Streams) -> float | None:
+        """Return how far the pruned model's states are from the dense one's, relative to these.
+
+        Over the first windows of all ranks together; None without windows.
+        """
+        sums = torch.zeros(2, dtype=torch.float64)
+        for index in range(self._compared):
+            dense, pruned = streams.dense[index].float(), streams.pruned[index].float()
+            sums[0] += (pruned - dense).square().sum()
+            sums[1] += dense.square().sum()
+        apart, size = self._ranks.total(sums).tolist()
+        return float((apart / size) ** 0.5) if size else None
+
+    def losses(self, streams: Streams) -> tuple[float | None, float | None]:
+        """Return the mean loss per token of the dense and of the pruned model, if any is there."""
+        if not self._ranks.count(len(self._batches)):
+            return None, None
+        with self._skeleton.filled_exit():
+            dense = self._loss(streams.dense) if self._dense_loss is None else self._dense_loss
+            return dense, self._loss(streams.pruned)
+
+    def _loss(self, states: Activations) -> float:
+        return mean_loss(
+            self._skeleton, self._entrance, states, self._batches, self._token_loss, self._ranks
+        )

@@ -1,0 +1,140 @@
+"""Reading a model's shapes off its skeleton."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from worker.pruning.base.compute import dtype_name
+from worker.pruning.model.linears import Linear, linears
+from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.planning.memory_limits import room
+from worker.pruning.planning.plan import Plan, plan
+from worker.pruning.planning.shapes import BlockShape, LayerShape, ModelShape, Part
+from worker.pruning.planning.speed import Speed
+from worker.pruning.planning.workload import Setting, Workload
+from worker.pruning.sweep.evaluation import COMPARED
+from worker.pruning.sweep.recipe import Recipe
+
+
+def planned(
+    skeleton: Skeleton,
+    recipe: Recipe,
+    calibration: Tensor,
+    evaluation: Tensor,
+    budget_bytes: int | None = None,
+    *,
+    dense_known: bool = False,
+    speed: Speed | None = None,
+) -> Plan:
+    """Plan a sweep over windows ``[windows, tokens]`` of token ids for the memory there is now.
+
+    Args:
+        skeleton: the model.
+        recipe: how to prune.
+        calibration, evaluation: the windows.
+        budget_bytes: the most that this process may hold, if somebody says so.
+        dense_known: whether the dense model's loss need not be measured.
+        speed: the machine's, to say how long it takes.
+
+    Raises:
+        NoRoomError: it does not fit, in no way that it could be run.
+    """
+    work = workload(skeleton, recipe, calibration, evaluation)
+    if dense_known:
+        work = replace(work, dense_windows=min(COMPARED, work.evaluation_windows))
+    return plan(outline(skeleton, recipe), work, room(skeleton.device, budget_bytes), speed)
+
+
+def outline(skeleton: Skeleton, recipe: Recipe) -> ModelShape:
+    """Return the numbers that a plan of this recipe needs."""
+    config = skeleton.model.config.get_text_config()
+    eager = skeleton.model.config._attn_implementation == "eager"
+    heads = getattr(config, "num_attention_heads", 0)  # some decoders do not attend
+    layers = [layer for block in skeleton.blocks for layer in linears(block)]
+    return ModelShape(
+        blocks=tuple(_block(skeleton, recipe, index) for index in range(len(skeleton.blocks))),
+        entrance=_part(skeleton, set(skeleton.entrance_names).__contains__),
+        exit=_part(skeleton, set(skeleton.exit_names).__contains__),
+        stored_bytes=skeleton.checkpoint.size_bytes(skeleton.checkpoint.tensors),
+        hidden=config.hidden_size,
+        widest=max(max(layer.oriented(layer.weight).shape) for layer in layers),
+        vocabulary=config.vocab_size,
+        scored_heads=heads if eager else 0,
+    )
+
+
+def workload(
+    skeleton: Skeleton, recipe: Recipe, calibration: Tensor, evaluation: Tensor
+) -> Workload:
+    """Return what is to be done with windows ``[windows, tokens]`` of token ids."""
+    return Workload(
+        calibration_windows=len(calibration),
+        evaluation_windows=len(evaluation),
+        seq_len=max(calibration.shape[1], evaluation.shape[1] if len(evaluation) else 0),
+        dtype=dtype_name(skeleton.dtype),
+        device=skeleton.device.type,
+        method=recipe.method.name if recipe.method else None,
+        solver=recipe.solver.name if recipe.solver else None,
+        propagation=recipe.propagation,
+        looks_first=recipe.allocation == "owl",
+        corrects=recipe.correction > 0,
+        differentiates=recipe.needs_gradients,
+        swaps=recipe.swaps is not None,
+    )
+
+
+def batches(windows: Tensor, setting: Setting) -> list[Tensor]:
+    """Split ``[windows, tokens]`` into the batches of the setting."""
+    if not len(windows):
+        return []
+    return list(torch.split(windows, max(1, setting.batch_tokens // windows.shape[1])))
+
+
+def _block(skeleton: Skeleton, recipe: Recipe, index: int) -> BlockShape:
+    prefix = f"{skeleton.block_name(index)}."
+    layers = recipe.layers(skeleton.block_name(index), skeleton.blocks[index])
+    chosen = getattr(skeleton.model.config.get_text_config(), "num_experts_per_tok", None)
+    return BlockShape(
+        _part(skeleton, lambda name: name.startswith(prefix)),
+        tuple(_layer(layers, place, chosen) for place in range(len(layers))),
+    )
+
+
+def _part(skeleton: Skeleton, wanted: Callable[[str], bool]) -> Part:
+    plain, joined = skeleton.weights.behind(wanted)
+    entries: Counter[str] = Counter()
+    largest = 0
+    for source in plain + joined:
+        stored = skeleton.checkpoint.tensors[source]
+        count = stored.size_bytes // stored.dtype.itemsize
+        entries[dtype_name(stored.dtype)] += count
+        largest = max(largest, count)
+    return Part(entries, largest, skeleton.checkpoint.size_bytes(joined))
+
+
+def _layer(layers: Sequence[Linear], place: int, chosen: int | None) -> LayerShape:
+    """Return the shape of one of a block's layers.
+
+    Neighbours of one module with inputs of one width read the same tensor, but for the module's
+    last layer, which reads what the others made: so are attentions and gated MLPs built.
+
+    Args:
+        layers: all of the block.
+        place: which of them.
+        chosen: how many experts see each token, if the model says so.
+    """
+    layer, around = layers[place], layers[max(0, place - 1) : place + 2]
+    outputs, inputs = layer.oriented(layer.weight).shape
+    module = [_parent(one) == _parent(layer) for one in around]
+    follows = place > 0 and module[0] and layers[place - 1].inputs == inputs
+    is_last = not (place + 1 < len(layers) and module[-1])
+    stack = 1 if layer.expert is None else len(layer.weight)
+    reach = min(1.0, chosen / stack) if chosen and stack > 1 else 1.0
+    return LayerShape(outputs, inputs, follows and not is_last, reach)
+
+
+def _parent(layer: Linear) -> str:
+    return layer.name.rpartition(".")[0]

@@ -1,0 +1,53 @@
+"""The streams of a sweep between two blocks, on disk, so that they need not be computed again."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from worker.pruning.base.compute import dtype_name
+from worker.pruning.base.durable import flush, sha256
+from worker.pruning.model.activations import Activations
+
+Pieces = list[dict[str, Any]]
+"""Of each batch of each stream its file, dtype, shape and sha256, ready for JSON."""
+
+
+def save(folder: Path, streams: Mapping[str, Activations]) -> Pieces:
+    """Put every batch into ``folder``; when this returns, all of it is on the disk."""
+    pieces: Pieces = []
+    folder.mkdir()
+    for stream, states in streams.items():
+        (folder / stream).mkdir()
+        paths = states.store(folder / stream)
+        for path, (dtype, shape) in zip(paths, states.shapes(), strict=True):
+            flush(path)
+            pieces.append(
+                {
+                    "stream": stream,
+                    "file": path.name,
+                    "dtype": dtype_name(dtype),
+                    "shape": shape,
+                    "sha256": sha256(path),
+                }
+            )
+        flush(folder / stream)
+    for parent in (folder, folder.parent):
+        flush(parent)
+    return pieces
+
+
+def is_sound(folder: Path, pieces: Pieces) -> bool:
+    """Whether every batch lies there as it was saved."""
+    paths = ((folder / piece["stream"] / piece["file"], piece["sha256"]) for piece in pieces)
+    return all(path.is_file() and sha256(path) == saved for path, saved in paths)
+
+
+def load(folder: Path, pieces: Pieces, streams: Mapping[str, Activations]) -> None:
+    """Give the streams the batches that were saved."""
+    for piece in pieces:
+        index = int(piece["file"].partition(".")[0])
+        path = folder / piece["stream"] / piece["file"]
+        dtype = getattr(torch, piece["dtype"])
+        streams[piece["stream"]].load(index, path, dtype, tuple(piece["shape"]))

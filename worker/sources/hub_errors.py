@@ -1,0 +1,77 @@
+"""What the hub answers when it does not give what was asked for."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from huggingface_hub import constants
+from huggingface_hub.errors import (  # type: ignore[attr-defined] # HTTPError: httpx's or httpx2's
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    HTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from db.core.errors import SpecRefusedError
+
+PRIVATE = "If it is private or gated, give the worker a token in HF_TOKEN."
+RETRY = "Try again when the hub can be reached, or name a local folder or file."
+LOOKUP_TIMEOUT_S = 30.0
+
+
+@contextmanager
+def refusals(field: str, name: str, revision: str | None = None) -> Iterator[None]:
+    """Turn what the hub's client raises into a refusal of the field that asked for it.
+
+    Errors of this machine, such as a full disk, pass through as they are.
+    """
+    try:
+        yield
+    except (HTTPError, OfflineModeIsEnabled, LocalEntryNotFoundError, HFValidationError) as error:
+        raise _refusal(error, field, name, revision) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise _unreachable(field, name, error) from error
+
+
+def _refusal(error: Exception, field: str, name: str, revision: str | None) -> SpecRefusedError:
+    kind = "model" if field == "model" else "dataset"
+    where = constants.ENDPOINT
+    match error:
+        case RevisionNotFoundError():
+            return _no_revision(field, name, revision)
+        case GatedRepoError():
+            reason = f"{where} gives it only to those who accepted its terms"
+            return SpecRefusedError(field, name, "hub_denied", reason, f"Accept them. {PRIVATE}")
+        case RepositoryNotFoundError():
+            reason = f"{where} has no such {kind}"
+            remedy = f"Check the name. {PRIVATE}"
+            return SpecRefusedError(field, name, f"{kind}_not_found", reason, remedy)
+        case HFValidationError():
+            remedy = "Write org/name as on the hub."
+            return SpecRefusedError(field, name, "invalid_name", "it is no hub id", remedy)
+        case HfHubHTTPError() if error.response.status_code in {401, 403}:
+            return SpecRefusedError(field, name, "hub_denied", f"{where} denies access", PRIVATE)
+    return _unreachable(field, name, error)
+
+
+def _no_revision(field: str, name: str, revision: str | None) -> SpecRefusedError:
+    if revision is None:
+        reason = "the repository is empty"
+        return SpecRefusedError(field, name, "revision_not_found", reason, "Check the name.")
+    return SpecRefusedError(
+        "revision",
+        revision,
+        "revision_not_found",
+        f"{name} has no such branch, tag or commit",
+        "Leave revision out for the default branch, or name one that exists.",
+    )
+
+
+def _unreachable(field: str, name: str, error: Exception) -> SpecRefusedError:
+    reason = f"{constants.ENDPOINT} did not deliver it ({type(error).__name__})"
+    return SpecRefusedError(field, name, "hub_unreachable", reason, RETRY)

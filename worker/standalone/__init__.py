@@ -1,0 +1,1 @@
+"""`zpruner prune`: the engine without a service."""

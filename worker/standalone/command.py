@@ -1,0 +1,223 @@
+"""``zpruner prune``: the engine alone, without a service."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from db.core import redaction
+from db.core.errors import JobError, SpecRefusedError
+from db.files.artifact_store import seal
+from db.spec.prune_spec import Dtype, MethodName, Propagation, PruneSpec, Scope, SolverName
+from db.startup import checks
+from worker.attempts.engine import prune
+from worker.attempts.run import Outcome, Step
+from worker.jobs.resources import Resources
+from worker.pruning.base.errors import PruningError
+from worker.pruning.base.generators import drained
+from worker.settings import WorkerSettings
+from worker.standalone.arguments import judge
+from worker.standalone.partial_output import partial
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+_NOT_SPEC = {"out", "device", "devices", "memory_budget_bytes", "plan"}
+
+people = Console(stderr=True, soft_wrap=True)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(name="prune")
+def command(
+    model: Annotated[str, typer.Argument(help="A Hugging Face id or a folder.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write; it must not exist yet.")],
+    dataset: Annotated[str, typer.Option(help="Calibration text: a name, an id or a file.")],
+    sparsity: Annotated[
+        float | None,
+        typer.Option(help="Share of each pruned matrix to zero, if no --pattern."),
+    ] = None,
+    text_field: Annotated[
+        str | None, typer.Option(help="The field or column of --dataset that holds its text.")
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
+    method: Annotated[
+        MethodName, typer.Option(help="How weights are scored.")
+    ] = MethodName.zpruner,
+    scope: Annotated[
+        Scope | None, typer.Option(help="Which weights compete; by default as published.")
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Option(help="N:M, such as 2:4; implies the sparsity.")
+    ] = None,
+    solver: Annotated[
+        SolverName, typer.Option(help="What repairs the kept weights.")
+    ] = SolverName.none,
+    correction: Annotated[
+        float | None, typer.Option(help="How far a solver makes up for earlier losses, 0 to 1.")
+    ] = None,
+    damping: Annotated[
+        float | None, typer.Option(help="How strongly a solver holds weights to the dense ones.")
+    ] = None,
+    allocation: Annotated[
+        str, typer.Option(help="uniform, owl, or the sparsity of each block: 0.45,0.5,0.55.")
+    ] = "uniform",
+    skip: Annotated[
+        list[str] | None, typer.Option(help="Glob of layers to leave alone; may be repeated.")
+    ] = None,
+    propagation: Annotated[
+        Propagation, typer.Option(help="One forward per block, or the published two.")
+    ] = Propagation.fused,
+    samples: Annotated[
+        int | None, typer.Option(help="Calibration windows; 128 by default.")
+    ] = None,
+    seq_len: Annotated[
+        int | None, typer.Option(help="Tokens per window; at most 2048 by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Which windows are drawn.")] = 0,
+    dtype: Annotated[Dtype, typer.Option(help="What the forward passes compute in.")] = Dtype.auto,
+    eval_dataset: Annotated[str | None, typer.Option(help="Text to measure perplexity on.")] = None,
+    eval_text_field: Annotated[str | None, typer.Option(help="The same of --eval-dataset.")] = None,
+    eval_samples: Annotated[
+        int | None, typer.Option(help="Evaluation windows; all by default.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="What to compute on.")] = "auto",
+    devices: Annotated[
+        int, typer.Option(min=1, help="How many GPUs, or processes on a CPU, share the work.")
+    ] = 1,
+    memory_budget_bytes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            envvar="ZPRUNER_MEMORY_BUDGET_BYTES",
+            help="The most memory to hold; all there is by default.",
+        ),
+    ] = None,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Only say what memory and time it would take; prune nothing."),
+    ] = False,
+) -> None:
+    """Prune a model into a folder; the last line printed is one JSON object of figures."""
+    # Read before anything else is bound: exactly the parameters above.
+    given = {key: value for key, value in locals().items() if key not in _NOT_SPEC}
+    given["skip"] = tuple(skip or ())
+    given["allocation"] = _numbers(allocation) if "," in allocation else allocation
+    if sparsity is None:
+        if pattern is None:
+            raise typer.BadParameter("give it, or a pattern such as 2:4", param_hint="--sparsity")
+        del given["sparsity"]
+    with _refusals(), checks.refusing("zpruner prune"):
+        speeds = checks.read(WorkerSettings).speed_file
+        resources = Resources(
+            device=device, devices=devices, memory_budget_bytes=memory_budget_bytes, speeds=speeds
+        )
+        spec = PruneSpec(**given)
+        target = None if plan else Path(os.path.abspath(out))
+        judge(spec, target, resources)
+        figures = _prune_into(spec, target, resources) if target else _forecast(spec, resources)
+    sys.stdout.write(json.dumps(figures) + "\n")
+
+
+def _numbers(written: str) -> list[float | str]:
+    """Read ``A,B,C``; what is no number is left to be refused."""
+    return [_number(one) for one in written.split(",")]
+
+
+def _number(written: str) -> float | str:
+    try:
+        return float(written)
+    except ValueError:
+        return written
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Tell a person what was refused, and end with the status that says so."""
+    try:
+        yield
+    except ValidationError as error:
+        for fault in error.errors():
+            field = ".".join(str(part) for part in fault["loc"])
+            people.print(f"error: {field} {fault['input']!r}: {fault['msg']}", markup=False)
+        people.print("zpruner prune --help lists what each option takes", markup=False)
+        raise typer.Exit(USAGE) from None
+    except SpecRefusedError as error:
+        people.print(f"error: {error}", markup=False)
+        raise typer.Exit(USAGE) from None
+    except (JobError, PruningError, OSError, MemoryError) as error:
+        people.print(f"error: {str(error) or 'out of memory'}", markup=False)
+        raise typer.Exit(FAILED) from None
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's own, of a GPU
+            raise
+        people.print(f"error: {error}", markup=False)
+        raise typer.Exit(FAILED) from None
+    except KeyboardInterrupt:
+        people.print("interrupted; the same command continues after the last finished block")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:
+    _quiet()
+    figures: dict[str, Any] = import_module("worker.estimates.forecast").forecast(spec, resources)
+    return figures
+
+
+def _prune_into(spec: PruneSpec, out: Path, resources: Resources) -> dict[str, Any]:
+    """Prune beside ``out`` and rename at the end: what is half done is never found there."""
+    with partial(out) as staged:
+        _quiet()
+        outcome = _follow(prune(spec, staged, resources))
+        seal(staged)
+    return outcome.metrics
+
+
+def _quiet() -> None:
+    """Keep the libraries' own progress bars from mixing with ours; imports torch."""
+    logs = import_module("transformers.utils.logging")
+    logs.disable_progress_bar()
+    logs.set_verbosity_error()
+
+
+def _follow(steps: Generator[Step, None, Outcome]) -> Outcome:
+    """Show progress until the work is done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=people) as progress:
+        task = progress.add_task("starting", total=1.0)
+
+        def show(step: Step) -> None:
+            if step.resumed_from_block is not None:
+                done = step.resumed_from_block
+                progress.console.print(f"going on after block {done} of an earlier run")
+            progress.update(task, completed=step.fraction, description=_words(step))
+
+        outcome = drained(steps, show)
+        progress.update(task, completed=1.0, description="done")
+        return outcome
+
+
+def _words(step: Step) -> str:
+    if step.block is None:
+        return step.phase
+    index, total, _ = step.block
+    return f"{step.phase}, block {index + 1} of {total}"
+
+
+def main() -> Any:
+    """Run the command."""
+    redaction.install()
+    logging.basicConfig(level=logging.WARNING)
+    app(prog_name="zpruner prune")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,231 @@
+"""Commands about jobs that have been submitted."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zpruner.cli.options import FollowOption, JobArgument, JsonOption, TimeoutOption
+from zpruner.cli.requests import pair_of
+from zpruner.cli.screen import event_line, failure_text, result_text, summary
+from zpruner.cli.tables import jobs_table
+from zpruner.cli.terminal import USAGE, exit_code, follow, people, print_json, say, service
+from zpruner.client.filters import Filters
+from zpruner.client.job import PARALLEL
+from zpruner.client.models.jobs import Facets
+from zpruner.client.transport.errors import ProblemError
+
+app = typer.Typer()
+
+
+@app.command(name="wait")
+def wait_for(
+    job_id: JobArgument, timeout: TimeoutOption = None, as_json: JsonOption = False
+) -> None:
+    """Follow a job until it ends; the exit code says how it did."""
+    with service() as client:
+        follow(client, job_id, timeout, as_json)
+
+
+@app.command(name="ls")
+def list_jobs(
+    status: Annotated[list[str] | None, typer.Option(help="One or more of these.")] = None,
+    model: str | None = None,
+    method: str | None = None,
+    created_after: Annotated[str | None, typer.Option(help="Such as 2026-01-05T09:30:00Z.")] = None,
+    created_before: str | None = None,
+    parent: Annotated[str | None, typer.Option(help="Reruns of this job.")] = None,
+    sweep: Annotated[str | None, typer.Option(help="Points of this sweep.")] = None,
+    verdict: Annotated[str | None, typer.Option(help="pass, fail or none.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="name=value; all that are given.")
+    ] = None,
+    q: Annotated[str | None, typer.Option("--search", "-q", help="Part of a name.")] = None,
+    limit: int = 20,
+    oldest: Annotated[bool, typer.Option("--oldest", help="Oldest first.")] = False,
+    facets: Annotated[bool, typer.Option("--facets", help="Count instead of listing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List jobs, newest first."""
+    filters: Filters = {"status": status, "model": model, "method": method, "parent": parent}
+    filters |= {"sweep": sweep, "verdict": verdict}
+    filters["labels"] = dict(pair_of(one, "--label") for one in label or ())
+    filters |= {"created_after": created_after, "created_before": created_before, "q": q}
+    with service() as client:
+        if facets:
+            _say_facets(client.jobs.facets(**filters), as_json)
+            return
+        jobs = client.jobs.list(limit=limit, sort="created" if oldest else "-created", **filters)
+    say(jobs, as_json, jobs_table)
+
+
+@app.command()
+def get(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Show one job."""
+    with service() as client:
+        job = client.jobs.get(job_id)
+    say(job, as_json, summary)
+
+
+@app.command()
+def cancel(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Cancel a job."""
+    with service() as client:
+        job = client.jobs.cancel(job_id)
+    say(job, as_json, lambda job: job.status)
+
+
+@app.command()
+def pause(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Hold a job back, after the block it is in."""
+    with service() as client:
+        job = client.jobs.pause(job_id)
+    say(job, as_json, lambda job: job.status)
+
+
+@app.command()
+def resume(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Let a paused job go on from its last finished block."""
+    with service() as client:
+        job = client.jobs.resume(job_id)
+    say(job, as_json, lambda job: job.status)
+
+
+@app.command()
+def delete(job_id: JobArgument) -> None:
+    """Delete a job that has ended, and its files."""
+    with service() as client:
+        client.jobs.delete(job_id)
+
+
+@app.command()
+def retry(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Queue a job again that failed, was cancelled or expired; it goes on where it stopped."""
+    with service() as client:
+        job = client.jobs.retry(job_id)
+    say(job, as_json, lambda job: job.status)
+
+
+@app.command()
+def rerun(
+    job_id: JobArgument,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="A field to change: sparsity=0.6.")
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Follow the new job until it ends.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Submit a job once more, with changes; the new one's id is printed."""
+    fields = dict(_field(change) for change in changes or ())
+    with service() as client:
+        job = client.jobs.rerun(job_id, **fields)
+        if wait:
+            people.print(job.id, markup=False)
+            follow(client, job.id, None, as_json)
+    say(job, as_json, lambda job: job.id)
+
+
+@app.command()
+def events(
+    job_id: JobArgument,
+    follow_it: FollowOption = False,
+    after: Annotated[int, typer.Option(help="Only later events than this one.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what happened to a job, a line for each event."""
+    with service() as client:
+        for event in client.jobs.events(job_id, after=after, follow=follow_it):
+            typer.echo(event.model_dump_json() if as_json else event_line(event))
+
+
+@app.command()
+def edit(
+    job_id: JobArgument,
+    name: Annotated[str | None, typer.Option(help="Its new name; '' takes it away.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="A label to set: name=value.")
+    ] = None,
+    remove_label: Annotated[
+        list[str] | None, typer.Option("--remove-label", help="The name of a label to take away.")
+    ] = None,
+    priority: Annotated[
+        int | None, typer.Option(help="-10 to 10; the higher, the sooner it is taken.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change a job's name, labels or priority."""
+    labels: dict[str, str | None] = dict(pair_of(one, "--label") for one in label or ())
+    labels |= dict.fromkeys(remove_label or ())
+    given: dict[str, Any] = {"name": name, "labels": labels or None, "priority": priority}
+    changes = {field: value for field, value in given.items() if value is not None}
+    if not changes:
+        raise typer.BadParameter("nothing to change: give --name, --label or --priority")
+    if name == "":
+        changes["name"] = None
+    with service() as client:
+        job = client.jobs.describe(job_id, **changes)
+    say(job, as_json, summary)
+
+
+@app.command()
+def result(job_id: JobArgument, as_json: JsonOption = False) -> None:
+    """Show what a job that succeeded has measured and made."""
+    with service() as client:
+        try:
+            found = client.jobs.result(job_id)
+        except ProblemError as error:
+            if error.problem.code != "not_succeeded":
+                raise
+            people.print(str(error), markup=False)
+            raise typer.Exit(exit_code(client.jobs.get(job_id))) from None
+    say(found, as_json, result_text)
+
+
+@app.command()
+def download(
+    job_id: JobArgument,
+    folder: Annotated[Path, typer.Argument(help="Where to put the files.")] = Path("."),
+    parallel: Annotated[
+        int, typer.Option(min=1, help="How many pieces of files to ask for at once.")
+    ] = PARALLEL,
+    as_json: JsonOption = False,
+) -> None:
+    """Download a job's files and verify each; run it again to resume.
+
+    The exit code says why there are none, and is 3 where they did not pass the job's gate.
+    """
+    with service() as client:
+        job = client.jobs.get(job_id)
+        try:
+            paths = [str(one) for one in client.jobs.download(job_id, folder, parallel=parallel)]
+        except OSError as error:
+            hint = "name a folder that can be written and has room"
+            people.print(f"{error.filename or folder}: {error.strerror}; {hint}", markup=False)
+            raise typer.Exit(USAGE) from None
+    if as_json:
+        print_json(paths)
+    else:
+        typer.echo("\n".join(paths))
+    for failure in job.gate_failures:
+        people.print(f"gate: {failure_text(failure)}", markup=False)
+    raise typer.Exit(exit_code(job))
+
+
+def _say_facets(facets: Facets, as_json: bool) -> None:
+    """Print a line for each count."""
+    if as_json:
+        print_json(facets.model_dump(mode="json"))
+        return
+    for kind, counts in facets:
+        for name, count in counts.items():
+            typer.echo(f"{kind} {name} {count}")
+
+
+def _field(change: str) -> tuple[str, Any]:
+    """Read ``name=value``, where the value is JSON or, if it is none, plain text."""
+    name, written = pair_of(change, "--set")
+    try:
+        return name, json.loads(written)
+    except ValueError:
+        return name, written

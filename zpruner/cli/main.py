@@ -1,0 +1,53 @@
+"""The command line. Answers go to standard output, everything for people to standard error."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from zpruner.cli.commands import (
+    datasets,
+    jobs,
+    keys,
+    operations,
+    planning,
+    programs,
+    triggers,
+    webhooks,
+)
+from zpruner.cli.commands.submission import submit
+
+HELP = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(no_args_is_help=True, context_settings=HELP, pretty_exceptions_enable=False)
+app.command()(keys.me)
+app.command()(submit)
+keys.app.command(context_settings=programs.PASSED_ON)(programs.bootstrap)
+for unnamed in (jobs, programs, planning, operations):
+    app.add_typer(unnamed.app)
+app.add_typer(datasets.app, name="datasets")
+app.add_typer(keys.app, name="keys")
+app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(triggers.app, name="triggers")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"zpruner {version('zpruner')}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool,
+    typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+]
+
+
+@app.callback()
+def root(_version: VersionOption = False) -> None:
+    """Prune large language models as jobs. ZPRUNER_URL names the service."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

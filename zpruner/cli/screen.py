@@ -1,0 +1,120 @@
+"""What people see of a job."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from zpruner.client.models.jobs import Event, GateFailure, JobFields, Preview, Result
+
+
+@contextmanager
+def following(console: Console) -> Iterator[Callable[[JobFields], None]]:
+    """Give a function that shows a job's progress: a bar on a terminal, lines elsewhere."""
+    if not console.is_terminal:
+        yield _Lines(console)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    left = TextColumn("{task.fields[left]}")
+    with Progress(*columns, TimeElapsedColumn(), left, console=console) as bar:
+        task = bar.add_task("queued", total=1.0, left="")
+
+        def show(job: JobFields) -> None:
+            done = job.progress.fraction
+            bar.update(task, description=stage(job), completed=done, left=time_left(job))
+
+        yield show
+
+
+class _Lines:
+    """One line whenever the stage changes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._last = console, ""
+
+    def __call__(self, job: JobFields) -> None:
+        if (now := stage(job)) != self._last:
+            self._last = now
+            self._console.print(f"{job.progress.fraction:4.0%} {now}", markup=False)
+
+
+def stage(job: JobFields) -> str:
+    """Say where a job is: ``pruning 7/32``, ``queued, number 3``, ``paused at 7/32``."""
+    block = job.progress.block
+    done = f"{block.index + 1}/{block.total}" if block else ""
+    if job.status == "queued" and job.queue_position is not None:
+        return f"queued, number {job.queue_position}"
+    if job.status == "paused" and done:
+        return f"paused at {done}"
+    if job.is_final or job.phase is None:
+        return job.status
+    return f"{job.phase} {done}".rstrip()
+
+
+def time_left(job: JobFields) -> str:
+    """Say how long a job will still take; nothing where that is not known."""
+    if (eta := job.progress.eta_seconds) is None:
+        return ""
+    return f"about {_duration(eta.p50)} left, nine times in ten less than {_duration(eta.p90)}"
+
+
+def preview_text(preview: Preview) -> str:
+    """Describe in a few lines what would be submitted."""
+    lines = ["would be accepted", *_fields(preview.spec)]
+    if preview.identical_job_id is not None:
+        lines.append(f"  {preview.identical_job_id} has succeeded with the same fields")
+    return "\n".join(lines)
+
+
+def event_line(event: Event) -> str:
+    """Describe an event in one line."""
+    words = [str(event.seq), f"{event.at:%F %T}", event.kind, event.phase or event.status]
+    if block := event.data.get("block"):
+        words.append(f"{block['index'] + 1}/{block['total']}")
+    return " ".join(words)
+
+
+def result_text(result: Result) -> str:
+    """Describe a result: its figures, then its files."""
+    lines = [f"{name} = {value}" for name, value in result.metrics.items() if _is_figure(value)]
+    lines += [f"{one.name} ({one.size_bytes:,} bytes)" for one in result.artifacts]
+    return "\n".join(lines)
+
+
+def summary(job: JobFields) -> str:
+    """Describe a job in a few lines."""
+    lines = [f"{job.id} {stage(job)} {job.progress.fraction:.0%}", *_fields(job.spec)]
+    lines += [f"  {left}"] if (left := time_left(job)) else []
+    figures = {name: value for name, value in (job.result or {}).items() if _is_figure(value)}
+    lines += [f"  {name} = {value}" for name, value in figures.items()]
+    if job.verdict != "none":
+        lines.append(f"  gate: {job.verdict}")
+    lines += [f"    {failure_text(one)}" for one in job.gate_failures]
+    if job.error is not None:
+        lines.append(f"  {job.error.code}: {job.error.detail}")
+        if job.error.hint:
+            lines.append(f"  {job.error.hint}")
+    return "\n".join(lines)
+
+
+def failure_text(failure: GateFailure) -> str:
+    """Describe a bound that was not kept."""
+    limit = {"max": "at most", "min": "at least"}.get(failure.bound, failure.bound)
+    got = "not measured" if failure.got is None else f"{failure.got:g}"
+    return f"{failure.metric} = {got}, wanted {limit} {failure.wanted:g}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _fields(spec: dict[str, Any]) -> list[str]:
+    return [f"  {name}: {value}" for name, value in spec.items() if value is not None]
+
+
+def _is_figure(value: object) -> bool:
+    return isinstance(value, int | float | str)

@@ -1,0 +1,100 @@
+"""What people see of several jobs, or of one that does not exist yet."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from zpruner.cli.rows import Table
+from zpruner.client.models.jobs import JobFields
+from zpruner.client.models.planning import Comparison, Estimate, Sweep
+
+SHOWN = (
+    "sparsity",
+    "dense_perplexity",
+    "pruned_perplexity",
+    "perplexity_ratio",
+    "prune_seconds",
+    "peak_memory_bytes",
+)
+"""The figures that a comparison shows to people; --json has all."""
+
+
+def jobs_table(jobs: Sequence[JobFields]) -> Table:
+    """Return a line for each job."""
+    table = Table("id", "status", "progress", "model", "sparsity", "created")
+    for job in jobs:
+        what = str(job.spec.get("model")), str(job.spec.get("sparsity"))
+        table.add_row(
+            job.id, job.status, f"{job.progress.fraction:.0%}", *what, f"{job.created_at:%F %T}"
+        )
+    return table
+
+
+def estimate_text(found: Estimate) -> str:
+    """Describe in a few lines what a job would take."""
+    revision = f" at {found.model.revision[:12]}" if found.model.revision else ""
+    lines = [
+        f"{found.model.name}{revision}: {found.model.parameters:,} parameters, "
+        f"{found.model.blocks} blocks",
+        f"  memory: {_size(found.memory.host_bytes)}",
+    ]
+    if found.memory.device_bytes:
+        lines.append(f"  on the GPU: {_size(found.memory.device_bytes)}")
+    if found.seconds is not None:
+        usual, late = found.seconds.p50, found.seconds.p90
+        lines.append(f"  time: {usual:,.0f} s, nine times in ten below {late:,.0f} s")
+    lines.append(f"  files: {_size(found.artifact_bytes)}")
+    lines.append(f"  queue: {found.queue}" if found.fits else f"  does not fit: {found.refusal}")
+    if found.identical_job_id is not None:
+        lines.append(f"  {found.identical_job_id} has succeeded with the same fields")
+    return "\n".join(lines)
+
+
+def comparison_table(found: Comparison) -> Table:
+    """Show a column for each job: the fields that differ, then figures with their deltas."""
+    table = Table("", *(str(number) for number, _ in enumerate(found.jobs, 1)))
+    table.add_row("job", *(job.id for job in found.jobs))
+    for name, values in found.differences.items():
+        table.add_row(name, *map(str, values))
+    table.add_row("status", *(job.status for job in found.jobs))
+    for name in SHOWN:
+        cells = [_figure(job.metrics or {}, job.deltas, name) for job in found.jobs]
+        if any(cells):
+            table.add_row(name, *cells)
+    return table
+
+
+def sweep_table(sweep: Sweep) -> Table:
+    """Show a row for each point; a star marks those that no other point beats."""
+    names = list(dict.fromkeys(name for point in sweep.points for name in point.varied))
+    figures = ("sparsity measured", "perplexity", "ratio", "best")
+    table = Table("job", *names, "status", *figures)
+    for point in sweep.points:
+        table.add_row(
+            point.job_id,
+            *(str(point.varied.get(name, "")) for name in names),
+            point.status if point.verdict == "none" else f"{point.status}, gate {point.verdict}",
+            *map(_number, (point.sparsity, point.perplexity, point.perplexity_ratio)),
+            "*" if point.on_front else "",
+        )
+    return table
+
+
+def counts_text(sweep: Sweep) -> str:
+    """Say how many points there are of each status."""
+    return ", ".join(f"{count} {status}" for status, count in sweep.counts.items())
+
+
+def _figure(metrics: dict[str, Any], deltas: dict[str, float], name: str) -> str:
+    value = metrics.get(name)
+    if value is None:
+        return ""
+    delta = deltas.get(name)
+    return _number(value) if not delta else f"{_number(value)} ({delta:+.4g})"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}" if value < 10_000 else f"{value:,.0f}"
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:,.0f} MB" if size_bytes < 1e10 else f"{size_bytes / 1e9:,.1f} GB"

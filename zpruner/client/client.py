@@ -1,0 +1,124 @@
+"""The typed Python clients of the service."""
+
+import os
+from types import TracebackType
+from typing import Any, Generic
+
+import httpx
+
+from zpruner.client.datasets import Datasets
+from zpruner.client.estimates import ESTIMATE_WITHIN_S, estimate
+from zpruner.client.fields import job_fields
+from zpruner.client.jobs import Jobs
+from zpruner.client.keys import Keys
+from zpruner.client.models.keys import Me
+from zpruner.client.models.planning import Comparison, Estimate
+from zpruner.client.resources import Resource
+from zpruner.client.sweeps import Sweeps
+from zpruner.client.transport.modes import Async, Mode, Sync, operation
+from zpruner.client.transport.transport import Transport
+from zpruner.client.transport.transports import AsyncTransport, SyncTransport
+from zpruner.client.triggers import Triggers
+from zpruner.client.webhooks import Webhooks
+from zpruner.client.workers import Workers
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+TIMEOUT_S = 30.0
+
+
+class _Service(Resource[Mode], Generic[Mode]):
+    """All that a service can be asked."""
+
+    def __init__(self, transport: Transport[Mode]) -> None:
+        super().__init__(transport)
+        self.jobs = Jobs(transport)
+        self.datasets = Datasets(transport)
+        self.workers = Workers(transport)
+        self.keys = Keys(transport)
+        self.sweeps = Sweeps(transport)
+        self.webhooks = Webhooks(transport)
+        self.triggers = Triggers(transport)
+
+    @operation
+    async def me(self) -> Me:
+        """Return who this client is to the service, and what is used of its quotas."""
+        return Me.model_validate(await self._transport.get("/v1/me"))
+
+    @operation
+    async def estimate(
+        self,
+        /,
+        model: str,
+        sparsity: float | None = None,
+        dataset: str | None = None,
+        *,
+        timeout_s: float = ESTIMATE_WITHIN_S,
+        **options: Any,
+    ) -> Estimate:
+        """Return what a job would take; refused like the job itself.
+
+        Raises:
+            TimeoutError: the service has not found it out in time.
+        """
+        body = job_fields(model, sparsity, dataset, options)
+        return await estimate(self._transport, body, timeout_s)
+
+    @operation
+    async def compare(self, *job_ids: str) -> Comparison:
+        """Hold jobs against the first of them."""
+        params = {"ids": ",".join(job_ids)}
+        return Comparison.model_validate(await self._transport.get("/v1/compare", params))
+
+
+class Client(_Service[Sync]):
+    """Talks to one service; ``Client()`` means ``ZPRUNER_URL``, else the local one."""
+
+    def __init__(self, base_url: str | None = None, api_key: str | None = None) -> None:
+        self._http = httpx.Client(**_options(base_url, api_key))
+        super().__init__(SyncTransport(self._http))
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class AsyncClient(_Service[Async]):
+    """Does the same on an event loop of asyncio: its methods are awaited, lists of events too."""
+
+    def __init__(self, base_url: str | None = None, api_key: str | None = None) -> None:
+        self._http = httpx.AsyncClient(**_options(base_url, api_key))
+        super().__init__(AsyncTransport(self._http))
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+def _options(base_url: str | None, api_key: str | None) -> dict[str, Any]:
+    """Return how to connect; what is not given is taken from the environment."""
+    base_url = base_url or os.environ.get("ZPRUNER_URL") or DEFAULT_URL
+    api_key = api_key or os.environ.get("ZPRUNER_API_KEY")
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    return {"base_url": base_url, "headers": headers, "timeout": TIMEOUT_S}

@@ -1,0 +1,53 @@
+"""The keys of a service, for its admins."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from zpruner.client.models.keys import Key, NewKey
+from zpruner.client.resources import Resource
+from zpruner.client.transport.modes import Mode, operation
+
+
+class Keys(Resource[Mode]):
+    """The keys of a service."""
+
+    @operation
+    async def create(
+        self,
+        /,
+        name: str,
+        scopes: Sequence[str] | None = None,
+        *,
+        expires_at: datetime | None = None,
+        **quotas: float | None,
+    ) -> NewKey:
+        """Make a key; ``quotas`` are ``jobs_in_flight``, ``gpu_hours`` and ``artifact_bytes``."""
+        body: dict[str, Any] = {"name": name, "quotas": quotas}
+        if scopes is not None:
+            body["scopes"] = list(scopes)
+        if expires_at is not None:
+            body["expires_at"] = expires_at.isoformat()
+        return NewKey.model_validate(await self._transport.ask("POST", "/v1/keys", json=body))
+
+    @operation
+    async def list(self) -> Sequence[Key]:
+        """Return all keys, newest first, with those that open nothing any longer."""
+        return [Key.model_validate(row) for row in await self._transport.rows("/v1/keys")]
+
+    @operation
+    async def get(self, key_id: str) -> Key:
+        """Return one key."""
+        return Key.model_validate(await self._transport.get(f"/v1/keys/{key_id}"))
+
+    @operation
+    async def revoke(self, key_id: str) -> Key:
+        """End a key at once; asking twice changes nothing."""
+        return Key.model_validate(await self._transport.ask("DELETE", f"/v1/keys/{key_id}"))
+
+    @operation
+    async def rotate(self, key_id: str, *, grace_s: int | None = None) -> NewKey:
+        """Give a key a new secret; the old one opens for ``grace_s`` more, a day by default."""
+        body = {} if grace_s is None else {"grace_s": grace_s}
+        path = f"/v1/keys/{key_id}/rotate"
+        return NewKey.model_validate(await self._transport.ask("POST", path, json=body))

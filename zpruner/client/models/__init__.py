@@ -1,0 +1,1 @@
+"""Responses of the service, typed. Unknown fields are ignored."""

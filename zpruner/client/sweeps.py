@@ -1,0 +1,122 @@
+"""The sweeps of a service."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+from zpruner.client.models.planning import Sweep, SweepPreview
+from zpruner.client.resources import Resource
+from zpruner.client.transport.errors import ServiceError
+from zpruner.client.transport.modes import Mode, operation
+from zpruner.client.transport.outage import Outage
+
+POLL_S = 1.0
+
+
+class Sweeps(Resource[Mode]):
+    """Many jobs of one model by one request."""
+
+    @operation
+    async def create(
+        self,
+        /,
+        model: str,
+        dataset: str,
+        *,
+        grid: Mapping[str, Sequence[Any]] | None = None,
+        jobs: Sequence[Mapping[str, Any]] | None = None,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> Sweep:
+        """Submit a job for each combination of a grid, or for each entry of a list.
+
+        Args:
+            model, dataset: as of a job.
+            grid: the values of each field that varies.
+            jobs: or the varying fields of each job.
+            idempotency_key: the caller's own, if it is to hold for further calls.
+            options: further fields of the jobs; ``max_parallel``, ``name``, ``labels``, ``gate``.
+        """
+        body = _body(model, dataset, grid, jobs, options)
+        key = idempotency_key or str(uuid4())
+        response = await self._transport.submit("/v1/sweeps", body, key)
+        return Sweep.model_validate(response.json())
+
+    @operation
+    async def preview(
+        self,
+        /,
+        model: str,
+        dataset: str,
+        *,
+        grid: Mapping[str, Sequence[Any]] | None = None,
+        jobs: Sequence[Mapping[str, Any]] | None = None,
+        **options: Any,
+    ) -> SweepPreview:
+        """Return what ``create`` would submit; refused like it, but nothing is made."""
+        body = _body(model, dataset, grid, jobs, options)
+        params = {"dry_run": True}
+        answer = await self._transport.ask("POST", "/v1/sweeps", json=body, params=params)
+        return SweepPreview.model_validate(answer)
+
+    @operation
+    async def get(self, sweep_id: str) -> Sweep:
+        """Return the sweep with its points as they are now."""
+        return await self._sweep(sweep_id)
+
+    @operation
+    async def list(self, *, limit: int = 50) -> Sequence[Sweep]:
+        """Return at most ``limit`` sweeps, newest first, without their points."""
+        rows = await self._transport.rows("/v1/sweeps", {"limit": min(limit, 100)}, limit)
+        return [Sweep.model_validate(row) for row in rows]
+
+    @operation
+    async def cancel(self, sweep_id: str) -> Sweep:
+        """Cancel all of its jobs that have not ended; asking twice changes nothing."""
+        return Sweep.model_validate(
+            await self._transport.ask("POST", f"/v1/sweeps/{sweep_id}/cancel")
+        )
+
+    @operation
+    async def wait(
+        self,
+        sweep_id: str,
+        *,
+        timeout_s: float | None = None,
+        on_look: Callable[[Sweep], None] = lambda _: None,
+    ) -> Sweep:
+        """Return the sweep once all of its jobs have ended.
+
+        Raises:
+            TimeoutError: it goes on after ``timeout_s``.
+            ServiceError: the service has not answered for a minute.
+        """
+        started, outage = time.monotonic(), Outage()
+        while True:
+            try:
+                sweep = await self._sweep(sweep_id)
+                outage.heard()
+                on_look(sweep)
+                if sweep.is_final:
+                    return sweep
+            except ServiceError as error:
+                outage.endure(error)
+            if timeout_s is not None and time.monotonic() - started >= timeout_s:
+                raise TimeoutError(f"sweep {sweep_id} goes on after {timeout_s:g} s")
+            await self._transport.sleep(POLL_S)
+
+    async def _sweep(self, sweep_id: str) -> Sweep:
+        return Sweep.model_validate(await self._transport.get(f"/v1/sweeps/{sweep_id}"))
+
+
+def _body(
+    model: str,
+    dataset: str,
+    grid: Mapping[str, Sequence[Any]] | None,
+    jobs: Sequence[Mapping[str, Any]] | None,
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    varied = {"grid": grid, "jobs": jobs}
+    given = {name: value for name, value in varied.items() if value is not None}
+    return {"model": model, "dataset": dataset} | given | options

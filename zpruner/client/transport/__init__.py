@@ -1,0 +1,1 @@
+"""HTTP requests and streams, for a client that blocks and for one that is awaited."""

@@ -1,0 +1,79 @@
+"""The events of a job as they happen (server-sent events)."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from zpruner.client.models.jobs import Event
+from zpruner.client.transport.errors import ServiceError
+from zpruner.client.transport.outage import Outage
+from zpruner.client.transport.transport import Transport
+
+PAUSE_S = 0.5
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One message of a stream."""
+
+    kind: str
+    data: str
+
+
+async def events(
+    transport: Transport[Any], job_id: str, after: int, follow: bool
+) -> AsyncIterator[Event]:
+    """Yield the events after one; with ``follow``, until the job has ended."""
+    if follow:
+        async for event in _followed(transport, job_id, after):
+            yield event
+        return
+    async for row in transport.pages(f"/v1/jobs/{job_id}/events", {"after": after}):
+        yield Event.model_validate(row)
+
+
+async def _followed(transport: Transport[Any], job_id: str, after: int) -> AsyncIterator[Event]:
+    """Yield every event after one, until the job has ended; resume where the line breaks.
+
+    Raises:
+        ProblemError: the service refused.
+        ServiceError: it has not answered for a minute.
+    """
+    outage = Outage()
+    while True:
+        try:
+            async for frame in _frames(transport, job_id, after):
+                outage.heard()
+                if frame.kind == "end":
+                    return
+                if frame.kind == "pruned":  # of a job that ended long ago
+                    continue
+                event = Event.model_validate_json(frame.data)
+                after = event.seq
+                yield event
+        except ServiceError as error:
+            outage.endure(error)
+        await transport.sleep(PAUSE_S)
+
+
+async def _frames(transport: Transport[Any], job_id: str, after: int) -> AsyncIterator[Frame]:
+    headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+    path, what = f"/v1/jobs/{job_id}/events", f"the events of {job_id}"
+    async with transport.open(path, headers, what) as body:
+        async for frame in parse(body.lines()):
+            yield frame
+
+
+async def parse(lines: AsyncIterator[str]) -> AsyncIterator[Frame]:
+    """Yield the messages; a comment is none, and half of one neither."""
+    kind, data = "message", list[str]()
+    async for line in lines:
+        if not line:
+            if data:
+                yield Frame(kind, "\n".join(data))
+            kind, data = "message", []
+        name, _, value = line.partition(":")
+        if name == "event":
+            kind = value.removeprefix(" ")
+        elif name == "data":
+            data.append(value.removeprefix(" "))

@@ -1,0 +1,56 @@
+"""A job as it changes: long polls by ETag, with pauses where a service answers them at once."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+
+from zpruner.client.transport.errors import ServiceError
+from zpruner.client.transport.outage import Outage
+from zpruner.client.transport.transport import Transport
+
+LONG_POLL_S = 20.0  # shorter than a request may take
+PAUSES_S = (0.2, 2.0)
+
+
+async def versions(
+    transport: Transport[Any], job_id: str, within_s: float | None
+) -> AsyncIterator[dict[str, Any]]:
+    """Yield the job now and whenever it has changed; end when the time is over.
+
+    Raises:
+        ProblemError: the service refused.
+        ServiceError: it has not answered for a minute.
+    """
+    path, etag, pause = f"/v1/jobs/{job_id}", "", PAUSES_S[0]
+    deadline = None if within_s is None else time.monotonic() + within_s
+    yield await transport.get(path)
+    outage = Outage()
+    while (left_s := _left(deadline)) > 0:
+        asked = time.monotonic()
+        headers = {"Prefer": f"wait={max(1, int(left_s))}"}
+        headers |= {"If-None-Match": etag} if etag else {}
+        try:
+            response = await transport.send("GET", path, headers=headers)
+        except ServiceError as error:
+            outage.endure(error)
+            await transport.rest(pause)
+            continue
+        outage.heard()
+        if response.status_code == httpx.codes.NOT_MODIFIED:
+            pause = min(pause * 1.5, PAUSES_S[1])
+            if time.monotonic() - asked < pause:
+                await transport.rest(min(pause, _left(deadline)))
+            continue
+        etag, pause = response.headers.get("etag", ""), PAUSES_S[0]
+        yield response.json()
+        if not etag:
+            await transport.rest(pause)
+
+
+def _left(deadline: float | None) -> float:
+    """Return how long one request may wait."""
+    if deadline is None:
+        return LONG_POLL_S
+    return min(LONG_POLL_S, deadline - time.monotonic())

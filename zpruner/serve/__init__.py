@@ -1,0 +1,1 @@
+"""`zpruner serve`: the whole service on one machine."""

