@@ -1,19 +1,17 @@
 """Work on a stranger's file in a process of its own, with little memory and little time."""
 
-import ctypes
 import json
 import resource
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
+
+from db.core.parent_death import exit_with_parent
 
 CPU_S = 60
 LONGEST_S = 120.0
 """By the wall's clock, on a machine that has much else to do."""
-PR_SET_PDEATHSIG = 1
 FAILED, OUT_OF_MEMORY = 1, 3
 """Exit codes: of an exception that nobody foresaw, and of a bound."""
 
@@ -61,7 +59,7 @@ def run_bounded(
 
 def serve_bounded(work: Work) -> None:
     """Set this process's bounds, do the work that standard input asks for, and print the answer."""
-    _die_with_parent()
+    exit_with_parent()
     request = json.loads(sys.stdin.buffer.read())
     for kind, limit in (
         (resource.RLIMIT_CORE, 0),
@@ -74,9 +72,3 @@ def serve_bounded(work: Work) -> None:
     except MemoryError:
         sys.exit(OUT_OF_MEMORY)
     sys.stdout.write(json.dumps(answer))
-
-
-def _die_with_parent() -> None:
-    """Have the system kill this process when whoever waits for its answer is killed."""
-    with suppress(AttributeError):  # only Linux has it
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

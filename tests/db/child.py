@@ -3,13 +3,12 @@
 It gives up root first, and ties its life to that of the process that started it.
 """
 
-import ctypes
 import os
 import pwd
 import signal
 import sys
 
-_PR_SET_PDEATHSIG = 1
+from db.core.parent_death import exit_with_parent
 
 
 def main(arguments: list[str]) -> None:
@@ -18,8 +17,7 @@ def main(arguments: list[str]) -> None:
         os.setgroups([])
         os.setgid(nobody.pw_gid)
         os.setuid(nobody.pw_uid)
-    if sys.platform == "linux":  # after setuid, which would forget it
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+    exit_with_parent(signal_number=signal.SIGQUIT)  # after setuid, which would clear it
     os.chdir("/")
     os.execv(arguments[0], arguments)
 

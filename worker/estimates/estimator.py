@@ -7,9 +7,9 @@ stays for a while, because importing torch takes longer than an answer.
 import logging
 import time
 
-from celery.platforms import set_pdeathsig
 from transformers.utils import logging as transformers_logging
 
+from db.core.parent_death import exit_with_parent
 from db.core.session import Sessions, open_sessions
 from db.jobs.estimates import EstimateRepository
 from db.spec.prune_spec import PruneSpec
@@ -25,7 +25,7 @@ LOOK_EVERY_S = 0.1
 
 def main() -> None:
     """Answer until nobody has asked for two minutes."""
-    set_pdeathsig("SIGKILL")
+    exit_with_parent()
     step_back()
     logging.basicConfig(level=logging.WARNING)
     transformers_logging.set_verbosity_error()

@@ -15,8 +15,8 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from billiard import forkserver, semaphore_tracker, spawn
-from celery.platforms import set_pdeathsig
 
+from db.core.parent_death import exit_with_parent
 from worker.pool.fork_client import MOST_FDS, READY
 
 PRELOAD = (
@@ -30,7 +30,7 @@ CORES = os.sched_getaffinity(0)
 
 def main() -> None:
     """Import the engine, then fork until the worker is gone."""
-    set_pdeathsig("SIGKILL")
+    exit_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the worker
     with socket.socket(fileno=int(sys.argv[1])) as worker:
         for name in PRELOAD:

@@ -1,17 +1,17 @@
 """Child processes that are started, restarted and ended together."""
 
-import ctypes
 import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
+from db.core.parent_death import exit_with_parent
 from db.startup.beats import VARIABLE
 from zpruner.serve.pulse import Pulse
 
@@ -20,9 +20,7 @@ log = logging.getLogger(__name__)
 BACKOFF_S = (0.5, 1, 2, 5, 10, 30)
 STEADY_S = 60.0  # a child that lived this long starts over at the shortest backoff
 LOOK_EVERY_S = 0.2
-PR_SET_PDEATHSIG = 1
 STDERR = 2
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass
@@ -60,7 +58,7 @@ class Child:
             pass_fds=[*self.fds, *map(int, pipe.values())],
             stdout=STDERR,  # standard output is for what the service itself answers
             start_new_session=True,
-            preexec_fn=_die_with(os.getpid()),
+            preexec_fn=partial(exit_with_parent, os.getpid()),
         )
         if self._pulse is not None:
             self._pulse.hand_over()
@@ -142,19 +140,3 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def _die_with(parent: int) -> "_Prepare | None":
-    return _Prepare(parent) if sys.platform == "linux" else None
-
-
-@dataclass(frozen=True)
-class _Prepare:
-    """Runs in the child before its program: tie its life to the parent's."""
-
-    parent: int
-
-    def __call__(self) -> None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != self.parent:  # it died before the call above
-            os._exit(1)

@@ -1,0 +1,22 @@
+"""Ending a process when its parent dies, however the parent dies."""
+
+import ctypes
+import os
+import signal
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_libc = ctypes.CDLL(None)  # loaded here: a forked child should not load libraries
+
+
+def exit_with_parent(parent: int | None = None, signal_number: int = signal.SIGKILL) -> None:
+    """Have the kernel send this process a signal when its parent dies; only Linux can.
+
+    Args:
+        parent: id of the process that started this one. If that has already died, exit now.
+        signal_number: the signal to send.
+    """
+    prctl = getattr(_libc, "prctl", None)
+    if prctl is not None:
+        prctl(_PR_SET_PDEATHSIG, signal_number)
+    if parent is not None and os.getppid() != parent:
+        os._exit(1)
