@@ -180,7 +180,7 @@ def test_a_server_ends_with_its_worker(is_frozen: bool) -> None:
 def test_a_process_with_threads_open_files_or_other_processors_is_not_forked() -> None:
     script = """
 import os, socket, sys, threading
-from worker import fork_server
+from worker.pool import fork_server
 known = {0, 1, 2}
 assert fork_server.unfit(known) is None, fork_server.unfit(known)
 with socket.socket() as opened:
