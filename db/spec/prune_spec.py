@@ -210,7 +210,9 @@ class PruneSpec(BaseModel):
         le=32_768,
         description="Tokens per window; by default what the model allows, at most 2048.",
     )
-    seed: StrictInt = Field(default=0, ge=0, lt=2**63)
+    seed: StrictInt = Field(
+        default=0, ge=0, lt=2**63, description="Seed of the draw of the calibration windows."
+    )
     dtype: Dtype = Dtype.auto
     eval_dataset: SourceName | None = Field(
         default=None,

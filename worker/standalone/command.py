@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from db.core import redaction
 from db.core.errors import JobError, SpecRefusedError
 from db.files.artifact_store import seal
-from db.spec.prune_spec import Dtype, MethodName, Propagation, PruneSpec, Scope, SolverName
+from db.spec.prune_spec import PruneSpec
 from db.startup import checks
 from worker.attempts.engine import prune
 from worker.attempts.run import Outcome, Step
@@ -28,68 +29,26 @@ from worker.pruning.base.generators import drained
 from worker.settings import WorkerSettings
 from worker.standalone.arguments import judge
 from worker.standalone.partial_output import partial
+from zpruner.cli.field_options import options_of, with_fields
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
-_NOT_SPEC = {"out", "device", "devices", "memory_budget_bytes", "plan"}
+
+OPTIONS = {one.name: one for one in options_of(PruneSpec.model_json_schema())}
+OPTIONS["model"] = replace(OPTIONS["model"], help="A Hugging Face id or a folder.")
+OPTIONS["dataset"] = replace(
+    OPTIONS["dataset"], help="Calibration text: a built-in name, a Hugging Face id or a file."
+)
 
 people = Console(stderr=True, soft_wrap=True)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command(name="prune")
+@with_fields(*OPTIONS.values())
 def command(
-    model: Annotated[str, typer.Argument(help="A Hugging Face id or a folder.")],
+    fields: dict[str, Any],
     out: Annotated[Path, typer.Argument(help="The folder to write; it must not exist yet.")],
-    dataset: Annotated[str, typer.Option(help="Calibration text: a name, an id or a file.")],
-    sparsity: Annotated[
-        float | None,
-        typer.Option(help="Share of each pruned matrix to zero, if no --pattern."),
-    ] = None,
-    text_field: Annotated[
-        str | None, typer.Option(help="The field or column of --dataset that holds its text.")
-    ] = None,
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
-    method: Annotated[
-        MethodName, typer.Option(help="How weights are scored.")
-    ] = MethodName.zpruner,
-    scope: Annotated[
-        Scope | None, typer.Option(help="Which weights compete; by default as published.")
-    ] = None,
-    pattern: Annotated[
-        str | None, typer.Option(help="N:M, such as 2:4; implies the sparsity.")
-    ] = None,
-    solver: Annotated[
-        SolverName, typer.Option(help="What repairs the kept weights.")
-    ] = SolverName.none,
-    correction: Annotated[
-        float | None, typer.Option(help="How far a solver makes up for earlier losses, 0 to 1.")
-    ] = None,
-    damping: Annotated[
-        float | None, typer.Option(help="How strongly a solver holds weights to the dense ones.")
-    ] = None,
-    allocation: Annotated[
-        str, typer.Option(help="uniform, owl, or the sparsity of each block: 0.45,0.5,0.55.")
-    ] = "uniform",
-    skip: Annotated[
-        list[str] | None, typer.Option(help="Glob of layers to leave alone; may be repeated.")
-    ] = None,
-    propagation: Annotated[
-        Propagation, typer.Option(help="One forward per block, or the published two.")
-    ] = Propagation.fused,
-    samples: Annotated[
-        int | None, typer.Option(help="Calibration windows; 128 by default.")
-    ] = None,
-    seq_len: Annotated[
-        int | None, typer.Option(help="Tokens per window; at most 2048 by default.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Which windows are drawn.")] = 0,
-    dtype: Annotated[Dtype, typer.Option(help="What the forward passes compute in.")] = Dtype.auto,
-    eval_dataset: Annotated[str | None, typer.Option(help="Text to measure perplexity on.")] = None,
-    eval_text_field: Annotated[str | None, typer.Option(help="The same of --eval-dataset.")] = None,
-    eval_samples: Annotated[
-        int | None, typer.Option(help="Evaluation windows; all by default.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="What to compute on.")] = "auto",
+    device: Annotated[str, typer.Option(help="Device to compute on.")] = "auto",
     devices: Annotated[
         int, typer.Option(min=1, help="How many GPUs, or processes on a CPU, share the work.")
     ] = 1,
@@ -98,45 +57,27 @@ def command(
         typer.Option(
             min=1,
             envvar="ZPRUNER_MEMORY_BUDGET_BYTES",
-            help="The most memory to hold; all there is by default.",
+            help="The most memory to use; by default all of the machine's.",
         ),
     ] = None,
     plan: Annotated[
         bool,
-        typer.Option("--plan", help="Only say what memory and time it would take; prune nothing."),
+        typer.Option("--plan", help="Print the memory and time needed; prune nothing."),
     ] = False,
 ) -> None:
     """Prune a model into a folder; the last line printed is one JSON object of figures."""
-    # Read before anything else is bound: exactly the parameters above.
-    given = {key: value for key, value in locals().items() if key not in _NOT_SPEC}
-    given["skip"] = tuple(skip or ())
-    given["allocation"] = _numbers(allocation) if "," in allocation else allocation
-    if sparsity is None:
-        if pattern is None:
-            raise typer.BadParameter("give it, or a pattern such as 2:4", param_hint="--sparsity")
-        del given["sparsity"]
+    if not fields.keys() & {"sparsity", "pattern"}:
+        raise typer.BadParameter("give it, or a pattern such as 2:4", param_hint="--sparsity")
     with _refusals(), checks.refusing("zpruner prune"):
         speeds = checks.read(WorkerSettings).speed_file
         resources = Resources(
             device=device, devices=devices, memory_budget_bytes=memory_budget_bytes, speeds=speeds
         )
-        spec = PruneSpec(**given)
+        spec = PruneSpec(**fields)
         target = None if plan else Path(os.path.abspath(out))
         judge(spec, target, resources)
         figures = _prune_into(spec, target, resources) if target else _forecast(spec, resources)
     sys.stdout.write(json.dumps(figures) + "\n")
-
-
-def _numbers(written: str) -> list[float | str]:
-    """Read ``A,B,C``; what is no number is left to be refused."""
-    return [_number(one) for one in written.split(",")]
-
-
-def _number(written: str) -> float | str:
-    try:
-        return float(written)
-    except ValueError:
-        return written
 
 
 @contextmanager

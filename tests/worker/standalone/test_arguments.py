@@ -13,7 +13,7 @@ RUNS = """
 import json, sys
 from contextlib import redirect_stderr
 from io import StringIO
-from worker import command
+from worker.standalone import command
 told = []
 for words in json.load(sys.stdin):
     command.people.file = StringIO()

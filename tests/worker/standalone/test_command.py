@@ -214,7 +214,7 @@ def test_what_ends_the_work_is_told_in_one_line(
 
 DIES = """
 from tests.worker.work import killed_after
-from worker import command
+from worker.standalone import command
 command.prune = killed_after(1, command.prune)
 command.main()
 """

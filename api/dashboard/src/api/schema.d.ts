@@ -2226,6 +2226,7 @@ export interface components {
             seq_len?: number | null;
             /**
              * Seed
+             * @description Seed of the draw of the calibration windows.
              * @default 0
              */
             seed: number;
@@ -3057,6 +3058,7 @@ export interface components {
             seq_len?: number | null;
             /**
              * Seed
+             * @description Seed of the draw of the calibration windows.
              * @default 0
              */
             seed: number;
@@ -3323,7 +3325,7 @@ export interface components {
          *       "seq": 12,
          *       "at": "2026-01-05T09:31:46.218000Z",
          *       "level": "INFO",
-         *       "logger": "worker.run",
+         *       "logger": "worker.attempts.run",
          *       "message": "block 8 of 32 (model.layers.7): sparsity 0.5000, output error 0.0312, seconds 3.1"
          *     }
          */
@@ -3907,7 +3909,7 @@ export interface components {
          *           "seq": 12,
          *           "at": "2026-01-05T09:31:46.218000Z",
          *           "level": "INFO",
-         *           "logger": "worker.run",
+         *           "logger": "worker.attempts.run",
          *           "message": "block 8 of 32 (model.layers.7): sparsity 0.5000, output error 0.0312, seconds 3.1"
          *         }
          *       ],
@@ -4413,6 +4415,7 @@ export interface components {
             seq_len?: number | null;
             /**
              * Seed
+             * @description Seed of the draw of the calibration windows.
              * @default 0
              */
             seed: number;
@@ -4889,6 +4892,7 @@ export interface components {
             seq_len?: number | null;
             /**
              * Seed
+             * @description Seed of the draw of the calibration windows.
              * @default 0
              */
             seed: number;
@@ -6252,7 +6256,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_LogLineRead_"];
-                    /** @example 2026-01-05 09:31:46 INFO worker.run: pruning */
+                    /** @example 2026-01-05 09:31:46 INFO worker.attempts.run: pruning */
                     "text/plain": string;
                 };
             };

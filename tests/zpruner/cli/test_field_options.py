@@ -1,0 +1,53 @@
+"""Both command lines take each field of a job, and no list of the fields is kept by hand."""
+
+from typing import Any, get_args
+
+import pytest
+from typer.testing import CliRunner
+
+from api.submission.sweep_request import Varied
+from db.spec.prune_spec import PruneSpec
+from tools.job_schema import FILE, schema_text
+from worker.standalone.command import app as standalone
+from zpruner.cli.commands.planning import VARIED
+from zpruner.cli.field_options import JOB_FIELDS, options_of
+from zpruner.cli.main import app
+
+FIELDS = set(PruneSpec.model_fields) - {"model"}
+
+
+def test_the_copied_schema_is_that_of_the_specification() -> None:
+    assert FILE.read_text("utf-8") == schema_text(), "run `python -m tools.job_schema`"
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [(app, [verb]) for verb in ("submit", "run", "estimate", "sweep")] + [(standalone, [])],
+)
+def test_every_command_has_an_option_for_each_field(program: Any, words: list[str]) -> None:
+    help_text = CliRunner(env={"COLUMNS": "300"}).invoke(program, [*words, "--help"]).stdout
+    missing = [name for name in FIELDS if f"--{name.replace('_', '-')} " not in help_text]
+    assert missing == []
+
+
+def test_a_sweep_varies_the_fields_that_the_service_lets_it_vary() -> None:
+    assert {*VARIED, "skip"} == set(get_args(Varied))
+
+
+def test_options_have_the_types_choices_and_defaults_of_the_fields() -> None:
+    options = {one.name: one for one in JOB_FIELDS}
+    assert (options["samples"].type, options["damping"].type) == (int, float)
+    assert options["propagation"].choices == ("fused", "reference")
+    assert (options["seed"].default, options["samples"].default) == ("0", "")
+    assert options["skip"].is_repeated
+    assert {name for name, one in options.items() if one.is_required} == {"model", "dataset"}
+    assert options["allocation"].read("0.4,0.6") == [0.4, 0.6]
+    assert options["allocation"].read("owl") == "owl"
+
+
+def test_a_new_field_needs_nothing_but_its_declaration() -> None:
+    class Extended(PruneSpec):
+        patience: int = 3
+
+    (added,) = [one for one in options_of(Extended.model_json_schema()) if one.name == "patience"]
+    assert (added.type, added.default) == (int, "3")
