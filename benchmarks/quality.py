@@ -21,7 +21,7 @@ from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
-from worker.pruning.base.generators import drained
+from worker.pruning.base.generators import run_to_end
 
 RESULTS = Path(__file__).parent / "results"
 OWN_TEXT = "stdlib-docs"
@@ -113,7 +113,7 @@ def _measure(spec: PruneSpec, baselines: Path) -> dict[str, Any]:
     """
     with TemporaryDirectory() as out:
         steps = prune(spec, Path(out), Resources(baselines=baselines))
-        return drained(steps).metrics
+        return run_to_end(steps).metrics
 
 
 def _drawn(table: Table) -> str:

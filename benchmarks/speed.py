@@ -25,8 +25,8 @@ from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
 from worker.evaluation.perplexity import token_loss
 from worker.jobs.recipes import recipe_of
-from worker.pruning.base.generators import drained
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.base.generators import run_to_end
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.pipeline import Sweep
 
 RESULTS = Path(__file__).parent / "results"
@@ -117,10 +117,10 @@ def _prune(folder: Path, windows: Tensor, dtype: torch.dtype, **fields: object) 
     """Return `prune_seconds` of the engine: reading, calibrating, pruning and writing."""
     named = {"model": f"local:{folder.resolve()}", "dataset": "none", "sparsity": SPARSITY}
     recipe = recipe_of(PruneSpec.model_validate(named | fields))
-    skeleton = Skeleton.open(folder, dtype, torch.device("cpu"))
+    meta_model = MetaModel.open(folder, dtype, torch.device("cpu"))
     with TemporaryDirectory() as out:
-        blocks = Sweep(skeleton, recipe, windows, windows[:0], Path(out), token_loss).run()
-        return drained(blocks).prune_seconds
+        blocks = Sweep(meta_model, recipe, windows, windows[:0], Path(out), token_loss).run()
+        return run_to_end(blocks).prune_seconds
 
 
 def _yardstick(folder: Path, windows: Tensor) -> float:

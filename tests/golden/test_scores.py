@@ -16,10 +16,10 @@ from worker.pruning.methods.registry import get_method
 from worker.pruning.methods.scores import wanda
 from worker.pruning.methods.solvers import get_solver
 from worker.pruning.methods.swaps import PUBLISHED
-from worker.pruning.model.block_inputs import Entrance
+from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.checkpoint import Checkpoint
-from worker.pruning.model.linears import linears
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.linear_layers import linear_layers
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.stats.input_moments import InputMoments
 from worker.pruning.sweep.gradients import BackwardSweep
 from worker.pruning.sweep.pipeline import Sweep
@@ -40,8 +40,8 @@ def _windows() -> dict[str, torch.Tensor]:
 
 def _sweep(out: Path, recipe: Recipe) -> SweepResult:
     windows = _windows()
-    skeleton = Skeleton.open(MODEL, torch.float32, torch.device("cpu"))
-    blocks = Sweep(skeleton, recipe, windows["calib"], windows["test"], out, token_loss).run()
+    meta_model = MetaModel.open(MODEL, torch.float32, torch.device("cpu"))
+    blocks = Sweep(meta_model, recipe, windows["calib"], windows["test"], out, token_loss).run()
     while True:
         try:
             next(blocks)
@@ -131,12 +131,12 @@ def _assert_perplexities(result: SweepResult, pruned: float) -> None:
 
 @torch.no_grad()
 def test_gradients_are_the_authors_to_the_last_digits_of_fp16(tmp_path: Path) -> None:
-    skeleton = Skeleton.open(MODEL, torch.float32, torch.device("cpu"))
-    entrance, golden = Entrance(skeleton), np.load(HERE / "gblm_0.5_l2.npz")
-    with skeleton.filled_entrance():
-        entrance.learn_form()
+    meta_model = MetaModel.open(MODEL, torch.float32, torch.device("cpu"))
+    block_inputs, golden = BlockInputs(meta_model), np.load(HERE / "gblm_0.5_l2.npz")
+    with meta_model.loaded_embeddings():
+        block_inputs.detect_output_format()
     recipe = _reference("gblm", Unstructured(0.5, "row"))
-    sweep = BackwardSweep(skeleton, entrance, recipe, token_loss)
+    sweep = BackwardSweep(meta_model, block_inputs, recipe, token_loss)
 
     ours = sweep.measure([_windows()["calib"]], tmp_path).read(4)
 
@@ -150,7 +150,7 @@ def test_gradients_are_the_authors_to_the_last_digits_of_fp16(tmp_path: Path) ->
 @torch.no_grad()
 def test_owl_gives_each_block_the_authors_sparsity() -> None:
     model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval()
-    layers = [linears(block) for block in model.model.layers]
+    layers = [linear_layers(block) for block in model.model.layers]
     moments = {layer.module: InputMoments() for block in layers for layer in block}
     for module, moment in moments.items():
         module.register_forward_pre_hook(lambda _, args, moment=moment: moment.add(args[0]))

@@ -24,7 +24,7 @@ from worker.attempts.progress_log import tell
 from worker.jobs.pace import Pace
 from worker.jobs.problems import DISK_FULL, PASSING, overdue, problem_of
 from worker.jobs.resources import Resources
-from worker.pruning.base.generators import drained
+from worker.pruning.base.generators import run_to_end
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -173,7 +173,7 @@ class Runner:
 
         resources = replace(self._settings.resources, digests=attempt.digests())
         with closing(self._prune(attempt.spec, staged, resources)) as steps:
-            return drained(steps, record).metrics
+            return run_to_end(steps, record).metrics
 
     def _settle(self, attempt: Attempt, reason: Reason) -> None:
         log.info("job %s stops in attempt %d: %s", attempt.job_id, attempt.number, reason)

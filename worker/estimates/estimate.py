@@ -19,10 +19,10 @@ from worker.jobs.pace import LATE
 from worker.jobs.recipes import recipe_of
 from worker.pruning.base.compute import compute_device, compute_dtype, dtype_name
 from worker.pruning.base.errors import NoRoomError
-from worker.pruning.model.meta_model import Skeleton
-from worker.pruning.planning.cost_model import effort
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.machine_benchmark import machine_speed
-from worker.pruning.planning.memory_limits import Room, capacity
+from worker.pruning.planning.memory_limits import Headroom, idle_headroom
 from worker.pruning.planning.plan import Plan, plan
 from worker.pruning.planning.shapes import ModelShape
 from worker.pruning.planning.workload import Workload
@@ -60,20 +60,20 @@ def estimate(
         model = fetch_outline(reference, Path(scratch), with_tokenizer=has_texts)
         place = compute_device(settings.device)
         dtype = compute_dtype(spec.dtype, place)
-        skeleton = Skeleton.open(model.path, dtype, place)
+        meta_model = MetaModel.open(model.path, dtype, place)
         recipe = recipe_of(spec)
-        recipe.check(skeleton)
-        expected = expected_windows(spec, model, skeleton, settings.resources)
-        work = workload(skeleton, recipe, *_blank(expected))
-        shape = outline(skeleton, recipe)
-    room = capacity(place, settings.memory_budget_bytes)
-    found, refusal = _planned(shape, work, room)
+        recipe.check(meta_model)
+        expected = expected_windows(spec, model, meta_model, settings.resources)
+        work = workload(meta_model, recipe, *_blank(expected))
+        shape = outline(meta_model, recipe)
+    headroom = idle_headroom(place, settings.memory_budget_bytes)
+    found, refusal = _planned(shape, work, headroom)
     if settings.devices == 1:
         speed = machine_speed(settings.speed_file, place, dtype)
-        spent = effort(shape, work, found.setting).seconds(speed) if speed else None
+        spent = sweep_cost(shape, work, found.setting).seconds(speed) if speed else None
         found = replace(found, seconds=spent)
     return {
-        "model": _size(model, skeleton),
+        "model": _size(model, meta_model),
         "fits": refusal is None,
         "refusal": refusal,
         "memory": {name: getattr(found, name) for name in MEMORY},
@@ -86,17 +86,17 @@ def estimate(
     }
 
 
-def _planned(shape: ModelShape, work: Workload, room: Room) -> tuple[Plan, str | None]:
+def _planned(shape: ModelShape, work: Workload, headroom: Headroom) -> tuple[Plan, str | None]:
     """Return a plan, and why it does not fit if it does not."""
     try:
-        return plan(shape, work, room), None
+        return plan(shape, work, headroom), None
     except NoRoomError as error:
-        return plan(shape, work, _boundless(room)), str(error)
+        return plan(shape, work, _boundless(headroom)), str(error)
 
 
-def _boundless(room: Room) -> Room:
-    on_device = None if room.device_bytes is None else BOUNDLESS
-    return replace(room, host_bytes=BOUNDLESS, device_bytes=on_device)
+def _boundless(headroom: Headroom) -> Headroom:
+    on_device = None if headroom.device_bytes is None else BOUNDLESS
+    return replace(headroom, host_bytes=BOUNDLESS, device_bytes=on_device)
 
 
 def _blank(expected: Expected) -> tuple[Tensor, Tensor]:
@@ -108,10 +108,10 @@ def _blank(expected: Expected) -> tuple[Tensor, Tensor]:
         )
 
 
-def _size(model: ModelFolder, skeleton: Skeleton) -> dict[str, Any]:
-    parameters = sum(prod(one.shape) for one in skeleton.checkpoint.tensors.values())
+def _size(model: ModelFolder, meta_model: MetaModel) -> dict[str, Any]:
+    parameters = sum(prod(one.shape) for one in meta_model.checkpoint.tensors.values())
     about = {"name": model.name, "revision": model.revision}
-    return about | {"parameters": parameters, "blocks": len(skeleton.blocks)}
+    return about | {"parameters": parameters, "blocks": len(meta_model.blocks)}
 
 
 def _seconds(planned: float | None, lateness: Sequence[float]) -> dict[str, float] | None:

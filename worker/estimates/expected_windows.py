@@ -7,7 +7,7 @@ from db.spec.prune_spec import PruneSpec
 from db.spec.references import Builtin, DatasetReference, HubDataset, LocalPath
 from worker.jobs.resources import Resources
 from worker.jobs.windows import datasets_of, window_length, windows_of
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.meta_model import MetaModel
 from worker.sources.datasets import DEFAULT_SAMPLES, row_length
 from worker.sources.hub_datasets import BUILTIN_TEXTS
 from worker.sources.models import ModelFolder
@@ -58,7 +58,7 @@ def is_read(spec: PruneSpec, resources: Resources) -> bool:
 
 
 def expected_windows(
-    spec: PruneSpec, model: ModelFolder, skeleton: Skeleton, resources: Resources
+    spec: PruneSpec, model: ModelFolder, meta_model: MetaModel, resources: Resources
 ) -> Expected:
     """Return how many windows there will be.
 
@@ -69,9 +69,9 @@ def expected_windows(
             positions.
     """
     dataset, own = datasets_of(spec, resources)
-    length = window_length(spec, skeleton, row_length(dataset))
+    length = window_length(spec, meta_model, row_length(dataset))
     if is_read(spec, resources):
-        calibration, evaluation = windows_of(spec, model, skeleton, resources)
+        calibration, evaluation = windows_of(spec, model, meta_model, resources)
         return Expected(len(calibration.ids), len(evaluation.ids), length)
     rows = _rows(dataset, "dataset")
     if rows is not None and spec.samples is not None and spec.samples > rows:

@@ -11,7 +11,7 @@ from worker.jobs.resources import Resources
 from worker.jobs.windows import windows_of
 from worker.pruning.base.compute import compute_device, compute_dtype
 from worker.pruning.distributed.launcher import rank_devices
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.machine_benchmark import machine_speed
 from worker.pruning.sweep.job_shapes import planned
 from worker.sources.models import fetch_model
@@ -30,10 +30,10 @@ def forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:
     (place,) = rank_devices(compute_device(resources.device), 1)
     model = fetch_model(parse_model(spec.model, spec.revision, resources.model_roots))
     dtype = compute_dtype(spec.dtype, place)
-    skeleton = Skeleton.open(model.path, dtype, place)
-    calibration, evaluation = windows_of(spec, model, skeleton, resources)
+    meta_model = MetaModel.open(model.path, dtype, place)
+    calibration, evaluation = windows_of(spec, model, meta_model, resources)
     recipe = recipe_of(spec)
-    recipe.check(skeleton)
+    recipe.check(meta_model)
     speed = machine_speed(resources.speeds, place, dtype) if resources.speeds else None
     ids = (calibration.ids, evaluation.ids)
-    return plan_json(planned(skeleton, recipe, *ids, resources.memory_budget_bytes, speed=speed))
+    return plan_json(planned(meta_model, recipe, *ids, resources.memory_budget_bytes, speed=speed))

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.pruning.base.durable import put
+from worker.pruning.base.durable_files import move_into_place
 
 
 @dataclass(frozen=True)
@@ -30,4 +30,4 @@ class Baseline:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         written = self.path.with_suffix(f".{os.getpid()}")
         written.write_text(json.dumps({"loss": loss}))
-        put(written, self.path)
+        move_into_place(written, self.path)

@@ -24,7 +24,7 @@ from worker.jobs.windows import windows_of
 from worker.pruning.base.compute import compute_device, compute_dtype
 from worker.pruning.distributed.launcher import launch, rank_devices
 from worker.pruning.distributed.ranks import Ranks
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.machine_benchmark import machine_speed
 from worker.pruning.sweep.fingerprint import dense_key
 from worker.pruning.sweep.pipeline import Sweep
@@ -86,16 +86,16 @@ def prune(spec: PruneSpec, out: Path, resources: Resources) -> Generator[Step, N
     dtype = compute_dtype(spec.dtype, places[0])
     # Of several processes each opens the model on its own device; this one only looks at it.
     reader = places[0] if len(places) == 1 else torch.device("cpu")
-    skeleton = Skeleton.open(model.path, dtype, reader)
+    meta_model = MetaModel.open(model.path, dtype, reader)
     recipe = recipe_of(spec)
-    recipe.check(skeleton)  # before anything that takes time
-    skeleton.checkpoint.check_finite()
-    calibration, evaluation = windows_of(spec, model, skeleton, resources)
-    key = dense_key(skeleton, evaluation.ids, token_loss, places[0])
+    recipe.check(meta_model)  # before anything that takes time
+    meta_model.checkpoint.check_finite()
+    calibration, evaluation = windows_of(spec, model, meta_model, resources)
+    key = dense_key(meta_model, evaluation.ids, token_loss, places[0])
     baseline = Baseline(resources.baselines / f"{key}.json") if resources.baselines else None
     known = baseline.loss() if baseline else None
     ids = (calibration.ids, evaluation.ids)
-    blocks, resumed = _blocks(model.path, skeleton, recipe, ids, out, resources, places, known)
+    blocks, resumed = _blocks(model.path, meta_model, recipe, ids, out, resources, places, known)
     yield Step(Phase.calibrating, 0.02, resumed_from_block=resumed)
     reports: list[BlockReport] = []
     result = yield from _steps(blocks, reports)
@@ -110,7 +110,7 @@ def prune(spec: PruneSpec, out: Path, resources: Resources) -> Generator[Step, N
 
 def _blocks(
     folder: Path,
-    skeleton: Skeleton,
+    meta_model: MetaModel,
     recipe: Recipe,
     ids: tuple[Tensor, Tensor],
     out: Path,
@@ -119,13 +119,13 @@ def _blocks(
     dense_loss: float | None,
 ) -> tuple[Generator[BlockReport, None, SweepResult], int | None]:
     """Return the sweep, here or in a process for each place, and where an earlier one got to."""
-    budget, dtype = resources.memory_budget_bytes, skeleton.dtype
+    budget, dtype = resources.memory_budget_bytes, meta_model.dtype
     if len(places) > 1:
         share = budget // len(places) if budget else None
         work = partial(_swept, folder, dtype, recipe, *ids, out, share, dense_loss)
         return launch(work, places), None  # known to the processes alone
     sweep = Sweep(
-        skeleton,
+        meta_model,
         recipe,
         *ids,
         out,
@@ -150,9 +150,9 @@ def _swept(
     device: torch.device,
 ) -> Generator[BlockReport, None, SweepResult]:
     """Sweep in a process of its own, of which no other knows more than this."""
-    skeleton = Skeleton.open(folder, dtype, device)
+    meta_model = MetaModel.open(folder, dtype, device)
     return Sweep(
-        skeleton,
+        meta_model,
         recipe,
         calibration,
         evaluation,

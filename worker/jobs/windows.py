@@ -5,7 +5,7 @@ from db.spec.datafiles import DataFile
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import DatasetReference, LocalPath, parse_dataset
 from worker.jobs.resources import Resources
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.meta_model import MetaModel
 from worker.sources.datasets import Windows, calibration_windows, evaluation_windows, row_length
 from worker.sources.models import ModelFolder
 from worker.sources.tokenizer import load_tokenizer
@@ -14,12 +14,12 @@ _LONGEST = 2048  # tokens; a config may promise far more than calibration gains 
 
 
 def windows_of(
-    spec: PruneSpec, model: ModelFolder, skeleton: Skeleton, resources: Resources
+    spec: PruneSpec, model: ModelFolder, meta_model: MetaModel, resources: Resources
 ) -> tuple[Windows, Windows]:
     """Return the calibration and the evaluation windows, both of the same length."""
     dataset, own = datasets_of(spec, resources)
-    length = window_length(spec, skeleton, row_length(dataset))
-    vocabulary = skeleton.model.config.get_text_config().vocab_size
+    length = window_length(spec, meta_model, row_length(dataset))
+    vocabulary = meta_model.model.config.get_text_config().vocab_size
     tokenizer = load_tokenizer(model.path, model.name)
     calibration = calibration_windows(
         dataset,
@@ -65,13 +65,13 @@ def _dataset(
     return reference
 
 
-def window_length(spec: PruneSpec, skeleton: Skeleton, row: int | None) -> int:
+def window_length(spec: PruneSpec, meta_model: MetaModel, row: int | None) -> int:
     """Return the tokens of each window.
 
     Raises:
         SpecRefusedError: the model has fewer positions.
     """
-    config = skeleton.model.config.get_text_config()
+    config = meta_model.model.config.get_text_config()
     limit = getattr(config, "max_position_embeddings", None) or _LONGEST
     length = spec.seq_len or row or min(_LONGEST, limit)
     if length > limit:

@@ -25,7 +25,7 @@ from worker.attempts.engine import prune
 from worker.attempts.run import Outcome, Step
 from worker.jobs.resources import Resources
 from worker.pruning.base.errors import PruningError
-from worker.pruning.base.generators import drained
+from worker.pruning.base.generators import run_to_end
 from worker.settings import WorkerSettings
 from worker.standalone.arguments import judge
 from worker.standalone.partial_output import partial
@@ -141,7 +141,7 @@ def _follow(steps: Generator[Step, None, Outcome]) -> Outcome:
                 progress.console.print(f"going on after block {done} of an earlier run")
             progress.update(task, completed=step.fraction, description=_words(step))
 
-        outcome = drained(steps, show)
+        outcome = run_to_end(steps, show)
         progress.update(task, completed=1.0, description="done")
         return outcome
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from db.core.errors import SpecRefusedError
 from worker.pruning.base.errors import PruningError
-from worker.pruning.base.names import FOLDER
+from worker.pruning.base.names import PROGRESS_FOLDER
 
 
 @contextmanager
@@ -29,11 +29,11 @@ def partial(out: Path) -> Iterator[Path]:
     with _locked(folder, out):
         try:
             refuse_taken(out)
-            if not (folder / FOLDER).exists():  # of a run that died while it handed over
+            if not (folder / PROGRESS_FOLDER).exists():  # of a run that died while it handed over
                 _empty(folder)
             yield folder
         except Exception as error:
-            if isinstance(error, PruningError) or not (folder / FOLDER).exists():
+            if isinstance(error, PruningError) or not (folder / PROGRESS_FOLDER).exists():
                 shutil.rmtree(folder)
                 _remove_empty(made)
             raise

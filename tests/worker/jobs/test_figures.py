@@ -11,7 +11,7 @@ from db.spec.quality_gate import is_number
 from tests.models import FAMILIES, random_ids, write_model
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
-from worker.pruning.base.generators import drained
+from worker.pruning.base.generators import run_to_end
 
 ELSEWHERE = {
     "device_peak_memory_bytes",  # with CUDA
@@ -40,6 +40,6 @@ def test_every_figure_that_a_gate_may_bound_is_measured_and_no_other(tmp_path: P
     fields = {"model": str(tmp_path / "dense"), "dataset": str(tmp_path / "rows.jsonl")}
     spec = PruneSpec.model_validate(fields | {"sparsity": 0.5, "samples": 4})
 
-    outcome = drained(prune(spec, tmp_path / "out", Resources()), lambda _: None)
+    outcome = run_to_end(prune(spec, tmp_path / "out", Resources()), lambda _: None)
 
     assert numbers(outcome.metrics) | ELSEWHERE == set(FIGURES)

@@ -16,40 +16,44 @@ Pids = Generator[list[int], None, str]
 def agree(ranks: Ranks, device: torch.device) -> Generator[object, None, str]:
     """Say everything that ranks can say to each other."""
     mine = torch.full((2, 3), float(ranks.rank + 1))
-    yield ranks.share_of(range(5)), ranks.leads
-    yield ranks.gather(ranks.rank, 7), ranks.count(ranks.rank + 2), ranks.least(5 - ranks.rank)
-    yield ranks.total(mine.T).tolist(), mine.tolist()
+    yield ranks.share_of(range(5)), ranks.is_main
+    yield (
+        ranks.all_gather(ranks.rank, 7),
+        ranks.sum_of(ranks.rank + 2),
+        ranks.min_of(5 - ranks.rank),
+    )
+    yield ranks.all_reduce(mine.T).tolist(), mine.tolist()
     taken = torch.zeros(2, 4)
     taken[:, ::2] = ranks.rank + 1
-    ranks.take(taken[:, ::2])
-    yield ranks.total(taken).tolist(), str(device)
-    yield sorted({address for rank in ranks.gather(*_listening()) for address in rank})
+    ranks.broadcast(taken[:, ::2])
+    yield ranks.all_reduce(taken).tolist(), str(device)
+    yield sorted({address for rank in ranks.all_gather(*_listening()) for address in rank})
     return "done"
 
 
 def agree_on_device(ranks: Ranks, device: torch.device) -> Generator[list[float], None, None]:
     """Sum and take values that lie on each rank's own GPU."""
     mine = torch.full((2,), float(ranks.rank + 1), device=device)
-    yield ranks.total(mine).tolist()
-    ranks.take(mine)
-    yield (ranks.total(mine) / ranks.size).tolist()
+    yield ranks.all_reduce(mine).tolist()
+    ranks.broadcast(mine)
+    yield (ranks.all_reduce(mine) / ranks.size).tolist()
 
 
 def lose_one(ranks: Ranks, device: torch.device) -> Pids:
     """Tell who runs, then let rank 1 be killed while rank 0 waits for it."""
     yield _pids(ranks)
-    ranks.wait()  # until rank 0 has said so
+    ranks.barrier()  # until rank 0 has said so
     if ranks.rank == 1:
         os.kill(os.getpid(), signal.SIGKILL)
-    ranks.wait()
+    ranks.barrier()
     return "not reached"
 
 
 def leave(ranks: Ranks, device: torch.device) -> Pids:
     """Let rank 0 go without a word."""
-    if ranks.leads:
+    if ranks.is_main:
         os._exit(3)
-    ranks.wait()
+    ranks.barrier()
     yield _pids(ranks)
     return "not reached"
 
@@ -57,25 +61,25 @@ def leave(ranks: Ranks, device: torch.device) -> Pids:
 def fail(ranks: Ranks, device: torch.device) -> Pids:
     """Let rank 1 find what no rank can go on with."""
     yield _pids(ranks)
-    ranks.wait()  # until rank 0 has said so
+    ranks.barrier()  # until rank 0 has said so
     if ranks.rank == 1:
         raise NotFiniteError("layer 7")
-    ranks.wait()
+    ranks.barrier()
     return "not reached"
 
 
 def wait_for_ever(ranks: Ranks, device: torch.device) -> Pids:
     """Tell who runs; then rank 1 does something that takes too long."""
     yield _pids(ranks)
-    ranks.wait()  # until rank 0 has said so
+    ranks.barrier()  # until rank 0 has said so
     if ranks.rank == 1:
         signal.pause()
-    ranks.wait()
+    ranks.barrier()
     return "not reached"
 
 
 def _pids(ranks: Ranks) -> list[int]:
-    return [pid for (pid,) in ranks.gather(os.getpid())]
+    return [pid for (pid,) in ranks.all_gather(os.getpid())]
 
 
 def _listening() -> list[int]:

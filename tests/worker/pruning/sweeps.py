@@ -7,9 +7,9 @@ from torch import Tensor
 
 from tests.models import random_ids
 from worker.evaluation.perplexity import token_loss
-from worker.pruning.base.generators import drained
+from worker.pruning.base.generators import run_to_end
 from worker.pruning.model.checkpoint import Checkpoint
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.pipeline import Sweep
 from worker.pruning.sweep.recipe import Recipe
 from worker.pruning.sweep.report import BlockReport, SweepResult
@@ -22,10 +22,10 @@ def sweep(
 ) -> tuple[list[BlockReport], SweepResult]:
     """Prune the model in ``folder`` into ``out``, computing in float32."""
     out.mkdir()
-    skeleton = Skeleton.open(folder, torch.float32, torch.device("cpu"))
-    blocks = Sweep(skeleton, recipe, calibration, EVALUATION, out, token_loss).run()
+    meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
+    blocks = Sweep(meta_model, recipe, calibration, EVALUATION, out, token_loss).run()
     reports: list[BlockReport] = []
-    return reports, drained(blocks, reports.append)
+    return reports, run_to_end(blocks, reports.append)
 
 
 def tensors(folder: Path) -> dict[str, Tensor]:

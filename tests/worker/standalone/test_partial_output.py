@@ -10,7 +10,7 @@ import pytest
 
 from db.core.errors import SpecRefusedError
 from worker.pruning.base.errors import PatternError
-from worker.pruning.base.names import FOLDER
+from worker.pruning.base.names import PROGRESS_FOLDER
 from worker.standalone.partial_output import partial
 
 
@@ -37,7 +37,7 @@ def test_what_was_made_gets_its_name(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_leaves_its_work_to_the_next(tmp_path: Path) -> None:
-    interrupt(tmp_path / "out", f"{FOLDER}/", "shard")
+    interrupt(tmp_path / "out", f"{PROGRESS_FOLDER}/", "shard")
     assert left(tmp_path / "out") == [".out.partial"]
     with partial(tmp_path / "out") as folder:
         assert (folder / "shard").read_text() == "shard"
@@ -59,7 +59,7 @@ def test_a_refusal_leaves_nothing(tmp_path: Path, error: Exception) -> None:
 
 
 def test_a_mistyped_option_does_not_cost_the_work_of_an_earlier_run(tmp_path: Path) -> None:
-    interrupt(tmp_path / "out", f"{FOLDER}/")
+    interrupt(tmp_path / "out", f"{PROGRESS_FOLDER}/")
     with pytest.raises(SpecRefusedError), partial(tmp_path / "out"):
         raise SpecRefusedError("model", "a/b", "model_not_found", "no such model", "Name another.")
     assert left(tmp_path / "out") == [".out.partial"]
@@ -111,7 +111,7 @@ def test_whatever_ends_it_before_a_block_leaves_nothing_not_even_new_parents(
 
 
 def test_an_unexpected_error_keeps_the_blocks_that_are_finished(tmp_path: Path) -> None:
-    interrupt(tmp_path / "out", f"{FOLDER}/")
+    interrupt(tmp_path / "out", f"{PROGRESS_FOLDER}/")
     with pytest.raises(OSError, match="full"), partial(tmp_path / "out"):
         raise OSError("full")
     assert left(tmp_path / "out") == [".out.partial"]

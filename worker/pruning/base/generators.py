@@ -7,7 +7,7 @@ Step = TypeVar("Step")
 Result = TypeVar("Result")
 
 
-def drained(
+def run_to_end(
     steps: Generator[Step, None, Result], each: Callable[[Step], object] = lambda _: None
 ) -> Result:
     """Take every step, hand it to ``each``, and return what the generator returns."""

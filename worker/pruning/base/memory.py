@@ -13,10 +13,10 @@ _KEPT_BYTES, _LARGE_BYTES = 32 << 20, 4 << 20
 
 def peak_resident_bytes() -> int:
     """Return the most memory that was resident in this process at any time."""
-    return status_bytes("VmHWM") or int(psutil.Process().memory_info().rss)
+    return process_status_bytes("VmHWM") or int(psutil.Process().memory_info().rss)
 
 
-def status_bytes(field: str) -> int:
+def process_status_bytes(field: str) -> int:
     """Return a size from the kernel's account of this process, 0 where it keeps none."""
     status = Path("/proc/self/status")
     if status.is_file() and (found := re.search(rf"{field}:\s+(\d+) kB", status.read_text())):
@@ -36,7 +36,7 @@ def device_peak_bytes(device: torch.device) -> int:
     return int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else 0
 
 
-def give_back() -> None:
+def trim_heap() -> None:
     """Return freed memory to the system; the C library keeps that of small tensors otherwise.
 
     For where large ones come next: small ones take the same memory again, and pages that went
@@ -47,7 +47,7 @@ def give_back() -> None:
         trim(0)
 
 
-def return_at_once() -> None:
+def fix_malloc_thresholds() -> None:
     """Have every large tensor's memory go back to the system as soon as it is freed.
 
     By itself the C library learns from freed tensors to keep ever larger ones, up to 32 MB each,

@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from worker.pruning.base.errors import DevicesError, RankLostError
-from worker.pruning.base.generators import drained
+from worker.pruning.base.generators import run_to_end
 from worker.pruning.distributed.ranks import Ranks, joined
 
 Report = TypeVar("Report")
@@ -80,7 +80,7 @@ def live() -> None:
     try:
         with joined(place.rank, size, place.store, device) as ranks:
             steps = place.work(ranks, device)
-            _say(pipe, _Done(drained(steps, lambda report: _say(pipe, _Reported(report)))))
+            _say(pipe, _Done(run_to_end(steps, lambda report: _say(pipe, _Reported(report)))))
     except Exception as error:
         error.add_note(f"In rank {place.rank}:\n{traceback.format_exc()}")
         _say(pipe, _Failed(error))

@@ -43,7 +43,7 @@ class Ranks:
         self.rank, self.size = rank, size
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is the rank that prunes, writes and reports."""
         return self.rank == 0
 
@@ -52,7 +52,7 @@ class Ranks:
         first, end = (len(items) * rank // self.size for rank in (self.rank, self.rank + 1))
         return list(items[first:end])
 
-    def gather(self, *counts: int) -> list[tuple[int, ...]]:
+    def all_gather(self, *counts: int) -> list[tuple[int, ...]]:
         """Return the counts that each rank gave, in the order of the ranks."""
         if self.size == 1:
             return [counts]
@@ -62,15 +62,15 @@ class Ranks:
             dist.all_gather(found, given)
         return [tuple(values.tolist()) for values in found]
 
-    def count(self, number: int) -> int:
+    def sum_of(self, number: int) -> int:
         """Return the sum of the numbers that the ranks gave."""
-        return sum(numbers[0] for numbers in self.gather(number))
+        return sum(numbers[0] for numbers in self.all_gather(number))
 
-    def least(self, number: int) -> int:
+    def min_of(self, number: int) -> int:
         """Return the smallest of the numbers that the ranks gave."""
-        return min(numbers[0] for numbers in self.gather(number))
+        return min(numbers[0] for numbers in self.all_gather(number))
 
-    def total(self, values: Tensor) -> Tensor:
+    def all_reduce(self, values: Tensor) -> Tensor:
         """Return the sum over all ranks, bit for bit the same on each; ``values`` stay."""
         if self.size == 1:
             return values
@@ -79,7 +79,7 @@ class Ranks:
             dist.all_reduce(total)
         return total
 
-    def take(self, values: Tensor) -> None:
+    def broadcast(self, values: Tensor) -> None:
         """Overwrite the values with those of rank 0."""
         if self.size == 1:
             return
@@ -89,22 +89,22 @@ class Ranks:
         if taken is not values:
             values.copy_(taken)
 
-    def lead(self, act: Callable[[], Item]) -> Item:
+    def run_on_main(self, act: Callable[[], Item]) -> Item:
         """Let rank 0 act, and return to all what it returned."""
         if self.size == 1:
             return act()
-        box: list[Any] = [act() if self.leads else None]
+        box: list[Any] = [act() if self.is_main else None]
         with _talking():
             dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
         result: Item = box[0]  # rank 0's, on all
         return result
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Return when all have called this."""
-        self.count(0)  # of nothing at all, no one would wait
+        self.sum_of(0)  # of nothing at all, no one would wait
 
 
-ALONE = Ranks()
+SINGLE_PROCESS = Ranks()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from worker.pruning.methods.scores import wanda
 from worker.pruning.methods.solvers.selection import AsPublished, Selection, group_width
-from worker.pruning.stats.input_moments import SpreadMoments
+from worker.pruning.stats.input_moments import VarianceMoments
 
 _TINY = torch.finfo(torch.float32).tiny
 
@@ -42,7 +42,7 @@ class Swaps:
         return any(fnmatchcase(name, glob) for glob in self.only)
 
     def keep(
-        self, weight: Tensor, spread: SpreadMoments, selection: Selection, score: Tensor
+        self, weight: Tensor, spread: VarianceMoments, selection: Selection, score: Tensor
     ) -> Tensor:
         """Return the selection's mask after the swaps; each row, or group, keeps as many weights.
 

@@ -8,24 +8,24 @@ from torch import Tensor
 
 from worker.pruning.base.errors import UnsupportedModelError
 from worker.pruning.model.activations import Activations
-from worker.pruning.model.blocks import Arguments, Stub, parts, split_hidden, stubbed
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.blocks import BlockArguments, Stub, parts, split_hidden, stubbed
+from worker.pruning.model.meta_model import MetaModel
 
 
 class _LastBlockReachedError(Exception):
     """Ends a forward whose head is not wanted."""
 
 
-class Entrance:
+class BlockInputs:
     """The model's own code up to its blocks, and the arguments it gave to each of them.
 
     A block's arguments (masks, rotary embeddings) may differ from block to block, as in models
     with hybrid attention, and with the batch's shape; they must not depend on the tokens.
     """
 
-    def __init__(self, skeleton: Skeleton) -> None:
-        self._skeleton = skeleton
-        self._arguments: dict[torch.Size, list[Arguments]] = {}
+    def __init__(self, meta_model: MetaModel) -> None:
+        self._meta_model = meta_model
+        self._arguments: dict[torch.Size, list[BlockArguments]] = {}
         # What a block's tuple holds beside the hidden state; None where it returns that alone.
         self._extras: tuple[Any, ...] | None = None
         self._sample = torch.empty(0)
@@ -35,11 +35,11 @@ class Entrance:
         for ids in batches:
             hidden, arguments = self._record(ids)
             known = self._arguments.setdefault(ids.shape, arguments)
-            if not all(one.same_as(other) for one, other in zip(known, arguments, strict=True)):
+            if not all(one.equals(other) for one, other in zip(known, arguments, strict=True)):
                 raise self._refused("calls its blocks with arguments that depend on the tokens")
             keep(hidden)
 
-    def learn_form(self) -> None:
+    def detect_output_format(self) -> None:
         """Find out what blocks return, by running the first one on two tokens.
 
         Raises:
@@ -47,7 +47,7 @@ class Entrance:
         """
         ids = torch.arange(2)[None]
         hidden, arguments = self._record(ids, until=0)
-        with self._skeleton.filled_block(0, self._skeleton.read_block(0)) as block:
+        with self._meta_model.loaded_block(0, self._meta_model.read_block(0)) as block:
             output = block(hidden, *arguments[0].args, **arguments[0].kwargs)
         state, *extras = output if isinstance(output, tuple) else (output,)
         if not isinstance(state, Tensor) or state.shape != hidden.shape:
@@ -55,20 +55,20 @@ class Entrance:
         self._extras = tuple(extras) if isinstance(output, tuple) else None
         _, arguments = self._record(ids)
         tensors = [part for part in parts(extras) if isinstance(part, Tensor)]
-        if any(one.hold(tensor) for one in arguments for tensor in tensors):
+        if any(one.contains(tensor) for one in arguments for tensor in tensors):
             raise self._refused("gives a block more of the one before it than the hidden state")
         self._extras = (None,) * len(extras) if isinstance(output, tuple) else None
         self.embed([ids, ids.flip(1)], self._remember)
         self._refuse_shared_state()
 
-    def try_out(self, block: torch.nn.Module, index: int) -> None:
+    def run_sample(self, block: torch.nn.Module, index: int) -> None:
         """Run block ``index`` on two tokens, for whoever watches what it does."""
         self.call(block, index, self._sample)
 
     def call(self, block: torch.nn.Module, index: int, hidden: Tensor) -> Tensor:
         """Run block ``index`` on ``hidden`` as the model would."""
         arguments = self._arguments[hidden.shape[:2]][index]
-        return arguments.call(block, hidden.to(self._skeleton.device))
+        return arguments.call(block, hidden.to(self._meta_model.device))
 
     def advance(self, block: torch.nn.Module, index: int, states: Activations) -> None:
         """Replace every batch by what block ``index`` makes of it."""
@@ -79,11 +79,11 @@ class Entrance:
         """Return the hidden state in the form in which this model's blocks return it."""
         return hidden if self._extras is None else (hidden, *self._extras)
 
-    def _record(self, ids: Tensor, until: int | None = None) -> tuple[Tensor, list[Arguments]]:
+    def _record(self, ids: Tensor, until: int | None = None) -> tuple[Tensor, list[BlockArguments]]:
         """Run the model's code up to block ``until``, the last one by default."""
-        last = len(self._skeleton.blocks) - 1 if until is None else until
+        last = len(self._meta_model.blocks) - 1 if until is None else until
         first: list[Tensor] = []
-        arguments: list[Arguments] = []
+        arguments: list[BlockArguments] = []
 
         def stub(index: int) -> Stub:
             def record(*args: Any, **kwargs: Any) -> Any:
@@ -100,9 +100,9 @@ class Entrance:
 
             return record
 
-        with stubbed(self._skeleton.blocks, stub):
+        with stubbed(self._meta_model.blocks, stub):
             try:
-                self._skeleton.model(ids.to(self._skeleton.device), use_cache=False)
+                self._meta_model.model(ids.to(self._meta_model.device), use_cache=False)
             except _LastBlockReachedError:
                 if first[0].shape[:2] == ids.shape:
                     return first[0], arguments
@@ -118,15 +118,17 @@ class Entrance:
         Where they are given one, all are run on two tokens to see.
         """
         for index, arguments in enumerate(self._arguments[self._sample.shape[:2]]):
-            if arguments.hold_containers:
-                with self._skeleton.filled_block(index, self._skeleton.read_block(index)) as block:
+            if arguments.has_containers:
+                with self._meta_model.loaded_block(
+                    index, self._meta_model.read_block(index)
+                ) as block:
                     try:
-                        self.try_out(block, index)
+                        self.run_sample(block, index)
                     except LookupError as error:
                         raise self._refused("has blocks that share more than a state") from error
 
     def _refused(self, why: str) -> UnsupportedModelError:
-        model = self._skeleton.model
+        model = self._meta_model.model
         return UnsupportedModelError(
             f"{type(model).__name__} (model type {model.config.model_type!r}) {why}; "
             "it cannot be swept block by block"

@@ -10,29 +10,29 @@ import torch
 from torch import Tensor, nn
 
 from worker.pruning.base.errors import UnsupportedModelError
-from worker.pruning.model.linears import linears
+from worker.pruning.model.linear_layers import linear_layers
 
 Stub = Callable[..., Any]
 _CONTAINERS = (MutableMapping, MutableSequence)
 
 
 @dataclass(frozen=True)
-class Arguments:
+class BlockArguments:
     """What a model passes to one block beside the hidden state."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
-    def same_as(self, other: "Arguments") -> bool:
+    def equals(self, other: "BlockArguments") -> bool:
         """Whether both hold equal tensors and values."""
         return _same((self.args, self.kwargs), (other.args, other.kwargs))
 
-    def hold(self, value: object) -> bool:
+    def contains(self, value: object) -> bool:
         """Whether that very object is among them, at any depth."""
         return any(part is value for part in self._parts())
 
     @property
-    def hold_containers(self) -> bool:
+    def has_containers(self) -> bool:
         """Whether dicts or lists are among them, in which blocks could leave things."""
         return any(isinstance(part, _CONTAINERS) for part in self._parts())
 
@@ -63,7 +63,7 @@ def find_blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
     lists = [
         (name, module)
         for name, module in model.named_modules()
-        if isinstance(module, nn.ModuleList) and len(module) and all(map(linears, module))
+        if isinstance(module, nn.ModuleList) and len(module) and all(map(linear_layers, module))
     ]
     outermost = [
         (name, module)
@@ -93,12 +93,12 @@ def stubbed(blocks: nn.ModuleList, stub: Callable[[int], Stub]) -> Iterator[None
             del block.forward
 
 
-def split_hidden(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, Arguments]:
+def split_hidden(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, BlockArguments]:
     """Part a block's hidden state from its other arguments."""
     if args:
-        return args[0], Arguments(args[1:], kwargs)
+        return args[0], BlockArguments(args[1:], kwargs)
     kwargs = dict(kwargs)
-    return kwargs.pop("hidden_states"), Arguments((), kwargs)
+    return kwargs.pop("hidden_states"), BlockArguments((), kwargs)
 
 
 def parts(value: object) -> Iterator[object]:

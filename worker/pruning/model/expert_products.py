@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from worker.pruning.base.errors import UnsupportedModelError
 
-See = Callable[[int, Tensor], None]
+OnInputs = Callable[[int, Tensor], None]
 
 # With the inputs first and the weight [in, out] second; F.linear's is [out, in].
 _PRODUCTS = {torch.matmul, torch.mm, torch.bmm, Tensor.matmul, Tensor.mm, Tensor.bmm}
@@ -25,7 +25,9 @@ _UNKNOWN = (
 
 
 @contextmanager
-def watched_stack(module: nn.Module, name: str, transposed: bool, see: See) -> Iterator[None]:
+def observed_products(
+    module: nn.Module, name: str, transposed: bool, see: OnInputs
+) -> Iterator[None]:
     """Call ``see(expert, inputs)`` before each product with a matrix of a 3-D parameter.
 
     Args:
@@ -52,10 +54,10 @@ class _Watched(Tensor):
 
     _stack: Tensor
     _transposed: bool
-    _see: See
+    _see: OnInputs
 
     @classmethod
-    def of(cls, stack: Tensor, transposed: bool, see: See) -> "_Watched":
+    def of(cls, stack: Tensor, transposed: bool, see: OnInputs) -> "_Watched":
         """Return the parameter's values as one that is watched."""
         watched = stack.as_subclass(cls)
         watched._stack, watched._transposed, watched._see = stack, transposed, see

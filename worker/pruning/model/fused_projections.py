@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PretrainedConfig
 
-from worker.pruning.model.linears import Linear
+from worker.pruning.model.linear_layers import LinearLayer
 
 
 @dataclass(frozen=True)
@@ -64,20 +64,20 @@ def _rows(piece: Tensor) -> slice | Tensor:
 WHOLE = Part(None, slice(None))
 
 
-def parts(layer: Linear, config: PretrainedConfig) -> list[Part]:
+def parts(layer: LinearLayer, config: PretrainedConfig) -> list[Part]:
     """Return the parts of one matrix; itself where it is not fused, or not in a known layout."""
     layout = _layout(layer, config)
     return [WHOLE] if layout is None else layout.parts()
 
 
-def is_unknown(layer: Linear, config: PretrainedConfig) -> bool:
+def is_unknown(layer: LinearLayer, config: PretrainedConfig) -> bool:
     """Whether the matrix is fused, by its name, in a layout that is not known."""
     name = _projection(layer)
     fused = name in _FUSED or any(mark in name for mark in _MARKS)
     return fused and _layout(layer, config) is None
 
 
-def _layout(layer: Linear, config: PretrainedConfig) -> Layout | None:
+def _layout(layer: LinearLayer, config: PretrainedConfig) -> Layout | None:
     projection = _projection(layer)
     rows = layer.oriented(layer.weight).shape[0]
     if projection in _GATED:
@@ -89,7 +89,7 @@ def _layout(layer: Linear, config: PretrainedConfig) -> Layout | None:
     return layout if layout is not None and layout.rows == rows else None
 
 
-def _projection(layer: Linear) -> str:
+def _projection(layer: LinearLayer) -> str:
     """Return the matrix's own name, as its model's code has it."""
     name = layer.weight_name.removesuffix(".weight")
     return (

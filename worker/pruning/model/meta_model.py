@@ -23,7 +23,7 @@ DECODERS = "give a model that writes text token by token, such as Llama, Qwen, G
 MOST_COMPUTED_BYTES = 4 << 30
 
 
-class Skeleton:
+class MetaModel:
     """A decoder built on the ``meta`` device, with the weights it would load.
 
     Attributes:
@@ -47,7 +47,7 @@ class Skeleton:
         self.prefix, self.blocks = find_blocks(model)
 
     @classmethod
-    def open(cls, folder: Path, dtype: torch.dtype, device: torch.device) -> "Skeleton":
+    def open(cls, folder: Path, dtype: torch.dtype, device: torch.device) -> "MetaModel":
         """Build the model that the folder's config describes, to compute in ``dtype``.
 
         Raises:
@@ -101,7 +101,7 @@ class Skeleton:
         return self.weights.stored({prefix + name: value for name, value in parameters.items()})
 
     @contextmanager
-    def filled_block(self, index: int, parameters: dict[str, Tensor]) -> Iterator[nn.Module]:
+    def loaded_block(self, index: int, parameters: dict[str, Tensor]) -> Iterator[nn.Module]:
         """Lend block ``index`` with its parameters, as copies in the dtype it computes in."""
         block = self.blocks[index]
         empty = block.state_dict()
@@ -110,22 +110,22 @@ class Skeleton:
             yield block
 
     @property
-    def entrance_names(self) -> list[str]:
+    def embedding_names(self) -> list[str]:
         """The parameters of what runs before and between the blocks: all but a head of its own."""
         return self._outside(self.model.get_output_embeddings())
 
     @property
-    def exit_names(self) -> list[str]:
+    def head_names(self) -> list[str]:
         """The parameters of what runs after the blocks: all but input embeddings of their own."""
         return self._outside(self.model.get_input_embeddings())
 
-    def filled_entrance(self) -> AbstractContextManager[None]:
+    def loaded_embeddings(self) -> AbstractContextManager[None]:
         """Fill what runs before and between the blocks."""
-        return self._filled_outside(self.entrance_names)
+        return self._filled_outside(self.embedding_names)
 
-    def filled_exit(self) -> AbstractContextManager[None]:
+    def loaded_head(self) -> AbstractContextManager[None]:
         """Fill what runs after the blocks."""
-        return self._filled_outside(self.exit_names)
+        return self._filled_outside(self.head_names)
 
     def _outside(self, spared: nn.Module | None) -> list[str]:
         """Return all parameters outside the blocks but those that only ``spared`` holds."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from worker.pruning.base.durable import flush, put, save, sha256
+from worker.pruning.base.durable_files import fsync, move_into_place, save_tensors, sha256
 from worker.pruning.model.checkpoint import INDEX, Checkpoint
 
 _GROUP_BYTES = 64 << 20
@@ -36,8 +36,8 @@ class ShardWriter:
         """
         name = f"model-{number:05d}-of-{self._total:05d}.safetensors"
         whole = {key: value.contiguous() for key, value in tensors.items()}
-        save(whole, scratch / name, metadata={"format": "pt"})
-        put(scratch / name, self._folder / name)
+        save_tensors(whole, scratch / name, metadata={"format": "pt"})
+        move_into_place(scratch / name, self._folder / name)
         self._weight_map |= dict.fromkeys(tensors, name)
         self._size_bytes += sum(value.nbytes for value in tensors.values())
         return _described(self._folder / name)
@@ -57,7 +57,7 @@ class ShardWriter:
             "weight_map": dict(sorted(self._weight_map.items())),
         }
         (self._folder / INDEX).write_text(json.dumps(index, indent=2) + "\n")
-        flush(self._folder / INDEX)
+        fsync(self._folder / INDEX)
 
 
 def shard_files(folder: Path) -> Iterator[Path]:

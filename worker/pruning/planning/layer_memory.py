@@ -60,10 +60,12 @@ def solver_bytes(
     need = _SOLVERS.get(solver, _LARGEST)
     summed = _SUMMED * (1 + corrects)
     held = need.held + _CORRECTED * corrects
-    waiting = sum(summed * layer.inputs**2 for layer in layers if not layer.shares) if keeps else 0
+    waiting = (
+        sum(summed * layer.inputs**2 for layer in layers if not layer.shares_input) if keeps else 0
+    )
     done, most = 0, waiting
     for layer in layers:
-        square, own = layer.inputs**2, not layer.shares
+        square, own = layer.inputs**2, not layer.shares_input
         waiting -= summed * square * (keeps and own)
         weight = layer.weights * _CONVERTED * converted
         factorizing = (need.factor + _CORRECTED * corrects) * square + need.beside * layer.weights

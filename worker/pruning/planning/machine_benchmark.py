@@ -14,8 +14,8 @@ import torch
 from torch.nn import functional
 
 from worker.pruning.base.compute import dtype_name
-from worker.pruning.base.durable import flush, put, sha256
-from worker.pruning.base.memory import give_back, return_at_once
+from worker.pruning.base.durable_files import fsync, move_into_place, sha256
+from worker.pruning.base.memory import fix_malloc_thresholds, trim_heap
 from worker.pruning.planning.processor import processor_name
 from worker.pruning.planning.speed import Speed
 
@@ -62,7 +62,7 @@ def _remember(file: Path, known: dict[str, Speed]) -> None:
     written = file.with_suffix(f".{os.getpid()}")
     content = {name: asdict(speed) for name, speed in known.items()}
     written.write_text(json.dumps(content, indent=2) + "\n")
-    put(written, file)
+    move_into_place(written, file)
 
 
 def _name(device: torch.device, dtype: torch.dtype) -> str:
@@ -75,7 +75,7 @@ def _name(device: torch.device, dtype: torch.dtype) -> str:
 
 @torch.no_grad()
 def _measured(folder: Path, device: torch.device, dtype: torch.dtype) -> Speed:
-    return_at_once()  # as in a sweep, where large results are fresh memory each time
+    fix_malloc_thresholds()  # as in a sweep, where large results are fresh memory each time
     inputs = torch.randn(_TOKENS[device.type], _IN, device=device, dtype=dtype)
     weight = torch.randn(_OUT, _IN, device=device)
     square = weight.T @ weight / _OUT
@@ -86,13 +86,16 @@ def _measured(folder: Path, device: torch.device, dtype: torch.dtype) -> Speed:
         return torch.cholesky_inverse(torch.linalg.cholesky(square))
 
     speed = Speed(
-        forward=2 * inputs.numel() * _OUT / _seconds(lambda: functional.linear(inputs, cast)),
-        solving=2 * weight.numel() * _IN / _seconds(lambda: weight @ square),
-        factoring=_IN**3 / _seconds(factor),
-        passing=2 * numbers.nbytes / _seconds(lambda: numbers * 2),
+        forward_matmul=2
+        * inputs.numel()
+        * _OUT
+        / _seconds(lambda: functional.linear(inputs, cast)),
+        fp32_matmul=2 * weight.numel() * _IN / _seconds(lambda: weight @ square),
+        factorization=_IN**3 / _seconds(factor),
+        elementwise=2 * numbers.nbytes / _seconds(lambda: numbers * 2),
         **_files(folder),
     )
-    give_back()
+    trim_heap()
     return speed
 
 
@@ -104,7 +107,7 @@ def _files(folder: Path) -> dict[str, float]:
 
         def write() -> None:
             path.write_bytes(content)
-            flush(path)
+            fsync(path)
             sha256(path)
 
         writing = _FILE_BYTES / _timed(write)

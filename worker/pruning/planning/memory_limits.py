@@ -8,14 +8,14 @@ from pathlib import Path
 import psutil
 import torch
 
-from worker.pruning.base.memory import available_bytes, peak_resident_bytes, status_bytes
+from worker.pruning.base.memory import available_bytes, peak_resident_bytes, process_status_bytes
 from worker.pruning.planning.cgroup_limits import group_limits
 
 _FREE_SHARE = 0.9  # of the free memory: other programs want some too
 
 
 @dataclass(frozen=True)
-class Room:
+class Headroom:
     """What is left.
 
     Attributes:
@@ -33,7 +33,7 @@ class Room:
     device_bytes: int | None = None
 
 
-def room(device: torch.device, budget_bytes: int | None = None) -> Room:
+def headroom(device: torch.device, budget_bytes: int | None = None) -> Headroom:
     """Return what this process may take now.
 
     Args:
@@ -44,10 +44,10 @@ def room(device: torch.device, budget_bytes: int | None = None) -> Room:
     limits = dict(_limits(memory.rss, budget_bytes))
     limit = min(limits, key=limits.__getitem__)
     on_device = available_bytes(device) if device.type != "cpu" else None
-    return Room(memory.rss, peak_resident_bytes(), max(0, limits[limit]), limit, on_device)
+    return Headroom(memory.rss, peak_resident_bytes(), max(0, limits[limit]), limit, on_device)
 
 
-def capacity(device: torch.device, budget_bytes: int | None = None) -> Room:
+def idle_headroom(device: torch.device, budget_bytes: int | None = None) -> Headroom:
     """Return what a process like this one may take on this machine when nothing else runs."""
     resident = int(psutil.Process().memory_info().rss)
     limits = {"this machine's memory": int(psutil.virtual_memory().total * _FREE_SHARE)}
@@ -61,7 +61,7 @@ def capacity(device: torch.device, budget_bytes: int | None = None) -> Room:
     on_device = None
     if device.type == "cuda":
         on_device = int(torch.cuda.get_device_properties(device).total_memory * _FREE_SHARE)
-    return Room(resident, resident, max(0, limits[limit] - resident), limit, on_device)
+    return Headroom(resident, resident, max(0, limits[limit] - resident), limit, on_device)
 
 
 def _limits(resident: int, budget: int | None) -> Iterator[tuple[str, int]]:
@@ -75,7 +75,7 @@ def _limits(resident: int, budget: int | None) -> Iterator[tuple[str, int]]:
     ):
         soft = resource.getrlimit(kind)[0]
         if soft != resource.RLIM_INFINITY:
-            yield name, soft - status_bytes(field)
+            yield name, soft - process_status_bytes(field)
     membership = Path("/proc/self/cgroup")
     if membership.is_file():
         for group in group_limits(membership.read_text()):

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from worker.pruning.planning.layer_memory import score_bytes, solver_bytes
-from worker.pruning.planning.shapes import ITEM_BYTES, BlockShape, LayerShape, ModelShape, Part
+from worker.pruning.planning.shapes import (
+    ITEM_BYTES,
+    BlockShape,
+    LayerShape,
+    ModelShape,
+    ParameterCounts,
+)
 from worker.pruning.planning.workload import Setting, Workload
 
 _COPY_BYTES = 64 << 20  # what is copied at a time of the tensors outside the blocks
@@ -13,60 +19,60 @@ _LOGITS_BYTES = 16 << 20  # of fp32 logits at a time
 _LIBRARY_BYTES = 16 << 20  # what the linear algebra libraries keep for themselves
 _NORM_BYTES = 4  # per weight of a block: the norm of its gradient
 _TAPE = 3  # times a forward's states: those kept for the way back, and their gradients
-_RETURNED_BYTES = 4 << 20  # tensors from here on are returned when freed: `return_at_once`
+_RETURNED_BYTES = 4 << 20  # tensors from here on are returned when freed: `fix_malloc_thresholds`
 _HOLES = 1.5  # times the states that wait in the heap: what they take there, as measured
 _OUTLIER_BYTES = 9  # per weight of a block: its score, a copy of it and a mask
 
 
 @dataclass(frozen=True)
-class Need:
+class PhaseMemory:
     """Bytes on the host and on the device; where the host computes, none on the device."""
 
     host_bytes: int
     device_bytes: int
 
 
-def needs(shape: ModelShape, work: Workload, setting: Setting) -> dict[str, Need]:
-    """Return what each phase needs, by its name.
+def memory_by_phase(shape: ModelShape, work: Workload, setting: Setting) -> dict[str, PhaseMemory]:
+    """Return the memory that each phase needs, by the name of the phase.
 
     The phases follow one another: ``entrance`` embeds, ``outliers`` looks at the dense model,
     ``gradients`` takes a window back through a block of it,
     ``blocks`` is the largest block, ``rest`` copies what belongs to no block, ``exit`` gives the
     losses.
     """
-    return _Needs(shape, work, setting).phases()
+    return _MemoryModel(shape, work, setting).phases()
 
 
-class _Needs:
+class _MemoryModel:
     def __init__(self, shape: ModelShape, work: Workload, setting: Setting) -> None:
         self._shape, self._work, self._setting = shape, work, setting
         self._size = ITEM_BYTES[work.dtype]
         tokens = work.calibration_tokens + work.evaluation_tokens
         self._batch = min(setting.batch(work.seq_len), tokens)  # tokens
 
-    def phases(self) -> dict[str, Need]:
+    def phases(self) -> dict[str, PhaseMemory]:
         found = {"entrance": self._entrance()}
-        if self._work.looks_first:
+        if self._work.measures_outliers:
             found["outliers"] = self._largest_block(self._look)
-        if self._work.differentiates:
+        if self._work.needs_gradients:
             found["gradients"] = self._largest_block(self._take_back)
         found["blocks"] = self._largest_block(self._prune)
-        largest = max(self._shape.entrance.largest_bytes, self._shape.exit.largest_bytes)
+        largest = max(self._shape.embeddings.largest_bytes, self._shape.head.largest_bytes)
         found["rest"] = self._need(max(min(_COPY_BYTES, self._shape.stored_bytes), largest), 0)
-        if self._work.evaluation_windows or self._work.differentiates:
+        if self._work.evaluation_windows or self._work.needs_gradients:
             found["exit"] = self._exit()
         return found
 
-    def _need(self, host: int, computing: int) -> Need:
+    def _need(self, host: int, computing: int) -> PhaseMemory:
         """Return a need, given what is on the host anyway and what is where the forwards run."""
         host += self._streams() + _LIBRARY_BYTES
         if self._work.device == "cpu":
-            return Need(host + computing, 0)
-        return Need(host, computing + _LIBRARY_BYTES)
+            return PhaseMemory(host + computing, 0)
+        return PhaseMemory(host, computing + _LIBRARY_BYTES)
 
-    def _with(self, block: BlockShape, running: int, norms: int = 0) -> Need:
+    def _with(self, block: BlockShape, running: int, norms: int = 0) -> PhaseMemory:
         """Return what is needed while a block is there; what is joined is split to be written."""
-        part, computing = block.part, self._copy(block.part) + running
+        part, computing = block.parameters, self._copy(block.parameters) + running
         if self._work.device == "cpu":
             return self._need(part.stored_bytes + norms, max(part.joined_bytes, computing))
         return self._need(part.read_bytes + norms, computing)
@@ -77,27 +83,27 @@ class _Needs:
         waiting = min(tokens, self._batch) if self._setting.spills else tokens
         return waiting * self._shape.hidden * self._size
 
-    def _entrance(self) -> Need:
-        first = self._shape.blocks[0].part
-        run = self._filled(self._shape.entrance)
+    def _entrance(self) -> PhaseMemory:
+        first = self._shape.blocks[0].parameters
+        run = self._filled(self._shape.embeddings)
         return self._need(run[0] + first.stored_bytes, run[1] + self._copy(first) + self._forward())
 
-    def _exit(self) -> Need:
+    def _exit(self) -> PhaseMemory:
         length = min(self._work.seq_len, max(1, _LOGITS_BYTES // (4 * self._shape.vocabulary)))
         converted = 0 if self._work.dtype == "float32" else self._size
         logits = length * self._shape.vocabulary * (8 + converted)  # and their log-softmax
-        logits *= 1 + self._work.differentiates  # and the gradients in both
+        logits *= 1 + self._work.needs_gradients  # and the gradients in both
         states = length * self._shape.hidden * (3 * self._size + 8)
-        host, computing = self._filled(self._shape.exit)
+        host, computing = self._filled(self._shape.head)
         return self._need(host, computing + logits + states)
 
-    def _look(self, block: BlockShape) -> Need:
+    def _look(self, block: BlockShape) -> PhaseMemory:
         weights = sum(layer.weights for layer in block.layers)
         scores = weights * _OUTLIER_BYTES + max(map(self._score, block.layers), default=0)
         running = max(self._forward(), scores)
         return self._with(block, running)
 
-    def _take_back(self, block: BlockShape) -> Need:
+    def _take_back(self, block: BlockShape) -> PhaseMemory:
         weights = sum(layer.weights for layer in block.layers)
         # The sum of squares, one gradient of each weight, and one in fp32 with its square.
         largest = max((layer.weights for layer in block.layers), default=0)
@@ -105,14 +111,14 @@ class _Needs:
         running = summed + _TAPE * self._forward()
         return self._with(block, running)
 
-    def _prune(self, block: BlockShape) -> Need:
+    def _prune(self, block: BlockShape) -> PhaseMemory:
         fused = self._setting.propagation == "fused"
         # The dense stream's batches wait in either case, until the last layer has its moments.
         waiting = (fused + self._work.corrects) * self._states(block)
-        twin = block.part.numbers * self._size * self._work.corrects
+        twin = block.parameters.numbers * self._size * self._work.corrects
         running = waiting + twin + max(self._forward(), self._layers(block))
         weights = sum(layer.weights for layer in block.layers)
-        norms = 2 * _NORM_BYTES * weights * self._work.differentiates  # one as it is read
+        norms = 2 * _NORM_BYTES * weights * self._work.needs_gradients  # one as it is read
         return self._with(block, running, norms)
 
     def _layers(self, block: BlockShape) -> int:
@@ -127,17 +133,19 @@ class _Needs:
             corrects=self._work.corrects,
         )
 
-    def _largest_block(self, need: Callable[[BlockShape], Need]) -> Need:
+    def _largest_block(self, need: Callable[[BlockShape], PhaseMemory]) -> PhaseMemory:
         found = [need(block) for block in self._shape.blocks]
-        return Need(max(one.host_bytes for one in found), max(one.device_bytes for one in found))
+        return PhaseMemory(
+            max(one.host_bytes for one in found), max(one.device_bytes for one in found)
+        )
 
-    def _copy(self, part: Part) -> int:
+    def _copy(self, part: ParameterCounts) -> int:
         """Return the bytes of the copies that compute; on a CPU the stored weights may do."""
         if self._work.device == "cpu":
             return part.copied_bytes(self._work.dtype)
         return part.numbers * self._size
 
-    def _filled(self, part: Part) -> tuple[int, int]:
+    def _filled(self, part: ParameterCounts) -> tuple[int, int]:
         """Return what filling a part outside the blocks takes on the host, and to compute."""
         if self._work.device == "cpu":
             return part.filled_bytes(self._work.dtype), 0
@@ -185,10 +193,10 @@ class _Needs:
     @property
     def _converts(self) -> bool:
         """Whether weights are stored in another dtype than fp32, which scores are taken in."""
-        return any("float32" not in block.part.entries for block in self._shape.blocks)
+        return any("float32" not in block.parameters.entries for block in self._shape.blocks)
 
 
 def _first_group(layers: tuple[LayerShape, ...]) -> Iterator[LayerShape]:
     """Yield the first layers that read the same tensor: a block begins with its attention."""
     yield from layers[:1]
-    yield from takewhile(lambda layer: layer.shares, layers[1:])
+    yield from takewhile(lambda layer: layer.shares_input, layers[1:])

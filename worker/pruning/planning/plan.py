@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from worker.pruning.base.errors import NoRoomError
-from worker.pruning.planning.cost_model import effort
-from worker.pruning.planning.memory_limits import Room
-from worker.pruning.planning.memory_model import needs
+from worker.pruning.planning.cost_model import sweep_cost
+from worker.pruning.planning.memory_limits import Headroom
+from worker.pruning.planning.memory_model import memory_by_phase
 from worker.pruning.planning.shapes import ITEM_BYTES, ModelShape
 from worker.pruning.planning.speed import Speed
 from worker.pruning.planning.workload import Setting, Workload
@@ -53,7 +53,7 @@ class Plan:
         return replace(self, setting=Setting(**values))
 
 
-def plan(shape: ModelShape, work: Workload, room: Room, speed: Speed | None = None) -> Plan:
+def plan(shape: ModelShape, work: Workload, headroom: Headroom, speed: Speed | None = None) -> Plan:
     """Choose how to run the job: the fastest way that fits.
 
     A function of its arguments alone.
@@ -61,17 +61,17 @@ def plan(shape: ModelShape, work: Workload, room: Room, speed: Speed | None = No
     Raises:
         NoRoomError: nothing fits; it says how much is missing and which change would do.
     """
-    found = _fitting(shape, work, room)
+    found = _fitting(shape, work, headroom)
     if found is None:
-        raise _refusal(shape, work, room)
+        raise _refusal(shape, work, headroom)
     if speed is None:
         return found
-    return replace(found, seconds=effort(shape, work, found.setting).seconds(speed))
+    return replace(found, seconds=sweep_cost(shape, work, found.setting).seconds(speed))
 
 
-def _fitting(shape: ModelShape, work: Workload, room: Room) -> Plan | None:
-    plans = (_planned(shape, work, setting, room) for setting in _settings(shape, work))
-    return next((one for one in plans if _missing(one, room) <= 0), None)
+def _fitting(shape: ModelShape, work: Workload, headroom: Headroom) -> Plan | None:
+    plans = (_planned(shape, work, setting, headroom) for setting in _settings(shape, work))
+    return next((one for one in plans if _missing(one, headroom) <= 0), None)
 
 
 def _settings(shape: ModelShape, work: Workload) -> Iterator[Setting]:
@@ -86,12 +86,12 @@ def _settings(shape: ModelShape, work: Workload) -> Iterator[Setting]:
             yield Setting(propagation, work.seq_len, spills)
 
 
-def _planned(shape: ModelShape, work: Workload, setting: Setting, room: Room) -> Plan:
-    found = needs(shape, work, setting)
+def _planned(shape: ModelShape, work: Workload, setting: Setting, headroom: Headroom) -> Plan:
+    found = memory_by_phase(shape, work, setting)
     phase = max(found, key=lambda name: found[name].host_bytes)
     return Plan(
         setting,
-        host_bytes=max(room.peak_bytes, room.resident_bytes + found[phase].host_bytes),
+        host_bytes=max(headroom.peak_bytes, headroom.resident_bytes + found[phase].host_bytes),
         working_bytes=found[phase].host_bytes,
         device_bytes=max(need.device_bytes for need in found.values()),
         phase=phase,
@@ -105,32 +105,32 @@ def _stream_bytes(shape: ModelShape, work: Workload) -> int:
     return work.waiting_tokens * shape.hidden * ITEM_BYTES[work.dtype]
 
 
-def _missing(found: Plan, room: Room) -> int:
+def _missing(found: Plan, headroom: Headroom) -> int:
     """Return how many bytes the plan lacks, on the host or on the device."""
-    return max(needed - left for needed, left, _ in _accounts(found, room))
+    return max(needed - left for needed, left, _ in _accounts(found, headroom))
 
 
-def _accounts(found: Plan, room: Room) -> Iterator[tuple[int, int, str]]:
+def _accounts(found: Plan, headroom: Headroom) -> Iterator[tuple[int, int, str]]:
     """Yield what is needed beyond what is held, what is left, and the limit that says so."""
-    yield round(found.working_bytes * _MARGIN), room.host_bytes, room.limit
-    if room.device_bytes is not None:
-        yield round(found.device_bytes * _MARGIN), room.device_bytes, "the device's memory"
+    yield round(found.working_bytes * _MARGIN), headroom.host_bytes, headroom.limit
+    if headroom.device_bytes is not None:
+        yield round(found.device_bytes * _MARGIN), headroom.device_bytes, "the device's memory"
 
 
-def _refusal(shape: ModelShape, work: Workload, room: Room) -> NoRoomError:
+def _refusal(shape: ModelShape, work: Workload, headroom: Headroom) -> NoRoomError:
     """Return the error that names a change which would do, the smallest if there are several."""
-    plans = [_planned(shape, work, setting, room) for setting in _settings(shape, work)]
-    leanest = min(plans, key=lambda one: _missing(one, room))
-    needed, left, limit = max(_accounts(leanest, room), key=lambda one: one[0] - one[1])
+    plans = [_planned(shape, work, setting, headroom) for setting in _settings(shape, work)]
+    leanest = min(plans, key=lambda one: _missing(one, headroom))
+    needed, left, limit = max(_accounts(leanest, headroom), key=lambda one: one[0] - one[1])
     change = next(
-        (said for said, other in _changes(shape, work) if _fitting(shape, other, room)), None
+        (said for said, other in _changes(shape, work) if _fitting(shape, other, headroom)), None
     )
     return NoRoomError(needed, left, limit, change)
 
 
 def _changes(shape: ModelShape, work: Workload) -> Iterator[tuple[str, Workload]]:
     """Yield what could be asked for instead, the smallest loss first."""
-    for dtype in dict.fromkeys((*shape.blocks[0].part.entries, "bfloat16")):
+    for dtype in dict.fromkeys((*shape.blocks[0].parameters.entries, "bfloat16")):
         if dtype in _COMPUTING and dtype != work.dtype:
             yield f"dtype to {dtype}", replace(work, dtype=dtype)
     samples = work.calibration_windows // 2
@@ -141,8 +141,8 @@ def _changes(shape: ModelShape, work: Workload) -> Iterator[tuple[str, Workload]
     while tokens >= _SHORTEST:
         yield f"seq_len to {tokens}", replace(work, seq_len=tokens)
         tokens //= 2
-    if work.differentiates:
-        yield "method to wanda", replace(work, method="wanda", differentiates=False)
+    if work.needs_gradients:
+        yield "method to wanda", replace(work, method="wanda", needs_gradients=False)
     if work.solver and work.method:
         yield "solver to none", replace(work, solver=None)
     elif work.solver:

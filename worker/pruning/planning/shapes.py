@@ -18,7 +18,7 @@ ITEM_BYTES = {
 
 
 @dataclass(frozen=True)
-class Part:
+class ParameterCounts:
     """Some of a model's parameters.
 
     Attributes:
@@ -71,14 +71,14 @@ class LayerShape:
 
     Attributes:
         outputs, inputs: its weight's shape, ``[out, in]``.
-        shares: whether it reads the same tensor as the layer before it.
-        reach: share of the tokens that come to it; of an expert, as if all were chosen as often.
+        shares_input: whether it reads the same tensor as the layer before it.
+        token_share: share of the tokens that reach it; experts are assumed equally likely.
     """
 
     outputs: int
     inputs: int
-    shares: bool = False
-    reach: float = 1.0
+    shares_input: bool = False
+    token_share: float = 1.0
 
     @property
     def weights(self) -> int:
@@ -90,7 +90,7 @@ class LayerShape:
 class BlockShape:
     """A decoder block: its parameters and those of its layers that are to be pruned."""
 
-    part: Part
+    parameters: ParameterCounts
     layers: tuple[LayerShape, ...]
 
 
@@ -100,8 +100,8 @@ class ModelShape:
 
     Attributes:
         blocks: in depth order.
-        entrance: what runs before the blocks.
-        exit: what runs after them; a tied embedding belongs to both.
+        embeddings: what runs before the blocks.
+        head: what runs after them; a tied embedding belongs to both.
         stored_bytes: of the whole checkpoint.
         hidden: features of the hidden state.
         widest: features of the widest state inside a block.
@@ -111,8 +111,8 @@ class ModelShape:
     """
 
     blocks: tuple[BlockShape, ...]
-    entrance: Part
-    exit: Part
+    embeddings: ParameterCounts
+    head: ParameterCounts
     stored_bytes: int
     hidden: int
     widest: int

@@ -9,38 +9,38 @@ class Speed:
     """What a machine does in a second of each kind of work.
 
     Attributes:
-        forward: operations of matrix products in the dtype of the forwards.
-        solving: operations of matrix products in fp32.
-        factoring: operations of factorizations and inversions in fp32.
-        passing: bytes that operations on single numbers read and write.
+        forward_matmul: operations of matrix products in the dtype of the forwards.
+        fp32_matmul: operations of matrix products in fp32.
+        factorization: operations of factorizations and inversions in fp32.
+        elementwise: bytes that operations on single numbers read and write.
         reading: bytes read from files.
         writing: bytes written to files until they are on the disk, and hashed.
     """
 
-    forward: float
-    solving: float
-    factoring: float
-    passing: float
+    forward_matmul: float
+    fp32_matmul: float
+    factorization: float
+    elementwise: float
     reading: float
     writing: float
 
 
 @dataclass(frozen=True)
-class Effort:
+class Cost:
     """Amounts of the kinds of work that `Speed` names, in its units."""
 
-    forward: float = 0.0
-    solving: float = 0.0
-    factoring: float = 0.0
-    passing: float = 0.0
+    forward_matmul: float = 0.0
+    fp32_matmul: float = 0.0
+    factorization: float = 0.0
+    elementwise: float = 0.0
     reading: float = 0.0
     writing: float = 0.0
 
-    def __add__(self, other: Self) -> "Effort":
-        return Effort(*(one + two for one, two in zip(_values(self), _values(other), strict=True)))
+    def __add__(self, other: Self) -> "Cost":
+        return Cost(*(one + two for one, two in zip(_values(self), _values(other), strict=True)))
 
-    def __mul__(self, times: float) -> "Effort":
-        return Effort(*(value * times for value in _values(self)))
+    def __mul__(self, times: float) -> "Cost":
+        return Cost(*(value * times for value in _values(self)))
 
     def seconds(self, speed: Speed) -> float:
         """Return how long it takes, one kind of work after another."""
@@ -49,5 +49,5 @@ class Effort:
         )
 
 
-def _values(record: Speed | Effort) -> tuple[float, ...]:
+def _values(record: Speed | Cost) -> tuple[float, ...]:
     return tuple(getattr(record, field.name) for field in fields(record))

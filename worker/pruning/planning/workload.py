@@ -19,9 +19,9 @@ class Workload:
         method: whose scores; None where the solver chooses.
         solver: what repairs the kept weights, if anything.
         propagation: what was asked for.
-        looks_first: whether a pass over the dense model precedes, as for ``owl``.
+        measures_outliers: whether a pass over the dense model precedes, as for ``owl``.
         corrects: whether the calibration windows go through the dense model too, for the solver.
-        differentiates: whether the dense model's gradients are measured first, as for ``gblm``.
+        needs_gradients: whether the dense model's gradients are measured first, as for ``gblm``.
         swaps: whether weights are swapped after a mask is chosen.
     """
 
@@ -33,9 +33,9 @@ class Workload:
     method: str | None
     solver: str | None
     propagation: Propagation
-    looks_first: bool = False
+    measures_outliers: bool = False
     corrects: bool = False
-    differentiates: bool = False
+    needs_gradients: bool = False
     swaps: bool = False
     dense_windows: int | None = None
 
@@ -47,7 +47,7 @@ class Workload:
     @property
     def waiting_tokens(self) -> int:
         """Tokens whose hidden states wait between two blocks, in all streams together."""
-        streams = 1 + self.looks_first + self.corrects
+        streams = 1 + self.measures_outliers + self.corrects
         return streams * self.calibration_tokens + self.evaluation_tokens + self.dense_tokens
 
     @property

@@ -7,12 +7,12 @@ from torch import Tensor
 
 from worker.pruning.base.errors import NotFiniteError, ShapeError
 from worker.pruning.distributed.ranks import Ranks
-from worker.pruning.model.linears import Linear
+from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.stats.gram import CHUNK, GramMoments
 from worker.pruning.stats.input_moments import or_zeros
 
 
-class PairedMoments(GramMoments):
+class CrossMoments(GramMoments):
     """Also sums x x̂ᵀ, x being the dense stream's input where the pruned one's is x̂, likewise."""
 
     def __init__(self) -> None:
@@ -48,11 +48,11 @@ class PairedMoments(GramMoments):
             raise NotFiniteError("the dense inputs' moments")
         return (self._cross_sum / self._paired).float()
 
-    def total(self, ranks: Ranks, layer: Linear) -> Self:
+    def all_reduced(self, ranks: Ranks, layer: LinearLayer) -> Self:
         """Return what all ranks have counted before ``layer``, the same on each."""
-        total = super().total(ranks, layer)
-        total._paired = ranks.count(self._paired)
+        total = super().all_reduced(ranks, layer)
+        total._paired = ranks.sum_of(self._paired)
         if total._paired:
             shape = (layer.inputs, layer.inputs)
-            total._cross_sum = ranks.total(or_zeros(self._cross_sum, shape, layer))
+            total._cross_sum = ranks.all_reduce(or_zeros(self._cross_sum, shape, layer))
         return total

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from worker.pruning.base.errors import NotFiniteError, ShapeError, SolverFailedError
 from worker.pruning.distributed.ranks import Ranks
-from worker.pruning.model.linears import Linear
+from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.stats.input_moments import or_zeros
 
 CHUNK = 2048  # tokens that are converted to fp32 at a time
@@ -209,12 +209,12 @@ class GramMoments:
         """The share of its mean diagonal that the Gram matrix needed, None where none was asked."""
         return self._gram.damping if self._gram else None
 
-    def total(self, ranks: Ranks, layer: Linear) -> Self:
+    def all_reduced(self, ranks: Ranks, layer: LinearLayer) -> Self:
         """Return what all ranks have counted before ``layer``, the same on each."""
         total = type(self)()
-        total.tokens = ranks.count(self.tokens)
+        total.tokens = ranks.sum_of(self.tokens)
         if total.tokens:
-            total._sum = ranks.total(or_zeros(self._sum, (layer.inputs, layer.inputs), layer))
+            total._sum = ranks.all_reduce(or_zeros(self._sum, (layer.inputs, layer.inputs), layer))
         return total
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from worker.pruning.distributed.ranks import Ranks
-from worker.pruning.model.linears import Linear
+from worker.pruning.model.linear_layers import LinearLayer
 
 _CHUNK = 1024  # tokens; larger pieces fall out of the cache and cost ten times as much on a CPU
 
@@ -26,7 +26,7 @@ class Moments(Protocol):
     def sq_mean(self) -> Tensor:
         """Return the mean square of each feature: ``[in]`` fp32."""
 
-    def total(self, ranks: Ranks, layer: Linear) -> Self:
+    def all_reduced(self, ranks: Ranks, layer: LinearLayer) -> Self:
         """Return what all ranks have counted before ``layer``, the same on each."""
 
 
@@ -54,16 +54,16 @@ class InputMoments:
             raise ValueError("no inputs were added")
         return (self._sum_sq / self.tokens).float()
 
-    def total(self, ranks: Ranks, layer: Linear) -> Self:
+    def all_reduced(self, ranks: Ranks, layer: LinearLayer) -> Self:
         """Return what all ranks have counted before ``layer``, the same on each."""
         total = type(self)()
-        total.tokens = ranks.count(self.tokens)
+        total.tokens = ranks.sum_of(self.tokens)
         if total.tokens:
-            total._sum_sq = ranks.total(or_zeros(self._sum_sq, (layer.inputs,), layer))
+            total._sum_sq = ranks.all_reduce(or_zeros(self._sum_sq, (layer.inputs,), layer))
         return total
 
 
-class SpreadMoments:
+class VarianceMoments:
     """The mean, mean square and variance of each input feature over all calibration tokens.
 
     The variance is that within a window, averaged over the windows. Computed in fp32 window by
@@ -109,16 +109,16 @@ class SpreadMoments:
             raise ValueError("no inputs were added")
         return (self._sums / self.tokens).float()
 
-    def total(self, ranks: Ranks, layer: Linear) -> Self:
+    def all_reduced(self, ranks: Ranks, layer: LinearLayer) -> Self:
         """Return what all ranks have counted before ``layer``, the same on each."""
         total = type(self)()
-        total.tokens, total.windows = ranks.count(self.tokens), ranks.count(self.windows)
+        total.tokens, total.windows = ranks.sum_of(self.tokens), ranks.sum_of(self.windows)
         if total.tokens:
-            total._sums = ranks.total(or_zeros(self._sums, (3, layer.inputs), layer))
+            total._sums = ranks.all_reduce(or_zeros(self._sums, (3, layer.inputs), layer))
         return total
 
 
-def or_zeros(sums: Tensor | None, shape: tuple[int, ...], layer: Linear) -> Tensor:
+def or_zeros(sums: Tensor | None, shape: tuple[int, ...], layer: LinearLayer) -> Tensor:
     """Return the sums, or zeros where this rank has counted nothing."""
     if sums is not None:
         return sums

@@ -5,16 +5,16 @@ from torch import Tensor
 from transformers import PretrainedConfig
 
 from worker.pruning.base.errors import NotFiniteError, SolverFailedError
-from worker.pruning.base.memory import give_back
+from worker.pruning.base.memory import trim_heap
 from worker.pruning.base.zeros import clear, count_zeros
 from worker.pruning.methods.correction import corrected
 from worker.pruning.methods.patterns import Pattern
 from worker.pruning.methods.registry import METHODS
 from worker.pruning.model.fused_projections import Part, is_unknown, parts
-from worker.pruning.model.linears import Linear
-from worker.pruning.stats.cross_moments import PairedMoments
+from worker.pruning.model.linear_layers import LinearLayer
+from worker.pruning.stats.cross_moments import CrossMoments
 from worker.pruning.stats.gram import GramMoments
-from worker.pruning.stats.input_moments import Moments, SpreadMoments
+from worker.pruning.stats.input_moments import Moments, VarianceMoments
 from worker.pruning.sweep.gradients import BlockGradients
 from worker.pruning.sweep.recipe import Recipe
 from worker.pruning.sweep.report import LayerReport
@@ -56,7 +56,7 @@ class BlockPruner:
         self._gradients = gradients
         self.reports: list[LayerReport] = []
 
-    def __call__(self, layer: Linear, moments: Moments) -> None:
+    def __call__(self, layer: LinearLayer, moments: Moments) -> None:
         """Prune one layer, each part of a fused one by itself.
 
         Where too few tokens came, or a solver fails, a mask by score alone stands, and the report
@@ -66,7 +66,7 @@ class BlockPruner:
             NotFiniteError: the layer's weight, or its inputs, hold NaN or infinity.
         """
         if layer.oriented(self._stored[layer.weight_name]).nbytes >= _LARGE_BYTES:
-            give_back()
+            trim_heap()
         starved = _starved(layer, moments)
         for part in parts(layer, self._config):
             fallback = starved
@@ -78,7 +78,7 @@ class BlockPruner:
                 fallback = "fused in a layout that is not known: its parts compete with each other"
             self._report(layer, part, moments, fallback)
 
-    def _mask(self, layer: Linear, part: Part, moments: Moments | None) -> None:
+    def _mask(self, layer: LinearLayer, part: Part, moments: Moments | None) -> None:
         """Zero what the score drops; the weights that stay keep their bits."""
         keep = self._keep(layer, part, moments)
         for weight in (self._stored[layer.weight_name], layer.weight):
@@ -87,16 +87,16 @@ class BlockPruner:
             clear(rows, keep.to(weight.device))
             part.write(matrix, rows)
 
-    def _keep(self, layer: Linear, part: Part, moments: Moments | None) -> Tensor:
+    def _keep(self, layer: LinearLayer, part: Part, moments: Moments | None) -> Tensor:
         """Return which weights stay, ``[out, in]`` bool."""
         score, swaps = self._score(layer, part, moments), self._recipe.swaps
         if swaps is None or not swaps.wants(layer.name) or moments is None:
             return self._selection.keep(score)
-        if not isinstance(moments, SpreadMoments):
-            raise TypeError("swaps need SpreadMoments")
+        if not isinstance(moments, VarianceMoments):
+            raise TypeError("swaps need VarianceMoments")
         return swaps.keep(self._weight(layer, part), moments, self._selection, score)
 
-    def _repair(self, layer: Linear, part: Part, moments: Moments) -> str | None:
+    def _repair(self, layer: LinearLayer, part: Part, moments: Moments) -> str | None:
         """Let the solver change the kept weights; say why where it could not."""
         solver = self._recipe.solver
         if solver is None or not isinstance(moments, GramMoments):
@@ -106,7 +106,7 @@ class BlockPruner:
         damping = self._recipe.damping if self._recipe.damping is not None else solver.damping
         try:
             gram = moments.gram()
-            cross = moments.cross() if isinstance(moments, PairedMoments) else None
+            cross = moments.cross() if isinstance(moments, CrossMoments) else None
             if score is not None:
                 score.masked_fill_(gram.dead, -1.0)  # the solver zeros them: they count first
             if cross is not None:
@@ -119,7 +119,7 @@ class BlockPruner:
         layer.compute_with(stored)
         return None
 
-    def _score(self, layer: Linear, part: Part, moments: Moments | None) -> Tensor:
+    def _score(self, layer: LinearLayer, part: Part, moments: Moments | None) -> Tensor:
         weight, gradients = self._weight(layer, part), []
         if moments is None:
             sq_mean, method = torch.ones(layer.inputs, device=weight.device), METHODS["magnitude"]
@@ -132,12 +132,12 @@ class BlockPruner:
             raise NotFiniteError(f"{self._name}.{layer.name}")
         return score
 
-    def _weight(self, layer: Linear, part: Part) -> Tensor:
+    def _weight(self, layer: LinearLayer, part: Part) -> Tensor:
         """Return the part's stored weight ``[out, in]`` where the forward computes."""
         stored = part.of(layer.oriented(self._stored[layer.weight_name]))
         return stored.to(layer.weight.device)
 
-    def _gradient(self, layer: Linear, part: Part, tokens: int) -> Tensor:
+    def _gradient(self, layer: LinearLayer, part: Part, tokens: int) -> Tensor:
         """Return what `scores.gblm` takes, ``[out, in]`` fp32, where the forward computes.
 
         The published score adds it to norms over the windows; ours are roots of means over tokens.
@@ -149,7 +149,9 @@ class BlockPruner:
         share: float = (tokens / self._gradients.windows) ** 0.5
         return norm.to(layer.weight.device) / share
 
-    def _report(self, layer: Linear, part: Part, moments: Moments, fallback: str | None) -> None:
+    def _report(
+        self, layer: LinearLayer, part: Part, moments: Moments, fallback: str | None
+    ) -> None:
         stored = part.of(layer.oriented(self._stored[layer.weight_name]))
         report = LayerReport(
             name=layer.weight_name,
@@ -164,7 +166,7 @@ class BlockPruner:
         self.reports.append(report)
 
 
-def _starved(layer: Linear, moments: Moments) -> str | None:
+def _starved(layer: LinearLayer, moments: Moments) -> str | None:
     """Say so where too few tokens came for their norms to mean anything."""
     fewest = _FEWEST_TO_SCORE if layer.is_routed else 1
     if moments.tokens >= fewest:
@@ -172,7 +174,7 @@ def _starved(layer: Linear, moments: Moments) -> str | None:
     return f"{moments.tokens} calibration tokens came, fewer than {fewest}: pruned by magnitude"
 
 
-def _unrepairable(layer: Linear, moments: Moments) -> str | None:
+def _unrepairable(layer: LinearLayer, moments: Moments) -> str | None:
     """Say so where a solver would fit an expert's weights to the few tokens that came."""
     fewest = _FEWEST_TO_REPAIR * layer.inputs
     if not layer.is_routed or moments.tokens >= fewest:

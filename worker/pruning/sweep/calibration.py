@@ -9,26 +9,26 @@ from typing import Any
 from greenlet import getcurrent, greenlet
 from torch import Tensor, nn
 
-from worker.pruning.distributed.ranks import ALONE, Ranks
-from worker.pruning.model.expert_products import See, watched_stack
-from worker.pruning.model.linears import Linear
+from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
+from worker.pruning.model.expert_products import OnInputs, observed_products
+from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.stats.input_moments import InputMoments, Moments
 from worker.pruning.sweep.dense_block import Shadow
 
-Prune = Callable[[Linear, Moments], None]
+Prune = Callable[[LinearLayer, Moments], None]
 NewMoments = Callable[[], Moments]
 Forward = Callable[[int], object]
 _Stop = tuple[int, Tensor]  # the layer, and its input
 
 
 def prune_reference(
-    layers: Sequence[Linear],
+    layers: Sequence[LinearLayer],
     forward: Forward,
     batches: int,
     prune: Prune,
     new_moments: NewMoments = InputMoments,
     shadow: Shadow | None = None,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> None:
     """Collect all inputs with the block still dense, then prune it whole.
 
@@ -40,7 +40,7 @@ def prune_reference(
         batches: how many there are.
         prune: prunes one layer by the moments of its inputs.
         new_moments: makes empty moments.
-        shadow: brings the dense stream's inputs, which `PairedMoments` take as well.
+        shadow: brings the dense stream's inputs, which `CrossMoments` take as well.
         ranks: who else has batches; moments are taken over those of all.
     """
     moments = [new_moments() for _ in layers]
@@ -64,13 +64,13 @@ def prune_reference(
 
 
 def prune_fused(
-    layers: Sequence[Linear],
+    layers: Sequence[LinearLayer],
     forward: Forward,
     batches: int,
     prune: Prune,
     new_moments: NewMoments = InputMoments,
     shadow: Shadow | None = None,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
     probe: Callable[[], object] | None = None,
 ) -> None:
     """Prune each layer when its true input, from already pruned predecessors, is there.
@@ -103,7 +103,7 @@ def prune_fused(
         runs = [greenlet(partial(forward, batch)) for batch in range(batches)]
         batch_of = {run: batch for batch, run in enumerate(runs)}
         stops = _next_stops(runs)
-        while (turn := ranks.least(_first_turn(stops, layers))) < 2 * len(layers):
+        while (turn := ranks.min_of(_first_turn(stops, layers))) < 2 * len(layers):
             index = turn % len(layers)
             arrived = [run for run, stop in stops.items() if stop[0] == index]
             inputs = [stops.pop(run)[1] for run in arrived]
@@ -112,7 +112,7 @@ def prune_fused(
                 moments = new_moments()
                 for run, each in zip(arrived, inputs, strict=True):
                     _count(moments, shadow, index, batch_of[run], each)
-                moments = moments.total(ranks, layers[index])
+                moments = moments.all_reduced(ranks, layers[index])
             seen.now(inputs, moments)
             del inputs
             prune(layers[index], moments)
@@ -124,7 +124,7 @@ def prune_fused(
         prune(layers[index], new_moments())
 
 
-def _uncalled(layers: Sequence[Linear], probe: Callable[[], object]) -> set[int]:
+def _uncalled(layers: Sequence[LinearLayer], probe: Callable[[], object]) -> set[int]:
     """Return which layers a forward does not call, experts aside."""
     called: set[int] = set()
     with _watched(layers, lambda index, _: called.add(index)):
@@ -139,10 +139,10 @@ class _LastSeen:
         self._inputs: Sequence[Tensor] = ()
         self._moments: Moments | None = None
 
-    def before(self, inputs: Sequence[Tensor], ranks: Ranks = ALONE) -> Moments | None:
+    def before(self, inputs: Sequence[Tensor], ranks: Ranks = SINGLE_PROCESS) -> Moments | None:
         """Return the moments of these very tensors, if every rank saw its own the last time."""
         same = len(inputs) == len(self._inputs) and all(map(is_, inputs, self._inputs))
-        return self._moments if ranks.least(same) else None
+        return self._moments if ranks.min_of(same) else None
 
     def now(self, inputs: Sequence[Tensor], moments: Moments) -> None:
         """Remember inputs and their moments."""
@@ -155,7 +155,7 @@ def _next_stops(runs: Sequence[greenlet]) -> dict[greenlet, _Stop]:
     return {run: stop for run, stop in stops.items() if not run.dead}
 
 
-def _first_turn(stops: dict[greenlet, _Stop], layers: Sequence[Linear]) -> int:
+def _first_turn(stops: dict[greenlet, _Stop], layers: Sequence[LinearLayer]) -> int:
     """Return the index of the layer that comes next, plus their number where it is not routed.
 
     Batches that wait behind the experts wait for those that are still among them. Where none waits
@@ -167,16 +167,16 @@ def _first_turn(stops: dict[greenlet, _Stop], layers: Sequence[Linear]) -> int:
 
 
 def _totals(
-    moments: Sequence[Moments], layers: Sequence[Linear], ranks: Ranks
+    moments: Sequence[Moments], layers: Sequence[LinearLayer], ranks: Ranks
 ) -> Iterator[Moments]:
     """Yield each layer's moments over all ranks; layers share them if they do so on each."""
     owners = [next(i for i, one in enumerate(moments) if one is each) for each in moments]
-    everywhere = zip(*ranks.gather(*owners), strict=True)
+    everywhere = zip(*ranks.all_gather(*owners), strict=True)
     totals: dict[int, Moments] = {}
     for index, (layer, found) in enumerate(zip(layers, everywhere, strict=True)):
         owner = found[0] if len(set(found)) == 1 else index
         if owner not in totals:
-            totals[owner] = moments[index].total(ranks, layer)
+            totals[owner] = moments[index].all_reduced(ranks, layer)
         yield totals[owner]
 
 
@@ -187,7 +187,7 @@ def _count(moments: Moments, shadow: Shadow | None, index: int, batch: int, inpu
 
 
 @contextmanager
-def _watched(layers: Sequence[Linear], see: See) -> Iterator[None]:
+def _watched(layers: Sequence[LinearLayer], see: OnInputs) -> Iterator[None]:
     """Call ``see(i, inputs)`` before each forward of layer i."""
     with ExitStack() as stack:
         for index, layer in enumerate(layers):
@@ -196,14 +196,14 @@ def _watched(layers: Sequence[Linear], see: See) -> Iterator[None]:
                 stack.callback(handle.remove)
         for indices in _stacks(layers):
             first = layers[next(iter(indices.values()))]
-            watch = watched_stack(
+            watch = observed_products(
                 first.module, first.parameter, first.transposed, _expert_hook(indices, see)
             )
             stack.enter_context(watch)
         yield
 
 
-def _stacks(layers: Sequence[Linear]) -> Iterable[dict[int, int]]:
+def _stacks(layers: Sequence[LinearLayer]) -> Iterable[dict[int, int]]:
     """Return for each 3-D parameter the index of each of its experts."""
     stacks: dict[str, dict[int, int]] = {}
     for index, layer in enumerate(layers):
@@ -212,11 +212,11 @@ def _stacks(layers: Sequence[Linear]) -> Iterable[dict[int, int]]:
     return stacks.values()
 
 
-def _module_hook(index: int, see: See) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+def _module_hook(index: int, see: OnInputs) -> Callable[[nn.Module, tuple[Any, ...]], None]:
     return lambda _module, args: see(index, args[0])
 
 
-def _expert_hook(indices: dict[int, int], see: See) -> See:
+def _expert_hook(indices: dict[int, int], see: OnInputs) -> OnInputs:
     def hook(expert: int, inputs: Tensor) -> None:
         if expert in indices:
             see(indices[expert], inputs)

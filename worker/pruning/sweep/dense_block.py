@@ -6,8 +6,8 @@ from functools import partial
 from greenlet import getcurrent, greenlet
 from torch import Tensor, nn
 
-from worker.pruning.model.linears import Linear
-from worker.pruning.stats.cross_moments import PairedMoments
+from worker.pruning.model.linear_layers import LinearLayer
+from worker.pruning.stats.cross_moments import CrossMoments
 from worker.pruning.stats.input_moments import Moments
 
 
@@ -24,7 +24,7 @@ class Shadow:
     """
 
     def __init__(
-        self, layers: Sequence[Linear], forward: Callable[[int], object], batches: int
+        self, layers: Sequence[LinearLayer], forward: Callable[[int], object], batches: int
     ) -> None:
         self._leader = getcurrent()
         self._runs = [greenlet(partial(forward, batch)) for batch in range(batches)]
@@ -45,8 +45,8 @@ class Shadow:
             batch: the batch that arrived there; its layers come in the forward's order.
             inputs: ``[..., in]``, what it brought.
         """
-        if not isinstance(moments, PairedMoments):
-            raise TypeError("the dense stream's inputs need PairedMoments")
+        if not isinstance(moments, CrossMoments):
+            raise TypeError("the dense stream's inputs need CrossMoments")
         dense = None if self._routed[index] else self._inputs(batch, index)
         if dense is not None:
             moments.pair(inputs, dense)

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.activations import Activations
-from worker.pruning.model.block_inputs import Entrance
+from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import TokenLoss, mean_loss
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.streams import Streams
 
 COMPARED = 16
@@ -21,8 +21,8 @@ class Evaluation:
     """One rank's part of them.
 
     Args:
-        skeleton: the model.
-        entrance: embeds the windows, and knows the form in which blocks answer.
+        meta_model: the model.
+        block_inputs: embeds the windows, and knows the form in which blocks answer.
         batches: the token ids ``[batch, tokens]`` of all ranks.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
         ranks: who shares the batches.
@@ -32,14 +32,18 @@ class Evaluation:
 
     def __init__(
         self,
-        skeleton: Skeleton,
-        entrance: Entrance,
+        meta_model: MetaModel,
+        block_inputs: BlockInputs,
         batches: Sequence[Tensor],
         token_loss: TokenLoss,
         ranks: Ranks,
         dense_loss: float | None,
     ) -> None:
-        self._skeleton, self._entrance, self._token_loss = skeleton, entrance, token_loss
+        self._meta_model, self._block_inputs, self._token_loss = (
+            meta_model,
+            block_inputs,
+            token_loss,
+        )
         self._ranks, self._dense_loss = ranks, dense_loss
         self._batches = ranks.share_of(batches)
         starts = range(0, sum(map(len, batches)), len(batches[0])) if batches else range(0)
@@ -47,7 +51,7 @@ class Evaluation:
 
     def embed(self, streams: Streams) -> None:
         """Fill both streams with the windows' embeddings."""
-        self._entrance.embed(self._batches, streams.pruned.append)
+        self._block_inputs.embed(self._batches, streams.pruned.append)
         through = len(self._batches) if self._dense_loss is None else self._compared
         for hidden in islice(streams.pruned, through):
             streams.dense.append(hidden)
@@ -62,18 +66,23 @@ class Evaluation:
             dense, pruned = streams.dense[index].float(), streams.pruned[index].float()
             sums[0] += (pruned - dense).square().sum()
             sums[1] += dense.square().sum()
-        apart, size = self._ranks.total(sums).tolist()
+        apart, size = self._ranks.all_reduce(sums).tolist()
         return float((apart / size) ** 0.5) if size else None
 
     def losses(self, streams: Streams) -> tuple[float | None, float | None]:
         """Return the mean loss per token of the dense and of the pruned model, if any is there."""
-        if not self._ranks.count(len(self._batches)):
+        if not self._ranks.sum_of(len(self._batches)):
             return None, None
-        with self._skeleton.filled_exit():
+        with self._meta_model.loaded_head():
             dense = self._loss(streams.dense) if self._dense_loss is None else self._dense_loss
             return dense, self._loss(streams.pruned)
 
     def _loss(self, states: Activations) -> float:
         return mean_loss(
-            self._skeleton, self._entrance, states, self._batches, self._token_loss, self._ranks
+            self._meta_model,
+            self._block_inputs,
+            states,
+            self._batches,
+            self._token_loss,
+            self._ranks,
         )

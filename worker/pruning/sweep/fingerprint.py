@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from worker.pruning.model.head_loss import TokenLoss
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.recipe import Recipe
 
 _LIBRARIES = ("torch", "transformers", "safetensors")
 
 
 def fingerprint(
-    skeleton: Skeleton,
+    meta_model: MetaModel,
     recipe: Recipe,
     calibration: Tensor,
     evaluation: Tensor,
@@ -31,13 +31,13 @@ def fingerprint(
     say in what.
 
     Args:
-        skeleton: the model, and the dtype and device that compute.
+        meta_model: the model, and the dtype and device that compute.
         recipe: how it is pruned.
         calibration: ``[windows, tokens]`` ids.
         evaluation: ``[windows, tokens]`` ids.
         token_loss: what measures the loss.
     """
-    return _given(skeleton, token_loss, skeleton.device) | {
+    return _given(meta_model, token_loss, meta_model.device) | {
         "recipe": _plain(recipe),
         "calibration": _ids(calibration),
         "evaluation": _ids(evaluation),
@@ -45,7 +45,7 @@ def fingerprint(
 
 
 def dense_key(
-    skeleton: Skeleton,
+    meta_model: MetaModel,
     evaluation: Tensor,
     token_loss: TokenLoss,
     device: torch.device,
@@ -53,21 +53,21 @@ def dense_key(
     """Return a name for all that the dense model's loss on ``evaluation`` depends on.
 
     Args:
-        skeleton: the model, and the dtype that computes.
+        meta_model: the model, and the dtype that computes.
         evaluation: ``[windows, tokens]`` ids.
         token_loss: what measures the loss.
         device: what computes.
     """
-    parts = _given(skeleton, token_loss, device) | {"evaluation": _ids(evaluation)}
+    parts = _given(meta_model, token_loss, device) | {"evaluation": _ids(evaluation)}
     return _digest(json.dumps(parts, sort_keys=True))
 
 
-def _given(skeleton: Skeleton, token_loss: TokenLoss, device: torch.device) -> dict[str, Any]:
+def _given(meta_model: MetaModel, token_loss: TokenLoss, device: torch.device) -> dict[str, Any]:
     return {
-        "config": _digest(skeleton.model.config.to_json_string(use_diff=False)),
-        "weights": _weights(skeleton),
+        "config": _digest(meta_model.model.config.to_json_string(use_diff=False)),
+        "weights": _weights(meta_model),
         "loss": _plain(token_loss),
-        "dtype": str(skeleton.dtype),
+        "dtype": str(meta_model.dtype),
         "device": _device(device),
         "versions": {name: version(name) for name in _LIBRARIES},
         "code": _code(),
@@ -90,13 +90,13 @@ def _plain(value: object) -> Any:
     raise TypeError(f"{value!r} has no place in a fingerprint")
 
 
-def _weights(skeleton: Skeleton) -> dict[str, Any]:
+def _weights(meta_model: MetaModel) -> dict[str, Any]:
     """Identify the checkpoint without reading it whole.
 
     A file cannot be written to, replaced or renamed without a new change time or inode, and
     neither can be set by a program; its modification time can.
     """
-    tensors = skeleton.checkpoint.tensors
+    tensors = meta_model.checkpoint.tensors
     layout = {
         name: [stored.file.name, stored.offset, stored.size_bytes, str(stored.dtype), stored.shape]
         for name, stored in tensors.items()

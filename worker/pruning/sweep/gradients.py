@@ -12,14 +12,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from worker.pruning.base.durable import save
+from worker.pruning.base.durable_files import save_tensors
 from worker.pruning.base.errors import NotFiniteError
-from worker.pruning.base.memory import give_back
-from worker.pruning.distributed.ranks import ALONE, Ranks
+from worker.pruning.base.memory import trim_heap
+from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.pruning.model.activations import Activations
-from worker.pruning.model.block_inputs import Entrance
+from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import TokenLoss, loss_gradient
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.recipe import Recipe
 
 # A power of two, so that it costs no bits; in fp16 gradients would fall to zero without it.
@@ -59,7 +59,7 @@ class GradientNorms:
         """Keep the norms of block ``index`` by the names of its parameters inside it."""
         most = torch.finfo(self._dtype).max
         stored = {name: norm.clamp(max=most).to("cpu", self._dtype) for name, norm in norms.items()}
-        save(stored, self._file(index))
+        save_tensors(stored, self._file(index))
 
     def read(self, index: int) -> BlockGradients:
         """Return those of block ``index``."""
@@ -79,8 +79,8 @@ class BackwardSweep:
     sum.
 
     Args:
-        skeleton: the model.
-        entrance: embeds the windows and calls the blocks.
+        meta_model: the model.
+        block_inputs: embeds the windows and calls the blocks.
         recipe: says which layers count.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
         ranks: the norms are taken over the windows of all.
@@ -88,13 +88,13 @@ class BackwardSweep:
 
     def __init__(
         self,
-        skeleton: Skeleton,
-        entrance: Entrance,
+        meta_model: MetaModel,
+        block_inputs: BlockInputs,
         recipe: Recipe,
         token_loss: TokenLoss,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
-        self._skeleton, self._entrance = skeleton, entrance
+        self._meta_model, self._block_inputs = meta_model, block_inputs
         self._recipe, self._token_loss, self._ranks = recipe, token_loss, ranks
 
     def measure(self, batches: Iterable[Tensor], folder: Path) -> GradientNorms:
@@ -110,56 +110,56 @@ class BackwardSweep:
         windows = [ids for batch in batches for ids in torch.split(batch, 1)]
         published = self._recipe.propagation == "reference"
         dtype = torch.float16 if published else torch.float32
-        norms = GradientNorms(folder, dtype, self._ranks.count(len(windows)))
+        norms = GradientNorms(folder, dtype, self._ranks.sum_of(len(windows)))
         with TemporaryDirectory(prefix="inputs-", dir=folder) as scratch:
             inputs = self._forward(windows, Path(scratch))
             gradients = inputs.pop()
-            with self._skeleton.filled_exit():
+            with self._meta_model.loaded_head():
                 for window, ids in enumerate(windows):
                     gradients[window] = self._leave(gradients[window], ids)
             for index in reversed(range(len(inputs))):
                 norms.write(index, self._take_back(index, inputs[index], gradients))
-                give_back()
+                trim_heap()
         return norms
 
     def _forward(self, windows: Sequence[Tensor], folder: Path) -> list[Activations]:
         """Return each block's inputs, and after them the last one's outputs."""
         streams: list[Activations] = []
-        for index in range(len(self._skeleton.blocks) + 1):
+        for index in range(len(self._meta_model.blocks) + 1):
             (spill := folder / str(index)).mkdir()
             streams.append(Activations(spill))
-        with self._skeleton.filled_entrance():
-            self._entrance.embed(windows, streams[0].append)
+        with self._meta_model.loaded_embeddings():
+            self._block_inputs.embed(windows, streams[0].append)
         for index, (before, after) in enumerate(pairwise(streams)):
-            with self._skeleton.filled_block(index, self._skeleton.read_block(index)) as block:
+            with self._meta_model.loaded_block(index, self._meta_model.read_block(index)) as block:
                 for hidden in before:
-                    after.append(self._entrance.call(block, index, hidden))
-            give_back()
+                    after.append(self._block_inputs.call(block, index, hidden))
+            trim_heap()
         return streams
 
     def _leave(self, hidden: Tensor, ids: Tensor) -> Tensor:
         """Return the gradient in a window's last hidden state."""
         loss = self._token_loss
-        return loss_gradient(self._skeleton, self._entrance, hidden, ids, loss, _LOSS_SCALE)
+        return loss_gradient(self._meta_model, self._block_inputs, hidden, ids, loss, _LOSS_SCALE)
 
     def _take_back(
         self, index: int, states: Activations, gradients: Activations
     ) -> dict[str, Tensor]:
         """Replace the gradients in a block's outputs by those in its inputs; return the norms."""
         if index:
-            self._skeleton.read_ahead(index - 1)
-        name = self._skeleton.block_name(index)
-        with self._skeleton.filled_block(index, self._skeleton.read_block(index)) as block:
+            self._meta_model.read_ahead(index - 1)
+        name = self._meta_model.block_name(index)
+        with self._meta_model.loaded_block(index, self._meta_model.read_block(index)) as block:
             layers = self._recipe.layers(name, block)
             weights = {layer.weight_name: layer.weight for layer in layers}
             norms = {key: torch.zeros_like(w, dtype=torch.float32) for key, w in weights.items()}
             with _differentiated(weights.values()):
                 for window, hidden in enumerate(states):
-                    run = partial(self._entrance.call, block, index)
+                    run = partial(self._block_inputs.call, block, index)
                     own, *others = _gradients(run, hidden, gradients[window], weights.values())
                     gradients[window] = own
                     _add_squares(norms.values(), others)
-        norms = {key: self._ranks.total(norm) for key, norm in norms.items()}
+        norms = {key: self._ranks.all_reduce(norm) for key, norm in norms.items()}
         for key, norm in norms.items():
             if not bool(norm.sum().isfinite()):
                 raise NotFiniteError(f"the gradient in {name}.{key}")

@@ -1,4 +1,4 @@
-"""Reading a model's shapes off its skeleton."""
+"""Read a model's shapes from its meta model."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from worker.pruning.base.compute import dtype_name
-from worker.pruning.model.linears import Linear, linears
-from worker.pruning.model.meta_model import Skeleton
-from worker.pruning.planning.memory_limits import room
+from worker.pruning.model.linear_layers import LinearLayer, linear_layers
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.planning.memory_limits import headroom
 from worker.pruning.planning.plan import Plan, plan
-from worker.pruning.planning.shapes import BlockShape, LayerShape, ModelShape, Part
+from worker.pruning.planning.shapes import BlockShape, LayerShape, ModelShape, ParameterCounts
 from worker.pruning.planning.speed import Speed
 from worker.pruning.planning.workload import Setting, Workload
 from worker.pruning.sweep.evaluation import COMPARED
@@ -20,7 +20,7 @@ from worker.pruning.sweep.recipe import Recipe
 
 
 def planned(
-    skeleton: Skeleton,
+    meta_model: MetaModel,
     recipe: Recipe,
     calibration: Tensor,
     evaluation: Tensor,
@@ -32,7 +32,7 @@ def planned(
     """Plan a sweep over windows ``[windows, tokens]`` of token ids for the memory there is now.
 
     Args:
-        skeleton: the model.
+        meta_model: the model.
         recipe: how to prune.
         calibration, evaluation: the windows.
         budget_bytes: the most that this process may hold, if somebody says so.
@@ -42,23 +42,23 @@ def planned(
     Raises:
         NoRoomError: it does not fit, in no way that it could be run.
     """
-    work = workload(skeleton, recipe, calibration, evaluation)
+    work = workload(meta_model, recipe, calibration, evaluation)
     if dense_known:
         work = replace(work, dense_windows=min(COMPARED, work.evaluation_windows))
-    return plan(outline(skeleton, recipe), work, room(skeleton.device, budget_bytes), speed)
+    return plan(outline(meta_model, recipe), work, headroom(meta_model.device, budget_bytes), speed)
 
 
-def outline(skeleton: Skeleton, recipe: Recipe) -> ModelShape:
+def outline(meta_model: MetaModel, recipe: Recipe) -> ModelShape:
     """Return the numbers that a plan of this recipe needs."""
-    config = skeleton.model.config.get_text_config()
-    eager = skeleton.model.config._attn_implementation == "eager"
+    config = meta_model.model.config.get_text_config()
+    eager = meta_model.model.config._attn_implementation == "eager"
     heads = getattr(config, "num_attention_heads", 0)  # some decoders do not attend
-    layers = [layer for block in skeleton.blocks for layer in linears(block)]
+    layers = [layer for block in meta_model.blocks for layer in linear_layers(block)]
     return ModelShape(
-        blocks=tuple(_block(skeleton, recipe, index) for index in range(len(skeleton.blocks))),
-        entrance=_part(skeleton, set(skeleton.entrance_names).__contains__),
-        exit=_part(skeleton, set(skeleton.exit_names).__contains__),
-        stored_bytes=skeleton.checkpoint.size_bytes(skeleton.checkpoint.tensors),
+        blocks=tuple(_block(meta_model, recipe, index) for index in range(len(meta_model.blocks))),
+        embeddings=_part(meta_model, set(meta_model.embedding_names).__contains__),
+        head=_part(meta_model, set(meta_model.head_names).__contains__),
+        stored_bytes=meta_model.checkpoint.size_bytes(meta_model.checkpoint.tensors),
         hidden=config.hidden_size,
         widest=max(max(layer.oriented(layer.weight).shape) for layer in layers),
         vocabulary=config.vocab_size,
@@ -67,21 +67,21 @@ def outline(skeleton: Skeleton, recipe: Recipe) -> ModelShape:
 
 
 def workload(
-    skeleton: Skeleton, recipe: Recipe, calibration: Tensor, evaluation: Tensor
+    meta_model: MetaModel, recipe: Recipe, calibration: Tensor, evaluation: Tensor
 ) -> Workload:
     """Return what is to be done with windows ``[windows, tokens]`` of token ids."""
     return Workload(
         calibration_windows=len(calibration),
         evaluation_windows=len(evaluation),
         seq_len=max(calibration.shape[1], evaluation.shape[1] if len(evaluation) else 0),
-        dtype=dtype_name(skeleton.dtype),
-        device=skeleton.device.type,
+        dtype=dtype_name(meta_model.dtype),
+        device=meta_model.device.type,
         method=recipe.method.name if recipe.method else None,
         solver=recipe.solver.name if recipe.solver else None,
         propagation=recipe.propagation,
-        looks_first=recipe.allocation == "owl",
+        measures_outliers=recipe.allocation == "owl",
         corrects=recipe.correction > 0,
-        differentiates=recipe.needs_gradients,
+        needs_gradients=recipe.needs_gradients,
         swaps=recipe.swaps is not None,
     )
 
@@ -93,29 +93,29 @@ def batches(windows: Tensor, setting: Setting) -> list[Tensor]:
     return list(torch.split(windows, max(1, setting.batch_tokens // windows.shape[1])))
 
 
-def _block(skeleton: Skeleton, recipe: Recipe, index: int) -> BlockShape:
-    prefix = f"{skeleton.block_name(index)}."
-    layers = recipe.layers(skeleton.block_name(index), skeleton.blocks[index])
-    chosen = getattr(skeleton.model.config.get_text_config(), "num_experts_per_tok", None)
+def _block(meta_model: MetaModel, recipe: Recipe, index: int) -> BlockShape:
+    prefix = f"{meta_model.block_name(index)}."
+    layers = recipe.layers(meta_model.block_name(index), meta_model.blocks[index])
+    chosen = getattr(meta_model.model.config.get_text_config(), "num_experts_per_tok", None)
     return BlockShape(
-        _part(skeleton, lambda name: name.startswith(prefix)),
+        _part(meta_model, lambda name: name.startswith(prefix)),
         tuple(_layer(layers, place, chosen) for place in range(len(layers))),
     )
 
 
-def _part(skeleton: Skeleton, wanted: Callable[[str], bool]) -> Part:
-    plain, joined = skeleton.weights.behind(wanted)
+def _part(meta_model: MetaModel, wanted: Callable[[str], bool]) -> ParameterCounts:
+    plain, joined = meta_model.weights.behind(wanted)
     entries: Counter[str] = Counter()
     largest = 0
     for source in plain + joined:
-        stored = skeleton.checkpoint.tensors[source]
+        stored = meta_model.checkpoint.tensors[source]
         count = stored.size_bytes // stored.dtype.itemsize
         entries[dtype_name(stored.dtype)] += count
         largest = max(largest, count)
-    return Part(entries, largest, skeleton.checkpoint.size_bytes(joined))
+    return ParameterCounts(entries, largest, meta_model.checkpoint.size_bytes(joined))
 
 
-def _layer(layers: Sequence[Linear], place: int, chosen: int | None) -> LayerShape:
+def _layer(layers: Sequence[LinearLayer], place: int, chosen: int | None) -> LayerShape:
     """Return the shape of one of a block's layers.
 
     Neighbours of one module with inputs of one width read the same tensor, but for the module's
@@ -136,5 +136,5 @@ def _layer(layers: Sequence[Linear], place: int, chosen: int | None) -> LayerSha
     return LayerShape(outputs, inputs, follows and not is_last, reach)
 
 
-def _parent(layer: Linear) -> str:
+def _parent(layer: LinearLayer) -> str:
     return layer.name.rpartition(".")[0]

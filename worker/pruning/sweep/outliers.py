@@ -8,37 +8,41 @@ from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.methods.allocation import outlier_share
 from worker.pruning.methods.scores import wanda
 from worker.pruning.model.activations import Activations
-from worker.pruning.model.block_inputs import Entrance
-from worker.pruning.model.linears import Linear
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.block_inputs import BlockInputs
+from worker.pruning.model.linear_layers import LinearLayer
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.stats.input_moments import Moments
 from worker.pruning.sweep.calibration import prune_reference
 from worker.pruning.sweep.recipe import Recipe
 
 
 def outlier_shares(
-    skeleton: Skeleton, entrance: Entrance, recipe: Recipe, states: Activations, ranks: Ranks
+    meta_model: MetaModel,
+    block_inputs: BlockInputs,
+    recipe: Recipe,
+    states: Activations,
+    ranks: Ranks,
 ) -> Iterator[float]:
     """Yield each block's outlier share, by Wanda's scores on the dense model's inputs.
 
     Args:
-        skeleton: the model.
-        entrance: calls its blocks.
+        meta_model: the model.
+        block_inputs: calls its blocks.
         recipe: says which layers count.
         states: the first block's inputs; moved on to the last block's outputs.
         ranks: who else has inputs; the shares are those of all.
     """
-    for index in range(len(skeleton.blocks)):
-        with skeleton.filled_block(index, skeleton.read_block(index)) as block:
-            layers = recipe.layers(skeleton.block_name(index), block)
-            yield outlier_share(_scores(block, index, layers, entrance, states, ranks))
+    for index in range(len(meta_model.blocks)):
+        with meta_model.loaded_block(index, meta_model.read_block(index)) as block:
+            layers = recipe.layers(meta_model.block_name(index), block)
+            yield outlier_share(_scores(block, index, layers, block_inputs, states, ranks))
 
 
 def _scores(
     block: nn.Module,
     index: int,
-    layers: list[Linear],
-    entrance: Entrance,
+    layers: list[LinearLayer],
+    block_inputs: BlockInputs,
     states: Activations,
     ranks: Ranks,
 ) -> list[Tensor]:
@@ -46,9 +50,9 @@ def _scores(
     scores: list[Tensor] = []
 
     def advance(batch: int) -> None:
-        states[batch] = entrance.call(block, index, states[batch])
+        states[batch] = block_inputs.call(block, index, states[batch])
 
-    def score(layer: Linear, moments: Moments) -> None:
+    def score(layer: LinearLayer, moments: Moments) -> None:
         if moments.tokens:
             scores.append(wanda(layer.oriented(layer.weight), moments.sq_mean()))
 

@@ -12,18 +12,18 @@ from torch import Tensor, nn
 
 from worker.pruning.base.memory import (
     device_peak_bytes,
-    give_back,
+    fix_malloc_thresholds,
     peak_resident_bytes,
-    return_at_once,
+    trim_heap,
 )
 from worker.pruning.base.stopwatch import Stopwatch
-from worker.pruning.distributed.ranks import ALONE, Ranks
+from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.pruning.methods.patterns import Pattern
 from worker.pruning.model.activations import Activations
-from worker.pruning.model.block_inputs import Entrance
+from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import TokenLoss
-from worker.pruning.model.linears import Linear
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.linear_layers import LinearLayer
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import Shard, ShardWriter, grouped
 from worker.pruning.model.streams import Streams
 from worker.pruning.model.weights import Weights
@@ -54,7 +54,7 @@ class Sweep:
 
     def __init__(
         self,
-        skeleton: Skeleton,
+        meta_model: MetaModel,
         recipe: Recipe,
         calibration: Tensor,
         evaluation: Tensor,
@@ -62,14 +62,14 @@ class Sweep:
         token_loss: TokenLoss,
         *,
         memory_budget_bytes: int | None = None,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
         dense_loss: float | None = None,
         speed: Speed | None = None,
     ) -> None:
         """Prepare, and take up what an earlier run of the same sweep left in ``out``.
 
         Args:
-            skeleton: the model without its weights.
+            meta_model: the model without its weights.
             recipe: how to prune.
             calibration: ``[windows, tokens]`` int64 ids that statistics are taken over.
             evaluation: ``[windows, tokens]`` int64 ids to measure the loss on; may be empty.
@@ -84,29 +84,33 @@ class Sweep:
         Raises:
             PruningError: the model, or the memory there is, does not allow it.
         """
-        recipe.check(skeleton)
-        return_at_once()
-        self._skeleton, self._recipe, self._token_loss = skeleton, recipe, token_loss
+        recipe.check(meta_model)
+        fix_malloc_thresholds()
+        self._meta_model, self._recipe, self._token_loss = meta_model, recipe, token_loss
         self._ranks = ranks
-        self._entrance = Entrance(skeleton)
+        self._block_inputs = BlockInputs(meta_model)
         known = dense_loss is not None
         ids = (calibration, evaluation)
-        plan = planned(skeleton, recipe, *ids, memory_budget_bytes, dense_known=known, speed=speed)
-        given = fingerprint(skeleton, recipe, calibration, evaluation, token_loss)
+        plan = planned(
+            meta_model, recipe, *ids, memory_budget_bytes, dense_known=known, speed=speed
+        )
+        given = fingerprint(meta_model, recipe, calibration, evaluation, token_loss)
         self._progress = Progress(out, given, ranks)
-        setting = self._progress.once("setting", lambda: ranks.lead(plan.setting_values))
+        setting = self._progress.once("setting", lambda: ranks.run_on_main(plan.setting_values))
         self.plan = plan.with_setting(setting)
         self._calibration = ranks.share_of(batches(calibration, self.plan.setting))
         # What a run began with holds until it ends: its streams are as long as that says.
-        dense_loss = self._progress.once("dense_loss", lambda: ranks.lead(lambda: dense_loss))
+        dense_loss = self._progress.once(
+            "dense_loss", lambda: ranks.run_on_main(lambda: dense_loss)
+        )
         self._dense_loss_known = dense_loss is not None
         measured = batches(evaluation, self.plan.setting)
         self._evaluation = Evaluation(
-            skeleton, self._entrance, measured, token_loss, ranks, dense_loss
+            meta_model, self._block_inputs, measured, token_loss, ranks, dense_loss
         )
-        self._total = len(skeleton.blocks)
-        inside = [f"{skeleton.block_name(index)}." for index in range(self._total)]
-        self._rest = grouped(skeleton.checkpoint, skeleton.weights.others(inside))
+        self._total = len(meta_model.blocks)
+        inside = [f"{meta_model.block_name(index)}." for index in range(self._total)]
+        self._rest = grouped(meta_model.checkpoint, meta_model.weights.others(inside))
         self._shards, self._seconds = ShardWriter(out, self._total + len(self._rest)), Stopwatch()
 
     @property
@@ -140,60 +144,60 @@ class Sweep:
                 if index >= self._progress.finished:
                     self._sweep_block(index, pattern, streams, gradients)
                 elif index >= known:
-                    replay(self._skeleton, self._entrance, written, index, streams)
+                    replay(self._meta_model, self._block_inputs, written, index, streams)
                 if index >= known:
                     self._progress.keep(index + 1, streams.named())
                 yield self._progress.report(index)
-            give_back()
+            trim_heap()
             with self._seconds("prune"):
-                self._ranks.lead(self._write_rest)
+                self._ranks.run_on_main(self._write_rest)
             with self._seconds("evaluate"):
                 dense, pruned = self._progress.once(
                     "losses", lambda: self._evaluation.losses(streams)
                 )
             self._progress.close()
-        self._ranks.wait()  # until the scratch files of all are gone
+        self._ranks.barrier()  # until the scratch files of all are gone
         return self._result(dense, pruned)
 
     def _embed(self, streams: Streams) -> None:
         """Fill the streams with what goes into the first block."""
-        with self._seconds("prune"), self._skeleton.filled_entrance():
-            self._entrance.learn_form()
-            self._entrance.embed(self._calibration, streams.calibration.append)
+        with self._seconds("prune"), self._meta_model.loaded_embeddings():
+            self._block_inputs.detect_output_format()
+            self._block_inputs.embed(self._calibration, streams.calibration.append)
             self._evaluation.embed(streams)
         for hidden in streams.calibration if self._recipe.correction else ():
             streams.aim.append(hidden)
-        give_back()
+        trim_heap()
 
     def _take_up(self) -> Weights:
         """Go on counting where an earlier run stopped; return the weights as far as it got."""
         self._seconds.add(self._progress.seconds)
         if not self._progress.finished:
-            return self._skeleton.weights
+            return self._meta_model.weights
         written = self._shards.take_up(self._progress.shards)
-        return Weights(self._skeleton.model, self._skeleton.checkpoint.overlaid(written))
+        return Weights(self._meta_model.model, self._meta_model.checkpoint.overlaid(written))
 
     def _sweep_block(
         self, index: int, pattern: Pattern, streams: Streams, gradients: GradientNorms | None
     ) -> None:
-        name, before = self._skeleton.block_name(index), self._seconds.seconds["prune"]
+        name, before = self._meta_model.block_name(index), self._seconds.seconds["prune"]
         with self._seconds("prune"):
-            stored = self._skeleton.read_block(index)
+            stored = self._meta_model.read_block(index)
             if index + 1 < self._total:
-                self._skeleton.read_ahead(index + 1)
+                self._meta_model.read_ahead(index + 1)
         norms = gradients.read(index) if gradients else None
-        config = self._skeleton.model.config.get_text_config()
+        config = self._meta_model.model.config.get_text_config()
         pruner = BlockPruner(name, stored, self._recipe, pattern, config, norms)
-        with self._skeleton.filled_block(index, stored) as block:
+        with self._meta_model.loaded_block(index, stored) as block:
             with self._seconds("evaluate"):
-                self._entrance.advance(block, index, streams.dense)
+                self._block_inputs.advance(block, index, streams.dense)
             with self._seconds("prune"):
                 self._prune(block, index, streams, pruner)
             with self._seconds("evaluate"):
-                self._entrance.advance(block, index, streams.pruned)
+                self._block_inputs.advance(block, index, streams.pruned)
                 error = self._evaluation.output_error(streams)
         with self._seconds("prune"):
-            shard = self._ranks.lead(lambda: self._write(index, stored))
+            shard = self._ranks.run_on_main(lambda: self._write(index, stored))
         report = BlockReport(
             index=index,
             total=self._total,
@@ -204,44 +208,44 @@ class Sweep:
             output_error=error,
             prune_seconds=self._seconds.seconds["prune"] - before,
         )
-        self._progress.finish(self._ranks.lead(lambda: report), shard, self._seconds.seconds)
+        self._progress.finish(self._ranks.run_on_main(lambda: report), shard, self._seconds.seconds)
 
     def _write(self, index: int, stored: dict[str, Tensor]) -> Shard:
-        tensors = self._skeleton.stored_block(index, stored)
+        tensors = self._meta_model.stored_block(index, stored)
         return self._shards.write(index + 1, tensors, self._progress.folder)
 
     def _prune(self, block: nn.Module, index: int, streams: Streams, pruner: BlockPruner) -> None:
         states = streams.calibration
 
         def forward(batch: int) -> Tensor:
-            return self._entrance.call(block, index, states[batch])
+            return self._block_inputs.call(block, index, states[batch])
 
         def advance(batch: int) -> None:
             states[batch] = forward(batch)
 
-        def prune(layer: Linear, moments: Moments) -> None:
-            if self._ranks.leads:
+        def prune(layer: LinearLayer, moments: Moments) -> None:
+            if self._ranks.is_main:
                 pruner(layer, moments)
-            self._ranks.take(layer.oriented(layer.weight))
+            self._ranks.broadcast(layer.oriented(layer.weight))
 
-        layers = self._recipe.layers(self._skeleton.block_name(index), block)
+        layers = self._recipe.layers(self._meta_model.block_name(index), block)
         moments = self._recipe.new_moments
         shadow = self._shadow(block, index, streams.aim) if self._recipe.correction else None
         if self.plan.setting.propagation == "fused":
-            probe = partial(self._entrance.try_out, block, index)
+            probe = partial(self._block_inputs.run_sample, block, index)
             prune_fused(layers, advance, len(states), prune, moments, shadow, self._ranks, probe)
         else:
             prune_reference(layers, forward, len(states), prune, moments, shadow, self._ranks)
-            self._entrance.advance(block, index, states)
+            self._block_inputs.advance(block, index, states)
 
     def _shadow(self, block: nn.Module, index: int, states: Activations) -> Shadow:
         """Return the still dense block's copy, ready to move the dense stream on."""
         twin = deepcopy(block)
 
         def advance(batch: int) -> None:
-            states[batch] = self._entrance.call(twin, index, states[batch])
+            states[batch] = self._block_inputs.call(twin, index, states[batch])
 
-        layers = self._recipe.layers(self._skeleton.block_name(index), twin)
+        layers = self._recipe.layers(self._meta_model.block_name(index), twin)
         return Shadow(layers, advance, len(states))
 
     def _patterns(self, stack: ExitStack, streams: Streams) -> tuple[Pattern, ...]:
@@ -253,7 +257,7 @@ class Sweep:
             spill = self._scratch(stack) if streams.calibration.spills else None
             states = streams.calibration.copy(spill)
             shares = outlier_shares(
-                self._skeleton, self._entrance, self._recipe, states, self._ranks
+                self._meta_model, self._block_inputs, self._recipe, states, self._ranks
             )
             return list(shares)
 
@@ -264,14 +268,14 @@ class Sweep:
         if not self._recipe.needs_gradients or self._progress.finished == self._total:
             return None
         sweep = BackwardSweep(
-            self._skeleton, self._entrance, self._recipe, self._token_loss, self._ranks
+            self._meta_model, self._block_inputs, self._recipe, self._token_loss, self._ranks
         )
         return sweep.measure(self._calibration, self._scratch(stack))
 
     def _write_rest(self) -> None:
         """Copy what belongs to no block as it stands."""
         for number, names in enumerate(self._rest, self._total + 1):
-            read = self._skeleton.checkpoint.read
+            read = self._meta_model.checkpoint.read
             self._shards.write(number, {name: read(name) for name in names}, self._progress.folder)
         self._shards.finish()
 
@@ -285,13 +289,13 @@ class Sweep:
             evaluate_seconds=self._seconds.seconds["evaluate"],
             resumed_from_block=self.resumed_from_block,
             plan=self.plan,
-            peak_bytes=self._ranks.count(peak_resident_bytes()),
+            peak_bytes=self._ranks.sum_of(peak_resident_bytes()),
             device_peak_bytes=self._device_peak(),
         )
 
     def _device_peak(self) -> int | None:
         """Return the most that any rank's GPU held, None on a CPU."""
-        peaks = self._ranks.gather(device_peak_bytes(self._skeleton.device))
+        peaks = self._ranks.all_gather(device_peak_bytes(self._meta_model.device))
         return max(peaks)[0] or None
 
     def _open_streams(self, stack: ExitStack) -> Streams:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from worker.pruning.base.names import FOLDER
-from worker.pruning.distributed.ranks import ALONE, Ranks
+from worker.pruning.base.names import PROGRESS_FOLDER
+from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.pruning.model.activations import Activations
 from worker.pruning.model.shards import Shard, is_whole, shard_files
 from worker.pruning.sweep import snapshots
@@ -36,7 +36,9 @@ class Progress:
         resumed_from_block: the first block that is not done yet, where an earlier run did others.
     """
 
-    def __init__(self, out: Path, fingerprint: dict[str, Any], ranks: Ranks = ALONE) -> None:
+    def __init__(
+        self, out: Path, fingerprint: dict[str, Any], ranks: Ranks = SINGLE_PROCESS
+    ) -> None:
         """Look at what an earlier run left in ``out``, keep what is sound and delete the rest.
 
         Args:
@@ -44,14 +46,14 @@ class Progress:
             fingerprint: what its bytes depend on.
             ranks: who else takes part. Rank 0 looks and writes, the others know what it knows.
         """
-        self.folder = out / FOLDER
+        self.folder = out / PROGRESS_FOLDER
         self._out, self._ranks = out, ranks
         self._journal = Journal(self.folder / "journal.jsonl")
         self._facts: dict[str, Any] = {}
         self._blocks: list[Record] = []
         self._snapshot: Record | None = None
         self._saved_at, self._saving_took = time.monotonic(), 0.0
-        self._facts, self._blocks = ranks.lead(lambda: self._look(fingerprint))
+        self._facts, self._blocks = ranks.run_on_main(lambda: self._look(fingerprint))
         self.finished = len(self._blocks)
         self.resumed_from_block = self.finished or None
 
@@ -145,7 +147,7 @@ class Progress:
             self._snapshot = None
 
     def _record(self, record: Record) -> None:
-        if self._ranks.leads:
+        if self._ranks.is_main:
             self._journal.append(record)
 
     def _take_up(self, records: Iterable[Record]) -> list[Record]:

@@ -14,12 +14,12 @@ from worker.pruning.methods.registry import Method
 from worker.pruning.methods.solvers import Solver
 from worker.pruning.methods.solvers.selection import AsPublished, Selection
 from worker.pruning.methods.swaps import Swaps
-from worker.pruning.model.linears import Linear, linears
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.linear_layers import LinearLayer, linear_layers
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
-from worker.pruning.stats.cross_moments import PairedMoments
+from worker.pruning.stats.cross_moments import CrossMoments
 from worker.pruning.stats.gram import GramMoments
-from worker.pruning.stats.input_moments import InputMoments, Moments, SpreadMoments
+from worker.pruning.stats.input_moments import InputMoments, Moments, VarianceMoments
 
 Allocation = Literal["uniform", "owl"] | Explicit
 
@@ -69,14 +69,16 @@ class Recipe:
     def new_moments(self) -> Moments:
         """Return empty moments that hold what this recipe asks of a layer's inputs."""
         if self.solver is not None:
-            return PairedMoments() if self.correction else GramMoments()
-        return InputMoments() if self.swaps is None else SpreadMoments()
+            return CrossMoments() if self.correction else GramMoments()
+        return InputMoments() if self.swaps is None else VarianceMoments()
 
-    def layers(self, block_name: str, block: nn.Module) -> list[Linear]:
+    def layers(self, block_name: str, block: nn.Module) -> list[LinearLayer]:
         """Return the layers of a block that are to be pruned."""
-        return [layer for layer in linears(block) if self._wants(f"{block_name}.{layer.name}")]
+        return [
+            layer for layer in linear_layers(block) if self._wants(f"{block_name}.{layer.name}")
+        ]
 
-    def check(self, skeleton: Skeleton) -> None:
+    def check(self, meta_model: MetaModel) -> None:
         """Refuse a recipe that this model's shapes do not allow.
 
         Raises:
@@ -85,9 +87,9 @@ class Recipe:
             AllocationError: there are not as many explicit sparsities as blocks.
         """
         if isinstance(self.allocation, Explicit):
-            self.allocation.sparsities(len(skeleton.blocks))
-        self._check_globs(skeleton)
-        blocks = ((skeleton.block_name(i), block) for i, block in enumerate(skeleton.blocks))
+            self.allocation.sparsities(len(meta_model.blocks))
+        self._check_globs(meta_model)
+        blocks = ((meta_model.block_name(i), block) for i, block in enumerate(meta_model.blocks))
         layers = [(name, layer) for name, block in blocks for layer in self.layers(name, block)]
         if not layers:
             raise SkipError(f"skip {', '.join(self.skip)} leaves no layer to prune; name fewer")
@@ -118,17 +120,17 @@ class Recipe:
             return pattern
         return AsPublished(pattern, inclusive=counts == "inclusive")
 
-    def _check_globs(self, skeleton: Skeleton) -> None:
+    def _check_globs(self, meta_model: MetaModel) -> None:
         """Refuse a glob that matches no part of the model: most likely it is misspelt."""
         if not self.skip:
             return
-        names = [name for name, _ in skeleton.model.named_modules() if name]
-        for index, block in enumerate(skeleton.blocks):
-            own = skeleton.block_name(index)
-            names += [f"{own}.{layer.name}" for layer in linears(block)]
+        names = [name for name, _ in meta_model.model.named_modules() if name]
+        for index, block in enumerate(meta_model.blocks):
+            own = meta_model.block_name(index)
+            names += [f"{own}.{layer.name}" for layer in linear_layers(block)]
         for glob in self.skip:
             if not any(fnmatchcase(name, glob) for name in names):
-                first = f"{skeleton.block_name(0)}.{linears(skeleton.blocks[0])[0].name}"
+                first = f"{meta_model.block_name(0)}.{linear_layers(meta_model.blocks[0])[0].name}"
                 raise SkipError(
                     f"no layer of the model matches {glob!r}; layers have names such as {first}"
                 )

@@ -1,27 +1,31 @@
 """Going through a block that is pruned already."""
 
-from worker.pruning.model.block_inputs import Entrance
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.block_inputs import BlockInputs
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.streams import Streams
 from worker.pruning.model.weights import Weights
 
 
 def replay(
-    skeleton: Skeleton, entrance: Entrance, finished: Weights, index: int, streams: Streams
+    meta_model: MetaModel,
+    block_inputs: BlockInputs,
+    finished: Weights,
+    index: int,
+    streams: Streams,
 ) -> None:
     """Move the streams on through a finished block, bit for bit as the sweep that pruned it did.
 
     Args:
-        skeleton: the dense model.
-        entrance: calls its blocks.
+        meta_model: the dense model.
+        block_inputs: calls its blocks.
         finished: the model's weights, pruned ones in place of the dense where there are any.
         index: which block.
         streams: its inputs; its outputs afterwards.
     """
     if len(streams.dense) or len(streams.aim):
-        with skeleton.filled_block(index, skeleton.read_block(index)) as block:
+        with meta_model.loaded_block(index, meta_model.read_block(index)) as block:
             for states in (streams.aim, streams.dense):
-                entrance.advance(block, index, states)
-    with skeleton.filled_block(index, skeleton.read_block(index, finished)) as block:
+                block_inputs.advance(block, index, states)
+    with meta_model.loaded_block(index, meta_model.read_block(index, finished)) as block:
         for states in (streams.calibration, streams.pruned):
-            entrance.advance(block, index, states)
+            block_inputs.advance(block, index, states)

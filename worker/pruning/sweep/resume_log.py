@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from worker.pruning.base.durable import put
+from worker.pruning.base.durable_files import move_into_place
 
 Record = dict[str, Any]
 
@@ -43,7 +43,7 @@ class Journal:
         self.path.parent.mkdir(exist_ok=True)
         written = self.path.with_suffix(".new")
         written.write_bytes(b"".join(map(_line, records)))
-        put(written, self.path)
+        move_into_place(written, self.path)
 
 
 def _line(record: Record) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from worker.pruning.base.compute import dtype_name
-from worker.pruning.base.durable import flush, sha256
+from worker.pruning.base.durable_files import fsync, sha256
 from worker.pruning.model.activations import Activations
 
 Pieces = list[dict[str, Any]]
@@ -22,7 +22,7 @@ def save(folder: Path, streams: Mapping[str, Activations]) -> Pieces:
         (folder / stream).mkdir()
         paths = states.store(folder / stream)
         for path, (dtype, shape) in zip(paths, states.shapes(), strict=True):
-            flush(path)
+            fsync(path)
             pieces.append(
                 {
                     "stream": stream,
@@ -32,9 +32,9 @@ def save(folder: Path, streams: Mapping[str, Activations]) -> Pieces:
                     "sha256": sha256(path),
                 }
             )
-        flush(folder / stream)
+        fsync(folder / stream)
     for parent in (folder, folder.parent):
-        flush(parent)
+        fsync(parent)
     return pieces
 
 

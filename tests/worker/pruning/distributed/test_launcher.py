@@ -11,7 +11,7 @@ import torch
 from tests.worker.pruning.crews import agree, agree_on_device, fail, leave, lose_one, wait_for_ever
 from worker.pruning.base.errors import DevicesError, NotFiniteError, RankLostError
 from worker.pruning.distributed.launcher import launch, rank_devices
-from worker.pruning.distributed.ranks import ALONE
+from worker.pruning.distributed.ranks import SINGLE_PROCESS
 
 CPU = torch.device("cpu")
 TWO = (CPU, CPU)
@@ -32,13 +32,13 @@ def test_ranks_agree_and_listen_on_loopback_alone() -> None:
 
 def test_one_alone_agrees_with_itself() -> None:
     values = torch.arange(3.0)
-    ALONE.take(values)
-    ALONE.wait()
-    assert ALONE.leads
-    assert ALONE.share_of("abc") == ["a", "b", "c"]
-    assert ALONE.gather(4, 2) == [(4, 2)]
-    assert (ALONE.count(3), ALONE.least(3)) == (3, 3)
-    assert ALONE.total(values) is values
+    SINGLE_PROCESS.broadcast(values)
+    SINGLE_PROCESS.barrier()
+    assert SINGLE_PROCESS.is_main
+    assert SINGLE_PROCESS.share_of("abc") == ["a", "b", "c"]
+    assert SINGLE_PROCESS.all_gather(4, 2) == [(4, 2)]
+    assert (SINGLE_PROCESS.sum_of(3), SINGLE_PROCESS.min_of(3)) == (3, 3)
+    assert SINGLE_PROCESS.all_reduce(values) is values
 
 
 def test_a_killed_rank_ends_all_and_is_named() -> None:

@@ -13,13 +13,13 @@ from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.pruning.sweep.test_calibration import Experts, Halver
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.distributed.launcher import launch
-from worker.pruning.distributed.ranks import ALONE, Ranks
+from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.methods.registry import get_method
 from worker.pruning.methods.solvers import get_solver
 from worker.pruning.model.checkpoint import Checkpoint
-from worker.pruning.model.linears import linears
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.linear_layers import linear_layers
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.calibration import prune_fused, prune_reference
 from worker.pruning.sweep.pipeline import Sweep
 from worker.pruning.sweep.recipe import Recipe
@@ -62,9 +62,9 @@ def sweep_all(
     """Yield each block's report and at last the result of each case, with the case's name."""
     for case in CASES:
         windows = random_ids(case.windows, 16, seed=1), random_ids(case.evaluated, 16, seed=2)
-        skeleton = Skeleton.open(dense, torch.float32, device)
+        meta_model = MetaModel.open(dense, torch.float32, device)
         out = root / case.name
-        steps = Sweep(skeleton, case.recipe, *windows, out, token_loss, ranks=ranks).run()
+        steps = Sweep(meta_model, case.recipe, *windows, out, token_loss, ranks=ranks).run()
         while True:
             try:
                 yield case.name, next(steps)
@@ -90,7 +90,7 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Swept]:
     for case in CASES:
         (root / "one" / case.name).mkdir(parents=True)
         (root / "two" / case.name).mkdir(parents=True)
-    one = list(sweep_all(dense, root / "one", ALONE, CPU))
+    one = list(sweep_all(dense, root / "one", SINGLE_PROCESS, CPU))
     two = list(launch(partial(sweep_all, dense, root / "two"), (CPU, CPU)))
     return {
         case.name: Swept(
@@ -161,8 +161,8 @@ def sweep_one(
 ) -> Generator[BlockReport | SweepResult, None, None]:
     """Yield each block's report and at last the result."""
     windows = random_ids(4 * BATCH + 22, 16, seed=1), random_ids(2 * BATCH, 16, seed=2)
-    skeleton = Skeleton.open(dense, torch.float32, device)
-    sweep = Sweep(skeleton, RECIPES["solver-fused"], *windows, out, token_loss, ranks=ranks)
+    meta_model = MetaModel.open(dense, torch.float32, device)
+    sweep = Sweep(meta_model, RECIPES["solver-fused"], *windows, out, token_loss, ranks=ranks)
     yield (yield from sweep.run())
 
 
@@ -171,7 +171,7 @@ def test_a_layer_that_one_rank_never_reaches_counts_the_tokens_of_the_other(
     propagation: str,
 ) -> None:
     work = partial(route, propagation)
-    (alone,), (shared,) = list(work(ALONE, CPU)), list(launch(work, (CPU, CPU)))
+    (alone,), (shared,) = list(work(SINGLE_PROCESS, CPU)), list(launch(work, (CPU, CPU)))
     assert alone.met == shared.met == {"first": 20, "experts.0": 5, "experts.1": 15, "experts.2": 0}
     assert alone.sq_mean.keys() == shared.sq_mean.keys()
     for name, sq_mean in alone.sq_mean.items():
@@ -184,7 +184,7 @@ def route(propagation: str, ranks: Ranks, device: torch.device) -> Generator[Hal
     block, halver = Experts().requires_grad_(False), Halver()
     batches = ranks.share_of([(batch, min(i, 1)) for i, batch in enumerate(torch.randn(4, 5, 4))])
     prune = prune_fused if propagation == "fused" else prune_reference
-    prune(linears(block), lambda i: block(*batches[i]), len(batches), halver, ranks=ranks)
+    prune(linear_layers(block), lambda i: block(*batches[i]), len(batches), halver, ranks=ranks)
     yield halver
 
 

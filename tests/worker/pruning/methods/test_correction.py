@@ -6,7 +6,7 @@ from torch import Tensor
 
 from worker.pruning.base.errors import NotFiniteError, ShapeError
 from worker.pruning.methods.correction import corrected
-from worker.pruning.stats.cross_moments import PairedMoments
+from worker.pruning.stats.cross_moments import CrossMoments
 from worker.pruning.stats.gram import Gram
 
 TOKENS, WIDTH, OUT = 500, 12, 5
@@ -22,7 +22,7 @@ def _setting() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _statistics(pruned: Tensor, dense: Tensor) -> tuple[Gram, Tensor]:
-    moments = PairedMoments()
+    moments = CrossMoments()
     for one, other in zip(torch.split(pruned, 130), torch.split(dense, 130), strict=True):
         moments.add(one)
         moments.pair(one, other)
@@ -59,7 +59,7 @@ def test_weights_of_a_feature_that_is_dead_in_the_pruned_stream_stay_finite() ->
 
 def test_without_a_pair_for_every_input_nothing_is_known() -> None:
     _, pruned, dense = _setting()
-    moments = PairedMoments()
+    moments = CrossMoments()
     moments.add(pruned)
     assert moments.cross() is None
     moments.pair(pruned[:5], dense[:5])
@@ -69,7 +69,7 @@ def test_without_a_pair_for_every_input_nothing_is_known() -> None:
 def test_inputs_of_other_tokens_are_no_pair() -> None:
     _, pruned, dense = _setting()
     with pytest.raises(ShapeError, match=r"\(500, 12\) beside \(499, 12\)"):
-        PairedMoments().pair(pruned, dense[1:])
+        CrossMoments().pair(pruned, dense[1:])
 
 
 def test_infinite_dense_inputs_are_refused() -> None:

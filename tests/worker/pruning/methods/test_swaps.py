@@ -6,23 +6,23 @@ from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
 from worker.pruning.methods.scores import wanda
 from worker.pruning.methods.solvers.selection import AsPublished, Selection
 from worker.pruning.methods.swaps import PUBLISHED, Swaps
-from worker.pruning.stats.input_moments import SpreadMoments
+from worker.pruning.stats.input_moments import VarianceMoments
 
 PATTERNS = [NofM(2, 4), NofM(1, 4), Unstructured(0.5, "row"), Unstructured(0.6, "matrix")]
 
 
-def _layer(out: int, width: int) -> tuple[Tensor, SpreadMoments, Tensor]:
+def _layer(out: int, width: int) -> tuple[Tensor, VarianceMoments, Tensor]:
     """Return a weight, its inputs' spread, of which one is constant and one dead, and a score."""
     generator = torch.Generator().manual_seed(out * width)
     inputs = torch.randn(3, 20, width, generator=generator) + torch.linspace(-1, 1, width)
     inputs[:, :, 1], inputs[:, :, 2] = 0.5, 0.0
-    spread = SpreadMoments()
+    spread = VarianceMoments()
     spread.add(inputs)
     weight = torch.randn(out, width, generator=generator)
     return weight, spread, wanda(weight, spread.sq_mean())
 
 
-def _errors(weight: Tensor, spread: SpreadMoments, keep: Tensor) -> Tensor:
+def _errors(weight: Tensor, spread: VarianceMoments, keep: Tensor) -> Tensor:
     return (weight * spread.mean() * spread.window_tokens).masked_fill(keep, 0.0).sum(1)
 
 

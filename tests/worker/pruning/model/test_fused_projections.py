@@ -14,7 +14,7 @@ from worker.pruning.methods.registry import get_method
 from worker.pruning.methods.solvers import get_solver
 from worker.pruning.model.blocks import find_blocks
 from worker.pruning.model.fused_projections import is_unknown, parts
-from worker.pruning.model.linears import Linear, linears
+from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.sweep.recipe import Recipe
 
 IDS = random_ids(2, 12)
@@ -32,9 +32,9 @@ def _model(config: PretrainedConfig) -> PreTrainedModel:
     return model
 
 
-def _fused(model: PreTrainedModel) -> list[Linear]:
+def _fused(model: PreTrainedModel) -> list[LinearLayer]:
     _, blocks = find_blocks(model)
-    layers = [layer for block in blocks for layer in linears(block)]
+    layers = [layer for block in blocks for layer in linear_layers(block)]
     return [
         layer for layer in layers if {"q", "k", "v"} <= {p.name for p in parts(layer, model.config)}
     ]
@@ -64,7 +64,7 @@ def _next_inputs(model: PreTrainedModel) -> list[Tensor]:
         calls.append(module)
 
     for block in find_blocks(model)[1]:
-        for layer in linears(block):
+        for layer in linear_layers(block):
             layer.module.register_forward_pre_hook(note)
     _logits(model)
     return inputs
@@ -122,7 +122,7 @@ def test_each_part_loses_exactly_its_share(tmp_path: Path, family: str, solver: 
 def test_latent_attention_splits_what_a_head_gets() -> None:
     model = _model(MIXTURES["deepseek-v3-latent"])
     block = model.model.layers[0]
-    layers = {layer.name.rpartition(".")[2]: layer for layer in linears(block)}
+    layers = {layer.name.rpartition(".")[2]: layer for layer in linear_layers(block)}
     values = {part.name: part for part in parts(layers["kv_b_proj"], model.config)}["v"]
     weight = layers["kv_b_proj"].weight
     weight[values.rows] = 0
@@ -133,7 +133,7 @@ def test_latent_attention_splits_what_a_head_gets() -> None:
     assert not _inputs_of(layers["kv_b_proj"], model).any()
 
 
-def _inputs_of(layer: Linear, model: PreTrainedModel) -> Tensor:
+def _inputs_of(layer: LinearLayer, model: PreTrainedModel) -> Tensor:
     seen: list[Tensor] = []
     hook = layer.module.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     _logits(model)
@@ -143,7 +143,7 @@ def _inputs_of(layer: Linear, model: PreTrainedModel) -> Tensor:
 
 def test_a_fused_matrix_of_another_model_stays_whole_and_is_named() -> None:
     block = nn.ModuleDict({"qkv_proj": nn.Linear(4, 12), "o_proj": nn.Linear(4, 4)})
-    fused, plain = linears(block)
+    fused, plain = linear_layers(block)
     config = FAMILIES["llama"]
     assert [part.rows for part in parts(fused, config)] == [slice(None)]
     assert is_unknown(fused, config)
@@ -151,6 +151,6 @@ def test_a_fused_matrix_of_another_model_stays_whole_and_is_named() -> None:
 
 
 def test_a_config_that_does_not_describe_the_matrix_is_not_believed() -> None:
-    (layer,) = linears(nn.ModuleDict({"c_attn": nn.Linear(32, 95)}))
+    (layer,) = linear_layers(nn.ModuleDict({"c_attn": nn.Linear(32, 95)}))
     assert [part.name for part in parts(layer, FUSED["gpt2"])] == [None]
     assert is_unknown(layer, FUSED["gpt2"])

@@ -23,11 +23,11 @@ from tests.models import (
 )
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.errors import CheckpointError, UnsupportedModelError
-from worker.pruning.model.block_inputs import Entrance
+from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.blocks import find_blocks
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.head_loss import mean_loss
-from worker.pruning.model.meta_model import Skeleton, refuse_encoders, refuse_others
+from worker.pruning.model.meta_model import MetaModel, refuse_encoders, refuse_others
 
 CPU = torch.device("cpu")
 STREAMED = (
@@ -37,18 +37,18 @@ STREAMED = (
 
 @torch.no_grad()
 def _streamed_loss(folder: Path, ids: torch.Tensor) -> float:
-    skeleton = Skeleton.open(folder, torch.float32, CPU)
-    entrance = Entrance(skeleton)
+    meta_model = MetaModel.open(folder, torch.float32, CPU)
+    block_inputs = BlockInputs(meta_model)
     states: list[torch.Tensor] = []
-    with skeleton.filled_entrance():
-        entrance.learn_form()
-        entrance.embed([ids], states.append)
-    for index in range(len(skeleton.blocks)):
-        with skeleton.filled_block(index, skeleton.read_block(index)) as block:
-            states = [entrance.call(block, index, hidden) for hidden in states]
-    assert all(parameter.is_meta for parameter in skeleton.model.parameters())
-    with skeleton.filled_exit():
-        return mean_loss(skeleton, entrance, states, [ids], token_loss)
+    with meta_model.loaded_embeddings():
+        block_inputs.detect_output_format()
+        block_inputs.embed([ids], states.append)
+    for index in range(len(meta_model.blocks)):
+        with meta_model.loaded_block(index, meta_model.read_block(index)) as block:
+            states = [block_inputs.call(block, index, hidden) for hidden in states]
+    assert all(parameter.is_meta for parameter in meta_model.model.parameters())
+    with meta_model.loaded_head():
+        return mean_loss(meta_model, block_inputs, states, [ids], token_loss)
 
 
 @pytest.mark.parametrize("family", STREAMED)
@@ -91,9 +91,9 @@ def test_blocks_that_share_keys_are_refused(tmp_path: Path) -> None:
 
 @torch.no_grad()
 def _learn_form(folder: Path) -> None:
-    skeleton = Skeleton.open(folder, torch.float32, CPU)
-    with skeleton.filled_entrance():
-        Entrance(skeleton).learn_form()
+    meta_model = MetaModel.open(folder, torch.float32, CPU)
+    with meta_model.loaded_embeddings():
+        BlockInputs(meta_model).detect_output_format()
 
 
 def test_a_checkpoint_that_lacks_a_tensor_is_refused_with_its_name(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_checkpoint_that_lacks_a_tensor_is_refused_with_its_name(tmp_path: Pat
     smaller = FAMILIES["llama"].to_dict() | {"num_hidden_layers": 4, "layer_types": None}
     type(FAMILIES["llama"])(**smaller).save_pretrained(tmp_path)
     with pytest.raises(CheckpointError, match=r"lacks 9 tensors.*model\.layers\.3\."):
-        Skeleton.open(tmp_path, torch.float32, CPU)
+        MetaModel.open(tmp_path, torch.float32, CPU)
 
 
 def _rewrite(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
@@ -146,7 +146,7 @@ def test_a_tensor_of_another_shape_is_refused_with_its_name(
     write_model(tmp_path, FAMILIES[family])
     _rewrite(tmp_path, lambda tensors: tensors.update({name: tensors[name][:-1].clone()}))
     with pytest.raises(CheckpointError, match=f"tensor '.*{says}"):
-        Skeleton.open(tmp_path, torch.float32, CPU)
+        MetaModel.open(tmp_path, torch.float32, CPU)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_config_that_transformers_cannot_read_is_refused_with_the_model_type(
     config = write_model(tmp_path, FAMILIES["llama"]) / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | entry))
     with pytest.raises(UnsupportedModelError, match=f"{says}.*give a decoder") as refused:
-        Skeleton.open(tmp_path, torch.float32, CPU)
+        MetaModel.open(tmp_path, torch.float32, CPU)
     assert str(tmp_path) not in str(refused.value)
 
 
@@ -173,7 +173,7 @@ def test_a_config_that_transformers_cannot_read_is_refused_with_the_model_type(
 def test_a_model_that_is_no_decoder_is_called_that(tmp_path: Path, kind: str) -> None:
     AutoConfig.for_model(kind).save_pretrained(tmp_path)
     with pytest.raises(UnsupportedModelError, match=f"a model of type '{kind}' is no decoder"):
-        Skeleton.open(tmp_path, torch.float32, CPU)
+        MetaModel.open(tmp_path, torch.float32, CPU)
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES | MIXTURES | FUSED | RECURRENT))
@@ -208,4 +208,4 @@ def test_tables_that_would_take_all_memory_are_refused_before_they_are_made(
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"n_positions": 200_000}))
     with pytest.raises(UnsupportedModelError, match="tables that no checkpoint stores"):
-        Skeleton.open(folder, torch.float32, CPU)
+        MetaModel.open(folder, torch.float32, CPU)

@@ -1,10 +1,10 @@
-"""A decoder in numbers, and a machine with room."""
+"""A decoder in numbers, and a machine with memory to spare."""
 
-from worker.pruning.planning.memory_limits import Room
-from worker.pruning.planning.shapes import BlockShape, LayerShape, ModelShape, Part
+from worker.pruning.planning.memory_limits import Headroom
+from worker.pruning.planning.shapes import BlockShape, LayerShape, ModelShape, ParameterCounts
 from worker.pruning.planning.workload import Workload
 
-AMPLE = Room(400_000_000, 400_000_000, 1 << 40, "free memory")
+AMPLE = Headroom(400_000_000, 400_000_000, 1 << 40, "free memory")
 WORK = Workload(128, 64, 1024, "float32", "cpu", "zpruner", None, "fused")
 
 
@@ -13,14 +13,14 @@ def llama(blocks: int = 4, hidden: int = 1024, vocabulary: int = 32_000) -> Mode
     wide = 3 * hidden
     attention = (
         LayerShape(hidden, hidden),
-        LayerShape(hidden, hidden, shares=True),
-        LayerShape(hidden, hidden, shares=True),
+        LayerShape(hidden, hidden, shares_input=True),
+        LayerShape(hidden, hidden, shares_input=True),
         LayerShape(hidden, hidden),
     )
     mlp = (LayerShape(wide, hidden), LayerShape(wide, hidden, True), LayerShape(hidden, wide))
     layers = attention + mlp
-    part = Part({"float32": sum(layer.weights for layer in layers)}, wide * hidden)
-    outside = Part({"float32": vocabulary * hidden}, vocabulary * hidden)
+    part = ParameterCounts({"float32": sum(layer.weights for layer in layers)}, wide * hidden)
+    outside = ParameterCounts({"float32": vocabulary * hidden}, vocabulary * hidden)
     stored = blocks * part.stored_bytes + outside.stored_bytes
     block = BlockShape(part, layers)
     return ModelShape((block,) * blocks, outside, outside, stored, hidden, wide, vocabulary)

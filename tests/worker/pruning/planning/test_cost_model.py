@@ -16,8 +16,8 @@ from worker.evaluation.perplexity import token_loss
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.methods.registry import get_method
 from worker.pruning.methods.solvers import get_solver
-from worker.pruning.model.meta_model import Skeleton
-from worker.pruning.planning.cost_model import effort
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.plan import plan
 from worker.pruning.planning.shapes import ModelShape
 from worker.pruning.planning.speed import Speed
@@ -64,8 +64,8 @@ def seconds(work: Workload = WORK, shape: ModelShape | None = None, speed: Speed
         replace(WORK, evaluation_windows=65),
         replace(WORK, seq_len=1025),
         replace(WORK, propagation="reference"),
-        replace(WORK, looks_first=True),
-        replace(WORK, differentiates=True, method="gblm"),
+        replace(WORK, measures_outliers=True),
+        replace(WORK, needs_gradients=True, method="gblm"),
         replace(WORK, swaps=True),
         SOLVING,
     ],
@@ -131,21 +131,23 @@ def test_the_matrix_products_are_those_that_torch_counts(recipe: Recipe, tmp_pat
         num_hidden_layers=2,
         num_attention_heads=4,
     )
-    skeleton = Skeleton.open(
+    meta_model = MetaModel.open(
         write_model(tmp_path / "dense", config), torch.float32, torch.device("cpu")
     )
     ids, evaluation = random_ids(16, 64), random_ids(4, 64)
     (tmp_path / "out").mkdir()
-    sweep = Sweep(skeleton, recipe, ids, evaluation, tmp_path / "out", token_loss)
+    sweep = Sweep(meta_model, recipe, ids, evaluation, tmp_path / "out", token_loss)
     with Products() as products:
         list(sweep.run())
-    work = workload(skeleton, recipe, ids, evaluation)
-    predicted = effort(outline(skeleton, recipe), work, sweep.plan.setting)
-    assert predicted.forward + predicted.solving == pytest.approx(products.operations, rel=0.1)
+    work = workload(meta_model, recipe, ids, evaluation)
+    predicted = sweep_cost(outline(meta_model, recipe), work, sweep.plan.setting)
+    assert predicted.forward_matmul + predicted.fp32_matmul == pytest.approx(
+        products.operations, rel=0.1
+    )
 
 
 def test_of_an_experts_tokens_only_its_share_is_counted(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "dense", MIXTURES["mixtral"])
-    skeleton = Skeleton.open(folder, torch.float32, torch.device("cpu"))
-    layers = outline(skeleton, Recipe(ZPRUNER, HALF)).blocks[0].layers
-    assert [layer.reach for layer in layers] == [1.0] * 4 + [0.5] * 8
+    meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
+    layers = outline(meta_model, Recipe(ZPRUNER, HALF)).blocks[0].layers
+    assert [layer.token_share for layer in layers] == [1.0] * 4 + [0.5] * 8

@@ -19,20 +19,20 @@ from pathlib import Path
 import torch
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.errors import NoRoomError
-from worker.pruning.base.memory import status_bytes
+from worker.pruning.base.memory import process_status_bytes
 from worker.pruning.methods.registry import get_method
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.sweep.pipeline import Sweep
 from worker.pruning.sweep.recipe import Recipe
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.meta_model import MetaModel
 
 folder, out, extra = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 torch.set_num_threads(1)
 torch.ones(256, 256) @ torch.ones(256, 256)
-limit = status_bytes("VmData") + extra
+limit = process_status_bytes("VmData") + extra
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-skeleton = Skeleton.open(folder, torch.float32, torch.device("cpu"))
-size = skeleton.checkpoint.size_bytes(skeleton.checkpoint.tensors)
+meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
+size = meta_model.checkpoint.size_bytes(meta_model.checkpoint.tensors)
 try:
     torch.empty(size, dtype=torch.uint8)
     binds = False
@@ -41,7 +41,7 @@ except RuntimeError:
 ids = torch.arange(512).view(4, 128)
 recipe = Recipe(get_method(sys.argv[4]), Unstructured(0.5))
 try:
-    reports = list(Sweep(skeleton, recipe, ids, ids[:1], out, token_loss).run())
+    reports = list(Sweep(meta_model, recipe, ids, ids[:1], out, token_loss).run())
     print(json.dumps({"size": size, "binds": binds, "zeros": sum(r.zeros for r in reports)}))
 except NoRoomError as error:
     print(json.dumps({"size": size, "binds": binds, "refused": str(error)}))

@@ -6,7 +6,7 @@ import pytest
 
 from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama
 from worker.pruning.base.errors import NoRoomError
-from worker.pruning.planning.memory_limits import Room
+from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.plan import Plan, plan
 from worker.pruning.planning.shapes import ModelShape
 from worker.pruning.planning.workload import Setting, Workload
@@ -15,11 +15,13 @@ SOLVING = replace(WORK, solver="alps")
 SMALL = replace(WORK, calibration_windows=2, evaluation_windows=1)
 
 
-def planned(work: Workload = WORK, shape: ModelShape | None = None, room: Room = AMPLE) -> Plan:
-    return plan(shape or llama(), work, room)
+def planned(
+    work: Workload = WORK, shape: ModelShape | None = None, headroom: Headroom = AMPLE
+) -> Plan:
+    return plan(shape or llama(), work, headroom)
 
 
-def left(size_bytes: int) -> Room:
+def left(size_bytes: int) -> Headroom:
     return replace(AMPLE, host_bytes=size_bytes, limit="RLIMIT_DATA")
 
 
@@ -30,7 +32,7 @@ def left(size_bytes: int) -> Room:
         replace(WORK, seq_len=2048),
         replace(WORK, corrects=True, solver="alps"),
         replace(WORK, dtype="bfloat16", calibration_windows=256),
-        replace(WORK, differentiates=True, method="gblm"),
+        replace(WORK, needs_gradients=True, method="gblm"),
         SOLVING,
     ],
 )
@@ -63,8 +65,8 @@ def test_the_matrices_of_all_inputs_wait_in_reference_and_of_one_in_fused() -> N
 
 
 def test_what_a_gpu_holds_is_not_asked_of_the_host() -> None:
-    room = replace(AMPLE, device_bytes=1 << 36)
-    there = planned(replace(SOLVING, device="cuda"), room=room)
+    headroom = replace(AMPLE, device_bytes=1 << 36)
+    there = planned(replace(SOLVING, device="cuda"), headroom=headroom)
     assert there.device_bytes > 0
     assert there.host_bytes < planned(SOLVING).host_bytes
     assert planned(SOLVING).device_bytes == 0
@@ -89,7 +91,7 @@ def test_with_less_room_batches_shrink_before_the_way_to_propagate_changes() -> 
 
 def test_where_all_batches_at_once_do_not_fit_they_run_one_by_one() -> None:
     ample = planned()
-    tight = planned(room=left(ample.working_bytes // 2))
+    tight = planned(headroom=left(ample.working_bytes // 2))
     assert (ample.setting.propagation, tight.setting.propagation) == ("fused", "reference")
 
 
@@ -105,32 +107,32 @@ def test_where_all_batches_at_once_do_not_fit_they_run_one_by_one() -> None:
 def test_a_job_that_cannot_fit_is_refused_with_the_change_that_would(
     work: Workload, said: str
 ) -> None:
-    room = left(320_000_000)
+    headroom = left(320_000_000)
     with pytest.raises(NoRoomError, match=rf"RLIMIT_DATA leaves 320 MB; {said}"):
-        planned(work, room=room)
+        planned(work, headroom=headroom)
 
 
 def test_where_the_gradients_do_not_fit_the_score_without_them_is_proposed() -> None:
     short = replace(SMALL, calibration_windows=1, seq_len=256, evaluation_windows=0)
-    work, shape = replace(short, method="gblm", differentiates=True), llama(vocabulary=1000)
+    work, shape = replace(short, method="gblm", needs_gradients=True), llama(vocabulary=1000)
     assert planned(work, shape).phase == "gradients"
     with pytest.raises(NoRoomError, match="set method to wanda"):
         planned(work, shape, left(200_000_000))
 
 
 def test_the_proposed_change_fits() -> None:
-    room = left(320_000_000)
+    headroom = left(320_000_000)
     with pytest.raises(NoRoomError) as refused:
-        planned(replace(SMALL, seq_len=65_536, evaluation_windows=0), room=room)
+        planned(replace(SMALL, seq_len=65_536, evaluation_windows=0), headroom=headroom)
     change = refused.value.change
     assert change is not None
     tokens = int(change.removeprefix("seq_len to "))
-    assert planned(replace(SMALL, seq_len=tokens, evaluation_windows=0), room=room)
+    assert planned(replace(SMALL, seq_len=tokens, evaluation_windows=0), headroom=headroom)
 
 
 def test_where_no_change_helps_only_more_memory_does() -> None:
     with pytest.raises(NoRoomError) as refused:
-        planned(room=left(100_000_000))
+        planned(headroom=left(100_000_000))
     assert refused.value.change is None
     assert "give it that much" in str(refused.value)
-    assert planned(room=left(refused.value.needed))
+    assert planned(headroom=left(refused.value.needed))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from worker.pruning.stats.input_moments import InputMoments, SpreadMoments
+from worker.pruning.stats.input_moments import InputMoments, VarianceMoments
 
 
 def test_batches_add_up_to_the_mean_square_of_all_tokens() -> None:
@@ -27,7 +27,7 @@ def test_nothing_added_has_no_mean() -> None:
 def test_the_spread_is_the_mean_over_all_and_the_variance_within_each_window() -> None:
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(3, 50, 4, generator=generator) + torch.arange(3.0)[:, None, None]
-    spread = SpreadMoments()
+    spread = VarianceMoments()
     spread.add(inputs[:2])
     spread.add(inputs[2])
     torch.testing.assert_close(spread.mean(), inputs.mean((0, 1)))
@@ -38,4 +38,4 @@ def test_the_spread_is_the_mean_over_all_and_the_variance_within_each_window() -
 
 def test_the_spread_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="no inputs"):
-        SpreadMoments().mean()
+        VarianceMoments().mean()

@@ -9,7 +9,7 @@ from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.methods.registry import get_method
 from worker.pruning.methods.solvers import SOLVERS, get_solver
-from worker.pruning.model.linears import linears
+from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.stats.gram import Gram, GramMoments
 from worker.pruning.stats.input_moments import InputMoments
 from worker.pruning.sweep.block_pruner import BlockPruner
@@ -42,7 +42,7 @@ def _with_eigenvalue(lowest: float) -> Tensor:
 def _prune(moments: GramMoments, solver: str, method: str = "wanda") -> tuple[LayerReport, Tensor]:
     torch.manual_seed(0)
     block = nn.Sequential(nn.Linear(WIDTH, 8, bias=False)).requires_grad_(False)
-    [layer] = linears(block)
+    [layer] = linear_layers(block)
     stored = {"0.weight": layer.weight.clone()}
     recipe = Recipe(get_method(method), Unstructured(0.5), solver=get_solver(solver))
     pruner = BlockPruner("layers.3", stored, recipe, recipe.pattern, PretrainedConfig())
@@ -94,7 +94,7 @@ def test_a_gradient_counts_by_how_many_tokens_of_a_window_came(tokens: int) -> N
     moments = InputMoments()
     moments.add(inputs)
     block = nn.Sequential(nn.Linear(WIDTH, 8, bias=False)).requires_grad_(False)
-    [layer] = linears(block)
+    [layer] = linear_layers(block)
     weight = layer.weight.clone()
     recipe = Recipe(get_method("gblm"), Unstructured(0.5, "row"))
     gradients = BlockGradients({"0.weight": norm}, windows=2)

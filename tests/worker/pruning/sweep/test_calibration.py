@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from worker.pruning.model.linears import Linear, linears
-from worker.pruning.stats.cross_moments import PairedMoments
+from worker.pruning.model.linear_layers import LinearLayer, linear_layers
+from worker.pruning.stats.cross_moments import CrossMoments
 from worker.pruning.stats.input_moments import Moments
 from worker.pruning.sweep.calibration import prune_fused, prune_reference
 from worker.pruning.sweep.dense_block import Shadow
@@ -35,7 +35,7 @@ class Halver:
         self.met: dict[str, int] = {}
         self.sq_mean: dict[str, torch.Tensor] = {}
 
-    def __call__(self, layer: Linear, moments: Moments) -> None:
+    def __call__(self, layer: LinearLayer, moments: Moments) -> None:
         self.met[layer.name] = moments.tokens
         if moments.tokens:
             self.sq_mean[layer.name] = moments.sq_mean()
@@ -55,7 +55,7 @@ def test_fused_gives_each_layer_the_inputs_that_pruned_predecessors_make() -> No
     def forward(batch: int) -> None:
         outputs[batch] = block(batches[batch], batch % 2)
 
-    prune_fused(linears(block), forward, len(batches), halver)
+    prune_fused(linear_layers(block), forward, len(batches), halver)
 
     assert halver.met == {"first": 15, "experts.0": 10, "experts.1": 5, "experts.2": 0}
     hidden = torch.cat([batches[0], batches[2]]) @ (0.5 * dense).T
@@ -68,7 +68,7 @@ def test_reference_gives_each_layer_the_inputs_of_the_dense_block() -> None:
     halver = Halver()
     dense = block.first.weight.clone()
 
-    prune_reference(linears(block), lambda i: block(batches[i], i % 2), len(batches), halver)
+    prune_reference(linear_layers(block), lambda i: block(batches[i], i % 2), len(batches), halver)
 
     hidden = torch.cat([batches[0], batches[2]]) @ dense.T
     torch.testing.assert_close(halver.sq_mean["experts.0"], hidden.square().mean(0))
@@ -76,8 +76,8 @@ def test_reference_gives_each_layer_the_inputs_of_the_dense_block() -> None:
 
 def test_no_hook_stays_behind() -> None:
     block, batches = _setting()
-    prune_fused(linears(block), lambda i: block(batches[i], 0), 3, Halver())
-    assert not any(layer.module._forward_pre_hooks for layer in linears(block))
+    prune_fused(linear_layers(block), lambda i: block(batches[i], 0), 3, Halver())
+    assert not any(layer.module._forward_pre_hooks for layer in linear_layers(block))
 
 
 def test_an_error_in_one_batch_comes_out_and_leaves_no_hook() -> None:
@@ -89,8 +89,8 @@ def test_an_error_in_one_batch_comes_out_and_leaves_no_hook() -> None:
             raise RuntimeError(f"lost after {tuple(hidden.shape)}")
 
     with pytest.raises(RuntimeError, match="lost after"):
-        prune_fused(linears(block), forward, 3, Halver())
-    assert not any(layer.module._forward_pre_hooks for layer in linears(block))
+        prune_fused(linear_layers(block), forward, 3, Halver())
+    assert not any(layer.module._forward_pre_hooks for layer in linear_layers(block))
 
 
 class Direct(nn.Module):
@@ -115,7 +115,7 @@ def test_a_layer_that_is_not_called_is_pruned_before_any_batch_passes_it() -> No
     def forward(batch: int) -> None:
         outputs[batch] = block(batches[batch])
 
-    prune_fused(linears(block), forward, 3, halver, probe=lambda: block(batches[0][:2]))
+    prune_fused(linear_layers(block), forward, 3, halver, probe=lambda: block(batches[0][:2]))
 
     assert halver.met == {"step": 0, "last": 15}
     hidden = torch.cat(batches) @ (0.5 * dense).T
@@ -144,8 +144,8 @@ class PairHalver:
     def __init__(self) -> None:
         self.cross: dict[str, torch.Tensor | None] = {}
 
-    def __call__(self, layer: Linear, moments: Moments) -> None:
-        assert isinstance(moments, PairedMoments)
+    def __call__(self, layer: LinearLayer, moments: Moments) -> None:
+        assert isinstance(moments, CrossMoments)
         self.cross[layer.name] = moments.cross()
         layer.weight.mul_(0.5)
 
@@ -163,8 +163,15 @@ def test_each_layer_meets_what_the_dense_model_brings_to_it(
     def advance_dense(batch: int) -> None:
         moved[batch] = twin(dense[batch], batch % 2 == 0)
 
-    shadow = Shadow(linears(twin), advance_dense, 3)
-    run(linears(block), lambda i: block(pruned[i], i % 2 == 0), 3, halver, PairedMoments, shadow)
+    shadow = Shadow(linear_layers(twin), advance_dense, 3)
+    run(
+        linear_layers(block),
+        lambda i: block(pruned[i], i % 2 == 0),
+        3,
+        halver,
+        CrossMoments,
+        shadow,
+    )
 
     kept = 0.5 if run is prune_fused else 1.0
     cross = torch.cat(dense).T @ torch.cat(pruned) / 15
@@ -195,9 +202,9 @@ def test_layers_are_paired_in_the_order_of_the_forward() -> None:
     block = Backwards().requires_grad_(False)
     twin, halver = deepcopy(block), PairHalver()
     pruned, dense = torch.randn(5, 4), torch.randn(5, 4)
-    shadow = Shadow(linears(twin), lambda _: twin(dense), 1)
+    shadow = Shadow(linear_layers(twin), lambda _: twin(dense), 1)
 
-    prune_fused(linears(block), lambda _: block(pruned), 1, halver, PairedMoments, shadow)
+    prune_fused(linear_layers(block), lambda _: block(pruned), 1, halver, CrossMoments, shadow)
 
     after = [0.5 * twin.first(pruned), twin.first(dense)]
     torch.testing.assert_close(halver.cross["first"], dense.T @ pruned / 5)
@@ -210,9 +217,9 @@ def test_an_error_in_the_dense_stream_comes_out() -> None:
     def fail(batch: int) -> None:
         raise RuntimeError(f"lost {batch}")
 
-    shadow = Shadow(linears(deepcopy(block)), fail, 3)
+    shadow = Shadow(linear_layers(deepcopy(block)), fail, 3)
     with pytest.raises(RuntimeError, match="lost 0"):
         prune_fused(
-            linears(block), lambda i: block(batches[i], 0), 3, Halver(), PairedMoments, shadow
+            linear_layers(block), lambda i: block(batches[i], 0), 3, Halver(), CrossMoments, shadow
         )
-    assert not any(layer.module._forward_pre_hooks for layer in linears(block))
+    assert not any(layer.module._forward_pre_hooks for layer in linear_layers(block))

@@ -15,7 +15,7 @@ from worker.pruning.base.errors import UnsupportedModelError
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.methods.registry import get_method
 from worker.pruning.model.fused_projections import parts
-from worker.pruning.model.linears import Linear, linears
+from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.stats.input_moments import Moments
 from worker.pruning.sweep.calibration import prune_fused, prune_reference
@@ -101,7 +101,7 @@ def test_statistics_are_those_of_the_tokens_that_were_routed_to_an_expert(family
     calls: list[tuple[Tensor, Tensor]] = []
     block.mlp.experts.register_forward_pre_hook(lambda _, args: calls.append(args[:2]))
     met: dict[str, Moments] = {}
-    layers = [layer for layer in linears(block) if layer.expert is not None]
+    layers = [layer for layer in linear_layers(block) if layer.expert is not None]
 
     prune_reference(layers, _forward(model, ids), 3, lambda one, seen: met.update({one.name: seen}))
 
@@ -125,7 +125,7 @@ def test_where_every_expert_is_given_every_token_only_those_meant_for_it_count()
         lambda *call: chosen.append(call[2][0].argmax(-1))
     )
     met: dict[str, int] = {}
-    layers = [layer for layer in linears(block) if layer.expert is not None]
+    layers = [layer for layer in linear_layers(block) if layer.expert is not None]
     prune_reference(
         layers, _forward(model, ids), 3, lambda one, seen: met.update({one.name: seen.tokens})
     )
@@ -143,21 +143,21 @@ def test_fused_is_pruning_matrix_after_matrix_each_with_a_forward_of_its_own(fam
     ids = random_ids(4, 16)
     order: list[str] = []
 
-    def halve(layer: Linear, moments: Moments) -> None:
+    def halve(layer: LinearLayer, moments: Moments) -> None:
         order.append(layer.name)
         weight = layer.oriented(layer.weight)
         if moments.tokens:
             weight[:, moments.sq_mean() < moments.sq_mean().median()] *= 0.5
 
     fused = _model(family)
-    prune_fused(linears(fused.model.layers[1]), _forward(fused, ids), 4, halve)
+    prune_fused(linear_layers(fused.model.layers[1]), _forward(fused, ids), 4, halve)
     slow = _model(family)
-    layers = {layer.name: layer for layer in linears(slow.model.layers[1])}
+    layers = {layer.name: layer for layer in linear_layers(slow.model.layers[1])}
     for name in tuple(order):
         prune_reference([layers[name]], _forward(slow, ids), 4, halve)
 
     assert sorted(order) == sorted(2 * list(layers))
-    for layer in linears(fused.model.layers[1]):
+    for layer in linear_layers(fused.model.layers[1]):
         torch.testing.assert_close(layer.weight, layers[layer.name].weight, msg=layer.name)
 
 
@@ -165,7 +165,7 @@ def test_fused_is_pruning_matrix_after_matrix_each_with_a_forward_of_its_own(fam
 def test_experts_whose_gate_rows_are_zero_give_nothing(family: str) -> None:
     model, ids = _model(family), random_ids(2, 16)
     block = model.model.layers[1]
-    layers = [layer for layer in linears(block) if layer.expert is not None]
+    layers = [layer for layer in linear_layers(block) if layer.expert is not None]
     fused = [layer for layer in layers if len(parts(layer, model.config)) == 2]
     for layer in fused:
         gate = parts(layer, model.config)[0]
@@ -204,5 +204,5 @@ class _EinsumExperts(nn.Module):
 def test_experts_that_are_used_in_an_unknown_way_are_refused(run: Callable[..., None]) -> None:
     block = _EinsumExperts()
     with pytest.raises(UnsupportedModelError, match=r"einsum.*skip them with \*\.experts\.\*"):
-        run(linears(block), lambda _: block(torch.ones(5, 3)), 1, lambda *_: None)
+        run(linear_layers(block), lambda _: block(torch.ones(5, 3)), 1, lambda *_: None)
     assert block.up_proj is dict(block.named_parameters())["up_proj"]

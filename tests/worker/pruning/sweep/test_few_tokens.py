@@ -11,7 +11,7 @@ from tests.worker.pruning.sweeps import CALIBRATION, sweep, tensors
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.methods.registry import get_method
 from worker.pruning.methods.solvers import SOLVERS, get_solver
-from worker.pruning.model.linears import linears
+from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.sweep.recipe import Recipe
 
 HALF = Recipe(get_method("zpruner"), Unstructured(0.5))
@@ -48,7 +48,9 @@ def test_experts_are_repaired_where_enough_tokens_reach_them(
     assert all(2 * layer.zeros == layer.weights for layer in layers)
 
     model = AutoModelForCausalLM.from_pretrained(dense)
-    inputs = {one.weight_name: one.inputs for block in model.model.layers for one in linears(block)}
+    inputs = {
+        one.weight_name: one.inputs for block in model.model.layers for one in linear_layers(block)
+    }
     fewest = {layer: 2 * inputs[layer.name] if layer.expert is not None else 1 for layer in layers}
     for layer in layers:
         assert (layer.fallback is None) == (layer.tokens >= fewest[layer])

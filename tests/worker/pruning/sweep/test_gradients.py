@@ -12,10 +12,10 @@ from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.methods.registry import get_method
-from worker.pruning.model.block_inputs import Entrance
+from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import TokenLoss
-from worker.pruning.model.linears import linears
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.linear_layers import linear_layers
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.sweep.gradients import BackwardSweep, GradientNorms
 from worker.pruning.sweep.recipe import Recipe
@@ -26,17 +26,17 @@ BATCHES = [random_ids(2, TOKENS, seed=1), random_ids(1, TOKENS, seed=2)]
 
 @torch.no_grad()
 def _measure(
-    skeleton: Skeleton,
+    meta_model: MetaModel,
     folder: Path,
     propagation: Propagation = "fused",
     loss: TokenLoss = token_loss,
 ) -> GradientNorms:
     recipe = Recipe(get_method("gblm"), Unstructured(0.5, "row"), propagation)
-    entrance = Entrance(skeleton)
-    with skeleton.filled_entrance():
-        entrance.learn_form()
+    block_inputs = BlockInputs(meta_model)
+    with meta_model.loaded_embeddings():
+        block_inputs.detect_output_format()
     folder.mkdir()
-    return BackwardSweep(skeleton, entrance, recipe, loss).measure(BATCHES, folder)
+    return BackwardSweep(meta_model, block_inputs, recipe, loss).measure(BATCHES, folder)
 
 
 def _whole_model(folder: Path, prefix: str) -> dict[str, Tensor]:
@@ -59,29 +59,29 @@ def test_one_block_at_a_time_gives_the_gradients_of_the_whole_model(
     tmp_path: Path, family: str
 ) -> None:
     folder = write_model(tmp_path / "dense", FAMILIES[family])
-    skeleton = Skeleton.open(folder, torch.float32, torch.device("cpu"))
+    meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
 
-    norms = _measure(skeleton, tmp_path / "norms")
+    norms = _measure(meta_model, tmp_path / "norms")
 
-    want = _whole_model(folder, skeleton.prefix)
-    for index, block in enumerate(skeleton.blocks):
+    want = _whole_model(folder, meta_model.prefix)
+    for index, block in enumerate(meta_model.blocks):
         got = norms.read(index).norms
-        assert got.keys() == {layer.weight_name for layer in linears(block)}
+        assert got.keys() == {layer.weight_name for layer in linear_layers(block)}
         for name, norm in got.items():
-            whole = want[f"{skeleton.block_name(index)}.{name}"]
+            whole = want[f"{meta_model.block_name(index)}.{name}"]
             apart = norm / 100 - whole
             assert apart.norm() < 1e-4 * whole.norm(), name
-    assert not any(parameter.requires_grad for parameter in skeleton.model.parameters())
+    assert not any(parameter.requires_grad for parameter in meta_model.model.parameters())
     assert not [path for path in (tmp_path / "norms").iterdir() if path.is_dir()]
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_loses_digits_and_nothing_else(tmp_path: Path, dtype: torch.dtype) -> None:
     folder = write_model(tmp_path / "dense", FAMILIES["llama"])
-    exact = Skeleton.open(folder, torch.float32, torch.device("cpu"))
+    exact = MetaModel.open(folder, torch.float32, torch.device("cpu"))
     want = _measure(exact, tmp_path / "exact").read(0).norms
 
-    half = Skeleton.open(folder, dtype, torch.device("cpu"))
+    half = MetaModel.open(folder, dtype, torch.device("cpu"))
     got = _measure(half, tmp_path / "half").read(0).norms
 
     for name, norm in got.items():
@@ -91,10 +91,10 @@ def test_half_precision_loses_digits_and_nothing_else(tmp_path: Path, dtype: tor
 
 def test_for_reference_propagation_norms_are_rounded_to_fp16_as_published(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "dense", FAMILIES["llama"])
-    skeleton = Skeleton.open(folder, torch.float32, torch.device("cpu"))
+    meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
 
-    exact = _measure(skeleton, tmp_path / "exact").read(1).norms
-    rounded = _measure(skeleton, tmp_path / "rounded", "reference").read(1).norms
+    exact = _measure(meta_model, tmp_path / "exact").read(1).norms
+    rounded = _measure(meta_model, tmp_path / "rounded", "reference").read(1).norms
 
     for name, norm in rounded.items():
         torch.testing.assert_close(norm.half().float(), norm)
@@ -115,6 +115,6 @@ def test_a_gradient_that_is_not_finite_is_refused_with_its_weights_name(tmp_path
         return token_loss(logits, targets) * torch.inf
 
     folder = write_model(tmp_path / "dense", FAMILIES["llama"])
-    skeleton = Skeleton.open(folder, torch.float32, torch.device("cpu"))
+    meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
     with pytest.raises(NotFiniteError, match=r"gradient in model\.layers\.2\.\w+"):
-        _measure(skeleton, tmp_path / "norms", loss=broken)
+        _measure(meta_model, tmp_path / "norms", loss=broken)

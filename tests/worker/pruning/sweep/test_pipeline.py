@@ -11,13 +11,13 @@ from transformers import AutoModelForCausalLM
 from tests.models import FAMILIES, random_ids, write_model
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.errors import AllocationError, NotFiniteError, PatternError, SkipError
-from worker.pruning.base.names import FOLDER
+from worker.pruning.base.names import PROGRESS_FOLDER
 from worker.pruning.methods.allocation import Explicit
 from worker.pruning.methods.patterns import NofM, Unstructured
 from worker.pruning.methods.registry import get_method
 from worker.pruning.methods.solvers import SOLVERS, Solver, get_solver
 from worker.pruning.model.checkpoint import Checkpoint
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.sweep.pipeline import Sweep
 from worker.pruning.sweep.recipe import Recipe
@@ -38,8 +38,8 @@ def _sweep(
     evaluation: torch.Tensor = EVALUATION,
 ) -> tuple[list[BlockReport], SweepResult]:
     out.mkdir()
-    skeleton = Skeleton.open(folder, dtype, torch.device("cpu"))
-    blocks = Sweep(skeleton, recipe, CALIBRATION, evaluation, out, token_loss).run()
+    meta_model = MetaModel.open(folder, dtype, torch.device("cpu"))
+    blocks = Sweep(meta_model, recipe, CALIBRATION, evaluation, out, token_loss).run()
     reports = []
     while True:
         try:
@@ -116,19 +116,21 @@ def test_activations_in_scratch_files_change_nothing(
     monkeypatch.setattr("worker.pruning.planning.plan._HELD_BYTES", 0)
     _, spilled = _sweep(dense, tmp_path / "spilled")
     assert (held.dense_loss, held.pruned_loss) == (spilled.dense_loss, spilled.pruned_loss)
-    assert [path.name for path in (tmp_path / "spilled" / FOLDER).iterdir()] == ["journal.jsonl"]
+    assert [path.name for path in (tmp_path / "spilled" / PROGRESS_FOLDER).iterdir()] == [
+        "journal.jsonl"
+    ]
 
 
 def test_a_fused_forward_that_does_not_fit_falls_back_and_says_so(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     out, many = tmp_path / "out", random_ids(5000, 16)
     out.mkdir()
-    skeleton = Skeleton.open(dense, torch.float32, torch.device("cpu"))
-    ample = Sweep(skeleton, HALF, many, EVALUATION, out, token_loss)
-    lean = Sweep(skeleton, REFERENCE, many, EVALUATION, out, token_loss)
+    meta_model = MetaModel.open(dense, torch.float32, torch.device("cpu"))
+    ample = Sweep(meta_model, HALF, many, EVALUATION, out, token_loss)
+    lean = Sweep(meta_model, REFERENCE, many, EVALUATION, out, token_loss)
     between = (ample.plan.working_bytes + lean.plan.working_bytes) // 2
     budget = psutil.Process().memory_info().rss + between
-    tight = Sweep(skeleton, HALF, many, EVALUATION, out, token_loss, memory_budget_bytes=budget)
+    tight = Sweep(meta_model, HALF, many, EVALUATION, out, token_loss, memory_budget_bytes=budget)
     assert ample.plan.setting.propagation == "fused"
     blocks = tight.run()
     assert next(blocks).zeros
@@ -140,14 +142,14 @@ def test_a_caller_that_stops_asking_stops_the_work(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     out = tmp_path / "out"
     out.mkdir()
-    skeleton = Skeleton.open(dense, torch.float32, torch.device("cpu"))
+    meta_model = MetaModel.open(dense, torch.float32, torch.device("cpu"))
     recipe = Recipe(get_method("zpruner"), Unstructured(0.5))
-    blocks = Sweep(skeleton, recipe, CALIBRATION, EVALUATION, out, token_loss).run()
+    blocks = Sweep(meta_model, recipe, CALIBRATION, EVALUATION, out, token_loss).run()
     next(blocks)
     blocks.close()
     assert [file.name for file in out.glob("[!.]*")] == ["model-00001-of-00004.safetensors"]
-    assert [file.name for file in (out / FOLDER).iterdir()] == ["journal.jsonl"]
-    assert all(parameter.is_meta for parameter in skeleton.model.parameters())
+    assert [file.name for file in (out / PROGRESS_FOLDER).iterdir()] == ["journal.jsonl"]
+    assert all(parameter.is_meta for parameter in meta_model.model.parameters())
 
 
 def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:
@@ -283,14 +285,14 @@ def test_skipping_everything_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("family", ["llama", "gpt2-conv1d", "mixtral-experts"])
 def test_a_glob_that_matches_no_part_of_the_model_is_refused(tmp_path: Path, family: str) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES[family])
-    skeleton = Skeleton.open(dense, torch.float32, torch.device("cpu"))
+    meta_model = MetaModel.open(dense, torch.float32, torch.device("cpu"))
     recipe = Recipe(get_method("zpruner"), Unstructured(0.5), skip=("lm_head", "*.oproj"))
     first = "model.layers.0.self_attn.q_proj" if family != "gpt2-conv1d" else "transformer.h.0.attn"
     with pytest.raises(SkipError, match=rf"no layer .* matches '\*\.oproj'; .* such as {first}"):
-        recipe.check(skeleton)
-    replace(recipe, skip=("lm_head",)).check(skeleton)
+        recipe.check(meta_model)
+    replace(recipe, skip=("lm_head",)).check(meta_model)
     if family == "mixtral-experts":
-        replace(recipe, skip=("*.experts.3.*",)).check(skeleton)
+        replace(recipe, skip=("*.experts.3.*",)).check(meta_model)
 
 
 def _last_error(reports: list[BlockReport]) -> float:

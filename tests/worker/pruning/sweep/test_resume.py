@@ -16,13 +16,13 @@ from torch import Tensor
 
 from tests.models import FAMILIES, RECURRENT, random_ids, write_model
 from worker.evaluation.perplexity import token_loss
-from worker.pruning.base.durable import sha256
-from worker.pruning.base.names import FOLDER
+from worker.pruning.base.durable_files import sha256
+from worker.pruning.base.names import PROGRESS_FOLDER
 from worker.pruning.methods import scores
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.methods.registry import Method, get_method
 from worker.pruning.methods.solvers import get_solver
-from worker.pruning.model.meta_model import Skeleton
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.sweep.pipeline import Sweep
 from worker.pruning.sweep.recipe import Recipe
@@ -56,8 +56,10 @@ def open_sweep(
     dense_loss: float | None = None,
 ) -> Sweep:
     out.mkdir(exist_ok=True)
-    skeleton = Skeleton.open(dense, dtype, torch.device("cpu"))
-    return Sweep(skeleton, recipe, CALIBRATION, EVALUATION, out, token_loss, dense_loss=dense_loss)
+    meta_model = MetaModel.open(dense, dtype, torch.device("cpu"))
+    return Sweep(
+        meta_model, recipe, CALIBRATION, EVALUATION, out, token_loss, dense_loss=dense_loss
+    )
 
 
 def finish(sweep: Sweep, out: Path, after: Callable[[int], object] = lambda _: None) -> Run:
@@ -136,11 +138,11 @@ def test_saved_hidden_states_and_ones_computed_again_are_the_same(
         lambda i: photograph(out, tmp_path / str(i)),
     )
     shutil.copytree(tmp_path / "1", tmp_path / "bare")
-    shutil.rmtree(tmp_path / "bare" / FOLDER / "snapshot-2")
+    shutil.rmtree(tmp_path / "bare" / PROGRESS_FOLDER / "snapshot-2")
     for left in (tmp_path / "1", tmp_path / "bare"):
         again = open_sweep(dense, left, dtype=torch.bfloat16)
         assert timeless(finish(again, left)) == timeless(undisturbed)
-        assert [path.name for path in (left / FOLDER).iterdir()] == ["journal.jsonl"]
+        assert [path.name for path in (left / PROGRESS_FOLDER).iterdir()] == ["journal.jsonl"]
 
 
 @pytest.mark.parametrize(("first", "second"), [(None, 1.0), (1.0, None)])
@@ -193,7 +195,7 @@ def test_a_line_that_was_being_written_counts_for_nothing(
 ) -> None:
     out = tmp_path / "out"
     undisturbed = finish(open_sweep(dense, out), out, lambda i: photograph(out, tmp_path / str(i)))
-    journal = tmp_path / "1" / FOLDER / "journal.jsonl"
+    journal = tmp_path / "1" / PROGRESS_FOLDER / "journal.jsonl"
     whole = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join(whole[:-1]) + torn)
     again = open_sweep(dense, tmp_path / "1")
@@ -220,7 +222,7 @@ def test_saved_hidden_states_with_a_flipped_bit_are_computed_again(
 ) -> None:
     out, left = tmp_path / "out", tmp_path / "1"
     undisturbed = finish(open_sweep(dense, out), out, lambda i: photograph(out, tmp_path / str(i)))
-    flip(left / FOLDER / "snapshot-2" / "calibration" / "0.bin")
+    flip(left / PROGRESS_FOLDER / "snapshot-2" / "calibration" / "0.bin")
     assert timeless(finish(open_sweep(dense, left), left)) == timeless(undisturbed)
     assert "snapshot-2 is not whole" in caplog.text
 
@@ -230,7 +232,7 @@ def test_only_the_last_saved_hidden_states_stay(dense: Path, tmp_path: Path) -> 
     seen: list[list[str]] = []
 
     def look(_: int) -> None:
-        folders = (tmp_path / "out" / FOLDER).iterdir()
+        folders = (tmp_path / "out" / PROGRESS_FOLDER).iterdir()
         seen.append([path.name for path in folders if path.is_dir()])
 
     finish(open_sweep(dense, tmp_path / "out"), tmp_path / "out", look)
@@ -240,7 +242,7 @@ def test_only_the_last_saved_hidden_states_stay(dense: Path, tmp_path: Path) -> 
 def test_hidden_states_are_not_saved_before_a_minute_is_over(dense: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     finish(open_sweep(dense, out), out)
-    assert "snapshot" not in (out / FOLDER / "journal.jsonl").read_text()
+    assert "snapshot" not in (out / PROGRESS_FOLDER / "journal.jsonl").read_text()
 
 
 def test_another_recipe_starts_over_and_says_what_changed(
@@ -304,7 +306,7 @@ def test_a_process_killed_with_signal_9_loses_no_finished_block(
 
 def test_the_journal_names_the_shards_by_their_sha256(dense: Path, tmp_path: Path) -> None:
     run = finish(open_sweep(dense, tmp_path / "out"), tmp_path / "out")
-    lines = (tmp_path / "out" / FOLDER / "journal.jsonl").read_text().splitlines()
+    lines = (tmp_path / "out" / PROGRESS_FOLDER / "journal.jsonl").read_text().splitlines()
     records = [json.loads(json.loads(line)["record"]) for line in lines]
     written = {one["shard"]["name"]: one["shard"]["sha256"] for one in records if "shard" in one}
     assert len(written) == BLOCKS

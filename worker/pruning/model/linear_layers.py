@@ -9,7 +9,7 @@ from transformers.pytorch_utils import Conv1D
 
 
 @dataclass(frozen=True)
-class Linear:
+class LinearLayer:
     """One matrix of a block, and the parameter it lies in.
 
     Attributes:
@@ -57,7 +57,7 @@ class Linear:
         self.oriented(self.weight).copy_(self.oriented(weight))
 
 
-def linears(block: nn.Module) -> list[Linear]:
+def linear_layers(block: nn.Module) -> list[LinearLayer]:
     """Return the prunable matrices of a block in module order, those of each expert together.
 
     Routers are left out: a few weights that decide where every token goes.
@@ -80,23 +80,25 @@ def is_router(block: nn.Module, path: str) -> bool:
     return False
 
 
-def _matrices(path: str, module: nn.Module) -> Iterator[Linear]:
+def _matrices(path: str, module: nn.Module) -> Iterator[LinearLayer]:
     if isinstance(module, nn.Linear | Conv1D):
-        yield Linear(path, module, _join(path, "weight"), isinstance(module, Conv1D))
+        yield LinearLayer(path, module, _join(path, "weight"), isinstance(module, Conv1D))
     elif "Expert" in type(module).__name__:
         parameters = module.named_parameters(recurse=False)
         stacks = {name: parameter for name, parameter in parameters if parameter.ndim == 3}
         yield from _experts(path, module, stacks)
 
 
-def _experts(path: str, module: nn.Module, stacks: dict[str, nn.Parameter]) -> Iterator[Linear]:
+def _experts(
+    path: str, module: nn.Module, stacks: dict[str, nn.Parameter]
+) -> Iterator[LinearLayer]:
     """Yield the matrices of 3-D parameters expert by expert, as the forward meets them."""
     for expert in range(max(map(len, stacks.values()), default=0)):
         for name, stack in stacks.items():
             if expert < len(stack):
                 own = _join(path, str(expert), "" if name == "weight" else name)
                 transposed = _are_transposed(list(stacks.values()))
-                yield Linear(own, module, _join(path, name), transposed, expert)
+                yield LinearLayer(own, module, _join(path, name), transposed, expert)
 
 
 def _are_transposed(stacks: Sequence[Tensor]) -> bool:

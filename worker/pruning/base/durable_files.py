@@ -10,7 +10,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 
-def save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+def save_tensors(
+    tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None
+) -> None:
     """Write tensors as safetensors.
 
     Raises:
@@ -24,7 +26,7 @@ def save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None
         raise
 
 
-def flush(path: Path) -> None:
+def fsync(path: Path) -> None:
     """Have a file, or a folder's list of names, reach the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -33,11 +35,11 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def put(written: Path, target: Path) -> None:
+def move_into_place(written: Path, target: Path) -> None:
     """Give a finished file its name; until then nobody sees it there."""
-    flush(written)
+    fsync(written)
     written.replace(target)
-    flush(target.parent)
+    fsync(target.parent)
 
 
 def sha256(path: Path) -> str:

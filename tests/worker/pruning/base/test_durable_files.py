@@ -9,11 +9,11 @@ WRITES = """
 import resource, signal, sys
 import torch
 from pathlib import Path
-from worker.pruning.base.durable import save
+from worker.pruning.base.durable_files import save_tensors
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
-    save({"weight": torch.zeros(1000, 100)}, Path(sys.argv[1]))
+    save_tensors({"weight": torch.zeros(1000, 100)}, Path(sys.argv[1]))
 except OSError as error:
     sys.exit(error.errno)
 """
