@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from urllib.parse import quote, urlsplit
 
@@ -19,20 +18,20 @@ from api.middleware.identity import Identity
 from api.middleware.rate_limits import Buckets
 from api.middleware.scopes import READING, Needed, needed_for, proves_itself
 from api.middleware.writers import run_writer
-from api.problems.catalogue import (
-    LINK_EXPIRED,
-    LINK_REFUSED,
-    MISSING_SCOPE,
-    PLAIN,
-    RATE_LIMITED,
-    UNAUTHENTICATED,
-)
-from api.problems.handlers import RefusalError, respond
+from api.problems.handlers import ProblemError, respond
 from api.settings import ApiSettings
 from db.access.audit import AuditRepository
 from db.access.tokens import NotATokenError
 from db.core.errors import BadKeyError, BadLinkError, ExpiredLinkError
 from db.core.session import Sessions
+from db.problems.access import (
+    LINK_EXPIRED,
+    LINK_REFUSED,
+    MISSING_SCOPE,
+    RATE_LIMITED,
+    UNAUTHENTICATED,
+)
+from db.problems.plain import PLAIN
 from db.tables.access import AccessScope
 
 logger = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ class Guard:
         """Answer one request, or hand it on with ``state.caller``."""
         if scope["type"] == "http" and NO_PATH.search(scope["path"]):
             detail = "The path has a control character."
-            await respond(Request(scope), PLAIN[404], detail)(scope, receive, send)
+            await respond(Request(scope), PLAIN[404].problem(detail))(scope, receive, send)
             return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -105,14 +104,14 @@ class Guard:
         except (BadKeyError, NotATokenError) as bad:
             return _unauthenticated(request, str(bad))
         except BadLinkError as bad:
-            face = LINK_EXPIRED if isinstance(bad, ExpiredLinkError) else LINK_REFUSED
-            return respond(request, face, f"The link opens nothing: {bad}.", headers=headers)
+            kind = LINK_EXPIRED if isinstance(bad, ExpiredLinkError) else LINK_REFUSED
+            return respond(request, kind.problem(f"The link is not valid: {bad}."), headers)
         answer = _Answer(request, caller, headers, self._sessions, send)
         if lacking := caller.lacks(needed):
             await answer.record(MISSING_SCOPE.status)
             refusal = _forbidden(caller, ", ".join(lacking))
             headers = {**headers, **(refusal.headers or {})}
-            return respond(request, refusal.face, refusal.detail, headers=headers)
+            return respond(request, refusal.problem, headers)
         request.state.caller = caller
         request.state.still_opens = partial(self._identity.still_opens, request)
         return answer
@@ -128,7 +127,7 @@ class Guard:
         if not taken.wait_s:
             return headers, None
         detail = f"There were more than {self._buckets.per_minute} requests in a minute."
-        return headers, respond(request, RATE_LIMITED, detail, headers=headers)
+        return headers, respond(request, RATE_LIMITED.problem(detail), headers)
 
 
 class _Answer:
@@ -187,7 +186,7 @@ async def require_scope(request: Request) -> None:
     """Ask for the scope of the route that answers, however its path was written.
 
     Raises:
-        RefusalError: the caller lacks it.
+        ProblemError: the caller lacks it.
     """
     needed = needed_for(request.method, request.scope["route"].path)
     if needed is None:
@@ -225,11 +224,11 @@ def _unauthenticated(request: Request, why: str) -> Response:
     sent = "authorization" in request.headers
     challenge = 'Bearer realm="zpruner"' + (', error="invalid_token"' if sent else "")
     detail = f"{why[0].upper()}{why[1:]}."
-    return respond(request, UNAUTHENTICATED, detail, headers={"www-authenticate": challenge})
+    return respond(request, UNAUTHENTICATED.problem(detail), {"www-authenticate": challenge})
 
 
-def _forbidden(caller: Caller, lacking: str) -> RefusalError:
-    face = replace(MISSING_SCOPE, hint=f"Use a key with the scope {lacking}; an admin can make it.")
+def _forbidden(caller: Caller, lacking: str) -> ProblemError:
     challenge = f'Bearer realm="zpruner", error="insufficient_scope", scope="{lacking}"'
     detail = f"Key {caller.name} lacks the scope {lacking}."
-    return RefusalError(face, detail, {"www-authenticate": challenge})
+    hint = f"Use a key with the scope {lacking}; an admin can create one."
+    return ProblemError(MISSING_SCOPE.problem(detail, hint=hint), {"www-authenticate": challenge})

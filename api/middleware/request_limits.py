@@ -13,11 +13,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.middleware.hosts import Hosts
 from api.middleware.scopes import READING
-from api.problems.catalogue import CROSS_ORIGIN, HOST_NOT_ALLOWED, INTERNAL, NO_DATABASE, PLAIN
 from api.problems.handlers import respond
 from api.settings import ApiSettings
 from api.web.uploads import is_upload
 from db.core.logging_setup import about
+from db.problems.plain import PLAIN
+from db.problems.requests import CROSS_ORIGIN, HOST_NOT_ALLOWED
+from db.problems.service import DATABASE_UNAVAILABLE, SERVER_ERROR
 
 logger = logging.getLogger(__name__)
 
@@ -65,13 +67,15 @@ class Edge:
             logger.warning("request %s met no database: %s", request.state.request_id, error.orig)
             if answer.has_started:
                 raise
-            refusal = respond(request, NO_DATABASE, "The database does not answer.", headers=SOON)
+            refusal = respond(
+                request, DATABASE_UNAVAILABLE.problem("The database does not respond."), SOON
+            )
             await refusal(scope, receive, answer.send)
         except Exception:
             logger.exception("request %s failed", request.state.request_id)
             if answer.has_started:
                 raise  # the server cuts the connection, so that half an answer looks like one
-            await respond(request, INTERNAL, "Something unexpected happened.")(
+            await respond(request, SERVER_ERROR.problem("An unexpected error occurred."))(
                 scope, receive, answer.send
             )
 
@@ -80,15 +84,16 @@ class Edge:
         if not self._hosts.allows(request):
             host = ascii(request.headers.get("host", ""))[:200]
             detail = f"The request's Host is {host}, which ZPRUNER_ALLOWED_HOSTS does not name."
-            return respond(request, HOST_NOT_ALLOWED, detail)
+            return respond(request, HOST_NOT_ALLOWED.problem(detail))
         if request.method not in READING and is_cross_origin(request):
             origin = ascii(request.headers["origin"])
-            return respond(request, CROSS_ORIGIN, f"The request comes from {origin[:200]}.")
+            detail = f"The request comes from {origin[:200]}."
+            return respond(request, CROSS_ORIGIN.problem(detail))
         if is_upload(request):
             return None
         length = request.headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self._settings.max_body_bytes:
-            return respond(request, PLAIN[413], _limit(self._settings.max_body_bytes))
+            return respond(request, PLAIN[413].problem(_limit(self._settings.max_body_bytes)))
         return None
 
 

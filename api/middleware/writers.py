@@ -11,8 +11,8 @@ from anyio.lowlevel import RunVar
 from fastapi.routing import APIRoute
 
 from api.middleware.scopes import READING
-from api.problems.catalogue import BUSY
-from api.problems.handlers import RefusalError
+from api.problems.handlers import ProblemError
+from db.problems.service import BUSY
 
 WRITERS = 24
 PATIENCE_S = 4.0
@@ -37,7 +37,7 @@ async def run_writer(work: Callable[P, Result], *args: P.args, **kwargs: P.kwarg
     """Run what may write on one of the writers' threads.
 
     Raises:
-        RefusalError: none has become free in time.
+        ProblemError: none has become free in time.
     """
     pool = _this_pool()
     try:
@@ -45,7 +45,7 @@ async def run_writer(work: Callable[P, Result], *args: P.args, **kwargs: P.kwarg
             await pool.turns.acquire()
     except TimeoutError:
         detail = f"{WRITERS} changes are being written, and none ended within {PATIENCE_S:g} s."
-        raise RefusalError(BUSY, detail, {"retry-after": "5"}) from None
+        raise ProblemError(BUSY.problem(detail), {"retry-after": "5"}) from None
     try:
         return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=pool.threads)
     finally:

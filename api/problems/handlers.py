@@ -1,7 +1,7 @@
-"""The one place where a refusal becomes an answer."""
+"""The one place where an error becomes a response."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,134 +10,108 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
 
-from api.problems.catalogue import INVALID, MALFORMED, PLAIN, PROBLEMS, Face
 from api.problems.validation import described, is_malformed
 from db.core.errors import IllegalTransitionError, JobError, QuotaExceededError, SpecRefusedError
-from db.core.problem import FieldProblem, Problem
+from db.core.problem import Problem
 from db.core.text_limits import printable
 from db.events.transitions import allowed_actions
+from db.problems.catalogue import kind_of, refusal_problem
+from db.problems.kind import ProblemKind
+from db.problems.plain import PLAIN
+from db.problems.requests import INVALID_REQUEST, MALFORMED_JSON
 
 JOBS_RETRY_AFTER = {"retry-after": "30"}
 MEDIA_TYPE = "application/problem+json"
-MOST_ERRORS = 20
-"""How many fields of one request are refused in words; whoever has more is wrong in another way."""
+MAX_FIELD_PROBLEMS = 20
+"""How many fields of one request are described; the others are only counted."""
 
 
-class RefusalError(Exception):
-    """A refusal that concerns HTTP alone."""
+class ProblemError(Exception):
+    """A problem that concerns HTTP alone, with the headers of its response."""
 
-    def __init__(
-        self,
-        face: Face,
-        detail: str,
-        headers: Mapping[str, str] | None = None,
-        errors: Sequence[FieldProblem] = (),
-    ) -> None:
-        super().__init__(face, detail, headers, errors)
-        self.face, self.detail, self.headers, self.errors = face, detail, headers, errors
+    def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(problem, headers)
+        self.problem, self.headers = problem, headers
 
 
 def install(app: FastAPI) -> None:
-    """Give every error the app can raise its face."""
-    for kind in (JobError, RefusalError, RequestValidationError):
-        app.exception_handler(kind)(_answer)
+    """Make every error of the application a problem document."""
+    for error in (JobError, ProblemError, RequestValidationError):
+        app.exception_handler(error)(_handle)
     app.exception_handler(HTTPException)(_plain)
 
 
-def answer_to(
-    request: Request, error: JobError | RefusalError | RequestValidationError
+def error_response(
+    request: Request, error: JobError | ProblemError | RequestValidationError
 ) -> Response:
-    """Return the problem document of an error that says what is wrong with a request."""
+    """Return the response for an error that is the request's fault."""
     if isinstance(error, JobError):
         return _job_error(request, error)
-    if isinstance(error, RefusalError):
-        return _refusal(request, error)
-    return _invalid(request, error)
+    if isinstance(error, ProblemError):
+        return respond(request, error.problem, error.headers)
+    return respond(request, _invalid(request, error))
 
 
 def respond(
-    request: Request,
-    face: Face,
-    detail: str,
-    *,
-    headers: Mapping[str, str] | None = None,
-    **fields: Any,
+    request: Request, problem: Problem, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return the problem document of one refusal."""
-    plain = PLAIN.get(face.status) == face
-    problem = Problem(
-        type="about:blank" if plain else f"/problems/{face.code}",
-        instance=printable(request.url.path),
-        request_id=request.state.request_id,
-        detail=detail,
-        **(
-            {"status": face.status, "code": face.code, "title": face.title}
-            | {"hint": face.hint, "retryable": face.retryable}
-            | fields
-        ),
-    )
-    body = json.dumps(problem.model_dump(exclude_none=True))
-    return Response(body, face.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+    """Return a problem as the response to a request."""
+    place = {"instance": printable(request.url.path), "request_id": request.state.request_id}
+    document = problem.model_copy(update=place).model_dump(exclude_none=True)
+    return Response(json.dumps(document), problem.status, headers, media_type=MEDIA_TYPE)
 
 
-async def _answer(
-    request: Request, error: JobError | RefusalError | RequestValidationError
+async def _handle(
+    request: Request, error: JobError | ProblemError | RequestValidationError
 ) -> Response:
-    return answer_to(request, error)
+    return error_response(request, error)
 
 
 def _job_error(request: Request, error: JobError) -> Response:
-    face = PROBLEMS[type(error)]
-    # A 409 says that asking again in the same way is of no use.
-    headers = {"x-should-retry": "false"} if face.status == 409 else None
     if isinstance(error, SpecRefusedError):
-        detail = printable(str(error))
-        own = Face(face.status, error.code, face.title, printable(error.remedy))
-        field = FieldProblem(pointer=error.pointer, code=error.code, detail=detail)
-        return respond(request, own, detail, errors=[field])
-    fields: dict[str, Any] = {}
+        return respond(request, refusal_problem(error))
+    kind, detail = kind_of(error), printable(str(error))
     if isinstance(error, QuotaExceededError):
-        fields["hint"] = error.remedy
-        # Of the three, only a place among the jobs becomes free while somebody waits.
-        if error.quota == "jobs_in_flight":
-            headers, fields["retryable"] = JOBS_RETRY_AFTER, True
+        # Of the quotas, only the number of jobs becomes free while a client waits.
+        waits = error.quota == "jobs_in_flight"
+        problem = kind.problem(detail, hint=error.remedy, retryable=waits)
+        return respond(request, problem, JOBS_RETRY_AFTER if waits else None)
+    hint = None
     if isinstance(error, IllegalTransitionError):
         allowed = ", ".join(allowed_actions(error.current))
-        fields["hint"] = f"Of a job that is {error.current} one can ask: {allowed}."
-    return respond(request, face, printable(str(error)), headers=headers, **fields)
+        hint = f"A job that is {error.current} allows: {allowed}."
+    # A 409 tells the client that the same request will fail again.
+    headers = {"x-should-retry": "false"} if kind.status == 409 else None
+    return respond(request, kind.problem(detail, hint=hint), headers)
 
 
-def _refusal(request: Request, error: RefusalError) -> Response:
-    errors = list(error.errors)
-    return respond(request, error.face, error.detail, headers=error.headers, errors=errors)
-
-
-def _invalid(request: Request, error: RequestValidationError) -> Response:
+def _invalid(request: Request, error: RequestValidationError) -> Problem:
     errors = error.errors()
     if is_malformed(errors):
         first = errors[0]
-        return respond(request, MALFORMED, f"{first['ctx']['error']} at byte {first['loc'][1]}.")
-    refused = [described(one, request.scope["route"]) for one in errors[:MOST_ERRORS]]
+        return MALFORMED_JSON.problem(f"{first['ctx']['error']} at byte {first['loc'][1]}.")
+    refused = [described(one, request.scope["route"]) for one in errors[:MAX_FIELD_PROBLEMS]]
     detail = " ".join(one.problem.detail for one in refused)
     if (more := len(errors) - len(refused)) > 0:
         detail += f" And {more} more."
     hint = " ".join(dict.fromkeys(one.remedy for one in refused))
-    return respond(request, INVALID, detail, hint=hint, errors=[one.problem for one in refused])
+    return INVALID_REQUEST.problem(detail, hint=hint, errors=[one.problem for one in refused])
 
 
 async def _plain(request: Request, error: HTTPException) -> Response:
-    face = PLAIN.get(error.status_code) or Face(
-        error.status_code, f"http_{error.status_code}", str(error.detail)
+    detail = str(error.detail)
+    kind = PLAIN.get(error.status_code) or ProblemKind(
+        f"http_{error.status_code}", error.status_code, detail, None
     )
     headers = error.headers
     if error.status_code == 405 and (methods := _methods(request)):
         others = {name: value for name, value in (headers or {}).items() if name.lower() != "allow"}
         headers = others | {"allow": ", ".join(sorted(methods))}
-    return respond(request, face, str(error.detail), headers=headers)
+    return respond(request, kind.problem(detail), headers)
 
 
 def _methods(request: Request) -> set[str]:
-    """Return what may be asked of a documented path: a route by itself knows its own method."""
+    """Return all methods of a documented path: a route by itself knows only its own."""
     paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
     same = (verbs for path, verbs in paths.items() if compile_path(path)[0].match(request.url.path))
     return {verb.upper() for verbs in same for verb in verbs}

@@ -3,9 +3,8 @@
 import time
 from threading import BoundedSemaphore
 
-from api.problems.catalogue import Face
-from api.problems.handlers import RefusalError
-from db.core.problem import FieldProblem
+from api.problems.handlers import ProblemError
+from db.core.problem import Problem
 from db.core.session import Sessions
 from db.jobs.estimates import EstimateRepository
 from db.tables.jobs import Estimate
@@ -39,13 +38,10 @@ def wait(sessions: Sessions, row: Estimate, longest_s: float) -> Estimate:
 
 
 def refuse(row: Estimate) -> None:
-    """Refuse what the planner has refused, in its words.
+    """Raise the problem that the planner has found, if it has found one.
 
     Raises:
-        RefusalError: it has.
+        ProblemError: it has.
     """
-    if (said := row.error) is None:
-        return
-    face = Face(said["status"], said["code"], said["title"], said["hint"], said["retryable"])
-    errors = [FieldProblem.model_validate(one) for one in said["errors"]]
-    raise RefusalError(face, said["detail"], errors=errors)
+    if row.error is not None:
+        raise ProblemError(Problem.model_validate(row.error))

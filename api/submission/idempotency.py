@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from api.deps import Service
-from api.problems.catalogue import IDEMPOTENCY_CONFLICT
-from api.problems.handlers import RefusalError
+from api.problems.handlers import ProblemError
 from db.core.digests import digest
 from db.jobs.repository import JobRepository
+from db.problems.requests import IDEMPOTENCY_CONFLICT
 from db.tables.base import Document
 from db.tables.jobs import Answer
 
@@ -41,17 +41,15 @@ def first_answer(service: Service, request: KeyedRequest) -> Answer | None:
     """Return what a request with the same key was answered first, if there was one.
 
     Raises:
-        RefusalError: it was another request.
+        ProblemError: it was another request.
     """
     if request.key is None:
         return None
     with service.sessions() as session:
         kept = JobRepository(session).answer(request.key, request.created_by)
     if kept is not None and kept.request_digest != request.digest:
-        raise RefusalError(
-            IDEMPOTENCY_CONFLICT,
-            f"Idempotency-Key {request.key} came with another request before.",
-        )
+        detail = f"Idempotency-Key {request.key} was sent with another request before."
+        raise ProblemError(IDEMPOTENCY_CONFLICT.problem(detail))
     return kept
 
 

@@ -32,7 +32,7 @@ class Planner:
         """Return what could not be judged, in words for the caller.
 
         Raises:
-            RefusalError: the model cannot be pruned as one of them asks.
+            ProblemError: the model cannot be pruned as one of them asks.
         """
         if not specs:
             return []

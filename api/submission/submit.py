@@ -169,7 +169,7 @@ def judged(service: Service, asked: Submission, spec: PruneSpec) -> list[str]:
     """Return what could not be checked of a request.
 
     Raises:
-        SpecRefusedError, RefusalError: something that it names cannot be used.
+        SpecRefusedError, ProblemError: something that it names cannot be used.
     """
     sources = checked(service, asked.body, spec)
     open_ones = [spec] if sources.leave_open(spec) else []

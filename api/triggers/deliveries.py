@@ -12,8 +12,7 @@ from pydantic_core import from_json
 from sqlalchemy.orm import Session
 
 from api.deps import Service
-from api.problems.catalogue import MALFORMED, UNPROVEN
-from api.problems.handlers import RefusalError, answer_to
+from api.problems.handlers import ProblemError, error_response
 from api.schemas.triggers import HookAnswer, TriggerTest
 from api.submission.idempotency import REPLAYED, KeyedRequest
 from api.submission.submit import Submission, previewed, submit
@@ -21,6 +20,8 @@ from api.triggers.mapping import job_from, unmet
 from api.triggers.signatures import Call, is_proven, name_of
 from db.access.keys import KeyRepository
 from db.core.errors import JobError, TriggerKeyError, TriggerNotFoundError
+from db.problems.access import UNPROVEN_CALL
+from db.problems.requests import MALFORMED_JSON
 from db.tables.triggers import Trigger, TriggerDelivery, TriggerOutcome, TriggerSource
 from db.triggers import CallName, DeliveryTakenError, TriggerRepository
 from db.webhooks.repository import new_secret
@@ -37,7 +38,7 @@ def receive(service: Service, request: Request, trigger_id: str, body: bytes) ->
 
     Raises:
         TriggerNotFoundError: there is no such trigger.
-        RefusalError: the call did not prove itself.
+        ProblemError: the call did not prove itself.
     """
     call = Call(request.headers, body)
     trigger = _proven(service, trigger_id, call)
@@ -72,7 +73,9 @@ def _proven(service: Service, trigger_id: str, call: Call) -> Trigger:
         raise TriggerNotFoundError(trigger_id)
     if not has_proof:
         logger.warning("a call of trigger %s did not prove itself", trigger_id)
-        raise RefusalError(UNPROVEN, "The call did not prove itself.", headers=CHALLENGE)
+        raise ProblemError(
+            UNPROVEN_CALL.problem("The call is not authenticated."), headers=CHALLENGE
+        )
     return trigger
 
 
@@ -87,8 +90,8 @@ def _settle(
             with service.sessions.begin() as session:
                 return _told(TriggerRepository(session).settle(trigger.id, name, **ignored))
         return _submit(service, trigger, payload, name)
-    except (JobError, RefusalError, RequestValidationError) as refused:
-        answer = answer_to(request, refused)
+    except (JobError, ProblemError, RequestValidationError) as refused:
+        answer = error_response(request, refused)
         problem = {"outcome": TriggerOutcome.refused, "problem": json.loads(bytes(answer.body))}
         with service.sessions.begin() as session:
             TriggerRepository(session).settle(trigger.id, name, **problem)
@@ -110,7 +113,7 @@ def _payload(source: TriggerSource, call: Call) -> JsonValue:
     try:
         payload: JsonValue = from_json(_json(source, call), allow_inf_nan=False)
     except ValueError as error:
-        raise RefusalError(MALFORMED, f"{str(error)[:200]}.") from None
+        raise ProblemError(MALFORMED_JSON.problem(f"{str(error)[:200]}.")) from None
     return payload
 
 

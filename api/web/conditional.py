@@ -4,8 +4,8 @@ import re
 
 from fastapi import Request
 
-from api.problems.catalogue import PRECONDITION_FAILED
-from api.problems.handlers import RefusalError
+from api.problems.handlers import ProblemError
+from db.problems.requests import PRECONDITION_FAILED
 from db.tables.jobs import Job
 
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
@@ -45,14 +45,13 @@ def require_match(request: Request, etag: str) -> None:
     """Hold ``If-Match`` against this version.
 
     Raises:
-        RefusalError: the caller wants another one.
+        ProblemError: the caller wants another one.
     """
     header = request.headers.get("if-match")
     if header is None or header.strip() == "*" or etag in _TAG.findall(header):
         return
-    raise RefusalError(
-        PRECONDITION_FAILED, f"If-Match is {ascii(header)[:200]}, the present ETag is {etag}."
-    )
+    detail = f"If-Match is {ascii(header)[:200]}, the present ETag is {etag}."
+    raise ProblemError(PRECONDITION_FAILED.problem(detail))
 
 
 def wanted_version(request: Request, job_id: str) -> int | None:
@@ -61,7 +60,7 @@ def wanted_version(request: Request, job_id: str) -> int | None:
     Of several that it names the newest: whoever has seen that one knows that no other is present.
 
     Raises:
-        RefusalError: it names no version of this job.
+        ProblemError: it names no version of this job.
     """
     header = request.headers.get("if-match", "*").strip()
     if header == "*":
@@ -69,9 +68,8 @@ def wanted_version(request: Request, job_id: str) -> int | None:
     strong = "".join(tag for tag in _TAG.findall(header) if not tag.startswith("W/"))
     if versions := _versions(strong, job_id):
         return max(versions)
-    raise RefusalError(
-        PRECONDITION_FAILED, f"If-Match is {ascii(header)[:200]}, which is no ETag of {job_id}."
-    )
+    detail = f"If-Match is {ascii(header)[:200]}, which is no ETag of {job_id}."
+    raise ProblemError(PRECONDITION_FAILED.problem(detail))
 
 
 def _versions(tags: str, job_id: str) -> list[int]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from fastapi import Request
 
-from api.problems.catalogue import BAD_RANGE
-from api.problems.handlers import RefusalError
+from api.problems.handlers import ProblemError
+from db.problems.requests import RANGE_NOT_SATISFIABLE
 
 CHUNK_BYTES = 1 << 20
 
@@ -18,7 +18,7 @@ def requested_range(request: Request, size: int, etag: str) -> range | None:
     Several ranges at once, other units and malformed ones are ignored, as RFC 9110 allows.
 
     Raises:
-        RefusalError: the range lies outside the file.
+        ProblemError: the range lies outside the file.
     """
     match = re.fullmatch(r"bytes=(\d{0,19})-(\d{0,19})", request.headers.get("range", "").strip())
     if match is None or request.headers.get("if-range", etag) != etag:
@@ -37,8 +37,8 @@ def _within(size: int, first: str, last: str) -> range:
     else:
         wanted = range(max(size - int(last), 0), size)
     if not wanted:
-        detail = f"The file has {size} bytes."
-        raise RefusalError(BAD_RANGE, detail, {"content-range": f"bytes */{size}"})
+        problem = RANGE_NOT_SATISFIABLE.problem(f"The file has {size} bytes.")
+        raise ProblemError(problem, {"content-range": f"bytes */{size}"})
     return wanted
 
 

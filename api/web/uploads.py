@@ -14,8 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from api.deps import Service, ServiceDep
-from api.problems.catalogue import DATASET_TOO_LARGE, DISK_FULL, UNSUPPORTED
-from api.problems.handlers import RefusalError
+from api.problems.handlers import ProblemError
+from db.problems.requests import DATASET_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
+from db.problems.service import DISK_FULL
 
 PATH = "/v1/datasets"
 KINDS = {
@@ -54,8 +55,8 @@ async def _received(request: Request, service: ServiceDep) -> AsyncIterator[Rece
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        raise RefusalError(
-            DISK_FULL, "There was no room for the dataset; nothing was kept."
+        raise ProblemError(
+            DISK_FULL.problem("There was no room for the dataset; nothing was kept.")
         ) from error
     finally:
         staged.unlink(missing_ok=True)
@@ -98,10 +99,10 @@ def _media_type(request: Request) -> str:
     charset = re.search(r'charset\s*=\s*"?([^\s";]*)', parameters.lower())
     is_utf8 = charset is None or charset[1] in {"utf-8", "utf8"}
     if (kept_as := KINDS.get(kind.strip().lower())) is None or not is_utf8:
-        raise RefusalError(UNSUPPORTED, f"The Content-Type is {ascii(told)[:200]}.")
+        raise _unsupported(f"The Content-Type is {ascii(told)[:200]}.")
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding != "identity":
-        raise RefusalError(UNSUPPORTED, f"The Content-Encoding is {ascii(encoding)[:200]}.")
+        raise _unsupported(f"The Content-Encoding is {ascii(encoding)[:200]}.")
     return kept_as
 
 
@@ -112,6 +113,10 @@ def _refuse_length(request: Request, service: Service) -> None:
         raise _too_large(service)
 
 
-def _too_large(service: Service) -> RefusalError:
+def _too_large(service: Service) -> ProblemError:
     detail = f"A dataset may have {service.max_dataset_bytes} bytes."
-    return RefusalError(DATASET_TOO_LARGE, detail)
+    return ProblemError(DATASET_TOO_LARGE.problem(detail))
+
+
+def _unsupported(detail: str) -> ProblemError:
+    return ProblemError(UNSUPPORTED_MEDIA_TYPE.problem(detail))

@@ -1,4 +1,4 @@
-"""Refusals about jobs. They know nothing of HTTP: `api/problems/catalogue.py` maps them."""
+"""Errors of the durable side. They know nothing of HTTP: `db/problems/` has their kinds."""
 
 from typing import ClassVar
 

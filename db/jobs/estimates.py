@@ -10,6 +10,7 @@ from db.core.digests import digest
 from db.core.errors import EstimateNotFoundError
 from db.core.problem import Problem
 from db.core.states import JobState
+from db.problems.resources import ESTIMATE_OVERDUE
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import figure
 from db.tables.base import Document
@@ -21,6 +22,7 @@ REFUSAL_FOR = timedelta(seconds=10)
 UNANSWERED_FOR = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=1)
 OVERDUE_AFTER = timedelta(seconds=60)
+_OVERDUE = f"The planner did not finish within {OVERDUE_AFTER.total_seconds():g} seconds."
 LATEST = 50
 """How many jobs say how long others will take."""
 
@@ -112,7 +114,7 @@ class EstimateRepository:
         waiting = select(Estimate.id).where(Estimate.finished_at.is_(None), is_overdue)
         ids = list(self._session.scalars(waiting))
         for estimate_id in ids:
-            self.refuse(estimate_id, _overdue())
+            self.refuse(estimate_id, ESTIMATE_OVERDUE.problem(_OVERDUE))
         self._session.execute(delete(Estimate).where(Estimate.created_at < now(-KEPT_FOR)))
         return bool(ids)
 
@@ -134,16 +136,3 @@ def _lateness(metrics: Document) -> float | None:
 
 
 _WAITS = (Estimate.finished_at.is_(None), Estimate.started_at.is_(None))
-
-
-def _overdue() -> Problem:
-    seconds = OVERDUE_AFTER.total_seconds()
-    return Problem(
-        type="/problems/estimate_overdue",
-        title="The estimate took too long",
-        status=503,
-        detail=f"The planner had no answer after {seconds:g} seconds.",
-        code="estimate_overdue",
-        retryable=True,
-        hint="Most often the hub is slow: ask again. The job itself can be submitted meanwhile.",
-    )

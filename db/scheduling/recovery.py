@@ -6,16 +6,22 @@ from datetime import timedelta
 from sqlalchemy import case, or_, select, update
 
 from db.core.clock import now, was_set_back
-from db.core.problem import Problem
 from db.core.states import FINAL, HELD, JobState
 from db.events.base_repository import JobRows
 from db.events.job_events import IDS_AT_ONCE
 from db.events.transitions import RETRIED, entering, leading_to, releasing
+from db.problems.failures import WORKER_LOST
+from db.problems.specification import DEADLINE_PASSED
 from db.scheduling.crashes import MAX_CRASHES, lost, strikes
 from db.scheduling.sweep_concurrency import has_turn
 from db.tables.jobs import Job
 
 PUSH_AGAIN_AFTER = timedelta(seconds=30)
+_OVERDUE = "The job had not ended by its deadline."
+_LOST = (
+    f"The worker ended unexpectedly {MAX_CRASHES} times during this job, and no further block was "
+    "finished in between."
+)
 
 
 class UpkeepRepository(JobRows):
@@ -73,7 +79,8 @@ class UpkeepRepository(JobRows):
         """
         overdue = Job.status.in_(leading_to(JobState.expired)) & (Job.deadline < now())
         ids = list(self._session.scalars(select(Job.id).where(overdue)))
-        values = entering(JobState.expired) | {"error": _overdue().model_dump(mode="json")}
+        error = DEADLINE_PASSED.problem(_OVERDUE).model_dump(mode="json")
+        values = entering(JobState.expired) | {"error": error}
         expired = [self._change(job_id, overdue, values=values) for job_id in ids]
         for job in filter(None, expired):
             self._record(job, "status", {"reason": "deadline", "error": job.error})
@@ -125,7 +132,7 @@ class UpkeepRepository(JobRows):
         return job
 
     def _give_up(self, job_id: str) -> Job | None:
-        error = _worker_lost().model_dump(mode="json")
+        error = WORKER_LOST.problem(_LOST).model_dump(mode="json")
         job = self._change(
             job_id,
             lost(JobState.running),
@@ -136,29 +143,3 @@ class UpkeepRepository(JobRows):
         if job is not None:
             self._record(job, "status", {"reason": "worker_lost", "error": error})
         return job
-
-
-def _overdue() -> Problem:
-    return Problem(
-        type="/problems/deadline_passed",
-        title="The deadline has passed",
-        status=504,
-        detail="The job had not ended by its deadline.",
-        code="deadline_passed",
-        hint="POST to its /retry, which drops the deadline and goes on from the last finished "
-        "block, or to its /rerun with a later one.",
-    )
-
-
-def _worker_lost() -> Problem:
-    return Problem(
-        type="/problems/worker_lost",
-        title="The worker was lost",
-        status=500,
-        detail=f"The worker died in the middle of this job {MAX_CRASHES} times, and no further "
-        "block was finished in between.",
-        code="worker_lost",
-        retryable=True,
-        hint="Most often the machine ran out of memory: lower samples or seq_len, or give the "
-        "worker more memory. Its log has the cause.",
-    )

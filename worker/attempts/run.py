@@ -14,6 +14,7 @@ from db.core.logging_setup import about
 from db.core.session import Sessions
 from db.core.states import JobState, Phase
 from db.files.artifact_store import ArtifactStore
+from db.problems.service import DISK_FULL
 from db.spec.prune_spec import PruneSpec
 from db.startup.lease_holders import holding
 from db.startup.tracing import attempt_span, flush
@@ -22,7 +23,7 @@ from worker.attempts.lease_watchdog import Reason, Stopped, Watch, reason_of
 from worker.attempts.logbook import LogBook
 from worker.attempts.progress_log import tell
 from worker.jobs.pace import Pace
-from worker.jobs.problems import DISK_FULL, PASSING, overdue, problem_of
+from worker.jobs.problems import TRANSIENT_CODES, problem_of, time_limit_problem
 from worker.jobs.resources import Resources
 from worker.pruning.base.generators import run_to_end
 from worker.settings import WorkerSettings
@@ -179,20 +180,20 @@ class Runner:
         log.info("job %s stops in attempt %d: %s", attempt.job_id, attempt.number, reason)
         if reason is Reason.overdue:
             with suppress(LeaseLostError):
-                attempt.fail(overdue(self._settings.job_timeout_s))
+                attempt.fail(time_limit_problem(self._settings.job_timeout_s))
         else:
             attempt.let_go()
         self._clear(attempt)
 
     def _fail(self, attempt: Attempt, error: Exception) -> None:
         problem = problem_of(error, attempt.spec)
-        end = attempt.postpone if problem.code in PASSING else attempt.fail
+        end = attempt.postpone if problem.code in TRANSIENT_CODES else attempt.fail
         with suppress(LeaseLostError):
             end(problem)
         self._clear(attempt)
         if attempt.outcome() is JobState.queued:  # for a while: nobody takes it over now
             self._store.relinquish(attempt.job_id, attempt.number)
-        elif problem.code == DISK_FULL:  # what is staged is what fills it
+        elif problem.code == DISK_FULL.code:  # what is staged is what fills it
             self._store.discard(attempt.job_id, attempt.number)
 
     def _clear(self, attempt: Attempt) -> None:

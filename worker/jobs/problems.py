@@ -1,107 +1,92 @@
-"""The face of an error on a failed job: the document a refused request would get."""
+"""The problem that a failed job gets for an error of its worker."""
 
 import errno
-import re
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from db.core.errors import SpecRefusedError
 from db.core.problem import FieldProblem, Problem
+from db.problems import failures as kinds
+from db.problems.catalogue import refusal_problem
+from db.problems.kind import ProblemKind, for_class
+from db.problems.service import DISK_FULL
+from db.problems.specification import HUB_UNREACHABLE
 from db.spec.prune_spec import PruneSpec
-from worker.pruning.base.errors import (
-    AllocationError,
-    CheckpointError,
-    DevicesError,
-    PatternError,
-    PruningError,
-    RankLostError,
-    SkipError,
-    UnsupportedModelError,
-)
+from worker.pruning.base import errors
 
-DISK_FULL, DATABASE_LOST = "disk_full", "database_lost"
-PASSING = {DISK_FULL, DATABASE_LOST, "hub_unreachable"}
-"""What may be over by the next attempt."""
+TRANSIENT_CODES = {DISK_FULL.code, kinds.DATABASE_LOST.code, HUB_UNREACHABLE.code}
+"""Problems that may be over by the next attempt."""
+
+KINDS: dict[type[BaseException], ProblemKind] = {
+    errors.PruningError: kinds.UNPRUNABLE,
+    errors.ShapeError: kinds.SHAPE,
+    errors.PatternError: kinds.PATTERN,
+    errors.SkipError: kinds.SKIP,
+    errors.AllocationError: kinds.ALLOCATION,
+    errors.UnknownMethodError: kinds.UNKNOWN_METHOD,
+    errors.UnknownSolverError: kinds.UNKNOWN_SOLVER,
+    errors.SolverFailedError: kinds.SOLVER_FAILED,
+    errors.UnsupportedModelError: kinds.UNSUPPORTED_MODEL,
+    errors.CheckpointError: kinds.CHECKPOINT,
+    errors.NoRoomError: kinds.NO_ROOM,
+    errors.NotFiniteError: kinds.NOT_FINITE,
+    errors.DevicesError: kinds.DEVICES,
+    errors.RankLostError: kinds.RANK_LOST,
+    MemoryError: kinds.OUT_OF_MEMORY,
+    OperationalError: kinds.DATABASE_LOST,
+    InterfaceError: kinds.DATABASE_LOST,
+    BaseException: kinds.INTERNAL_ERROR,
+}
+
+FIELDS: dict[type[BaseException], str | None] = {
+    errors.UnsupportedModelError: "model",
+    errors.CheckpointError: "model",
+    errors.PatternError: "pattern",
+    errors.SkipError: "skip",
+    errors.AllocationError: "allocation",
+    BaseException: None,
+}
+"""The field of a specification that an error of the pruning core is about."""
 
 
 def problem_of(error: BaseException, spec: PruneSpec | None = None) -> Problem:
-    """Say what went wrong, with which field of ``spec``, and what to change."""
+    """Return the problem of an error; it names the field of `spec` that has to change."""
     if isinstance(error, SpecRefusedError):
-        return _refused(error)
-    if isinstance(error, RankLostError):
-        return _problem("rank_lost", "A process of the job was lost", str(error), MEMORY)
-    if isinstance(error, DevicesError):
-        return _problem("devices", "The worker lacks devices", str(error), DEVICES)
-    if isinstance(error, PruningError):
-        return _unpruned(error, spec)
-    # By name: the glue must not import torch, whose own error this is on a GPU.
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return _problem("out_of_memory", "Out of memory", str(error) or "memory ran out", MEMORY)
+        return refusal_problem(error)
+    kind = _kind_of(error)
+    if isinstance(error, errors.PruningError):
+        return _pruning_problem(kind, error, spec)
+    details = {
+        kinds.OUT_OF_MEMORY: str(error) or "Memory ran out.",
+        kinds.DATABASE_LOST: "The worker could not reach the database for longer than a lease.",
+        kinds.INTERNAL_ERROR: f"The worker met an unexpected {type(error).__name__}.",
+    }
+    return kind.problem(details.get(kind, str(error)))
+
+
+def time_limit_problem(limit_s: float) -> Problem:
+    return kinds.TIME_LIMIT.problem(f"The job was still running after {limit_s:g} seconds.")
+
+
+def _kind_of(error: BaseException) -> ProblemKind:
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return _problem(DISK_FULL, "The disk is full", str(error), DISK)
-    if isinstance(error, (OperationalError, InterfaceError)):
-        return _problem(DATABASE_LOST, "The database did not answer", DATABASE, LOG)
-    return _unexpected(error)
+        return DISK_FULL
+    # By name: this module must not import torch, whose error this is on a GPU.
+    if type(error).__name__ == "OutOfMemoryError":
+        return kinds.OUT_OF_MEMORY
+    return for_class(KINDS, type(error))
 
 
-def overdue(limit_s: float) -> Problem:
-    """Say that the job took longer than it may."""
-    detail = f"The job was still running after {limit_s:g} seconds."
-    return _problem("time_limit", "The time limit was reached", detail, TIME)
-
-
-MEMORY = "Lower samples or seq_len, or give the worker more memory."
-DATABASE = "The worker could not reach the database for longer than a lease."
-DISK = "Free space in the data folder: a job needs about 2.2 times its model's size."
-TIME = "Lower samples, or raise ZPRUNER_JOB_TIMEOUT_S on the worker."
-DEVICES = "Lower ZPRUNER_DEVICES on the worker."
-LOG = "The worker's log holds the traceback under this job's id."
-
-
-def _refused(error: SpecRefusedError) -> Problem:
-    pointer = FieldProblem(pointer=error.pointer, code=error.code, detail=str(error))
-    return Problem(
-        type=f"/problems/{error.code}",
-        title="The specification names something unusable",
-        status=422,
-        detail=str(error),
-        code=error.code,
-        hint=error.remedy,
-        errors=[pointer],
-    )
-
-
-FIELDS: dict[type[PruningError], str] = {
-    UnsupportedModelError: "model",
-    CheckpointError: "model",
-    PatternError: "pattern",
-    SkipError: "skip",
-    AllocationError: "allocation",
-}
-"""Which field of a specification the core's refusals are about."""
-
-
-def _unpruned(error: PruningError, spec: PruneSpec | None) -> Problem:
-    name = type(error).__name__.removesuffix("Error")
-    code = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-    remedy = str(error).rpartition("; ")[2]  # their texts end with it
-    hint = f"{remedy[:1].upper()}{remedy[1:]}." if remedy != str(error) else None
-    problem = _problem(code, "The model cannot be pruned", str(error), hint, status=422)
-    if spec is None or (field := FIELDS.get(type(error))) is None:
-        return problem
-    value = spec.model_dump(mode="json")[field]
-    at_fault = FieldProblem(pointer=f"/{field}", code=code, detail=f"{field} {value!r}: {error}")
-    return problem.model_copy(update={"errors": [at_fault]})
-
-
-def _unexpected(error: BaseException) -> Problem:
-    detail = f"The worker met an unexpected {type(error).__name__}."
-    return _problem("internal_error", "The worker failed", detail, LOG)
-
-
-def _problem(
-    code: str, title: str, detail: str, hint: str | None = None, status: int = 500
+def _pruning_problem(
+    kind: ProblemKind, error: errors.PruningError, spec: PruneSpec | None
 ) -> Problem:
-    return Problem(
-        type=f"/problems/{code}", title=title, status=status, detail=detail, code=code, hint=hint
-    )
+    detail, hint = str(error), kind.remedy
+    reason, _, remedy = detail.rpartition("; ")  # the core's texts end with the remedy
+    if hint is None and reason:
+        hint = f"{remedy[:1].upper()}{remedy[1:]}."
+    field = for_class(FIELDS, type(error))
+    if spec is None or field is None:
+        return kind.problem(detail, hint=hint)
+    value = spec.model_dump(mode="json")[field]
+    wrong = FieldProblem(pointer=f"/{field}", code=kind.code, detail=f"{field} {value!r}: {detail}")
+    return kind.problem(detail, hint=hint, errors=[wrong])

@@ -1,14 +1,12 @@
 """What a job came to, with a status that a program can switch on."""
 
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.deps import IF_NONE_MATCH, JobId, ServiceDep
-from api.problems.catalogue import GATE_FAILED, NOT_SUCCEEDED, UNFINISHED
-from api.problems.handlers import RefusalError
+from api.problems.handlers import ProblemError
 from api.schemas.artifacts import ArtifactRead, JobResult
 from api.schemas.jobs import JobDetail
 from api.web.conditional import etag_of, is_known
@@ -17,6 +15,7 @@ from db.core.problem import FieldProblem
 from db.core.states import JobState
 from db.core.text_limits import printable
 from db.jobs.repository import JobRepository
+from db.problems.resources import GATE_FAILED, NOT_SUCCEEDED, UNFINISHED
 from db.spec.quality_gate import Gate, Verdict, gate_failures
 from db.tables.jobs import Artifact, Job
 
@@ -102,23 +101,22 @@ def _unless_known(request: Request, etag: str, answer: Response) -> Response:
 
 def _require_success(job: Job, unfinished: str = "404") -> None:
     if not job.status.is_final:
-        face = replace(UNFINISHED, status=int(unfinished))
-        raise RefusalError(face, f"Job {job.id} is {job.status}.", RETRY_AFTER)
+        detail = f"Job {job.id} is {job.status}."
+        raise ProblemError(UNFINISHED.problem(detail, status=int(unfinished)), RETRY_AFTER)
     if job.status is not JobState.succeeded:
         raise _not_succeeded(job)
 
 
-def _not_succeeded(job: Job) -> RefusalError:
-    """Return the refusal, in the words of the job's own problem if it has one."""
+def _not_succeeded(job: Job) -> ProblemError:
+    """Return the error with the detail and the hint of the job's own problem, if it has one."""
     detail, error = f"Job {job.id} is {job.status}.", job.error or {}
     if error:
         detail += f" {error['detail']}"
-    face = replace(NOT_SUCCEEDED, hint=error.get("hint") or NOT_SUCCEEDED.hint)
-    return RefusalError(face, printable(detail))
+    return ProblemError(NOT_SUCCEEDED.problem(printable(detail), hint=error.get("hint")))
 
 
-def _gate_failed(job: Job) -> RefusalError:
-    """Return the refusal, with each bound that was not kept."""
+def _gate_failed(job: Job) -> ProblemError:
+    """Return the error with a field problem for each bound that was not met."""
     failures = gate_failures(Gate.model_validate(job.gate), job.result or {})
     errors = [
         FieldProblem(
@@ -127,4 +125,4 @@ def _gate_failed(job: Job) -> RefusalError:
         for one in failures
     ]
     detail = f"Job {job.id} did not pass its gate: {'; '.join(map(str, failures))}."
-    return RefusalError(GATE_FAILED, detail, errors=errors)
+    return ProblemError(GATE_FAILED.problem(detail, errors=errors))

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 from starlette.exceptions import HTTPException
 
-from api.problems.catalogue import NOT_BUILT
-from api.problems.handlers import RefusalError
+from api.problems.handlers import ProblemError
 from api.web.conditional import is_known
+from db.problems.service import DASHBOARD_NOT_BUILT
 
 router = APIRouter(include_in_schema=False)
 
@@ -81,7 +81,7 @@ def _read(name: str) -> bytes:
     try:
         return (DIST / name).read_bytes()
     except FileNotFoundError:
-        raise RefusalError(NOT_BUILT, f"{DIST} holds no build.") from None
+        raise ProblemError(DASHBOARD_NOT_BUILT.problem(f"{DIST} holds no build.")) from None
 
 
 def _checked(

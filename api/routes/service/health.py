@@ -4,9 +4,9 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from api.deps import ServiceDep
-from api.problems.catalogue import NOT_READY
-from api.problems.handlers import RefusalError
+from api.problems.handlers import ProblemError
 from api.services.readiness import NotReadyError
+from db.problems.service import NOT_READY
 
 router = APIRouter(tags=["health"])
 
@@ -41,4 +41,4 @@ async def get_readiness(service: ServiceDep, response: Response) -> Readiness:
     try:
         return Readiness(workers=await service.readiness.workers())
     except NotReadyError as error:
-        raise RefusalError(NOT_READY, str(error), {"retry-after": "5"}) from None
+        raise ProblemError(NOT_READY.problem(str(error)), {"retry-after": "5"}) from None

@@ -1,4 +1,4 @@
-"""A page for each kind of problem: where its ``type`` leads."""
+"""A page for each kind of problem: the target of its ``type``."""
 
 from html import escape
 
@@ -6,8 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
-from api.problems.catalogue import FACES
-from api.problems.explanations import EXPLANATIONS
+from db.problems.catalogue import CATALOGUE
 
 router = APIRouter(prefix="/problems", include_in_schema=False)
 
@@ -26,8 +25,8 @@ PAGE = """<!doctype html>
 def get_index() -> HTMLResponse:
     """List all kinds of problems."""
     items = "".join(
-        f'<li><a href="/problems/{code}">{code}</a>: {escape(text)}</li>'
-        for code, text in sorted(EXPLANATIONS.items())
+        f'<li><a href="/problems/{code}">{code}</a>: {escape(kind.explanation or "")}</li>'
+        for code, kind in sorted(CATALOGUE.by_code.items())
     )
     return HTMLResponse(PAGE.format(title="Problems", body=f"<ul>{items}</ul>"))
 
@@ -35,9 +34,7 @@ def get_index() -> HTMLResponse:
 @router.get("/{code}")
 def get_problem(code: str) -> HTMLResponse:
     """Explain one kind of problem."""
-    if code not in EXPLANATIONS:
-        raise HTTPException(404, "There is no problem of this name.")
-    body = f"<p>{escape(EXPLANATIONS[code])}</p>"
-    if (face := FACES.get(code)) is not None and face.hint is not None:
-        body += f"<p>{escape(face.hint)}</p>"
+    if (kind := CATALOGUE.by_code.get(code)) is None:
+        raise HTTPException(404, "There is no problem with this code.")
+    body = "".join(f"<p>{escape(text)}</p>" for text in (kind.explanation, kind.remedy) if text)
     return HTMLResponse(PAGE.format(title=code, body=body))

@@ -1,0 +1,1 @@
+"""The catalogue of problem kinds that API, workers and janitor share."""

@@ -1,0 +1,28 @@
+"""The catalogue: every kind of problem by its code, and the kind of every error."""
+
+from dataclasses import replace
+
+from db.core.errors import JobError, SpecRefusedError
+from db.core.problem import FieldProblem, Problem
+from db.core.text_limits import printable
+from db.problems import access, failures, requests, resources, service, specification
+from db.problems.kind import KindGroup, ProblemKind, for_class
+
+CATALOGUE = KindGroup()
+for _module in (requests, access, resources, service, specification, failures):
+    CATALOGUE.merge(_module.GROUP)
+
+
+def kind_of(error: JobError) -> ProblemKind:
+    """Return the kind of an error, which may be the kind of its nearest base class."""
+    return for_class(CATALOGUE.by_error, type(error))
+
+
+def refusal_problem(error: SpecRefusedError) -> Problem:
+    """Return the problem of a refused specification; the error brings code and remedy."""
+    kind = CATALOGUE.by_code.get(error.code, kind_of(error))
+    detail = printable(str(error))
+    field = FieldProblem(pointer=error.pointer, code=error.code, detail=detail)
+    # A refused specification is 422, even if a failed job of the same code has another status.
+    refused = replace(kind, code=error.code, status=422)
+    return refused.problem(detail, hint=printable(error.remedy), errors=[field])

@@ -1,0 +1,108 @@
+"""A kind of problem, and a group of kinds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from db.core.problem import FieldProblem, Problem
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class ProblemKind:
+    """What all problems of one code have in common.
+
+    Attributes:
+        code: the name that programs switch on.
+        status: the HTTP status, also of the document on a failed job.
+        title: a short summary, the same for every problem of the kind.
+        explanation: the text of the page ``/problems/{code}``; None for a plain HTTP status, which
+            has no page.
+        remedy: what to change, unless the problem says it more precisely.
+        retryable: whether the same request may succeed later.
+    """
+
+    code: str
+    status: int
+    title: str
+    explanation: str | None
+    remedy: str | None = None
+    retryable: bool = False
+
+    def problem(
+        self,
+        detail: str,
+        *,
+        status: int | None = None,
+        hint: str | None = None,
+        retryable: bool | None = None,
+        errors: Sequence[FieldProblem] = (),
+    ) -> Problem:
+        """Return the document of one problem of this kind; arguments replace the kind's values."""
+        return Problem(
+            type="about:blank" if self.explanation is None else f"/problems/{self.code}",
+            title=self.title,
+            status=self.status if status is None else status,
+            detail=detail,
+            code=self.code,
+            retryable=self.retryable if retryable is None else retryable,
+            hint=self.remedy if hint is None else hint,
+            errors=list(errors),
+        )
+
+
+class KindGroup:
+    """Problem kinds by code, and by the class of the errors that they describe."""
+
+    def __init__(self) -> None:
+        self.by_code: dict[str, ProblemKind] = {}
+        self.by_error: dict[type[BaseException], ProblemKind] = {}
+
+    def add(
+        self,
+        code: str,
+        status: int,
+        title: str,
+        explanation: str,
+        remedy: str | None = None,
+        *,
+        retryable: bool = False,
+        error: type[BaseException] | None = None,
+    ) -> ProblemKind:
+        """Add a kind, which may be the kind of a class of errors, and return it.
+
+        Raises:
+            ValueError: the code or the class has a kind already.
+        """
+        kind = ProblemKind(code, status, title, explanation, remedy, retryable)
+        self._merge({code: kind}, {} if error is None else {error: kind})
+        return kind
+
+    def merge(self, other: "KindGroup") -> None:
+        """Add all kinds of another group.
+
+        Raises:
+            ValueError: a code or a class has a kind already.
+        """
+        self._merge(other.by_code, other.by_error)
+
+    def _merge(
+        self, by_code: dict[str, ProblemKind], by_error: dict[type[BaseException], ProblemKind]
+    ) -> None:
+        if twice := (self.by_code.keys() & by_code) or (self.by_error.keys() & by_error):
+            raise ValueError(f"two problem kinds have {', '.join(map(str, twice))}")
+        self.by_code |= by_code
+        self.by_error |= by_error
+
+
+def for_class(table: Mapping[type[BaseException], Value], error: type[BaseException]) -> Value:
+    """Return the entry of the class itself, or else of its nearest base class.
+
+    Raises:
+        LookupError: none of them has one.
+    """
+    for base in error.__mro__:
+        if base in table:
+            return table[base]
+    raise LookupError(f"{error.__name__} has no entry, nor has a base class of it")

@@ -1,0 +1,60 @@
+import errno
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from db.core.errors import SpecRefusedError
+from tests.factories import make_spec
+from worker.jobs.problems import KINDS, problem_of, time_limit_problem
+from worker.pruning.base.errors import (
+    CheckpointError,
+    DevicesError,
+    NotFiniteError,
+    PruningError,
+    RankLostError,
+)
+
+
+def test_every_error_of_the_pruning_core_has_a_kind_of_its_own() -> None:
+    assert set(PruningError.__subclasses__()) <= set(KINDS)
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch names it."""
+
+
+CODES = {
+    "out_of_memory": MemoryError(),
+    "disk_full": OSError(errno.EDQUOT, "Disk quota exceeded"),
+    "database_lost": OperationalError("select 1", {}, Exception("gone")),
+    "internal_error": RuntimeError("secret"),
+    "devices": DevicesError("cuda", 2, 1),
+    "rank_lost": RankLostError("rank 1 of 2 was killed by SIGKILL"),
+    "not_finite": NotFiniteError("block 0"),
+    "quantized": SpecRefusedError("model", "x", "quantized", "it is quantized", "Name another."),
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_an_error_of_a_job_has_a_code_and_a_remedy(code: str) -> None:
+    problem = problem_of(CODES[code])
+    assert (problem.code, problem.type) == (code, f"/problems/{code}")
+    assert problem.hint
+    assert "secret" not in problem.detail
+
+
+def test_a_gpu_without_memory_is_out_of_memory() -> None:
+    assert problem_of(OutOfMemoryError("CUDA out of memory")).code == "out_of_memory"
+
+
+def test_a_subclass_of_a_core_error_has_the_kind_of_its_base_class() -> None:
+    class ShardError(CheckpointError):
+        pass
+
+    problem = problem_of(ShardError("two shards overlap; download it again"), make_spec())
+    assert (problem.code, problem.hint) == ("checkpoint", "Download it again.")
+    assert [one.pointer for one in problem.errors] == ["/model"]
+
+
+def test_a_time_limit_is_a_problem_of_its_own() -> None:
+    assert time_limit_problem(60).detail == "The job was still running after 60 seconds."
