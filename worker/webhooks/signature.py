@@ -1,4 +1,4 @@
-"""What proves to a receiver that a message is ours: the headers of Standard Webhooks."""
+"""The headers of Standard Webhooks, by which receivers verify messages."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from standardwebhooks.webhooks import Webhook
 def signed(
     message_id: str, body: str, secrets: Sequence[str], at: datetime | None = None
 ) -> dict[str, str]:
-    """Return the headers of one attempt, with a signature by each secret that is still good."""
+    """Return the headers of one attempt, with one signature for each valid secret."""
     moment = (at or datetime.now(UTC)).astimezone(UTC)
     signatures = [Webhook(secret).sign(message_id, moment, body) for secret in secrets]
     return {

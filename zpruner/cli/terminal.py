@@ -12,7 +12,7 @@ from rich.console import Console
 from zpruner.cli.rows import Table
 from zpruner.cli.screen import following, summary
 from zpruner.client.client import Client
-from zpruner.client.models.jobs import Answer, JobFields
+from zpruner.client.models.jobs import JobFields, ResponseModel
 from zpruner.client.transport.errors import NoFilesError, ProblemError, ServiceError
 
 OK, JOB_FAILED, USAGE, GATE_FAILED, CANCELLED, EXPIRED = 0, 1, 2, 3, 4, 5
@@ -30,7 +30,7 @@ REFUSALS = {
 }
 REFUSALS[424] = JOB_FAILED
 
-Answered = TypeVar("Answered", bound=Answer | Sequence[Answer])
+Model = TypeVar("Model", bound=ResponseModel | Sequence[ResponseModel])
 
 people = Console(stderr=True, soft_wrap=True)
 
@@ -76,9 +76,9 @@ def service() -> Iterator[Client]:
 
 
 def say(
-    answer: Answered,
+    answer: Model,
     as_json: bool,
-    text: Callable[[Answered], str | Table],
+    text: Callable[[Model], str | Table],
     notes: Iterable[str] = (),
 ) -> None:
     """Print an answer, or several, as JSON; or else notes and what people want to know of it."""
@@ -106,7 +106,7 @@ def print_json(value: Any) -> None:
     Console(soft_wrap=True, highlight=False).print_json(data=value)
 
 
-def _dumped(answer: Answer | Sequence[Answer]) -> Any:
-    if isinstance(answer, Answer):
+def _dumped(answer: ResponseModel | Sequence[ResponseModel]) -> Any:
+    if isinstance(answer, ResponseModel):
         return answer.model_dump(mode="json")
     return [one.model_dump(mode="json") for one in answer]

@@ -7,7 +7,7 @@ from typing import Any, Generic
 import httpx
 
 from zpruner.client.datasets import Datasets
-from zpruner.client.estimates import ESTIMATE_WITHIN_S, estimate
+from zpruner.client.estimates import ESTIMATE_TIMEOUT_S, estimate
 from zpruner.client.fields import job_fields
 from zpruner.client.jobs import Jobs
 from zpruner.client.keys import Keys
@@ -27,7 +27,7 @@ TIMEOUT_S = 30.0
 
 
 class _Service(Resource[Mode], Generic[Mode]):
-    """All that a service can be asked."""
+    """The operations of a service."""
 
     def __init__(self, transport: Transport[Mode]) -> None:
         super().__init__(transport)
@@ -41,7 +41,7 @@ class _Service(Resource[Mode], Generic[Mode]):
 
     @operation
     async def me(self) -> Me:
-        """Return who this client is to the service, and what is used of its quotas."""
+        """Return the identity of this client's key, and the use of its quotas."""
         return Me.model_validate(await self._transport.get("/v1/me"))
 
     @operation
@@ -52,33 +52,33 @@ class _Service(Resource[Mode], Generic[Mode]):
         sparsity: float | None = None,
         dataset: str | None = None,
         *,
-        timeout_s: float = ESTIMATE_WITHIN_S,
+        timeout_s: float = ESTIMATE_TIMEOUT_S,
         **options: Any,
     ) -> Estimate:
-        """Return what a job would take; refused like the job itself.
+        """Estimate the memory and time of a job; invalid fields are refused as for a job.
 
         Raises:
-            TimeoutError: the service has not found it out in time.
+            TimeoutError: the estimate was not ready in time.
         """
         body = job_fields(model, sparsity, dataset, options)
         return await estimate(self._transport, body, timeout_s)
 
     @operation
     async def compare(self, *job_ids: str) -> Comparison:
-        """Hold jobs against the first of them."""
+        """Compare jobs with the first of them."""
         params = {"ids": ",".join(job_ids)}
         return Comparison.model_validate(await self._transport.get("/v1/compare", params))
 
 
 class Client(_Service[Sync]):
-    """Talks to one service; ``Client()`` means ``ZPRUNER_URL``, else the local one."""
+    """A blocking client; ``Client()`` connects to ``ZPRUNER_URL``, or else to this machine."""
 
     def __init__(self, base_url: str | None = None, api_key: str | None = None) -> None:
         self._http = httpx.Client(**_options(base_url, api_key))
         super().__init__(SyncTransport(self._http))
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         self._http.close()
 
     def __enter__(self) -> "Client":
@@ -94,14 +94,14 @@ class Client(_Service[Sync]):
 
 
 class AsyncClient(_Service[Async]):
-    """Does the same on an event loop of asyncio: its methods are awaited, lists of events too."""
+    """An asyncio client: methods are awaited; events and logs are asynchronous iterators."""
 
     def __init__(self, base_url: str | None = None, api_key: str | None = None) -> None:
         self._http = httpx.AsyncClient(**_options(base_url, api_key))
         super().__init__(AsyncTransport(self._http))
 
     async def aclose(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def __aenter__(self) -> "AsyncClient":
@@ -117,7 +117,7 @@ class AsyncClient(_Service[Async]):
 
 
 def _options(base_url: str | None, api_key: str | None) -> dict[str, Any]:
-    """Return how to connect; what is not given is taken from the environment."""
+    """Return httpx options; missing arguments come from the environment."""
     base_url = base_url or os.environ.get("ZPRUNER_URL") or DEFAULT_URL
     api_key = api_key or os.environ.get("ZPRUNER_API_KEY")
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}

@@ -16,18 +16,19 @@ MEDIA_TYPES = {
     ".tsv": "text/tab-separated-values",
     ".parquet": "application/vnd.apache.parquet",
 }
-"""By suffix. The service refuses the last two, rather than take them for plain text."""
+"""Media types by file suffix. The service refuses the last two instead of reading them as text."""
 PIECE_BYTES = 1 << 20
 
 
 class Datasets(Resource[Mode]):
-    """The datasets of a service; an uploaded one goes by its id or by what a job says."""
+    """The datasets of a service; an uploaded one is named ``dat_…`` or ``uploaded:dat_…``."""
 
     @operation
     async def upload(self, path: str | Path, *, name: str | None = None) -> Dataset:
-        """Upload a text, JSONL or CSV file, told by its suffix; a job then names its ``dataset``.
+        """Upload a text, JSONL or CSV file, recognised by its suffix.
 
-        The same bytes again are the same dataset, so this may be repeated.
+        Pass the ``dataset`` of the result to a job. Uploading the same bytes again returns the same
+        dataset.
         """
         file = _File(Path(path))
         headers = {"Content-Type": file.media_type, "Content-Length": str(file.size_bytes)}
@@ -43,22 +44,22 @@ class Datasets(Resource[Mode]):
 
     @operation
     async def list(self) -> Sequence[Dataset]:
-        """Return what a job can name: those built in, then uploads, newest first."""
+        """Return the built-in datasets, then the uploaded ones, newest first."""
         return [Dataset.model_validate(row) for row in await self._transport.rows("/v1/datasets")]
 
     @operation
     async def get(self, dataset: str) -> Dataset:
-        """Return one uploaded dataset."""
+        """Return an uploaded dataset."""
         return Dataset.model_validate(await self._transport.get(_path(dataset)))
 
     @operation
     async def delete(self, dataset: str) -> None:
-        """Delete an uploaded dataset that no unfinished job needs."""
+        """Delete an uploaded dataset; refused while an unfinished job uses it."""
         await self._transport.send("DELETE", _path(dataset))
 
 
 class _File:
-    """A file as the body of a request, from its beginning each time it is sent."""
+    """A file as the body of a request; a retry sends it from the beginning."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.size_bytes = path, path.stat().st_size
@@ -68,7 +69,7 @@ class _File:
         return MEDIA_TYPES.get(self.path.suffix.lower(), "text/plain")
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield its bytes from the beginning."""
+        """Yield the file's bytes."""
         with self.path.open("rb") as file:
             while piece := file.read(PIECE_BYTES):
                 yield piece

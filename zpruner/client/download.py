@@ -1,4 +1,4 @@
-"""Downloads in several pieces at once, which resume and are verified."""
+"""Parallel downloads in pieces, resumable and verified."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
@@ -8,62 +8,68 @@ from typing import Any
 
 import httpx
 
-from zpruner.client.incoming_file import Incoming, Piece
 from zpruner.client.models.jobs import Artifact
+from zpruner.client.partial_file import PartialFile, Piece
 from zpruner.client.transport.errors import ServiceError
 from zpruner.client.transport.transport import Body, Transport
 
 PIECE_BYTES = 32 << 20
-"""How long a piece is at most where several are downloaded at once."""
+"""The largest piece of a parallel download."""
 
 
 async def download(
     transport: Transport[Any], artifacts: Sequence[Artifact], folder: Path, parallel: int
 ) -> list[Path]:
-    """Put artifacts below ``folder``; what an earlier call left is continued.
+    """Download artifacts into ``folder``, resuming an earlier download.
 
     Raises:
-        CorruptedError: a file's bytes do not have its sha256.
-        ServiceError: a name leads out of the folder, or the service refused or broke off.
+        CorruptedError: the sha256 of a downloaded file is wrong.
+        ServiceError: an artifact's name points outside the folder, the service refused the request,
+            or the connection was lost.
     """
-    longest = PIECE_BYTES if parallel > 1 else None
-    files = [await transport.aside(Incoming.at, folder, one, longest) for one in artifacts]
-    halt = Event()
-    acts: list[Callable[[], Coroutine[Any, Any, None]]] = []
+    piece_bytes = PIECE_BYTES if parallel > 1 else None
+    files = [
+        await transport.call_blocking(PartialFile.open, folder, one, piece_bytes)
+        for one in artifacts
+    ]
+    cancelled = Event()
+    calls: list[Callable[[], Coroutine[Any, Any, None]]] = []
     for file in files:
-        acts += [partial(_fetch, transport, file, piece, halt) for piece in file.pieces]
-        if not file.pieces and not file.is_there:
-            acts.append(partial(transport.aside, file.finish))
-    await transport.each(acts, max(1, parallel), halt)
+        calls += [partial(_fetch, transport, file, piece, cancelled) for piece in file.pieces]
+        if not file.pieces and not file.is_complete:
+            calls.append(partial(transport.call_blocking, file.finish))
+    await transport.run_all(calls, max(1, parallel), cancelled)
     return [file.path for file in files]
 
 
-async def _fetch(transport: Transport[Any], file: Incoming, piece: Piece, halt: Event) -> None:
-    """Download a piece; with the last one of its file, finish that."""
-    if halt.is_set() or not file.needs(piece):
+async def _fetch(
+    transport: Transport[Any], file: PartialFile, piece: Piece, cancelled: Event
+) -> None:
+    """Download a piece, and finish its file if no other piece is missing."""
+    if cancelled.is_set() or not file.needs(piece):
         return
     try:
         path = f"/v1/artifacts/{file.artifact.id}/content"
-        what = f"{file.artifact.name} (try again to resume)"
-        async with transport.open(path, file.headers(piece), what) as body:
-            await _write(body, file, piece, halt)
+        description = f"{file.artifact.name} (try again to resume)"
+        async with transport.open(path, file.range_headers(piece), description) as body:
+            await _write(body, file, piece, cancelled)
     except BaseException:
-        halt.set()
+        cancelled.set()
         raise
     finally:
         file.save()
-    if file.is_last(piece):
-        await transport.aside(file.finish)
+    if file.complete(piece):
+        await transport.call_blocking(file.finish)
 
 
-async def _write(body: Body, file: Incoming, piece: Piece, halt: Event) -> None:
+async def _write(body: Body, file: PartialFile, piece: Piece, cancelled: Event) -> None:
     if body.response.status_code != httpx.codes.PARTIAL_CONTENT and piece.start > 0:
-        file.start_over(piece)
-    with file.opened(piece) as part:
+        file.restart(piece)
+    with file.open_at(piece) as part:
         async for data in body.pieces():
-            kept = data[: piece.stop - piece.start]
-            part.write(kept)
-            file.advance(piece, len(kept))
-            if halt.is_set() or piece.start == piece.stop:
+            needed = data[: piece.stop - piece.start]
+            part.write(needed)
+            file.advance(piece, len(needed))
+            if cancelled.is_set() or piece.start == piece.stop:
                 return
-    raise ServiceError(f"{file.artifact.name} broke off; try again to resume")
+    raise ServiceError(f"the download of {file.artifact.name} was interrupted; try again to resume")

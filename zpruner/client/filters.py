@@ -1,4 +1,4 @@
-"""What a list of jobs can be narrowed to."""
+"""Filters of lists of jobs and of logs."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ Sort = Literal["created", "-created"]
 
 
 class Filters(TypedDict, total=False):
-    """The filters of a list; what is left out or None restricts nothing."""
+    """Filters of a list of jobs; a missing filter, or None, restricts nothing."""
 
     status: str | Sequence[str] | None
     model: str | None
@@ -23,7 +23,7 @@ class Filters(TypedDict, total=False):
 
 
 class LogFilters(TypedDict, total=False):
-    """Which lines of a log; what is left out or None restricts nothing."""
+    """Filters of a log; a missing filter, or None, restricts nothing."""
 
     attempt: int | None
     level: str | None
@@ -32,13 +32,13 @@ class LogFilters(TypedDict, total=False):
 
 
 def params_of(filters: Filters) -> dict[str, Any]:
-    """Return the filters as parameters of a request; a moment must know its zone."""
-    given = {name: _written(value) for name, value in filters.items() if value is not None}
+    """Return the filters as query parameters; a datetime must have a time zone."""
+    given = {name: _to_text(value) for name, value in filters.items() if value is not None}
     labels = filters.get("labels") or {}
     given.pop("labels", None)
     pairs = [f"{name}:{value}" for name, value in labels.items()]
     return given | ({"label": pairs} if pairs else {})
 
 
-def _written(value: object) -> object:
+def _to_text(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value

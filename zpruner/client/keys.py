@@ -22,32 +22,36 @@ class Keys(Resource[Mode]):
         expires_at: datetime | None = None,
         **quotas: float | None,
     ) -> NewKey:
-        """Make a key; ``quotas`` are ``jobs_in_flight``, ``gpu_hours`` and ``artifact_bytes``."""
+        """Create a key; ``quotas`` are ``jobs_in_flight``, ``gpu_hours`` and ``artifact_bytes``."""
         body: dict[str, Any] = {"name": name, "quotas": quotas}
         if scopes is not None:
             body["scopes"] = list(scopes)
         if expires_at is not None:
             body["expires_at"] = expires_at.isoformat()
-        return NewKey.model_validate(await self._transport.ask("POST", "/v1/keys", json=body))
+        return NewKey.model_validate(
+            await self._transport.request_json("POST", "/v1/keys", json=body)
+        )
 
     @operation
     async def list(self) -> Sequence[Key]:
-        """Return all keys, newest first, with those that open nothing any longer."""
+        """Return all keys, newest first, revoked and expired ones included."""
         return [Key.model_validate(row) for row in await self._transport.rows("/v1/keys")]
 
     @operation
     async def get(self, key_id: str) -> Key:
-        """Return one key."""
+        """Return a key."""
         return Key.model_validate(await self._transport.get(f"/v1/keys/{key_id}"))
 
     @operation
     async def revoke(self, key_id: str) -> Key:
-        """End a key at once; asking twice changes nothing."""
-        return Key.model_validate(await self._transport.ask("DELETE", f"/v1/keys/{key_id}"))
+        """Revoke a key immediately; repeating this changes nothing."""
+        return Key.model_validate(
+            await self._transport.request_json("DELETE", f"/v1/keys/{key_id}")
+        )
 
     @operation
     async def rotate(self, key_id: str, *, grace_s: int | None = None) -> NewKey:
-        """Give a key a new secret; the old one opens for ``grace_s`` more, a day by default."""
+        """Replace a key's secret; the old one stays valid for ``grace_s``, a day by default."""
         body = {} if grace_s is None else {"grace_s": grace_s}
         path = f"/v1/keys/{key_id}/rotate"
-        return NewKey.model_validate(await self._transport.ask("POST", path, json=body))
+        return NewKey.model_validate(await self._transport.request_json("POST", path, json=body))

@@ -1,4 +1,4 @@
-"""The lines that a job's attempts logged, also as they come."""
+"""The log of a job, also while it runs."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,13 +8,13 @@ from zpruner.client.transport.errors import ServiceError
 from zpruner.client.transport.outage import Outage
 from zpruner.client.transport.transport import Transport
 
-LOOK_EVERY_S = 1.0
+POLL_EVERY_S = 1.0
 
 
 async def log_lines(
     transport: Transport[Any], job_id: str, params: dict[str, Any]
 ) -> AsyncIterator[LogLine]:
-    """Yield the lines there are."""
+    """Yield the lines logged so far."""
     async for row in transport.pages(f"/v1/jobs/{job_id}/logs", params):
         yield LogLine.model_validate(row)
 
@@ -22,24 +22,24 @@ async def log_lines(
 async def follow_log(
     transport: Transport[Any], job_id: str, params: dict[str, Any]
 ) -> AsyncIterator[LogLine]:
-    """Yield the lines there are and those to come, until the job has ended.
+    """Yield the lines logged so far, then new ones until the job has ended.
 
     Raises:
         ProblemError: the service refused.
-        ServiceError: it has not answered for a minute.
+        ServiceError: it has not responded for a minute.
     """
     outage = Outage()
     while True:
         try:
-            # Asked before the lines are read: those of a job that has ended are all there.
-            is_over = (await transport.get(f"/v1/jobs/{job_id}"))["status"] in FINAL
+            # Read the status before the lines: once a job has ended, its log is complete.
+            is_final = (await transport.get(f"/v1/jobs/{job_id}"))["status"] in FINAL
             async for line in log_lines(transport, job_id, params):
                 params = {name: value for name, value in params.items() if name != "tail"}
                 params["after"] = line.id
                 yield line
-            if is_over:
+            if is_final:
                 return
-            outage.heard()
+            outage.reset()
         except ServiceError as error:
-            outage.endure(error)
-        await transport.sleep(LOOK_EVERY_S)
+            outage.check(error)
+        await transport.sleep(POLL_EVERY_S)

@@ -1,11 +1,11 @@
-"""What belongs to one client."""
+"""The base class of the collections of a service: jobs, keys, webhooks and others."""
 
 from zpruner.client.transport.modes import Bound, Mode
 from zpruner.client.transport.transport import Transport
 
 
 class Resource(Bound[Mode]):
-    """A kind of things that a service has, as one client asks for them."""
+    """One collection of a service, used through one client's transport."""
 
     _transport: Transport[Mode]
 

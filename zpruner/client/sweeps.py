@@ -15,7 +15,7 @@ POLL_S = 1.0
 
 
 class Sweeps(Resource[Mode]):
-    """Many jobs of one model by one request."""
+    """The sweeps of a service: many jobs of one model, submitted in one request."""
 
     @operation
     async def create(
@@ -29,14 +29,15 @@ class Sweeps(Resource[Mode]):
         idempotency_key: str | None = None,
         **options: Any,
     ) -> Sweep:
-        """Submit a job for each combination of a grid, or for each entry of a list.
+        """Submit a job for each combination of a grid, or for each entry of ``jobs``.
 
         Args:
-            model, dataset: as of a job.
-            grid: the values of each field that varies.
-            jobs: or the varying fields of each job.
-            idempotency_key: the caller's own, if it is to hold for further calls.
-            options: further fields of the jobs; ``max_parallel``, ``name``, ``labels``, ``gate``.
+            model, dataset: as in a job.
+            grid: the values of each varied field.
+            jobs: the varied fields of each job, instead of ``grid``.
+            idempotency_key: a key of your own, so that later calls create no second sweep.
+            options: further fields of the jobs, and ``max_parallel``, ``name``, ``labels``,
+                ``gate``.
         """
         body = _body(model, dataset, grid, jobs, options)
         key = idempotency_key or str(uuid4())
@@ -54,15 +55,17 @@ class Sweeps(Resource[Mode]):
         jobs: Sequence[Mapping[str, Any]] | None = None,
         **options: Any,
     ) -> SweepPreview:
-        """Return what ``create`` would submit; refused like it, but nothing is made."""
+        """Validate a sweep as ``create`` does, and return its points; create nothing."""
         body = _body(model, dataset, grid, jobs, options)
         params = {"dry_run": True}
-        answer = await self._transport.ask("POST", "/v1/sweeps", json=body, params=params)
-        return SweepPreview.model_validate(answer)
+        response = await self._transport.request_json(
+            "POST", "/v1/sweeps", json=body, params=params
+        )
+        return SweepPreview.model_validate(response)
 
     @operation
     async def get(self, sweep_id: str) -> Sweep:
-        """Return the sweep with its points as they are now."""
+        """Return a sweep with its points."""
         return await self._sweep(sweep_id)
 
     @operation
@@ -73,9 +76,9 @@ class Sweeps(Resource[Mode]):
 
     @operation
     async def cancel(self, sweep_id: str) -> Sweep:
-        """Cancel all of its jobs that have not ended; asking twice changes nothing."""
+        """Cancel all jobs of a sweep that have not ended; repeating this changes nothing."""
         return Sweep.model_validate(
-            await self._transport.ask("POST", f"/v1/sweeps/{sweep_id}/cancel")
+            await self._transport.request_json("POST", f"/v1/sweeps/{sweep_id}/cancel")
         )
 
     @operation
@@ -86,24 +89,24 @@ class Sweeps(Resource[Mode]):
         timeout_s: float | None = None,
         on_look: Callable[[Sweep], None] = lambda _: None,
     ) -> Sweep:
-        """Return the sweep once all of its jobs have ended.
+        """Wait until all jobs of a sweep have ended, and return it.
 
         Raises:
-            TimeoutError: it goes on after ``timeout_s``.
-            ServiceError: the service has not answered for a minute.
+            TimeoutError: a job has not ended after ``timeout_s``.
+            ServiceError: the service has not responded for a minute.
         """
         started, outage = time.monotonic(), Outage()
         while True:
             try:
                 sweep = await self._sweep(sweep_id)
-                outage.heard()
+                outage.reset()
                 on_look(sweep)
                 if sweep.is_final:
                     return sweep
             except ServiceError as error:
-                outage.endure(error)
+                outage.check(error)
             if timeout_s is not None and time.monotonic() - started >= timeout_s:
-                raise TimeoutError(f"sweep {sweep_id} goes on after {timeout_s:g} s")
+                raise TimeoutError(f"sweep {sweep_id} has not ended after {timeout_s:g} s")
             await self._transport.sleep(POLL_S)
 
     async def _sweep(self, sweep_id: str) -> Sweep:

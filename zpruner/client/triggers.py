@@ -21,14 +21,14 @@ class Triggers(Resource[Mode]):
         filter: Mapping[str, Any] | None = None,
         map: Mapping[str, str] | None = None,
     ) -> NewTrigger:
-        """Make a trigger, whose jobs count for this client's key.
+        """Create a trigger; its jobs count towards the quotas of this client's key.
 
         Args:
-            name: for whoever reads the list.
+            name: a name to show in lists.
             source: huggingface, mlflow, github, standard or generic.
-            job: fields of the job; those that ``map`` fills may be missing.
-            filter: by JSON pointer into a payload, the value there, or a list of such values.
-            map: by field of the job, or ``labels.NAME``, the pointer to what fills it.
+            job: fields of the job; fields set by ``map`` may be missing.
+            filter: for each JSON pointer, the required value in the payload, or a list of them.
+            map: for each field of the job, or ``labels.NAME``, a JSON pointer to its value.
         """
         body = {"name": name, "source": source, "job": dict(job)}
         body |= {"filter": dict(filter or {}), "map": dict(map or {})}
@@ -41,39 +41,41 @@ class Triggers(Resource[Mode]):
 
     @operation
     async def get(self, trigger_id: str) -> Trigger:
-        """Return one trigger."""
+        """Return a trigger."""
         return Trigger.model_validate(await self._transport.get(f"/v1/triggers/{trigger_id}"))
 
     @operation
     async def update(self, /, trigger_id: str, **changes: Any) -> Trigger:
-        """Change its ``name``, ``job``, ``filter`` or ``map``, each as a whole."""
+        """Replace a trigger's ``name``, ``job``, ``filter`` or ``map``."""
         path = f"/v1/triggers/{trigger_id}"
-        return Trigger.model_validate(await self._transport.ask("PATCH", path, json=changes))
+        return Trigger.model_validate(
+            await self._transport.request_json("PATCH", path, json=changes)
+        )
 
     @operation
     async def delete(self, trigger_id: str) -> None:
-        """Delete a trigger with the record of its calls; the jobs stay."""
+        """Delete a trigger and its deliveries; its jobs are kept."""
         await self._transport.send("DELETE", f"/v1/triggers/{trigger_id}")
 
     @operation
     async def rotate(self, trigger_id: str, *, grace_s: int | None = None) -> NewTrigger:
-        """Give it a new secret; the old one is good for ``grace_s`` more, a day by default."""
+        """Replace a trigger's secret; the old one stays valid for ``grace_s``, a day by default."""
         body = {} if grace_s is None else {"grace_s": grace_s}
         return NewTrigger.model_validate(await self._post(f"/{trigger_id}/rotate", body))
 
     @operation
     async def test(self, trigger_id: str, payload: Any) -> TriggerTest:
-        """Return what a call with this payload would start; nothing starts."""
+        """Return the job that a call with this payload would start, without starting it."""
         return TriggerTest.model_validate(
             await self._post(f"/{trigger_id}/test", {"payload": payload})
         )
 
     @operation
     async def deliveries(self, trigger_id: str, *, limit: int = 50) -> Sequence[TriggerDelivery]:
-        """Return at most ``limit`` calls of the last thirty days, newest first."""
+        """Return at most ``limit`` deliveries of the last thirty days, newest first."""
         path, params = f"/v1/triggers/{trigger_id}/deliveries", {"limit": min(limit, 200)}
         rows = await self._transport.rows(path, params, limit)
         return [TriggerDelivery.model_validate(row) for row in rows]
 
     async def _post(self, below: str, body: Mapping[str, Any]) -> Any:
-        return await self._transport.ask("POST", f"/v1/triggers{below}", json=body)
+        return await self._transport.request_json("POST", f"/v1/triggers{below}", json=body)

@@ -1,4 +1,4 @@
-"""A job as it changes: long polls by ETag, with pauses where a service answers them at once."""
+"""Long polling for changes of a job by ETag, with a delay if responses come immediately."""
 
 import time
 from collections.abc import AsyncIterator
@@ -10,47 +10,47 @@ from zpruner.client.transport.errors import ServiceError
 from zpruner.client.transport.outage import Outage
 from zpruner.client.transport.transport import Transport
 
-LONG_POLL_S = 20.0  # shorter than a request may take
+LONG_POLL_S = 20.0  # below the timeout of a request
 PAUSES_S = (0.2, 2.0)
 
 
-async def versions(
+async def job_versions(
     transport: Transport[Any], job_id: str, within_s: float | None
 ) -> AsyncIterator[dict[str, Any]]:
-    """Yield the job now and whenever it has changed; end when the time is over.
+    """Yield the job now and after each change, for at most ``within_s``.
 
     Raises:
         ProblemError: the service refused.
-        ServiceError: it has not answered for a minute.
+        ServiceError: it has not responded for a minute.
     """
     path, etag, pause = f"/v1/jobs/{job_id}", "", PAUSES_S[0]
     deadline = None if within_s is None else time.monotonic() + within_s
     yield await transport.get(path)
     outage = Outage()
     while (left_s := _left(deadline)) > 0:
-        asked = time.monotonic()
+        sent = time.monotonic()
         headers = {"Prefer": f"wait={max(1, int(left_s))}"}
         headers |= {"If-None-Match": etag} if etag else {}
         try:
             response = await transport.send("GET", path, headers=headers)
         except ServiceError as error:
-            outage.endure(error)
-            await transport.rest(pause)
+            outage.check(error)
+            await transport.sleep_with_jitter(pause)
             continue
-        outage.heard()
+        outage.reset()
         if response.status_code == httpx.codes.NOT_MODIFIED:
             pause = min(pause * 1.5, PAUSES_S[1])
-            if time.monotonic() - asked < pause:
-                await transport.rest(min(pause, _left(deadline)))
+            if time.monotonic() - sent < pause:
+                await transport.sleep_with_jitter(min(pause, _left(deadline)))
             continue
         etag, pause = response.headers.get("etag", ""), PAUSES_S[0]
         yield response.json()
         if not etag:
-            await transport.rest(pause)
+            await transport.sleep_with_jitter(pause)
 
 
 def _left(deadline: float | None) -> float:
-    """Return how long one request may wait."""
+    """Return how many seconds the next request may wait."""
     if deadline is None:
         return LONG_POLL_S
     return min(LONG_POLL_S, deadline - time.monotonic())

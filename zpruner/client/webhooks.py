@@ -1,4 +1,4 @@
-"""The webhooks of a service, for its admins; ``verify`` is for whoever receives."""
+"""The webhooks of a service, for its admins; receivers use ``verify``."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ class Webhooks(Resource[Mode]):
     async def create(
         self, url: str, events: Sequence[str] | None = None, *, description: str = ""
     ) -> NewWebhook:
-        """Make a webhook, which is told of a job's end unless ``events`` names others."""
+        """Create a webhook; by default it is notified when a job ends."""
         body: dict[str, Any] = {"url": url, "description": description}
         if events is not None:
             body["events"] = list(events)
@@ -31,36 +31,38 @@ class Webhooks(Resource[Mode]):
 
     @operation
     async def get(self, webhook_id: str) -> Webhook:
-        """Return one webhook."""
+        """Return a webhook."""
         return Webhook.model_validate(await self._transport.get(f"/v1/webhooks/{webhook_id}"))
 
     @operation
     async def update(self, /, webhook_id: str, **changes: Any) -> Webhook:
-        """Change its ``url``, ``description`` or ``events``, or whether it is ``enabled``."""
+        """Change a webhook's ``url``, ``description``, ``events`` or ``enabled``."""
         path = f"/v1/webhooks/{webhook_id}"
-        return Webhook.model_validate(await self._transport.ask("PATCH", path, json=changes))
+        return Webhook.model_validate(
+            await self._transport.request_json("PATCH", path, json=changes)
+        )
 
     @operation
     async def delete(self, webhook_id: str) -> None:
-        """Delete a webhook with all its deliveries."""
+        """Delete a webhook and its deliveries."""
         await self._transport.send("DELETE", f"/v1/webhooks/{webhook_id}")
 
     @operation
     async def rotate(self, webhook_id: str, *, grace_s: int | None = None) -> NewWebhook:
-        """Give it a new secret; the old one signs beside it for ``grace_s``, a day by default."""
+        """Replace a webhook's secret; the old one signs too for ``grace_s``, a day by default."""
         body = {} if grace_s is None else {"grace_s": grace_s}
         return NewWebhook.model_validate(await self._post(f"/{webhook_id}/rotate", body))
 
     @operation
     async def test(self, webhook_id: str) -> Delivery:
-        """Send a message that only has to arrive; ``delivery`` tells what came of it."""
+        """Send a test message; ``delivery`` returns its result."""
         return Delivery.model_validate(await self._post(f"/{webhook_id}/test"))
 
     @operation
     async def deliveries(
         self, webhook_id: str, *, status: str | None = None, limit: int = 50
     ) -> Sequence[Delivery]:
-        """Return at most ``limit`` messages of the last thirty days, newest first."""
+        """Return at most ``limit`` deliveries of the last thirty days, newest first."""
         params: dict[str, Any] = {"limit": min(limit, 200)}
         if status is not None:
             params["status"] = status
@@ -70,16 +72,16 @@ class Webhooks(Resource[Mode]):
 
     @operation
     async def delivery(self, webhook_id: str, delivery_id: str) -> Delivery:
-        """Return one message with its body and what came of each attempt."""
+        """Return a delivery with its body and the result of each attempt."""
         path = f"/v1/webhooks/{webhook_id}/deliveries/{delivery_id}"
         return Delivery.model_validate(await self._transport.get(path))
 
     @operation
     async def redeliver(self, webhook_id: str, delivery_id: str) -> Delivery:
-        """Send a message again at once, whatever came of it."""
+        """Send a message again immediately, even if it was delivered."""
         return Delivery.model_validate(
             await self._post(f"/{webhook_id}/deliveries/{delivery_id}/redeliver")
         )
 
     async def _post(self, below: str, body: dict[str, Any] | None = None) -> Any:
-        return await self._transport.ask("POST", f"/v1/webhooks{below}", json=body)
+        return await self._transport.request_json("POST", f"/v1/webhooks{below}", json=body)

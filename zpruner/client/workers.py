@@ -1,4 +1,4 @@
-"""The workers of a service, and the queues that they take jobs from."""
+"""The workers of a service, and the queues they consume."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ class Workers(Resource[Mode]):
 
     @operation
     async def list(self) -> Sequence[Worker]:
-        """Return the workers, also those that were lost lately."""
+        """Return the workers, recently lost ones included."""
         return [Worker.model_validate(row) for row in await self._transport.rows("/v1/workers")]
 
     @operation
@@ -22,12 +22,12 @@ class Workers(Resource[Mode]):
 
     @operation
     async def drain(self, worker_id: str) -> Worker:
-        """Have a worker finish what it holds and take nothing new."""
+        """Let a worker finish its job and claim no new one."""
         return await self._post(worker_id, "drain")
 
     @operation
     async def undrain(self, worker_id: str) -> Worker:
-        """Have a worker take jobs again."""
+        """Let a drained worker claim jobs again."""
         return await self._post(worker_id, "undrain")
 
     async def _post(self, worker_id: str, action: str) -> Worker:

@@ -39,7 +39,7 @@ def run(service: Service, *words: str) -> Result:
 def test_a_log_is_followed_until_its_job_has_ended(
     service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(following, "POLL_EVERY_S", 0.01)
     service.prepare("/v1/jobs/job_1", job("running"), job("running"), job("succeeded"))
     service.prepare(f"{LOGS}?tail=2", page(line(1), line(2)))
     down = Answer(503, problem("not_ready", 503))

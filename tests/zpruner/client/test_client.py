@@ -9,7 +9,9 @@ from tests.zpruner.service import Answer, Service, job, page, problem
 from zpruner import Client, ProblemError, ServiceError
 
 
-def test_wait_returns_the_ended_job_and_tells_each_change(service: Service, client: Client) -> None:
+def test_wait_reports_each_change_and_returns_the_ended_job(
+    service: Service, client: Client
+) -> None:
     etag = {"ETag": '"1"'}
     answers = [Answer(200, job(), headers=etag), Answer(200, job(), headers=etag), Answer(304)]
     service.prepare(
@@ -23,14 +25,14 @@ def test_wait_returns_the_ended_job_and_tells_each_change(service: Service, clie
     assert seen == ["running", "running", "succeeded"]
 
 
-def test_wait_outlives_a_service_that_is_restarted(service: Service, client: Client) -> None:
+def test_wait_continues_while_the_service_restarts(service: Service, client: Client) -> None:
     down = Answer(503, problem("not_ready", 503))
     service.prepare("/v1/jobs/job_1", Answer(200, job()), down, down, Answer(200, job("failed")))
 
     assert client.jobs.wait("job_1").status == "failed"
 
 
-def test_a_request_that_came_too_soon_is_sent_again_and_one_over_quota_is_not(
+def test_a_rate_limited_request_is_repeated_and_one_over_quota_is_not(
     service: Service, client: Client
 ) -> None:
     soon = Answer(429, problem("rate_limited", 429), headers={"Retry-After": "0"})
@@ -48,16 +50,14 @@ def test_a_request_that_came_too_soon_is_sent_again_and_one_over_quota_is_not(
     assert [paths.count(f"/v1/jobs/job_{n}") for n in (1, 2, 3)] == [3, 1, 6]
 
 
-def test_wait_gives_up_at_its_timeout_and_the_job_goes_on(service: Service, client: Client) -> None:
+def test_wait_raises_at_its_timeout_and_the_job_continues(service: Service, client: Client) -> None:
     service.prepare("/v1/jobs/job_1", Answer(200, job()))
 
     with pytest.raises(TimeoutError, match="still running"):
         client.jobs.wait("job_1", timeout_s=0)
 
 
-def test_a_refusal_carries_the_problem_and_says_what_to_change(
-    service: Service, client: Client
-) -> None:
+def test_a_refusal_holds_the_problem_and_its_remedy(service: Service, client: Client) -> None:
     refusal = problem("pickle_only", 422, hint="Name a repository with safetensors.")
     service.prepare("/v1/jobs", Answer(422, refusal))
 
@@ -67,7 +67,7 @@ def test_a_refusal_carries_the_problem_and_says_what_to_change(
     assert caught.value.problem.code == "pickle_only"
 
 
-def test_a_submit_whose_answer_got_lost_is_sent_again_with_its_key(
+def test_a_submission_whose_response_was_lost_is_repeated_with_its_key(
     service: Service, client: Client
 ) -> None:
     lost = Answer(201, job("queued"), cut=10)
@@ -81,7 +81,7 @@ def test_a_submit_whose_answer_got_lost_is_sent_again_with_its_key(
     assert service.keys[0]
 
 
-def test_each_submit_has_its_own_key_unless_the_caller_brings_one(
+def test_each_submission_has_its_own_key_unless_one_is_given(
     service: Service, client: Client
 ) -> None:
     service.prepare("/v1/jobs", Answer(201, job("queued")))
@@ -91,7 +91,7 @@ def test_each_submit_has_its_own_key_unless_the_caller_brings_one(
     assert service.keys[2] == "mine"
 
 
-def test_a_submit_gives_up_at_last(service: Service, client: Client) -> None:
+def test_a_submission_is_not_repeated_forever(service: Service, client: Client) -> None:
     service.prepare("/v1/jobs", Answer(503, problem("not_ready", 503)))
     with pytest.raises(ProblemError, match="not_ready"):
         client.jobs.create("org/model", 0.5, "c4")
@@ -116,7 +116,7 @@ def test_a_preview_shows_what_would_be_submitted(service: Service, client: Clien
     assert client.jobs.preview("org/model", 0.5, "c4").spec == spec
 
 
-def test_a_service_that_is_not_there_is_named(client: Client) -> None:
+def test_an_unreachable_service_is_named(client: Client) -> None:
     with (
         Client("http://127.0.0.1:9") as nobody,
         pytest.raises(ServiceError, match=r"127\.0\.0\.1:9"),
@@ -124,7 +124,7 @@ def test_a_service_that_is_not_there_is_named(client: Client) -> None:
         nobody.jobs.get("job_1")
 
 
-def test_a_list_follows_the_links_to_its_next_pages(service: Service, client: Client) -> None:
+def test_a_list_follows_the_links_to_the_next_pages(service: Service, client: Client) -> None:
     body = {"data": [job()], "next_cursor": "c", "has_more": True}
     following = {"Link": '</v1/jobs?limit=3&after=c>; rel="next"'}
     service.prepare("/v1/jobs?limit=3&sort=-created", Answer(200, body, headers=following))
@@ -133,9 +133,7 @@ def test_a_list_follows_the_links_to_its_next_pages(service: Service, client: Cl
     assert [job.status for job in client.jobs.list(limit=3)] == ["running", "failed"]
 
 
-def test_a_list_is_narrowed_by_what_is_given_and_by_nothing_else(
-    service: Service, client: Client
-) -> None:
+def test_a_list_is_filtered_by_the_given_filters_only(service: Service, client: Client) -> None:
     query = "limit=50&sort=created&status=failed&status=expired&q=a%2Fb"
     moment = "created_after=2026-01-05T09%3A30%3A00%2B00%3A00"
     service.prepare(f"/v1/jobs?{query}&{moment}", page(job("failed")))
@@ -151,7 +149,7 @@ def test_a_list_is_narrowed_by_what_is_given_and_by_nothing_else(
     assert [job.status for job in jobs] == ["failed"]
 
 
-def test_facets_say_how_many_jobs_there_are(service: Service, client: Client) -> None:
+def test_facets_count_jobs(service: Service, client: Client) -> None:
     facets = {"status": {"failed": 2}, "method": {"wanda": 2}, "later": {}}
     body = {"data": [job()], "facets": facets}
     service.prepare("/v1/jobs?limit=1&include=facets&method=wanda", Answer(200, body))

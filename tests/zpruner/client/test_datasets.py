@@ -1,4 +1,4 @@
-"""Datasets and links by client and command line, against the real API on a real server."""
+"""Datasets and links, with client and command line against the real API."""
 
 import json
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def settings(tmp_path: Path, database_url: str) -> ApiSettings:
 
 @pytest.fixture
 def url(settings: ApiSettings) -> Iterator[str]:
-    """Where a service listens that asks everybody for a key, and not too often."""
+    """The URL of a service that requires keys and limits the rate of requests."""
     with serving(create_app(settings, ListQueue())) as url:
         yield url
 
@@ -64,7 +64,7 @@ def test_a_client_uploads_lists_gets_and_deletes(
         assert (made.name, made.size_bytes) == ("corpus.txt", len(TEXT))
         assert made.sha256 == sha256(TEXT).hexdigest()
         assert (of_rows.name, of_rows.media_type) == ("r", "application/jsonl")
-        # Some of these come too soon after the others, and are sent again from their beginning.
+        # Some of these exceed the rate limit and are sent again from the beginning.
         assert {client.datasets.upload(text).id for _ in range(4)} == {made.id}
         listed = client.datasets.list()
         assert [one for one in listed if one.kind == "uploaded"] == [of_rows, made]
@@ -96,7 +96,7 @@ def test_the_command_line_uploads_lists_and_deletes(
     assert run(url, key, "datasets", "rm", name).exit_code == 7
 
 
-def test_a_file_that_no_job_could_read_ends_with_2(url: str, key: str, tmp_path: Path) -> None:
+def test_an_unusable_file_ends_with_exit_code_2(url: str, key: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_text('{"text": "one"}\nnonsense\n')
     refused = run(url, key, "datasets", "upload", str(path))
@@ -106,22 +106,22 @@ def test_a_file_that_no_job_could_read_ends_with_2(url: str, key: str, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "exit_code", "told"),
+    ("name", "content", "exit_code", "text"),
     [
         ("a.csv", b"id,text\n1,a\n", 0, "uploaded:dat_"),
         ("a.tsv", b"id\ttext\n1\ta\n", 2, "text/csv"),
         ("a.parquet", b"PAR1", 2, "Parquet"),
     ],
 )
-def test_a_table_is_uploaded_as_one_or_refused_and_never_as_plain_text(
-    url: str, key: str, tmp_path: Path, name: str, content: bytes, exit_code: int, told: str
+def test_a_table_is_uploaded_as_such_or_refused_but_never_read_as_text(
+    url: str, key: str, tmp_path: Path, name: str, content: bytes, exit_code: int, text: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
     result = run(url, key, "datasets", "upload", str(tmp_path / name))
-    assert (result.exit_code, told in result.output) == (exit_code, True), result.output
+    assert (result.exit_code, text in result.output) == (exit_code, True), result.output
 
 
-def test_a_link_is_the_whole_url_of_a_file(
+def test_a_link_is_the_absolute_url_of_a_file(
     url: str, key: str, sessions: Sessions, settings: ApiSettings
 ) -> None:
     job = finish_job(sessions, ArtifactStore(settings.artifact_dir))

@@ -1,4 +1,4 @@
-"""Downloads: from the real application, and from a small server that misbehaves."""
+"""Downloads from the real application, and from a small server with faults."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ ERROR = make_problem(code="out_of_memory", detail="no room", hint="Lower samples
 
 
 @pytest.mark.parametrize(
-    ("fields", "code", "said"),
+    ("fields", "code", "text"),
     [
         ({"status": "queued"}, 8, "wait for it"),
         ({"status": "running"}, 8, "wait for it"),
@@ -38,15 +38,15 @@ ERROR = make_problem(code="out_of_memory", detail="no room", hint="Lower samples
         ({"status": "expired"}, 5, "retry it"),
     ],
 )
-def test_a_download_of_a_job_without_files_says_why_and_fails(
-    live: Live, tmp_path: Path, fields: dict[str, Any], code: int, said: str
+def test_downloading_from_a_job_without_files_fails_with_the_reason(
+    live: Live, tmp_path: Path, fields: dict[str, Any], code: int, text: str
 ) -> None:
     job = make_job(live.sessions, **fields)
 
     result = live.run("download", job.id, str(tmp_path / "out"))
 
     assert (result.exit_code, result.stdout) == (code, "")
-    assert said in result.stderr
+    assert text in result.stderr
     assert fields["status"] in result.stderr
     assert not (tmp_path / "out").exists()
     assert live.run("result", job.id).exit_code == code
@@ -55,7 +55,7 @@ def test_a_download_of_a_job_without_files_says_why_and_fails(
     assert caught.value.job.status == fields["status"]
 
 
-def test_a_download_that_did_not_pass_its_gate_is_there_but_fails(
+def test_files_of_a_job_that_failed_its_gate_are_downloaded_with_exit_code_3(
     live: Live, tmp_path: Path
 ) -> None:
     good = finish_job(live.sessions, live.store)
@@ -80,14 +80,14 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def prepare(service: Service, *answers: Answer, content: bytes = CONTENT) -> None:
-    """Have one job with one file, which is answered like this."""
+    """Prepare one job with one file, served with these responses."""
     service.prepare(JOB, Answer(200, job("succeeded")))
     service.prepare(LIST, page(artifact(content)))
     service.prepare(FILE, *answers)
 
 
-def asked(service: Service) -> list[tuple[int, int]]:
-    """Return the ranges that were asked for."""
+def requested_ranges(service: Service) -> list[tuple[int, int]]:
+    """Return the requested ranges."""
     found = []
     for _, path, wanted in service.seen:
         if path == FILE:
@@ -96,7 +96,7 @@ def asked(service: Service) -> list[tuple[int, int]]:
     return found
 
 
-def test_a_download_that_broke_off_is_resumed_where_it_broke(
+def test_an_interrupted_download_is_resumed(
     service: Service, client: Client, tmp_path: Path
 ) -> None:
     service.prepare(LIST, page(artifact(CONTENT)))
@@ -115,7 +115,7 @@ def test_a_download_that_broke_off_is_resumed_where_it_broke(
     assert list(tmp_path.rglob("*.part")) == []
 
 
-def test_a_finished_download_is_not_fetched_again(
+def test_a_complete_file_is_not_downloaded_again(
     service: Service, client: Client, tmp_path: Path
 ) -> None:
     service.prepare(LIST, page(artifact(CONTENT)))
@@ -128,7 +128,7 @@ def test_a_finished_download_is_not_fetched_again(
     assert [path for _, path, _ in service.seen].count(FILE) == 1
 
 
-def test_a_flipped_bit_is_never_kept(service: Service, client: Client, tmp_path: Path) -> None:
+def test_a_corrupt_file_is_deleted(service: Service, client: Client, tmp_path: Path) -> None:
     service.prepare(LIST, page(artifact(CONTENT)))
     service.prepare(JOB, Answer(200, job("succeeded")))
     service.prepare(FILE, Answer(200, b"\x01" + CONTENT[1:]))
@@ -140,7 +140,7 @@ def test_a_flipped_bit_is_never_kept(service: Service, client: Client, tmp_path:
 
 
 @pytest.mark.parametrize("name", ["../escaped", "/etc/escaped", "a/../../escaped", ""])
-def test_an_artifacts_name_never_leads_out_of_the_folder(
+def test_an_artifacts_name_never_points_outside_the_folder(
     service: Service, client: Client, tmp_path: Path, name: str
 ) -> None:
     service.prepare(LIST, page(artifact(CONTENT, name=name)))
@@ -162,7 +162,7 @@ def download_sync(live: Live, job_id: str, folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_large_files_come_in_pieces_from_the_real_service(
+def test_the_real_service_serves_large_files_in_pieces(
     live: Live, tmp_path: Path, small_pieces: None, kind: str
 ) -> None:
     content = random.Random(7).randbytes(300_001)
@@ -181,7 +181,7 @@ def test_large_files_come_in_pieces_from_the_real_service(
         assert sorted(paths) == sorted(path for path in tmp_path.rglob("*") if path.is_file())
 
 
-def test_pieces_are_asked_for_at_once(
+def test_pieces_are_requested_in_parallel(
     service: Service, client: Client, tmp_path: Path, small_pieces: None
 ) -> None:
     together = threading.Barrier(4)
@@ -196,7 +196,7 @@ def test_pieces_are_asked_for_at_once(
     assert not together.broken
 
 
-def test_of_pieces_that_broke_off_only_the_missing_bytes_are_asked_for_again(
+def test_only_the_missing_bytes_of_interrupted_pieces_are_requested_again(
     service: Service, client: Client, tmp_path: Path, small_pieces: None
 ) -> None:
     prepare(service, *[Answer(200, CONTENT)] * 2, Answer(200, CONTENT, cut=5000))
@@ -208,11 +208,13 @@ def test_of_pieces_that_broke_off_only_the_missing_bytes_are_asked_for_again(
     (path,) = client.jobs.download("job_1", tmp_path, parallel=3)
 
     assert path.read_bytes() == CONTENT
-    assert sum(stop - start for start, stop in asked(service)) <= len(CONTENT) - 2 * (1 << 14)
+    assert sum(stop - start for start, stop in requested_ranges(service)) <= len(CONTENT) - 2 * (
+        1 << 14
+    )
     assert [one.name for one in tmp_path.rglob("*") if one.is_file()] == ["weights.bin"]
 
 
-def test_a_flipped_bit_in_a_resumed_file_is_found(
+def test_corruption_of_a_resumed_file_is_detected(
     service: Service, client: Client, tmp_path: Path, small_pieces: None
 ) -> None:
     prepare(service, Answer(200, CONTENT, cut=9000))
@@ -229,7 +231,7 @@ def test_a_flipped_bit_in_a_resumed_file_is_found(
     assert path.read_bytes() == CONTENT
 
 
-def test_the_beginning_that_an_earlier_version_left_is_kept(
+def test_the_part_left_by_an_earlier_version_is_resumed(
     service: Service, client: Client, tmp_path: Path
 ) -> None:
     prepare(service, Answer(200, CONTENT))
@@ -239,10 +241,10 @@ def test_the_beginning_that_an_earlier_version_left_is_kept(
     (path,) = client.jobs.download("job_1", tmp_path)
 
     assert path.read_bytes() == CONTENT
-    assert asked(service) == [(70_000, len(CONTENT))]
+    assert requested_ranges(service) == [(70_000, len(CONTENT))]
 
 
-def test_what_ignores_ranges_is_downloaded_from_the_beginning_and_in_one_piece(
+def test_a_service_that_ignores_ranges_is_read_from_the_beginning_in_one_piece(
     service: Service, client: Client, tmp_path: Path, small_pieces: None
 ) -> None:
     whole = Answer(200, CONTENT, is_whole=True)
@@ -260,7 +262,7 @@ def test_what_ignores_ranges_is_downloaded_from_the_beginning_and_in_one_piece(
     assert path.read_bytes() == CONTENT
 
 
-def test_a_piece_that_came_too_soon_is_asked_for_again(
+def test_a_rate_limited_piece_is_requested_again(
     service: Service, client: Client, tmp_path: Path
 ) -> None:
     soon = Answer(429, problem("rate_limited", 429), headers={"Retry-After": "0"})
@@ -269,9 +271,7 @@ def test_a_piece_that_came_too_soon_is_asked_for_again(
     assert path.read_bytes() == CONTENT
 
 
-def test_a_killed_download_is_resumed_by_the_next(
-    service: Service, client: Client, tmp_path: Path
-) -> None:
+def test_a_killed_download_is_resumed(service: Service, client: Client, tmp_path: Path) -> None:
     content = random.Random(1).randbytes(9_000_000)
     resumed = threading.Event()
     stalled = Answer(200, content, cut=6_000_000, after=lambda: resumed.wait(timeout=60))
@@ -289,10 +289,10 @@ def test_a_killed_download_is_resumed_by_the_next(
 
     assert process.returncode == -signal.SIGKILL
     assert path.read_bytes() == content
-    assert asked(service)[-1][0] >= 4 << 20
+    assert requested_ranges(service)[-1][0] >= 4 << 20
 
 
-def test_a_download_that_is_given_up_is_resumed(
+def test_a_cancelled_download_is_resumed(
     service: Service, tmp_path: Path, small_pieces: None
 ) -> None:
     stuck = threading.Event()
@@ -302,7 +302,7 @@ def test_a_download_that_is_given_up_is_resumed(
     async def give_up() -> None:
         async with AsyncClient(service.url) as client:
             task = asyncio.create_task(client.jobs.download("job_1", tmp_path, parallel=2))
-            while len(asked(service)) < 4:
+            while len(requested_ranges(service)) < 4:
                 await asyncio.sleep(0.02)
             task.cancel()
             stuck.set()
@@ -317,7 +317,7 @@ def test_a_download_that_is_given_up_is_resumed(
 
 
 @pytest.mark.parametrize("kept", ["", "{}", '{"sha256": "SHA", "missing": [[0, 999999999]]}'])
-def test_a_damaged_note_of_what_is_missing_is_not_believed(
+def test_a_damaged_list_of_missing_ranges_is_ignored(
     service: Service, client: Client, tmp_path: Path, kept: str
 ) -> None:
     prepare(service, Answer(200, CONTENT))
@@ -331,7 +331,7 @@ def test_a_damaged_note_of_what_is_missing_is_not_believed(
     assert path.read_bytes() == CONTENT
 
 
-def test_a_note_without_its_part_is_not_believed(
+def test_a_list_of_missing_ranges_without_its_part_is_ignored(
     service: Service, client: Client, tmp_path: Path, small_pieces: None
 ) -> None:
     prepare(service, Answer(200, CONTENT), Answer(200, CONTENT, cut=5000))
@@ -345,7 +345,7 @@ def test_a_note_without_its_part_is_not_believed(
     assert path.read_bytes() == CONTENT
 
 
-def test_a_folder_that_cannot_be_written_is_named(live: Live, tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_named(live: Live, tmp_path: Path) -> None:
     made = finish_job(live.sessions, live.store)
     (tmp_path / "file").write_text("in the way")
 

@@ -1,4 +1,4 @@
-"""Keys by client and command line, against the real API on a real server."""
+"""Keys, with client and command line against the real API."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from zpruner.cli.main import app
 
 @pytest.fixture
 def url(tmp_path: Path, database_url: str) -> Iterator[str]:
-    """Where a service listens that asks everybody for a key."""
+    """The URL of a service that requires keys."""
     fields = {"data_dir": tmp_path, "database_url": database_url, "auth": "keys"}
     settings = ApiSettings.model_validate({"_env_file": None} | fields)
     with serving(create_app(settings, ListQueue())) as url:
@@ -37,7 +37,7 @@ def run(url: str, key: str | None, *words: str) -> Result:
     return CliRunner(env=env).invoke(app, list(words))
 
 
-def test_a_client_makes_lists_rotates_and_revokes_keys(url: str, admin: str) -> None:
+def test_a_client_creates_lists_rotates_and_revokes_keys(url: str, admin: str) -> None:
     with Client(url, admin) as client:
         made = client.keys.create("ci", ["jobs:read"], jobs_in_flight=2)
         assert (made.scopes, made.quotas.jobs_in_flight) == (["jobs:read"], 2)
@@ -57,7 +57,7 @@ def test_a_client_makes_lists_rotates_and_revokes_keys(url: str, admin: str) -> 
         assert [key.name for key in client.keys.list()] == ["ci", "Ada"]
 
 
-def test_the_command_line_makes_a_key_that_opens(url: str, admin: str) -> None:
+def test_the_command_line_creates_a_valid_key(url: str, admin: str) -> None:
     made = run(url, admin, "keys", "create", "ci", "--scope", "jobs:read", "--gpu-hours", "1.5")
     assert made.exit_code == 0, made.stderr
     assert "nothing shows it again" in made.stderr
@@ -87,9 +87,11 @@ def test_the_command_line_lists_rotates_and_revokes(url: str, admin: str) -> Non
     assert [key["name"] for key in keys] == ["Bob", "Ada"]
 
 
-def test_no_key_a_wrong_one_and_one_for_less_all_end_with_6(url: str, sessions: Sessions) -> None:
+def test_a_missing_wrong_or_insufficient_key_ends_with_exit_code_6(
+    url: str, sessions: Sessions
+) -> None:
     _, reader = make_key(sessions, AccessScope.jobs_read)
-    for key, told in ((None, "without a key"), ("x", "does not look like"), (reader, "admin")):
+    for key, text in ((None, "without a key"), ("x", "does not look like"), (reader, "admin")):
         refused = run(url, key, "keys", "ls")
         assert (refused.exit_code, refused.stdout) == (6, "")
-        assert told in refused.stderr
+        assert text in refused.stderr

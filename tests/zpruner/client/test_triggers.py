@@ -1,4 +1,4 @@
-"""Triggers by client and command line, against the real API on a real server."""
+"""Triggers, with client and command line against the real API."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ WORDS = (
 
 @pytest.fixture
 def url(tmp_path: Path, database_url: str) -> Iterator[str]:
-    """Where a service listens."""
+    """The URL of a service."""
     fields = {"_env_file": None, "data_dir": tmp_path, "database_url": database_url}
     settings = ApiSettings.model_validate(fields | {"hf_endpoint": "http://127.0.0.1:9"})
     with serving(create_app(settings, ListQueue())) as url:
@@ -47,7 +47,7 @@ def call(url: str, trigger_id: str, secret: str, payload: object = PUSH) -> http
     return httpx.post(f"{url}/v1/hooks/{trigger_id}", json=payload, headers=headers)
 
 
-def test_a_client_makes_changes_tries_and_deletes_triggers(url: str, client: Client) -> None:
+def test_a_client_creates_updates_tests_and_deletes_triggers(url: str, client: Client) -> None:
     filters, mapped = TRIGGER["filter"], TRIGGER["map"]
     made = client.triggers.create("on push", "generic", JOB, filter=filters, map=mapped)
     assert made.secret.startswith("whsec_")
@@ -79,7 +79,7 @@ def test_a_client_makes_changes_tries_and_deletes_triggers(url: str, client: Cli
     assert client.triggers.list() == []
 
 
-def test_the_command_line_makes_a_trigger_and_prints_its_secret_alone(url: str) -> None:
+def test_the_command_line_creates_a_trigger_and_prints_only_its_secret(url: str) -> None:
     made = run(url, "create", "on push", "generic", "--job", json.dumps(JOB), *WORDS)
     assert made.exit_code == 0, made.stderr
     assert made.stdout.startswith("whsec_")
@@ -90,7 +90,7 @@ def test_the_command_line_makes_a_trigger_and_prints_its_secret_alone(url: str) 
     assert made.stdout.removesuffix("\n") not in listed
 
 
-def test_the_command_line_shows_changes_rotates_and_deletes(url: str, tmp_path: Path) -> None:
+def test_the_command_line_shows_updates_rotates_and_deletes(url: str, tmp_path: Path) -> None:
     file = tmp_path / "job.json"
     file.write_text(json.dumps(JOB))
     words = ("create", "on push", "github", "--job", f"@{file}", *WORDS, "--json")
@@ -115,7 +115,7 @@ def test_the_command_line_shows_changes_rotates_and_deletes(url: str, tmp_path: 
     assert run(url, "ls", "--json").stdout == "[]\n"
 
 
-def test_the_command_line_tries_a_payload_and_lists_calls(url: str, tmp_path: Path) -> None:
+def test_the_command_line_tests_a_payload_and_lists_deliveries(url: str, tmp_path: Path) -> None:
     words = ("create", "on push", "generic", "--job", json.dumps(JOB), *WORDS, "--json")
     made = json.loads(run(url, *words).stdout)
     file = tmp_path / "payload.json"
@@ -128,13 +128,13 @@ def test_the_command_line_tries_a_payload_and_lists_calls(url: str, tmp_path: Pa
     job = call(url, made["id"], made["secret"]).json()["job_id"]
     call(url, made["id"], made["secret"], {})
     listed = run(url, "deliveries", made["id"]).stdout
-    for told in ("submitted", job, "ignored", "the payload has nothing at /event/scope"):
-        assert told in listed
+    for text in ("submitted", job, "ignored", "the payload has nothing at /event/scope"):
+        assert text in listed
     rows = json.loads(run(url, "deliveries", made["id"], "--limit", "1", "--json").stdout)
     assert [one["outcome"] for one in rows] == ["ignored"]
 
 
-def test_what_is_refused_ends_with_a_code(url: str) -> None:
+def test_a_refusal_ends_with_an_exit_code(url: str) -> None:
     for words in (
         ("create", "a", "generic", "--job", "{"),
         ("create", "a", "generic", "--job", "@/nowhere"),

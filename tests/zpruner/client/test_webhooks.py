@@ -1,4 +1,4 @@
-"""Webhooks by client and command line, against the real API on a real server."""
+"""Webhooks, with client and command line against the real API."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ URL = "https://hooks.example/zpruner"
 
 @pytest.fixture
 def url(tmp_path: Path, database_url: str) -> Iterator[str]:
-    """Where a service listens."""
+    """The URL of a service."""
     fields = {"data_dir": tmp_path, "database_url": database_url}
     fields |= {"webhook_networks": (ip_network("10.0.0.0/8"),)}
     settings = ApiSettings.model_validate({"_env_file": None} | fields)
@@ -41,14 +41,14 @@ def run(url: str, *words: str) -> Result:
 
 
 def answered(sessions: Sessions, status: int, error: str | None = None) -> None:
-    """Have the one message that is due answered."""
+    """Record a response to the one message that is due."""
     with sessions.begin() as session:
         dispatch = DispatchRepository(session)
         (claimed,) = dispatch.claim(10)
         assert dispatch.settle(claimed, Outcome(0.25, status, error))
 
 
-def test_a_client_makes_changes_rotates_and_deletes_webhooks(client: Client) -> None:
+def test_a_client_creates_updates_rotates_and_deletes_webhooks(client: Client) -> None:
     made = client.webhooks.create(URL, ["job.failed"], description="ours")
     assert made.secret.startswith("whsec_")
     assert (made.events, made.description, made.enabled) == (("job.failed",), "ours", True)
@@ -66,7 +66,7 @@ def test_a_client_makes_changes_rotates_and_deletes_webhooks(client: Client) -> 
     assert [one.url for one in client.webhooks.list()] == ["http://10.0.0.1/"]
 
 
-def test_a_client_tests_reads_and_sends_again(client: Client, sessions: Sessions) -> None:
+def test_a_client_sends_a_test_reads_it_and_redelivers(client: Client, sessions: Sessions) -> None:
     webhook = client.webhooks.create(URL)
     first = client.webhooks.test(webhook.id)
     assert (first.status, first.attempts, first.body) == ("pending", 0, None)
@@ -84,7 +84,7 @@ def test_a_client_tests_reads_and_sends_again(client: Client, sessions: Sessions
     assert client.webhooks.redeliver(webhook.id, first.id).status == "pending"
 
 
-def test_the_command_line_makes_a_webhook_and_prints_its_secret_alone(url: str) -> None:
+def test_the_command_line_creates_a_webhook_and_prints_only_its_secret(url: str) -> None:
     made = run(url, "create", URL, "--event", "job.failed", "--event", "job.queued")
     assert made.exit_code == 0, made.stderr
     assert made.stdout.startswith("whsec_")
@@ -96,7 +96,7 @@ def test_the_command_line_makes_a_webhook_and_prints_its_secret_alone(url: str) 
     assert made.stdout.removesuffix("\n") not in listed
 
 
-def test_the_command_line_changes_rotates_and_deletes(url: str) -> None:
+def test_the_command_line_updates_rotates_and_deletes(url: str) -> None:
     made = json.loads(run(url, "create", URL, "--description", "ours", "--json").stdout)
     words = ["--disable", "--url", "https://new.example/", "--event", "job.paused"]
     changed = run(url, "update", made["id"], *words)
@@ -116,7 +116,9 @@ def test_the_command_line_changes_rotates_and_deletes(url: str) -> None:
     assert run(url, "ls", "--json").stdout == "[]\n"
 
 
-def test_the_command_line_tests_shows_and_sends_again(url: str, sessions: Sessions) -> None:
+def test_the_command_line_sends_a_test_shows_it_and_redelivers(
+    url: str, sessions: Sessions
+) -> None:
     webhook = json.loads(run(url, "create", URL, "--json").stdout)["id"]
     delivery = run(url, "test", webhook).stdout.removesuffix("\n")
     answered(sessions, 302, "a redirect, which is not followed")
@@ -136,7 +138,7 @@ def test_the_command_line_tests_shows_and_sends_again(url: str, sessions: Sessio
     assert row == again
 
 
-def test_what_is_refused_ends_with_a_code_and_a_remedy(url: str) -> None:
+def test_a_refusal_ends_with_an_exit_code_and_a_remedy(url: str) -> None:
     refused = run(url, "create", "http://93.184.216.34/")
     assert (refused.exit_code, refused.stdout) == (2, "")
     webhook = json.loads(run(url, "create", URL, "--json").stdout)["id"]

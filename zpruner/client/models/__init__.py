@@ -1,1 +1,1 @@
-"""Responses of the service, typed. Unknown fields are ignored."""
+"""Typed responses of the service; unknown fields are ignored."""

@@ -1,4 +1,4 @@
-"""What the service answers, typed. Fields this version does not know are ignored."""
+"""Responses about jobs, their files, datasets and workers."""
 
 from datetime import datetime
 from typing import Any
@@ -8,45 +8,45 @@ from pydantic import BaseModel, ConfigDict
 FINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
 
-class Answer(BaseModel):
-    """Base of every answer: read-only, and tolerant of newer services."""
+class ResponseModel(BaseModel):
+    """Base of every response: immutable; fields of newer services are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Block(Answer):
-    """The decoder block finished last."""
+class Block(ResponseModel):
+    """The decoder block that was finished last."""
 
     index: int
     total: int
     name: str
 
 
-class Eta(Answer):
-    """How many seconds are left: half of such jobs take less than ``p50``, nine in ten ``p90``."""
+class Eta(ResponseModel):
+    """Remaining seconds: half of such jobs take less than ``p50``, nine in ten less than p90."""
 
     p50: float
     p90: float
 
 
-class Progress(Answer):
-    """How far a job is."""
+class Progress(ResponseModel):
+    """The progress of a job."""
 
     fraction: float = 0.0
     block: Block | None = None
     eta_seconds: Eta | None = None
 
 
-class FieldProblem(Answer):
-    """One field that was refused."""
+class FieldProblem(ResponseModel):
+    """The problem with one field of a request."""
 
     pointer: str
     code: str
     detail: str
 
 
-class Problem(Answer):
-    """What went wrong (RFC 9457); ``code`` is what programs switch on."""
+class Problem(ResponseModel):
+    """A problem document (RFC 9457); programs should branch on ``code``."""
 
     title: str = "The service gave no reason"
     status: int = 500
@@ -58,8 +58,8 @@ class Problem(Answer):
     errors: list[FieldProblem] = []
 
 
-class GateFailure(Answer):
-    """A bound of a job's gate that was not kept."""
+class GateFailure(ResponseModel):
+    """A bound of a job's quality gate that was violated."""
 
     metric: str
     bound: str
@@ -67,8 +67,8 @@ class GateFailure(Answer):
     got: float | None = None
 
 
-class JobFields(Answer):
-    """One request to prune one model."""
+class JobFields(ResponseModel):
+    """The fields of a job."""
 
     id: str
     name: str | None = None
@@ -105,8 +105,8 @@ class JobFields(Answer):
         return self.status in FINAL
 
 
-class Preview(Answer):
-    """What the service would accept, with every default filled in."""
+class Preview(ResponseModel):
+    """A valid job that was not created, with all defaults filled in."""
 
     spec: dict[str, Any]
     name: str | None = None
@@ -115,15 +115,15 @@ class Preview(Answer):
     identical_job_id: str | None = None
 
 
-class Facets(Answer):
-    """How many jobs there are of each kind."""
+class Facets(ResponseModel):
+    """Numbers of jobs by status and by method."""
 
     status: dict[str, int] = {}
     method: dict[str, int] = {}
 
 
-class Artifact(Answer):
-    """One file a job made."""
+class Artifact(ResponseModel):
+    """A file that a job produced."""
 
     id: str
     name: str
@@ -134,20 +134,20 @@ class Artifact(Answer):
     damage: str | None = None
 
 
-class FileLink(Answer):
-    """A link that opens one file without a key, until it expires."""
+class FileLink(ResponseModel):
+    """A link that downloads one file without a key until it expires."""
 
     url: str
     expires_at: datetime
 
 
-class Dataset(Answer):
-    """What a job can calibrate on; ``kind`` is ``builtin`` or ``uploaded``.
+class Dataset(ResponseModel):
+    """A calibration dataset; ``kind`` is ``builtin`` or ``uploaded``.
 
     Attributes:
-        dataset: what a job says to use it.
-        description, joiner: of one that is built in.
-        id, size_bytes, sha256, media_type, created_at, created_by: of an uploaded one.
+        dataset: the value of a job's ``dataset`` field.
+        description, joiner: set for built-in datasets only.
+        id, size_bytes, sha256, media_type, created_at, created_by: set for uploaded ones only.
     """
 
     kind: str
@@ -163,16 +163,16 @@ class Dataset(Answer):
     created_by: str | None = None
 
 
-class Result(Answer):
-    """What a job that succeeded has measured and made."""
+class Result(ResponseModel):
+    """The metrics and files of a job that has succeeded."""
 
     job_id: str
     metrics: dict[str, Any] = {}
     artifacts: list[Artifact] = []
 
 
-class Event(Answer):
-    """One thing that happened to a job."""
+class Event(ResponseModel):
+    """One event in the life of a job."""
 
     seq: int
     at: datetime
@@ -183,8 +183,8 @@ class Event(Answer):
     data: dict[str, Any] = {}
 
 
-class LogLine(Answer):
-    """One line that an attempt logged; ``id`` says where to go on."""
+class LogLine(ResponseModel):
+    """One line of an attempt's log; pass ``id`` as ``after`` to continue from it."""
 
     id: str
     attempt: int
@@ -194,8 +194,8 @@ class LogLine(Answer):
     message: str
 
 
-class Worker(Answer):
-    """One worker; ``state`` is ``idle``, ``busy``, ``draining`` or ``lost``."""
+class Worker(ResponseModel):
+    """A worker; ``state`` is ``idle``, ``busy``, ``draining`` or ``lost``."""
 
     id: str
     name: str
@@ -208,8 +208,8 @@ class Worker(Answer):
     heartbeat_at: datetime
 
 
-class Queue(Answer):
-    """One queue of jobs that wait for a class of devices."""
+class Queue(ResponseModel):
+    """A queue of jobs for one class of devices."""
 
     name: str
     depth: int = 0

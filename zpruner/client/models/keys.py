@@ -1,19 +1,19 @@
-"""Keys, and what is used of their quotas, as the service answers them."""
+"""Responses about keys and their quotas."""
 
 from datetime import datetime
 
-from zpruner.client.models.jobs import Answer
+from zpruner.client.models.jobs import ResponseModel
 
 
-class Quotas(Answer):
-    """How much a key may have; None: no bound."""
+class Quotas(ResponseModel):
+    """The quotas of a key; None means unlimited."""
 
     jobs_in_flight: int | None = None
     gpu_hours: float | None = None
     artifact_bytes: int | None = None
 
 
-class Key(Answer):
+class Key(ResponseModel):
     """A key without its secret."""
 
     id: str
@@ -29,20 +29,20 @@ class Key(Answer):
 
 
 class NewKey(Key):
-    """A key with its secret in ``key``, which the service shows this once."""
+    """A new key with its secret in ``key``, which is never shown again."""
 
     key: str
 
 
-class Share(Answer):
-    """How much of a quota is used."""
+class Share(ResponseModel):
+    """The used and the allowed amount of a quota."""
 
     used: float
     allowed: float | None = None
 
 
-class Me(Answer):
-    """Who this client is to the service; ``key`` is None where it needs none."""
+class Me(ResponseModel):
+    """The identity of a client; ``key`` is None if the service requires no key."""
 
     name: str
     scopes: list[str] = []

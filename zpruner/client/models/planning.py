@@ -1,12 +1,12 @@
-"""Estimates, comparisons and sweeps as the service answers them."""
+"""Responses about estimates, comparisons and sweeps."""
 
 from typing import Any
 
-from zpruner.client.models.jobs import Answer
+from zpruner.client.models.jobs import ResponseModel
 
 
-class Model(Answer):
-    """A model as the service found it."""
+class Model(ResponseModel):
+    """The model of an estimate."""
 
     name: str
     revision: str | None = None
@@ -14,23 +14,23 @@ class Model(Answer):
     blocks: int
 
 
-class Memory(Answer):
-    """The most that a job will hold."""
+class Memory(ResponseModel):
+    """The predicted peak memory of a job."""
 
     host_bytes: int
     device_bytes: int = 0
     scratch_bytes: int = 0
 
 
-class Seconds(Answer):
-    """How long a job will run."""
+class Seconds(ResponseModel):
+    """The predicted run time of a job."""
 
     p50: float
     p90: float
 
 
-class Estimate(Answer):
-    """What a job would take."""
+class Estimate(ResponseModel):
+    """The predicted memory and time of a job."""
 
     id: str
     model: Model
@@ -45,8 +45,8 @@ class Estimate(Answer):
     identical_job_id: str | None = None
 
 
-class ComparedJob(Answer):
-    """One of several jobs held against the first."""
+class ComparedJob(ResponseModel):
+    """A job compared with the first of several."""
 
     id: str
     name: str | None = None
@@ -55,8 +55,8 @@ class ComparedJob(Answer):
     deltas: dict[str, float] = {}
 
 
-class Comparison(Answer):
-    """In what jobs differ, and what came of it."""
+class Comparison(ResponseModel):
+    """The fields in which jobs differ, and their metrics."""
 
     comparable: bool
     reasons: list[str] = []
@@ -64,7 +64,7 @@ class Comparison(Answer):
     jobs: list[ComparedJob]
 
 
-class Point(Answer):
+class Point(ResponseModel):
     """One job of a sweep."""
 
     job_id: str
@@ -78,8 +78,8 @@ class Point(Answer):
     on_front: bool = False
 
 
-class Sweep(Answer):
-    """Many jobs by one request; in a list it comes without its points."""
+class Sweep(ResponseModel):
+    """Many jobs submitted in one request; entries of a list have no ``points``."""
 
     id: str
     name: str | None = None
@@ -90,8 +90,8 @@ class Sweep(Answer):
     front: list[str] = []
 
 
-class SweepPreview(Answer):
-    """What the service would accept as a sweep."""
+class SweepPreview(ResponseModel):
+    """A valid sweep that was not created."""
 
     total: int
     points: list[dict[str, Any]] = []

@@ -1,13 +1,13 @@
-"""Triggers, and what came in for them, as the service answers."""
+"""Responses about triggers and their deliveries."""
 
 from datetime import datetime
 from typing import Any
 
-from zpruner.client.models.jobs import Answer, Preview, Problem
+from zpruner.client.models.jobs import Preview, Problem, ResponseModel
 
 
-class Trigger(Answer):
-    """A job that another system starts, without its secret."""
+class Trigger(ResponseModel):
+    """A template of jobs that another system starts; without its secret."""
 
     id: str
     name: str
@@ -22,21 +22,21 @@ class Trigger(Answer):
 
 
 class NewTrigger(Trigger):
-    """A trigger with its secret, which the service shows this once."""
+    """A trigger with its secret, which is never shown again."""
 
     secret: str
 
 
-class TriggerTest(Answer):
-    """What would come of a call."""
+class TriggerTest(ResponseModel):
+    """The outcome that a call would have."""
 
     outcome: str
     reason: str | None = None
     job: Preview | None = None
 
 
-class TriggerDelivery(Answer):
-    """One call of a trigger that proved itself."""
+class TriggerDelivery(ResponseModel):
+    """An authenticated call of a trigger."""
 
     id: str
     trigger_id: str

@@ -1,12 +1,12 @@
-"""Webhooks and their deliveries as the service answers them."""
+"""Responses about webhooks and their deliveries."""
 
 from datetime import datetime
 
-from zpruner.client.models.jobs import Answer
+from zpruner.client.models.jobs import ResponseModel
 
 
-class Webhook(Answer):
-    """An address that is told what happens, without its secret."""
+class Webhook(ResponseModel):
+    """A webhook without its secret."""
 
     id: str
     url: str
@@ -21,13 +21,13 @@ class Webhook(Answer):
 
 
 class NewWebhook(Webhook):
-    """A webhook with its secret, which the service shows this once."""
+    """A webhook with its secret, which is never shown again."""
 
     secret: str
 
 
-class DeliveryAttempt(Answer):
-    """What came of one attempt to deliver."""
+class DeliveryAttempt(ResponseModel):
+    """The result of one delivery attempt."""
 
     at: datetime
     status: int | None = None
@@ -35,8 +35,8 @@ class DeliveryAttempt(Answer):
     error: str | None = None
 
 
-class Delivery(Answer):
-    """One message; in a list, or just queued, it comes without its body and its log."""
+class Delivery(ResponseModel):
+    """A message to a webhook; entries of a list, and new messages, have no ``body`` and ``log``."""
 
     id: str
     webhook_id: str

@@ -1,19 +1,19 @@
-"""What can go wrong with a request."""
+"""Errors of requests to the service."""
 
 from zpruner.client.models.jobs import JobFields, Problem
 
 
 class ServiceError(Exception):
-    """The service cannot be reached, or does not answer as it should."""
+    """The service cannot be reached, or its response is invalid."""
 
     @property
     def is_refusal(self) -> bool:
-        """Whether the service has understood and refused: asking again changes nothing."""
+        """Whether the service refused the request, so that repeating it is useless."""
         return False
 
 
 class ProblemError(ServiceError):
-    """The service refused; ``problem`` says what, why and what to change."""
+    """The service refused the request; ``problem`` holds the reason and the remedy."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
@@ -25,14 +25,14 @@ class ProblemError(ServiceError):
         return self.problem.status < 500
 
     def __str__(self) -> str:
-        # Each field's detail names its value and remedy already; the rest would say it again.
+        # The detail of a field holds its value and remedy; the problem's own would repeat them.
         fields = [f"{one.pointer}: {one.detail}" for one in self.problem.errors]
-        said = fields or [self.problem.detail or self.problem.title, self.problem.hint or ""]
-        return "\n".join(filter(None, said))
+        parts = fields or [self.problem.detail or self.problem.title, self.problem.hint or ""]
+        return "\n".join(filter(None, parts))
 
 
 class NoFilesError(ServiceError):
-    """The job has no files to download: ``job`` says whether it goes on, or how it ended."""
+    """The job has no files to download; ``job`` holds its status."""
 
     def __init__(self, job: JobFields) -> None:
         super().__init__(job)
@@ -40,14 +40,14 @@ class NoFilesError(ServiceError):
 
     @property
     def is_refusal(self) -> bool:
-        """Whether asking again changes nothing: it may once the job goes on."""
+        """Whether repeating the request is useless, because the job has ended."""
         return self.job.is_final
 
     def __str__(self) -> str:
-        said = [f"job {self.job.id} is {self.job.status}: {self._remedy}"]
+        lines = [f"job {self.job.id} is {self.job.status}: {self._remedy}"]
         if self.job.error is not None:
-            said += [f"{self.job.error.code}: {self.job.error.detail}", self.job.error.hint or ""]
-        return "\n".join(filter(None, said))
+            lines += [f"{self.job.error.code}: {self.job.error.detail}", self.job.error.hint or ""]
+        return "\n".join(filter(None, lines))
 
     @property
     def _remedy(self) -> str:
@@ -57,7 +57,7 @@ class NoFilesError(ServiceError):
 
 
 class CorruptedError(ServiceError):
-    """What arrived is not what the service said it holds."""
+    """A downloaded file does not have the expected sha256."""
 
     def __init__(self, name: str, expected: str, received: str) -> None:
         super().__init__(name, expected, received)

@@ -1,4 +1,4 @@
-"""The events of a job as they happen (server-sent events)."""
+"""The events of a job, also as a stream of server-sent events."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ PAUSE_S = 0.5
 
 @dataclass(frozen=True)
 class Frame:
-    """One message of a stream."""
+    """One server-sent event."""
 
     kind: str
     data: str
@@ -23,7 +23,7 @@ class Frame:
 async def events(
     transport: Transport[Any], job_id: str, after: int, follow: bool
 ) -> AsyncIterator[Event]:
-    """Yield the events after one; with ``follow``, until the job has ended."""
+    """Yield the events after one; with ``follow``, also new ones until the job has ended."""
     if follow:
         async for event in _followed(transport, job_id, after):
             yield event
@@ -33,39 +33,39 @@ async def events(
 
 
 async def _followed(transport: Transport[Any], job_id: str, after: int) -> AsyncIterator[Event]:
-    """Yield every event after one, until the job has ended; resume where the line breaks.
+    """Yield every event after one until the job has ended; reconnect after interruptions.
 
     Raises:
         ProblemError: the service refused.
-        ServiceError: it has not answered for a minute.
+        ServiceError: it has not responded for a minute.
     """
     outage = Outage()
     while True:
         try:
             async for frame in _frames(transport, job_id, after):
-                outage.heard()
+                outage.reset()
                 if frame.kind == "end":
                     return
-                if frame.kind == "pruned":  # of a job that ended long ago
+                if frame.kind == "pruned":  # old events of the job were deleted
                     continue
                 event = Event.model_validate_json(frame.data)
                 after = event.seq
                 yield event
         except ServiceError as error:
-            outage.endure(error)
+            outage.check(error)
         await transport.sleep(PAUSE_S)
 
 
 async def _frames(transport: Transport[Any], job_id: str, after: int) -> AsyncIterator[Frame]:
     headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
-    path, what = f"/v1/jobs/{job_id}/events", f"the events of {job_id}"
-    async with transport.open(path, headers, what) as body:
+    path, description = f"/v1/jobs/{job_id}/events", f"the events of {job_id}"
+    async with transport.open(path, headers, description) as body:
         async for frame in parse(body.lines()):
             yield frame
 
 
 async def parse(lines: AsyncIterator[str]) -> AsyncIterator[Frame]:
-    """Yield the messages; a comment is none, and half of one neither."""
+    """Yield the complete messages; comments are ignored."""
     kind, data = "message", list[str]()
     async for line in lines:
         if not line:

@@ -1,8 +1,8 @@
-"""One source for the client that blocks and the one that is awaited.
+"""One implementation for the blocking and the asynchronous client.
 
-Everything that asks the service is written once, as coroutines over a transport. `operation` and
-`iteration` make methods of them: plain ones for a client that blocks, and for one that is awaited
-coroutines and asynchronous iterators.
+Each request is written once, as a coroutine over a transport. `operation` and `iteration` turn
+coroutines into methods: plain functions and iterators for a blocking client, coroutines and
+asynchronous iterators for an asynchronous one.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
@@ -14,11 +14,11 @@ from typing_extensions import TypeVar
 
 
 class Sync:
-    """Marks what waits."""
+    """Type marker of the blocking client."""
 
 
 class Async:
-    """Marks what is awaited."""
+    """Type marker of the asynchronous client."""
 
 
 P = ParamSpec("P")
@@ -27,17 +27,17 @@ Mode = TypeVar("Mode", default=Sync)
 
 
 class Bound(Generic[Mode]):
-    """Belongs to one client, whose transport says how it waits."""
+    """An object that belongs to one client and uses its transport."""
 
     _transport: Any
 
 
 class operation(Generic[P, T]):  # noqa: N801 - a decorator
-    """Make a method of a coroutine function."""
+    """Make a method from a coroutine function."""
 
-    def __init__(self, act: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> None:
-        self._act = act
-        update_wrapper(self, act)  # type: ignore[arg-type]
+    def __init__(self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> None:
+        self._function = function
+        update_wrapper(self, function)  # type: ignore[arg-type]
 
     @overload
     def __get__(self, bound: None, owner: type[Any]) -> "operation[P, T]": ...
@@ -48,19 +48,19 @@ class operation(Generic[P, T]):  # noqa: N801 - a decorator
         self, bound: Bound[Async], owner: type[Any]
     ) -> Callable[P, Coroutine[Any, Any, T]]: ...
     def __get__(self, bound: Any, owner: type[Any]) -> Any:
-        """Return the method of one object."""
+        """Return the method, bound to an object."""
         if bound is None:
             return self
 
-        return _through(bound, self._act, "run")
+        return _method(bound, self._function, "run")
 
 
 class iteration(Generic[P, T]):  # noqa: N801 - a decorator
-    """Make a method of an asynchronous generator function."""
+    """Make a method from an asynchronous generator function."""
 
-    def __init__(self, act: Callable[Concatenate[Any, P], AsyncIterator[T]]) -> None:
-        self._act = act
-        update_wrapper(self, act)  # type: ignore[arg-type]
+    def __init__(self, function: Callable[Concatenate[Any, P], AsyncIterator[T]]) -> None:
+        self._function = function
+        update_wrapper(self, function)  # type: ignore[arg-type]
 
     @overload
     def __get__(self, bound: None, owner: type[Any]) -> "iteration[P, T]": ...
@@ -69,50 +69,50 @@ class iteration(Generic[P, T]):  # noqa: N801 - a decorator
     @overload
     def __get__(self, bound: Bound[Async], owner: type[Any]) -> Callable[P, AsyncIterator[T]]: ...
     def __get__(self, bound: Any, owner: type[Any]) -> Any:
-        """Return the method of one object."""
+        """Return the method, bound to an object."""
         if bound is None:
             return self
 
-        return _through(bound, self._act, "iterate")
+        return _method(bound, self._function, "iterate")
 
 
-def _through(bound: Any, act: Callable[..., Any], way: str) -> Callable[..., Any]:
-    """Return a method of an object that goes through its transport."""
-    plain = MethodType(act, bound)
+def _method(bound: Any, function: Callable[..., Any], runner: str) -> Callable[..., Any]:
+    """Return a method whose coroutine the object's transport runs."""
+    plain = MethodType(function, bound)
 
     @wraps(plain)
     def method(*args: Any, **options: Any) -> Any:
         if bound._transport is None:
             raise RuntimeError(
-                f"this {type(bound).__name__} came from no client: ask one by its id"
+                f"this {type(bound).__name__} belongs to no client: get it by its id from one"
             )
-        return getattr(bound._transport, way)(plain(*args, **options))
+        return getattr(bound._transport, runner)(plain(*args, **options))
 
     return method
 
 
-def finish(work: Coroutine[Any, Any, T]) -> T:
-    """Return what a coroutine returns that waits by blocking, and so never suspends."""
+def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that blocks instead of suspending, and return its result."""
     try:
-        work.send(None)
+        coroutine.send(None)
     except StopIteration as end:
         result: T = end.value
         return result
-    work.close()
-    raise RuntimeError(f"{work} was suspended: only an AsyncClient may await something else")
+    coroutine.close()
+    raise RuntimeError(f"{coroutine} was suspended; only an AsyncClient may await other things")
 
 
-def finished_each(items: AsyncGenerator[T, None]) -> Iterator[T]:
-    """Yield what such a generator yields, and close it whenever the caller stops."""
+def iterate_blocking(items: AsyncGenerator[T, None]) -> Iterator[T]:
+    """Iterate over a generator that blocks instead of suspending; close it at the end."""
     try:
         while True:
             try:
-                item = finish(_next(items))
+                item = run_blocking(_next(items))
             except StopAsyncIteration:
                 return
             yield item
     finally:
-        finish(_close(items))
+        run_blocking(_close(items))
 
 
 async def _next(items: AsyncGenerator[T, None]) -> T:

@@ -1,4 +1,4 @@
-"""How long those who wait outlive a service that does not answer, as while it is restarted."""
+"""How long waiting continues while the service does not respond, as during a restart."""
 
 import time
 
@@ -8,21 +8,21 @@ OUTAGE_S = 60.0
 
 
 class Outage:
-    """The time since the service answered last; it may fail to for ``within_s``."""
+    """The time since the last response; more than ``within_s`` is an error."""
 
     def __init__(self, within_s: float = OUTAGE_S) -> None:
         self._within_s = within_s
-        self._heard = time.monotonic()
+        self._answered_at = time.monotonic()
 
-    def heard(self) -> None:
-        """Start over: the service has answered."""
-        self._heard = time.monotonic()
+    def reset(self) -> None:
+        """Record that the service has responded."""
+        self._answered_at = time.monotonic()
 
-    def endure(self, error: ServiceError) -> None:
-        """Return if asking again may help.
+    def check(self, error: ServiceError) -> None:
+        """Return if repeating the request may help; otherwise raise ``error``.
 
         Raises:
-            ServiceError: this one; the service refused, or has not answered for too long.
+            ServiceError: the service refused, or has not responded for too long.
         """
-        if error.is_refusal or time.monotonic() - self._heard > self._within_s:
+        if error.is_refusal or time.monotonic() - self._answered_at > self._within_s:
             raise error

@@ -1,4 +1,4 @@
-"""Requests to the service, written once for clients that wait and clients that are awaited."""
+"""Requests to the service, for the blocking and the asynchronous client."""
 
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -14,99 +14,101 @@ from zpruner.client.transport.modes import Mode
 
 Params = dict[str, Any]
 PAUSES_S = (0.2, 0.5, 1.0)
-"""Between the tries of a request that may be repeated."""
+"""Delays between the attempts of an idempotent request."""
 
-PATIENCE = 5
-"""How often a request is sent again that came too soon after others: it was not looked at."""
+MAX_RETRIES = 5
+"""How often a request that exceeded the rate limit is repeated."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Body(Protocol):
-    """A response that is read piece by piece."""
+    """A streamed response."""
 
     @property
     def response(self) -> httpx.Response:
-        """Return its status and its headers."""
+        """The response with its status and headers."""
 
     async def read(self) -> None:
-        """Read all that is left into the response."""
+        """Read the rest of the body into the response."""
 
     def lines(self) -> AsyncIterator[str]:
-        """Yield its lines."""
+        """Yield the lines of the body."""
 
     def pieces(self) -> AsyncIterator[bytes]:
-        """Yield its bytes."""
+        """Yield the bytes of the body."""
 
 
 class Transport(Generic[Mode]):
-    """Speaks JSON to one service. How it waits is left to its two kinds."""
+    """JSON requests to one service; subclasses block or await."""
 
     base_url: str
 
     async def request(self, method: str, path: str, options: Params) -> httpx.Response:
-        """Send a request, whatever comes of it."""
+        """Send a request and return the response, whatever its status."""
         raise NotImplementedError
 
     def stream(self, path: str, headers: dict[str, str]) -> AbstractAsyncContextManager[Body]:
-        """Open a path for reading, whatever comes of it."""
+        """Stream the response to a GET request, whatever its status."""
         raise NotImplementedError
 
     def content(self, pieces: Callable[[], Iterator[bytes]]) -> Any:
-        """Return the body of a request, made anew each time that it is sent."""
+        """Return a request body that is created anew for each attempt."""
         raise NotImplementedError
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Sleep."""
         raise NotImplementedError
 
-    async def aside(self, act: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-        """Return what a function returns that computes or reads files for long."""
+    async def call_blocking(
+        self, function: Callable[P, T], *args: P.args, **options: P.kwargs
+    ) -> T:
+        """Call a function that blocks, in a thread if this client is asynchronous."""
         raise NotImplementedError
 
-    async def each(
-        self, acts: Sequence[Callable[[], Coroutine[Any, Any, None]]], limit: int, halt: Event
+    async def run_all(
+        self, calls: Sequence[Callable[[], Coroutine[Any, Any, None]]], limit: int, cancelled: Event
     ) -> None:
-        """Do all of these, so many at once; where one fails, set ``halt`` and raise its error."""
+        """Run the calls, ``limit`` at once; if one fails, set ``cancelled`` and raise its error."""
         raise NotImplementedError
 
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Return what a method of this client returns that does this work."""
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine, or return it to be awaited."""
         raise NotImplementedError
 
     def iterate(self, items: AsyncGenerator[Any, None]) -> Any:
-        """Return what a method of this client returns that yields these."""
+        """Return an iterator, or an asynchronous one, over the items."""
         raise NotImplementedError
 
     def __deepcopy__(self, memo: Any) -> "Transport[Mode]":
         return self
 
     def __reduce__(self) -> Any:
-        return type(None), ()  # a job that is pickled leaves its client behind
+        return type(None), ()  # a pickled job has no client
 
     def address(self, path: str) -> str:
-        """Return the whole URL of a path."""
+        """Return the absolute URL of a path."""
         return self.base_url.rstrip("/") + path
 
     async def get(self, path: str, params: Params | None = None) -> Any:
-        """Return what ``path`` holds."""
-        return await self.ask("GET", path, params=params)
+        """Return the JSON of a GET request."""
+        return await self.request_json("GET", path, params=params)
 
-    async def ask(self, method: str, path: str, **options: Any) -> Any:
-        """Return what a successful answer holds."""
+    async def request_json(self, method: str, path: str, **options: Any) -> Any:
+        """Send a request and return the JSON of its response."""
         return (await self.send(method, path, **options)).json()
 
     async def send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Return a successful answer, or 304.
+        """Send a request and return a successful response, or 304.
 
         Raises:
-            ProblemError: the service refused.
-            ServiceError: it could not be reached.
+            ProblemError: the service refused the request.
+            ServiceError: the service could not be reached.
         """
         response = await self._request(method, path, options)
-        for _ in range(PATIENCE):
-            if (wait_s := _asked_wait_s(response)) is None:
+        for _ in range(MAX_RETRIES):
+            if (wait_s := _retry_after_s(response)) is None:
                 break
             await self.sleep(wait_s)
             response = await self._request(method, path, options)
@@ -115,11 +117,11 @@ class Transport(Generic[Mode]):
         return response
 
     async def submit(self, path: str, body: Params, key: str) -> httpx.Response:
-        """Post what is to be done once; send it again, with its key, while that is not certain.
+        """Send a POST request with an idempotency key, and repeat it if the response is lost.
 
         Raises:
-            ProblemError: the service refused.
-            ServiceError: it could not be reached; whether it got the request is not known.
+            ProblemError: the service refused the request.
+            ServiceError: the service could not be reached; it may have processed the request.
         """
         headers = {"Idempotency-Key": key}
         for pause in PAUSES_S:
@@ -128,37 +130,39 @@ class Transport(Generic[Mode]):
             except ServiceError as error:
                 if error.is_refusal:
                     raise
-            await self.rest(pause)
+            await self.sleep_with_jitter(pause)
         return await self.send("POST", path, json=body, headers=headers)
 
     @asynccontextmanager
-    async def open(self, path: str, headers: dict[str, str], what: str) -> AsyncIterator[Body]:
-        """Open a path for reading piece by piece.
+    async def open(
+        self, path: str, headers: dict[str, str], description: str
+    ) -> AsyncIterator[Body]:
+        """Stream the response to a GET request; repeat it if it exceeds the rate limit.
 
         Args:
             path, headers: of the request.
-            what: is read, for the error that it broke off.
+            description: what is downloaded, for the error message.
 
         Raises:
-            ProblemError: the service refused.
-            ServiceError: it could not be reached, or broke off.
+            ProblemError: the service refused the request.
+            ServiceError: the service could not be reached, or the connection was lost.
         """
         try:
-            for left in reversed(range(PATIENCE + 1)):
+            for left in reversed(range(MAX_RETRIES + 1)):
                 async with self.stream(path, headers) as body:
                     if not body.response.is_error:
                         yield body
                         return
                     await body.read()
-                    wait_s = _asked_wait_s(body.response)
+                    wait_s = _retry_after_s(body.response)
                     if wait_s is None or left == 0:
                         raise ProblemError(problem_of(body.response))
                 await self.sleep(wait_s)
         except httpx.TransportError as error:
-            raise ServiceError(f"{what} broke off: {error}") from error
+            raise ServiceError(f"{description}: the connection was lost: {error}") from error
 
     async def pages(self, path: str, params: Params | None = None) -> AsyncIterator[dict[str, Any]]:
-        """Yield the rows of a list, page after page."""
+        """Yield the rows of all pages of a list."""
         response = await self.send("GET", path, params=params)
         while True:
             for row in response.json()["data"]:
@@ -176,31 +180,31 @@ class Transport(Generic[Mode]):
             found.append(row)
         return found
 
-    async def rest(self, pause_s: float) -> None:
-        """Wait for about so long, so that many who wait do not come back at once."""
-        jitter = random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+    async def sleep_with_jitter(self, pause_s: float) -> None:
+        """Sleep for about ``pause_s``, so that many clients do not retry at the same moment."""
+        jitter = random.uniform(0.8, 1.2)  # noqa: S311 - not a secret
         await self.sleep(max(0.0, pause_s) * jitter)
 
     async def _request(self, method: str, path: str, options: Params) -> httpx.Response:
         try:
             return await self.request(method, path, options)
         except httpx.TransportError as error:
-            raise ServiceError(f"{self.base_url} does not answer: {error}") from error
+            raise ServiceError(f"{self.base_url} does not respond: {error}") from error
 
 
 def problem_of(response: httpx.Response) -> Problem:
-    """Read a problem document; anything else is described by its status."""
+    """Return the problem document of a response, or one made from its status."""
     if "json" in response.headers.get("content-type", ""):
         return Problem.model_validate(response.json())
     title = f"HTTP {response.status_code} {response.reason_phrase}"
     return Problem(title=title, status=response.status_code)
 
 
-def _asked_wait_s(response: httpx.Response) -> float | None:
-    """Return how long to wait before the same request is heard; None: it has been."""
+def _retry_after_s(response: httpx.Response) -> float | None:
+    """Return the delay before a rate-limited request may be repeated, or else None."""
     if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
         return None
     if problem_of(response).code != "rate_limited":
         return None
-    written = response.headers.get("retry-after", "1")
-    return min(float(written), 60.0) if written.isdecimal() else 1.0
+    delay = response.headers.get("retry-after", "1")
+    return min(float(delay), 60.0) if delay.isdecimal() else 1.0

@@ -1,4 +1,4 @@
-"""The two kinds of transport: one waits, the other is awaited."""
+"""The blocking and the asynchronous transport."""
 
 import asyncio
 import time
@@ -11,16 +11,16 @@ from typing import Any, ParamSpec, TypeVar
 
 import httpx
 
-from zpruner.client.transport.modes import Async, Sync, finish, finished_each
+from zpruner.client.transport.modes import Async, Sync, iterate_blocking, run_blocking
 from zpruner.client.transport.transport import Params, Transport
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Acts = Sequence[Callable[[], Coroutine[Any, Any, None]]]
+Calls = Sequence[Callable[[], Coroutine[Any, Any, None]]]
 
 
 class SyncTransport(Transport[Sync]):
-    """Blocks wherever there is something to wait for, so that its coroutines never suspend."""
+    """Blocks instead of awaiting, so that its coroutines never suspend."""
 
     def __init__(self, http: httpx.Client) -> None:
         self.http, self.base_url = http, str(http.base_url)
@@ -31,45 +31,47 @@ class SyncTransport(Transport[Sync]):
 
     @asynccontextmanager
     async def stream(self, path: str, headers: dict[str, str]) -> AsyncIterator["SyncBody"]:
-        """Open a path for reading."""
+        """Stream the response to a GET request."""
         with self.http.stream("GET", path, headers=headers) as response:
             yield SyncBody(response)
 
-    def content(self, pieces: Callable[[], Iterator[bytes]]) -> "Pieces":
+    def content(self, pieces: Callable[[], Iterator[bytes]]) -> "SyncContent":
         """Return the body of a request."""
-        return Pieces(pieces)
+        return SyncContent(pieces)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Sleep."""
         time.sleep(seconds)
 
-    async def aside(self, act: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-        """Call it."""
-        return act(*args, **options)
+    async def call_blocking(
+        self, function: Callable[P, T], *args: P.args, **options: P.kwargs
+    ) -> T:
+        """Call the function."""
+        return function(*args, **options)
 
-    async def each(self, acts: Acts, limit: int, halt: Event) -> None:
-        """Do all of these in threads."""
+    async def run_all(self, calls: Calls, limit: int, cancelled: Event) -> None:
+        """Run the calls in threads."""
         with ThreadPoolExecutor(limit, thread_name_prefix="zpruner") as pool:
             try:
-                futures = [pool.submit(_do, act) for act in acts]
+                futures = [pool.submit(_run_call, call) for call in calls]
                 for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                     future.result()
             except BaseException:
-                halt.set()
+                cancelled.set()
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do the work."""
-        return finish(work)
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run the coroutine."""
+        return run_blocking(coroutine)
 
     def iterate(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
-        """Yield them."""
-        return finished_each(items)
+        """Iterate over the items."""
+        return iterate_blocking(items)
 
 
 class AsyncTransport(Transport[Async]):
-    """Runs on the event loop of whoever calls."""
+    """Runs on the caller's event loop."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http, self.base_url = http, str(http.base_url)
@@ -80,97 +82,99 @@ class AsyncTransport(Transport[Async]):
 
     @asynccontextmanager
     async def stream(self, path: str, headers: dict[str, str]) -> AsyncIterator["AsyncBody"]:
-        """Open a path for reading."""
+        """Stream the response to a GET request."""
         async with self.http.stream("GET", path, headers=headers) as response:
             yield AsyncBody(response)
 
-    def content(self, pieces: Callable[[], Iterator[bytes]]) -> "AsyncPieces":
+    def content(self, pieces: Callable[[], Iterator[bytes]]) -> "AsyncContent":
         """Return the body of a request."""
-        return AsyncPieces(pieces)
+        return AsyncContent(pieces)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Sleep."""
         await asyncio.sleep(seconds)
 
-    async def aside(self, act: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-        """Call it in a thread."""
-        return await asyncio.to_thread(act, *args, **options)
+    async def call_blocking(
+        self, function: Callable[P, T], *args: P.args, **options: P.kwargs
+    ) -> T:
+        """Call the function in a thread."""
+        return await asyncio.to_thread(function, *args, **options)
 
-    async def each(self, acts: Acts, limit: int, halt: Event) -> None:
-        """Do all of these in tasks."""
-        turns = asyncio.Semaphore(limit)
+    async def run_all(self, calls: Calls, limit: int, cancelled: Event) -> None:
+        """Run the calls as tasks."""
+        slots = asyncio.Semaphore(limit)
 
-        async def one(act: Callable[[], Coroutine[Any, Any, None]]) -> None:
-            async with turns:
-                await act()
+        async def run_one(call: Callable[[], Coroutine[Any, Any, None]]) -> None:
+            async with slots:
+                await call()
 
-        tasks = [asyncio.create_task(one(act)) for act in acts]
+        tasks = [asyncio.create_task(run_one(call)) for call in calls]
         try:
             await asyncio.gather(*tasks)
         except BaseException:
-            halt.set()
+            cancelled.set()
             raise
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def run(self, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
-        """Leave the work to whoever awaits it."""
-        return work
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        """Return the coroutine for the caller to await."""
+        return coroutine
 
     def iterate(self, items: AsyncGenerator[T, None]) -> AsyncIterator[T]:
-        """Leave them to whoever asks for them."""
+        """Return the asynchronous iterator."""
         return items
 
 
-def _do(act: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    finish(act())
+def _run_call(call: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    run_blocking(call())
 
 
 @dataclass(frozen=True)
 class SyncBody:
-    """A response that is read by waiting."""
+    """A streamed response that is read with blocking calls."""
 
     response: httpx.Response
 
     async def read(self) -> None:
-        """Read all that is left."""
+        """Read the rest of the body."""
         self.response.read()
 
     async def lines(self) -> AsyncIterator[str]:
-        """Yield its lines."""
+        """Yield the lines of the body."""
         for line in self.response.iter_lines():
             yield line
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield its bytes."""
+        """Yield the bytes of the body."""
         for piece in self.response.iter_bytes():
             yield piece
 
 
 @dataclass(frozen=True)
 class AsyncBody:
-    """A response that is read by awaiting."""
+    """A streamed response that is read by awaiting."""
 
     response: httpx.Response
 
     async def read(self) -> None:
-        """Read all that is left."""
+        """Read the rest of the body."""
         await self.response.aread()
 
     def lines(self) -> AsyncIterator[str]:
-        """Yield its lines."""
+        """Yield the lines of the body."""
         return self.response.aiter_lines()
 
     def pieces(self) -> AsyncIterator[bytes]:
-        """Yield its bytes."""
+        """Yield the bytes of the body."""
         return self.response.aiter_bytes()
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """The body of a request of a client that waits."""
+class SyncContent:
+    """A request body for the blocking client."""
 
     make: Callable[[], Iterator[bytes]]
 
@@ -179,8 +183,8 @@ class Pieces:
 
 
 @dataclass(frozen=True)
-class AsyncPieces:
-    """The body of a request of a client that is awaited; files are read in threads."""
+class AsyncContent:
+    """A request body for the asynchronous client; files are read in threads."""
 
     make: Callable[[], Iterator[bytes]]
 

@@ -1,4 +1,4 @@
-"""Following a job's events through a small real service."""
+"""Follow a job's events from a small real service."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ def stream(*frames: str, cut: int | None = None) -> Answer:
     return Answer(200, "".join(("retry: 2000\n\n", *frames)).encode(), cut=cut, headers=kind)
 
 
-def test_a_followed_job_tells_every_event_once_whatever_breaks(
+def test_following_yields_every_event_once_despite_interruptions(
     service: Service, client: Client
 ) -> None:
     whole = len(stream(frame(1)).body)
@@ -38,28 +38,28 @@ def test_a_followed_job_tells_every_event_once_whatever_breaks(
         stream(frame(3, "succeeded"), END),
     )
 
-    told = [event.seq for event in client.jobs.events("job_1", follow=True)]
+    numbers = [event.seq for event in client.jobs.events("job_1", follow=True)]
 
-    assert told == [1, 2, 3]
+    assert numbers == [1, 2, 3]
     assert service.resumed == ["0", "1", "1", "2"]
 
 
-def test_a_job_that_is_not_there_is_not_followed(service: Service, client: Client) -> None:
+def test_an_unknown_job_is_not_followed(service: Service, client: Client) -> None:
     service.prepare(PATH, Answer(404, problem("job_not_found", 404)))
     with pytest.raises(ProblemError, match="job_not_found"):
         list(client.jobs.events("job_1", follow=True))
     assert len(service.seen) == 1
 
 
-def test_comments_are_no_messages_and_lines_of_data_belong_together() -> None:
+def test_comments_are_ignored_and_lines_of_data_are_joined() -> None:
     lines = [": hello", "", "data: a", "data:b", "", "event: end", "data: {}", "", "data: half"]
 
-    async def coming() -> AsyncIterator[str]:
+    async def stream_lines() -> AsyncIterator[str]:
         for line in lines:
             yield line
 
     async def frames() -> list[Frame]:
-        return [frame async for frame in parse(coming())]
+        return [frame async for frame in parse(stream_lines())]
 
     assert asyncio.run(frames()) == [Frame("message", "a\nb"), Frame("end", "{}")]
 

@@ -34,7 +34,7 @@ def fail(live: Live, job_id: str, found: Problem) -> None:
         JobRepository(session).fail(job_id, 1, found)
 
 
-def test_a_job_refreshes_waits_follows_and_cancels_itself(live: Live, client: Client) -> None:
+def test_the_methods_of_a_job_work(live: Live, client: Client) -> None:
     job = client.jobs.create(**WANTED)
     seen: list[str] = []
 
@@ -46,24 +46,24 @@ def test_a_job_refreshes_waits_follows_and_cancels_itself(live: Live, client: Cl
     ended = job.wait(timeout_s=60, on_change=end)
 
     assert (seen[0], seen[-1], ended.status) == ("queued", "failed", "failed")
-    assert (job.status, job.refresh().status) == ("queued", "failed")  # the first is as it was
+    assert (job.status, job.refresh().status) == ("queued", "failed")  # the old object is unchanged
     assert job.refresh() == client.jobs.get(job.id)
-    told = [event.status for event in job.events()]
-    assert told == [event.status for event in job.events(follow=True)]
-    assert told == ["queued", "running", "failed"]
+    statuses = [event.status for event in job.events()]
+    assert statuses == [event.status for event in job.events(follow=True)]
+    assert statuses == ["queued", "running", "failed"]
     with pytest.raises(NoFilesError, match="made_up"):
         ended.download("anywhere")
     again = client.jobs.retry(job.id)
     assert again.cancel().cancel().status == "cancelled"
 
 
-def test_a_wait_of_a_job_gives_up_in_time(live: Live, client: Client) -> None:
+def test_waiting_for_a_job_ends_at_the_timeout(live: Live, client: Client) -> None:
     job = client.jobs.get(make_job(live.sessions).id)
     with pytest.raises(TimeoutError, match="still queued"):
         job.wait(timeout_s=0)
 
 
-def test_jobs_of_lists_and_reruns_can_do_the_same(live: Live, client: Client) -> None:
+def test_jobs_from_lists_and_reruns_have_the_same_methods(live: Live, client: Client) -> None:
     job = make_job(live.sessions, name="listed")
     (listed,) = client.jobs.list(q="listed")
     rerun = client.jobs.rerun(job.id, name="again")
@@ -76,7 +76,7 @@ def test_a_job_that_is_copied_or_pickled_keeps_its_fields(live: Live, client: Cl
     assert copy.deepcopy(job).refresh().id == job.id
     for alone in (pickle.loads(pickle.dumps(job)), Job.model_validate(job.model_dump())):
         assert alone.model_dump() == job.model_dump()
-        with pytest.raises(RuntimeError, match="came from no client"):
+        with pytest.raises(RuntimeError, match="belongs to no client"):
             alone.refresh()
 
 
@@ -105,7 +105,7 @@ def test_the_async_client_follows_events_while_it_does_something_else(live: Live
     assert [event.status for event in asyncio.run(followed())] == ["queued", "cancelled"]
 
 
-def test_a_follower_may_stop_at_any_time(live: Live, client: Client) -> None:
+def test_following_may_stop_at_any_time(live: Live, client: Client) -> None:
     job = client.jobs.get(make_job(live.sessions).id)
 
     async def first() -> Event:
@@ -115,10 +115,10 @@ def test_a_follower_may_stop_at_any_time(live: Live, client: Client) -> None:
         raise AssertionError("there was none")
 
     assert next(job.events(follow=True)) == asyncio.run(first())
-    assert job.refresh().status == "queued"  # its connection was given back
+    assert job.refresh().status == "queued"  # its connection was released
 
 
-def test_both_clients_give_the_same_answers(live: Live, client: Client, tmp_path: Path) -> None:
+def test_both_clients_return_the_same(live: Live, client: Client, tmp_path: Path) -> None:
     job_id = make_job(live.sessions).id
     other_id = make_job(live.sessions).id
     text = tmp_path / "text.txt"
@@ -160,13 +160,13 @@ def _plain(answer: Any) -> Any:
 
 
 def _timeless(answer: Any) -> Any:
-    """Leave out what goes on while both ask."""
+    """Remove fields that change between the two requests."""
     if isinstance(answer, list):
         return [_timeless(one) for one in answer]
     return {name: value for name, value in answer.items() if name != "oldest_age_seconds"}
 
 
-def test_both_clients_refuse_in_the_same_words(live: Live, client: Client) -> None:
+def test_both_clients_raise_the_same_errors(live: Live, client: Client) -> None:
     async def refused() -> None:
         async with AsyncClient(live.url) as one:
             await one.jobs.get("job_" + "0" * 32)
@@ -178,7 +178,7 @@ def test_both_clients_refuse_in_the_same_words(live: Live, client: Client) -> No
     assert str(theirs.value) == str(ours.value)
 
 
-def test_a_lost_answer_is_asked_for_again_by_the_async_client(service: Service) -> None:
+def test_the_async_client_repeats_a_request_whose_response_was_lost(service: Service) -> None:
     soon = Answer(429, problem("rate_limited", 429), headers={"Retry-After": "0"})
     lost = Answer(201, face("queued"), cut=10)
     service.prepare("/v1/jobs", lost, soon, Answer(201, face("queued")))
@@ -192,13 +192,13 @@ def test_a_lost_answer_is_asked_for_again_by_the_async_client(service: Service) 
     assert len(set(service.keys)) == 1
 
 
-def test_a_service_that_is_not_there_is_named_by_the_async_client() -> None:
-    async def asked() -> None:
+def test_the_async_client_names_an_unreachable_service() -> None:
+    async def request() -> None:
         async with AsyncClient("http://127.0.0.1:9") as client:
             await client.jobs.get("job_1")
 
     with pytest.raises(ServiceError, match=r"127\.0\.0\.1:9"):
-        asyncio.run(asked())
+        asyncio.run(request())
 
 
 def test_the_blocking_client_works_inside_a_running_loop(live: Live, client: Client) -> None:
@@ -211,7 +211,7 @@ def test_the_blocking_client_works_inside_a_running_loop(live: Live, client: Cli
     assert asyncio.run(cell()) == ["queued"]
 
 
-def test_methods_show_what_they_take_and_do(client: Client) -> None:
+def test_methods_keep_their_signatures_and_docstrings(client: Client) -> None:
     assert list(inspect.signature(client.jobs.create).parameters)[:3] == [
         "model",
         "sparsity",
@@ -223,7 +223,7 @@ def test_methods_show_what_they_take_and_do(client: Client) -> None:
     assert all(one.__doc__ for one in written if isinstance(one, operation | iteration))
 
 
-def test_what_cannot_block_is_refused_instead_of_left_undone(client: Client) -> None:
+def test_a_coroutine_that_suspends_is_refused(client: Client) -> None:
     class Strange(Job):
         @operation
         async def sleep(self) -> None:

@@ -1,4 +1,4 @@
-"""What a service that does not answer is forgiven, and for how long."""
+"""How long a service may fail to respond."""
 
 import time
 
@@ -8,30 +8,30 @@ from zpruner.client.models.jobs import Problem
 from zpruner.client.transport.errors import ProblemError, ServiceError
 from zpruner.client.transport.outage import Outage
 
-UNREACHABLE = ServiceError("does not answer")
+UNREACHABLE = ServiceError("does not respond")
 REFUSED = ProblemError(Problem(status=404))
 BROKEN = ProblemError(Problem(status=503))
 
 
 @pytest.mark.parametrize("error", [UNREACHABLE, BROKEN])
-def test_a_service_that_may_come_back_is_endured_until_the_time_is_over(
+def test_an_unreachable_service_is_tolerated_until_the_time_is_over(
     error: ServiceError,
 ) -> None:
-    Outage().endure(error)
+    Outage().check(error)
     with pytest.raises(ServiceError) as raised:
-        Outage(within_s=-1.0).endure(error)
+        Outage(within_s=-1.0).check(error)
     assert raised.value is error
 
 
-def test_a_refusal_is_never_endured() -> None:
+def test_a_refusal_is_never_tolerated() -> None:
     with pytest.raises(ProblemError):
-        Outage().endure(REFUSED)
+        Outage().check(REFUSED)
 
 
-def test_whoever_is_heard_has_all_the_time_again() -> None:
+def test_a_response_restarts_the_time() -> None:
     outage = Outage(within_s=0.2)
     time.sleep(0.3)
     with pytest.raises(ServiceError):
-        outage.endure(UNREACHABLE)
-    outage.heard()
-    outage.endure(UNREACHABLE)
+        outage.check(UNREACHABLE)
+    outage.reset()
+    outage.check(UNREACHABLE)
