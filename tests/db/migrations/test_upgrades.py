@@ -70,7 +70,7 @@ def test_an_old_database_is_upgraded_and_taken_back_with_its_rows(
     settings = {"ZPRUNER_DATABASE_URL": old_url, "ZPRUNER_DATA_DIR": str(tmp_path)}
     before = rows(old_url, OLD_TABLES)
     (upgrade,) = blocks("upgrades.md", "Upgrade")
-    (back,) = blocks("upgrades.md", "Go back")
+    (back,) = blocks("upgrades.md", "Downgrade")
 
     done = bash(upgrade, tmp_path, **settings)
 
