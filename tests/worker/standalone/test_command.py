@@ -123,8 +123,8 @@ def test_gblm_chooses_by_the_dense_models_gradients(folder: Path, propagation: s
         (["--allocation", "0.25,0.5"], 2, "Set sparsity to 0.375, or correct allocation"),
         (["--allocation", "0.4,0.6"], 1, "2 sparsities for a model of 3 blocks"),
         (["--allocation", "0.25,much"], 2, "'uniform', 'owl' or one number"),
-        (["--device", "cuda:99"], 1, "cuda:99 is not there, torch finds"),
-        (["--plan", "--device", "cuda:99"], 1, "cuda:99 is not there, torch finds"),
+        (["--device", "cuda:99"], 1, "cuda:99 does not exist, torch finds"),
+        (["--plan", "--device", "cuda:99"], 1, "cuda:99 does not exist, torch finds"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_writes_nothing(
@@ -149,7 +149,7 @@ def test_a_spoilt_checkpoint_is_refused_before_any_block_with_the_tensors_name(
     result = run(folder)
 
     assert result.exit_code == 1
-    assert "tensor 'model.norm.weight' holds NaN or infinity" in result.stderr
+    assert "tensor 'model.norm.weight' contains NaN or infinity" in result.stderr
     misspelt = run(folder, "--skip", "*.oproj")  # seen before all weights are read
     assert "no layer of the model matches '*.oproj'" in misspelt.stderr
     assert not (folder / "out").exists()
@@ -171,7 +171,7 @@ def test_a_budget_that_nothing_fits_into_is_refused_with_both_figures(folder: Pa
     result = run(folder, "--memory-budget-bytes", "1000000")
 
     assert result.exit_code == 1
-    assert "ZPRUNER_MEMORY_BUDGET_BYTES leaves 0 MB; give it that much" in result.stderr
+    assert "ZPRUNER_MEMORY_BUDGET_BYTES leaves 0 MB; provide that much memory" in result.stderr
     assert not (folder / "out").exists()
 
 

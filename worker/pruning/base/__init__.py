@@ -1,1 +1,1 @@
-"""What all of the core uses: errors, memory, durable files, generators."""
+"""Errors, memory, durable files and other helpers that the whole core uses."""

@@ -1,10 +1,10 @@
-"""What the forward passes compute on and in."""
+"""The device and the dtype of the forward passes."""
 
 import torch
 
 
 def compute_device(name: str) -> torch.device:
-    """Return the device of this name; ``auto`` takes a GPU where there is one."""
+    """Return the device of this name; ``auto`` is a GPU if there is one, else the CPU."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
@@ -16,7 +16,11 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 
 def compute_dtype(name: str, device: torch.device) -> torch.dtype:
-    """Return the dtype of this name; ``auto`` takes bfloat16 where the machine has units for it."""
+    """Return the dtype of this name.
+
+    ``auto`` is the fastest dtype that the hardware supports: bfloat16 where a GPU or CPU has
+    instructions for it, float16 on older GPUs, float32 on other CPUs.
+    """
     if name != "auto":
         return {
             "float32": torch.float32,
@@ -25,6 +29,6 @@ def compute_dtype(name: str, device: torch.device) -> torch.dtype:
         }[name]
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    units = torch.cpu.get_capabilities()
-    fast = units.get("avx512_bf16", False) or units.get("amx_bf16", False)
-    return torch.bfloat16 if fast else torch.float32
+    supported = torch.cpu.get_capabilities()
+    has_bfloat16 = supported.get("avx512_bf16", False) or supported.get("amx_bf16", False)
+    return torch.bfloat16 if has_bfloat16 else torch.float32

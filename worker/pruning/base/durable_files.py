@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all, whenever the power goes."""
+"""Files that are either complete or absent after a power failure."""
 
 import hashlib
 import os
@@ -13,10 +13,11 @@ from torch import Tensor
 def save_tensors(
     tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None
 ) -> None:
-    """Write tensors as safetensors.
+    """Write tensors to a safetensors file.
 
     Raises:
-        OSError: the system refuses, for a full disk, say; the library hides that in a text.
+        OSError: the write failed, for example because the disk is full. safetensors reports the
+            error number only inside a message.
     """
     try:
         save_file(tensors, path, metadata=metadata)
@@ -27,7 +28,7 @@ def save_tensors(
 
 
 def fsync(path: Path) -> None:
-    """Have a file, or a folder's list of names, reach the disk."""
+    """Flush a file's content, or a folder's entries, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -36,7 +37,7 @@ def fsync(path: Path) -> None:
 
 
 def move_into_place(written: Path, target: Path) -> None:
-    """Give a finished file its name; until then nobody sees it there."""
+    """Flush a finished file to the disk, then rename it to its final path."""
     fsync(written)
     written.replace(target)
     fsync(target.parent)

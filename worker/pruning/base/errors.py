@@ -1,47 +1,47 @@
-"""What the core refuses, and why. Each text names the layer or tensor and says what would help."""
+"""The errors of the core. A message names the layer or tensor and, if there is one, a remedy."""
 
 
 class PruningError(Exception):
-    """Base of every refusal of the core."""
+    """Base class of all errors of the core."""
 
 
 class ShapeError(PruningError):
-    """Tensors that do not fit each other."""
+    """The shapes of two tensors do not match."""
 
 
 class PatternError(PruningError):
-    """A pattern that no mask can have."""
+    """No mask of this layer can satisfy the pattern."""
 
 
 class SkipError(PruningError):
-    """Globs of layers to leave alone that match nothing, or everything."""
+    """A glob of layers to skip matches no layer, or the globs match all layers."""
 
 
 class AllocationError(PruningError):
-    """Sparsities that do not fit the model's blocks, or that no block can have."""
+    """The sparsities do not match the number of blocks, or one is out of range."""
 
 
 class UnknownMethodError(PruningError):
-    """There is no method of this name."""
+    """No method has this name."""
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(name, known)
         self.name, self.known = name, known
 
     def __str__(self) -> str:
-        return f"no method {self.name!r}; there are {', '.join(self.known)}"
+        return f"unknown method {self.name!r}; choose one of {', '.join(self.known)}"
 
 
 class UnsupportedModelError(PruningError):
-    """The model is not a decoder that can be swept block by block."""
+    """The model is not a decoder that can be pruned block by block."""
 
 
 class CheckpointError(PruningError):
-    """The checkpoint is damaged, or not the one its config describes."""
+    """The checkpoint is damaged, or does not match its config."""
 
 
 class NotFiniteError(PruningError):
-    """A tensor holds NaN or infinity."""
+    """A tensor contains NaN or infinity."""
 
     def __init__(self, where: str) -> None:
         super().__init__(where)
@@ -49,45 +49,42 @@ class NotFiniteError(PruningError):
 
     def __str__(self) -> str:
         return (
-            f"{self.where} holds NaN or infinity; if the checkpoint itself is sound, "
+            f"{self.where} contains NaN or infinity; if the checkpoint itself does not, "
             "set dtype to float32 or bfloat16"
         )
 
 
 class UnknownSolverError(PruningError):
-    """There is no solver of this name."""
+    """No solver has this name."""
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(name, known)
         self.name, self.known = name, known
 
     def __str__(self) -> str:
-        return f"no solver {self.name!r}; there are {', '.join(self.known)}"
+        return f"unknown solver {self.name!r}; choose one of {', '.join(self.known)}"
 
 
 class SolverFailedError(PruningError):
-    """The inputs' Gram matrix is not positive definite, so no solver can work with it."""
+    """The inputs' Gram matrix is not positive definite, which every solver requires."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
         self.why = why
 
     def __str__(self) -> str:
-        return (
-            f"the inputs' Gram matrix is {self.why}; the mask by score alone still works, and more "
-            "calibration tokens may help"
-        )
+        return f"the inputs' Gram matrix is {self.why}; more calibration tokens may help"
 
 
 class NoRoomError(PruningError):
-    """The job needs more memory than there is.
+    """The job needs more memory than is available.
 
     Args:
-        needed: bytes beyond what the process holds already.
-        left: bytes that are left.
-        limit: what leaves no more.
-        change: a change of the job that would fit, such as ``seq_len to 512``; None where only
-            more memory helps.
+        needed: bytes in addition to those that the process already uses.
+        left: bytes available.
+        limit: the name of the limit, such as ``free memory``.
+        change: a change of the job that would fit, such as ``seq_len to 512``; None if only more
+            memory would help.
     """
 
     def __init__(self, needed: int, left: int, limit: str, change: str | None) -> None:
@@ -95,7 +92,7 @@ class NoRoomError(PruningError):
         self.needed, self.left, self.limit, self.change = needed, left, limit, change
 
     def __str__(self) -> str:
-        remedy = f"set {self.change}" if self.change else "give it that much"
+        remedy = f"set {self.change}" if self.change else "provide that much memory"
         return (
             f"pruning takes {_megabytes(self.needed)} of memory, and {self.limit} leaves "
             f"{_megabytes(self.left)}; {remedy}"
@@ -107,19 +104,28 @@ def _megabytes(size_bytes: int) -> str:
 
 
 class DevicesError(PruningError):
-    """More devices are asked for than there are."""
+    """The job asks for more devices than the machine has."""
 
-    def __init__(self, device: str, asked: int, there: int) -> None:
-        super().__init__(device, asked, there)
-        self.device, self.asked, self.there = device, asked, there
+    def __init__(self, device: str, requested: int, available: int) -> None:
+        super().__init__(device, requested, available)
+        self.device, self.requested, self.available = device, requested, available
 
     def __str__(self) -> str:
-        if ":" in self.device and self.asked > 1:
-            return f"{self.device} is one device, {self.asked} were asked for; give cuda alone"
-        if self.asked == 1:
-            return f"{self.device} is not there, torch finds {self.there} GPUs; name auto or cpu"
-        return f"{self.asked} devices were asked for, this machine has {self.there} for CUDA"
+        if ":" in self.device and self.requested > 1:
+            return (
+                f"device {self.device} is one device, but {self.requested} devices were requested; "
+                "set the device to cuda"
+            )
+        if self.requested == 1:
+            return (
+                f"device {self.device} does not exist, torch finds {self.available} GPUs; "
+                "set the device to auto or cpu"
+            )
+        return (
+            f"{self.requested} devices were requested, but this machine has {self.available} CUDA "
+            "devices; request fewer"
+        )
 
 
 class RankLostError(PruningError):
-    """One of the processes that share a sweep is gone, so the others cannot go on."""
+    """One of the processes that share a sweep has ended, so the others cannot continue."""

@@ -1,20 +1,20 @@
-"""Running a generator to its end."""
+"""Consuming a generator and keeping its return value."""
 
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
-Step = TypeVar("Step")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def run_to_end(
-    steps: Generator[Step, None, Result], each: Callable[[Step], object] = lambda _: None
+    items: Generator[Item, None, Result], each: Callable[[Item], object] = lambda _: None
 ) -> Result:
-    """Take every step, hand it to ``each``, and return what the generator returns."""
+    """Call ``each`` with every item of the generator, and return the generator's return value."""
     while True:
         try:
-            step = next(steps)
+            item = next(items)
         except StopIteration as end:
             result: Result = end.value
             return result
-        each(step)
+        each(item)

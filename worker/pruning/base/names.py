@@ -1,4 +1,4 @@
-"""Names in an output folder that others have to know without importing torch."""
+"""Names in an output folder, for modules that must not import torch."""
 
 PROGRESS_FOLDER = ".progress"
-"""Where the journal of a sweep and what it takes to continue one lie."""
+"""Folder below the output folder for the files that let an interrupted sweep resume."""

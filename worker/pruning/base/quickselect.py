@@ -1,11 +1,11 @@
-"""The k-th smallest of many numbers."""
+"""Finding the k-th smallest of many numbers."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-_STRIDE = 61  # a prime: a sample of a matrix should not follow its columns
-_SURE = 4.0  # standard deviations of a sample's quantile
-_MANY = 1 << 16  # numbers from which a sample is worth its time
+_SAMPLE_STRIDE = 61  # a prime, so that a sample of a matrix does not follow its columns
+_DEVIATIONS = 4.0  # half width of the bounds, in standard deviations of the sample's quantile
+_SAMPLED_FROM = 1 << 16  # values; for fewer, sampling costs more than it saves
 
 Floats = NDArray[np.floating]
 
@@ -13,10 +13,11 @@ Floats = NDArray[np.floating]
 def kth_smallest(values: Floats, k: int) -> float:
     """Return the k-th smallest of ``values [n]``, finite numbers, ``1 <= k <= n``.
 
-    A sample tells between which bounds it lies; those outside are counted, and only the few
-    between are partitioned. Where the sample misled, all are.
+    A sample gives bounds between which the result should be. Values below the bounds are counted,
+    and only those between are partitioned. If the result is not between the bounds, all values are
+    partitioned.
     """
-    if len(values) < _MANY:
+    if len(values) < _SAMPLED_FROM:
         return _partitioned(values, k)
     low, high = _bounds(values, k)
     between = values[(values >= low) & (values <= high)]
@@ -27,10 +28,10 @@ def kth_smallest(values: Floats, k: int) -> float:
 
 
 def _bounds(values: Floats, k: int) -> tuple[float, float]:
-    sample = np.sort(values[::_STRIDE])
+    sample = np.sort(values[::_SAMPLE_STRIDE])
     count, share = len(sample), k / len(values)
-    reach = _SURE * (count * share * (1 - share)) ** 0.5 + 2
-    low, high = count * share - reach, count * share + reach
+    width = _DEVIATIONS * (count * share * (1 - share)) ** 0.5 + 2
+    low, high = count * share - width, count * share + width
     return float(sample[max(0, int(low))]), float(sample[min(count - 1, int(high))])
 
 

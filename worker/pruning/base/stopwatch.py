@@ -1,4 +1,4 @@
-"""Seconds by what they were spent on."""
+"""Wall time, added up by activity."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -7,14 +7,14 @@ from time import perf_counter
 
 
 class Stopwatch:
-    """Adds up wall seconds under names."""
+    """Adds up wall seconds by the name of an activity."""
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Add the seconds that the body takes to ``name``."""
+        """Measure the body of the ``with`` statement and add its seconds to ``name``."""
         start = perf_counter()
         try:
             yield
@@ -22,6 +22,6 @@ class Stopwatch:
             self.seconds[name] += perf_counter() - start
 
     def add(self, seconds: Mapping[str, float]) -> None:
-        """Count in what was measured elsewhere."""
+        """Add seconds that were measured elsewhere."""
         for name, spent in seconds.items():
             self.seconds[name] += spent

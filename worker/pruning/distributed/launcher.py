@@ -1,4 +1,4 @@
-"""Several processes for one piece of work: all of them get to its end, or none goes on."""
+"""Running one task in several processes, all of which finish or all of which are killed."""
 
 import ctypes
 import os
@@ -20,27 +20,28 @@ import torch
 
 from worker.pruning.base.errors import DevicesError, RankLostError
 from worker.pruning.base.generators import run_to_end
-from worker.pruning.distributed.ranks import Ranks, joined
+from worker.pruning.distributed.ranks import Ranks, process_group
 
 Report = TypeVar("Report")
 Result = TypeVar("Result")
 Work = Callable[[Ranks, torch.device], Generator[Report, None, Result]]
 
-_SET_PDEATHSIG = 1  # prctl(2)
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_STDERR = 2
 
 
 def rank_devices(device: torch.device, count: int) -> tuple[torch.device, ...]:
-    """Return what each of ``count`` ranks computes on: GPUs in order, or a share of the CPU.
+    """Return the device of each of ``count`` ranks: GPUs in order, or the CPU for all.
 
     Raises:
-        DevicesError: there are not as many, or ``device`` names one alone.
+        DevicesError: there are fewer devices, or ``device`` has an index and ``count`` is not 1.
     """
     if device.type == "cpu":
         return (device,) * count
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    named = device.index or 0
-    if named + count > there or (device.index is not None and count > 1):
-        raise DevicesError(str(device), count, there)
+    available = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    first = device.index or 0
+    if first + count > available or (device.index is not None and count > 1):
+        raise DevicesError(str(device), count, available)
     if count == 1:
         return (device,)
     return tuple(torch.device(device.type, rank) for rank in range(count))
@@ -49,46 +50,48 @@ def rank_devices(device: torch.device, count: int) -> tuple[torch.device, ...]:
 def launch(
     work: Work[Report, Result], devices: tuple[torch.device, ...]
 ) -> Generator[Report, None, Result]:
-    """Do the work in one process for each device; yield and return what rank 0 does.
+    """Run ``work`` in one process per device; yield what rank 0 yields, return what it returns.
 
-    Closing the generator ends all processes, and so does whatever ends this one.
+    Closing the generator kills all processes. They are also killed when this process dies.
 
     Args:
-        work: ``(ranks, device)`` to the generator that each process runs; can be pickled.
-        devices: what the ranks compute on, from `rank_devices`; on the CPU they share its threads.
+        work: called with ``(ranks, device)`` in each process; must be picklable.
+        devices: one per rank, from `rank_devices`; on the CPU the ranks share its threads.
 
     Raises:
-        RankLostError: a process was killed, or left without a word.
-        Exception: what a rank raised; its traceback is a note on it.
+        RankLostError: a process was killed, or exited before its work was done.
+        Exception: any exception of a rank, with its traceback as a note.
     """
     with ExitStack() as stack:
-        meeting = Path(stack.enter_context(TemporaryDirectory(prefix="zpruner-ranks-")))
-        crew: _Crew[Report, Result] = _Crew(len(devices))
-        stack.callback(crew.end)
-        crew.start([_Place(work, rank, devices, meeting / "store") for rank in range(len(devices))])
-        while isinstance(said := crew.hear(), _Reported):
-            yield said.report
-        return said.result
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="zpruner-ranks-")))
+        processes: _RankProcesses[Report, Result] = _RankProcesses(len(devices))
+        stack.callback(processes.kill)
+        store = folder / "store"
+        processes.start([_Task(work, rank, devices, store) for rank in range(len(devices))])
+        while isinstance(message := processes.receive(), _Yielded):
+            yield message.report
+        return message.result
 
 
-def live() -> None:
-    """Be one of the processes: the program that `launch` starts."""
+def run_rank() -> None:
+    """Run one rank: the main function of the program that `launch` starts."""
     pipe, parent = Connection(int(sys.argv[1])), int(sys.argv[2])
-    _die_with(parent)
-    place: _Place[Any, Any] = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from our own parent
-    device, size = place.devices[place.rank], len(place.devices)
+    _exit_with_parent(parent)
+    task: _Task[Any, Any] = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from our own parent
+    device, size = task.devices[task.rank], len(task.devices)
     try:
-        with joined(place.rank, size, place.store, device) as ranks:
-            steps = place.work(ranks, device)
-            _say(pipe, _Done(run_to_end(steps, lambda report: _say(pipe, _Reported(report)))))
+        with process_group(task.rank, size, task.store, device) as ranks:
+            reports = task.work(ranks, device)
+            result = run_to_end(reports, lambda report: _send(pipe, _Yielded(report)))
+            _send(pipe, _Returned(result))
     except Exception as error:
-        error.add_note(f"In rank {place.rank}:\n{traceback.format_exc()}")
-        _say(pipe, _Failed(error))
+        error.add_note(f"In rank {task.rank}:\n{traceback.format_exc()}")
+        _send(pipe, _Raised(error))
 
 
 @dataclass(frozen=True)
-class _Place(Generic[Report, Result]):
-    """What one process needs to know."""
+class _Task(Generic[Report, Result]):
+    """The first message to each process."""
 
     work: Work[Report, Result]
     rank: int
@@ -97,116 +100,123 @@ class _Place(Generic[Report, Result]):
 
 
 @dataclass(frozen=True)
-class _Reported(Generic[Report]):
+class _Yielded(Generic[Report]):
     report: Report
 
 
 @dataclass(frozen=True)
-class _Done(Generic[Result]):
+class _Returned(Generic[Result]):
     result: Result
 
 
 @dataclass(frozen=True)
-class _Failed:
+class _Raised:
     error: Exception
 
 
-class _Crew(Generic[Report, Result]):
-    """The processes, and the pipes on which they are heard.
+class _RankProcesses(Generic[Report, Result]):
+    """The processes and the pipes to them.
 
-    Programs of their own, not `multiprocessing`'s: that takes no children of Celery's processes.
+    They are started with `subprocess`, because `multiprocessing` starts no child processes in
+    Celery's daemonic pool processes.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._pipes: dict[Connection, int] = {}  # those still open, to their ranks
+        self._ranks: dict[Connection, int] = {}  # by open pipe
         self._lost: RankLostError | None = None
 
-    def start(self, places: list[_Place[Report, Result]]) -> None:
-        """Start all processes, and tell each its place."""
+    def start(self, tasks: list[_Task[Report, Result]]) -> None:
+        """Start all processes and send each its task."""
         threads = max(1, torch.get_num_threads() // self._size)
-        # Without "", the current folder, which holds the user's files.
+        # Without "", which means the current folder: it may hold the user's files.
         paths = os.pathsep.join(filter(None, sys.path))
         environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": str(threads)}
-        for place in places:
+        for task in tasks:
             ours, theirs = Pipe()
-            self._pipes[ours] = place.rank
-            # Theirs alone once it runs, so that our end tells when it is gone.
+            self._ranks[ours] = task.rank
+            # Closed here after the start, so that reading fails once the process has ended.
             with theirs:
-                self._processes.append(_program(theirs.fileno(), environment))
-        for pipe, place in zip(list(self._pipes), places, strict=True):
-            with suppress(ConnectionError):  # it ended already, which is heard soon
-                _say(pipe, place)
+                self._processes.append(_start_process(theirs.fileno(), environment))
+        for pipe, task in zip(list(self._ranks), tasks, strict=True):
+            with suppress(ConnectionError):  # it has ended already: `receive` reports why
+                _send(pipe, task)
 
-    def hear(self) -> _Reported[Report] | _Done[Result]:
-        """Return what rank 0 says next.
+    def receive(self) -> _Yielded[Report] | _Returned[Result]:
+        """Wait for the next message of rank 0 and return it.
 
         Raises:
-            Exception: why any rank failed.
+            Exception: the exception of any rank.
         """
-        while self._pipes:
-            ready = wait(list(self._pipes))
-            for pipe, rank in list(self._pipes.items()):
-                said = self._read(pipe) if pipe in ready else None
-                if isinstance(said, _Failed):
-                    raise said.error
-                if said is not None and rank == 0:
-                    return said
-        raise self._lost or RankLostError("all ranks ended before their work did")
+        while self._ranks:
+            ready = wait(list(self._ranks))
+            for pipe, rank in list(self._ranks.items()):
+                message = self._read(pipe) if pipe in ready else None
+                if isinstance(message, _Raised):
+                    raise message.error
+                if message is not None and rank == 0:
+                    return message
+        raise self._lost or RankLostError("all ranks exited before their work was done")
 
-    def end(self) -> None:
-        """End what is still running."""
+    def kill(self) -> None:
+        """Kill the processes that still run, and close all pipes."""
         for process in self._processes:
             process.kill()
         for process in self._processes:
             process.wait()
-        for pipe in self._pipes:
+        for pipe in self._ranks:
             pipe.close()
 
-    def _read(self, pipe: Connection) -> _Reported[Report] | _Done[Result] | _Failed | None:
-        """Return what came through a pipe, None for what explains nothing."""
-        said: _Reported[Report] | _Done[Result] | _Failed
+    def _read(self, pipe: Connection) -> _Yielded[Report] | _Returned[Result] | _Raised | None:
+        """Return a message, or None if it does not explain why a rank ended."""
+        message: _Yielded[Report] | _Returned[Result] | _Raised
         try:
-            said = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from our own child
+            message = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from our own child
         except (EOFError, ConnectionError):
             pipe.close()
-            return self._ended(self._pipes.pop(pipe))
-        if isinstance(said, _Failed) and isinstance(said.error, RankLostError):
-            # Who lost another rank knows less than that one's own end will tell.
-            self._lost = said.error
+            return self._exit_error(self._ranks.pop(pipe))
+        if isinstance(message, _Raised) and isinstance(message.error, RankLostError):
+            # Another rank ended first. Its own exception or exit code says more than this one.
+            self._lost = message.error
             return None
-        return said
+        return message
 
-    def _ended(self, rank: int) -> _Failed | None:
+    def _exit_error(self, rank: int) -> _Raised | None:
         code = self._processes[rank].wait()
         if code == 0:
             return None
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"left with {code}"
-        return _Failed(RankLostError(f"rank {rank} of {self._size} {how}"))
+        if code < 0:
+            cause = f"was killed by {signal.Signals(-code).name}"
+        else:
+            cause = f"exited with code {code}"
+        return _Raised(RankLostError(f"rank {rank} of {self._size} {cause}"))
 
 
-def _program(pipe: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    code = "from worker.pruning.distributed.launcher import live; live()"
+def _start_process(pipe: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    code = "from worker.pruning.distributed.launcher import run_rank; run_rank()"
     return subprocess.Popen(  # noqa: S603 - ourselves
         [sys.executable, "-P", "-c", code, str(pipe), str(os.getpid())],
         pass_fds=[pipe],
         env=environment,
         stdin=subprocess.DEVNULL,
-        stdout=2,  # what they print is no part of our output
-        start_new_session=True,  # Ctrl-C is for us, and we end them
+        stdout=_STDERR,  # keep their output out of ours
+        start_new_session=True,  # Ctrl-C reaches only this process, which kills them
     )
 
 
-def _say(pipe: Connection, message: object) -> None:
-    # Plain pickle: a Connection's own would lend tensors through sockets that have to stay open.
+def _send(pipe: Connection, message: object) -> None:
+    # `Connection.send` would pass tensors through shared memory, which the sender has to keep open.
     pipe.send_bytes(pickle.dumps(message))
 
 
-def _die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent dies, however that comes."""
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)  # Linux's alone
+def _exit_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies; exit now if it already has.
+
+    The service's `db.core.parent_death` does the same, but the core imports nothing of the service.
+    """
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)  # Linux only
     if prctl is not None:
-        prctl(_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

@@ -1,4 +1,4 @@
-"""Several processes for one piece of work: what they agree on, and how they end."""
+"""Ranks exchange values, and all of them end together."""
 
 import subprocess
 import sys
@@ -8,7 +8,14 @@ import psutil
 import pytest
 import torch
 
-from tests.worker.pruning.crews import agree, agree_on_device, fail, leave, lose_one, wait_for_ever
+from tests.worker.pruning.rank_tasks import (
+    exchange,
+    exchange_on_device,
+    exit_early,
+    hang,
+    kill_one,
+    raise_error,
+)
 from worker.pruning.base.errors import DevicesError, NotFiniteError, RankLostError
 from worker.pruning.distributed.launcher import launch, rank_devices
 from worker.pruning.distributed.ranks import SINGLE_PROCESS
@@ -18,8 +25,8 @@ TWO = (CPU, CPU)
 LOOPBACK = int.from_bytes((127, 0, 0, 1))
 
 
-def test_ranks_agree_and_listen_on_loopback_alone() -> None:
-    steps = launch(agree, TWO)
+def test_ranks_exchange_values_and_listen_only_on_the_loopback_interface() -> None:
+    steps = launch(exchange, TWO)
     assert next(steps) == ([0, 1], True)
     assert next(steps) == ([(0, 7), (1, 7)], 5, 4)
     assert next(steps) == ([[3.0, 3.0]] * 3, [[1.0] * 3] * 2)
@@ -30,7 +37,7 @@ def test_ranks_agree_and_listen_on_loopback_alone() -> None:
     assert end.value.value == "done"
 
 
-def test_one_alone_agrees_with_itself() -> None:
+def test_a_single_process_gets_its_own_values_back() -> None:
     values = torch.arange(3.0)
     SINGLE_PROCESS.broadcast(values)
     SINGLE_PROCESS.barrier()
@@ -41,43 +48,43 @@ def test_one_alone_agrees_with_itself() -> None:
     assert SINGLE_PROCESS.all_reduce(values) is values
 
 
-def test_a_killed_rank_ends_all_and_is_named() -> None:
-    steps = launch(lose_one, TWO)
+def test_the_error_names_a_killed_rank_and_all_ranks_end() -> None:
+    steps = launch(kill_one, TWO)
     pids = next(steps)
     with pytest.raises(RankLostError, match="rank 1 of 2 was killed by SIGKILL"):
         next(steps)
     assert not running(pids)
 
 
-def test_a_rank_that_leaves_without_a_word_is_named() -> None:
-    with pytest.raises(RankLostError, match="rank 0 of 2 left with 3"):
-        next(launch(leave, TWO))
+def test_the_error_names_a_rank_that_exits_early_and_its_code() -> None:
+    with pytest.raises(RankLostError, match="rank 0 of 2 exited with code 3"):
+        next(launch(exit_early, TWO))
 
 
-def test_what_a_rank_raises_comes_out_with_its_traceback() -> None:
-    steps = launch(fail, TWO)
+def test_an_exception_of_a_rank_is_raised_with_its_traceback() -> None:
+    steps = launch(raise_error, TWO)
     pids = next(steps)
-    with pytest.raises(NotFiniteError, match="layer 7 holds NaN") as raised:
+    with pytest.raises(NotFiniteError, match="layer 7 contains NaN") as raised:
         next(steps)
-    assert any("In rank 1" in note and "crews.py" in note for note in raised.value.__notes__)
+    assert any("In rank 1" in note and "rank_tasks.py" in note for note in raised.value.__notes__)
     assert not running(pids)
 
 
-def test_a_caller_that_stops_asking_ends_all() -> None:
-    steps = launch(wait_for_ever, TWO)
+def test_closing_the_generator_ends_all_ranks() -> None:
+    steps = launch(hang, TWO)
     pids = next(steps)
     steps.close()
     assert not running(pids)
 
 
-def test_ranks_do_not_outlive_who_launched_them() -> None:
+def test_ranks_are_killed_with_the_process_that_launched_them() -> None:
     program = """
 import torch
-from tests.worker.pruning.crews import wait_for_ever
+from tests.worker.pruning.rank_tasks import hang
 from worker.pruning.distributed.launcher import launch
 
 if __name__ == "__main__":
-    steps = launch(wait_for_ever, (torch.device("cpu"),) * 2)
+    steps = launch(hang, (torch.device("cpu"),) * 2)
     print(*next(steps), flush=True)
     next(steps)
 """
@@ -90,21 +97,21 @@ if __name__ == "__main__":
     assert not alive
 
 
-def test_a_cpu_is_shared_and_gpus_are_counted() -> None:
+def test_all_ranks_share_the_cpu_but_each_needs_its_own_gpu() -> None:
     assert rank_devices(CPU, 2) == TWO
     too_many = torch.cuda.device_count() + 2
-    with pytest.raises(DevicesError, match=f"{too_many} devices were asked for"):
+    with pytest.raises(DevicesError, match=f"{too_many} devices were requested"):
         rank_devices(torch.device("cuda"), too_many)
-    with pytest.raises(DevicesError, match="cuda:0 is one device, 2 were asked for"):
+    with pytest.raises(DevicesError, match="cuda:0 is one device, but 2 devices were"):
         rank_devices(torch.device("cuda:0"), 2)
 
 
 @pytest.mark.gpu
-def test_gpus_are_taken_in_order_and_agree() -> None:
+def test_ranks_use_the_gpus_in_order_and_exchange_values() -> None:
     count = torch.cuda.device_count()
-    places = rank_devices(torch.device("cuda"), count)
-    assert places == tuple(torch.device("cuda", rank) for rank in range(count))
-    steps = launch(agree_on_device, places)
+    devices = rank_devices(torch.device("cuda"), count)
+    assert devices == tuple(torch.device("cuda", rank) for rank in range(count))
+    steps = launch(exchange_on_device, devices)
     assert next(steps) == [float(count * (count + 1) // 2)] * 2
     assert next(steps) == [1.0, 1.0]
 

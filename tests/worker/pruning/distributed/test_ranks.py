@@ -1,4 +1,4 @@
-"""Two ranks prune as one does."""
+"""Two ranks give the result of one."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ RECIPES = {
 
 @dataclass(frozen=True)
 class Case:
-    """One sweep: how, and over how many calibration and evaluation windows."""
+    """A recipe, and the numbers of calibration and evaluation windows."""
 
     name: str
     recipe: Recipe
@@ -47,7 +47,7 @@ class Case:
     evaluated: int
 
 
-# Five batches for two ranks, the last one not full; and one, of which the first rank has none.
+# Five batches for two ranks, the last not full. In the idle cases there is one: rank 0 has none.
 CASES = [Case(name, recipe, 4 * BATCH + 22, 2 * BATCH) for name, recipe in RECIPES.items()]
 CASES += [
     Case("idle", RECIPES["fused"], BATCH, 3),
@@ -59,7 +59,7 @@ Step = tuple[str, BlockReport | SweepResult]
 def sweep_all(
     dense: Path, root: Path, ranks: Ranks, device: torch.device
 ) -> Generator[Step, None, None]:
-    """Yield each block's report and at last the result of each case, with the case's name."""
+    """Yield the reports of all blocks and then the result, for each case, with the case's name."""
     for case in CASES:
         windows = random_ids(case.windows, 16, seed=1), random_ids(case.evaluated, 16, seed=2)
         meta_model = MetaModel.open(dense, torch.float32, device)
@@ -75,7 +75,7 @@ def sweep_all(
 
 @dataclass(frozen=True)
 class Swept:
-    """What came of the same case, by one rank and by two."""
+    """The outputs of one case, by one rank and by two."""
 
     folders: tuple[Path, Path]
     reports: tuple[list[BlockReport], list[BlockReport]]
@@ -84,7 +84,7 @@ class Swept:
 
 @pytest.fixture(scope="module")
 def every(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Swept]:
-    """All cases: two processes take longer to start than to sweep them."""
+    """Sweep all cases at once: starting two processes takes longer than the sweeps."""
     root = tmp_path_factory.mktemp("ranks")
     dense = write_model(root / "dense", FAMILIES["llama"])
     for case in CASES:
@@ -116,14 +116,14 @@ def test_two_ranks_give_the_masks_of_one(swept: Swept) -> None:
     assert same.double().mean() >= 0.9999
 
 
-def test_two_ranks_count_as_one(swept: Swept) -> None:
+def test_two_ranks_report_the_counts_of_one(swept: Swept) -> None:
     one, two = swept.reports
     assert len(one) == 3
     assert [report.layers for report in one] == [report.layers for report in two]
     assert all(layer.zeros and layer.tokens for report in two for layer in report.layers)
 
 
-def test_two_ranks_measure_as_one(swept: Swept) -> None:
+def test_two_ranks_measure_the_losses_of_one(swept: Swept) -> None:
     one, two = swept.results
     assert one.dense_loss == pytest.approx(two.dense_loss, rel=1e-9)
     assert one.pruned_loss == pytest.approx(two.pruned_loss, rel=1e-4)
@@ -131,12 +131,12 @@ def test_two_ranks_measure_as_one(swept: Swept) -> None:
         assert alone.output_error == pytest.approx(shared.output_error, rel=1e-3)
 
 
-def test_two_ranks_leave_what_one_leaves(swept: Swept) -> None:
+def test_two_ranks_write_the_files_of_one(swept: Swept) -> None:
     one, two = ({file.name for file in folder.iterdir()} for folder in swept.folders)
     assert one == two
 
 
-def test_two_ranks_go_on_from_the_last_finished_block(tmp_path: Path) -> None:
+def test_two_ranks_resume_after_the_last_finished_block(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     for name in ("whole", "broken"):
         (tmp_path / name).mkdir()
@@ -150,7 +150,7 @@ def test_two_ranks_go_on_from_the_last_finished_block(tmp_path: Path) -> None:
     first, second = whole[-1], again[-1]
     assert isinstance(first, SweepResult)
     assert isinstance(second, SweepResult)
-    assert second.resumed_from_block  # rank 0 may have been ahead of what was asked for
+    assert second.resumed_from_block  # rank 0 may have been ahead of what was read
     assert (first.dense_loss, first.pruned_loss) == (second.dense_loss, second.pruned_loss)
     for shard in (tmp_path / "whole").glob("*.safetensors"):
         assert shard.read_bytes() == (tmp_path / "broken" / shard.name).read_bytes()
@@ -159,7 +159,7 @@ def test_two_ranks_go_on_from_the_last_finished_block(tmp_path: Path) -> None:
 def sweep_one(
     dense: Path, out: Path, ranks: Ranks, device: torch.device
 ) -> Generator[BlockReport | SweepResult, None, None]:
-    """Yield each block's report and at last the result."""
+    """Yield the reports of all blocks and then the result."""
     windows = random_ids(4 * BATCH + 22, 16, seed=1), random_ids(2 * BATCH, 16, seed=2)
     meta_model = MetaModel.open(dense, torch.float32, device)
     sweep = Sweep(meta_model, RECIPES["solver-fused"], *windows, out, token_loss, ranks=ranks)

@@ -15,5 +15,7 @@ def test_each_method_competes_where_it_was_published_to() -> None:
 
 
 def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UnknownMethodError, match="no method 'wonda'; there are gblm, magn"):
+    with pytest.raises(
+        UnknownMethodError, match="unknown method 'wonda'; choose one of gblm, magn"
+    ):
         get_method("wonda")

@@ -27,7 +27,9 @@ def test_a_number_that_is_not_finite_is_found_in_any_piece(
     spoilt = torch.ones(10, 10, dtype=dtype)
     spoilt.view(-1)[place] = wrong
     checkpoint = _checkpoint(tmp_path, good=torch.ones(4), norm=spoilt)
-    with pytest.raises(CheckpointError, match="'norm' holds NaN or infinity; give a sound"):
+    with pytest.raises(
+        CheckpointError, match="'norm' contains NaN or infinity; provide an undamaged"
+    ):
         checkpoint.check_finite()
 
 

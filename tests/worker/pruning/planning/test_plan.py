@@ -134,5 +134,5 @@ def test_where_no_change_helps_only_more_memory_does() -> None:
     with pytest.raises(NoRoomError) as refused:
         planned(headroom=left(100_000_000))
     assert refused.value.change is None
-    assert "give it that much" in str(refused.value)
+    assert "provide that much memory" in str(refused.value)
     assert planned(headroom=left(refused.value.needed))

@@ -156,7 +156,7 @@ def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(write_model(tmp_path / "sound", FAMILIES["llama"]))
     model.model.layers[1].mlp.up_proj.weight.data[0, 0] = float("nan")
     model.save_pretrained(tmp_path / "spoilt")
-    with pytest.raises(NotFiniteError, match=r"model\.layers\.1\.mlp\.up_proj holds NaN"):
+    with pytest.raises(NotFiniteError, match=r"model\.layers\.1\.mlp\.up_proj contains NaN"):
         _sweep(tmp_path / "spoilt", tmp_path / "out")
 
 

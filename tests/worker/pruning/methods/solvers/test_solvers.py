@@ -200,5 +200,7 @@ def test_a_row_that_does_not_split_into_groups_is_refused(solve: Solve) -> None:
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
-    with pytest.raises(UnknownSolverError, match="no solver 'alsp'; there are admm, alps, spars"):
+    with pytest.raises(
+        UnknownSolverError, match="unknown solver 'alsp'; choose one of admm, alps, spars"
+    ):
         get_solver("alsp")

@@ -1,4 +1,4 @@
-"""Work for several processes, in a module that they import quickly."""
+"""Tasks for `launch`, in a module that is quick to import."""
 
 import os
 import signal
@@ -13,8 +13,8 @@ from worker.pruning.distributed.ranks import Ranks
 Pids = Generator[list[int], None, str]
 
 
-def agree(ranks: Ranks, device: torch.device) -> Generator[object, None, str]:
-    """Say everything that ranks can say to each other."""
+def exchange(ranks: Ranks, device: torch.device) -> Generator[object, None, str]:
+    """Use every way in which ranks exchange values."""
     mine = torch.full((2, 3), float(ranks.rank + 1))
     yield ranks.share_of(range(5)), ranks.is_main
     yield (
@@ -23,34 +23,34 @@ def agree(ranks: Ranks, device: torch.device) -> Generator[object, None, str]:
         ranks.min_of(5 - ranks.rank),
     )
     yield ranks.all_reduce(mine.T).tolist(), mine.tolist()
-    taken = torch.zeros(2, 4)
-    taken[:, ::2] = ranks.rank + 1
-    ranks.broadcast(taken[:, ::2])
-    yield ranks.all_reduce(taken).tolist(), str(device)
+    received = torch.zeros(2, 4)
+    received[:, ::2] = ranks.rank + 1
+    ranks.broadcast(received[:, ::2])
+    yield ranks.all_reduce(received).tolist(), str(device)
     yield sorted({address for rank in ranks.all_gather(*_listening()) for address in rank})
     return "done"
 
 
-def agree_on_device(ranks: Ranks, device: torch.device) -> Generator[list[float], None, None]:
-    """Sum and take values that lie on each rank's own GPU."""
+def exchange_on_device(ranks: Ranks, device: torch.device) -> Generator[list[float], None, None]:
+    """Sum and broadcast tensors on each rank's own GPU."""
     mine = torch.full((2,), float(ranks.rank + 1), device=device)
     yield ranks.all_reduce(mine).tolist()
     ranks.broadcast(mine)
     yield (ranks.all_reduce(mine) / ranks.size).tolist()
 
 
-def lose_one(ranks: Ranks, device: torch.device) -> Pids:
-    """Tell who runs, then let rank 1 be killed while rank 0 waits for it."""
+def kill_one(ranks: Ranks, device: torch.device) -> Pids:
+    """Yield the process ids, then kill rank 1 while rank 0 waits for it."""
     yield _pids(ranks)
-    ranks.barrier()  # until rank 0 has said so
+    ranks.barrier()  # until rank 0 has yielded
     if ranks.rank == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     ranks.barrier()
     return "not reached"
 
 
-def leave(ranks: Ranks, device: torch.device) -> Pids:
-    """Let rank 0 go without a word."""
+def exit_early(ranks: Ranks, device: torch.device) -> Pids:
+    """Exit rank 0 without an exception."""
     if ranks.is_main:
         os._exit(3)
     ranks.barrier()
@@ -58,20 +58,20 @@ def leave(ranks: Ranks, device: torch.device) -> Pids:
     return "not reached"
 
 
-def fail(ranks: Ranks, device: torch.device) -> Pids:
-    """Let rank 1 find what no rank can go on with."""
+def raise_error(ranks: Ranks, device: torch.device) -> Pids:
+    """Yield the process ids, then raise an error in rank 1."""
     yield _pids(ranks)
-    ranks.barrier()  # until rank 0 has said so
+    ranks.barrier()  # until rank 0 has yielded
     if ranks.rank == 1:
         raise NotFiniteError("layer 7")
     ranks.barrier()
     return "not reached"
 
 
-def wait_for_ever(ranks: Ranks, device: torch.device) -> Pids:
-    """Tell who runs; then rank 1 does something that takes too long."""
+def hang(ranks: Ranks, device: torch.device) -> Pids:
+    """Yield the process ids; then rank 1 never reaches the barrier."""
     yield _pids(ranks)
-    ranks.barrier()  # until rank 0 has said so
+    ranks.barrier()  # until rank 0 has yielded
     if ranks.rank == 1:
         signal.pause()
     ranks.barrier()
