@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, insert, text
+from sqlalchemy.orm import Session
 
 from benchmarks.machine import machine
 from db.core.ids import new_id
@@ -32,21 +33,23 @@ from tests.db.postgres import admin, running_postgres
 RESULTS = Path(__file__).parent / "results"
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 BATCH, LIMIT = 5000, 51
-Look = Callable[[JobRepository, random.Random], object]
+Look = Callable[[Session, random.Random], object]
 
 
 def _page(**fields: Any) -> Look:
-    return lambda jobs, _: jobs.page(JobFilter(**fields), limit=LIMIT)
+    return lambda session, _: JobRepository(session).page(JobFilter(**fields), limit=LIMIT)
 
 
-def _deep(jobs: JobRepository, chance: random.Random) -> object:
+def _deep(session: Session, chance: random.Random) -> object:
     place = Place(NEW_YEAR + timedelta(seconds=chance.randrange(200_000)), "job_")
-    return jobs.page(limit=LIMIT, after=place)
+    return JobRepository(session).page(limit=LIMIT, after=place)
 
 
-def _moment(jobs: JobRepository, chance: random.Random) -> object:
+def _moment(session: Session, chance: random.Random) -> object:
     after = NEW_YEAR + timedelta(seconds=chance.randrange(200_000))
-    return jobs.page(JobFilter(created_after=after), limit=LIMIT, oldest_first=True)
+    return JobRepository(session).page(
+        JobFilter(created_after=after), limit=LIMIT, oldest_first=True
+    )
 
 
 LOOKS: dict[str, Look] = {
@@ -65,7 +68,7 @@ LOOKS: dict[str, Look] = {
         statuses=(JobState.succeeded,), method=MethodName.wanda, text="number 1"
     ),
     "reruns of a job": _page(parent_id=new_id("job")),
-    "facets": lambda jobs, _: jobs.facets(),
+    "facets": lambda session, _: JobRepository(session).facets(),
 }
 
 
@@ -142,14 +145,14 @@ def _p99_ms(sessions: Sessions, look: str, times: int) -> float:
     for _ in range(times):
         started = time.perf_counter()
         with sessions() as session:
-            LOOKS[look](JobRepository(session), chance)
+            LOOKS[look](session, chance)
         seconds.append(time.perf_counter() - started)
     return statistics.quantiles(seconds, n=100)[98] * 1000
 
 
 def _plan(sessions: Sessions, look: str) -> list[str]:
     with sessions() as session, plans(sessions) as found:
-        LOOKS[look](JobRepository(session), random.Random(0))
+        LOOKS[look](session, random.Random(0))
     return found
 
 

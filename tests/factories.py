@@ -11,8 +11,9 @@ from db.core.clock import now
 from db.core.problem import Problem
 from db.core.session import Sessions
 from db.core.states import JobState
+from db.events.job_rows import change_job, get_job, record_event
 from db.events.transitions import entering, leading_to
-from db.jobs.repository import JobRepository
+from db.jobs.repository import JobRepository, NewJob
 from db.spec.prune_spec import PruneSpec
 from db.tables.access import USUAL, AccessScope, ApiKey
 from db.tables.jobs import Job, Worker
@@ -31,7 +32,7 @@ def make_job(
 ) -> Job:
     """Insert a job; the overrides are fields of its row, whatever the state table says."""
     with sessions.begin() as session:
-        job = JobRepository(session).add(spec or make_spec(), name=name)
+        job = JobRepository(session).add(NewJob(spec or make_spec(), name=name))
         for field, value in overrides.items():
             setattr(job, field, value)
     return job
@@ -53,12 +54,12 @@ def make_worker(name: str, **overrides: Any) -> Worker:
 
 def move(session: Session, job_id: str, *states: JobState) -> Job:
     """Bring a job from state to state, as the table allows it, whoever it takes to do that."""
-    jobs = JobRepository(session)
     for state in states:
-        job = jobs._change(job_id, Job.status.in_(leading_to(state)), values=entering(state))
+        allowed = Job.status.in_(leading_to(state))
+        job = change_job(session, job_id, allowed, values=entering(state))
         assert job is not None
-        jobs._record(job, "status")
-    return jobs.get(job_id)
+        record_event(session, job, "status")
+    return get_job(session, job_id)
 
 
 def make_problem(**overrides: Any) -> Problem:

@@ -17,8 +17,8 @@ from starlette.concurrency import run_in_threadpool
 from api.schemas.history import AnyEventRead, EventRead
 from api.services.shared_reads import SharedReads
 from db.core.session import Sessions
-from db.events.event_order import order_events
-from db.jobs.repository import JobRepository
+from db.events.event_order import EventOrder, order_events
+from db.events.job_events import EventRepository
 from db.tables.jobs import JobEvent
 
 logger = logging.getLogger(__name__)
@@ -158,11 +158,13 @@ class Feed:
         if EVERY in seen:
             self.place_events()
         with self._sessions() as session:
-            jobs = JobRepository(session)
-            if EVERY in seen and (events := jobs.all_events(seen[EVERY], SOME)):
+            if EVERY in seen and (events := EventOrder(session).all_events(seen[EVERY], SOME)):
                 found[EVERY] = [Frame.among_all(event) for event in events]
-            for job_id, newest in jobs.newest_events([one for one in seen if one != EVERY]).items():
+            history = EventRepository(session)
+            for job_id, newest in history.newest_events(
+                [one for one in seen if one != EVERY]
+            ).items():
                 if newest > seen[job_id]:
-                    events = jobs.events(job_id, after=seen[job_id])
+                    events = history.events(job_id, after=seen[job_id])
                     found[job_id] = [Frame.of(event) for event in events]
         return found

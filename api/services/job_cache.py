@@ -11,7 +11,9 @@ from api.services.event_broadcast import Feed
 from api.services.shared_reads import SharedReads
 from api.web.conditional import etag_of
 from db.core.session import Sessions
+from db.events.job_events import EventRepository
 from db.jobs.repository import JobRepository
+from db.scheduling.queues import QueueRepository
 
 SHARED_S = 1.0
 """How old a look may be that a poller is shown."""
@@ -95,9 +97,8 @@ class Looks:
 
     def _read(self, job_id: str) -> Look:
         with self._sessions() as session:
-            jobs = JobRepository(session)
-            job, events = jobs.get(job_id), jobs.milestones(job_id)
-            position = jobs.near_position(job)
-            newest = jobs.newest_events([job_id])[job_id]
+            job, history = JobRepository(session).get(job_id), EventRepository(session)
+            events, newest = history.milestones(job_id), history.newest_events([job_id])[job_id]
+            position = QueueRepository(session).near_position(job)
         body = JobDetail.told(job, events, position).model_dump_json().encode()
         return Look(etag_of(job, position), body, newest, job.status.is_final)

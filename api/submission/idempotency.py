@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from pydantic import BaseModel
+from sqlalchemy.orm import Session
 
 from api.deps import Service
 from api.problems.handlers import ProblemError
 from db.core.digests import digest
-from db.jobs.repository import JobRepository
+from db.jobs.idempotency import IdempotencyRepository
 from db.problems.requests import IDEMPOTENCY_CONFLICT
 from db.tables.base import Document
 from db.tables.jobs import Answer
@@ -46,7 +47,7 @@ def first_answer(service: Service, request: KeyedRequest) -> Answer | None:
     if request.key is None:
         return None
     with service.sessions() as session:
-        kept = JobRepository(session).answer(request.key, request.created_by)
+        kept = IdempotencyRepository(session).get(request.key, request.created_by)
     if kept is not None and kept.request_digest != request.digest:
         detail = f"Idempotency-Key {request.key} was sent with another request before."
         raise ProblemError(IDEMPOTENCY_CONFLICT.problem(detail))
@@ -54,7 +55,7 @@ def first_answer(service: Service, request: KeyedRequest) -> Answer | None:
 
 
 def keep_answer(
-    jobs: JobRepository, request: KeyedRequest, job_id: str, status: int, body: Document
+    session: Session, request: KeyedRequest, job_id: str, status: int, body: Document
 ) -> None:
     """Keep the answer of a request that has a key, in the transaction that did what it tells of.
 
@@ -62,4 +63,6 @@ def keep_answer(
         KeyTakenError: another request has used the key meanwhile.
     """
     if request.key is not None:
-        jobs.keep_answer(request.key, request.digest, job_id, status, body, request.created_by)
+        IdempotencyRepository(session).save(
+            request.key, request.digest, job_id, status, body, request.created_by
+        )

@@ -18,7 +18,12 @@ from api.schemas.requests import JobRequest
 from api.services.preflight import Sources
 from api.submission.idempotency import REPLAYED, KeyedRequest, first_answer, keep_answer
 from db.core.errors import KeyTakenError, SpecRefusedError
-from db.jobs.repository import JobRepository
+from db.events.job_events import EventRepository
+from db.files.artifacts import ArtifactRepository
+from db.jobs.quotas import QuotaRepository
+from db.jobs.repository import JobRepository, NewJob
+from db.scheduling.queues import QueueRepository
+from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
 from db.spec.metrics import check_gate
 from db.spec.prune_spec import PruneSpec
@@ -66,7 +71,7 @@ def submit(
     same = reusable(service, spec, asked.body.gate) if reuse else None
     try:
         with tracer.start_as_current_span("submit"), service.sessions.begin() as session:
-            answer = _accept(JobRepository(session), asked, spec, warnings, same)
+            answer = _accept(session, asked, spec, warnings, same)
             if note is not None:
                 note(session, answer.job_id)
     except KeyTakenError:  # by a request that has been committed since
@@ -93,7 +98,7 @@ def previewed(service: Service, asked: Submission) -> JobPreview:
     spec = asked.body.spec()
     warnings = judged(service, asked, spec)
     with service.sessions() as session:
-        JobRepository(session).require_room(asked.request.created_by)
+        QuotaRepository(session).require_room(asked.request.created_by)
     same = reusable(service, spec, asked.body.gate)
     return JobPreview(
         spec=spec,
@@ -114,7 +119,7 @@ def reusable(service: Service, spec: PruneSpec, gate: Gate | None) -> str | None
         found = JobRepository(session).identical(spec, gate)
     for job in found:
         with service.sessions() as session:
-            artifacts = JobRepository(session).artifacts(job.id)
+            artifacts = ArtifactRepository(session).of_job(job.id)
         if service.checks.are_whole(artifacts):
             return job.id
     return None
@@ -132,37 +137,40 @@ class _Answer:
 
 
 def _accept(
-    jobs: JobRepository,
+    session: Session,
     asked: Submission,
     spec: PruneSpec,
     warnings: list[str],
     same: str | None,
 ) -> _Answer:
     """Write the job and the answer; or answer with job ``same``, unless it was deleted since."""
+    jobs = JobRepository(session)
     found = jobs.identical(spec, asked.body.gate) if same else []
     job, status = next((one for one in found if one.id == same), None), 200
     if job is None:
-        job, status = jobs.add(spec, **fields_of(asked, warnings)), 201
-    shown = JobDetail.told(job, jobs.milestones(job.id), jobs.near_position(job))
+        job, status = jobs.add(new_job(asked, spec, warnings)), 201
+    milestones = EventRepository(session).milestones(job.id)
+    shown = JobDetail.told(job, milestones, QueueRepository(session).near_position(job))
     answer = _Answer(job.id, status, shown.model_dump(mode="json"))
-    keep_answer(jobs, asked.request, job.id, status, answer.body)
+    keep_answer(session, asked.request, job.id, status, answer.body)
     return answer
 
 
-def fields_of(asked: Submission, warnings: list[str]) -> dict[str, Any]:
-    """Return what a job's row keeps of its request beside the specification."""
-    return {
-        "name": asked.body.name,
-        "labels": dict(asked.body.labels),
-        "warnings": warnings,
-        "parent_id": asked.parent_id,
-        "deadline": asked.body.deadline,
-        "created_by": asked.request.created_by,
-        "gate": asked.body.gate,
-        "queue": asked.body.queue,
-        "priority": asked.body.priority,
-        "traceparent": traceparent(),
-    }
+def new_job(asked: Submission, spec: PruneSpec, warnings: list[str]) -> NewJob:
+    """Return the job that a request asks for."""
+    return NewJob(
+        spec,
+        name=asked.body.name,
+        labels=dict(asked.body.labels),
+        warnings=tuple(warnings),
+        parent_id=asked.parent_id,
+        queue=asked.body.queue,
+        priority=asked.body.priority,
+        deadline=asked.body.deadline,
+        gate=asked.body.gate,
+        created_by=asked.request.created_by,
+        traceparent=traceparent(),
+    )
 
 
 def judged(service: Service, asked: Submission, spec: PruneSpec) -> list[str]:
@@ -217,10 +225,10 @@ def ring(service: Service, job_id: str) -> None:
         SQLAlchemyError: the database does not answer.
     """
     with service.sessions() as session:
-        queue = JobRepository(session).queue_of(job_id)
+        queue = QueueRepository(session).queue_of(job_id)
     if queue is not None and service.queue.push(job_id, queue):
         with service.sessions.begin() as session:
-            JobRepository(session).mark_pushed([job_id])
+            RecoveryRepository(session).mark_pushed([job_id])
 
 
 def require_queue(service: Service, queue: str) -> None:

@@ -9,17 +9,20 @@ from collections.abc import Sequence
 from typing import cast
 
 from sqlalchemy import Table, bindparam, func, select, update
+from sqlalchemy.orm import Session
 
 from db.core.session import Sessions
 from db.core.states import JobState
-from db.events.base_repository import JobRows
 from db.tables.jobs import EventCounter, JobEvent
 
 PLACED_AT_ONCE = 5000
 
 
-class PositionRepository(JobRows):
+class EventOrder:
     """The events of all jobs in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def has_unplaced(self) -> bool:
         """Whether some event has no place yet; cheap enough to ask all the time."""
@@ -89,10 +92,10 @@ class PositionRepository(JobRows):
 def order_events(sessions: Sessions) -> None:
     """Give places to the events that have none."""
     with sessions() as session:
-        if not PositionRepository(session).has_unplaced():
+        if not EventOrder(session).has_unplaced():
             return
     with sessions.begin() as session:
-        PositionRepository(session).place_events()
+        EventOrder(session).place_events()
 
 
 _EVENTS = cast("Table", JobEvent.__table__)

@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
-from db.events.base_repository import JobRows
 from db.tables.jobs import BlockReport, Job, JobEvent
 
 IDS_AT_ONCE = 500
 """How many parameters one statement takes with every database."""
 
 
-class EventRepository(JobRows):
+class EventRepository:
     """The history of the jobs in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def events(self, job_id: str, after: int = 0, limit: int = 500) -> list[JobEvent]:
         """Return the job's events whose number is greater than ``after``."""
@@ -35,7 +38,7 @@ class EventRepository(JobRows):
             found |= {job_id: last or 0 for job_id, last in self._session.execute(query)}
         return found
 
-    def blocks(self, job_id: str) -> list[BlockReport]:
+    def block_reports(self, job_id: str) -> list[BlockReport]:
         """Return the latest report on every block, by index."""
         latest = (
             select(BlockReport.index, func.max(BlockReport.attempt).label("attempt"))

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, literal, select, tuple_
+from sqlalchemy.orm import Session
 
-from db.events.base_repository import JobRows
 from db.tables.logs import LogLine
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -24,10 +24,13 @@ class NewLine:
     message: str
 
 
-class LogRepository(JobRows):
+class LogRepository:
     """The logs of the jobs in one session."""
 
-    def write_log(self, job_id: str, attempt: int, lines: Sequence[NewLine]) -> None:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def write(self, job_id: str, attempt: int, lines: Sequence[NewLine]) -> None:
         """Keep lines of one attempt."""
         rows: list[dict[str, Any]] = [
             {"job_id": job_id, "attempt": attempt, **vars(line)} for line in lines
@@ -35,7 +38,7 @@ class LogRepository(JobRows):
         if rows:
             self._session.execute(insert(LogLine), rows)
 
-    def log(
+    def lines(
         self,
         job_id: str,
         *,
@@ -52,7 +55,7 @@ class LogRepository(JobRows):
             self._session.scalars(query.order_by(LogLine.attempt, LogLine.seq).limit(limit))
         )
 
-    def log_tail(
+    def tail(
         self, job_id: str, *, attempt: int | None = None, level: str = LEVELS[0], limit: int = 500
     ) -> list[LogLine]:
         """Return the last lines of at least a level, oldest first."""

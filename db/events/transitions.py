@@ -61,7 +61,7 @@ def entering(wanted: JobState) -> dict[str, Any]:
     """Return the fields a job takes on when it becomes ``wanted``."""
     fields: dict[str, Any] = {"status": wanted}
     if wanted is JobState.running:
-        fields |= {"leased_at": now(), "lease_until": now(LEASE), "not_before": None}
+        fields |= lease_fields(LEASE) | {"not_before": None}
     elif wanted not in HELD:
         fields |= FREE
     if wanted is JobState.queued:
@@ -69,6 +69,11 @@ def entering(wanted: JobState) -> dict[str, Any]:
     elif wanted in FINAL:
         fields["finished_at"] = now()
     return fields
+
+
+def lease_fields(lease: timedelta) -> dict[str, Any]:
+    """Return the columns that begin or renew a lease."""
+    return {"leased_at": now(), "lease_until": now(lease)}
 
 
 def choose(outcomes: Mapping[JobState, JobState]) -> ColumnElement[JobState]:

@@ -3,22 +3,26 @@
 from datetime import timedelta
 
 from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
 
 from db.core.clock import now
 from db.core.errors import ArtifactNotFoundError
-from db.events.base_repository import JobRows
+from db.events.job_rows import change_job, record_event
 from db.tables.jobs import Artifact
 
 
-class ArtifactRepository(JobRows):
+class ArtifactRepository:
     """The artifacts of the jobs in one session."""
 
-    def artifacts(self, job_id: str) -> list[Artifact]:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def of_job(self, job_id: str) -> list[Artifact]:
         """Return the job's files by name."""
         query = select(Artifact).where(Artifact.job_id == job_id).order_by(Artifact.name)
         return list(self._session.scalars(query))
 
-    def artifact(self, artifact_id: str) -> Artifact:
+    def get(self, artifact_id: str) -> Artifact:
         """Return one file's row.
 
         Raises:
@@ -28,7 +32,7 @@ class ArtifactRepository(JobRows):
             raise ArtifactNotFoundError(artifact_id)
         return artifact
 
-    def checked(self, artifact_id: str, identity: str | None, damage: str | None) -> bool:
+    def record_check(self, artifact_id: str, identity: str | None, damage: str | None) -> bool:
         """Write down what a check of an artifact's bytes found; return whether that is news.
 
         Damage, and its end, is an event of the job, and a new version of it.
@@ -38,17 +42,19 @@ class ArtifactRepository(JobRows):
             return False
         job = None
         if (artifact.damage is None) != (damage is None):
-            job = self._change(artifact.job_id, values={})
+            job = change_job(self._session, artifact.job_id, values={})
         artifact.checked_as, artifact.damage = identity, damage
         artifact.checked_at = now()
         if job is not None:
             kind = "artifact_restored" if damage is None else "artifact_damaged"
             about = {"artifact_id": artifact.id, "name": artifact.name}
-            self._record(job, kind, about if damage is None else about | {"damage": damage})
+            record_event(
+                self._session, job, kind, about if damage is None else about | {"damage": damage}
+            )
         self._session.flush()
         return job is not None
 
-    def unchecked(self, since: timedelta) -> Artifact | None:
+    def next_unchecked(self, since: timedelta) -> Artifact | None:
         """Return the artifact whose last check is longest ago, if that is longer than ``since``."""
         due = or_(Artifact.checked_at.is_(None), Artifact.checked_at < now(-since))
         longest_ago = Artifact.checked_at.asc().nulls_first()

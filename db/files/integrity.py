@@ -92,7 +92,7 @@ def record(sessions: Sessions, check: FileCheck) -> None:
     """Write down what a finished check found."""
     artifact, damage = check.artifact, check.damage
     with sessions.begin() as session:
-        changed = ArtifactRepository(session).checked(artifact.id, check.identity, damage)
+        changed = ArtifactRepository(session).record_check(artifact.id, check.identity, damage)
     if changed and damage:
         log.error(
             "artifact %s (%s of job %s) is damaged: %s",
@@ -139,7 +139,7 @@ class Integrity:
             ArtifactNotFoundError: its row is gone.
         """
         with self._sessions() as session:
-            artifact = ArtifactRepository(session).artifact(artifact_id)
+            artifact = ArtifactRepository(session).get(artifact_id)
         if (path := self.known(artifact)) is not None:
             return path  # another request has read it meanwhile
         check = FileCheck(self._store, artifact)

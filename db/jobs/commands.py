@@ -4,11 +4,12 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, case, delete, null, true
+from sqlalchemy.orm import Session
 
 from db.core.clock import now
 from db.core.errors import IllegalTransitionError, StaleVersionError
 from db.core.states import FINAL, JobState
-from db.events.base_repository import JobRows
+from db.events.job_rows import change_job, get_job, record_event
 from db.events.transitions import CANCELLED, PAUSED, RESUMED, RETRIED, choose, entering
 from db.jobs.labels import copy_labels
 from db.jobs.search import search_text
@@ -17,13 +18,16 @@ from db.tables.jobs import Job
 from db.webhooks.fanout import FanOut
 
 
-class SteeringRepository(JobRows):
+class JobCommands:
     """The jobs in one session, as their callers steer them.
 
     Every method takes the ``version`` that the job must still be at, None for any, and raises
     `JobNotFoundError`, `StaleVersionError`, or `IllegalTransitionError` where the job's state does
     not allow what is asked.
     """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def cancel(self, job_id: str, *, version: int | None = None) -> Job:
         """Cancel a job, or ask its worker to; asking twice changes nothing."""
@@ -50,10 +54,12 @@ class SteeringRepository(JobRows):
         deadline = case((Job.deadline < now(), null()), else_=Job.deadline)
         anew = dict.fromkeys(("crashes", "strikes", "retries"), 0)
         values = entering(JobState.queued) | anew | {"deadline": deadline}
-        job = self._change(job_id, Job.status.in_(RETRIED), _is_at(version), values=values)
+        job = change_job(
+            self._session, job_id, Job.status.in_(RETRIED), _is_at(version), values=values
+        )
         if job is None:
             raise IllegalTransitionError(job_id, self._at(job_id, version).status, JobState.queued)
-        self._record(job, "status", {"reason": "retry"})
+        record_event(self._session, job, "status", {"reason": "retry"})
         return job
 
     def describe(
@@ -73,12 +79,12 @@ class SteeringRepository(JobRows):
         values: dict[str, Any] = {"name": name, "labels": labels, "search": search}
         if priority is not None:
             values["priority"] = priority
-        job = self._change(job_id, _is_at(version), values=values)
+        job = change_job(self._session, job_id, _is_at(version), values=values)
         if job is None:
-            raise StaleVersionError(job_id, version or 0, self.get(job_id).version)
+            raise StaleVersionError(job_id, version or 0, get_job(self._session, job_id).version)
         copy_labels(self._session, job)
         told = {"name": name, "labels": labels, "priority": job.priority}
-        self._record(job, "described", told)
+        record_event(self._session, job, "described", told)
         return job
 
     def delete(self, job_id: str, *, version: int | None = None) -> None:
@@ -107,9 +113,11 @@ class SteeringRepository(JobRows):
     ) -> Job:
         """Move a job on to what follows its state; leave one that was asked already as it is."""
         change = {"status": choose(outcomes), **(values or {})}
-        job = self._change(job_id, Job.status.in_(outcomes), _is_at(version), values=change)
+        job = change_job(
+            self._session, job_id, Job.status.in_(outcomes), _is_at(version), values=change
+        )
         if job is not None:
-            self._record(job, "status")
+            record_event(self._session, job, "status")
             return job
         job = self._at(job_id, version)
         if job.status not in asked:
@@ -118,7 +126,7 @@ class SteeringRepository(JobRows):
 
     def _at(self, job_id: str, version: int | None) -> Job:
         """Return the job, which must be at the version if there is one."""
-        job = self.get(job_id)
+        job = get_job(self._session, job_id)
         if version is not None and job.version != version:
             raise StaleVersionError(job_id, version, job.version)
         return job

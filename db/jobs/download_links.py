@@ -15,6 +15,7 @@ from db.access.keys import KeyRepository
 from db.core.clock import now
 from db.core.errors import ArtifactNotFoundError, BadLinkError, ExpiredLinkError
 from db.core.ids import id_pattern
+from db.files.artifacts import ArtifactRepository
 from db.jobs.repository import JobRepository
 from db.tables.access import Secret
 
@@ -95,9 +96,8 @@ class LinkRepository:
             raise BadLinkError("the key that it was made with is revoked, or has expired")
 
     def _signature(self, artifact_id: str, expires: int, key_id: str | None) -> str:
-        jobs = JobRepository(self._session)
-        artifact = jobs.artifact(artifact_id)
-        owner = jobs.get(artifact.job_id).created_by
+        artifact = ArtifactRepository(self._session).get(artifact_id)
+        owner = JobRepository(self._session).get(artifact.job_id).created_by
         signed = (VERSION, METHOD, artifact_id, artifact.sha256, owner, str(expires), key_id)
         secret = self._session.get_one(Secret, SECRET).value
         message = "\n".join(part or "" for part in signed)

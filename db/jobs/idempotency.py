@@ -1,23 +1,26 @@
-"""Keys by which a caller repeats a request without repeating what it did."""
+"""Responses stored under idempotency keys, so that a repeated request has no second effect."""
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from db.core.errors import KeyTakenError
-from db.events.base_repository import JobRows
 from db.tables.base import Document
 from db.tables.jobs import Answer
 
 
-class AnswerRepository(JobRows):
-    """The first answers of requests that carried a key."""
+class IdempotencyRepository:
+    """The first response to each request that carried an idempotency key; never commits."""
 
-    def answer(self, key: str, created_by: str | None = None) -> Answer | None:
-        """Return what the caller's request with this key was answered first."""
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def get(self, key: str, created_by: str | None = None) -> Answer | None:
+        """Return the response to the caller's first request with this idempotency key, if any."""
         query = select(Answer).where(Answer.created_by == (created_by or ""), Answer.key == key)
         return self._session.scalar(query)
 
-    def keep_answer(
+    def save(
         self,
         key: str,
         request_digest: str,
@@ -26,13 +29,13 @@ class AnswerRepository(JobRows):
         body: Document,
         created_by: str | None = None,
     ) -> None:
-        """Keep the answer in the transaction that did what it tells of.
+        """Store a response; call it in the transaction that makes the change it reports.
 
         Raises:
-            KeyTakenError: another request has used the key meanwhile; roll back, and read its
-                answer.
+            KeyTakenError: a concurrent request has used the key. Roll back and return the response
+                to that one.
         """
-        answer = Answer(
+        response = Answer(
             created_by=created_by or "",
             key=key,
             request_digest=request_digest,
@@ -40,7 +43,7 @@ class AnswerRepository(JobRows):
             status=status,
             body=body,
         )
-        self._session.add(answer)
+        self._session.add(response)
         try:
             self._session.flush()
         except IntegrityError:

@@ -1,4 +1,4 @@
-"""Lists of jobs: which, in what order, and how many of each kind there are."""
+"""The queries for lists of jobs, and for the number of jobs of each kind."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement, Executable, func, literal, select, tuple_,
 from db.core.clock import UTCDateTime
 from db.core.place import Place
 from db.core.states import JobState
-from db.events.base_repository import JobRows
 from db.jobs.labels import is_labelled
 from db.jobs.search import holds, model_key
 from db.spec.prune_spec import MethodName
@@ -70,39 +69,6 @@ class Facets:
 
     status: dict[JobState, int]
     method: dict[str, int]
-
-
-class ListRepository(JobRows):
-    """The jobs in one session, many at a time.
-
-    Conditions and order are decided on an index that holds all they need, and only then the rows
-    of the one page are read: a row is some kilobyte, and there may be hundreds of thousands.
-    """
-
-    def page(
-        self,
-        wanted: JobFilter = EVERY_JOB,
-        *,
-        limit: int = 50,
-        after: Place | None = None,
-        oldest_first: bool = False,
-    ) -> list[Job]:
-        """Return jobs, newest first, that come after the place ``after`` in that order."""
-        # Two statements: in one, SQLite may take the rows of all jobs and look each up on the page.
-        ids = list(self._session.scalars(page_ids(wanted, limit, after, oldest_first)))
-        rows = self._session.scalars(select(Job).where(Job.id.in_(ids)))
-        found = {job.id: job for job in rows}
-        return [found[job_id] for job_id in ids if job_id in found]
-
-    def facets(self, wanted: JobFilter = EVERY_JOB) -> Facets:
-        """Count the jobs by status and by method."""
-        found = Facets({}, {})
-        for status, method, count in self._session.execute(tally(wanted)):
-            if wanted.method in {None, method}:
-                found.status[status] = found.status.get(status, 0) + count
-            if not wanted.statuses or status in wanted.statuses:
-                found.method[method] = found.method.get(method, 0) + count
-        return found
 
 
 def page_ids(wanted: JobFilter, limit: int, after: Place | None, oldest_first: bool) -> Executable:

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
 
 from db.access.keys import Quotas
 from db.core.clock import now
 from db.core.errors import QuotaExceededError
 from db.core.states import FINAL, HELD, JobState
-from db.events.base_repository import JobRows
 from db.tables.access import ApiKey
 from db.tables.datasets import Dataset
 from db.tables.jobs import Artifact, Job, JobEvent
@@ -28,8 +28,11 @@ class Usage:
     artifact_bytes: int
 
 
-class QuotaRepository(JobRows):
+class QuotaRepository:
     """The jobs in one session, as what they cost."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def usage(self, key_id: str) -> Usage:
         """Return what a key has used."""

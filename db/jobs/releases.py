@@ -4,7 +4,7 @@ import logging
 
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
-from db.jobs.repository import JobRepository
+from db.scheduling.recovery import RecoveryRepository
 from db.tables.jobs import Job
 
 log = logging.getLogger(__name__)
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 def release(sessions: Sessions, store: ArtifactStore, job_id: str, worker: str) -> None:
     """Take a job back from a worker that is known to be dead."""
     with sessions.begin() as session:
-        job = JobRepository(session).release_lost(job_id, worker)
+        job = RecoveryRepository(session).release_lost(job_id, worker)
     if job is not None:
         clear(store, job)
 
@@ -21,7 +21,7 @@ def release(sessions: Sessions, store: ArtifactStore, job_id: str, worker: str) 
 def release_held(sessions: Sessions, store: ArtifactStore, worker: str) -> None:
     """Take back every job that a worker holds that is known to be dead."""
     with sessions() as session:
-        held = JobRepository(session).held_by(worker)
+        held = RecoveryRepository(session).held_by(worker)
     for job_id in held:
         release(sessions, store, job_id, worker)
 

@@ -1,109 +1,149 @@
-"""The one repository of jobs: what a caller asks, what a worker says, what the janitor repairs."""
+"""The repository of jobs: inserted, read, listed and counted."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from db.core.broker_names import GPU_QUEUE
+from db.core.place import Place
 from db.core.states import JobState
-from db.events.event_order import PositionRepository
-from db.events.job_events import EventRepository
-from db.events.logs import LogRepository
-from db.files.artifacts import ArtifactRepository
+from db.events.job_rows import get_job, record_event
 from db.files.datasets import DatasetRepository
-from db.jobs.commands import SteeringRepository
-from db.jobs.idempotency import AnswerRepository
 from db.jobs.labels import copy_labels
-from db.jobs.listing import ListRepository
+from db.jobs.listing import EVERY_JOB, Facets, JobFilter, page_ids, tally
 from db.jobs.quotas import QuotaRepository
 from db.jobs.search import found_by
 from db.scheduling.fair_shares import join_turns
-from db.scheduling.queues import QueueRepository
-from db.scheduling.recovery import UpkeepRepository
-from db.scheduling.transient_retries import RetryRepository
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
 from db.tables.base import Document
 from db.tables.jobs import Job
 
 
-class JobRepository(
-    ListRepository,
-    RetryRepository,
-    SteeringRepository,
-    UpkeepRepository,
-    EventRepository,
-    ArtifactRepository,
-    AnswerRepository,
-    QueueRepository,
-    PositionRepository,
-    LogRepository,
-    QuotaRepository,
-):
-    """Jobs in one session, which this never commits."""
+@dataclass(frozen=True)
+class NewJob:
+    """A job before its row is inserted.
 
-    def add(
-        self,
-        spec: PruneSpec,
-        *,
-        name: str | None = None,
-        labels: Document | None = None,
-        warnings: Sequence[str] = (),
-        parent_id: str | None = None,
-        queue: str = GPU_QUEUE,
-        priority: int = 0,
-        traceparent: str | None = None,
-        deadline: datetime | None = None,
-        created_by: str | None = None,
-        gate: Gate | None = None,
-        sweep: tuple[str, int] | None = None,
-    ) -> Job:
-        """Insert a queued job with its first event; until it is marked pushed, it is the outbox.
+    Attributes:
+        spec: what to prune, and how.
+        parent_id: the job that this one is a rerun of.
+        created_by: the id of the key whose quotas it counts against.
+        traceparent: the trace that its worker continues.
+    """
 
-        Args:
-            spec, name, labels, warnings, parent_id, deadline, created_by, gate: the row's fields.
-            sweep: the id of the sweep that it is a point of, and which one; who makes the sweep
-                asks for room for all its points at once.
+    spec: PruneSpec
+    name: str | None = None
+    labels: Document = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    parent_id: str | None = None
+    queue: str = GPU_QUEUE
+    priority: int = 0
+    deadline: datetime | None = None
+    gate: Gate | None = None
+    created_by: str | None = None
+    traceparent: str | None = None
+
+
+class JobRepository:
+    """All jobs, as clients submit and read them; never commits."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, new: NewJob) -> Job:
+        """Insert a queued job with its first event.
+
+        Until the job is marked as pushed, its row serves as the outbox of its broker message.
 
         Raises:
-            QuotaExceededError: the key that makes it, ``created_by``, has no room for one more.
-            SpecRefusedError: an uploaded dataset that it names is not there.
+            QuotaExceededError: the key ``new.created_by`` has no quota left for one more job.
+            SpecRefusedError: the specification names an uploaded dataset that does not exist.
         """
-        if sweep is None:
-            self.require_room(created_by)
-        DatasetRepository(self._session).require(spec)
+        QuotaRepository(self._session).require_room(new.created_by)
+        return self.add_reserved(new)
+
+    def add_reserved(self, new: NewJob, sweep: tuple[str, int] | None = None) -> Job:
+        """Insert a job as `add` does, without a check of quotas, which the caller has done.
+
+        Args:
+            new: the job.
+            sweep: the id of its sweep, and the index of its point.
+        """
+        DatasetRepository(self._session).require(new.spec)
         sweep_id, sweep_point = sweep or (None, None)
         job = Job(
-            spec=spec,
-            name=name,
-            labels=labels or {},
-            warnings=list(warnings),
-            parent_id=parent_id,
-            queue=queue,
-            priority=priority,
-            traceparent=traceparent,
-            deadline=deadline,
-            created_by=created_by,
-            gate=None if gate is None else gate.model_dump(mode="json"),
+            spec=new.spec,
+            name=new.name,
+            labels=dict(new.labels),
+            warnings=list(new.warnings),
+            parent_id=new.parent_id,
+            queue=new.queue,
+            priority=new.priority,
+            traceparent=new.traceparent,
+            deadline=new.deadline,
+            created_by=new.created_by,
+            gate=_gate_document(new.gate),
             sweep_id=sweep_id,
             sweep_point=sweep_point,
-            **found_by(spec, name),
+            **found_by(new.spec, new.name),
         )
         self._session.add(job)
         self._session.flush()
         copy_labels(self._session, job)
-        join_turns(self._session, created_by)
-        self._record(job, "status")
+        join_turns(self._session, new.created_by)
+        record_event(self._session, job, "status")
         return job
 
+    def get(self, job_id: str, *, locked: bool = False) -> Job:
+        """Read the job's current row; with ``locked``, lock it until the transaction ends.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+        """
+        return get_job(self._session, job_id, locked=locked)
+
+    def page(
+        self,
+        wanted: JobFilter = EVERY_JOB,
+        *,
+        limit: int = 50,
+        after: Place | None = None,
+        oldest_first: bool = False,
+    ) -> list[Job]:
+        """Return up to ``limit`` jobs that follow ``after``, newest first by default.
+
+        The ids are found in an index that covers all conditions; only then are the rows of this
+        one page read, of which each has about a kilobyte.
+        """
+        # Two statements: in one, SQLite may read the rows of all jobs to find those of the page.
+        ids = list(self._session.scalars(page_ids(wanted, limit, after, oldest_first)))
+        rows = self._session.scalars(select(Job).where(Job.id.in_(ids)))
+        found = {job.id: job for job in rows}
+        return [found[job_id] for job_id in ids if job_id in found]
+
+    def facets(self, wanted: JobFilter = EVERY_JOB) -> Facets:
+        """Count the jobs by status and by method."""
+        found = Facets({}, {})
+        for status, method, count in self._session.execute(tally(wanted)):
+            if wanted.method in {None, method}:
+                found.status[status] = found.status.get(status, 0) + count
+            if not wanted.statuses or status in wanted.statuses:
+                found.method[method] = found.method.get(method, 0) + count
+        return found
+
     def identical(self, spec: PruneSpec, gate: Gate | None = None) -> list[Job]:
-        """Return the jobs that succeeded with exactly this specification and gate, latest first."""
+        """Return the succeeded jobs with exactly this specification and gate, newest first."""
         query = select(Job).where(
             Job.spec_digest == found_by(spec, None)["spec_digest"],
             Job.status == JobState.succeeded,
         )
-        latest_first = query.order_by(Job.created_at.desc(), Job.id.desc())
-        wanted = None if gate is None else gate.model_dump(mode="json")
-        # Compared here: JSON has no equality in PostgreSQL, and such jobs are few.
-        return [job for job in self._session.scalars(latest_first) if job.gate == wanted]
+        newest_first = query.order_by(Job.created_at.desc(), Job.id.desc())
+        document = _gate_document(gate)
+        # Compared in Python: PostgreSQL's JSON type has no equality, and such jobs are few.
+        return [job for job in self._session.scalars(newest_first) if job.gate == document]
+
+
+def _gate_document(gate: Gate | None) -> Document | None:
+    return None if gate is None else gate.model_dump(mode="json")

@@ -1,15 +1,16 @@
 """Sweeps: one request for many jobs that differ in how one model is pruned."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.core.errors import IllegalTransitionError, SweepNotFoundError
 from db.core.states import FINAL, JobState
-from db.jobs.repository import JobRepository
+from db.jobs.commands import JobCommands
+from db.jobs.quotas import QuotaRepository
+from db.jobs.repository import JobRepository, NewJob
 from db.scheduling.sweep_concurrency import has_turn
 from db.spec.prune_spec import PruneSpec
 from db.tables.base import Document
@@ -33,44 +34,34 @@ class SweepRepository:
     """Sweeps in one session, which this never commits."""
 
     def __init__(self, session: Session) -> None:
-        self._session, self._jobs = session, JobRepository(session)
+        self._session = session
 
     def add(
-        self,
-        points: Sequence[Point],
-        *,
-        name: str | None = None,
-        labels: Document | None = None,
-        max_parallel: int | None = None,
-        created_by: str | None = None,
-        **fields: Any,
+        self, points: Sequence[Point], common: NewJob, *, max_parallel: int | None = None
     ) -> Sweep:
         """Insert a sweep and a queued job for each of its points.
 
         Args:
-            points: the jobs.
-            name, labels: of the sweep and of each job.
-            max_parallel: how many of them may run at once.
-            created_by: the key that makes them.
-            fields: what ``JobRepository.add`` takes beside, for each job.
+            points: the specifications of the jobs.
+            common: a job with the fields that all of them share; each point replaces its
+                specification.
+            max_parallel: how many of the jobs may run at the same time.
 
         Raises:
-            QuotaExceededError: the key has no room for all of them.
+            QuotaExceededError: the key has no quota left for all of them.
         """
-        self._jobs.require_room(created_by, len(points))
+        QuotaRepository(self._session).require_room(common.created_by, len(points))
         sweep = Sweep(
-            name=name,
-            labels=labels or {},
+            name=common.name,
+            labels=dict(common.labels),
             varied=[point.varied for point in points],
             max_parallel=max_parallel,
         )
         self._session.add(sweep)
         self._session.flush()
-        for number, point in enumerate(points):
-            place = (sweep.id, number)
-            self._jobs.add(
-                point.spec, name=name, labels=labels, sweep=place, created_by=created_by, **fields
-            )
+        jobs = JobRepository(self._session)
+        for index, point in enumerate(points):
+            jobs.add_reserved(replace(common, spec=point.spec), sweep=(sweep.id, index))
         return sweep
 
     def get(self, sweep_id: str) -> Sweep:
@@ -121,7 +112,7 @@ class SweepRepository:
         going_on = select(Job.id).where(Job.sweep_id == sweep_id, Job.status.not_in(FINAL))
         for job_id in self._session.scalars(going_on.order_by(Job.sweep_point)).all():
             try:
-                self._jobs.cancel(job_id)
+                JobCommands(self._session).cancel(job_id)
             except IllegalTransitionError:
                 continue  # it has just ended
         return sweep

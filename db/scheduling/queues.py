@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from db.core.clock import now
 from db.core.states import HELD, JobState
-from db.events.base_repository import JobRows
 from db.scheduling.fair_shares import count_ahead, in_turn
 from db.scheduling.sweep_concurrency import has_turn
 from db.tables.jobs import Job
@@ -33,8 +33,11 @@ class QueueDepth:
     oldest_age_s: float | None = None
 
 
-class QueueRepository(JobRows):
+class QueueRepository:
     """The waiting jobs in one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def most_urgent(self, queues: Sequence[str]) -> str | None:
         """Return the queued job to take next: of the highest priority, of the key that is next.

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from sqlalchemy import case, or_, select, update
+from sqlalchemy.orm import Session
 
 from db.core.clock import now, was_set_back
 from db.core.states import FINAL, HELD, JobState
-from db.events.base_repository import JobRows
 from db.events.job_events import IDS_AT_ONCE
+from db.events.job_rows import change_job, record_event
 from db.events.transitions import RETRIED, entering, leading_to, releasing
 from db.problems.failures import WORKER_LOST
 from db.problems.specification import DEADLINE_PASSED
@@ -24,8 +25,11 @@ _LOST = (
 )
 
 
-class UpkeepRepository(JobRows):
+class RecoveryRepository:
     """The jobs in one session, as the janitor sees them."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def unpushed(self, limit: int = 100, queue: str | None = None) -> list[str]:
         """Return queued jobs, the most urgent first, whose id was never pushed or pushed in vain.
@@ -81,9 +85,9 @@ class UpkeepRepository(JobRows):
         ids = list(self._session.scalars(select(Job.id).where(overdue)))
         error = DEADLINE_PASSED.problem(_OVERDUE).model_dump(mode="json")
         values = entering(JobState.expired) | {"error": error}
-        expired = [self._change(job_id, overdue, values=values) for job_id in ids]
+        expired = [change_job(self._session, job_id, overdue, values=values) for job_id in ids]
         for job in filter(None, expired):
-            self._record(job, "status", {"reason": "deadline", "error": job.error})
+            record_event(self._session, job, "status", {"reason": "deadline", "error": job.error})
         return [job for job in expired if job is not None]
 
     def held_by(self, worker: str) -> list[str]:
@@ -116,7 +120,13 @@ class UpkeepRepository(JobRows):
     def release_lost(self, job_id: str, worker: str) -> Job | None:
         """Take a job back from a worker that is known to be dead, before its lease ends."""
         held = (Job.worker == worker, Job.status.in_(HELD))
-        self._update(job_id, *held, values={"lease_until": now(-timedelta(seconds=1))})
+        change_job(
+            self._session,
+            job_id,
+            *held,
+            values={"lease_until": now(-timedelta(seconds=1))},
+            versioned=False,
+        )
         return self._give_up(job_id) or self._release(job_id)
 
     def _release(self, job_id: str) -> Job | None:
@@ -126,14 +136,17 @@ class UpkeepRepository(JobRows):
             "strikes": case((ran, strikes()), else_=Job.strikes),
             "struck_at": case((ran, now()), else_=Job.struck_at),
         }
-        job = self._change(job_id, lost(*HELD), values=values)
+        job = change_job(self._session, job_id, lost(*HELD), values=values)
         if job is not None:
-            self._record(job, "status", {"reason": "worker_lost", "crashes": job.crashes})
+            record_event(
+                self._session, job, "status", {"reason": "worker_lost", "crashes": job.crashes}
+            )
         return job
 
     def _give_up(self, job_id: str) -> Job | None:
         error = WORKER_LOST.problem(_LOST).model_dump(mode="json")
-        job = self._change(
+        job = change_job(
+            self._session,
             job_id,
             lost(JobState.running),
             strikes() >= MAX_CRASHES,
@@ -141,5 +154,5 @@ class UpkeepRepository(JobRows):
             | {"error": error, "crashes": Job.crashes + 1, "strikes": strikes()},
         )
         if job is not None:
-            self._record(job, "status", {"reason": "worker_lost", "error": error})
+            record_event(self._session, job, "status", {"reason": "worker_lost", "error": error})
         return job

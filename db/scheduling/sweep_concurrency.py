@@ -4,7 +4,7 @@ from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from db.core.states import HELD, JobState
-from db.scheduling.delays import is_due
+from db.scheduling.transient_retries import is_due
 from db.tables.jobs import Job, Sweep
 
 _UNDER_WAY = (JobState.queued, *sorted(HELD))

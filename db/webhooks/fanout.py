@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from db.core.ids import new_id
 from db.core.session import Sessions
-from db.events.event_order import PositionRepository
+from db.events.event_order import EventOrder
 from db.tables.jobs import EventCounter, Job, JobEvent
 from db.tables.webhooks import Delivery, EventType, Webhook
 from db.webhooks.cloudevents import job_body
@@ -30,7 +30,7 @@ class FanOut:
 
         Of two that try at once, the second waits and finds nothing left to do.
         """
-        last = PositionRepository(self._session).last_position()
+        last = EventOrder(self._session).last_position()
         mine = select(Webhook).where(Webhook.id == webhook_id, *_LISTENS, Webhook.position < last)
         mine = mine.with_for_update().execution_options(populate_existing=True)
         if (webhook := self._session.scalar(mine)) is None:
@@ -45,7 +45,7 @@ class FanOut:
         """Tell all that everybody can read so far: some of it is about to be deleted."""
         if self._session.scalar(select(Webhook.id).where(*_LISTENS).limit(1)) is None:
             return
-        PositionRepository(self._session).place_all()
+        EventOrder(self._session).place_all()
         while sum(self.tell(webhook_id) for webhook_id in self.behind()):
             pass
 

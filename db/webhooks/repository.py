@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.core.clock import now
 from db.core.errors import WebhookNotFoundError
-from db.events.event_order import PositionRepository
+from db.events.event_order import EventOrder
 from db.tables.webhooks import ENDINGS, EventType, Webhook
 
 SECRET_BYTES = 32
@@ -39,7 +39,7 @@ class WebhookRepository:
             description=description,
             events=_in_order(events),
             secret=new_secret(),
-            position=PositionRepository(self._session).place_all(),
+            position=EventOrder(self._session).place_all(),
             created_by=created_by,
         )
         self._session.add(webhook)
@@ -81,7 +81,7 @@ class WebhookRepository:
         Raises:
             WebhookNotFoundError: there is none.
         """
-        place = PositionRepository(self._session).place_all()
+        place = EventOrder(self._session).place_all()
         missed = case((Webhook.disabled_at.is_not(None), place), else_=Webhook.position)
         enabled = {"disabled_at": None, "disabled_reason": None}
         return self._set(webhook_id, position=missed, **enabled)

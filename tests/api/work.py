@@ -4,7 +4,8 @@ from typing import Any
 
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
-from db.jobs.repository import JobRepository
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
 from db.tables.jobs import Job
 from tests.factories import make_job
 
@@ -31,7 +32,7 @@ def finish(
 ) -> Job:
     """Run a queued job to its good end, with these files and metrics."""
     with sessions.begin() as session:
-        JobRepository(session).claim(job_id, "gpu@test")
+        ClaimRepository(session).claim(job_id, "gpu@test")
     staged = store.stage(job_id, 1)
     for name, content in files.items():
         path = staged / name
@@ -40,4 +41,4 @@ def finish(
     published = store.publish(staged, job_id)
     with sessions.begin() as session:
         result = {"sparsity": 0.5} if metrics is None else metrics
-        return JobRepository(session).succeed(job_id, 1, result, published)
+        return LeaseRepository(session).succeed(job_id, 1, result, published)

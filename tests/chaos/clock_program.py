@@ -9,12 +9,17 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from db.core.clock import now
 from db.core.session import Sessions, open_sessions
 from db.core.states import JobState
 from db.files.artifact_store import ArtifactStore
 from db.jobs.repository import JobRepository
+from db.scheduling.claims import ClaimRepository
 from db.scheduling.control_heartbeat import HeartbeatRepository
+from db.scheduling.leases import LeaseRepository
+from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
 from db.tables.jobs import Job
 from db.webhooks.dispatch import DispatchRepository
@@ -61,13 +66,13 @@ class World:
         with self.sessions() as session:
             return JobRepository(session).get(job_id)
 
-    def jobs(self, act: Callable[[JobRepository], object]) -> None:
+    def write(self, act: Callable[[Session], object]) -> None:
         with self.sessions.begin() as session:
-            act(JobRepository(session))
+            act(session)
 
     def running(self) -> str:
         job_id = make_job(self.sessions).id
-        self.jobs(lambda jobs: jobs.claim(job_id, "worker-1"))
+        self.write(lambda session: ClaimRepository(session).claim(job_id, "worker-1"))
         return job_id
 
     def rounds(self, seconds: float, *living: str) -> None:
@@ -77,14 +82,15 @@ class World:
             self.go_by(10)
             for job_id in living:
                 if number % 2:
-                    self.jobs(lambda jobs, one=job_id: jobs.heartbeat(one, 1))  # type: ignore[misc]
+                    with self.sessions.begin() as session:
+                        LeaseRepository(session).heartbeat(job_id, 1)
 
 
 def set_clock(world: World, seconds: float) -> None:
     """Set the clock once, while one worker works, one has just died, and messages are under way."""
     world.reaper.turn()
     living, dead, pushed = world.running(), world.running(), make_job(world.sessions).id
-    world.jobs(lambda jobs: jobs.mark_pushed([pushed]))
+    world.write(lambda session: RecoveryRepository(session).mark_pushed([pushed]))
     webhook = make_webhook(world.sessions)
     made, claimed = (make_delivery(world.sessions, webhook).id for _ in range(2))
     with world.sessions.begin() as session:
@@ -104,7 +110,7 @@ def set_clock(world: World, seconds: float) -> None:
     world.expect(world.job(living).status is JobState.running, f"{at} a living worker lost its job")
     world.expect(world.job(dead).status is JobState.queued, f"{at} a dead worker's job is held")
     with world.sessions.begin() as session:
-        ids = JobRepository(session).unpushed(1000)
+        ids = RecoveryRepository(session).unpushed(1000)
         world.expect(pushed in ids, f"{at} a lost push is not made again")
         alive = WorkerRepository(session).alive_queues()
         world.expect(not alive, f"{at} a worker that is silent for three minutes is called alive")
@@ -113,7 +119,7 @@ def set_clock(world: World, seconds: float) -> None:
     if seconds > 0:
         due = due_messages(world)
         world.expect(due >= {made, claimed}, f"{at} messages to webhooks stay")
-    world.jobs(lambda jobs: jobs.succeed(living, 1, {}, []))
+    world.write(lambda session: LeaseRepository(session).succeed(living, 1, {}, []))
 
 
 def due_messages(world: World) -> set[str]:
@@ -132,7 +138,7 @@ def sleep_and_wake(world: World, seconds: float) -> None:
         job = world.job(job_id)
         held = (job.status, job.attempt, job.crashes) == (JobState.running, 1, 0)
         world.expect(held, f"sleep {number} of {seconds} s took a job from its worker")
-    world.jobs(lambda jobs: jobs.succeed(job_id, 1, {}, []))
+    world.write(lambda session: LeaseRepository(session).succeed(job_id, 1, {}, []))
 
 
 def main() -> None:

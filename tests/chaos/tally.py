@@ -7,7 +7,9 @@ from pathlib import Path
 
 from db.core.session import Sessions
 from db.core.states import FINAL, JobState
+from db.events.job_events import EventRepository
 from db.files.artifact_store import ArtifactStore
+from db.files.artifacts import ArtifactRepository
 from db.jobs.repository import JobRepository
 
 
@@ -38,7 +40,7 @@ class Tally:
 def weights(sessions: Sessions, job_id: str) -> dict[str, str]:
     """Return the sha256 of each file of weights that a job made."""
     with sessions() as session:
-        files = JobRepository(session).artifacts(job_id)
+        files = ArtifactRepository(session).of_job(job_id)
     return {one.name: one.sha256 for one in files if one.name.endswith(".safetensors")}
 
 
@@ -48,9 +50,8 @@ def broken(
     """Return what is wrong with a job that should have ended well, with these weights."""
     store, found = ArtifactStore(artifact_dir), []
     with sessions() as session:
-        jobs = JobRepository(session)
-        job, files = jobs.get(job_id), jobs.artifacts(job_id)
-        events = jobs.events(job_id, limit=10_000)
+        job, files = JobRepository(session).get(job_id), ArtifactRepository(session).of_job(job_id)
+        events = EventRepository(session).events(job_id, limit=10_000)
     ends = [one.status for one in events if one.kind == "status" and one.status in FINAL]
     if ends.count(JobState.succeeded) != 1 or job.status is not JobState.succeeded:
         found.append(f"it is {job.status} after {ends}: {job.error}")

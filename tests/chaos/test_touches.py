@@ -17,8 +17,11 @@ from sqlalchemy import update
 from db.core.clock import now
 from db.core.session import Sessions
 from db.core.states import JobState
+from db.events.job_events import EventRepository
+from db.files.artifacts import ArtifactRepository
 from db.jobs.repository import JobRepository
-from db.scheduling.recovery import PUSH_AGAIN_AFTER
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.recovery import PUSH_AGAIN_AFTER, RecoveryRepository
 from db.tables.jobs import Job
 from tests.chaos import deeds
 from tests.chaos.deeds import SPEC, Fate, World
@@ -157,9 +160,10 @@ def test_a_full_disk_postpones_the_job_in_words_and_the_next_attempt_ends_it(sta
         if job.status is not JobState.succeeded:  # what failed then was only tidying up
             assert (job.status, job.retries) == (JobState.queued, 1)
             with stage.sessions.begin() as session:
-                jobs = JobRepository(session)
-                assert jobs.artifacts(job_id) == []
-                assert jobs.events(job_id)[-1].data["error"]["code"] == "disk_full"
+                assert ArtifactRepository(session).of_job(job_id) == []
+                assert (
+                    EventRepository(session).events(job_id)[-1].data["error"]["code"] == "disk_full"
+                )
                 waits = update(Job).where(Job.id == job_id)
                 session.execute(waits.values(not_before=now()))
             stage.finish(job_id)
@@ -189,12 +193,15 @@ def test_an_api_killed_at_any_touch_loses_no_job_that_it_committed(stage: Stage)
 
     stage.each(act, SUBMITS, before)
     with stage.sessions.begin() as session:
-        jobs = JobRepository(session)
-        accepted = [one.id for one in jobs.page(limit=100) if one.status is JobState.queued]
+        accepted = [
+            one.id
+            for one in JobRepository(session).page(limit=100)
+            if one.status is JobState.queued
+        ]
         # What it had pushed may be lost with it: half a minute later all are pushed again.
         long_ago = {"pushed_at": now(-2 * PUSH_AGAIN_AFTER)}
         session.execute(update(Job).where(Job.pushed_at.is_not(None)).values(long_ago))
-        assert sorted(jobs.unpushed(100)) == sorted(accepted)
+        assert sorted(RecoveryRepository(session).unpushed(100)) == sorted(accepted)
     assert accepted, "it was killed before it had committed anything, each time"
     for job_id in accepted[:2]:
         stage.finish(job_id)
@@ -206,7 +213,7 @@ def test_a_janitor_killed_at_any_touch_leaves_its_work_to_the_next(stage: Stage)
     def lose_a_worker() -> str:
         job_id = make_job(stage.sessions, SPEC).id
         with stage.sessions.begin() as session:
-            JobRepository(session).claim(job_id, "lost")
+            ClaimRepository(session).claim(job_id, "lost")
         expire_lease(stage.sessions, job_id)
         return job_id
 

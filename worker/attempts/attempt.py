@@ -17,7 +17,9 @@ from db.core.states import JobState, Phase
 from db.files.artifact_store import NewArtifact
 from db.files.datasets import DatasetRepository
 from db.jobs.repository import JobRepository
-from db.scheduling.leases import Block, Eta
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import Block, Eta, LeaseRepository
+from db.scheduling.queues import QueueRepository
 from db.scheduling.workers import WorkerRepository
 from db.tables.jobs import Job
 
@@ -51,9 +53,9 @@ class Attempt:
         """
         for _ in range(TRIES):
             with sessions.begin() as session:
-                jobs = JobRepository(session, lease=lease)
-                urgent = jobs.most_urgent(queues) if queues else None
-                job = jobs.claim(urgent or job_id, worker, worker_id=worker_id, queues=queues)
+                urgent = QueueRepository(session).most_urgent(queues) if queues else None
+                claims = ClaimRepository(session, lease=lease)
+                job = claims.claim(urgent or job_id, worker, worker_id=worker_id, queues=queues)
                 if job is not None and worker_id is not None:
                     WorkerRepository(session).holds(worker_id, job.id)
             if job is not None:
@@ -82,7 +84,7 @@ class Attempt:
     def heartbeat(self) -> JobState:
         """Renew the lease, once."""
         with self._sessions.begin() as session:
-            return self._jobs(session).heartbeat(self.job_id, self.number)
+            return self._leases(session).heartbeat(self.job_id, self.number)
 
     def record(
         self,
@@ -94,10 +96,10 @@ class Attempt:
     ) -> JobState:
         """Write progress and a finished block's report; the answer says whether to stop."""
 
-        def write(jobs: JobRepository) -> JobState:
+        def write(leases: LeaseRepository) -> JobState:
             if block is not None and report is not None:
-                jobs.report_block(self.job_id, self.number, block[0], block[2], report)
-            return jobs.progress(
+                leases.report_block(self.job_id, self.number, block[0], block[2], report)
+            return leases.report_progress(
                 self.job_id, self.number, phase=phase, fraction=fraction, block=block, eta=eta
             )
 
@@ -105,11 +107,11 @@ class Attempt:
 
     def resumed(self, block: int) -> None:
         """Say that blocks before ``block`` are an earlier attempt's work."""
-        self._persist(lambda jobs: jobs.resumed(self.job_id, self.number, block))
+        self._persist(lambda leases: leases.report_resume(self.job_id, self.number, block))
 
     def succeed(self, result: dict[str, Any], artifacts: Sequence[NewArtifact]) -> None:
         """End the job with its metrics and files."""
-        self._persist(lambda jobs: jobs.succeed(self.job_id, self.number, result, artifacts))
+        self._persist(lambda leases: leases.succeed(self.job_id, self.number, result, artifacts))
 
     def outcome(self) -> JobState | None:
         """Return where this attempt has brought the job; None: another has it, or it is gone."""
@@ -120,11 +122,11 @@ class Attempt:
 
     def fail(self, problem: Problem) -> None:
         """End the job with what went wrong."""
-        self._persist(lambda jobs: jobs.fail(self.job_id, self.number, problem))
+        self._persist(lambda leases: leases.fail(self.job_id, self.number, problem))
 
     def postpone(self, problem: Problem) -> None:
         """Queue the job again for later, as what went wrong may pass; or end it at last."""
-        self._persist(lambda jobs: jobs.postpone(self.job_id, self.number, problem))
+        self._persist(lambda leases: leases.postpone(self.job_id, self.number, problem))
 
     def let_go(self) -> None:
         """Give the job back; one that was being cancelled ends as cancelled.
@@ -132,18 +134,18 @@ class Attempt:
         A no-op for an attempt that holds nothing any more.
         """
         with suppress(LeaseLostError):
-            self._persist(lambda jobs: jobs.yield_back(self.job_id, self.number))
+            self._persist(lambda leases: leases.release(self.job_id, self.number))
 
-    def _jobs(self, session: Session) -> JobRepository:
-        return JobRepository(session, lease=self._lease)
+    def _leases(self, session: Session) -> LeaseRepository:
+        return LeaseRepository(session, lease=self._lease)
 
-    def _persist(self, act: Callable[[JobRepository], T]) -> T:
+    def _persist(self, act: Callable[[LeaseRepository], T]) -> T:
         """Write in one transaction; outlast a restart of the database as long as a lease lasts."""
         deadline = time.monotonic() + self._lease.total_seconds()
         while True:
             try:
                 with self._sessions.begin() as session:
-                    return act(self._jobs(session))
+                    return act(self._leases(session))
             except OperationalError as error:
                 if time.monotonic() > deadline:
                     raise

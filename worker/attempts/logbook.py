@@ -10,8 +10,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from db.core.session import Sessions
 from db.core.text_limits import printable
-from db.events.logs import LEVELS, NewLine
-from db.jobs.repository import JobRepository
+from db.events.logs import LEVELS, LogRepository, NewLine
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +57,7 @@ class LogBook(logging.Handler):
                 return
             try:
                 with self._sessions.begin() as session:
-                    JobRepository(session).write_log(self._job_id, self._attempt, lines)
+                    LogRepository(session).write(self._job_id, self._attempt, lines)
             except IntegrityError:
                 pass  # the job was deleted, and nobody can ask for its log
             except SQLAlchemyError:

@@ -8,8 +8,9 @@ from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.datasets import DatasetRepository
 from db.jobs.releases import clear
-from db.jobs.repository import JobRepository
 from db.jobs.retention import RetentionRepository
+from db.scheduling.queues import QueueRepository
+from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
 from db.spec.upload_store import UploadStore
 from db.triggers import TriggerRepository
@@ -30,10 +31,11 @@ def relay(sessions: Sessions, push: Push, rings: Callable[[str], int]) -> int:
     ``rings`` lie as jobs wait needs no more, or they would pile up behind a long job.
     """
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        waiting = jobs.waiting()
-        unpushed = {queue: jobs.unpushed(100, queue) for queue in waiting}
-        jobs.mark_pushed([job_id for ids in unpushed.values() for job_id in ids])
+        waiting = QueueRepository(session).waiting()
+        unpushed = {queue: RecoveryRepository(session).unpushed(100, queue) for queue in waiting}
+        RecoveryRepository(session).mark_pushed(
+            [job_id for ids in unpushed.values() for job_id in ids]
+        )
     pushed = 0
     for queue, ids in unpushed.items():
         missing = max(0, waiting[queue] - rings(queue)) if ids else 0
@@ -46,8 +48,9 @@ def relay(sessions: Sessions, push: Push, rings: Callable[[str], int]) -> int:
 def is_wanted(sessions: Sessions, job_id: str, queues: Sequence[str]) -> bool:
     """Whether a worker of these queues has anything to do when it is rung for a job."""
     with sessions() as session:
-        jobs = JobRepository(session)
-        return jobs.is_lost(job_id) or jobs.has_queued(queues)
+        return RecoveryRepository(session).is_lost(job_id) or QueueRepository(session).has_queued(
+            queues
+        )
 
 
 def reap(sessions: Sessions, store: ArtifactStore, kept: timedelta) -> int:
@@ -57,10 +60,10 @@ def reap(sessions: Sessions, store: ArtifactStore, kept: timedelta) -> int:
     a retry.
     """
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.expire()
-        released = jobs.release_expired()
-        left = jobs.past_retry(store.staged_jobs(), kept)
+        recovery = RecoveryRepository(session)
+        recovery.expire()
+        released = recovery.release_expired()
+        left = recovery.past_retry(store.staged_jobs(), kept)
         WorkerRepository(session).forget_lost()
     for job in released:
         clear(store, job)
@@ -72,7 +75,7 @@ def reap(sessions: Sessions, store: ArtifactStore, kept: timedelta) -> int:
 def delete_orphans(sessions: Sessions, store: ArtifactStore) -> int:
     """Delete the files of jobs that were deleted, and return how many jobs these were."""
     with sessions() as session:
-        gone = JobRepository(session).gone(store.published_jobs())
+        gone = RecoveryRepository(session).gone(store.published_jobs())
     for job_id in gone:
         store.delete_job(job_id)
     return len(gone)

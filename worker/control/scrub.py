@@ -64,7 +64,7 @@ class Scrub:
         if self._check is not None or self._clock() < self._rests_until:
             return self._check
         with self._sessions() as session:
-            artifact = ArtifactRepository(session).unchecked(self._every)
+            artifact = ArtifactRepository(session).next_unchecked(self._every)
         if artifact is None:
             self._rests_until = self._clock() + REST_S
         else:

@@ -11,7 +11,7 @@ from db.access.keys import KeyRepository
 from db.core.session import open_sessions
 from db.files.artifact_store import ArtifactStore
 from db.jobs.releases import release
-from db.jobs.repository import JobRepository
+from db.scheduling.recovery import RecoveryRepository
 from db.startup.lease_holders import all_dead
 from db.startup.server_settings import DoorSettings
 
@@ -72,7 +72,7 @@ def release_leases(settings: DoorSettings, dead_within_s: float = DEAD_WITHIN_S)
     sessions, host = open_sessions(settings.database), socket.gethostname()
     try:
         with sessions() as session:
-            held = JobRepository(session).held_on(host)
+            held = RecoveryRepository(session).held_on(host)
         if held and all_dead(settings.data_dir, dead_within_s):
             for job_id, worker in held:
                 release(sessions, ArtifactStore(settings.artifact_dir), job_id, worker)

@@ -12,7 +12,7 @@ from api.schemas.keys import KeyRead, KeyRequest, Me, NewKey, Rotation
 from api.schemas.pages import Page
 from db.access.keys import KeyRepository, Quotas
 from db.access.tokens import Token
-from db.jobs.repository import JobRepository
+from db.jobs.quotas import QuotaRepository
 from db.tables.access import ApiKey
 
 router = APIRouter(prefix="/v1", tags=["access"], route_class=WritingRoute)
@@ -24,7 +24,7 @@ def get_me(caller: CallerDep, service: ServiceDep) -> Me:
     usage = None
     if caller.key is not None:
         with service.sessions() as session:
-            usage = JobRepository(session).usage(caller.key.id)
+            usage = QuotaRepository(session).usage(caller.key.id)
     return Me.of(caller, usage)
 
 

@@ -17,6 +17,7 @@ from api.web.archive import Archive
 from api.web.conditional import is_known, require_match
 from api.web.ranges import read, requested_range
 from db.core.errors import NoArtifactsError
+from db.files.artifacts import ArtifactRepository
 from db.jobs.download_links import LinkRepository
 from db.jobs.repository import JobRepository
 from db.tables.jobs import Artifact
@@ -39,9 +40,8 @@ _TAR: dict[int | str, dict[str, Any]] = {
 def list_artifacts(job_id: JobId, service: ServiceDep) -> Page[ArtifactRead]:
     """List a job's files, by name."""
     with service.sessions() as session:
-        jobs = JobRepository(session)
-        jobs.get(job_id)
-        artifacts = jobs.artifacts(job_id)
+        JobRepository(session).get(job_id)
+        artifacts = ArtifactRepository(session).of_job(job_id)
     return Page(data=[ArtifactRead.of(artifact) for artifact in artifacts])
 
 
@@ -55,7 +55,7 @@ _OF_A_LINK = [Depends(_link), *_CONDITIONAL]
 
 def _artifact(artifact_id: ArtifactId, service: ServiceDep) -> Artifact:
     with service.sessions() as session:
-        return JobRepository(session).artifact(artifact_id)
+        return ArtifactRepository(session).get(artifact_id)
 
 
 @router.head(
@@ -103,7 +103,7 @@ def create_link(
     """Make a link that opens a file without a key for a while, or until the caller's key ends."""
     lifetime = timedelta(seconds=(body or LinkRequest()).expires_in)
     with service.sessions() as session:
-        artifact = JobRepository(session).artifact(artifact_id)
+        artifact = ArtifactRepository(session).get(artifact_id)
     service.checks.require_in_thread(artifact)
     with service.sessions() as session:
         link = LinkRepository(session).make(artifact_id, lifetime, caller.key_id)
@@ -113,8 +113,8 @@ def create_link(
 
 def _finished(job_id: str, service: ServiceDep) -> list[Artifact]:
     with service.sessions() as session:
-        jobs = JobRepository(session)
-        job, artifacts = jobs.get(job_id), jobs.artifacts(job_id)
+        job = JobRepository(session).get(job_id)
+        artifacts = ArtifactRepository(session).of_job(job_id)
     if not artifacts:
         raise NoArtifactsError(job_id, job.status)
     return artifacts

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.orm import Session
 
 from api.deps import IF_MATCH, JobId, Service, ServiceDep
 from api.middleware.writers import WritingRoute
@@ -14,11 +15,15 @@ from api.schemas.requests import JobPatch
 from api.submission.submit import push
 from api.web.conditional import etag_of, wanted_version
 from db.core.states import JobState
+from db.events.job_events import EventRepository
+from db.jobs.commands import JobCommands
+from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository
+from db.scheduling.queues import QueueRepository
 from db.tables.jobs import Job
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=WritingRoute)
-Act = Callable[[JobRepository], Job]
+Act = Callable[[Session], Job]
 
 
 def _wanted(job_id: JobId, request: Request, _: Annotated[None, IF_MATCH]) -> int | None:
@@ -33,7 +38,11 @@ def cancel_job(
     job_id: JobId, service: ServiceDep, version: Version, response: Response
 ) -> JobDetail:
     """Stop a job that has not ended; asking twice is the same as asking once."""
-    return _steer(service, response, lambda jobs: jobs.cancel(job_id, version=version))
+
+    def act(session: Session) -> Job:
+        return JobCommands(session).cancel(job_id, version=version)
+
+    return _steer(service, response, act)
 
 
 @router.post("/pause")
@@ -41,7 +50,11 @@ def pause_job(
     job_id: JobId, service: ServiceDep, version: Version, response: Response
 ) -> JobDetail:
     """Hold a job back: a queued one at once, a running one after the block it is in."""
-    return _steer(service, response, lambda jobs: jobs.pause(job_id, version=version))
+
+    def act(session: Session) -> Job:
+        return JobCommands(session).pause(job_id, version=version)
+
+    return _steer(service, response, act)
 
 
 @router.post("/resume")
@@ -49,7 +62,11 @@ def resume_job(
     job_id: JobId, service: ServiceDep, version: Version, response: Response
 ) -> JobDetail:
     """Let a paused job go on from its last finished block."""
-    return _steer(service, response, lambda jobs: jobs.resume(job_id, version=version))
+
+    def act(session: Session) -> Job:
+        return JobCommands(session).resume(job_id, version=version)
+
+    return _steer(service, response, act)
 
 
 @router.post("/retry")
@@ -58,9 +75,9 @@ def retry_job(
 ) -> JobDetail:
     """Queue a job again that failed, was cancelled or expired; it goes on where it stopped."""
 
-    def act(jobs: JobRepository) -> Job:
-        jobs.require_room(jobs.get(job_id).created_by)
-        return jobs.retry(job_id, version=version)
+    def act(session: Session) -> Job:
+        QuotaRepository(session).require_room(JobRepository(session).get(job_id).created_by)
+        return JobCommands(session).retry(job_id, version=version)
 
     return _steer(service, response, act)
 
@@ -71,11 +88,12 @@ def describe_job(
 ) -> JobDetail:
     """Change what a job is called, or how urgent it is; what is left out stays."""
 
-    def act(jobs: JobRepository) -> Job:
-        job = jobs.get(job_id, locked=True)  # what is written was merged with what is read
+    def act(session: Session) -> Job:
+        # Locked, as the patch is merged with what is read here.
+        job = JobRepository(session).get(job_id, locked=True)
         labels = patch.labels_of(job)
         _refuse_too_many(labels)
-        return jobs.describe(
+        return JobCommands(session).describe(
             job_id,
             name=patch.name_of(job),
             labels=labels,
@@ -90,7 +108,7 @@ def describe_job(
 def delete_job(job_id: JobId, service: ServiceDep, version: Version) -> Response:
     """Delete a job that has ended, with its events, its files and its idempotency key."""
     with service.sessions.begin() as session:
-        JobRepository(session).delete(job_id, version=version)
+        JobCommands(session).delete(job_id, version=version)
     service.looks.forget(job_id)
     service.store.delete_job(job_id)
     return Response(status_code=204)
@@ -99,9 +117,9 @@ def delete_job(job_id: JobId, service: ServiceDep, version: Version) -> Response
 def _steer(service: Service, response: Response, act: Act) -> JobDetail:
     """Do one thing to a job in one transaction; ring for a worker where it waits for one."""
     with service.sessions.begin() as session:
-        jobs = JobRepository(session)
-        job = act(jobs)
-        events, position = jobs.milestones(job.id), jobs.near_position(job)
+        job = act(session)
+        events = EventRepository(session).milestones(job.id)
+        position = QueueRepository(session).near_position(job)
     service.looks.forget(job.id)
     if job.status is JobState.queued and job.pushed_at is None:
         push(service, job.id)

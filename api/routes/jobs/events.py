@@ -14,7 +14,7 @@ from api.web.cursors import cut
 from api.web.event_stream import EventStream, Start, pruned_event
 from api.web.pagination import next_page
 from db.core.states import JobState
-from db.events.event_order import PositionRepository
+from db.events.event_order import EventOrder
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
@@ -76,7 +76,7 @@ def list_all_events(
     response.headers["vary"] = "accept"
     service.feed.place_events()
     with service.sessions() as session:
-        events = PositionRepository(session)
+        events = EventOrder(session)
         pruned = events.pruned_position()
         found = events.all_events(
             query.after or 0, query.limit + 1, kinds=query.kind, statuses=query.status
@@ -92,7 +92,7 @@ def list_all_events(
 def _start(service: Service, query: EventQuery, last_event_id: int | None) -> Start:
     service.feed.place_events()  # what happened before is not "from now on"
     with service.sessions() as session:
-        events = PositionRepository(session)
+        events = EventOrder(session)
         newest, pruned = events.last_position(), events.pruned_position()
     asked = query.after if last_event_id is None else last_event_id
     seen = newest if asked is None else min(asked, newest)

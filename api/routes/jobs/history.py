@@ -12,6 +12,7 @@ from api.schemas.pages import Page
 from api.web.cursors import cut
 from api.web.event_stream import EventStream, Start
 from api.web.pagination import next_page
+from db.events.job_events import EventRepository
 from db.jobs.repository import JobRepository
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
@@ -55,9 +56,8 @@ def list_events(
         return EventStream(service.feed, start, still_opens)
     response.headers["vary"] = "accept"
     with service.sessions() as session:
-        jobs = JobRepository(session)
-        jobs.get(job_id)
-        events = jobs.events(job_id, after=after, limit=limit + 1)
+        JobRepository(session).get(job_id)
+        events = EventRepository(session).events(job_id, after=after, limit=limit + 1)
     page, next_cursor = cut(events, limit, lambda event: str(event.seq))
     if next_cursor is not None:
         query = {"after": next_cursor, "limit": limit}
@@ -67,8 +67,8 @@ def list_events(
 
 def _start(service: Service, job_id: str, seen: int) -> Start:
     with service.sessions() as session:
-        jobs = JobRepository(session)
-        is_final, newest = jobs.get(job_id).status.is_final, jobs.newest_events([job_id])[job_id]
+        is_final = JobRepository(session).get(job_id).status.is_final
+        newest = EventRepository(session).newest_events([job_id])[job_id]
     return Start(job_id, min(seen, newest), is_over=is_final and seen >= newest)
 
 
@@ -76,7 +76,7 @@ def _start(service: Service, job_id: str, seen: int) -> Start:
 def list_blocks(job_id: JobId, service: ServiceDep, layers: Layers = True) -> Page[BlockRead]:
     """List the latest report on every decoder block, in depth order."""
     with service.sessions() as session:
-        jobs = JobRepository(session)
-        jobs.get(job_id)
-        reports = [BlockRead.of(report) for report in jobs.blocks(job_id)]
+        JobRepository(session).get(job_id)
+        found = EventRepository(session).block_reports(job_id)
+        reports = [BlockRead.of(report) for report in found]
     return Page(data=reports if layers else [report.brief() for report in reports])

@@ -12,6 +12,7 @@ from api.schemas.logs import LogLineRead
 from api.schemas.pages import Page
 from api.web.cursors import cut
 from api.web.pagination import next_page
+from db.events.logs import LogRepository
 from db.jobs.repository import JobRepository
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
@@ -60,12 +61,13 @@ def list_log_lines(
     """List what the attempts logged, oldest first; as text with ``Accept: text/plain``."""
     which: dict[str, Any] = {"attempt": query.attempt, "level": query.level.upper()}
     with service.sessions() as session:
-        jobs = JobRepository(session)
-        jobs.get(job_id)
+        JobRepository(session).get(job_id)
         if query.tail is None:
-            found = jobs.log(job_id, **which, after=query.place(), limit=query.limit + 1)
+            found = LogRepository(session).lines(
+                job_id, **which, after=query.place(), limit=query.limit + 1
+            )
         else:
-            found = jobs.log_tail(job_id, **which, limit=query.tail)
+            found = LogRepository(session).tail(job_id, **which, limit=query.tail)
     data, next_cursor = cut(
         [LogLineRead.of(line) for line in found], query.tail or query.limit, lambda line: line.id
     )

@@ -14,8 +14,11 @@ from db.core.errors import NoArtifactsError
 from db.core.problem import FieldProblem
 from db.core.states import JobState
 from db.core.text_limits import printable
+from db.events.job_events import EventRepository
+from db.files.artifacts import ArtifactRepository
 from db.jobs.repository import JobRepository
 from db.problems.resources import GATE_FAILED, NOT_SUCCEEDED, UNFINISHED
+from db.scheduling.queues import QueueRepository
 from db.spec.quality_gate import Gate, Verdict, gate_failures
 from db.tables.jobs import Artifact, Job
 
@@ -41,10 +44,10 @@ def get_result(
     200 once it succeeded, 424 if it ended otherwise or did not pass its gate.
     """
     with service.sessions() as session:
-        jobs = JobRepository(session)
-        job = jobs.get(job_id)
-        artifacts, milestones = jobs.artifacts(job_id), jobs.milestones(job_id)
-        position = jobs.near_position(job)
+        job = JobRepository(session).get(job_id)
+        artifacts = ArtifactRepository(session).of_job(job_id)
+        milestones = EventRepository(session).milestones(job_id)
+        position = QueueRepository(session).near_position(job)
     if pending == "202" and not job.status.is_final:
         body = JobDetail.told(job, milestones, position).model_dump(mode="json")
         return JSONResponse(body, 202, headers=RETRY_AFTER)
@@ -72,8 +75,8 @@ def get_job_metrics(job_id: JobId, service: ServiceDep, request: Request) -> Res
 def get_manifest(job_id: JobId, service: ServiceDep, request: Request) -> Response:
     """Return how a job's files came to be: its ``report.json``, once it succeeded."""
     with service.sessions() as session:
-        jobs = JobRepository(session)
-        job, artifacts = jobs.get(job_id), jobs.artifacts(job_id)
+        job = JobRepository(session).get(job_id)
+        artifacts = ArtifactRepository(session).of_job(job_id)
     _require_success(job)
     report = next((one for one in artifacts if one.name == "report.json"), None)
     if report is None:

@@ -13,13 +13,13 @@ from api.middleware.writers import WritingRoute
 from api.schemas.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
 from api.services.preflight import Sources
 from api.submission.idempotency import REPLAYED, KeyedRequest, first_answer, keep_answer
-from api.submission.submit import Submission, checked, fields_of, left_to_the_janitor, ring
+from api.submission.submit import Submission, checked, left_to_the_janitor, new_job, ring
 from api.submission.sweep_request import SweepRequest
 from api.web.cursors import cut
 from api.web.pagination import next_page
 from db.core.errors import KeyTakenError
 from db.core.ids import id_pattern
-from db.jobs.repository import JobRepository
+from db.jobs.repository import NewJob
 from db.jobs.sweeps import Point, SweepRepository
 from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Sweep
@@ -62,9 +62,9 @@ def submit_sweep(
     warnings = sources.warnings + service.planner.judge(_open(points, sources))
     if dry_run:
         return JSONResponse(_preview(body, points, warnings).model_dump(mode="json"))
-    fields = fields_of(Submission(body, came), warnings) | {"max_parallel": body.max_parallel}
+    common = new_job(Submission(body, came), points[0].spec, warnings)
     try:
-        sweep_id, answer = _accept(service, came, points, fields)
+        sweep_id, answer = _accept(service, came, points, common, body.max_parallel)
     except KeyTakenError:  # by a request that has been committed since
         return submit_sweep(body, service, request, caller, idempotency_key)
     _push(service, sweep_id)
@@ -105,16 +105,20 @@ def cancel_sweep(sweep_id: SweepId, service: ServiceDep) -> SweepRead:
 
 
 def _accept(
-    service: Service, came: KeyedRequest, points: list[Point], fields: dict[str, Any]
+    service: Service,
+    came: KeyedRequest,
+    points: list[Point],
+    common: NewJob,
+    max_parallel: int | None,
 ) -> tuple[str, dict[str, Any]]:
     """Write the sweep, its jobs and the answer in one transaction."""
     with service.sessions.begin() as session:
         sweeps = SweepRepository(session)
-        sweep = sweeps.add(points, **fields)
+        sweep = sweeps.add(points, common, max_parallel=max_parallel)
         answer = _read(sweeps, sweep)
         written = answer.model_dump(mode="json")
         # It lives as long as the first point does.
-        keep_answer(JobRepository(session), came, answer.points[0].job_id, 201, written)
+        keep_answer(session, came, answer.points[0].job_id, 201, written)
     return sweep.id, written
 
 

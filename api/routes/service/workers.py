@@ -54,9 +54,9 @@ def list_queues(service: ServiceDep) -> Page[QueueRead]:
 def get_place(job_id: JobId, service: ServiceDep) -> PlaceRead:
     """Tell where a job stands in its queue; it changes with other jobs, so it is no part of it."""
     with service.sessions() as session:
-        jobs = JobRepository(session)
-        job = jobs.get(job_id)
-        position, depths = jobs.position(job), jobs.depths()
+        job = JobRepository(session).get(job_id)
+        queues = QueueRepository(session)
+        position, depths = queues.position(job), queues.depths()
         workers = WorkerRepository(session).all()
     queue = QueueRead.of(job.queue, depths.get(job.queue, QueueDepth()), workers)
     return PlaceRead(name=queue.name, position=position, depth=queue.depth, workers=queue.workers)

@@ -14,7 +14,11 @@ from sqlalchemy import event
 from api.deps import LONGEST_WAIT_S
 from db.core.session import Sessions
 from db.core.states import JobState, Phase
+from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
+from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
 from tests.api.live import serving
 from tests.api.routes.jobs.test_jobs import SMALLEST
@@ -36,7 +40,7 @@ def test_a_conditional_look_comes_as_soon_as_the_job_changes(
 
     def claim() -> None:
         with sessions.begin() as session:
-            JobRepository(session).claim(job_id, "gpu@host")
+            ClaimRepository(session).claim(job_id, "gpu@host")
 
     with serving(app) as url, httpx.Client(base_url=url, timeout=60) as client:
         path = f"/v1/jobs/{job_id}"
@@ -56,7 +60,7 @@ def test_who_has_seen_a_change_is_never_shown_what_was_before_it(
     path = f"/v1/jobs/{job_id}"
     before = client.get(path, headers={"if-none-match": '"none"'})  # kept for other pollers
     with sessions.begin() as session:
-        JobRepository(session).claim(job_id, "gpu@host")
+        ClaimRepository(session).claim(job_id, "gpu@host")
     after = client.get(path)
     assert after.headers["etag"] != before.headers["etag"]
     assert client.get(path, headers={"if-none-match": after.headers["etag"]}).status_code == 304
@@ -65,9 +69,8 @@ def test_who_has_seen_a_change_is_never_shown_what_was_before_it(
 def test_a_submission_may_wait_for_the_end(app: FastAPI, sessions: Sessions) -> None:
     def cancel() -> None:
         with sessions.begin() as session:
-            jobs = JobRepository(session)
-            [job] = jobs.page()
-            jobs.cancel(job.id)
+            [job] = JobRepository(session).page()
+            JobCommands(session).cancel(job.id)
 
     with serving(app) as url, httpx.Client(base_url=url, timeout=60) as client:
         timer = soon(cancel)
@@ -121,14 +124,13 @@ def test_a_change_made_here_is_seen_by_the_next_poller(client: TestClient) -> No
 def test_a_job_tells_its_attempts_and_their_phases(client: TestClient, sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     with sessions.begin() as session:
-        jobs = JobRepository(session)
         WorkerRepository(session).start(make_worker("gpu@host", device="cpu"))
-        jobs.claim(job_id, "host/1", worker_id="wrk_gpu@host")
-        jobs.progress(job_id, 1, phase=Phase.loading)
-        jobs.progress(job_id, 1, phase=Phase.pruning)
-        jobs.release_lost(job_id, "host/1")
-        jobs.claim(job_id, "host/2")
-        jobs.progress(job_id, 2, phase=Phase.resolving)
+        ClaimRepository(session).claim(job_id, "host/1", worker_id="wrk_gpu@host")
+        LeaseRepository(session).report_progress(job_id, 1, phase=Phase.loading)
+        LeaseRepository(session).report_progress(job_id, 1, phase=Phase.pruning)
+        RecoveryRepository(session).release_lost(job_id, "host/1")
+        ClaimRepository(session).claim(job_id, "host/2")
+        LeaseRepository(session).report_progress(job_id, 2, phase=Phase.resolving)
 
     job = client.get(f"/v1/jobs/{job_id}").json()
 
@@ -144,10 +146,9 @@ def test_a_job_tells_its_attempts_and_their_phases(client: TestClient, sessions:
 def test_an_attempt_tells_how_it_failed(client: TestClient, sessions: Sessions) -> None:
     job_id = make_job(sessions, status=JobState.queued).id
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job_id, "host/1")
-        jobs.cancel(job_id)
-        jobs.settle_cancelled(job_id, 1)
+        ClaimRepository(session).claim(job_id, "host/1")
+        JobCommands(session).cancel(job_id)
+        LeaseRepository(session).finish_cancelled(job_id, 1)
     [attempt] = client.get(f"/v1/jobs/{job_id}").json()["attempts"]
     assert (attempt["outcome"], attempt["error"]) == ("cancelled", None)
     assert attempt["ended_at"] is not None
@@ -162,7 +163,7 @@ def test_who_wants_news_gets_none_from_before_another_process_changed_the_job(
     assert client.get(path, headers=known).status_code == 304
 
     with sessions.begin() as session:
-        JobRepository(session).claim(job_id, "gpu@host")
+        ClaimRepository(session).claim(job_id, "gpu@host")
 
     for asked in ("no-cache", "max-age=0"):
         answer = client.get(path, headers=known | {"cache-control": asked})

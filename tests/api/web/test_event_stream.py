@@ -13,7 +13,9 @@ from api.services.event_broadcast import KEPT, Feed, Frame, Topic
 from api.web.event_stream import END, OPENING, Start, follow
 from db.core.session import Sessions
 from db.core.states import JobState
-from db.jobs.repository import JobRepository
+from db.jobs.commands import JobCommands
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
 from tests.api.live import serving
 from tests.factories import make_job, make_problem
 from tests.loops import in_a_loop
@@ -28,7 +30,7 @@ def ids(text: str) -> list[int]:
 
 def claim(sessions: Sessions, job_id: str) -> int:
     with sessions.begin() as session:
-        job = JobRepository(session).claim(job_id, "gpu@host")
+        job = ClaimRepository(session).claim(job_id, "gpu@host")
     assert job is not None
     return job.attempt
 
@@ -37,12 +39,12 @@ def advance(sessions: Sessions, job_id: str, attempt: int, blocks: int) -> None:
     for index in range(blocks):
         with sessions.begin() as session:
             block = (index, blocks, f"layers.{index}")
-            JobRepository(session).progress(job_id, attempt, block=block)
+            LeaseRepository(session).report_progress(job_id, attempt, block=block)
 
 
 def succeed(sessions: Sessions, job_id: str, attempt: int) -> None:
     with sessions.begin() as session:
-        JobRepository(session).succeed(job_id, attempt, {}, [])
+        LeaseRepository(session).succeed(job_id, attempt, {}, [])
 
 
 def run(sessions: Sessions, job_id: str, blocks: int = 2) -> None:
@@ -90,8 +92,8 @@ def test_a_failure_that_was_retried_is_not_the_end(client: TestClient, sessions:
     job_id = make_job(sessions).id
     attempt = claim(sessions, job_id)
     with sessions.begin() as session:
-        JobRepository(session).fail(job_id, attempt, make_problem())
-        JobRepository(session).retry(job_id)
+        LeaseRepository(session).fail(job_id, attempt, make_problem())
+        JobCommands(session).retry(job_id)
     run(sessions, job_id)
     assert ids(read(client, job_id)) == list(range(1, 9))
 

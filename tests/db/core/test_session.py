@@ -8,7 +8,8 @@ from sqlalchemy.exc import OperationalError
 
 from db.core.errors import JobNotFoundError
 from db.core.session import Sessions, migrate, open_sessions
-from db.jobs.repository import JobRepository
+from db.jobs.commands import JobCommands
+from db.jobs.repository import JobRepository, NewJob
 from tests.factories import make_job, make_spec
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -26,7 +27,7 @@ def test_sqlite_keeps_a_write_ahead_log_and_its_foreign_keys(sessions: Sessions)
 def test_a_reader_does_not_wait_for_a_writer(sessions: Sessions) -> None:
     job = make_job(sessions)
     with sessions.begin() as writer:
-        JobRepository(writer).cancel(job.id)
+        JobCommands(writer).cancel(job.id)
         with sessions() as reader:
             assert JobRepository(reader).get(job.id).version == 1
 
@@ -42,7 +43,7 @@ def test_those_who_read_before_they_write_do_not_fail_each_other(sessions: Sessi
             with sessions.begin() as session:
                 jobs = JobRepository(session)
                 jobs.get(job.id)
-                jobs.add(make_spec())
+                jobs.add(NewJob(make_spec()))
         done.append(True)
 
     threads = [Thread(target=read_then_write) for _ in range(4)]
@@ -62,8 +63,8 @@ def test_an_error_inside_a_transaction_undoes_it(sessions: Sessions) -> None:
 
 def add_then_fail(sessions: Sessions) -> None:
     with sessions.begin() as session:
-        JobRepository(session).add(make_spec())
-        JobRepository(session).cancel("job_0")
+        JobRepository(session).add(NewJob(make_spec()))
+        JobCommands(session).cancel("job_0")
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])

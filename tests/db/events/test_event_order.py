@@ -7,8 +7,9 @@ from sqlalchemy import delete
 
 from db.core.session import Sessions
 from db.core.states import JobState
-from db.events.event_order import PositionRepository, order_events
-from db.jobs.repository import JobRepository
+from db.events.event_order import EventOrder, order_events
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
 from db.tables.jobs import Job
 from tests.factories import make_job
 
@@ -16,21 +17,21 @@ from tests.factories import make_job
 def read(sessions: Sessions, after: int) -> list[tuple[str, int, int]]:
     order_events(sessions)
     with sessions() as session:
-        events = PositionRepository(session).all_events(after, 1000)
+        events = EventOrder(session).all_events(after, 1000)
     return [(event.job_id, event.seq, event.position or 0) for event in events]
 
 
 def newest(sessions: Sessions) -> int:
     order_events(sessions)
     with sessions() as session:
-        return PositionRepository(session).last_position()
+        return EventOrder(session).last_position()
 
 
 def test_events_of_all_jobs_stand_in_one_order_without_gaps(sessions: Sessions) -> None:
     start = newest(sessions)
     first, second = make_job(sessions).id, make_job(sessions).id
     with sessions.begin() as session:
-        JobRepository(session).claim(first, "worker-1")
+        ClaimRepository(session).claim(first, "worker-1")
     told = read(sessions, start)
     assert [(job, seq) for job, seq, _ in told] == [(first, 1), (second, 1), (first, 2)]
     assert [place for *_, place in told] == [start + 1, start + 2, start + 3]
@@ -43,9 +44,9 @@ def test_an_event_that_commits_late_is_behind_what_was_read_before(sessions: Ses
     slow, quick = make_job(sessions).id, make_job(sessions).id
     start = newest(sessions)
     with sessions.begin() as late:
-        JobRepository(late).claim(slow, "worker-1")
+        ClaimRepository(late).claim(slow, "worker-1")
         with sessions.begin() as session:
-            JobRepository(session).claim(quick, "worker-2")
+            ClaimRepository(session).claim(quick, "worker-2")
         before = read(sessions, start)
     after = read(sessions, before[-1][2])
 
@@ -61,10 +62,9 @@ def test_many_writers_and_several_readers_who_order_lose_nothing(sessions: Sessi
     def write(job_id: str) -> None:
         for _ in range(15):
             with sessions.begin() as session:
-                jobs = JobRepository(session)
-                job = jobs.claim(job_id, "worker-1")
+                job = ClaimRepository(session).claim(job_id, "worker-1")
                 assert job is not None
-                jobs.yield_back(job_id, job.attempt)
+                LeaseRepository(session).release(job_id, job.attempt)
 
     def follow(seen: list[tuple[str, int, int]]) -> None:
         while not running.is_set() or read(sessions, seen[-1][2] if seen else start):
@@ -93,7 +93,7 @@ def test_the_place_of_a_deleted_event_is_never_given_again(sessions: Sessions) -
     last = newest(sessions)
     with sessions.begin() as session:
         session.execute(delete(Job).where(Job.id == gone))
-        JobRepository(session).claim(kept, "worker-1")
+        ClaimRepository(session).claim(kept, "worker-1")
     assert read(sessions, last) == [(kept, 2, last + 1)]
 
 
@@ -101,12 +101,11 @@ def test_events_are_filtered_by_kind_and_status(sessions: Sessions) -> None:
     start = newest(sessions)
     job_id = make_job(sessions).id
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job_id, "worker-1")
-        jobs.progress(job_id, 1, block=(0, 2, "layers.0"))
+        ClaimRepository(session).claim(job_id, "worker-1")
+        LeaseRepository(session).report_progress(job_id, 1, block=(0, 2, "layers.0"))
     order_events(sessions)
     with sessions() as session:
-        places = PositionRepository(session)
+        places = EventOrder(session)
         by_kind = places.all_events(start, 10, kinds=["progress"])
         by_status = places.all_events(start, 10, statuses=[JobState.queued])
     assert [event.seq for event in by_kind] == [3]

@@ -3,8 +3,7 @@
 from datetime import UTC, datetime
 
 from db.core.session import Sessions
-from db.events.logs import LEVELS, NewLine
-from db.jobs.repository import JobRepository
+from db.events.logs import LEVELS, LogRepository, NewLine
 from tests.factories import make_job
 
 MOMENT = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
@@ -16,7 +15,7 @@ def write(sessions: Sessions, job_id: str, attempt: int, count: int) -> None:
         for seq in range(1, count + 1)
     ]
     with sessions.begin() as session:
-        JobRepository(session).write_log(job_id, attempt, lines)
+        LogRepository(session).write(job_id, attempt, lines)
 
 
 def test_lines_are_told_in_order_from_attempt_to_attempt(sessions: Sessions) -> None:
@@ -25,12 +24,12 @@ def test_lines_are_told_in_order_from_attempt_to_attempt(sessions: Sessions) -> 
     for attempt in (1, 2):
         write(sessions, job_id, attempt, 3)
     with sessions() as session:
-        jobs = JobRepository(session)
-        told = [(line.attempt, line.seq) for line in jobs.log(job_id)]
+        logs = LogRepository(session)
+        told = [(line.attempt, line.seq) for line in logs.lines(job_id)]
         assert told == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]
-        later = jobs.log(job_id, after=(1, 2), limit=2)
+        later = logs.lines(job_id, after=(1, 2), limit=2)
         assert [(line.attempt, line.seq) for line in later] == told[2:4]
-        assert [line.seq for line in jobs.log(job_id, attempt=2)] == [1, 2, 3]
+        assert [line.seq for line in logs.lines(job_id, attempt=2)] == [1, 2, 3]
         assert [line.at for line in later] == [MOMENT] * 2
 
 
@@ -38,8 +37,8 @@ def test_lines_are_narrowed_by_level_and_to_the_last(sessions: Sessions) -> None
     job_id = make_job(sessions).id
     write(sessions, job_id, 1, 9)
     with sessions() as session:
-        jobs = JobRepository(session)
-        assert [line.seq for line in jobs.log(job_id, level="WARNING")] == [2, 5, 8]
-        assert [line.seq for line in jobs.log(job_id, level="INFO")] == [1, 2, 4, 5, 7, 8]
-        assert [line.seq for line in jobs.log_tail(job_id, limit=2)] == [8, 9]
-        assert [line.seq for line in jobs.log_tail(job_id, level="WARNING", limit=2)] == [5, 8]
+        logs = LogRepository(session)
+        assert [line.seq for line in logs.lines(job_id, level="WARNING")] == [2, 5, 8]
+        assert [line.seq for line in logs.lines(job_id, level="INFO")] == [1, 2, 4, 5, 7, 8]
+        assert [line.seq for line in logs.tail(job_id, limit=2)] == [8, 9]
+        assert [line.seq for line in logs.tail(job_id, level="WARNING", limit=2)] == [5, 8]

@@ -10,7 +10,7 @@ from db.core.errors import DatasetInUseError, DatasetNotFoundError, JobError, Sp
 from db.core.session import Sessions
 from db.core.states import FINAL, JobState
 from db.files.datasets import DatasetRepository
-from db.jobs.repository import JobRepository
+from db.jobs.repository import JobRepository, NewJob
 from db.tables.datasets import Dataset
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec
@@ -68,7 +68,7 @@ def test_a_deletion_races_a_job_that_names_the_dataset_and_one_of_them_is_refuse
 ) -> None:
     def add(spec: Any) -> Job:
         with sessions.begin() as session:
-            return JobRepository(session).add(spec)
+            return JobRepository(session).add(NewJob(spec))
 
     def delete(dataset_id: str) -> None:
         with sessions.begin() as session:

@@ -5,8 +5,9 @@ import pytest
 from db.core.place import Place
 from db.core.session import Sessions
 from db.core.states import JobState
+from db.jobs.commands import JobCommands
 from db.jobs.listing import JobFilter
-from db.jobs.repository import JobRepository
+from db.jobs.repository import JobRepository, NewJob
 from db.jobs.search import MODEL_KEY_BYTES
 from db.spec.prune_spec import MethodName
 from db.tables.jobs import Job
@@ -126,9 +127,11 @@ def test_facets_count_what_each_choice_would_find(sessions: Sessions) -> None:
 def test_jobs_are_found_by_all_of_their_labels_page_by_page(sessions: Sessions) -> None:
     with sessions.begin() as session:
         jobs = JobRepository(session)
-        both = [jobs.add(make_spec(), labels={"team": "nlp", "n": str(n % 2)}) for n in range(4)]
-        jobs.add(make_spec(), labels={"team": "vision", "n": "0"})
-        jobs.add(make_spec())
+        both = [
+            jobs.add(NewJob(make_spec(), labels={"team": "nlp", "n": str(n % 2)})) for n in range(4)
+        ]
+        jobs.add(NewJob(make_spec(), labels={"team": "vision", "n": "0"}))
+        jobs.add(NewJob(make_spec()))
     team, even = ("team", "nlp"), ("n", "0")
     with sessions() as session:
         jobs = JobRepository(session)
@@ -150,8 +153,9 @@ def test_jobs_are_found_by_all_of_their_labels_page_by_page(sessions: Sessions) 
 
 def test_a_job_is_found_by_the_labels_it_has_now(sessions: Sessions) -> None:
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        job = jobs.add(make_spec(), labels={"team": "nlp"})
-        jobs.describe(job.id, name=None, labels={"team": "vision"})
-        assert jobs.page(JobFilter(labels=(("team", "nlp"),))) == []
-        assert [one.id for one in jobs.page(JobFilter(labels=(("team", "vision"),)))] == [job.id]
+        job = JobRepository(session).add(NewJob(make_spec(), labels={"team": "nlp"}))
+        JobCommands(session).describe(job.id, name=None, labels={"team": "vision"})
+        assert JobRepository(session).page(JobFilter(labels=(("team", "nlp"),))) == []
+        assert [
+            one.id for one in JobRepository(session).page(JobFilter(labels=(("team", "vision"),)))
+        ] == [job.id]

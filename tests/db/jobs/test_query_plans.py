@@ -13,6 +13,7 @@ from db.core.ids import new_id
 from db.core.place import Place
 from db.core.session import Sessions
 from db.core.states import JobState
+from db.events.job_events import EventRepository
 from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository
 from db.jobs.search import found_by
@@ -131,7 +132,7 @@ def test_points_and_verdicts_are_found_by_theirs(
 
 def test_the_newest_event_of_a_job_is_looked_up_not_counted_up_to(many: Sessions) -> None:
     with many() as session, plans(many) as found:
-        JobRepository(session).newest_events([new_id("job") for _ in range(3)])
+        EventRepository(session).newest_events([new_id("job") for _ in range(3)])
     assert "sqlite_autoindex_job_events_1" in found[0] or "pk_job_events" in found[0]
     assert not re.search("Seq Scan|SCAN", found[0])
 

@@ -2,15 +2,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event, update
+from sqlalchemy.orm import Session
 
 from db.access.keys import Quotas
 from db.core.clock import now
 from db.core.errors import QuotaExceededError
 from db.core.session import Sessions
 from db.core.states import HELD, JobState
-from db.jobs.quotas import Usage, held
-from db.jobs.repository import JobRepository
+from db.jobs.commands import JobCommands
+from db.jobs.quotas import QuotaRepository, Usage, held
+from db.jobs.repository import JobRepository, NewJob
 from db.jobs.sweeps import Point, SweepRepository
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
 from db.tables.jobs import Artifact, JobEvent
 from tests.db.jobs.test_races import race
 from tests.factories import make_job, make_key, make_spec
@@ -20,7 +24,7 @@ NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 def usage(sessions: Sessions, key_id: str) -> Usage:
     with sessions() as session:
-        return JobRepository(session).usage(key_id)
+        return QuotaRepository(session).usage(key_id)
 
 
 def test_held_counts_what_a_loop_over_minutes_counts() -> None:
@@ -72,10 +76,10 @@ def test_hours_are_those_that_workers_held_its_jobs(sessions: Sessions) -> None:
     key, _ = make_key(sessions)
     job = make_job(sessions, created_by=key.id)
     with sessions.begin() as session:
-        claimed = JobRepository(session).claim(job.id, "gpu@test")
+        claimed = ClaimRepository(session).claim(job.id, "gpu@test")
         assert claimed is not None
-        JobRepository(session).yield_back(job.id, claimed.attempt)
-        JobRepository(session).claim(job.id, "gpu@test")
+        LeaseRepository(session).release(job.id, claimed.attempt)
+        ClaimRepository(session).claim(job.id, "gpu@test")
         for seq, ago in ((2, 5.0), (3, 4.0), (4, 0.5)):
             moved = update(JobEvent).where(JobEvent.job_id == job.id, JobEvent.seq == seq)
             session.execute(moved.values(at=now(-timedelta(hours=ago))))
@@ -96,11 +100,11 @@ def test_a_quota_that_is_used_up_refuses_the_next_job(
     key, _ = make_key(sessions, name="Ada", quotas=quotas)
     make_job(sessions, created_by=key.id)
     with sessions.begin() as session, pytest.raises(QuotaExceededError, match="key Ada") as over:
-        JobRepository(session).add(make_spec(), created_by=key.id)
+        JobRepository(session).add(NewJob(make_spec(), created_by=key.id))
     assert over.value.quota == named
     assert str(over.value.allowed) in str(over.value)
     with sessions.begin() as session:
-        JobRepository(session).add(make_spec())
+        JobRepository(session).add(NewJob(make_spec()))
 
 
 def test_of_many_requests_at_once_as_many_get_a_job_as_the_quota_allows(
@@ -108,8 +112,8 @@ def test_of_many_requests_at_once_as_many_get_a_job_as_the_quota_allows(
 ) -> None:
     key, _ = make_key(sessions, quotas=Quotas(jobs_in_flight=2))
 
-    def submit(jobs: JobRepository) -> str:
-        return jobs.add(make_spec(), created_by=key.id).id
+    def submit(session: Session) -> str:
+        return JobRepository(session).add(NewJob(make_spec(), created_by=key.id)).id
 
     answers = race(sessions, *[submit] * 6, refused=QuotaExceededError)
     assert len([answer for answer in answers if isinstance(answer, str)]) == 2
@@ -127,7 +131,8 @@ def test_what_a_key_has_used_is_counted_once_for_all_points_of_a_sweep(sessions:
 
     def sweep(points: int) -> None:
         with sessions.begin() as session:
-            SweepRepository(session).add([Point({}, make_spec())] * points, created_by=key.id)
+            common = NewJob(make_spec(), created_by=key.id)
+            SweepRepository(session).add([Point({}, make_spec())] * points, common)
 
     sweep(5)
     assert len([one for one in statements if "sum(artifacts.size_bytes)" in one]) == 1
@@ -135,7 +140,7 @@ def test_what_a_key_has_used_is_counted_once_for_all_points_of_a_sweep(sessions:
     assert usage(sessions, key.id).jobs_in_flight == 6
     with sessions.begin() as session:
         job = JobRepository(session).page()[0]
-        JobRepository(session).cancel(job.id)
+        JobCommands(session).cancel(job.id)
     with pytest.raises(QuotaExceededError, match="5 of its 6 jobs_in_flight, and 2 jobs are asked"):
         sweep(2)
     assert usage(sessions, key.id).jobs_in_flight == 5

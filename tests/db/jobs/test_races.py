@@ -3,40 +3,72 @@
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from operator import methodcaller
 from threading import Barrier
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from db.core.errors import JobError
 from db.core.session import Sessions, open_sessions
 from db.core.states import JobState
+from db.events.job_events import EventRepository
 from db.files.artifact_store import NewArtifact
+from db.files.artifacts import ArtifactRepository
+from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
+from db.scheduling.recovery import RecoveryRepository
 from tests.factories import expire_lease, make_job, make_problem
 
 RACES = 50
+Act = Callable[[Session], Any]
 
 
 def race(
     sessions: Sessions,
-    *verbs: Callable[[JobRepository], Any],
+    *acts: Act,
     refused: type[Exception] = JobError,
 ) -> list[Any]:
-    """Let every verb start at the same moment, each in its own transaction; return the answers."""
-    start = Barrier(len(verbs))
+    """Start all `acts` at the same moment, each in its own transaction; return their results."""
+    start = Barrier(len(acts))
 
-    def run(verb: Callable[[JobRepository], Any]) -> Any:
+    def run(act: Act) -> Any:
         start.wait()
         try:
             with sessions.begin() as session:
-                return verb(JobRepository(session))
+                return act(session)
         except refused as error:
             return error
 
-    with ThreadPoolExecutor(len(verbs)) as pool:
-        return list(pool.map(run, verbs))
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(run, acts))
+
+
+def claim(job_id: str, worker: str) -> Act:
+    return lambda session: ClaimRepository(session).claim(job_id, worker)
+
+
+def cancel(job_id: str) -> Act:
+    return lambda session: JobCommands(session).cancel(job_id)
+
+
+def succeed(job_id: str, *files: NewArtifact) -> Act:
+    return lambda session: LeaseRepository(session).succeed(job_id, 1, {}, files)
+
+
+def fail(job_id: str) -> Act:
+    return lambda session: LeaseRepository(session).fail(job_id, 1, make_problem())
+
+
+def report_progress(job_id: str, index: int) -> Act:
+    block = (index, 40, "block")
+    return lambda session: LeaseRepository(session).report_progress(job_id, 1, block=block)
+
+
+def release_expired(session: Session) -> Any:
+    return RecoveryRepository(session).release_expired()
 
 
 def claim_all(database_url: str, job_ids: list[str], worker: str) -> list[str]:
@@ -45,7 +77,7 @@ def claim_all(database_url: str, job_ids: list[str], worker: str) -> list[str]:
     won = []
     for job_id in job_ids:
         with sessions.begin() as session:
-            if JobRepository(session).claim(job_id, worker) is not None:
+            if ClaimRepository(session).claim(job_id, worker) is not None:
                 won.append(job_id)
     sessions.kw["bind"].dispose()
     return won
@@ -65,8 +97,8 @@ def test_of_many_processes_one_gets_each_job(sessions: Sessions, database_url: s
 def test_of_many_threads_one_gets_a_job(sessions: Sessions) -> None:
     for _ in range(RACES):
         job = make_job(sessions)
-        claims = race(sessions, *[methodcaller("claim", job.id, "worker")] * 4)
-        assert sum(claim is not None for claim in claims) == 1
+        jobs = race(sessions, *[claim(job.id, "worker")] * 4)
+        assert sum(one is not None for one in jobs) == 1
 
 
 def test_of_many_threads_one_takes_over_a_lost_job(sessions: Sessions) -> None:
@@ -75,60 +107,50 @@ def test_of_many_threads_one_takes_over_a_lost_job(sessions: Sessions) -> None:
         expire_lease(sessions, job.id)
         race(
             sessions,
-            methodcaller("claim", job.id, "worker-2"),
-            methodcaller("claim", job.id, "worker-3"),
-            methodcaller("release_expired"),
-            methodcaller("release_expired"),
+            claim(job.id, "worker-2"),
+            claim(job.id, "worker-3"),
+            release_expired,
+            release_expired,
         )
         with sessions() as session:
-            jobs = JobRepository(session)
-            assert jobs.get(job.id).crashes == 1
-            assert jobs.get(job.id).attempt <= 2
-            assert [one.seq for one in jobs.events(job.id)] == list(
-                range(1, len(jobs.events(job.id)) + 1)
-            )
+            assert JobRepository(session).get(job.id).crashes == 1
+            assert JobRepository(session).get(job.id).attempt <= 2
+            events = EventRepository(session).events(job.id)
+            assert [one.seq for one in events] == list(range(1, len(events) + 1))
 
 
 def test_a_cancel_races_a_claim_and_no_cancelled_job_runs(sessions: Sessions) -> None:
     for _ in range(4 * RACES):
         job = make_job(sessions)
-        claim, _cancel = race(
-            sessions,
-            methodcaller("claim", job.id, "worker"),
-            methodcaller("cancel", job.id),
-        )
+        claimed, _ = race(sessions, claim(job.id, "worker"), cancel(job.id))
         with sessions() as session:
             status = JobRepository(session).get(job.id).status
-        assert status is (JobState.cancelled if claim is None else JobState.cancelling)
+        assert status is (JobState.cancelled if claimed is None else JobState.cancelling)
 
 
 def test_a_cancel_races_a_verdict_and_one_of_them_stands(sessions: Sessions) -> None:
     file = NewArtifact("report.json", 2, "0" * 64, "application/json")
     for _ in range(RACES):
         job = make_job(sessions, status=JobState.running, attempt=1)
-        verdict, cancel = race(
-            sessions,
-            methodcaller("succeed", job.id, 1, {}, [file]),
-            methodcaller("cancel", job.id),
-        )
+        verdict, cancelled = race(sessions, succeed(job.id, file), cancel(job.id))
         with sessions() as session:
-            jobs = JobRepository(session)
-            status, files = jobs.get(job.id).status, len(jobs.artifacts(job.id))
-        assert isinstance(verdict, JobError) != isinstance(cancel, JobError)
+            status = JobRepository(session).get(job.id).status
+            files = len(ArtifactRepository(session).of_job(job.id))
+        assert isinstance(verdict, JobError) != isinstance(cancelled, JobError)
         won = not isinstance(verdict, JobError)
         assert (status, files) == ((JobState.succeeded, 1) if won else (JobState.cancelling, 0))
 
 
 def test_many_writers_number_events_without_a_gap(sessions: Sessions) -> None:
     job = make_job(sessions, status=JobState.running, attempt=1)
-    steps = [methodcaller("progress", job.id, 1, block=(index, 40, "block")) for index in range(40)]
+    steps = [report_progress(job.id, index) for index in range(40)]
     for start in range(0, 40, 8):
         race(sessions, *steps[start : start + 8])
     with sessions() as session:
-        jobs = JobRepository(session)
-        assert [event.seq for event in jobs.events(job.id)] == list(range(1, 42))
-        assert [event.seq for event in jobs.events(job.id, after=3, limit=2)] == [4, 5]
-        assert jobs.get(job.id).version == job.version + 40
+        events = EventRepository(session)
+        assert [event.seq for event in events.events(job.id)] == list(range(1, 42))
+        assert [event.seq for event in events.events(job.id, after=3, limit=2)] == [4, 5]
+        assert JobRepository(session).get(job.id).version == job.version + 40
 
 
 def test_of_two_verdicts_one_is_kept(sessions: Sessions) -> None:
@@ -136,12 +158,12 @@ def test_of_two_verdicts_one_is_kept(sessions: Sessions) -> None:
         job = make_job(sessions, status=JobState.running, attempt=1)
         verdicts = race(
             sessions,
-            methodcaller("succeed", job.id, 1, {}, []),
-            methodcaller("fail", job.id, 1, make_problem()),
+            succeed(job.id),
+            fail(job.id),
         )
         assert sum(isinstance(verdict, JobError) for verdict in verdicts) == 1
         with sessions() as session:
-            final = [one for one in JobRepository(session).events(job.id) if one.status.is_final]
+            final = [one for one in EventRepository(session).events(job.id) if one.status.is_final]
         assert len(final) == 1
 
 
@@ -149,5 +171,5 @@ def test_of_two_verdicts_one_is_kept(sessions: Sessions) -> None:
 def test_two_relays_share_the_outbox_without_waiting(sessions: Sessions) -> None:
     job_ids = [make_job(sessions).id for _ in range(4)]
     with sessions.begin() as one, sessions.begin() as other:
-        assert JobRepository(one).unpushed(3) == job_ids[:3]
-        assert JobRepository(other).unpushed(3) == job_ids[3:]
+        assert RecoveryRepository(one).unpushed(3) == job_ids[:3]
+        assert RecoveryRepository(other).unpushed(3) == job_ids[3:]

@@ -3,8 +3,10 @@ from sqlalchemy.exc import StatementError
 
 from db.core.session import Sessions
 from db.core.states import JobState
-from db.events.job_events import IDS_AT_ONCE
-from db.jobs.repository import JobRepository
+from db.events.job_events import IDS_AT_ONCE, EventRepository
+from db.jobs.repository import JobRepository, NewJob
+from db.scheduling.leases import LeaseRepository
+from db.scheduling.recovery import RecoveryRepository
 from db.spec.catalogue import METHODS
 from db.spec.prune_spec import AllocationName, MethodName, PruneSpec, SolverName
 from tests.factories import make_job, make_spec
@@ -12,21 +14,20 @@ from tests.factories import make_job, make_spec
 
 def test_a_new_job_is_queued_and_waits_in_the_outbox(sessions: Sessions) -> None:
     with sessions.begin() as session:
-        job = JobRepository(session).add(make_spec(), name="first", labels={"team": "nlp"})
+        job = JobRepository(session).add(NewJob(make_spec(), name="first", labels={"team": "nlp"}))
     with sessions() as session:
-        jobs = JobRepository(session)
-        read = jobs.get(job.id)
+        read = JobRepository(session).get(job.id)
         assert (read.status, read.attempt, read.crashes) == (JobState.queued, 0, 0)
         assert (read.name, read.labels, read.version) == ("first", {"team": "nlp"}, 1)
         assert read.created_at.tzinfo is not None
-        assert jobs.unpushed(10) == [job.id]
-        assert [event.kind for event in jobs.events(job.id)] == ["status"]
+        assert RecoveryRepository(session).unpushed(10) == [job.id]
+        assert [event.kind for event in EventRepository(session).events(job.id)] == ["status"]
 
 
 def test_a_specification_comes_back_as_it_was(sessions: Sessions) -> None:
     spec = make_spec(samples=16, seq_len=512, eval_dataset="ptb", seed=2**63 - 1)
     with sessions.begin() as session:
-        job = JobRepository(session).add(spec)
+        job = JobRepository(session).add(NewJob(spec))
     with sessions() as session:
         read = JobRepository(session).get(job.id).spec
     assert isinstance(read, PruneSpec)
@@ -44,10 +45,10 @@ def test_the_newest_event_of_each_job_is_found_however_many_are_asked_for(
 ) -> None:
     one, other = make_job(sessions), make_job(sessions, status=JobState.running, attempt=1)
     with sessions.begin() as session:
-        JobRepository(session).progress(other.id, 1, block=(0, 2, "layers.0"))
+        LeaseRepository(session).report_progress(other.id, 1, block=(0, 2, "layers.0"))
     unknown = [f"job_{index}" for index in range(IDS_AT_ONCE)]
     with sessions() as session:
-        newest = JobRepository(session).newest_events([one.id, *unknown, other.id])
+        newest = EventRepository(session).newest_events([one.id, *unknown, other.id])
     assert newest == {one.id: 1, other.id: 2}
 
 
@@ -55,7 +56,7 @@ def test_the_newest_event_of_each_job_is_found_however_many_are_asked_for(
 def test_a_number_that_json_does_not_know_is_never_stored(value: float, sessions: Sessions) -> None:
     job = make_job(sessions, status=JobState.running, attempt=1)
     with pytest.raises((StatementError, ValueError), match="JSON"), sessions.begin() as session:
-        JobRepository(session).succeed(job.id, 1, {"pruned_perplexity": value}, [])
+        LeaseRepository(session).succeed(job.id, 1, {"pruned_perplexity": value}, [])
     with sessions() as session:
         assert JobRepository(session).get(job.id).status is JobState.running
 

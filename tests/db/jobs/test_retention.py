@@ -9,10 +9,13 @@ from db.access.audit import AuditRepository
 from db.core.clock import now
 from db.core.session import Sessions
 from db.core.states import JobState, Phase
-from db.events.event_order import PositionRepository, order_events
+from db.events.event_order import EventOrder, order_events
 from db.events.history import attempts
-from db.jobs.repository import JobRepository
+from db.events.job_events import EventRepository
+from db.jobs.commands import JobCommands
 from db.jobs.retention import RetentionRepository
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
 from db.tables.access import AuditEntry
 from db.tables.jobs import Job, JobEvent
 from db.tables.webhooks import Delivery
@@ -28,12 +31,13 @@ def work(sessions: Sessions, *, ends: bool = True) -> str:
     """Have a job with some history; one that ends does so long ago."""
     job_id = make_job(sessions).id
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job_id, "worker-1")
+        ClaimRepository(session).claim(job_id, "worker-1")
         for index in range(3):
-            jobs.progress(job_id, 1, phase=Phase.pruning, block=(index, 3, f"layers.{index}"))
+            LeaseRepository(session).report_progress(
+                job_id, 1, phase=Phase.pruning, block=(index, 3, f"layers.{index}")
+            )
         if ends:
-            jobs.succeed(job_id, 1, {}, [])
+            LeaseRepository(session).succeed(job_id, 1, {}, [])
             past = now(-LONG_AGO)
             session.execute(update(Job).where(Job.id == job_id).values(finished_at=past))
     return job_id
@@ -45,7 +49,7 @@ def forget(sessions: Sessions, days: float = 1) -> int:
 
 def kinds(sessions: Sessions, job_id: str) -> list[str]:
     with sessions() as session:
-        return [one.kind for one in JobRepository(session).events(job_id)]
+        return [one.kind for one in EventRepository(session).events(job_id)]
 
 
 def test_details_of_a_job_that_ended_long_ago_go_and_its_attempts_stay(sessions: Sessions) -> None:
@@ -56,11 +60,11 @@ def test_details_of_a_job_that_ended_long_ago_go_and_its_attempts_stay(sessions:
     assert forget(sessions) == 0
     assert kinds(sessions, job_id) == kinds(sessions, other) == ["status"] * 3
     with sessions() as session:
-        events = JobRepository(session).events(job_id)
+        events = EventRepository(session).events(job_id)
         assert [one.seq for one in events] == [1, 2, 7]
         (attempt,) = attempts(events)
-        last = PositionRepository(session).last_position()
-        assert PositionRepository(session).pruned_position() == last - 1
+        last = EventOrder(session).last_position()
+        assert EventOrder(session).pruned_position() == last - 1
     assert attempt.outcome is JobState.succeeded
 
 
@@ -105,9 +109,9 @@ def test_a_retry_goes_on_with_numbers_that_were_never_given(sessions: Sessions) 
     forget(sessions)
     with sessions.begin() as session:
         session.execute(update(Job).where(Job.id == job_id).values(status=JobState.failed))
-        JobRepository(session).retry(job_id)
+        JobCommands(session).retry(job_id)
     with sessions() as session:
-        assert JobRepository(session).events(job_id)[-1].seq == 8
+        assert EventRepository(session).events(job_id)[-1].seq == 8
 
 
 def test_a_sweep_takes_a_bounded_part_and_the_next_one_the_rest(

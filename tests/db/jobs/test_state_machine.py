@@ -17,14 +17,19 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
 from db.core.clock import now
 from db.core.errors import IllegalTransitionError, JobError, JobNotFoundError, LeaseLostError
 from db.core.session import Sessions
 from db.core.states import FINAL
 from db.files.artifact_store import NewArtifact
-from db.jobs.repository import JobRepository
+from db.jobs.commands import JobCommands
+from db.jobs.repository import JobRepository, NewJob
+from db.scheduling.claims import ClaimRepository
 from db.scheduling.crashes import MAX_CRASHES
+from db.scheduling.leases import LeaseRepository
+from db.scheduling.recovery import RecoveryRepository
 from db.tables.jobs import Artifact, Job, JobEvent
 from tests.factories import make_problem, make_spec
 
@@ -95,7 +100,7 @@ class JobMachine(RuleBasedStateMachine):
     @rule(target=jobs)
     def submit(self) -> Any:
         with self.sessions.begin() as session:
-            job_id = JobRepository(session).add(make_spec()).id
+            job_id = JobRepository(session).add(NewJob(make_spec())).id
         self.models[job_id] = Model()
         return job_id
 
@@ -124,8 +129,8 @@ class JobMachine(RuleBasedStateMachine):
 
     @rule(job=jobs)
     def describe(self, job: str) -> None:
-        def act(jobs: JobRepository) -> None:
-            jobs.describe(job, name="another", labels={"a": "b"})
+        def act(session: Session) -> None:
+            JobCommands(session).describe(job, name="another", labels={"a": "b"})
 
         assert self._refused(act, JobNotFoundError) == (job not in self.models)
 
@@ -140,7 +145,7 @@ class JobMachine(RuleBasedStateMachine):
     def claim(self, job: str, worker: str) -> Any:
         """Any number of messages may name one job."""
         with self.sessions.begin() as session:
-            claimed = JobRepository(session).claim(job, worker)
+            claimed = ClaimRepository(session).claim(job, worker)
         model = self.models.get(job)
         crashed = model is not None and model.status == "running" and model.is_silent
         if model is None or not (model.status == "queued" or crashed):
@@ -160,9 +165,11 @@ class JobMachine(RuleBasedStateMachine):
     def progress(self, attempt: tuple[str, int], index: int) -> None:
         job, number = attempt
 
-        def act(jobs: JobRepository) -> None:
-            jobs.report_block(job, number, index, f"layers.{index}", {})
-            jobs.progress(job, number, fraction=index / 4, block=(index, 4, f"layers.{index}"))
+        def act(session: Session) -> None:
+            LeaseRepository(session).report_block(job, number, index, f"layers.{index}", {})
+            LeaseRepository(session).report_progress(
+                job, number, fraction=index / 4, block=(index, 4, f"layers.{index}")
+            )
 
         if self._work(attempt, act, {status: status for status in HELD}):
             self.models[job].finish(number, index)
@@ -170,29 +177,33 @@ class JobMachine(RuleBasedStateMachine):
     @rule(attempt=attempts)
     def heartbeat(self, attempt: tuple[str, int]) -> None:
         same = {status: status for status in HELD}
-        self._work(attempt, lambda jobs: jobs.heartbeat(*attempt), same)
+        self._work(attempt, lambda session: LeaseRepository(session).heartbeat(*attempt), same)
 
     @rule(attempt=attempts)
     def succeed(self, attempt: tuple[str, int]) -> None:
         after = {"running": "succeeded", "pausing": "succeeded"}
-        self._work(attempt, lambda jobs: jobs.succeed(*attempt, {}, [FILE]), after)
+        self._work(
+            attempt, lambda session: LeaseRepository(session).succeed(*attempt, {}, [FILE]), after
+        )
 
     @rule(attempt=attempts)
     def fail(self, attempt: tuple[str, int]) -> None:
         after = {"running": "failed", "pausing": "failed", "cancelling": "cancelled"}
-        self._work(attempt, lambda jobs: jobs.fail(*attempt, make_problem()), after)
+        self._work(
+            attempt, lambda session: LeaseRepository(session).fail(*attempt, make_problem()), after
+        )
 
     @rule(attempt=attempts)
     def yield_back(self, attempt: tuple[str, int]) -> None:
         after = {"running": "queued", "pausing": "paused", "cancelling": "cancelled"}
-        self._work(attempt, lambda jobs: jobs.yield_back(*attempt), after)
+        self._work(attempt, lambda session: LeaseRepository(session).release(*attempt), after)
 
     @rule(attempt=attempts)
     def die_before_the_commit(self, attempt: tuple[str, int]) -> None:
         """What was said in a transaction that never ended was never said."""
         try:
             with self.sessions.begin() as session:
-                JobRepository(session).succeed(*attempt, {}, [FILE])
+                LeaseRepository(session).succeed(*attempt, {}, [FILE])
                 raise _Undone
         except (_Undone, LeaseLostError):
             pass
@@ -215,9 +226,9 @@ class JobMachine(RuleBasedStateMachine):
     def relay(self, lost: bool) -> None:
         """Push; where the broker loses all of it, half a minute goes by."""
         with self.sessions.begin() as session:
-            jobs = JobRepository(session)
-            ids = jobs.unpushed(1000)
-            jobs.mark_pushed(ids)
+            recovery = RecoveryRepository(session)
+            ids = recovery.unpushed(1000)
+            recovery.mark_pushed(ids)
         waiting = {job for job, it in self.models.items() if it.status == "queued"}
         assert set(ids) == {job for job in waiting if not self.models[job].is_pushed}
         for job in ids:
@@ -228,9 +239,9 @@ class JobMachine(RuleBasedStateMachine):
     @rule()
     def reap(self) -> None:
         with self.sessions.begin() as session:
-            jobs = JobRepository(session)
-            expired = {job.id for job in jobs.expire()}
-            released = {job.id for job in jobs.release_expired()}
+            recovery = RecoveryRepository(session)
+            expired = {job.id for job in recovery.expire()}
+            released = {job.id for job in recovery.release_expired()}
         for job, model in self.models.items():
             ends = model.is_overdue and model.status not in {*ENDED, "cancelling"}
             assert (job in expired) == ends
@@ -244,7 +255,7 @@ class JobMachine(RuleBasedStateMachine):
     @rule(job=jobs, worker=st.sampled_from("abc"))
     def die(self, job: str, worker: str) -> None:
         with self.sessions.begin() as session:
-            released = JobRepository(session).release_lost(job, worker)
+            released = RecoveryRepository(session).release_lost(job, worker)
         model = self.models.get(job)
         is_held = model is not None and model.status in HELD
         held = model is not None and is_held and (model.worker == worker or model.is_silent)
@@ -278,7 +289,9 @@ class JobMachine(RuleBasedStateMachine):
         """Ask for something; it is done exactly where the table has the job's state."""
         model = self.models.get(job)
         refused = self._refused(
-            lambda jobs: getattr(jobs, act)(job), IllegalTransitionError, JobNotFoundError
+            lambda session: getattr(JobCommands(session), act)(job),
+            IllegalTransitionError,
+            JobNotFoundError,
         )
         assert refused == (model is None or model.status not in after)
         if model is None or refused:
@@ -311,7 +324,7 @@ class JobMachine(RuleBasedStateMachine):
     def _refused(self, act: Any, *errors: type[JobError]) -> bool:
         try:
             with self.sessions.begin() as session:
-                act(JobRepository(session))
+                act(session)
         except errors:
             return True
         return False

@@ -2,16 +2,21 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
 from db.core.errors import SweepNotFoundError
 from db.core.session import Sessions
 from db.core.states import FINAL, HELD, JobState
+from db.events.job_events import EventRepository
+from db.jobs.commands import JobCommands
 from db.jobs.listing import JobFilter
-from db.jobs.repository import JobRepository
+from db.jobs.repository import JobRepository, NewJob
 from db.jobs.sweeps import Point, SweepRepository
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
+from db.scheduling.queues import QueueRepository
+from db.scheduling.recovery import RecoveryRepository
 from db.spec.quality_gate import Gate
 from db.tables.jobs import Sweep
 from tests.db.jobs.test_races import race
@@ -24,10 +29,15 @@ def make_sweep(sessions: Sessions, count: int = 4, max_parallel: int | None = No
     points = [
         Point({"sparsity": share / 100}, make_spec(sparsity=share / 100)) for share in range(count)
     ]
-    shared: dict[str, Any] = {"name": "nightly", "labels": {"team": "a"}}
-    shared |= {"gate": Gate(min={"sparsity": 0.5}), "warnings": ["not checked"]}
+    common = NewJob(
+        make_spec(),
+        name="nightly",
+        labels={"team": "a"},
+        gate=Gate(min={"sparsity": 0.5}),
+        warnings=("not checked",),
+    )
     with sessions.begin() as session:
-        return SweepRepository(session).add(points, max_parallel=max_parallel, **shared)
+        return SweepRepository(session).add(points, common, max_parallel=max_parallel)
 
 
 def job_ids(sessions: Sessions, sweep: Sweep) -> list[str]:
@@ -42,17 +52,17 @@ def statuses(sessions: Sessions, sweep: Sweep) -> list[JobState]:
 
 def claim(sessions: Sessions, job_id: str) -> bool:
     with sessions.begin() as session:
-        return JobRepository(session).claim(job_id, "worker") is not None
+        return ClaimRepository(session).claim(job_id, "worker") is not None
 
 
 def unpushed(sessions: Sessions) -> list[str]:
     with sessions.begin() as session:
-        return JobRepository(session).unpushed()
+        return RecoveryRepository(session).unpushed()
 
 
 def succeed(sessions: Sessions, job_id: str) -> None:
     with sessions.begin() as session:
-        JobRepository(session).succeed(job_id, 1, {"sparsity": 0.5}, [])
+        LeaseRepository(session).succeed(job_id, 1, {"sparsity": 0.5}, [])
 
 
 def test_every_point_becomes_a_queued_job_with_all_that_they_share(sessions: Sessions) -> None:
@@ -72,7 +82,7 @@ def test_every_point_becomes_a_queued_job_with_all_that_they_share(sessions: Ses
                 JobState.queued,
                 {"max": {}, "min": {"sparsity": 0.5}},
             )
-            assert len(JobRepository(session).events(job.id)) == 1
+            assert len(EventRepository(session).events(job.id)) == 1
         assert sweeps.counts([sweep.id]) == {sweep.id: {JobState.queued: 3}}
         assert sweeps.get(sweep.id).varied[2] == {"sparsity": 0.02}
         with pytest.raises(SweepNotFoundError):
@@ -122,10 +132,12 @@ def test_the_most_urgent_job_is_one_whose_turn_it_is(sessions: Sessions) -> None
     later = make_job(sessions).id
     for expected in (first, later, None):
         with sessions.begin() as session:
-            jobs = JobRepository(session)
-            assert jobs.has_queued(["gpu"]) is (expected is not None)
-            assert jobs.most_urgent(["gpu"]) == expected
-            assert expected is None or jobs.claim(expected, "worker", queues=["gpu"]) is not None
+            assert QueueRepository(session).has_queued(["gpu"]) is (expected is not None)
+            assert QueueRepository(session).most_urgent(["gpu"]) == expected
+            assert (
+                expected is None
+                or ClaimRepository(session).claim(expected, "worker", queues=["gpu"]) is not None
+            )
 
 
 def test_a_lost_point_is_taken_over_though_others_wait(sessions: Sessions) -> None:
@@ -140,10 +152,10 @@ def test_a_retried_point_comes_before_those_behind_it(sessions: Sessions) -> Non
     sweep = make_sweep(sessions, 3, max_parallel=1)
     first, second, _third = job_ids(sessions, sweep)
     with sessions.begin() as session:
-        JobRepository(session).cancel(first)
+        JobCommands(session).cancel(first)
     assert unpushed(sessions) == [second]
     with sessions.begin() as session:
-        JobRepository(session).retry(first)
+        JobCommands(session).retry(first)
     assert not claim(sessions, second)
     assert claim(sessions, first)
 
@@ -171,7 +183,11 @@ def test_however_many_claim_at_once_no_more_run_than_may(most: int, sessions: Se
         ids = job_ids(sessions, sweep)
         # Two messages for each point, as a broker may deliver them.
         claims = race(
-            sessions, *[lambda jobs, one=one: jobs.claim(one, "worker") for one in ids * 2]
+            sessions,
+            *[
+                lambda session, one=one: ClaimRepository(session).claim(one, "worker")
+                for one in ids * 2
+            ],
         )
         running = [status in HELD for status in statuses(sessions, sweep)]
         assert sum(claim is not None for claim in claims) == sum(running) <= most
@@ -182,13 +198,13 @@ def test_however_many_claim_at_once_no_more_run_than_may(most: int, sessions: Se
 def test_a_claim_waits_for_another_one_in_the_same_sweep(sessions: Sessions) -> None:
     first, second = job_ids(sessions, make_sweep(sessions, 2, max_parallel=1))
     with sessions.begin() as session:
-        JobRepository(session).cancel(first)
+        JobCommands(session).cancel(first)
     with ThreadPoolExecutor(1) as pool:
         with sessions.begin() as session:
-            assert JobRepository(session).claim(second, "worker") is not None
+            assert ClaimRepository(session).claim(second, "worker") is not None
             # Nobody else sees that yet, and the first point comes before it again.
             with sessions.begin() as other:
-                JobRepository(other).retry(first)
+                JobCommands(other).retry(first)
             late = pool.submit(claim, sessions, first)
             with pytest.raises(TimeoutError):
                 late.result(timeout=0.5)
@@ -217,7 +233,7 @@ def test_a_cancel_of_all_races_with_claims_and_nothing_stays_queued(sessions: Se
         first, *_ = job_ids(sessions, sweep)
         race(
             sessions,
-            lambda jobs: jobs.claim(first, "worker"),  # noqa: B023 - run in this turn
-            lambda jobs: SweepRepository(jobs._session).cancel(sweep.id),  # noqa: B023 - run in this turn
+            lambda session: ClaimRepository(session).claim(first, "worker"),  # noqa: B023 - run in this turn
+            lambda session: SweepRepository(session).cancel(sweep.id),  # noqa: B023 - run in this turn
         )
         assert JobState.queued not in statuses(sessions, sweep)

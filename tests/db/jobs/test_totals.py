@@ -9,8 +9,10 @@ from sqlalchemy import update
 from db.core.clock import now
 from db.core.session import Sessions
 from db.core.states import JobState
-from db.jobs.repository import JobRepository
 from db.jobs.totals import Outgoing, take_census
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
+from db.scheduling.queues import QueueRepository
 from db.tables.jobs import Artifact
 from db.tables.webhooks import Delivery, DeliveryStatus
 from db.webhooks.repository import WebhookRepository
@@ -26,10 +28,11 @@ def test_the_census_counts_what_there_is(sessions: Sessions) -> None:
     running = make_job(sessions, make_spec(method="wanda"))
     make_job(sessions, status=JobState.failed, attempt=3, crashes=2)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(running.id, "a/1")
+        ClaimRepository(session).claim(running.id, "a/1")
         for index, seconds in enumerate((1.5, 2.5)):
-            jobs.report_block(running.id, 1, index, f"layers.{index}", {"prune_seconds": seconds})
+            LeaseRepository(session).report_block(
+                running.id, 1, index, f"layers.{index}", {"prune_seconds": seconds}
+            )
     appear(sessions, "a")
 
     census = take_census(sessions)
@@ -91,5 +94,5 @@ def test_no_figure_reads_the_whole_table_of_jobs(sessions: Sessions) -> None:
 
 def test_the_most_urgent_job_is_found_without_sorting_all(many: Sessions) -> None:
     with many() as session, plans(many) as found:
-        JobRepository(session).most_urgent(["gpu"])
+        QueueRepository(session).most_urgent(["gpu"])
     assert "ix_jobs_urgency" in found[0]

@@ -5,6 +5,8 @@ from alembic import command
 from sqlalchemy import create_engine, inspect, text
 
 from db.core.session import migrate, migration_config, open_sessions
+from db.events.job_events import EventRepository
+from db.jobs.idempotency import IdempotencyRepository
 from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository
 from db.jobs.search import ADDED_FIELDS
@@ -50,13 +52,12 @@ def test_a_job_from_before_the_columns_that_find_it_is_found(new_database_url: s
 
     sessions = open_sessions(new_database_url)
     with sessions() as session:
-        jobs = JobRepository(session)
         filters = (JobFilter(model="Org/Model"), JobFilter(text="ORG/"), JobFilter(text="olD"))
         for wanted in (*filters, JobFilter(labels=(("team", "nlp"),))):
-            (job,) = jobs.page(wanted)
+            (job,) = JobRepository(session).page(wanted)
             assert (job.id, job.method, job.spec) == ("job_1", "wanda", spec)
-        assert jobs.identical(spec) == [job]
-        assert len(jobs.events("job_1")) == 1
+        assert JobRepository(session).identical(spec) == [job]
+        assert len(EventRepository(session).events("job_1")) == 1
     sessions.kw["bind"].dispose()
 
 
@@ -73,11 +74,11 @@ def test_an_answer_from_before_keys_had_callers_is_its_jobs_makers(new_database_
     assert [one["name"] for one in tables.get_indexes("answers")] == ["ix_answers_job_id"]
     sessions = open_sessions(new_database_url)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        kept = jobs.answer("one", "key_a")
+        responses = IdempotencyRepository(session)
+        kept = responses.get("one", "key_a")
         assert kept is not None
-        assert (kept.status, kept.body, jobs.answer("one")) == (201, {"id": "job_1"}, None)
-        jobs.keep_answer("one", "digest", "job_1", 201, {})
+        assert (kept.status, kept.body, responses.get("one")) == (201, {"id": "job_1"}, None)
+        responses.save("one", "digest", "job_1", 201, {})
     with engine.begin() as connection:
         command.downgrade(migration_config(connection), "0009")
         assert connection.scalars(text("SELECT key FROM answers")).all() == ["one"]

@@ -10,6 +10,7 @@ from alembic import command
 from sqlalchemy import create_engine, make_url, text
 
 from db.core.session import migration_config, open_sessions
+from db.events.job_events import EventRepository
 from db.files.artifacts import ArtifactRepository
 from db.jobs.repository import JobRepository
 from tests.db.postgres import admin
@@ -78,7 +79,7 @@ def test_an_old_database_is_upgraded_and_taken_back_with_its_rows(
     sessions = open_sessions(old_url)
     with sessions() as session:
         assert JobRepository(session).get("job_1").spec == make_spec()
-        (file,) = ArtifactRepository(session).artifacts("job_1")
+        (file,) = ArtifactRepository(session).of_job("job_1")
         assert (file.id, file.name) == ("art_1", "report.json")
     sessions.kw["bind"].dispose()
 
@@ -133,6 +134,6 @@ def test_a_dump_of_postgresql_is_restored_with_all_rows(
     with sessions() as session:
         found = JobRepository(session).get(job.id)
         assert (found.name, found.labels, found.spec) == ("kept", {"team": "nlp"}, job.spec)
-        assert [event.kind for event in JobRepository(session).events(job.id)] == ["status"]
+        assert [event.kind for event in EventRepository(session).events(job.id)] == ["status"]
     sessions.kw["bind"].dispose()
     assert (tmp_path / "backup" / "zpruner.dump").stat().st_mode & 0o77 == 0

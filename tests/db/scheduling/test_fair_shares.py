@@ -8,7 +8,9 @@ from sqlalchemy import delete
 
 from db.core.session import Sessions
 from db.core.states import JobState
-from db.jobs.repository import JobRepository
+from db.jobs.repository import JobRepository, NewJob
+from db.scheduling.leases import LeaseRepository
+from db.scheduling.queues import QueueRepository
 from db.tables.access import KeyTurn
 from db.tables.jobs import Job
 from tests.db.scheduling.test_queues import take
@@ -20,14 +22,18 @@ KEYS = (None, "key_a", "key_b", "key_c")
 def queue(sessions: Sessions, key: str | None, priority: int = 0, gpu: str = "gpu") -> str:
     with sessions.begin() as session:
         jobs = JobRepository(session)
-        return jobs.add(make_spec(), created_by=key, priority=priority, queue=gpu).id
+        return jobs.add(NewJob(make_spec(), created_by=key, priority=priority, queue=gpu)).id
 
 
 def positions(sessions: Sessions, ids: list[str]) -> dict[str, int | None]:
     with sessions() as session:
-        jobs = JobRepository(session)
-        found = {one: jobs.position(jobs.get(one)) for one in ids}
-        assert found == {one: jobs.near_position(jobs.get(one)) for one in ids}
+        found = {
+            one: QueueRepository(session).position(JobRepository(session).get(one)) for one in ids
+        }
+        assert found == {
+            one: QueueRepository(session).near_position(JobRepository(session).get(one))
+            for one in ids
+        }
     return found
 
 
@@ -70,7 +76,7 @@ def test_a_job_that_is_taken_again_is_a_turn_as_well(sessions: Sessions) -> None
     first, second, other = (queue(sessions, key) for key in ("key_a", "key_a", "key_b"))
     assert take(sessions) == first
     with sessions.begin() as session:
-        JobRepository(session).yield_back(first, 1)
+        LeaseRepository(session).release(first, 1)
     assert [take(sessions) for _ in range(3)] == [other, first, second]
 
 

@@ -4,13 +4,20 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from db.core.clock import now
 from db.core.errors import LeaseLostError
 from db.core.session import Sessions
 from db.core.states import JobState, Phase
+from db.events.job_events import EventRepository
 from db.files.artifact_store import NewArtifact
+from db.files.artifacts import ArtifactRepository
+from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
+from db.scheduling.recovery import RecoveryRepository
 from db.tables.jobs import Job
 from tests.factories import expire_lease, make_job, make_problem
 
@@ -20,7 +27,7 @@ FILE = NewArtifact("model/config.json", 2, "0" * 64, "application/json")
 def claimed(sessions: Sessions) -> Job:
     job = make_job(sessions)
     with sessions.begin() as session:
-        taken = JobRepository(session).claim(job.id, "worker-1")
+        taken = ClaimRepository(session).claim(job.id, "worker-1")
         assert taken is not None
     return taken
 
@@ -38,13 +45,13 @@ def test_a_claim_takes_a_queued_job_for_a_minute(sessions: Sessions) -> None:
 def test_only_a_queued_job_can_be_claimed(status: JobState, sessions: Sessions) -> None:
     job = make_job(sessions, status=status)
     with sessions.begin() as session:
-        assert JobRepository(session).claim(job.id, "worker-1") is None
+        assert ClaimRepository(session).claim(job.id, "worker-1") is None
 
 
 def test_a_message_that_comes_twice_finds_nothing_to_claim(sessions: Sessions) -> None:
     job = claimed(sessions)
     with sessions.begin() as session:
-        assert JobRepository(session).claim(job.id, "worker-2") is None
+        assert ClaimRepository(session).claim(job.id, "worker-2") is None
         assert JobRepository(session).get(job.id).worker == "worker-1"
 
 
@@ -52,7 +59,7 @@ def test_a_job_whose_lease_ran_out_can_be_claimed_again(sessions: Sessions) -> N
     job = claimed(sessions)
     expire_lease(sessions, job.id)
     with sessions.begin() as session:
-        taken = JobRepository(session).claim(job.id, "worker-2")
+        taken = ClaimRepository(session).claim(job.id, "worker-2")
     assert taken is not None
     assert (taken.attempt, taken.crashes, taken.worker) == (2, 1, "worker-2")
     assert taken.started_at == job.started_at
@@ -62,31 +69,34 @@ def test_a_third_crash_leaves_nothing_to_claim(sessions: Sessions) -> None:
     job = make_job(sessions, status=JobState.running, attempt=3, crashes=2, strikes=2)
     expire_lease(sessions, job.id)
     with sessions.begin() as session:
-        assert JobRepository(session).claim(job.id, "worker-1") is None
+        assert ClaimRepository(session).claim(job.id, "worker-1") is None
 
 
 def test_a_heartbeat_renews_the_lease_and_tells_of_a_cancel(sessions: Sessions) -> None:
     job = claimed(sessions)
     expire_lease(sessions, job.id)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        assert jobs.heartbeat(job.id, 1) is JobState.running
-        renewed = jobs.get(job.id)
+        assert LeaseRepository(session).heartbeat(job.id, 1) is JobState.running
+        renewed = JobRepository(session).get(job.id)
         assert renewed.lease_until is not None
         assert renewed.lease_until > renewed.updated_at
-        jobs.cancel(job.id)
-        assert jobs.heartbeat(job.id, 1) is JobState.cancelling
+        JobCommands(session).cancel(job.id)
+        assert LeaseRepository(session).heartbeat(job.id, 1) is JobState.cancelling
 
 
 def test_progress_is_written_and_its_phases_and_blocks_become_events(sessions: Sessions) -> None:
     job = claimed(sessions)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.progress(job.id, 1, phase=Phase.pruning)
-        jobs.progress(job.id, 1, phase=Phase.pruning, fraction=0.25, block=(0, 2, "layers.0"))
-        jobs.progress(job.id, 1, fraction=0.5)
-        read = jobs.get(job.id)
-        events = [(one.kind, one.phase, one.data) for one in jobs.events(job.id, after=2)]
+        LeaseRepository(session).report_progress(job.id, 1, phase=Phase.pruning)
+        LeaseRepository(session).report_progress(
+            job.id, 1, phase=Phase.pruning, fraction=0.25, block=(0, 2, "layers.0")
+        )
+        LeaseRepository(session).report_progress(job.id, 1, fraction=0.5)
+        read = JobRepository(session).get(job.id)
+        events = [
+            (one.kind, one.phase, one.data)
+            for one in EventRepository(session).events(job.id, after=2)
+        ]
     assert (read.phase, read.progress) == (Phase.pruning, 0.5)
     assert (read.block_index, read.block_total, read.block_name) == (0, 2, "layers.0")
     block = {"index": 0, "total": 2, "name": "layers.0"}
@@ -101,26 +111,27 @@ def test_a_block_reported_twice_is_kept_once_and_the_latest_attempt_counts(
 ) -> None:
     job = claimed(sessions)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.report_block(job.id, 1, 1, "layers.1", {"sparsity": 0.4})
-        jobs.report_block(job.id, 1, 0, "layers.0", {"sparsity": 0.4})
-        jobs.report_block(job.id, 1, 0, "layers.0", {"sparsity": 0.5})
-        jobs.yield_back(job.id, 1)
-        jobs.claim(job.id, "worker-2")
-        jobs.report_block(job.id, 2, 0, "layers.0", {"sparsity": 0.6})
-        read = [(one.attempt, one.index, one.data) for one in jobs.blocks(job.id)]
+        LeaseRepository(session).report_block(job.id, 1, 1, "layers.1", {"sparsity": 0.4})
+        LeaseRepository(session).report_block(job.id, 1, 0, "layers.0", {"sparsity": 0.4})
+        LeaseRepository(session).report_block(job.id, 1, 0, "layers.0", {"sparsity": 0.5})
+        LeaseRepository(session).release(job.id, 1)
+        ClaimRepository(session).claim(job.id, "worker-2")
+        LeaseRepository(session).report_block(job.id, 2, 0, "layers.0", {"sparsity": 0.6})
+        read = [
+            (one.attempt, one.index, one.data)
+            for one in EventRepository(session).block_reports(job.id)
+        ]
     assert read == [(2, 0, {"sparsity": 0.6}), (1, 1, {"sparsity": 0.4})]
 
 
 def test_a_success_keeps_metrics_and_files(sessions: Sessions) -> None:
     job = claimed(sessions)
     with sessions.begin() as session:
-        JobRepository(session).succeed(job.id, 1, {"sparsity": 0.5}, [FILE])
+        LeaseRepository(session).succeed(job.id, 1, {"sparsity": 0.5}, [FILE])
     with sessions() as session:
-        jobs = JobRepository(session)
-        read = jobs.get(job.id)
-        (file,) = jobs.artifacts(job.id)
-        assert jobs.artifact(file.id) is file
+        read = JobRepository(session).get(job.id)
+        (file,) = ArtifactRepository(session).of_job(job.id)
+        assert ArtifactRepository(session).get(file.id) is file
     assert (read.status, read.result, read.progress) == (JobState.succeeded, {"sparsity": 0.5}, 1)
     assert read.finished_at is not None
     assert read.lease_until is None
@@ -130,36 +141,34 @@ def test_a_success_keeps_metrics_and_files(sessions: Sessions) -> None:
 def test_a_failure_keeps_the_problem(sessions: Sessions) -> None:
     job = claimed(sessions)
     with sessions.begin() as session:
-        failed = JobRepository(session).fail(job.id, 1, make_problem())
+        failed = LeaseRepository(session).fail(job.id, 1, make_problem())
         assert failed.status is JobState.failed
         assert failed.error is not None
         assert failed.error["code"] == "made_up"
-        assert JobRepository(session).events(job.id)[-1].data["error"]["code"] == "made_up"
+        assert EventRepository(session).events(job.id)[-1].data["error"]["code"] == "made_up"
 
 
 def test_a_failure_while_cancelling_ends_the_job_as_cancelled(sessions: Sessions) -> None:
     job = claimed(sessions)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.cancel(job.id)
-        assert jobs.fail(job.id, 1, make_problem()).status is JobState.cancelled
+        JobCommands(session).cancel(job.id)
+        assert LeaseRepository(session).fail(job.id, 1, make_problem()).status is JobState.cancelled
 
 
 def test_a_cancel_that_comes_first_keeps_the_job_from_succeeding(sessions: Sessions) -> None:
     job = claimed(sessions)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.cancel(job.id)
+        JobCommands(session).cancel(job.id)
         with pytest.raises(LeaseLostError):
-            jobs.succeed(job.id, 1, {}, [FILE])
-        assert jobs.settle_cancelled(job.id, 1).status is JobState.cancelled
-        assert jobs.artifacts(job.id) == []
+            LeaseRepository(session).succeed(job.id, 1, {}, [FILE])
+        assert LeaseRepository(session).finish_cancelled(job.id, 1).status is JobState.cancelled
+        assert ArtifactRepository(session).of_job(job.id) == []
 
 
 def test_nobody_settles_a_cancel_that_was_not_asked_for(sessions: Sessions) -> None:
     job = claimed(sessions)
     with sessions.begin() as session, pytest.raises(LeaseLostError):
-        JobRepository(session).settle_cancelled(job.id, 1)
+        LeaseRepository(session).finish_cancelled(job.id, 1)
 
 
 @pytest.mark.parametrize(
@@ -173,64 +182,68 @@ def test_nobody_settles_a_cancel_that_was_not_asked_for(sessions: Sessions) -> N
 def test_a_yield_is_no_crash(before: JobState, after: JobState, sessions: Sessions) -> None:
     job = make_job(sessions, status=before, attempt=1, worker="worker-1", progress=0.5)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.heartbeat(job.id, 1)
-        read = jobs.yield_back(job.id, 1)
+        leases = LeaseRepository(session)
+        leases.heartbeat(job.id, 1)
+        read = leases.release(job.id, 1)
         assert (read.status, read.crashes, read.attempt) == (after, 0, 1)
         assert (read.lease_until, read.pushed_at, read.worker) == (None, None, None)
         assert (read.finished_at is not None) == after.is_final
 
 
-WORDS: list[Callable[[JobRepository, str], Any]] = [
-    lambda jobs, job_id: jobs.heartbeat(job_id, 1),
-    lambda jobs, job_id: jobs.progress(job_id, 1, phase=Phase.pruning, fraction=0.9),
-    lambda jobs, job_id: jobs.report_block(job_id, 1, 0, "layers.0", {}),
-    lambda jobs, job_id: jobs.succeed(job_id, 1, {}, [FILE]),
-    lambda jobs, job_id: jobs.fail(job_id, 1, make_problem()),
-    lambda jobs, job_id: jobs.settle_cancelled(job_id, 1),
-    lambda jobs, job_id: jobs.yield_back(job_id, 1),
+WRITES: list[Callable[[LeaseRepository, str], Any]] = [
+    lambda leases, job_id: leases.heartbeat(job_id, 1),
+    lambda leases, job_id: leases.report_progress(job_id, 1, phase=Phase.pruning, fraction=0.9),
+    lambda leases, job_id: leases.report_block(job_id, 1, 0, "layers.0", {}),
+    lambda leases, job_id: leases.succeed(job_id, 1, {}, [FILE]),
+    lambda leases, job_id: leases.fail(job_id, 1, make_problem()),
+    lambda leases, job_id: leases.finish_cancelled(job_id, 1),
+    lambda leases, job_id: leases.release(job_id, 1),
 ]
 
 
-def test_an_attempt_that_was_replaced_is_not_listened_to(sessions: Sessions) -> None:
+def test_the_writes_of_a_replaced_attempt_are_rejected(sessions: Sessions) -> None:
     job = claimed(sessions)
     expire_lease(sessions, job.id)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        version = getattr(jobs.claim(job.id, "worker-2"), "version", None)
-        for word in WORDS:
+        claimed_again = ClaimRepository(session).claim(job.id, "worker-2")
+        assert claimed_again is not None
+        version = claimed_again.version
+        for write in WRITES:
             with pytest.raises(LeaseLostError):
-                word(jobs, job.id)
-        assert jobs.get(job.id).version == version
-        assert (jobs.artifacts(job.id), jobs.blocks(job.id)) == ([], [])
+                write(LeaseRepository(session), job.id)
+        assert JobRepository(session).get(job.id).version == version
+        assert ArtifactRepository(session).of_job(job.id) == []
+        assert EventRepository(session).block_reports(job.id) == []
 
 
 @pytest.mark.parametrize("status", [JobState.queued, JobState.succeeded, JobState.cancelled])
-def test_a_job_that_no_worker_holds_listens_to_none(status: JobState, sessions: Sessions) -> None:
+def test_a_job_that_no_worker_holds_rejects_all_writes_of_workers(
+    status: JobState, sessions: Sessions
+) -> None:
     job = make_job(sessions, status=status, attempt=1)
     with sessions.begin() as session:
-        for word in WORDS:
+        for write in WRITES:
             with pytest.raises(LeaseLostError):
-                word(JobRepository(session), job.id)
+                write(LeaseRepository(session), job.id)
 
 
 def test_only_what_a_caller_can_see_makes_a_new_version(sessions: Sessions) -> None:
     job = make_job(sessions)
-    steps: list[tuple[Callable[[JobRepository], Any], int]] = [
-        (lambda jobs: jobs.mark_pushed([job.id]), 0),
-        (lambda jobs: jobs.claim(job.id, "worker-1"), 1),
-        (lambda jobs: jobs.heartbeat(job.id, 1), 0),
-        (lambda jobs: jobs.progress(job.id, 1, fraction=0.5), 1),
-        (lambda jobs: jobs.progress(job.id, 1), 0),
-        (lambda jobs: jobs.report_block(job.id, 1, 0, "layers.0", {}), 0),
-        (lambda jobs: jobs.yield_back(job.id, 1), 1),
-        (lambda jobs: jobs.claim(job.id, "worker-1"), 1),
-        (lambda jobs: jobs.succeed(job.id, 2, {}, []), 1),
+    steps: list[tuple[Callable[[Session], Any], int]] = [
+        (lambda session: RecoveryRepository(session).mark_pushed([job.id]), 0),
+        (lambda session: ClaimRepository(session).claim(job.id, "worker-1"), 1),
+        (lambda session: LeaseRepository(session).heartbeat(job.id, 1), 0),
+        (lambda session: LeaseRepository(session).report_progress(job.id, 1, fraction=0.5), 1),
+        (lambda session: LeaseRepository(session).report_progress(job.id, 1), 0),
+        (lambda session: LeaseRepository(session).report_block(job.id, 1, 0, "layers.0", {}), 0),
+        (lambda session: LeaseRepository(session).release(job.id, 1), 1),
+        (lambda session: ClaimRepository(session).claim(job.id, "worker-1"), 1),
+        (lambda session: LeaseRepository(session).succeed(job.id, 2, {}, []), 1),
     ]
     before = job
     for step, raised in steps:
         with sessions.begin() as session:
-            step(JobRepository(session))
+            step(session)
         with sessions() as session:
             after = JobRepository(session).get(job.id)
         assert after.version == before.version + raised
@@ -244,22 +257,25 @@ def test_a_lease_that_begins_in_the_future_is_over(sessions: Sessions) -> None:
     with sessions.begin() as session:
         later = {"leased_at": now(timedelta(hours=1)), "lease_until": now(timedelta(hours=2))}
         session.execute(update(Job).where(Job.id == job.id).values(**later))
-        jobs = JobRepository(session)
-        assert jobs.is_lost(job.id)
-        assert not jobs.is_lost(other.id)
-        assert [one.id for one in jobs.release_expired()] == [job.id]
+        recovery = RecoveryRepository(session)
+        assert recovery.is_lost(job.id)
+        assert not recovery.is_lost(other.id)
+        assert [one.id for one in recovery.release_expired()] == [job.id]
 
 
 def crash(sessions: Sessions, job_id: str, *blocks: int) -> JobState:
     """Let a worker take the job, finish some blocks and die."""
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        taken = jobs.claim(job_id, "worker-1")
+        taken = ClaimRepository(session).claim(job_id, "worker-1")
         assert taken is not None
         for index in blocks:
-            jobs.report_block(job_id, taken.attempt, index, f"layers.{index}", {})
-            jobs.progress(job_id, taken.attempt, block=(index, 9, f"layers.{index}"))
-        lost = jobs.release_lost(job_id, "worker-1")
+            LeaseRepository(session).report_block(
+                job_id, taken.attempt, index, f"layers.{index}", {}
+            )
+            LeaseRepository(session).report_progress(
+                job_id, taken.attempt, block=(index, 9, f"layers.{index}")
+            )
+        lost = RecoveryRepository(session).release_lost(job_id, "worker-1")
         assert lost is not None
         return lost.status
 

@@ -9,7 +9,12 @@ from sqlalchemy import update
 from db.core.clock import now
 from db.core.session import Sessions
 from db.core.states import JobState
+from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
+from db.scheduling.queues import QueueRepository
+from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
 from db.tables.jobs import Job
 from tests.db.jobs.test_sweeps import job_ids, make_sweep
@@ -18,10 +23,9 @@ from tests.factories import make_job, make_worker
 
 def take(sessions: Sessions, queues: tuple[str, ...] = ("gpu",)) -> str | None:
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        if (job_id := jobs.most_urgent(queues)) is None:
+        if (job_id := QueueRepository(session).most_urgent(queues)) is None:
             return None
-        job = jobs.claim(job_id, "worker-1", queues=queues)
+        job = ClaimRepository(session).claim(job_id, "worker-1", queues=queues)
         return None if job is None else job.id
 
 
@@ -37,7 +41,7 @@ def test_a_worker_takes_from_its_queues_alone(sessions: Sessions) -> None:
     assert take(sessions) == small
     assert take(sessions) is None
     with sessions.begin() as session:
-        assert JobRepository(session).claim(big, "worker-1", queues=("gpu",)) is None
+        assert ClaimRepository(session).claim(big, "worker-1", queues=("gpu",)) is None
     assert take(sessions, ("gpu", "big")) == big
 
 
@@ -63,17 +67,16 @@ def test_points_that_wait_for_their_turn_keep_nobody_else_waiting(sessions: Sess
     other = make_job(sessions, priority=-10).id
     assert [take(sessions), take(sessions), take(sessions)] == [first, other, None]
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        assert not jobs.has_queued(["gpu"])
-        jobs.succeed(first, 1, {}, [])
-        assert jobs.has_queued(["gpu"])
+        assert not QueueRepository(session).has_queued(["gpu"])
+        LeaseRepository(session).succeed(first, 1, {}, [])
+        assert QueueRepository(session).has_queued(["gpu"])
     assert take(sessions) == second
 
 
 def test_a_changed_priority_changes_who_is_next(sessions: Sessions) -> None:
     first, second = make_job(sessions), make_job(sessions)
     with sessions.begin() as session:
-        changed = JobRepository(session).describe(second.id, name=None, labels={}, priority=1)
+        changed = JobCommands(session).describe(second.id, name=None, labels={}, priority=1)
         assert (changed.priority, changed.version) == (1, second.version + 1)
     assert [take(sessions), take(sessions)] == [second.id, first.id]
 
@@ -81,7 +84,7 @@ def test_a_changed_priority_changes_who_is_next(sessions: Sessions) -> None:
 def test_the_janitor_rings_for_the_most_urgent_first(sessions: Sessions) -> None:
     normal, urgent = make_job(sessions).id, make_job(sessions, priority=1).id
     with sessions.begin() as session:
-        assert JobRepository(session).unpushed() == [urgent, normal]
+        assert RecoveryRepository(session).unpushed() == [urgent, normal]
 
 
 def test_jobs_that_wait_are_counted_by_queue_without_points_whose_turn_has_not_come(
@@ -91,9 +94,8 @@ def test_jobs_that_wait_are_counted_by_queue_without_points_whose_turn_has_not_c
     big = make_job(sessions, queue="big").id
     make_job(sessions, status=JobState.running, attempt=1)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        assert jobs.waiting() == {"gpu": 1, "big": 1}
-        assert jobs.unpushed(queue="big") == [big]
+        assert QueueRepository(session).waiting() == {"gpu": 1, "big": 1}
+        assert RecoveryRepository(session).unpushed(queue="big") == [big]
 
 
 def test_a_queue_tells_its_length_and_the_age_of_its_oldest_job(sessions: Sessions) -> None:
@@ -105,7 +107,7 @@ def test_a_queue_tells_its_length_and_the_age_of_its_oldest_job(sessions: Sessio
         moved = update(Job).where(Job.id == oldest.id)
         session.execute(moved.values(created_at=now(-timedelta(minutes=5))))
     with sessions() as session:
-        depths = JobRepository(session).depths()
+        depths = QueueRepository(session).depths()
     assert depths.keys() == {"gpu", "big"}
     assert (depths["gpu"].queued, depths["gpu"].running) == (2, 0)
     assert depths["gpu"].oldest_age_s == pytest.approx(300, abs=30)
@@ -117,12 +119,13 @@ def test_a_job_knows_how_many_go_before_it(sessions: Sessions) -> None:
     jobs = [make_job(sessions, priority=priority) for priority in (0, 5, 0)]
     make_job(sessions, priority=9, queue="big")
     with sessions() as session:
-        places = [JobRepository(session).position(job) for job in jobs]
+        places = [QueueRepository(session).position(job) for job in jobs]
     assert places == [2, 1, 3]
     assert take(sessions) == jobs[1].id
     with sessions() as session:
-        queues = JobRepository(session)
-        assert [queues.position(queues.get(job.id)) for job in jobs] == [1, None, 2]
+        assert [
+            QueueRepository(session).position(JobRepository(session).get(job.id)) for job in jobs
+        ] == [1, None, 2]
 
 
 def test_a_draining_worker_gets_nothing_whatever_it_asks_for(sessions: Sessions) -> None:
@@ -133,6 +136,6 @@ def test_a_draining_worker_gets_nothing_whatever_it_asks_for(sessions: Sessions)
             workers.start(make_worker(name))
         workers.drain("wrk_gpu@a", True)
     with sessions.begin() as session:
-        assert JobRepository(session).claim(queued, "a/1", worker_id="wrk_gpu@a") is None
+        assert ClaimRepository(session).claim(queued, "a/1", worker_id="wrk_gpu@a") is None
     with sessions.begin() as session:
-        assert JobRepository(session).claim(queued, "b/1", worker_id="wrk_gpu@b") is not None
+        assert ClaimRepository(session).claim(queued, "b/1", worker_id="wrk_gpu@b") is not None

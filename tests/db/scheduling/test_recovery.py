@@ -6,7 +6,11 @@ from sqlalchemy import update
 from db.core.clock import now
 from db.core.session import Sessions
 from db.core.states import JobState
+from db.events.job_events import EventRepository
 from db.jobs.repository import JobRepository
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
+from db.scheduling.recovery import RecoveryRepository
 from db.tables.jobs import Job
 from tests.factories import expire_lease, make_job
 
@@ -21,31 +25,30 @@ def test_a_job_is_pushed_once_and_again_when_nobody_came(sessions: Sessions) -> 
     push(sessions, lately, timedelta(seconds=20))
     push(sessions, in_vain, timedelta(seconds=40))
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        assert jobs.unpushed(10) == [never, in_vain]
-        assert jobs.unpushed(1) == [never]
-        jobs.mark_pushed([never, in_vain])
-        assert jobs.unpushed(10) == []
+        recovery = RecoveryRepository(session)
+        assert recovery.unpushed(10) == [never, in_vain]
+        assert recovery.unpushed(1) == [never]
+        recovery.mark_pushed([never, in_vain])
+        assert recovery.unpushed(10) == []
 
 
 def test_a_push_from_before_the_clock_was_set_back_is_made_again(sessions: Sessions) -> None:
     job = make_job(sessions)
     push(sessions, job.id, -timedelta(hours=1))
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        assert jobs.unpushed(10) == [job.id]
-        jobs.mark_pushed([job.id])
-        assert jobs.unpushed(10) == []
+        recovery = RecoveryRepository(session)
+        assert recovery.unpushed(10) == [job.id]
+        recovery.mark_pushed([job.id])
+        assert recovery.unpushed(10) == []
 
 
 @pytest.mark.parametrize("status", [state for state in JobState if state is not JobState.queued])
 def test_only_queued_jobs_are_pushed(status: JobState, sessions: Sessions) -> None:
     job = make_job(sessions, status=status)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        assert jobs.unpushed(10) == []
-        jobs.mark_pushed([job.id])
-        assert jobs.get(job.id).pushed_at is None
+        assert RecoveryRepository(session).unpushed(10) == []
+        RecoveryRepository(session).mark_pushed([job.id])
+        assert JobRepository(session).get(job.id).pushed_at is None
 
 
 @pytest.mark.parametrize(
@@ -62,30 +65,28 @@ def test_a_lost_worker_s_job_is_taken_back(
     job = make_job(sessions, status=before, attempt=1, worker="worker-1")
     expire_lease(sessions, job.id)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        (read,) = jobs.release_expired()
+        (read,) = RecoveryRepository(session).release_expired()
         assert (read.id, read.status, read.crashes) == (job.id, after, crashes)
         assert (read.lease_until, read.pushed_at, read.worker) == (None, None, None)
-        assert jobs.events(job.id)[-1].data["reason"] == "worker_lost"
-        assert jobs.release_expired() == []
+        assert EventRepository(session).events(job.id)[-1].data["reason"] == "worker_lost"
+        assert RecoveryRepository(session).release_expired() == []
 
 
 def test_a_job_whose_worker_lives_is_left_alone(sessions: Sessions) -> None:
     job = make_job(sessions)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job.id, "worker-1")
-        assert jobs.release_expired() == []
+        ClaimRepository(session).claim(job.id, "worker-1")
+        assert RecoveryRepository(session).release_expired() == []
 
 
 def test_three_crashes_fail_a_job(sessions: Sessions) -> None:
     job = make_job(sessions)
     for crash in (1, 2, 3):
         with sessions.begin() as session:
-            assert JobRepository(session).claim(job.id, "worker-1") is not None
+            assert ClaimRepository(session).claim(job.id, "worker-1") is not None
         expire_lease(sessions, job.id)
         with sessions.begin() as session:
-            (read,) = JobRepository(session).release_expired()
+            (read,) = RecoveryRepository(session).release_expired()
             assert read.crashes == crash
             assert read.status is (JobState.queued if crash < 3 else JobState.failed)
     assert read.error is not None
@@ -96,19 +97,17 @@ def test_three_crashes_fail_a_job(sessions: Sessions) -> None:
 def test_a_yield_between_crashes_does_not_count(sessions: Sessions) -> None:
     job = make_job(sessions, crashes=2)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job.id, "worker-1")
-        assert jobs.yield_back(job.id, 1).crashes == 2
-        assert jobs.claim(job.id, "worker-1") is not None
+        ClaimRepository(session).claim(job.id, "worker-1")
+        assert LeaseRepository(session).release(job.id, 1).crashes == 2
+        assert ClaimRepository(session).claim(job.id, "worker-1") is not None
 
 
 def test_a_dead_worker_s_job_is_taken_back_before_its_lease_ends(sessions: Sessions) -> None:
     job = make_job(sessions)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job.id, "worker-1")
-        assert jobs.release_lost(job.id, "worker-2") is None
-        assert jobs.get(job.id).status is JobState.running
-        released = jobs.release_lost(job.id, "worker-1")
+        ClaimRepository(session).claim(job.id, "worker-1")
+        assert RecoveryRepository(session).release_lost(job.id, "worker-2") is None
+        assert JobRepository(session).get(job.id).status is JobState.running
+        released = RecoveryRepository(session).release_lost(job.id, "worker-1")
     assert released is not None
     assert (released.status, released.crashes) == (JobState.queued, 1)

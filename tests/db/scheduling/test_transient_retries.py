@@ -9,8 +9,13 @@ from db.core.clock import now
 from db.core.errors import LeaseLostError
 from db.core.session import Sessions
 from db.core.states import JobState
-from db.jobs.repository import JobRepository
-from db.scheduling.delays import DELAYS
+from db.events.job_events import EventRepository
+from db.jobs.commands import JobCommands
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
+from db.scheduling.queues import QueueRepository
+from db.scheduling.recovery import RecoveryRepository
+from db.scheduling.transient_retries import DELAYS
 from db.tables.jobs import Job, Sweep
 from tests.factories import make_job, make_problem, move
 
@@ -20,12 +25,13 @@ PROBLEM = make_problem(code="hub_unreachable")
 def fail(sessions: Sessions, job_id: str, *blocks: int) -> Job:
     """Let a worker take the job, finish some blocks and meet what may pass."""
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        taken = jobs.claim(job_id, "worker-1")
+        taken = ClaimRepository(session).claim(job_id, "worker-1")
         assert taken is not None
         for index in blocks:
-            jobs.progress(job_id, taken.attempt, block=(index, 9, f"layers.{index}"))
-        return jobs.postpone(job_id, taken.attempt, PROBLEM)
+            LeaseRepository(session).report_progress(
+                job_id, taken.attempt, block=(index, 9, f"layers.{index}")
+            )
+        return LeaseRepository(session).postpone(job_id, taken.attempt, PROBLEM)
 
 
 def wait(sessions: Sessions, job_id: str, seconds: float) -> None:
@@ -38,13 +44,12 @@ def wait(sessions: Sessions, job_id: str, seconds: float) -> None:
 def is_free(sessions: Sessions, job_id: str) -> bool:
     """Whether the job is pushed and taken, asked in every way there is."""
     with sessions() as session:
-        jobs = JobRepository(session)
         asked = {
-            jobs.most_urgent(["gpu"]) == job_id,
-            jobs.has_queued(["gpu"]),
-            jobs.waiting() == {"gpu": 1},
-            jobs.unpushed(10) == [job_id],
-            jobs.claim(job_id, "worker-2") is not None,
+            QueueRepository(session).most_urgent(["gpu"]) == job_id,
+            QueueRepository(session).has_queued(["gpu"]),
+            QueueRepository(session).waiting() == {"gpu": 1},
+            RecoveryRepository(session).unpushed(10) == [job_id],
+            ClaimRepository(session).claim(job_id, "worker-2") is not None,
         }
         session.rollback()
     assert len(asked) == 1, "they do not agree"
@@ -78,7 +83,7 @@ def test_a_job_waits_longer_each_time_and_fails_at_last(sessions: Sessions) -> N
     job = fail(sessions, job_id)
     assert (job.status, (job.error or {}).get("code")) == (JobState.failed, "hub_unreachable")
     with sessions.begin() as session:
-        again = JobRepository(session).retry(job_id)
+        again = JobCommands(session).retry(job_id)
     assert (again.retries, again.not_before) == (0, None)
 
 
@@ -93,7 +98,7 @@ def test_a_finished_block_makes_the_waits_short_again(sessions: Sessions) -> Non
 def test_its_event_says_why_and_until_when(sessions: Sessions) -> None:
     job = fail(sessions, make_job(sessions).id)
     with sessions() as session:
-        event = JobRepository(session).events(job.id)[-1]
+        event = EventRepository(session).events(job.id)[-1]
     assert job.not_before is not None
     assert event.data == {
         "reason": "postponed",
@@ -112,28 +117,26 @@ def test_what_was_asked_for_meanwhile_comes_first(
 ) -> None:
     job_id = make_job(sessions).id
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job_id, "worker-1")
+        ClaimRepository(session).claim(job_id, "worker-1")
         move(session, job_id, asked)
-        assert jobs.postpone(job_id, 1, PROBLEM).status is becomes
+        assert LeaseRepository(session).postpone(job_id, 1, PROBLEM).status is becomes
 
 
 def test_an_attempt_that_was_replaced_postpones_nothing(sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job_id, "worker-1")
+        ClaimRepository(session).claim(job_id, "worker-1")
         with pytest.raises(LeaseLostError):
-            jobs.postpone(job_id, 2, PROBLEM)
+            LeaseRepository(session).postpone(job_id, 2, PROBLEM)
 
 
 def test_a_resume_ends_the_wait(sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     fail(sessions, job_id)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.pause(job_id)
-        jobs.resume(job_id)
+        commands = JobCommands(session)
+        commands.pause(job_id)
+        commands.resume(job_id)
     assert is_free(sessions, job_id)
 
 
@@ -143,9 +146,9 @@ def test_the_next_point_of_a_sweep_goes_while_one_waits(sessions: Sessions) -> N
     points = [make_job(sessions, sweep_id="swp_1", sweep_point=point).id for point in range(2)]
     fail(sessions, points[0])
     with sessions.begin() as session:
-        assert JobRepository(session).most_urgent(["gpu"]) == points[1]
-        assert JobRepository(session).claim(points[1], "worker-1") is not None
+        assert QueueRepository(session).most_urgent(["gpu"]) == points[1]
+        assert ClaimRepository(session).claim(points[1], "worker-1") is not None
     wait(sessions, points[0], 0)
     with sessions() as session:
-        assert JobRepository(session).most_urgent(["gpu"]) is None
+        assert QueueRepository(session).most_urgent(["gpu"]) is None
         assert session.scalar(select(Job.status).where(Job.id == points[0])) == JobState.queued

@@ -8,7 +8,8 @@ from sqlalchemy import update
 from db.core.clock import now
 from db.core.errors import WorkerNotFoundError
 from db.core.session import Sessions
-from db.jobs.repository import JobRepository
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
 from db.scheduling.workers import WorkerRepository
 from db.tables.jobs import Worker
 from tests.factories import make_job, make_worker
@@ -77,12 +78,12 @@ def test_a_worker_shows_the_job_it_holds_and_only_while_it_does(sessions: Sessio
     job = make_job(sessions)
     for name in ("a", "b"):
         with sessions.begin() as session:
-            attempt = JobRepository(session).claim(job.id, f"{name}/1")
+            attempt = ClaimRepository(session).claim(job.id, f"{name}/1")
             assert attempt is not None
             WorkerRepository(session).holds(f"wrk_{name}", job.id)
         assert states(sessions) == {"a": "idle", "b": "idle"} | {name: "busy"}
         with sessions.begin() as session:
-            JobRepository(session).yield_back(job.id, attempt.attempt)
+            LeaseRepository(session).release(job.id, attempt.attempt)
         assert states(sessions) == {"a": "idle", "b": "idle"}
 
 

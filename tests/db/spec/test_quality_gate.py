@@ -8,7 +8,10 @@ from pydantic import ValidationError
 
 from db.core.session import Sessions
 from db.core.states import JobState
-from db.jobs.repository import JobRepository
+from db.events.job_events import EventRepository
+from db.jobs.repository import JobRepository, NewJob
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
 from db.spec.quality_gate import Gate, Verdict, figure, gate_failures, judge
 from tests.factories import make_job, make_spec
 
@@ -114,25 +117,26 @@ def test_the_verdict_is_written_when_the_job_succeeds(
 ) -> None:
     gate = Gate(max={"perplexity_ratio": 1.1})
     with sessions.begin() as session:
-        job = JobRepository(session).add(make_spec(), gate=gate)
+        job = JobRepository(session).add(NewJob(make_spec(), gate=gate))
         assert job.verdict is Verdict.none
-        JobRepository(session).claim(job.id, "worker-1")
+        ClaimRepository(session).claim(job.id, "worker-1")
     with sessions.begin() as session:
-        JobRepository(session).succeed(job.id, 1, {"perplexity_ratio": ratio}, [])
+        LeaseRepository(session).succeed(job.id, 1, {"perplexity_ratio": ratio}, [])
     with sessions() as session:
-        jobs = JobRepository(session)
-        read = jobs.get(job.id)
+        read = JobRepository(session).get(job.id)
         assert (read.status, read.verdict) == (JobState.succeeded, verdict)
-        assert jobs.events(job.id)[-1].data == {"verdict": verdict.value}
+        assert EventRepository(session).events(job.id)[-1].data == {"verdict": verdict.value}
 
 
 def test_a_job_without_a_gate_gets_no_verdict(sessions: Sessions) -> None:
     job = make_job(sessions)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job.id, "worker-1")
-        assert jobs.succeed(job.id, 1, {"sparsity": 0.5}, []).verdict is Verdict.none
-        assert jobs.events(job.id)[-1].data == {}
+        ClaimRepository(session).claim(job.id, "worker-1")
+        assert (
+            LeaseRepository(session).succeed(job.id, 1, {"sparsity": 0.5}, []).verdict
+            is Verdict.none
+        )
+        assert EventRepository(session).events(job.id)[-1].data == {}
 
 
 def test_only_a_job_with_the_same_gate_is_identical(sessions: Sessions) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from db.core.session import Sessions
-from db.jobs.repository import JobRepository
+from db.jobs.repository import JobRepository, NewJob
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
 from db.spec.quality_gate import Gate
 from db.tables.jobs import Job
 from db.tables.webhooks import EventType
@@ -17,10 +19,9 @@ from tests.factories import make_job, make_problem, make_spec, make_webhook
 
 def fail(sessions: Sessions, job: Job, **problem: Any) -> None:
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        claimed = jobs.claim(job.id, "worker")
+        claimed = ClaimRepository(session).claim(job.id, "worker")
         assert claimed is not None
-        jobs.fail(job.id, claimed.attempt, make_problem(**problem))
+        LeaseRepository(session).fail(job.id, claimed.attempt, make_problem(**problem))
 
 
 def told(sessions: Sessions) -> list[dict[str, Any]]:
@@ -31,7 +32,12 @@ def test_the_body_is_a_cloudevent_with_the_job_in_it(sessions: Sessions) -> None
     make_webhook(sessions)
     with sessions.begin() as session:
         job = JobRepository(session).add(
-            make_spec(), name="nightly", labels={"team": "nlp"}, gate=Gate(min={"sparsity": 0.4})
+            NewJob(
+                make_spec(),
+                name="nightly",
+                labels={"team": "nlp"},
+                gate=Gate(min={"sparsity": 0.4}),
+            )
         )
     result = {"sparsity": 0.5, "zeros": 7, "dense_loss_known": True, "computed": {"dtype": "fp32"}}
     succeed(sessions, job, result)
@@ -101,7 +107,7 @@ def test_no_body_is_larger_than_promised(sessions: Sessions, letter: str) -> Non
         labels = {f"{number:063}": written * 200 for number in range(32)}
         model = written * 512
         for _ in range(2):
-            jobs.add(make_spec(model=model), name=written * 200, labels=labels)
+            jobs.add(NewJob(make_spec(model=model), name=written * 200, labels=labels))
         lost, won = jobs.page()
     fail(sessions, lost, **dict.fromkeys(("title", "detail", "hint"), letter * 5000))
     succeed(sessions, won, {f"{written * 60}{number}": number / 7 for number in range(200)})

@@ -13,7 +13,10 @@ from db.core.errors import IllegalTransitionError, WebhookNotFoundError
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.events.event_order import order_events
-from db.jobs.repository import JobRepository
+from db.jobs.commands import JobCommands
+from db.jobs.repository import JobRepository, NewJob
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
 from db.tables.jobs import Job
 from db.tables.webhooks import Delivery, DeliveryStatus, EventType
 from db.webhooks.dispatch import DispatchRepository, Outcome
@@ -26,10 +29,9 @@ RACES = 20
 
 def succeed(sessions: Sessions, job: Job, result: dict[str, Any] | None = None) -> None:
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        claimed = jobs.claim(job.id, "worker")
+        claimed = ClaimRepository(session).claim(job.id, "worker")
         assert claimed is not None
-        jobs.succeed(job.id, claimed.attempt, result or {"sparsity": 0.5}, [])
+        LeaseRepository(session).succeed(job.id, claimed.attempt, result or {"sparsity": 0.5}, [])
 
 
 def tell(sessions: Sessions) -> int:
@@ -61,9 +63,9 @@ def test_a_webhook_hears_only_what_it_asked_for_and_only_what_comes(sessions: Se
     make_webhook(sessions, EventType.queued, EventType.failed)
     paused = make_webhook(sessions, EventType.paused)
     with sessions.begin() as session:
-        JobRepository(session).pause(job.id)
-        JobRepository(session).resume(job.id)
-        JobRepository(session).cancel(job.id)
+        JobCommands(session).pause(job.id)
+        JobCommands(session).resume(job.id)
+        JobCommands(session).cancel(job.id)
     tell(sessions)
     kinds = [(one.type, one.webhook_id == paused.id) for one in deliveries(sessions)]
     assert sorted(kinds) == [("job.paused", True), ("job.queued", False)]
@@ -76,7 +78,7 @@ def test_a_job_that_is_deleted_at_once_is_told_of_all_the_same(sessions: Session
     for one in (job, other):
         succeed(sessions, one)
     with sessions.begin() as session:
-        JobRepository(session).delete(job.id)
+        JobCommands(session).delete(job.id)
     tell(sessions)
     assert [(one.job_id, one.type) for one in deliveries(sessions)] == [
         (job.id, "job.succeeded"),
@@ -88,7 +90,7 @@ def test_a_delete_that_is_refused_tells_nothing_early(sessions: Sessions) -> Non
     make_webhook(sessions, EventType.queued)
     job = make_job(sessions)
     with pytest.raises(IllegalTransitionError), sessions.begin() as session:
-        JobRepository(session).delete(job.id)
+        JobCommands(session).delete(job.id)
     assert deliveries(sessions) == []
     assert tell(sessions) == 1
 
@@ -97,10 +99,9 @@ def test_a_name_or_a_progress_is_no_news(sessions: Sessions) -> None:
     job = make_job(sessions)
     make_webhook(sessions, *EventType)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.describe(job.id, name="other", labels={})
-        jobs.claim(job.id, "worker")
-        jobs.progress(job.id, 1, block=(0, 2, "layers.0"))
+        JobCommands(session).describe(job.id, name="other", labels={})
+        ClaimRepository(session).claim(job.id, "worker")
+        LeaseRepository(session).report_progress(job.id, 1, block=(0, 2, "layers.0"))
     tell(sessions)
     assert [one.type for one in deliveries(sessions)] == ["job.running"]
 
@@ -132,7 +133,7 @@ def test_more_events_than_are_told_at_once_are_all_told(sessions: Sessions) -> N
     make_webhook(sessions, EventType.queued)
     with sessions.begin() as session:
         jobs = JobRepository(session)
-        ids = [jobs.add(make_spec()).id for _ in range(TOLD_AT_ONCE + 3)]
+        ids = [jobs.add(NewJob(make_spec())).id for _ in range(TOLD_AT_ONCE + 3)]
     assert [tell(sessions), tell(sessions), tell(sessions)] == [TOLD_AT_ONCE, 3, 0]
     assert sorted(one.job_id or "" for one in deliveries(sessions)) == sorted(ids)
 
@@ -170,7 +171,7 @@ def test_those_who_write_at_once_do_not_stand_in_each_others_way(sessions: Sessi
 
     def forget(job: Job) -> None:
         with sessions.begin() as session:
-            JobRepository(session).delete(job.id)
+            JobCommands(session).delete(job.id)
 
     def switch(job: Job) -> None:
         webhook = make_webhook(sessions, *EventType)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import delete
 
 from db.core.session import Sessions
-from db.jobs.repository import JobRepository
+from db.events.logs import LogRepository
 from db.tables.jobs import Job
 from db.tables.logs import LogLine
 from tests.factories import make_job
@@ -33,7 +33,7 @@ def _informed() -> Iterator[None]:
 
 def told(sessions: Sessions, job_id: str) -> list[LogLine]:
     with sessions() as session:
-        return JobRepository(session).log(job_id, limit=10_000)
+        return LogRepository(session).lines(job_id, limit=10_000)
 
 
 def test_a_run_tells_its_phases_its_blocks_and_its_end(

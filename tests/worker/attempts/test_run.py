@@ -14,8 +14,14 @@ from db.core.errors import SpecRefusedError
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.events.history import attempts
+from db.events.job_events import EventRepository
 from db.files.artifact_store import ArtifactStore
+from db.files.artifacts import ArtifactRepository
+from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
+from db.scheduling.recovery import RecoveryRepository
 from db.tables.jobs import Job
 from tests.factories import make_job, move
 from tests.worker.work import work
@@ -31,13 +37,13 @@ def read(sessions: Sessions, job_id: str) -> Job:
 
 def statuses(sessions: Sessions, job_id: str) -> list[str]:
     with sessions() as session:
-        events = JobRepository(session).events(job_id)
+        events = EventRepository(session).events(job_id)
     return [event.status.value for event in events if event.kind == "status"]
 
 
 def cancel(sessions: Sessions, job_id: str) -> None:
     with sessions.begin() as session:
-        JobRepository(session).cancel(job_id)
+        JobCommands(session).cancel(job_id)
 
 
 def left(store: ArtifactStore, tmp_path: Path) -> list[Path]:
@@ -54,9 +60,13 @@ def test_a_job_ends_with_its_metrics_its_blocks_and_its_files(
     assert read(sessions, job.id).result == {"sparsity": 0.5}
     assert statuses(sessions, job.id) == ["queued", "running", "succeeded"]
     with sessions() as session:
-        jobs = JobRepository(session)
-        assert [block.data for block in jobs.blocks(job.id)] == [{"sparsity": 0.5}] * 3
-        files = {artifact.name: store.open(artifact) for artifact in jobs.artifacts(job.id)}
+        assert [block.data for block in EventRepository(session).block_reports(job.id)] == [
+            {"sparsity": 0.5}
+        ] * 3
+        files = {
+            artifact.name: store.open(artifact)
+            for artifact in ArtifactRepository(session).of_job(job.id)
+        }
     assert set(files) == {"SHA256SUMS", "model/config.json"}
     assert files["model/config.json"].read_text() == "{}"
 
@@ -160,7 +170,7 @@ def test_what_may_pass_is_tried_again_later(
 
     assert read(sessions, job.id).status is JobState.succeeded
     with sessions() as session:
-        first, second = attempts(JobRepository(session).events(job.id))
+        first, second = attempts(EventRepository(session).events(job.id))
     assert (first.reason, (first.error or {}).get("code")) == ("postponed", code)
     assert (second.reason, second.outcome) == (None, JobState.succeeded)
 
@@ -265,9 +275,8 @@ def test_an_attempt_whose_lease_was_taken_stops_and_leaves_the_newer_one_alone(
     def overtake(index: int) -> None:
         seen.append(index)
         with sessions.begin() as session:
-            jobs = JobRepository(session)
-            assert jobs.release_lost(job.id, "test/1") is not None
-            assert jobs.claim(job.id, "other/2") is not None
+            assert RecoveryRepository(session).release_lost(job.id, "test/1") is not None
+            assert ClaimRepository(session).claim(job.id, "other/2") is not None
 
     runner(work(before=overtake)).run(job.id)
 
@@ -284,7 +293,7 @@ def test_the_lease_is_renewed_while_the_work_is_silent(
     def outlast_the_lease(_: int) -> None:
         time.sleep(3)
         with sessions.begin() as session:
-            assert JobRepository(session).release_expired() == []
+            assert RecoveryRepository(session).release_expired() == []
 
     runner(work(blocks=1, before=outlast_the_lease), lease_s=2).run(job.id)
 
@@ -299,7 +308,7 @@ def test_a_pause_stops_the_work_after_its_block_and_a_resume_lets_it_go_on(
     def pause(index: int) -> None:
         if index == 1:
             with sessions.begin() as session:
-                JobRepository(session).pause(job.id)
+                JobCommands(session).pause(job.id)
 
     runner(work(blocks=3, before=pause)).run(job.id)
     paused = read(sessions, job.id)
@@ -309,7 +318,7 @@ def test_a_pause_stops_the_work_after_its_block_and_a_resume_lets_it_go_on(
     assert read(sessions, job.id).status is JobState.paused, "a stray message starts nothing"
 
     with sessions.begin() as session:
-        JobRepository(session).resume(job.id)
+        JobCommands(session).resume(job.id)
     runner(work(blocks=3)).run(job.id)
     assert statuses(sessions, job.id)[2:] == ["pausing", "paused", "queued", "running", "succeeded"]
 
@@ -319,10 +328,9 @@ def test_a_job_paused_in_its_last_block_has_succeeded(
 ) -> None:
     job = make_job(sessions)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job.id, "test/1")
-        jobs.pause(job.id)
-        assert jobs.succeed(job.id, 1, {}, []).status is JobState.succeeded
+        ClaimRepository(session).claim(job.id, "test/1")
+        JobCommands(session).pause(job.id)
+        assert LeaseRepository(session).succeed(job.id, 1, {}, []).status is JobState.succeeded
 
 
 @pytest.mark.parametrize("act", ["expire", "delete"])
@@ -337,7 +345,7 @@ def test_a_job_that_expires_or_vanishes_under_its_worker_stops_it(
         with sessions.begin() as session:
             move(session, job.id, JobState.expired)
             if act == "delete":
-                JobRepository(session).delete(job.id)
+                JobCommands(session).delete(job.id)
 
     runner(work(blocks=5, before=end)).run(job.id)
 

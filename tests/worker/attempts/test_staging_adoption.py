@@ -11,9 +11,11 @@ import pytest
 
 from db.core.session import Sessions
 from db.core.states import JobState
+from db.events.job_events import EventRepository
 from db.files.artifact_store import ArtifactStore
+from db.files.artifacts import ArtifactRepository
 from db.jobs import releases
-from db.jobs.repository import JobRepository
+from db.jobs.commands import JobCommands
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec
 from tests.models import FAMILIES, random_ids, write_model
@@ -51,7 +53,7 @@ def pruned(sessions: Sessions, job: Job) -> dict[str, str]:
     """Return the sha256 of the weights that a job made."""
     assert read(sessions, job.id).status is JobState.succeeded, read(sessions, job.id).error
     with sessions() as session:
-        artifacts = JobRepository(session).artifacts(job.id)
+        artifacts = ArtifactRepository(session).of_job(job.id)
     return {one.name: one.sha256 for one in artifacts if one.name.endswith(".safetensors")}
 
 
@@ -77,10 +79,17 @@ def test_a_job_whose_child_was_killed_goes_on_after_its_last_finished_block(
 
     assert pruned(sessions, job) == pruned(sessions, whole)
     with sessions() as session:
-        jobs = JobRepository(session)
-        resumed = [event for event in jobs.events(job.id) if event.kind == "resumed"]
-        assert [block.index for block in jobs.blocks(job.id)] == [0, 1, 2]
-        [report] = [one for one in jobs.artifacts(job.id) if one.name == "report.json"]
+        resumed = [
+            event for event in EventRepository(session).events(job.id) if event.kind == "resumed"
+        ]
+        assert [block.index for block in EventRepository(session).block_reports(job.id)] == [
+            0,
+            1,
+            2,
+        ]
+        [report] = [
+            one for one in ArtifactRepository(session).of_job(job.id) if one.name == "report.json"
+        ]
     assert [(event.attempt, event.data) for event in resumed] == [(2, {"resumed_from_block": 2})]
     assert json.loads(store.open(report).read_text())["resumed_from_block"] == 2
     assert not list((tmp_path / "artifacts").rglob(".progress"))
@@ -100,18 +109,18 @@ def test_a_retry_goes_on_from_the_last_block_that_was_finished_before_the_cancel
 
     def cancel() -> None:
         with sessions.begin() as session:
-            JobRepository(session).cancel(job.id)
+            JobCommands(session).cancel(job.id)
 
     runner(after_block(1, cancel, prune), **roots).run(job.id)
     assert read(sessions, job.id).status is JobState.cancelled
     assert store.staged_jobs() == [job.id]
 
     with sessions.begin() as session:
-        JobRepository(session).retry(job.id)
+        JobCommands(session).retry(job.id)
     runner(prune, **roots).run(job.id)
 
     assert pruned(sessions, job) == pruned(sessions, whole)
     with sessions() as session:
-        events = JobRepository(session).events(job.id)
+        events = EventRepository(session).events(job.id)
     assert [one.data for one in events if one.kind == "resumed"] == [{"resumed_from_block": 2}]
     assert store.staged_jobs() == []

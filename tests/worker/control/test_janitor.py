@@ -12,7 +12,8 @@ from db.core.session import Sessions
 from db.core.states import JobState
 from db.files.artifact_store import ArtifactStore
 from db.jobs import releases
-from db.jobs.repository import JobRepository
+from db.jobs.commands import JobCommands
+from db.scheduling.claims import ClaimRepository
 from db.scheduling.recovery import PUSH_AGAIN_AFTER
 from db.tables.jobs import Job
 from tests.db.scheduling.test_workers import appear, silent_for, states
@@ -77,7 +78,7 @@ def test_a_silent_workers_job_is_queued_again_and_its_files_go_when_it_has_succe
 ) -> None:
     job = make_job(sessions)
     with sessions.begin() as session:
-        JobRepository(session, lease=GONE).claim(job.id, "test/1")
+        ClaimRepository(session, lease=GONE).claim(job.id, "test/1")
     half = store.stage(job.id, 1) / "half.safetensors"
     half.write_bytes(b"half")
 
@@ -94,14 +95,14 @@ def test_a_dead_workers_job_can_be_claimed_before_its_lease_ends(
 ) -> None:
     job = make_job(sessions)
     with sessions.begin() as session:
-        JobRepository(session).claim(job.id, "test/1")
+        ClaimRepository(session).claim(job.id, "test/1")
 
     releases.release(sessions, store, job.id, "test/2")
     assert read(sessions, job.id).status is JobState.running, "another worker holds it"
     releases.release(sessions, store, job.id, "test/1")
 
     with sessions.begin() as session:
-        assert JobRepository(session).claim(job.id, "test/3") is not None
+        assert ClaimRepository(session).claim(job.id, "test/3") is not None
 
 
 def test_a_job_that_kills_its_worker_three_times_fails(
@@ -110,7 +111,7 @@ def test_a_job_that_kills_its_worker_three_times_fails(
     job = make_job(sessions)
     for number in range(3):
         with sessions.begin() as session:
-            JobRepository(session).claim(job.id, f"test/{number}")
+            ClaimRepository(session).claim(job.id, f"test/{number}")
         releases.release(sessions, store, job.id, f"test/{number}")
 
     failed = read(sessions, job.id)
@@ -142,8 +143,8 @@ def test_a_dead_process_gives_back_the_job_it_holds_whichever_rang(
 ) -> None:
     held, other = make_job(sessions), make_job(sessions)
     with sessions.begin() as session:
-        JobRepository(session).claim(held.id, "test/1")
-        JobRepository(session).claim(other.id, "test/2")
+        ClaimRepository(session).claim(held.id, "test/1")
+        ClaimRepository(session).claim(other.id, "test/2")
 
     releases.release_held(sessions, store, "test/1")
 
@@ -158,7 +159,7 @@ def test_a_ring_is_of_use_while_any_job_of_the_queues_waits_or_its_own_was_lost(
     assert janitor.is_wanted(sessions, "job_ended", ["gpu"])
     assert not janitor.is_wanted(sessions, job.id, ["big"])
     with sessions.begin() as session:
-        JobRepository(session).claim(job.id, "test/1")
+        ClaimRepository(session).claim(job.id, "test/1")
     assert not janitor.is_wanted(sessions, job.id, ["gpu"])
     expire_lease(sessions, job.id)
     assert janitor.is_wanted(sessions, job.id, ["gpu"])
@@ -201,7 +202,7 @@ def test_files_of_a_deleted_job_are_swept_away_and_no_others(
     for one in (job, other):
         runner(work()).run(one.id)
     with sessions.begin() as session:
-        JobRepository(session).delete(job.id)
+        JobCommands(session).delete(job.id)
 
     assert janitor.delete_orphans(sessions, store) == 1
     assert janitor.delete_orphans(sessions, store) == 0

@@ -7,7 +7,8 @@ import pytest
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.files.artifact_store import ArtifactStore
-from db.jobs.repository import JobRepository
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
 from tests.factories import expire_lease, make_job
 from tests.worker.attempts.test_run import read
 from worker.control.reaper import Reaper
@@ -47,7 +48,7 @@ def reaper(sessions: Sessions, store: ArtifactStore, clock: Hours) -> Timed:
 def lose(sessions: Sessions) -> str:
     job_id = make_job(sessions).id
     with sessions.begin() as session:
-        JobRepository(session).claim(job_id, "test/1")
+        ClaimRepository(session).claim(job_id, "test/1")
     expire_lease(sessions, job_id)
     return job_id
 
@@ -74,7 +75,7 @@ def test_after_a_jump_of_the_clock_workers_get_time_to_renew_their_leases(
     clock.seconds += 29
     assert reaper.turn() == 0
     with sessions.begin() as session:
-        JobRepository(session).heartbeat(living, 1)
+        LeaseRepository(session).heartbeat(living, 1)
     clock.seconds += 1
     assert reaper.turn() == 1
     assert read(sessions, dead).status is JobState.queued

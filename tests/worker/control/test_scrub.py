@@ -62,7 +62,7 @@ def test_each_file_is_read_once_a_week_and_no_faster_than_allowed(
         assert sum(ended[:3]) < 3, "four seconds are not enough for five MiB"
         assert clock.after(61, scrub.step) == 0, "none is due again"
     with sessions() as session:
-        assert ArtifactRepository(session).unchecked(WEEK) is None
+        assert ArtifactRepository(session).next_unchecked(WEEK) is None
 
 
 def test_a_caller_who_was_away_for_long_reads_no_more_than_for_two_seconds(

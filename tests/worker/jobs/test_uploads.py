@@ -17,7 +17,7 @@ from benchmarks.llama import RandomLlama
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.files.artifact_store import ArtifactStore
-from db.jobs.repository import JobRepository
+from db.files.artifacts import ArtifactRepository
 from db.spec.upload_store import UploadStore
 from tests.fakes import ListQueue
 from tests.worker.attempts.test_run import read
@@ -58,7 +58,7 @@ def upload(client: TestClient, content: bytes, kind: str) -> dict[str, Any]:
 def report(sessions: Sessions, store: ArtifactStore, job_id: str) -> dict[str, Any]:
     assert read(sessions, job_id).status is JobState.succeeded, read(sessions, job_id).error
     with sessions() as session:
-        files = JobRepository(session).artifacts(job_id)
+        files = ArtifactRepository(session).of_job(job_id)
     path = store.open(next(one for one in files if one.name == "report.json"))
     found: dict[str, Any] = json.loads(path.read_text())
     return found

@@ -13,7 +13,8 @@ from sqlalchemy import delete
 
 from db.core.session import Sessions
 from db.events.history import attempts
-from db.jobs.repository import JobRepository
+from db.events.job_events import EventRepository
+from db.scheduling.queues import QueueRepository
 from db.scheduling.workers import WorkerRepository
 from db.tables.jobs import Worker
 from tests.factories import make_job
@@ -148,7 +149,7 @@ def test_a_job_names_the_device_of_its_worker_while_it_runs_and_afterwards(
     runner(prune, worker_id=ID).run(job.id)
     assert (seen, read(sessions, job.id).device) == (["cpu"], "cpu")
     with sessions() as session:
-        (attempt,) = attempts(JobRepository(session).milestones(job.id))
+        (attempt,) = attempts(EventRepository(session).milestones(job.id))
     assert attempt.device == "cpu"
 
 
@@ -184,4 +185,4 @@ def test_the_worker_that_holds_a_job_is_known_and_a_draining_one_holds_none(
     run.run(second.id)
     assert read(sessions, second.id).status == "queued"
     with sessions() as session:
-        assert JobRepository(session).has_queued(["gpu"])
+        assert QueueRepository(session).has_queued(["gpu"])

@@ -3,7 +3,9 @@
 import pytest
 
 from db.core.states import Phase
-from db.jobs.repository import JobRepository
+from db.jobs.commands import JobCommands
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
 from tests.factories import make_job
 from tests.zpruner.live import Live
 from zpruner import Client
@@ -14,10 +16,11 @@ BLOCK = (7, 32, "layers.7")
 def test_a_running_job_says_what_is_left_and_a_paused_one_what_it_kept(live: Live) -> None:
     job = make_job(live.sessions)
     with live.sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job.id, "gpu@test")
+        ClaimRepository(session).claim(job.id, "gpu@test")
         eta = (90.0, 4000.0)
-        jobs.progress(job.id, 1, phase=Phase.pruning, fraction=0.25, block=BLOCK, eta=eta)
+        LeaseRepository(session).report_progress(
+            job.id, 1, phase=Phase.pruning, fraction=0.25, block=BLOCK, eta=eta
+        )
 
     with Client(live.url) as client:
         found = client.jobs.get(job.id).progress.eta_seconds
@@ -28,9 +31,8 @@ def test_a_running_job_says_what_is_left_and_a_paused_one_what_it_kept(live: Liv
     assert "about 1 min 30 s left, nine times in ten less than 1 h 6 min" in running
 
     with live.sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.pause(job.id)
-        jobs.yield_back(job.id, 1)
+        JobCommands(session).pause(job.id)
+        LeaseRepository(session).release(job.id, 1)
     paused = live.run("get", job.id).stdout
     assert f"{job.id} paused at 8/32 25%" in paused
     assert "left" not in paused

@@ -14,6 +14,7 @@ import pytest
 
 from db.core.session import Sessions
 from db.jobs.repository import JobRepository
+from db.scheduling.claims import ClaimRepository
 from db.startup.lease_holders import holding
 from db.tables.access import AccessScope
 from db.tables.jobs import Job
@@ -138,8 +139,8 @@ def test_the_leases_of_killed_workers_are_released_once_all_of_them_are_dead(
 ) -> None:
     ours, elsewhere = make_job(sessions), make_job(sessions)
     with sessions.begin() as session:
-        JobRepository(session).claim(ours.id, f"{HOST}/1")
-        JobRepository(session).claim(elsewhere.id, f"{HOST}-2/1")
+        ClaimRepository(session).claim(ours.id, f"{HOST}/1")
+        ClaimRepository(session).claim(elsewhere.id, f"{HOST}-2/1")
     left = settings(data_dir=tmp_path, database_url=database_url)
     with holding(tmp_path):
         release_leases(left, dead_within_s=0)

@@ -12,7 +12,7 @@ from api.settings import ApiSettings
 from db.core.session import Sessions
 from db.core.states import FINAL, JobState
 from db.files.artifact_store import ArtifactStore
-from db.jobs.repository import JobRepository
+from db.scheduling.leases import LeaseRepository
 from tests.api.routes.jobs.test_jobs import SMALLEST, UNKNOWN, submit
 from tests.api.work import finish_job
 from tests.db.conftest import migrated_postgres_url, postgres  # noqa: F401 - fixtures
@@ -48,7 +48,7 @@ def test_a_running_job_is_paused_by_its_worker_unless_it_is_resumed_before(
     assert client.post(f"{path}/resume").json()["status"] == "running"
     assert client.post(f"{path}/pause").json()["status"] == "pausing"
     with sessions.begin() as session:
-        JobRepository(session).yield_back(job_id, 1)
+        LeaseRepository(session).release(job_id, 1)
     assert client.get(path).json()["status"] == "paused"
     assert queue.ids == []
 

@@ -5,7 +5,8 @@ from fastapi.testclient import TestClient
 
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
-from db.jobs.repository import JobRepository
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
 from tests.api.calls import TRIGGER
 from tests.api.work import finish
 from tests.fakes import ListQueue
@@ -17,8 +18,8 @@ BODY = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2", "gate": G
 def finished(client: TestClient, sessions: Sessions, metrics: dict[str, Any]) -> str:
     job_id: str = client.post("/v1/jobs", json=BODY).json()["id"]
     with sessions.begin() as session:
-        JobRepository(session).claim(job_id, "gpu@test")
-        JobRepository(session).succeed(job_id, 1, metrics, [])
+        ClaimRepository(session).claim(job_id, "gpu@test")
+        LeaseRepository(session).succeed(job_id, 1, metrics, [])
     return job_id
 
 

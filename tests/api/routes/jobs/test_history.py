@@ -2,7 +2,8 @@ from fastapi.testclient import TestClient
 
 from db.core.session import Sessions
 from db.core.states import Phase
-from db.jobs.repository import JobRepository
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
 from tests.factories import make_job
 
 
@@ -11,9 +12,8 @@ def test_events_tell_the_job_in_order_and_after_asks_for_the_rest(
 ) -> None:
     job_id = make_job(sessions).id
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job_id, "gpu@host")
-        jobs.progress(job_id, 1, phase=Phase.loading)
+        ClaimRepository(session).claim(job_id, "gpu@host")
+        LeaseRepository(session).report_progress(job_id, 1, phase=Phase.loading)
     path = f"/v1/jobs/{job_id}/events"
 
     page = client.get(path).json()
@@ -29,8 +29,8 @@ def test_events_tell_the_job_in_order_and_after_asks_for_the_rest(
 def test_a_long_history_comes_in_parts(client: TestClient, sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job_id, "gpu@host")
+        claims = ClaimRepository(session)
+        claims.claim(job_id, "gpu@host")
     path = f"/v1/jobs/{job_id}/events"
 
     response = client.get(f"{path}?limit=1")
@@ -44,10 +44,11 @@ def test_a_long_history_comes_in_parts(client: TestClient, sessions: Sessions) -
 def test_blocks_show_what_the_engine_reported(client: TestClient, sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job_id, "gpu@host")
+        ClaimRepository(session).claim(job_id, "gpu@host")
         for index in (1, 0):
-            jobs.report_block(job_id, 1, index, f"layers.{index}", {"sparsity": 0.5})
+            LeaseRepository(session).report_block(
+                job_id, 1, index, f"layers.{index}", {"sparsity": 0.5}
+            )
 
     page = client.get(f"/v1/jobs/{job_id}/blocks").json()
 

@@ -8,8 +8,11 @@ from sqlalchemy import select
 
 from db.core.session import Sessions
 from db.core.states import JobState, Phase
-from db.jobs.repository import JobRepository
+from db.jobs.commands import JobCommands
 from db.scheduling import queues
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
+from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
 from db.tables.jobs import Job
 from tests.api.live import serving
@@ -50,7 +53,7 @@ def test_a_pushed_job_leaves_the_outbox_and_one_that_was_not_stays(
     kept = submit(client)
 
     with sessions() as session:
-        assert JobRepository(session).unpushed(10) == [kept]
+        assert RecoveryRepository(session).unpushed(10) == [kept]
         assert session.get_one(Job, pushed).pushed_at is not None
 
 
@@ -74,10 +77,9 @@ def test_a_running_job_shows_its_phase_block_and_estimate(
 ) -> None:
     job_id = make_job(sessions).id
     with sessions.begin() as session:
-        jobs = JobRepository(session)
         WorkerRepository(session).start(make_worker("gpu@host", device="cuda: H100"))
-        jobs.claim(job_id, "host/1", worker_id="wrk_gpu@host")
-        jobs.progress(
+        ClaimRepository(session).claim(job_id, "host/1", worker_id="wrk_gpu@host")
+        LeaseRepository(session).report_progress(
             job_id, 1, phase=Phase.pruning, fraction=0.25, block=(7, 32, "layers.7"), eta=(60, 84)
         )
 
@@ -97,15 +99,16 @@ def test_an_estimate_ends_with_its_attempt(client: TestClient, sessions: Session
         return client.get(f"/v1/jobs/{job_id}").json()["progress"]["eta_seconds"]
 
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job_id, "worker-1")
-        jobs.progress(job_id, 1, block=(0, 4, "layers.0"), eta=(90.0, 120.0))
+        ClaimRepository(session).claim(job_id, "worker-1")
+        LeaseRepository(session).report_progress(
+            job_id, 1, block=(0, 4, "layers.0"), eta=(90.0, 120.0)
+        )
     assert eta() == {"p50": 90.0, "p90": 120.0}
     with sessions.begin() as session:
-        JobRepository(session).yield_back(job_id, 1)
+        LeaseRepository(session).release(job_id, 1)
     assert eta() is None
     with sessions.begin() as session:
-        JobRepository(session).claim(job_id, "worker-2")
+        ClaimRepository(session).claim(job_id, "worker-2")
     assert eta() is None
 
 
@@ -115,11 +118,12 @@ def test_a_paused_job_shows_the_blocks_it_goes_on_from(
     job_id = make_job(sessions).id
     path, block = f"/v1/jobs/{job_id}", {"index": 7, "total": 32, "name": "layers.7"}
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job_id, "worker-1")
-        jobs.progress(job_id, 1, phase=Phase.pruning, fraction=0.25, block=(7, 32, "layers.7"))
-        jobs.pause(job_id)
-        jobs.yield_back(job_id, 1)
+        ClaimRepository(session).claim(job_id, "worker-1")
+        LeaseRepository(session).report_progress(
+            job_id, 1, phase=Phase.pruning, fraction=0.25, block=(7, 32, "layers.7")
+        )
+        JobCommands(session).pause(job_id)
+        LeaseRepository(session).release(job_id, 1)
 
     paused = client.get(path).json()
 
@@ -127,7 +131,7 @@ def test_a_paused_job_shows_the_blocks_it_goes_on_from(
     assert paused["progress"] == {"fraction": 0.25, "block": block, "eta_seconds": None}
     assert client.post(f"{path}/resume").json()["progress"]["block"] == block
     with sessions.begin() as session:
-        JobRepository(session).claim(job_id, "worker-2")
+        ClaimRepository(session).claim(job_id, "worker-2")
     assert client.get(path).json()["progress"]["block"] is None
 
 
@@ -179,9 +183,8 @@ def test_a_position_is_not_counted_beyond_the_first_jobs(
 def test_a_failed_job_carries_the_problem_document(client: TestClient, sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job_id, "gpu@host")
-        jobs.fail(job_id, 1, make_problem(hint="try again"))
+        ClaimRepository(session).claim(job_id, "gpu@host")
+        LeaseRepository(session).fail(job_id, 1, make_problem(hint="try again"))
 
     job = client.get(f"/v1/jobs/{job_id}").json()
 
@@ -228,10 +231,10 @@ def test_a_worker_that_only_says_it_lives_does_not_change_the_etag(
     job_id = make_job(sessions).id
     path = f"/v1/jobs/{job_id}"
     with sessions.begin() as session:
-        JobRepository(session).claim(job_id, "gpu@host")
+        ClaimRepository(session).claim(job_id, "gpu@host")
     etag = client.get(path).headers["etag"]
     with sessions.begin() as session:
-        JobRepository(session).heartbeat(job_id, 1)
+        LeaseRepository(session).heartbeat(job_id, 1)
 
     assert client.get(path, headers={"if-none-match": etag}).status_code == 304
 
@@ -256,7 +259,7 @@ def test_cancel_is_idempotent_and_final(client: TestClient, sessions: Sessions) 
 def test_a_running_job_is_asked_to_stop(client: TestClient, sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     with sessions.begin() as session:
-        JobRepository(session).claim(job_id, "gpu@host")
+        ClaimRepository(session).claim(job_id, "gpu@host")
     assert client.post(f"/v1/jobs/{job_id}/cancel").json()["status"] == "cancelling"
 
 
@@ -277,7 +280,7 @@ def test_a_cancel_of_a_job_that_has_changed_since_is_412_and_does_nothing(
     job_id = make_job(sessions).id
     etag = client.get(f"/v1/jobs/{job_id}").headers["etag"]
     with sessions.begin() as session:
-        JobRepository(session).claim(job_id, "gpu@host")
+        ClaimRepository(session).claim(job_id, "gpu@host")
 
     stale = client.post(f"/v1/jobs/{job_id}/cancel", headers={"if-match": etag})
     foreign = client.post(f"/v1/jobs/{job_id}/cancel", headers={"if-match": '"other-1"'})

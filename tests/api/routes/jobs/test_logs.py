@@ -6,8 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from db.core.session import Sessions
-from db.events.logs import NewLine
-from db.jobs.repository import JobRepository
+from db.events.logs import LogRepository, NewLine
 from tests.factories import make_job
 
 MOMENT = datetime(2026, 1, 5, 9, 30, 1, 250_000, UTC)
@@ -23,7 +22,7 @@ def path(sessions: Sessions) -> str:
             NewLine(3, MOMENT, "INFO", "worker.attempts.run", "the end"),
         ]
         with sessions.begin() as session:
-            JobRepository(session).write_log(job_id, attempt, lines)
+            LogRepository(session).write(job_id, attempt, lines)
     return f"/v1/jobs/{job_id}/logs"
 
 

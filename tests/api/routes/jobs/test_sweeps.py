@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 
 from db.access.keys import Quotas
 from db.core.session import Sessions
-from db.jobs.repository import JobRepository
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
 from db.tables.jobs import Answer, Job, Sweep
 from tests.factories import make_key
 from tests.fakes import ListQueue
@@ -30,8 +31,8 @@ def count(sessions: Sessions, table: type[Job | Sweep | Answer] = Job) -> int:
 
 def finish(sessions: Sessions, job_id: str, **metrics: Any) -> None:
     with sessions.begin() as session:
-        JobRepository(session).claim(job_id, "gpu@test")
-        JobRepository(session).succeed(job_id, 1, metrics, [])
+        ClaimRepository(session).claim(job_id, "gpu@test")
+        LeaseRepository(session).succeed(job_id, 1, metrics, [])
 
 
 def test_a_grid_becomes_a_job_for_every_combination(client: TestClient, queue: ListQueue) -> None:

@@ -12,7 +12,8 @@ from sqlalchemy import event
 from api.services.metrics import RowCollector
 from db.core.session import Sessions
 from db.core.states import JobState
-from db.jobs.repository import JobRepository
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
 from tests.db.scheduling.test_workers import appear
 from tests.factories import make_job
 
@@ -37,9 +38,8 @@ def test_rows_are_told_in_figures(client: TestClient, sessions: Sessions) -> Non
     make_job(sessions, status=JobState.failed, attempt=3, crashes=2)
     job = make_job(sessions)
     with sessions.begin() as session:
-        jobs = JobRepository(session)
-        jobs.claim(job.id, "a/1")
-        jobs.report_block(job.id, 1, 0, "layers.0", {"prune_seconds": 2.5})
+        ClaimRepository(session).claim(job.id, "a/1")
+        LeaseRepository(session).report_block(job.id, 1, 0, "layers.0", {"prune_seconds": 2.5})
     appear(sessions, "a")
 
     told = scrape(client)

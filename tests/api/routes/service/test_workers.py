@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from db.core.session import Sessions
-from db.jobs.repository import JobRepository
+from db.scheduling.claims import ClaimRepository
 from db.scheduling.workers import WorkerRepository
 from tests.db.scheduling.test_workers import silent_for
 from tests.factories import make_job, make_worker
@@ -30,7 +30,7 @@ def test_workers_tell_what_they_are_and_what_they_hold(
 ) -> None:
     job = make_job(sessions)
     with sessions.begin() as session:
-        JobRepository(session).claim(job.id, "host/1", worker_id=worker)
+        ClaimRepository(session).claim(job.id, "host/1", worker_id=worker)
         WorkerRepository(session).holds(worker, job.id)
     (told,) = client.get("/v1/workers").json()["data"]
     assert (told["id"], told["name"], told["state"]) == (worker, "gpu@host", "busy")
@@ -50,7 +50,7 @@ def test_a_worker_is_drained_and_brought_back(
     assert (drained["draining"], drained["state"]) == (True, "draining")
     job = make_job(sessions)
     with sessions.begin() as session:
-        assert JobRepository(session).claim(job.id, "host/1", worker_id=worker) is None
+        assert ClaimRepository(session).claim(job.id, "host/1", worker_id=worker) is None
     back = client.post(f"/v1/workers/{worker}/undrain").json()
     assert (back["draining"], back["state"]) == (False, "idle")
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from db.core.problem import Problem
-from db.jobs.repository import JobRepository
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
 from tests.factories import make_job, make_problem
 from tests.zpruner.live import Live
 from tests.zpruner.service import Answer, Service, problem
@@ -30,8 +31,8 @@ def client(live: Live) -> Iterator[Client]:
 
 def fail(live: Live, job_id: str, found: Problem) -> None:
     with live.sessions.begin() as session:
-        JobRepository(session).claim(job_id, "gpu@test")
-        JobRepository(session).fail(job_id, 1, found)
+        ClaimRepository(session).claim(job_id, "gpu@test")
+        LeaseRepository(session).fail(job_id, 1, found)
 
 
 def test_the_methods_of_a_job_work(live: Live, client: Client) -> None:

@@ -1,0 +1,75 @@
+"""Functions that read one job's row, change it by one conditional UPDATE, and record its events.
+
+None of them commits.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from db.core.clock import now
+from db.core.errors import JobNotFoundError
+from db.tables.base import Document
+from db.tables.jobs import Job, JobEvent
+
+
+def get_job(session: Session, job_id: str, *, locked: bool = False) -> Job:
+    """Read the job's current row; with ``locked``, lock it until the transaction ends.
+
+    Raises:
+        JobNotFoundError: there is no such job.
+    """
+    job = session.get(Job, job_id, populate_existing=True, with_for_update=locked)
+    if job is None:
+        raise JobNotFoundError(job_id)
+    return job
+
+
+def change_job(
+    session: Session,
+    job_id: str,
+    *where: ColumnElement[bool],
+    values: Mapping[str, Any],
+    versioned: bool = True,
+) -> Job | None:
+    """Update the job if all conditions hold; return its new row, or None if they do not.
+
+    Args:
+        session: the caller's transaction.
+        job_id: which job.
+        where: conditions on its row.
+        values: the columns to set.
+        versioned: whether the change is visible to clients, so that it increments the version and
+            with it the ETag. A lease's renewal is not.
+    """
+    if versioned:
+        values = {"version": Job.version + 1, "updated_at": now(), **values}
+    return session.scalar(
+        update(Job)
+        .where(Job.id == job_id, *where)
+        .values(**values)
+        .returning(Job)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+
+
+def record_event(session: Session, job: Job, kind: str, data: Document | None = None) -> None:
+    """Insert the job's next event.
+
+    Call it after `change_job`: the row lock of that UPDATE prevents two transactions from using
+    the same sequence number.
+    """
+    last = select(func.max(JobEvent.seq)).where(JobEvent.job_id == job.id)
+    session.execute(
+        insert(JobEvent).values(
+            job_id=job.id,
+            seq=func.coalesce(last.scalar_subquery(), 0) + 1,
+            kind=kind,
+            status=job.status,
+            phase=job.phase,
+            attempt=job.attempt,
+            data=data or {},
+        )
+    )

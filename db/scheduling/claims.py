@@ -1,0 +1,74 @@
+"""The claim of a job by a worker: one conditional UPDATE, of which two racing workers win one."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import case, func, or_, select, true
+from sqlalchemy.orm import Session
+
+from db.core.clock import now
+from db.core.states import JobState
+from db.events.job_rows import change_job, record_event
+from db.events.transitions import IDLE, LEASE, entering, lease_fields
+from db.scheduling.crashes import MAX_CRASHES, lost, strikes
+from db.scheduling.fair_shares import note_turn
+from db.scheduling.sweep_concurrency import has_turn, wait_for_turn
+from db.scheduling.transient_retries import is_due
+from db.scheduling.workers import is_draining
+from db.tables.jobs import Job, Worker
+
+
+class ClaimRepository:
+    """Assigns jobs to workers; never commits."""
+
+    def __init__(self, session: Session, *, lease: timedelta = LEASE) -> None:
+        self._session, self._lease = session, lease
+
+    def claim(
+        self,
+        job_id: str,
+        worker: str,
+        *,
+        worker_id: str | None = None,
+        queues: Sequence[str] = (),
+    ) -> Job | None:
+        """Start the next attempt at a job that is queued or whose worker was lost.
+
+        Return None if another worker holds the job, it has ended, it must wait after a failure, or
+        its sweep already runs as many jobs as it may.
+
+        Args:
+            job_id: which job.
+            worker: the process that will hold it.
+            worker_id: the worker that the process belongs to. The job takes over its device; a
+                draining worker gets no job.
+            queues: the queues that the worker serves; empty for any.
+        """
+        sweep_id = wait_for_turn(self._session, job_id)
+        crashed = lost(JobState.running)
+        job = change_job(
+            self._session,
+            job_id,
+            or_(Job.status == JobState.queued, crashed & (strikes() < MAX_CRASHES)),
+            ~is_draining(worker_id),
+            Job.queue.in_(queues) if queues else true(),
+            has_turn(sweep_id) if sweep_id is not None else is_due(),
+            values=IDLE
+            | entering(JobState.running)
+            | {
+                **lease_fields(self._lease),
+                "attempt": Job.attempt + 1,
+                "crashes": Job.crashes + case((crashed, 1), else_=0),
+                "strikes": case((crashed, strikes()), else_=Job.strikes),
+                "struck_at": case((crashed, now()), else_=Job.struck_at),
+                "worker": worker,
+                "device": select(Worker.device).where(Worker.id == worker_id).scalar_subquery(),
+                "started_at": func.coalesce(Job.started_at, now()),
+                "eta_p50_s": None,
+                "eta_p90_s": None,
+            },
+        )
+        if job is not None:
+            record_event(self._session, job, "status", {"worker": worker, "device": job.device})
+            note_turn(self._session, job.created_by)
+        return job
