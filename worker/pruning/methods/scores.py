@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from worker.pruning.base.errors import ShapeError
-from worker.pruning.base.zeros import count_zeros
+from worker.pruning.base.masking import count_zeros
 
 _TINY = torch.finfo(torch.float32).tiny
 

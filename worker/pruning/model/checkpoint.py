@@ -61,10 +61,10 @@ class Checkpoint:
         Raises:
             CheckpointError: there are none, one of them is damaged, or two hold the same tensor.
         """
-        return cls.of(_files(folder))
+        return cls.from_files(_files(folder))
 
     @classmethod
-    def of(cls, files: Iterable[Path]) -> "Checkpoint":
+    def from_files(cls, files: Iterable[Path]) -> "Checkpoint":
         """Read the headers of some safetensors files.
 
         Raises:

@@ -98,7 +98,7 @@ class MetaModel:
     def stored_block(self, index: int, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return a block's parameters under the names and in the layout they were read from."""
         prefix = f"{self.block_name(index)}."
-        return self.weights.stored({prefix + name: value for name, value in parameters.items()})
+        return self.weights.to_stored({prefix + name: value for name, value in parameters.items()})
 
     @contextmanager
     def loaded_block(self, index: int, parameters: dict[str, Tensor]) -> Iterator[nn.Module]:

@@ -44,7 +44,7 @@ class ShardWriter:
 
     def take_up(self, shards: Sequence[Shard]) -> Checkpoint:
         """Count in shards that an earlier run wrote, and return what they hold."""
-        written = Checkpoint.of(self._folder / shard.name for shard in shards)
+        written = Checkpoint.from_files(self._folder / shard.name for shard in shards)
         for name, stored in written.tensors.items():
             self._weight_map[name] = stored.file.name
             self._size_bytes += stored.size_bytes

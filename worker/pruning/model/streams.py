@@ -1,4 +1,4 @@
-"""The hidden states that move through the model side by side."""
+"""The hidden states that a sweep carries from block to block."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,19 @@ from worker.pruning.model.activations import Activations
 
 @dataclass(frozen=True)
 class Streams:
-    """The hidden states that move through the model.
+    """Four sets of hidden states, each advanced block by block.
 
     Attributes:
         calibration: of the calibration windows, in the model as pruned so far.
-        aim: of the same windows in the dense model; empty where the recipe corrects nothing.
-        dense: of the evaluation windows in the dense model, or of the first of them.
-        pruned: of the evaluation windows in the model as pruned so far.
+        dense_calibration: of the same windows in the dense model; empty without correction.
+        dense_evaluation: of the evaluation windows, or the first of them, in the dense model.
+        evaluation: of the evaluation windows, in the model as pruned so far.
     """
 
     calibration: Activations
-    aim: Activations
-    dense: Activations
-    pruned: Activations
+    dense_calibration: Activations
+    dense_evaluation: Activations
+    evaluation: Activations
 
     def named(self) -> dict[str, Activations]:
         """Return the streams by name."""

@@ -38,10 +38,10 @@ class Weights:
 
     def sources(self, prefix: str) -> list[str]:
         """Return the stored tensors behind all parameters below ``prefix``."""
-        plain, joined = self.behind(lambda name: name.startswith(prefix))
+        plain, joined = self.sources_of(lambda name: name.startswith(prefix))
         return plain + joined
 
-    def behind(self, wanted: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+    def sources_of(self, wanted: Callable[[str], bool]) -> tuple[list[str], list[str]]:
         """Return the stored tensors behind the wanted parameters: plain ones, and parts of some."""
         plain = [source for name, source in self._plain.items() if wanted(name)]
         joined = [
@@ -52,7 +52,7 @@ class Weights:
         ]
         return plain, joined
 
-    def others(self, prefixes: Iterable[str]) -> list[str]:
+    def sources_outside(self, prefixes: Iterable[str]) -> list[str]:
         """Return the stored tensors that belong below none of the prefixes."""
         inside = {source for prefix in prefixes for source in self.sources(prefix)}
         return [name for name in self._checkpoint.tensors if name not in inside]
@@ -69,7 +69,7 @@ class Weights:
                 found |= self._join(name, converter, parts, self._checkpoint.read)
         return found
 
-    def stored(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+    def to_stored(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the parameters under the names and in the layout they were stored in."""
         plain = {
             self._plain[name]: value for name, value in parameters.items() if name in self._plain

@@ -1,1 +1,1 @@
-"""Statistics of layer inputs, gathered during calibration."""
+"""Statistics of layer inputs, measured during calibration."""

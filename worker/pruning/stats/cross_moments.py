@@ -1,4 +1,4 @@
-"""The inputs of a layer in the pruned model beside those in the dense one."""
+"""Products of a layer's inputs in the pruned model with its inputs in the dense model."""
 
 from typing import Self
 
@@ -13,46 +13,55 @@ from worker.pruning.stats.input_moments import or_zeros
 
 
 class CrossMoments(GramMoments):
-    """Also sums x x̂ᵀ, x being the dense stream's input where the pruned one's is x̂, likewise."""
+    """Also sums x x̂ᵀ, with x̂ the input in the pruned model and x the same token's in the dense one.
+
+    In fp32 within a chunk, over the chunks in fp64, as `GramMoments` does.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._cross_sum: Tensor | None = None
-        self._paired = 0
+        self._pairs = 0
 
-    def pair(self, inputs: Tensor, dense: Tensor) -> None:
-        """Count what the dense stream brings for inputs that were added, both ``[..., in]``.
+    def add_dense(self, inputs: Tensor, dense: Tensor) -> None:
+        """Add the dense model's inputs for tokens whose pruned inputs `add` has taken.
+
+        Args:
+            inputs: ``[..., in]`` in the pruned model, any float dtype.
+            dense: ``[..., in]`` of the same tokens in the dense model.
 
         Raises:
-            ShapeError: they are not the same tokens' inputs of the same layer.
+            ShapeError: the shapes differ.
         """
         if inputs.shape != dense.shape:
-            raise ShapeError(f"inputs {tuple(inputs.shape)} beside {tuple(dense.shape)}")
+            raise ShapeError(f"inputs {tuple(inputs.shape)} but dense inputs {tuple(dense.shape)}")
         width = inputs.shape[-1]
         if self._cross_sum is None:
             self._cross_sum = torch.zeros(width, width, dtype=torch.float64, device=inputs.device)
         pruned, dense = inputs.reshape(-1, width), dense.reshape(-1, width)  # [tokens, in]
-        for one, other in zip(torch.split(pruned, CHUNK), torch.split(dense, CHUNK), strict=True):
-            self._cross_sum += other.float().T @ one.float()
-        self._paired += len(pruned)
+        for chunk, dense_chunk in zip(
+            torch.split(pruned, CHUNK), torch.split(dense, CHUNK), strict=True
+        ):
+            self._cross_sum += dense_chunk.float().T @ chunk.float()
+        self._pairs += len(pruned)
 
     def cross(self) -> Tensor | None:
-        """Return the mean of x x̂ᵀ ``[in, in]``, None unless every input has its pair.
+        """Return the mean of x x̂ᵀ, ``[in, in]`` fp32; None unless every token has its dense input.
 
         Raises:
-            NotFiniteError: the dense stream's inputs hold NaN or infinity.
+            NotFiniteError: the dense model's inputs contain NaN or infinity.
         """
-        if self._cross_sum is None or self._paired != self.tokens:
+        if self._cross_sum is None or self._pairs != self.tokens:
             return None
         if not bool(self._cross_sum.isfinite().all()):
             raise NotFiniteError("the dense inputs' moments")
-        return (self._cross_sum / self._paired).float()
+        return (self._cross_sum / self._pairs).float()
 
     def all_reduced(self, ranks: Ranks, layer: LinearLayer) -> Self:
-        """Return what all ranks have counted before ``layer``, the same on each."""
+        """Return the moments of the inputs on all ranks, the same on each."""
         total = super().all_reduced(ranks, layer)
-        total._paired = ranks.sum_of(self._paired)
-        if total._paired:
+        total._pairs = ranks.sum_of(self._pairs)
+        if total._pairs:
             shape = (layer.inputs, layer.inputs)
             total._cross_sum = ranks.all_reduce(or_zeros(self._cross_sum, shape, layer))
         return total

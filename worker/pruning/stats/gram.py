@@ -1,4 +1,4 @@
-"""The second moments of a layer's inputs, and what the solvers derive from them once."""
+"""The Gram matrix of a layer's inputs, and the factorizations that solvers use."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -12,54 +12,54 @@ from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.stats.input_moments import or_zeros
 
-CHUNK = 2048  # tokens that are converted to fp32 at a time
-_PANEL = 128  # rows of the sum that one product fills
-_DAMPINGS = (1e-2, 1e-1, 1.0)  # shares of the mean diagonal, tried one after another
+CHUNK = 2048  # tokens converted to fp32 at a time
+_PANEL = 128  # rows of the sum that one matrix product computes
+_DAMPINGS = (1e-2, 1e-1, 1.0)  # shares of the mean diagonal, tried in this order
 
 
 class Gram:
-    """The mean of x xᵀ over calibration tokens. Layers that read the same input share one.
+    """The mean of x xᵀ over calibration tokens. Layers with the same input share one.
 
-    Its factorizations are computed when first asked for and kept. Every result of the solvers is
-    the same for any positive multiple of it, so a mean stands in for the papers' sums.
+    Factorizations are computed on first use and cached. The solvers' results do not change if the
+    matrix is multiplied by a positive number, so the mean is used instead of the papers' sums.
 
     Args:
         matrix: ``[in, in]`` fp32, symmetric; not modified.
 
     Attributes:
-        damping: the share of the mean diagonal with which `inverse_cholesky` last succeeded, None
-            before; the report says it.
+        damping: the share of the mean diagonal with which `inverse_cholesky` last succeeded, for
+            the report; None before its first call.
 
     Raises:
         ShapeError: the matrix is not square.
-        NotFiniteError: it holds NaN or infinity.
+        NotFiniteError: it contains NaN or infinity.
     """
 
     def __init__(self, matrix: Tensor) -> None:
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-            raise ShapeError(f"a Gram matrix is square, this one is {tuple(matrix.shape)}")
+            raise ShapeError(f"a Gram matrix must be square, but this one is {tuple(matrix.shape)}")
         if not bool(matrix.isfinite().all()):
             raise NotFiniteError("the inputs' Gram matrix")
         self.matrix = matrix.float()
         self.damping: float | None = None
         self._factors: dict[float, tuple[Tensor, float]] = {}
-        self._normalised: dict[float, Normalised] = {}
+        self._normalised: dict[float, NormalisedGram] = {}
 
     @property
     def sq_mean(self) -> Tensor:
-        """The mean square of each input feature, ``[in]`` fp32: what scores take."""
+        """The mean square of each input feature, ``[in]`` fp32, for scores."""
         return self.matrix.diagonal()
 
     @cached_property
     def dead(self) -> Tensor:
-        """Which input features were always zero, ``[in]`` bool."""
+        """Whether each input feature was zero for all tokens, ``[in]`` bool."""
         return self.sq_mean == 0
 
     def check_fits(self, weight: Tensor) -> None:
-        """Refuse a weight ``[out, in]`` of another width.
+        """Check that a weight ``[out, in]`` has one column for each input feature.
 
         Raises:
-            ShapeError: the weight has not as many columns as there are features.
+            ShapeError: it has not.
         """
         if weight.ndim != 2 or weight.shape[1] != len(self.matrix):
             raise ShapeError(
@@ -70,40 +70,44 @@ class Gram:
     def inverse_cholesky(self, percdamp: float = 0.01) -> Tensor:
         """Return the upper U with UᵀU = (H + λI)⁻¹, ``[in, in]`` fp32.
 
-        λ is ``percdamp`` times the mean diagonal of the live features; where that is not positive
-        definite, 0.1 and 1 times, then the same in fp64. A dead feature has H_jj = 1.
+        λ is ``percdamp`` times the mean of the diagonal without dead features. If H + λI is not
+        positive definite, larger shares up to 1 are tried, then all of them in fp64. For a dead
+        feature, H_jj is set to 1.
 
-        Taken from H + λI = RRᵀ with R upper, U = R⁻¹: one factorization, and the inverse itself,
-        which the published code forms and factorizes a second time, is never needed.
+        With H + λI = RRᵀ and R upper, U = R⁻¹. That needs one factorization. The published code
+        computes the inverse of H + λI and factorizes that as well.
+
+        Args:
+            percdamp: the smallest share of the mean diagonal to try.
 
         Raises:
-            SolverFailedError: the matrix is not positive definite with any of them.
+            SolverFailedError: H + λI is not positive definite for any of them.
         """
         if percdamp not in self._factors:
             self._factors[percdamp] = self._inverse_cholesky(percdamp)
         factor, self.damping = self._factors[percdamp]
         return factor
 
-    def normalised(self, ridge: float = 0.0) -> "Normalised":
+    def normalised(self, ridge: float = 0.0) -> "NormalisedGram":
         """Return D⁻¹(H + λI)D⁻¹ with unit diagonal, λ = ``ridge`` times the mean diagonal.
 
         Raises:
-            SolverFailedError: the diagonal holds what no mean square can be.
+            SolverFailedError: the diagonal has a negative entry.
         """
         if ridge not in self._normalised:
             damped = self._damped(ridge)
             if bool((damped.diagonal() <= 0).any()):
                 raise SolverFailedError("negative on its diagonal")
             scale = damped.diagonal().sqrt()
-            self._normalised[ridge] = Normalised(damped.div_(scale).div_(scale[:, None]), scale)
+            self._normalised[ridge] = NormalisedGram(damped.div_(scale).div_(scale[:, None]), scale)
         return self._normalised[ridge]
 
     def _damped(self, share: float) -> Tensor:
-        """Return H + λI as a copy; a dead feature's mean square is 1 and damps no other."""
+        """Return a copy of H + λI; dead features get 1 on the diagonal and do not count for λ."""
         damped = self.matrix.clone()
-        live = self.sq_mean[~self.dead]
-        level = share * float(live.mean()) if len(live) else 0.0
-        damped.diagonal().masked_fill_(self.dead, 1.0).add_(level)
+        alive = self.sq_mean[~self.dead]
+        ridge = share * float(alive.mean()) if len(alive) else 0.0
+        damped.diagonal().masked_fill_(self.dead, 1.0).add_(ridge)
         return damped
 
     def _inverse_cholesky(self, percdamp: float) -> tuple[Tensor, float]:
@@ -117,12 +121,12 @@ class Gram:
         raise SolverFailedError(f"not positive definite with {_DAMPINGS[-1]} times its diagonal")
 
 
-class Normalised:
+class NormalisedGram:
     """A Gram matrix scaled to unit diagonal: N = D⁻¹HD⁻¹.
 
     Attributes:
         matrix: ``[in, in]`` fp32, N.
-        scale: ``[in]`` fp32, the diagonal of D: a weight's columns times it are the unknowns.
+        scale: ``[in]`` fp32, the diagonal of D; solvers work on the weight's columns times it.
     """
 
     def __init__(self, matrix: Tensor, scale: Tensor) -> None:
@@ -130,7 +134,7 @@ class Normalised:
         self._inverses: dict[float, Tensor] = {}
 
     def inverse(self, shift: float, keep: bool = False) -> Tensor:
-        """Return (N + shift I)⁻¹, ``[in, in]`` fp32; remembered for the next layer if ``keep``.
+        """Return (N + shift I)⁻¹, ``[in, in]`` fp32; cache it for the next layer if ``keep``.
 
         Raises:
             SolverFailedError: N + shift I is not positive definite, in fp32 and in fp64.
@@ -155,8 +159,11 @@ class Normalised:
 class GramMoments:
     """Sums x xᵀ over calibration tokens: in fp32 within a chunk, over the chunks in fp64.
 
-    Sums of fp32 products are all but exact in fp64, so they come out the same in any order. In
-    fp32 the order, and so the number of ranks, would show in the masks of iterative solvers.
+    fp64 adds fp32 products almost exactly, so the order of addition hardly matters. In fp32 the
+    order, and so the number of ranks, would change the masks of iterative solvers.
+
+    Attributes:
+        tokens: number of tokens added.
     """
 
     def __init__(self) -> None:
@@ -165,10 +172,10 @@ class GramMoments:
         self.tokens = 0
 
     def add(self, inputs: Tensor) -> None:
-        """Count the inputs ``[..., in]``, any float dtype.
+        """Add inputs ``[..., in]``, any float dtype.
 
         Raises:
-            ShapeError: they have another width than those before.
+            ShapeError: their width differs from that of earlier inputs.
         """
         width, self._gram = inputs.shape[-1], None
         if self._sum is None:
@@ -176,8 +183,8 @@ class GramMoments:
         if width != len(self._sum):
             raise ShapeError(f"inputs of {width} features after inputs of {len(self._sum)}")
         inputs = inputs.reshape(-1, width)  # [tokens, in]
-        for piece in torch.split(inputs, CHUNK):
-            _add_upper(self._sum, piece.float())
+        for chunk in torch.split(inputs, CHUNK):
+            _add_upper(self._sum, chunk.float())
         self.tokens += len(inputs)
 
     def sq_mean(self) -> Tensor:
@@ -191,11 +198,11 @@ class GramMoments:
         return (self._sum.diagonal() / self.tokens).float()
 
     def gram(self) -> Gram:
-        """Return the mean over all tokens; the same object to all layers that share the inputs.
+        """Return the Gram matrix, the mean over all tokens; the same object until inputs are added.
 
         Raises:
-            ValueError: none were added.
-            NotFiniteError: the inputs held NaN or infinity.
+            ValueError: no inputs were added.
+            NotFiniteError: the inputs contain NaN or infinity.
         """
         if self._sum is None or self.tokens == 0:
             raise ValueError("no inputs were added")
@@ -206,11 +213,11 @@ class GramMoments:
 
     @property
     def damping(self) -> float | None:
-        """The share of its mean diagonal that the Gram matrix needed, None where none was asked."""
+        """The damping that `Gram.inverse_cholesky` needed; None if it was not called."""
         return self._gram.damping if self._gram else None
 
     def all_reduced(self, ranks: Ranks, layer: LinearLayer) -> Self:
-        """Return what all ranks have counted before ``layer``, the same on each."""
+        """Return the moments of the inputs on all ranks, the same on each."""
         total = type(self)()
         total.tokens = ranks.sum_of(self.tokens)
         if total.tokens:
@@ -219,14 +226,17 @@ class GramMoments:
 
 
 def _add_upper(total: Tensor, inputs: Tensor) -> None:
-    """Add xᵀx to ``total`` panel by panel, leaving out most of what symmetry gives for nothing."""
+    """Add the upper triangle of xᵀx to ``total [in, in]`` for inputs x ``[tokens, in]``.
+
+    Computed in panels of rows, so that most of the symmetric lower triangle is not computed.
+    """
     for start in range(0, len(total), _PANEL):
         rows = slice(start, start + _PANEL)
         total[rows, start:] += inputs[:, rows].T @ inputs[:, start:]
 
 
 def _attempts(percdamp: float) -> Iterator[tuple[torch.dtype, float]]:
-    """Yield what to try, the cheapest and least damped first."""
+    """Yield the dtypes and dampings to try, the cheapest and smallest first."""
     for dtype in (torch.float32, torch.float64):
         yield dtype, percdamp
         for damping in _DAMPINGS:

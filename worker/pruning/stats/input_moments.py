@@ -1,4 +1,4 @@
-"""What calibration remembers of a linear layer's inputs."""
+"""Means and mean squares of a linear layer's inputs."""
 
 from typing import Protocol, Self
 
@@ -8,32 +8,40 @@ from torch import Tensor
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.linear_layers import LinearLayer
 
-_CHUNK = 1024  # tokens; larger pieces fall out of the cache and cost ten times as much on a CPU
+_CHUNK = 1024  # tokens; larger chunks do not fit the CPU cache and take ten times as long
 
 
 class Moments(Protocol):
-    """What every method can ask of a layer's inputs.
+    """Statistics of a layer's inputs that every method can use.
 
     Attributes:
-        tokens: how many were counted.
+        tokens: number of tokens added.
     """
 
     tokens: int
 
     def add(self, inputs: Tensor) -> None:
-        """Count the inputs ``[..., in]``."""
+        """Add inputs ``[..., in]``, any float dtype."""
 
     def sq_mean(self) -> Tensor:
         """Return the mean square of each feature: ``[in]`` fp32."""
 
     def all_reduced(self, ranks: Ranks, layer: LinearLayer) -> Self:
-        """Return what all ranks have counted before ``layer``, the same on each."""
+        """Return the moments of the inputs on all ranks, the same on each.
+
+        Args:
+            ranks: the processes.
+            layer: the layer, which gives width and device to a rank that has added no inputs.
+        """
 
 
 class InputMoments:
     """The mean square of each input feature over all calibration tokens.
 
-    Summed in fp32 piece by piece and kept in fp64: in fp16 the sum would overflow.
+    Summed in fp32 within a chunk and over the chunks in fp64: in fp16 the sum would overflow.
+
+    Attributes:
+        tokens: number of tokens added.
     """
 
     def __init__(self) -> None:
@@ -41,10 +49,10 @@ class InputMoments:
         self.tokens = 0
 
     def add(self, inputs: Tensor) -> None:
-        """Count the inputs ``[..., in]``, any float dtype."""
+        """Add inputs ``[..., in]``, any float dtype."""
         inputs = inputs.reshape(-1, inputs.shape[-1])  # [tokens, in]
-        pieces = [piece.float().square().sum(0) for piece in torch.split(inputs, _CHUNK)]
-        sum_sq = torch.stack(pieces).double().sum(0)  # [in]
+        sums = [chunk.float().square().sum(0) for chunk in torch.split(inputs, _CHUNK)]
+        sum_sq = torch.stack(sums).double().sum(0)  # [in]
         self._sum_sq = sum_sq if self._sum_sq is None else self._sum_sq + sum_sq
         self.tokens += len(inputs)
 
@@ -55,7 +63,12 @@ class InputMoments:
         return (self._sum_sq / self.tokens).float()
 
     def all_reduced(self, ranks: Ranks, layer: LinearLayer) -> Self:
-        """Return what all ranks have counted before ``layer``, the same on each."""
+        """Return the moments of the inputs on all ranks, the same on each.
+
+        Args:
+            ranks: the processes.
+            layer: the layer, which gives width and device to a rank that has added no inputs.
+        """
         total = type(self)()
         total.tokens = ranks.sum_of(self.tokens)
         if total.tokens:
@@ -66,24 +79,24 @@ class InputMoments:
 class VarianceMoments:
     """The mean, mean square and variance of each input feature over all calibration tokens.
 
-    The variance is that within a window, averaged over the windows. Computed in fp32 window by
-    window and kept in fp64.
+    The variance is taken within each window and averaged over the windows. Each window's moments
+    are computed in fp32 and added in fp64.
 
     Attributes:
-        tokens: how many were counted.
-        windows: in how many windows.
+        tokens: number of tokens added.
+        windows: number of windows added.
     """
 
     def __init__(self) -> None:
-        self._sums: Tensor | None = None  # [3, in], of what `_means` returns over the tokens
+        self._sums: Tensor | None = None  # [3, in], `_means` times the tokens
         self.tokens, self.windows = 0, 0
 
     def add(self, inputs: Tensor) -> None:
-        """Count the inputs ``[windows, tokens, in]``, or ``[tokens, in]`` as one window."""
+        """Add inputs ``[windows, tokens, in]``, or ``[tokens, in]`` as one window."""
         for window in inputs.reshape(-1, *inputs.shape[-2:]):
             variance, mean = torch.var_mean(window.float(), dim=0, correction=0)
-            parts = torch.stack([mean, mean.square() + variance, variance]).double() * len(window)
-            self._sums = parts if self._sums is None else self._sums + parts
+            sums = torch.stack([mean, mean.square() + variance, variance]).double() * len(window)
+            self._sums = sums if self._sums is None else self._sums + sums
             self.tokens, self.windows = self.tokens + len(window), self.windows + 1
 
     def sq_mean(self) -> Tensor:
@@ -100,7 +113,7 @@ class VarianceMoments:
 
     @property
     def window_tokens(self) -> float:
-        """How many tokens a window has on average."""
+        """Mean number of tokens per window."""
         return self.tokens / self.windows
 
     def _means(self) -> Tensor:
@@ -110,7 +123,12 @@ class VarianceMoments:
         return (self._sums / self.tokens).float()
 
     def all_reduced(self, ranks: Ranks, layer: LinearLayer) -> Self:
-        """Return what all ranks have counted before ``layer``, the same on each."""
+        """Return the moments of the inputs on all ranks, the same on each.
+
+        Args:
+            ranks: the processes.
+            layer: the layer, which gives width and device to a rank that has added no inputs.
+        """
         total = type(self)()
         total.tokens, total.windows = ranks.sum_of(self.tokens), ranks.sum_of(self.windows)
         if total.tokens:
@@ -119,7 +137,7 @@ class VarianceMoments:
 
 
 def or_zeros(sums: Tensor | None, shape: tuple[int, ...], layer: LinearLayer) -> Tensor:
-    """Return the sums, or zeros where this rank has counted nothing."""
+    """Return the sums, or fp64 zeros of this shape if this rank has added no inputs."""
     if sums is not None:
         return sums
     return torch.zeros(shape, dtype=torch.float64, device=layer.weight.device)

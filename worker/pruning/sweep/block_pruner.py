@@ -5,8 +5,8 @@ from torch import Tensor
 from transformers import PretrainedConfig
 
 from worker.pruning.base.errors import NotFiniteError, SolverFailedError
+from worker.pruning.base.masking import apply_mask_, count_zeros
 from worker.pruning.base.memory import trim_heap
-from worker.pruning.base.zeros import clear, count_zeros
 from worker.pruning.methods.correction import corrected
 from worker.pruning.methods.patterns import Pattern
 from worker.pruning.methods.registry import METHODS
@@ -84,7 +84,7 @@ class BlockPruner:
         for weight in (self._stored[layer.weight_name], layer.weight):
             matrix = layer.oriented(weight)
             rows = part.of(matrix)
-            clear(rows, keep.to(weight.device))
+            apply_mask_(rows, keep.to(weight.device))
             part.write(matrix, rows)
 
     def _keep(self, layer: LinearLayer, part: Part, moments: Moments | None) -> Tensor:

@@ -49,7 +49,7 @@ class Shadow:
             raise TypeError("the dense stream's inputs need CrossMoments")
         dense = None if self._routed[index] else self._inputs(batch, index)
         if dense is not None:
-            moments.pair(inputs, dense)
+            moments.add_dense(inputs, dense)
 
     def finish(self) -> None:
         """Run every batch to the end of the block."""

@@ -51,10 +51,10 @@ class Evaluation:
 
     def embed(self, streams: Streams) -> None:
         """Fill both streams with the windows' embeddings."""
-        self._block_inputs.embed(self._batches, streams.pruned.append)
+        self._block_inputs.embed(self._batches, streams.evaluation.append)
         through = len(self._batches) if self._dense_loss is None else self._compared
-        for hidden in islice(streams.pruned, through):
-            streams.dense.append(hidden)
+        for hidden in islice(streams.evaluation, through):
+            streams.dense_evaluation.append(hidden)
 
     def output_error(self, streams: Streams) -> float | None:
         """Return how far the pruned model's states are from the dense one's, relative to these.
@@ -63,7 +63,10 @@ class Evaluation:
         """
         sums = torch.zeros(2, dtype=torch.float64)
         for index in range(self._compared):
-            dense, pruned = streams.dense[index].float(), streams.pruned[index].float()
+            dense, pruned = (
+                streams.dense_evaluation[index].float(),
+                streams.evaluation[index].float(),
+            )
             sums[0] += (pruned - dense).square().sum()
             sums[1] += dense.square().sum()
         apart, size = self._ranks.all_reduce(sums).tolist()
@@ -74,8 +77,12 @@ class Evaluation:
         if not self._ranks.sum_of(len(self._batches)):
             return None, None
         with self._meta_model.loaded_head():
-            dense = self._loss(streams.dense) if self._dense_loss is None else self._dense_loss
-            return dense, self._loss(streams.pruned)
+            dense = (
+                self._loss(streams.dense_evaluation)
+                if self._dense_loss is None
+                else self._dense_loss
+            )
+            return dense, self._loss(streams.evaluation)
 
     def _loss(self, states: Activations) -> float:
         return mean_loss(

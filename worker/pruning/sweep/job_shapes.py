@@ -104,7 +104,7 @@ def _block(meta_model: MetaModel, recipe: Recipe, index: int) -> BlockShape:
 
 
 def _part(meta_model: MetaModel, wanted: Callable[[str], bool]) -> ParameterCounts:
-    plain, joined = meta_model.weights.behind(wanted)
+    plain, joined = meta_model.weights.sources_of(wanted)
     entries: Counter[str] = Counter()
     largest = 0
     for source in plain + joined:

@@ -110,7 +110,7 @@ class Sweep:
         )
         self._total = len(meta_model.blocks)
         inside = [f"{meta_model.block_name(index)}." for index in range(self._total)]
-        self._rest = grouped(meta_model.checkpoint, meta_model.weights.others(inside))
+        self._rest = grouped(meta_model.checkpoint, meta_model.weights.sources_outside(inside))
         self._shards, self._seconds = ShardWriter(out, self._total + len(self._rest)), Stopwatch()
 
     @property
@@ -166,7 +166,7 @@ class Sweep:
             self._block_inputs.embed(self._calibration, streams.calibration.append)
             self._evaluation.embed(streams)
         for hidden in streams.calibration if self._recipe.correction else ():
-            streams.aim.append(hidden)
+            streams.dense_calibration.append(hidden)
         trim_heap()
 
     def _take_up(self) -> Weights:
@@ -190,11 +190,11 @@ class Sweep:
         pruner = BlockPruner(name, stored, self._recipe, pattern, config, norms)
         with self._meta_model.loaded_block(index, stored) as block:
             with self._seconds("evaluate"):
-                self._block_inputs.advance(block, index, streams.dense)
+                self._block_inputs.advance(block, index, streams.dense_evaluation)
             with self._seconds("prune"):
                 self._prune(block, index, streams, pruner)
             with self._seconds("evaluate"):
-                self._block_inputs.advance(block, index, streams.pruned)
+                self._block_inputs.advance(block, index, streams.evaluation)
                 error = self._evaluation.output_error(streams)
         with self._seconds("prune"):
             shard = self._ranks.run_on_main(lambda: self._write(index, stored))
@@ -230,7 +230,11 @@ class Sweep:
 
         layers = self._recipe.layers(self._meta_model.block_name(index), block)
         moments = self._recipe.new_moments
-        shadow = self._shadow(block, index, streams.aim) if self._recipe.correction else None
+        shadow = (
+            self._shadow(block, index, streams.dense_calibration)
+            if self._recipe.correction
+            else None
+        )
         if self.plan.setting.propagation == "fused":
             probe = partial(self._block_inputs.run_sample, block, index)
             prune_fused(layers, advance, len(states), prune, moments, shadow, self._ranks, probe)

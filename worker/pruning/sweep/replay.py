@@ -22,10 +22,10 @@ def replay(
         index: which block.
         streams: its inputs; its outputs afterwards.
     """
-    if len(streams.dense) or len(streams.aim):
+    if len(streams.dense_evaluation) or len(streams.dense_calibration):
         with meta_model.loaded_block(index, meta_model.read_block(index)) as block:
-            for states in (streams.aim, streams.dense):
+            for states in (streams.dense_calibration, streams.dense_evaluation):
                 block_inputs.advance(block, index, states)
     with meta_model.loaded_block(index, meta_model.read_block(index, finished)) as block:
-        for states in (streams.calibration, streams.pruned):
+        for states in (streams.calibration, streams.evaluation):
             block_inputs.advance(block, index, states)

@@ -1,4 +1,4 @@
-"""Files that cannot be written say so as the system does."""
+"""Failed writes raise the system's error."""
 
 import errno
 import subprocess
@@ -19,7 +19,7 @@ except OSError as error:
 """
 
 
-def test_a_write_that_the_system_refuses_raises_the_systems_error(tmp_path: Path) -> None:
+def test_a_failed_write_raises_an_os_error_and_leaves_no_file(tmp_path: Path) -> None:
     target = tmp_path / "model.safetensors"
     done = subprocess.run([sys.executable, "-c", WRITES, str(target)], check=False)
     assert done.returncode == errno.EFBIG

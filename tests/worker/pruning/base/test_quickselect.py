@@ -1,4 +1,4 @@
-"""The k-th smallest of many numbers, by bounds from a sample."""
+"""The k-th smallest of many numbers is found with bounds from a sample."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def normal() -> Floats:
 
 
 def misleading() -> Floats:
-    """Return numbers of which a sample at every 61st place sees only large ones."""
+    """Return numbers whose every 61st, which the sample consists of, is large."""
     values = normal()
     values[::61] += 100
     return values
@@ -25,20 +25,22 @@ def misleading() -> Floats:
     [normal(), np.round(normal()), np.zeros(MANY, np.float32), np.sort(normal()), misleading()],
     ids=["normal", "ties", "all equal", "sorted", "misleading sample"],
 )
-def test_it_is_the_one_that_a_sort_finds(values: Floats, k: int) -> None:
+def test_it_is_the_number_at_that_index_of_the_sorted_values(values: Floats, k: int) -> None:
     assert kth_smallest(values, k) == np.sort(values)[k - 1]
 
 
-def test_only_the_few_between_the_bounds_are_partitioned(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
+def test_only_values_between_the_bounds_are_partitioned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lengths: list[int] = []
     partition = np.partition
 
-    def watched(values: Floats, kth: int) -> Floats:
-        seen.append(len(values))
+    def recorded(values: Floats, kth: int) -> Floats:
+        lengths.append(len(values))
         return partition(values, kth)
 
-    monkeypatch.setattr(np, "partition", watched)
+    monkeypatch.setattr(np, "partition", recorded)
     kth_smallest(normal(), MANY // 2)
 
-    assert len(seen) == 1
-    assert seen[0] < MANY // 8
+    assert len(lengths) == 1
+    assert lengths[0] < MANY // 8

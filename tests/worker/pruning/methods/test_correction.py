@@ -25,7 +25,7 @@ def _statistics(pruned: Tensor, dense: Tensor) -> tuple[Gram, Tensor]:
     moments = CrossMoments()
     for one, other in zip(torch.split(pruned, 130), torch.split(dense, 130), strict=True):
         moments.add(one)
-        moments.pair(one, other)
+        moments.add_dense(one, other)
     cross = moments.cross()
     assert cross is not None
     return moments.gram(), cross
@@ -62,14 +62,14 @@ def test_without_a_pair_for_every_input_nothing_is_known() -> None:
     moments = CrossMoments()
     moments.add(pruned)
     assert moments.cross() is None
-    moments.pair(pruned[:5], dense[:5])
+    moments.add_dense(pruned[:5], dense[:5])
     assert moments.cross() is None
 
 
 def test_inputs_of_other_tokens_are_no_pair() -> None:
     _, pruned, dense = _setting()
     with pytest.raises(ShapeError, match=r"\(500, 12\) beside \(499, 12\)"):
-        CrossMoments().pair(pruned, dense[1:])
+        CrossMoments().add_dense(pruned, dense[1:])
 
 
 def test_infinite_dense_inputs_are_refused() -> None:

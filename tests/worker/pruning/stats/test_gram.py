@@ -19,7 +19,7 @@ def _indefinite(lowest: float) -> Tensor:
 
 @pytest.mark.parametrize("width", [1, 7, 300])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_moments_are_the_mean_outer_product_however_the_tokens_come(
+def test_moments_are_the_mean_outer_product_for_any_shape_of_batches(
     width: int, dtype: torch.dtype
 ) -> None:
     inputs = _inputs(4099, width).to(dtype)
@@ -41,7 +41,7 @@ def test_large_fp16_inputs_do_not_overflow() -> None:
     assert moments.gram().matrix.max() == 1e6
 
 
-def test_moments_of_nothing_and_of_another_width_are_refused() -> None:
+def test_moments_without_inputs_or_with_inputs_of_another_width_raise_an_error() -> None:
     moments = GramMoments()
     with pytest.raises(ValueError, match="no inputs were added"):
         moments.gram()
@@ -50,14 +50,14 @@ def test_moments_of_nothing_and_of_another_width_are_refused() -> None:
         moments.add(torch.ones(2, 5))
 
 
-def test_inputs_that_are_not_finite_are_refused() -> None:
+def test_infinite_inputs_raise_an_error() -> None:
     moments = GramMoments()
     moments.add(torch.tensor([[1.0, float("inf")]]))
     with pytest.raises(NotFiniteError, match="Gram matrix"):
         moments.gram()
 
 
-def test_the_factor_is_upper_and_its_square_the_damped_inverse() -> None:
+def test_the_factor_is_upper_and_its_square_is_the_damped_inverse() -> None:
     matrix = _inputs(50, 8).T @ _inputs(50, 8) / 50
     damped = matrix + 0.01 * matrix.diagonal().mean() * torch.eye(8)
 
@@ -72,7 +72,7 @@ def test_the_factor_is_computed_once() -> None:
     assert gram.inverse_cholesky() is gram.inverse_cholesky()
 
 
-def test_a_dead_feature_neither_stops_nor_damps_the_others() -> None:
+def test_a_dead_feature_does_not_change_the_damping_of_the_others() -> None:
     matrix = 1e-6 * torch.eye(4)
     matrix[2, 2] = 0
     upper = Gram(matrix).inverse_cholesky()
@@ -87,7 +87,7 @@ def test_damping_grows_until_the_matrix_is_positive_definite(lowest: float, damp
     assert gram.damping == damping
 
 
-def test_a_matrix_beyond_all_damping_is_refused() -> None:
+def test_a_matrix_that_no_damping_makes_positive_definite_raises_an_error() -> None:
     matrix = torch.ones(4, 4) * 5 - 4 * torch.eye(4)  # eigenvalues 16 and -4
     with pytest.raises(SolverFailedError, match=r"not positive definite with 1\.0 times"):
         Gram(matrix).inverse_cholesky()
@@ -97,7 +97,7 @@ def test_a_matrix_beyond_all_damping_is_refused() -> None:
         Gram(-matrix).normalised()
 
 
-def test_normalising_gives_unit_diagonal_and_leaves_the_matrix_as_it_was() -> None:
+def test_normalising_gives_a_unit_diagonal_and_does_not_modify_the_matrix() -> None:
     matrix = _inputs(50, 8).T @ _inputs(50, 8)
     before = matrix.clone()
     gram = Gram(matrix)
@@ -113,6 +113,6 @@ def test_normalising_gives_unit_diagonal_and_leaves_the_matrix_as_it_was() -> No
     assert gram.normalised(0.01) is scaled
 
 
-def test_only_a_square_matrix_is_a_gram_matrix() -> None:
+def test_a_matrix_that_is_not_square_raises_an_error() -> None:
     with pytest.raises(ShapeError, match=r"\(3, 4\)"):
         Gram(torch.ones(3, 4))

@@ -19,23 +19,23 @@ def test_half_precision_inputs_do_not_overflow() -> None:
     torch.testing.assert_close(moments.sq_mean(), torch.full((2,), 59_994.0**2), rtol=1e-3, atol=0)
 
 
-def test_nothing_added_has_no_mean() -> None:
+def test_moments_without_inputs_have_no_mean_square() -> None:
     with pytest.raises(ValueError, match="no inputs"):
         InputMoments().sq_mean()
 
 
-def test_the_spread_is_the_mean_over_all_and_the_variance_within_each_window() -> None:
+def test_the_mean_is_over_all_tokens_and_the_variance_within_each_window() -> None:
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(3, 50, 4, generator=generator) + torch.arange(3.0)[:, None, None]
-    spread = VarianceMoments()
-    spread.add(inputs[:2])
-    spread.add(inputs[2])
-    torch.testing.assert_close(spread.mean(), inputs.mean((0, 1)))
-    torch.testing.assert_close(spread.sq_mean(), inputs.square().mean((0, 1)))
-    torch.testing.assert_close(spread.variance(), inputs.var(1, correction=0).mean(0))
-    assert (spread.tokens, spread.windows, spread.window_tokens) == (150, 3, 50)
+    moments = VarianceMoments()
+    moments.add(inputs[:2])
+    moments.add(inputs[2])
+    torch.testing.assert_close(moments.mean(), inputs.mean((0, 1)))
+    torch.testing.assert_close(moments.sq_mean(), inputs.square().mean((0, 1)))
+    torch.testing.assert_close(moments.variance(), inputs.var(1, correction=0).mean(0))
+    assert (moments.tokens, moments.windows, moments.window_tokens) == (150, 3, 50)
 
 
-def test_the_spread_of_nothing_is_refused() -> None:
+def test_moments_without_inputs_have_no_mean_or_variance() -> None:
     with pytest.raises(ValueError, match="no inputs"):
         VarianceMoments().mean()

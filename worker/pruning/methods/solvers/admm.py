@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from worker.pruning.base.zeros import as_factor, zeroed
+from worker.pruning.base.masking import mask_as_float, masked
 from worker.pruning.methods.solvers.selection import Selection, eased
 from worker.pruning.stats.gram import Gram
 
@@ -52,8 +52,8 @@ def admm(
         if step < _SELECTING_STEPS:
             share = 1 - (1 - (step + 1) / _SELECTING_STEPS) ** 3
             keep = eased(pattern, share).keep(total.abs()) if given is None else given
-        sparse = total * as_factor(keep)  # Z
+        sparse = total * mask_as_float(keep)  # Z
         dual = total.sub_(sparse)  # U
         total = torch.add(pull, sparse.sub_(dual), alpha=_RHO) @ inverse
         total.add_(dual)
-    return zeroed((total / scaled.scale).masked_fill_(gram.dead, 0.0), keep)
+    return masked((total / scaled.scale).masked_fill_(gram.dead, 0.0), keep)

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from worker.pruning.base.errors import SolverFailedError
-from worker.pruning.base.zeros import as_factor, zeroed
+from worker.pruning.base.masking import mask_as_float, masked
 from worker.pruning.methods.solvers.penalty import BRISK, PUBLISHED, Penalty, Schedule
 from worker.pruning.methods.solvers.selection import Selection
-from worker.pruning.stats.gram import Gram, Normalised
+from worker.pruning.stats.gram import Gram, NormalisedGram
 
 _SETTLED_FROM = 30  # steps after which a nearly constant support ends the search
 _SETTLED = 3e-4  # of the kept weights
@@ -61,7 +61,7 @@ def alps(
     else:
         found, keep = target, pattern.keep(score)
     repaired = _repair(found.masked_fill(~keep, 0.0), pull, scaled.matrix, keep)
-    return zeroed((repaired / scaled.scale).masked_fill_(gram.dead, 0.0), keep)
+    return masked((repaired / scaled.scale).masked_fill_(gram.dead, 0.0), keep)
 
 
 def brisk_alps(
@@ -79,11 +79,11 @@ def brisk_alps(
 
 
 def _search(
-    target: Tensor, pull: Tensor, scaled: Normalised, pattern: Selection, schedule: Schedule
+    target: Tensor, pull: Tensor, scaled: NormalisedGram, pattern: Selection, schedule: Schedule
 ) -> Tensor:
     """Return B ``[out, in]`` once its largest entries are settled."""
     first = seen = pattern.keep(target.abs())
-    sparse, dual = target * as_factor(first), torch.zeros_like(target)  # D and V/ρ
+    sparse, dual = target * mask_as_float(first), torch.zeros_like(target)  # D and V/ρ
     penalty = Penalty(int(first.count_nonzero()), schedule)
     inverse = scaled.inverse(penalty.rho)
     answer = torch.empty_like(target)
@@ -93,7 +93,7 @@ def _search(
         torch.mm(sparse.sub_(dual).mul_(penalty.rho).add_(pull), inverse, out=answer)
         proposal = dual.add_(answer)
         keep = pattern.keep(proposal.abs())
-        sparse = proposal * as_factor(keep)
+        sparse = proposal * mask_as_float(keep)
         dual = proposal.sub_(sparse)  # V/ρ + B − D
         if step == last:
             return answer
@@ -105,7 +105,7 @@ def _search(
         if settled or verdict == "settled":
             return answer
         if verdict == "restart":
-            sparse, dual = target * as_factor(first), torch.zeros_like(target)
+            sparse, dual = target * mask_as_float(first), torch.zeros_like(target)
             last = step + schedule.steps
         dual.mul_(rho / penalty.rho)
         seen, inverse = keep, scaled.inverse(penalty.rho)
@@ -113,7 +113,7 @@ def _search(
 
 def _repair(start: Tensor, pull: Tensor, matrix: Tensor, keep: Tensor) -> Tensor:
     """Minimise each row's output error over its kept weights, ``[out, in]``; rows are a batch."""
-    factor = as_factor(keep)
+    factor = mask_as_float(keep)
     solution, failed = start, torch.zeros_like(start[:, :1], dtype=torch.bool)
     residual = torch.addmm(pull, start, matrix, alpha=-1).mul_(factor)
     direction, power = residual, residual.square().sum(1, keepdim=True)

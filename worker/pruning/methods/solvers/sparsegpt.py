@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from worker.pruning.base.zeros import as_factor, zeroed
+from worker.pruning.base.masking import mask_as_float, masked
 from worker.pruning.methods.solvers.selection import Selection, group_width, share
 from worker.pruning.stats.gram import Gram
 
@@ -45,9 +45,9 @@ def sparsegpt(
     if score is None:
         run.select_and_eliminate(0, weight.shape[1])
     else:
-        run.drop.copy_(as_factor(~pattern.keep(score)).T)
+        run.drop.copy_(mask_as_float(~pattern.keep(score)).T)
         run.eliminate(0, weight.shape[1])
-    return zeroed(run.work.T, run.drop.T == 0)
+    return masked(run.work.T, run.drop.T == 0)
 
 
 class _Elimination:
@@ -94,7 +94,7 @@ class _Elimination:
     def _select(self, start: int, stop: int) -> None:
         score = (self.work[start:stop].abs() / self._pivots[start:stop]).T.contiguous()
         contest = share(self._pattern, len(score), start, stop)
-        self.drop[start:stop] = as_factor(~contest.keep(score)).T
+        self.drop[start:stop] = mask_as_float(~contest.keep(score)).T
 
     def _pass_on(self, start: int, middle: int, stop: int) -> None:
         """Let columns from ``middle`` on make up for what those before it lost."""
