@@ -44,7 +44,7 @@ from api.services.job_cache import Looks
 from api.services.preflight import Preflight
 from api.services.readiness import Readiness
 from api.settings import ApiSettings
-from api.submission.planner import Planner
+from api.submission.planner_client import PlannerClient
 from api.web.openapi import RESPONSES, document, operation_id
 from api.web.query_parameters import refuse_unknown
 from db.core import redaction
@@ -141,7 +141,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         uploads=UploadStore(settings.upload_dir),
         max_dataset_bytes=settings.max_dataset_bytes,
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s)),
-        planner=Planner(sessions, settings.check_timeout_s, settings.silent_after),
+        planner=PlannerClient(sessions, settings.check_timeout_s, settings.silent_after),
         metrics=Metrics(sessions, settings.queues),
         known_queues=settings.queues,
         feed=feed,

@@ -14,7 +14,7 @@ from api.services.file_checks import FileChecks
 from api.services.job_cache import Looks
 from api.services.preflight import Preflight
 from api.services.readiness import Readiness
-from api.submission.planner import Planner
+from api.submission.planner_client import PlannerClient
 from api.web.examples import (
     ARTIFACT_ID,
     DATASET_ID,
@@ -64,7 +64,7 @@ class Service:
     uploads: UploadStore
     max_dataset_bytes: int
     preflight: Preflight
-    planner: Planner
+    planner: PlannerClient
     feed: Feed
     metrics: Metrics
     known_queues: tuple[str, ...]

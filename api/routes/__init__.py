@@ -1,1 +1,1 @@
-"""What can be asked, one noun a file."""
+"""The HTTP routes."""

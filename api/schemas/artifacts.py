@@ -1,4 +1,4 @@
-"""The finished files of a job, and its figures."""
+"""Artifacts, download links and results."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -10,7 +10,7 @@ from db.tables.jobs import Artifact
 
 
 class ArtifactRead(BaseModel):
-    """One finished file."""
+    """A finished file of a job."""
 
     id: str
     job_id: str
@@ -23,14 +23,13 @@ class ArtifactRead(BaseModel):
         description="When its bytes were last compared with `sha256`."
     )
     damage: str | None = Field(
-        description="What was wrong with its bytes then; such a file is not served (410)."
+        description="Why that check failed; a damaged file is not served (410)."
     )
     expires_at: datetime | None = None
     url: str
 
     @classmethod
     def of(cls, artifact: Artifact) -> Self:
-        """Return the face of an artifact's row."""
         plain = {
             name: getattr(artifact, name)
             for name in cls.model_fields.keys() - {"expires_at", "url"}
@@ -39,7 +38,7 @@ class ArtifactRead(BaseModel):
 
 
 class LinkRequest(BaseModel):
-    """A link to a file."""
+    """A request for a download link."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -47,27 +46,28 @@ class LinkRequest(BaseModel):
         default=3600,
         ge=1,
         le=int(LONGEST / timedelta(seconds=1)),
-        description="For how many seconds it opens the file.",
+        description="For how many seconds the link is valid.",
     )
 
 
 class LinkRead(BaseModel):
-    """A link to a file that needs no key."""
+    """A download link, which needs no key."""
 
-    url: str = Field(description="Whoever has it may read the file; `GET`, `HEAD` and `Range`.")
+    url: str = Field(
+        description="Anyone who has it can download the file, with `GET`, `HEAD` and `Range`."
+    )
     expires_at: datetime
 
     @classmethod
     def of(cls, link: Link) -> Self:
-        """Return the face of a link."""
         url = f"/v1/artifacts/{link.artifact_id}/content?{link.query}"
         return cls(url=url, expires_at=datetime.fromtimestamp(link.expires, UTC))
 
 
 class JobResult(BaseModel):
-    """What a job that succeeded has measured and made."""
+    """The metrics and files of a job that has succeeded."""
 
     job_id: str
     metrics: dict[str, Any]
     artifacts: list[ArtifactRead]
-    archive: str = Field(description="All files as one tar.")
+    archive: str = Field(description="All files as one tar archive.")

@@ -1,4 +1,4 @@
-"""Datasets as they are listed and answered."""
+"""Datasets."""
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
@@ -12,47 +12,45 @@ from db.tables.datasets import Dataset
 
 
 class UploadQuery(BaseModel):
-    """The parameters of an upload."""
+    """The query of an upload."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Label | None = Field(default=None, description="What people call it.")
+    name: Label | None = Field(default=None, description="A name for people.")
 
 
 class BuiltinRead(BaseModel):
-    """A dataset that every service knows."""
+    """A built-in dataset."""
 
     kind: Literal["builtin"] = "builtin"
-    dataset: str = Field(description="What a job says to use it.")
+    dataset: str = Field(description="The value of a job's `dataset`.")
     name: str
     description: str
-    joiner: str = Field(description="What stands between two of its documents.")
+    joiner: str = Field(description="The text between two of its documents.")
 
     @classmethod
     def of(cls, one: BuiltinDataset) -> Self:
-        """Return the face of a built-in dataset."""
         return cls(dataset=one.name, name=one.name, description=one.description, joiner=one.joiner)
 
 
 class DatasetRead(BaseModel):
-    """A dataset that somebody uploaded."""
+    """An uploaded dataset."""
 
     kind: Literal["uploaded"] = "uploaded"
     id: str
-    dataset: str = Field(description="What a job says to use it: `uploaded:` and the id.")
+    dataset: str = Field(description="The value of a job's `dataset`: `uploaded:` and the id.")
     name: str | None
     size_bytes: int
     sha256: str
     media_type: str = Field(description="`text/plain`, `application/jsonl` or `text/csv`.")
     created_at: datetime
-    created_by: str | None = Field(description="The key it was first uploaded with, if any.")
+    created_by: str | None = Field(description="The key with which it was first uploaded, if any.")
 
     @classmethod
     def of(cls, row: Dataset) -> Self:
-        """Return the face of a dataset's row."""
         plain = {name: getattr(row, name) for name in cls.model_fields.keys() - {"kind", "dataset"}}
         return cls(dataset=row.reference, **plain)
 
 
 class DatasetPage(Page[Annotated[BuiltinRead | DatasetRead, Field(discriminator="kind")]]):
-    """Part of a list of datasets."""
+    """One page of a list of datasets."""

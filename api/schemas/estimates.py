@@ -1,4 +1,4 @@
-"""What is answered about estimates, typed."""
+"""Estimates."""
 
 from typing import Any, Literal, Self
 
@@ -11,32 +11,32 @@ from db.tables.jobs import Estimate
 
 
 class ModelSize(BaseModel):
-    """The model as it was found."""
+    """The model of an estimate."""
 
     name: str
-    revision: str | None = Field(description="The commit; none for a local folder.")
+    revision: str | None = Field(description="The commit; null for a local folder.")
     parameters: int
     blocks: int
 
 
 class Memory(BaseModel):
-    """The most that the job will hold."""
+    """The most memory that the job will use."""
 
     host_bytes: int
-    device_bytes: int = Field(description="On the GPU; 0 where the host computes.")
-    scratch_bytes: int = Field(description="In scratch files while it runs.")
+    device_bytes: int = Field(description="On the GPU; 0 if the job runs on the CPU.")
+    scratch_bytes: int = Field(description="In temporary files while it runs.")
 
 
 class Seconds(BaseModel):
-    """How long it will run, once it does."""
+    """How long the job will run, not counting the time in the queue."""
 
     p50: float
     p90: float
-    jobs: int = Field(description="How many ended jobs the plan was held against.")
+    jobs: int = Field(description="How many finished jobs the prediction is calibrated with.")
 
 
 class ExpectedWindows(BaseModel):
-    """What will be computed with."""
+    """The windows of text that the job will use."""
 
     calibration: int
     evaluation: int
@@ -44,53 +44,54 @@ class ExpectedWindows(BaseModel):
 
 
 class ComputedOn(BaseModel):
-    """What the figures hold for."""
+    """The device and data type of the estimate."""
 
     device: str
     dtype: str
 
 
 class EstimateRead(BaseModel):
-    """What a job would take on a machine that does nothing else."""
+    """The memory, time and size of a job on an otherwise idle machine."""
 
     id: str
     status: Literal["ready"] = "ready"
-    spec: PruneSpec = Field(description="With every default filled in.")
+    spec: PruneSpec = Field(description="With all defaults filled in.")
     model: ModelSize
-    fits: bool = Field(description="Whether the machine has the memory.")
-    refusal: str | None = Field(description="If not: what is missing, and a change that would do.")
-    queue: str | None = Field(description="Where it fits.")
+    fits: bool = Field(description="Whether the machine has enough memory.")
+    refusal: str | None = Field(
+        description="If not: what is missing, and a change that would make it fit."
+    )
+    queue: str | None = Field(description="A queue where it fits.")
     memory: Memory
     seconds: Seconds | None = Field(
-        description="None where several devices share a job, or the machine's speed is not known."
+        description="Null if several devices share the job, or the machine's speed is unknown."
     )
     artifact_bytes: int
     computed_on: ComputedOn
-    setting: dict[str, Any] = Field(description="How the job would run.")
+    setting: dict[str, Any] = Field(description="The engine's settings for the job.")
     windows: ExpectedWindows
-    warnings: list[str] = Field(description="What could not be checked, and what was guessed.")
+    warnings: list[str] = Field(description="What could not be checked, and what was assumed.")
     hints: list[str] = Field(
-        description="Methods that were measured to do better than the one asked for."
+        description="Methods that had better measured quality than the requested one."
     )
     identical_job_id: str | None = Field(
-        description="A job with exactly this specification that has succeeded."
+        description="A job with the same specification that has succeeded."
     )
 
     @classmethod
     def of(cls, row: Estimate, warnings: list[str], identical_job_id: str | None) -> Self:
-        """Return the face of an estimate that is found out."""
-        found = row.answer or {}
+        answer = row.answer or {}
         return cls.model_validate(
-            found
+            answer
             | {"id": row.id, "spec": row.spec, "identical_job_id": identical_job_id}
-            | {"queue": GPU_QUEUE if found["fits"] else None}
-            | {"warnings": warnings + found["warnings"]}
+            | {"queue": GPU_QUEUE if answer["fits"] else None}
+            | {"warnings": warnings + answer["warnings"]}
             | {"hints": better_methods(PruneSpec.model_validate(row.spec))}
         )
 
 
 class EstimatePending(BaseModel):
-    """An estimate that nobody has found out yet."""
+    """An estimate that is not computed yet."""
 
     id: str
     status: Literal["pending"] = "pending"

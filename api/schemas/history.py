@@ -1,4 +1,4 @@
-"""What happened to a job: events, attempts, phases, blocks."""
+"""A job's history: attempts, phases, events and block reports."""
 
 from datetime import datetime
 from typing import Any, Self
@@ -12,7 +12,7 @@ from db.tables.jobs import BlockReport, JobEvent
 
 
 class AttemptRead(BaseModel):
-    """One worker's time with a job."""
+    """One run of a job by one worker."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -22,12 +22,12 @@ class AttemptRead(BaseModel):
     started_at: datetime
     ended_at: datetime | None
     outcome: JobState | None = Field(description="The job's status when the attempt ended.")
-    reason: str | None = Field(description="Why it ended, where the status does not say.")
+    reason: str | None = Field(description="Why it ended, if `outcome` does not tell.")
     error: Problem | None
 
 
 class PhaseRead(BaseModel):
-    """What an attempt was busy with, and when."""
+    """One phase of an attempt."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -38,7 +38,7 @@ class PhaseRead(BaseModel):
 
 
 class EventRead(BaseModel):
-    """One thing that happened to a job."""
+    """One event of a job."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -52,28 +52,29 @@ class EventRead(BaseModel):
 
     @classmethod
     def of(cls, event: JobEvent) -> Self:
-        """Return the face of an event's row."""
         return cls.model_validate(event)
 
 
 class AnyEventRead(EventRead):
-    """One thing that happened to some job."""
+    """One event of any job."""
 
     job_id: str
-    position: int = Field(description="Its place among the events of all jobs: ask `after` it.")
+    position: int = Field(
+        description="Its place in the order of all jobs' events; the value for `after`."
+    )
 
 
 class AnyEventPage(Page[AnyEventRead]):
-    """Part of the list of what happened to all jobs."""
+    """One page of the events of all jobs."""
 
     pruned: int = Field(
-        description="Up to this `position` phases and progress of jobs that ended long ago are no "
-        "longer kept; 0 where nothing was deleted."
+        description="Up to this `position`, the phase and progress events of old jobs have been "
+        "deleted; 0 if none have."
     )
 
 
 class BlockRead(BaseModel):
-    """What the engine measured on one decoder block."""
+    """The report of one decoder block."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -84,10 +85,8 @@ class BlockRead(BaseModel):
 
     @classmethod
     def of(cls, report: BlockReport) -> Self:
-        """Return the face of a report's row."""
         return cls.model_validate(report)
 
-    def brief(self) -> Self:
-        """Return the report without its layers."""
+    def without_layers(self) -> Self:
         data = {k: v for k, v in self.data.items() if k not in ("layers", "untouched")}
         return self.model_copy(update={"data": data})

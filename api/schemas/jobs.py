@@ -1,4 +1,4 @@
-"""Jobs as they are answered."""
+"""Jobs."""
 
 from datetime import datetime
 from typing import Any, Self
@@ -26,31 +26,31 @@ class Block(BaseModel):
 
 
 class Eta(BaseModel):
-    """How many seconds are left."""
+    """How many seconds the job will still run."""
 
-    p50: float = Field(description="If the blocks to come take as long as those so far.")
-    p90: float = Field(description="If each takes as long as the slowest tenth of those so far.")
+    p50: float = Field(description="If the remaining blocks take as long as the finished ones did.")
+    p90: float = Field(
+        description="If each takes as long as the slowest tenth of the finished ones."
+    )
 
     @classmethod
     def of(cls, job: Job) -> Self | None:
-        """Return what the job's worker has worked out last."""
         if job.status is not JobState.running or job.eta_p50_s is None or job.eta_p90_s is None:
             return None
         return cls(p50=job.eta_p50_s, p90=job.eta_p90_s)
 
 
 class Progress(BaseModel):
-    """How far a job is; estimates are as of ``updated_at``."""
+    """A job's progress, as of its ``updated_at``."""
 
     fraction: float
     block: Block | None
     eta_seconds: Eta | None = Field(
-        description="How long the job will still run; None until a block is done."
+        description="How long the job will still run; null until a block is finished."
     )
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        """Return the progress of a job."""
         block = None
         if job.block_index is not None and job.block_total is not None:
             block = Block(index=job.block_index, total=job.block_total, name=job.block_name or "")
@@ -58,7 +58,7 @@ class Progress(BaseModel):
 
 
 class JobLinks(BaseModel):
-    """Where everything about one job is."""
+    """The paths of a job's resources and actions."""
 
     self: str
     cancel: str
@@ -78,22 +78,21 @@ class JobLinks(BaseModel):
 
     @classmethod
     def of(cls, job_id: str) -> Self:
-        """Return the links of one job."""
         base = f"/v1/jobs/{job_id}"
-        below = {name: f"{base}/{name}" for name in cls.model_fields if name != "self"}
-        return cls(self=base, **below)
+        children = {name: f"{base}/{name}" for name in cls.model_fields if name != "self"}
+        return cls(self=base, **children)
 
 
 class JobRead(BaseModel):
-    """One job as it stands."""
+    """A job."""
 
     id: str
     name: str | None
     labels: dict[str, Any]
     parent_id: str | None = Field(description="The job that this one is a rerun of.")
-    queue: str = Field(description="The queue it waits in, or was taken from.")
+    queue: str = Field(description="The queue that the job waits in, or was taken from.")
     priority: int
-    created_by: str | None = Field(description="The key that it was submitted with, if any.")
+    created_by: str | None = Field(description="The key with which it was submitted, if any.")
     status: JobState
     phase: Phase | None
     progress: Progress
@@ -104,15 +103,17 @@ class JobRead(BaseModel):
     sweep_id: str | None = Field(description="The sweep that this job is a point of.")
     result: dict[str, Any] | None = Field(description="Metrics, once the job has succeeded.")
     gate: Gate | None
-    verdict: Verdict = Field(description="What the gate says, once the job has succeeded.")
-    gate_failures: list[GateFailure] = Field(description="The bounds that were not kept.")
-    error: Problem | None = Field(description="What went wrong, once the job has failed.")
-    warnings: list[str] = Field(description="What could not be checked before acceptance.")
-    deadline: datetime | None = Field(description="Expires the job if it has not ended by then.")
-    not_before: datetime | None = Field(
-        description="After a failure that may pass: when it is tried again."
+    verdict: Verdict = Field(
+        description="Whether the metrics are within the gate, once the job has succeeded."
     )
-    actions: list[str] = Field(description="What its status allows a caller to ask.")
+    gate_failures: list[GateFailure] = Field(description="The bounds of the gate that were missed.")
+    error: Problem | None = Field(description="The reason, once the job has failed.")
+    warnings: list[str] = Field(description="What could not be checked when the job was submitted.")
+    deadline: datetime | None = Field(description="The job expires if it has not ended by then.")
+    not_before: datetime | None = Field(
+        description="After a temporary failure: when the job is tried again."
+    )
+    actions: list[str] = Field(description="The actions that the status allows.")
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
@@ -121,23 +122,22 @@ class JobRead(BaseModel):
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        """Return the face of a job's row."""
         return cls(**_fields(job))
 
 
 class JobDetail(JobRead):
-    """One job as it stands, and how it came there."""
+    """A job with its attempts and phases."""
 
     queue_position: int | None = Field(
-        description="Its place in the queue, from 1; None: it does not wait, or more than a "
-        "thousand jobs are ahead of it."
+        description="Its position in the queue, from 1; null if it does not wait, or if more than "
+        "a thousand jobs are ahead of it."
     )
     attempts: list[AttemptRead]
     phases: list[PhaseRead]
 
     @classmethod
-    def told(cls, job: Job, events: list[JobEvent], position: int | None) -> Self:
-        """Return the face of a job's row, its changes of status and phase, and its position."""
+    def with_history(cls, job: Job, events: list[JobEvent], position: int | None) -> Self:
+        """Build a job's details from its row and its changes of status and phase."""
         attempts = [AttemptRead.model_validate(one) for one in history.attempts(events)]
         phases = [PhaseRead.model_validate(one) for one in history.phases(events)]
         own = {"attempts": attempts, "phases": phases, "queue_position": position}
@@ -145,9 +145,9 @@ class JobDetail(JobRead):
 
 
 class JobPreview(BaseModel):
-    """What would be accepted."""
+    """The job that a submission would create."""
 
-    spec: PruneSpec = Field(description="With every default filled in.")
+    spec: PruneSpec = Field(description="With all defaults filled in.")
     name: str | None
     labels: dict[str, Any]
     parent_id: str | None
@@ -156,37 +156,37 @@ class JobPreview(BaseModel):
     gate: Gate | None = None
     warnings: list[str] = Field(description="What could not be checked.")
     identical_job_id: str | None = Field(
-        description="A job with exactly this specification that has succeeded."
+        description="A job with the same specification that has succeeded."
     )
 
 
 class Facets(BaseModel):
-    """How many jobs there are of each kind; a kind without jobs is left out."""
+    """The number of jobs of each status and method; those without jobs are omitted."""
 
     status: dict[JobState, int]
     method: dict[str, int]
 
     @classmethod
     def of(cls, facets: listing.Facets) -> Self:
-        """Return the face of what was counted."""
         return cls(status=facets.status, method=facets.method)
 
 
 class JobPage(Page[JobRead]):
-    """Part of a list of jobs."""
+    """One page of a list of jobs."""
 
-    facets: Facets | None = Field(default=None, description="With `include=facets` only.")
+    facets: Facets | None = Field(default=None, description="Only with `include=facets`.")
 
 
 def _fields(job: Job) -> dict[str, Any]:
-    """Return what a job's face is made of."""
     gate = None if job.gate is None else Gate.model_validate(job.gate)
     failed = gate_failures(gate, job.result or {}) if gate and job.verdict == "fail" else []
-    made = {
+    computed = {
         "progress": Progress.of(job),
         "links": JobLinks.of(job.id),
         "actions": allowed_actions(job.status),
         "gate": gate,
         "gate_failures": failed,
     }
-    return {name: getattr(job, name) for name in JobRead.model_fields.keys() - made.keys()} | made
+    return {
+        name: getattr(job, name) for name in JobRead.model_fields.keys() - computed.keys()
+    } | computed

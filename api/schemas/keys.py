@@ -1,4 +1,4 @@
-"""What is asked and answered about keys and the audit, typed."""
+"""API keys, the caller, and the audit log."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -34,24 +34,24 @@ def _check_future(moment: datetime) -> datetime:
 
 
 class QuotaLimits(BaseModel):
-    """How much a key may have; what is null is not bounded."""
+    """The quotas of a key; null means no limit."""
 
     model_config = ConfigDict(extra="forbid", from_attributes=True)
 
     jobs_in_flight: StrictInt | None = Field(
-        default=None, ge=0, le=2**31 - 1, description="Jobs that have not ended."
+        default=None, ge=0, le=2**31 - 1, description="Unfinished jobs."
     )
     gpu_hours: StrictFloat | None = Field(
         default=None,
         ge=0,
         allow_inf_nan=False,
-        description="Hours in the last thirty days that workers held the key's jobs.",
+        description="Hours that workers spent on the key's jobs in the last thirty days.",
     )
     artifact_bytes: StrictInt | None = Field(
         default=None,
         ge=0,
         le=2**63 - 1,
-        description="All files of the key's jobs, and its datasets.",
+        description="The size of all files of the key's jobs, and of its datasets.",
     )
 
 
@@ -60,19 +60,22 @@ class KeyRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Name = Field(description="Whose it is: the audit says so.")
+    name: Name = Field(description="The owner's name, which the audit log shows.")
     scopes: list[AccessScope] = Field(default=list(USUAL), min_length=1, max_length=8)
     quotas: QuotaLimits = QuotaLimits()
     expires_at: Annotated[Moment, AfterValidator(_check_future)] | None = None
 
 
 class Rotation(BaseModel):
-    """How a key changes its secret."""
+    """A request for a new secret."""
 
     model_config = ConfigDict(extra="forbid")
 
     grace_s: StrictInt = Field(
-        default=DAY_S, ge=0, le=90 * DAY_S, description="How long the old secret goes on to open."
+        default=DAY_S,
+        ge=0,
+        le=90 * DAY_S,
+        description="For how many seconds the old secret stays valid.",
     )
 
 
@@ -84,34 +87,35 @@ class KeyRead(BaseModel):
     scopes: list[AccessScope]
     quotas: QuotaLimits
     created_at: datetime
-    created_by: str | None = Field(description="The key it was made with, if any.")
+    created_by: str | None = Field(description="The key with which it was created, if any.")
     expires_at: datetime | None
     revoked_at: datetime | None
-    former_until: datetime | None = Field(description="Until when the secret before opens, too.")
+    former_until: datetime | None = Field(
+        description="Until when the previous secret is valid, too."
+    )
     last_used_at: datetime | None = Field(description="To the minute.")
 
     @classmethod
     def of(cls, row: ApiKey, **fields: str) -> Self:
-        """Return the face of a key's row."""
         plain = {name: getattr(row, name) for name in KeyRead.model_fields if name != "quotas"}
         return cls(quotas=QuotaLimits.model_validate(Quotas.of(row)), **plain, **fields)
 
 
 class NewKey(KeyRead):
-    """A key with its secret, which nothing shows again."""
+    """A key with its secret, which is never shown again."""
 
-    key: str = Field(description="What goes into `Authorization: Bearer …`.")
+    key: str = Field(description="The value for `Authorization: Bearer …`.")
 
 
 class Share(BaseModel):
-    """How much of a quota is used."""
+    """The use of one quota."""
 
     used: float
     allowed: float | None
 
 
 class Shares(BaseModel):
-    """How much of every quota is used."""
+    """The use of each quota."""
 
     jobs_in_flight: Share
     gpu_hours: Share
@@ -119,16 +123,15 @@ class Shares(BaseModel):
 
 
 class Me(BaseModel):
-    """Who asks, and what that one may do."""
+    """The caller and its permissions."""
 
     name: str
     scopes: list[AccessScope]
-    key: KeyRead | None = Field(description="Null for whoever may ask without one.")
-    quotas: Shares | None = Field(description="Of the key; null without one.")
+    key: KeyRead | None = Field(description="Null if no key is needed.")
+    quotas: Shares | None = Field(description="The use of the key's quotas; null without a key.")
 
     @classmethod
     def of(cls, caller: Caller, usage: Usage | None) -> Self:
-        """Return the face of a caller."""
         scopes = [scope for scope in AccessScope if scope in caller.scopes]
         if caller.key is None or usage is None:
             return cls(name=caller.name, scopes=scopes, key=None, quotas=None)
@@ -139,7 +142,7 @@ class Me(BaseModel):
 
 
 class AuditRead(BaseModel):
-    """One request to change something."""
+    """One request that changed something or was refused."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -147,13 +150,12 @@ class AuditRead(BaseModel):
     created_at: datetime
     key_id: str | None
     who: str
-    action: str = Field(description="The operation, as this document calls it.")
-    target: str = Field(description="What it was about, or what it made.")
-    status: int = Field(description="How it was answered.")
+    action: str = Field(description="The operation's id in the OpenAPI document.")
+    target: str = Field(description="The resource that was changed or created.")
+    status: int = Field(description="The status of the response.")
     request_id: str
     address: str
 
     @classmethod
     def of(cls, entry: AuditEntry) -> Self:
-        """Return the face of an entry's row."""
         return cls.model_validate(entry)

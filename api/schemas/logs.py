@@ -1,4 +1,4 @@
-"""What is answered about logs, typed."""
+"""Log lines."""
 
 from datetime import datetime
 from typing import Self
@@ -9,7 +9,7 @@ from db.tables.logs import LogLine
 
 
 class LogLineRead(BaseModel):
-    """One line; its ``id`` says where to go on."""
+    """One log line; use its ``id`` as ``after`` to continue."""
 
     id: str
     attempt: int
@@ -21,10 +21,9 @@ class LogLineRead(BaseModel):
 
     @classmethod
     def of(cls, line: LogLine) -> Self:
-        """Return the face of a line's row."""
         names = ("attempt", "seq", "at", "level", "logger", "message")
         return cls(id=f"{line.attempt}.{line.seq}", **{name: getattr(line, name) for name in names})
 
     def text(self) -> str:
-        """Return the line as people read it."""
+        """Return the line as plain text."""
         return f"{self.at:%Y-%m-%dT%H:%M:%S.%fZ} {self.level} {self.logger}: {self.message}\n"

@@ -1,4 +1,4 @@
-"""Pruning methods as they are described."""
+"""Pruning methods."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from pydantic import BaseModel
 class MethodRead(BaseModel):
     """One pruning method; ``options`` is the JSON Schema of a job that uses it.
 
-    ``fields`` are those of a job that may name it: a solver may choose the mask itself, as
-    ``method``, or repair what a score has left, as ``solver``.
+    ``fields`` are the fields of a job that accept it: a solver can choose the mask itself, as
+    ``method``, or update the weights that a score has kept, as ``solver``.
     """
 
     name: str

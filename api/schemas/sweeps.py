@@ -1,4 +1,4 @@
-"""What a sweep looks like from outside."""
+"""Sweeps."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,36 +14,38 @@ from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate, Verdict, figure
 from db.tables.jobs import Job, Sweep
 
-SHARED = "dense_loss_known"
-"""The figure that says whether a job took the dense model's loss from an earlier one."""
+DENSE_LOSS_SHARED = "dense_loss_known"
+"""The metric that is true if a job took the dense model's loss from an earlier job."""
 
 
 class PointRead(BaseModel):
     """One job of a sweep."""
 
     job_id: str
-    varied: dict[str, Any] = Field(description="The fields in which it differs from the others.")
+    varied: dict[str, Any] = Field(description="The varied fields, with this point's values.")
     status: JobState
     progress: float
     verdict: Verdict
-    sparsity: float | None = Field(description="As measured.")
+    sparsity: float | None = Field(description="The measured sparsity.")
     perplexity: float | None
-    perplexity_ratio: float | None = Field(description="Over the dense model's.")
+    perplexity_ratio: float | None = Field(
+        description="The pruned model's perplexity, divided by the dense model's."
+    )
     on_front: bool = Field(
-        description="Whether no other point is at least as sparse (to a tenth of a percent) and as "
-        "good, and better in one of both."
+        description="Whether the point is on the Pareto front: no other point is at least as "
+        "sparse (to a tenth of a percent), has as low a perplexity, and is better in one of both."
     )
 
 
 class DenseRead(BaseModel):
-    """Where the points that succeeded have the dense model's loss from."""
+    """The source of the dense model's loss for the points that have succeeded."""
 
-    measured: int = Field(description="How many measured it themselves.")
-    shared: int = Field(description="How many took it from an earlier job.")
+    measured: int = Field(description="How many points measured it.")
+    shared: int = Field(description="How many points took it from an earlier job.")
 
 
 class SweepSummary(BaseModel):
-    """One sweep in a list."""
+    """A sweep in a list."""
 
     id: str
     name: str | None
@@ -51,18 +53,17 @@ class SweepSummary(BaseModel):
     max_parallel: int | None
     created_at: datetime
     total: int
-    counts: dict[JobState, int] = Field(description="How many points there are of each status.")
+    counts: dict[JobState, int] = Field(description="The number of points of each status.")
     is_final: bool = Field(description="Whether all points have ended.")
     links: dict[str, str]
 
     @classmethod
     def of(cls, sweep: Sweep, counts: Mapping[JobState, int]) -> Self:
-        """Return the face of a sweep's row."""
         return cls(**_summary(sweep, counts))
 
 
 class SweepRead(SweepSummary):
-    """One sweep with its points."""
+    """A sweep with its points."""
 
     points: list[PointRead]
     front: list[str] = Field(description="The jobs on the Pareto front, the sparsest last.")
@@ -70,14 +71,13 @@ class SweepRead(SweepSummary):
 
     @classmethod
     def with_points(cls, sweep: Sweep, jobs: Sequence[Job]) -> Self:
-        """Return the face of a sweep and of its jobs."""
         counts: dict[JobState, int] = {}
         for job in jobs:
             counts[job.status] = counts.get(job.status, 0) + 1
         front = pareto_front([_trade(job) for job in jobs])
         points = [
-            _point(job, sweep.varied[job.sweep_point or 0], place in front)
-            for place, job in enumerate(jobs)
+            _point(job, sweep.varied[job.sweep_point or 0], index in front)
+            for index, job in enumerate(jobs)
         ]
         best = sorted((one for one in points if one.on_front), key=lambda one: one.sparsity or 0)
         return cls(
@@ -89,11 +89,11 @@ class SweepRead(SweepSummary):
 
 
 class SweepPage(Page[SweepSummary]):
-    """Part of a list of sweeps."""
+    """One page of a list of sweeps."""
 
 
 class SweepPreview(BaseModel):
-    """What would be accepted."""
+    """The sweep that a submission would create."""
 
     name: str | None
     labels: dict[str, Any]
@@ -105,14 +105,13 @@ class SweepPreview(BaseModel):
 
 
 class PointPreview(BaseModel):
-    """One point that would be accepted."""
+    """One point that a submission would create."""
 
     varied: dict[str, Any]
-    spec: PruneSpec = Field(description="With every default filled in.")
+    spec: PruneSpec = Field(description="With all defaults filled in.")
 
     @classmethod
     def of(cls, point: Point) -> Self:
-        """Return the face of a point."""
         return cls(varied=point.varied, spec=point.spec)
 
 
@@ -149,5 +148,9 @@ def _trade(job: Job) -> Trade | None:
 
 
 def _dense(jobs: Sequence[Job]) -> DenseRead:
-    said = [job.result[SHARED] for job in jobs if job.result and SHARED in job.result]
-    return DenseRead(measured=said.count(False), shared=said.count(True))
+    shared = [
+        job.result[DENSE_LOSS_SHARED]
+        for job in jobs
+        if job.result and DENSE_LOSS_SHARED in job.result
+    ]
+    return DenseRead(measured=shared.count(False), shared=shared.count(True))

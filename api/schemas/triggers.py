@@ -1,4 +1,4 @@
-"""Triggers, and what came in for them, as they are asked for and answered."""
+"""Triggers and their deliveries."""
 
 from datetime import datetime
 from math import isfinite
@@ -21,38 +21,40 @@ from api.schemas.requests import JobRequest
 from api.web.json_pointers import Pointer
 from db.tables.triggers import Trigger, TriggerDelivery, TriggerOutcome, TriggerSource
 
-MOST = 32
-"""How many places of a payload a filter or a map may name."""
-_PLAIN = {"type": ["string", "number", "boolean", "null"]}
+MAX_POINTERS = 32
+"""The most entries of a filter or a map."""
+_SCALAR = {"type": ["string", "number", "boolean", "null"]}
 
 
-def _check_wanted(value: JsonValue) -> JsonValue:
+def _check_filter_value(value: JsonValue) -> JsonValue:
     for one in value if isinstance(value, list) else [value]:
-        is_unequal = isinstance(one, float) and not isfinite(one)
-        if isinstance(one, dict | list) or is_unequal or len(str(one)) > 1000 or "\0" in str(one):
-            raise PydanticCustomError("filter_value", "Input is nothing that a payload can equal")
+        is_not_json = isinstance(one, float) and not isfinite(one)
+        if isinstance(one, dict | list) or is_not_json or len(str(one)) > 1000 or "\0" in str(one):
+            raise PydanticCustomError(
+                "filter_value", "Input should be a short text, a number, true, false or null"
+            )
     return value
 
 
 def _check_field(name: str) -> str:
     field, dot, label = name.partition(".")
     if field not in JobRequest.model_fields or bool(dot and label) != (field == "labels"):
-        raise PydanticCustomError("job_field", "Input is no field of a job")
+        raise PydanticCustomError("job_field", "Input should be a field of a job, or labels.NAME")
     return name
 
 
-Wanted = Annotated[
+FilterValue = Annotated[
     JsonValue,
-    AfterValidator(_check_wanted),
-    WithJsonSchema({"anyOf": [_PLAIN, {"type": "array", "items": _PLAIN}]}),
+    AfterValidator(_check_filter_value),
+    WithJsonSchema({"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}),
 ]
 JobField = Annotated[str, Field(max_length=100), AfterValidator(_check_field)]
-Filter = Annotated[dict[Pointer, Wanted], Field(max_length=MOST)]
-FieldMap = Annotated[dict[JobField, Pointer], Field(max_length=MOST)]
+Filter = Annotated[dict[Pointer, FilterValue], Field(max_length=MAX_POINTERS)]
+FieldMap = Annotated[dict[JobField, Pointer], Field(max_length=MAX_POINTERS)]
 
 
 class JobTemplate(RootModel[dict[str, JsonValue]]):
-    """Fields of a job, as POST /v1/jobs takes them; what a trigger's `map` fills may be missing."""
+    """A job, as in POST /v1/jobs; fields that the trigger's `map` fills can be omitted."""
 
 
 class TriggerRequest(BaseModel):
@@ -60,33 +62,36 @@ class TriggerRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Name = Field(description="For whoever reads the list.")
-    source: TriggerSource = Field(description="Who calls it, and so how a call proves itself.")
-    job: JobTemplate = Field(description="The job; what `map` fills may be left out.")
+    name: Name = Field(description="A name for people.")
+    source: TriggerSource = Field(
+        description="The system that calls the trigger; it decides how calls authenticate."
+    )
+    job: JobTemplate = Field(description="The job; fields that `map` fills can be omitted.")
     filter: Filter = Field(
         default={},
-        description="By JSON pointer into the payload, the value there, or a list of which it must "
-        "be one. All must fit; another call is ignored.",
+        description="For each JSON pointer into the payload, the required value or a list of "
+        "allowed ones. Calls that do not match all of them are ignored.",
     )
     map: FieldMap = Field(
         default={},
-        description="By field of the job, or `labels.NAME`, the JSON pointer into the payload to "
-        "what fills it.",
+        description="For each field of the job, or `labels.NAME`, the JSON pointer to its value "
+        "in the payload.",
     )
 
 
 class TriggerPatch(BaseModel):
-    """What is to change; what is left out or null stays as it is."""
+    """The fields that change; omitted or null ones stay the same."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: Name | None = None
-    job: JobTemplate | None = Field(default=None, description="All of the job, not only a part.")
+    job: JobTemplate | None = Field(
+        default=None, description="The complete job, not only the changed fields."
+    )
     filter: Filter | None = None
     map: FieldMap | None = None
 
     def changes(self) -> dict[str, Any]:
-        """Return the fields of the row that change."""
         return self.model_dump(exclude_none=True)
 
 
@@ -99,67 +104,69 @@ class TriggerRead(BaseModel):
     job: dict[str, Any]
     filter: dict[str, Any]
     map: dict[str, str]
-    hook: str = Field(description="Where it is called: POST to this path.")
-    former_until: datetime | None = Field(description="Until when the secret before is good, too.")
+    hook: str = Field(description="The path that the source calls with POST.")
+    former_until: datetime | None = Field(
+        description="Until when the previous secret is valid, too."
+    )
     created_at: datetime
-    created_by: str | None = Field(description="The key that its jobs count for, if any.")
+    created_by: str | None = Field(
+        description="The key whose quotas its jobs count against, if any."
+    )
 
     @classmethod
     def of(cls, row: Trigger, **fields: str) -> Self:
-        """Return the face of a trigger's row."""
         plain = {name: getattr(row, name) for name in TriggerRead.model_fields if name != "hook"}
         return cls(hook=f"/v1/hooks/{row.id}", **plain, **fields)
 
 
 class NewTrigger(TriggerRead):
-    """A trigger with its secret, which nothing shows again."""
+    """A trigger with its secret, which is never shown again."""
 
-    secret: str = Field(description="What its calls prove themselves with.")
+    secret: str = Field(description="The secret that its calls authenticate with.")
 
 
 class TriggerTestRequest(BaseModel):
-    """A call that is only tried."""
+    """A call to test."""
 
     model_config = ConfigDict(extra="forbid")
 
-    payload: JsonValue = Field(description="What the body of a call would be.")
+    payload: JsonValue = Field(description="The body of the call.")
 
 
 class TriggerTest(BaseModel):
-    """What would come of a call."""
+    """The result that a call would have."""
 
     outcome: TriggerOutcome
-    reason: str | None = Field(description="Why it would be ignored.")
-    job: JobPreview | None = Field(description="What would be submitted.")
+    reason: str | None = Field(description="Why the call would be ignored.")
+    job: JobPreview | None = Field(description="The job that would be submitted.")
 
 
 class TriggerDeliveryRead(BaseModel):
-    """One call of a trigger that proved itself."""
+    """One authenticated call of a trigger."""
 
     model_config = ConfigDict(from_attributes=True)
 
     id: str
     trigger_id: str
-    delivery_id: str = Field(description="What its source named it by, or a digest of its body.")
+    delivery_id: str = Field(description="The id that its source sent, or a digest of its body.")
     outcome: TriggerOutcome
-    reason: str | None = Field(description="Why it was ignored.")
-    job_id: str | None = Field(description="The job it started; that may be deleted since.")
-    problem: dict[str, Any] | None = Field(description="Why it was refused.")
+    reason: str | None = Field(description="Why the call was ignored.")
+    job_id: str | None = Field(description="The job that it started, which may be deleted by now.")
+    problem: dict[str, Any] | None = Field(description="Why the call was refused.")
     created_at: datetime
 
 
 class HookAnswer(BaseModel):
-    """What came of a call."""
+    """The result of a call."""
 
     outcome: TriggerOutcome
     delivery_id: str
-    reason: str | None = Field(description="Why it was ignored.")
+    reason: str | None = Field(description="Why the call was ignored.")
     job_id: str | None
-    job: str | None = Field(description="Where the job is.")
+    job: str | None = Field(description="The path of the job.")
 
     @classmethod
     def of(cls, row: TriggerDelivery) -> Self:
-        """Return what the caller is told."""
         return cls(
             outcome=row.outcome,
             delivery_id=row.delivery_id,

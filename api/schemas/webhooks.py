@@ -1,4 +1,4 @@
-"""Webhooks and their deliveries as they are asked for and answered."""
+"""Webhooks and their deliveries."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -19,13 +19,15 @@ class WebhookRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: Url = Field(description="A public https address; it answers 2xx within 10 seconds.")
-    description: Label = Field(default="", description="For whoever reads the list.")
-    events: Events = Field(default=list(ENDINGS), description="What it is told of.")
+    url: Url = Field(description="A public https address that responds with 2xx within 10 seconds.")
+    description: Label = Field(default="", description="A description for people.")
+    events: Events = Field(
+        default=list(ENDINGS), description="The types of events that it receives."
+    )
 
 
 class WebhookPatch(BaseModel):
-    """What is to change; what is left out or null stays as it is."""
+    """The fields that change; omitted or null ones stay the same."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,17 +36,16 @@ class WebhookPatch(BaseModel):
     events: Events | None = None
     enabled: StrictBool | None = Field(
         default=None,
-        description="`false` sends nothing more: what waits goes on waiting, and what happens "
-        "meanwhile is never told. `true` also takes back what a 410 has done.",
+        description="`false` disables the webhook: waiting messages are held back, and new events "
+        "are skipped. `true` enables it again, even after a 410 has disabled it.",
     )
 
     def changes(self) -> dict[str, Any]:
-        """Return the fields of the row that change."""
         return self.model_dump(exclude_none=True, exclude={"enabled"})
 
 
 class SecretRotation(BaseModel):
-    """How a webhook or a trigger changes its secret."""
+    """A request for a new secret of a webhook or a trigger."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,7 +53,7 @@ class SecretRotation(BaseModel):
         default=DAY_S,
         ge=0,
         le=90 * DAY_S,
-        description="How long the old secret is good beside the new one.",
+        description="For how many seconds the old secret stays valid beside the new one.",
     )
 
 
@@ -66,32 +67,37 @@ class WebhookRead(BaseModel):
     enabled: bool
     disabled_at: datetime | None
     disabled_reason: str | None = Field(
-        description="`by_request`, or `gone`: its address answered 410."
+        description="`by_request`, or `gone` after a response of 410."
     )
-    former_until: datetime | None = Field(description="Until when the secret before signs, too.")
+    former_until: datetime | None = Field(
+        description="Until when messages are signed with the previous secret, too."
+    )
     created_at: datetime
-    created_by: str | None = Field(description="The key it was made with, if any.")
+    created_by: str | None = Field(description="The key with which it was created, if any.")
 
     @classmethod
     def of(cls, row: Webhook, **fields: str) -> Self:
-        """Return the face of a webhook's row."""
         plain = {name: getattr(row, name) for name in WebhookRead.model_fields if name != "enabled"}
         return cls(enabled=row.disabled_at is None, **plain, **fields)
 
 
 class NewWebhook(WebhookRead):
-    """A webhook with its secret, which nothing shows again."""
+    """A webhook with its secret, which is never shown again."""
 
-    secret: str = Field(description="What its messages are signed with, as Standard Webhooks do.")
+    secret: str = Field(
+        description="The secret that signs its messages, in the format of Standard Webhooks."
+    )
 
 
 class DeliveryAttempt(BaseModel):
-    """What came of one attempt to deliver."""
+    """One attempt to deliver a message."""
 
     at: datetime
-    status: int | None = Field(description="How the address answered; null where it did not.")
+    status: int | None = Field(description="The status of the response; null if there was none.")
     seconds: float
-    error: str | None = Field(description="What went wrong, if it was not the answer itself.")
+    error: str | None = Field(
+        description="Why the attempt failed, if not because of the response's status."
+    )
 
 
 class DeliveryRead(BaseModel):
@@ -100,29 +106,27 @@ class DeliveryRead(BaseModel):
     id: str = Field(description="The message's `webhook-id`, the same in every attempt.")
     webhook_id: str
     type: str
-    job_id: str | None = Field(description="The job it is about; that may be deleted since.")
+    job_id: str | None = Field(description="The job that it is about, which may be deleted by now.")
     status: DeliveryStatus
-    attempts: int = Field(description="Since it was last asked for.")
+    attempts: int = Field(description="The number of attempts since the last redelivery.")
     next_attempt_at: datetime | None
     created_at: datetime
     finished_at: datetime | None
-    last: DeliveryAttempt | None = Field(description="What came of the latest attempt.")
+    last: DeliveryAttempt | None = Field(description="The latest attempt.")
 
     @classmethod
     def of(cls, row: Delivery) -> Self:
-        """Return the face of a delivery's row."""
         return cls(**_fields(row))
 
 
 class DeliveryDetail(DeliveryRead):
-    """One message to a webhook, with what it says and all that came of it."""
+    """One message to a webhook, with its body and attempts."""
 
-    body: str = Field(description="Byte for byte what is sent and signed: a CloudEvent as JSON.")
+    body: str = Field(description="The exact bytes that are sent and signed: a CloudEvent as JSON.")
     log: list[DeliveryAttempt] = Field(description="The latest attempts, the newest last.")
 
     @classmethod
     def of(cls, row: Delivery) -> Self:
-        """Return the whole face of a delivery's row."""
         log = [DeliveryAttempt.model_validate(one) for one in row.log]
         return cls(body=row.body, log=log, **_fields(row))
 

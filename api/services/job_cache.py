@@ -100,5 +100,5 @@ class Looks:
             job, history = JobRepository(session).get(job_id), EventRepository(session)
             events, newest = history.milestones(job_id), history.newest_events([job_id])[job_id]
             position = QueueRepository(session).near_position(job)
-        body = JobDetail.told(job, events, position).model_dump_json().encode()
+        body = JobDetail.with_history(job, events, position).model_dump_json().encode()
         return Look(etag_of(job, position), body, newest, job.status.is_final)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from api.services.hub import Hub, HubSilentError
 from api.settings import ApiSettings
-from api.submission.certainty import LocalModel, is_certain
+from api.submission.static_checks import LocalModel, passes_static_checks
 from db.core.errors import SpecRefusedError
 from db.files.file_check import check_file
 from db.spec.checkpoint_headers import check_weights
@@ -45,7 +45,7 @@ class Sources:
         """Whether only who builds the model can say that a job is possible, and could do it."""
         if self.model is None:
             return not self.is_silent
-        return not is_certain(spec, self.model, self.texts)
+        return not passes_static_checks(spec, self.model, self.texts)
 
 
 class Preflight:

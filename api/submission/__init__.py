@@ -1,1 +1,1 @@
-"""From a request to rows: jobs, sweeps, reruns, estimates."""
+"""Turning requests into jobs, sweeps, reruns and estimates."""

@@ -1,4 +1,4 @@
-"""Jobs side by side: what differs, and whether their figures may be held against each other."""
+"""Comparing jobs: their differences, and whether their metrics are comparable."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -9,44 +9,43 @@ from db.core.states import JobState
 from db.spec.quality_gate import Verdict, figure, is_number
 from db.tables.jobs import Job
 
-MEASURED_ON = (
+EVALUATION_FIELDS = (
     *("dataset", "text_field", "revision", "seq_len", "dtype"),
     *("eval_dataset", "eval_text_field", "eval_samples"),
 )
-"""Fields that decide what a perplexity is measured on, and with what."""
+"""Fields that change how a perplexity is measured."""
 
-TOLERANCE = 1.01
-"""How far one dense model's perplexity may be measured differently on two machines."""
+DENSE_TOLERANCE = 1.01
+"""Two machines may measure one dense model's perplexity differently by this factor."""
 
-Figures = dict[str, float]
+FlatMetrics = dict[str, float]
 
 
 class ComparedJob(BaseModel):
-    """One of the jobs."""
+    """One of the compared jobs."""
 
     id: str
     name: str | None
     status: JobState
     verdict: Verdict
     metrics: dict[str, Any] | None
-    deltas: Figures = Field(description="Its figures less those of the first job.")
+    deltas: FlatMetrics = Field(description="Its metrics minus those of the first job.")
 
 
 class Comparison(BaseModel):
-    """Jobs in the order that was asked for."""
+    """A comparison of jobs, in the order of the request."""
 
-    comparable: bool = Field(description="Whether the figures may be held against each other.")
-    reasons: list[str] = Field(description="Why they may not.")
+    comparable: bool = Field(description="Whether the metrics can be compared.")
+    reasons: list[str] = Field(description="Why they cannot.")
     differences: dict[str, list[Any]] = Field(
-        description="The fields that are not the same in all jobs, each with its value in each job."
+        description="The fields that differ between the jobs, with the value in each job."
     )
     jobs: list[ComparedJob]
 
     @classmethod
     def of(cls, jobs: Sequence[Job]) -> Self:
-        """Compare jobs with the first of them."""
-        reasons = list(_reasons(jobs))
-        first = figures(jobs[0].result or {})
+        reasons = list(_obstacles(jobs))
+        first = flat_metrics(jobs[0].result or {})
         return cls(
             comparable=not reasons,
             reasons=reasons,
@@ -55,26 +54,26 @@ class Comparison(BaseModel):
         )
 
 
-def differences(specs: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return the fields whose values are not all the same, with the value of each."""
-    names = dict.fromkeys(name for spec in specs for name in spec)
-    values = {name: [spec.get(name) for spec in specs] for name in names}
+def differences(mappings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return the keys whose values differ, with the value in each mapping."""
+    names = dict.fromkeys(name for one in mappings for name in one)
+    values = {name: [one.get(name) for one in mappings] for name in names}
     return {name: each for name, each in values.items() if any(one != each[0] for one in each)}
 
 
-def figures(metrics: Mapping[str, Any], prefix: str = "") -> Figures:
-    """Return all numbers, those inside of objects under names with dots."""
-    found: Figures = {}
+def flat_metrics(metrics: Mapping[str, Any], prefix: str = "") -> FlatMetrics:
+    """Return all numbers; names of nested ones are joined by dots."""
+    flat: FlatMetrics = {}
     for name, value in metrics.items():
         if isinstance(value, Mapping) and name != "protocol":
-            found |= figures(value, f"{prefix}{name}.")
+            flat |= flat_metrics(value, f"{prefix}{name}.")
         elif is_number(value):
-            found[f"{prefix}{name}"] = value
-    return found
+            flat[f"{prefix}{name}"] = value
+    return flat
 
 
-def _compared(job: Job, first: Figures) -> ComparedJob:
-    own = figures(job.result or {})
+def _compared(job: Job, first: FlatMetrics) -> ComparedJob:
+    own = flat_metrics(job.result or {})
     return ComparedJob(
         id=job.id,
         name=job.name,
@@ -85,38 +84,38 @@ def _compared(job: Job, first: Figures) -> ComparedJob:
     )
 
 
-def _reasons(jobs: Sequence[Job]) -> Iterator[str]:
-    """Yield why the figures of the jobs cannot be compared."""
+def _obstacles(jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield the reasons why the metrics of the jobs cannot be compared."""
     for job in jobs:
         if job.status is not JobState.succeeded:
-            yield f"job {job.id} is {job.status}, so it has no figures"
-    asked = differences([job.spec.model_dump(mode="json") for job in jobs])
-    if "model" in asked:
-        yield f"the models differ: {_listed(asked['model'])}"
-    measured = [(job.result or {}).get("protocol") for job in jobs]
-    if all(isinstance(one, dict) for one in measured):
-        # What was really measured on tells more than what was asked for.
-        yield from _unlike([one or {} for one in measured])
+            yield f"job {job.id} is {job.status}, so it has no metrics"
+    requested = differences([job.spec.model_dump(mode="json") for job in jobs])
+    if "model" in requested:
+        yield f"the models differ: {_joined(requested['model'])}"
+    protocols = [(job.result or {}).get("protocol") for job in jobs]
+    if all(isinstance(one, dict) for one in protocols):
+        # More reliable than the request: what the evaluation really used.
+        yield from _protocol_differences([one or {} for one in protocols])
     else:
-        for name in MEASURED_ON:
-            if name in asked:
-                yield f"the evaluations differ in {name}: {_listed(asked[name])}"
+        for name in EVALUATION_FIELDS:
+            if name in requested:
+                yield f"the evaluations differ in {name}: {_joined(requested[name])}"
     dense = [figure(job.result or {}, "dense_perplexity") for job in jobs]
-    if "model" not in asked and (far := _far_apart([one for one in dense if one is not None])):
-        yield f"the dense models' perplexities differ, so the model may have changed: {far}"
+    known = [one for one in dense if one is not None]
+    if "model" not in requested and known and max(known) > min(known) * DENSE_TOLERANCE:
+        yield (
+            "the dense models' perplexities differ, so the model may have changed: "
+            f"{_joined(known)}"
+        )
 
 
-def _unlike(protocols: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    unlike = differences(protocols)
-    if "token_ids_sha256" not in unlike:  # the same tokens, whatever their text is called
-        unlike = {name: values for name, values in unlike.items() if name == "dtype"}
-    for name, values in unlike.items():
-        yield f"the evaluations differ in {name}: {_listed(values)}"
+def _protocol_differences(protocols: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    different = differences(protocols)
+    if "token_ids_sha256" not in different:  # same tokens, even if the dataset's name differs
+        different = {name: values for name, values in different.items() if name == "dtype"}
+    for name, values in different.items():
+        yield f"the evaluations differ in {name}: {_joined(values)}"
 
 
-def _far_apart(values: Sequence[float]) -> str:
-    return _listed(values) if values and max(values) > min(values) * TOLERANCE else ""
-
-
-def _listed(values: Sequence[Any]) -> str:
+def _joined(values: Sequence[Any]) -> str:
     return ", ".join(dict.fromkeys(map(str, values)))

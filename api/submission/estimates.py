@@ -1,4 +1,4 @@
-"""What a job would take: asked by a row, answered by a process beside the workers."""
+"""Waiting for an estimate, which a process beside the workers computes."""
 
 import time
 from threading import BoundedSemaphore
@@ -9,35 +9,34 @@ from db.core.session import Sessions
 from db.jobs.estimates import EstimateRepository
 from db.tables.jobs import Estimate
 
-WAIT_S = 8.0
-"""How long a request waits that does not say."""
-LOOK_EVERY_S = 0.1
-WAITING_ROOM = BoundedSemaphore(8)
-"""How many requests may wait at once; each holds a thread that others could read with."""
+DEFAULT_WAIT_S = 8.0
+POLL_EVERY_S = 0.1
+WAIT_SLOTS = BoundedSemaphore(8)
+"""Limits the requests that wait at once: each occupies a thread that could serve another."""
 
 
-def wait(sessions: Sessions, row: Estimate, longest_s: float) -> Estimate:
-    """Return the row once it is finished, or as it is when the time is over.
+def wait(sessions: Sessions, row: Estimate, timeout_s: float) -> Estimate:
+    """Return the row once it is finished, or unfinished after the timeout.
 
-    With too many others waiting already it is returned at once.
+    If too many requests are waiting already, return it at once.
 
     Raises:
         EstimateNotFoundError: it was deleted meanwhile.
     """
-    if not WAITING_ROOM.acquire(blocking=False):
+    if not WAIT_SLOTS.acquire(blocking=False):
         return row
     try:
-        deadline = time.monotonic() + longest_s
+        deadline = time.monotonic() + timeout_s
         while row.finished_at is None and time.monotonic() < deadline:
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(POLL_EVERY_S)
             with sessions() as session:
                 row = EstimateRepository(session).get(row.id)
         return row
     finally:
-        WAITING_ROOM.release()
+        WAIT_SLOTS.release()
 
 
-def refuse(row: Estimate) -> None:
+def raise_problem(row: Estimate) -> None:
     """Raise the problem that the planner has found, if it has found one.
 
     Raises:

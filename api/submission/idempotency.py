@@ -1,4 +1,4 @@
-"""Requests with a key, which are answered once however often they come."""
+"""Idempotency keys: a repeated request gets the response of the first one."""
 
 from dataclasses import dataclass
 
@@ -18,46 +18,47 @@ REPLAYED = {"idempotency-replayed": "true"}
 
 @dataclass(frozen=True)
 class KeyedRequest:
-    """What makes two requests the same one.
+    """The parts of a request that identify it.
 
     Attributes:
-        path: where it came to; the same key elsewhere is another request.
-        sent: what came with it, and nothing that was read since: that may have changed.
-        key: the caller's idempotency key; without one every request is new.
-        created_by: the caller's API key; another caller's idempotency key is another one.
+        path: its path; the same key at another path is another request.
+        body: its body as the client sent it, without anything read from the database, which may
+            have changed when the request is repeated.
+        key: the idempotency key; without one, every request is new.
+        created_by: the API key; each API key has its own idempotency keys.
     """
 
     path: str
-    sent: BaseModel
+    body: BaseModel
     key: str | None = None
     created_by: str | None = None
 
     @property
     def digest(self) -> str:
-        """What tells this request from another one with the same key."""
-        return digest({"path": self.path, "body": self.sent.model_dump(mode="json")})
+        """Differs between two requests that have the same idempotency key."""
+        return digest({"path": self.path, "body": self.body.model_dump(mode="json")})
 
 
-def first_answer(service: Service, request: KeyedRequest) -> Answer | None:
-    """Return what a request with the same key was answered first, if there was one.
+def stored_response(service: Service, request: KeyedRequest) -> Answer | None:
+    """Return the response to an earlier request with the same key, if there was one.
 
     Raises:
-        ProblemError: it was another request.
+        ProblemError: the earlier request was a different one.
     """
     if request.key is None:
         return None
     with service.sessions() as session:
-        kept = IdempotencyRepository(session).get(request.key, request.created_by)
-    if kept is not None and kept.request_digest != request.digest:
-        detail = f"Idempotency-Key {request.key} was sent with another request before."
+        stored = IdempotencyRepository(session).get(request.key, request.created_by)
+    if stored is not None and stored.request_digest != request.digest:
+        detail = f"Idempotency-Key {request.key} was sent with a different request before."
         raise ProblemError(IDEMPOTENCY_CONFLICT.problem(detail))
-    return kept
+    return stored
 
 
-def keep_answer(
+def store_response(
     session: Session, request: KeyedRequest, job_id: str, status: int, body: Document
 ) -> None:
-    """Keep the answer of a request that has a key, in the transaction that did what it tells of.
+    """Store the response to a request that has a key, in the transaction that creates the job.
 
     Raises:
         KeyTakenError: another request has used the key meanwhile.

@@ -1,4 +1,4 @@
-"""What a rerun changes of the job it repeats."""
+"""The request for a rerun: the fields of a job that change."""
 
 from typing import Any
 
@@ -9,30 +9,34 @@ from api.schemas.requests import JobRequest
 from db.tables.jobs import Job
 
 
-def _like_a_job(schema: dict[str, Any]) -> None:
-    """Describe the fields of a job, none of which is needed."""
+def _add_job_fields(schema: dict[str, Any]) -> None:
+    """Add the fields of a job to the schema, all of them optional."""
     fields = JobRequest.model_json_schema(ref_template="#/components/schemas/{model}")
     schema |= {"properties": fields["properties"], "additionalProperties": False}
 
 
 class JobChanges(RootModel[dict[str, JsonValue]]):
-    """Fields of a job that are to be different; the others stay as they were."""
+    """The fields of the job that change; the others stay the same."""
 
-    model_config = ConfigDict(json_schema_extra=_like_a_job)
+    model_config = ConfigDict(json_schema_extra=_add_job_fields)
 
     def applied_to(self, job: Job) -> JobRequest:
-        """Return the request for the changed job.
+        """Return a request for the changed job.
 
         Raises:
-            RequestValidationError: the fields do not make a job.
+            RequestValidationError: the fields are not those of a valid job.
         """
-        kept = job.spec.model_dump(mode="json") | {"name": job.name, "labels": job.labels}
-        kept |= {"queue": job.queue, "priority": job.priority}
-        kept |= {"gate": job.gate}
+        fields = job.spec.model_dump(mode="json") | {
+            "name": job.name,
+            "labels": job.labels,
+            "queue": job.queue,
+            "priority": job.priority,
+            "gate": job.gate,
+        }
         if self.root.get("pattern") is not None and "sparsity" not in self.root:
-            del kept["sparsity"]  # the new pattern implies another
+            del fields["sparsity"]  # the new pattern implies it
         try:
-            return JobRequest.model_validate(kept | self.root)
+            return JobRequest.model_validate(fields | self.root)
         except ValidationError as refused:
             errors = [error | {"loc": ("body", *error["loc"])} for error in refused.errors()]
             raise RequestValidationError(errors) from None

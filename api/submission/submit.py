@@ -1,4 +1,4 @@
-"""What happens to a job from its request to the answer."""
+"""Submitting a job: check the request, write the job, build the response, enqueue the job."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ from api.deps import Service
 from api.schemas.jobs import JobDetail, JobPreview
 from api.schemas.requests import JobRequest
 from api.services.preflight import Sources
-from api.submission.idempotency import REPLAYED, KeyedRequest, first_answer, keep_answer
+from api.submission.idempotency import REPLAYED, KeyedRequest, store_response, stored_response
 from db.core.errors import KeyTakenError, SpecRefusedError
 from db.events.job_events import EventRepository
 from db.files.artifacts import ArtifactRepository
@@ -32,10 +32,10 @@ from db.startup.tracing import traceparent, tracer
 
 logger = logging.getLogger(__name__)
 
-NOTHING_NEW: dict[int | str, dict[str, Any]] = {
+NO_NEW_JOB: dict[int | str, dict[str, Any]] = {
     200: {
         "model": JobPreview | JobDetail,
-        "description": "Nothing was made: what a dry run would accept, or the job that is reused.",
+        "description": "No job was created: a dry run's preview, or the job that is reused.",
     }
 }
 
@@ -45,79 +45,79 @@ class Submission:
     """A request for a job.
 
     Attributes:
-        request: what it came as; the job counts for the quotas of whoever sent it.
+        request: identifies the request; the job counts against the quotas of its API key.
         parent_id: the job that this one is a rerun of.
-        patience_s: how long it may wait to be judged, if less than others.
+        max_planner_wait_s: a shorter timeout for the planner's check than the configured one.
     """
 
     body: JobRequest
     request: KeyedRequest
     parent_id: str | None = None
-    patience_s: float | None = None
+    max_planner_wait_s: float | None = None
 
 
 def submit(
-    service: Service, asked: Submission, note: Callable[[Session, str], None] | None = None
+    service: Service,
+    submission: Submission,
+    in_transaction: Callable[[Session, str], None] | None = None,
 ) -> Response:
-    """Accept a job once, however often it is asked for with one key.
+    """Create a job, at most once for each idempotency key.
 
-    ``note`` writes of the job, by its id, in the transaction that makes it.
+    ``in_transaction`` is called with the session and the job's id before the commit.
     """
-    if (first := replayed(service, asked.request)) is not None:
+    if (first := replay(service, submission.request)) is not None:
         return first
-    spec = asked.body.spec()
-    warnings = judged(service, asked, spec)
-    reuse = asked.body.reuse == "if_succeeded"
-    same = reusable(service, spec, asked.body.gate) if reuse else None
+    spec = submission.body.spec()
+    warnings = check_with_planner(service, submission, spec)
+    reuses = submission.body.reuse == "if_succeeded"
+    reusable_id = find_reusable(service, spec, submission.body.gate) if reuses else None
     try:
         with tracer.start_as_current_span("submit"), service.sessions.begin() as session:
-            answer = _accept(session, asked, spec, warnings, same)
-            if note is not None:
-                note(session, answer.job_id)
+            created = _create(session, submission, spec, warnings, reusable_id)
+            if in_transaction is not None:
+                in_transaction(session, created.job_id)
     except KeyTakenError:  # by a request that has been committed since
-        return submit(service, asked, note)
-    if answer.status_code == 201:
-        push(service, answer.job_id)
-    return answer.response()
+        return submit(service, submission, in_transaction)
+    if created.status_code == 201:
+        enqueue(service, created.job_id)
+    return created.response()
 
 
-def replayed(service: Service, request: KeyedRequest) -> Response | None:
-    """Return the first answer of a request that comes once more; None: it is new."""
-    if (kept := first_answer(service, request)) is None:
+def replay(service: Service, request: KeyedRequest) -> Response | None:
+    """Return the response to an earlier identical request; None if there was none."""
+    if (stored := stored_response(service, request)) is None:
         return None
-    return _Answer(kept.job_id, kept.status, kept.body).response(REPLAYED)
+    return _JobResponse(stored.job_id, stored.status, stored.body).response(REPLAYED)
 
 
-def preview(service: Service, asked: Submission) -> Response:
-    """Check what a submission checks; write nothing."""
-    return JSONResponse(previewed(service, asked).model_dump(mode="json"))
+def preview_response(service: Service, submission: Submission) -> Response:
+    return JSONResponse(preview(service, submission).model_dump(mode="json"))
 
 
-def previewed(service: Service, asked: Submission) -> JobPreview:
-    """Return what would be accepted."""
-    spec = asked.body.spec()
-    warnings = judged(service, asked, spec)
+def preview(service: Service, submission: Submission) -> JobPreview:
+    """Check everything that a submission checks, and write nothing."""
+    spec = submission.body.spec()
+    warnings = check_with_planner(service, submission, spec)
     with service.sessions() as session:
-        QuotaRepository(session).require_room(asked.request.created_by)
-    same = reusable(service, spec, asked.body.gate)
+        QuotaRepository(session).require_room(submission.request.created_by)
     return JobPreview(
         spec=spec,
-        name=asked.body.name,
-        labels=dict(asked.body.labels),
-        parent_id=asked.parent_id,
-        queue=asked.body.queue,
-        priority=asked.body.priority,
-        gate=asked.body.gate,
+        name=submission.body.name,
+        labels=dict(submission.body.labels),
+        parent_id=submission.parent_id,
+        queue=submission.body.queue,
+        priority=submission.body.priority,
+        gate=submission.body.gate,
         warnings=warnings,
-        identical_job_id=same,
+        identical_job_id=find_reusable(service, spec, submission.body.gate),
     )
 
 
-def reusable(service: Service, spec: PruneSpec, gate: Gate | None) -> str | None:
-    """Return the latest job that succeeded with exactly this, and whose files are all whole."""
+def find_reusable(service: Service, spec: PruneSpec, gate: Gate | None) -> str | None:
+    """Return the latest identical job that succeeded and whose files are all undamaged."""
     with service.sessions() as session:
-        found = JobRepository(session).identical(spec, gate)
-    for job in found:
+        identical = JobRepository(session).identical(spec, gate)
+    for job in identical:
         with service.sessions() as session:
             artifacts = ArtifactRepository(session).of_job(job.id)
         if service.checks.are_whole(artifacts):
@@ -126,7 +126,7 @@ def reusable(service: Service, spec: PruneSpec, gate: Gate | None) -> str | None
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _JobResponse:
     job_id: str
     status_code: int
     body: dict[str, Any]
@@ -136,93 +136,88 @@ class _Answer:
         return JSONResponse(self.body, self.status_code, headers=location | dict(headers or {}))
 
 
-def _accept(
+def _create(
     session: Session,
-    asked: Submission,
+    submission: Submission,
     spec: PruneSpec,
     warnings: list[str],
-    same: str | None,
-) -> _Answer:
-    """Write the job and the answer; or answer with job ``same``, unless it was deleted since."""
+    reusable_id: str | None,
+) -> _JobResponse:
+    """Write the job, unless job ``reusable_id`` still exists, and store the response."""
     jobs = JobRepository(session)
-    found = jobs.identical(spec, asked.body.gate) if same else []
-    job, status = next((one for one in found if one.id == same), None), 200
+    identical = jobs.identical(spec, submission.body.gate) if reusable_id else []
+    job, status = next((one for one in identical if one.id == reusable_id), None), 200
     if job is None:
-        job, status = jobs.add(new_job(asked, spec, warnings)), 201
+        job, status = jobs.add(new_job(submission, spec, warnings)), 201
     milestones = EventRepository(session).milestones(job.id)
-    shown = JobDetail.told(job, milestones, QueueRepository(session).near_position(job))
-    answer = _Answer(job.id, status, shown.model_dump(mode="json"))
-    keep_answer(session, asked.request, job.id, status, answer.body)
-    return answer
+    detail = JobDetail.with_history(job, milestones, QueueRepository(session).near_position(job))
+    created = _JobResponse(job.id, status, detail.model_dump(mode="json"))
+    store_response(session, submission.request, job.id, status, created.body)
+    return created
 
 
-def new_job(asked: Submission, spec: PruneSpec, warnings: list[str]) -> NewJob:
-    """Return the job that a request asks for."""
+def new_job(submission: Submission, spec: PruneSpec, warnings: list[str]) -> NewJob:
     return NewJob(
         spec,
-        name=asked.body.name,
-        labels=dict(asked.body.labels),
+        name=submission.body.name,
+        labels=dict(submission.body.labels),
         warnings=tuple(warnings),
-        parent_id=asked.parent_id,
-        queue=asked.body.queue,
-        priority=asked.body.priority,
-        deadline=asked.body.deadline,
-        gate=asked.body.gate,
-        created_by=asked.request.created_by,
+        parent_id=submission.parent_id,
+        queue=submission.body.queue,
+        priority=submission.body.priority,
+        deadline=submission.body.deadline,
+        gate=submission.body.gate,
+        created_by=submission.request.created_by,
         traceparent=traceparent(),
     )
 
 
-def judged(service: Service, asked: Submission, spec: PruneSpec) -> list[str]:
-    """Return what could not be checked of a request.
+def check_with_planner(service: Service, submission: Submission, spec: PruneSpec) -> list[str]:
+    """Check a request, with the planner where needed; return what could not be checked.
 
     Raises:
-        SpecRefusedError, ProblemError: something that it names cannot be used.
+        SpecRefusedError, ProblemError: the job cannot be run.
     """
-    sources = checked(service, asked.body, spec)
-    open_ones = [spec] if sources.leave_open(spec) else []
-    return sources.warnings + service.planner.judge(open_ones, asked.patience_s)
+    sources = check(service, submission.body, spec)
+    undecided = [spec] if sources.leave_open(spec) else []
+    return sources.warnings + service.planner.check(undecided, submission.max_planner_wait_s)
 
 
-def checked(service: Service, body: JobRequest, spec: PruneSpec) -> Sources:
-    """Return the model and the texts that a request names, as they were found.
+def check(service: Service, body: JobRequest, spec: PruneSpec) -> Sources:
+    """Check a request without the planner; return the model and the texts that it names.
 
     Raises:
-        SpecRefusedError: one of them cannot be used.
+        SpecRefusedError: a field cannot be used.
     """
     check_gate(body.gate)
     require_queue(service, body.queue)
-    _refuse_a_past_deadline(body)
+    # Not in the schema: a request may be repeated after its deadline.
+    if body.deadline is not None and body.deadline <= datetime.now(UTC):
+        value, reason = body.deadline.isoformat(), "is in the past"
+        raise SpecRefusedError("deadline", value, "deadline_passed", reason, "Choose a later one.")
     return service.preflight.check(spec)
 
 
-def _refuse_a_past_deadline(body: JobRequest) -> None:
-    """Check what was possible when it was written, so not where a request is repeated."""
-    if body.deadline is not None and body.deadline <= datetime.now(UTC):
-        value, reason = body.deadline.isoformat(), "that moment has passed"
-        raise SpecRefusedError("deadline", value, "deadline_passed", reason, "Name a later one.")
-
-
 @contextmanager
-def left_to_the_janitor() -> Iterator[None]:
-    """Ring if the database lets us; what was asked is committed, and must not be denied."""
+def logged_database_errors() -> Iterator[None]:
+    """Log database errors: the job is committed, and the janitor will enqueue it."""
     try:
         yield
     except SQLAlchemyError as error:
-        logger.warning("the janitor has to ring for what was committed: %s", error)
+        logger.warning("a committed job was not enqueued; the janitor will do it: %s", error)
 
 
-def push(service: Service, job_id: str) -> None:
-    """Ring for a worker, after the commit: it must find the row. Never raises."""
-    with left_to_the_janitor():
-        ring(service, job_id)
+def enqueue(service: Service, job_id: str) -> None:
+    """Publish a job's broker message after its commit; log database errors."""
+    with logged_database_errors():
+        publish(service, job_id)
 
 
-def ring(service: Service, job_id: str) -> None:
-    """Ring for a worker, unless the job waits for none any more.
+def publish(service: Service, job_id: str) -> None:
+    """Publish a job's broker message, if the job still waits in a queue.
 
     Raises:
-        SQLAlchemyError: the database does not answer.
+        SQLAlchemyError: the database failed.
     """
     with service.sessions() as session:
         queue = QueueRepository(session).queue_of(job_id)
@@ -232,10 +227,10 @@ def ring(service: Service, job_id: str) -> None:
 
 
 def require_queue(service: Service, queue: str) -> None:
-    """Refuse a queue that nobody would ever take jobs from.
+    """Refuse a queue that has no workers and is not configured.
 
     Raises:
-        SpecRefusedError: it is neither configured nor any living worker's.
+        SpecRefusedError: it has none.
     """
     if queue in service.known_queues:
         return

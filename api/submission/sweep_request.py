@@ -1,4 +1,4 @@
-"""A request for a sweep, and the points that it asks for."""
+"""The request for a sweep, and its points."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -30,76 +30,76 @@ Varied = Literal[
     "propagation",
     "skip",
 ]
-"""Fields that change what is pruned and not what is measured: only so do points compare, and share
+"""Fields that change the pruning but not the evaluation, so that points are comparable and share
 one measurement of the dense model."""
 
 Values = Annotated[list[JsonValue], Field(min_length=1, max_length=MAX_POINTS)]
 
 
 class SweepRequest(JobRequest):
-    """A job's fields, and those in which its points differ: a ``grid``, or a list of ``jobs``."""
+    """A job's fields, and the fields that vary: a ``grid``, or a list of ``jobs``."""
 
     sparsity: float | None = Field(  # type: ignore[assignment] # each point has one
-        default=None, ge=0, lt=1, description="Of those points that do not say it themselves."
+        default=None, ge=0, lt=1, description="For points that do not set their own."
     )
     reuse: Literal["never"] = "never"
     grid: dict[Varied, Values] | None = Field(
-        default=None, description="Values of each field; every combination of them is a point."
+        default=None, description="Values of each varied field; every combination is a point."
     )
     jobs: Annotated[list[dict[Varied, JsonValue]], Field(min_length=1, max_length=200)] | None = (
-        Field(default=None, description="The fields of each point, one by one.")
+        Field(default=None, description="The varied fields of each point.")
     )
     max_parallel: StrictInt | None = Field(
-        default=None, ge=1, le=MAX_POINTS, description="How many points may run at once."
+        default=None, ge=1, le=MAX_POINTS, description="The most points that run at once."
     )
 
     @model_validator(mode="before")
     @classmethod
     def _imply_sparsity(cls, data: Any) -> Any:
-        """Leave it to the points: each may have a pattern of its own."""
+        """Override: each point's own pattern implies its sparsity."""
         return data
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
+    def _require_grid_or_jobs(self) -> Self:
         if (not self.grid) == (not self.jobs):
             raise PydanticCustomError("one_of_both", "Input should have either grid or jobs")
         if self.grid and (count := prod(map(len, self.grid.values()))) > MAX_POINTS:
             raise PydanticCustomError(
                 "too_many_points",
-                "Its grid has {count} points, a sweep at most {most}",
+                "Its grid has {count} points; a sweep has at most {most}",
                 {"count": count, "most": MAX_POINTS},
             )
         return self
 
     def base(self) -> dict[str, Any]:
         """Return the fields that all points share."""
-        own = SweepRequest.model_fields.keys() - JobRequest.model_fields.keys()
-        nothing = {"sparsity"} if self.sparsity is None else set()
-        return self.model_dump(mode="json", exclude=own | nothing)
+        sweep_only = SweepRequest.model_fields.keys() - JobRequest.model_fields.keys()
+        unset = {"sparsity"} if self.sparsity is None else set()
+        return self.model_dump(mode="json", exclude=sweep_only | unset)
 
     def points(self) -> list[Point]:
         """Return the points in order.
 
         Raises:
-            RequestValidationError: one of them is no valid job; its place is named.
-            SpecRefusedError: its options do not go together, or an earlier point is the same.
+            RequestValidationError: a point is not a valid job.
+            SpecRefusedError: a point's options cannot be combined, or two points are equal.
         """
         points: list[Point] = []
-        seen: dict[str, int] = {}
-        for number, varied in enumerate(self._varied()):
+        numbers: dict[str, int] = {}
+        for number, varied in enumerate(self._combinations()):
             request = self._request(number, varied)
             spec = request.spec()
             try:
                 check_combination(spec)
             except SpecRefusedError as error:
-                raise _of_point(error, number, varied) from None
-            twin = seen.setdefault(digest(spec.model_dump(mode="json")), number)
-            if twin != number:
-                raise _twins(twin, number, varied)
+                raise _at_point(error, number, varied) from None
+            first = numbers.setdefault(digest(spec.model_dump(mode="json")), number)
+            if first != number:
+                raise _equal_points(first, number, varied)
             points.append(Point(varied, spec))
         return points
 
-    def _varied(self) -> Iterator[dict[str, JsonValue]]:
+    def _combinations(self) -> Iterator[dict[str, JsonValue]]:
         if self.jobs:
             for one in self.jobs:
                 yield {str(name): value for name, value in one.items()}
@@ -113,30 +113,30 @@ class SweepRequest(JobRequest):
             return JobRequest.model_validate(self.base() | varied)
         except ValidationError as refused:
             place = ("body", "jobs", number) if self.jobs else ("body", "grid")
-            words = _words(number, varied)
+            where = _description(number, varied)
             errors = [
-                error | {"loc": (*place, *error["loc"])} | {"msg": f"{error['msg']} (in {words})"}
+                error | {"loc": (*place, *error["loc"])} | {"msg": f"{error['msg']} (in {where})"}
                 for error in refused.errors()
             ]
             raise RequestValidationError(errors) from None
 
 
-def _of_point(error: SpecRefusedError, number: int, varied: dict[str, JsonValue]) -> Exception:
-    reason = f"{error.reason} (in {_words(number, varied)})"
+def _at_point(error: SpecRefusedError, number: int, varied: dict[str, JsonValue]) -> Exception:
+    reason = f"{error.reason} (in {_description(number, varied)})"
     return SpecRefusedError(error.field, error.value, error.code, reason, error.remedy)
 
 
-def _twins(first: int, second: int, varied: dict[str, JsonValue]) -> Exception:
+def _equal_points(first: int, second: int, varied: dict[str, JsonValue]) -> Exception:
     field = next(iter(varied), "sparsity")
     return SpecRefusedError(
         field,
         varied.get(field),
         "same_points",
-        f"points {first} and {second} are the same job",
-        "Leave one of them out.",
+        f"points {first} and {second} are equal",
+        "Remove one of them.",
     )
 
 
-def _words(number: int, varied: dict[str, JsonValue]) -> str:
-    said = ", ".join(f"{name} {quoted(value)}" for name, value in varied.items())
-    return f"point {number}: {said}" if said else f"point {number}"
+def _description(number: int, varied: dict[str, JsonValue]) -> str:
+    fields = ", ".join(f"{name} {quoted(value)}" for name, value in varied.items())
+    return f"point {number}: {fields}" if fields else f"point {number}"

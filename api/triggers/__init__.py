@@ -1,1 +1,1 @@
-"""From a trigger's delivery to a job."""
+"""Turning a trigger's incoming calls into jobs."""

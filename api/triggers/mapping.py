@@ -1,4 +1,4 @@
-"""What becomes of a payload: nothing, where a trigger's filter says so, or a job."""
+"""Filtering a trigger's payload and mapping it to a job."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,19 +13,19 @@ from db.spec.combinations import check_combination
 from db.spec.metrics import check_gate
 from db.tables.triggers import Trigger
 
-STAND_INS: dict[str, Any] = {"model": "any", "dataset": "any"}
-OPTIONS = JobRequest.model_fields.keys() - {*STAND_INS, "revision", "name", "labels"}
-"""Fields that say how to prune, or what is expected of it."""
+PLACEHOLDERS: dict[str, Any] = {"model": "any", "dataset": "any"}
+OPTIONS = JobRequest.model_fields.keys() - {*PLACEHOLDERS, "revision", "name", "labels"}
+"""Fields that can be checked without knowing the model and the dataset."""
 LABEL = "trigger"
-"""By this label its trigger's id is found on a job."""
+"""The label of a job that holds its trigger's id."""
 
 
 def check_template(job: Mapping[str, JsonValue], mapped: Mapping[str, str]) -> None:
-    """Refuse what would never make a job, whatever a payload holds.
+    """Refuse a template that no payload can turn into a valid job.
 
     Raises:
-        RequestValidationError: a field is wrong, or is missing and not mapped either.
-        SpecRefusedError: the options do not go together, or the gate bounds no figure of a job.
+        RequestValidationError: a field is invalid, or is missing and not mapped.
+        SpecRefusedError: the options cannot be combined, or the gate names an unknown metric.
     """
     try:
         JobRequest.model_validate(job)
@@ -33,13 +33,13 @@ def check_template(job: Mapping[str, JsonValue], mapped: Mapping[str, str]) -> N
         errors = [
             error | {"loc": ("body", "job", *error["loc"])}
             for error in refused.errors()
-            if error["type"] != "missing" or not mapped.keys() & _filled_by(error["loc"][0])
+            if error["type"] != "missing" or not mapped.keys() & _alternatives(error["loc"][0])
         ]
         if errors:
             raise RequestValidationError(errors) from None
 
     if not OPTIONS & mapped.keys():
-        _check_options(JobRequest.model_validate(STAND_INS | {**job}))
+        _check_options(JobRequest.model_validate(PLACEHOLDERS | {**job}))
 
 
 def _check_options(request: JobRequest) -> None:
@@ -50,39 +50,39 @@ def _check_options(request: JobRequest) -> None:
         raise refused.within("job") from None
 
 
-def _filled_by(field: int | str) -> set[int | str]:
-    """Return the fields of which one fills this one."""
+def _alternatives(field: int | str) -> set[int | str]:
+    """Return the fields of which any one can supply ``field``."""
     return {"sparsity", "pattern"} if field == "sparsity" else {field}
 
 
-def unmet(wanted: Mapping[str, JsonValue], payload: JsonValue) -> str | None:
-    """Return how a payload differs from what a filter wants; None if it does not."""
-    for pointer, value in wanted.items():
+def filter_mismatch(conditions: Mapping[str, JsonValue], payload: JsonValue) -> str | None:
+    """Return why a payload does not match a filter; None if it does."""
+    for pointer, expected in conditions.items():
         try:
-            there = found(payload, pointer)
+            actual = found(payload, pointer)
         except NothingThereError:
-            return f"the payload has nothing at {pointer}"
-        allowed = value if isinstance(value, list) else [value]
-        if not any(_is_same(one, there) for one in allowed):
-            return f"{pointer} is not what the filter wants"
+            return f"the payload has no value at {pointer}"
+        allowed = expected if isinstance(expected, list) else [expected]
+        if not any(_is_equal(one, actual) for one in allowed):
+            return f"{pointer} does not match the filter"
     return None
 
 
-def job_from(trigger: Trigger, payload: JsonValue) -> JobRequest:
-    """Return the job that a trigger makes of a payload.
+def build_job(trigger: Trigger, payload: JsonValue) -> JobRequest:
+    """Fill a trigger's job template from a payload.
 
     Raises:
-        SpecRefusedError: the payload lacks what a field is to be filled with.
-        RequestValidationError: the fields do not make a job.
+        SpecRefusedError: the payload lacks a mapped value.
+        RequestValidationError: the fields are not those of a valid job.
     """
     job: dict[str, Any] = {**trigger.job}
     job["labels"] = {**job.get("labels", {})}
     for field, pointer in trigger.map.items():
         name, _, label = field.partition(".")
         if label:
-            job[name][label] = _mapped(payload, field, pointer)
+            job[name][label] = _mapped_value(payload, field, pointer)
         else:
-            job[name] = _mapped(payload, field, pointer)
+            job[name] = _mapped_value(payload, field, pointer)
     job["labels"][LABEL] = trigger.id
     try:
         return JobRequest.model_validate(job)
@@ -91,15 +91,15 @@ def job_from(trigger: Trigger, payload: JsonValue) -> JobRequest:
         raise RequestValidationError(errors) from None
 
 
-def _mapped(payload: JsonValue, field: str, pointer: str) -> JsonValue:
+def _mapped_value(payload: JsonValue, field: str, pointer: str) -> JsonValue:
     try:
         return found(payload, pointer)
     except NothingThereError:
-        remedy = "Change the trigger's map, or its filter so that such a payload is ignored."
-        reason = "the payload has nothing there"
+        remedy = "Change the trigger's map, or add a filter that ignores such payloads."
+        reason = "the payload has no value there"
         raise SpecRefusedError(field, pointer, "unmapped", reason, remedy) from None
 
 
-def _is_same(one: JsonValue, other: JsonValue) -> bool:
-    """Whether two values are the same in JSON, where 1 is not true."""
+def _is_equal(one: JsonValue, other: JsonValue) -> bool:
+    """Whether two JSON values are equal; in JSON, 1 is not ``true``."""
     return isinstance(one, bool) == isinstance(other, bool) and one == other

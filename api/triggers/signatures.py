@@ -1,4 +1,4 @@
-"""How a call of a trigger proves that it comes from where the secret was given to."""
+"""Authenticating the calls of a trigger by its secret."""
 
 import hmac
 import re
@@ -19,71 +19,74 @@ IDS = {
     TriggerSource.standard: STANDARD[0],
     TriggerSource.mlflow: MLFLOW[0],
 }
-"""The header in which a source names a delivery, where it does."""
+"""The header that holds the delivery's id, for sources that send one."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """What came to a hook."""
+    """An incoming request to a trigger's hook."""
 
     headers: Mapping[str, str]
     body: bytes
 
     def header(self, name: str) -> bytes:
-        """Return a header as it was sent; nothing where it was not."""
+        """Return a header's bytes; empty if it was not sent."""
         return self.headers.get(name, "").encode("latin-1")
 
 
-def is_proven(source: TriggerSource, secrets: Sequence[str], call: Call) -> bool:
-    """Whether a call is signed with, or carries, one of the secrets."""
-    # A list: every comparison is made, whatever the first one says.
-    fits = [_is_proven(source, secret, call) for secret in secrets]
-    return any(fits)
+def is_authentic(source: TriggerSource, secrets: Sequence[str], call: Call) -> bool:
+    """Whether a call is signed with, or contains, one of the secrets."""
+    # A list, so that the time does not depend on which secret matches.
+    matches = [_matches(source, secret, call) for secret in secrets]
+    return any(matches)
 
 
-def name_of(source: TriggerSource, call: Call) -> CallName:
-    """Return what tells one delivery from another.
+def call_name(source: TriggerSource, call: Call) -> CallName:
+    """Return the identity of a delivery, by which repeated ones are recognised.
 
-    GitHub's signature covers the body alone: whoever has seen one delivery can send it again under
-    another id.
+    GitHub signs only the body, so an attacker could replay a delivery with another id: the body
+    identifies it, too.
     """
-    is_body_alone_signed = source is TriggerSource.github
-    digest = sha256(call.body).hexdigest() if is_body_alone_signed else None
+    signs_only_body = source is TriggerSource.github
+    digest = sha256(call.body).hexdigest() if signs_only_body else None
     return CallName(_delivery_id(source, call), digest)
 
 
 def _delivery_id(source: TriggerSource, call: Call) -> str:
-    """Return a delivery's own id, or else one made of what it says."""
-    own = call.headers.get(IDS.get(source, "")) or call.headers.get("idempotency-key")
-    if own is None:
+    """Return the id that the source sent, or else the body's digest."""
+    sent = call.headers.get(IDS.get(source, "")) or call.headers.get("idempotency-key")
+    if sent is None:
         return f"sha256:{sha256(call.body).hexdigest()}"
-    if re.fullmatch(r"[\x21-\x7e]{1,200}", own):
-        return own
-    return f"sha256:{sha256(own.encode()).hexdigest()}"
+    if re.fullmatch(r"[\x21-\x7e]{1,200}", sent):
+        return sent
+    return f"sha256:{sha256(sent.encode()).hexdigest()}"
 
 
-def _is_proven(source: TriggerSource, secret: str, call: Call) -> bool:
+def _matches(source: TriggerSource, secret: str, call: Call) -> bool:
     match source:
         case TriggerSource.github:
-            wanted = b"sha256=" + hmac.digest(secret.encode(), call.body, "sha256").hex().encode()
-            return hmac.compare_digest(wanted, call.header("x-hub-signature-256"))
+            expected = b"sha256=" + hmac.digest(secret.encode(), call.body, "sha256").hex().encode()
+            return hmac.compare_digest(expected, call.header("x-hub-signature-256"))
         case TriggerSource.huggingface:
             return hmac.compare_digest(secret.encode(), call.header("x-webhook-secret"))
         case TriggerSource.generic:
-            scheme, _, sent = call.header("authorization").partition(b" ")
-            fits = hmac.compare_digest(secret.encode(), sent.strip())
-            return fits and scheme.lower() == b"bearer"
+            scheme, _, token = call.header("authorization").partition(b" ")
+            is_same = hmac.compare_digest(secret.encode(), token.strip())
+            return is_same and scheme.lower() == b"bearer"
         case TriggerSource.standard:
-            return _is_stamped(b64decode(secret.removeprefix("whsec_")), STANDARD, call)
+            return _is_signed(b64decode(secret.removeprefix("whsec_")), STANDARD, call)
         case TriggerSource.mlflow:
-            return _is_stamped(secret.encode(), MLFLOW, call)
+            return _is_signed(secret.encode(), MLFLOW, call)
 
 
-def _is_stamped(key: bytes, headers: tuple[str, str, str], call: Call) -> bool:
-    """Whether id, moment and body are signed together, and the moment is about now."""
-    name, moment, signatures = (call.header(one) for one in headers)
-    signed = b"%b.%b.%b" % (name, moment, call.body)
-    wanted = b"v1," + b64encode(hmac.digest(key, signed, "sha256"))
-    fits = [hmac.compare_digest(wanted, one) for one in signatures.split()]
-    is_now = re.fullmatch(rb"[0-9]{1,12}", moment) and abs(time.time() - int(moment)) <= TOLERANCE_S
-    return bool(name and is_now and any(fits))
+def _is_signed(key: bytes, headers: tuple[str, str, str], call: Call) -> bool:
+    """Whether id, timestamp and body are signed together, and the timestamp is recent."""
+    message_id, timestamp, signatures = (call.header(one) for one in headers)
+    signed = b"%b.%b.%b" % (message_id, timestamp, call.body)
+    expected = b"v1," + b64encode(hmac.digest(key, signed, "sha256"))
+    matches = [hmac.compare_digest(expected, one) for one in signatures.split()]
+    is_recent = (
+        re.fullmatch(rb"[0-9]{1,12}", timestamp)
+        and abs(time.time() - int(timestamp)) <= TOLERANCE_S
+    )
+    return bool(message_id and is_recent and any(matches))

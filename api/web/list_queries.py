@@ -12,7 +12,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.schemas.fields import LABELS, Moment
+from api.schemas.fields import MAX_LABELS, Moment
 from api.web.cursors import cursor_for, place_of
 from db.core.ids import id_pattern
 from db.core.place import Place
@@ -63,7 +63,7 @@ class JobQuery(BaseModel):
     )
     label: Labels = Field(
         default=[],
-        max_length=LABELS,
+        max_length=MAX_LABELS,
         description="All of these, as `name:value`; `label.name=value` says the same.",
         examples=[["team:search"]],
     )

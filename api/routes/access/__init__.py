@@ -1,1 +1,1 @@
-"""Routes of keys and the audit."""
+"""Routes of keys and the audit log."""

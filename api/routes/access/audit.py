@@ -1,4 +1,4 @@
-"""The audit: who changed what."""
+"""Routes of the audit log."""
 
 from typing import Annotated
 
@@ -19,22 +19,24 @@ Cursor = Annotated[str, StringConstraints(max_length=200), cursor_for("aud")]
 
 
 class AuditQuery(BaseModel):
-    """The parameters of the audit."""
+    """The query of the audit log."""
 
     model_config = ConfigDict(extra="forbid")
 
     key: str | None = Field(
-        default=None, pattern=f"^{id_pattern('key')}$", description="What was done with this key."
+        default=None, pattern=f"^{id_pattern('key')}$", description="Only requests with this key."
     )
-    limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
-    cursor: Cursor | None = Field(default=None, description="A `next_cursor`.")
+    limit: int = Field(default=50, ge=1, le=200, description="The largest number of items.")
+    cursor: Cursor | None = Field(
+        default=None, description="The `next_cursor` of the previous page."
+    )
 
 
 @router.get("")
 def list_audit(
     service: ServiceDep, response: Response, query: Annotated[AuditQuery, Query()]
 ) -> Page[AuditRead]:
-    """List what was changed or refused, newest first."""
+    """List the requests that changed something or were refused, newest first."""
     after = None if query.cursor is None else place_of(query.cursor, "aud")
     with service.sessions() as session:
         found = AuditRepository(session).page(key_id=query.key, limit=query.limit + 1, after=after)

@@ -1,4 +1,4 @@
-"""Keys: made, looked at, rotated, revoked; and who asks."""
+"""Routes of API keys, and of the caller itself."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1", tags=["access"], route_class=WritingRoute)
 
 @router.get("/me")
 def get_me(caller: CallerDep, service: ServiceDep) -> Me:
-    """Say who asks, with which scopes, and what is used of the quotas."""
+    """Return the caller, its scopes and its use of the quotas."""
     usage = None
     if caller.key is not None:
         with service.sessions() as session:
@@ -32,7 +32,7 @@ def get_me(caller: CallerDep, service: ServiceDep) -> Me:
 def create_key(
     body: KeyRequest, caller: CallerDep, service: ServiceDep, response: Response
 ) -> NewKey:
-    """Make a key; this answer alone shows it."""
+    """Create a key; only this response contains it."""
     with service.sessions.begin() as session:
         key, token = KeyRepository(session).create(
             body.name,
@@ -42,12 +42,12 @@ def create_key(
             created_by=caller.key_id,
         )
     response.headers["location"] = f"/v1/keys/{key.id}"
-    return _shown(key, token, response)
+    return _with_secret(key, token, response)
 
 
 @router.get("/keys")
 def list_keys(service: ServiceDep) -> Page[KeyRead]:
-    """List all keys, newest first, with those that open nothing any longer."""
+    """List all keys, newest first, including revoked and expired ones."""
     with service.sessions() as session:
         keys = KeyRepository(session).all()
     return Page(data=[KeyRead.of(key) for key in keys])
@@ -62,7 +62,7 @@ def get_key(key_id: KeyId, service: ServiceDep) -> KeyRead:
 
 @router.delete("/keys/{key_id}")
 def revoke_key(key_id: KeyId, service: ServiceDep) -> KeyRead:
-    """End a key at once; it stays in the list, and twice is the same as once."""
+    """Revoke a key at once; it stays in the list. Repeating the request changes nothing."""
     with service.sessions.begin() as session:
         return KeyRead.of(KeyRepository(session).revoke(key_id))
 
@@ -74,13 +74,13 @@ def rotate_key(
     response: Response,
     body: Annotated[Rotation | None, Body()] = None,
 ) -> NewKey:
-    """Give a key a new secret, which this answer alone shows; the old one opens for a while."""
+    """Give a key a new secret, which only this response contains; the old one works for a while."""
     grace = timedelta(seconds=(body or Rotation()).grace_s)
     with service.sessions.begin() as session:
         key, token = KeyRepository(session).rotate(key_id, grace)
-    return _shown(key, token, response)
+    return _with_secret(key, token, response)
 
 
-def _shown(key: ApiKey, token: Token, response: Response) -> NewKey:
+def _with_secret(key: ApiKey, token: Token, response: Response) -> NewKey:
     response.headers["cache-control"] = "no-store"
     return NewKey.of(key, key=token.written)

@@ -1,4 +1,4 @@
-"""Calls of triggers by other systems, which authenticate by the trigger's secret."""
+"""The route that other systems call to start a trigger's job."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from api.triggers.deliveries import FORM, receive
 
 router = APIRouter(prefix="/v1/hooks", tags=["triggers"])
 IGNORED: dict[int | str, dict[str, Any]] = {
-    200: {"model": HookAnswer, "description": "Nothing was to be done; `reason` says why."}
+    200: {"model": HookAnswer, "description": "The call was ignored; `reason` says why."}
 }
 PAYLOAD = {
     "requestBody": {
         "required": True,
-        "description": "Whatever the trigger's source sends; the form is GitHub's alone.",
+        "description": "The payload of the trigger's source; only GitHub may send a form.",
         "content": {
             "application/json": {"schema": {}},
             FORM: {
@@ -39,12 +39,12 @@ PAYLOAD = {
     openapi_extra=PAYLOAD,
 )
 async def receive_hook(trigger_id: TriggerId, service: ServiceDep, request: Request) -> Response:
-    """Start a trigger's job, or ignore the call; without a key.
+    """Start a trigger's job, or ignore the call; no API key is needed.
 
-    The call proves itself as its source does: GitHub by `X-Hub-Signature-256`, Hugging Face by
-    `X-Webhook-Secret`, MLflow by `X-MLflow-Signature`, Standard Webhooks by `webhook-signature`,
-    others by `Authorization: Bearer` and the trigger's secret. The same delivery again is answered
-    as the first time and starts nothing.
+    The call authenticates with the trigger's secret, as its source does: GitHub with
+    `X-Hub-Signature-256`, Hugging Face with `X-Webhook-Secret`, MLflow with `X-MLflow-Signature`,
+    Standard Webhooks with `webhook-signature`, others with `Authorization: Bearer`. A repeated
+    delivery gets the first response and starts nothing.
     """
     body = await request.body()
     return await run_writer(receive, service, request, trigger_id, body)

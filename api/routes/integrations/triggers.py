@@ -1,4 +1,4 @@
-"""Triggers: made, looked at, changed, rotated, tried, deleted; and what came in for each."""
+"""Routes of triggers and the calls that they received."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -20,7 +20,7 @@ from api.schemas.triggers import (
     TriggerTestRequest,
 )
 from api.schemas.webhooks import SecretRotation
-from api.triggers.deliveries import try_out
+from api.triggers.deliveries import preview_call
 from api.triggers.mapping import check_template
 from api.web.cursors import cut
 from api.web.pagination import next_page
@@ -32,13 +32,15 @@ router = APIRouter(prefix="/v1/triggers", tags=["triggers"], route_class=Writing
 
 
 class TriggerDeliveryQuery(BaseModel):
-    """The parameters of a list of calls."""
+    """The query of a list of calls."""
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
+    limit: int = Field(default=50, ge=1, le=200, description="The largest number of items.")
     cursor: str | None = Field(
-        default=None, pattern=f"^{id_pattern('tdl')}$", description="A `next_cursor`."
+        default=None,
+        pattern=f"^{id_pattern('tdl')}$",
+        description="The `next_cursor` of the previous page.",
     )
 
 
@@ -46,12 +48,15 @@ class TriggerDeliveryQuery(BaseModel):
 def create_trigger(
     body: TriggerRequest, caller: CallerDep, service: ServiceDep, response: Response
 ) -> NewTrigger:
-    """Make a trigger, whose jobs count for the caller; this answer alone has its secret."""
+    """Create a trigger; only this response contains its secret.
+
+    Its jobs count against the quotas of the caller's key.
+    """
     check_template(body.job.root, body.map)
     with service.sessions.begin() as session:
         trigger = TriggerRepository(session).create(**body.model_dump(), created_by=caller.key_id)
     response.headers["location"] = f"/v1/triggers/{trigger.id}"
-    return _shown(trigger, response)
+    return _with_secret(trigger, response)
 
 
 @router.get("")
@@ -80,7 +85,7 @@ def change_trigger(trigger_id: TriggerId, body: TriggerPatch, service: ServiceDe
 
 @router.delete("/{trigger_id}", status_code=204)
 def delete_trigger(trigger_id: TriggerId, service: ServiceDep) -> None:
-    """Delete a trigger with the record of its calls; the jobs that it started stay."""
+    """Delete a trigger and its deliveries; the jobs that it started stay."""
     with service.sessions.begin() as session:
         TriggerRepository(session).delete(trigger_id)
 
@@ -92,21 +97,24 @@ def rotate_trigger(
     response: Response,
     body: Annotated[SecretRotation | None, Body()] = None,
 ) -> NewTrigger:
-    """Give a trigger a new secret, which this answer alone shows; the old one is good a while."""
+    """Give a trigger a new secret, which only this response contains.
+
+    The old secret stays valid for a while.
+    """
     grace = timedelta(seconds=(body or SecretRotation()).grace_s)
     with service.sessions.begin() as session:
         trigger = TriggerRepository(session).rotate(trigger_id, grace)
-    return _shown(trigger, response)
+    return _with_secret(trigger, response)
 
 
 @router.post("/{trigger_id}/test")
 def test_trigger(
     trigger_id: TriggerId, body: TriggerTestRequest, service: ServiceDep
 ) -> TriggerTest:
-    """Say what a call with this payload would start; nothing is written, and nothing starts."""
+    """Return the job that a call with this payload would start; nothing is stored or started."""
     with service.sessions() as session:
         trigger = TriggerRepository(session).get(trigger_id)
-    return try_out(service, trigger, body.payload)
+    return preview_call(service, trigger, body.payload)
 
 
 @router.get("/{trigger_id}/deliveries")
@@ -116,7 +124,7 @@ def list_trigger_deliveries(
     response: Response,
     query: Annotated[TriggerDeliveryQuery, Query()],
 ) -> Page[TriggerDeliveryRead]:
-    """List the calls of the last thirty days that proved themselves, newest first."""
+    """List the authenticated calls of the last thirty days, newest first."""
     with service.sessions() as session:
         triggers = TriggerRepository(session)
         triggers.get(trigger_id)
@@ -129,6 +137,6 @@ def list_trigger_deliveries(
     return Page(data=data, next_cursor=next_cursor)
 
 
-def _shown(trigger: Trigger, response: Response) -> NewTrigger:
+def _with_secret(trigger: Trigger, response: Response) -> NewTrigger:
     response.headers["cache-control"] = "no-store"
     return NewTrigger.of(trigger, secret=trigger.secret)

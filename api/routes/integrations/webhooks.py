@@ -1,4 +1,4 @@
-"""Webhooks: made, looked at, changed, rotated, tested, deleted; and what went out to each."""
+"""Routes of webhooks and their deliveries."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -31,14 +31,18 @@ router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=Writing
 
 
 class DeliveryQuery(BaseModel):
-    """The parameters of a list of deliveries."""
+    """The query of a list of deliveries."""
 
     model_config = ConfigDict(extra="forbid")
 
-    status: DeliveryStatus | None = Field(default=None, description="Only these.")
-    limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
+    status: DeliveryStatus | None = Field(
+        default=None, description="Only deliveries of this status."
+    )
+    limit: int = Field(default=50, ge=1, le=200, description="The largest number of items.")
     cursor: str | None = Field(
-        default=None, pattern=f"^{id_pattern('msg')}$", description="A `next_cursor`."
+        default=None,
+        pattern=f"^{id_pattern('msg')}$",
+        description="The `next_cursor` of the previous page.",
     )
 
 
@@ -46,9 +50,9 @@ class DeliveryQuery(BaseModel):
 def create_webhook(
     body: WebhookRequest, caller: CallerDep, service: ServiceDep, response: Response
 ) -> NewWebhook:
-    """Make a webhook, which is told of what happens from now on; this answer alone has its secret.
+    """Create a webhook for future events; only this response contains its secret.
 
-    Messages are signed as https://www.standardwebhooks.com describes, their bodies are CloudEvents.
+    Messages are signed as https://www.standardwebhooks.com describes; their bodies are CloudEvents.
     """
     check_address(body.url, service.webhook_networks)
     with service.sessions.begin() as session:
@@ -59,7 +63,7 @@ def create_webhook(
             created_by=caller.key_id,
         )
     response.headers["location"] = _path(webhook.id)
-    return _shown(webhook, response)
+    return _with_secret(webhook, response)
 
 
 @router.get("")
@@ -79,7 +83,7 @@ def get_webhook(webhook_id: WebhookId, service: ServiceDep) -> WebhookRead:
 
 @router.patch("/{webhook_id}")
 def change_webhook(webhook_id: WebhookId, body: WebhookPatch, service: ServiceDep) -> WebhookRead:
-    """Point a webhook elsewhere, have it told of other events, or send it nothing for a while."""
+    """Change a webhook's address, description or events, or disable or enable it."""
     if body.url is not None:
         check_address(body.url, service.webhook_networks)
     with service.sessions.begin() as session:
@@ -91,7 +95,7 @@ def change_webhook(webhook_id: WebhookId, body: WebhookPatch, service: ServiceDe
 
 @router.delete("/{webhook_id}", status_code=204)
 def delete_webhook(webhook_id: WebhookId, service: ServiceDep) -> None:
-    """Delete a webhook with all its deliveries; what is just being sent may still arrive."""
+    """Delete a webhook and its deliveries; a message that is being sent may still arrive."""
     with service.sessions.begin() as session:
         WebhookRepository(session).delete(webhook_id)
 
@@ -103,16 +107,19 @@ def rotate_webhook(
     response: Response,
     body: Annotated[SecretRotation | None, Body()] = None,
 ) -> NewWebhook:
-    """Give a webhook a new secret, which this answer alone shows; the old one signs on a while."""
+    """Give a webhook a new secret, which only this response contains.
+
+    Messages are signed with the old secret, too, for a while.
+    """
     grace = timedelta(seconds=(body or SecretRotation()).grace_s)
     with service.sessions.begin() as session:
         webhook = WebhookRepository(session).rotate(webhook_id, grace)
-    return _shown(webhook, response)
+    return _with_secret(webhook, response)
 
 
 @router.post("/{webhook_id}/test", status_code=202)
 def test_webhook(webhook_id: WebhookId, service: ServiceDep, response: Response) -> DeliveryRead:
-    """Send a `webhook.test`; GET the answer's Location to see what came of it."""
+    """Send a `webhook.test` message; GET the response's `Location` for its result."""
     with service.sessions.begin() as session:
         delivery = DeliveryRepository(session).put_test(webhook_id)
     response.headers["location"] = f"{_path(webhook_id)}/deliveries/{delivery.id}"
@@ -126,7 +133,7 @@ def list_deliveries(
     response: Response,
     query: Annotated[DeliveryQuery, Query()],
 ) -> Page[DeliveryRead]:
-    """List what went out or is to go out to a webhook in the last thirty days, newest first."""
+    """List a webhook's deliveries of the last thirty days, pending ones included, newest first."""
     with service.sessions() as session:
         WebhookRepository(session).get(webhook_id)
         found = DeliveryRepository(session).page(
@@ -143,7 +150,7 @@ def list_deliveries(
 def get_delivery(
     webhook_id: WebhookId, delivery_id: DeliveryId, service: ServiceDep
 ) -> DeliveryDetail:
-    """Return one delivery with its body and what came of each attempt."""
+    """Return one delivery with its body and its attempts."""
     with service.sessions() as session:
         WebhookRepository(session).get(webhook_id)
         return DeliveryDetail.of(DeliveryRepository(session).get(webhook_id, delivery_id))
@@ -151,7 +158,7 @@ def get_delivery(
 
 @router.post("/{webhook_id}/deliveries/{delivery_id}/redeliver", status_code=202)
 def redeliver(webhook_id: WebhookId, delivery_id: DeliveryId, service: ServiceDep) -> DeliveryRead:
-    """Send a delivery again at once, whatever came of it; its attempts are counted anew."""
+    """Send a delivery again at once, whatever its status; its count of attempts restarts."""
     with service.sessions.begin() as session:
         return DeliveryRead.of(DeliveryRepository(session).redeliver(webhook_id, delivery_id))
 
@@ -160,6 +167,6 @@ def _path(webhook_id: str) -> str:
     return f"/v1/webhooks/{webhook_id}"
 
 
-def _shown(webhook: Webhook, response: Response) -> NewWebhook:
+def _with_secret(webhook: Webhook, response: Response) -> NewWebhook:
     response.headers["cache-control"] = "no-store"
     return NewWebhook.of(webhook, secret=webhook.secret)

@@ -1,1 +1,1 @@
-"""Routes of jobs, sweeps, estimates, and what a job can name."""
+"""Routes of jobs, sweeps, estimates, methods and datasets."""

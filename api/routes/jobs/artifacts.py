@@ -1,4 +1,4 @@
-"""The finished files: listed, one by one, and all in one."""
+"""Routes of a job's finished files."""
 
 from datetime import timedelta
 from pathlib import PurePosixPath
@@ -25,14 +25,14 @@ from db.tables.jobs import Artifact
 router = APIRouter(prefix="/v1", tags=["artifacts"], route_class=WritingRoute)
 
 _BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-_FILE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The bytes.", "content": {"*/*": _BYTES}},
-    206: {"description": "Some of the bytes.", "content": {"*/*": _BYTES}},
-    304: {"description": "The caller has these bytes."},
+_FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file's bytes.", "content": {"*/*": _BYTES}},
+    206: {"description": "The requested range.", "content": {"*/*": _BYTES}},
+    304: {"description": "The client already has this file."},
 }
-_TAR: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The files.", "content": {"application/x-tar": _BYTES}},
-    304: {"description": "The caller has this archive."},
+_ARCHIVE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The files as a tar archive.", "content": {"application/x-tar": _BYTES}},
+    304: {"description": "The client already has this archive."},
 }
 
 
@@ -45,12 +45,14 @@ def list_artifacts(job_id: JobId, service: ServiceDep) -> Page[ArtifactRead]:
     return Page(data=[ArtifactRead.of(artifact) for artifact in artifacts])
 
 
-def _link(expires: int | None = None, key: str | None = None, sig: str | None = None) -> None:
-    """Say what a link carries; before the route, it has opened the door or not."""
+def _document_link_query(
+    expires: int | None = None, key: str | None = None, sig: str | None = None
+) -> None:
+    """Document the query of a download link, which the authentication checks."""
 
 
 _CONDITIONAL = [IF_MATCH, IF_NONE_MATCH]
-_OF_A_LINK = [Depends(_link), *_CONDITIONAL]
+_LINK_AND_CONDITIONAL = [Depends(_document_link_query), *_CONDITIONAL]
 
 
 def _artifact(artifact_id: ArtifactId, service: ServiceDep) -> Artifact:
@@ -61,34 +63,38 @@ def _artifact(artifact_id: ArtifactId, service: ServiceDep) -> Artifact:
 @router.head(
     "/artifacts/{artifact_id}/content",
     operation_id="head_artifact",
-    responses=_FILE,
-    dependencies=_OF_A_LINK,
+    responses=_FILE_RESPONSES,
+    dependencies=_LINK_AND_CONDITIONAL,
 )
-@router.get("/artifacts/{artifact_id}/content", responses=_FILE, dependencies=_OF_A_LINK)
+@router.get(
+    "/artifacts/{artifact_id}/content",
+    responses=_FILE_RESPONSES,
+    dependencies=_LINK_AND_CONDITIONAL,
+)
 async def get_artifact(
     artifact: Annotated[Artifact, Depends(_artifact)], service: ServiceDep, request: Request
 ) -> Response:
-    """Return a file's bytes, or the one range of them that is asked for.
+    """Return a file's bytes, or one range of them.
 
-    With the query of a link that `create_link` has made, no key is needed. A file that has
-    changed since it was last checked is read whole first: damaged bytes are a 410.
+    With the query of a link from `create_link`, no key is needed. A file that has changed on disk
+    since its last check is checked again first; the status of a damaged file is 410.
     """
     path = await service.checks.require(artifact)
     etag, size = f'"{artifact.sha256}"', artifact.size_bytes
     require_match(request, etag)
     if is_known(request, etag):
         return Response(status_code=304, headers={"etag": etag})
-    wanted = requested_range(request, size, etag)
+    requested = requested_range(request, size, etag)
     headers = _headers(etag, PurePosixPath(artifact.name).name) | {"accept-ranges": "bytes"}
-    if wanted is not None:
-        headers["content-range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{size}"
-    body = range(size) if wanted is None else wanted
+    if requested is not None:
+        headers["content-range"] = f"bytes {requested.start}-{requested.stop - 1}/{size}"
+    body = range(size) if requested is None else requested
     return _stream(
         request,
         read(path, body),
         headers | {"content-length": str(len(body))},
         artifact.media_type,
-        status=200 if wanted is None else 206,
+        status=200 if requested is None else 206,
     )
 
 
@@ -100,7 +106,10 @@ def create_link(
     response: Response,
     body: Annotated[LinkRequest | None, Body()] = None,
 ) -> LinkRead:
-    """Make a link that opens a file without a key for a while, or until the caller's key ends."""
+    """Create a link that downloads a file without a key.
+
+    It expires after `expires_in` seconds, or with the caller's key.
+    """
     lifetime = timedelta(seconds=(body or LinkRequest()).expires_in)
     with service.sessions() as session:
         artifact = ArtifactRepository(session).get(artifact_id)
@@ -111,7 +120,7 @@ def create_link(
     return LinkRead.of(link)
 
 
-def _finished(job_id: str, service: ServiceDep) -> list[Artifact]:
+def _finished_artifacts(job_id: str, service: ServiceDep) -> list[Artifact]:
     with service.sessions() as session:
         job = JobRepository(session).get(job_id)
         artifacts = ArtifactRepository(session).of_job(job_id)
@@ -121,16 +130,19 @@ def _finished(job_id: str, service: ServiceDep) -> list[Artifact]:
 
 
 @router.head(
-    "/jobs/{job_id}/archive", operation_id="head_archive", responses=_TAR, dependencies=_CONDITIONAL
+    "/jobs/{job_id}/archive",
+    operation_id="head_archive",
+    responses=_ARCHIVE_RESPONSES,
+    dependencies=_CONDITIONAL,
 )
-@router.get("/jobs/{job_id}/archive", responses=_TAR, dependencies=_CONDITIONAL)
+@router.get("/jobs/{job_id}/archive", responses=_ARCHIVE_RESPONSES, dependencies=_CONDITIONAL)
 async def get_archive(
     job_id: JobId,
-    artifacts: Annotated[list[Artifact], Depends(_finished)],
+    artifacts: Annotated[list[Artifact], Depends(_finished_artifacts)],
     service: ServiceDep,
     request: Request,
 ) -> Response:
-    """Return all of a job's files as one tar, made while it is sent; 410 if one is damaged."""
+    """Return all of a job's files as one tar archive; the status is 410 if one is damaged."""
     archive = Archive({one: await service.checks.require(one) for one in artifacts})
     require_match(request, archive.etag)
     if is_known(request, archive.etag):

@@ -1,4 +1,4 @@
-"""What a caller asks of a job that is there: stop, wait, go on, be called otherwise, go away."""
+"""Routes that change an existing job: cancel, pause, resume, retry, edit, delete."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from api.deps import IF_MATCH, JobId, Service, ServiceDep
 from api.middleware.writers import WritingRoute
-from api.schemas.fields import LABELS
+from api.schemas.fields import MAX_LABELS
 from api.schemas.jobs import JobDetail
 from api.schemas.requests import JobPatch
-from api.submission.submit import push
+from api.submission.submit import enqueue
 from api.web.conditional import etag_of, wanted_version
 from db.core.states import JobState
 from db.events.job_events import EventRepository
@@ -23,90 +23,90 @@ from db.scheduling.queues import QueueRepository
 from db.tables.jobs import Job
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=WritingRoute)
-Act = Callable[[Session], Job]
+Command = Callable[[Session], Job]
 
 
-def _wanted(job_id: JobId, request: Request, _: Annotated[None, IF_MATCH]) -> int | None:
+def _required_version(job_id: JobId, request: Request, _: Annotated[None, IF_MATCH]) -> int | None:
     return wanted_version(request, job_id)
 
 
-Version = Annotated[int | None, Depends(_wanted)]
+Version = Annotated[int | None, Depends(_required_version)]
 
 
 @router.post("/cancel")
 def cancel_job(
     job_id: JobId, service: ServiceDep, version: Version, response: Response
 ) -> JobDetail:
-    """Stop a job that has not ended; asking twice is the same as asking once."""
+    """Cancel a job that has not ended; repeating the request changes nothing."""
 
-    def act(session: Session) -> Job:
+    def command(session: Session) -> Job:
         return JobCommands(session).cancel(job_id, version=version)
 
-    return _steer(service, response, act)
+    return _run(service, response, command)
 
 
 @router.post("/pause")
 def pause_job(
     job_id: JobId, service: ServiceDep, version: Version, response: Response
 ) -> JobDetail:
-    """Hold a job back: a queued one at once, a running one after the block it is in."""
+    """Pause a job: a queued one at once, a running one after its current block."""
 
-    def act(session: Session) -> Job:
+    def command(session: Session) -> Job:
         return JobCommands(session).pause(job_id, version=version)
 
-    return _steer(service, response, act)
+    return _run(service, response, command)
 
 
 @router.post("/resume")
 def resume_job(
     job_id: JobId, service: ServiceDep, version: Version, response: Response
 ) -> JobDetail:
-    """Let a paused job go on from its last finished block."""
+    """Resume a paused job after its last finished block."""
 
-    def act(session: Session) -> Job:
+    def command(session: Session) -> Job:
         return JobCommands(session).resume(job_id, version=version)
 
-    return _steer(service, response, act)
+    return _run(service, response, command)
 
 
 @router.post("/retry")
 def retry_job(
     job_id: JobId, service: ServiceDep, version: Version, response: Response
 ) -> JobDetail:
-    """Queue a job again that failed, was cancelled or expired; it goes on where it stopped."""
+    """Queue a failed, cancelled or expired job again, to continue after its last finished block."""
 
-    def act(session: Session) -> Job:
+    def command(session: Session) -> Job:
         QuotaRepository(session).require_room(JobRepository(session).get(job_id).created_by)
         return JobCommands(session).retry(job_id, version=version)
 
-    return _steer(service, response, act)
+    return _run(service, response, command)
 
 
 @router.patch("")
 def describe_job(
     job_id: JobId, service: ServiceDep, version: Version, patch: JobPatch, response: Response
 ) -> JobDetail:
-    """Change what a job is called, or how urgent it is; what is left out stays."""
+    """Change a job's name, labels or priority; omitted fields stay the same."""
 
-    def act(session: Session) -> Job:
-        # Locked, as the patch is merged with what is read here.
+    def command(session: Session) -> Job:
+        # Locked: the patch is merged with the present values.
         job = JobRepository(session).get(job_id, locked=True)
-        labels = patch.labels_of(job)
-        _refuse_too_many(labels)
+        labels = patch.merged_labels(job)
+        _check_label_count(labels)
         return JobCommands(session).describe(
             job_id,
-            name=patch.name_of(job),
+            name=patch.merged_name(job),
             labels=labels,
-            priority=patch.priority_of(job),
+            priority=patch.merged_priority(job),
             version=version,
         )
 
-    return _steer(service, response, act)
+    return _run(service, response, command)
 
 
 @router.delete("", status_code=204)
 def delete_job(job_id: JobId, service: ServiceDep, version: Version) -> Response:
-    """Delete a job that has ended, with its events, its files and its idempotency key."""
+    """Delete a job that has ended, its events, its files and its idempotency key."""
     with service.sessions.begin() as session:
         JobCommands(session).delete(job_id, version=version)
     service.looks.forget(job_id)
@@ -114,22 +114,25 @@ def delete_job(job_id: JobId, service: ServiceDep, version: Version) -> Response
     return Response(status_code=204)
 
 
-def _steer(service: Service, response: Response, act: Act) -> JobDetail:
-    """Do one thing to a job in one transaction; ring for a worker where it waits for one."""
+def _run(service: Service, response: Response, command: Command) -> JobDetail:
+    """Run a command in one transaction; enqueue the job if it waits for a worker."""
     with service.sessions.begin() as session:
-        job = act(session)
+        job = command(session)
         events = EventRepository(session).milestones(job.id)
         position = QueueRepository(session).near_position(job)
     service.looks.forget(job.id)
     if job.status is JobState.queued and job.pushed_at is None:
-        push(service, job.id)
+        enqueue(service, job.id)
     response.headers["etag"] = etag_of(job, position)
-    return JobDetail.told(job, events, position)
+    return JobDetail.with_history(job, events, position)
 
 
-def _refuse_too_many(labels: dict[str, str]) -> None:
-    if len(labels) > LABELS:
+def _check_label_count(labels: dict[str, str]) -> None:
+    if len(labels) > MAX_LABELS:
         error = {"type": "too_long", "loc": ("body", "labels"), "input": labels}
         raise RequestValidationError(
-            [error | {"msg": f"A job may have {LABELS} labels", "ctx": {"max_length": LABELS}}]
+            [
+                error
+                | {"msg": f"A job may have {MAX_LABELS} labels", "ctx": {"max_length": MAX_LABELS}}
+            ]
         )

@@ -1,4 +1,4 @@
-"""Several jobs held against each other."""
+"""The route that compares jobs."""
 
 import re
 from typing import Annotated
@@ -15,38 +15,38 @@ from db.jobs.repository import JobRepository
 
 router = APIRouter(prefix="/v1/compare", tags=["jobs"])
 
-FEWEST, MOST = 2, 20
+MIN_JOBS, MAX_JOBS = 2, 20
 _ID = id_pattern("job")
 
 
 def _check_ids(ids: str) -> str:
     names = ids.split(",")
     are_ids = all(re.fullmatch(_ID, name) for name in names)
-    if not are_ids or not FEWEST <= len(names) <= MOST:
+    if not are_ids or not MIN_JOBS <= len(names) <= MAX_JOBS:
         raise PydanticCustomError(
-            "job_ids", f"Input should be {FEWEST} to {MOST} job ids between commas"
+            "job_ids", f"Input should be {MIN_JOBS} to {MAX_JOBS} job ids, separated by commas"
         )
     return ids
 
 
 class CompareQuery(BaseModel):
-    """The parameters of a comparison."""
+    """The query of a comparison."""
 
     model_config = ConfigDict(extra="forbid")
 
     ids: Annotated[str, AfterValidator(_check_ids)] = Field(
         max_length=1000,
-        # In words of our own when it is not so; the document tells programs.
-        json_schema_extra={"pattern": f"^{_ID}(,{_ID}){{{FEWEST - 1},{MOST - 1}}}$"},
-        description=f"{FEWEST} to {MOST} job ids between commas; the others are held against the "
-        "first.",
+        # Documents the format; _check_ids has the readable error.
+        json_schema_extra={"pattern": f"^{_ID}(,{_ID}){{{MIN_JOBS - 1},{MAX_JOBS - 1}}}$"},
+        description=f"{MIN_JOBS} to {MAX_JOBS} job ids, separated by commas; the first is the "
+        "baseline.",
         examples=[f"{JOB_ID},job_01920c41d2e07b6a9c8f3e2d1a0b9c8d"],
     )
 
 
 @router.get("")
 def compare_jobs(service: ServiceDep, query: Annotated[CompareQuery, Query()]) -> Comparison:
-    """Say in what jobs differ, and what came of it."""
+    """Compare the specifications and metrics of jobs."""
     with service.sessions() as session:
         jobs = JobRepository(session)
         return Comparison.of([jobs.get(job_id) for job_id in query.ids.split(",")])

@@ -1,4 +1,4 @@
-"""Datasets: those built in, and those that callers upload, look at and delete."""
+"""Routes of datasets: built-in and uploaded ones."""
 
 from typing import Annotated, Any
 
@@ -25,21 +25,21 @@ _BODY: dict[str, Any] = {
         "content": {kind: {"schema": {"type": "string", "minLength": 1}} for kind in KINDS},
     }
 }
-_KNOWN: dict[int | str, dict[str, Any]] = {
-    200: {"model": DatasetRead, "description": "The same bytes were there already."}
+_ALREADY_UPLOADED: dict[int | str, dict[str, Any]] = {
+    200: {"model": DatasetRead, "description": "The same bytes were uploaded before."}
 }
 
 
 @router.get("")
 def list_datasets(service: ServiceDep) -> DatasetPage:
-    """List what a job can name as its `dataset`: those built in, then uploads, newest first."""
+    """List the datasets that a job can use: built-in ones, then uploads, newest first."""
     with service.sessions() as session:
         uploaded = DatasetRepository(session).all()
     builtins = [BuiltinRead.of(one) for one in BUILTIN_DATASETS.values()]
     return DatasetPage(data=[*builtins, *map(DatasetRead.of, uploaded)])
 
 
-@router.post("", status_code=201, openapi_extra=_BODY, responses=_KNOWN)
+@router.post("", status_code=201, openapi_extra=_BODY, responses=_ALREADY_UPLOADED)
 def upload_dataset(
     received: ReceivedDep,
     query: Annotated[UploadQuery, Query()],
@@ -47,16 +47,16 @@ def upload_dataset(
     service: ServiceDep,
     response: Response,
 ) -> DatasetRead:
-    """Upload UTF-8 text, JSONL or CSV; jobs name it by its `dataset`.
+    """Upload UTF-8 text, JSONL or CSV; jobs refer to it by its `dataset`.
 
-    Rows hold a `text`, chat `messages`, or what a job chooses as its `text_field`. The same bytes
-    again are the same dataset, under its first name.
+    Rows contain a `text`, chat `messages`, or the field that a job names as its `text_field`.
+    Uploading the same bytes again returns the same dataset, with its first name.
     """
     check_file(DataFile(received.path, "dataset", query.name or "upload"), "upload")
-    kept, is_new = _keep(service, received, query.name, caller.key_id)
+    dataset, is_new = _store(service, received, query.name, caller.key_id)
     response.status_code = 201 if is_new else 200
-    response.headers["location"] = f"{PATH}/{kept.id}"
-    return DatasetRead.of(kept)
+    response.headers["location"] = f"{PATH}/{dataset.id}"
+    return DatasetRead.of(dataset)
 
 
 @router.get("/{dataset_id}")
@@ -68,16 +68,16 @@ def get_dataset(dataset_id: DatasetId, service: ServiceDep) -> DatasetRead:
 
 @router.delete("/{dataset_id}", status_code=204)
 def delete_dataset(dataset_id: DatasetId, service: ServiceDep) -> None:
-    """Delete an uploaded dataset, unless a job that has not ended needs it."""
+    """Delete an uploaded dataset, unless an unfinished job uses it."""
     with service.sessions.begin() as session:
         DatasetRepository(session).delete(dataset_id)
     service.uploads.delete(dataset_id)
 
 
-def _keep(
+def _store(
     service: Service, received: Received, name: str | None, key_id: str | None
 ) -> tuple[Dataset, bool]:
-    """Return the dataset of these bytes, and whether it is a new one."""
+    """Return the dataset with these bytes, and whether it is new."""
     dataset = Dataset(
         id=new_id("dat"),
         name=name,
@@ -86,15 +86,15 @@ def _keep(
         media_type=received.media_type,
         created_by=key_id,
     )
-    kept = None
-    service.uploads.place(received.path, dataset.id)  # first: a row without its file is of no use
+    stored = None
+    service.uploads.place(received.path, dataset.id)  # first: a row without its file is useless
     try:
         with service.sessions.begin() as session:
             datasets = DatasetRepository(session)
             if datasets.same(dataset) is None:
                 QuotaRepository(session).require_bytes(key_id, received.size_bytes)
-            kept = datasets.add(dataset)
+            stored = datasets.add(dataset)
     finally:
-        if kept is not dataset:
+        if stored is not dataset:
             service.uploads.delete(dataset.id)
-    return kept, kept is dataset
+    return stored, stored is dataset

@@ -1,4 +1,4 @@
-"""Estimates: what a job would take, before it is submitted."""
+"""Routes of estimates: the memory, time and size that a job would take."""
 
 from typing import Annotated, Any
 
@@ -10,8 +10,8 @@ from api.deps import EstimateId, Service, ServiceDep, Wait, note_preference, pre
 from api.middleware.writers import run_writer
 from api.schemas.estimates import EstimatePending, EstimateRead
 from api.schemas.requests import JobRequest
-from api.submission.estimates import WAIT_S, refuse, wait
-from api.submission.submit import checked, reusable
+from api.submission.estimates import DEFAULT_WAIT_S, raise_problem, wait
+from api.submission.submit import check, find_reusable
 from db.jobs.estimates import EstimateRepository
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
@@ -21,10 +21,12 @@ router = APIRouter(prefix="/v1/estimates", tags=["estimates"])
 
 Prefer = Annotated[
     str | None,
-    Header(description="`wait=N`: how many seconds to wait for the answer, up to 60; else 8."),
+    Header(
+        description="`wait=N`: wait up to N seconds for the estimate, at most 60; 8 by default."
+    ),
 ]
 PENDING: dict[int | str, dict[str, Any]] = {
-    202: {"model": EstimatePending, "description": "Not found out yet; look at `Location`."}
+    202: {"model": EstimatePending, "description": "Not computed yet; GET its `Location`."}
 }
 
 
@@ -32,24 +34,24 @@ PENDING: dict[int | str, dict[str, Any]] = {
 async def estimate_job(
     body: JobRequest, service: ServiceDep, request: Request, prefer: Prefer = None
 ) -> Response:
-    """Say what a job would take; refused like the job itself."""
-    row, warnings = await run_writer(_ask, service, body)
+    """Estimate a job; requests are refused as those for the job itself."""
+    row, warnings = await run_writer(_request, service, body)
     note_preference(request, prefer)
-    wait_s = preferred_wait_s(prefer, otherwise_s=WAIT_S)
+    wait_s = preferred_wait_s(prefer, otherwise_s=DEFAULT_WAIT_S)
     return await run_in_threadpool(_wait, service, row, wait_s, warnings, body.gate)
 
 
 @router.get("/{estimate_id}", response_model=EstimateRead, responses=PENDING)
 def get_estimate(estimate_id: EstimateId, service: ServiceDep, wait_s: Wait = 0) -> Response:
-    """Return an estimate; with ``Prefer: wait=N``, once it is found out."""
+    """Return an estimate; with ``Prefer: wait=N``, wait until it is computed."""
     with service.sessions() as session:
         row = EstimateRepository(session).get(estimate_id)
-    return _answer(service, wait(service.sessions, row, wait_s), [])
+    return _response(service, wait(service.sessions, row, wait_s), [])
 
 
-def _ask(service: Service, body: JobRequest) -> tuple[Estimate, list[str]]:
+def _request(service: Service, body: JobRequest) -> tuple[Estimate, list[str]]:
     spec = body.spec()
-    warnings = checked(service, body, spec).warnings
+    warnings = check(service, body, spec).warnings
     with service.sessions.begin() as session:
         return EstimateRepository(session).ask(spec), warnings
 
@@ -57,17 +59,17 @@ def _ask(service: Service, body: JobRequest) -> tuple[Estimate, list[str]]:
 def _wait(
     service: Service, row: Estimate, wait_s: float, warnings: list[str], gate: Gate | None
 ) -> Response:
-    return _answer(service, wait(service.sessions, row, wait_s), warnings, gate)
+    return _response(service, wait(service.sessions, row, wait_s), warnings, gate)
 
 
-def _answer(
+def _response(
     service: Service, row: Estimate, warnings: list[str], gate: Gate | None = None
 ) -> Response:
-    refuse(row)
+    raise_problem(row)
     location = {"location": f"/v1/estimates/{row.id}"}
     spec = PruneSpec.model_validate(row.spec)
     if row.answer is None:
         pending = EstimatePending(id=row.id, spec=spec).model_dump(mode="json")
         return JSONResponse(pending, 202, headers=location | {"retry-after": "1"})
-    read = EstimateRead.of(row, warnings, reusable(service, spec, gate))
+    read = EstimateRead.of(row, warnings, find_reusable(service, spec, gate))
     return JSONResponse(read.model_dump(mode="json"), headers=location)

@@ -1,4 +1,4 @@
-"""What happens to all jobs, for whoever watches them together."""
+"""Routes of the events of all jobs."""
 
 from typing import Annotated, Any
 
@@ -18,38 +18,39 @@ from db.events.event_order import EventOrder
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
-LARGEST = 2**53 - 1  # what a page's script can count to
+LARGEST = 2**53 - 1  # the largest exact integer in JavaScript
 PING_EVERY_S = 4.0
-"""A page can hear these, and say that the line is dead when they stay away."""
+"""A client that receives no ping can tell that its connection is broken."""
 PING = format_sse_event(event="ping", data_str="{}")
 Kind = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}$")]
 LastEventId = Annotated[
     int | None,
     WithJsonSchema({"type": "integer", "minimum": 0, "maximum": LARGEST}),  # a header has no null
-    Header(ge=0, le=LARGEST, description="Of a stream: the last ``id`` that arrived."),
+    Header(ge=0, le=LARGEST, description="For a stream: the last ``id`` that was received."),
 ]
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Events so far, or a stream of those to come.",
+        "description": "The events so far, or a stream of future ones.",
         "content": {EventStream.media_type: {"schema": {"type": "string"}}},
     }
 }
 
 
 class EventQuery(BaseModel):
-    """Which events; a parameter that does not exist is refused."""
+    """The query of a list of events."""
 
     model_config = ConfigDict(extra="forbid")
 
     after: Annotated[
         int | None, Query(ge=0, le=LARGEST, description="Only events with a higher `position`.")
     ] = None
-    kind: Annotated[list[Kind], Query(max_length=16, description="Any of these.")] = []
-    status: Annotated[list[JobState], Query(max_length=16, description="Any of these.")] = []
-    limit: Annotated[int, Query(ge=1, le=1000, description="Of a list: how many at most.")] = 500
+    kind: Annotated[list[Kind], Query(max_length=16, description="One of these.")] = []
+    status: Annotated[list[JobState], Query(max_length=16, description="One of these.")] = []
+    limit: Annotated[
+        int, Query(ge=1, le=1000, description="For a list: the largest number of items.")
+    ] = 500
 
-    def wants(self, frame: Frame) -> bool:
-        """Whether an event is asked for."""
+    def matches(self, frame: Frame) -> bool:
         return (not self.kind or frame.kind in self.kind) and (
             not self.status or frame.status in self.status
         )
@@ -64,12 +65,12 @@ def list_all_events(
     query: Annotated[EventQuery, Query()],
     last_event_id: LastEventId = None,
 ) -> AnyEventPage | EventStream:
-    """List what happened to all jobs, oldest first; ask again with ``after`` the last ``position``.
+    """List the events of all jobs, oldest first; continue with ``after`` the last ``position``.
 
-    With ``Accept: text/event-stream`` the answer is a stream that never ends: what happens from
-    now on, or everything after ``after`` or ``Last-Event-ID``. It opens with an event ``ready``,
-    and an event ``ping`` comes whenever nothing has happened for some seconds. An event ``pruned``
-    follows it where some events behind that place are no longer kept.
+    With ``Accept: text/event-stream`` the response is an endless stream of future events, or of
+    all events after ``after`` or ``Last-Event-ID``. It starts with an event ``ready``, which an
+    event ``pruned`` follows if some of the requested events are no longer stored. An event
+    ``ping`` is sent when nothing has happened for some seconds.
     """
     if EventStream.media_type in request.headers.get("accept", ""):
         return EventStream(service.feed, _start(service, query, last_event_id), still_opens)
@@ -90,13 +91,13 @@ def list_all_events(
 
 
 def _start(service: Service, query: EventQuery, last_event_id: int | None) -> Start:
-    service.feed.place_events()  # what happened before is not "from now on"
+    service.feed.place_events()  # earlier events are not part of the stream
     with service.sessions() as session:
         events = EventOrder(session)
         newest, pruned = events.last_position(), events.pruned_position()
-    asked = query.after if last_event_id is None else last_event_id
-    seen = newest if asked is None else min(asked, newest)
-    # Its id makes a client that loses the line before anything happens resume from here.
+    after = query.after if last_event_id is None else last_event_id
+    seen = newest if after is None else min(after, newest)
+    # A client that loses the connection before the first event resumes from this id.
     opening = format_sse_event(event="ready", data_str="{}", id=str(seen), retry=2000)
     if seen < pruned:
         opening += pruned_event(pruned)
@@ -104,7 +105,7 @@ def _start(service: Service, query: EventQuery, last_event_id: int | None) -> St
         EVERY,
         seen,
         is_over=False,
-        wants=query.wants,
+        wants=query.matches,
         opening=opening,
         ping=PING,
         ping_every_s=PING_EVERY_S,

@@ -1,4 +1,4 @@
-"""What happened to a job, and what its blocks reported."""
+"""Routes of one job's events and block reports."""
 
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ After = Annotated[int, Query(ge=0, le=2**31 - 1, description="Only events with a
 LastEventId = Annotated[
     int | None,
     WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 2**31 - 1}),  # a header has no null
-    Header(ge=0, le=2**31 - 1, description="Of a stream: the last ``id`` that arrived."),
+    Header(ge=0, le=2**31 - 1, description="For a stream: the last ``id`` that was received."),
 ]
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
@@ -30,9 +30,10 @@ STREAM: dict[int | str, dict[str, Any]] = {
     }
 }
 Layers = Annotated[
-    bool, Query(description="`false` leaves out what is told of each layer, which is most of it.")
+    bool,
+    Query(description="`false` omits the reports of single layers, which are the largest part."),
 ]
-EventLimit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
+EventLimit = Annotated[int, Query(ge=1, le=1000, description="The largest number of items.")]
 
 
 @router.get("/events", response_model=Page[EventRead], responses=STREAM)
@@ -46,10 +47,10 @@ def list_events(
     limit: EventLimit = 500,
     last_event_id: LastEventId = None,
 ) -> Page[EventRead] | EventStream:
-    """List what happened, oldest first; ask again with ``after`` the last ``seq``.
+    """List a job's events, oldest first; continue with ``after`` the last ``seq``.
 
-    With ``Accept: text/event-stream`` the answer is a stream of the same events and of those to
-    come, which ends with the job; ``Last-Event-ID`` resumes it.
+    With ``Accept: text/event-stream`` the response is a stream of these and of future events,
+    which ends with the job; ``Last-Event-ID`` resumes it.
     """
     if EventStream.media_type in request.headers.get("accept", ""):
         start = _start(service, job_id, after if last_event_id is None else last_event_id)
@@ -74,9 +75,9 @@ def _start(service: Service, job_id: str, seen: int) -> Start:
 
 @router.get("/blocks")
 def list_blocks(job_id: JobId, service: ServiceDep, layers: Layers = True) -> Page[BlockRead]:
-    """List the latest report on every decoder block, in depth order."""
+    """List the latest report of each decoder block, in depth order."""
     with service.sessions() as session:
         JobRepository(session).get(job_id)
         found = EventRepository(session).block_reports(job_id)
         reports = [BlockRead.of(report) for report in found]
-    return Page(data=reports if layers else [report.brief() for report in reports])
+    return Page(data=reports if layers else [report.without_layers() for report in reports])

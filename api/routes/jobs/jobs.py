@@ -1,4 +1,4 @@
-"""Jobs: submit, list, look."""
+"""Routes that submit, list and return jobs."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from api.middleware.writers import run_writer
 from api.schemas.jobs import Facets, JobDetail, JobPage, JobRead
 from api.schemas.requests import JobRequest
 from api.submission.idempotency import KeyedRequest
-from api.submission.submit import NOTHING_NEW, Submission, preview, submit
+from api.submission.submit import NO_NEW_JOB, Submission, preview_response, submit
 from api.web.conditional import is_ahead, is_known, require_match, wants_news
 from api.web.cursors import cursor_of, cut
 from api.web.list_queries import JobQuery
@@ -18,15 +18,15 @@ from api.web.pagination import next_page
 from db.jobs.repository import JobRepository
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-KEPT = ("location", "idempotency-replayed")
-"""Headers of an answer that stay when its body is newer."""
+KEPT_HEADERS = ("location", "idempotency-replayed")
+"""Headers of the submission's response that stay when its body is replaced by a newer one."""
 
 
 @router.post(
     "",
     status_code=201,
     response_model=JobDetail,
-    responses=NOTHING_NEW,
+    responses=NO_NEW_JOB,
 )
 async def submit_job(
     body: JobRequest,
@@ -37,16 +37,18 @@ async def submit_job(
     dry_run: DryRun = False,
     wait_s: Wait = 0,
 ) -> Response:
-    """Accept a job; follow ``Location`` for its progress.
+    """Submit a job; GET its ``Location`` for its progress.
 
-    With ``Prefer: wait=60`` the answer comes when the job has ended, or after so many seconds.
+    With ``Prefer: wait=60`` the response is sent when the job has ended, or after 60 seconds.
     """
-    came = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id)
-    asked = Submission(body, came)
-    response = await run_writer(preview if dry_run else submit, service, asked)
+    keyed = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id)
+    handle = preview_response if dry_run else submit
+    response = await run_writer(handle, service, Submission(body, keyed))
     if wait_s and not dry_run:
         look = await service.looks.ended(response.headers["location"].rpartition("/")[2], wait_s)
-        headers = {name: response.headers[name] for name in KEPT if name in response.headers}
+        headers = {
+            name: response.headers[name] for name in KEPT_HEADERS if name in response.headers
+        }
         return Response(look.body, response.status_code, headers, "application/json")
     return response
 
@@ -55,7 +57,7 @@ async def submit_job(
 def list_jobs(
     service: ServiceDep, response: Response, query: Annotated[JobQuery, Query()]
 ) -> JobPage:
-    """List jobs, newest first; every filter narrows the list."""
+    """List jobs, newest first by default; filters are combined with "and"."""
     wanted, facets = query.wanted(), None
     with service.sessions() as session:
         jobs = JobRepository(session)
@@ -77,7 +79,7 @@ def list_jobs(
 @router.get(
     "/{job_id}",
     response_model=JobDetail,
-    responses={304: {"description": "The caller has this version."}},
+    responses={304: {"description": "The client already has this version."}},
     dependencies=[IF_MATCH, IF_NONE_MATCH],
 )
 async def get_job(
@@ -85,12 +87,13 @@ async def get_job(
 ) -> Response:
     """Return one job; with ``If-None-Match``, only if it has changed.
 
-    A poller's look may be a second old, unless ``Cache-Control: no-cache`` says no. With
-    ``Prefer: wait=60`` as well, the answer comes as soon as the job changes.
+    The response to a request with ``If-None-Match`` may be a second old, unless it has
+    ``Cache-Control: no-cache``. With ``Prefer: wait=60`` as well, it is sent as soon as the job
+    changes.
     """
     polls = "if-none-match" in request.headers and not wants_news(request)
     look = await (service.looks.recent(job_id) if polls else service.looks.fresh(job_id))
-    if is_ahead(request, job_id, look.etag):  # what it saw last must not be taken back
+    if is_ahead(request, job_id, look.etag):  # the client has seen a newer version
         look = await service.looks.fresh(job_id)
     require_match(request, look.etag)
     if wait_s and is_known(request, look.etag):

@@ -1,4 +1,4 @@
-"""What the attempts at a job wrote to their logs."""
+"""The route of a job's log lines."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -28,24 +28,28 @@ TEXT: dict[int | str, dict[str, Any]] = {
 
 
 class LogQuery(BaseModel):
-    """Which lines; a parameter that does not exist is refused."""
+    """The query of a list of log lines."""
 
     model_config = ConfigDict(extra="forbid")
 
-    attempt: Annotated[int | None, Query(ge=1, le=LARGEST, description="Of this attempt only.")] = (
-        None
-    )
-    level: Annotated[Level, Query(description="At least as grave as this.")] = "debug"
+    attempt: Annotated[
+        int | None, Query(ge=1, le=LARGEST, description="Only lines of this attempt.")
+    ] = None
+    level: Annotated[Level, Query(description="The lowest level.")] = "debug"
     after: Annotated[
-        str, Query(pattern=r"^\d{1,9}\.\d{1,9}$", description="Behind this line's `id`.")
+        str,
+        Query(
+            pattern=r"^\d{1,9}\.\d{1,9}$", description="Only lines after the one with this `id`."
+        ),
     ] = "0.0"
     tail: Annotated[
-        int | None, Query(ge=1, le=1000, description="The last so many; `after` is not heeded.")
+        int | None,
+        Query(ge=1, le=1000, description="Only the last lines, this many; `after` is ignored."),
     ] = None
-    limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 500
+    limit: Annotated[int, Query(ge=1, le=1000, description="The largest number of items.")] = 500
 
-    def place(self) -> tuple[int, int]:
-        """Return the attempt and the number of the line to go on behind."""
+    def last_read(self) -> tuple[int, int]:
+        """Return the attempt and the number of the line in ``after``."""
         attempt, seq = self.after.split(".")
         return int(attempt), int(seq)
 
@@ -58,16 +62,16 @@ def list_log_lines(
     response: Response,
     query: Annotated[LogQuery, Query()],
 ) -> Page[LogLineRead] | PlainTextResponse:
-    """List what the attempts logged, oldest first; as text with ``Accept: text/plain``."""
-    which: dict[str, Any] = {"attempt": query.attempt, "level": query.level.upper()}
+    """List the log lines of a job's attempts, oldest first; as text with ``Accept: text/plain``."""
+    filters: dict[str, Any] = {"attempt": query.attempt, "level": query.level.upper()}
     with service.sessions() as session:
         JobRepository(session).get(job_id)
         if query.tail is None:
             found = LogRepository(session).lines(
-                job_id, **which, after=query.place(), limit=query.limit + 1
+                job_id, **filters, after=query.last_read(), limit=query.limit + 1
             )
         else:
-            found = LogRepository(session).tail(job_id, **which, limit=query.tail)
+            found = LogRepository(session).tail(job_id, **filters, limit=query.tail)
     data, next_cursor = cut(
         [LogLineRead.of(line) for line in found], query.tail or query.limit, lambda line: line.id
     )

@@ -1,4 +1,4 @@
-"""What a job can ask for."""
+"""The route of pruning methods."""
 
 from dataclasses import asdict
 from typing import Any
@@ -18,14 +18,14 @@ def list_methods() -> Page[MethodRead]:
     """List the pruning methods, each with the JSON Schema of a job that uses it."""
     return Page(
         data=[
-            MethodRead(**asdict(one), fields=list(one.fields), options=_options(one))
+            MethodRead(**asdict(one), fields=list(one.fields), options=_job_schema(one))
             for one in METHODS
         ]
     )
 
 
-def _options(method: Method) -> dict[str, Any]:
-    """Return the schema of a job that names the method in the first of its fields."""
+def _job_schema(method: Method) -> dict[str, Any]:
+    """Return the schema of a job that sets the first of the method's fields to the method."""
     schema, field = PruneSpec.model_json_schema(), method.fields[0]
     schema["properties"][field] = {"const": method.name}
     if field == "method":

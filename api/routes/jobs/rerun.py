@@ -1,4 +1,4 @@
-"""Jobs once more, with changes."""
+"""The route that reruns a job with changes."""
 
 from typing import Annotated
 
@@ -10,13 +10,13 @@ from api.middleware.writers import WritingRoute
 from api.schemas.jobs import JobDetail
 from api.submission.idempotency import KeyedRequest
 from api.submission.rerun_request import JobChanges
-from api.submission.submit import NOTHING_NEW, Submission, preview, replayed, submit
+from api.submission.submit import NO_NEW_JOB, Submission, preview_response, replay, submit
 from db.jobs.repository import JobRepository
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=WritingRoute)
 
 
-@router.post("/rerun", status_code=201, response_model=JobDetail, responses=NOTHING_NEW)
+@router.post("/rerun", status_code=201, response_model=JobDetail, responses=NO_NEW_JOB)
 def rerun_job(
     job_id: JobId,
     service: ServiceDep,
@@ -26,13 +26,13 @@ def rerun_job(
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
 ) -> Response:
-    """Submit a job once more, with changes; the new one names it as ``parent_id``."""
+    """Submit a job again, with changes; the new job has its id as ``parent_id``."""
     changes = changes or JobChanges({})
-    came = KeyedRequest(request.url.path, changes, idempotency_key, caller.key_id)
-    # First: the parent may have changed since, or be gone.
-    if not dry_run and (first := replayed(service, came)) is not None:
+    keyed = KeyedRequest(request.url.path, changes, idempotency_key, caller.key_id)
+    # First: the parent may have been changed or deleted since.
+    if not dry_run and (first := replay(service, keyed)) is not None:
         return first
     with service.sessions() as session:
         parent = JobRepository(session).get(job_id)
-    asked = Submission(changes.applied_to(parent), came, job_id)
-    return preview(service, asked) if dry_run else submit(service, asked)
+    submission = Submission(changes.applied_to(parent), keyed, job_id)
+    return preview_response(service, submission) if dry_run else submit(service, submission)

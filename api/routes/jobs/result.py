@@ -1,4 +1,4 @@
-"""What a job came to, with a status that a program can switch on."""
+"""Routes of a job's result; the HTTP status shows whether the job succeeded."""
 
 from typing import Annotated, Any, Literal
 
@@ -27,21 +27,28 @@ router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 RETRY_AFTER = {"retry-after": "5"}
 Pending = Annotated[
     Literal["202", "404", "503"],
-    Query(description="The status while the job goes on, for pollers that need another one."),
+    Query(description="The status while the job is unfinished; for clients that cannot use 202."),
 ]
-KNOWN: dict[int | str, dict[str, Any]] = {304: {"description": "The caller has this."}}
-OTHERS = KNOWN | {
-    202: {"model": JobDetail, "description": "The job goes on; ask again after `Retry-After`."}
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "The client already has this version."}
+}
+RESULT_RESPONSES = NOT_MODIFIED | {
+    202: {
+        "model": JobDetail,
+        "description": "The job is unfinished; repeat the request after `Retry-After`.",
+    }
 }
 
 
-@router.get("/result", dependencies=[IF_NONE_MATCH], responses=OTHERS, response_model=JobResult)
+@router.get(
+    "/result", dependencies=[IF_NONE_MATCH], responses=RESULT_RESPONSES, response_model=JobResult
+)
 def get_result(
     job_id: JobId, service: ServiceDep, request: Request, pending: Pending = "202"
 ) -> Response:
-    """Return what a job measured and made.
+    """Return a job's metrics and files.
 
-    200 once it succeeded, 424 if it ended otherwise or did not pass its gate.
+    The status is 200 once the job has succeeded, 424 if it ended otherwise or failed its gate.
     """
     with service.sessions() as session:
         job = JobRepository(session).get(job_id)
@@ -49,31 +56,31 @@ def get_result(
         milestones = EventRepository(session).milestones(job_id)
         position = QueueRepository(session).near_position(job)
     if pending == "202" and not job.status.is_final:
-        body = JobDetail.told(job, milestones, position).model_dump(mode="json")
+        body = JobDetail.with_history(job, milestones, position).model_dump(mode="json")
         return JSONResponse(body, 202, headers=RETRY_AFTER)
     _require_success(job, pending)
     if job.verdict is Verdict.failed:
         raise _gate_failed(job)
     result = JSONResponse(_result(job, artifacts).model_dump(mode="json"))
-    return _unless_known(request, etag_of(job), result)
+    return _unless_not_modified(request, etag_of(job), result)
 
 
 @router.get(
-    "/metrics", dependencies=[IF_NONE_MATCH], responses=KNOWN, response_model=dict[str, Any]
+    "/metrics", dependencies=[IF_NONE_MATCH], responses=NOT_MODIFIED, response_model=dict[str, Any]
 )
 def get_job_metrics(job_id: JobId, service: ServiceDep, request: Request) -> Response:
-    """Return what a job has measured, once it succeeded, whatever its gate says of that."""
+    """Return the metrics of a job that has succeeded, even if it failed its gate."""
     with service.sessions() as session:
         job = JobRepository(session).get(job_id)
     _require_success(job)
-    return _unless_known(request, etag_of(job), JSONResponse(job.result or {}))
+    return _unless_not_modified(request, etag_of(job), JSONResponse(job.result or {}))
 
 
 @router.get(
-    "/manifest", dependencies=[IF_NONE_MATCH], responses=KNOWN, response_model=dict[str, Any]
+    "/manifest", dependencies=[IF_NONE_MATCH], responses=NOT_MODIFIED, response_model=dict[str, Any]
 )
 def get_manifest(job_id: JobId, service: ServiceDep, request: Request) -> Response:
-    """Return how a job's files came to be: its ``report.json``, once it succeeded."""
+    """Return the ``report.json`` of a job that has succeeded: how its files were made."""
     with service.sessions() as session:
         job = JobRepository(session).get(job_id)
         artifacts = ArtifactRepository(session).of_job(job_id)
@@ -81,9 +88,9 @@ def get_manifest(job_id: JobId, service: ServiceDep, request: Request) -> Respon
     report = next((one for one in artifacts if one.name == "report.json"), None)
     if report is None:
         raise NoArtifactsError(job_id, job.status)
-    written = service.checks.require_in_thread(report).read_bytes()
-    answer = Response(written, media_type="application/json")
-    return _unless_known(request, f'"{report.sha256}"', answer)
+    report_bytes = service.checks.require_in_thread(report).read_bytes()
+    response = Response(report_bytes, media_type="application/json")
+    return _unless_not_modified(request, f'"{report.sha256}"', response)
 
 
 def _result(job: Job, artifacts: list[Artifact]) -> JobResult:
@@ -95,17 +102,17 @@ def _result(job: Job, artifacts: list[Artifact]) -> JobResult:
     )
 
 
-def _unless_known(request: Request, etag: str, answer: Response) -> Response:
+def _unless_not_modified(request: Request, etag: str, response: Response) -> Response:
     if is_known(request, etag):
-        answer = Response(status_code=304)
-    answer.headers["etag"] = etag
-    return answer
+        response = Response(status_code=304)
+    response.headers["etag"] = etag
+    return response
 
 
-def _require_success(job: Job, unfinished: str = "404") -> None:
+def _require_success(job: Job, pending: str = "404") -> None:
     if not job.status.is_final:
         detail = f"Job {job.id} is {job.status}."
-        raise ProblemError(UNFINISHED.problem(detail, status=int(unfinished)), RETRY_AFTER)
+        raise ProblemError(UNFINISHED.problem(detail, status=int(pending)), RETRY_AFTER)
     if job.status is not JobState.succeeded:
         raise _not_succeeded(job)
 

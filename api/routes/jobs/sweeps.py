@@ -1,4 +1,4 @@
-"""Sweeps: many jobs by one request, and how they compare."""
+"""Routes of sweeps."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -12,8 +12,8 @@ from api.middleware.caller import CallerDep
 from api.middleware.writers import WritingRoute
 from api.schemas.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
 from api.services.preflight import Sources
-from api.submission.idempotency import REPLAYED, KeyedRequest, first_answer, keep_answer
-from api.submission.submit import Submission, checked, left_to_the_janitor, new_job, ring
+from api.submission.idempotency import REPLAYED, KeyedRequest, store_response, stored_response
+from api.submission.submit import Submission, check, logged_database_errors, new_job, publish
 from api.submission.sweep_request import SweepRequest
 from api.web.cursors import cut
 from api.web.pagination import next_page
@@ -28,13 +28,15 @@ router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"], route_class=WritingRout
 
 
 class SweepQuery(BaseModel):
-    """The parameters of a list of sweeps."""
+    """The query of a list of sweeps."""
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
+    limit: int = Field(default=50, ge=1, le=200, description="The largest number of items.")
     cursor: str | None = Field(
-        default=None, pattern=f"^{id_pattern('swp')}$", description="A `next_cursor`."
+        default=None,
+        pattern=f"^{id_pattern('swp')}$",
+        description="The `next_cursor` of the previous page.",
     )
 
 
@@ -42,7 +44,7 @@ class SweepQuery(BaseModel):
     "",
     status_code=201,
     response_model=SweepRead,
-    responses={200: {"model": SweepPreview, "description": "What a dry run would accept."}},
+    responses={200: {"model": SweepPreview, "description": "A dry run's preview."}},
 )
 def submit_sweep(
     body: SweepRequest,
@@ -52,23 +54,23 @@ def submit_sweep(
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
 ) -> Response:
-    """Accept all points of a sweep, or none of them."""
-    points = body.points()  # before anything is made of values that only now were looked at
-    came = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id)
-    if not dry_run and (first := first_answer(service, came)) is not None:
+    """Submit all points of a sweep, or none of them."""
+    points = body.points()  # first: this validates the varied values
+    keyed = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id)
+    if not dry_run and (first := stored_response(service, keyed)) is not None:
         return _response(first.status, first.body, REPLAYED)
-    # Points differ in no model and no text: what is found for one of them is found for all.
-    sources = checked(service, body, points[0].spec)
-    warnings = sources.warnings + service.planner.judge(_open(points, sources))
+    # All points have the same model and texts, so that checking one checks all.
+    sources = check(service, body, points[0].spec)
+    warnings = sources.warnings + service.planner.check(_undecided(points, sources))
     if dry_run:
         return JSONResponse(_preview(body, points, warnings).model_dump(mode="json"))
-    common = new_job(Submission(body, came), points[0].spec, warnings)
+    common = new_job(Submission(body, keyed), points[0].spec, warnings)
     try:
-        sweep_id, answer = _accept(service, came, points, common, body.max_parallel)
+        sweep_id, created = _create(service, keyed, points, common, body.max_parallel)
     except KeyTakenError:  # by a request that has been committed since
         return submit_sweep(body, service, request, caller, idempotency_key)
-    _push(service, sweep_id)
-    return _response(201, answer)
+    _enqueue(service, sweep_id)
+    return _response(201, created)
 
 
 @router.get("")
@@ -82,15 +84,15 @@ def list_sweeps(
         page, next_cursor = cut(found, query.limit, lambda sweep: sweep.id)
         counts = sweeps.counts([sweep.id for sweep in page])
     if next_cursor is not None:
-        wanted = {"limit": query.limit, "cursor": next_cursor}
-        response.headers["link"] = next_page("/v1/sweeps", wanted)
+        query_args = {"limit": query.limit, "cursor": next_cursor}
+        response.headers["link"] = next_page("/v1/sweeps", query_args)
     data = [SweepSummary.of(sweep, counts[sweep.id]) for sweep in page]
     return SweepPage(data=data, next_cursor=next_cursor)
 
 
 @router.get("/{sweep_id}")
 def get_sweep(sweep_id: SweepId, service: ServiceDep) -> SweepRead:
-    """Return one sweep with its points, and which of them no other one beats."""
+    """Return one sweep, its points, and the Pareto front of sparsity and perplexity."""
     with service.sessions() as session:
         sweeps = SweepRepository(session)
         return _read(sweeps, sweeps.get(sweep_id))
@@ -98,32 +100,32 @@ def get_sweep(sweep_id: SweepId, service: ServiceDep) -> SweepRead:
 
 @router.post("/{sweep_id}/cancel")
 def cancel_sweep(sweep_id: SweepId, service: ServiceDep) -> SweepRead:
-    """Cancel all points that have not ended; asking twice is the same as asking once."""
+    """Cancel all points that have not ended; repeating the request changes nothing."""
     with service.sessions.begin() as session:
         sweeps = SweepRepository(session)
         return _read(sweeps, sweeps.cancel(sweep_id))
 
 
-def _accept(
+def _create(
     service: Service,
-    came: KeyedRequest,
+    keyed: KeyedRequest,
     points: list[Point],
     common: NewJob,
     max_parallel: int | None,
 ) -> tuple[str, dict[str, Any]]:
-    """Write the sweep, its jobs and the answer in one transaction."""
+    """Write the sweep, its jobs and the stored response in one transaction."""
     with service.sessions.begin() as session:
         sweeps = SweepRepository(session)
         sweep = sweeps.add(points, common, max_parallel=max_parallel)
-        answer = _read(sweeps, sweep)
-        written = answer.model_dump(mode="json")
-        # It lives as long as the first point does.
-        keep_answer(session, came, answer.points[0].job_id, 201, written)
-    return sweep.id, written
+        created = _read(sweeps, sweep)
+        response = created.model_dump(mode="json")
+        # The stored response is deleted with the first point.
+        store_response(session, keyed, created.points[0].job_id, 201, response)
+    return sweep.id, response
 
 
-def _open(points: list[Point], sources: Sources) -> list[PruneSpec]:
-    """Return the points that only the planner can judge, one of each kind."""
+def _undecided(points: list[Point], sources: Sources) -> list[PruneSpec]:
+    """Return the points that the planner must check, one of each kind that it distinguishes."""
     kinds: dict[object, PruneSpec] = {}
     for spec in (point.spec for point in points):
         allocation = spec.allocation if isinstance(spec.allocation, tuple) else ()
@@ -132,12 +134,12 @@ def _open(points: list[Point], sources: Sources) -> list[PruneSpec]:
     return list(kinds.values())
 
 
-def _push(service: Service, sweep_id: str) -> None:
-    with left_to_the_janitor():
+def _enqueue(service: Service, sweep_id: str) -> None:
+    with logged_database_errors():
         with service.sessions() as session:
             waiting = SweepRepository(session).waiting(sweep_id)
         for job_id in waiting:
-            ring(service, job_id)
+            publish(service, job_id)
 
 
 def _read(sweeps: SweepRepository, sweep: Sweep) -> SweepRead:

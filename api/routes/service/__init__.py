@@ -1,1 +1,1 @@
-"""Routes of the service itself: health, metrics, workers, pages."""
+"""Routes of the service itself: health, metrics, workers and web pages."""

@@ -1,4 +1,4 @@
-"""The dashboard: a page built beforehand, from this server alone."""
+"""Routes of the dashboard's files, which are built beforehand."""
 
 import hashlib
 import re
@@ -30,7 +30,7 @@ PAGES = (
     "/webhooks",
     "/webhooks/{webhook_id}",
 )
-"""Every address that the page's own router knows; it shows what belongs there."""
+"""The paths that the dashboard's own router handles."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -40,8 +40,10 @@ POLICY = (
 
 
 def get_page(request: Request) -> Response:
-    """Return the one page that all addresses share."""
-    return _checked(request, _read("index.html"), "text/html", {"content-security-policy": POLICY})
+    """Return the page, which is the same for all paths."""
+    return _revalidated(
+        request, _read("index.html"), "text/html", {"content-security-policy": POLICY}
+    )
 
 
 for _path in PAGES:
@@ -50,19 +52,18 @@ for _path in PAGES:
 
 @router.get("/theme.js")
 def get_theme(request: Request) -> Response:
-    """Return the script that runs before the page is painted."""
-    return _checked(request, _read("theme.js"), "text/javascript")
+    """Return the script that sets the theme before the page is painted."""
+    return _revalidated(request, _read("theme.js"), "text/javascript")
 
 
 @router.get("/icon.svg")
 def get_icon(request: Request) -> Response:
-    """Return the icon."""
-    return _checked(request, _read("icon.svg"), "image/svg+xml")
+    return _revalidated(request, _read("icon.svg"), "image/svg+xml")
 
 
 @router.get("/assets/{name}")
 def get_asset(name: str, request: Request) -> Response:
-    """Return a script or style; its name holds its hash, so that it never changes."""
+    """Return a script or a style; its name contains its hash, so it can be cached forever."""
     path = DIST / "assets" / name
     if not re.fullmatch(r"[\w-]+\.(js|css)", name) or not path.is_file():
         raise HTTPException(404, "The dashboard has no such file. Reload the page.")
@@ -81,15 +82,17 @@ def _read(name: str) -> bytes:
     try:
         return (DIST / name).read_bytes()
     except FileNotFoundError:
-        raise ProblemError(DASHBOARD_NOT_BUILT.problem(f"{DIST} holds no build.")) from None
+        raise ProblemError(
+            DASHBOARD_NOT_BUILT.problem(f"{DIST} contains no build of the dashboard.")
+        ) from None
 
 
-def _checked(
+def _revalidated(
     request: Request, body: bytes, media_type: str, headers: dict[str, str] | None = None
 ) -> Response:
-    """Return what a caller has to ask for again each time, unless it has not changed."""
+    """Return a body that clients revalidate by its ETag, or 304 if it has not changed."""
     tag = f'"{hashlib.sha256(body).hexdigest()}"'
-    both = {"etag": tag} | (headers or {})
+    headers = {"etag": tag} | (headers or {})
     if is_known(request, tag):
-        return Response(status_code=304, headers=both)
-    return Response(body, headers=both, media_type=media_type)
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type=media_type)

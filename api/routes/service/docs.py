@@ -1,4 +1,4 @@
-"""The interactive documentation, from this server alone: no CDN, no inline script."""
+"""Routes of the interactive documentation; its files are served from here, not from a CDN."""
 
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -28,7 +28,7 @@ SCRIPT = """SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
-  // The default asks validator.swagger.io for a badge.
+  // By default, Swagger UI loads a badge from validator.swagger.io.
   validatorUrl: null,
 });
 """
@@ -36,25 +36,21 @@ SCRIPT = """SwaggerUIBundle({
 
 @router.get("")
 def get_page() -> HTMLResponse:
-    """Return the page."""
     return HTMLResponse(PAGE, headers={"content-security-policy": POLICY})
 
 
 @router.get("/start.js")
 def get_script() -> Response:
-    """Return the script that starts Swagger UI."""
     return Response(SCRIPT, media_type="text/javascript")
 
 
 @router.get("/swagger-ui.css")
 def get_style() -> FileResponse:
-    """Return Swagger UI's style sheet."""
     return FileResponse(_asset("swagger-ui.css"))
 
 
 @router.get("/swagger-ui-bundle.js")
 def get_bundle() -> FileResponse:
-    """Return Swagger UI itself."""
     return FileResponse(_asset("swagger-ui-bundle.js"))
 
 

@@ -1,4 +1,4 @@
-"""Whether the service lives, and whether it can do its work."""
+"""Liveness and readiness checks."""
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
@@ -12,29 +12,29 @@ router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):
-    """The process answers."""
+    """The process is alive."""
 
     status: str = "ok"
 
 
 class Readiness(BaseModel):
-    """Everything a job needs answers."""
+    """Everything that a job needs is available."""
 
     status: str = "ready"
-    workers: list[str] = Field(description="The workers that take jobs.")
+    workers: list[str] = Field(description="The workers that accept jobs.")
 
 
 @router.get("/healthz")
 async def get_health() -> Health:
-    """Answer that this process lives."""
+    """Return 200 if this process is alive."""
     return Health()
 
 
 @router.get("/readyz")
 async def get_readiness(service: ServiceDep, response: Response) -> Readiness:
-    """Answer whether database, artifact store, control process, broker and a worker answer.
+    """Return 200 if database, artifact store, control process, broker and a worker are available.
 
-    The answer may be two seconds old.
+    The result may be two seconds old.
     """
     if service.instance is not None:
         response.headers["zpruner-instance"] = service.instance

@@ -1,4 +1,4 @@
-"""The figures, for Prometheus."""
+"""Metrics for Prometheus."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ router = APIRouter(tags=["health"])
 
 TEXT: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Prometheus' text format, or OpenMetrics by `Accept`.",
+        "description": "Prometheus' text format, or OpenMetrics if `Accept` requests it.",
         "content": {
             "text/plain": {"schema": {"type": "string"}},
             "application/openmetrics-text": {"schema": {"type": "string"}},
@@ -20,7 +20,7 @@ TEXT: dict[int | str, dict[str, Any]] = {
 
 @router.get("/metrics", responses=TEXT, response_class=Response)
 def get_metrics(request: Request) -> Response:
-    """Tell jobs, queues, workers and requests in figures."""
+    """Return metrics of jobs, queues, workers and requests."""
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
     body = encode(request.app.state.service.metrics.registry)
     return Response(body, headers={"content-type": media_type, "vary": "accept"})

@@ -23,7 +23,6 @@ PAGE = """<!doctype html>
 
 @router.get("")
 def get_index() -> HTMLResponse:
-    """List all kinds of problems."""
     items = "".join(
         f'<li><a href="/problems/{code}">{code}</a>: {escape(kind.explanation or "")}</li>'
         for code, kind in sorted(CATALOGUE.by_code.items())

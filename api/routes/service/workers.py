@@ -1,4 +1,4 @@
-"""Who works, and what waits for them."""
+"""Routes of workers and queues."""
 
 from fastapi import APIRouter
 
@@ -15,7 +15,7 @@ router = APIRouter(prefix="/v1", tags=["workers"], route_class=WritingRoute)
 
 @router.get("/workers")
 def list_workers(service: ServiceDep) -> Page[WorkerRead]:
-    """List the workers; one that has not been heard of for a minute is lost."""
+    """List the workers; one without a heartbeat for a minute is `lost`."""
     with service.sessions() as session:
         workers = WorkerRepository(session).all()
     return Page(data=[WorkerRead.of(one) for one in workers])
@@ -23,17 +23,17 @@ def list_workers(service: ServiceDep) -> Page[WorkerRead]:
 
 @router.post("/workers/{worker_id}/drain")
 def drain_worker(worker_id: WorkerId, service: ServiceDep) -> WorkerRead:
-    """Have a worker finish what it holds and take nothing new."""
-    return _drain(service, worker_id, True)
+    """Let a worker finish its job and take no new one."""
+    return _set_draining(service, worker_id, True)
 
 
 @router.post("/workers/{worker_id}/undrain")
 def undrain_worker(worker_id: WorkerId, service: ServiceDep) -> WorkerRead:
-    """Have a worker take jobs again."""
-    return _drain(service, worker_id, False)
+    """Let a worker take jobs again."""
+    return _set_draining(service, worker_id, False)
 
 
-def _drain(service: ServiceDep, worker_id: str, draining: bool) -> WorkerRead:
+def _set_draining(service: ServiceDep, worker_id: str, draining: bool) -> WorkerRead:
     with service.sessions.begin() as session:
         return WorkerRead.of(WorkerRepository(session).drain(worker_id, draining))
 
@@ -44,15 +44,15 @@ def list_queues(service: ServiceDep) -> Page[QueueRead]:
     with service.sessions() as session:
         workers = WorkerRepository(session).all()
         depths = QueueRepository(session).depths()
-    taken = {name for one in workers if one.is_alive for name in one.worker.queues}
-    names = sorted(taken | depths.keys() | set(service.known_queues))
+    served = {name for one in workers if one.is_alive for name in one.worker.queues}
+    names = sorted(served | depths.keys() | set(service.known_queues))
     data = [QueueRead.of(name, depths.get(name, QueueDepth()), workers) for name in names]
     return Page(data=data)
 
 
 @router.get("/jobs/{job_id}/queue", tags=["jobs"])
 def get_place(job_id: JobId, service: ServiceDep) -> PlaceRead:
-    """Tell where a job stands in its queue; it changes with other jobs, so it is no part of it."""
+    """Return a job's position in its queue, which depends on other jobs, too."""
     with service.sessions() as session:
         job = JobRepository(session).get(job_id)
         queues = QueueRepository(session)

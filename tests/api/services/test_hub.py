@@ -76,7 +76,7 @@ def test_what_the_hub_has_is_accepted_though_nobody_could_read_its_headers(
     response = client.post("/v1/jobs", json=job)
     assert response.status_code == 201
     (warning,) = response.json()["warnings"]
-    assert warning.startswith("The model was not opened: no control process is there to do it.")
+    assert warning.startswith("The model was not checked: no control process is running.")
 
 
 def test_a_hub_that_is_down_or_mute_costs_a_warning_and_little_time(

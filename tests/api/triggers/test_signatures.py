@@ -11,7 +11,7 @@ from standardwebhooks.webhooks import Webhook as Signer
 
 from api.app import create_app
 from api.settings import ApiSettings
-from api.triggers.signatures import Call, is_proven
+from api.triggers.signatures import Call, is_authentic
 from db.core.session import Sessions
 from db.tables.access import AccessScope
 from db.tables.triggers import TriggerSource
@@ -27,11 +27,11 @@ def test_the_signature_of_githubs_own_example_is_a_proof() -> None:
     signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
     secrets = ["another", "It's a Secret to Everybody"]
     signed = Call({"x-hub-signature-256": signature}, b"Hello, World!")
-    assert is_proven(TriggerSource.github, secrets, signed)
-    assert not is_proven(TriggerSource.github, secrets[:1], signed)
-    assert not is_proven(TriggerSource.github, [], signed)
+    assert is_authentic(TriggerSource.github, secrets, signed)
+    assert not is_authentic(TriggerSource.github, secrets[:1], signed)
+    assert not is_authentic(TriggerSource.github, [], signed)
     other = Call({"x-hub-signature-256": signature}, b"Hello, World")
-    assert not is_proven(TriggerSource.github, secrets, other)
+    assert not is_authentic(TriggerSource.github, secrets, other)
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -156,5 +156,5 @@ def test_no_log_holds_what_a_call_proves_itself_with(
     with caplog.at_level(logging.DEBUG):
         call(client, trigger)
         client.post(trigger["hook"], content=b"{}", headers={"authorization": "Bearer wrong"})
-    assert f"a call of trigger {trigger['id']} did not prove itself" in caplog.text
+    assert f"a call of trigger {trigger['id']} is not authenticated" in caplog.text
     assert trigger["secret"] not in caplog.text

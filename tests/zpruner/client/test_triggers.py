@@ -124,11 +124,11 @@ def test_the_command_line_tests_a_payload_and_lists_deliveries(url: str, tmp_pat
     assert tried.startswith("would be accepted\n")
     assert "  model: org/model" in tried
     ignored = run(url, "test", made["id"], "{}").stdout
-    assert ignored == "would be ignored: the payload has nothing at /event/scope\n"
+    assert ignored == "would be ignored: the payload has no value at /event/scope\n"
     job = call(url, made["id"], made["secret"]).json()["job_id"]
     call(url, made["id"], made["secret"], {})
     listed = run(url, "deliveries", made["id"]).stdout
-    for text in ("submitted", job, "ignored", "the payload has nothing at /event/scope"):
+    for text in ("submitted", job, "ignored", "the payload has no value at /event/scope"):
         assert text in listed
     rows = json.loads(run(url, "deliveries", made["id"], "--limit", "1", "--json").stdout)
     assert [one["outcome"] for one in rows] == ["ignored"]

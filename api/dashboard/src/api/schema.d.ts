@@ -13,15 +13,15 @@ export interface paths {
         };
         /**
          * List Jobs
-         * @description List jobs, newest first; every filter narrows the list.
+         * @description List jobs, newest first by default; filters are combined with "and".
          */
         get: operations["list_jobs"];
         put?: never;
         /**
          * Submit Job
-         * @description Accept a job; follow ``Location`` for its progress.
+         * @description Submit a job; GET its ``Location`` for its progress.
          *
-         *     With ``Prefer: wait=60`` the answer comes when the job has ended, or after so many seconds.
+         *     With ``Prefer: wait=60`` the response is sent when the job has ended, or after 60 seconds.
          */
         post: operations["submit_job"];
         delete?: never;
@@ -41,22 +41,23 @@ export interface paths {
          * Get Job
          * @description Return one job; with ``If-None-Match``, only if it has changed.
          *
-         *     A poller's look may be a second old, unless ``Cache-Control: no-cache`` says no. With
-         *     ``Prefer: wait=60`` as well, the answer comes as soon as the job changes.
+         *     The response to a request with ``If-None-Match`` may be a second old, unless it has
+         *     ``Cache-Control: no-cache``. With ``Prefer: wait=60`` as well, it is sent as soon as the job
+         *     changes.
          */
         get: operations["get_job"];
         put?: never;
         post?: never;
         /**
          * Delete Job
-         * @description Delete a job that has ended, with its events, its files and its idempotency key.
+         * @description Delete a job that has ended, its events, its files and its idempotency key.
          */
         delete: operations["delete_job"];
         options?: never;
         head?: never;
         /**
          * Describe Job
-         * @description Change what a job is called, or how urgent it is; what is left out stays.
+         * @description Change a job's name, labels or priority; omitted fields stay the same.
          */
         patch: operations["describe_job"];
         trace?: never;
@@ -72,7 +73,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel Job
-         * @description Stop a job that has not ended; asking twice is the same as asking once.
+         * @description Cancel a job that has not ended; repeating the request changes nothing.
          */
         post: operations["cancel_job"];
         delete?: never;
@@ -92,7 +93,7 @@ export interface paths {
         put?: never;
         /**
          * Pause Job
-         * @description Hold a job back: a queued one at once, a running one after the block it is in.
+         * @description Pause a job: a queued one at once, a running one after its current block.
          */
         post: operations["pause_job"];
         delete?: never;
@@ -112,7 +113,7 @@ export interface paths {
         put?: never;
         /**
          * Resume Job
-         * @description Let a paused job go on from its last finished block.
+         * @description Resume a paused job after its last finished block.
          */
         post: operations["resume_job"];
         delete?: never;
@@ -132,7 +133,7 @@ export interface paths {
         put?: never;
         /**
          * Retry Job
-         * @description Queue a job again that failed, was cancelled or expired; it goes on where it stopped.
+         * @description Queue a failed, cancelled or expired job again, to continue after its last finished block.
          */
         post: operations["retry_job"];
         delete?: never;
@@ -152,7 +153,7 @@ export interface paths {
         put?: never;
         /**
          * Rerun Job
-         * @description Submit a job once more, with changes; the new one names it as ``parent_id``.
+         * @description Submit a job again, with changes; the new job has its id as ``parent_id``.
          */
         post: operations["rerun_job"];
         delete?: never;
@@ -170,10 +171,10 @@ export interface paths {
         };
         /**
          * List Events
-         * @description List what happened, oldest first; ask again with ``after`` the last ``seq``.
+         * @description List a job's events, oldest first; continue with ``after`` the last ``seq``.
          *
-         *     With ``Accept: text/event-stream`` the answer is a stream of the same events and of those to
-         *     come, which ends with the job; ``Last-Event-ID`` resumes it.
+         *     With ``Accept: text/event-stream`` the response is a stream of these and of future events,
+         *     which ends with the job; ``Last-Event-ID`` resumes it.
          */
         get: operations["list_events"];
         put?: never;
@@ -193,7 +194,7 @@ export interface paths {
         };
         /**
          * List Blocks
-         * @description List the latest report on every decoder block, in depth order.
+         * @description List the latest report of each decoder block, in depth order.
          */
         get: operations["list_blocks"];
         put?: never;
@@ -213,7 +214,7 @@ export interface paths {
         };
         /**
          * List Log Lines
-         * @description List what the attempts logged, oldest first; as text with ``Accept: text/plain``.
+         * @description List the log lines of a job's attempts, oldest first; as text with ``Accept: text/plain``.
          */
         get: operations["list_log_lines"];
         put?: never;
@@ -233,12 +234,12 @@ export interface paths {
         };
         /**
          * List All Events
-         * @description List what happened to all jobs, oldest first; ask again with ``after`` the last ``position``.
+         * @description List the events of all jobs, oldest first; continue with ``after`` the last ``position``.
          *
-         *     With ``Accept: text/event-stream`` the answer is a stream that never ends: what happens from
-         *     now on, or everything after ``after`` or ``Last-Event-ID``. It opens with an event ``ready``,
-         *     and an event ``ping`` comes whenever nothing has happened for some seconds. An event ``pruned``
-         *     follows it where some events behind that place are no longer kept.
+         *     With ``Accept: text/event-stream`` the response is an endless stream of future events, or of
+         *     all events after ``after`` or ``Last-Event-ID``. It starts with an event ``ready``, which an
+         *     event ``pruned`` follows if some of the requested events are no longer stored. An event
+         *     ``ping`` is sent when nothing has happened for some seconds.
          */
         get: operations["list_all_events"];
         put?: never;
@@ -258,7 +259,7 @@ export interface paths {
         };
         /**
          * List Workers
-         * @description List the workers; one that has not been heard of for a minute is lost.
+         * @description List the workers; one without a heartbeat for a minute is `lost`.
          */
         get: operations["list_workers"];
         put?: never;
@@ -280,7 +281,7 @@ export interface paths {
         put?: never;
         /**
          * Drain Worker
-         * @description Have a worker finish what it holds and take nothing new.
+         * @description Let a worker finish its job and take no new one.
          */
         post: operations["drain_worker"];
         delete?: never;
@@ -300,7 +301,7 @@ export interface paths {
         put?: never;
         /**
          * Undrain Worker
-         * @description Have a worker take jobs again.
+         * @description Let a worker take jobs again.
          */
         post: operations["undrain_worker"];
         delete?: never;
@@ -338,7 +339,7 @@ export interface paths {
         };
         /**
          * Get Place
-         * @description Tell where a job stands in its queue; it changes with other jobs, so it is no part of it.
+         * @description Return a job's position in its queue, which depends on other jobs, too.
          */
         get: operations["get_place"];
         put?: never;
@@ -358,9 +359,9 @@ export interface paths {
         };
         /**
          * Get Result
-         * @description Return what a job measured and made.
+         * @description Return a job's metrics and files.
          *
-         *     200 once it succeeded, 424 if it ended otherwise or did not pass its gate.
+         *     The status is 200 once the job has succeeded, 424 if it ended otherwise or failed its gate.
          */
         get: operations["get_result"];
         put?: never;
@@ -380,7 +381,7 @@ export interface paths {
         };
         /**
          * Get Job Metrics
-         * @description Return what a job has measured, once it succeeded, whatever its gate says of that.
+         * @description Return the metrics of a job that has succeeded, even if it failed its gate.
          */
         get: operations["get_job_metrics"];
         put?: never;
@@ -400,7 +401,7 @@ export interface paths {
         };
         /**
          * Get Manifest
-         * @description Return how a job's files came to be: its ``report.json``, once it succeeded.
+         * @description Return the ``report.json`` of a job that has succeeded: how its files were made.
          */
         get: operations["get_manifest"];
         put?: never;
@@ -440,10 +441,10 @@ export interface paths {
         };
         /**
          * Get Artifact
-         * @description Return a file's bytes, or the one range of them that is asked for.
+         * @description Return a file's bytes, or one range of them.
          *
-         *     With the query of a link that `create_link` has made, no key is needed. A file that has
-         *     changed since it was last checked is read whole first: damaged bytes are a 410.
+         *     With the query of a link from `create_link`, no key is needed. A file that has changed on disk
+         *     since its last check is checked again first; the status of a damaged file is 410.
          */
         get: operations["get_artifact"];
         put?: never;
@@ -452,10 +453,10 @@ export interface paths {
         options?: never;
         /**
          * Get Artifact
-         * @description Return a file's bytes, or the one range of them that is asked for.
+         * @description Return a file's bytes, or one range of them.
          *
-         *     With the query of a link that `create_link` has made, no key is needed. A file that has
-         *     changed since it was last checked is read whole first: damaged bytes are a 410.
+         *     With the query of a link from `create_link`, no key is needed. A file that has changed on disk
+         *     since its last check is checked again first; the status of a damaged file is 410.
          */
         head: operations["head_artifact"];
         patch?: never;
@@ -472,7 +473,9 @@ export interface paths {
         put?: never;
         /**
          * Create Link
-         * @description Make a link that opens a file without a key for a while, or until the caller's key ends.
+         * @description Create a link that downloads a file without a key.
+         *
+         *     It expires after `expires_in` seconds, or with the caller's key.
          */
         post: operations["create_link"];
         delete?: never;
@@ -490,7 +493,7 @@ export interface paths {
         };
         /**
          * Get Archive
-         * @description Return all of a job's files as one tar, made while it is sent; 410 if one is damaged.
+         * @description Return all of a job's files as one tar archive; the status is 410 if one is damaged.
          */
         get: operations["get_archive"];
         put?: never;
@@ -499,7 +502,7 @@ export interface paths {
         options?: never;
         /**
          * Get Archive
-         * @description Return all of a job's files as one tar, made while it is sent; 410 if one is damaged.
+         * @description Return all of a job's files as one tar archive; the status is 410 if one is damaged.
          */
         head: operations["head_archive"];
         patch?: never;
@@ -514,7 +517,7 @@ export interface paths {
         };
         /**
          * Compare Jobs
-         * @description Say in what jobs differ, and what came of it.
+         * @description Compare the specifications and metrics of jobs.
          */
         get: operations["compare_jobs"];
         put?: never;
@@ -540,7 +543,7 @@ export interface paths {
         put?: never;
         /**
          * Submit Sweep
-         * @description Accept all points of a sweep, or none of them.
+         * @description Submit all points of a sweep, or none of them.
          */
         post: operations["submit_sweep"];
         delete?: never;
@@ -558,7 +561,7 @@ export interface paths {
         };
         /**
          * Get Sweep
-         * @description Return one sweep with its points, and which of them no other one beats.
+         * @description Return one sweep, its points, and the Pareto front of sparsity and perplexity.
          */
         get: operations["get_sweep"];
         put?: never;
@@ -580,7 +583,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel Sweep
-         * @description Cancel all points that have not ended; asking twice is the same as asking once.
+         * @description Cancel all points that have not ended; repeating the request changes nothing.
          */
         post: operations["cancel_sweep"];
         delete?: never;
@@ -600,7 +603,7 @@ export interface paths {
         put?: never;
         /**
          * Estimate Job
-         * @description Say what a job would take; refused like the job itself.
+         * @description Estimate a job; requests are refused as those for the job itself.
          */
         post: operations["estimate_job"];
         delete?: never;
@@ -618,7 +621,7 @@ export interface paths {
         };
         /**
          * Get Estimate
-         * @description Return an estimate; with ``Prefer: wait=N``, once it is found out.
+         * @description Return an estimate; with ``Prefer: wait=N``, wait until it is computed.
          */
         get: operations["get_estimate"];
         put?: never;
@@ -658,16 +661,16 @@ export interface paths {
         };
         /**
          * List Datasets
-         * @description List what a job can name as its `dataset`: those built in, then uploads, newest first.
+         * @description List the datasets that a job can use: built-in ones, then uploads, newest first.
          */
         get: operations["list_datasets"];
         put?: never;
         /**
          * Upload Dataset
-         * @description Upload UTF-8 text, JSONL or CSV; jobs name it by its `dataset`.
+         * @description Upload UTF-8 text, JSONL or CSV; jobs refer to it by its `dataset`.
          *
-         *     Rows hold a `text`, chat `messages`, or what a job chooses as its `text_field`. The same bytes
-         *     again are the same dataset, under its first name.
+         *     Rows contain a `text`, chat `messages`, or the field that a job names as its `text_field`.
+         *     Uploading the same bytes again returns the same dataset, with its first name.
          */
         post: operations["upload_dataset"];
         delete?: never;
@@ -692,7 +695,7 @@ export interface paths {
         post?: never;
         /**
          * Delete Dataset
-         * @description Delete an uploaded dataset, unless a job that has not ended needs it.
+         * @description Delete an uploaded dataset, unless an unfinished job uses it.
          */
         delete: operations["delete_dataset"];
         options?: never;
@@ -709,7 +712,7 @@ export interface paths {
         };
         /**
          * Get Me
-         * @description Say who asks, with which scopes, and what is used of the quotas.
+         * @description Return the caller, its scopes and its use of the quotas.
          */
         get: operations["get_me"];
         put?: never;
@@ -729,13 +732,13 @@ export interface paths {
         };
         /**
          * List Keys
-         * @description List all keys, newest first, with those that open nothing any longer.
+         * @description List all keys, newest first, including revoked and expired ones.
          */
         get: operations["list_keys"];
         put?: never;
         /**
          * Create Key
-         * @description Make a key; this answer alone shows it.
+         * @description Create a key; only this response contains it.
          */
         post: operations["create_key"];
         delete?: never;
@@ -760,7 +763,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke Key
-         * @description End a key at once; it stays in the list, and twice is the same as once.
+         * @description Revoke a key at once; it stays in the list. Repeating the request changes nothing.
          */
         delete: operations["revoke_key"];
         options?: never;
@@ -779,7 +782,7 @@ export interface paths {
         put?: never;
         /**
          * Rotate Key
-         * @description Give a key a new secret, which this answer alone shows; the old one opens for a while.
+         * @description Give a key a new secret, which only this response contains; the old one works for a while.
          */
         post: operations["rotate_key"];
         delete?: never;
@@ -797,7 +800,7 @@ export interface paths {
         };
         /**
          * List Audit
-         * @description List what was changed or refused, newest first.
+         * @description List the requests that changed something or were refused, newest first.
          */
         get: operations["list_audit"];
         put?: never;
@@ -823,9 +826,9 @@ export interface paths {
         put?: never;
         /**
          * Create Webhook
-         * @description Make a webhook, which is told of what happens from now on; this answer alone has its secret.
+         * @description Create a webhook for future events; only this response contains its secret.
          *
-         *     Messages are signed as https://www.standardwebhooks.com describes, their bodies are CloudEvents.
+         *     Messages are signed as https://www.standardwebhooks.com describes; their bodies are CloudEvents.
          */
         post: operations["create_webhook"];
         delete?: never;
@@ -850,14 +853,14 @@ export interface paths {
         post?: never;
         /**
          * Delete Webhook
-         * @description Delete a webhook with all its deliveries; what is just being sent may still arrive.
+         * @description Delete a webhook and its deliveries; a message that is being sent may still arrive.
          */
         delete: operations["delete_webhook"];
         options?: never;
         head?: never;
         /**
          * Change Webhook
-         * @description Point a webhook elsewhere, have it told of other events, or send it nothing for a while.
+         * @description Change a webhook's address, description or events, or disable or enable it.
          */
         patch: operations["change_webhook"];
         trace?: never;
@@ -873,7 +876,9 @@ export interface paths {
         put?: never;
         /**
          * Rotate Webhook
-         * @description Give a webhook a new secret, which this answer alone shows; the old one signs on a while.
+         * @description Give a webhook a new secret, which only this response contains.
+         *
+         *     Messages are signed with the old secret, too, for a while.
          */
         post: operations["rotate_webhook"];
         delete?: never;
@@ -893,7 +898,7 @@ export interface paths {
         put?: never;
         /**
          * Test Webhook
-         * @description Send a `webhook.test`; GET the answer's Location to see what came of it.
+         * @description Send a `webhook.test` message; GET the response's `Location` for its result.
          */
         post: operations["test_webhook"];
         delete?: never;
@@ -911,7 +916,7 @@ export interface paths {
         };
         /**
          * List Deliveries
-         * @description List what went out or is to go out to a webhook in the last thirty days, newest first.
+         * @description List a webhook's deliveries of the last thirty days, pending ones included, newest first.
          */
         get: operations["list_deliveries"];
         put?: never;
@@ -931,7 +936,7 @@ export interface paths {
         };
         /**
          * Get Delivery
-         * @description Return one delivery with its body and what came of each attempt.
+         * @description Return one delivery with its body and its attempts.
          */
         get: operations["get_delivery"];
         put?: never;
@@ -953,7 +958,7 @@ export interface paths {
         put?: never;
         /**
          * Redeliver
-         * @description Send a delivery again at once, whatever came of it; its attempts are counted anew.
+         * @description Send a delivery again at once, whatever its status; its count of attempts restarts.
          */
         post: operations["redeliver"];
         delete?: never;
@@ -977,7 +982,9 @@ export interface paths {
         put?: never;
         /**
          * Create Trigger
-         * @description Make a trigger, whose jobs count for the caller; this answer alone has its secret.
+         * @description Create a trigger; only this response contains its secret.
+         *
+         *     Its jobs count against the quotas of the caller's key.
          */
         post: operations["create_trigger"];
         delete?: never;
@@ -1002,7 +1009,7 @@ export interface paths {
         post?: never;
         /**
          * Delete Trigger
-         * @description Delete a trigger with the record of its calls; the jobs that it started stay.
+         * @description Delete a trigger and its deliveries; the jobs that it started stay.
          */
         delete: operations["delete_trigger"];
         options?: never;
@@ -1025,7 +1032,9 @@ export interface paths {
         put?: never;
         /**
          * Rotate Trigger
-         * @description Give a trigger a new secret, which this answer alone shows; the old one is good a while.
+         * @description Give a trigger a new secret, which only this response contains.
+         *
+         *     The old secret stays valid for a while.
          */
         post: operations["rotate_trigger"];
         delete?: never;
@@ -1045,7 +1054,7 @@ export interface paths {
         put?: never;
         /**
          * Test Trigger
-         * @description Say what a call with this payload would start; nothing is written, and nothing starts.
+         * @description Return the job that a call with this payload would start; nothing is stored or started.
          */
         post: operations["test_trigger"];
         delete?: never;
@@ -1063,7 +1072,7 @@ export interface paths {
         };
         /**
          * List Trigger Deliveries
-         * @description List the calls of the last thirty days that proved themselves, newest first.
+         * @description List the authenticated calls of the last thirty days, newest first.
          */
         get: operations["list_trigger_deliveries"];
         put?: never;
@@ -1085,12 +1094,12 @@ export interface paths {
         put?: never;
         /**
          * Receive Hook
-         * @description Start a trigger's job, or ignore the call; without a key.
+         * @description Start a trigger's job, or ignore the call; no API key is needed.
          *
-         *     The call proves itself as its source does: GitHub by `X-Hub-Signature-256`, Hugging Face by
-         *     `X-Webhook-Secret`, MLflow by `X-MLflow-Signature`, Standard Webhooks by `webhook-signature`,
-         *     others by `Authorization: Bearer` and the trigger's secret. The same delivery again is answered
-         *     as the first time and starts nothing.
+         *     The call authenticates with the trigger's secret, as its source does: GitHub with
+         *     `X-Hub-Signature-256`, Hugging Face with `X-Webhook-Secret`, MLflow with `X-MLflow-Signature`,
+         *     Standard Webhooks with `webhook-signature`, others with `Authorization: Bearer`. A repeated
+         *     delivery gets the first response and starts nothing.
          */
         post: operations["receive_hook"];
         delete?: never;
@@ -1108,7 +1117,7 @@ export interface paths {
         };
         /**
          * Get Health
-         * @description Answer that this process lives.
+         * @description Return 200 if this process is alive.
          */
         get: operations["get_health"];
         put?: never;
@@ -1128,9 +1137,9 @@ export interface paths {
         };
         /**
          * Get Readiness
-         * @description Answer whether database, artifact store, control process, broker and a worker answer.
+         * @description Return 200 if database, artifact store, control process, broker and a worker are available.
          *
-         *     The answer may be two seconds old.
+         *     The result may be two seconds old.
          */
         get: operations["get_readiness"];
         put?: never;
@@ -1150,7 +1159,7 @@ export interface paths {
         };
         /**
          * Get Metrics
-         * @description Tell jobs, queues, workers and requests in figures.
+         * @description Return metrics of jobs, queues, workers and requests.
          */
         get: operations["get_metrics"];
         put?: never;
@@ -1179,14 +1188,14 @@ export interface components {
         AllocationName: "uniform" | "owl";
         /**
          * AnyEventPage
-         * @description Part of the list of what happened to all jobs.
+         * @description One page of the events of all jobs.
          */
         AnyEventPage: {
             /** Data */
             data: components["schemas"]["AnyEventRead"][];
             /**
              * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
              */
             next_cursor?: string | null;
             /**
@@ -1196,13 +1205,13 @@ export interface components {
             has_more: boolean;
             /**
              * Pruned
-             * @description Up to this `position` phases and progress of jobs that ended long ago are no longer kept; 0 where nothing was deleted.
+             * @description Up to this `position`, the phase and progress events of old jobs have been deleted; 0 if none have.
              */
             pruned: number;
         };
         /**
          * AnyEventRead
-         * @description One thing that happened to some job.
+         * @description One event of any job.
          * @example {
          *       "seq": 3,
          *       "at": "2026-01-05T09:30:09Z",
@@ -1237,13 +1246,13 @@ export interface components {
             job_id: string;
             /**
              * Position
-             * @description Its place among the events of all jobs: ask `after` it.
+             * @description Its place in the order of all jobs' events; the value for `after`.
              */
             position: number;
         };
         /**
          * ArtifactRead
-         * @description One finished file.
+         * @description A finished file of a job.
          * @example {
          *       "id": "art_01920c41d2e07b6a9c8f3e2d1a0b9c8d",
          *       "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
@@ -1283,7 +1292,7 @@ export interface components {
             checked_at: string | null;
             /**
              * Damage
-             * @description What was wrong with its bytes then; such a file is not served (410).
+             * @description Why that check failed; a damaged file is not served (410).
              */
             damage: string | null;
             /** Expires At */
@@ -1293,7 +1302,7 @@ export interface components {
         };
         /**
          * AttemptRead
-         * @description One worker's time with a job.
+         * @description One run of a job by one worker.
          */
         AttemptRead: {
             /** Number */
@@ -1313,14 +1322,14 @@ export interface components {
             outcome: components["schemas"]["JobState"] | null;
             /**
              * Reason
-             * @description Why it ended, where the status does not say.
+             * @description Why it ended, if `outcome` does not tell.
              */
             reason: string | null;
             error: components["schemas"]["Problem"] | null;
         };
         /**
          * AuditRead
-         * @description One request to change something.
+         * @description One request that changed something or was refused.
          * @example {
          *       "id": "aud_01920c3b5f8b7d2f9a6c1e4b7d8f9a0b",
          *       "created_at": "2026-01-05T09:30:00Z",
@@ -1347,17 +1356,17 @@ export interface components {
             who: string;
             /**
              * Action
-             * @description The operation, as this document calls it.
+             * @description The operation's id in the OpenAPI document.
              */
             action: string;
             /**
              * Target
-             * @description What it was about, or what it made.
+             * @description The resource that was changed or created.
              */
             target: string;
             /**
              * Status
-             * @description How it was answered.
+             * @description The status of the response.
              */
             status: number;
             /** Request Id */
@@ -1379,7 +1388,7 @@ export interface components {
         };
         /**
          * BlockRead
-         * @description What the engine measured on one decoder block.
+         * @description The report of one decoder block.
          * @example {
          *       "index": 7,
          *       "name": "model.layers.7",
@@ -1405,7 +1414,7 @@ export interface components {
         };
         /**
          * BuiltinRead
-         * @description A dataset that every service knows.
+         * @description A built-in dataset.
          */
         BuiltinRead: {
             /**
@@ -1415,7 +1424,7 @@ export interface components {
             kind: "builtin";
             /**
              * Dataset
-             * @description What a job says to use it.
+             * @description The value of a job's `dataset`.
              */
             dataset: string;
             /** Name */
@@ -1424,13 +1433,13 @@ export interface components {
             description: string;
             /**
              * Joiner
-             * @description What stands between two of its documents.
+             * @description The text between two of its documents.
              */
             joiner: string;
         };
         /**
          * ComparedJob
-         * @description One of the jobs.
+         * @description One of the compared jobs.
          */
         ComparedJob: {
             /** Id */
@@ -1445,7 +1454,7 @@ export interface components {
             } | null;
             /**
              * Deltas
-             * @description Its figures less those of the first job.
+             * @description Its metrics minus those of the first job.
              */
             deltas: {
                 [key: string]: number;
@@ -1453,7 +1462,7 @@ export interface components {
         };
         /**
          * Comparison
-         * @description Jobs in the order that was asked for.
+         * @description A comparison of jobs, in the order of the request.
          * @example {
          *       "comparable": true,
          *       "reasons": [],
@@ -1494,17 +1503,17 @@ export interface components {
         Comparison: {
             /**
              * Comparable
-             * @description Whether the figures may be held against each other.
+             * @description Whether the metrics can be compared.
              */
             comparable: boolean;
             /**
              * Reasons
-             * @description Why they may not.
+             * @description Why they cannot.
              */
             reasons: string[];
             /**
              * Differences
-             * @description The fields that are not the same in all jobs, each with its value in each job.
+             * @description The fields that differ between the jobs, with the value in each job.
              */
             differences: {
                 [key: string]: unknown[];
@@ -1514,7 +1523,7 @@ export interface components {
         };
         /**
          * ComputedOn
-         * @description What the figures hold for.
+         * @description The device and data type of the estimate.
          */
         ComputedOn: {
             /** Device */
@@ -1524,7 +1533,7 @@ export interface components {
         };
         /**
          * DatasetPage
-         * @description Part of a list of datasets.
+         * @description One page of a list of datasets.
          * @example {
          *       "data": [
          *         {
@@ -1548,7 +1557,7 @@ export interface components {
             data: (components["schemas"]["BuiltinRead"] | components["schemas"]["DatasetRead"])[];
             /**
              * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
              */
             next_cursor?: string | null;
             /**
@@ -1559,7 +1568,7 @@ export interface components {
         };
         /**
          * DatasetRead
-         * @description A dataset that somebody uploaded.
+         * @description An uploaded dataset.
          * @example {
          *       "kind": "uploaded",
          *       "id": "dat_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
@@ -1582,7 +1591,7 @@ export interface components {
             id: string;
             /**
              * Dataset
-             * @description What a job says to use it: `uploaded:` and the id.
+             * @description The value of a job's `dataset`: `uploaded:` and the id.
              */
             dataset: string;
             /** Name */
@@ -1603,13 +1612,13 @@ export interface components {
             created_at: string;
             /**
              * Created By
-             * @description The key it was first uploaded with, if any.
+             * @description The key with which it was first uploaded, if any.
              */
             created_by: string | null;
         };
         /**
          * DeliveryAttempt
-         * @description What came of one attempt to deliver.
+         * @description One attempt to deliver a message.
          */
         DeliveryAttempt: {
             /**
@@ -1619,20 +1628,20 @@ export interface components {
             at: string;
             /**
              * Status
-             * @description How the address answered; null where it did not.
+             * @description The status of the response; null if there was none.
              */
             status: number | null;
             /** Seconds */
             seconds: number;
             /**
              * Error
-             * @description What went wrong, if it was not the answer itself.
+             * @description Why the attempt failed, if not because of the response's status.
              */
             error: string | null;
         };
         /**
          * DeliveryDetail
-         * @description One message to a webhook, with what it says and all that came of it.
+         * @description One message to a webhook, with its body and attempts.
          * @example {
          *       "id": "msg_01920c41d2e07b6a9c8f3e2d1a0b9c8d",
          *       "webhook_id": "whk_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
@@ -1672,13 +1681,13 @@ export interface components {
             type: string;
             /**
              * Job Id
-             * @description The job it is about; that may be deleted since.
+             * @description The job that it is about, which may be deleted by now.
              */
             job_id: string | null;
             status: components["schemas"]["DeliveryStatus"];
             /**
              * Attempts
-             * @description Since it was last asked for.
+             * @description The number of attempts since the last redelivery.
              */
             attempts: number;
             /** Next Attempt At */
@@ -1690,11 +1699,11 @@ export interface components {
             created_at: string;
             /** Finished At */
             finished_at: string | null;
-            /** @description What came of the latest attempt. */
+            /** @description The latest attempt. */
             last: components["schemas"]["DeliveryAttempt"] | null;
             /**
              * Body
-             * @description Byte for byte what is sent and signed: a CloudEvent as JSON.
+             * @description The exact bytes that are sent and signed: a CloudEvent as JSON.
              */
             body: string;
             /**
@@ -1736,13 +1745,13 @@ export interface components {
             type: string;
             /**
              * Job Id
-             * @description The job it is about; that may be deleted since.
+             * @description The job that it is about, which may be deleted by now.
              */
             job_id: string | null;
             status: components["schemas"]["DeliveryStatus"];
             /**
              * Attempts
-             * @description Since it was last asked for.
+             * @description The number of attempts since the last redelivery.
              */
             attempts: number;
             /** Next Attempt At */
@@ -1754,7 +1763,7 @@ export interface components {
             created_at: string;
             /** Finished At */
             finished_at: string | null;
-            /** @description What came of the latest attempt. */
+            /** @description The latest attempt. */
             last: components["schemas"]["DeliveryAttempt"] | null;
         };
         /**
@@ -1765,17 +1774,17 @@ export interface components {
         DeliveryStatus: "pending" | "delivered" | "failed";
         /**
          * DenseRead
-         * @description Where the points that succeeded have the dense model's loss from.
+         * @description The source of the dense model's loss for the points that have succeeded.
          */
         DenseRead: {
             /**
              * Measured
-             * @description How many measured it themselves.
+             * @description How many points measured it.
              */
             measured: number;
             /**
              * Shared
-             * @description How many took it from an earlier job.
+             * @description How many points took it from an earlier job.
              */
             shared: number;
         };
@@ -1787,7 +1796,7 @@ export interface components {
         Dtype: "auto" | "float32" | "bfloat16" | "float16";
         /**
          * EstimatePending
-         * @description An estimate that nobody has found out yet.
+         * @description An estimate that is not computed yet.
          * @example {
          *       "id": "est_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "status": "pending",
@@ -1829,7 +1838,7 @@ export interface components {
         };
         /**
          * EstimateRead
-         * @description What a job would take on a machine that does nothing else.
+         * @description The memory, time and size of a job on an otherwise idle machine.
          * @example {
          *       "id": "est_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "status": "ready",
@@ -1906,33 +1915,33 @@ export interface components {
              * @constant
              */
             status: "ready";
-            /** @description With every default filled in. */
+            /** @description With all defaults filled in. */
             spec: components["schemas"]["PruneSpec"];
             model: components["schemas"]["ModelSize"];
             /**
              * Fits
-             * @description Whether the machine has the memory.
+             * @description Whether the machine has enough memory.
              */
             fits: boolean;
             /**
              * Refusal
-             * @description If not: what is missing, and a change that would do.
+             * @description If not: what is missing, and a change that would make it fit.
              */
             refusal: string | null;
             /**
              * Queue
-             * @description Where it fits.
+             * @description A queue where it fits.
              */
             queue: string | null;
             memory: components["schemas"]["Memory"];
-            /** @description None where several devices share a job, or the machine's speed is not known. */
+            /** @description Null if several devices share the job, or the machine's speed is unknown. */
             seconds: components["schemas"]["Seconds"] | null;
             /** Artifact Bytes */
             artifact_bytes: number;
             computed_on: components["schemas"]["ComputedOn"];
             /**
              * Setting
-             * @description How the job would run.
+             * @description The engine's settings for the job.
              */
             setting: {
                 [key: string]: unknown;
@@ -1940,39 +1949,39 @@ export interface components {
             windows: components["schemas"]["ExpectedWindows"];
             /**
              * Warnings
-             * @description What could not be checked, and what was guessed.
+             * @description What could not be checked, and what was assumed.
              */
             warnings: string[];
             /**
              * Hints
-             * @description Methods that were measured to do better than the one asked for.
+             * @description Methods that had better measured quality than the requested one.
              */
             hints: string[];
             /**
              * Identical Job Id
-             * @description A job with exactly this specification that has succeeded.
+             * @description A job with the same specification that has succeeded.
              */
             identical_job_id: string | null;
         };
         /**
          * Eta
-         * @description How many seconds are left.
+         * @description How many seconds the job will still run.
          */
         Eta: {
             /**
              * P50
-             * @description If the blocks to come take as long as those so far.
+             * @description If the remaining blocks take as long as the finished ones did.
              */
             p50: number;
             /**
              * P90
-             * @description If each takes as long as the slowest tenth of those so far.
+             * @description If each takes as long as the slowest tenth of the finished ones.
              */
             p90: number;
         };
         /**
          * EventRead
-         * @description One thing that happened to a job.
+         * @description One event of a job.
          * @example {
          *       "seq": 3,
          *       "at": "2026-01-05T09:30:09Z",
@@ -2010,7 +2019,7 @@ export interface components {
         EventType: "job.queued" | "job.running" | "job.paused" | "job.succeeded" | "job.failed" | "job.cancelled" | "job.expired";
         /**
          * ExpectedWindows
-         * @description What will be computed with.
+         * @description The windows of text that the job will use.
          */
         ExpectedWindows: {
             /** Calibration */
@@ -2022,7 +2031,7 @@ export interface components {
         };
         /**
          * Facets
-         * @description How many jobs there are of each kind; a kind without jobs is left out.
+         * @description The number of jobs of each status and method; those without jobs are omitted.
          */
         Facets: {
             /** Status */
@@ -2092,7 +2101,7 @@ export interface components {
         };
         /**
          * Health
-         * @description The process answers.
+         * @description The process is alive.
          * @example {
          *       "status": "ok"
          *     }
@@ -2106,7 +2115,7 @@ export interface components {
         };
         /**
          * HookAnswer
-         * @description What came of a call.
+         * @description The result of a call.
          * @example {
          *       "outcome": "submitted",
          *       "delivery_id": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
@@ -2121,20 +2130,20 @@ export interface components {
             delivery_id: string;
             /**
              * Reason
-             * @description Why it was ignored.
+             * @description Why the call was ignored.
              */
             reason: string | null;
             /** Job Id */
             job_id: string | null;
             /**
              * Job
-             * @description Where the job is.
+             * @description The path of the job.
              */
             job: string | null;
         };
         /**
          * JobChanges
-         * @description Fields of a job that are to be different; the others stay as they were.
+         * @description The fields of the job that change; the others stay the same.
          * @example {
          *       "sparsity": 0.6
          *     }
@@ -2249,12 +2258,12 @@ export interface components {
             eval_samples?: number | null;
             /**
              * Name
-             * @description What to call the job.
+             * @description The job's name.
              */
             name?: string | null;
             /**
              * Labels
-             * @description The caller's own words, kept as they are.
+             * @description Labels of the caller's choice.
              * @default {}
              */
             labels: {
@@ -2262,25 +2271,25 @@ export interface components {
             };
             /**
              * Reuse
-             * @description `if_succeeded`: if a job with exactly this specification has succeeded, that one is the answer, and no new one is made.
+             * @description `if_succeeded`: if a job with the same specification has succeeded, the response is that job, and no new one is created.
              * @default never
              * @enum {string}
              */
             reuse: "never" | "if_succeeded";
             /**
              * Queue
-             * @description Which workers may take it: a device class.
+             * @description The queue whose workers can take the job: a class of devices.
              * @default gpu
              */
             queue: string;
             /**
              * Priority
-             * @description Jobs of a higher one are taken first.
+             * @description Jobs of higher priority are taken first.
              * @default 0
              */
             priority: number;
             /**
-             * @description Bounds for the job's figures. The job's `verdict` says whether they were kept; a figure that was not measured counts as out of bounds.
+             * @description Bounds for the job's metrics. The job's `verdict` says whether they were met; a metric that was not measured counts as out of bounds.
              * @example {
              *       "max": {
              *         "perplexity_ratio": 1.1
@@ -2293,14 +2302,14 @@ export interface components {
             gate?: components["schemas"]["Gate"] | null;
             /**
              * Deadline
-             * @description Expires the job if it has not ended by then.
+             * @description The job expires if it has not ended by then.
              * @example 2027-01-05T18:00:00Z
              */
             deadline?: string | null;
         };
         /**
          * JobDetail
-         * @description One job as it stands, and how it came there.
+         * @description A job with its attempts and phases.
          * @example {
          *       "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "name": null,
@@ -2430,14 +2439,14 @@ export interface components {
             parent_id: string | null;
             /**
              * Queue
-             * @description The queue it waits in, or was taken from.
+             * @description The queue that the job waits in, or was taken from.
              */
             queue: string;
             /** Priority */
             priority: number;
             /**
              * Created By
-             * @description The key that it was submitted with, if any.
+             * @description The key with which it was submitted, if any.
              */
             created_by: string | null;
             status: components["schemas"]["JobState"];
@@ -2463,33 +2472,33 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             gate: components["schemas"]["Gate"] | null;
-            /** @description What the gate says, once the job has succeeded. */
+            /** @description Whether the metrics are within the gate, once the job has succeeded. */
             verdict: components["schemas"]["Verdict"];
             /**
              * Gate Failures
-             * @description The bounds that were not kept.
+             * @description The bounds of the gate that were missed.
              */
             gate_failures: components["schemas"]["GateFailure"][];
-            /** @description What went wrong, once the job has failed. */
+            /** @description The reason, once the job has failed. */
             error: components["schemas"]["Problem"] | null;
             /**
              * Warnings
-             * @description What could not be checked before acceptance.
+             * @description What could not be checked when the job was submitted.
              */
             warnings: string[];
             /**
              * Deadline
-             * @description Expires the job if it has not ended by then.
+             * @description The job expires if it has not ended by then.
              */
             deadline: string | null;
             /**
              * Not Before
-             * @description After a failure that may pass: when it is tried again.
+             * @description After a temporary failure: when the job is tried again.
              */
             not_before: string | null;
             /**
              * Actions
-             * @description What its status allows a caller to ask.
+             * @description The actions that the status allows.
              */
             actions: string[];
             /**
@@ -2509,7 +2518,7 @@ export interface components {
             links: components["schemas"]["JobLinks"];
             /**
              * Queue Position
-             * @description Its place in the queue, from 1; None: it does not wait, or more than a thousand jobs are ahead of it.
+             * @description Its position in the queue, from 1; null if it does not wait, or if more than a thousand jobs are ahead of it.
              */
             queue_position: number | null;
             /** Attempts */
@@ -2519,7 +2528,7 @@ export interface components {
         };
         /**
          * JobLinks
-         * @description Where everything about one job is.
+         * @description The paths of a job's resources and actions.
          */
         JobLinks: {
             /** Self */
@@ -2555,7 +2564,7 @@ export interface components {
         };
         /**
          * JobPage
-         * @description Part of a list of jobs.
+         * @description One page of a list of jobs.
          * @example {
          *       "data": [
          *         {
@@ -2669,7 +2678,7 @@ export interface components {
             data: components["schemas"]["JobRead"][];
             /**
              * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
              */
             next_cursor?: string | null;
             /**
@@ -2677,12 +2686,12 @@ export interface components {
              * @default false
              */
             has_more: boolean;
-            /** @description With `include=facets` only. */
+            /** @description Only with `include=facets`. */
             facets?: components["schemas"]["Facets"] | null;
         };
         /**
          * JobPatch
-         * @description What a job is to be called, and how urgent; what is left out stays (a JSON merge patch).
+         * @description A new name, labels and priority, as a JSON merge patch; omitted fields stay the same.
          * @example {
          *       "name": "second",
          *       "labels": {
@@ -2694,25 +2703,25 @@ export interface components {
         JobPatch: {
             /**
              * Name
-             * @description `null` takes the name away.
+             * @description `null` removes the name.
              */
             name?: string | null;
             /**
              * Labels
-             * @description Labels to set, or with `null` to take away; `null` for all takes all away.
+             * @description Labels to set, or to remove with `null`; `null` as a whole removes all.
              */
             labels?: {
                 [key: string]: string | null;
             } | null;
             /**
              * Priority
-             * @description `null` makes it 0.
+             * @description `null` resets it to 0.
              */
             priority?: number | null;
         };
         /**
          * JobPreview
-         * @description What would be accepted.
+         * @description The job that a submission would create.
          * @example {
          *       "spec": {
          *         "model": "meta-llama/Llama-3.1-8B",
@@ -2747,7 +2756,7 @@ export interface components {
          *     }
          */
         JobPreview: {
-            /** @description With every default filled in. */
+            /** @description With all defaults filled in. */
             spec: components["schemas"]["PruneSpec"];
             /** Name */
             name: string | null;
@@ -2769,13 +2778,13 @@ export interface components {
             warnings: string[];
             /**
              * Identical Job Id
-             * @description A job with exactly this specification that has succeeded.
+             * @description A job with the same specification that has succeeded.
              */
             identical_job_id: string | null;
         };
         /**
          * JobRead
-         * @description One job as it stands.
+         * @description A job.
          * @example {
          *       "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "name": null,
@@ -2884,14 +2893,14 @@ export interface components {
             parent_id: string | null;
             /**
              * Queue
-             * @description The queue it waits in, or was taken from.
+             * @description The queue that the job waits in, or was taken from.
              */
             queue: string;
             /** Priority */
             priority: number;
             /**
              * Created By
-             * @description The key that it was submitted with, if any.
+             * @description The key with which it was submitted, if any.
              */
             created_by: string | null;
             status: components["schemas"]["JobState"];
@@ -2917,33 +2926,33 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             gate: components["schemas"]["Gate"] | null;
-            /** @description What the gate says, once the job has succeeded. */
+            /** @description Whether the metrics are within the gate, once the job has succeeded. */
             verdict: components["schemas"]["Verdict"];
             /**
              * Gate Failures
-             * @description The bounds that were not kept.
+             * @description The bounds of the gate that were missed.
              */
             gate_failures: components["schemas"]["GateFailure"][];
-            /** @description What went wrong, once the job has failed. */
+            /** @description The reason, once the job has failed. */
             error: components["schemas"]["Problem"] | null;
             /**
              * Warnings
-             * @description What could not be checked before acceptance.
+             * @description What could not be checked when the job was submitted.
              */
             warnings: string[];
             /**
              * Deadline
-             * @description Expires the job if it has not ended by then.
+             * @description The job expires if it has not ended by then.
              */
             deadline: string | null;
             /**
              * Not Before
-             * @description After a failure that may pass: when it is tried again.
+             * @description After a temporary failure: when the job is tried again.
              */
             not_before: string | null;
             /**
              * Actions
-             * @description What its status allows a caller to ask.
+             * @description The actions that the status allows.
              */
             actions: string[];
             /**
@@ -2964,7 +2973,7 @@ export interface components {
         };
         /**
          * JobRequest
-         * @description A job: what to prune and how, what to call it, and whether a finished one will do.
+         * @description A new job: its specification, name, labels, queue and gate.
          * @example {
          *       "model": "meta-llama/Llama-3.1-8B",
          *       "sparsity": 0.5,
@@ -3081,12 +3090,12 @@ export interface components {
             eval_samples?: number | null;
             /**
              * Name
-             * @description What to call the job.
+             * @description The job's name.
              */
             name?: string | null;
             /**
              * Labels
-             * @description The caller's own words, kept as they are.
+             * @description Labels of the caller's choice.
              * @default {}
              */
             labels: {
@@ -3094,25 +3103,25 @@ export interface components {
             };
             /**
              * Reuse
-             * @description `if_succeeded`: if a job with exactly this specification has succeeded, that one is the answer, and no new one is made.
+             * @description `if_succeeded`: if a job with the same specification has succeeded, the response is that job, and no new one is created.
              * @default never
              * @enum {string}
              */
             reuse: "never" | "if_succeeded";
             /**
              * Queue
-             * @description Which workers may take it: a device class.
+             * @description The queue whose workers can take the job: a class of devices.
              * @default gpu
              */
             queue: string;
             /**
              * Priority
-             * @description Jobs of a higher one are taken first.
+             * @description Jobs of higher priority are taken first.
              * @default 0
              */
             priority: number;
             /**
-             * @description Bounds for the job's figures. The job's `verdict` says whether they were kept; a figure that was not measured counts as out of bounds.
+             * @description Bounds for the job's metrics. The job's `verdict` says whether they were met; a metric that was not measured counts as out of bounds.
              * @example {
              *       "max": {
              *         "perplexity_ratio": 1.1
@@ -3125,14 +3134,14 @@ export interface components {
             gate?: components["schemas"]["Gate"] | null;
             /**
              * Deadline
-             * @description Expires the job if it has not ended by then.
+             * @description The job expires if it has not ended by then.
              * @example 2027-01-05T18:00:00Z
              */
             deadline?: string | null;
         };
         /**
          * JobResult
-         * @description What a job that succeeded has measured and made.
+         * @description The metrics and files of a job that has succeeded.
          * @example {
          *       "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "metrics": {
@@ -3169,7 +3178,7 @@ export interface components {
             artifacts: components["schemas"]["ArtifactRead"][];
             /**
              * Archive
-             * @description All files as one tar.
+             * @description All files as one tar archive.
              */
             archive: string;
         };
@@ -3181,7 +3190,7 @@ export interface components {
         JobState: "queued" | "running" | "pausing" | "paused" | "cancelling" | "succeeded" | "failed" | "cancelled" | "expired";
         /**
          * JobTemplate
-         * @description Fields of a job, as POST /v1/jobs takes them; what a trigger's `map` fills may be missing.
+         * @description A job, as in POST /v1/jobs; fields that the trigger's `map` fills can be omitted.
          */
         JobTemplate: {
             [key: string]: components["schemas"]["JsonValue"];
@@ -3226,7 +3235,7 @@ export interface components {
             created_at: string;
             /**
              * Created By
-             * @description The key it was made with, if any.
+             * @description The key with which it was created, if any.
              */
             created_by: string | null;
             /** Expires At */
@@ -3235,7 +3244,7 @@ export interface components {
             revoked_at: string | null;
             /**
              * Former Until
-             * @description Until when the secret before opens, too.
+             * @description Until when the previous secret is valid, too.
              */
             former_until: string | null;
             /**
@@ -3264,7 +3273,7 @@ export interface components {
         KeyRequest: {
             /**
              * Name
-             * @description Whose it is: the audit says so.
+             * @description The owner's name, which the audit log shows.
              */
             name: string;
             /**
@@ -3283,7 +3292,7 @@ export interface components {
         };
         /**
          * LinkRead
-         * @description A link to a file that needs no key.
+         * @description A download link, which needs no key.
          * @example {
          *       "url": "/v1/artifacts/art_01920c41d2e07b6a9c8f3e2d1a0b9c8d/content?expires=1767692300&key=key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70&sig=5f2a1c9e7d4b8063a1e5c7d9f0b2846c3e1a5d7f9b0c2e4a6d8f1b3c5e7a9d0f",
          *       "expires_at": "2026-01-06T09:38:20Z"
@@ -3292,7 +3301,7 @@ export interface components {
         LinkRead: {
             /**
              * Url
-             * @description Whoever has it may read the file; `GET`, `HEAD` and `Range`.
+             * @description Anyone who has it can download the file, with `GET`, `HEAD` and `Range`.
              */
             url: string;
             /**
@@ -3303,7 +3312,7 @@ export interface components {
         };
         /**
          * LinkRequest
-         * @description A link to a file.
+         * @description A request for a download link.
          * @example {
          *       "expires_in": 86400
          *     }
@@ -3311,14 +3320,14 @@ export interface components {
         LinkRequest: {
             /**
              * Expires In
-             * @description For how many seconds it opens the file.
+             * @description For how many seconds the link is valid.
              * @default 3600
              */
             expires_in: number;
         };
         /**
          * LogLineRead
-         * @description One line; its ``id`` says where to go on.
+         * @description One log line; use its ``id`` as ``after`` to continue.
          * @example {
          *       "id": "1.12",
          *       "attempt": 1,
@@ -3350,7 +3359,7 @@ export interface components {
         };
         /**
          * Me
-         * @description Who asks, and what that one may do.
+         * @description The caller and its permissions.
          * @example {
          *       "name": "nightly",
          *       "scopes": [
@@ -3399,26 +3408,26 @@ export interface components {
             name: string;
             /** Scopes */
             scopes: components["schemas"]["AccessScope"][];
-            /** @description Null for whoever may ask without one. */
+            /** @description Null if no key is needed. */
             key: components["schemas"]["KeyRead"] | null;
-            /** @description Of the key; null without one. */
+            /** @description The use of the key's quotas; null without a key. */
             quotas: components["schemas"]["Shares"] | null;
         };
         /**
          * Memory
-         * @description The most that the job will hold.
+         * @description The most memory that the job will use.
          */
         Memory: {
             /** Host Bytes */
             host_bytes: number;
             /**
              * Device Bytes
-             * @description On the GPU; 0 where the host computes.
+             * @description On the GPU; 0 if the job runs on the CPU.
              */
             device_bytes: number;
             /**
              * Scratch Bytes
-             * @description In scratch files while it runs.
+             * @description In temporary files while it runs.
              */
             scratch_bytes: number;
         };
@@ -3432,8 +3441,8 @@ export interface components {
          * MethodRead
          * @description One pruning method; ``options`` is the JSON Schema of a job that uses it.
          *
-         *     ``fields`` are those of a job that may name it: a solver may choose the mask itself, as
-         *     ``method``, or repair what a score has left, as ``solver``.
+         *     ``fields`` are the fields of a job that accept it: a solver can choose the mask itself, as
+         *     ``method``, or update the weights that a score has kept, as ``solver``.
          * @example {
          *       "name": "zpruner",
          *       "title": "Z-Pruner",
@@ -3471,14 +3480,14 @@ export interface components {
         };
         /**
          * ModelSize
-         * @description The model as it was found.
+         * @description The model of an estimate.
          */
         ModelSize: {
             /** Name */
             name: string;
             /**
              * Revision
-             * @description The commit; none for a local folder.
+             * @description The commit; null for a local folder.
              */
             revision: string | null;
             /** Parameters */
@@ -3488,7 +3497,7 @@ export interface components {
         };
         /**
          * NewKey
-         * @description A key with its secret, which nothing shows again.
+         * @description A key with its secret, which is never shown again.
          * @example {
          *       "id": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
          *       "name": "nightly",
@@ -3526,7 +3535,7 @@ export interface components {
             created_at: string;
             /**
              * Created By
-             * @description The key it was made with, if any.
+             * @description The key with which it was created, if any.
              */
             created_by: string | null;
             /** Expires At */
@@ -3535,7 +3544,7 @@ export interface components {
             revoked_at: string | null;
             /**
              * Former Until
-             * @description Until when the secret before opens, too.
+             * @description Until when the previous secret is valid, too.
              */
             former_until: string | null;
             /**
@@ -3545,13 +3554,13 @@ export interface components {
             last_used_at: string | null;
             /**
              * Key
-             * @description What goes into `Authorization: Bearer …`.
+             * @description The value for `Authorization: Bearer …`.
              */
             key: string;
         };
         /**
          * NewTrigger
-         * @description A trigger with its secret, which nothing shows again.
+         * @description A trigger with its secret, which is never shown again.
          * @example {
          *       "name": "prune what search publishes",
          *       "source": "huggingface",
@@ -3598,12 +3607,12 @@ export interface components {
             };
             /**
              * Hook
-             * @description Where it is called: POST to this path.
+             * @description The path that the source calls with POST.
              */
             hook: string;
             /**
              * Former Until
-             * @description Until when the secret before is good, too.
+             * @description Until when the previous secret is valid, too.
              */
             former_until: string | null;
             /**
@@ -3613,18 +3622,18 @@ export interface components {
             created_at: string;
             /**
              * Created By
-             * @description The key that its jobs count for, if any.
+             * @description The key whose quotas its jobs count against, if any.
              */
             created_by: string | null;
             /**
              * Secret
-             * @description What its calls prove themselves with.
+             * @description The secret that its calls authenticate with.
              */
             secret: string;
         };
         /**
          * NewWebhook
-         * @description A webhook with its secret, which nothing shows again.
+         * @description A webhook with its secret, which is never shown again.
          * @example {
          *       "url": "https://ci.example.com/hooks/zpruner",
          *       "description": "publishes what passes its gate",
@@ -3657,12 +3666,12 @@ export interface components {
             disabled_at: string | null;
             /**
              * Disabled Reason
-             * @description `by_request`, or `gone`: its address answered 410.
+             * @description `by_request`, or `gone` after a response of 410.
              */
             disabled_reason: string | null;
             /**
              * Former Until
-             * @description Until when the secret before signs, too.
+             * @description Until when messages are signed with the previous secret, too.
              */
             former_until: string | null;
             /**
@@ -3672,12 +3681,12 @@ export interface components {
             created_at: string;
             /**
              * Created By
-             * @description The key it was made with, if any.
+             * @description The key with which it was created, if any.
              */
             created_by: string | null;
             /**
              * Secret
-             * @description What its messages are signed with, as Standard Webhooks do.
+             * @description The secret that signs its messages, in the format of Standard Webhooks.
              */
             secret: string;
         };
@@ -3708,7 +3717,7 @@ export interface components {
             data: components["schemas"]["ArtifactRead"][];
             /**
              * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
              */
             next_cursor?: string | null;
             /**
@@ -3742,7 +3751,7 @@ export interface components {
             data: components["schemas"]["AuditRead"][];
             /**
              * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
              */
             next_cursor?: string | null;
             /**
@@ -3775,7 +3784,7 @@ export interface components {
             data: components["schemas"]["BlockRead"][];
             /**
              * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
              */
             next_cursor?: string | null;
             /**
@@ -3815,7 +3824,7 @@ export interface components {
             data: components["schemas"]["DeliveryRead"][];
             /**
              * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
              */
             next_cursor?: string | null;
             /**
@@ -3847,7 +3856,7 @@ export interface components {
             data: components["schemas"]["EventRead"][];
             /**
              * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
              */
             next_cursor?: string | null;
             /**
@@ -3890,7 +3899,7 @@ export interface components {
             data: components["schemas"]["KeyRead"][];
             /**
              * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
              */
             next_cursor?: string | null;
             /**
@@ -3922,7 +3931,7 @@ export interface components {
             data: components["schemas"]["LogLineRead"][];
             /**
              * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
              */
             next_cursor?: string | null;
             /**
@@ -3959,7 +3968,7 @@ export interface components {
             data: components["schemas"]["MethodRead"][];
             /**
              * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
              */
             next_cursor?: string | null;
             /**
@@ -3994,7 +4003,7 @@ export interface components {
             data: components["schemas"]["QueueRead"][];
             /**
              * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
              */
             next_cursor?: string | null;
             /**
@@ -4027,7 +4036,7 @@ export interface components {
             data: components["schemas"]["TriggerDeliveryRead"][];
             /**
              * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
              */
             next_cursor?: string | null;
             /**
@@ -4074,7 +4083,7 @@ export interface components {
             data: components["schemas"]["TriggerRead"][];
             /**
              * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
              */
             next_cursor?: string | null;
             /**
@@ -4112,7 +4121,7 @@ export interface components {
             data: components["schemas"]["WebhookRead"][];
             /**
              * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
              */
             next_cursor?: string | null;
             /**
@@ -4152,7 +4161,7 @@ export interface components {
             data: components["schemas"]["WorkerRead"][];
             /**
              * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
              */
             next_cursor?: string | null;
             /**
@@ -4169,7 +4178,7 @@ export interface components {
         Phase: "resolving" | "loading" | "calibrating" | "pruning" | "evaluating" | "packaging";
         /**
          * PhaseRead
-         * @description What an attempt was busy with, and when.
+         * @description One phase of an attempt.
          */
         PhaseRead: {
             /** Attempt */
@@ -4185,7 +4194,7 @@ export interface components {
         };
         /**
          * PlaceRead
-         * @description Where a job stands in its queue.
+         * @description A job's position in its queue.
          * @example {
          *       "name": "gpu",
          *       "position": 2,
@@ -4196,35 +4205,35 @@ export interface components {
         PlaceRead: {
             /**
              * Name
-             * @description The queue.
+             * @description The queue's name.
              */
             name: string;
             /**
              * Position
-             * @description From 1; None: the job does not wait.
+             * @description From 1; null if the job does not wait.
              */
             position: number | null;
             /**
              * Depth
-             * @description How many jobs wait.
+             * @description The number of waiting jobs.
              */
             depth: number;
             /**
              * Workers
-             * @description Living workers that take jobs from it.
+             * @description The number of live workers that take jobs from it.
              */
             workers: number;
         };
         /**
          * PointPreview
-         * @description One point that would be accepted.
+         * @description One point that a submission would create.
          */
         PointPreview: {
             /** Varied */
             varied: {
                 [key: string]: unknown;
             };
-            /** @description With every default filled in. */
+            /** @description With all defaults filled in. */
             spec: components["schemas"]["PruneSpec"];
         };
         /**
@@ -4236,7 +4245,7 @@ export interface components {
             job_id: string;
             /**
              * Varied
-             * @description The fields in which it differs from the others.
+             * @description The varied fields, with this point's values.
              */
             varied: {
                 [key: string]: unknown;
@@ -4247,19 +4256,19 @@ export interface components {
             verdict: components["schemas"]["Verdict"];
             /**
              * Sparsity
-             * @description As measured.
+             * @description The measured sparsity.
              */
             sparsity: number | null;
             /** Perplexity */
             perplexity: number | null;
             /**
              * Perplexity Ratio
-             * @description Over the dense model's.
+             * @description The pruned model's perplexity, divided by the dense model's.
              */
             perplexity_ratio: number | null;
             /**
              * On Front
-             * @description Whether no other point is at least as sparse (to a tenth of a percent) and as good, and better in one of both.
+             * @description Whether the point is on the Pareto front: no other point is at least as sparse (to a tenth of a percent), has as low a perplexity, and is better in one of both.
              */
             on_front: boolean;
         };
@@ -4309,13 +4318,13 @@ export interface components {
         };
         /**
          * Progress
-         * @description How far a job is; estimates are as of ``updated_at``.
+         * @description A job's progress, as of its ``updated_at``.
          */
         Progress: {
             /** Fraction */
             fraction: number;
             block: components["schemas"]["Block"] | null;
-            /** @description How long the job will still run; None until a block is done. */
+            /** @description How long the job will still run; null until a block is finished. */
             eta_seconds: components["schemas"]["Eta"] | null;
         };
         /**
@@ -4439,7 +4448,7 @@ export interface components {
         };
         /**
          * QueueRead
-         * @description One queue: a device class that jobs wait for.
+         * @description A queue of jobs for one class of devices.
          * @example {
          *       "name": "gpu",
          *       "depth": 3,
@@ -4458,7 +4467,7 @@ export interface components {
             name: string;
             /**
              * Depth
-             * @description How many jobs wait.
+             * @description The number of waiting jobs.
              */
             depth: number;
             /** Oldest Queued At */
@@ -4469,44 +4478,44 @@ export interface components {
             running: number;
             /**
              * Workers
-             * @description Living workers that take jobs from it.
+             * @description The number of live workers that take jobs from it.
              */
             workers: number;
             /**
              * Devices
-             * @description What these compute on.
+             * @description The devices of these workers.
              */
             devices: string[];
             /**
              * Memory Bytes
-             * @description Of the largest of these devices.
+             * @description The memory of the largest of these devices.
              */
             memory_bytes: number | null;
         };
         /**
          * QuotaLimits
-         * @description How much a key may have; what is null is not bounded.
+         * @description The quotas of a key; null means no limit.
          */
         QuotaLimits: {
             /**
              * Jobs In Flight
-             * @description Jobs that have not ended.
+             * @description Unfinished jobs.
              */
             jobs_in_flight?: number | null;
             /**
              * Gpu Hours
-             * @description Hours in the last thirty days that workers held the key's jobs.
+             * @description Hours that workers spent on the key's jobs in the last thirty days.
              */
             gpu_hours?: number | null;
             /**
              * Artifact Bytes
-             * @description All files of the key's jobs, and its datasets.
+             * @description The size of all files of the key's jobs, and of its datasets.
              */
             artifact_bytes?: number | null;
         };
         /**
          * Readiness
-         * @description Everything a job needs answers.
+         * @description Everything that a job needs is available.
          * @example {
          *       "status": "ready",
          *       "workers": [
@@ -4522,18 +4531,18 @@ export interface components {
             status: string;
             /**
              * Workers
-             * @description The workers that take jobs.
+             * @description The workers that accept jobs.
              */
             workers: string[];
         };
         /**
          * Rotation
-         * @description How a key changes its secret.
+         * @description A request for a new secret.
          */
         Rotation: {
             /**
              * Grace S
-             * @description How long the old secret goes on to open.
+             * @description For how many seconds the old secret stays valid.
              * @default 86400
              */
             grace_s: number;
@@ -4546,7 +4555,7 @@ export interface components {
         Scope: "matrix" | "row";
         /**
          * Seconds
-         * @description How long it will run, once it does.
+         * @description How long the job will run, not counting the time in the queue.
          */
         Seconds: {
             /** P50 */
@@ -4555,25 +4564,25 @@ export interface components {
             p90: number;
             /**
              * Jobs
-             * @description How many ended jobs the plan was held against.
+             * @description How many finished jobs the prediction is calibrated with.
              */
             jobs: number;
         };
         /**
          * SecretRotation
-         * @description How a webhook or a trigger changes its secret.
+         * @description A request for a new secret of a webhook or a trigger.
          */
         SecretRotation: {
             /**
              * Grace S
-             * @description How long the old secret is good beside the new one.
+             * @description For how many seconds the old secret stays valid beside the new one.
              * @default 86400
              */
             grace_s: number;
         };
         /**
          * Share
-         * @description How much of a quota is used.
+         * @description The use of one quota.
          */
         Share: {
             /** Used */
@@ -4583,7 +4592,7 @@ export interface components {
         };
         /**
          * Shares
-         * @description How much of every quota is used.
+         * @description The use of each quota.
          */
         Shares: {
             jobs_in_flight: components["schemas"]["Share"];
@@ -4598,7 +4607,7 @@ export interface components {
         SolverName: "none" | "sparsegpt" | "admm" | "alps" | "dsnot";
         /**
          * SweepPage
-         * @description Part of a list of sweeps.
+         * @description One page of a list of sweeps.
          * @example {
          *       "data": [
          *         {
@@ -4628,7 +4637,7 @@ export interface components {
             data: components["schemas"]["SweepSummary"][];
             /**
              * Next Cursor
-             * @description What the next part is asked for with: as `cursor`, or as `after` where a list has no `cursor`.
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
              */
             next_cursor?: string | null;
             /**
@@ -4639,7 +4648,7 @@ export interface components {
         };
         /**
          * SweepPreview
-         * @description What would be accepted.
+         * @description The sweep that a submission would create.
          * @example {
          *       "name": null,
          *       "labels": {},
@@ -4701,7 +4710,7 @@ export interface components {
         };
         /**
          * SweepRead
-         * @description One sweep with its points.
+         * @description A sweep with its points.
          * @example {
          *       "id": "swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "name": null,
@@ -4763,7 +4772,7 @@ export interface components {
             total: number;
             /**
              * Counts
-             * @description How many points there are of each status.
+             * @description The number of points of each status.
              */
             counts: {
                 [key: string]: number;
@@ -4788,7 +4797,7 @@ export interface components {
         };
         /**
          * SweepRequest
-         * @description A job's fields, and those in which its points differ: a ``grid``, or a list of ``jobs``.
+         * @description A job's fields, and the fields that vary: a ``grid``, or a list of ``jobs``.
          * @example {
          *       "model": "meta-llama/Llama-3.1-8B",
          *       "dataset": "c4",
@@ -4815,7 +4824,7 @@ export interface components {
             model: string;
             /**
              * Sparsity
-             * @description Of those points that do not say it themselves.
+             * @description For points that do not set their own.
              */
             sparsity?: number | null;
             /**
@@ -4915,12 +4924,12 @@ export interface components {
             eval_samples?: number | null;
             /**
              * Name
-             * @description What to call the job.
+             * @description The job's name.
              */
             name?: string | null;
             /**
              * Labels
-             * @description The caller's own words, kept as they are.
+             * @description Labels of the caller's choice.
              * @default {}
              */
             labels: {
@@ -4934,18 +4943,18 @@ export interface components {
             reuse: "never";
             /**
              * Queue
-             * @description Which workers may take it: a device class.
+             * @description The queue whose workers can take the job: a class of devices.
              * @default gpu
              */
             queue: string;
             /**
              * Priority
-             * @description Jobs of a higher one are taken first.
+             * @description Jobs of higher priority are taken first.
              * @default 0
              */
             priority: number;
             /**
-             * @description Bounds for the job's figures. The job's `verdict` says whether they were kept; a figure that was not measured counts as out of bounds.
+             * @description Bounds for the job's metrics. The job's `verdict` says whether they were met; a metric that was not measured counts as out of bounds.
              * @example {
              *       "max": {
              *         "perplexity_ratio": 1.1
@@ -4958,33 +4967,33 @@ export interface components {
             gate?: components["schemas"]["Gate"] | null;
             /**
              * Deadline
-             * @description Expires the job if it has not ended by then.
+             * @description The job expires if it has not ended by then.
              * @example 2027-01-05T18:00:00Z
              */
             deadline?: string | null;
             /**
              * Grid
-             * @description Values of each field; every combination of them is a point.
+             * @description Values of each varied field; every combination is a point.
              */
             grid?: {
                 [key: string]: components["schemas"]["JsonValue"][];
             } | null;
             /**
              * Jobs
-             * @description The fields of each point, one by one.
+             * @description The varied fields of each point.
              */
             jobs?: {
                 [key: string]: components["schemas"]["JsonValue"];
             }[] | null;
             /**
              * Max Parallel
-             * @description How many points may run at once.
+             * @description The most points that run at once.
              */
             max_parallel?: number | null;
         };
         /**
          * SweepSummary
-         * @description One sweep in a list.
+         * @description A sweep in a list.
          */
         SweepSummary: {
             /** Id */
@@ -5006,7 +5015,7 @@ export interface components {
             total: number;
             /**
              * Counts
-             * @description How many points there are of each status.
+             * @description The number of points of each status.
              */
             counts: {
                 [key: string]: number;
@@ -5023,7 +5032,7 @@ export interface components {
         };
         /**
          * TriggerDeliveryRead
-         * @description One call of a trigger that proved itself.
+         * @description One authenticated call of a trigger.
          * @example {
          *       "id": "tdl_01920c41d2e07b6a9c8f3e2d1a0b9c8d",
          *       "trigger_id": "trg_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
@@ -5042,23 +5051,23 @@ export interface components {
             trigger_id: string;
             /**
              * Delivery Id
-             * @description What its source named it by, or a digest of its body.
+             * @description The id that its source sent, or a digest of its body.
              */
             delivery_id: string;
             outcome: components["schemas"]["TriggerOutcome"];
             /**
              * Reason
-             * @description Why it was ignored.
+             * @description Why the call was ignored.
              */
             reason: string | null;
             /**
              * Job Id
-             * @description The job it started; that may be deleted since.
+             * @description The job that it started, which may be deleted by now.
              */
             job_id: string | null;
             /**
              * Problem
-             * @description Why it was refused.
+             * @description Why the call was refused.
              */
             problem: {
                 [key: string]: unknown;
@@ -5077,7 +5086,7 @@ export interface components {
         TriggerOutcome: "submitted" | "ignored" | "refused";
         /**
          * TriggerPatch
-         * @description What is to change; what is left out or null stays as it is.
+         * @description The fields that change; omitted or null ones stay the same.
          * @example {
          *       "filter": {
          *         "/event/scope": [
@@ -5090,7 +5099,7 @@ export interface components {
         TriggerPatch: {
             /** Name */
             name?: string | null;
-            /** @description All of the job, not only a part. */
+            /** @description The complete job, not only the changed fields. */
             job?: components["schemas"]["JobTemplate"] | null;
             /** Filter */
             filter?: {
@@ -5149,12 +5158,12 @@ export interface components {
             };
             /**
              * Hook
-             * @description Where it is called: POST to this path.
+             * @description The path that the source calls with POST.
              */
             hook: string;
             /**
              * Former Until
-             * @description Until when the secret before is good, too.
+             * @description Until when the previous secret is valid, too.
              */
             former_until: string | null;
             /**
@@ -5164,7 +5173,7 @@ export interface components {
             created_at: string;
             /**
              * Created By
-             * @description The key that its jobs count for, if any.
+             * @description The key whose quotas its jobs count against, if any.
              */
             created_by: string | null;
         };
@@ -5194,16 +5203,16 @@ export interface components {
         TriggerRequest: {
             /**
              * Name
-             * @description For whoever reads the list.
+             * @description A name for people.
              */
             name: string;
-            /** @description Who calls it, and so how a call proves itself. */
+            /** @description The system that calls the trigger; it decides how calls authenticate. */
             source: components["schemas"]["TriggerSource"];
-            /** @description The job; what `map` fills may be left out. */
+            /** @description The job; fields that `map` fills can be omitted. */
             job: components["schemas"]["JobTemplate"];
             /**
              * Filter
-             * @description By JSON pointer into the payload, the value there, or a list of which it must be one. All must fit; another call is ignored.
+             * @description For each JSON pointer into the payload, the required value or a list of allowed ones. Calls that do not match all of them are ignored.
              * @default {}
              */
             filter: {
@@ -5211,7 +5220,7 @@ export interface components {
             };
             /**
              * Map
-             * @description By field of the job, or `labels.NAME`, the JSON pointer into the payload to what fills it.
+             * @description For each field of the job, or `labels.NAME`, the JSON pointer to its value in the payload.
              * @default {}
              */
             map: {
@@ -5226,7 +5235,7 @@ export interface components {
         TriggerSource: "huggingface" | "mlflow" | "github" | "standard" | "generic";
         /**
          * TriggerTest
-         * @description What would come of a call.
+         * @description The result that a call would have.
          * @example {
          *       "outcome": "submitted",
          *       "reason": null,
@@ -5268,18 +5277,18 @@ export interface components {
             outcome: components["schemas"]["TriggerOutcome"];
             /**
              * Reason
-             * @description Why it would be ignored.
+             * @description Why the call would be ignored.
              */
             reason: string | null;
-            /** @description What would be submitted. */
+            /** @description The job that would be submitted. */
             job: components["schemas"]["JobPreview"] | null;
         };
         /**
          * TriggerTestRequest
-         * @description A call that is only tried.
+         * @description A call to test.
          */
         TriggerTestRequest: {
-            /** @description What the body of a call would be. */
+            /** @description The body of the call. */
             payload: components["schemas"]["JsonValue"];
         };
         /**
@@ -5290,7 +5299,7 @@ export interface components {
         Verdict: "pass" | "fail" | "none";
         /**
          * WebhookPatch
-         * @description What is to change; what is left out or null stays as it is.
+         * @description The fields that change; omitted or null ones stay the same.
          * @example {
          *       "events": [
          *         "job.succeeded"
@@ -5307,7 +5316,7 @@ export interface components {
             events?: components["schemas"]["EventType"][] | null;
             /**
              * Enabled
-             * @description `false` sends nothing more: what waits goes on waiting, and what happens meanwhile is never told. `true` also takes back what a 410 has done.
+             * @description `false` disables the webhook: waiting messages are held back, and new events are skipped. `true` enables it again, even after a 410 has disabled it.
              */
             enabled?: boolean | null;
         };
@@ -5345,12 +5354,12 @@ export interface components {
             disabled_at: string | null;
             /**
              * Disabled Reason
-             * @description `by_request`, or `gone`: its address answered 410.
+             * @description `by_request`, or `gone` after a response of 410.
              */
             disabled_reason: string | null;
             /**
              * Former Until
-             * @description Until when the secret before signs, too.
+             * @description Until when messages are signed with the previous secret, too.
              */
             former_until: string | null;
             /**
@@ -5360,7 +5369,7 @@ export interface components {
             created_at: string;
             /**
              * Created By
-             * @description The key it was made with, if any.
+             * @description The key with which it was created, if any.
              */
             created_by: string | null;
         };
@@ -5379,18 +5388,18 @@ export interface components {
         WebhookRequest: {
             /**
              * Url
-             * @description A public https address; it answers 2xx within 10 seconds.
+             * @description A public https address that responds with 2xx within 10 seconds.
              */
             url: string;
             /**
              * Description
-             * @description For whoever reads the list.
+             * @description A description for people.
              * @default
              */
             description: string;
             /**
              * Events
-             * @description What it is told of.
+             * @description The types of events that it receives.
              * @default [
              *       "job.succeeded",
              *       "job.failed",
@@ -5402,7 +5411,7 @@ export interface components {
         };
         /**
          * WorkerRead
-         * @description One worker, as it last said of itself.
+         * @description A worker, as of its last heartbeat.
          * @example {
          *       "id": "wrk_01920c11a0b17d3f9e5c4b3a29180716",
          *       "name": "gpu@host",
@@ -5432,26 +5441,26 @@ export interface components {
             pid: number;
             /**
              * State
-             * @description `idle`, `busy`, `draining` (takes nothing new) or `lost`.
+             * @description `idle`, `busy`, `draining` (takes no new job) or `lost`.
              */
             state: string;
             /** Queues */
             queues: string[];
             /**
              * Device
-             * @description None until the worker has looked.
+             * @description Null until the worker has detected it.
              */
             device: string | null;
             /**
              * Memory Bytes
-             * @description Of that device.
+             * @description The memory of that device.
              */
             memory_bytes: number | null;
             /** Version */
             version: string;
             /**
              * Job Id
-             * @description The job it holds.
+             * @description The job that it runs.
              */
             job_id: string | null;
             /** Draining */
@@ -5574,7 +5583,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Nothing was made: what a dry run would accept, or the job that is reused. */
+            /** @description No job was created: a dry run's preview, or the job that is reused. */
             200: {
                 headers: {
                     /**
@@ -5667,7 +5676,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobDetail"];
                 };
             };
-            /** @description The caller has this version. */
+            /** @description The client already has this version. */
             304: {
                 headers: {
                     /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
@@ -6059,7 +6068,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Nothing was made: what a dry run would accept, or the job that is reused. */
+            /** @description No job was created: a dry run's preview, or the job that is reused. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6113,11 +6122,11 @@ export interface operations {
             query?: {
                 /** @description Only events with a higher ``seq``. */
                 after?: number;
-                /** @description How many at most. */
+                /** @description The largest number of items. */
                 limit?: number;
             };
             header?: {
-                /** @description Of a stream: the last ``id`` that arrived. */
+                /** @description For a stream: the last ``id`` that was received. */
                 "last-event-id"?: number;
             };
             path: {
@@ -6176,7 +6185,7 @@ export interface operations {
     list_blocks: {
         parameters: {
             query?: {
-                /** @description `false` leaves out what is told of each layer, which is most of it. */
+                /** @description `false` omits the reports of single layers, which are the largest part. */
                 layers?: boolean;
             };
             header?: never;
@@ -6230,15 +6239,15 @@ export interface operations {
     list_log_lines: {
         parameters: {
             query?: {
-                /** @description Of this attempt only. */
+                /** @description Only lines of this attempt. */
                 attempt?: number | null;
-                /** @description At least as grave as this. */
+                /** @description The lowest level. */
                 level?: "debug" | "info" | "warning" | "error" | "critical";
-                /** @description Behind this line's `id`. */
+                /** @description Only lines after the one with this `id`. */
                 after?: string;
-                /** @description The last so many; `after` is not heeded. */
+                /** @description Only the last lines, this many; `after` is ignored. */
                 tail?: number | null;
-                /** @description How many at most. */
+                /** @description The largest number of items. */
                 limit?: number;
             };
             header?: never;
@@ -6296,15 +6305,15 @@ export interface operations {
             query?: {
                 /** @description Only events with a higher `position`. */
                 after?: number | null;
-                /** @description Any of these. */
+                /** @description One of these. */
                 kind?: string[];
-                /** @description Any of these. */
+                /** @description One of these. */
                 status?: components["schemas"]["JobState"][];
-                /** @description Of a list: how many at most. */
+                /** @description For a list: the largest number of items. */
                 limit?: number;
             };
             header?: {
-                /** @description Of a stream: the last ``id`` that arrived. */
+                /** @description For a stream: the last ``id`` that was received. */
                 "last-event-id"?: number;
             };
             path?: never;
@@ -6312,7 +6321,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Events so far, or a stream of those to come. */
+            /** @description The events so far, or a stream of future ones. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6612,7 +6621,7 @@ export interface operations {
     get_result: {
         parameters: {
             query?: {
-                /** @description The status while the job goes on, for pollers that need another one. */
+                /** @description The status while the job is unfinished; for clients that cannot use 202. */
                 pending?: "202" | "404" | "503";
             };
             header?: {
@@ -6637,7 +6646,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobResult"];
                 };
             };
-            /** @description The job goes on; ask again after `Retry-After`. */
+            /** @description The job is unfinished; repeat the request after `Retry-After`. */
             202: {
                 headers: {
                     /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
@@ -6648,7 +6657,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobDetail"];
                 };
             };
-            /** @description The caller has this. */
+            /** @description The client already has this version. */
             304: {
                 headers: {
                     /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
@@ -6723,7 +6732,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description The caller has this. */
+            /** @description The client already has this version. */
             304: {
                 headers: {
                     /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
@@ -6823,7 +6832,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description The caller has this. */
+            /** @description The client already has this version. */
             304: {
                 headers: {
                     /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
@@ -6934,7 +6943,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The bytes. */
+            /** @description The file's bytes. */
             200: {
                 headers: {
                     /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
@@ -6945,7 +6954,7 @@ export interface operations {
                     "*/*": string;
                 };
             };
-            /** @description Some of the bytes. */
+            /** @description The requested range. */
             206: {
                 headers: {
                     /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
@@ -6956,7 +6965,7 @@ export interface operations {
                     "*/*": string;
                 };
             };
-            /** @description The caller has these bytes. */
+            /** @description The client already has this file. */
             304: {
                 headers: {
                     /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
@@ -7016,7 +7025,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The bytes. */
+            /** @description The file's bytes. */
             200: {
                 headers: {
                     /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
@@ -7027,7 +7036,7 @@ export interface operations {
                     "*/*": string;
                 };
             };
-            /** @description Some of the bytes. */
+            /** @description The requested range. */
             206: {
                 headers: {
                     /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
@@ -7038,7 +7047,7 @@ export interface operations {
                     "*/*": string;
                 };
             };
-            /** @description The caller has these bytes. */
+            /** @description The client already has this file. */
             304: {
                 headers: {
                     /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
@@ -7149,7 +7158,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The files. */
+            /** @description The files as a tar archive. */
             200: {
                 headers: {
                     /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
@@ -7160,7 +7169,7 @@ export interface operations {
                     "application/x-tar": string;
                 };
             };
-            /** @description The caller has this archive. */
+            /** @description The client already has this archive. */
             304: {
                 headers: {
                     /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
@@ -7216,7 +7225,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The files. */
+            /** @description The files as a tar archive. */
             200: {
                 headers: {
                     /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
@@ -7227,7 +7236,7 @@ export interface operations {
                     "application/x-tar": string;
                 };
             };
-            /** @description The caller has this archive. */
+            /** @description The client already has this archive. */
             304: {
                 headers: {
                     /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
@@ -7270,7 +7279,7 @@ export interface operations {
     compare_jobs: {
         parameters: {
             query: {
-                /** @description 2 to 20 job ids between commas; the others are held against the first. */
+                /** @description 2 to 20 job ids, separated by commas; the first is the baseline. */
                 ids: string;
             };
             header?: never;
@@ -7322,9 +7331,9 @@ export interface operations {
     list_sweeps: {
         parameters: {
             query?: {
-                /** @description How many at most. */
+                /** @description The largest number of items. */
                 limit?: number;
-                /** @description A `next_cursor`. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -7392,7 +7401,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What a dry run would accept. */
+            /** @description A dry run's preview. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7547,7 +7556,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N`: how many seconds to wait for the answer, up to 60; else 8. */
+                /** @description `wait=N`: wait up to N seconds for the estimate, at most 60; 8 by default. */
                 prefer?: string | null;
             };
             path?: never;
@@ -7573,7 +7582,7 @@ export interface operations {
                     "application/json": components["schemas"]["EstimateRead"];
                 };
             };
-            /** @description Not found out yet; look at `Location`. */
+            /** @description Not computed yet; GET its `Location`. */
             202: {
                 headers: {
                     /**
@@ -7646,7 +7655,7 @@ export interface operations {
                     "application/json": components["schemas"]["EstimateRead"];
                 };
             };
-            /** @description Not found out yet; look at `Location`. */
+            /** @description Not computed yet; GET its `Location`. */
             202: {
                 headers: {
                     /**
@@ -7792,7 +7801,7 @@ export interface operations {
     upload_dataset: {
         parameters: {
             query?: {
-                /** @description What people call it. */
+                /** @description A name for people. */
                 name?: string | null;
             };
             header?: never;
@@ -7808,7 +7817,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The same bytes were there already. */
+            /** @description The same bytes were uploaded before. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8268,11 +8277,11 @@ export interface operations {
     list_audit: {
         parameters: {
             query?: {
-                /** @description What was done with this key. */
+                /** @description Only requests with this key. */
                 key?: string | null;
-                /** @description How many at most. */
+                /** @description The largest number of items. */
                 limit?: number;
-                /** @description A `next_cursor`. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -8687,11 +8696,11 @@ export interface operations {
     list_deliveries: {
         parameters: {
             query?: {
-                /** @description Only these. */
+                /** @description Only deliveries of this status. */
                 status?: components["schemas"]["DeliveryStatus"] | null;
-                /** @description How many at most. */
+                /** @description The largest number of items. */
                 limit?: number;
-                /** @description A `next_cursor`. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -9216,9 +9225,9 @@ export interface operations {
     list_trigger_deliveries: {
         parameters: {
             query?: {
-                /** @description How many at most. */
+                /** @description The largest number of items. */
                 limit?: number;
-                /** @description A `next_cursor`. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -9278,7 +9287,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description Whatever the trigger's source sends; the form is GitHub's alone. */
+        /** @description The payload of the trigger's source; only GitHub may send a form. */
         requestBody: {
             content: {
                 "application/json": unknown;
@@ -9289,7 +9298,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Nothing was to be done; `reason` says why. */
+            /** @description The call was ignored; `reason` says why. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9445,7 +9454,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Prometheus' text format, or OpenMetrics by `Accept`. */
+            /** @description Prometheus' text format, or OpenMetrics if `Accept` requests it. */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from fastapi.testclient import TestClient
 
-from api.triggers.signatures import Call, name_of
+from api.triggers.signatures import Call, call_name
 from db.access.keys import Quotas
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
@@ -62,14 +62,14 @@ def test_the_same_delivery_again_is_answered_as_the_first_time(
 def test_deliveries_are_told_apart_by_name_or_else_by_what_they_say() -> None:
     named = {"x-github-delivery": "a", "webhook-id": "b", "x-mlflow-delivery-id": "c"}
     names = {
-        one: name_of(one, Call(named | {"idempotency-key": "d"}, b"")).delivery_id
+        one: call_name(one, Call(named | {"idempotency-key": "d"}, b"")).delivery_id
         for one in SOURCES
     }
     assert names == dict(zip(SOURCES, ("d", "c", "a", "b", "d"), strict=True))
-    plain = name_of(TriggerSource.generic, Call({}, b"1")).delivery_id
+    plain = call_name(TriggerSource.generic, Call({}, b"1")).delivery_id
     assert plain == "sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"
     for long in ("a" * 201, "a b", "ä"):
-        name = name_of(TriggerSource.generic, Call({"idempotency-key": long}, b"1")).delivery_id
+        name = call_name(TriggerSource.generic, Call({"idempotency-key": long}, b"1")).delivery_id
         assert name.startswith("sha256:")
         assert name != plain
 
@@ -77,10 +77,10 @@ def test_deliveries_are_told_apart_by_name_or_else_by_what_they_say() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"event": {"scope": "discussion"}}, "/event/scope is not what the filter wants"),
-        ({"event": {"scope": ["repo"]}}, "/event/scope is not what the filter wants"),
-        ({"event": {}}, "the payload has nothing at /event/scope"),
-        ({"event": None}, "the payload has nothing at /event/scope"),
+        ({"event": {"scope": "discussion"}}, "/event/scope does not match the filter"),
+        ({"event": {"scope": ["repo"]}}, "/event/scope does not match the filter"),
+        ({"event": {}}, "the payload has no value at /event/scope"),
+        ({"event": None}, "the payload has no value at /event/scope"),
     ],
 )
 def test_what_the_filter_does_not_want_is_ignored_with_the_reason(

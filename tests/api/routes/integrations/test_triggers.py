@@ -111,7 +111,7 @@ def test_a_test_says_what_a_call_would_start_and_writes_nothing(
     assert tried["job"]["labels"]["trigger"] == made["id"]
     tried = client.post(path, json={"payload": {}}).json()
     assert (tried["outcome"], tried["job"]) == ("ignored", None)
-    assert tried["reason"] == "the payload has nothing at /event/scope"
+    assert tried["reason"] == "the payload has no value at /event/scope"
     refused = client.post(path, json={"payload": PUSH | {"repo": {"type": "model"}}})
     assert (refused.status_code, refused.json()["code"]) == (422, "unmapped")
     with sessions() as session:

@@ -1,0 +1,80 @@
+"""A client of the planner, the process that builds a job's model to check the job."""
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+
+from api.submission.estimates import raise_problem, wait
+from db.core.errors import EstimateNotFoundError
+from db.core.session import Sessions
+from db.jobs.estimates import EstimateRepository
+from db.scheduling.control_heartbeat import HeartbeatRepository
+from db.spec.prune_spec import PruneSpec
+from db.tables.jobs import Estimate
+
+BACKOFF_S = 30.0
+"""After a timeout, requests do not wait for the planner for this long."""
+CHECKED_LATER = "The worker will check it before it starts."
+
+
+class PlannerClient:
+    """Requests checks from the planner and waits for them up to a timeout.
+
+    The response of the planner is an estimate, so a job that was estimated before is checked
+    without waiting.
+    """
+
+    def __init__(self, sessions: Sessions, timeout_s: float, silent_after: timedelta) -> None:
+        self._sessions, self._timeout_s = sessions, timeout_s
+        self._silent_after = silent_after
+        self._backs_off_until = 0.0
+
+    def check(self, specs: Sequence[PruneSpec], max_wait_s: float | None = None) -> list[str]:
+        """Return a warning for the caller if the planner could not check the specifications.
+
+        Raises:
+            ProblemError: the model cannot be pruned as one of them requests.
+        """
+        if not specs:
+            return []
+        if time.monotonic() < self._backs_off_until:
+            return [f"The model was not checked: the planner timed out recently. {CHECKED_LATER}"]
+        if not self._is_alive():
+            return [f"The model was not checked: no control process is running. {CHECKED_LATER}"]
+        limit_s = self._timeout_s if max_wait_s is None else min(max_wait_s, self._timeout_s)
+        deadline = time.monotonic() + limit_s
+        requested = [self._request(spec) for spec in specs]
+        checked = [self._is_checked(row, is_new, deadline) for row, is_new in requested]
+        if all(checked):
+            return []
+        if time.monotonic() >= deadline:  # otherwise too many other requests are waiting
+            self._backs_off_until = time.monotonic() + BACKOFF_S
+        return [f"The model was not checked: the planner timed out. {CHECKED_LATER}"]
+
+    def _is_alive(self) -> bool:
+        with self._sessions() as session:
+            silence = HeartbeatRepository(session).silence()
+        return silence is not None and abs(silence) <= self._silent_after
+
+    def _request(self, spec: PruneSpec) -> tuple[Estimate, bool]:
+        with self._sessions.begin() as session:
+            return EstimateRepository(session).ask_once(spec)
+
+    def _is_checked(self, row: Estimate, is_new: bool, deadline: float) -> bool:
+        """Wait for the planner's response; return whether it came and was not a refusal.
+
+        A row that this request has created is deleted if it has no estimate: nothing else waits
+        for it, and a refused request leaves nothing behind.
+        """
+        try:
+            row = wait(self._sessions, row, deadline - time.monotonic())
+        except EstimateNotFoundError:  # refused, and deleted by the request that created it
+            return False
+        if row.answer is not None:
+            return True
+        if is_new:
+            with self._sessions.begin() as session:
+                EstimateRepository(session).delete(row.id)
+        if row.error is not None and row.error["status"] < 500:
+            raise_problem(row)
+        return False

@@ -1,0 +1,155 @@
+"""Checks of a job that need only the files of a local model and its texts, and no torch.
+
+A job that fails these checks is not refused: the planner, which builds the model, decides.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import islice
+from typing import Any
+
+from db.spec.datafiles import JSON_SUFFIXES, ChatRow, DataFile, IdsRow
+from db.spec.prune_spec import PruneSpec
+
+DECODERS = frozenset(
+    {
+        *("bloom", "codegen", "cohere", "cohere2", "deepseek_v2", "deepseek_v3"),
+        *("exaone4", "falcon", "gemma", "gemma2", "gemma3_text", "glm"),
+        *("glm4", "gpt2", "gpt_bigcode", "gpt_neo", "gpt_neox", "gpt_oss"),
+        *("gptj", "granite", "granitemoe", "internlm3", "llama", "mistral"),
+        *("mixtral", "mpt", "olmo", "olmo2", "olmo3", "olmoe"),
+        *("opt", "phi", "phi3", "qwen2", "qwen2_moe", "qwen3"),
+        *("qwen3_moe", "seed_oss", "smollm3", "stablelm", "starcoder2"),
+    }
+)
+"""Model types that every supported version of transformers builds as decoders."""
+_BLOCK_LAYER = re.compile(r"\.\d+\.(?!.*(norm|ln_))")
+"""A module of a block that is not a norm."""
+DECODER_CLASSES = ("ForCausalLM", "LMHeadModel")
+POSITION_KEYS = ("max_position_embeddings", "n_positions")
+BLOCK_KEYS = ("num_hidden_layers", "n_layer", "num_layers")
+MAX_DEFAULT_SEQ_LEN = 2048
+"""Without ``seq_len``, a window has at most this many tokens."""
+DIVISOR = 16
+"""The input size of every layer of a decoder is a multiple of this."""
+MAX_BYTES_PER_TOKEN = 8
+"""No tokenizer averages more over a text."""
+DEFAULT_SAMPLES = 128
+MAX_LINE_BYTES = 64 << 10
+"""Parsed JSON is many times as large in memory."""
+EVALUATION_DIVISOR = 10
+"""Without ``eval_dataset``, one part in this many of the dataset is for the evaluation."""
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A local model's configuration and tensor names.
+
+    Attributes:
+        config: the content of its config.json.
+        tensors: the names of its tensors.
+    """
+
+    config: Mapping[str, Any]
+    tensors: frozenset[str]
+
+    @property
+    def positions(self) -> int | None:
+        """The longest sequence, if the configuration has it."""
+        return self._integer(POSITION_KEYS)
+
+    @property
+    def blocks(self) -> int | None:
+        """The number of blocks, if the configuration has it."""
+        return self._integer(BLOCK_KEYS)
+
+    def _integer(self, names: Iterable[str]) -> int | None:
+        found = [self.config[name] for name in names if type(self.config.get(name)) is int]
+        return found[0] if found else None
+
+
+def passes_static_checks(spec: PruneSpec, model: LocalModel, texts: Mapping[str, DataFile]) -> bool:
+    """Whether a job can certainly run; ``texts`` are its local text files by field."""
+    return (
+        all(_is_checkable(file) for file in texts.values())
+        and _is_decoder(model.config)
+        and _has_blocks(spec, model)
+        and _has_layers(spec, model)
+        and (spec.pattern is None or DIVISOR % int(spec.pattern.partition(":")[2]) == 0)
+        and _has_positions(spec, model, texts)
+        and all(_fills_windows(spec, model, field, file) for field, file in texts.items())
+    )
+
+
+def _is_checkable(file: DataFile) -> bool:
+    """Whether a file's number of tokens can be bounded without reading and encoding all of it.
+
+    That holds for plain text, JSONL with a ``text`` and token ids; not for tables, chosen fields
+    and chats.
+    """
+    if not file.holds_rows:
+        return True
+    if file.suffix not in JSON_SUFFIXES or file.text_field is not None:
+        return False
+    with file.path.open("rb") as lines:
+        if len(lines.readline(MAX_LINE_BYTES + 1)) > MAX_LINE_BYTES:
+            return False
+    return not isinstance(file.first(), ChatRow)
+
+
+def _is_decoder(config: Mapping[str, Any]) -> bool:
+    classes = config.get("architectures") or ["ForCausalLM"]
+    is_causal = isinstance(classes, list) and str(classes[0]).endswith(DECODER_CLASSES)
+    return config.get("model_type") in DECODERS and is_causal
+
+
+def _has_blocks(spec: PruneSpec, model: LocalModel) -> bool:
+    return not isinstance(spec.allocation, tuple) or len(spec.allocation) == model.blocks
+
+
+def _has_layers(spec: PruneSpec, model: LocalModel) -> bool:
+    """Whether each glob of ``skip`` matches a layer, and a layer of a block is left to prune."""
+    if not spec.skip:
+        return True
+    layers = {name.rpartition(".")[0] for name in model.tensors}
+    matched = {glob: {name for name in layers if fnmatchcase(name, glob)} for glob in spec.skip}
+    left = layers.difference(*matched.values())
+    return all(matched.values()) and any(_BLOCK_LAYER.search(name) for name in left)
+
+
+def _has_positions(spec: PruneSpec, model: LocalModel, texts: Mapping[str, DataFile]) -> bool:
+    seq_len = spec.seq_len or _row_length(texts.get("dataset"))
+    if seq_len is None:
+        return True
+    return model.positions is not None and seq_len <= model.positions
+
+
+def _fills_windows(spec: PruneSpec, model: LocalModel, field: str, file: DataFile) -> bool:
+    """Whether a file has enough text for the windows of its field."""
+    evaluation_windows = spec.eval_samples or 1
+    if (row := _row_length(file)) is not None:
+        calibration_windows = spec.samples or (DEFAULT_SAMPLES if spec.eval_samples else 1)
+        windows = evaluation_windows if field == "eval_dataset" else calibration_windows
+        if field == "dataset" and spec.eval_samples and spec.eval_dataset is None:
+            windows += spec.eval_samples
+        return row == (spec.seq_len or row) and _has_lines(file, windows)
+    seq_len = spec.seq_len or min(MAX_DEFAULT_SEQ_LEN, model.positions or MAX_DEFAULT_SEQ_LEN)
+    needed_bytes = seq_len * MAX_BYTES_PER_TOKEN * evaluation_windows
+    if spec.eval_dataset is None:
+        needed_bytes *= EVALUATION_DIVISOR
+    return file.path.stat().st_size >= needed_bytes
+
+
+def _row_length(file: DataFile | None) -> int | None:
+    """Return the number of token ids in the first row; None for text."""
+    if file is None or not file.holds_rows:  # reading a row of plain text reads the whole file
+        return None
+    first = file.first()
+    return len(first.ids) if isinstance(first, IdsRow) else None
+
+
+def _has_lines(file: DataFile, count: int) -> bool:
+    with file.path.open("rb") as lines:
+        return sum(1 for _ in islice(lines, count)) == count
