@@ -11,9 +11,9 @@ from anyio import to_thread
 from fastapi import Depends, FastAPI
 
 from api.deps import Service
-from api.middleware.authentication import Guard, require_scope
-from api.middleware.request_limits import Edge
-from api.middleware.request_metrics import Meter, Metrics
+from api.middleware.authentication import AuthenticationMiddleware, require_scope
+from api.middleware.request_limits import RequestLimitsMiddleware
+from api.middleware.request_metrics import Metrics, RequestMetricsMiddleware
 from api.middleware.tracing import trace_requests
 from api.middleware.writers import WRITERS
 from api.problems import handlers
@@ -60,7 +60,7 @@ STATEMENT_TIMEOUT = timedelta(seconds=10)
 BUSY_TIMEOUT = timedelta(seconds=4)
 """A locked database is answered with 503 after this: the caller knows better how long to wait."""
 SHORT_BUSY_TIMEOUT = timedelta(seconds=0.25)
-"""For what a reader writes by the way, and can leave to the next one."""
+"""For small writes in requests that read, which the next request can repeat."""
 READERS = THREADS - WRITERS
 
 ROUTERS = (
@@ -116,9 +116,9 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
     )
     service = _service(settings, queue or Broker(settings.broker))
     app.state.service, app.state.beat_every_s = service, settings.beat_every_s
-    app.add_middleware(Guard, settings=settings, service=service)
-    app.add_middleware(Edge, settings=settings)
-    app.add_middleware(Meter, metrics=service.metrics)  # the last one added is the outermost
+    app.add_middleware(AuthenticationMiddleware, settings=settings, service=service)
+    app.add_middleware(RequestLimitsMiddleware, settings=settings)
+    app.add_middleware(RequestMetricsMiddleware, metrics=service.metrics)  # added last: outermost
     handlers.install(app)
     for router in ROUTERS:
         app.include_router(router)
@@ -130,11 +130,11 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
 def _service(settings: ApiSettings, queue: Queue) -> Service:
     open_here = partial(open_sessions, settings.database, statement_timeout=STATEMENT_TIMEOUT)
     sessions = open_here(busy_timeout=BUSY_TIMEOUT)
-    by_the_way = open_here(busy_timeout=SHORT_BUSY_TIMEOUT)
-    feed, store = Feed(sessions, by_the_way), ArtifactStore(settings.artifact_dir)
+    best_effort = open_here(busy_timeout=SHORT_BUSY_TIMEOUT)
+    feed, store = Feed(sessions, best_effort), ArtifactStore(settings.artifact_dir)
     return Service(
         sessions=sessions,
-        by_the_way=by_the_way,
+        best_effort_sessions=best_effort,
         queue=queue,
         store=store,
         checks=FileChecks(sessions, store),
@@ -167,5 +167,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     beating.cancel()
     app.state.service.queue.close()
     app.state.service.checks.close()
-    app.state.service.by_the_way.kw["bind"].dispose()
+    app.state.service.best_effort_sessions.kw["bind"].dispose()
     app.state.service.sessions.kw["bind"].dispose()

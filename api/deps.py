@@ -52,12 +52,12 @@ class Service:
     """The parts that all requests share.
 
     Attributes:
-        by_the_way: sessions that hardly wait, for what a reader writes and need not.
+        best_effort_sessions: sessions with a short lock timeout, for writes that may fail.
         instance: what the process that started this one knows it by.
     """
 
     sessions: Sessions
-    by_the_way: Sessions
+    best_effort_sessions: Sessions
     queue: Queue
     store: ArtifactStore
     checks: FileChecks

@@ -1,4 +1,4 @@
-"""Authenticates callers, limits their rate, checks their scopes and writes the audit."""
+"""Authentication, rate limits, scopes and the audit of requests."""
 
 import logging
 import re
@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.deps import Service
 from api.middleware.caller import Caller
 from api.middleware.identity import Identity
-from api.middleware.rate_limits import Buckets
-from api.middleware.scopes import READING, Needed, needed_for, proves_itself
+from api.middleware.rate_limits import TokenBuckets
+from api.middleware.scopes import READING, Needed, is_trigger_call, needed_for
 from api.middleware.writers import run_writer
 from api.problems.handlers import ProblemError, respond
 from api.settings import ApiSettings
@@ -36,90 +36,93 @@ from db.tables.access import AccessScope
 
 logger = logging.getLogger(__name__)
 
-NO_PATH = re.compile(r"[\x00-\x1f\x7f]")
-"""No path of ours has these, and routes and patterns do not agree about a newline at the end."""
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+"""No route has one in its path; routes and the patterns of scopes treat a final newline
+differently."""
 
 
-class Guard:
-    """Wraps the application; paths that need no key are handed on unchecked."""
+class AuthenticationMiddleware:
+    """Authenticates every request whose path needs a key, and limits its rate."""
 
     def __init__(self, app: ASGIApp, settings: ApiSettings, service: Service) -> None:
         self._app, self._sessions = app, service.sessions
-        self._identity = Identity(settings, service.sessions, service.by_the_way)
-        self._buckets: Buckets | None = None
+        self._identity = Identity(settings, service.sessions, service.best_effort_sessions)
+        self._buckets: TokenBuckets | None = None
         if settings.rate_limit_per_minute:
-            self._buckets = Buckets(settings.rate_limit_per_minute, settings.rate_limit_burst)
+            self._buckets = TokenBuckets(settings.rate_limit_per_minute, settings.rate_limit_burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or hand it on with ``state.caller``."""
-        if scope["type"] == "http" and NO_PATH.search(scope["path"]):
-            detail = "The path has a control character."
+        """Respond with an error, or call the application with ``state.caller``."""
+        if scope["type"] == "http" and CONTROL_CHARACTER.search(scope["path"]):
+            detail = "The path contains a control character."
             await respond(Request(scope), PLAIN[404].problem(detail))(scope, receive, send)
             return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         if (needed := _needed(scope)) is None:
-            await self._let_by(Request(scope, receive), send)
+            await self._without_key(Request(scope, receive), send)
             return
-        answer = await self._visit(Request(scope, receive), needed, send)
-        if isinstance(answer, Response):
-            await answer(scope, receive, send)
+        audited = await self._authenticate(Request(scope, receive), needed, send)
+        if isinstance(audited, Response):
+            await audited(scope, receive, send)
             return
         try:
-            await self._app(scope, receive, answer.send)
+            await self._app(scope, receive, audited.send)
         except Exception as error:
-            await answer.record(503 if isinstance(error, OperationalError) else 500)
+            await audited.record(503 if isinstance(error, OperationalError) else 500)
             raise
         finally:
             if AccessScope.admin in needed:
-                self._identity.forget()
+                self._identity.clear_cache()
 
-    async def _let_by(self, request: Request, send: Send) -> None:
-        """Hand on what needs no key; what its route has to check first is counted all the same."""
+    async def _without_key(self, request: Request, send: Send) -> None:
+        """Call the application without a caller; the calls of triggers have a rate limit, too."""
         scope, receive = request.scope, request.receive
-        if not any(proves_itself(scope["method"], path) for path in _paths(scope)):
+        if not any(is_trigger_call(scope["method"], path) for path in _paths(scope)):
             await self._app(scope, receive, send)
             return
-        headers, limited = self._take(request, None)
+        headers, limited = self._count(request, None)
         if limited is not None:
             await limited(scope, receive, send)
             return
 
-        async def tell(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 _add(message, headers)
             await send(message)
 
-        await self._app(scope, receive, tell)
+        await self._app(scope, receive, send_with_headers)
 
-    async def _visit(self, request: Request, needed: Needed, send: Send) -> "Response | _Answer":
-        """Return the refusal, or how the answer goes out."""
-        # Before a key is looked up: whoever makes keys up is limited by the address.
-        headers, limited = self._take(request, self._identity.known_as(request))
+    async def _authenticate(
+        self, request: Request, needed: Needed, send: Send
+    ) -> "Response | _AuditedResponse":
+        """Return the error, or the object that sends the application's response."""
+        # Before the key is looked up: a client that guesses keys is limited by its address.
+        headers, limited = self._count(request, self._identity.recent_key_id(request))
         if limited is not None:
             return limited
         try:
-            caller = await self._identity.of(request)
+            caller = await self._identity.caller(request)
         except (BadKeyError, NotATokenError) as bad:
             return _unauthenticated(request, str(bad))
         except BadLinkError as bad:
             kind = LINK_EXPIRED if isinstance(bad, ExpiredLinkError) else LINK_REFUSED
             return respond(request, kind.problem(f"The link is not valid: {bad}."), headers)
-        answer = _Answer(request, caller, headers, self._sessions, send)
+        audited = _AuditedResponse(request, caller, headers, self._sessions, send)
         if lacking := caller.lacks(needed):
-            await answer.record(MISSING_SCOPE.status)
-            refusal = _forbidden(caller, ", ".join(lacking))
-            headers = {**headers, **(refusal.headers or {})}
-            return respond(request, refusal.problem, headers)
+            await audited.record(MISSING_SCOPE.status)
+            forbidden = _forbidden(caller, ", ".join(lacking))
+            headers = {**headers, **(forbidden.headers or {})}
+            return respond(request, forbidden.problem, headers)
         request.state.caller = caller
-        request.state.still_opens = partial(self._identity.still_opens, request)
-        return answer
+        request.state.still_allowed = partial(self._identity.still_allowed, request)
+        return audited
 
-    def _take(
+    def _count(
         self, request: Request, key_id: str | None
     ) -> tuple[Mapping[str, str], Response | None]:
-        """Count the request; return what its answer tells of that, and the refusal if it is one."""
+        """Count the request; return the rate limit headers, and the error beyond the limit."""
         if self._buckets is None:
             return {}, None
         taken = self._buckets.take(key_id or _address(request))
@@ -130,8 +133,8 @@ class Guard:
         return headers, respond(request, RATE_LIMITED.problem(detail), headers)
 
 
-class _Answer:
-    """Adds the rate's headers to a response, and writes its audit entry."""
+class _AuditedResponse:
+    """Adds the rate limit headers to a response, and writes its audit entry."""
 
     def __init__(
         self,
@@ -146,7 +149,7 @@ class _Answer:
         self._is_recorded = request.method in READING
 
     async def send(self, message: Message) -> None:
-        """Send a part of the response; none before the audit entry is written."""
+        """Send a part of the response, after its audit entry was written."""
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             await self.record(message["status"], headers.get("location"))
@@ -154,7 +157,7 @@ class _Answer:
         await self._send(message)
 
     async def record(self, status: int, location: str | None = None) -> None:
-        """Keep one entry of a request that would change something."""
+        """Write one audit entry for a request that changes something."""
         if self._is_recorded:
             return
         self._is_recorded = True
@@ -168,13 +171,13 @@ class _Answer:
             "request_id": request.state.request_id,
             "address": _address(request),
         }
-        if status == 503:  # the database takes no changes, so no entry either
+        if status == 503:  # the database accepts no changes, so no entry either
             logger.warning("not in the audit: %s", fields)
             return
         try:
             await run_writer(self._write, fields)
         except Exception:
-            # The change is made: an answer that denies it would have it made again.
+            # The change is made: after an error response the client would make it again.
             logger.exception("no audit entry could be written: %s", fields)
 
     def _write(self, fields: dict[str, object]) -> None:
@@ -183,7 +186,7 @@ class _Answer:
 
 
 async def require_scope(request: Request) -> None:
-    """Ask for the scope of the route that answers, however its path was written.
+    """Check the scope of the route, which does not depend on how the path was written.
 
     Raises:
         ProblemError: the caller lacks it.
@@ -191,13 +194,13 @@ async def require_scope(request: Request) -> None:
     needed = needed_for(request.method, request.scope["route"].path)
     if needed is None:
         return
-    caller: Caller = request.state.caller  # without one the guard's own rule was wrong: a 500
+    caller: Caller = request.state.caller  # missing only if the middleware is wrong: a 500
     if lacking := caller.lacks(needed):
         raise _forbidden(caller, ", ".join(lacking))
 
 
 def _needed(scope: Scope) -> Needed | None:
-    """Return what the request needs, whether or not a proxy's prefix stands before its path."""
+    """Return the scopes that the request needs, with or without a proxy's prefix in its path."""
     for one in _paths(scope):
         if (needed := needed_for(scope["method"], one)) is not None:
             return needed
@@ -210,20 +213,20 @@ def _paths(scope: Scope) -> tuple[str, str]:
 
 
 def _add(start: Message, headers: Mapping[str, str]) -> None:
-    """Add headers to the start of an answer, which keeps its own."""
-    told = MutableHeaders(scope=start)
+    """Add headers to the start of a response, unless it has them already."""
+    present = MutableHeaders(scope=start)
     for name, value in headers.items():
-        told.setdefault(name, value)
+        present.setdefault(name, value)
 
 
 def _address(request: Request) -> str:
     return "" if request.client is None else request.client.host
 
 
-def _unauthenticated(request: Request, why: str) -> Response:
+def _unauthenticated(request: Request, reason: str) -> Response:
     sent = "authorization" in request.headers
     challenge = 'Bearer realm="zpruner"' + (', error="invalid_token"' if sent else "")
-    detail = f"{why[0].upper()}{why[1:]}."
+    detail = f"{reason[0].upper()}{reason[1:]}."
     return respond(request, UNAUTHENTICATED.problem(detail), {"www-authenticate": challenge})
 
 

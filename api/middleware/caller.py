@@ -1,4 +1,4 @@
-"""Who asks."""
+"""The caller of a request."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from fastapi import Depends, Request
 from api.middleware.scopes import Needed
 from db.tables.access import AccessScope, ApiKey
 
-StillOpens = Callable[[], Awaitable[bool]]
-"""Whether the request would be let in now, too: for answers that take long."""
+StillAllowed = Callable[[], Awaitable[bool]]
+"""Whether the caller's key or link is still valid; long responses check it again."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Whoever a request is from.
+    """The sender of a request.
 
     Attributes:
-        name: the key's name; without a key, why there is none.
-        key: None for whoever may come in without.
+        name: the key's name, or a description of a caller without a key.
+        key: None for a caller that needs no key.
     """
 
     name: str
@@ -28,23 +28,22 @@ class Caller:
 
     @classmethod
     def of(cls, key: ApiKey) -> "Caller":
-        """Return the owner of a key."""
         return cls(key.name, frozenset(map(AccessScope, key.scopes)), key)
 
     @property
     def key_id(self) -> str | None:
-        """The key's id, which a job keeps as ``created_by``."""
+        """The key's id, which a job stores as ``created_by``."""
         return None if self.key is None else self.key.id
 
     def lacks(self, needed: Needed) -> list[AccessScope]:
-        """Return which of the scopes the caller does not have."""
+        """Return the needed scopes that the caller does not have."""
         return [] if AccessScope.admin in self.scopes else sorted(needed - self.scopes)
 
 
 EVERYTHING = frozenset(AccessScope)
 LOCAL = Caller("this machine", EVERYTHING)
 ANYONE = Caller("anyone", EVERYTHING)
-LINK = Caller("whoever has the link", frozenset({AccessScope.artifacts_read}))
+LINK = Caller("the holder of a link", frozenset({AccessScope.artifacts_read}))
 
 
 def _caller(request: Request) -> Caller:
@@ -52,10 +51,10 @@ def _caller(request: Request) -> Caller:
     return caller
 
 
-def _still_opens(request: Request) -> StillOpens:
-    asked: StillOpens = request.state.still_opens
-    return asked
+def _still_allowed(request: Request) -> StillAllowed:
+    check: StillAllowed = request.state.still_allowed
+    return check
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]
-StillOpensDep = Annotated[StillOpens, Depends(_still_opens)]
+StillAllowedDep = Annotated[StillAllowed, Depends(_still_allowed)]

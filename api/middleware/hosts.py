@@ -1,8 +1,8 @@
-"""The names that the service answers to.
+"""The host names under which the service may be called: protection against DNS rebinding.
 
-A page whose own name was made to resolve to this machine shares an origin with the service, so
-neither the address nor ``Origin`` gives it away: only the name in ``Host`` does. An address cannot
-be made to resolve to another one, so the one that the request arrived at is always good.
+An attacker's page whose name resolves to this machine has the same origin as the service, so
+neither the address nor ``Origin`` shows the attack; only the name in ``Host`` does. A name cannot
+imitate an address, so the address that the request arrived at is always allowed.
 """
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -14,13 +14,12 @@ from db.startup.server_settings import ANY_HOST, DoorSettings, is_loopback
 
 
 class Hosts:
-    """The allowed values of the ``Host`` header, whatever port they name."""
+    """The allowed values of the ``Host`` header; ports are ignored."""
 
     def __init__(self, settings: DoorSettings) -> None:
         self._names = {settings.host.lower(), *settings.allowed_hosts}
 
     def allows(self, request: Request) -> bool:
-        """Whether the request may be answered under the name it was sent to."""
         if ANY_HOST in self._names:
             return True
         if (name := requested_host(request)) is None:
@@ -29,7 +28,7 @@ class Hosts:
 
 
 def requested_host(request: Request) -> str | None:
-    """Return the ``Host`` header without its port; None where there is not exactly one."""
+    """Return the ``Host`` header without its port; None unless there is exactly one."""
     sent = request.headers.getlist("host")
     try:
         return urlsplit(f"//{sent[0]}").hostname if len(sent) == 1 else None
@@ -39,8 +38,8 @@ def requested_host(request: Request) -> str | None:
 
 def _is_arrival_address(request: Request, name: str) -> bool:
     server, _ = request.scope.get("server") or ("", None)
-    asked = _address(name)
-    return asked is not None and asked == _address(server)
+    address = _address(name)
+    return address is not None and address == _address(server)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

@@ -1,4 +1,4 @@
-"""Who a request is from: the owner of a key, or somebody who needs none."""
+"""The caller of a request, by its key or its link, or without one where none is needed."""
 
 import logging
 import re
@@ -25,99 +25,103 @@ logger = logging.getLogger(__name__)
 
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 FILE = re.compile(rf"/v1/artifacts/({id_pattern('art')})/content")
-KNOWN_FOR_S = 1.0
-"""How long a key is not looked up again: pollers would else pay for each 304 with a query."""
-REMEMBERED_FOR_S = 600.0
-"""How long a key that opened counts by itself, and no longer for the address it comes from."""
+CACHED_FOR_S = 1.0
+"""How long a key is not looked up again; otherwise each 304 of a poller would cost a query."""
+RECENT_FOR_S = 600.0
+"""How long the rate of a valid key is counted for the key, and not for the client's address."""
+
+KeyName = tuple[str, str]
+"""A key's id and the digest of the secret that was sent."""
 
 
 class Identity:
-    """Finds out who sent a request; scopes are checked elsewhere."""
+    """Finds the caller of a request; scopes are checked elsewhere."""
 
-    def __init__(self, settings: ApiSettings, sessions: Sessions, by_the_way: Sessions) -> None:
+    def __init__(
+        self, settings: ApiSettings, sessions: Sessions, best_effort_sessions: Sessions
+    ) -> None:
         self._settings, self._sessions = settings, sessions
-        self._by_the_way = by_the_way
-        self._known: dict[tuple[str, str], tuple[float, Caller]] = {}
-        self._lately: dict[tuple[str, str], float] = {}
+        self._best_effort_sessions = best_effort_sessions
+        self._cached: dict[KeyName, tuple[float, Caller]] = {}
+        self._recent: dict[KeyName, float] = {}
 
-    async def of(self, request: Request) -> Caller:
-        """Return who asks.
+    async def caller(self, request: Request) -> Caller:
+        """Return the caller of a request.
 
         Raises:
-            BadKeyError: it is nobody who may.
-            BadLinkError: the link that was followed opens nothing.
-            NotATokenError: what was sent is no key.
+            BadKeyError: the key is missing or not valid.
+            BadLinkError: the link is not valid.
+            NotATokenError: the text in Authorization is not a key.
         """
-        if (link := _followed(request)) is not None:
+        if (link := _link(request)) is not None:
             await run_in_threadpool(self._check, link)
             return LINK
-        written = self._written(request)
-        if written is not None:
-            return await self._owner(Token.read(written))
+        sent = self._sent_key(request)
+        if sent is not None:
+            return await self._owner(Token.read(sent))
         if self._settings.auth == "none":
             return ANYONE
         if self._settings.needs_keys or not is_local(request):
-            raise BadKeyError("the request came without a key")
+            raise BadKeyError("the request has no key")
         return LOCAL
 
-    def known_as(self, request: Request) -> str | None:
-        """Return the id of the key that was sent, if it has opened lately; look nothing up."""
+    def recent_key_id(self, request: Request) -> str | None:
+        """Return the id of the request's key if it was valid recently; without a query."""
         try:
-            written = self._written(request)
-            token = None if written is None else Token.read(written)
+            sent = self._sent_key(request)
+            token = None if sent is None else Token.read(sent)
         except (BadKeyError, NotATokenError):
             return None
-        if token is None or (token.key_id, token.digest) not in self._lately:
+        if token is None or (token.key_id, token.digest) not in self._recent:
             return None
         return token.key_id
 
-    async def still_opens(self, request: Request) -> bool:
-        """Whether the request would be let in now, too."""
+    async def still_allowed(self, request: Request) -> bool:
+        """Whether the request would be authenticated now as well."""
         try:
-            await self.of(request)
+            await self.caller(request)
         except (BadKeyError, NotATokenError):
             return False
         except SQLAlchemyError as error:
-            # Streams live through a database that restarts, and have nothing to tell meanwhile.
+            # Streams continue while the database restarts: they send nothing meanwhile.
             logger.warning("a key could not be looked up: %s", error)
         return True
 
-    def forget(self) -> None:
-        """Look every key up anew: one of them may have changed."""
-        self._known.clear()
+    def clear_cache(self) -> None:
+        """Look up every key again, because one of them may have changed."""
+        self._cached.clear()
 
-    def _written(self, request: Request) -> str | None:
-        """Return the key as it was sent; without ``Authorization``, None."""
+    def _sent_key(self, request: Request) -> str | None:
         if b"zpr_" in request.scope["query_string"]:
-            raise BadKeyError("the key came in the URL, where logs keep it: revoke it")
+            raise BadKeyError("the key was sent in the URL, which logs record: revoke it")
         if (header := request.headers.get("authorization")) is None:
             return None
-        scheme, _, written = header.partition(" ")
-        if self._settings.auth == "none" and not written.strip().startswith("zpr_"):
-            return None  # it speaks to the proxy in front
+        scheme, _, sent = header.partition(" ")
+        if self._settings.auth == "none" and not sent.strip().startswith("zpr_"):
+            return None  # these credentials are for a proxy in front of the service
         if scheme.lower() != "bearer":
-            raise BadKeyError("Authorization does not say Bearer")
-        return written.strip()
+            raise BadKeyError("the scheme in Authorization is not Bearer")
+        return sent.strip()
 
     async def _owner(self, token: Token) -> Caller:
         now, name = time.monotonic(), (token.key_id, token.digest)
-        since, caller = self._known.get(name, (0.0, None))
-        if caller is None or now - since > KNOWN_FOR_S:
+        since, caller = self._cached.get(name, (0.0, None))
+        if caller is None or now - since > CACHED_FOR_S:
             try:
                 caller = await run_in_threadpool(self._look_up, token)
             except BadKeyError:
-                self._lately.pop(name, None)
+                self._recent.pop(name, None)
                 raise
-            self._remember(name, now, caller)
+            self._cache(name, now, caller)
         return caller
 
-    def _remember(self, name: tuple[str, str], now: float, caller: Caller) -> None:
-        self._known = {
-            one: known for one, known in self._known.items() if now - known[0] <= KNOWN_FOR_S
+    def _cache(self, name: KeyName, now: float, caller: Caller) -> None:
+        self._cached = {
+            one: entry for one, entry in self._cached.items() if now - entry[0] <= CACHED_FOR_S
         }
-        self._known[name] = (now, caller)
-        self._lately = {one: at for one, at in self._lately.items() if now - at <= REMEMBERED_FOR_S}
-        self._lately[name] = now
+        self._cached[name] = (now, caller)
+        self._recent = {one: at for one, at in self._recent.items() if now - at <= RECENT_FOR_S}
+        self._recent[name] = now
 
     def _check(self, link: Link) -> None:
         with self._sessions() as session:
@@ -125,24 +129,24 @@ class Identity:
 
     def _look_up(self, token: Token) -> Caller:
         with self._sessions() as session:
-            key, is_unnoted = KeyRepository(session).check(token)
-        if is_unnoted:
+            key, use_is_due = KeyRepository(session).check(token)
+        if use_is_due:
             self._note_use(key)
         return Caller.of(key)
 
     def _note_use(self, key: ApiKey) -> None:
         try:
-            with self._by_the_way.begin() as session:
+            with self._best_effort_sessions.begin() as session:
                 KeyRepository(session).note_use(key.id)
         except OperationalError as error:  # the next request notes it
             logger.warning("the use of key %s could not be noted: %s", key.id, error.orig)
 
 
-def _followed(request: Request) -> Link | None:
-    """Return the link to a file that the request follows; None where it is another request.
+def _link(request: Request) -> Link | None:
+    """Return the signed link of a file that the request follows; None for all other requests.
 
     Raises:
-        BadLinkError: it should be one.
+        BadLinkError: the link is malformed.
     """
     query = request.scope["query_string"].decode("latin-1")
     path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
@@ -153,10 +157,10 @@ def _followed(request: Request) -> Link | None:
 
 
 def is_local(request: Request) -> bool:
-    """Whether the request came to a loopback address, by that name, and from no proxy.
+    """Whether the request was sent to loopback by address and by name, and not through a proxy.
 
-    A proxy on this machine connects from loopback as well; its headers tell.
+    A proxy on this machine also connects from loopback; its headers show that it is one.
     """
     server, _ = request.scope.get("server") or ("", None)
-    is_handed_on = any(name in request.headers for name in FORWARDED)
-    return is_loopback(server) and is_loopback(requested_host(request)) and not is_handed_on
+    is_forwarded = any(name in request.headers for name in FORWARDED)
+    return is_loopback(server) and is_loopback(requested_host(request)) and not is_forwarded

@@ -1,4 +1,4 @@
-"""The outermost layer: request ids, headers for browsers, limits, and errors nobody expected."""
+"""The outermost middleware: request ids, security headers, limits and unexpected errors."""
 
 import logging
 import re
@@ -23,9 +23,9 @@ from db.problems.service import DATABASE_UNAVAILABLE, SERVER_ERROR
 
 logger = logging.getLogger(__name__)
 
-SOON = {"retry-after": "5"}
+RETRY_AFTER = {"retry-after": "5"}
 MAX_FIELDS = 5000
-"""How many a body may have: each may have to be refused. A sweep of 200 points has some 2500."""
+"""Most fields of a body, because each may need an error. A sweep of 200 points has about 2500."""
 HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -35,7 +35,7 @@ HEADERS = {
 }
 
 
-class Edge:
+class RequestLimitsMiddleware:
     """Wraps the whole application."""
 
     def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
@@ -43,44 +43,46 @@ class Edge:
         self._hosts = Hosts(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, whatever happens inside."""
+        """Respond to one request, also if the application fails."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
         request.state.request_id = _request_id(request)
-        answer = _Answer(send, request)
-        if (refusal := self._refusal(request)) is not None:
-            await refusal(scope, receive, answer.send)
+        response = _Response(send, request)
+        if (error := self._check(request)) is not None:
+            await error(scope, receive, response.send)
             return
         with about(request_id=request.state.request_id):
-            await self._answer(request, receive, answer)
+            await self._run(request, receive, response)
 
-    async def _answer(self, request: Request, receive: Receive, answer: "_Answer") -> None:
+    async def _run(self, request: Request, receive: Receive, response: "_Response") -> None:
         scope = request.scope
         limited = receive
         if not is_upload(request):
-            limited = _Limited(receive, self._settings.max_body_bytes)
+            limited = _LimitedBody(receive, self._settings.max_body_bytes)
         try:
-            await self._app(scope, limited, answer.send)
+            await self._app(scope, limited, response.send)
         except OperationalError as error:
-            logger.warning("request %s met no database: %s", request.state.request_id, error.orig)
-            if answer.has_started:
-                raise
-            refusal = respond(
-                request, DATABASE_UNAVAILABLE.problem("The database does not respond."), SOON
+            logger.warning(
+                "request %s could not reach the database: %s", request.state.request_id, error.orig
             )
-            await refusal(scope, receive, answer.send)
+            if response.has_started:
+                raise
+            unavailable = respond(
+                request, DATABASE_UNAVAILABLE.problem("The database does not respond."), RETRY_AFTER
+            )
+            await unavailable(scope, receive, response.send)
         except Exception:
             logger.exception("request %s failed", request.state.request_id)
-            if answer.has_started:
-                raise  # the server cuts the connection, so that half an answer looks like one
+            if response.has_started:
+                raise  # the server closes the connection, so that the client notices
             await respond(request, SERVER_ERROR.problem("An unexpected error occurred."))(
-                scope, receive, answer.send
+                scope, receive, response.send
             )
 
-    def _refusal(self, request: Request) -> Response | None:
-        """Return the answer to a request that may not be made at all."""
+    def _check(self, request: Request) -> Response | None:
+        """Return the error response to a request that the application must not see."""
         if not self._hosts.allows(request):
             host = ascii(request.headers.get("host", ""))[:200]
             detail = f"The request's Host is {host}, which ZPRUNER_ALLOWED_HOSTS does not name."
@@ -97,8 +99,8 @@ class Edge:
         return None
 
 
-class _Answer:
-    """Adds to an answer what every answer has."""
+class _Response:
+    """Adds the headers that every response has."""
 
     def __init__(self, send: Send, request: Request) -> None:
         self._send, self._state = send, request.state
@@ -116,8 +118,8 @@ class _Answer:
         await self._send(message)
 
 
-class _Limited:
-    """Refuses a body that turns out longer than it may be, or to have more fields."""
+class _LimitedBody:
+    """Raises an error for a body that is too long or has too many fields, while it is read."""
 
     def __init__(self, receive: Receive, max_bytes: int) -> None:
         self._receive, self._left, self._max_bytes = receive, max_bytes, max_bytes
@@ -136,7 +138,7 @@ class _Limited:
 
 
 def is_cross_origin(request: Request) -> bool:
-    """Whether a browser says that another site's page makes this request."""
+    """Whether a browser sent this request for a page of another origin."""
     origin = request.headers.get("origin")
     return origin is not None and origin.partition("://")[2] != request.headers.get("host")
 

@@ -1,4 +1,4 @@
-"""Counts requests: how many, how they ended, and how long their answers took to begin."""
+"""Metrics of requests: how many, with which status, and the time until the response began."""
 
 import time
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ from db.core.session import Sessions
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 NO_ROUTE = "none"
-"""What was asked for is no route of ours: a label must not be what strangers make up."""
+"""The label of a path without a route: labels must not contain text that clients invent."""
 
-# When each series began makes a third of the answer, of use to nobody.
+# The creation time of each series makes a third of the response, and no client uses it.
 disable_created_metrics()  # type: ignore[no-untyped-call] # theirs
 
 
 class Metrics:
-    """What one application tells Prometheus."""
+    """The Prometheus metrics of one application."""
 
     def __init__(self, sessions: Sessions, queues: Sequence[str] = ()) -> None:
         self.registry = CollectorRegistry()
@@ -34,13 +34,13 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self.requests = Counter(
             "zpruner_http_requests",
-            "Requests answered.",
+            "Requests with a response.",
             ["method", "route", "status"],
             registry=self.registry,
         )
         self.seconds = Histogram(
             "zpruner_http_request_seconds",
-            "Time until an answer began.",
+            "Time until a response began.",
             ["method", "route"],
             buckets=BUCKETS_S,
             registry=self.registry,
@@ -52,14 +52,13 @@ class Metrics:
         )
 
 
-class Meter:
-    """Wraps the whole application; a stream's time is that until it begins."""
+class RequestMetricsMiddleware:
+    """Counts requests; the time of a stream is the time until it begins."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""Which scope a request needs; the guard asks here, and so does the OpenAPI document."""
+"""The scopes that a request needs, for the authentication and for the OpenAPI document."""
 
 import re
 
@@ -19,18 +19,18 @@ SPECIAL = (
 HOOK = re.compile(r"/v1/hooks/[^/]+")
 
 
-def proves_itself(method: str, path: str) -> bool:
-    """Whether a request comes without a key and is checked by its route: the call of a trigger."""
+def is_trigger_call(method: str, path: str) -> bool:
+    """Whether a request calls a trigger: it needs no key, its route checks the signature."""
     return method == "POST" and HOOK.fullmatch(path) is not None
 
 
 def needed_for(method: str, path: str) -> Needed | None:
-    """Return what a request's key must be good for; None: no key is asked for.
+    """Return the scopes that a request's key needs; None if the request needs no key.
 
-    A path of the API that is not named here is not open: reading needs ``jobs:read``, everything
-    else ``jobs:write``. ``path`` may be a route's template.
+    Paths of the API that are not listed here need ``jobs:read`` to read and ``jobs:write`` to
+    change. ``path`` may be a route's template.
     """
-    if proves_itself(method, path) or not re.match(r"/(v1|metrics)(/|$)", path):
+    if is_trigger_call(method, path) or not re.match(r"/(v1|metrics)(/|$)", path):
         return None
     for pattern, needed in SPECIAL:
         if pattern.fullmatch(path):

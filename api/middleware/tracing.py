@@ -1,4 +1,4 @@
-"""A span for each request, where traces are made."""
+"""A trace span for each request."""
 
 from importlib import import_module
 
@@ -9,9 +9,9 @@ UNTRACED = "healthz,readyz,metrics"
 
 
 def trace_requests(app: FastAPI) -> None:
-    """Have every request traced, if this process makes traces."""
+    """Trace every request, if this process has a tracer provider that exports."""
     provider = trace.get_tracer_provider()
-    if not hasattr(provider, "add_span_processor"):  # the one that makes none
+    if not hasattr(provider, "add_span_processor"):  # the provider that records nothing
         return
     instrument = import_module("opentelemetry.instrumentation.fastapi").FastAPIInstrumentor
     instrument.instrument_app(

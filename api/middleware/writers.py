@@ -1,4 +1,4 @@
-"""Threads for what writes: a database that lets nobody write must not take the readers' threads."""
+"""Threads for requests that write, so that a locked database cannot occupy the readers' threads."""
 
 import asyncio
 import inspect
@@ -15,18 +15,18 @@ from api.problems.handlers import ProblemError
 from db.problems.service import BUSY
 
 WRITERS = 24
-PATIENCE_S = 4.0
-"""How long a request waits for one of these threads before it is refused."""
+MAX_WAIT_S = 4.0
+"""How long a request waits for one of these threads before it fails."""
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
 
 
 class _Pool:
-    """The threads of one event loop."""
+    """The writer threads of one event loop."""
 
     def __init__(self) -> None:
-        self.turns = asyncio.Semaphore(WRITERS)
+        self.slots = asyncio.Semaphore(WRITERS)
         self.threads = CapacityLimiter(WRITERS)
 
 
@@ -34,26 +34,26 @@ _pool: RunVar[_Pool] = RunVar("writers")
 
 
 async def run_writer(work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
-    """Run what may write on one of the writers' threads.
+    """Run a function that may write on a writer thread.
 
     Raises:
-        ProblemError: none has become free in time.
+        ProblemError: no thread became free in time.
     """
     pool = _this_pool()
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            await pool.turns.acquire()
+        async with asyncio.timeout(MAX_WAIT_S):
+            await pool.slots.acquire()
     except TimeoutError:
-        detail = f"{WRITERS} changes are being written, and none ended within {PATIENCE_S:g} s."
+        detail = f"{WRITERS} changes are being written, and none ended within {MAX_WAIT_S:g} s."
         raise ProblemError(BUSY.problem(detail), {"retry-after": "5"}) from None
     try:
         return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=pool.threads)
     finally:
-        pool.turns.release()
+        pool.slots.release()
 
 
 class WritingRoute(APIRoute):
-    """Runs endpoints of unsafe methods on the writers' threads, and all others as ever."""
+    """Runs endpoints of unsafe methods on writer threads, and all others as FastAPI does."""
 
     def __init__(
         self,

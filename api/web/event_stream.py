@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
-from api.middleware.caller import StillOpens
+from api.middleware.caller import StillAllowed
 from api.services.event_broadcast import EVERY, Feed, Frame
 
 PING_EVERY_S = 15.0
@@ -47,12 +47,12 @@ class Start:
 class EventStream(EventSourceResponse):
     """The answer; a proxy is asked not to hold it back."""
 
-    def __init__(self, feed: Feed, start: Start, still_opens: StillOpens) -> None:
+    def __init__(self, feed: Feed, start: Start, still_allowed: StillAllowed) -> None:
         headers = {"vary": "accept", "x-accel-buffering": "no"}
-        super().__init__(follow(feed, start, still_opens), headers=headers)
+        super().__init__(follow(feed, start, still_allowed), headers=headers)
 
 
-async def follow(feed: Feed, start: Start, still_opens: StillOpens) -> AsyncIterator[bytes]:
+async def follow(feed: Feed, start: Start, still_allowed: StillAllowed) -> AsyncIterator[bytes]:
     """Yield every event after the start once and in order, until the job has ended.
 
     It breaks off, without an end, when the caller's key opens no longer.
@@ -63,7 +63,7 @@ async def follow(feed: Feed, start: Start, still_opens: StillOpens) -> AsyncIter
     async with feed.listen(start.topic, seen) as topic:
         while True:
             if time.monotonic() - asked_at >= start.ping_every_s:
-                if not await still_opens():
+                if not await still_allowed():
                     return
                 asked_at = time.monotonic()
             changed = topic.changed  # taken before looking, so that nothing is missed after it

@@ -7,7 +7,7 @@ from fastapi.sse import format_sse_event
 from pydantic import BaseModel, ConfigDict, StringConstraints, WithJsonSchema
 
 from api.deps import Service, ServiceDep
-from api.middleware.caller import StillOpensDep
+from api.middleware.caller import StillAllowedDep
 from api.schemas.history import AnyEventPage, AnyEventRead
 from api.services.event_broadcast import EVERY, Frame
 from api.web.cursors import cut
@@ -61,7 +61,7 @@ def list_all_events(
     service: ServiceDep,
     request: Request,
     response: Response,
-    still_opens: StillOpensDep,
+    still_allowed: StillAllowedDep,
     query: Annotated[EventQuery, Query()],
     last_event_id: LastEventId = None,
 ) -> AnyEventPage | EventStream:
@@ -73,7 +73,7 @@ def list_all_events(
     ``ping`` is sent when nothing has happened for some seconds.
     """
     if EventStream.media_type in request.headers.get("accept", ""):
-        return EventStream(service.feed, _start(service, query, last_event_id), still_opens)
+        return EventStream(service.feed, _start(service, query, last_event_id), still_allowed)
     response.headers["vary"] = "accept"
     service.feed.place_events()
     with service.sessions() as session:

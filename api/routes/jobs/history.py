@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import WithJsonSchema
 
 from api.deps import JobId, Service, ServiceDep
-from api.middleware.caller import StillOpensDep
+from api.middleware.caller import StillAllowedDep
 from api.schemas.history import BlockRead, EventRead
 from api.schemas.pages import Page
 from api.web.cursors import cut
@@ -42,7 +42,7 @@ def list_events(
     service: ServiceDep,
     request: Request,
     response: Response,
-    still_opens: StillOpensDep,
+    still_allowed: StillAllowedDep,
     after: After = 0,
     limit: EventLimit = 500,
     last_event_id: LastEventId = None,
@@ -54,7 +54,7 @@ def list_events(
     """
     if EventStream.media_type in request.headers.get("accept", ""):
         start = _start(service, job_id, after if last_event_id is None else last_event_id)
-        return EventStream(service.feed, start, still_opens)
+        return EventStream(service.feed, start, still_allowed)
     response.headers["vary"] = "accept"
     with service.sessions() as session:
         JobRepository(session).get(job_id)

@@ -1,4 +1,4 @@
-"""Who is let in, and what for: over every route that the OpenAPI document names."""
+"""Authentication and scopes of every route in the OpenAPI document."""
 
 import re
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ from tests.fakes import ListQueue
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 NO_SUCH = "0" * 32
 PREFIXES = {"worker": "wrk", "sweep": "swp", "webhook": "whk", "delivery": "msg", "trigger": "trg"}
-"""Those of ids that do not begin as what they are of."""
+"""Prefixes of ids that are not the first letters of the resource."""
 OPEN = {"get /healthz", "get /readyz", f"post /v1/hooks/trg_{NO_SUCH}"}
 
 
@@ -39,7 +39,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 def operations(client: TestClient) -> Iterator[tuple[str, str, list[str] | None]]:
-    """Yield verb, path and scopes of every operation; None for those that are open."""
+    """Yield verb, path and scopes of every operation; None for public ones."""
     for template, verbs in client.get("/openapi.json").json()["paths"].items():
         for verb, operation in verbs.items():
             path = re.sub(r"\{(\w+)_id\}", _no_such, template)
@@ -57,7 +57,7 @@ def refusal(response: Response) -> tuple[int, str]:
     return response.status_code, code
 
 
-def test_every_operation_says_what_it_needs_and_gets_exactly_that(
+def test_every_operation_documents_its_scope_and_requires_exactly_that(
     guarded: TestClient, sessions: Sessions
 ) -> None:
     tokens = {scope: make_key(sessions, scope)[1] for scope in AccessScope}
@@ -86,7 +86,7 @@ def test_every_operation_says_what_it_needs_and_gets_exactly_that(
 
 
 def writings(path: str) -> Iterator[str]:
-    """Yield other ways to write a path, which a server may or may not take for the same."""
+    """Yield other spellings of a path, which a server may or may not treat as the same."""
     yield from (
         path + ending for ending in ("", "%0A", "%0D", "%00", "%0D%0A", "/", "/.", "?", "%3F")
     )
@@ -96,7 +96,7 @@ def writings(path: str) -> Iterator[str]:
     yield path.upper()
 
 
-def test_no_way_of_writing_a_path_opens_it_to_who_lacks_the_scope(
+def test_no_spelling_of_a_path_permits_a_request_without_the_scope(
     settings: ApiSettings, queue: ListQueue, guarded: TestClient, sessions: Sessions
 ) -> None:
     others = {
@@ -118,7 +118,7 @@ def test_no_way_of_writing_a_path_opens_it_to_who_lacks_the_scope(
     assert {403, 404} <= seen
 
 
-def test_a_path_with_a_control_character_is_nobodys(
+def test_a_path_with_a_control_character_is_not_found(
     guarded: TestClient, sessions: Sessions
 ) -> None:
     _, written = make_key(sessions, AccessScope.admin)
@@ -126,17 +126,17 @@ def test_a_path_with_a_control_character_is_nobodys(
         assert refusal(guarded.get(path, headers=bearer(written))) == (404, "not_found")
 
 
-def test_the_scope_is_that_of_the_route_that_answers(
+def test_the_required_scope_is_that_of_the_matching_route(
     settings: ApiSettings, queue: ListQueue, sessions: Sessions
 ) -> None:
-    """Behind such a prefix the path alone looks like one that needs less."""
+    """With such a prefix the path alone looks like one that needs a lesser scope."""
     _, written = make_key(sessions, AccessScope.jobs_read)
     app = create_app(settings.model_copy(update={"auth": "keys"}), queue)
     client = TestClient(app, base_url="http://127.0.0.1", root_path="/v1")
     assert refusal(client.get("/v1/v1/keys", headers=bearer(written))) == (403, "missing_scope")
 
 
-def test_what_is_no_operation_is_open_or_needs_a_key(guarded: TestClient) -> None:
+def test_paths_without_an_operation_are_public_or_need_a_key(guarded: TestClient) -> None:
     for path in (
         "/docs",
         "/docs/start.js",
@@ -151,11 +151,11 @@ def test_what_is_no_operation_is_open_or_needs_a_key(guarded: TestClient) -> Non
 
 
 @pytest.mark.parametrize("path", ["/v1/keys/a\nb", "/v1/audit/x", "/v1/keys"])
-def test_no_way_of_writing_a_path_lowers_what_it_needs(path: str) -> None:
+def test_no_spelling_of_a_path_needs_a_lesser_scope(path: str) -> None:
     assert needed_for("GET", path) == frozenset({AccessScope.admin})
 
 
-def test_a_prefix_in_front_of_the_path_opens_nothing(
+def test_a_path_prefix_does_not_lower_the_required_scope(
     settings: ApiSettings, queue: ListQueue
 ) -> None:
     app = create_app(settings.model_copy(update={"auth": "keys"}), queue)
@@ -174,7 +174,7 @@ def test_a_prefix_in_front_of_the_path_opens_nothing(
         ("Bearer zpr_" + NO_SUCH + "_" + "a" * 46, "typing error"),
     ],
 )
-def test_a_header_that_is_no_key_is_refused_and_not_repeated(
+def test_a_header_without_a_key_is_refused_and_not_repeated(
     client: TestClient, header: str, told: str
 ) -> None:
     response = client.get("/v1/jobs", headers={"authorization": header})
@@ -185,9 +185,7 @@ def test_a_header_that_is_no_key_is_refused_and_not_repeated(
     assert "aaaa" not in response.text
 
 
-def test_a_key_that_is_sent_is_checked_even_where_none_is_needed(
-    client: TestClient, sessions: Sessions
-) -> None:
+def test_a_key_is_checked_even_where_none_is_needed(client: TestClient, sessions: Sessions) -> None:
     reader, written = make_key(sessions, AccessScope.jobs_read, name="reader")
     assert client.get("/v1/me").json()["name"] == "this machine"
     assert client.get("/v1/me", headers=bearer(written)).json()["name"] == "reader"
@@ -202,26 +200,28 @@ def test_a_key_that_is_sent_is_checked_even_where_none_is_needed(
     assert "was revoked" in response.json()["detail"]
 
 
-def test_a_key_that_another_process_revoked_opens_for_a_second_at_most(
+def test_a_key_that_another_process_revoked_is_valid_for_a_second_at_most(
     client: TestClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, written = make_key(sessions)
     assert client.get("/v1/me", headers=bearer(written)).status_code == 200
     with sessions.begin() as session:
         KeyRepository(session).revoke(key.id)
-    assert identity.KNOWN_FOR_S <= 1
-    monkeypatch.setattr(identity, "KNOWN_FOR_S", -1.0)  # as if it were over
+    assert identity.CACHED_FOR_S <= 1
+    monkeypatch.setattr(identity, "CACHED_FOR_S", -1.0)  # as if it were over
     assert client.get("/v1/me", headers=bearer(written)).status_code == 401
 
 
-def test_who_is_known_is_known_by_the_whole_secret(client: TestClient, sessions: Sessions) -> None:
+def test_the_cache_of_keys_compares_the_whole_secret(
+    client: TestClient, sessions: Sessions
+) -> None:
     key, written = make_key(sessions)
     assert client.get("/v1/me", headers=bearer(written)).status_code == 200
     other = Token.new(key.id).written
     assert client.get("/v1/me", headers=bearer(other)).status_code == 401
 
 
-def test_a_key_in_the_url_is_refused_whatever_else_comes_with_it(
+def test_a_key_in_the_url_is_refused_whatever_else_is_sent(
     client: TestClient, sessions: Sessions
 ) -> None:
     _, written = make_key(sessions)
@@ -231,7 +231,7 @@ def test_a_key_in_the_url_is_refused_whatever_else_comes_with_it(
     assert written not in response.text
 
 
-def test_an_allowed_name_that_is_not_this_machines_needs_a_key(
+def test_an_allowed_host_other_than_loopback_needs_a_key(
     settings: ApiSettings, queue: ListQueue, sessions: Sessions
 ) -> None:
     named = settings.model_copy(update={"allowed_hosts": ("prune.example",)})
@@ -246,23 +246,25 @@ def test_an_allowed_name_that_is_not_this_machines_needs_a_key(
 
 
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000"])
-def test_every_name_of_this_machine_does_without(client: TestClient, host: str) -> None:
+def test_loopback_hosts_need_no_key(client: TestClient, host: str) -> None:
     assert client.get("/v1/jobs", headers={"host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-real-ip"])
-def test_a_proxy_on_this_machine_speaks_for_others(client: TestClient, header: str) -> None:
+def test_a_request_through_a_proxy_on_this_machine_needs_a_key(
+    client: TestClient, header: str
+) -> None:
     assert client.get("/v1/jobs", headers={header: "192.0.2.7"}).status_code == 401
 
 
-def test_a_name_of_this_machine_does_not_help_who_came_over_the_network(
+def test_a_loopback_host_header_does_not_help_a_request_from_the_network(
     settings: ApiSettings, queue: ListQueue
 ) -> None:
     with TestClient(create_app(settings, queue), base_url="http://10.0.0.5") as client:
         assert client.get("/v1/jobs", headers={"host": "localhost"}).status_code == 401
 
 
-def test_a_service_that_listens_to_the_network_asks_this_machine_for_a_key_too(
+def test_a_service_that_listens_on_the_network_requires_a_key_from_loopback_as_well(
     settings: ApiSettings, queue: ListQueue
 ) -> None:
     wide = settings.model_copy(update={"host": "0.0.0.0"})
@@ -271,7 +273,7 @@ def test_a_service_that_listens_to_the_network_asks_this_machine_for_a_key_too(
         assert client.get("/healthz").status_code == 200
 
 
-def test_with_auth_none_anybody_is_heard_and_only_our_keys_are_looked_at(
+def test_with_auth_none_every_request_is_accepted_and_only_our_keys_are_checked(
     settings: ApiSettings, queue: ListQueue, sessions: Sessions
 ) -> None:
     open_to_all = settings.model_copy(update={"auth": "none"})
@@ -285,7 +287,7 @@ def test_with_auth_none_anybody_is_heard_and_only_our_keys_are_looked_at(
         assert client.get("/v1/me", headers=bearer(wrong)).status_code == 401
 
 
-def test_use_is_noted(client: TestClient, sessions: Sessions) -> None:
+def test_the_use_of_a_key_is_recorded(client: TestClient, sessions: Sessions) -> None:
     key, written = make_key(sessions)
     client.get("/v1/me", headers=bearer(written))
     with sessions() as session:
@@ -294,9 +296,7 @@ def test_use_is_noted(client: TestClient, sessions: Sessions) -> None:
     assert abs(datetime.now(UTC) - used) < timedelta(minutes=1)
 
 
-def test_the_document_says_that_this_machine_may_do_without(
-    app: FastAPI, guarded: TestClient
-) -> None:
+def test_the_document_says_that_loopback_needs_no_key(app: FastAPI, guarded: TestClient) -> None:
     def security(document: dict[str, Any]) -> Any:
         return document["paths"]["/v1/jobs"]["post"]["security"]
 
@@ -304,13 +304,13 @@ def test_the_document_says_that_this_machine_may_do_without(
     assert security(guarded.get("/openapi.json").json()) == [{"key": ["jobs:write"]}]
 
 
-def test_requests_are_counted_by_key_and_without_one_by_address(
+def test_requests_are_counted_by_key_or_else_by_address(
     settings: ApiSettings, queue: ListQueue, sessions: Sessions
 ) -> None:
     slow = settings.model_copy(update={"rate_limit_per_minute": 1, "rate_limit_burst": 4})
     _, written = make_key(sessions)
     with TestClient(create_app(slow, queue), base_url="http://127.0.0.1") as client:
-        # Until a key has opened, it is the address's: it may be made up.
+        # A key counts for the address until it was found valid: it may be guessed.
         assert client.get("/v1/jobs", headers=bearer(written)).status_code == 200
         answers = [client.get("/v1/jobs") for _ in range(4)]
         assert [one.status_code for one in answers] == [200, 200, 200, 429]
@@ -319,13 +319,13 @@ def test_requests_are_counted_by_key_and_without_one_by_address(
         assert 55 <= int(answers[3].headers["retry-after"]) <= 60
         assert refusal(answers[3]) == (429, "rate_limited")
         assert answers[3].json()["retryable"] is True
-        # Somebody else's requests do not use up a key's, and a wrong key is the address's.
+        # Other callers' requests do not use up a key's rate; a wrong key counts for the address.
         assert client.get("/v1/jobs", headers=bearer(written)).status_code == 200
         assert client.get("/v1/jobs", headers=bearer("wrong")).status_code == 429
         assert client.get("/healthz").status_code == 200
 
 
-def test_keys_that_are_made_up_are_looked_up_as_often_as_their_address_may_ask(
+def test_guessed_keys_are_limited_by_the_clients_address(
     settings: ApiSettings, queue: ListQueue
 ) -> None:
     slow = settings.model_copy(update={"rate_limit_per_minute": 1, "rate_limit_burst": 3})
@@ -343,10 +343,10 @@ def test_keys_that_are_made_up_are_looked_up_as_often_as_their_address_may_ask(
     assert sum("FROM api_keys" in statement for statement in looks) == 3
 
 
-def test_a_key_that_opens_no_longer_is_its_addresss_again(
+def test_requests_with_a_revoked_key_are_counted_for_the_address(
     settings: ApiSettings, queue: ListQueue, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(identity, "KNOWN_FOR_S", -1.0)
+    monkeypatch.setattr(identity, "CACHED_FOR_S", -1.0)
     slow = settings.model_copy(update={"rate_limit_per_minute": 1, "rate_limit_burst": 3})
     key, written = make_key(sessions)
     with TestClient(create_app(slow, queue), base_url="http://127.0.0.1") as client:

@@ -1,4 +1,4 @@
-"""Connections that send nothing, too slowly, or too many of them."""
+"""Connections that send nothing or too slowly, and too many connections."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.middleware import connections
-from api.middleware.connections import Connection, SeldomFilter
+from api.middleware.connections import Connection, ThrottleFilter
 from api.settings import ApiSettings
 from tests.api.live import serving
 from tests.fakes import ListQueue
@@ -25,17 +25,17 @@ HEAD = b"POST /v1/jobs HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/
 
 
 class Hasty(Connection):
-    """The same with less patience."""
+    """A connection with shorter timeouts."""
 
-    headers_within_s = 0.3
-    body_checked_every_s = 0.3
-    body_least_bytes = 100
+    headers_timeout_s = 0.3
+    body_interval_s = 0.3
+    body_min_bytes = 100
 
 
 class Patient(Hasty):
-    """The same with the patience that a thousand clients on one core need."""
+    """A connection with the timeouts that a thousand clients on one core need."""
 
-    headers_within_s = 4.0
+    headers_timeout_s = 4.0
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def connect(url: str) -> socket.socket:
 
 
 def read_to_end(line: socket.socket) -> bytes:
-    """Return what comes until the server closes; fail where it does not."""
+    """Return all bytes until the server closes the connection; fail if it does not."""
     with line:
         return b"".join(iter(lambda: line.recv(65536), b""))
 
@@ -68,7 +68,7 @@ def test_headers_that_do_not_end_are_refused(url: str, sent: bytes) -> None:
     assert b"application/problem+json" in answer
 
 
-def test_headers_that_come_one_by_one_are_refused(url: str) -> None:
+def test_headers_that_arrive_one_by_one_are_refused(url: str) -> None:
     line = connect(url)
     line.sendall(b"GET /healthz HTTP/1.1\r\n")
     deadline = time.monotonic() + 30
@@ -80,13 +80,13 @@ def test_headers_that_come_one_by_one_are_refused(url: str) -> None:
     assert time.monotonic() < deadline
 
 
-def test_a_body_that_does_not_come_ends_the_connection(url: str) -> None:
+def test_a_body_that_does_not_arrive_ends_the_connection(url: str) -> None:
     line = connect(url)
     line.sendall(HEAD + b'content-length: 100\r\n\r\n{"model"')
     assert b" 201 " not in read_to_end(line)
 
 
-def test_a_second_request_is_awaited_as_the_first_one(url: str) -> None:
+def test_the_same_time_limits_hold_for_a_second_request(url: str) -> None:
     line = connect(url)
     line.sendall(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
     assert line.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
@@ -94,21 +94,21 @@ def test_a_second_request_is_awaited_as_the_first_one(url: str) -> None:
     assert b"HTTP/1.1 408 " in read_to_end(line)
 
 
-def test_a_request_that_takes_long_to_answer_is_left_alone(url: str) -> None:
-    """A wait for a job, or a stream, says nothing for longer than headers may take."""
+def test_a_slow_response_does_not_end_the_connection(url: str) -> None:
+    """A wait for a job, or a stream, is silent for longer than headers may take."""
     line = connect(url)
     with line:
         line.sendall(
             b"GET /v1/events HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: text/event-stream\r\n\r\n"
         )
         assert b" 200 " in line.recv(65536)
-        time.sleep(3 * Hasty.headers_within_s)
+        time.sleep(3 * Hasty.headers_timeout_s)
         line.settimeout(0.1)
         with pytest.raises(TimeoutError):
             read_to_end(line)
 
 
-def test_a_body_that_comes_slowly_but_steadily_arrives(url: str) -> None:
+def test_a_body_that_arrives_slowly_but_steadily_is_accepted(url: str) -> None:
     body = b'{"model": "local:nothing", "sparsity": 0.5, "dataset": "c4"' + b" " * 1500 + b"}"
     line = connect(url)
     line.sendall(HEAD + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body))
@@ -118,11 +118,11 @@ def test_a_body_that_comes_slowly_but_steadily_arrives(url: str) -> None:
     assert b" 422 " in read_to_end(line).partition(b"\r\n")[0]
 
 
-def test_beyond_the_most_connections_the_next_one_is_refused_and_said_once(
+def test_a_connection_beyond_the_maximum_is_refused_and_logged_once(
     app: FastAPI, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(connections, "most_connections", lambda: 5)
-    monkeypatch.setattr(connections, "_SELDOM", SeldomFilter())
+    monkeypatch.setattr(connections, "max_connections", lambda: 5)
+    monkeypatch.setattr(connections, "_THROTTLE", ThrottleFilter())
     with serving(app, http=Hasty) as url, caplog.at_level(logging.WARNING):
         lines = [connect(url) for _ in range(20)]
         answers = [read_to_end(line) for line in lines]
@@ -136,8 +136,8 @@ def test_beyond_the_most_connections_the_next_one_is_refused_and_said_once(
     ] == ["5 connections are open, so no more are accepted"]
 
 
-def test_what_clients_cause_is_logged_once_a_minute_and_everything_else_each_time() -> None:
-    seldom = SeldomFilter()
+def test_warnings_that_clients_cause_are_logged_once_a_minute() -> None:
+    seldom = ThrottleFilter()
 
     def logged(message: str) -> bool:
         return seldom.filter(logging.makeLogRecord({"msg": message, "levelno": logging.ERROR}))
@@ -158,7 +158,7 @@ async def _stream(url: str, until: bytes) -> asyncio.StreamWriter:
 
 
 async def _crowd(url: str) -> list[int]:
-    """Return how a request is answered among idle streams and silent connections."""
+    """Return the response to a request among idle streams and silent connections."""
     parts = urlsplit(url)
     lines = [await asyncio.open_connection(parts.hostname, parts.port) for _ in range(SILENT)]
     streams = await asyncio.gather(*(_stream(url, b"event: ready") for _ in range(STREAMS)))

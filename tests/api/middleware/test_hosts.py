@@ -1,4 +1,4 @@
-"""Under which names the service answers, in every mode."""
+"""The Host header in every mode of authentication."""
 
 import re
 
@@ -26,9 +26,7 @@ def client(request: pytest.FixtureRequest, settings: ApiSettings, queue: ListQue
 
 
 @pytest.mark.parametrize("host", ["evil.example", "192.168.1.5:8000", "[::1", "", "localhost.evil"])
-def test_another_name_than_the_services_is_refused_in_every_mode(
-    client: TestClient, host: str
-) -> None:
+def test_another_host_is_refused_in_every_mode(client: TestClient, host: str) -> None:
     for path in ("/", "/healthz", "/openapi.json", "/v1/me"):
         response = client.get(path, headers={"host": host})
         assert (response.status_code, response.json()["code"]) == (421, "host_not_allowed")
@@ -36,7 +34,7 @@ def test_another_name_than_the_services_is_refused_in_every_mode(
         assert "ZPRUNER_ALLOWED_HOSTS" in response.json()["detail"]
 
 
-def test_a_rebound_name_makes_itself_no_key(client: TestClient, sessions: Sessions) -> None:
+def test_a_rebound_name_cannot_create_a_key(client: TestClient, sessions: Sessions) -> None:
     _, written = make_key(sessions, AccessScope.admin)
     rebound = {"host": "evil.example", "origin": "http://evil.example"}
     made = client.post(
@@ -45,19 +43,19 @@ def test_a_rebound_name_makes_itself_no_key(client: TestClient, sessions: Sessio
     assert (made.status_code, made.json()["code"]) == (421, "host_not_allowed")
 
 
-def test_two_names_are_none(client: TestClient) -> None:
+def test_two_host_headers_are_refused(client: TestClient) -> None:
     response = client.get("/healthz", headers=[("host", "localhost"), ("host", "evil.example")])
     assert response.status_code == 421
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1:80", "[::1]:8000"])
-def test_loopback_names_are_answered_in_every_mode(client: TestClient, host: str) -> None:
+def test_loopback_hosts_are_accepted_in_every_mode(client: TestClient, host: str) -> None:
     assert client.get("/healthz", headers={"host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:9999"])
-def test_another_origin_changes_nothing_in_every_mode(
+def test_another_origin_cannot_change_anything_in_any_mode(
     client: TestClient, method: str, origin: str
 ) -> None:
     for path in ("/v1/jobs", "/v1/keys", "/v1/hooks/trg_" + "0" * 32):
@@ -75,7 +73,7 @@ def test_another_origin_changes_nothing_in_every_mode(
         ("", "prune.example", 421),
     ],
 )
-def test_names_in_the_setting_are_answered(
+def test_hosts_in_the_setting_are_accepted(
     settings: ApiSettings, queue: ListQueue, allowed: str, host: str, status: int
 ) -> None:
     fields = {"_env_file": None, "allowed_hosts": allowed, "data_dir": settings.data_dir}
@@ -85,7 +83,7 @@ def test_names_in_the_setting_are_answered(
 
 
 @pytest.mark.parametrize("address", ["10.0.0.5", "[fd00::5]"])
-def test_the_address_that_a_request_arrives_at_is_answered(
+def test_the_address_that_a_request_arrives_at_is_accepted(
     settings: ApiSettings, queue: ListQueue, address: str
 ) -> None:
     wide = settings.model_copy(update={"host": "0.0.0.0", "auth": "none"})
@@ -95,12 +93,12 @@ def test_the_address_that_a_request_arrives_at_is_answered(
 
 
 @pytest.mark.parametrize("written", ["https://prune.example", "prune.example:443", "a b", "a/b"])
-def test_a_setting_that_is_no_name_says_how_to_write_it(written: str) -> None:
+def test_an_invalid_setting_says_how_to_write_it(written: str) -> None:
     with pytest.raises(ValueError, match="without scheme, port and path"):
         ApiSettings.model_validate({"_env_file": None, "allowed_hosts": written})
 
 
-def test_the_health_check_of_compose_is_answered(settings: ApiSettings, queue: ListQueue) -> None:
+def test_the_health_check_of_compose_is_accepted(settings: ApiSettings, queue: ListQueue) -> None:
     (url,) = re.findall(r"http://[\w.:]+/\w+", yaml.dump(SERVICES["api"]["healthcheck"]["test"]))
     settings = settings.model_copy(update={"host": "0.0.0.0", "auth": "none"})
     assert (

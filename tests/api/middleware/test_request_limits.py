@@ -14,7 +14,7 @@ from tests.fakes import ListQueue
 PROBLEM = "application/problem+json"
 
 
-def test_every_answer_carries_a_request_id_its_own_or_the_callers(client: TestClient) -> None:
+def test_every_response_has_a_request_id_its_own_or_the_clients(client: TestClient) -> None:
     own = [client.get("/healthz").headers["x-request-id"] for _ in range(2)]
     assert own[0] != own[1]
     given = client.get("/nowhere", headers={"x-request-id": "trace-1.2:3"})
@@ -22,12 +22,12 @@ def test_every_answer_carries_a_request_id_its_own_or_the_callers(client: TestCl
 
 
 @pytest.mark.parametrize("given", ["a b", "x" * 65, "<script>", "é", ""])
-def test_a_request_id_that_could_do_harm_is_replaced(client: TestClient, given: str) -> None:
+def test_a_harmful_request_id_is_replaced(client: TestClient, given: str) -> None:
     answered = client.get("/healthz", headers=[(b"x-request-id", given.encode())])
     assert re.fullmatch("[0-9a-f]{32}", answered.headers["x-request-id"])
 
 
-def test_every_answer_tells_browsers_to_do_nothing_with_it(client: TestClient) -> None:
+def test_every_response_has_security_headers(client: TestClient) -> None:
     for path in ("/healthz", "/nowhere", "/v1/jobs", "/openapi.json"):
         headers = client.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"
@@ -35,7 +35,7 @@ def test_every_answer_tells_browsers_to_do_nothing_with_it(client: TestClient) -
         assert headers["referrer-policy"] == "no-referrer"
 
 
-def test_an_exception_nobody_mapped_is_a_500_that_says_nothing_and_a_traceback_in_the_log(
+def test_an_unexpected_exception_is_a_500_without_details_and_a_traceback_in_the_log(
     app: FastAPI, client: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     @app.get("/broken")
@@ -54,7 +54,7 @@ def test_an_exception_nobody_mapped_is_a_500_that_says_nothing_and_a_traceback_i
     assert "hunter2" in caplog.text
 
 
-def test_a_path_or_method_that_is_not_there_is_a_problem(client: TestClient) -> None:
+def test_an_unknown_path_or_method_is_a_problem(client: TestClient) -> None:
     missing, wrong = client.get("/v1/nothing/"), client.put("/v1/jobs")
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
     assert missing.json()["type"] == "about:blank"
@@ -64,7 +64,7 @@ def test_a_path_or_method_that_is_not_there_is_a_problem(client: TestClient) -> 
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_a_body_that_is_too_large_is_413_declared_or_not(
+def test_a_body_that_is_too_large_is_413_with_or_without_a_length(
     client: TestClient, settings: ApiSettings, declared: bool
 ) -> None:
     body = json.dumps({"model": "x" * settings.max_body_bytes}).encode()
@@ -86,7 +86,7 @@ def test_a_page_of_another_origin_may_not_change_anything(client: TestClient) ->
     assert own.status_code == 404
 
 
-def test_a_database_that_does_not_answer_is_said_to_be_away_for_a_while(
+def test_without_a_database_the_response_is_503_with_retry_after(
     settings: ApiSettings, queue: ListQueue
 ) -> None:
     nowhere = {"database_url": SecretStr("postgresql+psycopg://x@127.0.0.1:9/none")}

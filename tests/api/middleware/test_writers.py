@@ -1,4 +1,4 @@
-"""What the API does while another process holds the database."""
+"""The API while another process has locked the database."""
 
 import inspect
 import sqlite3
@@ -28,13 +28,13 @@ from tests.factories import make_job, make_key
 from tests.fakes import ListQueue
 
 AT_ONCE = 2 * writers.WRITERS + 12
-"""More than there are threads of any kind."""
+"""More than all threads of the API."""
 READS = ("/healthz", "/v1/jobs", "/v1/events", "/v1/me", "/v1/workers")
 
 
 @contextmanager
 def locked(url: str) -> Iterator[None]:
-    """Hold the only place of a writer, as a backup or somebody's shell can."""
+    """Hold the database's only write lock, as a backup or a shell can."""
     holder = sqlite3.connect(make_url(url).database or "", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE").close()
     try:
@@ -55,15 +55,15 @@ def sessions(migrated_sqlite_url: str) -> Iterator[Sessions]:
 def impatient(
     settings: ApiSettings, migrated_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> FastAPI:
-    """The application on SQLite, with an eighth of its patience."""
+    """The application on SQLite, with an eighth of its timeouts."""
     monkeypatch.setattr(api.app, "BUSY_TIMEOUT", timedelta(seconds=0.5))
-    monkeypatch.setattr(writers, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(writers, "MAX_WAIT_S", 0.5)
     url = SecretStr(migrated_sqlite_url)
     own = settings.model_copy(update={"database_url": url, "rate_limit_per_minute": 0})
     return create_app(own, ListQueue())
 
 
-def test_while_nobody_can_write_reads_and_health_are_answered_and_changes_refused(
+def test_while_the_database_is_locked_reads_succeed_and_changes_fail(
     impatient: FastAPI, migrated_sqlite_url: str, sessions: Sessions
 ) -> None:
     make_job(sessions)  # its event has no place yet, and cannot be given one
@@ -93,7 +93,7 @@ def test_while_nobody_can_write_reads_and_health_are_answered_and_changes_refuse
         assert len(KeyRepository(session).all()) == 2
 
 
-def test_a_lock_that_is_given_back_soon_delays_changes_and_refuses_none(
+def test_a_short_lock_delays_changes_and_fails_none(
     settings: ApiSettings, migrated_sqlite_url: str
 ) -> None:
     own = settings.model_copy(update={"database_url": SecretStr(migrated_sqlite_url)})
@@ -111,7 +111,7 @@ def test_a_lock_that_is_given_back_soon_delays_changes_and_refuses_none(
         assert [one.result().status_code for one in changes] == [201] * 4
 
 
-def test_every_endpoint_that_may_write_runs_on_a_writer_s_thread() -> None:
+def test_every_endpoint_that_may_write_runs_on_a_writer_thread() -> None:
     routes = [one for router in ROUTERS for one in router.routes if isinstance(one, APIRoute)]
     unsafe = [one for one in routes if not READING.issuperset(one.methods or ())]
     assert len(unsafe) > 20

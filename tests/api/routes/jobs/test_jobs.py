@@ -271,7 +271,7 @@ def test_an_ended_job_is_not_cancelled_and_the_answer_says_what_would_be(
     assert response.status_code == 409
     assert response.headers["x-should-retry"] == "false"
     assert response.json()["code"] == "invalid_state"
-    assert response.json()["hint"] == "Of a job that is succeeded one can ask: rerun, delete."
+    assert response.json()["hint"] == "A job that is succeeded allows: rerun, delete."
 
 
 def test_a_cancel_of_a_job_that_has_changed_since_is_412_and_does_nothing(

@@ -33,7 +33,7 @@ def test_what_is_not_over_or_went_well_is_not_retried(
     job_id = make_job(sessions).id
     response = client.post(f"/v1/jobs/{job_id}/retry")
     assert (response.status_code, response.json()["code"]) == (409, "invalid_state")
-    assert response.json()["hint"] == "Of a job that is queued one can ask: cancel, pause, rerun."
+    assert response.json()["hint"] == "A job that is queued allows: cancel, pause, rerun."
     assert client.post(f"/v1/jobs/{UNKNOWN}/retry").status_code == 404
     assert queue.ids == []
 
