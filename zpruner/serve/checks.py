@@ -16,6 +16,8 @@ from zpruner.serve.embedded_broker import BrokerError, find_server
 
 PARTS = {"api": "fastapi", "worker": "torch"}
 """The parts that judge settings of their own, and a package that shows that one is installed."""
+CHECKS = {"api": "api.services.checks", "worker": "worker.pool.checks"}
+"""The program of each part that does so."""
 WITHIN_S = 150.0
 
 
@@ -70,7 +72,7 @@ def _broker(settings: DoorSettings, within_s: float) -> Finding:
 
 
 def _ask(part: str, env: Mapping[str, str], thorough: bool) -> list[Finding]:
-    command = [sys.executable, "-P", "-m", f"{part}.checks", *(["--all"] if thorough else [])]
+    command = [sys.executable, "-P", "-m", CHECKS[part], *(["--all"] if thorough else [])]
     try:
         done = subprocess.run(  # noqa: S603 - our own module, no shell
             command, env=env, capture_output=True, text=True, timeout=WITHIN_S
