@@ -11,7 +11,7 @@ DASHBOARD := api/dashboard
 PAGE := $(DASHBOARD)/dist/index.html
 SOURCES := $(shell find $(DASHBOARD) \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: help demo test check docs bench bench-service dev generated dashboard image clean
+.PHONY: help demo test check docs screenshots bench bench-service dev generated dashboard image clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -35,6 +35,9 @@ check: docs ## Lint, types, import rules, links of the documentation
 
 docs: $(INSTALLED)-dev ## Build the documentation as a site in build/site; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
+screenshots: $(INSTALLED)-dev $(INSTALLED)-demo $(PAGE) ## Take the pictures of the README again, from real jobs; needs chromium
+	$(BIN)/python -m tools.screenshots
 
 bench: $(INSTALLED)-dev $(INSTALLED)-demo ## Measure time, memory and quality; print the figures and write them to benchmarks/results
 	$(BIN)/python -m benchmarks.memory

@@ -12,7 +12,7 @@ from api.settings import ApiSettings
 from db.startup import checks
 from db.startup.checks import Finding, SettingsError
 
-DASHBOARD = Path(__file__).parent / "dashboard" / "dist" / "index.html"
+DASHBOARD = Path(__file__).parents[1] / "dashboard" / "dist" / "index.html"
 
 
 def hub(settings: ApiSettings) -> Finding:
