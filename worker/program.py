@@ -28,7 +28,7 @@ def main() -> None:
 
 def _control_lives() -> bool:
     with sessions() as session:
-        silence = HeartbeatRepository(session).silence()
+        silence = HeartbeatRepository(session).age()
     return silence is not None and abs(silence) <= settings.silent_after
 
 

@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from db.scheduling.queues import QueueDepth
-from db.scheduling.workers import Presence
+from db.scheduling.workers import WorkerStatus
 
 
 class WorkerRead(BaseModel):
@@ -27,10 +27,10 @@ class WorkerRead(BaseModel):
     heartbeat_at: datetime
 
     @classmethod
-    def of(cls, presence: Presence) -> Self:
+    def of(cls, status: WorkerStatus) -> Self:
         names = cls.model_fields.keys() - {"state", "job_id"}
-        plain = {name: getattr(presence.worker, name) for name in names}
-        return cls(state=presence.state, job_id=presence.job_id, **plain)
+        plain = {name: getattr(status.worker, name) for name in names}
+        return cls(state=status.state, job_id=status.job_id, **plain)
 
 
 class QueueRead(BaseModel):
@@ -46,7 +46,7 @@ class QueueRead(BaseModel):
     memory_bytes: int | None = Field(description="The memory of the largest of these devices.")
 
     @classmethod
-    def of(cls, name: str, depth: QueueDepth, workers: list[Presence]) -> Self:
+    def of(cls, name: str, depth: QueueDepth, workers: list[WorkerStatus]) -> Self:
         serving = [one.worker for one in workers if one.is_alive and name in one.worker.queues]
         return cls(
             name=name,

@@ -158,7 +158,7 @@ class Feed:
         if EVERY in seen:
             self.place_events()
         with self._sessions() as session:
-            if EVERY in seen and (events := EventOrder(session).all_events(seen[EVERY], SOME)):
+            if EVERY in seen and (events := EventOrder(session).events_after(seen[EVERY], SOME)):
                 found[EVERY] = [Frame.among_all(event) for event in events]
             history = EventRepository(session)
             for job_id, newest in history.newest_events(

@@ -75,7 +75,7 @@ class Readiness:
 
     def _silence(self) -> timedelta | None:
         with self._sessions() as session:
-            return HeartbeatRepository(session).silence()
+            return HeartbeatRepository(session).age()
 
     def _read(self) -> None:
         with self._sessions() as session:

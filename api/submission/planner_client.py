@@ -53,7 +53,7 @@ class PlannerClient:
 
     def _is_alive(self) -> bool:
         with self._sessions() as session:
-            silence = HeartbeatRepository(session).silence()
+            silence = HeartbeatRepository(session).age()
         return silence is not None and abs(silence) <= self._silent_after
 
     def _request(self, spec: PruneSpec) -> tuple[Estimate, bool]:

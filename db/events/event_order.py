@@ -1,8 +1,8 @@
-"""One order of the events of all jobs.
+"""The positions that order the events of all jobs.
 
-A number drawn when an event is written says nothing about when it can be read: on PostgreSQL a
-transaction that drew an earlier one may commit later, and a reader who has passed it never looks
-back. So an event is given its place afterwards, when everybody can read it, by one at a time.
+A number assigned at the insert of an event would not do: on PostgreSQL a transaction with a smaller
+number may commit later, after readers have passed that number, and they would miss its events. So
+positions are assigned after the commit, by one transaction at a time.
 """
 
 from collections.abc import Sequence
@@ -15,59 +15,59 @@ from db.core.session import Sessions
 from db.core.states import JobState
 from db.tables.jobs import EventCounter, JobEvent
 
-PLACED_AT_ONCE = 5000
+BATCH_SIZE = 5000
 
 
 class EventOrder:
-    """The events of all jobs in one session."""
+    """Assigns positions to events and reads events by position; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def has_unplaced(self) -> bool:
-        """Whether some event has no place yet; cheap enough to ask all the time."""
+    def has_unpositioned(self) -> bool:
+        """Return whether any event has no position yet; cheap enough to call often."""
         query = select(JobEvent.seq).where(JobEvent.position.is_(None)).limit(1)
         return self._session.scalar(query) is not None
 
-    def place_events(self) -> int:
-        """Give events their places, and return to how many; of two that try, one waits.
+    def assign_positions(self) -> int:
+        """Assign positions to up to `BATCH_SIZE` events, and return their number.
 
-        Only what is committed gets a place, and places are committed one lot after the other, so
-        who has read up to one has missed none.
+        Only committed events get a position, and concurrent calls wait for each other, so a reader
+        that has reached a position has missed no event before it.
         """
-        last = self._take_turn()
-        # A clock that was set back must not turn the order of one job's events around.
+        last = self._lock_counter()
+        # The running maximum keeps the order of a job's events when the clock is set back.
         moment = func.max(JobEvent.at).over(partition_by=JobEvent.job_id, order_by=JobEvent.seq)
         waiting = select(JobEvent.job_id, JobEvent.seq).where(JobEvent.position.is_(None))
-        first = waiting.order_by(moment, "job_id", "seq").limit(PLACED_AT_ONCE)
+        first = waiting.order_by(moment, "job_id", "seq").limit(BATCH_SIZE)
         rows = self._session.execute(first).all()
         if rows:
-            places = [
-                {"of_job": job_id, "of_seq": seq, "place": last + 1 + index}
+            positions = [
+                {"of_job": job_id, "of_seq": seq, "new_position": last + 1 + index}
                 for index, (job_id, seq) in enumerate(rows)
             ]
-            self._session.connection().execute(_PLACE, places)
+            self._session.connection().execute(_SET_POSITION, positions)
             self._session.execute(update(EventCounter).values(last=last + len(rows)))
         return len(rows)
 
-    def place_all(self) -> int:
-        """Give every event that everybody can read its place, and return the highest one.
+    def assign_all_positions(self) -> int:
+        """Assign positions to all committed events, and return the highest one.
 
-        What happens from now on has a higher one; nobody else gives places in this transaction.
+        Later events get higher positions. No other transaction can assign any until this one ends.
         """
-        while self.place_events():
+        while self.assign_positions():
             pass
         return self.last_position()
 
     def last_position(self) -> int:
-        """Return the highest place that any event has been given."""
+        """Return the highest position assigned so far."""
         return self._session.scalar(select(EventCounter.last)) or 0
 
     def pruned_position(self) -> int:
-        """Return up to which place details of jobs that ended long ago may be missing."""
+        """Return the position up to which events of old jobs may have been deleted."""
         return self._session.scalar(select(EventCounter.pruned)) or 0
 
-    def all_events(
+    def events_after(
         self,
         after: int,
         limit: int,
@@ -75,7 +75,7 @@ class EventOrder:
         kinds: Sequence[str] = (),
         statuses: Sequence[JobState] = (),
     ) -> list[JobEvent]:
-        """Return events of all jobs behind a place, in order; filters that are empty keep all."""
+        """Return events after a position, in order; an empty filter matches all."""
         query = select(JobEvent).where(JobEvent.position > after)
         if kinds:
             query = query.where(JobEvent.kind.in_(kinds))
@@ -83,24 +83,24 @@ class EventOrder:
             query = query.where(JobEvent.status.in_(statuses))
         return list(self._session.scalars(query.order_by(JobEvent.position).limit(limit)))
 
-    def _take_turn(self) -> int:
-        """Lock the counter, and return it as the one before has left it."""
-        mine = update(EventCounter).values(last=EventCounter.last).returning(EventCounter.last)
-        return self._session.execute(mine).scalar_one()
+    def _lock_counter(self) -> int:
+        """Lock the counter until the transaction ends, and return its committed value."""
+        locked = update(EventCounter).values(last=EventCounter.last).returning(EventCounter.last)
+        return self._session.execute(locked).scalar_one()
 
 
 def order_events(sessions: Sessions) -> None:
-    """Give places to the events that have none."""
+    """Assign positions to the events that have none, in a transaction of its own."""
     with sessions() as session:
-        if not EventOrder(session).has_unplaced():
+        if not EventOrder(session).has_unpositioned():
             return
     with sessions.begin() as session:
-        EventOrder(session).place_events()
+        EventOrder(session).assign_positions()
 
 
 _EVENTS = cast("Table", JobEvent.__table__)
-_PLACE = (
+_SET_POSITION = (
     update(_EVENTS)
     .where(_EVENTS.c.job_id == bindparam("of_job"), _EVENTS.c.seq == bindparam("of_seq"))
-    .values(position=bindparam("place"))
+    .values(position=bindparam("new_position"))
 )

@@ -1,4 +1,4 @@
-"""A job's attempts and phases, read from its events."""
+"""The attempts and phases of a job, derived from its events."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,12 +11,12 @@ from db.tables.jobs import JobEvent
 
 @dataclass(frozen=True)
 class AttemptSpan:
-    """One worker's time with a job.
+    """One attempt at a job, from its claim to its end.
 
     Attributes:
-        outcome: the job's status when it ended; None while it goes on.
-        reason: why it ended, where the status does not say: ``worker_lost``, ``yielded``.
-        error: the problem document, where it failed.
+        outcome: the job's status at the end of the attempt; None while it runs.
+        reason: why it ended, if the status does not say so: ``worker_lost``, ``yielded``.
+        error: the problem document of a failure.
     """
 
     number: int
@@ -31,7 +31,7 @@ class AttemptSpan:
 
 @dataclass(frozen=True)
 class PhaseSpan:
-    """What an attempt was busy with, and when."""
+    """One phase of an attempt."""
 
     attempt: int
     name: Phase
@@ -40,7 +40,7 @@ class PhaseSpan:
 
 
 def attempts(events: Iterable[JobEvent]) -> list[AttemptSpan]:
-    """Return the attempts in order, given at least the events of kind ``status``."""
+    """Return the attempts in order; ``events`` must hold all of kind ``status``."""
     found: list[AttemptSpan] = []
     for event in events:
         if event.kind != "status":
@@ -56,7 +56,7 @@ def attempts(events: Iterable[JobEvent]) -> list[AttemptSpan]:
 
 
 def phases(events: Iterable[JobEvent]) -> list[PhaseSpan]:
-    """Return the phases of all attempts in order, given events of kind ``status`` and ``phase``."""
+    """Return all phases in order; ``events`` must hold all of kind ``status`` and ``phase``."""
     found: list[PhaseSpan] = []
     for event in events:
         ends = event.kind == "phase" or (event.kind == "status" and event.status not in HELD)
@@ -69,7 +69,7 @@ def phases(events: Iterable[JobEvent]) -> list[PhaseSpan]:
 
 
 def _ended(attempt: AttemptSpan, event: JobEvent) -> AttemptSpan:
-    """Close an attempt; one that another took over had lost its worker."""
+    """End an attempt; if the next attempt's claim ended it, its worker was lost."""
     taken_over = event.attempt != attempt.number
     return replace(
         attempt,

@@ -1,4 +1,4 @@
-"""What happened to a job, in order, and what its blocks reported."""
+"""A job's events and block reports, as readers query them."""
 
 from collections.abc import Sequence
 
@@ -8,17 +8,17 @@ from sqlalchemy.orm import Session
 from db.tables.jobs import BlockReport, Job, JobEvent
 
 IDS_AT_ONCE = 500
-"""How many parameters one statement takes with every database."""
+"""The number of ids in one statement; every database allows that many parameters."""
 
 
 class EventRepository:
-    """The history of the jobs in one session."""
+    """Reads events and block reports."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def events(self, job_id: str, after: int = 0, limit: int = 500) -> list[JobEvent]:
-        """Return the job's events whose number is greater than ``after``."""
+        """Return the job's events with a sequence number greater than ``after``, oldest first."""
         query = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.seq > after)
         return list(self._session.scalars(query.order_by(JobEvent.seq).limit(limit)))
 
@@ -29,7 +29,7 @@ class EventRepository:
         return list(self._session.scalars(query.order_by(JobEvent.seq)))
 
     def newest_events(self, job_ids: Sequence[str]) -> dict[str, int]:
-        """Return the number of the newest event of each job."""
+        """Return the highest sequence number of each job; an unknown job is left out."""
         newest = select(func.max(JobEvent.seq)).where(JobEvent.job_id == Job.id).scalar_subquery()
         found: dict[str, int] = {}
         for start in range(0, len(job_ids), IDS_AT_ONCE):
@@ -39,7 +39,7 @@ class EventRepository:
         return found
 
     def block_reports(self, job_id: str) -> list[BlockReport]:
-        """Return the latest report on every block, by index."""
+        """Return the newest report of each block, ordered by index."""
         latest = (
             select(BlockReport.index, func.max(BlockReport.attempt).label("attempt"))
             .where(BlockReport.job_id == job_id)

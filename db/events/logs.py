@@ -1,4 +1,4 @@
-"""What attempts wrote to their logs."""
+"""The log lines of attempts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 @dataclass(frozen=True)
 class NewLine:
-    """A line before it is a row."""
+    """A log line before its row is inserted."""
 
     seq: int
     at: datetime
@@ -25,13 +25,12 @@ class NewLine:
 
 
 class LogRepository:
-    """The logs of the jobs in one session."""
+    """Writes and reads log lines; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def write(self, job_id: str, attempt: int, lines: Sequence[NewLine]) -> None:
-        """Keep lines of one attempt."""
         rows: list[dict[str, Any]] = [
             {"job_id": job_id, "attempt": attempt, **vars(line)} for line in lines
         ]
@@ -47,7 +46,7 @@ class LogRepository:
         after: tuple[int, int] = (0, 0),
         limit: int = 500,
     ) -> list[LogLine]:
-        """Return lines of at least a level behind an attempt's line, oldest first."""
+        """Return lines of at least this level, oldest first, after the line (attempt, seq)."""
         here = tuple_(literal(after[0]), literal(after[1]))
         query = _lines(job_id, attempt, level)
         query = query.where(tuple_(LogLine.attempt, LogLine.seq) > here)
@@ -58,7 +57,7 @@ class LogRepository:
     def tail(
         self, job_id: str, *, attempt: int | None = None, level: str = LEVELS[0], limit: int = 500
     ) -> list[LogLine]:
-        """Return the last lines of at least a level, oldest first."""
+        """Return the last lines of at least this level, oldest first."""
         query = _lines(job_id, attempt, level)
         newest = query.order_by(LogLine.attempt.desc(), LogLine.seq.desc()).limit(limit)
         return list(self._session.scalars(newest))[::-1]

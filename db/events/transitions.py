@@ -1,4 +1,4 @@
-"""What a change of state does to a row besides the state itself."""
+"""The columns that change together with a job's state."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -18,8 +18,7 @@ RELEASED = {
     JobState.pausing: JobState.paused,
     JobState.cancelling: JobState.cancelled,
 }
-"""Where a held job goes when its worker lets go of it."""
-
+"""The state of a held job after its worker releases it."""
 
 CANCELLED = {
     JobState.queued: JobState.cancelled,
@@ -27,20 +26,20 @@ CANCELLED = {
     JobState.running: JobState.cancelling,
     JobState.pausing: JobState.cancelling,
 }
-"""What a cancel makes of a job: at once where no worker holds it, else when that one obeys."""
+"""The effect of a cancel: immediate if no worker holds the job, else once its worker stops."""
 
 PAUSED = {JobState.queued: JobState.paused, JobState.running: JobState.pausing}
-"""What a pause makes of a job: at once where no worker holds it, else after its block."""
+"""The effect of a pause: immediate if no worker holds the job, else after its current block."""
 
 RESUMED = {JobState.paused: JobState.queued, JobState.pausing: JobState.running}
-"""What a resume makes of a job; one whose worker has not obeyed yet just goes on."""
+"""The effect of a resume: a job whose worker has not stopped yet keeps running."""
 
 RETRIED = frozenset({JobState.failed, JobState.cancelled, JobState.expired})
 """States from which a retry queues a job again."""
 
 
 def allowed_actions(state: JobState) -> list[str]:
-    """Return what a caller may ask of a job in this state."""
+    """Return the actions that the API allows on a job in this state."""
     possible = {
         "cancel": state in CANCELLED,
         "pause": state in PAUSED,
@@ -53,12 +52,12 @@ def allowed_actions(state: JobState) -> list[str]:
 
 
 def leading_to(wanted: JobState) -> list[JobState]:
-    """Return the states that ``wanted`` may follow."""
+    """Return the states from which a job may become ``wanted``."""
     return [state for state, after in NEXT.items() if wanted in after]
 
 
 def entering(wanted: JobState) -> dict[str, Any]:
-    """Return the fields a job takes on when it becomes ``wanted``."""
+    """Return the columns to set when a job becomes ``wanted``."""
     fields: dict[str, Any] = {"status": wanted}
     if wanted is JobState.running:
         fields |= lease_fields(LEASE) | {"not_before": None}
@@ -77,16 +76,16 @@ def lease_fields(lease: timedelta) -> dict[str, Any]:
 
 
 def choose(outcomes: Mapping[JobState, JobState]) -> ColumnElement[JobState]:
-    """Return SQL for the state that follows the job's present one."""
+    """Return SQL that maps the job's current state to its next one."""
     return case(
         *[(Job.status == before, literal(after, STATE)) for before, after in outcomes.items()]
     )
 
 
 def releasing() -> dict[str, Any]:
-    """Return the fields of a job whose worker lets go of it, whichever held state it is in."""
+    """Return the columns to set when a worker releases a job, whichever held state it is in."""
     pauses = Job.status == JobState.pausing
-    kept = {name: case((pauses, getattr(Job, name)), else_=IDLE[name]) for name in _DONE}
+    kept = {name: case((pauses, getattr(Job, name)), else_=IDLE[name]) for name in _PROGRESS}
     return (
         {
             "status": choose(RELEASED),
@@ -100,7 +99,7 @@ def releasing() -> dict[str, Any]:
 
 
 FREE: dict[str, Any] = {"leased_at": None, "lease_until": None}
-"""A job that no worker holds."""
+"""The lease columns of a job that no worker holds."""
 
 IDLE: dict[str, Any] = {
     "worker": None,
@@ -111,7 +110,7 @@ IDLE: dict[str, Any] = {
     "block_total": None,
     "block_name": None,
 }
-"""A job that no worker is busy with."""
+"""The progress columns of a job that is not running."""
 
-_DONE = ("progress", "block_index", "block_total", "block_name")
-"""What a paused job keeps: the blocks that it goes on from."""
+_PROGRESS = ("progress", "block_index", "block_total", "block_name")
+"""The columns that a paused job keeps: the blocks that it has finished."""

@@ -1,4 +1,4 @@
-"""The artifact store: finished files below one folder, each set put in place by one rename."""
+"""The artifact store: finished files in one folder, published a folder at a time by a rename."""
 
 import hashlib
 import os
@@ -25,9 +25,10 @@ MEDIA_TYPES = {
 
 @dataclass(frozen=True)
 class NewArtifact:
-    """A published file that no row names yet.
+    """A published file before its row is inserted.
 
-    ``identity`` is the file's when its digest was computed (see `identity_of`).
+    Attributes:
+        identity: of the file whose digest was computed (see `identity_of`).
     """
 
     name: str
@@ -38,30 +39,30 @@ class NewArtifact:
 
 
 class ArtifactStore:
-    """Files of one attempt live in ``root/<job_id>/<attempt>/``.
+    """The files of each attempt, in ``root/<job_id>/<attempt>/``.
 
-    The attempt is in every path, so that a worker that wakes late cannot touch the bytes of
-    the attempt that replaced it; rows decide which attempt's files are the job's.
+    Every path contains the attempt, so that a delayed worker cannot change the files of the attempt
+    that replaced it. The rows determine which attempt's files are the job's.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def check(self) -> None:
-        """Write a byte where no name shows it.
+        """Write a byte to an unnamed file, to check that the folder is writable.
 
         Raises:
-            OSError: nothing can be written there.
+            OSError: it is not.
         """
         self._root.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=self._root, buffering=0) as file:
             file.write(b"0")
 
     def stage(self, job_id: str, attempt: int) -> Path:
-        """Return the attempt's own folder, with what an earlier one left to go on from.
+        """Create the attempt's staging folder, from an earlier attempt's if that can be resumed.
 
-        The earlier folder is renamed, so whatever its worker still tries to do there fails. One
-        without working files (see `seal`) is of no use; the new folder then is empty.
+        The earlier folder is renamed, so that later writes of its worker fail. A folder without
+        working files (see `seal`) cannot be resumed; then the new folder is empty.
         """
         self.discard(job_id, attempt)
         staged = self._staged(job_id, attempt)
@@ -74,38 +75,38 @@ class ArtifactStore:
         return staged
 
     def staged_jobs(self) -> list[str]:
-        """Return the jobs that have something staged."""
+        """Return the ids of the jobs with staged files."""
         return _names(self._root / STAGING)
 
     def published_jobs(self) -> list[str]:
-        """Return the jobs that have something published."""
+        """Return the ids of the jobs with published files."""
         return [name for name in _names(self._root) if name != STAGING]
 
     def discard_job(self, job_id: str) -> None:
-        """Delete what any attempt of a job staged; only for one that has ended."""
+        """Delete the staged files of all attempts of a job that has ended."""
         shutil.rmtree(self._root / STAGING / job_id, ignore_errors=True)
 
     def delete_job(self, job_id: str) -> None:
-        """Delete all files of a job that no row names any longer."""
+        """Delete all files of a job whose row was deleted."""
         self.discard_job(job_id)
         shutil.rmtree(self._root / job_id, ignore_errors=True)
 
-    def relinquish(self, job_id: str, attempt: int) -> None:
-        """Delete what an attempt published, and staged unless a later one can go on from that."""
+    def discard_unusable(self, job_id: str, attempt: int) -> None:
+        """Delete the attempt's published files, and its staged ones unless they can be resumed."""
         self.retract(job_id, attempt)
         if not _hidden(self._staged(job_id, attempt)):
             self.discard(job_id, attempt)
 
     def retract(self, job_id: str, attempt: int) -> None:
-        """Delete what an attempt published but could not call its own any more."""
+        """Delete the published files of an attempt that did not succeed."""
         _delete(self._published(job_id, attempt))
 
     def publish(self, staged: Path, job_id: str) -> list[NewArtifact]:
-        """Make a staged folder durable and put it in place in one step.
+        """Flush a staged folder to disk and publish it by one rename.
 
         Raises:
-            ValueError: the folder is not one that ``stage`` gave for this job, holds no file,
-                or holds something that is no plain file.
+            ValueError: the folder was not returned by `stage` for this job, holds no file, or
+                holds something other than regular files.
         """
         if staged.parent != self._root / STAGING / job_id:
             raise ValueError(f"{staged} was not staged for job {job_id}")
@@ -114,10 +115,10 @@ class ArtifactStore:
         return artifacts
 
     def open(self, artifact: Artifact) -> Path:
-        """Return where an artifact's bytes are.
+        """Return the path of an artifact's file.
 
         Raises:
-            ArtifactNotFoundError: they are gone, or the name leads out of the job's folder.
+            ArtifactNotFoundError: the file is missing, or its name leads out of the folder.
         """
         folder = self._published(artifact.job_id, artifact.attempt).resolve()
         path = (folder / artifact.name).resolve()
@@ -128,11 +129,11 @@ class ArtifactStore:
         return path
 
     def discard(self, job_id: str, attempt: int) -> None:
-        """Delete what an attempt staged; nothing happens when there is nothing."""
+        """Delete the attempt's staging folder, if there is one."""
         _delete(self._staged(job_id, attempt))
 
     def keep_only(self, job_id: str, attempt: int) -> None:
-        """Delete what the job's other attempts left, once ``attempt`` has succeeded."""
+        """Delete the files of all other attempts, once ``attempt`` has succeeded."""
         for folder in (self._root / job_id, self._root / STAGING / job_id):
             for left in folder.glob("*"):
                 if left != self._published(job_id, attempt):
@@ -145,7 +146,7 @@ class ArtifactStore:
         return self._root / job_id / str(attempt)
 
     def _place(self, staged: Path, target: Path) -> None:
-        """Rename; afterwards the files survive a power cut under their new name."""
+        """Rename a folder durably, so that its new name survives a power failure."""
         for folder in (staged, *(path for path in staged.rglob("*") if path.is_dir())):
             sync_folder(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -156,24 +157,23 @@ class ArtifactStore:
 
 
 def identity_of(status: os.stat_result) -> str:
-    """Return what changes whenever a file's bytes are written to: inode, size and both times."""
+    """Return a string that changes with every write to the file: inode, size and both times."""
     return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
 
 
 def seal(folder: Path) -> list[NewArtifact]:
-    """Flush all files of a folder to disk, write their checksums beside them, describe them.
+    """Flush all files of a folder to disk, write their checksums, and return their descriptions.
 
-    A hidden folder in it is the work's own, for a run that would have to go on: it is deleted, as
-    the last thing.
+    Hidden folders hold the working files that a resumed run would need; they are deleted last.
 
     Raises:
-        ValueError: it holds no file, or something that is no plain file.
+        ValueError: the folder holds no file, or something other than regular files.
     """
-    (folder / CHECKSUMS).unlink(missing_ok=True)  # of a publication cut short
+    (folder / CHECKSUMS).unlink(missing_ok=True)  # of an interrupted publication
     hidden = _hidden(folder)
     artifacts = [_sealed(path, folder) for path in _files(folder, hidden)]
     if not artifacts:
-        raise ValueError(f"nothing was staged in {folder}")
+        raise ValueError(f"no file was staged in {folder}")
     artifacts.append(_write_checksums(folder, artifacts))
     for path in hidden:
         shutil.rmtree(path)
@@ -188,19 +188,19 @@ def _hidden(folder: Path) -> list[Path]:
     return [path for path in folder.glob(".*") if path.is_dir() and not path.is_symlink()]
 
 
-def _files(folder: Path, spared: Sequence[Path]) -> Iterator[Path]:
+def _files(folder: Path, excluded: Sequence[Path]) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
-        if any(path.is_relative_to(one) for one in spared):
+        if any(path.is_relative_to(one) for one in excluded):
             continue
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise ValueError(f"{path} is no plain file")
+            raise ValueError(f"{path} is not a regular file")
         if path.is_file():
             yield path
 
 
 def _sealed(path: Path, folder: Path) -> NewArtifact:
     """Flush one file to disk and describe it."""
-    # safetensors writes 0600 whatever the umask is; the folder was made under it.
+    # safetensors creates files as 0600 regardless of the umask, which the folder's mode follows.
     path.chmod(path.parent.stat().st_mode & 0o666)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -212,7 +212,7 @@ def _sealed(path: Path, folder: Path) -> NewArtifact:
 
 
 def _write_checksums(staged: Path, artifacts: list[NewArtifact]) -> NewArtifact:
-    """Write what ``sha256sum -c`` reads."""
+    """Write the checksums in the format of ``sha256sum -c``."""
     lines = "".join(f"{one.sha256}  {one.name}\n" for one in artifacts)
     path = staged / CHECKSUMS
     path.write_text(lines, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The rows that name a job's finished files."""
+"""The rows of artifacts, the finished files of jobs."""
 
 from datetime import timedelta
 
@@ -12,33 +12,33 @@ from db.tables.jobs import Artifact
 
 
 class ArtifactRepository:
-    """The artifacts of the jobs in one session."""
+    """Reads artifacts and stores the results of integrity checks; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def of_job(self, job_id: str) -> list[Artifact]:
-        """Return the job's files by name."""
+        """Return the job's artifacts, ordered by name."""
         query = select(Artifact).where(Artifact.job_id == job_id).order_by(Artifact.name)
         return list(self._session.scalars(query))
 
     def get(self, artifact_id: str) -> Artifact:
-        """Return one file's row.
+        """Return one artifact.
 
         Raises:
-            ArtifactNotFoundError: there is none.
+            ArtifactNotFoundError: there is no such artifact.
         """
         if (artifact := self._session.get(Artifact, artifact_id)) is None:
             raise ArtifactNotFoundError(artifact_id)
         return artifact
 
     def record_check(self, artifact_id: str, identity: str | None, damage: str | None) -> bool:
-        """Write down what a check of an artifact's bytes found; return whether that is news.
+        """Store the result of an integrity check; return whether the artifact's state changed.
 
-        Damage, and its end, is an event of the job, and a new version of it.
+        A change from intact to damaged or back is an event of the job and a new version of it.
         """
         artifact = self._session.get(Artifact, artifact_id, populate_existing=True)
-        if artifact is None:  # deleted while it was read
+        if artifact is None:  # deleted during the check
             return False
         job = None
         if (artifact.damage is None) != (damage is None):
@@ -47,15 +47,15 @@ class ArtifactRepository:
         artifact.checked_at = now()
         if job is not None:
             kind = "artifact_restored" if damage is None else "artifact_damaged"
-            about = {"artifact_id": artifact.id, "name": artifact.name}
-            record_event(
-                self._session, job, kind, about if damage is None else about | {"damage": damage}
-            )
+            data = {"artifact_id": artifact.id, "name": artifact.name}
+            if damage is not None:
+                data["damage"] = damage
+            record_event(self._session, job, kind, data)
         self._session.flush()
         return job is not None
 
     def next_unchecked(self, since: timedelta) -> Artifact | None:
-        """Return the artifact whose last check is longest ago, if that is longer than ``since``."""
+        """Return the artifact with the oldest check, if that is older than ``since``."""
         due = or_(Artifact.checked_at.is_(None), Artifact.checked_at < now(-since))
         longest_ago = Artifact.checked_at.asc().nulls_first()
         return self._session.scalar(select(Artifact).where(due).order_by(longest_ago).limit(1))

@@ -1,4 +1,4 @@
-"""Work on a stranger's file in a process of its own, with little memory and little time."""
+"""A subprocess with limited memory and time, for work on untrusted files."""
 
 import json
 import resource
@@ -10,46 +10,46 @@ from typing import Any
 from db.core.parent_death import exit_with_parent
 
 CPU_S = 60
-LONGEST_S = 120.0
-"""By the wall's clock, on a machine that has much else to do."""
+TIMEOUT_S = 120.0
+"""Elapsed time, generous for a machine under load."""
 FAILED, OUT_OF_MEMORY = 1, 3
-"""Exit codes: of an exception that nobody foresaw, and of a bound."""
+"""Exit codes: an unexpected exception, and an exceeded memory limit."""
 
 Work = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class BoundsExceededError(Exception):
-    """The work needed more memory or time than it may have, or its process was killed."""
+    """The work exceeded its limit of memory or time, or its process was killed."""
 
 
 def run_bounded(
     module: str,
-    asked: dict[str, Any],
+    request: dict[str, Any],
     *,
     memory_bytes: int,
     cpu_s: int = CPU_S,
-    longest_s: float = LONGEST_S,
+    timeout_s: float = TIMEOUT_S,
 ) -> dict[str, Any]:
-    """Run ``python -m module``, which calls `serve_bounded`, and return its answer.
+    """Run ``python -m module``, which calls `serve_bounded`, and return its response.
 
     Raises:
-        BoundsExceededError: it exceeded a bound, or was killed.
-        RuntimeError: it failed in another way.
+        BoundsExceededError: the process exceeded a limit, or was killed.
+        RuntimeError: the process failed in another way.
     """
-    request = {"asked": asked, "memory_bytes": memory_bytes, "cpu_s": cpu_s}
+    message = {"request": request, "memory_bytes": memory_bytes, "cpu_s": cpu_s}
     try:
         done = subprocess.run(  # noqa: S603 - our own module
             [sys.executable, "-P", "-m", module],
-            input=json.dumps(request).encode(),
+            input=json.dumps(message).encode(),
             stdout=subprocess.PIPE,
-            timeout=longest_s,
+            timeout=timeout_s,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise BoundsExceededError(f"it took more than {longest_s:g} seconds") from None
+        raise BoundsExceededError(f"it took more than {timeout_s:g} seconds") from None
     if done.returncode == 0:
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
+        result: dict[str, Any] = json.loads(done.stdout)
+        return result
     if done.returncode == FAILED:
         raise RuntimeError(f"{module} failed; its traceback is on standard error")
     raise BoundsExceededError(
@@ -58,17 +58,17 @@ def run_bounded(
 
 
 def serve_bounded(work: Work) -> None:
-    """Set this process's bounds, do the work that standard input asks for, and print the answer."""
+    """Set this process's limits, do the work requested on standard input, and print the result."""
     exit_with_parent()
-    request = json.loads(sys.stdin.buffer.read())
+    message = json.loads(sys.stdin.buffer.read())
     for kind, limit in (
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_CPU, request["cpu_s"]),
-        (resource.RLIMIT_AS, request["memory_bytes"]),
+        (resource.RLIMIT_CPU, message["cpu_s"]),
+        (resource.RLIMIT_AS, message["memory_bytes"]),
     ):
         resource.setrlimit(kind, (limit, limit))
     try:
-        answer = work(request["asked"])
+        result = work(message["request"])
     except MemoryError:
         sys.exit(OUT_OF_MEMORY)
-    sys.stdout.write(json.dumps(answer))
+    sys.stdout.write(json.dumps(result))

@@ -1,4 +1,4 @@
-"""The uploaded datasets: written down once for the same bytes, used by jobs, deleted."""
+"""The rows of uploaded datasets, one for each distinct content."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -16,27 +16,27 @@ from db.tables.datasets import Dataset
 from db.tables.jobs import Job
 
 FIELDS = ("dataset", "eval_dataset")
-"""Where a job may name one."""
-NAMED = 3
-"""How many jobs a refusal names."""
+"""The fields of a specification that may name an uploaded dataset."""
+MAX_USERS = 3
+"""How many jobs `DatasetInUseError` lists."""
 
 
 class DatasetRepository:
-    """The uploaded datasets in one session, which this never commits."""
+    """Stores and reads uploaded datasets; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def add(self, dataset: Dataset) -> Dataset:
-        """Write a dataset down and return it; or the one that has the same bytes already."""
+        """Insert a dataset and return it, or return the existing one with the same content."""
         while (known := self.same(dataset)) is None:
-            # Another request may be writing the same bytes down: then its row is found next.
+            # A concurrent request may insert the same content: then the next loop finds its row.
             with suppress(IntegrityError), self._session.begin_nested():
                 self._session.add(dataset)
         return known
 
     def same(self, dataset: Dataset) -> Dataset | None:
-        """Return the dataset that has these bytes and is read in the same way."""
+        """Return the dataset with the same content and media type, if any."""
         query = select(Dataset).where(Dataset.sha256 == dataset.sha256)
         return self._session.scalar(query.where(Dataset.media_type == dataset.media_type))
 
@@ -44,7 +44,7 @@ class DatasetRepository:
         """Return one dataset.
 
         Raises:
-            DatasetNotFoundError: there is none.
+            DatasetNotFoundError: there is no such dataset.
         """
         if (found := self._session.get(Dataset, dataset_id, populate_existing=True)) is None:
             raise DatasetNotFoundError(dataset_id)
@@ -54,15 +54,15 @@ class DatasetRepository:
         """Return every uploaded dataset, newest first."""
         return list(self._session.scalars(select(Dataset).order_by(Dataset.id.desc())))
 
-    def gone(self, ids: Iterable[str]) -> set[str]:
-        """Return which of these datasets there are no longer, or not yet."""
+    def missing(self, ids: Iterable[str]) -> set[str]:
+        """Return the ids for which there is no dataset."""
         return set(ids) - set(self._session.scalars(select(Dataset.id)))
 
     def require(self, spec: PruneSpec) -> None:
-        """Keep the datasets that a new job names from being deleted until it is written.
+        """Lock the datasets that a new job names, so that none is deleted before its commit.
 
         Raises:
-            SpecRefusedError: one of them is not there.
+            SpecRefusedError: one of them does not exist.
         """
         for field in FIELDS:
             name = getattr(spec, field) or ""
@@ -72,7 +72,7 @@ class DatasetRepository:
                     raise not_uploaded(name, field)
 
     def digests(self, spec: PruneSpec) -> dict[str, str]:
-        """Return the sha256 of each uploaded dataset that a job names, by the name it uses."""
+        """Return the SHA-256 of each uploaded dataset that a job names, by reference."""
         names = {getattr(spec, field) or "" for field in FIELDS}
         ids = [name.removeprefix(UPLOADED) for name in names if name.startswith(UPLOADED)]
         found = self._session.scalars(select(Dataset).where(Dataset.id.in_(ids)))
@@ -82,8 +82,8 @@ class DatasetRepository:
         """Delete a dataset's row.
 
         Raises:
-            DatasetNotFoundError: there is none.
-            DatasetInUseError: a job that has not ended needs it.
+            DatasetNotFoundError: there is no such dataset.
+            DatasetInUseError: unfinished jobs use it.
         """
         query = select(Dataset).where(Dataset.id == dataset_id).with_for_update()
         if (dataset := self._session.scalar(query)) is None:
@@ -94,9 +94,9 @@ class DatasetRepository:
         self._session.flush()
 
     def _users(self, dataset: Dataset) -> list[str]:
-        """Return some of the jobs that have not ended and name the dataset."""
+        """Return up to `MAX_USERS` unfinished jobs that use the dataset."""
         spec = type_coerce(Job.spec, SEARCHED)
-        names_it = or_(*(spec[field].as_string() == dataset.reference for field in FIELDS))
+        uses_it = or_(*(spec[field].as_string() == dataset.reference for field in FIELDS))
         unfinished = Job.status.in_([state for state in JobState if state not in FINAL])
-        query = select(Job.id).where(unfinished, names_it).order_by(Job.id)
-        return list(self._session.scalars(query.limit(NAMED)))
+        query = select(Job.id).where(unfinished, uses_it).order_by(Job.id)
+        return list(self._session.scalars(query.limit(MAX_USERS)))

@@ -1,6 +1,6 @@
-"""Looks at a file of a dataset, in a bounded process where it could take much memory.
+"""Checks of dataset files, in a process with limited memory if the file is large.
 
-A few bytes of JSON become many times as much in memory, and a few of Parquet without any bound.
+Parsed JSON takes many times its size in memory, and decompressed Parquet can take any amount.
 """
 
 import json
@@ -14,49 +14,51 @@ from db.spec.datafiles import PARQUET, DataFile
 from db.spec.textcheck import check_upload, peek
 
 SMALL_BYTES = 128 << 10
-"""What so few bytes become is bounded enough."""
+"""Up to this size a JSON file is checked in this process."""
 JSON_MEMORY_BYTES = 512 << 20
 PARQUET_MEMORY_BYTES = 1 << 30
-"""Of addresses: the library reserves more than it touches."""
-AT_ONCE = BoundedSemaphore(2)
+"""A limit of the address space, of which the library reserves more than it uses."""
+_SLOTS = BoundedSemaphore(2)
 CHECKS = {"upload": check_upload, "peek": peek}
 REMEDY = "Split it into several files, or shorten its rows."
 
 
 def check_file(file: DataFile, check: str) -> list[str]:
-    """Do one of ``CHECKS``; where the file is large, in a process of its own, two at once.
+    """Run one of `CHECKS` on a file, in a separate process if the file is large.
+
+    At most two such processes run at the same time.
 
     Returns:
-        What could not be checked, in words.
+        Warnings about what could not be checked.
 
     Raises:
-        SpecRefusedError: what the check raises, or it takes too much memory or time.
-        UploadRefusedError: the same of an upload.
+        SpecRefusedError: the check failed, or it exceeded the limits of memory or time.
+        UploadRefusedError: the same for an upload.
     """
     is_table = file.suffix == PARQUET
     streams = check == "upload" and not file.holds_rows
     if streams or (not is_table and file.path.stat().st_size <= SMALL_BYTES):
         CHECKS[check](file)
-        return _taken_for_text(file)
-    asked = {"path": str(file.path), "check": check, "field": file.field}
-    asked |= {"name": file.name, "text_field": file.text_field or ""}
+        return _plain_text_warnings(file)
+    request = {"path": str(file.path), "check": check, "field": file.field}
+    request |= {"name": file.name, "text_field": file.text_field or ""}
     memory_bytes = PARQUET_MEMORY_BYTES if is_table else JSON_MEMORY_BYTES
     kind = UploadRefusedError if check == "upload" else SpecRefusedError
     try:
-        with AT_ONCE:
-            answer = run_bounded(__name__, asked, memory_bytes=memory_bytes)
+        with _SLOTS:
+            response = run_bounded(__name__, request, memory_bytes=memory_bytes)
     except BoundsExceededError as error:
-        reason = f"it cannot be looked at: {error}"
+        reason = f"the file cannot be checked: {error}"
         raise kind(file.field, file.name, "unreadable_dataset", reason, REMEDY) from None
-    if refused := answer.get("refused"):
+    if refused := response.get("refused"):
         raise kind(*refused)
-    if "unchecked" in answer:
-        return [answer["unchecked"]]
-    return _taken_for_text(file)
+    if "unchecked" in response:
+        return [response["unchecked"]]
+    return _plain_text_warnings(file)
 
 
-def _taken_for_text(file: DataFile) -> list[str]:
-    """Return a warning where a plain text begins like a file of rows."""
+def _plain_text_warnings(file: DataFile) -> list[str]:
+    """Return a warning if a plain-text file starts like JSON Lines."""
     if file.holds_rows:
         return []
     with file.path.open("rb") as opened:
@@ -67,18 +69,21 @@ def _taken_for_text(file: DataFile) -> list[str]:
         is_object = False
     if not is_object:
         return []
-    about = f"{file.field} {file.name} is read as plain text, though its first line is an object"
-    return [f"{about} of JSON; as a .jsonl file, its rows would be read."]
+    return [
+        f"{file.field} {file.name} is read as plain text, although its first line is a JSON "
+        "object. Name it .jsonl to have its rows read."
+    ]
 
 
-def _work(asked: dict[str, Any]) -> dict[str, Any]:
-    file = DataFile(Path(asked["path"]), asked["field"], asked["name"], asked["text_field"] or None)
+def _work(request: dict[str, Any]) -> dict[str, Any]:
+    text_field = request["text_field"] or None
+    file = DataFile(Path(request["path"]), request["field"], request["name"], text_field)
     try:
-        CHECKS[asked["check"]](file)
+        CHECKS[request["check"]](file)
     except SpecRefusedError as error:
         return {"refused": error.args}
     except ModuleNotFoundError as error:
-        missing = f"{error.name} is not installed beside the API"
+        missing = f"{error.name} is not installed in the API's environment"
         return {"unchecked": f"{file.field} {file.name} was not checked: {missing}."}
     return {}
 

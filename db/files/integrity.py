@@ -1,4 +1,4 @@
-"""Whether a finished file still has the bytes that its row was written for."""
+"""Integrity checks: whether an artifact's file still has the size and digest of its row."""
 
 import errno
 import logging
@@ -15,20 +15,20 @@ from db.files.artifacts import ArtifactRepository
 from db.tables.jobs import Artifact
 
 log = logging.getLogger(__name__)
-PIECE_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 NO_FILE = "its file is missing"
 TRANSIENT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT}
-"""What says nothing about a file."""
+"""Errors of the system that do not mean that the file is damaged."""
 
 
 class FileCheck:
-    """Compares one file with the size and the digest of its row, piece by piece.
+    """Compares one file with the size and digest of its row, a chunk at a time.
 
     Attributes:
         artifact: the row.
-        identity: of the file that is read (see `identity_of`); None where there is none.
-        damage: what is wrong, once the check is done; None for a whole file.
-        done: whether the file was read as far as necessary.
+        identity: of the file that is read (see `identity_of`); None if it is missing.
+        damage: a description of the damage, once done; None for an intact file.
+        done: whether the check is complete.
     """
 
     def __init__(
@@ -39,24 +39,24 @@ class FileCheck:
         self.identity: str | None = None
         self._digest, self._file = sha256(), self._opened(store)
         if self._file is not None and from_disk and hasattr(os, "posix_fadvise"):
-            # Damage on a disk does not show in the pages that the system still has of the file.
+            # Without this, cached pages could hide damage on the disk.
             os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
     def advance(self, limit_bytes: int) -> int:
-        """Read about so many bytes more, and return how many were read."""
+        """Read up to about ``limit_bytes`` more, and return the number of bytes read."""
         read = 0
         while self._file is not None and not self.done and read < limit_bytes:
             try:
-                piece = self._file.read(PIECE_BYTES)
+                chunk = self._file.read(CHUNK_BYTES)
             except OSError as error:
                 self._unreadable(error)
                 break
-            self._digest.update(piece)
-            read += len(piece)
-            if not piece:
+            self._digest.update(chunk)
+            read += len(chunk)
+            if not chunk:
                 found = self._digest.hexdigest()
-                whole = found == self.artifact.sha256
-                self._end(None if whole else f"its sha256 is {found} now")
+                intact = found == self.artifact.sha256
+                self._end(None if intact else f"its sha256 is {found} now")
         return read
 
     def close(self) -> None:
@@ -88,8 +88,8 @@ class FileCheck:
         self.damage, self.done = damage, True
 
 
-def record(sessions: Sessions, check: FileCheck) -> None:
-    """Write down what a finished check found."""
+def store_result(sessions: Sessions, check: FileCheck) -> None:
+    """Store the result of a finished check."""
     artifact, damage = check.artifact, check.damage
     with sessions.begin() as session:
         changed = ArtifactRepository(session).record_check(artifact.id, check.identity, damage)
@@ -104,21 +104,23 @@ def record(sessions: Sessions, check: FileCheck) -> None:
 
 
 class Integrity:
-    """Finds out whether artifacts are whole; each file is read once, then known by its identity."""
+    """Verifies artifacts: a file is read once, and again only after its identity has changed."""
 
     def __init__(self, sessions: Sessions, store: ArtifactStore) -> None:
         self._sessions, self._store = sessions, store
         self._closing = Event()
 
     def close(self) -> None:
-        """Have whoever reads a file give up."""
+        """Interrupt all reads in progress."""
         self._closing.set()
 
     def known(self, artifact: Artifact) -> Path | None:
-        """Return the path of a file that was found whole and has not changed since; None: unknown.
+        """Return the path of a file that was intact at its last check and is unchanged since.
+
+        Return None if the file has to be read again.
 
         Raises:
-            ArtifactDamagedError: it was found damaged, and has not changed since.
+            ArtifactDamagedError: it was damaged at its last check and is unchanged since.
         """
         try:
             path = self._store.open(artifact)
@@ -132,25 +134,27 @@ class Integrity:
         return path
 
     def read(self, artifact_id: str) -> Path:
-        """Read the file, write down what was found, and return its path.
+        """Read and verify the file, store the result, and return its path.
 
         Raises:
-            ArtifactDamagedError: its bytes are not those that were stored.
-            ArtifactNotFoundError: its row is gone.
+            ArtifactDamagedError: the file's content has changed.
+            ArtifactNotFoundError: its row was deleted.
         """
         with self._sessions() as session:
             artifact = ArtifactRepository(session).get(artifact_id)
         if (path := self.known(artifact)) is not None:
-            return path  # another request has read it meanwhile
+            return path  # another request has verified it meanwhile
         check = FileCheck(self._store, artifact)
         try:
             while not check.done:
                 if self._closing.is_set():
-                    raise RuntimeError(f"artifact {artifact_id} is not read to its end: closing")
-                check.advance(PIECE_BYTES)
+                    raise RuntimeError(
+                        f"the check of artifact {artifact_id} was interrupted by the shutdown"
+                    )
+                check.advance(CHUNK_BYTES)
         finally:
             check.close()
-        record(self._sessions, check)
+        store_result(self._sessions, check)
         if check.damage is not None:
             raise ArtifactDamagedError(artifact.id, artifact.name, check.damage)
         return self._store.open(artifact)

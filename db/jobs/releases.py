@@ -34,4 +34,4 @@ def clear(store: ArtifactStore, job: Job) -> None:
     log.warning("job %s lost its worker in attempt %d: now %s", job.id, job.attempt, job.status)
     store.retract(job.id, job.attempt)
     if job.status.is_final:
-        store.relinquish(job.id, job.attempt)
+        store.discard_unusable(job.id, job.attempt)

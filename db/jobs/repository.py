@@ -15,7 +15,7 @@ from db.jobs.labels import copy_labels
 from db.jobs.listing import EVERY_JOB, Facets, JobFilter, page_ids, tally
 from db.jobs.quotas import QuotaRepository
 from db.jobs.search import found_by
-from db.scheduling.fair_shares import join_turns
+from db.scheduling.fair_shares import register_key
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
 from db.tables.base import Document
@@ -92,7 +92,7 @@ class JobRepository:
         self._session.add(job)
         self._session.flush()
         copy_labels(self._session, job)
-        join_turns(self._session, new.created_by)
+        register_key(self._session, new.created_by)
         record_event(self._session, job, "status")
         return job
 

@@ -11,7 +11,7 @@ from db.core.states import FINAL, JobState
 from db.jobs.commands import JobCommands
 from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository, NewJob
-from db.scheduling.sweep_concurrency import has_turn
+from db.scheduling.sweep_concurrency import is_runnable
 from db.spec.prune_spec import PruneSpec
 from db.tables.base import Document
 from db.tables.jobs import Job, Sweep
@@ -99,7 +99,7 @@ class SweepRepository:
     def waiting(self, sweep_id: str) -> list[str]:
         """Return the ids of those queued jobs of a sweep whose turn it is."""
         mine = (Job.sweep_id == sweep_id, Job.status == JobState.queued)
-        query = select(Job.id).where(*mine, has_turn(sweep_id)).order_by(Job.sweep_point)
+        query = select(Job.id).where(*mine, is_runnable(sweep_id)).order_by(Job.sweep_point)
         return list(self._session.scalars(query))
 
     def cancel(self, sweep_id: str) -> Sweep:

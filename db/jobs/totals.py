@@ -10,7 +10,7 @@ from db.core.session import Sessions
 from db.core.states import HELD, JobState
 from db.scheduling.crashes import lost
 from db.scheduling.queues import QueueDepth, QueueRepository
-from db.scheduling.workers import Presence, WorkerRepository
+from db.scheduling.workers import WorkerRepository, WorkerStatus
 from db.tables.jobs import Artifact, BlockReport, Job
 from db.tables.webhooks import Delivery, DeliveryStatus, Webhook
 
@@ -73,7 +73,7 @@ class Census:
     expired_leases: int
     artifact_bytes: int
     artifacts: int
-    workers: list[Presence]
+    workers: list[WorkerStatus]
     outgoing: Outgoing
 
 

@@ -11,8 +11,8 @@ from db.core.states import JobState
 from db.events.job_rows import change_job, record_event
 from db.events.transitions import IDLE, LEASE, entering, lease_fields
 from db.scheduling.crashes import MAX_CRASHES, lost, strikes
-from db.scheduling.fair_shares import note_turn
-from db.scheduling.sweep_concurrency import has_turn, wait_for_turn
+from db.scheduling.fair_shares import record_claim
+from db.scheduling.sweep_concurrency import is_runnable, lock_sweep
 from db.scheduling.transient_retries import is_due
 from db.scheduling.workers import is_draining
 from db.tables.jobs import Job, Worker
@@ -44,7 +44,7 @@ class ClaimRepository:
                 draining worker gets no job.
             queues: the queues that the worker serves; empty for any.
         """
-        sweep_id = wait_for_turn(self._session, job_id)
+        sweep_id = lock_sweep(self._session, job_id)
         crashed = lost(JobState.running)
         job = change_job(
             self._session,
@@ -52,7 +52,7 @@ class ClaimRepository:
             or_(Job.status == JobState.queued, crashed & (strikes() < MAX_CRASHES)),
             ~is_draining(worker_id),
             Job.queue.in_(queues) if queues else true(),
-            has_turn(sweep_id) if sweep_id is not None else is_due(),
+            is_runnable(sweep_id) if sweep_id is not None else is_due(),
             values=IDLE
             | entering(JobState.running)
             | {
@@ -70,5 +70,5 @@ class ClaimRepository:
         )
         if job is not None:
             record_event(self._session, job, "status", {"worker": worker, "device": job.device})
-            note_turn(self._session, job.created_by)
+            record_claim(self._session, job.created_by)
         return job

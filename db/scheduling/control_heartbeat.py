@@ -1,4 +1,4 @@
-"""When the control process was last heard of."""
+"""The heartbeats of the service's own processes, such as the control process."""
 
 from datetime import timedelta
 
@@ -12,22 +12,22 @@ CONTROL = "control"
 
 
 class HeartbeatRepository:
-    """The heartbeats in one session, which this never commits."""
+    """Writes and reads heartbeats; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def beat(self, name: str = CONTROL) -> None:
-        """Note that a part of the service lives."""
-        mine = update(Heartbeat).where(Heartbeat.name == name).values(at=now())
-        if self._session.scalar(mine.returning(Heartbeat.name)) is None:
+    def record(self, name: str = CONTROL) -> None:
+        """Set a process's heartbeat to the current time."""
+        beat = update(Heartbeat).where(Heartbeat.name == name).values(at=now())
+        if self._session.scalar(beat.returning(Heartbeat.name)) is None:
             self._session.add(Heartbeat(name=name, at=now()))
             self._session.flush()
 
-    def silence(self, name: str = CONTROL) -> timedelta | None:
-        """Return how long ago the part was heard of; None where it never was.
+    def age(self, name: str = CONTROL) -> timedelta | None:
+        """Return the age of a process's heartbeat; None if it never sent one.
 
-        Less than nothing says that the clock was set back since.
+        The age is negative if the clock was set back since.
         """
         found = self._session.execute(select(Heartbeat.at, now()).where(Heartbeat.name == name))
         for at, moment in found:

@@ -1,4 +1,4 @@
-"""Which workers are lost, and how many of them a job may lose."""
+"""When a worker counts as lost, and how many lost workers make a job fail."""
 
 from datetime import timedelta
 
@@ -10,26 +10,26 @@ from db.core.states import JobState
 from db.tables.jobs import BlockReport, Job
 
 MAX_CRASHES = 3
-"""How many workers a job may lose within ``CRASHES_WITHIN`` without finishing a block between."""
+"""How many workers a job may lose within `CRASHES_WITHIN` without finishing a further block."""
 CRASHES_WITHIN = timedelta(days=1)
 
 
 def lost(*states: JobState) -> ColumnElement[bool]:
-    """Whether the job is in one of the states and its worker has been silent for too long.
+    """Return SQL for whether the job is in one of the states and its lease has expired.
 
-    A lease that seems to begin in the future was given before the clock was set back: it counts
-    as over, for nobody knows how long it has lasted.
+    A lease that begins in the future was granted before the clock was set back. It counts as
+    expired, because its age is unknown.
     """
     return Job.status.in_(states) & or_(Job.lease_until < now(), was_set_back(Job.leased_at))
 
 
 def strikes() -> ColumnElement[int]:
-    """Return SQL for how many crashes count against a job whose worker is lost now."""
+    """Return SQL for a job's strikes once its worker is lost; strikes older than a day lapse."""
     return case((Job.struck_at < now(-CRASHES_WITHIN), 1), else_=Job.strikes + 1)
 
 
 def is_repeated(session: Session, job_id: str, attempt: int, index: int) -> bool:
-    """Whether an earlier attempt has finished this block, so that this one may just repeat it."""
+    """Return whether an earlier attempt has already finished this block or a later one."""
     earlier = (BlockReport.job_id == job_id, BlockReport.attempt < attempt)
     query = select(BlockReport.index).where(*earlier, BlockReport.index >= index)
     return session.scalar(query.limit(1)) is not None

@@ -1,6 +1,6 @@
-"""Whose job is next: within a priority the keys take turns, however many jobs each has queued.
+"""Fair shares: among jobs of one priority, API keys alternate, however many jobs each has queued.
 
-The key whose last job was taken longest ago is next. Jobs without a key count as those of one.
+The next job is of the key whose last claim is the oldest. Jobs without a key count as one key's.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,35 +17,35 @@ from db.tables.access import NO_KEY, KeyTurn
 from db.tables.jobs import Job
 
 
-def join_turns(session: Session, created_by: str | None) -> None:
-    """Let a key, or nobody's, take turns from now on."""
+def register_key(session: Session, created_by: str | None) -> None:
+    """Insert the key's row of claim order, if it has none."""
     row = insert(KeyTurn).values(created_by=created_by or NO_KEY, turn=0)
     session.execute(row.on_conflict_do_nothing())
 
 
-def note_turn(session: Session, created_by: str | None) -> None:
-    """Put a key whose job was taken behind all others."""
+def record_claim(session: Session, created_by: str | None) -> None:
+    """Move the key behind all others, as one of its jobs was claimed."""
     latest = select(func.coalesce(func.max(KeyTurn.turn), 0) + 1).scalar_subquery()
     mine = update(KeyTurn).where(KeyTurn.created_by == (created_by or NO_KEY))
     session.execute(mine.values(turn=latest).execution_options(synchronize_session=False))
 
 
-def in_turn(
+def claim_order(
     session: Session, waiting: Sequence[ColumnElement[bool]]
 ) -> Iterator[tuple[ColumnElement[bool], ...]]:
-    """Yield what the jobs that are next have in common: priority and key, the first ones first."""
+    """Yield the conditions that select the next jobs: by descending priority, then by key."""
     urgent = select(func.max(Job.priority)).where(*waiting)
     priority = session.scalar(urgent)
     while priority is not None:
         peers = (*waiting, Job.priority == priority)
-        for key in sorted(_keys(session, peers, 0), key=lambda one: one.place):
+        for key in sorted(_keys(session, peers, 0), key=lambda one: one.rank):
             yield (*peers, Job.created_by == (key.created_by or None))
-        yield peers  # of a key that takes no turns yet, as an older version has queued them
+        yield peers  # jobs that an older version has queued may have a key without a row
         priority = session.scalar(urgent.where(Job.priority < priority))
 
 
 def count_ahead(session: Session, job: Job, at_most: int | None) -> int:
-    """Return how many jobs of its queue are taken before a waiting one, as it looks now."""
+    """Return how many jobs of the queue are to be claimed before this one, up to ``at_most``."""
     queued = (Job.status == JobState.queued, Job.queue == job.queue)
     higher = _count(session, (*queued, Job.priority > job.priority), at_most)
     peers = (*queued, Job.priority == job.priority)
@@ -59,33 +59,33 @@ def count_ahead(session: Session, job: Job, at_most: int | None) -> int:
 def _count_of_others(
     session: Session, job: Job, peers: Sequence[ColumnElement[bool]], own: int
 ) -> int:
-    """Return how many jobs of other keys are taken before one whose key has ``own`` before it.
+    """Return how many jobs of other keys precede a job that ``own`` jobs of its key precede.
 
-    A key that is next before the job's own takes one turn more than that one has had.
+    A key that precedes the job's key has one claim more by then than the job's key.
     """
     keys = {one.created_by: one for one in _keys(session, peers, own + 1)}
     mine = keys.pop(job.created_by or NO_KEY, None)
-    place = (0, job.created_at, job.id) if mine is None else mine.place
-    return sum(min(one.jobs, own + (one.place < place)) for one in keys.values())
+    rank = (0, job.created_at, job.id) if mine is None else mine.rank
+    return sum(min(one.jobs, own + (one.rank < rank)) for one in keys.values())
 
 
-class _Key(NamedTuple):
-    """A key that has waiting jobs: as many as were counted, and when it is next."""
+class _KeyRank(NamedTuple):
+    """A key with queued jobs: their number, as far as counted, and its rank in the claim order."""
 
     created_by: str
     jobs: int
-    place: tuple[int, datetime, str]
+    rank: tuple[int, datetime, str]
 
 
-def _keys(session: Session, peers: Sequence[ColumnElement[bool]], enough: int) -> list[_Key]:
+def _keys(session: Session, peers: Sequence[ColumnElement[bool]], enough: int) -> list[_KeyRank]:
     waits = exists(Job.id).where(*peers, Job.created_by == KeyTurn.created_by)
     turns = select(KeyTurn.created_by, KeyTurn.turn).where(or_(waits, KeyTurn.created_by == NO_KEY))
-    found: list[_Key] = []
+    found: list[_KeyRank] = []
     for key, turn in session.execute(turns).all():
         own = (*peers, Job.created_by == (key or None))
         first = select(Job.created_at, Job.id).where(*own).order_by(Job.created_at, Job.id)
         if (oldest := session.execute(first.limit(1)).one_or_none()) is not None:
-            found.append(_Key(key, _count(session, own, enough), (turn, *oldest)))
+            found.append(_KeyRank(key, _count(session, own, enough), (turn, *oldest)))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Queues: which of the waiting jobs is next, and how long each queue is."""
+"""The queues: the next job of each, positions, and lengths."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from sqlalchemy.orm import Session
 
 from db.core.clock import now
 from db.core.states import HELD, JobState
-from db.scheduling.fair_shares import count_ahead, in_turn
-from db.scheduling.sweep_concurrency import has_turn
+from db.scheduling.fair_shares import claim_order, count_ahead
+from db.scheduling.sweep_concurrency import is_runnable
 from db.tables.jobs import Job
 
-NEAR = 1000
+MAX_POSITION = 1000
 
 
 @dataclass(frozen=True)
 class QueueDepth:
-    """One queue that some job waits in, or is held from.
+    """The unfinished jobs of one queue.
 
     Attributes:
-        queued: how many jobs wait.
-        running: how many of its jobs a worker holds.
-        oldest_queued_at: when the one that waits longest was made.
+        queued: the number of queued jobs.
+        running: the number of jobs that workers hold.
+        oldest_queued_at: when the oldest queued job was created.
         oldest_age_s: how long ago that was, by the database's clock.
     """
 
@@ -34,54 +34,54 @@ class QueueDepth:
 
 
 class QueueRepository:
-    """The waiting jobs in one session."""
+    """Reads the queued jobs."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def most_urgent(self, queues: Sequence[str]) -> str | None:
-        """Return the queued job to take next: of the highest priority, of the key that is next.
+    def next_job(self, queues: Sequence[str]) -> str | None:
+        """Return the job to claim next: by priority, then by fair shares, then by age.
 
-        The row stays locked until the transaction ends, so that two workers take two jobs.
+        The row stays locked until the transaction ends, so that two workers get different jobs.
         """
-        waiting = (Job.status == JobState.queued, Job.queue.in_(queues), has_turn())
-        for own in in_turn(self._session, waiting):
+        waiting = (Job.status == JobState.queued, Job.queue.in_(queues), is_runnable())
+        for own in claim_order(self._session, waiting):
             oldest = select(Job.id).where(*own).order_by(Job.created_at, Job.id).limit(1)
             job_id = self._session.scalar(oldest.with_for_update(skip_locked=True, of=Job))
             if job_id is not None:
                 return job_id
         return None
 
-    def has_queued(self, queues: Sequence[str]) -> bool:
-        """Whether any job waits in these queues that may be taken now."""
-        waiting = (Job.status == JobState.queued, Job.queue.in_(queues), has_turn())
+    def has_runnable(self, queues: Sequence[str]) -> bool:
+        """Return whether any job of these queues may start now."""
+        waiting = (Job.status == JobState.queued, Job.queue.in_(queues), is_runnable())
         return self._session.scalar(select(Job.id).where(*waiting).limit(1)) is not None
 
-    def waiting(self) -> dict[str, int]:
-        """Return how many jobs of each queue may be taken now."""
-        query = select(Job.queue, func.count()).where(Job.status == JobState.queued, has_turn())
+    def runnable_counts(self) -> dict[str, int]:
+        """Return the number of jobs that may start now, by queue."""
+        query = select(Job.queue, func.count()).where(Job.status == JobState.queued, is_runnable())
         return dict(self._session.execute(query.group_by(Job.queue)).all())
 
     def position(self, job: Job) -> int | None:
-        """Return the job's place in its queue, from 1; None where it does not wait."""
+        """Return the job's position in its queue, from 1; None if it is not queued."""
         return None if job.status != JobState.queued else 1 + count_ahead(self._session, job, None)
 
     def near_position(self, job: Job) -> int | None:
-        """Return the job's place among the first ``NEAR`` of its queue, from 1; else None.
+        """Return the job's position as `position` does, or None beyond `MAX_POSITION`.
 
-        However long the queue is, at most that many of its jobs are counted.
+        It counts at most that many jobs, however long the queue is.
         """
         if job.status != JobState.queued:
             return None
-        ahead = count_ahead(self._session, job, NEAR)
-        return None if ahead == NEAR else 1 + ahead
+        ahead = count_ahead(self._session, job, MAX_POSITION)
+        return None if ahead == MAX_POSITION else 1 + ahead
 
     def queue_of(self, job_id: str) -> str | None:
-        """Return the queue of a job; None where there is no such job."""
+        """Return the name of a job's queue; None if there is no such job."""
         return self._session.scalar(select(Job.queue).where(Job.id == job_id))
 
     def depths(self) -> dict[str, QueueDepth]:
-        """Return how long each queue with unfinished jobs is."""
+        """Return the lengths of all queues that have unfinished jobs."""
         held = self._session.execute(
             select(Job.queue, func.count()).where(Job.status.in_(HELD)).group_by(Job.queue)
         )

@@ -1,4 +1,4 @@
-"""What the janitor does: push what no worker has heard of, take back what a lost worker held."""
+"""Recovery: the jobs to push again, to expire, or to take from lost workers."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -14,7 +14,7 @@ from db.events.transitions import RETRIED, entering, leading_to, releasing
 from db.problems.failures import WORKER_LOST
 from db.problems.specification import DEADLINE_PASSED
 from db.scheduling.crashes import MAX_CRASHES, lost, strikes
-from db.scheduling.sweep_concurrency import has_turn
+from db.scheduling.sweep_concurrency import is_runnable
 from db.tables.jobs import Job
 
 PUSH_AGAIN_AFTER = timedelta(seconds=30)
@@ -26,23 +26,27 @@ _LOST = (
 
 
 class RecoveryRepository:
-    """The jobs in one session, as the janitor sees them."""
+    """Jobs as the janitor repairs them; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def unpushed(self, limit: int = 100, queue: str | None = None) -> list[str]:
-        """Return queued jobs, the most urgent first, whose id was never pushed or pushed in vain.
+        """Return the runnable jobs to push: never pushed, or pushed long ago and not claimed.
 
-        A point of a sweep waits for its turn. None for the queue: of all queues.
-        The rows stay locked until the transaction ends, so that two relays share the work.
+        They are ordered by priority and age. The rows stay locked until the transaction ends, so
+        that concurrent relays push different jobs.
+
+        Args:
+            limit: how many jobs at most.
+            queue: their queue; None for all queues.
         """
-        forgotten = or_(
+        to_push = or_(
             Job.pushed_at.is_(None),
             Job.pushed_at < now(-PUSH_AGAIN_AFTER),
             was_set_back(Job.pushed_at),
         )
-        query = select(Job.id).where(Job.status == JobState.queued, forgotten, has_turn())
+        query = select(Job.id).where(Job.status == JobState.queued, to_push, is_runnable())
         query = query if queue is None else query.where(Job.queue == queue)
         query = (
             query.order_by(Job.priority.desc(), Job.created_at, Job.id)
@@ -52,7 +56,7 @@ class RecoveryRepository:
         return list(self._session.scalars(query))
 
     def mark_pushed(self, ids: Sequence[str]) -> None:
-        """Note that the broker has a ring for each; a job that moved on meanwhile is left alone."""
+        """Record that a broker message was sent for each job that is still queued."""
         self._session.execute(
             update(Job)
             .where(Job.id.in_(ids), Job.status == JobState.queued)
@@ -60,15 +64,15 @@ class RecoveryRepository:
             .execution_options(synchronize_session=False)
         )
 
-    def past_retry(self, ids: Iterable[str], kept: timedelta) -> set[str]:
-        """Return which of these jobs succeeded, ended longer ago than ``kept``, or are gone."""
+    def no_longer_retryable(self, ids: Iterable[str], kept: timedelta) -> set[str]:
+        """Return the jobs that no longer exist, succeeded, or ended longer ago than ``kept``."""
         wanted = set(ids)
         recent = Job.status.in_(RETRIED) & (Job.finished_at > now(-kept))
-        may_go_on = select(Job.id).where(Job.id.in_(wanted), or_(Job.status.not_in(FINAL), recent))
-        return wanted - set(self._session.scalars(may_go_on))
+        retryable = select(Job.id).where(Job.id.in_(wanted), or_(Job.status.not_in(FINAL), recent))
+        return wanted - set(self._session.scalars(retryable))
 
-    def gone(self, ids: Iterable[str]) -> set[str]:
-        """Return which of these jobs there are no longer."""
+    def missing(self, ids: Iterable[str]) -> set[str]:
+        """Return the ids for which there is no job."""
         wanted = list(ids)
         found: set[str] = set()
         for start in range(0, len(wanted), IDS_AT_ONCE):
@@ -76,10 +80,10 @@ class RecoveryRepository:
             found |= set(self._session.scalars(select(Job.id).where(Job.id.in_(some))))
         return set(wanted) - found
 
-    def expire(self) -> list[Job]:
-        """End every job whose deadline has passed, and return those jobs.
+    def expire_overdue(self) -> list[Job]:
+        """Mark all jobs as expired whose deadline has passed, and return them.
 
-        A worker that holds one learns at its next word that it does so no longer.
+        A worker that holds one gets `LeaseLostError` at its next write.
         """
         overdue = Job.status.in_(leading_to(JobState.expired)) & (Job.deadline < now())
         ids = list(self._session.scalars(select(Job.id).where(overdue)))
@@ -91,34 +95,34 @@ class RecoveryRepository:
         return [job for job in expired if job is not None]
 
     def held_by(self, worker: str) -> list[str]:
-        """Return the jobs that a worker holds; that is one, unless something went wrong."""
+        """Return the jobs that a worker holds: normally one at most."""
         held = (Job.status.in_(HELD), Job.worker == worker)
         return list(self._session.scalars(select(Job.id).where(*held)))
 
     def held_on(self, hostname: str) -> list[tuple[str, str]]:
-        """Return the jobs that workers of a host hold, and these workers' names."""
+        """Return the jobs that workers on a host hold, each with its worker's name."""
         held = (Job.status.in_(HELD), Job.worker.startswith(f"{hostname}/", autoescape=True))
         found = self._session.execute(select(Job.id, Job.worker).where(*held))
         return [(job_id, worker or "") for job_id, worker in found]
 
     def is_lost(self, job_id: str) -> bool:
-        """Whether the job's worker has been silent for too long, and another may have it."""
+        """Return whether the job is running and its lease has expired."""
         query = select(Job.id).where(Job.id == job_id, lost(JobState.running))
         return self._session.scalar(query) is not None
 
     def release_expired(self) -> list[Job]:
-        """Take back every job whose lease ran out, and return those jobs.
+        """Release all jobs whose lease has expired, and return them.
 
-        A running one is queued again, or fails at its third crash; a cancelling or pausing one
-        becomes what was asked for.
+        A running job is queued again, or fails at its `MAX_CRASHES`-th crash. A job that was being
+        paused or cancelled becomes paused or cancelled.
         """
         query = select(Job.id).where(lost(*HELD)).with_for_update(skip_locked=True)
         ids = list(self._session.scalars(query))
-        released = [self._give_up(job_id) or self._release(job_id) for job_id in ids]
+        released = [self._fail_at_last_crash(job_id) or self._release(job_id) for job_id in ids]
         return [job for job in released if job is not None]
 
     def release_lost(self, job_id: str, worker: str) -> Job | None:
-        """Take a job back from a worker that is known to be dead, before its lease ends."""
+        """Release a job of a worker that has crashed, without waiting for its lease to expire."""
         held = (Job.worker == worker, Job.status.in_(HELD))
         change_job(
             self._session,
@@ -127,7 +131,7 @@ class RecoveryRepository:
             values={"lease_until": now(-timedelta(seconds=1))},
             versioned=False,
         )
-        return self._give_up(job_id) or self._release(job_id)
+        return self._fail_at_last_crash(job_id) or self._release(job_id)
 
     def _release(self, job_id: str) -> Job | None:
         ran = Job.status == JobState.running
@@ -143,7 +147,7 @@ class RecoveryRepository:
             )
         return job
 
-    def _give_up(self, job_id: str) -> Job | None:
+    def _fail_at_last_crash(self, job_id: str) -> Job | None:
         error = WORKER_LOST.problem(_LOST).model_dump(mode="json")
         job = change_job(
             self._session,

@@ -1,4 +1,4 @@
-"""Who works: each worker writes down now and then that it lives, and reads whether to go on."""
+"""The registry of workers and their heartbeats."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,17 +12,17 @@ from db.core.states import HELD
 from db.tables.jobs import Job, Worker
 
 LOST_AFTER = timedelta(seconds=60)
-FORGOTTEN_AFTER = timedelta(days=1)
+DELETED_AFTER = timedelta(days=1)
 STATES = ("idle", "busy", "draining", "lost")
 
 
 @dataclass(frozen=True)
-class Presence:
-    """One worker as others see it.
+class WorkerStatus:
+    """One worker with its derived state.
 
     Attributes:
-        is_alive: it has been heard of within a minute.
-        job_id: the job it holds, if that is still so.
+        is_alive: its last heartbeat is less than `LOST_AFTER` old.
+        job_id: the job that it holds, if any.
     """
 
     worker: Worker
@@ -40,31 +40,29 @@ class Presence:
 
 
 class WorkerRepository:
-    """The workers in one session, which this never commits."""
+    """Registers workers and reads their states; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def start(self, worker: Worker) -> None:
-        """Write a worker down in place of the one that had its name before."""
+    def register(self, worker: Worker) -> None:
+        """Insert a worker in place of an earlier one of the same name."""
         self._session.execute(delete(Worker).where(Worker.name == worker.name))
         self.add(worker)
 
     def add(self, worker: Worker) -> None:
-        """Write a worker down that was forgotten."""
         self._session.add(worker)
         self._session.flush()
 
-    def beat(self, worker_id: str) -> Worker | None:
-        """Note that the worker lives; None says that it has to write itself down again."""
+    def heartbeat(self, worker_id: str) -> Worker | None:
+        """Set the worker's heartbeat and return its row; None if it has to be inserted again."""
         return self._set(worker_id, heartbeat_at=now())
 
-    def describe(self, worker_id: str, device: str, memory_bytes: int) -> None:
-        """Note what the worker computes on."""
+    def set_device(self, worker_id: str, device: str, memory_bytes: int) -> None:
         self._set(worker_id, device=device, memory_bytes=memory_bytes)
 
-    def holds(self, worker_id: str, job_id: str) -> None:
-        """Note which job the worker holds, and that no other one does."""
+    def set_job(self, worker_id: str, job_id: str) -> None:
+        """Set the worker's job, and clear that job from all other workers."""
         mine = case((Worker.id == worker_id, job_id), else_=null())
         self._session.execute(
             update(Worker)
@@ -73,45 +71,45 @@ class WorkerRepository:
             .execution_options(synchronize_session=False)
         )
 
-    def stop(self, worker_id: str) -> None:
-        """Forget a worker that ends in good order."""
+    def remove(self, worker_id: str) -> None:
+        """Delete a worker that shuts down."""
         self._session.execute(delete(Worker).where(Worker.id == worker_id))
 
-    def drain(self, worker_id: str, draining: bool) -> Presence:
-        """Have a worker take nothing new, or go on.
+    def set_draining(self, worker_id: str, draining: bool) -> WorkerStatus:
+        """Stop a worker from claiming further jobs, or let it claim them again.
 
         Raises:
-            WorkerNotFoundError: there is none.
+            WorkerNotFoundError: there is no such worker.
         """
         if self._set(worker_id, draining=draining) is None:
             raise WorkerNotFoundError(worker_id)
         return self.get(worker_id)
 
-    def get(self, worker_id: str) -> Presence:
+    def get(self, worker_id: str) -> WorkerStatus:
         """Return one worker.
 
         Raises:
-            WorkerNotFoundError: there is none.
+            WorkerNotFoundError: there is no such worker.
         """
         for found in self._found(Worker.id == worker_id):
             return found
         raise WorkerNotFoundError(worker_id)
 
-    def all(self) -> list[Presence]:
-        """Return all workers, by name."""
+    def all(self) -> list[WorkerStatus]:
+        """Return all workers, ordered by name."""
         return self._found()
 
     def alive_queues(self) -> set[str]:
-        """Return the queues that some living worker takes jobs from."""
+        """Return the queues that at least one live worker serves."""
         return {queue for one in self._found() if one.is_alive for queue in one.worker.queues}
 
-    def forget_lost(self) -> None:
-        """Forget the workers that have been lost for a day."""
-        forgotten = Worker.heartbeat_at < now(-FORGOTTEN_AFTER)
-        self._session.execute(delete(Worker).where(forgotten))
+    def delete_lost(self) -> None:
+        """Delete the workers without a heartbeat for `DELETED_AFTER`."""
+        is_old = Worker.heartbeat_at < now(-DELETED_AFTER)
+        self._session.execute(delete(Worker).where(is_old))
 
-    def _found(self, *where: ColumnElement[bool]) -> list[Presence]:
-        # One from the future was written before the clock was set back.
+    def _found(self, *where: ColumnElement[bool]) -> list[WorkerStatus]:
+        # A heartbeat in the future was written before the clock was set back.
         recent = Worker.heartbeat_at.between(now(-LOST_AFTER), now(LOST_AFTER))
         is_alive = recent.label("is_alive")
         held = (Job.id == Worker.job_id) & Job.status.in_(HELD)
@@ -119,7 +117,7 @@ class WorkerRepository:
         rows = self._session.execute(
             query.order_by(Worker.name, Worker.id), execution_options={"populate_existing": True}
         )
-        return [Presence(worker, bool(alive), job_id) for worker, alive, job_id in rows]
+        return [WorkerStatus(worker, bool(alive), job_id) for worker, alive, job_id in rows]
 
     def _set(self, worker_id: str, **values: object) -> Worker | None:
         return self._session.scalar(
@@ -132,5 +130,5 @@ class WorkerRepository:
 
 
 def is_draining(worker_id: str | None) -> ColumnElement[bool]:
-    """Return SQL for whether the worker takes nothing new."""
+    """Return SQL for whether the worker claims no further jobs."""
     return exists().where(Worker.id == worker_id, Worker.draining)

@@ -45,7 +45,7 @@ class FanOut:
         """Tell all that everybody can read so far: some of it is about to be deleted."""
         if self._session.scalar(select(Webhook.id).where(*_LISTENS).limit(1)) is None:
             return
-        EventOrder(self._session).place_all()
+        EventOrder(self._session).assign_all_positions()
         while sum(self.tell(webhook_id) for webhook_id in self.behind()):
             pass
 

@@ -39,7 +39,7 @@ class WebhookRepository:
             description=description,
             events=_in_order(events),
             secret=new_secret(),
-            position=EventOrder(self._session).place_all(),
+            position=EventOrder(self._session).assign_all_positions(),
             created_by=created_by,
         )
         self._session.add(webhook)
@@ -81,7 +81,7 @@ class WebhookRepository:
         Raises:
             WebhookNotFoundError: there is none.
         """
-        place = EventOrder(self._session).place_all()
+        place = EventOrder(self._session).assign_all_positions()
         missed = case((Webhook.disabled_at.is_not(None), place), else_=Webhook.position)
         enabled = {"disabled_at": None, "disabled_reason": None}
         return self._set(webhook_id, position=missed, **enabled)

@@ -96,8 +96,8 @@ def set_clock(world: World, seconds: float) -> None:
     with world.sessions.begin() as session:
         DispatchRepository(session).claim(1)
         workers = WorkerRepository(session)
-        workers.start(make_worker("gpu@test", heartbeat_at=now()))
-        HeartbeatRepository(session).beat()
+        workers.register(make_worker("gpu@test", heartbeat_at=now()))
+        HeartbeatRepository(session).record()
 
     world.step(seconds)
     world.faults += 1
@@ -114,7 +114,7 @@ def set_clock(world: World, seconds: float) -> None:
         world.expect(pushed in ids, f"{at} a lost push is not made again")
         alive = WorkerRepository(session).alive_queues()
         world.expect(not alive, f"{at} a worker that is silent for three minutes is called alive")
-        silence = HeartbeatRepository(session).silence()
+        silence = HeartbeatRepository(session).age()
         world.expect(silence is not None and abs(silence) > MINUTE * timedelta(seconds=1), at)
     if seconds > 0:
         due = due_messages(world)

@@ -53,11 +53,11 @@ class Attempt:
         """
         for _ in range(TRIES):
             with sessions.begin() as session:
-                urgent = QueueRepository(session).most_urgent(queues) if queues else None
+                urgent = QueueRepository(session).next_job(queues) if queues else None
                 claims = ClaimRepository(session, lease=lease)
                 job = claims.claim(urgent or job_id, worker, worker_id=worker_id, queues=queues)
                 if job is not None and worker_id is not None:
-                    WorkerRepository(session).holds(worker_id, job.id)
+                    WorkerRepository(session).set_job(worker_id, job.id)
             if job is not None:
                 return cls(sessions, job, lease)
             if urgent is None:

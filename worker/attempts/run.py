@@ -192,7 +192,7 @@ class Runner:
             end(problem)
         self._clear(attempt)
         if attempt.outcome() is JobState.queued:  # for a while: nobody takes it over now
-            self._store.relinquish(attempt.job_id, attempt.number)
+            self._store.discard_unusable(attempt.job_id, attempt.number)
         elif problem.code == DISK_FULL.code:  # what is staged is what fills it
             self._store.discard(attempt.job_id, attempt.number)
 
@@ -206,7 +206,7 @@ class Runner:
         if state is None or not state.is_final:
             self._store.retract(attempt.job_id, attempt.number)
         elif state is not JobState.succeeded:
-            self._store.relinquish(attempt.job_id, attempt.number)
+            self._store.discard_unusable(attempt.job_id, attempt.number)
 
     def _cut(self, attempt: Attempt) -> Callable[[Reason], None]:
         """Return what ends work that did not stop in time: settle for it, and leave."""

@@ -31,7 +31,7 @@ def relay(sessions: Sessions, push: Push, rings: Callable[[str], int]) -> int:
     ``rings`` lie as jobs wait needs no more, or they would pile up behind a long job.
     """
     with sessions.begin() as session:
-        waiting = QueueRepository(session).waiting()
+        waiting = QueueRepository(session).runnable_counts()
         unpushed = {queue: RecoveryRepository(session).unpushed(100, queue) for queue in waiting}
         RecoveryRepository(session).mark_pushed(
             [job_id for ids in unpushed.values() for job_id in ids]
@@ -48,7 +48,7 @@ def relay(sessions: Sessions, push: Push, rings: Callable[[str], int]) -> int:
 def is_wanted(sessions: Sessions, job_id: str, queues: Sequence[str]) -> bool:
     """Whether a worker of these queues has anything to do when it is rung for a job."""
     with sessions() as session:
-        return RecoveryRepository(session).is_lost(job_id) or QueueRepository(session).has_queued(
+        return RecoveryRepository(session).is_lost(job_id) or QueueRepository(session).has_runnable(
             queues
         )
 
@@ -61,10 +61,10 @@ def reap(sessions: Sessions, store: ArtifactStore, kept: timedelta) -> int:
     """
     with sessions.begin() as session:
         recovery = RecoveryRepository(session)
-        recovery.expire()
+        recovery.expire_overdue()
         released = recovery.release_expired()
-        left = recovery.past_retry(store.staged_jobs(), kept)
-        WorkerRepository(session).forget_lost()
+        left = recovery.no_longer_retryable(store.staged_jobs(), kept)
+        WorkerRepository(session).delete_lost()
     for job in released:
         clear(store, job)
     for job_id in left:
@@ -75,7 +75,7 @@ def reap(sessions: Sessions, store: ArtifactStore, kept: timedelta) -> int:
 def delete_orphans(sessions: Sessions, store: ArtifactStore) -> int:
     """Delete the files of jobs that were deleted, and return how many jobs these were."""
     with sessions() as session:
-        gone = RecoveryRepository(session).gone(store.published_jobs())
+        gone = RecoveryRepository(session).missing(store.published_jobs())
     for job_id in gone:
         store.delete_job(job_id)
     return len(gone)
@@ -88,7 +88,7 @@ def delete_left_uploads(sessions: Sessions, uploads: UploadStore) -> int:
     """
     left = uploads.untouched(CUT_SHORT_AFTER)
     with sessions() as session:
-        gone = DatasetRepository(session).gone(left)
+        gone = DatasetRepository(session).missing(left)
     for name in gone:
         uploads.delete(name)
     return len(gone)

@@ -104,7 +104,7 @@ def live(rounds: Sequence[Round], beats: Beats, every_s: float, stop: threading.
 
 def _write_heartbeat(sessions: Sessions) -> None:
     with sessions.begin() as session:
-        HeartbeatRepository(session).beat()
+        HeartbeatRepository(session).record()
 
 
 @contextmanager

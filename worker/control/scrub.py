@@ -10,7 +10,7 @@ from datetime import timedelta
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.artifacts import ArtifactRepository
-from db.files.integrity import FileCheck, record
+from db.files.integrity import FileCheck, store_result
 
 LONGEST_CALL_S = 2.0
 """A caller who comes late reads no more than this makes up for."""
@@ -49,7 +49,7 @@ class Scrub:
             if not check.done:
                 continue
             self.close()
-            record(self._sessions, check)
+            store_result(self._sessions, check)
             ended += 1
         return ended
 

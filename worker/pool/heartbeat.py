@@ -43,14 +43,14 @@ class Presence:
 
     def start(self) -> None:
         """Write the worker down, and go on doing so."""
-        self._try(lambda workers: workers.start(self._row()))
+        self._try(lambda workers: workers.register(self._row()))
         self._thread.start()
 
     def stop(self) -> None:
         """Take the worker off the list."""
         self._stopping.set()
         self._thread.join(1)  # it may be looking for a device
-        self._try(lambda workers: workers.stop(self._id))
+        self._try(lambda workers: workers.remove(self._id))
 
     def _run(self) -> None:
         self._find_device()
@@ -63,7 +63,7 @@ class Presence:
         except (NoDeviceError, OSError, subprocess.SubprocessError, ValueError) as error:
             log.warning("it is not known what this worker computes on: %s", error)
             return
-        self._try(lambda workers: workers.describe(self._id, device.name, device.memory_bytes))
+        self._try(lambda workers: workers.set_device(self._id, device.name, device.memory_bytes))
 
     def _beat(self) -> None:
         row = self._try(self._renew)
@@ -73,7 +73,7 @@ class Presence:
             self._on_drain(row.draining)
 
     def _renew(self, workers: WorkerRepository) -> Worker:
-        if (row := workers.beat(self._id)) is None:
+        if (row := workers.heartbeat(self._id)) is None:
             row = self._row()
             workers.add(row)
         return row

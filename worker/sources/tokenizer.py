@@ -53,7 +53,7 @@ def _try(fast: Path, name: str) -> None:
             {"path": str(fast)},
             memory_bytes=MEMORY_BYTES,
             cpu_s=CPU_S,
-            longest_s=LONGEST_S,
+            timeout_s=LONGEST_S,
         )
     except BoundsExceededError as error:
         raise _unreadable(name, f"its {FAST} cannot be loaded: {error}") from None

@@ -79,7 +79,7 @@ def list_all_events(
     with service.sessions() as session:
         events = EventOrder(session)
         pruned = events.pruned_position()
-        found = events.all_events(
+        found = events.events_after(
             query.after or 0, query.limit + 1, kinds=query.kind, statuses=query.status
         )
     page, next_cursor = cut(found, query.limit, lambda event: str(event.position))

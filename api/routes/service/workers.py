@@ -35,7 +35,7 @@ def undrain_worker(worker_id: WorkerId, service: ServiceDep) -> WorkerRead:
 
 def _set_draining(service: ServiceDep, worker_id: str, draining: bool) -> WorkerRead:
     with service.sessions.begin() as session:
-        return WorkerRead.of(WorkerRepository(session).drain(worker_id, draining))
+        return WorkerRead.of(WorkerRepository(session).set_draining(worker_id, draining))
 
 
 @router.get("/queues")

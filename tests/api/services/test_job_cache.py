@@ -124,7 +124,7 @@ def test_a_change_made_here_is_seen_by_the_next_poller(client: TestClient) -> No
 def test_a_job_tells_its_attempts_and_their_phases(client: TestClient, sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     with sessions.begin() as session:
-        WorkerRepository(session).start(make_worker("gpu@host", device="cpu"))
+        WorkerRepository(session).register(make_worker("gpu@host", device="cpu"))
         ClaimRepository(session).claim(job_id, "host/1", worker_id="wrk_gpu@host")
         LeaseRepository(session).report_progress(job_id, 1, phase=Phase.loading)
         LeaseRepository(session).report_progress(job_id, 1, phase=Phase.pruning)

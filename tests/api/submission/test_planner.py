@@ -182,7 +182,7 @@ def planner(sessions: Sessions, settings: ApiSettings) -> Iterator[None]:
 
     work.speed_file.parent.mkdir(parents=True, exist_ok=True)
     with sessions.begin() as session:
-        HeartbeatRepository(session).beat()
+        HeartbeatRepository(session).record()
     thread = threading.Thread(target=answer)
     thread.start()
     yield
@@ -254,7 +254,7 @@ def test_of_a_planner_that_does_not_answer_a_job_says_so_and_waits_once(
     settings: ApiSettings, queue: ListQueue, sessions: Sessions
 ) -> None:
     with sessions.begin() as session:
-        HeartbeatRepository(session).beat()
+        HeartbeatRepository(session).record()
     impatient = settings.model_copy(update={"check_timeout_s": 0.3})
     with TestClient(create_app(impatient, queue), base_url="http://127.0.0.1") as client:
         warned = [

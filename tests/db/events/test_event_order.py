@@ -17,7 +17,7 @@ from tests.factories import make_job
 def read(sessions: Sessions, after: int) -> list[tuple[str, int, int]]:
     order_events(sessions)
     with sessions() as session:
-        events = EventOrder(session).all_events(after, 1000)
+        events = EventOrder(session).events_after(after, 1000)
     return [(event.job_id, event.seq, event.position or 0) for event in events]
 
 
@@ -106,7 +106,7 @@ def test_events_are_filtered_by_kind_and_status(sessions: Sessions) -> None:
     order_events(sessions)
     with sessions() as session:
         places = EventOrder(session)
-        by_kind = places.all_events(start, 10, kinds=["progress"])
-        by_status = places.all_events(start, 10, statuses=[JobState.queued])
+        by_kind = places.events_after(start, 10, kinds=["progress"])
+        by_status = places.events_after(start, 10, statuses=[JobState.queued])
     assert [event.seq for event in by_kind] == [3]
     assert [event.seq for event in by_status] == [1]

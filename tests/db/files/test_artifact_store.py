@@ -199,14 +199,14 @@ def test_no_job_id_leads_out_of_the_store(store: ArtifactStore, tmp_path: Path) 
 def test_a_link_is_never_published(store: ArtifactStore) -> None:
     folder = staged(store)
     (folder / "passwd").symlink_to("/etc/passwd")
-    with pytest.raises(ValueError, match="no plain file"):
+    with pytest.raises(ValueError, match="not a regular file"):
         store.publish(folder, JOB)
 
 
 def test_an_empty_folder_and_a_foreign_one_are_not_published(
     store: ArtifactStore, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="nothing was staged"):
+    with pytest.raises(ValueError, match="no file was staged"):
         store.publish(store.stage(JOB, 1), JOB)
     with pytest.raises(ValueError, match="was not staged"):
         store.publish(tmp_path, JOB)

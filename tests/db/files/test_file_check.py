@@ -57,7 +57,7 @@ def test_one_that_needs_more_than_it_may_is_refused(
     monkeypatch.setattr(file_check, "JSON_MEMORY_BYTES", 100 * MIB)
     with pytest.raises(UploadRefusedError) as refused:
         file_check.check_file(file, "upload")
-    assert "cannot be looked at" in refused.value.reason
+    assert "cannot be checked" in refused.value.reason
     assert "Split it" in refused.value.remedy
 
 
@@ -68,7 +68,7 @@ def test_one_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     with pytest.raises(BoundsExceededError, match="1 seconds"):
         run_bounded("db.files.file_check", asked, memory_bytes=512 * MIB, cpu_s=1)
     with pytest.raises(BoundsExceededError, match=r"0\.5 seconds"):
-        run_bounded("db.files.file_check", asked, memory_bytes=512 * MIB, longest_s=0.5)
+        run_bounded("db.files.file_check", asked, memory_bytes=512 * MIB, timeout_s=0.5)
 
 
 def test_bounded_work_dies_with_the_one_that_waits_for_it(tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ class JobMachine(RuleBasedStateMachine):
     def reap(self) -> None:
         with self.sessions.begin() as session:
             recovery = RecoveryRepository(session)
-            expired = {job.id for job in recovery.expire()}
+            expired = {job.id for job in recovery.expire_overdue()}
             released = {job.id for job in recovery.release_expired()}
         for job, model in self.models.items():
             ends = model.is_overdue and model.status not in {*ENDED, "cancelling"}

@@ -132,8 +132,8 @@ def test_the_most_urgent_job_is_one_whose_turn_it_is(sessions: Sessions) -> None
     later = make_job(sessions).id
     for expected in (first, later, None):
         with sessions.begin() as session:
-            assert QueueRepository(session).has_queued(["gpu"]) is (expected is not None)
-            assert QueueRepository(session).most_urgent(["gpu"]) == expected
+            assert QueueRepository(session).has_runnable(["gpu"]) is (expected is not None)
+            assert QueueRepository(session).next_job(["gpu"]) == expected
             assert (
                 expected is None
                 or ClaimRepository(session).claim(expected, "worker", queues=["gpu"]) is not None

@@ -94,5 +94,5 @@ def test_no_figure_reads_the_whole_table_of_jobs(sessions: Sessions) -> None:
 
 def test_the_most_urgent_job_is_found_without_sorting_all(many: Sessions) -> None:
     with many() as session, plans(many) as found:
-        QueueRepository(session).most_urgent(["gpu"])
+        QueueRepository(session).next_job(["gpu"])
     assert "ix_jobs_urgency" in found[0]

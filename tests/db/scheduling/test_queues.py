@@ -23,7 +23,7 @@ from tests.factories import make_job, make_worker
 
 def take(sessions: Sessions, queues: tuple[str, ...] = ("gpu",)) -> str | None:
     with sessions.begin() as session:
-        if (job_id := QueueRepository(session).most_urgent(queues)) is None:
+        if (job_id := QueueRepository(session).next_job(queues)) is None:
             return None
         job = ClaimRepository(session).claim(job_id, "worker-1", queues=queues)
         return None if job is None else job.id
@@ -67,9 +67,9 @@ def test_points_that_wait_for_their_turn_keep_nobody_else_waiting(sessions: Sess
     other = make_job(sessions, priority=-10).id
     assert [take(sessions), take(sessions), take(sessions)] == [first, other, None]
     with sessions.begin() as session:
-        assert not QueueRepository(session).has_queued(["gpu"])
+        assert not QueueRepository(session).has_runnable(["gpu"])
         LeaseRepository(session).succeed(first, 1, {}, [])
-        assert QueueRepository(session).has_queued(["gpu"])
+        assert QueueRepository(session).has_runnable(["gpu"])
     assert take(sessions) == second
 
 
@@ -94,7 +94,7 @@ def test_jobs_that_wait_are_counted_by_queue_without_points_whose_turn_has_not_c
     big = make_job(sessions, queue="big").id
     make_job(sessions, status=JobState.running, attempt=1)
     with sessions.begin() as session:
-        assert QueueRepository(session).waiting() == {"gpu": 1, "big": 1}
+        assert QueueRepository(session).runnable_counts() == {"gpu": 1, "big": 1}
         assert RecoveryRepository(session).unpushed(queue="big") == [big]
 
 
@@ -133,8 +133,8 @@ def test_a_draining_worker_gets_nothing_whatever_it_asks_for(sessions: Sessions)
     with sessions.begin() as session:
         workers = WorkerRepository(session)
         for name in ("gpu@a", "gpu@b"):
-            workers.start(make_worker(name))
-        workers.drain("wrk_gpu@a", True)
+            workers.register(make_worker(name))
+        workers.set_draining("wrk_gpu@a", True)
     with sessions.begin() as session:
         assert ClaimRepository(session).claim(queued, "a/1", worker_id="wrk_gpu@a") is None
     with sessions.begin() as session:

@@ -45,9 +45,9 @@ def is_free(sessions: Sessions, job_id: str) -> bool:
     """Whether the job is pushed and taken, asked in every way there is."""
     with sessions() as session:
         asked = {
-            QueueRepository(session).most_urgent(["gpu"]) == job_id,
-            QueueRepository(session).has_queued(["gpu"]),
-            QueueRepository(session).waiting() == {"gpu": 1},
+            QueueRepository(session).next_job(["gpu"]) == job_id,
+            QueueRepository(session).has_runnable(["gpu"]),
+            QueueRepository(session).runnable_counts() == {"gpu": 1},
             RecoveryRepository(session).unpushed(10) == [job_id],
             ClaimRepository(session).claim(job_id, "worker-2") is not None,
         }
@@ -146,9 +146,9 @@ def test_the_next_point_of_a_sweep_goes_while_one_waits(sessions: Sessions) -> N
     points = [make_job(sessions, sweep_id="swp_1", sweep_point=point).id for point in range(2)]
     fail(sessions, points[0])
     with sessions.begin() as session:
-        assert QueueRepository(session).most_urgent(["gpu"]) == points[1]
+        assert QueueRepository(session).next_job(["gpu"]) == points[1]
         assert ClaimRepository(session).claim(points[1], "worker-1") is not None
     wait(sessions, points[0], 0)
     with sessions() as session:
-        assert QueueRepository(session).most_urgent(["gpu"]) is None
+        assert QueueRepository(session).next_job(["gpu"]) is None
         assert session.scalar(select(Job.status).where(Job.id == points[0])) == JobState.queued

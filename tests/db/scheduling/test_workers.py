@@ -18,7 +18,7 @@ from tests.factories import make_job, make_worker
 def appear(sessions: Sessions, *names: str) -> None:
     with sessions.begin() as session:
         for name in names:
-            WorkerRepository(session).start(make_worker(name))
+            WorkerRepository(session).register(make_worker(name))
 
 
 def silent_for(sessions: Sessions, name: str, ago: timedelta) -> None:
@@ -38,14 +38,14 @@ def test_a_worker_is_lost_after_a_minute_and_found_by_its_next_beat(sessions: Se
     assert states(sessions) == {"a": "lost", "b": "idle"}
     with sessions.begin() as session:
         assert WorkerRepository(session).alive_queues() == {"gpu"}
-        assert WorkerRepository(session).beat("wrk_a") is not None
+        assert WorkerRepository(session).heartbeat("wrk_a") is not None
     assert states(sessions) == {"a": "idle", "b": "idle"}
 
 
 def test_a_worker_that_starts_again_takes_the_place_of_its_former_self(sessions: Sessions) -> None:
     appear(sessions, "a")
     with sessions.begin() as session:
-        WorkerRepository(session).start(make_worker("a", id="wrk_new"))
+        WorkerRepository(session).register(make_worker("a", id="wrk_new"))
     with sessions() as session:
         assert [one.worker.id for one in WorkerRepository(session).all()] == ["wrk_new"]
 
@@ -53,9 +53,9 @@ def test_a_worker_that_starts_again_takes_the_place_of_its_former_self(sessions:
 def test_two_workers_that_are_named_alike_are_both_listed(sessions: Sessions) -> None:
     appear(sessions, "a")
     with sessions.begin() as session:
-        WorkerRepository(session).start(make_worker("a", id="wrk_new"))
+        WorkerRepository(session).register(make_worker("a", id="wrk_new"))
     with sessions.begin() as session:
-        assert WorkerRepository(session).beat("wrk_a") is None
+        assert WorkerRepository(session).heartbeat("wrk_a") is None
         WorkerRepository(session).add(make_worker("a"))
     with sessions() as session:
         found = {one.worker.id for one in WorkerRepository(session).all()}
@@ -67,10 +67,10 @@ def test_the_lost_are_forgotten_after_a_day(sessions: Sessions) -> None:
     silent_for(sessions, "a", timedelta(hours=25))
     silent_for(sessions, "b", timedelta(hours=23))
     with sessions.begin() as session:
-        WorkerRepository(session).forget_lost()
+        WorkerRepository(session).delete_lost()
     assert states(sessions) == {"b": "lost"}
     with sessions.begin() as session:
-        assert WorkerRepository(session).beat("wrk_a") is None
+        assert WorkerRepository(session).heartbeat("wrk_a") is None
 
 
 def test_a_worker_shows_the_job_it_holds_and_only_while_it_does(sessions: Sessions) -> None:
@@ -80,7 +80,7 @@ def test_a_worker_shows_the_job_it_holds_and_only_while_it_does(sessions: Sessio
         with sessions.begin() as session:
             attempt = ClaimRepository(session).claim(job.id, f"{name}/1")
             assert attempt is not None
-            WorkerRepository(session).holds(f"wrk_{name}", job.id)
+            WorkerRepository(session).set_job(f"wrk_{name}", job.id)
         assert states(sessions) == {"a": "idle", "b": "idle"} | {name: "busy"}
         with sessions.begin() as session:
             LeaseRepository(session).release(job.id, attempt.attempt)
@@ -89,11 +89,11 @@ def test_a_worker_shows_the_job_it_holds_and_only_while_it_does(sessions: Sessio
 
 def test_a_worker_that_is_not_there_cannot_be_drained(sessions: Sessions) -> None:
     with sessions.begin() as session, pytest.raises(WorkerNotFoundError, match="wrk_none"):
-        WorkerRepository(session).drain("wrk_none", True)
+        WorkerRepository(session).set_draining("wrk_none", True)
 
 
 def test_a_worker_that_ends_in_order_is_gone_at_once(sessions: Sessions) -> None:
     appear(sessions, "a")
     with sessions.begin() as session:
-        WorkerRepository(session).stop("wrk_a")
+        WorkerRepository(session).remove("wrk_a")
     assert states(sessions) == {}

@@ -77,7 +77,7 @@ def test_a_worker_hears_once_that_it_is_drained_and_once_that_it_is_not(
 ) -> None:
     for draining in (True, False):
         with sessions.begin() as session:
-            WorkerRepository(session).drain(ID, draining)
+            WorkerRepository(session).set_draining(ID, draining)
         eventually(lambda now=draining: heard[-1:] == [now])  # type: ignore[misc] # a lambda's default
     time.sleep(0.1)
     assert heard == [True, False]
@@ -113,7 +113,7 @@ def test_a_device_that_cannot_be_found_out_keeps_nobody_from_working(sessions: S
     )
     presence.start()
     with sessions.begin() as session:
-        WorkerRepository(session).drain(ID, True)
+        WorkerRepository(session).set_draining(ID, True)
     assert looked.wait(WITHIN_S)
     assert rows(sessions)[0].device is None
     presence.stop()
@@ -175,14 +175,14 @@ def test_the_worker_that_holds_a_job_is_known_and_a_draining_one_holds_none(
 
     with sessions.begin() as session:
         worker = Worker(id=ID, name="a", hostname="a", pid=1, queues=["gpu"], version="1")
-        WorkerRepository(session).start(worker)
+        WorkerRepository(session).register(worker)
     first, second = make_job(sessions), make_job(sessions)
     run = runner(work(1, before=look), worker_id=ID, queues=("gpu",))
     run.run(first.id)
     assert seen == [first.id]
     with sessions.begin() as session:
-        WorkerRepository(session).drain(ID, True)
+        WorkerRepository(session).set_draining(ID, True)
     run.run(second.id)
     assert read(sessions, second.id).status == "queued"
     with sessions() as session:
-        assert QueueRepository(session).has_queued(["gpu"])
+        assert QueueRepository(session).has_runnable(["gpu"])

@@ -77,7 +77,7 @@ def test_a_running_job_shows_its_phase_block_and_estimate(
 ) -> None:
     job_id = make_job(sessions).id
     with sessions.begin() as session:
-        WorkerRepository(session).start(make_worker("gpu@host", device="cuda: H100"))
+        WorkerRepository(session).register(make_worker("gpu@host", device="cuda: H100"))
         ClaimRepository(session).claim(job_id, "host/1", worker_id="wrk_gpu@host")
         LeaseRepository(session).report_progress(
             job_id, 1, phase=Phase.pruning, fraction=0.25, block=(7, 32, "layers.7"), eta=(60, 84)

@@ -24,7 +24,7 @@ from tests.fakes import ListQueue
 def control(sessions: Sessions) -> None:
     """A control process that has just been heard of."""
     with sessions.begin() as session:
-        HeartbeatRepository(session).beat()
+        HeartbeatRepository(session).record()
 
 
 def test_a_living_process_says_so_whatever_else_is_down(

@@ -19,7 +19,7 @@ JOB = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
 @pytest.fixture
 def worker(sessions: Sessions) -> str:
     with sessions.begin() as session:
-        WorkerRepository(session).start(
+        WorkerRepository(session).register(
             make_worker("gpu@host", id=WORKER, device="cuda: H100", memory_bytes=80 << 30)
         )
     return WORKER
@@ -31,7 +31,7 @@ def test_workers_tell_what_they_are_and_what_they_hold(
     job = make_job(sessions)
     with sessions.begin() as session:
         ClaimRepository(session).claim(job.id, "host/1", worker_id=worker)
-        WorkerRepository(session).holds(worker, job.id)
+        WorkerRepository(session).set_job(worker, job.id)
     (told,) = client.get("/v1/workers").json()["data"]
     assert (told["id"], told["name"], told["state"]) == (worker, "gpu@host", "busy")
     assert (told["job_id"], told["device"], told["memory_bytes"]) == (
@@ -77,7 +77,7 @@ def test_a_job_waits_where_it_says_and_as_urgently(
     client: TestClient, sessions: Sessions, queue: ListQueue
 ) -> None:
     with sessions.begin() as session:
-        WorkerRepository(session).start(make_worker("big@host", queues=["big"]))
+        WorkerRepository(session).register(make_worker("big@host", queues=["big"]))
     made = client.post("/v1/jobs", json=JOB | {"queue": "big", "priority": 5}).json()
     assert (made["queue"], made["priority"]) == ("big", 5)
     assert queue.queues == ["big"]
