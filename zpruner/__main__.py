@@ -1,4 +1,4 @@
-"""``python -m zpruner`` is ``zpruner``."""
+"""Run the command line: ``python -m zpruner``."""
 
 from zpruner.cli.main import main
 

@@ -1,7 +1,7 @@
-"""The service's programs, started so that nothing in the current folder is ever imported.
+"""The commands that start the service's programs, without importing from the current folder.
 
-Their packages have short names (``api``, ``db``, ``worker``) and are no top-level packages of an
-installation: they lie beside this package in a checkout, and below it where it is installed.
+The packages ``api``, ``db`` and ``worker`` are beside this package in a checkout. In an
+installation they are below it, and are not top-level packages.
 """
 
 import os
@@ -20,21 +20,20 @@ PROGRAMS = {
     "serve": "zpruner.serve.serve",
     "worker": "worker.program",
 }
-SELECTED = {"ping", "worker"}
-"""Programs that share a module, which is given their name first."""
+SHARED = {"ping", "worker"}
+"""Programs that share a module, which gets their name as its first argument."""
 
 
 def command(program: str, *arguments: str) -> list[str]:
-    """Return the command of a program."""
-    name = [program] if program in SELECTED else []
+    name = [program] if program in SHARED else []
     return [sys.executable, "-P", "-m", PROGRAMS[program], *name, *arguments]
 
 
 def environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return an environment in which a program, and whatever Python it starts, is safe.
+    """Return an environment in which Python does not import from the current folder.
 
-    An empty entry of ``PYTHONPATH`` means the current folder; other relative ones are kept, as
-    somebody wrote them down.
+    An empty entry of ``PYTHONPATH`` means the current folder and is removed; other relative entries
+    were set on purpose and are kept.
     """
     given = inherited.get("PYTHONPATH", "").split(os.pathsep)
     paths = [str(source_folder()), *filter(None, given)]
@@ -46,7 +45,7 @@ def environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def source_folder() -> Path:
-    """Return the folder in which the service's packages lie."""
+    """Return the folder that holds the service's packages."""
     package = Path(__file__).parent
     installed = package / "_service"
     return installed if installed.is_dir() else package.parent

@@ -1,4 +1,4 @@
-"""For receivers of webhooks: verify that a message is from the service, and was not changed."""
+"""Verification of webhook messages, for receivers."""
 
 from zpruner.client.signature import SignatureError, verify
 

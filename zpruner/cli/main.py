@@ -1,4 +1,4 @@
-"""The command line. Answers go to standard output, everything for people to standard error."""
+"""The command line: results go to standard output, messages to standard error."""
 
 from importlib.metadata import version
 from typing import Annotated
@@ -22,7 +22,7 @@ HELP = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(no_args_is_help=True, context_settings=HELP, pretty_exceptions_enable=False)
 app.command()(keys.me)
 app.command()(submit)
-keys.app.command(context_settings=programs.PASSED_ON)(programs.bootstrap)
+keys.app.command(context_settings=programs.PASS_ARGUMENTS_ON)(programs.bootstrap)
 for unnamed in (jobs, programs, planning, operations):
     app.add_typer(unnamed.app)
 app.add_typer(datasets.app, name="datasets")
@@ -31,8 +31,8 @@ app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(triggers.app, name="triggers")
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"zpruner {version('zpruner')}")
         raise typer.Exit
 
@@ -49,5 +49,4 @@ def root(_version: VersionOption = False) -> None:
 
 
 def main() -> None:
-    """Run the command line."""
     app()

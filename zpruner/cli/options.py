@@ -1,12 +1,12 @@
-"""Options and arguments that several commands take."""
+"""Options and arguments that several commands share."""
 
 from typing import Annotated
 
 import typer
 
-JobArgument = Annotated[str, typer.Argument(help="A job's id.")]
+JobArgument = Annotated[str, typer.Argument(help="The id of a job.")]
 FollowOption = Annotated[
-    bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")
+    bool, typer.Option("--follow", "-f", help="Continue until the job has ended.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
-TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="Seconds to wait at most.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the response as JSON.")]
+TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="The most seconds to wait.")]

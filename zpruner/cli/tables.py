@@ -1,9 +1,9 @@
-"""What people see of several jobs, or of one that does not exist yet."""
+"""Tables of jobs, sweeps and comparisons, and the text of an estimate."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from zpruner.cli.rows import Table
+from zpruner.cli.text_table import Table
 from zpruner.client.models.jobs import JobFields
 from zpruner.client.models.planning import Comparison, Estimate, Sweep
 
@@ -15,22 +15,21 @@ SHOWN = (
     "prune_seconds",
     "peak_memory_bytes",
 )
-"""The figures that a comparison shows to people; --json has all."""
+"""The figures of a comparison's table; --json prints all."""
 
 
 def jobs_table(jobs: Sequence[JobFields]) -> Table:
-    """Return a line for each job."""
     table = Table("id", "status", "progress", "model", "sparsity", "created")
     for job in jobs:
-        what = str(job.spec.get("model")), str(job.spec.get("sparsity"))
+        fields = str(job.spec.get("model")), str(job.spec.get("sparsity"))
         table.add_row(
-            job.id, job.status, f"{job.progress.fraction:.0%}", *what, f"{job.created_at:%F %T}"
+            job.id, job.status, f"{job.progress.fraction:.0%}", *fields, f"{job.created_at:%F %T}"
         )
     return table
 
 
 def estimate_text(found: Estimate) -> str:
-    """Describe in a few lines what a job would take."""
+    """Describe the memory and time of a job."""
     revision = f" at {found.model.revision[:12]}" if found.model.revision else ""
     lines = [
         f"{found.model.name}{revision}: {found.model.parameters:,} parameters, "
@@ -50,7 +49,7 @@ def estimate_text(found: Estimate) -> str:
 
 
 def comparison_table(found: Comparison) -> Table:
-    """Show a column for each job: the fields that differ, then figures with their deltas."""
+    """Return a table with a column for each job: differing fields, then figures with deltas."""
     table = Table("", *(str(number) for number, _ in enumerate(found.jobs, 1)))
     table.add_row("job", *(job.id for job in found.jobs))
     for name, values in found.differences.items():
@@ -64,7 +63,7 @@ def comparison_table(found: Comparison) -> Table:
 
 
 def sweep_table(sweep: Sweep) -> Table:
-    """Show a row for each point; a star marks those that no other point beats."""
+    """Return a table of a sweep's points; a star marks the Pareto front."""
     names = list(dict.fromkeys(name for point in sweep.points for name in point.varied))
     figures = ("sparsity measured", "perplexity", "ratio", "best")
     table = Table("job", *names, "status", *figures)
@@ -80,7 +79,7 @@ def sweep_table(sweep: Sweep) -> Table:
 
 
 def counts_text(sweep: Sweep) -> str:
-    """Say how many points there are of each status."""
+    """Return the numbers of points by status."""
     return ", ".join(f"{count} {status}" for status, count in sweep.counts.items())
 
 

@@ -1,1 +1,1 @@
-"""`zpruner serve`: the whole service on one machine."""
+"""`zpruner serve`, which runs the whole service on one machine, and `zpruner doctor`."""

@@ -1,4 +1,4 @@
-"""What every part of the service says about its settings and this machine before it starts."""
+"""Checks of the settings and this machine before the service starts."""
 
 import json
 import os
@@ -15,47 +15,47 @@ from db.startup.server_settings import DoorSettings
 from zpruner.serve.embedded_broker import BrokerError, find_server
 
 PARTS = {"api": "fastapi", "worker": "torch"}
-"""The parts that judge settings of their own, and a package that shows that one is installed."""
+"""The parts with settings of their own, and a package that only an installation of it has."""
 CHECKS = {"api": "api.services.checks", "worker": "worker.pool.checks"}
-"""The program of each part that does so."""
-WITHIN_S = 150.0
+"""The programs that check them."""
+TIMEOUT_S = 150.0
 
 
-def of_parts(given: Mapping[str, object], *, thorough: bool = False) -> list[Finding]:
-    """Have each installed part check what concerns it, all at once.
+def check_parts(overrides: Mapping[str, object], *, thorough: bool = False) -> list[Finding]:
+    """Run the checks of all installed parts in parallel.
 
     Args:
-        given: settings by name that count more than the environment.
-        thorough: whether to say as well what works, which takes longer.
+        overrides: settings by name, which take precedence over the environment.
+        thorough: whether to report also what works, which takes longer.
     """
-    there = [part for part, package in PARTS.items() if installed(package)]
-    env = os.environ | {f"ZPRUNER_{name.upper()}": str(value) for name, value in given.items()}
+    installed_parts = [part for part, package in PARTS.items() if installed(package)]
+    env = os.environ | {f"ZPRUNER_{name.upper()}": str(value) for name, value in overrides.items()}
     with ThreadPoolExecutor(len(PARTS)) as pool:
-        found = pool.map(partial(_ask, env=env, thorough=thorough), there)
+        found = pool.map(partial(_run_checks, env=env, thorough=thorough), installed_parts)
         return [finding for findings in found for finding in findings]
 
 
-def of_surroundings(settings: DoorSettings, within_s: float = checks.WITHIN_S) -> list[Finding]:
-    """Check folders, database and broker, which all parts share."""
+def check_environment(settings: DoorSettings, within_s: float = checks.WITHIN_S) -> list[Finding]:
+    """Check the folders, the database and the broker, which all parts share."""
     with ThreadPoolExecutor(2) as pool:
-        reached = [
+        connections = [
             pool.submit(checks.database, settings.database, needs_tables=False, within_s=within_s),
             pool.submit(_broker, settings, within_s),
         ]
-        return [*checks.folders(settings), *(one.result() for one in reached)]
+        return [*checks.folders(settings), *(one.result() for one in connections)]
 
 
 def require(findings: Iterable[Finding]) -> None:
-    """Go on only if nothing is wrong; a line that several parts have to say is said once.
+    """Raise an error if anything is wrong; identical findings are reported once.
 
     Raises:
-        SettingsError: with a line for each finding that is.
+        SettingsError: its text has a line for each finding that is wrong.
     """
     checks.require(dict.fromkeys(findings))
 
 
 def installed(package: str) -> bool:
-    """Whether a package, or a module within one, is there; imports at most the package."""
+    """Whether a package or submodule is installed; imports at most the package."""
     try:
         return find_spec(package) is not None
     except ModuleNotFoundError:
@@ -71,15 +71,15 @@ def _broker(settings: DoorSettings, within_s: float) -> Finding:
         return Finding("broker", "wrong", str(error))
 
 
-def _ask(part: str, env: Mapping[str, str], thorough: bool) -> list[Finding]:
+def _run_checks(part: str, env: Mapping[str, str], thorough: bool) -> list[Finding]:
     command = [sys.executable, "-P", "-m", CHECKS[part], *(["--all"] if thorough else [])]
     try:
         done = subprocess.run(  # noqa: S603 - our own module, no shell
-            command, env=env, capture_output=True, text=True, timeout=WITHIN_S
+            command, env=env, capture_output=True, text=True, timeout=TIMEOUT_S
         )
         return [Finding(**fields) for fields in json.loads(done.stdout)]
     except subprocess.TimeoutExpired:
-        why = f"its checks did not end within {WITHIN_S:g} s"
+        reason = f"its checks did not end within {TIMEOUT_S:g} s"
     except ValueError:
-        why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    return [Finding(part, "wrong", f"the {part} cannot be checked: {why}")]
+        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return [Finding(part, "wrong", f"the {part} cannot be checked: {reason}")]

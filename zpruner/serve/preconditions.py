@@ -1,4 +1,4 @@
-"""What has to be so before the service starts, and what a person is told where it is not."""
+"""Preconditions of `zpruner serve`: an admin key, a free port, an unshared data folder."""
 
 import errno
 import fcntl
@@ -20,14 +20,14 @@ ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 class ServeError(Exception):
-    """The service cannot start; the text says what to do."""
+    """The service cannot start; the text holds the remedy."""
 
 
 def require_admin(settings: DoorSettings) -> None:
-    """Start where keys are needed only if somebody has one that can make others.
+    """Raise an error if keys are required and there is no admin key.
 
     Raises:
-        ServeError: nobody has.
+        ServeError: there is none.
     """
     if not settings.needs_keys:
         return
@@ -39,22 +39,22 @@ def require_admin(settings: DoorSettings) -> None:
         sessions.kw["bind"].dispose()
     if not has_admin:
         raise ServeError(
-            f"host {settings.host!r} with ZPRUNER_AUTH={settings.auth} asks every caller for a "
-            "key, and there is none yet that can make others. Make it, with the same settings, by\n"
+            f"host {settings.host!r} with ZPRUNER_AUTH={settings.auth} requires a key "
+            "from every client, and there is no admin key yet. Create one with the same settings:\n"
             "  zpruner keys bootstrap NAME\n"
-            "or serve on 127.0.0.1 first and use `zpruner keys create NAME --admin`. Where a proxy "
-            "or a firewall decides who may come in, set ZPRUNER_AUTH=none."
+            "or serve on 127.0.0.1 first and use `zpruner keys create NAME --admin`. If a proxy "
+            "or a firewall controls access, set ZPRUNER_AUTH=none."
         )
 
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
-    """Listen where the API will, for as long as the service runs.
+    """Listen on the API's address as long as the service runs.
 
-    The API is given these sockets: nobody else can listen there, not even while it is restarted.
+    The API inherits these sockets, so that no other process can take the port while it restarts.
 
     Raises:
-        ServeError: the address cannot be listened on.
+        ServeError: the address is in use or not of this machine.
     """
     with ExitStack() as stack:
         try:
@@ -68,7 +68,7 @@ def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
 
 
 def release_leases(settings: DoorSettings, dead_within_s: float = DEAD_WITHIN_S) -> None:
-    """Release the leases that an earlier service's workers left when they were killed with it."""
+    """Release the leases of workers that were killed together with an earlier service."""
     sessions, host = open_sessions(settings.database), socket.gethostname()
     try:
         with sessions() as session:
@@ -82,27 +82,27 @@ def release_leases(settings: DoorSettings, dead_within_s: float = DEAD_WITHIN_S)
 
 @contextmanager
 def locked(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder, so that two services never share it.
+    """Lock the data folder, so that two services never share it.
 
     Raises:
-        ServeError: another service holds it.
+        ServeError: another service has locked it.
     """
     with (data_dir / "serve.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ServeError(
-                f"another service runs in {data_dir}: stop it, or set another ZPRUNER_DATA_DIR"
+                f"another service uses {data_dir}: stop it, or set another ZPRUNER_DATA_DIR"
             ) from None
         yield
 
 
 def _listen(host: str, port: int) -> Iterator[socket.socket]:
-    places = {one[4]: one[0] for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
-    for place, family in places.items():
+    addresses = {one[4]: one[0] for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    for address, family in addresses.items():
         try:
-            yield socket.create_server(place, family=family)
+            yield socket.create_server(address, family=family)
         except OSError as error:
-            # `localhost` has an IPv6 address, too, where the machine has none.
-            if error.errno not in ABSENT or len(places) == 1:
+            # `localhost` may resolve to an IPv6 address on a machine without IPv6.
+            if error.errno not in ABSENT or len(addresses) == 1:
                 raise

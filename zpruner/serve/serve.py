@@ -1,4 +1,4 @@
-"""Everything on one machine: broker, database, API, worker and janitor in one process tree."""
+"""Run the whole service on one machine: broker, API, worker and control as one process tree."""
 
 import argparse
 import logging
@@ -30,66 +30,66 @@ from zpruner.serve.preconditions import ServeError, listening, locked, release_l
 from zpruner.serve.supervisor import Child, Supervisor
 
 log = logging.getLogger("zpruner")
-READY_WITHIN_S = 120.0
+READY_TIMEOUT_S = 120.0
 REFUSED = 2
 REFUSALS = (ServeError, SettingsError, BrokerError, TracingError, SQLAlchemyError, OSError)
-PASSED_ON = ("HF_", "OTEL_", "ZPRUNER_")
+INHERITED_PREFIXES = ("HF_", "OTEL_", "ZPRUNER_")
 
 
 class ServeSettings(DoorSettings):
-    """Adds what the embedded form alone needs to the shared settings."""
+    """The settings of `zpruner serve`."""
 
     yield_grace_s: Grace = 5
 
     @property
     def url(self) -> str:
-        """Where the API is reached from this machine."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - not listened on
+        """The URL of the API on this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - no address to listen on
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until a signal to stop."""
     redaction.install()
     arguments = _arguments()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
-    given = {name: value for name, value in vars(arguments).items() if value is not None}
+    overrides = {name: value for name, value in vars(arguments).items() if value is not None}
     try:
-        settings = checked(given)
+        settings = checked(overrides)
         configure(settings.log_format)
         serve(settings, stop)
     except REFUSALS as error:
         for line in told(error).splitlines():
-            print(f"zpruner serve: {line}", file=sys.stderr)  # noqa: T201 - to people
+            print(f"zpruner serve: {line}", file=sys.stderr)  # noqa: T201 - a message to the user
         sys.exit(REFUSED)
 
 
-def checked(given: Mapping[str, object]) -> ServeSettings:
-    """Read the settings; have all parts check theirs, and this machine, before any starts.
+def checked(overrides: Mapping[str, object]) -> ServeSettings:
+    """Read the settings, and check them and this machine before any part starts.
 
     Raises:
-        SettingsError: with a line for each that is wrong.
+        SettingsError: its text has a line for each finding that is wrong.
     """
-    of_parts = parts.of_parts(given)
+    part_findings = parts.check_parts(overrides)
     try:
-        settings = read(ServeSettings, **given)
+        settings = read(ServeSettings, **overrides)
     except SettingsError as error:
-        parts.require([*wrong_settings(error), *of_parts])
+        parts.require([*wrong_settings(error), *part_findings])
         raise
-    parts.require([*of_parts, *parts.of_surroundings(settings)])
+    parts.require([*part_findings, *parts.check_environment(settings)])
     return settings
 
 
 def serve(settings: ServeSettings, stop: threading.Event) -> None:
-    """Start everything, announce the URL, look after it until ``stop``.
+    """Start all parts, print the URL, and supervise them until ``stop`` is set.
 
     Raises:
-        ServeError: data folder or port is taken, or keys are needed and there is none.
+        ServeError: the data folder or port is in use, or keys are required and there is none.
         BrokerError: there is no broker to start.
-        SettingsError: others may read the data folder.
-        TracingError: traces are asked for, but not installed.
+        SettingsError: other users may read the data folder.
+        TracingError: tracing is enabled, but its packages are not installed.
     """
     is_wanted(settings)  # raises here rather than in each child
     keep_private(settings.data_dir)
@@ -118,14 +118,14 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return this process's environment, with what ``.env`` adds to it.
+    """Return this process's environment, extended by ``.env``.
 
-    The parts read ``ZPRUNER_*`` from that file themselves; the libraries that ``HF_*`` and
-    ``OTEL_*`` are for know only the environment.
+    The parts read ``ZPRUNER_*`` from that file themselves; the libraries that use ``HF_*`` and
+    ``OTEL_*`` read only the environment.
     """
-    told = dotenv_values(".env").items()  # a name without a value, as in .env.example, says nothing
+    variables = dotenv_values(".env").items()  # .env.example has names without values
     return {
-        name: value for name, value in told if value and name.startswith(PASSED_ON)
+        name: value for name, value in variables if value and name.startswith(INHERITED_PREFIXES)
     } | programs.environment()
 
 
@@ -133,9 +133,9 @@ def children(settings: ServeSettings, fds: Sequence[int] = (), instance: str = "
     """Return the three parts of the service; docker-compose.yml runs the same commands.
 
     Args:
-        settings: what all parts are told.
-        fds: descriptors of the sockets that the API answers on.
-        instance: what the API says, so that it is known from another service's.
+        settings: passed to all parts in their environment.
+        fds: descriptors of the sockets that the API listens on.
+        instance: sent by the API in a header, to distinguish it from another service.
     """
     env = environment() | {
         "ZPRUNER_DATA_DIR": str(settings.data_dir),
@@ -148,7 +148,7 @@ def children(settings: ServeSettings, fds: Sequence[int] = (), instance: str = "
         "ZPRUNER_TRACING": str(settings.tracing).lower(),
         "ZPRUNER_BEAT_EVERY_S": str(settings.beat_every_s),
     }
-    known = {"ZPRUNER_LISTENING": ",".join(map(str, fds)), "ZPRUNER_INSTANCE": instance}
+    api_env = {"ZPRUNER_LISTENING": ",".join(map(str, fds)), "ZPRUNER_INSTANCE": instance}
     worker = programs.command("worker", "-Q", ",".join(settings.queues))
     address = ("--host", settings.host, "--port", str(settings.port))
     silent_after_s = settings.silent_after.total_seconds()
@@ -158,7 +158,7 @@ def children(settings: ServeSettings, fds: Sequence[int] = (), instance: str = "
         Child(
             "api",
             programs.command("api", *address),
-            env | known,
+            env | api_env,
             silent_after_s=silent_after_s,
             fds=fds,
         ),
@@ -168,41 +168,41 @@ def children(settings: ServeSettings, fds: Sequence[int] = (), instance: str = "
 def _start_broker(supervisor: Supervisor, settings: ServeSettings) -> None:
     folder = settings.data_dir / "broker"
     folder.mkdir(exist_ok=True, mode=0o700)
-    (folder / "broker.sock").unlink(missing_ok=True)  # a killed server leaves its own
+    (folder / "broker.sock").unlink(missing_ok=True)  # left by a killed server
     supervisor.add(Child("broker", broker_command(folder), os.environ))
     deadline = time.monotonic() + 10
     while not (folder / "broker.sock").exists():
         if time.monotonic() > deadline:
-            raise BrokerError("the embedded broker did not start; its own words are above")
+            raise BrokerError("the embedded broker did not start; its own messages are above")
         time.sleep(0.02)
 
 
 def _announce(supervisor: Supervisor, url: str, instance: str, stop: threading.Event) -> None:
-    """Print the URL once the whole service answers."""
-    deadline = time.monotonic() + READY_WITHIN_S
+    """Print the URL once the whole service is ready."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
     while not stop.wait(0.2):
-        supervisor.keep()
+        supervisor.check()
         if is_ready(url, instance):
-            print(f"Z-Pruner is ready at {url}", flush=True)  # noqa: T201 - its answer
+            print(f"Z-Pruner is ready at {url}", flush=True)  # noqa: T201 - the output of this command
             return
         if time.monotonic() > deadline:
-            raise ServeError(f"{url}/readyz did not answer within {READY_WITHIN_S:g} s")
+            raise ServeError(f"{url}/readyz did not respond within {READY_TIMEOUT_S:g} s")
 
 
 def is_ready(url: str, instance: str) -> bool:
-    """Whether our API answers there, and all that a job needs."""
+    """Whether this service's API responds at ``url`` and reports that it is ready."""
     try:
-        answer = httpx.get(f"{url}/readyz", timeout=5, trust_env=False)
+        response = httpx.get(f"{url}/readyz", timeout=5, trust_env=False)
     except httpx.TransportError:
         return False
-    return answer.is_success and answer.headers.get("zpruner-instance") == instance
+    return response.is_success and response.headers.get("zpruner-instance") == instance
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("zpruner serve", description=__doc__)
     parser.add_argument("--host", help="address to listen on (ZPRUNER_HOST, 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (ZPRUNER_PORT, 8000)")
-    parser.add_argument("--data-dir", type=Path, help="where everything is kept (ZPRUNER_DATA_DIR)")
+    parser.add_argument("--data-dir", type=Path, help="folder of all data (ZPRUNER_DATA_DIR)")
     return parser.parse_args()
 
 

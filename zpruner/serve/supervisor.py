@@ -1,4 +1,4 @@
-"""Child processes that are started, restarted and ended together."""
+"""Starts, restarts and stops child processes."""
 
 import logging
 import os
@@ -13,26 +13,26 @@ from functools import partial
 
 from db.core.parent_death import exit_with_parent
 from db.startup.beats import VARIABLE
-from zpruner.serve.pulse import Pulse
+from zpruner.serve.heartbeat_monitor import HeartbeatMonitor
 
 log = logging.getLogger(__name__)
 
 BACKOFF_S = (0.5, 1, 2, 5, 10, 30)
-STEADY_S = 60.0  # a child that lived this long starts over at the shortest backoff
-LOOK_EVERY_S = 0.2
+STABLE_S = 60.0  # after this run time the backoff starts again at the shortest delay
+CHECK_EVERY_S = 0.2
 STDERR = 2
 
 
 @dataclass
 class Child:
-    """One command, kept running.
+    """A command that is restarted whenever it ends.
 
     Attributes:
-        name: what the log calls it.
+        name: its name in the log.
         command: program and arguments.
-        grace_s: how long it may take to end by itself.
-        silent_after_s: it counts as frozen, and is killed, after so long without a beat
-            (`db.startup.beats`); None where it sends no beats.
+        grace_s: how long it may take to end before it is killed.
+        silent_after_s: it is considered frozen, and killed, after this long without a heartbeat
+            (`db.startup.beats`); None if it sends none.
         fds: file descriptors that it inherits.
     """
 
@@ -43,100 +43,104 @@ class Child:
     silent_after_s: float | None = None
     fds: Sequence[int] = ()
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
-    _pulse: Pulse | None = field(default=None, init=False)
+    _monitor: HeartbeatMonitor | None = field(default=None, init=False)
     _failures: int = field(default=0, init=False)
     _started: float = field(default=0.0, init=False)
     _due: float = field(default=0.0, init=False)
 
     def start(self) -> None:
-        """Start it in a process group of its own, which dies with this process."""
-        self._pulse = None if self.silent_after_s is None else Pulse(self.silent_after_s)
-        pipe = {} if self._pulse is None else {VARIABLE: str(self._pulse.write)}
+        """Start it in its own process group; the kernel kills it when this process ends."""
+        self._monitor = (
+            None if self.silent_after_s is None else HeartbeatMonitor(self.silent_after_s)
+        )
+        pipe = {} if self._monitor is None else {VARIABLE: str(self._monitor.write)}
         self.process = subprocess.Popen(  # noqa: S603 - our own commands, no shell
             self.command,
             env={**self.env, **pipe},
             pass_fds=[*self.fds, *map(int, pipe.values())],
-            stdout=STDERR,  # standard output is for what the service itself answers
+            stdout=STDERR,  # standard output is for the URL that `zpruner serve` prints
             start_new_session=True,
             preexec_fn=partial(exit_with_parent, os.getpid()),
         )
-        if self._pulse is not None:
-            self._pulse.hand_over()
+        if self._monitor is not None:
+            self._monitor.close_write_end()
         self._started = time.monotonic()
 
-    def keep(self) -> None:
-        """Kill it if it is frozen, and start it again when it has died and its backoff is over."""
-        if self.process is not None and self._pulse is not None and self._pulse.is_over():
-            log.error("%s was silent for %.0f s: ending it", self.name, self._pulse.silent_s)
+    def check(self) -> None:
+        """Kill it if it is frozen; restart it if it has ended and its backoff is over."""
+        if self.process is not None and self._monitor is not None and self._monitor.has_timed_out():
+            log.error(
+                "%s has sent no heartbeat for %.0f s: killing it", self.name, self._monitor.silent_s
+            )
             kill_group(self.process)
         if self.process is not None and self.process.poll() is not None:
             self._schedule_restart(self.process)
         if self.process is None and time.monotonic() >= self._due:
             self.start()
 
-    def ask_to_end(self) -> None:
-        """Tell it to finish what it is doing and end."""
+    def terminate(self) -> None:
+        """Send it SIGTERM, so that it finishes its work and ends."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
 
-    def end(self, deadline: float) -> None:
-        """Wait for it, at last kill it, and never leave anything of its group."""
+    def wait_or_kill(self, deadline: float) -> None:
+        """Wait until it has ended or the deadline has passed; then kill its process group."""
         if self.process is None:
             return
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(max(0.0, deadline - time.monotonic()))
         kill_group(self.process)
-        self._forget()
+        self._clear()
 
     def _schedule_restart(self, process: subprocess.Popen[bytes]) -> None:
-        kill_group(process)  # what a killed parent left behind
-        lived = time.monotonic() - self._started
-        self._failures = 0 if lived > STEADY_S else self._failures + 1
-        wait = BACKOFF_S[min(max(self._failures - 1, 0), len(BACKOFF_S) - 1)]
-        log.warning("%s ended (%s); starting it again in %s s", self.name, process.returncode, wait)
-        self._forget()
-        self._due = time.monotonic() + wait
+        kill_group(process)  # children of a killed parent
+        run_time_s = time.monotonic() - self._started
+        self._failures = 0 if run_time_s > STABLE_S else self._failures + 1
+        delay_s = BACKOFF_S[min(max(self._failures - 1, 0), len(BACKOFF_S) - 1)]
+        log.warning("%s ended (%s); restarting it in %s s", self.name, process.returncode, delay_s)
+        self._clear()
+        self._due = time.monotonic() + delay_s
 
-    def _forget(self) -> None:
-        if self._pulse is not None:
-            self._pulse.close()
-        self.process = self._pulse = None
+    def _clear(self) -> None:
+        if self._monitor is not None:
+            self._monitor.close()
+        self.process = self._monitor = None
 
 
 class Supervisor:
-    """Starts children in order and ends them in reverse."""
+    """Starts and supervises several children, and stops them together."""
 
     def __init__(self) -> None:
         self._children: list[Child] = []
 
     def add(self, child: Child) -> None:
-        """Start a child and look after it from now on."""
+        """Start a child and supervise it from now on."""
         child.start()
         self._children.append(child)
 
-    def keep(self) -> None:
-        """Look after every child once."""
+    def check(self) -> None:
+        """Check every child once."""
         for child in self._children:
-            child.keep()
+            child.check()
 
     def run(self, stop: threading.Event) -> None:
-        """Look after them until told to stop."""
-        while not stop.wait(LOOK_EVERY_S):
-            self.keep()
+        """Supervise the children until ``stop`` is set."""
+        while not stop.wait(CHECK_EVERY_S):
+            self.check()
 
     def end(self, *, last: int = 0) -> None:
-        """End all; the first ``last`` children, which others need, only when those are gone."""
+        """Stop all children; the first ``last``, which the others need, after the others."""
         for group in (self._children[last:], self._children[:last]):
             for child in group:
-                child.ask_to_end()
+                child.terminate()
             started = time.monotonic()
             for child in group:
-                child.end(started + child.grace_s)
+                child.wait_or_kill(started + child.grace_s)
         self._children.clear()
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill whatever is left of a child's process group, and reap the child."""
+    """Kill all processes of a child's group, and reap the child."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -22,7 +22,7 @@ from tests.factories import make_job, make_spec
 from tests.zpruner.live import Live
 from zpruner import Client
 from zpruner.cli.main import app
-from zpruner.cli.rows import Table
+from zpruner.cli.text_table import Table
 
 MODEL = "an-organisation-with-a-long-name/a-model-with-an-even-longer-name-1.5B"
 SUBMIT = ("org/model", "--dataset", "wikitext2")

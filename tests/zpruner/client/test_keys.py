@@ -60,7 +60,7 @@ def test_a_client_creates_lists_rotates_and_revokes_keys(url: str, admin: str) -
 def test_the_command_line_creates_a_valid_key(url: str, admin: str) -> None:
     made = run(url, admin, "keys", "create", "ci", "--scope", "jobs:read", "--gpu-hours", "1.5")
     assert made.exit_code == 0, made.stderr
-    assert "nothing shows it again" in made.stderr
+    assert "it is never shown again" in made.stderr
     key = made.stdout.removesuffix("\n")
     who = run(url, key, "me")
     assert who.stdout.splitlines()[0] == "ci: jobs:read"
@@ -74,7 +74,7 @@ def test_the_command_line_lists_rotates_and_revokes(url: str, admin: str) -> Non
     made = json.loads(run(url, admin, "keys", "create", "Bob", *words).stdout)
     assert made["scopes"] == ["admin"]
     rotated = run(url, admin, "keys", "rotate", made["id"], "--grace-s", "60")
-    assert "the old one opens until" in rotated.stderr
+    assert "the old secret is valid until" in rotated.stderr
     new = rotated.stdout.removesuffix("\n")
     assert new.startswith("zpr_")
     assert new != made["key"]

@@ -110,7 +110,7 @@ def test_the_command_line_shows_updates_rotates_and_deletes(url: str, tmp_path: 
     assert whole == json.loads(run(url, "update", made["id"], "--json").stdout)
     rotated = run(url, "rotate", made["id"])
     assert rotated.stdout.removesuffix("\n") != made["secret"]
-    assert "the old one is good until" in rotated.stderr
+    assert "the old secret is valid until" in rotated.stderr
     assert (run(url, "rm", made["id"]).exit_code, run(url, "rm", made["id"]).exit_code) == (0, 7)
     assert run(url, "ls", "--json").stdout == "[]\n"
 

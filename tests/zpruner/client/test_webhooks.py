@@ -89,7 +89,7 @@ def test_the_command_line_creates_a_webhook_and_prints_only_its_secret(url: str)
     assert made.exit_code == 0, made.stderr
     assert made.stdout.startswith("whsec_")
     assert made.stdout.count("\n") == 1
-    assert "nothing shows it again" in made.stderr
+    assert "it is never shown again" in made.stderr
     listed = run(url, "ls").stdout
     assert "job.queued job.failed" in listed
     assert "enabled" in listed
@@ -111,7 +111,7 @@ def test_the_command_line_updates_rotates_and_deletes(url: str) -> None:
     rotated = run(url, "rotate", made["id"], "--grace-s", "60")
     assert rotated.stdout.startswith("whsec_")
     assert rotated.stdout.removesuffix("\n") != made["secret"]
-    assert "the old one signs until" in rotated.stderr
+    assert "the old secret signs until" in rotated.stderr
     assert (run(url, "rm", made["id"]).exit_code, run(url, "rm", made["id"]).exit_code) == (0, 7)
     assert run(url, "ls", "--json").stdout == "[]\n"
 

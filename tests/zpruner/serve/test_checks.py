@@ -1,4 +1,4 @@
-"""What `zpruner serve` and `zpruner doctor` say about settings and machine before they start."""
+"""The checks of settings and machine by `zpruner serve` and `zpruner doctor`."""
 
 import json
 import os
@@ -22,22 +22,22 @@ def run(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProce
 
 
 def refused_settings(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """Return the settings that are named, one at the beginning of each line."""
+    """Return the settings that the lines begin with."""
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     lines = done.stderr.splitlines()
     assert all(line.startswith("zpruner serve: ZPRUNER_") for line in lines), done.stderr
     return [line.removeprefix("zpruner serve: ").split("=")[0].split()[0] for line in lines]
 
 
-def test_serve_judges_the_settings_of_all_parts_before_it_starts_any(tmp_path: Path) -> None:
+def test_serve_checks_the_settings_of_all_parts_before_it_starts_any(tmp_path: Path) -> None:
     done = run(
         tmp_path,
         "serve",
-        LEASE_S="abc",  # a worker's
+        LEASE_S="abc",  # of the worker
         BEAT_EVERY_S="-5",
         DEVICE="foo",
-        MAX_BODY_BYTES="0",  # the API's
-        PORT="70000",  # everyone's
+        MAX_BODY_BYTES="0",  # of the API
+        PORT="70000",  # shared
         DATABASE_URL="mysql://u:secret@h/x",
         LEASE="60",
     )
@@ -48,7 +48,7 @@ def test_serve_judges_the_settings_of_all_parts_before_it_starts_any(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_serve_looks_for_what_it_needs_before_it_starts_anything(tmp_path: Path) -> None:
+def test_serve_checks_the_machine_before_it_starts_anything(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
     done = run(
         tmp_path,
@@ -65,7 +65,7 @@ def test_serve_looks_for_what_it_needs_before_it_starts_anything(tmp_path: Path)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
-def test_the_doctor_says_what_works_and_makes_nothing(tmp_path: Path) -> None:
+def test_the_doctor_reports_what_works_and_creates_nothing(tmp_path: Path) -> None:
     done = run(tmp_path, "doctor", DEVICE="cpu", MODEL_ROOTS=str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     rows = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines()}
@@ -75,9 +75,9 @@ def test_the_doctor_says_what_works_and_makes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_program_reads_from_the_doctor_all_that_has_to_be_mended(tmp_path: Path) -> None:
+def test_the_doctors_json_lists_everything_that_is_wrong(tmp_path: Path) -> None:
     done = run(tmp_path, "doctor", "--json", LEASE_S="0", DATASET_ROOTS="/no/such/folder")
-    told = json.loads(done.stdout)
-    wrong = [one["text"].partition(":")[0] for one in told["checks"] if one["state"] == "wrong"]
+    report = json.loads(done.stdout)
+    wrong = [one["text"].partition(":")[0] for one in report["checks"] if one["state"] == "wrong"]
     assert sorted(wrong) == ["ZPRUNER_DATASET_ROOTS=/no/such/folder", "ZPRUNER_LEASE_S=0"]
-    assert (done.returncode, told["ok"]) == (2, False)
+    assert (done.returncode, report["ok"]) == (2, False)

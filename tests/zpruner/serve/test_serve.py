@@ -1,4 +1,4 @@
-"""What `zpruner serve` refuses, and what it starts."""
+"""The preconditions of `zpruner serve`, and the parts that it starts."""
 
 import os
 import socket
@@ -30,13 +30,13 @@ def settings(**fields: object) -> ServeSettings:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
-def test_loopback_needs_no_key_unless_keys_are_asked_for(host: str) -> None:
+def test_loopback_requires_no_key_unless_keys_are_enabled(host: str) -> None:
     require_admin(settings(host=host))
     assert settings(host=host, auth="keys").needs_keys
 
 
 @pytest.mark.parametrize("fields", [{"host": "0.0.0.0"}, {"host": "::"}, {"auth": "keys"}])
-def test_where_keys_are_needed_one_must_be_there_that_can_make_others(
+def test_where_keys_are_required_an_admin_key_must_exist(
     fields: dict[str, str], database_url: str, sessions: Sessions
 ) -> None:
     wide = settings(database_url=database_url, **fields)
@@ -63,19 +63,19 @@ def test_the_command_refuses_before_it_starts_anything(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["serve.lock", "zpruner.db"]
 
 
-@pytest.mark.parametrize("written", ["abc", "70000"])
-def test_a_setting_that_cannot_be_is_named_in_one_line_with_what_to_do(
-    written: str, tmp_path: Path
+@pytest.mark.parametrize("value", ["abc", "70000"])
+def test_an_invalid_setting_is_reported_in_one_line_with_its_remedy(
+    value: str, tmp_path: Path
 ) -> None:
-    (tmp_path / ".env").write_text(f"ZPRUNER_PORT={written}\n")
+    (tmp_path / ".env").write_text(f"ZPRUNER_PORT={value}\n")
     done = serve(tmp_path)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert f"ZPRUNER_PORT={written}: Input should be" in done.stderr
+    assert f"ZPRUNER_PORT={value}: Input should be" in done.stderr
     assert "Correct it" in done.stderr
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
-def test_a_port_where_another_service_answers_is_refused(host: str) -> None:
+def test_a_port_in_use_is_refused(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(ServeError, match=r"in use.*ZPRUNER_PORT"), listening(host, port):
@@ -84,10 +84,10 @@ def test_a_port_where_another_service_answers_is_refused(host: str) -> None:
         pass
 
 
-def test_of_two_services_on_one_port_the_second_is_refused_as_long_as_the_first_runs() -> None:
+def test_a_second_service_on_the_same_port_is_refused_while_the_first_runs() -> None:
     port = free_port()
     with listening("127.0.0.1", port) as sockets:
-        # The first one's API is not even there yet, or was killed.
+        # The API of the first has not started yet, or was killed.
         with pytest.raises(ServeError, match="in use"), listening("0.0.0.0", port):
             pass
         with pytest.raises(ServeError, match="in use"), listening("127.0.0.1", port):
@@ -96,22 +96,22 @@ def test_of_two_services_on_one_port_the_second_is_refused_as_long_as_the_first_
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
-def test_an_address_that_is_not_of_this_machine_is_refused(host: str) -> None:
+def test_an_address_of_another_machine_is_refused(host: str) -> None:
     with pytest.raises(ServeError, match=f"cannot listen on {host}"), listening(host, 8000):
         pass
 
 
-def test_an_api_that_another_service_started_does_not_pass_for_ours(tmp_path: Path) -> None:
-    with answering({"zpruner-instance": "ours"}) as url:
+def test_the_api_of_another_service_is_not_mistaken_for_ours(tmp_path: Path) -> None:
+    with responding({"zpruner-instance": "ours"}) as url:
         assert is_ready(url, "ours")
         assert not is_ready(url, "theirs")
-    with answering({}) as url:
+    with responding({}) as url:
         assert not is_ready(url, "ours")
 
 
 @contextmanager
-def answering(headers: dict[str, str]) -> Iterator[str]:
-    """Answer every request with 200 and these headers."""
+def responding(headers: dict[str, str]) -> Iterator[str]:
+    """Respond to every request with 200 and these headers."""
 
     class Ready(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -134,18 +134,18 @@ def answering(headers: dict[str, str]) -> Iterator[str]:
 HOST = socket.gethostname()
 
 
-def test_the_leases_of_killed_workers_are_released_once_all_of_them_are_dead(
+def test_the_leases_of_killed_workers_are_released_once_all_have_ended(
     sessions: Sessions, database_url: str, tmp_path: Path
 ) -> None:
     ours, elsewhere = make_job(sessions), make_job(sessions)
     with sessions.begin() as session:
         ClaimRepository(session).claim(ours.id, f"{HOST}/1")
         ClaimRepository(session).claim(elsewhere.id, f"{HOST}-2/1")
-    left = settings(data_dir=tmp_path, database_url=database_url)
+    wide = settings(data_dir=tmp_path, database_url=database_url)
     with holding(tmp_path):
-        release_leases(left, dead_within_s=0)
+        release_leases(wide, dead_within_s=0)
         assert states(sessions, ours, elsewhere) == ["running", "running"]
-    release_leases(left, dead_within_s=0)
+    release_leases(wide, dead_within_s=0)
     assert states(sessions, ours, elsewhere) == ["queued", "running"]
 
 
@@ -161,30 +161,28 @@ def test_two_services_never_share_a_data_folder(tmp_path: Path) -> None:
         pass
 
 
-def test_the_bundled_broker_is_a_server_that_runs() -> None:
-    answer = subprocess.run(
-        [find_server(), "--version"], capture_output=True, text=True, check=True
-    )
-    assert "server" in answer.stdout
+def test_the_bundled_broker_runs() -> None:
+    done = subprocess.run([find_server(), "--version"], capture_output=True, text=True, check=True)
+    assert "server" in done.stdout
 
 
-def test_a_folder_too_deep_for_a_socket_is_refused_with_the_setting_to_change(
+def test_a_path_too_long_for_a_socket_is_refused_with_the_setting_to_change(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(BrokerError, match="ZPRUNER_DATA_DIR"):
         broker_command(tmp_path / ("deep" * 30))
 
 
-def test_the_worker_takes_jobs_from_the_queues_that_are_set() -> None:
+def test_the_worker_consumes_the_configured_queues() -> None:
     worker, *others = children(settings(queues="h100, gpu", log_format="json"))
     command = list(worker.command)
     assert command[command.index("-Q") + 1] == "h100,gpu"
     for child in (worker, *others):
-        told = (child.env["ZPRUNER_QUEUES"], child.env["ZPRUNER_LOG_FORMAT"])
-        assert told == ("h100,gpu", "json")
+        values = (child.env["ZPRUNER_QUEUES"], child.env["ZPRUNER_LOG_FORMAT"])
+        assert values == ("h100,gpu", "json")
 
 
-def test_the_parts_are_given_what_the_env_file_has_for_them_and_their_libraries(
+def test_the_parts_get_the_variables_of_the_env_file_for_them_and_their_libraries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".env").write_text(

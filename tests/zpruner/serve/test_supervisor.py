@@ -14,7 +14,9 @@ from zpruner.serve.supervisor import Child, Supervisor
 
 SLEEP = ["sleep", "60"]
 STUBBORN = ["sh", "-c", "trap '' TERM; sleep 60 & wait; wait"]
-TELLING = "trap 'echo $NAME >> $LOG; exit' TERM; echo ready >> $LOG; while :; do sleep 0.02; done"
+LOGS_ITS_END = (
+    "trap 'echo $NAME >> $LOG; exit' TERM; echo ready >> $LOG; while :; do sleep 0.02; done"
+)
 OWNER = """
 import os, sys, time
 from zpruner.serve.supervisor import Child
@@ -53,14 +55,14 @@ def is_gone(number: int) -> bool:
         return True
 
 
-def test_a_child_that_dies_is_started_again_after_its_backoff(supervisor: Supervisor) -> None:
+def test_a_dead_child_is_restarted_after_its_backoff(supervisor: Supervisor) -> None:
     child = Child("sleep", SLEEP, os.environ)
     supervisor.add(child)
     first = pid(child)
     os.kill(first, 9)
 
     def is_back() -> bool:
-        supervisor.keep()
+        supervisor.check()
         return child.process is not None and child.process.pid != first
 
     started = time.monotonic()
@@ -68,7 +70,7 @@ def test_a_child_that_dies_is_started_again_after_its_backoff(supervisor: Superv
     assert time.monotonic() - started > 0.4
 
 
-def test_the_rest_of_a_dead_childs_group_is_ended_with_it(supervisor: Supervisor) -> None:
+def test_the_process_group_of_a_dead_child_is_killed(supervisor: Supervisor) -> None:
     child = Child("parent", ["sh", "-c", "sleep 61 & echo $! >&2; wait"], os.environ)
     supervisor.add(child)
     group = psutil.Process(pid(child))
@@ -76,14 +78,14 @@ def test_the_rest_of_a_dead_childs_group_is_ended_with_it(supervisor: Supervisor
     grandchild = group.children()[0].pid
     os.kill(pid(child), 9)
 
-    def keep() -> bool:
-        supervisor.keep()
+    def is_killed() -> bool:
+        supervisor.check()
         return is_gone(grandchild)
 
-    assert eventually(keep)
+    assert eventually(is_killed)
 
 
-def test_a_child_that_ignores_the_request_to_end_is_killed_after_its_grace(
+def test_a_child_that_ignores_sigterm_is_killed_after_its_grace_period(
     supervisor: Supervisor,
 ) -> None:
     child = Child("stubborn", STUBBORN, os.environ, grace_s=0.3)
@@ -98,11 +100,11 @@ def test_a_child_that_ignores_the_request_to_end_is_killed_after_its_grace(
     assert time.monotonic() - started < 2
 
 
-def test_what_others_need_ends_last(supervisor: Supervisor, tmp_path: Path) -> None:
+def test_children_that_others_need_end_last(supervisor: Supervisor, tmp_path: Path) -> None:
     log = tmp_path / "log"
     for name in ("broker", "worker"):
         supervisor.add(
-            Child(name, ["sh", "-c", TELLING], os.environ | {"NAME": name, "LOG": str(log)})
+            Child(name, ["sh", "-c", LOGS_ITS_END], os.environ | {"NAME": name, "LOG": str(log)})
         )
     assert eventually(lambda: log.exists() and log.read_text().count("ready") == 2)
 
@@ -111,8 +113,8 @@ def test_what_others_need_ends_last(supervisor: Supervisor, tmp_path: Path) -> N
     assert log.read_text().split()[2:] == ["worker", "broker"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties lives together")
-def test_children_die_with_a_killed_supervisor() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a parent-death signal")
+def test_children_end_with_a_killed_supervisor() -> None:
     owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
     with owner.stdout:

@@ -1,4 +1,4 @@
-"""Commands about jobs that have been submitted."""
+"""Commands about submitted jobs."""
 
 import json
 from pathlib import Path
@@ -6,11 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
+from zpruner.cli.display import event_line, failure_text, result_text, summary
 from zpruner.cli.options import FollowOption, JobArgument, JsonOption, TimeoutOption
 from zpruner.cli.requests import pair_of
-from zpruner.cli.screen import event_line, failure_text, result_text, summary
 from zpruner.cli.tables import jobs_table
-from zpruner.cli.terminal import USAGE, exit_code, follow, people, print_json, say, service
+from zpruner.cli.terminal import (
+    USAGE,
+    connect,
+    exit_code,
+    follow,
+    print_json,
+    print_response,
+    stderr,
+)
 from zpruner.client.filters import Filters
 from zpruner.client.job import PARALLEL
 from zpruner.client.models.jobs import Facets
@@ -23,23 +31,26 @@ app = typer.Typer()
 def wait_for(
     job_id: JobArgument, timeout: TimeoutOption = None, as_json: JsonOption = False
 ) -> None:
-    """Follow a job until it ends; the exit code says how it did."""
-    with service() as client:
+    """Follow a job until it ends; the exit code tells how it ended."""
+    with connect() as client:
         follow(client, job_id, timeout, as_json)
 
 
 @app.command(name="ls")
 def list_jobs(
-    status: Annotated[list[str] | None, typer.Option(help="One or more of these.")] = None,
+    status: Annotated[list[str] | None, typer.Option(help="A status; may be repeated.")] = None,
     model: str | None = None,
     method: str | None = None,
-    created_after: Annotated[str | None, typer.Option(help="Such as 2026-01-05T09:30:00Z.")] = None,
+    created_after: Annotated[
+        str | None, typer.Option(help="For example 2026-01-05T09:30:00Z.")
+    ] = None,
     created_before: str | None = None,
     parent: Annotated[str | None, typer.Option(help="Reruns of this job.")] = None,
     sweep: Annotated[str | None, typer.Option(help="Points of this sweep.")] = None,
     verdict: Annotated[str | None, typer.Option(help="pass, fail or none.")] = None,
     label: Annotated[
-        list[str] | None, typer.Option("--label", help="name=value; all that are given.")
+        list[str] | None,
+        typer.Option("--label", help="name=value; may be repeated, all must match."),
     ] = None,
     q: Annotated[str | None, typer.Option("--search", "-q", help="Part of a name.")] = None,
     limit: int = 20,
@@ -52,59 +63,59 @@ def list_jobs(
     filters |= {"sweep": sweep, "verdict": verdict}
     filters["labels"] = dict(pair_of(one, "--label") for one in label or ())
     filters |= {"created_after": created_after, "created_before": created_before, "q": q}
-    with service() as client:
+    with connect() as client:
         if facets:
-            _say_facets(client.jobs.facets(**filters), as_json)
+            _print_facets(client.jobs.facets(**filters), as_json)
             return
         jobs = client.jobs.list(limit=limit, sort="created" if oldest else "-created", **filters)
-    say(jobs, as_json, jobs_table)
+    print_response(jobs, as_json, jobs_table)
 
 
 @app.command()
 def get(job_id: JobArgument, as_json: JsonOption = False) -> None:
     """Show one job."""
-    with service() as client:
+    with connect() as client:
         job = client.jobs.get(job_id)
-    say(job, as_json, summary)
+    print_response(job, as_json, summary)
 
 
 @app.command()
 def cancel(job_id: JobArgument, as_json: JsonOption = False) -> None:
     """Cancel a job."""
-    with service() as client:
+    with connect() as client:
         job = client.jobs.cancel(job_id)
-    say(job, as_json, lambda job: job.status)
+    print_response(job, as_json, lambda job: job.status)
 
 
 @app.command()
 def pause(job_id: JobArgument, as_json: JsonOption = False) -> None:
-    """Hold a job back, after the block it is in."""
-    with service() as client:
+    """Pause a job after the current block."""
+    with connect() as client:
         job = client.jobs.pause(job_id)
-    say(job, as_json, lambda job: job.status)
+    print_response(job, as_json, lambda job: job.status)
 
 
 @app.command()
 def resume(job_id: JobArgument, as_json: JsonOption = False) -> None:
-    """Let a paused job go on from its last finished block."""
-    with service() as client:
+    """Resume a paused job from its last finished block."""
+    with connect() as client:
         job = client.jobs.resume(job_id)
-    say(job, as_json, lambda job: job.status)
+    print_response(job, as_json, lambda job: job.status)
 
 
 @app.command()
 def delete(job_id: JobArgument) -> None:
     """Delete a job that has ended, and its files."""
-    with service() as client:
+    with connect() as client:
         client.jobs.delete(job_id)
 
 
 @app.command()
 def retry(job_id: JobArgument, as_json: JsonOption = False) -> None:
-    """Queue a job again that failed, was cancelled or expired; it goes on where it stopped."""
-    with service() as client:
+    """Requeue a job that failed, expired or was cancelled; it continues where it stopped."""
+    with connect() as client:
         job = client.jobs.retry(job_id)
-    say(job, as_json, lambda job: job.status)
+    print_response(job, as_json, lambda job: job.status)
 
 
 @app.command()
@@ -116,25 +127,25 @@ def rerun(
     wait: Annotated[bool, typer.Option(help="Follow the new job until it ends.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Submit a job once more, with changes; the new one's id is printed."""
+    """Submit a job again with changes, and print the new job's id."""
     fields = dict(_field(change) for change in changes or ())
-    with service() as client:
+    with connect() as client:
         job = client.jobs.rerun(job_id, **fields)
         if wait:
-            people.print(job.id, markup=False)
+            stderr.print(job.id, markup=False)
             follow(client, job.id, None, as_json)
-    say(job, as_json, lambda job: job.id)
+    print_response(job, as_json, lambda job: job.id)
 
 
 @app.command()
 def events(
     job_id: JobArgument,
     follow_it: FollowOption = False,
-    after: Annotated[int, typer.Option(help="Only later events than this one.")] = 0,
+    after: Annotated[int, typer.Option(help="Only events after this number.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what happened to a job, a line for each event."""
-    with service() as client:
+    """Show the events of a job, one per line."""
+    with connect() as client:
         for event in client.jobs.events(job_id, after=after, follow=follow_it):
             typer.echo(event.model_dump_json() if as_json else event_line(event))
 
@@ -142,15 +153,15 @@ def events(
 @app.command()
 def edit(
     job_id: JobArgument,
-    name: Annotated[str | None, typer.Option(help="Its new name; '' takes it away.")] = None,
+    name: Annotated[str | None, typer.Option(help="The new name; '' removes it.")] = None,
     label: Annotated[
         list[str] | None, typer.Option("--label", help="A label to set: name=value.")
     ] = None,
     remove_label: Annotated[
-        list[str] | None, typer.Option("--remove-label", help="The name of a label to take away.")
+        list[str] | None, typer.Option("--remove-label", help="The name of a label to remove.")
     ] = None,
     priority: Annotated[
-        int | None, typer.Option(help="-10 to 10; the higher, the sooner it is taken.")
+        int | None, typer.Option(help="-10 to 10; jobs of a higher priority run first.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -163,57 +174,56 @@ def edit(
         raise typer.BadParameter("nothing to change: give --name, --label or --priority")
     if name == "":
         changes["name"] = None
-    with service() as client:
+    with connect() as client:
         job = client.jobs.describe(job_id, **changes)
-    say(job, as_json, summary)
+    print_response(job, as_json, summary)
 
 
 @app.command()
 def result(job_id: JobArgument, as_json: JsonOption = False) -> None:
-    """Show what a job that succeeded has measured and made."""
-    with service() as client:
+    """Show the metrics and files of a job that has succeeded."""
+    with connect() as client:
         try:
             found = client.jobs.result(job_id)
         except ProblemError as error:
             if error.problem.code != "not_succeeded":
                 raise
-            people.print(str(error), markup=False)
+            stderr.print(str(error), markup=False)
             raise typer.Exit(exit_code(client.jobs.get(job_id))) from None
-    say(found, as_json, result_text)
+    print_response(found, as_json, result_text)
 
 
 @app.command()
 def download(
     job_id: JobArgument,
-    folder: Annotated[Path, typer.Argument(help="Where to put the files.")] = Path("."),
+    folder: Annotated[Path, typer.Argument(help="The folder to write to.")] = Path("."),
     parallel: Annotated[
-        int, typer.Option(min=1, help="How many pieces of files to ask for at once.")
+        int, typer.Option(min=1, help="How many pieces of files to download at once.")
     ] = PARALLEL,
     as_json: JsonOption = False,
 ) -> None:
-    """Download a job's files and verify each; run it again to resume.
+    """Download and verify a job's files; run it again to resume.
 
-    The exit code says why there are none, and is 3 where they did not pass the job's gate.
+    The exit code tells why there are no files; it is 3 if the job failed its quality gate.
     """
-    with service() as client:
+    with connect() as client:
         job = client.jobs.get(job_id)
         try:
             paths = [str(one) for one in client.jobs.download(job_id, folder, parallel=parallel)]
         except OSError as error:
-            hint = "name a folder that can be written and has room"
-            people.print(f"{error.filename or folder}: {error.strerror}; {hint}", markup=False)
+            hint = "name a writable folder with enough space"
+            stderr.print(f"{error.filename or folder}: {error.strerror}; {hint}", markup=False)
             raise typer.Exit(USAGE) from None
     if as_json:
         print_json(paths)
     else:
         typer.echo("\n".join(paths))
     for failure in job.gate_failures:
-        people.print(f"gate: {failure_text(failure)}", markup=False)
+        stderr.print(f"gate: {failure_text(failure)}", markup=False)
     raise typer.Exit(exit_code(job))
 
 
-def _say_facets(facets: Facets, as_json: bool) -> None:
-    """Print a line for each count."""
+def _print_facets(facets: Facets, as_json: bool) -> None:
     if as_json:
         print_json(facets.model_dump(mode="json"))
         return
@@ -223,9 +233,9 @@ def _say_facets(facets: Facets, as_json: bool) -> None:
 
 
 def _field(change: str) -> tuple[str, Any]:
-    """Read ``name=value``, where the value is JSON or, if it is none, plain text."""
-    name, written = pair_of(change, "--set")
+    """Read ``name=value``, where the value is JSON or plain text."""
+    name, text = pair_of(change, "--set")
     try:
-        return name, json.loads(written)
+        return name, json.loads(text)
     except ValueError:
-        return name, written
+        return name, text

@@ -1,4 +1,4 @@
-"""Commands for those who run a service: logs, workers, queues."""
+"""Commands for operators: logs, workers and queues."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 
 from zpruner.cli.options import FollowOption, JobArgument, JsonOption
-from zpruner.cli.rows import Table
-from zpruner.cli.terminal import say, service
+from zpruner.cli.terminal import connect, print_response
+from zpruner.cli.text_table import Table
 from zpruner.client.filters import LogFilters
 from zpruner.client.models.jobs import Queue, Worker
 
-WorkerArgument = Annotated[str, typer.Argument(help="A worker's id; `zpruner workers` shows it.")]
+WorkerArgument = Annotated[
+    str, typer.Argument(help="The id of a worker, as `zpruner workers` lists it.")
+]
 
 app = typer.Typer()
 
@@ -20,16 +22,20 @@ app = typer.Typer()
 def logs(
     job_id: JobArgument,
     follow: FollowOption = False,
-    attempt: Annotated[int | None, typer.Option(help="Of this attempt only.")] = None,
-    level: Annotated[str | None, typer.Option(help="At least as grave: warning, error.")] = None,
-    after: Annotated[str | None, typer.Option(help="Only lines behind this one's id.")] = None,
-    tail: Annotated[int | None, typer.Option(help="Only the last so many.")] = None,
+    attempt: Annotated[int | None, typer.Option(help="Only lines of this attempt.")] = None,
+    level: Annotated[
+        str | None, typer.Option(help="Only lines of at least this level: warning, error.")
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option(help="Only lines after the line with this id.")
+    ] = None,
+    tail: Annotated[int | None, typer.Option(help="Only this many last lines.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a job's attempts logged."""
-    which: LogFilters = {"attempt": attempt, "level": level, "after": after, "tail": tail}
-    with service() as client:
-        for line in client.jobs.logs(job_id, follow=follow, **which):
+    """Show the log of a job."""
+    filters: LogFilters = {"attempt": attempt, "level": level, "after": after, "tail": tail}
+    with connect() as client:
+        for line in client.jobs.logs(job_id, follow=follow, **filters):
             text = f"{line.at:%F %T} {line.level} {line.logger}: {line.message}"
             typer.echo(line.model_dump_json() if as_json else text)
 
@@ -37,38 +43,38 @@ def logs(
 @app.command()
 def workers(as_json: JsonOption = False) -> None:
     """List the workers."""
-    with service() as client:
+    with connect() as client:
         found = client.workers.list()
-    say(found, as_json, _workers_table)
+    print_response(found, as_json, _workers_table)
 
 
 @app.command()
 def queues(as_json: JsonOption = False) -> None:
     """List the queues."""
-    with service() as client:
+    with connect() as client:
         found = client.workers.queues()
-    say(found, as_json, _queues_table)
+    print_response(found, as_json, _queues_table)
 
 
 @app.command()
 def drain(worker_id: WorkerArgument, as_json: JsonOption = False) -> None:
-    """Have a worker finish what it holds and take nothing new."""
-    with service() as client:
-        say(client.workers.drain(worker_id), as_json, lambda worker: worker.state)
+    """Let a worker finish its job and claim no new one."""
+    with connect() as client:
+        print_response(client.workers.drain(worker_id), as_json, lambda worker: worker.state)
 
 
 @app.command()
 def undrain(worker_id: WorkerArgument, as_json: JsonOption = False) -> None:
-    """Have a worker take jobs again."""
-    with service() as client:
-        say(client.workers.undrain(worker_id), as_json, lambda worker: worker.state)
+    """Let a drained worker claim jobs again."""
+    with connect() as client:
+        print_response(client.workers.undrain(worker_id), as_json, lambda worker: worker.state)
 
 
 def _workers_table(workers: Sequence[Worker]) -> Table:
-    table = Table("id", "name", "state", "queues", "device", "job", "heard of")
+    table = Table("id", "name", "state", "queues", "device", "job", "last heartbeat")
     for one in workers:
-        words = (one.id, one.name, one.state, ",".join(one.queues), one.device or "")
-        table.add_row(*words, one.job_id or "", f"{one.heartbeat_at:%F %T}")
+        cells = (one.id, one.name, one.state, ",".join(one.queues), one.device or "")
+        table.add_row(*cells, one.job_id or "", f"{one.heartbeat_at:%F %T}")
     return table
 
 

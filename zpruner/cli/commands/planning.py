@@ -17,10 +17,10 @@ from zpruner.cli.terminal import (
     JOB_FAILED,
     OK,
     TIMED_OUT,
+    connect,
     follow,
-    people,
-    say,
-    service,
+    print_response,
+    stderr,
 )
 from zpruner.client.models.planning import Sweep
 
@@ -46,9 +46,9 @@ app = typer.Typer()
 @with_fields(*JOB_FIELDS, *SUBMISSION, REUSE)
 def run(fields: dict[str, Any], timeout: TimeoutOption = None, as_json: JsonOption = False) -> None:
     """Submit a job and follow it until it ends; the exit code tells how it ended."""
-    with service() as client:
+    with connect() as client:
         job = create(client, request_of(fields))
-        people.print(job.id, markup=False)
+        stderr.print(job.id, markup=False)
         follow(client, job.id, timeout, as_json)
 
 
@@ -56,15 +56,15 @@ def run(fields: dict[str, Any], timeout: TimeoutOption = None, as_json: JsonOpti
 @with_fields(*JOB_FIELDS)
 def estimate(fields: dict[str, Any], as_json: JsonOption = False) -> None:
     """Estimate the memory and time of a job without submitting it."""
-    with service() as client:
+    with connect() as client:
         try:
             found = client.estimate(**fields)
         except TimeoutError as error:
-            people.print(str(error), markup=False)
+            stderr.print(str(error), markup=False)
             raise typer.Exit(TIMED_OUT) from None
     notes = [f"warning: {one}" for one in found.warnings]
     notes += [f"hint: {one}" for one in found.hints]
-    say(found, as_json, estimate_text, notes)
+    print_response(found, as_json, estimate_text, notes)
 
 
 @app.command()
@@ -73,9 +73,11 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare jobs with the first of them."""
-    with service() as client:
+    with connect() as client:
         found = client.compare(*job_ids)
-    say(found, as_json, comparison_table, [f"not comparable: {one}" for one in found.reasons])
+    print_response(
+        found, as_json, comparison_table, [f"not comparable: {one}" for one in found.reasons]
+    )
 
 
 @app.command()
@@ -95,18 +97,18 @@ def sweep(
         grid["skip"] = _values("skip", *fields.pop("skip"))
     if max_parallel is not None:
         fields["max_parallel"] = max_parallel
-    with service() as client:
+    with connect() as client:
         made = client.sweeps.create(**request_of(fields), grid=grid)
-        people.print(f"{made.id}: {made.total} jobs", markup=False)
+        stderr.print(f"{made.id}: {made.total} jobs", markup=False)
         if detach:
-            say(made, as_json, lambda made: made.id)
+            print_response(made, as_json, lambda made: made.id)
             return
         try:
             ended = client.sweeps.wait(made.id, timeout_s=timeout, on_look=_Counts())
         except TimeoutError as error:
-            people.print(str(error), markup=False)
+            stderr.print(str(error), markup=False)
             raise typer.Exit(TIMED_OUT) from None
-    say(ended, as_json, sweep_table)
+    print_response(ended, as_json, sweep_table)
     raise typer.Exit(_exit_code(ended))
 
 
@@ -119,7 +121,7 @@ class _Counts:
     def __call__(self, sweep: Sweep) -> None:
         if (now := counts_text(sweep)) != self._last:
             self._last = now
-            people.print(now, markup=False)
+            stderr.print(now, markup=False)
 
 
 def _exit_code(sweep: Sweep) -> int:

@@ -1,4 +1,4 @@
-"""Commands that become another program, for which more must be installed than for a client."""
+"""Commands that start programs of the service, whose packages a client may lack."""
 
 import os
 from collections.abc import Iterable
@@ -7,10 +7,14 @@ from typing import NoReturn
 
 import typer
 
-from zpruner.cli.terminal import USAGE, people
+from zpruner.cli.terminal import USAGE, stderr
 from zpruner.programs import command, environment
 
-PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+PASS_ARGUMENTS_ON = {
+    "allow_extra_args": True,
+    "ignore_unknown_options": True,
+    "help_option_names": [],
+}
 API = ("sqlalchemy", "fastapi", "uvicorn")
 WORKER = ("sqlalchemy", "celery", "torch", "transformers")
 
@@ -19,65 +23,65 @@ part = typer.Typer(no_args_is_help=True, help="Run one part of the service by it
 app.add_typer(part, name="part")
 
 
-@app.command(context_settings=PASSED_ON)
+@app.command(context_settings=PASS_ARGUMENTS_ON)
 def serve(context: typer.Context) -> None:
-    """Run the whole service on this machine; --help shows how."""
-    _become("serve", context, dict.fromkeys((*API, *WORKER)), "embedded")
+    """Run the whole service on this machine; see --help for the options."""
+    _exec("serve", context, dict.fromkeys((*API, *WORKER)), "embedded")
 
 
-@app.command(context_settings=PASSED_ON)
+@app.command(context_settings=PASS_ARGUMENTS_ON)
 def prune(context: typer.Context) -> None:
-    """Prune a model without a service; --help shows how."""
-    _become("prune", context, ("torch", "transformers"), "worker")
+    """Prune a model without a service; see --help for the options."""
+    _exec("prune", context, ("torch", "transformers"), "worker")
 
 
-@app.command(context_settings=PASSED_ON)
+@app.command(context_settings=PASS_ARGUMENTS_ON)
 def doctor(context: typer.Context) -> None:
-    """Check the settings and this machine without starting anything; --help shows how."""
-    _become("doctor", context, ("sqlalchemy", "celery"), "embedded")
+    """Check the settings and this machine without starting anything; see --help for the options."""
+    _exec("doctor", context, ("sqlalchemy", "celery"), "embedded")
 
 
-@part.command(context_settings=PASSED_ON)
+@part.command(context_settings=PASS_ARGUMENTS_ON)
 def migrate(context: typer.Context) -> None:
-    """Bring the database's tables up to date."""
-    _become("migrate", context, ("sqlalchemy",), "service")
+    """Migrate the database to the current schema."""
+    _exec("migrate", context, ("sqlalchemy",), "service")
 
 
-@part.command(context_settings=PASSED_ON)
+@part.command(context_settings=PASS_ARGUMENTS_ON)
 def api(context: typer.Context) -> None:
-    """Serve the API; --help shows its options."""
-    _become("api", context, API, "api")
+    """Serve the API; see --help for the options."""
+    _exec("api", context, API, "api")
 
 
-@part.command(context_settings=PASSED_ON)
+@part.command(context_settings=PASS_ARGUMENTS_ON)
 def worker(context: typer.Context) -> None:
-    """Take jobs from queues; --help shows its options."""
-    _become("worker", context, WORKER, "worker")
+    """Run jobs from queues; see --help for the options."""
+    _exec("worker", context, WORKER, "worker")
 
 
-@part.command(context_settings=PASSED_ON)
+@part.command(context_settings=PASS_ARGUMENTS_ON)
 def control(context: typer.Context) -> None:
-    """Repair, schedule, estimate and send webhooks; a service has one such process."""
-    _become("control", context, WORKER, "worker")
+    """Requeue, schedule and estimate jobs, and send webhooks; a service has one such process."""
+    _exec("control", context, WORKER, "worker")
 
 
-@part.command(context_settings=PASSED_ON)
+@part.command(context_settings=PASS_ARGUMENTS_ON)
 def ping(context: typer.Context) -> None:
-    """Exit with 0 if a worker of this host answers, by its name: gpu or control."""
-    _become("ping", context, WORKER, "worker")
+    """Exit with 0 if the named worker of this host (gpu or control) responds."""
+    _exec("ping", context, WORKER, "worker")
 
 
 def bootstrap(context: typer.Context) -> None:
-    """Make the first admin key, in the database itself: needs no running service and no key."""
-    _become("keys", context, ("sqlalchemy",), "service")
+    """Create the first admin key in the database; requires neither a running service nor a key."""
+    _exec("keys", context, ("sqlalchemy",), "service")
 
 
-def _become(program: str, context: typer.Context, needs: Iterable[str], extra: str) -> NoReturn:
-    """Replace this process by a program that needs more than a client has."""
+def _exec(program: str, context: typer.Context, needs: Iterable[str], extra: str) -> NoReturn:
+    """Replace this process by a program, if the packages that it needs are installed."""
     if missing := [name for name in needs if find_spec(name) is None]:
-        people.print(
+        stderr.print(
             f"{', '.join(missing)} not installed: pip install 'zpruner[{extra}]'", markup=False
         )
         raise typer.Exit(USAGE)
-    words = command(program, *context.args)
-    os.execve(words[0], words, environment())  # noqa: S606 - our own program
+    arguments = command(program, *context.args)
+    os.execve(arguments[0], arguments, environment())  # noqa: S606 - our own program

@@ -1,4 +1,4 @@
-"""``zpruner triggers``: triggers on the command line."""
+"""``zpruner triggers``."""
 
 import json
 from collections.abc import Sequence
@@ -7,29 +7,34 @@ from typing import Annotated, Any
 
 import typer
 
+from zpruner.cli.display import preview_text
 from zpruner.cli.options import JsonOption
-from zpruner.cli.rows import Table
-from zpruner.cli.screen import preview_text
-from zpruner.cli.terminal import people, say, service
+from zpruner.cli.terminal import connect, print_response, stderr
+from zpruner.cli.text_table import Table
 from zpruner.client.models.triggers import NewTrigger, Trigger, TriggerDelivery, TriggerTest
 
-TriggerArgument = Annotated[str, typer.Argument(help="A trigger's id: trg_…")]
-JobOption = Annotated[str, typer.Option(help="The job's fields, as JSON or @FILE.")]
+TriggerArgument = Annotated[str, typer.Argument(help="The id of a trigger: trg_…")]
+JobOption = Annotated[str, typer.Option(help="The fields of the job, as JSON or @FILE.")]
 FilterOption = Annotated[
     list[str] | None,
-    typer.Option("--filter", help="POINTER=VALUE in a payload; the same pointer again means or."),
+    typer.Option(
+        "--filter",
+        help="POINTER=VALUE that a payload must have; repeat a pointer to allow several values.",
+    ),
 ]
 MapOption = Annotated[
     list[str] | None,
-    typer.Option("--map", help="FIELD=POINTER: what fills a field of the job, or labels.NAME."),
+    typer.Option(
+        "--map", help="FIELD=POINTER: set a field of the job, or labels.NAME, from the payload."
+    ),
 ]
 
-app = typer.Typer(no_args_is_help=True, help="Have other systems start jobs (admins).")
+app = typer.Typer(no_args_is_help=True, help="Let other systems start jobs (admins only).")
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="For whoever reads the list.")],
+    name: Annotated[str, typer.Argument(help="A name to show in lists.")],
     source: Annotated[
         str, typer.Argument(help="huggingface, mlflow, github, standard or generic.")
     ],
@@ -38,50 +43,52 @@ def create(
     map_: MapOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a trigger; its secret, which nothing shows again, is printed."""
-    template, wanted, mapped = _read(job, "--job"), _filter(filter_), _map(map_)
-    with service() as client:
-        made = client.triggers.create(name, source, template, filter=wanted, map=mapped)
-    _say_secret(made, as_json)
+    """Create a trigger and print its secret, which is never shown again."""
+    template, required, mapped = _read(job, "--job"), _filter(filter_), _map(map_)
+    with connect() as client:
+        made = client.triggers.create(name, source, template, filter=required, map=mapped)
+    _print_secret(made, as_json)
 
 
 @app.command(name="ls")
 def list_triggers(as_json: JsonOption = False) -> None:
     """List all triggers, newest first."""
-    with service() as client:
+    with connect() as client:
         triggers = client.triggers.list()
-    say(triggers, as_json, _table)
+    print_response(triggers, as_json, _table)
 
 
 @app.command()
 def get(trigger_id: TriggerArgument, as_json: JsonOption = False) -> None:
     """Show one trigger."""
-    with service() as client:
-        say(client.triggers.get(trigger_id), as_json, _text)
+    with connect() as client:
+        print_response(client.triggers.get(trigger_id), as_json, _text)
 
 
 @app.command()
 def update(
     trigger_id: TriggerArgument,
-    name: Annotated[str | None, typer.Option(help="What it is called from now on.")] = None,
-    job: Annotated[str | None, typer.Option(help="All of the job's fields, or @FILE.")] = None,
+    name: Annotated[str | None, typer.Option(help="The new name.")] = None,
+    job: Annotated[
+        str | None, typer.Option(help="All fields of the job, as JSON or @FILE.")
+    ] = None,
     filter_: FilterOption = None,
     map_: MapOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change what is given, each as a whole, and nothing else."""
+    """Replace the given parts of a trigger."""
     given = {"name": name, "filter": _filter(filter_), "map": _map(map_)}
     changes = {field: value for field, value in given.items() if value}
     if job is not None:
         changes["job"] = _read(job, "--job")
-    with service() as client:
-        say(client.triggers.update(trigger_id, **changes), as_json, _text)
+    with connect() as client:
+        print_response(client.triggers.update(trigger_id, **changes), as_json, _text)
 
 
 @app.command()
 def rm(trigger_id: TriggerArgument) -> None:
-    """Delete a trigger with the record of its calls; the jobs stay."""
-    with service() as client:
+    """Delete a trigger and its deliveries; its jobs are kept."""
+    with connect() as client:
         client.triggers.delete(trigger_id)
 
 
@@ -89,77 +96,78 @@ def rm(trigger_id: TriggerArgument) -> None:
 def rotate(
     trigger_id: TriggerArgument,
     grace_s: Annotated[
-        int | None, typer.Option(help="Seconds for which the old secret is good, too; a day.")
+        int | None,
+        typer.Option(help="Seconds for which the old secret stays valid; a day by default."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a trigger a new secret, which is printed."""
-    with service() as client:
+    """Replace a trigger's secret and print the new one."""
+    with connect() as client:
         made = client.triggers.rotate(trigger_id, grace_s=grace_s)
-    _say_secret(made, as_json)
+    _print_secret(made, as_json)
     if made.former_until is not None:
-        people.print(f"the old one is good until {made.former_until:%F %T}", markup=False)
+        stderr.print(f"the old secret is valid until {made.former_until:%F %T}", markup=False)
 
 
 @app.command(name="test")
 def try_out(
     trigger_id: TriggerArgument,
-    payload: Annotated[str, typer.Argument(help="What would be sent, as JSON or @FILE.")],
+    payload: Annotated[str, typer.Argument(help="The payload, as JSON or @FILE.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a call would start; nothing starts."""
+    """Show the job that a call would start, without starting it."""
     sent = _read(payload, "PAYLOAD")
-    with service() as client:
-        say(client.triggers.test(trigger_id, sent), as_json, _test_text)
+    with connect() as client:
+        print_response(client.triggers.test(trigger_id, sent), as_json, _test_text)
 
 
 @app.command()
 def deliveries(trigger_id: TriggerArgument, limit: int = 20, as_json: JsonOption = False) -> None:
-    """List the calls that proved themselves, newest first."""
-    with service() as client:
+    """List the authenticated calls, newest first."""
+    with connect() as client:
         found = client.triggers.deliveries(trigger_id, limit=limit)
-    say(found, as_json, _deliveries_table)
+    print_response(found, as_json, _deliveries_table)
 
 
-def _read(written: str, place: str) -> Any:
-    """Read JSON, or the file that is named behind an ``@``."""
+def _read(text: str, option: str) -> Any:
+    """Read JSON, from a file if the argument is ``@FILE``."""
     try:
-        is_file = written.startswith("@")
-        return json.loads(Path(written[1:]).read_text("utf-8") if is_file else written)
+        is_file = text.startswith("@")
+        return json.loads(Path(text[1:]).read_text("utf-8") if is_file else text)
     except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"no JSON: {error}", param_hint=place) from None
+        raise typer.BadParameter(f"not valid JSON: {error}", param_hint=option) from None
 
 
-def _filter(written: Sequence[str] | None) -> dict[str, Any]:
+def _filter(pairs: Sequence[str] | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for pointer, value in _pairs(written, "--filter"):
+    for pointer, value in _pairs(pairs, "--filter"):
         found.setdefault(pointer, []).append(_value(value))
     return {pointer: one if len(one) > 1 else one[0] for pointer, one in found.items()}
 
 
-def _map(written: Sequence[str] | None) -> dict[str, str]:
-    return dict(_pairs(written, "--map"))
+def _map(pairs: Sequence[str] | None) -> dict[str, str]:
+    return dict(_pairs(pairs, "--map"))
 
 
-def _pairs(written: Sequence[str] | None, option: str) -> list[tuple[str, str]]:
-    pairs = [one.partition("=") for one in written or ()]
-    if wrong := [name for name, equals, _ in pairs if not equals]:
+def _pairs(pairs: Sequence[str] | None, option: str) -> list[tuple[str, str]]:
+    parts = [one.partition("=") for one in pairs or ()]
+    if wrong := [name for name, equals, _ in parts if not equals]:
         raise typer.BadParameter(f"{wrong[0]} is not NAME=VALUE", param_hint=option)
-    return [(name, value) for name, _, value in pairs]
+    return [(name, value) for name, _, value in parts]
 
 
-def _value(written: str) -> Any:
-    """Read a number, true, false or null; everything else is text."""
+def _value(text: str) -> Any:
+    """Read a number, true, false or null; anything else is text."""
     try:
-        value = json.loads(written)
+        value = json.loads(text)
     except ValueError:
-        return written
-    return value if isinstance(value, int | float | str | None) else written
+        return text
+    return value if isinstance(value, int | float | str | None) else text
 
 
-def _say_secret(made: NewTrigger, as_json: bool) -> None:
-    note = f"{made.id}, called at {made.hook}; keep its secret, nothing shows it again:"
-    say(made, as_json, lambda made: made.secret, [note])
+def _print_secret(made: NewTrigger, as_json: bool) -> None:
+    note = f"{made.id}, called at {made.hook}; store its secret, it is never shown again:"
+    print_response(made, as_json, lambda made: made.secret, [note])
 
 
 def _text(trigger: Trigger) -> str:
@@ -175,15 +183,15 @@ def _test_text(tried: TriggerTest) -> str:
 
 
 def _table(triggers: Sequence[Trigger]) -> Table:
-    table = Table("id", "name", "source", "made")
+    table = Table("id", "name", "source", "created")
     for one in triggers:
         table.add_row(one.id, one.name, one.source, f"{one.created_at:%F %T}")
     return table
 
 
 def _deliveries_table(deliveries: Sequence[TriggerDelivery]) -> Table:
-    table = Table("at", "outcome", "job", "why", "delivery")
+    table = Table("at", "outcome", "job", "reason", "delivery")
     for one in deliveries:
-        why = one.reason or (one.problem.detail if one.problem is not None else "")
-        table.add_row(f"{one.created_at:%F %T}", one.outcome, one.job_id, why, one.delivery_id)
+        reason = one.reason or (one.problem.detail if one.problem is not None else "")
+        table.add_row(f"{one.created_at:%F %T}", one.outcome, one.job_id, reason, one.delivery_id)
     return table

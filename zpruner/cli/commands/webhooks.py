@@ -1,4 +1,4 @@
-"""``zpruner webhooks``: webhooks on the command line."""
+"""``zpruner webhooks``."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -6,73 +6,76 @@ from typing import Annotated
 import typer
 
 from zpruner.cli.options import JsonOption
-from zpruner.cli.rows import Table
-from zpruner.cli.terminal import people, print_json, print_table, say, service
+from zpruner.cli.terminal import connect, print_json, print_response, print_table, stderr
+from zpruner.cli.text_table import Table
 from zpruner.client.models.webhooks import Delivery, DeliveryAttempt, NewWebhook, Webhook
 
-WebhookArgument = Annotated[str, typer.Argument(help="A webhook's id: whk_…")]
-DeliveryArgument = Annotated[str, typer.Argument(help="A message's id: msg_…")]
+WebhookArgument = Annotated[str, typer.Argument(help="The id of a webhook: whk_…")]
+DeliveryArgument = Annotated[str, typer.Argument(help="The id of a message: msg_…")]
 EventOption = Annotated[
     list[str] | None,
-    typer.Option("--event", help="job.succeeded, job.queued, …; several. A job's four endings."),
+    typer.Option(
+        "--event",
+        help="job.succeeded, job.queued, …; may be repeated. By default the four final states.",
+    ),
 ]
 
-ABSENT = {"body", "log"}
-"""Fields of a message that come only where it is asked for alone."""
+DETAILS = {"body", "log"}
+"""Fields that only the response for a single message has."""
 
-app = typer.Typer(no_args_is_help=True, help="Have addresses told what happens to jobs (admins).")
+app = typer.Typer(no_args_is_help=True, help="Notify URLs of events of jobs (admins only).")
 
 
 @app.command()
 def create(
-    url: Annotated[str, typer.Argument(help="An https address that answers 2xx.")],
+    url: Annotated[str, typer.Argument(help="An https URL that responds with 2xx.")],
     event: EventOption = None,
-    description: Annotated[str, typer.Option(help="For whoever reads the list.")] = "",
+    description: Annotated[str, typer.Option(help="A description to show in lists.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Make a webhook; its secret, which nothing shows again, is printed."""
-    with service() as client:
+    """Create a webhook and print its secret, which is never shown again."""
+    with connect() as client:
         made = client.webhooks.create(url, event, description=description)
-    _say_secret(made, as_json)
+    _print_secret(made, as_json)
 
 
 @app.command(name="ls")
 def list_webhooks(as_json: JsonOption = False) -> None:
     """List all webhooks, newest first."""
-    with service() as client:
+    with connect() as client:
         webhooks = client.webhooks.list()
-    say(webhooks, as_json, _table)
+    print_response(webhooks, as_json, _table)
 
 
 @app.command()
 def get(webhook_id: WebhookArgument, as_json: JsonOption = False) -> None:
     """Show one webhook."""
-    with service() as client:
-        say(client.webhooks.get(webhook_id), as_json, _text)
+    with connect() as client:
+        print_response(client.webhooks.get(webhook_id), as_json, _text)
 
 
 @app.command()
 def update(
     webhook_id: WebhookArgument,
-    url: Annotated[str | None, typer.Option(help="Where it points from now on.")] = None,
+    url: Annotated[str | None, typer.Option(help="The new URL.")] = None,
     event: EventOption = None,
-    description: Annotated[str | None, typer.Option(help="For whoever reads the list.")] = None,
+    description: Annotated[str | None, typer.Option(help="A description to show in lists.")] = None,
     enable: Annotated[
-        bool | None, typer.Option("--enable/--disable", help="Send to it, or nothing for a while.")
+        bool | None, typer.Option("--enable/--disable", help="Start or stop sending to it.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change what is given, and nothing else."""
+    """Replace the given fields of a webhook."""
     given = {"url": url, "events": event, "description": description, "enabled": enable}
     changes = {name: value for name, value in given.items() if value is not None}
-    with service() as client:
-        say(client.webhooks.update(webhook_id, **changes), as_json, _text)
+    with connect() as client:
+        print_response(client.webhooks.update(webhook_id, **changes), as_json, _text)
 
 
 @app.command()
 def rm(webhook_id: WebhookArgument) -> None:
-    """Delete a webhook with all its deliveries."""
-    with service() as client:
+    """Delete a webhook and its deliveries."""
+    with connect() as client:
         client.webhooks.delete(webhook_id)
 
 
@@ -80,43 +83,44 @@ def rm(webhook_id: WebhookArgument) -> None:
 def rotate(
     webhook_id: WebhookArgument,
     grace_s: Annotated[
-        int | None, typer.Option(help="Seconds for which the old secret signs, too; a day.")
+        int | None,
+        typer.Option(help="Seconds for which the old secret signs too; a day by default."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a webhook a new secret, which is printed."""
-    with service() as client:
+    """Replace a webhook's secret and print the new one."""
+    with connect() as client:
         made = client.webhooks.rotate(webhook_id, grace_s=grace_s)
-    _say_secret(made, as_json)
+    _print_secret(made, as_json)
     if made.former_until is not None:
-        people.print(f"the old one signs until {made.former_until:%F %T}", markup=False)
+        stderr.print(f"the old secret signs until {made.former_until:%F %T}", markup=False)
 
 
 @app.command(name="test")
 def send_test(webhook_id: WebhookArgument, as_json: JsonOption = False) -> None:
-    """Send a message that only has to arrive; its id is printed."""
-    with service() as client:
-        _say_queued(client.webhooks.test(webhook_id), as_json)
+    """Send a test message and print its id."""
+    with connect() as client:
+        _print_id(client.webhooks.test(webhook_id), as_json)
 
 
 @app.command()
 def deliveries(
     webhook_id: WebhookArgument,
     delivery_id: Annotated[
-        str | None, typer.Argument(help="One message, with its body and its attempts: msg_…")
+        str | None, typer.Argument(help="Show this message with its body and attempts: msg_…")
     ] = None,
     status: Annotated[str | None, typer.Option(help="pending, delivered or failed.")] = None,
     limit: int = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """List what went out or is to go out, newest first; or show one message."""
-    with service() as client:
+    """List the messages to a webhook, newest first, or show one of them."""
+    with connect() as client:
         if delivery_id is not None:
-            _say_delivery(client.webhooks.delivery(webhook_id, delivery_id), as_json)
+            _print_delivery(client.webhooks.delivery(webhook_id, delivery_id), as_json)
             return
         found = client.webhooks.deliveries(webhook_id, status=status, limit=limit)
     if as_json:
-        print_json([one.model_dump(mode="json", exclude=ABSENT) for one in found])
+        print_json([one.model_dump(mode="json", exclude=DETAILS) for one in found])
     else:
         print_table(_deliveries_table(found))
 
@@ -125,27 +129,27 @@ def deliveries(
 def redeliver(
     webhook_id: WebhookArgument, delivery_id: DeliveryArgument, as_json: JsonOption = False
 ) -> None:
-    """Send a message again at once; its id is printed."""
-    with service() as client:
-        _say_queued(client.webhooks.redeliver(webhook_id, delivery_id), as_json)
+    """Send a message again immediately and print its id."""
+    with connect() as client:
+        _print_id(client.webhooks.redeliver(webhook_id, delivery_id), as_json)
 
 
-def _say_secret(made: NewWebhook, as_json: bool) -> None:
-    note = f"{made.id} to {made.url}; keep it, nothing shows it again:"
-    say(made, as_json, lambda made: made.secret, [note])
+def _print_secret(made: NewWebhook, as_json: bool) -> None:
+    note = f"{made.id} to {made.url}; store it, it is never shown again:"
+    print_response(made, as_json, lambda made: made.secret, [note])
 
 
-def _say_queued(delivery: Delivery, as_json: bool) -> None:
+def _print_id(delivery: Delivery, as_json: bool) -> None:
     if as_json:
-        print_json(delivery.model_dump(mode="json", exclude=ABSENT))
+        print_json(delivery.model_dump(mode="json", exclude=DETAILS))
     else:
         typer.echo(delivery.id)
 
 
-def _say_delivery(delivery: Delivery, as_json: bool) -> None:
-    notes = [f"{one.at:%F %T}: {_answer(one)}, {one.seconds:g} s" for one in delivery.log]
+def _print_delivery(delivery: Delivery, as_json: bool) -> None:
+    notes = [f"{one.at:%F %T}: {_response(one)}, {one.seconds:g} s" for one in delivery.log]
     notes.append(f"{delivery.status} after {delivery.attempts} attempts")
-    say(delivery, as_json, lambda delivery: delivery.body or "", notes)
+    print_response(delivery, as_json, lambda delivery: delivery.body or "", notes)
 
 
 def _text(webhook: Webhook) -> str:
@@ -161,14 +165,14 @@ def _table(webhooks: Sequence[Webhook]) -> Table:
 
 
 def _deliveries_table(deliveries: Sequence[Delivery]) -> Table:
-    table = Table("id", "at", "type", "job", "status", "attempts", "last answer")
+    table = Table("id", "at", "type", "job", "status", "attempts", "last response")
     for one in deliveries:
-        told = (one.type, one.job_id or "", one.status, str(one.attempts), _answer(one.last))
-        table.add_row(one.id, f"{one.created_at:%F %T}", *told)
+        cells = (one.type, one.job_id or "", one.status, str(one.attempts), _response(one.last))
+        table.add_row(one.id, f"{one.created_at:%F %T}", *cells)
     return table
 
 
-def _answer(attempt: DeliveryAttempt | None) -> str:
+def _response(attempt: DeliveryAttempt | None) -> str:
     if attempt is None:
         return ""
     return " ".join(str(part) for part in (attempt.status, attempt.error) if part is not None)

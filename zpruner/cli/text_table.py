@@ -1,4 +1,4 @@
-"""Rows of text: aligned on a terminal, tab-separated where a program reads them."""
+"""A table as text: aligned columns for a terminal, tab-separated lines for programs."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ _ID = re.compile(r"[a-z]{3}_[0-9a-f]{32}")
 
 
 class Table:
-    """Named columns of text; an id is always shown whole."""
+    """Rows of text under named columns; an id is never cut."""
 
     def __init__(self, *names: str) -> None:
         self._names = names
@@ -36,7 +36,7 @@ class Table:
 
 
 def _shrink(widths: list[int], may_shrink: Sequence[bool], width: int) -> None:
-    """Take cells of the widest columns that may shrink until all fit, or none can."""
+    """Narrow the widest columns that may shrink until the table fits, or none can shrink."""
     excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
     for _ in range(excess):
         candidates = [at for at, may in enumerate(may_shrink) if may and widths[at] > NARROWEST]

@@ -1,4 +1,4 @@
-"""What people see of a job."""
+"""Texts about one job, for people."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,8 +11,8 @@ from zpruner.client.models.jobs import Event, GateFailure, JobFields, Preview, R
 
 
 @contextmanager
-def following(console: Console) -> Iterator[Callable[[JobFields], None]]:
-    """Give a function that shows a job's progress: a bar on a terminal, lines elsewhere."""
+def progress_display(console: Console) -> Iterator[Callable[[JobFields], None]]:
+    """Yield a function that shows a job's progress: a bar on a terminal, lines elsewhere."""
     if not console.is_terminal:
         yield _Lines(console)
         return
@@ -29,7 +29,7 @@ def following(console: Console) -> Iterator[Callable[[JobFields], None]]:
 
 
 class _Lines:
-    """One line whenever the stage changes."""
+    """Prints a line whenever the stage changes."""
 
     def __init__(self, console: Console) -> None:
         self._console, self._last = console, ""
@@ -41,7 +41,7 @@ class _Lines:
 
 
 def stage(job: JobFields) -> str:
-    """Say where a job is: ``pruning 7/32``, ``queued, number 3``, ``paused at 7/32``."""
+    """Return the stage of a job: ``pruning 7/32``, ``queued, number 3``, ``paused at 7/32``."""
     block = job.progress.block
     done = f"{block.index + 1}/{block.total}" if block else ""
     if job.status == "queued" and job.queue_position is not None:
@@ -54,14 +54,14 @@ def stage(job: JobFields) -> str:
 
 
 def time_left(job: JobFields) -> str:
-    """Say how long a job will still take; nothing where that is not known."""
+    """Return the remaining time of a job, or nothing if it is unknown."""
     if (eta := job.progress.eta_seconds) is None:
         return ""
     return f"about {_duration(eta.p50)} left, nine times in ten less than {_duration(eta.p90)}"
 
 
 def preview_text(preview: Preview) -> str:
-    """Describe in a few lines what would be submitted."""
+    """Describe a job that would be accepted."""
     lines = ["would be accepted", *_fields(preview.spec)]
     if preview.identical_job_id is not None:
         lines.append(f"  {preview.identical_job_id} has succeeded with the same fields")
@@ -70,10 +70,10 @@ def preview_text(preview: Preview) -> str:
 
 def event_line(event: Event) -> str:
     """Describe an event in one line."""
-    words = [str(event.seq), f"{event.at:%F %T}", event.kind, event.phase or event.status]
+    parts = [str(event.seq), f"{event.at:%F %T}", event.kind, event.phase or event.status]
     if block := event.data.get("block"):
-        words.append(f"{block['index'] + 1}/{block['total']}")
-    return " ".join(words)
+        parts.append(f"{block['index'] + 1}/{block['total']}")
+    return " ".join(parts)
 
 
 def result_text(result: Result) -> str:
@@ -100,7 +100,7 @@ def summary(job: JobFields) -> str:
 
 
 def failure_text(failure: GateFailure) -> str:
-    """Describe a bound that was not kept."""
+    """Describe a violated bound of a quality gate."""
     limit = {"max": "at most", "min": "at least"}.get(failure.bound, failure.bound)
     got = "not measured" if failure.got is None else f"{failure.got:g}"
     return f"{failure.metric} = {got}, wanted {limit} {failure.wanted:g}"

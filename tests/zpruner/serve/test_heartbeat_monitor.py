@@ -1,0 +1,133 @@
+"""Frozen children are restarted; suspended machines do not look like frozen children."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from db.startup.beats import VARIABLE, Beats
+from tests.zpruner.serve.test_supervisor import eventually, is_gone, pid
+from zpruner.serve.heartbeat_monitor import START_WITHIN_S, HeartbeatMonitor
+from zpruner.serve.supervisor import Child, Supervisor
+
+BEATING = [sys.executable, "-c", "from db.startup.beats import Beats\nBeats()._run(0.05)"]
+
+
+class Clock:
+    seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def supervisor() -> Iterator[Supervisor]:
+    supervisor = Supervisor()
+    yield supervisor
+    supervisor.end()
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_frozen_child_is_restarted_like_a_dead_one(
+    supervisor: Supervisor, number: signal.Signals
+) -> None:
+    child = Child("beating", BEATING, os.environ, silent_after_s=2)
+    supervisor.add(child)
+    first, monitor = pid(child), child._monitor
+    assert monitor is not None
+    assert eventually(lambda: monitor._has_started or monitor.has_timed_out(), 60)
+    os.kill(first, number)
+
+    def is_back() -> bool:
+        supervisor.check()
+        return child.process is not None and child.process.pid != first
+
+    assert eventually(is_back, 60)
+    assert is_gone(first)
+
+
+def test_a_child_that_sends_heartbeats_keeps_running_and_leaves_no_descriptor(
+    supervisor: Supervisor,
+) -> None:
+    before = psutil.Process().num_fds()
+    child = Child("beating", BEATING, os.environ, silent_after_s=60)
+    supervisor.add(child)
+    first, until = pid(child), time.monotonic() + 1
+    while time.monotonic() < until:
+        supervisor.check()
+    assert pid(child) == first
+    supervisor.end()
+    assert psutil.Process().num_fds() == before
+
+
+def send_heartbeat(monitor: HeartbeatMonitor) -> None:
+    os.write(monitor.write, b".")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def monitor(clock: Clock) -> Iterator[HeartbeatMonitor]:
+    monitor = HeartbeatMonitor(45, clock)
+    yield monitor
+    monitor.close_write_end()
+    monitor.close()
+
+
+def check_for(monitor: HeartbeatMonitor, clock: Clock, seconds: float) -> list[bool]:
+    """Check twice a second."""
+    found = []
+    for _ in range(int(2 * seconds)):
+        clock.seconds += 0.5
+        found.append(monitor.has_timed_out())
+    return found
+
+
+def test_a_child_may_miss_three_heartbeats_but_not_more(
+    monitor: HeartbeatMonitor, clock: Clock
+) -> None:
+    send_heartbeat(monitor)
+    assert not monitor.has_timed_out()
+    assert not any(check_for(monitor, clock, 45))
+    send_heartbeat(monitor)
+    assert not any(check_for(monitor, clock, 45))
+    assert all(check_for(monitor, clock, 2)[1:])
+
+
+def test_a_child_may_take_longer_to_start(monitor: HeartbeatMonitor, clock: Clock) -> None:
+    assert not any(check_for(monitor, clock, START_WITHIN_S))
+    assert check_for(monitor, clock, 1)[-1]
+
+
+@pytest.mark.parametrize("seconds", [46, 3600, 30 * 86_400])
+def test_a_supervisor_that_was_suspended_with_its_children_kills_none(
+    monitor: HeartbeatMonitor, clock: Clock, seconds: float
+) -> None:
+    """A frozen control group or virtual machine stops its processes, but not the clock."""
+    send_heartbeat(monitor)
+    assert not monitor.has_timed_out()
+    for _ in range(3):
+        clock.seconds += seconds
+        assert not monitor.has_timed_out()
+        assert not any(check_for(monitor, clock, 14))
+        send_heartbeat(monitor)
+        assert not monitor.has_timed_out()
+
+
+def test_heartbeats_that_are_not_read_do_not_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    monkeypatch.setenv(VARIABLE, str(write))
+    beats = Beats()
+    assert VARIABLE not in os.environ
+    for _ in range(70_000):
+        beats.beat()
+    os.close(read)
+    beats.beat()
+    os.close(write)

@@ -1,0 +1,48 @@
+"""Detects frozen child processes by the heartbeats that they write to a pipe."""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+START_WITHIN_S = 180.0
+"""Before its first heartbeat a child imports and connects, which is slow on a busy machine."""
+MAX_STEP_S = 1.0
+"""The most that one check adds to the silence.
+
+A supervisor that checks late was suspended, or had no CPU, together with the child.
+"""
+
+
+class HeartbeatMonitor:
+    """Monitors one child process; call `has_timed_out` several times a second."""
+
+    def __init__(self, limit_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit_s, self._clock = limit_s, clock
+        self._read, self.write = os.pipe()
+        os.set_blocking(self._read, False)
+        self._has_started, self.silent_s, self._checked_at = False, 0.0, clock()
+
+    def has_timed_out(self) -> bool:
+        """Read new heartbeats; return whether the child has been silent for too long."""
+        now, before = self._clock(), self._checked_at
+        self._checked_at = now
+        if self._received():
+            self._has_started, self.silent_s = True, 0.0
+        else:
+            self.silent_s += min(now - before, MAX_STEP_S)
+        limit_s = self._limit_s if self._has_started else max(self._limit_s, START_WITHIN_S)
+        return self.silent_s > limit_s
+
+    def close_write_end(self) -> None:
+        """Close this process's copy of the write end, after the child has inherited it."""
+        os.close(self.write)
+
+    def close(self) -> None:
+        """Close the read end."""
+        os.close(self._read)
+
+    def _received(self) -> bool:
+        with suppress(BlockingIOError):
+            return bool(os.read(self._read, 65_536))
+        return False
