@@ -23,7 +23,7 @@ from db.core.session import Sessions, migrate, open_sessions
 from db.core.states import JobState
 from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository
-from db.jobs.search import found_by
+from db.jobs.search import search_columns
 from db.spec.prune_spec import MethodName, PruneSpec
 from db.tables.jobs import Job
 from db.tables.labels import JobLabel
@@ -136,7 +136,7 @@ def _row(index: int) -> dict[str, Any]:
         "name": f"number {index}",
         "status": JobState.cancelled if index % 5000 == 0 else status,
         "created_at": NEW_YEAR + timedelta(seconds=index),
-        **found_by(spec, f"number {index}"),
+        **search_columns(spec, f"number {index}"),
     }
 
 

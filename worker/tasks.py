@@ -80,7 +80,7 @@ class HeldRequest(Request):
     def _release(self) -> None:
         worker = _worker(self.worker_pid)
         try:
-            releases.release_held(sessions, store, worker)
+            releases.release_jobs_of(sessions, store, worker)
         except SQLAlchemyError:
             log.exception("the lease of what %s held has to run out by itself", worker)
 

@@ -153,7 +153,7 @@ def _link(request: Request) -> Link | None:
     match = FILE.fullmatch(path)
     if match is None or request.method not in READING or "sig=" not in query:
         return None
-    return Link.read(match[1], query)
+    return Link.parse(match[1], query)
 
 
 def is_local(request: Request) -> bool:

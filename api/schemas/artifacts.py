@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from db.jobs.download_links import LONGEST, Link
+from db.jobs.download_links import MAX_LIFETIME, Link
 from db.tables.jobs import Artifact
 
 
@@ -45,7 +45,7 @@ class LinkRequest(BaseModel):
     expires_in: StrictInt = Field(
         default=3600,
         ge=1,
-        le=int(LONGEST / timedelta(seconds=1)),
+        le=int(MAX_LIFETIME / timedelta(seconds=1)),
         description="For how many seconds the link is valid.",
     )
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.schemas.pages import Page
 from db.core.states import FINAL, JobState
-from db.jobs.pareto import Trade, pareto_front
+from db.jobs.pareto import Tradeoff, pareto_front
 from db.jobs.sweeps import Point
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate, Verdict, figure
@@ -141,7 +141,7 @@ def _point(job: Job, varied: dict[str, Any], on_front: bool) -> PointRead:
     )
 
 
-def _trade(job: Job) -> Trade | None:
+def _trade(job: Job) -> Tradeoff | None:
     metrics = job.result or {}
     sparsity, perplexity = (figure(metrics, name) for name in ("sparsity", "pruned_perplexity"))
     return None if sparsity is None or perplexity is None else (sparsity, perplexity)

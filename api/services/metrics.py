@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from db.core.session import Sessions
 from db.core.states import JobState
-from db.jobs.totals import Census, Outgoing, take_census
+from db.jobs.totals import DeliveryCount, Totals, read_totals
 from db.scheduling.workers import STATES
 
 KEPT_S = 5.0
@@ -33,12 +33,12 @@ class RowCollector(Collector):
         """Return every figure."""
         with self._lock:
             if time.monotonic() >= self._fresh_until:
-                self._told = list(_told(take_census(self._sessions), self._queues))
+                self._told = list(_told(read_totals(self._sessions), self._queues))
                 self._fresh_until = time.monotonic() + KEPT_S
             return self._told
 
 
-def _told(census: Census, queues: Sequence[str]) -> Iterator[Metric]:
+def _told(census: Totals, queues: Sequence[str]) -> Iterator[Metric]:
     taken = {name for one in census.workers for name in one.worker.queues}
     names = sorted({*queues, *taken, *census.queues})
     yield from _jobs(census)
@@ -53,7 +53,7 @@ def _told(census: Census, queues: Sequence[str]) -> Iterator[Metric]:
     yield from _outgoing(census.outgoing)
 
 
-def _jobs(census: Census) -> Iterator[Metric]:
+def _jobs(census: Totals) -> Iterator[Metric]:
     jobs = GaugeMetricFamily("zpruner_jobs", "Jobs there are.", labels=["status", "method"])
     attempts = GaugeMetricFamily(
         "zpruner_job_attempts", "Times that workers took these jobs.", labels=["method"]
@@ -76,7 +76,7 @@ def _jobs(census: Census) -> Iterator[Metric]:
     yield from (jobs, finished, attempts, crashes)
 
 
-def _queues(census: Census, names: Sequence[str]) -> Iterator[Metric]:
+def _queues(census: Totals, names: Sequence[str]) -> Iterator[Metric]:
     depth = GaugeMetricFamily("zpruner_queue_depth", "Jobs that wait.", labels=["queue"])
     held = GaugeMetricFamily("zpruner_queue_running", "Jobs in work.", labels=["queue"])
     age = GaugeMetricFamily(
@@ -90,7 +90,7 @@ def _queues(census: Census, names: Sequence[str]) -> Iterator[Metric]:
     yield from (depth, held, age)
 
 
-def _paces(census: Census) -> Iterator[Metric]:
+def _paces(census: Totals) -> Iterator[Metric]:
     blocks = GaugeMetricFamily(
         "zpruner_running_blocks", "Blocks done by the jobs in work.", labels=["method"]
     )
@@ -104,7 +104,7 @@ def _paces(census: Census) -> Iterator[Metric]:
     yield from (blocks, seconds)
 
 
-def _workers(census: Census, names: Sequence[str]) -> Metric:
+def _workers(census: Totals, names: Sequence[str]) -> Metric:
     workers = GaugeMetricFamily(
         "zpruner_workers", "Workers by queue and state.", labels=["queue", "state"]
     )
@@ -115,7 +115,7 @@ def _workers(census: Census, names: Sequence[str]) -> Metric:
     return workers
 
 
-def _outgoing(outgoing: Outgoing) -> Iterator[Metric]:
+def _outgoing(outgoing: DeliveryCount) -> Iterator[Metric]:
     deliveries = GaugeMetricFamily(
         "zpruner_webhook_deliveries", "Messages that wait, or were given up.", labels=["status"]
     )

@@ -58,7 +58,7 @@ class PlannerClient:
 
     def _request(self, spec: PruneSpec) -> tuple[Estimate, bool]:
         with self._sessions.begin() as session:
-            return EstimateRepository(session).ask_once(spec)
+            return EstimateRepository(session).find_or_create(spec)
 
     def _is_checked(self, row: Estimate, is_new: bool, deadline: float) -> bool:
         """Wait for the planner's response; return whether it came and was not a refusal.

@@ -99,7 +99,7 @@ def preview(service: Service, submission: Submission) -> JobPreview:
     spec = submission.body.spec()
     warnings = check_with_planner(service, submission, spec)
     with service.sessions() as session:
-        QuotaRepository(session).require_room(submission.request.created_by)
+        QuotaRepository(session).check_jobs(submission.request.created_by)
     return JobPreview(
         spec=spec,
         name=submission.body.name,

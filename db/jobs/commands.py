@@ -1,4 +1,4 @@
-"""What a caller may ask of a job that is there: stop, wait, go on, again, away, another name."""
+"""The commands of clients on existing jobs."""
 
 from collections.abc import Container, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from db.core.errors import IllegalTransitionError, StaleVersionError
 from db.core.states import FINAL, JobState
 from db.events.job_rows import change_job, get_job, record_event
 from db.events.transitions import CANCELLED, PAUSED, RESUMED, RETRIED, choose, entering
-from db.jobs.labels import copy_labels
+from db.jobs.labels import sync_labels
 from db.jobs.search import search_text
 from db.tables.base import Document
 from db.tables.jobs import Job
@@ -19,41 +19,41 @@ from db.webhooks.fanout import FanOut
 
 
 class JobCommands:
-    """The jobs in one session, as their callers steer them.
+    """Cancels, pauses, resumes, retries, describes and deletes jobs; never commits.
 
-    Every method takes the ``version`` that the job must still be at, None for any, and raises
-    `JobNotFoundError`, `StaleVersionError`, or `IllegalTransitionError` where the job's state does
-    not allow what is asked.
+    Every method takes the ``version`` that the job must have, or None for any. It raises
+    `JobNotFoundError`, `StaleVersionError` if the version differs, or `IllegalTransitionError` if
+    the job's state does not allow the command. Cancel, pause and resume are idempotent.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def cancel(self, job_id: str, *, version: int | None = None) -> Job:
-        """Cancel a job, or ask its worker to; asking twice changes nothing."""
+        """Cancel a job: at once if no worker holds it, else once its worker stops."""
         at_once = choose(CANCELLED) == JobState.cancelled
         values = {"finished_at": case((at_once, now()), else_=null())}
-        asked = {JobState.cancelling, JobState.cancelled}
-        return self._steer(job_id, CANCELLED, version, asked, JobState.cancelled, values)
+        done = {JobState.cancelling, JobState.cancelled}
+        return self._steer(job_id, CANCELLED, version, done, JobState.cancelled, values)
 
     def pause(self, job_id: str, *, version: int | None = None) -> Job:
-        """Hold a job back, or ask its worker to give it back; asking twice changes nothing."""
-        asked = {JobState.pausing, JobState.paused}
-        return self._steer(job_id, PAUSED, version, asked, JobState.paused)
+        """Pause a job: at once if no worker holds it, else after its current block."""
+        done = {JobState.pausing, JobState.paused}
+        return self._steer(job_id, PAUSED, version, done, JobState.paused)
 
     def resume(self, job_id: str, *, version: int | None = None) -> Job:
-        """Let a paused job go on from its last finished block; asking twice changes nothing."""
-        asked, values = {JobState.queued, JobState.running}, {"pushed_at": None, "not_before": None}
-        return self._steer(job_id, RESUMED, version, asked, JobState.queued, values)
+        """Queue a paused job again; it continues after its last finished block."""
+        done, values = {JobState.queued, JobState.running}, {"pushed_at": None, "not_before": None}
+        return self._steer(job_id, RESUMED, version, done, JobState.queued, values)
 
     def retry(self, job_id: str, *, version: int | None = None) -> Job:
-        """Queue a job again that did not succeed.
+        """Queue a job again that failed, was cancelled or expired.
 
-        Its crashes so far no longer count, nor does a deadline that has passed.
+        Its crashes and retries are reset, and a deadline that has passed is removed.
         """
         deadline = case((Job.deadline < now(), null()), else_=Job.deadline)
-        anew = dict.fromkeys(("crashes", "strikes", "retries"), 0)
-        values = entering(JobState.queued) | anew | {"deadline": deadline}
+        reset = dict.fromkeys(("crashes", "strikes", "retries"), 0)
+        values = entering(JobState.queued) | reset | {"deadline": deadline}
         job = change_job(
             self._session, job_id, Job.status.in_(RETRIED), _is_at(version), values=values
         )
@@ -71,9 +71,9 @@ class JobCommands:
         priority: int | None = None,
         version: int | None = None,
     ) -> Job:
-        """Call a job something else, or more or less urgent, in whichever state it is.
+        """Change the name, labels or priority of a job in any state.
 
-        Of a job that a worker holds the priority is for when it waits again.
+        The priority of a held job takes effect when it is queued again.
         """
         search = search_text(self._at(job_id, version).spec.model, name)
         values: dict[str, Any] = {"name": name, "labels": labels, "search": search}
@@ -82,15 +82,15 @@ class JobCommands:
         job = change_job(self._session, job_id, _is_at(version), values=values)
         if job is None:
             raise StaleVersionError(job_id, version or 0, get_job(self._session, job_id).version)
-        copy_labels(self._session, job)
-        told = {"name": name, "labels": labels, "priority": job.priority}
-        record_event(self._session, job, "described", told)
+        sync_labels(self._session, job)
+        data = {"name": name, "labels": labels, "priority": job.priority}
+        record_event(self._session, job, "described", data)
         return job
 
     def delete(self, job_id: str, *, version: int | None = None) -> None:
-        """Delete a job that has ended, with all that happened to it; its files are left.
+        """Delete a job that has ended, with its events; the caller deletes its files.
 
-        Whoever wants to hear of its end is told first.
+        Pending webhook deliveries are created first.
         """
         FanOut(self._session).catch_up()
         gone = self._session.scalar(
@@ -107,11 +107,11 @@ class JobCommands:
         job_id: str,
         outcomes: Mapping[JobState, JobState],
         version: int | None,
-        asked: Container[JobState],
+        done: Container[JobState],
         wanted: JobState,
         values: Mapping[str, object] | None = None,
     ) -> Job:
-        """Move a job on to what follows its state; leave one that was asked already as it is."""
+        """Apply ``outcomes`` to the job's state; return the job unchanged if it is in ``done``."""
         change = {"status": choose(outcomes), **(values or {})}
         job = change_job(
             self._session, job_id, Job.status.in_(outcomes), _is_at(version), values=change
@@ -120,12 +120,12 @@ class JobCommands:
             record_event(self._session, job, "status")
             return job
         job = self._at(job_id, version)
-        if job.status not in asked:
+        if job.status not in done:
             raise IllegalTransitionError(job_id, job.status, wanted)
         return job
 
     def _at(self, job_id: str, version: int | None) -> Job:
-        """Return the job, which must be at the version if there is one."""
+        """Return the job, and raise `StaleVersionError` unless it has the version."""
         job = get_job(self._session, job_id)
         if version is not None and job.version != version:
             raise StaleVersionError(job_id, version, job.version)

@@ -1,4 +1,4 @@
-"""Links that open one file without a key, until they expire."""
+"""Signed links that allow the download of one file without an API key until they expire."""
 
 import hmac
 import re
@@ -20,10 +20,10 @@ from db.jobs.repository import JobRepository
 from db.tables.access import Secret
 
 VERSION, METHOD = "1", "GET"
-"""What is signed, and what the link is good for; HEAD is GET without the bytes."""
+"""Parts of the signed message: the link format's version and the HTTP method, which covers HEAD."""
 SECRET = "links"  # noqa: S105 - its name
-LONGEST = timedelta(days=7)
-WRITTEN = re.compile(
+MAX_LIFETIME = timedelta(days=7)
+_PATTERN = re.compile(
     rf"expires=([1-9][0-9]{{0,11}})(?:&key=({id_pattern('key')}))?&sig=([0-9a-f]{{64}})",
     re.ASCII,
 )
@@ -34,8 +34,8 @@ class Link:
     """A link to one file.
 
     Attributes:
-        expires: when, in seconds since 1970.
-        key_id: the key that it was made with, and dies with; None where none was needed.
+        expires: the time of its expiry, in seconds since 1970.
+        key_id: the API key that it was created with, whose revocation ends it; None without one.
     """
 
     artifact_id: str
@@ -44,56 +44,56 @@ class Link:
     signature: str = field(repr=False)
 
     @classmethod
-    def read(cls, artifact_id: str, query: str) -> Self:
-        """Read a link as it was given out; written in any other way it is none.
+    def parse(cls, artifact_id: str, query: str) -> Self:
+        """Parse the query of a link, which must be in its issued form.
 
         Raises:
-            BadLinkError: it is none.
+            BadLinkError: it is not.
         """
-        if (match := WRITTEN.fullmatch(query)) is None:
-            raise BadLinkError("the link is not as it was given out")
+        if (match := _PATTERN.fullmatch(query)) is None:
+            raise BadLinkError("it is not in its issued form")
         return cls(artifact_id, int(match[1]), match[2], match[3])
 
     @property
     def query(self) -> str:
-        """What stands behind the question mark."""
+        """The query string of its URL."""
         key = "" if self.key_id is None else f"&key={self.key_id}"
         return f"expires={self.expires}{key}&sig={self.signature}"
 
 
 class LinkRepository:
-    """Links, made and checked in one session; nothing of them is kept."""
+    """Creates and verifies links, which are not stored."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def make(self, artifact_id: str, lifetime: timedelta, key_id: str | None) -> Link:
-        """Make a link.
+    def create(self, artifact_id: str, lifetime: timedelta, key_id: str | None) -> Link:
+        """Create a link to an artifact.
 
         Raises:
-            ArtifactNotFoundError: there is no such file.
+            ArtifactNotFoundError: there is no such artifact.
         """
         at = self._session.scalars(select(now(lifetime))).one()
         expires = ceil(at.timestamp())
         return Link(artifact_id, expires, key_id, self._signature(artifact_id, expires, key_id))
 
     def check(self, link: Link) -> None:
-        """Refuse a link that opens nothing.
+        """Raise an error unless the link is valid.
 
         Raises:
-            BadLinkError: it was not made here, its file is gone, or its key is no good any longer.
-            ExpiredLinkError: its time is over.
+            BadLinkError: its signature does not match, its file was deleted, or its key is invalid.
+            ExpiredLinkError: it has expired.
         """
         try:
             signature = self._signature(link.artifact_id, link.expires, link.key_id)
         except ArtifactNotFoundError:
-            raise BadLinkError("its signature is another one, or the file is gone") from None
+            raise BadLinkError("its signature does not match, or its file was deleted") from None
         if not hmac.compare_digest(signature, link.signature):
-            raise BadLinkError("its signature is another one, or the file is gone")
+            raise BadLinkError("its signature does not match, or its file was deleted")
         if link.expires <= self._session.scalars(select(now())).one().timestamp():
-            raise ExpiredLinkError("its time is over")
+            raise ExpiredLinkError("it has expired")
         if link.key_id is not None and not KeyRepository(self._session).is_live(link.key_id):
-            raise BadLinkError("the key that it was made with is revoked, or has expired")
+            raise BadLinkError("the API key that it was created with was revoked or has expired")
 
     def _signature(self, artifact_id: str, expires: int, key_id: str | None) -> str:
         artifact = ArtifactRepository(self._session).get(artifact_id)

@@ -1,4 +1,4 @@
-"""Estimates: questions of the API, answered by a process that has the planner."""
+"""Estimates, requested by the API and computed by a process that can run the planner."""
 
 from datetime import timedelta
 
@@ -16,105 +16,104 @@ from db.spec.quality_gate import figure
 from db.tables.base import Document
 from db.tables.jobs import Estimate, Job
 
-ANSWER_FOR = timedelta(hours=1)
-"""How long an answer holds: the model behind a name may change, and so may the machine."""
-REFUSAL_FOR = timedelta(seconds=10)
-UNANSWERED_FOR = timedelta(minutes=5)
+RESULT_VALID_FOR = timedelta(hours=1)
+"""How long a result is reused: the model or the machine may change."""
+ERROR_VALID_FOR = timedelta(seconds=10)
+PENDING_FOR = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=1)
 OVERDUE_AFTER = timedelta(seconds=60)
 _OVERDUE = f"The planner did not finish within {OVERDUE_AFTER.total_seconds():g} seconds."
-LATEST = 50
-"""How many jobs say how long others will take."""
+RECENT_JOBS = 50
+"""How many finished jobs calibrate the predicted time."""
 
 
 class EstimateRepository:
-    """Estimates in one session, which this never commits."""
+    """Requests, claims and completes estimates; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def ask(self, spec: PruneSpec) -> Estimate:
-        """Return the estimate of a job: one that still holds, or a new one without an answer."""
-        return self.ask_once(spec)[0]
+    def request(self, spec: PruneSpec) -> Estimate:
+        """Return an estimate of the job that is still valid or pending, or insert a new one."""
+        return self.find_or_create(spec)[0]
 
-    def ask_once(self, spec: PruneSpec) -> tuple[Estimate, bool]:
-        """Return the estimate of a job as ``ask`` does, and whether it is a new one."""
+    def find_or_create(self, spec: PruneSpec) -> tuple[Estimate, bool]:
+        """Return the estimate as `request` does, and whether it is new."""
         fields = spec.model_dump(mode="json")
-        asked = digest(fields)
-        holds = or_(
-            Estimate.answer.is_not(None) & (Estimate.finished_at > now(-ANSWER_FOR)),
-            Estimate.error.is_not(None) & (Estimate.finished_at > now(-REFUSAL_FOR)),
-            Estimate.finished_at.is_(None) & (Estimate.created_at > now(-UNANSWERED_FOR)),
+        spec_digest = digest(fields)
+        is_valid = or_(
+            Estimate.answer.is_not(None) & (Estimate.finished_at > now(-RESULT_VALID_FOR)),
+            Estimate.error.is_not(None) & (Estimate.finished_at > now(-ERROR_VALID_FOR)),
+            Estimate.finished_at.is_(None) & (Estimate.created_at > now(-PENDING_FOR)),
         )
-        query = select(Estimate).where(Estimate.spec_digest == asked, holds)
+        query = select(Estimate).where(Estimate.spec_digest == spec_digest, is_valid)
         found = self._session.scalar(query.order_by(Estimate.created_at.desc()).limit(1))
         if found is not None:
             return found, False
-        made = Estimate(spec_digest=asked, spec=fields)
+        made = Estimate(spec_digest=spec_digest, spec=fields)
         self._session.add(made)
         self._session.flush()
         return made, True
 
     def delete(self, estimate_id: str) -> None:
-        """Delete an estimate, if it is there."""
+        """Delete an estimate, if it exists."""
         self._session.execute(delete(Estimate).where(Estimate.id == estimate_id))
 
     def get(self, estimate_id: str) -> Estimate:
-        """Return the estimate as the database has it now.
+        """Return the estimate's current row.
 
         Raises:
-            EstimateNotFoundError: there is none.
+            EstimateNotFoundError: there is no such estimate.
         """
         found = self._session.get(Estimate, estimate_id, populate_existing=True)
         if found is None:
             raise EstimateNotFoundError(estimate_id)
         return found
 
-    def is_open(self) -> bool:
-        """Return whether one has no answer yet."""
+    def has_unfinished(self) -> bool:
         return bool(self._session.scalar(select(exists().where(Estimate.finished_at.is_(None)))))
 
-    def is_asked(self) -> bool:
-        """Whether one waits for somebody to begin with it."""
-        return bool(self._session.scalar(select(exists().where(*_WAITS))))
+    def has_pending(self) -> bool:
+        """Return whether any estimate has not been claimed yet."""
+        return bool(self._session.scalar(select(exists().where(*_IS_PENDING))))
 
-    def take(self) -> Estimate | None:
-        """Begin with the one that has waited longest; of two that ask at once each gets its own."""
-        oldest = select(Estimate.id).where(*_WAITS).order_by(Estimate.created_at).limit(1)
+    def claim_next(self) -> Estimate | None:
+        """Claim the oldest pending estimate; concurrent callers get different ones."""
+        oldest = select(Estimate.id).where(*_IS_PENDING).order_by(Estimate.created_at).limit(1)
         found = self._session.scalar(oldest.with_for_update(skip_locked=True))
         if found is None:
             return None
         return self._session.scalar(
             update(Estimate)
-            .where(Estimate.id == found, *_WAITS)
+            .where(Estimate.id == found, *_IS_PENDING)
             .values(started_at=now())
             .returning(Estimate)
             .execution_options(populate_existing=True, synchronize_session=False)
         )
 
-    def answer(self, estimate_id: str, answer: Document) -> None:
-        """Keep what was found out, unless it was given up meanwhile."""
-        self._finish(estimate_id, {"answer": answer})
+    def complete(self, estimate_id: str, result: Document) -> None:
+        """Store the result, unless the estimate has timed out."""
+        self._finish(estimate_id, {"answer": result})
 
-    def refuse(self, estimate_id: str, problem: Problem) -> None:
-        """Keep why there is no answer, unless it was given up meanwhile."""
+    def fail(self, estimate_id: str, problem: Problem) -> None:
+        """Store the reason why there is no result, unless the estimate has timed out."""
         self._finish(estimate_id, {"error": problem.model_dump(mode="json")})
 
-    def lateness(self) -> list[float]:
-        """Return how long the latest jobs took, over the seconds that were planned for them."""
+    def time_ratios(self) -> list[float]:
+        """Return the ratio of actual to predicted time of the most recent succeeded jobs."""
         ended = select(Job.result).where(Job.status == JobState.succeeded)
-        latest = ended.order_by(Job.created_at.desc(), Job.id.desc()).limit(LATEST)
-        found = (_lateness(result or {}) for result in self._session.scalars(latest))
+        recent = ended.order_by(Job.created_at.desc(), Job.id.desc()).limit(RECENT_JOBS)
+        found = (_time_ratio(result or {}) for result in self._session.scalars(recent))
         return [one for one in found if one is not None]
 
-    def give_up(self) -> bool:
-        """Refuse those that take too long, and forget old ones; whether one took too long."""
-        begun = Estimate.started_at
-        is_overdue = or_(begun < now(-OVERDUE_AFTER), was_set_back(begun))
+    def fail_overdue(self) -> bool:
+        """Fail the estimates that take too long and delete old ones; return whether any failed."""
+        started = Estimate.started_at
+        is_overdue = or_(started < now(-OVERDUE_AFTER), was_set_back(started))
         waiting = select(Estimate.id).where(Estimate.finished_at.is_(None), is_overdue)
         ids = list(self._session.scalars(waiting))
         for estimate_id in ids:
-            self.refuse(estimate_id, ESTIMATE_OVERDUE.problem(_OVERDUE))
+            self.fail(estimate_id, ESTIMATE_OVERDUE.problem(_OVERDUE))
         self._session.execute(delete(Estimate).where(Estimate.created_at < now(-KEPT_FOR)))
         return bool(ids)
 
@@ -127,7 +126,7 @@ class EstimateRepository:
         )
 
 
-def _lateness(metrics: Document) -> float | None:
+def _time_ratio(metrics: Document) -> float | None:
     names = ("prune_seconds", "evaluate_seconds", "predicted_seconds")
     pruning, evaluating, predicted = (figure(metrics, name) for name in names)
     if pruning is None or evaluating is None or not predicted:
@@ -135,4 +134,4 @@ def _lateness(metrics: Document) -> float | None:
     return (pruning + evaluating) / predicted
 
 
-_WAITS = (Estimate.finished_at.is_(None), Estimate.started_at.is_(None))
+_IS_PENDING = (Estimate.finished_at.is_(None), Estimate.started_at.is_(None))

@@ -1,4 +1,4 @@
-"""What callers label jobs with, in an order that lists can walk along."""
+"""The labels of jobs, copied to a table that lists can scan in order."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,8 @@ from db.tables.jobs import Job
 from db.tables.labels import JobLabel, Label
 
 
-def copy_labels(session: Session, job: Job) -> None:
-    """Make the copies say what the job's row says."""
+def sync_labels(session: Session, job: Job) -> None:
+    """Replace the copies of a job's labels by those of its row."""
     session.execute(delete(JobLabel).where(JobLabel.job_id == job.id))
     rows = [
         {"job_id": job.id, "name": name, "value": value, "created_at": job.created_at}
@@ -20,11 +20,11 @@ def copy_labels(session: Session, job: Job) -> None:
         session.execute(insert(JobLabel), rows)
 
 
-def is_labelled(labels: Sequence[Label]) -> list[ColumnElement[bool]]:
-    """Return the condition for each label that a job must have."""
+def label_conditions(labels: Sequence[Label]) -> list[ColumnElement[bool]]:
+    """Return one SQL condition for each label that a job must have."""
     conditions: list[ColumnElement[bool]] = []
     for name, value in labels:
         copy = aliased(JobLabel)
-        said = (copy.job_id == Job.id, copy.name == name, copy.value == value)
-        conditions.append(select(copy.job_id).where(*said).correlate(Job).exists())
+        matches = (copy.job_id == Job.id, copy.name == name, copy.value == value)
+        conditions.append(select(copy.job_id).where(*matches).correlate(Job).exists())
     return conditions

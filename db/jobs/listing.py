@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Executable, func, literal, select, tuple_,
 from db.core.clock import UTCDateTime
 from db.core.place import Place
 from db.core.states import JobState
-from db.jobs.labels import is_labelled
-from db.jobs.search import holds, model_key
+from db.jobs.labels import label_conditions
+from db.jobs.search import contains, model_key
 from db.spec.prune_spec import MethodName
 from db.spec.quality_gate import Verdict
 from db.tables.jobs import Job
@@ -19,14 +19,14 @@ from db.tables.labels import JobLabel, Label
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs are meant; what is None or empty restricts nothing.
+    """The conditions of a list of jobs; None or empty means no condition.
 
     Attributes:
-        statuses: any of these.
-        labels: all of these.
-        text: part of the model's or the job's name, in any case.
-        created_after: not at this moment, but later.
-        created_before: not at this moment, but earlier.
+        statuses: the job has one of these.
+        labels: the job has all of these.
+        text: a part of the model's or the job's name, case-insensitive.
+        created_after: exclusive.
+        created_before: exclusive.
     """
 
     statuses: tuple[JobState, ...] = ()
@@ -41,8 +41,8 @@ class JobFilter:
     created_before: datetime | None = None
 
     def common(self) -> list[ColumnElement[bool]]:
-        """Return the conditions on everything but status and method."""
-        conditions = is_labelled(self.labels)
+        """Return the conditions on all columns but status and method."""
+        conditions = label_conditions(self.labels)
         if self.model is not None:
             conditions.append(Job.model_key == model_key(self.model))
         if self.parent_id is not None:
@@ -52,7 +52,7 @@ class JobFilter:
         if self.verdict is not None:
             conditions.append(Job.verdict == self.verdict)
         if self.text:
-            conditions.append(holds(Job.search, self.text.lower()))
+            conditions.append(contains(Job.search, self.text.lower()))
         if self.created_after is not None:
             conditions.append(Job.created_at > self.created_after)
         if self.created_before is not None:
@@ -60,12 +60,12 @@ class JobFilter:
         return conditions
 
 
-EVERY_JOB = JobFilter()
+ALL_JOBS = JobFilter()
 
 
 @dataclass(frozen=True)
 class Facets:
-    """How many jobs there are of each kind, each counted as if its own kind were not filtered."""
+    """The number of jobs by status and by method, each ignoring the filter on itself."""
 
     status: dict[JobState, int]
     method: dict[str, int]
@@ -79,9 +79,9 @@ def page_ids(wanted: JobFilter, limit: int, after: Place | None, oldest_first: b
     if wanted.method is not None:
         query = query.where(Job.method == wanted.method.value)
     if after is not None:
-        query = query.where(_beyond(after, oldest_first))
+        query = query.where(_is_after(after, oldest_first))
     query = query.order_by(*_order(Job, oldest_first)).limit(limit)
-    # A walk along the index for each status: all at once, they would all have to be sorted.
+    # One index scan for each status; a single query would have to sort all of their jobs.
     each = [query.where(Job.status == status) for status in wanted.statuses] or [query]
     if len(each) == 1:
         return each[0]
@@ -93,7 +93,7 @@ def page_ids(wanted: JobFilter, limit: int, after: Place | None, oldest_first: b
 def _labelled_ids(
     wanted: JobFilter, limit: int, after: Place | None, oldest_first: bool
 ) -> Executable:
-    """Return the query that walks along the jobs with one label, and looks at each."""
+    """Return the query that scans the jobs of the first label and filters them."""
     (name, value), *_ = wanted.labels
     query = select(Job.id).join_from(JobLabel, Job, JobLabel.job_id == Job.id)
     query = query.where(JobLabel.name == name, JobLabel.value == value, *wanted.common())
@@ -102,21 +102,21 @@ def _labelled_ids(
     if wanted.statuses:
         query = query.where(Job.status.in_(wanted.statuses))
     if after is not None:
-        query = query.where(_beyond(after, oldest_first, JobLabel.created_at, JobLabel.job_id))
+        query = query.where(_is_after(after, oldest_first, JobLabel.created_at, JobLabel.job_id))
     last = (JobLabel.created_at, JobLabel.job_id)
     order = [one.asc() if oldest_first else one.desc() for one in last]
     return query.order_by(*order).limit(limit)
 
 
-def tally(wanted: JobFilter) -> Executable:
-    """Return the query for the number of jobs of each status and method."""
+def facet_counts(wanted: JobFilter) -> Executable:
+    """Return the query for the number of jobs by status and method."""
     conditions = wanted.common()
     if not conditions:
         return select(Job.status, Job.method, func.count()).group_by(Job.status, Job.method)
-    # Found before they are grouped: else SQLite walks along the groups and reads every row.
+    # Filtered before they are grouped; otherwise SQLite scans by group and reads every row.
     found = select(Job.status, Job.method).where(*conditions).cte().prefix_with("MATERIALIZED")
-    kinds = (found.c.status, found.c.method)
-    return select(*kinds, func.count()).group_by(*kinds)
+    groups = (found.c.status, found.c.method)
+    return select(*groups, func.count()).group_by(*groups)
 
 
 def _order(columns: Any, oldest_first: bool) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
@@ -125,9 +125,9 @@ def _order(columns: Any, oldest_first: bool) -> tuple[ColumnElement[Any], Column
     return columns.created_at.desc(), columns.id.desc()
 
 
-def _beyond(
+def _is_after(
     place: Place, oldest_first: bool, created_at: Any = Job.created_at, job_id: Any = Job.id
 ) -> ColumnElement[bool]:
-    here = tuple_(literal(place.created_at, UTCDateTime()), literal(place.id))
+    position = tuple_(literal(place.created_at, UTCDateTime()), literal(place.id))
     each = tuple_(created_at, job_id)
-    return each > here if oldest_first else each < here
+    return each > position if oldest_first else each < position

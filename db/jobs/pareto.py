@@ -1,30 +1,30 @@
-"""Which of several trades between sparsity and perplexity are worth looking at."""
+"""The Pareto front of sparsity and perplexity."""
 
 from collections.abc import Sequence
 
-Trade = tuple[float, float]
-"""A sparsity, which is better the higher it is, and a perplexity, the lower."""
+Tradeoff = tuple[float, float]
+"""A sparsity, of which more is better, and a perplexity, of which less is better."""
 
 DIGITS = 3
-"""Sparsities that agree so far count as equal: methods round the zeros of a row differently."""
+"""Sparsities are compared to this precision, as methods round the zeros of a row differently."""
 
 
-def pareto_front(trades: Sequence[Trade | None]) -> set[int]:
-    """Return the places of those that no other one beats; a None was not measured.
+def pareto_front(tradeoffs: Sequence[Tradeoff | None]) -> set[int]:
+    """Return the indices of the tradeoffs that no other one dominates; None is left out.
 
-    One beats another if it is at least as good in both respects and better in one.
+    One dominates another if it is at least as good in both values and better in one.
     """
     known = {
-        place: (round(trade[0], DIGITS), trade[1])
-        for place, trade in enumerate(trades)
-        if trade is not None
+        index: (round(tradeoff[0], DIGITS), tradeoff[1])
+        for index, tradeoff in enumerate(tradeoffs)
+        if tradeoff is not None
     }
     return {
-        place
-        for place, trade in known.items()
-        if not any(_beats(other, trade) for other in known.values())
+        index
+        for index, tradeoff in known.items()
+        if not any(_dominates(other, tradeoff) for other in known.values())
     }
 
 
-def _beats(one: Trade, other: Trade) -> bool:
+def _dominates(one: Tradeoff, other: Tradeoff) -> bool:
     return one != other and one[0] >= other[0] and one[1] <= other[1]

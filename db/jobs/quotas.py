@@ -1,4 +1,4 @@
-"""What a key has used, counted from the rows of the jobs and datasets that it made."""
+"""The usage of API keys, computed from their jobs and datasets, and its limits."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -21,7 +21,7 @@ WINDOW = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Usage:
-    """How much there is of everything a quota bounds."""
+    """The current usage of each quota of a key."""
 
     jobs_in_flight: int
     gpu_hours: float
@@ -29,23 +29,22 @@ class Usage:
 
 
 class QuotaRepository:
-    """The jobs in one session, as what they cost."""
+    """Computes usage and enforces quotas; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def usage(self, key_id: str) -> Usage:
-        """Return what a key has used."""
         return Usage(self._in_flight(key_id), self._gpu_hours(key_id), self._bytes(key_id))
 
-    def require_room(self, key_id: str | None, jobs: int = 1) -> None:
-        """Hold a key's use against its quotas, before it gets so many jobs more.
+    def check_jobs(self, key_id: str | None, jobs: int = 1) -> None:
+        """Check that a key's quotas allow ``jobs`` more jobs.
 
-        The key's row stays locked until the transaction ends, so that two requests cannot both
-        take the last place.
+        The key's row stays locked until the transaction ends, so that concurrent requests cannot
+        exceed a quota together.
 
         Raises:
-            QuotaExceededError: there is no room.
+            QuotaExceededError: they do not.
         """
         if key_id is None or (key := self._locked(key_id)) is None:
             return
@@ -61,13 +60,13 @@ class QuotaRepository:
             if used + last >= allowed:
                 raise QuotaExceededError(key.name, quota, used, allowed, jobs)
 
-    def require_bytes(self, key_id: str | None, size_bytes: int) -> None:
-        """Hold a key's files against its quota, before it gets one more of this size.
+    def check_bytes(self, key_id: str | None, size_bytes: int) -> None:
+        """Check that a key's quota of storage allows a further file of this size.
 
         The key's row stays locked until the transaction ends.
 
         Raises:
-            QuotaExceededError: there is no room.
+            QuotaExceededError: it does not.
         """
         if key_id is None or (key := self._locked(key_id)) is None:
             return
@@ -86,9 +85,9 @@ class QuotaRepository:
 
     def _bytes(self, key_id: str) -> int:
         query = select(func.sum(Artifact.size_bytes)).join(Job, Job.id == Artifact.job_id)
-        made = self._session.scalar(query.where(Job.created_by == key_id))
+        artifacts = self._session.scalar(query.where(Job.created_by == key_id))
         uploads = select(func.sum(Dataset.size_bytes)).where(Dataset.created_by == key_id)
-        return int(made or 0) + int(self._session.scalar(uploads) or 0)
+        return int(artifacts or 0) + int(self._session.scalar(uploads) or 0)
 
     def _gpu_hours(self, key_id: str) -> float:
         until = self._session.scalars(select(now())).one()
@@ -96,14 +95,14 @@ class QuotaRepository:
         total = timedelta(0)
         rows = self._session.execute(_changes(key_id, since))
         for _, changes in groupby(rows, key=lambda row: row[0]):
-            total += held(((row.at, row.status) for row in changes), since, until)
+            total += held_time(((row.at, row.status) for row in changes), since, until)
         return round(total / timedelta(hours=1), 4)
 
 
-def held(
+def held_time(
     changes: Iterable[tuple[datetime, JobState]], since: datetime, until: datetime
 ) -> timedelta:
-    """Return how long workers held a job between two moments, given its changes of state."""
+    """Return how long workers held a job between ``since`` and ``until``, given its transitions."""
     total, start = timedelta(0), None
     for at, status in changes:
         if status in HELD:
@@ -115,7 +114,7 @@ def held(
 
 
 def _changes(key_id: str, since: datetime) -> Select[str, datetime, JobState]:
-    """Return the query for the changes of state of a key's jobs that were at work since then."""
+    """Return the query for the transitions of the key's jobs that changed since then."""
     query = select(JobEvent.job_id, JobEvent.at, JobEvent.status).join(Job)
     query = query.where(Job.created_by == key_id, Job.updated_at >= since)
     return query.where(JobEvent.kind == "status").order_by(JobEvent.job_id, JobEvent.seq)

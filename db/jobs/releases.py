@@ -1,4 +1,4 @@
-"""Takes jobs back from workers that are known to be dead, before their leases end."""
+"""The release of jobs whose workers have crashed, without waiting for their leases to expire."""
 
 import logging
 
@@ -10,28 +10,30 @@ from db.tables.jobs import Job
 log = logging.getLogger(__name__)
 
 
-def release(sessions: Sessions, store: ArtifactStore, job_id: str, worker: str) -> None:
-    """Take a job back from a worker that is known to be dead."""
+def release_job(sessions: Sessions, store: ArtifactStore, job_id: str, worker: str) -> None:
+    """Release a job of a crashed worker, and delete the files of its attempt."""
     with sessions.begin() as session:
         job = RecoveryRepository(session).release_lost(job_id, worker)
     if job is not None:
-        clear(store, job)
+        delete_files(store, job)
 
 
-def release_held(sessions: Sessions, store: ArtifactStore, worker: str) -> None:
-    """Take back every job that a worker holds that is known to be dead."""
+def release_jobs_of(sessions: Sessions, store: ArtifactStore, worker: str) -> None:
+    """Release all jobs of a crashed worker."""
     with sessions() as session:
         held = RecoveryRepository(session).held_by(worker)
     for job_id in held:
-        release(sessions, store, job_id, worker)
+        release_job(sessions, store, job_id, worker)
 
 
-def clear(store: ArtifactStore, job: Job) -> None:
-    """Delete what the lost attempt published; the row no longer lets it succeed.
+def delete_files(store: ArtifactStore, job: Job) -> None:
+    """Delete the files of a lost attempt, which its row no longer allows to succeed.
 
-    What it staged stays as long as another attempt may go on from there.
+    Staged files are kept as long as a further attempt may resume from them.
     """
-    log.warning("job %s lost its worker in attempt %d: now %s", job.id, job.attempt, job.status)
+    log.warning(
+        "job %s lost its worker in attempt %d and is now %s", job.id, job.attempt, job.status
+    )
     store.retract(job.id, job.attempt)
     if job.status.is_final:
         store.discard_unusable(job.id, job.attempt)

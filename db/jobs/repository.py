@@ -11,10 +11,10 @@ from db.core.place import Place
 from db.core.states import JobState
 from db.events.job_rows import get_job, record_event
 from db.files.datasets import DatasetRepository
-from db.jobs.labels import copy_labels
-from db.jobs.listing import EVERY_JOB, Facets, JobFilter, page_ids, tally
+from db.jobs.labels import sync_labels
+from db.jobs.listing import ALL_JOBS, Facets, JobFilter, facet_counts, page_ids
 from db.jobs.quotas import QuotaRepository
-from db.jobs.search import found_by
+from db.jobs.search import search_columns
 from db.scheduling.fair_shares import register_key
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
@@ -61,7 +61,7 @@ class JobRepository:
             QuotaExceededError: the key ``new.created_by`` has no quota left for one more job.
             SpecRefusedError: the specification names an uploaded dataset that does not exist.
         """
-        QuotaRepository(self._session).require_room(new.created_by)
+        QuotaRepository(self._session).check_jobs(new.created_by)
         return self.add_reserved(new)
 
     def add_reserved(self, new: NewJob, sweep: tuple[str, int] | None = None) -> Job:
@@ -87,11 +87,11 @@ class JobRepository:
             gate=_gate_document(new.gate),
             sweep_id=sweep_id,
             sweep_point=sweep_point,
-            **found_by(new.spec, new.name),
+            **search_columns(new.spec, new.name),
         )
         self._session.add(job)
         self._session.flush()
-        copy_labels(self._session, job)
+        sync_labels(self._session, job)
         register_key(self._session, new.created_by)
         record_event(self._session, job, "status")
         return job
@@ -106,7 +106,7 @@ class JobRepository:
 
     def page(
         self,
-        wanted: JobFilter = EVERY_JOB,
+        wanted: JobFilter = ALL_JOBS,
         *,
         limit: int = 50,
         after: Place | None = None,
@@ -123,10 +123,10 @@ class JobRepository:
         found = {job.id: job for job in rows}
         return [found[job_id] for job_id in ids if job_id in found]
 
-    def facets(self, wanted: JobFilter = EVERY_JOB) -> Facets:
+    def facets(self, wanted: JobFilter = ALL_JOBS) -> Facets:
         """Count the jobs by status and by method."""
         found = Facets({}, {})
-        for status, method, count in self._session.execute(tally(wanted)):
+        for status, method, count in self._session.execute(facet_counts(wanted)):
             if wanted.method in {None, method}:
                 found.status[status] = found.status.get(status, 0) + count
             if not wanted.statuses or status in wanted.statuses:
@@ -136,7 +136,7 @@ class JobRepository:
     def identical(self, spec: PruneSpec, gate: Gate | None = None) -> list[Job]:
         """Return the succeeded jobs with exactly this specification and gate, newest first."""
         query = select(Job).where(
-            Job.spec_digest == found_by(spec, None)["spec_digest"],
+            Job.spec_digest == search_columns(spec, None)["spec_digest"],
             Job.status == JobState.succeeded,
         )
         newest_first = query.order_by(Job.created_at.desc(), Job.id.desc())

@@ -1,4 +1,4 @@
-"""What is deleted because it was kept long enough, a part at a time."""
+"""The deletion of old audit entries and events, in batches."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -11,46 +11,50 @@ from db.core.states import FINAL
 from db.tables.access import AuditEntry
 from db.tables.jobs import EventCounter, Job, JobEvent
 
-ENTRIES_AT_ONCE = 1000
-JOBS_AT_ONCE = 50
+ENTRY_BATCH_SIZE = 1000
+JOB_BATCH_SIZE = 50
 DETAILS = ("phase", "progress", "resumed")
-"""Events that are deleted; ``status``, from which attempts and webhooks are read, is not."""
+"""The kinds of events that are deleted. ``status`` is kept, as attempts are derived from it."""
 
 
 class RetentionRepository:
-    """Old rows in one session, which this never commits."""
+    """Deletes old rows; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def prune_audit(self, kept: timedelta) -> int:
-        """Delete some entries older than ``kept``, and return how many that were."""
+    def delete_audit_entries(self, kept: timedelta) -> int:
+        """Delete a batch of entries older than ``kept``, and return their number."""
         old = select(AuditEntry.id).where(AuditEntry.created_at < now(-kept))
-        ids = self._session.scalars(old.order_by(AuditEntry.created_at).limit(ENTRIES_AT_ONCE))
-        gone = delete(AuditEntry).where(AuditEntry.id.in_(ids.all())).returning(AuditEntry.id)
-        return len(self._session.scalars(gone.execution_options(synchronize_session=False)).all())
+        ids = self._session.scalars(old.order_by(AuditEntry.created_at).limit(ENTRY_BATCH_SIZE))
+        deleted = delete(AuditEntry).where(AuditEntry.id.in_(ids.all())).returning(AuditEntry.id)
+        return len(
+            self._session.scalars(deleted.execution_options(synchronize_session=False)).all()
+        )
 
     def jobs_with_details(self, kept: timedelta) -> list[str]:
-        """Return some jobs that ended longer ago than ``kept`` and still have their details."""
+        """Return a batch of jobs that ended longer ago than ``kept`` and have detail events."""
         has_details = exists().where(JobEvent.job_id == Job.id, _IS_DETAIL)
-        jobs = select(Job.id).where(*_ended(kept), has_details).limit(JOBS_AT_ONCE)
+        jobs = select(Job.id).where(*_ended(kept), has_details).limit(JOB_BATCH_SIZE)
         return list(self._session.scalars(jobs))
 
-    def prune_events(self, job_ids: Sequence[str], kept: timedelta) -> int:
-        """Delete the details of those jobs that are still over, and return how many they were.
+    def delete_details(self, job_ids: Sequence[str], kept: timedelta) -> int:
+        """Delete the detail events of the jobs that are still ended, and return their number.
 
-        The jobs stay locked, so that none is queued again meanwhile.
+        The jobs stay locked until the transaction ends, so that none is retried meanwhile.
         """
         jobs = select(Job.id).where(Job.id.in_(job_ids), *_ended(kept))
         ids = self._session.scalars(jobs.with_for_update(skip_locked=True)).all()
         details = delete(JobEvent).where(JobEvent.job_id.in_(ids), _IS_DETAIL)
-        gone = details.returning(JobEvent.position).execution_options(synchronize_session=False)
-        places = [place for place in self._session.scalars(gone) if place is not None]
-        if places:
-            last = max(places)
+        deleted = details.returning(JobEvent.position).execution_options(synchronize_session=False)
+        positions = [
+            position for position in self._session.scalars(deleted) if position is not None
+        ]
+        if positions:
+            last = max(positions)
             highest = case((EventCounter.pruned < last, last), else_=EventCounter.pruned)
             self._session.execute(update(EventCounter).values(pruned=highest))
-        return len(places)
+        return len(positions)
 
 
 _IS_DETAIL: ColumnElement[bool] = JobEvent.kind.in_(DETAILS) & JobEvent.position.is_not(None)

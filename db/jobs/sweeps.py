@@ -22,8 +22,8 @@ class Point:
     """One job of a sweep.
 
     Attributes:
-        varied: the fields in which it differs from the others.
-        spec: all fields.
+        varied: the fields in which it differs from the other points.
+        spec: the complete specification.
     """
 
     varied: Document
@@ -31,7 +31,7 @@ class Point:
 
 
 class SweepRepository:
-    """Sweeps in one session, which this never commits."""
+    """Inserts, reads and cancels sweeps; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -50,7 +50,7 @@ class SweepRepository:
         Raises:
             QuotaExceededError: the key has no quota left for all of them.
         """
-        QuotaRepository(self._session).require_room(common.created_by, len(points))
+        QuotaRepository(self._session).check_jobs(common.created_by, len(points))
         sweep = Sweep(
             name=common.name,
             labels=dict(common.labels),
@@ -68,26 +68,26 @@ class SweepRepository:
         """Return the sweep.
 
         Raises:
-            SweepNotFoundError: there is none.
+            SweepNotFoundError: there is no such sweep.
         """
         if (sweep := self._session.get(Sweep, sweep_id)) is None:
             raise SweepNotFoundError(sweep_id)
         return sweep
 
     def page(self, *, limit: int = 50, after: str | None = None) -> list[Sweep]:
-        """Return sweeps, newest first, that were made before the one named ``after``."""
+        """Return sweeps older than the one with id ``after``, newest first."""
         query = select(Sweep).order_by(Sweep.id.desc()).limit(limit)
         if after is not None:
             query = query.where(Sweep.id < after)
         return list(self._session.scalars(query))
 
     def jobs(self, sweep_id: str) -> list[Job]:
-        """Return the jobs of a sweep in the order of its points."""
+        """Return the jobs of a sweep, ordered by point."""
         query = select(Job).where(Job.sweep_id == sweep_id).order_by(Job.sweep_point)
         return list(self._session.scalars(query.execution_options(populate_existing=True)))
 
     def counts(self, sweep_ids: Sequence[str]) -> dict[str, dict[JobState, int]]:
-        """Return how many jobs of each sweep there are by status."""
+        """Return the number of jobs of each sweep, by status."""
         query = select(Job.sweep_id, Job.status, func.count()).where(Job.sweep_id.in_(sweep_ids))
         found: dict[str, dict[JobState, int]] = {sweep_id: {} for sweep_id in sweep_ids}
         for sweep_id, status, count in self._session.execute(
@@ -96,23 +96,23 @@ class SweepRepository:
             found[sweep_id or ""][status] = count
         return found
 
-    def waiting(self, sweep_id: str) -> list[str]:
-        """Return the ids of those queued jobs of a sweep whose turn it is."""
-        mine = (Job.sweep_id == sweep_id, Job.status == JobState.queued)
-        query = select(Job.id).where(*mine, is_runnable(sweep_id)).order_by(Job.sweep_point)
+    def runnable(self, sweep_id: str) -> list[str]:
+        """Return the ids of the sweep's queued jobs that may start now."""
+        queued = (Job.sweep_id == sweep_id, Job.status == JobState.queued)
+        query = select(Job.id).where(*queued, is_runnable(sweep_id)).order_by(Job.sweep_point)
         return list(self._session.scalars(query))
 
     def cancel(self, sweep_id: str) -> Sweep:
-        """Cancel all jobs of a sweep that have not ended; asking twice changes nothing.
+        """Cancel all unfinished jobs of a sweep; idempotent.
 
         Raises:
-            SweepNotFoundError: there is none.
+            SweepNotFoundError: there is no such sweep.
         """
         sweep = self.get(sweep_id)
-        going_on = select(Job.id).where(Job.sweep_id == sweep_id, Job.status.not_in(FINAL))
-        for job_id in self._session.scalars(going_on.order_by(Job.sweep_point)).all():
+        unfinished = select(Job.id).where(Job.sweep_id == sweep_id, Job.status.not_in(FINAL))
+        for job_id in self._session.scalars(unfinished.order_by(Job.sweep_point)).all():
             try:
                 JobCommands(self._session).cancel(job_id)
             except IllegalTransitionError:
-                continue  # it has just ended
+                continue  # it ended in the meantime
         return sweep

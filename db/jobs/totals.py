@@ -1,4 +1,4 @@
-"""Figures about everything there is, each from one walk along an index."""
+"""Totals over all jobs, queues, workers and deliveries, each from one index scan."""
 
 from dataclasses import dataclass
 
@@ -16,12 +16,12 @@ from db.tables.webhooks import Delivery, DeliveryStatus, Webhook
 
 
 @dataclass(frozen=True)
-class Kind:
-    """The jobs of one status and method.
+class JobCount:
+    """The number of jobs of one status and method.
 
     Attributes:
-        attempts: how often they were taken by a worker.
-        crashes: how often that worker was lost.
+        attempts: the sum of their attempts.
+        crashes: the sum of their lost workers.
     """
 
     status: JobState
@@ -32,12 +32,12 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How running jobs of one method get on.
+class MethodSpeed:
+    """The speed of the running jobs of one method.
 
     Attributes:
-        blocks: blocks done in their present attempts.
-        seconds: the time these took.
+        blocks: the number of blocks finished in their current attempts.
+        seconds: the time that these blocks took.
     """
 
     method: str
@@ -47,11 +47,11 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Outgoing:
-    """What is on its way to webhooks, or was given up.
+class DeliveryCount:
+    """The number of pending and failed webhook deliveries.
 
     Attributes:
-        overdue_s: how long ago the delivery that is due longest should have gone out.
+        overdue_s: the delay of the pending delivery that is most overdue.
     """
 
     pending: int = 0
@@ -60,25 +60,24 @@ class Outgoing:
 
 
 @dataclass(frozen=True)
-class Census:
-    """All figures at one moment.
+class Totals:
+    """All totals at one time.
 
     Attributes:
-        expired_leases: jobs whose worker fell silent and which nobody has taken back yet.
+        expired_leases: the number of held jobs whose lease has expired.
     """
 
-    kinds: list[Kind]
+    kinds: list[JobCount]
     queues: dict[str, QueueDepth]
-    paces: list[Pace]
+    paces: list[MethodSpeed]
     expired_leases: int
     artifact_bytes: int
     artifacts: int
     workers: list[WorkerStatus]
-    outgoing: Outgoing
+    outgoing: DeliveryCount
 
 
-def take_census(sessions: Sessions) -> Census:
-    """Count."""
+def read_totals(sessions: Sessions) -> Totals:
     with sessions() as session:
         kinds = session.execute(
             select(
@@ -89,13 +88,16 @@ def take_census(sessions: Sessions) -> Census:
                 func.sum(Job.crashes),
             ).group_by(Job.status, Job.method)
         )
-        pace = session.execute(_PACES)
+        pace = session.execute(_SPEEDS)
         expired = select(func.count()).where(lost(*HELD))
         stored = session.execute(select(func.count(), func.sum(Artifact.size_bytes))).one()
-        return Census(
-            kinds=[Kind(*row) for row in kinds],
+        return Totals(
+            kinds=[JobCount(*row) for row in kinds],
             queues=QueueRepository(session).depths(),
-            paces=[Pace(method, jobs, blocks, took or 0.0) for method, jobs, blocks, took in pace],
+            paces=[
+                MethodSpeed(method, jobs, blocks, took or 0.0)
+                for method, jobs, blocks, took in pace
+            ],
             expired_leases=session.scalar(expired) or 0,
             artifacts=stored[0],
             artifact_bytes=int(stored[1] or 0),
@@ -104,28 +106,28 @@ def take_census(sessions: Sessions) -> Census:
         )
 
 
-def _outgoing(session: Session) -> Outgoing:
+def _outgoing(session: Session) -> DeliveryCount:
     due = case((Webhook.disabled_at.is_(None), Delivery.next_attempt_at))
     query = select(Delivery.status, func.count(), func.min(due), now()).join(Webhook)
-    told = (DeliveryStatus.pending, DeliveryStatus.failed)
-    query = query.where(Delivery.status.in_(told)).group_by(Delivery.status)
+    statuses = (DeliveryStatus.pending, DeliveryStatus.failed)
+    query = query.where(Delivery.status.in_(statuses)).group_by(Delivery.status)
     counts, overdue_s = dict.fromkeys(DeliveryStatus, 0), 0.0
     for status, count, first, moment in session.execute(query):
         counts[status] = count
-        if first is not None:  # what has failed is due no more
+        if first is not None:  # a failed delivery is not due
             overdue_s = max(0.0, (moment - first).total_seconds())
-    return Outgoing(counts[DeliveryStatus.pending], counts[DeliveryStatus.failed], overdue_s)
+    return DeliveryCount(counts[DeliveryStatus.pending], counts[DeliveryStatus.failed], overdue_s)
 
 
-_OF_THE_ATTEMPT = (BlockReport.job_id == Job.id) & (BlockReport.attempt == Job.attempt)
-_PACES = (
+_OF_CURRENT_ATTEMPT = (BlockReport.job_id == Job.id) & (BlockReport.attempt == Job.attempt)
+_SPEEDS = (
     select(
         Job.method,
         func.count(Job.id.distinct()),
         func.count(BlockReport.index),
         func.sum(BlockReport.data["prune_seconds"].as_float()),
     )
-    .outerjoin(BlockReport, _OF_THE_ATTEMPT)
+    .outerjoin(BlockReport, _OF_CURRENT_ATTEMPT)
     .where(Job.status == JobState.running)
     .group_by(Job.method)
 )

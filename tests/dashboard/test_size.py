@@ -14,7 +14,7 @@ from api.settings import ApiSettings
 from db.core.ids import new_id
 from db.core.session import Sessions
 from db.core.states import JobState
-from db.jobs.search import found_by
+from db.jobs.search import search_columns
 from db.tables.jobs import BlockReport, Job
 from tests.api.live import serving
 from tests.dashboard.browser import session, wait_until
@@ -57,7 +57,7 @@ def row(index: int) -> dict[str, Any]:
         "created_at": moment,
         "started_at": moment,
         "finished_at": moment + timedelta(seconds=60),
-        **found_by(spec, name),
+        **search_columns(spec, name),
     }
 
 

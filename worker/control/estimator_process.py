@@ -21,11 +21,11 @@ class EstimatorProcess:
         if self.process is not None and self.process.poll() is not None:
             self.process = None
         with sessions() as session:
-            if not EstimateRepository(session).is_open():
+            if not EstimateRepository(session).has_unfinished():
                 return
         with sessions.begin() as session:
             estimates = EstimateRepository(session)
-            hangs, is_asked = estimates.give_up(), estimates.is_asked()
+            hangs, is_asked = estimates.fail_overdue(), estimates.has_pending()
         if hangs:
             self.close()
         if is_asked and self.process is None:

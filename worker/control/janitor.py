@@ -7,7 +7,7 @@ from datetime import timedelta
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.datasets import DatasetRepository
-from db.jobs.releases import clear
+from db.jobs.releases import delete_files
 from db.jobs.retention import RetentionRepository
 from db.scheduling.queues import QueueRepository
 from db.scheduling.recovery import RecoveryRepository
@@ -66,7 +66,7 @@ def reap(sessions: Sessions, store: ArtifactStore, kept: timedelta) -> int:
         left = recovery.no_longer_retryable(store.staged_jobs(), kept)
         WorkerRepository(session).delete_lost()
     for job in released:
-        clear(store, job)
+        delete_files(store, job)
     for job_id in left:
         store.discard_job(job_id)
     return len(released)
@@ -101,7 +101,7 @@ def forget(sessions: Sessions, *, events_s: float, audit_s: float) -> int:
     in the next sweep. Returns how many rows went.
     """
     gone = 0
-    for prune, kept_s in ((_prune_events, events_s), (_prune_audit, audit_s)):
+    for prune, kept_s in ((_delete_events, events_s), (_delete_audit_entries, audit_s)):
         for _ in range(MOST_BATCHES if kept_s else 0):
             count = prune(sessions, timedelta(seconds=kept_s))
             if not count:
@@ -110,19 +110,19 @@ def forget(sessions: Sessions, *, events_s: float, audit_s: float) -> int:
     return gone
 
 
-def _prune_events(sessions: Sessions, kept: timedelta) -> int:
+def _delete_events(sessions: Sessions, kept: timedelta) -> int:
     """Look for jobs first, which takes a while where there are many, and lets others write."""
     with sessions() as session:
         job_ids = RetentionRepository(session).jobs_with_details(kept)
     if not job_ids:
         return 0
     with sessions.begin() as session:
-        return RetentionRepository(session).prune_events(job_ids, kept)
+        return RetentionRepository(session).delete_details(job_ids, kept)
 
 
-def _prune_audit(sessions: Sessions, kept: timedelta) -> int:
+def _delete_audit_entries(sessions: Sessions, kept: timedelta) -> int:
     with sessions.begin() as session:
-        return RetentionRepository(session).prune_audit(kept)
+        return RetentionRepository(session).delete_audit_entries(kept)
 
 
 def purge(sessions: Sessions) -> int:

@@ -43,11 +43,11 @@ def answer_one(sessions: Sessions, settings: WorkerSettings) -> bool:
     """Answer the estimate that has waited longest; whether there was one."""
     with sessions() as session:
         estimates = EstimateRepository(session)
-        if not estimates.is_asked():  # looked at without keeping anyone from writing
+        if not estimates.has_pending():  # looked at without keeping anyone from writing
             return False
-        lateness = estimates.lateness()
+        lateness = estimates.time_ratios()
     with sessions.begin() as session:
-        taken = EstimateRepository(session).take()
+        taken = EstimateRepository(session).claim_next()
     if taken is None:
         return False
     spec = PruneSpec.model_validate(taken.spec)
@@ -58,10 +58,10 @@ def answer_one(sessions: Sessions, settings: WorkerSettings) -> bool:
         if problem.status >= 500:
             log.exception("estimate %s failed", taken.id)
         with sessions.begin() as session:
-            EstimateRepository(session).refuse(taken.id, problem)
+            EstimateRepository(session).fail(taken.id, problem)
     else:
         with sessions.begin() as session:
-            EstimateRepository(session).answer(taken.id, answer)
+            EstimateRepository(session).complete(taken.id, answer)
     return True
 
 

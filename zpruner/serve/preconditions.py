@@ -10,7 +10,7 @@ from pathlib import Path
 from db.access.keys import KeyRepository
 from db.core.session import open_sessions
 from db.files.artifact_store import ArtifactStore
-from db.jobs.releases import release
+from db.jobs.releases import release_job
 from db.scheduling.recovery import RecoveryRepository
 from db.startup.lease_holders import all_dead
 from db.startup.server_settings import DoorSettings
@@ -75,7 +75,7 @@ def release_leases(settings: DoorSettings, dead_within_s: float = DEAD_WITHIN_S)
             held = RecoveryRepository(session).held_on(host)
         if held and all_dead(settings.data_dir, dead_within_s):
             for job_id, worker in held:
-                release(sessions, ArtifactStore(settings.artifact_dir), job_id, worker)
+                release_job(sessions, ArtifactStore(settings.artifact_dir), job_id, worker)
     finally:
         sessions.kw["bind"].dispose()
 

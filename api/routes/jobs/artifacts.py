@@ -115,7 +115,7 @@ def create_link(
         artifact = ArtifactRepository(session).get(artifact_id)
     service.checks.require_in_thread(artifact)
     with service.sessions() as session:
-        link = LinkRepository(session).make(artifact_id, lifetime, caller.key_id)
+        link = LinkRepository(session).create(artifact_id, lifetime, caller.key_id)
     response.headers["cache-control"] = "no-store"
     return LinkRead.of(link)
 

@@ -76,7 +76,7 @@ def retry_job(
     """Queue a failed, cancelled or expired job again, to continue after its last finished block."""
 
     def command(session: Session) -> Job:
-        QuotaRepository(session).require_room(JobRepository(session).get(job_id).created_by)
+        QuotaRepository(session).check_jobs(JobRepository(session).get(job_id).created_by)
         return JobCommands(session).retry(job_id, version=version)
 
     return _run(service, response, command)

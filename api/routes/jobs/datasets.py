@@ -92,7 +92,7 @@ def _store(
         with service.sessions.begin() as session:
             datasets = DatasetRepository(session)
             if datasets.same(dataset) is None:
-                QuotaRepository(session).require_bytes(key_id, received.size_bytes)
+                QuotaRepository(session).check_bytes(key_id, received.size_bytes)
             stored = datasets.add(dataset)
     finally:
         if stored is not dataset:

@@ -53,7 +53,7 @@ def _request(service: Service, body: JobRequest) -> tuple[Estimate, list[str]]:
     spec = body.spec()
     warnings = check(service, body, spec).warnings
     with service.sessions.begin() as session:
-        return EstimateRepository(session).ask(spec), warnings
+        return EstimateRepository(session).request(spec), warnings
 
 
 def _wait(

@@ -137,7 +137,7 @@ def _undecided(points: list[Point], sources: Sources) -> list[PruneSpec]:
 def _enqueue(service: Service, sweep_id: str) -> None:
     with logged_database_errors():
         with service.sessions() as session:
-            waiting = SweepRepository(session).waiting(sweep_id)
+            waiting = SweepRepository(session).runnable(sweep_id)
         for job_id in waiting:
             publish(service, job_id)
 

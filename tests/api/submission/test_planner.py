@@ -266,7 +266,7 @@ def test_of_a_planner_that_does_not_answer_a_job_says_so_and_waits_once(
     assert "timed out recently" in warned[1][0]
     assert certain == []
     with sessions() as session:
-        assert not EstimateRepository(session).is_open()
+        assert not EstimateRepository(session).has_unfinished()
 
 
 def test_a_job_that_passes_static_checks_asks_nobody(models: Path) -> None:

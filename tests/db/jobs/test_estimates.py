@@ -14,7 +14,7 @@ from tests.factories import make_job, make_problem, make_spec
 
 def ask(sessions: Sessions, sparsity: float = 0.5) -> Estimate:
     with sessions.begin() as session:
-        return EstimateRepository(session).ask(make_spec(sparsity=sparsity))
+        return EstimateRepository(session).request(make_spec(sparsity=sparsity))
 
 
 def age(sessions: Sessions, estimate: Estimate, field: str, by: timedelta) -> None:
@@ -27,7 +27,7 @@ def test_the_same_job_is_estimated_once(sessions: Sessions) -> None:
     first, again, other = ask(sessions), ask(sessions), ask(sessions, 0.6)
     assert first.id == again.id != other.id
     with sessions.begin() as session:
-        EstimateRepository(session).answer(first.id, {"fits": True})
+        EstimateRepository(session).complete(first.id, {"fits": True})
     assert ask(sessions).answer == {"fits": True}
 
 
@@ -35,8 +35,8 @@ def test_an_answer_holds_for_an_hour_and_a_refusal_for_seconds(sessions: Session
     answered, refused = ask(sessions), ask(sessions, 0.6)
     with sessions.begin() as session:
         estimates = EstimateRepository(session)
-        estimates.answer(answered.id, {"fits": True})
-        estimates.refuse(refused.id, make_problem())
+        estimates.complete(answered.id, {"fits": True})
+        estimates.fail(refused.id, make_problem())
     assert (ask(sessions).id, ask(sessions, 0.6).id) == (answered.id, refused.id)
     age(sessions, answered, "finished_at", timedelta(hours=2))
     age(sessions, refused, "finished_at", timedelta(seconds=20))
@@ -48,27 +48,27 @@ def test_each_is_taken_once_the_oldest_first(sessions: Sessions) -> None:
     first, second = ask(sessions, 0.1), ask(sessions, 0.2)
     with sessions.begin() as session:
         estimates = EstimateRepository(session)
-        assert estimates.is_asked()
-        taken = [estimates.take() for _ in range(3)]
+        assert estimates.has_pending()
+        taken = [estimates.claim_next() for _ in range(3)]
         assert [one and one.id for one in taken] == [first.id, second.id, None]
-        assert (estimates.is_asked(), estimates.is_open()) == (False, True)
+        assert (estimates.has_pending(), estimates.has_unfinished()) == (False, True)
 
 
 def test_what_takes_too_long_is_refused_and_a_late_answer_is_not_heard(sessions: Sessions) -> None:
     estimate = ask(sessions)
     with sessions.begin() as session:
         estimates = EstimateRepository(session)
-        estimates.take()
-        assert not estimates.give_up()
+        estimates.claim_next()
+        assert not estimates.fail_overdue()
     age(sessions, estimate, "started_at", timedelta(seconds=61))
     with sessions.begin() as session:
         estimates = EstimateRepository(session)
-        assert estimates.give_up()
-        estimates.answer(estimate.id, {"fits": True})
+        assert estimates.fail_overdue()
+        estimates.complete(estimate.id, {"fits": True})
         read = estimates.get(estimate.id)
         assert read.error is not None
         assert (read.answer, read.error["code"]) == (None, "estimate_overdue")
-        assert not estimates.is_open()
+        assert not estimates.has_unfinished()
 
 
 def test_ended_jobs_tell_how_late_plans_are(sessions: Sessions) -> None:
@@ -80,13 +80,13 @@ def test_ended_jobs_tell_how_late_plans_are(sessions: Sessions) -> None:
     make_job(sessions, status=succeeded, result={})
     make_job(sessions, status=JobState.failed, result=took)
     with sessions() as session:
-        assert EstimateRepository(session).lateness() == [0.5, 2.0]
+        assert EstimateRepository(session).time_ratios() == [0.5, 2.0]
 
 
 def test_estimates_of_yesterday_are_forgotten(sessions: Sessions) -> None:
     estimate = ask(sessions)
     age(sessions, estimate, "created_at", timedelta(hours=25))
     with sessions.begin() as session:
-        EstimateRepository(session).give_up()
+        EstimateRepository(session).fail_overdue()
     with sessions() as session, pytest.raises(EstimateNotFoundError):
         EstimateRepository(session).get(estimate.id)

@@ -3,7 +3,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as some
 
-from db.jobs.pareto import Trade, pareto_front
+from db.jobs.pareto import Tradeoff, pareto_front
 
 TRADES = some.lists(
     some.one_of(
@@ -14,7 +14,7 @@ TRADES = some.lists(
 )
 
 
-def is_beaten(trade: Trade, others: list[Trade | None]) -> bool:
+def is_beaten(trade: Tradeoff, others: list[Tradeoff | None]) -> bool:
     """Whether another one is as good in both respects and better in one."""
     for other in others:
         if other is None or other == trade:
@@ -25,20 +25,20 @@ def is_beaten(trade: Trade, others: list[Trade | None]) -> bool:
 
 
 @given(TRADES)
-def test_the_front_is_what_nothing_beats(trades: list[Trade | None]) -> None:
+def test_the_front_is_what_nothing_beats(trades: list[Tradeoff | None]) -> None:
     front = pareto_front(trades)
     for place, trade in enumerate(trades):
         assert (place in front) == (trade is not None and not is_beaten(trade, trades))
 
 
 @given(TRADES)
-def test_along_the_front_more_sparsity_costs_perplexity(trades: list[Trade | None]) -> None:
+def test_along_the_front_more_sparsity_costs_perplexity(trades: list[Tradeoff | None]) -> None:
     kept = sorted({trade for place in pareto_front(trades) if (trade := trades[place])})
     assert [trade[1] for trade in kept] == sorted({trade[1] for trade in kept})
 
 
 @given(TRADES, some.randoms())
-def test_the_order_does_not_matter(trades: list[Trade | None], random: Random) -> None:
+def test_the_order_does_not_matter(trades: list[Tradeoff | None], random: Random) -> None:
     shuffled = trades.copy()
     random.shuffle(shuffled)
     kept = [trades[place] for place in pareto_front(trades)]

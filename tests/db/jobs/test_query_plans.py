@@ -16,7 +16,7 @@ from db.core.states import JobState
 from db.events.job_events import EventRepository
 from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository
-from db.jobs.search import found_by
+from db.jobs.search import search_columns
 from db.spec.prune_spec import MethodName
 from db.spec.quality_gate import Verdict
 from db.tables.jobs import Job
@@ -63,7 +63,7 @@ def row(index: int) -> dict[str, Any]:
         "name": name,
         "status": JobState.failed if index % 1000 == 0 else JobState.succeeded,
         "created_at": NEW_YEAR + timedelta(seconds=index),
-        **found_by(spec, name),
+        **search_columns(spec, name),
     }
 
 

@@ -10,7 +10,7 @@ from db.core.errors import QuotaExceededError
 from db.core.session import Sessions
 from db.core.states import HELD, JobState
 from db.jobs.commands import JobCommands
-from db.jobs.quotas import QuotaRepository, Usage, held
+from db.jobs.quotas import QuotaRepository, Usage, held_time
 from db.jobs.repository import JobRepository, NewJob
 from db.jobs.sweeps import Point, SweepRepository
 from db.scheduling.claims import ClaimRepository
@@ -45,7 +45,7 @@ def test_held_counts_what_a_loop_over_minutes_counts() -> None:
     for minute in range(-30, 0):
         latest = [status for status, at in changes if at <= minute][-1]
         minutes += latest in HELD
-    assert held(told, since, until) == timedelta(minutes=minutes)
+    assert held_time(told, since, until) == timedelta(minutes=minutes)
     assert minutes == 10 + 3 + 2
 
 

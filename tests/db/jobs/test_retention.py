@@ -138,7 +138,7 @@ def test_old_entries_of_the_audit_go_a_part_at_a_time(
         session.execute(update(AuditEntry).values(created_at=now(-LONG_AGO)))
         audit.add(**fields)
     with sessions.begin() as session:
-        assert RetentionRepository(session).prune_audit(timedelta(days=1)) == 2
+        assert RetentionRepository(session).delete_audit_entries(timedelta(days=1)) == 2
     assert forget(sessions) == 1
     with sessions() as session:
         assert AuditRepository(session).count() == 1

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from db.core.clock import now
 from db.core.session import Sessions
 from db.core.states import JobState
-from db.jobs.totals import Outgoing, take_census
+from db.jobs.totals import DeliveryCount, read_totals
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.queues import QueueRepository
@@ -35,7 +35,7 @@ def test_the_census_counts_what_there_is(sessions: Sessions) -> None:
             )
     appear(sessions, "a")
 
-    census = take_census(sessions)
+    census = read_totals(sessions)
 
     counted = {(one.status, one.method): one for one in census.kinds}
     assert counted[JobState.queued, "zpruner"].jobs == 1
@@ -55,13 +55,13 @@ def test_the_census_counts_silent_workers_jobs_and_large_files(sessions: Session
         for name, size in (("a", 3 << 40), ("b", 1)):
             fields = {"attempt": 1, "sha256": "0" * 64, "media_type": "text/plain"}
             session.add(Artifact(job_id=job.id, name=name, size_bytes=size, **fields))
-    census = take_census(sessions)
+    census = read_totals(sessions)
     assert (census.expired_leases, census.artifacts) == (1, 2)
     assert census.artifact_bytes == (3 << 40) + 1
 
 
 def test_the_census_counts_messages_that_wait_or_were_given_up(sessions: Sessions) -> None:
-    assert take_census(sessions).outgoing == Outgoing(0, 0, 0.0)
+    assert read_totals(sessions).outgoing == DeliveryCount(0, 0, 0.0)
     webhook, disabled = make_webhook(sessions), make_webhook(sessions)
     for _ in range(3):
         make_delivery(sessions, webhook)
@@ -77,7 +77,7 @@ def test_the_census_counts_messages_that_wait_or_were_given_up(sessions: Session
         ):
             session.execute(update(Delivery).where(Delivery.id == one.id).values(**values))
 
-    outgoing = take_census(sessions).outgoing
+    outgoing = read_totals(sessions).outgoing
 
     assert (outgoing.pending, outgoing.failed) == (5, 1)
     assert outgoing.overdue_s == pytest.approx(300, abs=30)
@@ -86,7 +86,7 @@ def test_the_census_counts_messages_that_wait_or_were_given_up(sessions: Session
 @pytest.mark.usefixtures("many")
 def test_no_figure_reads_the_whole_table_of_jobs(sessions: Sessions) -> None:
     with plans(sessions) as found:
-        take_census(sessions)
+        read_totals(sessions)
     assert len(found) <= 8
     whole = re.compile(r"Seq Scan on jobs|SCAN jobs(?! USING COVERING INDEX)")
     assert [plan for plan in found if whole.search(plan)] == []

@@ -73,7 +73,7 @@ def test_a_job_whose_child_was_killed_goes_on_after_its_last_finished_block(
     words = [sys.executable, "-c", DIES, database_url, str(tmp_path / "artifacts"), str(inputs)]
     died = subprocess.run([*words, job.id], check=False)
     assert died.returncode == -signal.SIGKILL
-    releases.release(sessions, store, job.id, "test/9")
+    releases.release_job(sessions, store, job.id, "test/9")
 
     undisturbed.run(job.id)
 

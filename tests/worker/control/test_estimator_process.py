@@ -26,7 +26,7 @@ def estimator() -> Iterator[EstimatorProcess]:
 
 def ask(sessions: Sessions, sparsity: float = 0.5) -> str:
     with sessions.begin() as session:
-        return EstimateRepository(session).ask(make_spec(sparsity=sparsity)).id
+        return EstimateRepository(session).request(make_spec(sparsity=sparsity)).id
 
 
 def test_nothing_is_started_while_nobody_asks(
@@ -72,7 +72,7 @@ def test_a_process_that_hangs_is_ended_and_its_question_refused(
     hanging = estimator.process
     assert hanging is not None
     with sessions.begin() as session:
-        EstimateRepository(session).take()
+        EstimateRepository(session).claim_next()
         session.execute(update(Estimate).values(started_at=now(-timedelta(minutes=2))))
 
     estimator.tend(sessions)

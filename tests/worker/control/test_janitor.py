@@ -97,9 +97,9 @@ def test_a_dead_workers_job_can_be_claimed_before_its_lease_ends(
     with sessions.begin() as session:
         ClaimRepository(session).claim(job.id, "test/1")
 
-    releases.release(sessions, store, job.id, "test/2")
+    releases.release_job(sessions, store, job.id, "test/2")
     assert read(sessions, job.id).status is JobState.running, "another worker holds it"
-    releases.release(sessions, store, job.id, "test/1")
+    releases.release_job(sessions, store, job.id, "test/1")
 
     with sessions.begin() as session:
         assert ClaimRepository(session).claim(job.id, "test/3") is not None
@@ -112,7 +112,7 @@ def test_a_job_that_kills_its_worker_three_times_fails(
     for number in range(3):
         with sessions.begin() as session:
             ClaimRepository(session).claim(job.id, f"test/{number}")
-        releases.release(sessions, store, job.id, f"test/{number}")
+        releases.release_job(sessions, store, job.id, f"test/{number}")
 
     failed = read(sessions, job.id)
     assert failed.status is JobState.failed
@@ -146,7 +146,7 @@ def test_a_dead_process_gives_back_the_job_it_holds_whichever_rang(
         ClaimRepository(session).claim(held.id, "test/1")
         ClaimRepository(session).claim(other.id, "test/2")
 
-    releases.release_held(sessions, store, "test/1")
+    releases.release_jobs_of(sessions, store, "test/1")
 
     assert read(sessions, held.id).status is JobState.queued
     assert read(sessions, other.id).status is JobState.running

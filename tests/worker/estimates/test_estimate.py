@@ -185,8 +185,8 @@ def test_an_asked_estimate_is_answered_or_refused(
 ) -> None:
     assert not answer_one(sessions, settings)
     with sessions.begin() as session:
-        good = EstimateRepository(session).ask(spec()).id
-        bad = EstimateRepository(session).ask(spec(model="local:none")).id
+        good = EstimateRepository(session).request(spec()).id
+        bad = EstimateRepository(session).request(spec(model="local:none")).id
     assert answer_one(sessions, settings)
     assert answer_one(sessions, settings)
     with sessions() as session:

@@ -105,7 +105,7 @@ def test_a_link_ends_when_it_says(guarded: TestClient, weights: str, sessions: S
         assert refusal(response) == (422, "invalid_request")
     with sessions() as session:
         artifact_id = weights.rpartition("/")[2]
-        over = LinkRepository(session).make(artifact_id, -timedelta(seconds=2), None)
+        over = LinkRepository(session).create(artifact_id, -timedelta(seconds=2), None)
     response = guarded.get(f"{weights}/content?{over.query}")
     assert refusal(response) == (410, "link_expired")
     assert guarded.get(response.json()["type"]).status_code == 200

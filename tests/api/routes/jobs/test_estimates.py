@@ -31,9 +31,9 @@ def answer_all(sessions: Sessions, answer: dict[str, Any]) -> bool:
     """Do what the planner's process does; whether somebody had asked."""
     with sessions.begin() as session:
         estimates = EstimateRepository(session)
-        taken = estimates.take()
+        taken = estimates.claim_next()
         if taken is not None:
-            estimates.answer(taken.id, answer)
+            estimates.complete(taken.id, answer)
     return taken is not None
 
 
@@ -99,7 +99,7 @@ def test_what_the_planner_refuses_is_refused_in_its_words(
     path = client.post("/v1/estimates", json=BODY, headers=AT_ONCE).headers["location"]
     problem = make_problem(status=422, code="quantized", title="Unusable", hint="Another.")
     with sessions.begin() as session:
-        EstimateRepository(session).refuse(path.rpartition("/")[2], problem)
+        EstimateRepository(session).fail(path.rpartition("/")[2], problem)
     for response in (
         client.post("/v1/estimates", json=BODY, headers=AT_ONCE),
         client.get(path),
@@ -121,7 +121,7 @@ def test_what_no_job_can_be_is_refused_like_a_job(
     assert asked.status_code == submitted.status_code == 422
     assert asked.json()["detail"] == submitted.json()["detail"]
     with sessions() as session:
-        assert not EstimateRepository(session).is_open()
+        assert not EstimateRepository(session).has_unfinished()
 
 
 def test_there_is_no_estimate_of_another_name(client: TestClient) -> None:
