@@ -1,1 +1,1 @@
-"""The part that computes: takes a job id, prunes a model, records what came of it."""
+"""The worker: takes job ids from a queue, prunes models and stores the results."""

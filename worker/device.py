@@ -1,6 +1,6 @@
-"""What this machine computes on: ``python -m worker.device`` answers in JSON.
+"""The device that jobs compute on; ``python -m worker.device`` prints it as JSON.
 
-A program of its own, because the worker's parent process must never import torch.
+Detection runs in its own process, because the worker's parent process must never import torch.
 """
 
 import json
@@ -12,78 +12,81 @@ from pathlib import Path
 
 import psutil
 
-WITHIN_S = 120
-ABSENT = 3
+TIMEOUT_S = 120
+EXIT_UNAVAILABLE = 3
+DRIVER_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where jobs are computed, and how much memory there is."""
+    """A device and its memory."""
 
     name: str
     memory_bytes: int
 
 
 class NoDeviceError(Exception):
-    """The device that is asked for is not there; the text says why."""
+    """This machine does not have the requested device; the text says why."""
 
 
-def look(wanted: str, count: int = 1) -> Device:
-    """Return what a job would compute on, with ``count`` devices; imports torch.
+def detect(name: str, count: int = 1) -> Device:
+    """Return the device that jobs compute on; imports torch.
+
+    Args:
+        name: as in ``ZPRUNER_DEVICE``.
+        count: the number of devices that must be available.
 
     Raises:
-        NoDeviceError: this machine lacks it.
+        NoDeviceError: the machine does not have them.
     """
     torch = import_module("torch")
-    device = import_module("worker.pruning.base.compute").compute_device(wanted)
+    device = import_module("worker.pruning.base.compute").compute_device(name)
     if device.type == "cuda":
-        there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        available = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if device.index is not None and count > 1:
-            raise NoDeviceError(f"it is one device, and {count} are asked for")
-        if (device.index or 0) + count > there:
-            raise NoDeviceError(f"torch {torch.__version__} finds {there} CUDA devices here")
+            raise NoDeviceError(f"{name} is one device, and {count} are requested")
+        if (device.index or 0) + count > available:
+            raise NoDeviceError(f"torch {torch.__version__} finds {available} CUDA devices")
         properties = torch.cuda.get_device_properties(device)
         return Device(f"cuda: {properties.name}", properties.total_memory)
     return Device(device.type, psutil.virtual_memory().total)
 
 
-def is_cpu(wanted: str) -> bool:
-    """Whether jobs are computed on the CPU without a doubt."""
-    return wanted == "cpu" or (wanted == "auto" and not _has_gpu())
+def is_cpu(name: str) -> bool:
+    """Whether jobs certainly compute on the CPU."""
+    return name == "cpu" or (name == "auto" and not _may_have_gpu())
 
 
-def ask(wanted: str, count: int = 1) -> Device:
-    """Have another process look, if there is anything to see.
+def detect_in_subprocess(name: str, count: int = 1) -> Device:
+    """Do as `detect`, in another process unless the device is certainly the CPU.
 
     Raises:
-        NoDeviceError: this machine lacks it.
-        SubprocessError: it could not look.
+        NoDeviceError: the machine does not have the devices.
+        SubprocessError: the process failed.
     """
-    if is_cpu(wanted):
+    if is_cpu(name):
         return Device("cpu", psutil.virtual_memory().total)
-    command = [sys.executable, "-P", "-m", "worker.device", wanted, str(count)]
+    command = [sys.executable, "-P", "-m", "worker.device", name, str(count)]
     done = subprocess.run(  # noqa: S603 - our own module, no shell
-        command, capture_output=True, text=True, timeout=WITHIN_S
+        command, capture_output=True, text=True, timeout=TIMEOUT_S
     )
-    if done.returncode == ABSENT:
+    if done.returncode == EXIT_UNAVAILABLE:
         raise NoDeviceError(done.stderr.strip())
     done.check_returncode()
     return Device(**json.loads(done.stdout))
 
 
-def _has_gpu() -> bool:
-    """Whether a driver has left its mark; torch decides whether it can use it."""
-    marks = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-    return sys.platform != "linux" or any(Path(mark).exists() for mark in marks)
+def _may_have_gpu() -> bool:
+    """Whether a GPU's driver is present; only torch knows whether it is usable."""
+    return sys.platform != "linux" or any(Path(file).exists() for file in DRIVER_FILES)
 
 
 def main() -> None:
-    """Print the device as JSON; where there is none, end with a code that says so."""
     try:
-        sys.stdout.write(json.dumps(asdict(look(sys.argv[1], *map(int, sys.argv[2:])))))
+        sys.stdout.write(json.dumps(asdict(detect(sys.argv[1], *map(int, sys.argv[2:])))))
     except NoDeviceError as error:
         sys.stderr.write(str(error))
-        sys.exit(ABSENT)
+        sys.exit(EXIT_UNAVAILABLE)
 
 
 if __name__ == "__main__":

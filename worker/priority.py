@@ -1,4 +1,4 @@
-"""Computing gives way to answering: a busy worker must not slow down the API beside it."""
+"""The scheduling priority of jobs: a busy worker must not slow down an API on the same machine."""
 
 import os
 from contextlib import suppress
@@ -8,12 +8,12 @@ NICE = 10
 AUTOGROUP = Path("/proc/self/autogroup")
 
 
-def step_back() -> None:
-    """Lower this process's priority, and so that of the processes it starts; twice is as once."""
+def lower_priority() -> None:
+    """Lower the priority of this process and of those it starts; a second call changes nothing."""
     if os.getpriority(os.PRIO_PROCESS, 0) < NICE:
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
-    # Where Linux groups processes by session, niceness counts only within a group. A group that a
-    # person's shell leads is left alone.
+    # If Linux groups processes by session, niceness counts only within a group. The group of a
+    # user's shell is not changed.
     if os.getsid(0) == os.getpid():
         with suppress(OSError):
             AUTOGROUP.write_text(str(NICE))

@@ -1,7 +1,7 @@
-"""Workers as programs: ``zpruner part worker`` and ``ping``.
+"""The worker programs, ``zpruner part worker`` and ``zpruner part ping``.
 
-Celery's own command puts the current folder on ``sys.path`` to find an application by its name;
-this one is given the application.
+Celery's own command adds the current folder to ``sys.path`` to find an application by name; these
+programs pass the application itself.
 """
 
 import argparse
@@ -13,38 +13,37 @@ from db.scheduling.control_heartbeat import CONTROL, HeartbeatRepository
 from worker.tasks import app, sessions, settings
 
 WORKER = ("--quiet", "worker", "--without-gossip", "--without-mingle")
-ANSWERS_WITHIN_S = 5
+PING_TIMEOUT_S = 5
 
 
 def main() -> None:
-    """Be one of them until told to stop."""
     arguments = _arguments()
     if arguments.program == "ping":
         name = arguments.name
-        sys.exit(not (_control_lives() if name == CONTROL else _answers(name)))
+        sys.exit(not (_control_is_alive() if name == CONTROL else _worker_is_alive(name)))
     name = f"{arguments.name}@%h"
     app.worker_main([*WORKER, "-Q", arguments.queues, "-n", name, "-l", "INFO"])
 
 
-def _control_lives() -> bool:
+def _control_is_alive() -> bool:
     with sessions() as session:
         silence = HeartbeatRepository(session).age()
     return silence is not None and abs(silence) <= settings.silent_after
 
 
-def _answers(name: str) -> bool:
-    whom = [f"{name}@{socket.gethostname()}"]
-    return bool(app.control.inspect(destination=whom, timeout=ANSWERS_WITHIN_S).ping())
+def _worker_is_alive(name: str) -> bool:
+    destination = [f"{name}@{socket.gethostname()}"]
+    return bool(app.control.inspect(destination=destination, timeout=PING_TIMEOUT_S).ping())
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser("zpruner part", description=__doc__)
+    parser = argparse.ArgumentParser("zpruner part", description="Run or ping a worker.")
     programs = parser.add_subparsers(dest="program", required=True)
-    worker = programs.add_parser("worker", description="Take jobs from queues.")
-    worker.add_argument("-Q", "--queues", default=GPU_QUEUE, help="names, separated by commas")
-    worker.add_argument("-n", "--name", default=GPU_QUEUE, help="what tells it from others here")
-    ping = programs.add_parser("ping", description="Exit with 0 if a worker here answers.")
-    ping.add_argument("name", help="its name: gpu, or control")
+    worker = programs.add_parser("worker", description="Run jobs from queues.")
+    worker.add_argument("-Q", "--queues", default=GPU_QUEUE, help="queue names, comma-separated")
+    worker.add_argument("-n", "--name", default=GPU_QUEUE, help="a name unique on this machine")
+    ping = programs.add_parser("ping", description="Exit with 0 if a worker here responds.")
+    ping.add_argument("name", help="the worker's name, or control")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""What a worker can be told, beside what both sides share."""
+"""Settings of workers and of the control process."""
 
 import sys
 from datetime import timedelta
@@ -9,22 +9,22 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from db.startup.settings import Grace, Seconds, Settings
 from worker.device import is_cpu
-from worker.jobs.resources import Resources, known_device
+from worker.jobs.resources import Resources, valid_device_name
 
-Device = Annotated[str, BeforeValidator(known_device)]
+Device = Annotated[str, BeforeValidator(valid_device_name)]
 
 
-def _possible(value: str) -> str:
+def _supported(value: str) -> str:
     if value == "always" and sys.platform != "linux":
-        raise ValueError("only Linux can fork jobs' processes safely: set auto or never")
+        raise ValueError("jobs' processes can be forked safely on Linux only: set auto or never")
     return value
 
 
-Forking = Annotated[Literal["auto", "always", "never"], AfterValidator(_possible)]
+Forking = Annotated[Literal["auto", "always", "never"], AfterValidator(_supported)]
 
 
 class WorkerSettings(Settings):
-    """Adds the worker's own to the shared settings."""
+    """The shared settings, and those of workers."""
 
     device: Device = "auto"
     memory_budget_bytes: int | None = Field(default=None, gt=0)
@@ -43,19 +43,18 @@ class WorkerSettings(Settings):
     pause_grace_s: Grace = 600
     yield_grace_s: Grace = 45
     fork_server: Forking = "auto"
-    # Not for people: the parent process tells its children whose they are.
+    # Not for users: the parent process sets it for its children.
     worker_id: str | None = None
 
     @property
     def forks(self) -> bool:
-        """Whether jobs' processes are forked, by default where none of them uses a GPU."""
+        """Whether jobs' processes are forked; by default, if jobs compute on the CPU."""
         if self.fork_server == "auto":
             return sys.platform == "linux" and is_cpu(self.device)
         return self.fork_server == "always"
 
     @property
     def resources(self) -> Resources:
-        """What every job here is given to work with."""
         return Resources(
             model_roots=self.model_roots,
             dataset_roots=self.dataset_roots,
@@ -69,15 +68,15 @@ class WorkerSettings(Settings):
 
     @property
     def speed_file(self) -> Path:
-        """Where it is kept how fast this machine is, for predictions of time."""
+        """The file with this machine's measured speed."""
         return self.data_dir / "speed.json"
 
     @property
     def lease(self) -> timedelta:
-        """How long a silent worker keeps its job."""
+        """The time after which a worker that does not renew its lease loses its job."""
         return timedelta(seconds=self.lease_s)
 
     @property
     def keep_unfinished(self) -> timedelta:
-        """How long a job that did not succeed may be retried from its last finished block."""
+        """The time for which a job that did not succeed can be resumed from its last block."""
         return timedelta(seconds=self.keep_unfinished_s)

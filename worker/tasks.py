@@ -1,4 +1,4 @@
-"""The Celery shell: names, queues, limits, and what a dying process leaves undone."""
+"""The Celery application: the prune task, its messages, and the signals of a worker process."""
 
 import logging
 import os
@@ -11,6 +11,7 @@ from typing import Any
 from billiard import active_children
 from celery import Celery, Task, signals
 from celery.loaders.app import AppLoader
+from celery.worker import state
 from celery.worker.request import Request
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -26,12 +27,12 @@ from db.startup.beats import Beats
 from db.startup.private_files import keep_private
 from worker.attempts.engine import prune as engine
 from worker.attempts.run import Runner
-from worker.control import janitor
-from worker.device import ask
+from worker.control import relay
+from worker.device import detect_in_subprocess
 from worker.pool.celery_options import celery_options
-from worker.pool.checks import of_worker
-from worker.pool.heartbeat import Presence
-from worker.priority import step_back
+from worker.pool.checks import check_worker
+from worker.pool.heartbeat import WorkerHeartbeat
+from worker.priority import lower_priority
 from worker.settings import WorkerSettings
 
 redaction.install()
@@ -43,89 +44,97 @@ store = ArtifactStore(settings.artifact_dir)
 stopping = threading.Event()
 YIELD = signal.SIGUSR2
 
-# A loader by its name, and Django's fixup, would look for modules in the current folder.
+# Given as a class, because a loader's name, and Django's fixup, would be imported from the current
+# folder.
 app = Celery("worker", broker=settings.broker, loader=AppLoader, fixups=())
 app.conf.update(celery_options(settings))
 
 
-class HeldRequest(Request):
-    """A job's message, as the parent of the process that runs it sees it.
+class JobRequest(Request):
+    """A job's message, in the parent of the process that runs the job.
 
-    Requeued, it would meet the dead attempt's live lease and be dropped: give that back first.
+    A message that is requeued before the job's lease is released would be dropped, because the
+    ended attempt still seems to hold the job. So the lease is released first.
     """
 
     def revoked(self) -> bool:
-        """Drop a ring that no job waits for: a process that found nothing to do costs seconds.
+        """Drop the message if no job waits: starting a process for it takes seconds.
 
-        There may be thousands after a long job, as the jobs behind it were rung for all the while.
+        After a long job there may be thousands of such messages, because the relay keeps
+        publishing for the jobs behind it.
         """
-        if super().revoked():
-            return True
-        if _is_wanted(self.kwargs["job_id"]):
-            return False
-        self._announce_revoked("needless", False, None, False)  # notes that it is done with
-        return True
+        if _has_work(self.kwargs["job_id"]):
+            return bool(super().revoked())
+        state.revoked.add(self.id)
+        try:
+            return bool(super().revoked())
+        finally:
+            state.revoked.discard(self.id)
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> None:
-        """Release what the child held, then requeue."""
-        self._release()
+        """Release the child's lease, then requeue the message."""
+        self._release_lease()
         super().on_failure(exc_info, *args, **kwargs)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        """Release what the child held when it is killed at its hard limit."""
+        """Release the lease of a child that is killed at the hard time limit."""
         super().on_timeout(soft, timeout)
         if not soft:
-            self._release()
+            self._release_lease()
 
-    def _release(self) -> None:
-        worker = _worker(self.worker_pid)
+    def _release_lease(self) -> None:
+        worker = _worker_name(self.worker_pid)
         try:
             releases.release_jobs_of(sessions, store, worker)
         except SQLAlchemyError:
-            log.exception("the lease of what %s held has to run out by itself", worker)
+            log.exception("the lease of %s is not released before it expires", worker)
 
 
-class HeldTask(Task):
-    """A task whose messages are ``HeldRequest``."""
+class JobTask(Task):
+    """A task whose messages are `JobRequest`."""
 
-    Request = HeldRequest
+    Request = JobRequest
 
 
-@app.task(name=PRUNE_TASK, base=HeldTask)
+@app.task(name=PRUNE_TASK, base=JobTask)
 def prune(job_id: str) -> None:
     """Run one job; the message carries only its id."""
-    worker = _worker(os.getpid())
-    queues = settings.queues
     runner = Runner(
-        sessions, store, engine, settings, worker=worker, queues=queues, stopping=stopping
+        sessions,
+        store,
+        engine,
+        settings,
+        worker=_worker_name(os.getpid()),
+        queues=settings.queues,
+        stopping=stopping,
     )
     runner.run(job_id)
 
 
-def _is_wanted(job_id: str) -> bool:
+def _has_work(job_id: str) -> bool:
     try:
-        return janitor.is_wanted(sessions, job_id, _queues())
+        return relay.has_work(sessions, job_id, _queues())
     except SQLAlchemyError:
-        log.exception("whether %s is wanted is left to the process that runs it", job_id)
+        log.exception("could not find out whether %s is queued; a process will be started", job_id)
         return True
 
 
 def _queues() -> list[str]:
-    """Return the queues that this worker takes messages from."""
+    """Return the queues that this worker consumes."""
     return sorted(app.amqp.queues.consume_from)
 
 
-def _worker(pid: int) -> str:
+def _worker_name(pid: int) -> str:
     return f"{socket.gethostname()}/{pid}"
 
 
 @signals.celeryd_init.connect
-def _check(**_: object) -> None:
-    """Start only where the machine is as the settings say."""
+def _check_machine(**_: object) -> None:
+    """Refuse to start if the machine does not match the settings."""
     with checks.refusing("worker"):
-        checks.require(of_worker(settings))
+        checks.require(check_worker(settings))
         keep_private(settings.data_dir)
-    step_back()
+    lower_priority()
 
 
 @signals.setup_logging.connect
@@ -134,45 +143,45 @@ def _set_up_logging(loglevel: int | str | None = None, **_: object) -> None:
 
 
 @signals.worker_process_init.connect
-def _obey(**_: object) -> None:
-    step_back()
+def _set_up_child(**_: object) -> None:
+    lower_priority()
     signal.signal(YIELD, lambda *_: stopping.set())
     tracing.start(settings, "worker")
 
 
 @signals.celeryd_after_setup.connect
-def _appear(sender: str, instance: Any, **_: object) -> None:
-    """Write this worker down, and tell its children whose they are."""
+def _start_heartbeat(sender: str, instance: Any, **_: object) -> None:
+    """Register this worker, and pass its id to its children."""
     queues = _queues()
-    os.environ.pop("_MP_FORK_LOGLEVEL_", None)  # else each child says a first line in its own way
+    os.environ.pop("_MP_FORK_LOGLEVEL_", None)  # else each child logs a line in another format
     worker_id = new_id("wrk")
     os.environ |= {"ZPRUNER_WORKER_ID": worker_id, "ZPRUNER_QUEUES": ",".join(queues)}
 
     def on_drain(draining: bool) -> None:
         consumer = instance.consumer
-        turn = consumer.cancel_task_queue if draining else consumer.add_task_queue
+        change = consumer.cancel_task_queue if draining else consumer.add_task_queue
         for queue in queues:
-            consumer.call_soon(turn, queue)
+            consumer.call_soon(change, queue)
 
-    presence = Presence(
+    heartbeat = WorkerHeartbeat(
         sessions,
         worker_id,
         sender,
         queues,
-        look=partial(ask, settings.device),
+        detect_device=partial(detect_in_subprocess, settings.device),
         on_drain=on_drain,
         every_s=settings.beat_every_s,
     )
-    presence.start()
+    heartbeat.start()
     Beats().start(settings.beat_every_s)
-    signals.worker_shutdown.connect(lambda **_: presence.stop(), weak=False)
+    signals.worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)
 
 
 @signals.worker_shutting_down.connect
-def _pass_on(**_: object) -> None:
-    """Tell the children to give their jobs back: a warm shutdown alone would wait for hours.
+def _stop_children(**_: object) -> None:
+    """Have the children put their jobs back; a warm shutdown alone would wait for hours.
 
-    Celery's soft shutdown is not used: it sleeps its whole time even when nothing is running.
+    Celery's soft shutdown is not used: it sleeps for its whole time even when nothing is running.
     """
     for child in active_children():
         os.kill(child.pid, YIELD)

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
@@ -36,6 +36,19 @@ class NewArtifact:
     sha256: str
     media_type: str
     identity: str | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class KnownDigest:
+    """The digest of a file, computed when the file had this size and modification time."""
+
+    sha256: str
+    size_bytes: int
+    modified_ns: int
+
+    def matches(self, status: os.stat_result) -> bool:
+        """Whether a file with this status is unchanged since it was hashed."""
+        return (status.st_size, status.st_mtime_ns) == (self.size_bytes, self.modified_ns)
 
 
 class ArtifactStore:
@@ -101,7 +114,9 @@ class ArtifactStore:
         """Delete the published files of an attempt that did not succeed."""
         _delete(self._published(job_id, attempt))
 
-    def publish(self, staged: Path, job_id: str) -> list[NewArtifact]:
+    def publish(
+        self, staged: Path, job_id: str, digests: Mapping[str, KnownDigest] | None = None
+    ) -> list[NewArtifact]:
         """Flush a staged folder to disk and publish it by one rename.
 
         Raises:
@@ -110,7 +125,7 @@ class ArtifactStore:
         """
         if staged.parent != self._root / STAGING / job_id:
             raise ValueError(f"{staged} was not staged for job {job_id}")
-        artifacts = seal(staged)
+        artifacts = seal(staged, digests)
         self._place(staged, self._root / job_id / staged.name)
         return artifacts
 
@@ -161,17 +176,18 @@ def identity_of(status: os.stat_result) -> str:
     return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
 
 
-def seal(folder: Path) -> list[NewArtifact]:
+def seal(folder: Path, digests: Mapping[str, KnownDigest] | None = None) -> list[NewArtifact]:
     """Flush all files of a folder to disk, write their checksums, and return their descriptions.
 
     Hidden folders hold the working files that a resumed run would need; they are deleted last.
+    A file is hashed unless ``digests`` has a digest that is still valid for it.
 
     Raises:
         ValueError: the folder holds no file, or something other than regular files.
     """
     (folder / CHECKSUMS).unlink(missing_ok=True)  # of an interrupted publication
     hidden = _hidden(folder)
-    artifacts = [_sealed(path, folder) for path in _files(folder, hidden)]
+    artifacts = [_sealed(path, folder, digests) for path in _files(folder, hidden)]
     if not artifacts:
         raise ValueError(f"no file was staged in {folder}")
     artifacts.append(_write_checksums(folder, artifacts))
@@ -198,26 +214,29 @@ def _files(folder: Path, excluded: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def _sealed(path: Path, folder: Path) -> NewArtifact:
-    """Flush one file to disk and describe it."""
+def _sealed(
+    path: Path, folder: Path, digests: Mapping[str, KnownDigest] | None = None
+) -> NewArtifact:
     # safetensors creates files as 0600 regardless of the umask, which the folder's mode follows.
     path.chmod(path.parent.stat().st_mode & 0o666)
+    name = PurePosixPath(path.relative_to(folder))
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        known = (digests or {}).get(str(name))
         os.fsync(file.fileno())
         status = os.fstat(file.fileno())
-    name = PurePosixPath(path.relative_to(folder))
+        if known is not None and known.matches(status):
+            digest = known.sha256
+        else:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     media_type = MEDIA_TYPES.get(name.suffix, "application/octet-stream")
     return NewArtifact(str(name), status.st_size, digest, media_type, identity_of(status))
 
 
 def _write_checksums(staged: Path, artifacts: list[NewArtifact]) -> NewArtifact:
-    """Write the checksums in the format of ``sha256sum -c``."""
     lines = "".join(f"{one.sha256}  {one.name}\n" for one in artifacts)
     path = staged / CHECKSUMS
     path.write_text(lines, encoding="utf-8")
-    sealed = _sealed(path, staged)
-    return replace(sealed, media_type="text/plain")
+    return replace(_sealed(path, staged), media_type="text/plain")
 
 
 def _delete(folder: Path) -> None:

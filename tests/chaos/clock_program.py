@@ -25,7 +25,7 @@ from db.tables.jobs import Job
 from db.webhooks.dispatch import DispatchRepository
 from tests.clocks import WallClock
 from tests.factories import make_delivery, make_job, make_webhook, make_worker
-from worker.control.reaper import Reaper
+from worker.control.lease_recovery import LeaseRecovery
 from worker.settings import WorkerSettings
 
 SECOND, MINUTE, HOUR, DAY = 1, 60, 3600, 86_400
@@ -44,7 +44,7 @@ class World:
         self.sessions: Sessions = open_sessions(database)
         self._wall, self._offset_s, self._monotonic_s = wall, 0.0, 1000.0
         store, settings = ArtifactStore(folder), WorkerSettings.model_validate({"_env_file": None})
-        self.reaper = Reaper(self.sessions, store, settings, lambda: self._monotonic_s)
+        self.recovery = LeaseRecovery(self.sessions, store, settings, lambda: self._monotonic_s)
         self.broken: list[str] = []
         self.faults = 0
 
@@ -78,7 +78,7 @@ class World:
     def rounds(self, seconds: float, *living: str) -> None:
         """Let the janitor make its rounds, while living workers renew their leases."""
         for number in range(int(seconds // 10)):
-            self.reaper.turn()
+            self.recovery.run()
             self.go_by(10)
             for job_id in living:
                 if number % 2:
@@ -88,7 +88,7 @@ class World:
 
 def set_clock(world: World, seconds: float) -> None:
     """Set the clock once, while one worker works, one has just died, and messages are under way."""
-    world.reaper.turn()
+    world.recovery.run()
     living, dead, pushed = world.running(), world.running(), make_job(world.sessions).id
     world.write(lambda session: RecoveryRepository(session).mark_pushed([pushed]))
     webhook = make_webhook(world.sessions)

@@ -19,7 +19,7 @@ from tests.fakes import ListQueue
 from tests.worker.webhooks.messages import deliver
 from worker.attempts.engine import prune
 from worker.attempts.run import Runner
-from worker.control import janitor
+from worker.control import lease_recovery, relay
 from worker.settings import WorkerSettings
 
 BEFALLS = {"kill": kill, "freeze": freeze, "disk": fill_the_disk}
@@ -105,8 +105,8 @@ def repair(world: World, fate: Fate) -> None:
     """Be a janitor on one round."""
     sessions, settings = open_sessions(world.database), world.settings(WorkerSettings)
     points = fate.meets(world, sessions)
-    janitor.reap(sessions, world.store, settings.keep_unfinished)
-    janitor.relay(sessions, lambda *_: None, lambda _: 0)
+    lease_recovery.recover_leases(sessions, world.store, settings.keep_unfinished)
+    relay.relay(sessions, lambda *_: None, lambda _: 0)
     fate.tell(points)
 
 

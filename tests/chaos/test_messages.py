@@ -72,7 +72,9 @@ def test_who_tells_is_killed_at_any_touch_and_each_event_has_one_id_and_arrives(
             assert tell(Fate("kill", at)) in KILLED
             make_due(sessions)  # a minute goes by
             assert tell(HEALTHY) == 0
-            tally.fault("courier killed")
-            tally.check(f"courier killed at {at}", broken(deliveries(sessions), receiver, jobs, 2))
+            tally.fault("dispatcher killed")
+            tally.check(
+                f"dispatcher killed at {at}", broken(deliveries(sessions), receiver, jobs, 2)
+            )
     assert len(receiver.requests) > len(jobs), "it was never killed between arrival and note"
     assert tally.violations == []

@@ -27,7 +27,7 @@ from tests.chaos import deeds
 from tests.chaos.deeds import SPEC, Fate, World
 from tests.chaos.tally import Tally, broken, weights
 from tests.factories import expire_lease, make_job
-from worker.control import janitor
+from worker.control import lease_recovery
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.chaos
@@ -81,7 +81,7 @@ class Stage:
     def repair(self) -> None:
         """Let the janitor do its round."""
         settings = self.world.settings(WorkerSettings)
-        janitor.reap(self.sessions, self.world.store, settings.keep_unfinished)
+        lease_recovery.recover_leases(self.sessions, self.world.store, settings.keep_unfinished)
 
     def finish(self, job_id: str) -> None:
         """Let a healthy worker take the job, if it is not over; what it leaves is checked later."""

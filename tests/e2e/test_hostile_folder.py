@@ -128,7 +128,7 @@ def test_a_device_is_looked_for_by_a_program_that_imports_nothing_from_the_folde
 ) -> None:
     monkeypatch.chdir(folder.path)
     with pytest.raises(device.NoDeviceError):
-        device.ask("cuda:99")
+        device.detect_in_subprocess("cuda:99")
     tally.fault("hostile current folder")
     assert folder.imported == []
 

@@ -22,7 +22,9 @@ def store(tmp_path: Path) -> ArtifactStore:
 def runner(sessions: Sessions, store: ArtifactStore) -> RunnerFactory:
     """Return a function that makes a runner of some work; settings by keyword."""
 
-    def make(prune: Prune, *, leave: Callable[[], None] = lambda: None, **fields: object) -> Runner:
+    def make(
+        prune: Prune, *, exit_process: Callable[[], None] = lambda: None, **fields: object
+    ) -> Runner:
         stopping, queues = fields.pop("stopping", None), fields.pop("queues", ())
         settings = WorkerSettings.model_validate({"_env_file": None} | fields)
         return Runner(
@@ -33,7 +35,7 @@ def runner(sessions: Sessions, store: ArtifactStore) -> RunnerFactory:
             worker="test/1",
             queues=queues,  # type: ignore[arg-type]
             stopping=stopping,  # type: ignore[arg-type]
-            leave=leave,
+            exit_process=exit_process,
         )
 
     return make

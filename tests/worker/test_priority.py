@@ -8,9 +8,9 @@ from worker.priority import NICE
 
 PROGRAM = """
 import os, subprocess, sys
-from worker.priority import step_back
-step_back()
-step_back()
+from worker.priority import lower_priority
+lower_priority()
+lower_priority()
 print(os.getpriority(os.PRIO_PROCESS, 0))
 child = "import os; print(os.getpriority(os.PRIO_PROCESS, 0))"
 subprocess.run([sys.executable, "-c", child], check=True)

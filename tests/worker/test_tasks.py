@@ -1,26 +1,31 @@
-"""The Celery shell: its settings exist, and its parent process stays light."""
+"""The Celery application: its options, its messages, and the imports of its parent process."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import ClassVar
 
+import pytest
 from celery.app.defaults import _OPTIONS
+from celery.worker import state
 
+from db.core.broker_names import PRUNE_TASK
 from tests.api.services.test_broker import running
 from worker import tasks
 
 NONE_OF = "import sys, worker.tasks; sys.exit(bool({'torch', 'httpcore'} & set(sys.modules)))"
 
 MESSAGES = """
-from worker.control.messages import Messages
+from worker.control.broker import Broker
 from worker.settings import WorkerSettings
-messages = Messages(WorkerSettings())
-assert messages.waiting("gpu") == 0
+broker = Broker(WorkerSettings())
+assert broker.message_count("gpu") == 0
 for job_id in ("job_1", "job_2"):
-    messages.push(job_id, "gpu")
-assert (messages.waiting("gpu"), messages.waiting("big")) == (2, 0)
+    broker.publish(job_id, "gpu")
+assert (broker.message_count("gpu"), broker.message_count("big")) == (2, 0)
 """
 
 
@@ -34,8 +39,39 @@ def test_a_process_starts_without_torch_and_without_what_only_webhooks_need() ->
     assert subprocess.run([sys.executable, "-c", NONE_OF], check=False).returncode == 0
 
 
-def test_a_dead_childs_message_gives_its_lease_back_first() -> None:
-    assert issubclass(tasks.prune.Request, tasks.HeldRequest)
+def test_messages_of_the_prune_task_are_job_requests() -> None:
+    assert issubclass(tasks.prune.Request, tasks.JobRequest)
+
+
+class Message:
+    """A message of the broker, as far as Celery's ``Request`` reads it."""
+
+    delivery_info: ClassVar[dict[str, object]] = {}
+    properties: ClassVar[dict[str, object]] = {}
+    content_type, content_encoding = "application/json", "utf-8"
+    acknowledged = False
+
+    def __init__(self) -> None:
+        self.headers = {"id": "message_1", "task": PRUNE_TASK}
+        self.body = json.dumps([[], {"job_id": "job_1"}, {}])
+        self.payload = json.loads(self.body)
+
+    def ack_log_error(self, *_: object) -> None:
+        self.acknowledged = True
+
+
+@pytest.mark.parametrize("has_work", [True, False])
+def test_a_message_without_work_is_acknowledged_and_starts_no_process(
+    has_work: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "_has_work", lambda _: has_work)
+    message = Message()
+    request = tasks.JobRequest(
+        message, app=tasks.app, task=tasks.prune, on_ack=message.ack_log_error
+    )
+    assert request.revoked() is not has_work
+    assert message.acknowledged is not has_work
+    assert "message_1" not in state.revoked
 
 
 def test_the_messages_in_a_queue_are_counted(tmp_path: Path) -> None:

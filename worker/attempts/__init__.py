@@ -1,1 +1,1 @@
-"""One attempt at a job: claim, lease, log, verdict."""
+"""Attempts at jobs: claim, lease, log and result."""

@@ -1,11 +1,11 @@
-"""One attempt at one job: everything it tells the database carries its number."""
+"""One attempt at one job, and its writes to the database."""
 
 import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -13,28 +13,32 @@ from sqlalchemy.orm import Session
 from db.core.errors import JobNotFoundError, LeaseLostError
 from db.core.problem import Problem
 from db.core.session import Sessions
-from db.core.states import JobState, Phase
+from db.core.states import JobState
 from db.files.artifact_store import NewArtifact
 from db.files.datasets import DatasetRepository
 from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository
-from db.scheduling.leases import Block, Eta, LeaseRepository
+from db.scheduling.leases import Eta, LeaseRepository
 from db.scheduling.queues import QueueRepository
 from db.scheduling.workers import WorkerRepository
 from db.tables.jobs import Job
+from worker.jobs.progress import JobProgress, JobResult
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-TRIES = 3
+MAX_CLAIMS = 3
 
 
 class Attempt:
-    """A claimed job. Each method is one transaction, safe to call from any thread."""
+    """A claimed job. Every write carries the attempt's number and is one transaction.
+
+    All methods are thread-safe.
+    """
 
     def __init__(self, sessions: Sessions, job: Job, lease: timedelta) -> None:
         self._sessions, self._lease = sessions, lease
         self.job_id, self.number, self.spec = job.id, job.attempt, job.spec
-        self.asked_by = job.traceparent
+        self.traceparent = job.traceparent
 
     @classmethod
     def claim(
@@ -47,11 +51,11 @@ class Attempt:
         worker_id: str | None = None,
         queues: Sequence[str] = (),
     ) -> "Attempt | None":
-        """Take the most urgent job of the queues, else the one that was rung for.
+        """Claim the most urgent job of ``queues``, or ``job_id`` if they are empty.
 
-        None says that there is nothing to do: it is someone else's, or over, or not for us.
+        Returns None if the job is finished, held by another worker, or in another queue.
         """
-        for _ in range(TRIES):
+        for _ in range(MAX_CLAIMS):
             with sessions.begin() as session:
                 urgent = QueueRepository(session).next_job(queues) if queues else None
                 claims = ClaimRepository(session, lease=lease)
@@ -61,11 +65,11 @@ class Attempt:
             if job is not None:
                 return cls(sessions, job, lease)
             if urgent is None:
-                break  # else it is another one's turn in its sweep by now: look again
+                break  # otherwise another worker or the sweep's limit was faster: look again
         return None
 
     def status(self) -> JobState:
-        """Read where the job is; cheap enough to ask every second.
+        """Read the job's state; cheap enough to be called every second.
 
         Raises:
             LeaseLostError: another attempt holds the job.
@@ -76,76 +80,76 @@ class Attempt:
             raise LeaseLostError(self.job_id, self.number)
         return job.status
 
-    def digests(self) -> dict[str, str]:
-        """Return the sha256 of each uploaded dataset that the job names."""
+    def dataset_digests(self) -> dict[str, str]:
+        """Return the SHA-256 of each uploaded dataset that the job names."""
         with self._sessions() as session:
             return DatasetRepository(session).digests(self.spec)
 
     def heartbeat(self) -> JobState:
-        """Renew the lease, once."""
+        """Renew the lease without retries."""
         with self._sessions.begin() as session:
             return self._leases(session).heartbeat(self.job_id, self.number)
 
-    def record(
-        self,
-        phase: Phase,
-        fraction: float,
-        block: Block | None,
-        report: dict[str, Any] | None,
-        eta: Eta | None = None,
-    ) -> JobState:
-        """Write progress and a finished block's report; the answer says whether to stop."""
+    def record(self, progress: JobProgress, eta: Eta | None = None) -> JobState:
+        """Write progress and a finished block's report; return the job's state."""
+        block, report = progress.block, progress.report
 
         def write(leases: LeaseRepository) -> JobState:
             if block is not None and report is not None:
                 leases.report_block(self.job_id, self.number, block[0], block[2], report)
-            return leases.report_progress(
-                self.job_id, self.number, phase=phase, fraction=fraction, block=block, eta=eta
+            status = leases.report_progress(
+                self.job_id,
+                self.number,
+                phase=progress.phase,
+                fraction=progress.fraction,
+                block=block,
+                eta=eta,
             )
+            if progress.resumed_from_block is not None:
+                leases.report_resume(self.job_id, self.number, progress.resumed_from_block)
+            return status
 
-        return self._persist(write)
+        return self._retried(write)
 
-    def resumed(self, block: int) -> None:
-        """Say that blocks before ``block`` are an earlier attempt's work."""
-        self._persist(lambda leases: leases.report_resume(self.job_id, self.number, block))
+    def succeed(self, result: JobResult, artifacts: Sequence[NewArtifact]) -> None:
+        """Finish the job with its metrics and artifacts."""
+        self._retried(
+            lambda leases: leases.succeed(self.job_id, self.number, result.metrics, artifacts)
+        )
 
-    def succeed(self, result: dict[str, Any], artifacts: Sequence[NewArtifact]) -> None:
-        """End the job with its metrics and files."""
-        self._persist(lambda leases: leases.succeed(self.job_id, self.number, result, artifacts))
-
-    def outcome(self) -> JobState | None:
-        """Return where this attempt has brought the job; None: another has it, or it is gone."""
+    def state_if_held(self) -> JobState | None:
+        """Return the job's state; None if the job was deleted or another attempt holds it."""
         try:
             return self.status()
         except (JobNotFoundError, LeaseLostError):
             return None
 
     def fail(self, problem: Problem) -> None:
-        """End the job with what went wrong."""
-        self._persist(lambda leases: leases.fail(self.job_id, self.number, problem))
+        """Finish the job as failed."""
+        self._retried(lambda leases: leases.fail(self.job_id, self.number, problem))
 
-    def postpone(self, problem: Problem) -> None:
-        """Queue the job again for later, as what went wrong may pass; or end it at last."""
-        self._persist(lambda leases: leases.postpone(self.job_id, self.number, problem))
+    def retry_later(self, problem: Problem) -> None:
+        """Queue the job again after a delay, or fail it if no attempt is left."""
+        self._retried(lambda leases: leases.postpone(self.job_id, self.number, problem))
 
-    def let_go(self) -> None:
-        """Give the job back; one that was being cancelled ends as cancelled.
+    def release(self) -> None:
+        """Queue the job again; a job that was being cancelled becomes ``cancelled``.
 
-        A no-op for an attempt that holds nothing any more.
+        Does nothing if the attempt does not hold the job any more.
         """
         with suppress(LeaseLostError):
-            self._persist(lambda leases: leases.release(self.job_id, self.number))
+            self._retried(lambda leases: leases.release(self.job_id, self.number))
 
     def _leases(self, session: Session) -> LeaseRepository:
         return LeaseRepository(session, lease=self._lease)
 
-    def _persist(self, act: Callable[[LeaseRepository], T]) -> T:
-        """Write in one transaction; outlast a restart of the database as long as a lease lasts."""
+    def _retried(self, write: Callable[[LeaseRepository], T]) -> T:
+        """Write in one transaction; retry for one lease while the database is unavailable."""
         deadline = time.monotonic() + self._lease.total_seconds()
         while True:
             try:
                 with self._sessions.begin() as session:
-                    return act(self._leases(session))
+                    return write(self._leases(session))
             except OperationalError as error:
                 if time.monotonic() > deadline:
                     raise

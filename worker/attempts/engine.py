@@ -1,21 +1,23 @@
-"""The door to the pruning engine."""
+"""The pruning engine, imported only where a job runs."""
 
 from collections.abc import Generator
 from importlib import import_module
 from pathlib import Path
 
 from db.spec.prune_spec import PruneSpec
-from worker.attempts.run import Outcome, Step
+from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
 
 
-def prune(spec: PruneSpec, out: Path, resources: Resources) -> Generator[Step, None, Outcome]:
-    """Run ``worker.jobs.prune.prune``, imported at its first step.
+def prune(
+    spec: PruneSpec, out: Path, resources: Resources
+) -> Generator[JobProgress, None, JobResult]:
+    """Import ``worker.jobs.prune`` and run its ``prune``.
 
-    The Celery parent imports this module and must never import torch: it would keep hundreds of
-    megabytes for life, and CUDA must not be touched before the child starts. Imported inside the
-    claimed job, a broken installation also ends as that job's error.
+    Celery's parent process imports this module and must not import torch: it would keep hundreds
+    of megabytes for as long as it runs, and CUDA must not be initialised before the fork. Because
+    the import happens inside the claimed job, a broken installation fails that job.
     """
     engine = import_module("worker.jobs.prune")
-    outcome: Outcome = yield from engine.prune(spec, out, resources)
-    return outcome
+    result: JobResult = yield from engine.prune(spec, out, resources)
+    return result

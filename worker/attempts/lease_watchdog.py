@@ -1,4 +1,4 @@
-"""The thread beside the work: renews the lease, and ends what does not stop when it should."""
+"""The thread that renews an attempt's lease and ends work that does not stop in time."""
 
 import logging
 import threading
@@ -15,11 +15,11 @@ from worker.attempts.attempt import Attempt
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
-LOOK_EVERY_S = 1.0
+POLL_INTERVAL_S = 1.0
 
 
-class Reason(StrEnum):
-    """Why an attempt ends before its work does."""
+class StopReason(StrEnum):
+    """Why an attempt ends before its work is finished."""
 
     lost = "lost"
     cancelled = "cancelled"
@@ -28,19 +28,20 @@ class Reason(StrEnum):
     overdue = "overdue"
 
 
-class Stopped(Exception):  # noqa: N818 - an outcome, not an error
-    """The attempt should end now."""
+class AttemptStopped(Exception):  # noqa: N818 - not an error
+    """The attempt must end now."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: StopReason) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
-class Watch:
-    """Watches one attempt; ``with`` it around the work.
+class LeaseWatchdog:
+    """A context manager that supervises one attempt while its work runs.
 
-    The work stops itself at its next step (``check``). Between steps it may sit in a download or
-    a long block, so when the reason's grace is over ``end`` is called from this thread.
+    The work stops by itself at its next call of ``check``. Until then it may be busy with a
+    download or a long block; when the grace period of the stop reason is over, ``force_end`` is
+    called from the watchdog's thread.
     """
 
     def __init__(
@@ -48,20 +49,20 @@ class Watch:
         attempt: Attempt,
         settings: WorkerSettings,
         stopping: threading.Event,
-        end: Callable[[Reason], None],
+        force_end: Callable[[StopReason], None],
     ) -> None:
         self._attempt, self._settings = attempt, settings
-        self._stopping, self._end = stopping, end
+        self._stopping, self._force_end = stopping, force_end
         self._done = threading.Event()
-        self._reason: Reason | None = None
+        self._reason: StopReason | None = None
         self._deadline = time.monotonic() + settings.job_timeout_s
-        self._beat_due = 0.0
-        # In this context, so that its lines tell the job, too.
+        self._renewal_due = 0.0
+        # With a copy of this context, the thread's log lines carry the job's id, too.
         self._thread = threading.Thread(
-            target=copy_context().run, args=(self._run,), name="watch", daemon=True
+            target=copy_context().run, args=(self._run,), name="lease-watchdog", daemon=True
         )
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "LeaseWatchdog":
         self._thread.start()
         return self
 
@@ -70,53 +71,58 @@ class Watch:
         self._thread.join()
 
     def check(self) -> None:
-        """Stop the work if there is a reason to.
+        """Raise if there is a reason to stop.
 
         Raises:
-            Stopped: there is one.
+            AttemptStopped: there is one.
         """
         if self._stopping.is_set() and self._reason is None:
-            self._reason = Reason.yielded
+            self._reason = StopReason.yielded
         if self._reason is not None:
-            raise Stopped(self._reason)
+            raise AttemptStopped(self._reason)
 
     def _run(self) -> None:
-        while self._reason is None and not self._done.wait(LOOK_EVERY_S):
-            self._reason = self._look()
-        if self._reason is not None and not self._done.wait(self._grace(self._reason)):
+        while self._reason is None and not self._done.wait(POLL_INTERVAL_S):
+            self._reason = self._find_reason()
+        if self._reason is not None and not self._done.wait(self._grace_s(self._reason)):
             log.warning("job %s did not stop: %s", self._attempt.job_id, self._reason)
-            self._end(self._reason)
+            self._force_end(self._reason)
 
-    def _grace(self, reason: Reason) -> float:
-        grace = self._settings
-        longer = {Reason.yielded: grace.yield_grace_s, Reason.paused: grace.pause_grace_s}
-        return longer.get(reason, grace.cancel_grace_s)
+    def _grace_s(self, reason: StopReason) -> float:
+        settings = self._settings
+        grace = {
+            StopReason.yielded: settings.yield_grace_s,
+            StopReason.paused: settings.pause_grace_s,
+        }
+        return grace.get(reason, settings.cancel_grace_s)
 
-    def _look(self) -> Reason | None:
+    def _find_reason(self) -> StopReason | None:
         if self._stopping.is_set():
-            return Reason.yielded
+            return StopReason.yielded
         if time.monotonic() > self._deadline:
-            return Reason.overdue
+            return StopReason.overdue
         try:
-            return reason_of(self._ask())
+            return stop_reason_for(self._renew_or_read())
         except JobError:
-            return Reason.lost
+            return StopReason.lost
         except SQLAlchemyError as error:
-            # A database that restarts is no reason to stop; the fence decides once it is back.
+            # The database may only be restarting. If the lease is lost meanwhile, the next write
+            # of this attempt is refused.
             log.warning("job %s: no heartbeat: %s", self._attempt.job_id, error)
             return None
 
-    def _ask(self) -> JobState:
-        """Renew the lease when a quarter of it is over; only read in between."""
-        if time.monotonic() < self._beat_due:
+    def _renew_or_read(self) -> JobState:
+        """Renew the lease once a quarter of it has passed; until then only read the state."""
+        if time.monotonic() < self._renewal_due:
             return self._attempt.status()
         status = self._attempt.heartbeat()
-        self._beat_due = time.monotonic() + self._settings.lease_s / 4
+        self._renewal_due = time.monotonic() + self._settings.lease_s / 4
         return status
 
 
-def reason_of(status: JobState) -> Reason | None:
-    """Return why an attempt at a job in this state should end."""
+def stop_reason_for(status: JobState) -> StopReason | None:
+    """Return why an attempt at a job in this state must stop; None if it may go on."""
     if status.is_final and status is not JobState.succeeded:
-        return Reason.lost
-    return {JobState.cancelling: Reason.cancelled, JobState.pausing: Reason.paused}.get(status)
+        return StopReason.lost
+    reasons = {JobState.cancelling: StopReason.cancelled, JobState.pausing: StopReason.paused}
+    return reasons.get(status)

@@ -1,4 +1,4 @@
-"""What an attempt says of itself while it works, in its log and in its trace."""
+"""Progress of an attempt in its log and in its trace."""
 
 import logging
 from typing import Any
@@ -6,28 +6,27 @@ from typing import Any
 from opentelemetry.trace import get_current_span
 
 from db.core.states import Phase
-from db.scheduling.leases import Block
+from worker.jobs.progress import JobProgress
 
 log = logging.getLogger("worker.attempts.run")
-FIGURES = (
+METRICS = (
     ("sparsity", "sparsity", ".4f"),
     ("output_error", "output error", ".3g"),
     ("prune_seconds", "seconds", ".3g"),
 )
 
 
-def tell(
-    phase: Phase, block: Block | None, report: dict[str, Any] | None, previous: Phase | None
-) -> None:
-    """Say what the work is at: a phase when it begins, a block when it is done."""
-    if phase is not previous:
-        log.info("%s", phase)
-        get_current_span().add_event(phase)
-    if block is not None:
-        index, total, name = block
-        log.info("block %d of %d (%s)%s", index + 1, total, name, _figures(report or {}))
+def log_progress(progress: JobProgress, previous_phase: Phase | None) -> None:
+    """Log a phase when it begins and a block when it is finished."""
+    if progress.phase is not previous_phase:
+        log.info("%s", progress.phase)
+        get_current_span().add_event(progress.phase)
+    if progress.block is not None:
+        index, total, name = progress.block
+        metrics = _metrics(progress.report or {})
+        log.info("block %d of %d (%s)%s", index + 1, total, name, metrics)
 
 
-def _figures(report: dict[str, Any]) -> str:
-    said = [f"{word} {report[name]:{form}}" for name, word, form in FIGURES if report.get(name)]
-    return ": " + ", ".join(said) if said else ""
+def _metrics(report: dict[str, Any]) -> str:
+    texts = [f"{label} {report[name]:{spec}}" for name, label, spec in METRICS if report.get(name)]
+    return ": " + ", ".join(texts) if texts else ""

@@ -1,4 +1,4 @@
-"""The glue: one job, from claim to verdict."""
+"""The run of one job: claim it, prune, store the result."""
 
 import logging
 import os
@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from db.core.errors import LeaseLostError
 from db.core.logging_setup import about
@@ -19,72 +19,48 @@ from db.spec.prune_spec import PruneSpec
 from db.startup.lease_holders import holding
 from db.startup.tracing import attempt_span, flush
 from worker.attempts.attempt import Attempt
-from worker.attempts.lease_watchdog import Reason, Stopped, Watch, reason_of
-from worker.attempts.logbook import LogBook
-from worker.attempts.progress_log import tell
-from worker.jobs.pace import Pace
+from worker.attempts.lease_watchdog import (
+    AttemptStopped,
+    LeaseWatchdog,
+    StopReason,
+    stop_reason_for,
+)
+from worker.attempts.log_handler import JobLogHandler
+from worker.attempts.progress_log import log_progress
+from worker.jobs.eta import EtaEstimator
 from worker.jobs.problems import TRANSIENT_CODES, problem_of, time_limit_problem
+from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
 from worker.pruning.base.generators import run_to_end
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
-GAVE_UP = 75  # EX_TEMPFAIL: the process ended itself because its work would not
-
-
-class Step(Protocol):
-    """How far the work is."""
-
-    @property
-    def phase(self) -> str:
-        """The name of a ``Phase``."""
-
-    @property
-    def fraction(self) -> float:
-        """Share of all the work that is done."""
-
-    @property
-    def block(self) -> tuple[int, int, str] | None:
-        """Index, total and name of the block just finished."""
-
-    @property
-    def report(self) -> dict[str, Any] | None:
-        """What was measured on that block."""
-
-    @property
-    def resumed_from_block(self) -> int | None:
-        """How many blocks an earlier attempt did; said once, by an attempt that goes on."""
-
-
-class Outcome(Protocol):
-    """What the finished work measured."""
-
-    @property
-    def metrics(self) -> dict[str, Any]:
-        """Figures by name."""
+EX_TEMPFAIL = 75
 
 
 class Prune(Protocol):
-    """The work itself."""
+    """A function that does the work of a job."""
 
     def __call__(
         self, spec: PruneSpec, out: Path, resources: Resources
-    ) -> Generator[Step, None, Outcome]:
-        """Write into ``out``, yield each step, return the outcome."""
+    ) -> Generator[JobProgress, None, JobResult]:
+        """Write files into ``out``, yield progress, return the result."""
 
 
-def leave() -> None:
-    """End this process from whichever thread calls."""
+def exit_process() -> None:
+    """End this process, from any thread."""
     flush()
     logging.shutdown()
-    os._exit(GAVE_UP)
+    os._exit(EX_TEMPFAIL)
 
 
 class Runner:
     """Runs jobs on one worker.
 
-    Without ``queues`` it runs the job that it is told to; with some, the most urgent one of these.
-    ``stopping`` makes it give its job back.
+    Args:
+        queues: the runner takes the most urgent job of these queues instead of the given one.
+        stopping: once it is set, the runner puts its job back into the queue.
+        exit_process: ends a process whose work does not stop.
     """
 
     def __init__(
@@ -97,17 +73,17 @@ class Runner:
         worker: str,
         queues: Sequence[str] = (),
         stopping: threading.Event | None = None,
-        leave: Callable[[], None] = leave,
+        exit_process: Callable[[], None] = exit_process,
     ) -> None:
         self._sessions, self._store, self._prune = sessions, store, prune
-        self._settings, self._worker, self._leave = settings, worker, leave
+        self._settings, self._worker, self._exit_process = settings, worker, exit_process
         self._queues, self._stopping = queues, stopping or threading.Event()
 
     def run(self, job_id: str) -> None:
-        """Claim the job, prune, record what came of it.
+        """Claim a job, prune its model, and record the result or the error.
 
-        A job that another worker holds, or that is over, is left alone, so a message delivered
-        twice does no harm.
+        A job that is finished or held by another worker is left alone, so a message that is
+        delivered twice does no harm.
         """
         with holding(self._settings.data_dir):
             self._run(job_id)
@@ -126,95 +102,92 @@ class Runner:
             return
         with (
             about(job_id=attempt.job_id, attempt=attempt.number),
-            LogBook(self._sessions, attempt.job_id, attempt.number),
-            attempt_span(attempt.job_id, attempt.number, attempt.asked_by) as span,
+            JobLogHandler(self._sessions, attempt.job_id, attempt.number),
+            attempt_span(attempt.job_id, attempt.number, attempt.traceparent) as span,
         ):
-            self._attempt(attempt)
-            span.set_attribute("zpruner.status", attempt.outcome() or "lost")
+            self._run_attempt(attempt)
+            span.set_attribute("zpruner.status", attempt.state_if_held() or "lost")
 
-    def _attempt(self, attempt: Attempt) -> None:
+    def _run_attempt(self, attempt: Attempt) -> None:
         log.info("attempt %d begins on %s", attempt.number, self._worker)
         try:
             self._work(attempt)
-        except Stopped as stopped:
-            self._settle(attempt, stopped.reason)
+        except AttemptStopped as stopped:
+            self._stop(attempt, stopped.reason)
         except LeaseLostError:
-            self._settle(attempt, Reason.lost)
+            self._stop(attempt, StopReason.lost)
         except Exception as error:
             log.exception("job %s failed in attempt %d", attempt.job_id, attempt.number)
             self._fail(attempt, error)
 
     def _work(self, attempt: Attempt) -> None:
         staged = self._store.stage(attempt.job_id, attempt.number)
-        with Watch(attempt, self._settings, self._stopping, self._cut(attempt)) as watch:
-            metrics = self._drive(attempt, watch, staged)
-            watch.check()
-            artifacts = self._store.publish(staged, attempt.job_id)
-            attempt.succeed(metrics, artifacts)
+
+        def force_end(reason: StopReason) -> None:
+            try:
+                self._stop(attempt, reason)
+            finally:
+                self._exit_process()
+
+        with LeaseWatchdog(attempt, self._settings, self._stopping, force_end) as watchdog:
+            result = self._follow(attempt, watchdog, staged)
+            watchdog.check()
+            artifacts = self._store.publish(staged, attempt.job_id, result.digests)
+            attempt.succeed(result, artifacts)
         log.info("attempt %d succeeded with %d files", attempt.number, len(artifacts))
         self._store.keep_only(attempt.job_id, attempt.number)
 
-    def _drive(self, attempt: Attempt, watch: Watch, staged: Path) -> dict[str, Any]:
-        """Pull the work along step by step and return its metrics."""
-        previous: Phase | None = None
-        pace = Pace()
+    def _follow(self, attempt: Attempt, watchdog: LeaseWatchdog, staged: Path) -> JobResult:
+        """Run the work, record its progress, and return its result.
 
-        def record(step: Step) -> None:
-            nonlocal previous
-            phase = Phase(step.phase)
-            tell(phase, step.block, step.report, previous)
-            previous = phase
-            eta = pace.after(step)
-            status = attempt.record(phase, step.fraction, step.block, step.report, eta)
-            if step.resumed_from_block is not None:
-                attempt.resumed(step.resumed_from_block)
-            if (reason := reason_of(status)) is not None:
-                raise Stopped(reason)
-            watch.check()
+        Raises:
+            AttemptStopped: the attempt must end before its work is finished.
+        """
+        previous_phase: Phase | None = None
+        estimator = EtaEstimator()
 
-        resources = replace(self._settings.resources, digests=attempt.digests())
+        def record(progress: JobProgress) -> None:
+            nonlocal previous_phase
+            log_progress(progress, previous_phase)
+            previous_phase = progress.phase
+            status = attempt.record(progress, estimator.update(progress))
+            if (reason := stop_reason_for(status)) is not None:
+                raise AttemptStopped(reason)
+            watchdog.check()
+
+        resources = replace(self._settings.resources, digests=attempt.dataset_digests())
         with closing(self._prune(attempt.spec, staged, resources)) as steps:
-            return run_to_end(steps, record).metrics
+            return run_to_end(steps, record)
 
-    def _settle(self, attempt: Attempt, reason: Reason) -> None:
+    def _stop(self, attempt: Attempt, reason: StopReason) -> None:
         log.info("job %s stops in attempt %d: %s", attempt.job_id, attempt.number, reason)
-        if reason is Reason.overdue:
+        if reason is StopReason.overdue:
             with suppress(LeaseLostError):
                 attempt.fail(time_limit_problem(self._settings.job_timeout_s))
         else:
-            attempt.let_go()
-        self._clear(attempt)
+            attempt.release()
+        self._delete_files(attempt)
 
     def _fail(self, attempt: Attempt, error: Exception) -> None:
         problem = problem_of(error, attempt.spec)
-        end = attempt.postpone if problem.code in TRANSIENT_CODES else attempt.fail
+        finish = attempt.retry_later if problem.code in TRANSIENT_CODES else attempt.fail
         with suppress(LeaseLostError):
-            end(problem)
-        self._clear(attempt)
-        if attempt.outcome() is JobState.queued:  # for a while: nobody takes it over now
+            finish(problem)
+        self._delete_files(attempt)
+        if attempt.state_if_held() is JobState.queued:
+            # The retry is delayed, so no later attempt uses the staged files yet.
             self._store.discard_unusable(attempt.job_id, attempt.number)
-        elif problem.code == DISK_FULL.code:  # what is staged is what fills it
+        elif problem.code == DISK_FULL.code:  # the staged files are what fills the disk
             self._store.discard(attempt.job_id, attempt.number)
 
-    def _clear(self, attempt: Attempt) -> None:
-        """Delete the attempt's files, unless it succeeded while someone wanted it to end.
+    def _delete_files(self, attempt: Attempt) -> None:
+        """Delete the attempt's files, unless the job succeeded while it was being stopped.
 
-        Finished blocks stay staged: the next attempt, or a retry, goes on from there. Where the
-        job has not ended, that one may have taken them over already.
+        Finished blocks stay staged, so that the next attempt or a retry resumes from them. If the
+        job is not finished, a later attempt may have taken them over already.
         """
-        state = attempt.outcome()
+        state = attempt.state_if_held()
         if state is None or not state.is_final:
             self._store.retract(attempt.job_id, attempt.number)
         elif state is not JobState.succeeded:
             self._store.discard_unusable(attempt.job_id, attempt.number)
-
-    def _cut(self, attempt: Attempt) -> Callable[[Reason], None]:
-        """Return what ends work that did not stop in time: settle for it, and leave."""
-
-        def cut(reason: Reason) -> None:
-            try:
-                self._settle(attempt, reason)
-            finally:
-                self._leave()
-
-        return cut

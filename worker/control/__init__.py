@@ -1,1 +1,1 @@
-"""The control process: periodic work that keeps jobs, files and messages going."""
+"""The control process and its periodic tasks, which keep jobs, files and messages consistent."""

@@ -1,4 +1,4 @@
-"""Has estimates answered: starts the process that does it, and ends it when it hangs."""
+"""The process that computes estimates, as the control process supervises it."""
 
 import subprocess
 import sys
@@ -10,14 +10,14 @@ COMMAND = (sys.executable, "-P", "-m", "worker.estimates.estimator")
 
 
 class EstimatorProcess:
-    """At most one process at a time, started when somebody has asked."""
+    """At most one process, started when an estimate is requested."""
 
     def __init__(self, command: tuple[str, ...] = COMMAND) -> None:
         self._command = command
         self.process: subprocess.Popen[bytes] | None = None
 
-    def tend(self, sessions: Sessions) -> None:
-        """Look once whether somebody has asked and whether an answer takes too long."""
+    def supervise(self, sessions: Sessions) -> None:
+        """Start the process if an estimate waits for it; kill it if an estimate takes too long."""
         if self.process is not None and self.process.poll() is not None:
             self.process = None
         with sessions() as session:
@@ -25,10 +25,10 @@ class EstimatorProcess:
                 return
         with sessions.begin() as session:
             estimates = EstimateRepository(session)
-            hangs, is_asked = estimates.fail_overdue(), estimates.has_pending()
-        if hangs:
+            is_stuck, has_pending = estimates.fail_overdue(), estimates.has_pending()
+        if is_stuck:
             self.close()
-        if is_asked and self.process is None:
+        if has_pending and self.process is None:
             self.process = subprocess.Popen(self._command)  # noqa: S603 - our own command
 
     def __enter__(self) -> "EstimatorProcess":
@@ -38,7 +38,7 @@ class EstimatorProcess:
         self.close()
 
     def close(self) -> None:
-        """End the process."""
+        """Kill the process."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()

@@ -1,7 +1,7 @@
-"""``zpruner part control``: keeps jobs, events, estimates and webhooks going.
+"""The control process, ``zpruner part control``: runs the periodic tasks and sends webhooks.
 
-A program of its own, without Celery's scheduler: that one goes by the clock on the wall, and stands
-still for an hour where that is set back by one.
+It does not use Celery's scheduler, which follows the wall clock: when that is set back by an hour,
+nothing runs for an hour.
 """
 
 import logging
@@ -23,26 +23,27 @@ from db.startup import checks
 from db.startup.beats import Beats
 from db.startup.private_files import keep_private
 from db.webhooks.fanout import fan_out
-from worker.control import janitor
+from worker.control import cleanup
+from worker.control.broker import Broker
 from worker.control.estimator_process import EstimatorProcess
-from worker.control.messages import Messages
-from worker.control.reaper import Reaper
-from worker.control.rounds import Round
+from worker.control.lease_recovery import LeaseRecovery
+from worker.control.periodic_task import PeriodicTask
+from worker.control.relay import relay
 from worker.control.scrub import Scrub
-from worker.pool.checks import of_control
+from worker.pool.checks import check_control
 from worker.settings import WorkerSettings
-from worker.webhooks.courier import Courier
+from worker.webhooks.dispatcher import WebhookDispatcher
 
 log = logging.getLogger(__name__)
 GRACE_S = 3.0
 
 
 def main() -> None:
-    """Go on until told to stop."""
+    """Run until a signal stops the process."""
     redaction.install()
     with checks.refusing("control"):
         settings = checks.read(WorkerSettings)
-        checks.require(of_control(settings))
+        checks.require(check_control(settings))
         keep_private(settings.data_dir)
     configure(settings.log_format, logging.WARNING)
     sessions = open_sessions(settings.database)
@@ -50,17 +51,17 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     with EstimatorProcess() as estimator:
-        rounds = make_rounds(sessions, settings, estimator)
-        with _running(rounds), _sending(Courier.of(sessions, settings)):
-            live(rounds, Beats(), settings.beat_every_s, stop)
+        tasks = periodic_tasks(sessions, settings, estimator)
+        with _running(tasks), _sending(WebhookDispatcher.of(sessions, settings)):
+            report_liveness(tasks, Beats(), settings.beat_every_s, stop)
 
 
-def make_rounds(
+def periodic_tasks(
     sessions: Sessions, settings: WorkerSettings, estimator: EstimatorProcess
-) -> list[Round]:
-    """Return all there is to do. Each has a thread of its own: none waits for another's broker."""
+) -> list[PeriodicTask]:
+    """Return all periodic tasks. Each has its own thread, so that none waits for another."""
     store, uploads = ArtifactStore(settings.artifact_dir), UploadStore(settings.upload_dir)
-    messages, reaper = Messages(settings), Reaper(sessions, store, settings)
+    broker, leases = Broker(settings), LeaseRecovery(sessions, store, settings)
     scrub = Scrub(
         sessions,
         store,
@@ -68,34 +69,39 @@ def make_rounds(
         bytes_per_s=settings.scrub_bytes_per_s,
     )
 
-    def tell() -> None:
+    def order_and_fan_out() -> None:
         order_events(sessions)
         fan_out(sessions)
 
-    def sweep() -> None:
-        janitor.delete_orphans(sessions, store)
-        janitor.delete_left_uploads(sessions, uploads)
-        janitor.purge(sessions)
-        kept = {"events_s": settings.keep_events_s, "audit_s": settings.keep_audit_s}
-        janitor.forget(sessions, **kept)
+    def clean_up() -> None:
+        cleanup.delete_orphans(sessions, store)
+        cleanup.delete_orphaned_uploads(sessions, uploads)
+        cleanup.delete_old_deliveries(sessions)
+        cleanup.delete_old_events(
+            sessions, events_s=settings.keep_events_s, audit_s=settings.keep_audit_s
+        )
 
-    often_s = settings.relay_every_s
+    short_s = settings.relay_every_s
     return [
-        Round("relay", lambda: janitor.relay(sessions, messages.push, messages.waiting), often_s),
-        Round("events", tell, often_s),
-        Round("estimates", lambda: estimator.tend(sessions), often_s),
-        Round("heartbeat", lambda: _write_heartbeat(sessions), settings.beat_every_s),
-        Round("scrub", scrub.step, often_s),
-        Round("reaper", reaper.turn, settings.reap_every_s),
-        Round("sweep", sweep, settings.sweep_every_s),
+        PeriodicTask(
+            "relay", lambda: relay(sessions, broker.publish, broker.message_count), short_s
+        ),
+        PeriodicTask("events", order_and_fan_out, short_s),
+        PeriodicTask("estimates", lambda: estimator.supervise(sessions), short_s),
+        PeriodicTask("heartbeat", lambda: _write_heartbeat(sessions), settings.beat_every_s),
+        PeriodicTask("scrub", scrub.step, short_s),
+        PeriodicTask("lease recovery", leases.run, settings.reap_every_s),
+        PeriodicTask("cleanup", clean_up, settings.sweep_every_s),
     ]
 
 
-def live(rounds: Sequence[Round], beats: Beats, every_s: float, stop: threading.Event) -> None:
-    """Tell the supervisor that this process goes on, as long as all that it does comes back."""
+def report_liveness(
+    tasks: Sequence[PeriodicTask], beats: Beats, every_s: float, stop: threading.Event
+) -> None:
+    """Send heartbeats to the supervisor until ``stop`` is set, unless a task is stuck."""
     while True:
-        if stuck := [one.name for one in rounds if one.is_stuck]:
-            log.error("waiting to be restarted, as this does not come back: %s", ", ".join(stuck))
+        if stuck := [task.name for task in tasks if task.is_stuck]:
+            log.error("waiting to be restarted: these tasks are stuck: %s", ", ".join(stuck))
         else:
             beats.beat()
         if stop.wait(every_s):
@@ -108,26 +114,26 @@ def _write_heartbeat(sessions: Sessions) -> None:
 
 
 @contextmanager
-def _running(rounds: Sequence[Round]) -> Iterator[None]:
-    for one in rounds:
-        one.start()
+def _running(tasks: Sequence[PeriodicTask]) -> Iterator[None]:
+    for task in tasks:
+        task.start()
     try:
         yield
     finally:
-        for one in rounds:
-            one.stop()
+        for task in tasks:
+            task.stop()
         deadline = time.monotonic() + GRACE_S
-        for one in rounds:
-            one.join(max(0.0, deadline - time.monotonic()))
+        for task in tasks:
+            task.join(max(0.0, deadline - time.monotonic()))
 
 
 @contextmanager
-def _sending(courier: Courier) -> Iterator[None]:
-    courier.start()
+def _sending(dispatcher: WebhookDispatcher) -> Iterator[None]:
+    dispatcher.start()
     try:
         yield
     finally:
-        courier.stop(GRACE_S)
+        dispatcher.stop(GRACE_S)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Reads every finished file again from time to time: damage on a disk is found before it is served.
+"""The scrub: reads every artifact again from time to time, to find damage on the disk.
 
-A few megabytes at each call, so that whoever calls is never held up.
+Each call reads a few megabytes and returns.
 """
 
 import time
@@ -12,17 +12,17 @@ from db.files.artifact_store import ArtifactStore
 from db.files.artifacts import ArtifactRepository
 from db.files.integrity import FileCheck, store_result
 
-LONGEST_CALL_S = 2.0
-"""A caller who comes late reads no more than this makes up for."""
-REST_S = 60.0
-"""How long nothing is looked for once nothing was due."""
+MAX_CALL_INTERVAL_S = 2.0
+"""After a longer interval, a call reads no more than after this one."""
+IDLE_S = 60.0
+"""How long to wait for the next query when no file was due."""
 
 
 class Scrub:
-    """Checks artifacts, the one first whose last check is longest ago.
+    """Checks artifacts, those first whose last check was longest ago.
 
-    Which files were checked is in their rows; of a file that a restart interrupts the part that
-    was read is read again.
+    The time of the last check is in each artifact's row. A check that a restart interrupts begins
+    again.
     """
 
     def __init__(
@@ -36,13 +36,13 @@ class Scrub:
     ) -> None:
         self._sessions, self._store = sessions, store
         self._every, self._bytes_per_s, self._clock = every, bytes_per_s, clock
-        self._called_at = self._rests_until = clock()
+        self._called_at = self._idle_until = clock()
         self._check: FileCheck | None = None
 
     def step(self) -> int:
-        """Read as much as the time since the last call allows; return how many files that ended."""
+        """Read as much as the rate allows since the last call; return how many checks ended."""
         now = self._clock()
-        left = int(self._bytes_per_s * min(now - self._called_at, LONGEST_CALL_S))
+        left = int(self._bytes_per_s * min(now - self._called_at, MAX_CALL_INTERVAL_S))
         self._called_at, ended = now, 0
         while left > 0 and (check := self._current()) is not None:
             left -= check.advance(left)
@@ -54,19 +54,19 @@ class Scrub:
         return ended
 
     def close(self) -> None:
-        """Give up the file that is being read."""
+        """Abandon the current check."""
         if self._check is not None:
             self._check.close()
             self._check = None
 
     def _current(self) -> FileCheck | None:
-        """Return the check that is under way, or of the next file that is due."""
-        if self._check is not None or self._clock() < self._rests_until:
+        """Return the current check, or start that of the next file that is due."""
+        if self._check is not None or self._clock() < self._idle_until:
             return self._check
         with self._sessions() as session:
             artifact = ArtifactRepository(session).next_unchecked(self._every)
         if artifact is None:
-            self._rests_until = self._clock() + REST_S
+            self._idle_until = self._clock() + IDLE_S
         else:
             self._check = FileCheck(self._store, artifact, from_disk=True)
         return self._check

@@ -1,1 +1,1 @@
-"""What a job would take, without running it."""
+"""Estimates of a job's memory, time and size before it runs."""

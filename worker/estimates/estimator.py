@@ -15,7 +15,7 @@ from db.jobs.estimates import EstimateRepository
 from db.spec.prune_spec import PruneSpec
 from worker.estimates.estimate import estimate
 from worker.jobs.problems import problem_of
-from worker.priority import step_back
+from worker.priority import lower_priority
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ LOOK_EVERY_S = 0.1
 def main() -> None:
     """Answer until nobody has asked for two minutes."""
     exit_with_parent()
-    step_back()
+    lower_priority()
     logging.basicConfig(level=logging.WARNING)
     transformers_logging.set_verbosity_error()
     settings = WorkerSettings()

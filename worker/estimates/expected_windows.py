@@ -1,4 +1,4 @@
-"""How many windows a job will have, counted in small texts and guessed of others."""
+"""The number of windows that a job will use: counted for small texts, guessed for others."""
 
 from dataclasses import dataclass
 from itertools import islice
@@ -13,11 +13,11 @@ from worker.sources.hub_datasets import BUILTIN_TEXTS
 from worker.sources.models import ModelFolder
 from worker.sources.rows import ids_file, too_few
 
-READ_BYTES = 1 << 20
-"""Texts of files up to this size are encoded as the job will do it."""
-CHARACTERS_A_TOKEN = 4
-MOST_ROWS = 10_000  # more are not counted
-HELD_OUT = 0.1
+MAX_ENCODED_BYTES = 1 << 20
+"""Files up to this size are encoded for an estimate."""
+CHARACTERS_PER_TOKEN = 4
+MAX_ROWS = 10_000  # further rows are not counted
+HELD_OUT_SHARE = 0.1
 EVALUATED_CHARACTERS = {
     "wikitext2": 1_290_000,
     "c4": 2_400_000,
@@ -25,18 +25,18 @@ EVALUATED_CHARACTERS = {
     "pile": 1_700_000,
     "stdlib-docs": 80_000,
 }
-"""About how much text each built-in dataset is evaluated on."""
-UNKNOWN_CHARACTERS = 1_700_000  # a tenth of the most that is read
+"""The approximate length of the text that each built-in dataset evaluates on."""
+UNKNOWN_CHARACTERS = 1_700_000  # a tenth of the largest text that is read from the hub
 
 
 @dataclass(frozen=True)
-class Expected:
-    """What the texts will come to.
+class ExpectedWindows:
+    """The number of windows that a job will use.
 
     Attributes:
-        calibration, evaluation: how many windows of each.
-        seq_len: tokens in each.
-        guesses: what was not known but guessed, in words.
+        calibration, evaluation: how many windows of each kind.
+        seq_len: tokens in each window.
+        guesses: one sentence for each number that was guessed.
     """
 
     calibration: int
@@ -45,84 +45,96 @@ class Expected:
     guesses: tuple[str, ...] = ()
 
 
-def is_read(spec: PruneSpec, resources: Resources) -> bool:
-    """Whether all texts of a job are files small enough to be encoded for an estimate.
+def can_count_windows(spec: PruneSpec, resources: Resources) -> bool:
+    """Whether all texts of a job are local files small enough to be encoded for an estimate.
 
     Raises:
-        SpecRefusedError: one of them cannot be used.
+        SpecRefusedError: a dataset cannot be used.
     """
-    texts = [one for one in datasets_of(spec, resources) if one is not None]
+    references = [reference for reference in datasets_of(spec, resources) if reference is not None]
     return all(
-        isinstance(one, LocalPath) and one.path.stat().st_size <= READ_BYTES for one in texts
+        isinstance(reference, LocalPath) and reference.path.stat().st_size <= MAX_ENCODED_BYTES
+        for reference in references
     )
+
+
+def counted_windows(
+    spec: PruneSpec, model: ModelFolder, meta_model: MetaModel, resources: Resources
+) -> ExpectedWindows:
+    """Encode the job's texts and count their windows."""
+    calibration, evaluation = windows_of(spec, model, meta_model, resources)
+    seq_len = calibration.ids.shape[1]
+    return ExpectedWindows(len(calibration.ids), len(evaluation.ids), seq_len)
 
 
 def expected_windows(
     spec: PruneSpec, model: ModelFolder, meta_model: MetaModel, resources: Resources
-) -> Expected:
-    """Return how many windows there will be.
+) -> ExpectedWindows:
+    """Count the windows where that is cheap, and guess their number otherwise.
 
-    They are counted where ``is_read``, and in files of rows; of other texts they are guessed.
+    Small local files and files of ``input_ids`` rows are counted; other texts are guessed.
 
     Raises:
-        SpecRefusedError: a file cannot be read or has too little in it, or the model has too few
+        SpecRefusedError: a file cannot be read or has too few tokens, or the model has too few
             positions.
     """
+    if can_count_windows(spec, resources):
+        return counted_windows(spec, model, meta_model, resources)
     dataset, own = datasets_of(spec, resources)
     length = window_length(spec, meta_model, row_length(dataset))
-    if is_read(spec, resources):
-        calibration, evaluation = windows_of(spec, model, meta_model, resources)
-        return Expected(len(calibration.ids), len(evaluation.ids), length)
-    rows = _rows(dataset, "dataset")
+    rows = _row_count(dataset, "dataset")
     if rows is not None and spec.samples is not None and spec.samples > rows:
         raise too_few("samples", spec.samples, rows, spec.dataset)
-    samples = _calibration(spec, dataset, rows, length)
-    there = _known_evaluation(own, rows, samples)
-    if there is not None:
-        return Expected(samples, min(spec.eval_samples or there, there), length)
+    samples = _calibration_count(spec, dataset, rows, length)
+    available = _known_evaluation_count(own, rows, samples)
+    if available is not None:
+        return ExpectedWindows(samples, min(spec.eval_samples or available, available), length)
     if spec.eval_samples is not None:
-        return Expected(samples, spec.eval_samples, length)
-    count = max(1, _characters(own or dataset, own is None) // CHARACTERS_A_TOKEN // length)
-    count = min(count, _most(own or dataset) or count)
-    guess = f"about {count} evaluation windows, at {CHARACTERS_A_TOKEN} characters a token"
-    return Expected(samples, count, length, (guess,))
+        return ExpectedWindows(samples, spec.eval_samples, length)
+    count = max(1, _characters(own or dataset, own is None) // CHARACTERS_PER_TOKEN // length)
+    count = min(count, _max_evaluation_count(own or dataset) or count)
+    guess = f"about {count} evaluation windows, at {CHARACTERS_PER_TOKEN} characters per token"
+    return ExpectedWindows(samples, count, length, (guess,))
 
 
-def _calibration(spec: PruneSpec, dataset: DatasetReference, rows: int | None, length: int) -> int:
-    """Return how many windows there are to calibrate with, given the rows if they are known."""
+def _calibration_count(
+    spec: PruneSpec, dataset: DatasetReference, rows: int | None, length: int
+) -> int:
     samples = spec.samples or DEFAULT_SAMPLES
     if rows is not None:
         return min(samples, rows)
     if spec.samples is None and isinstance(dataset, LocalPath):
-        kept = dataset.path.stat().st_size * (1 if spec.eval_dataset else 1 - HELD_OUT)
-        return max(1, min(samples, int(kept) // CHARACTERS_A_TOKEN // length))
+        kept = dataset.path.stat().st_size * (1 if spec.eval_dataset else 1 - HELD_OUT_SHARE)
+        return max(1, min(samples, int(kept) // CHARACTERS_PER_TOKEN // length))
     return samples
 
 
-def _known_evaluation(own: DatasetReference | None, rows: int | None, samples: int) -> int | None:
-    """Return how many windows files of rows hold to measure on; None where that is no such file."""
+def _known_evaluation_count(
+    own: DatasetReference | None, rows: int | None, samples: int
+) -> int | None:
+    """Return the number of evaluation windows in a file of ``input_ids`` rows; else None."""
     if own is not None:
-        return _rows(own, "eval_dataset")
-    # With nothing left, those of the calibration serve.
+        return _row_count(own, "eval_dataset")
+    # If no row is left, the calibration windows are used for evaluation, too.
     return None if rows is None else rows - samples or samples
 
 
-def _rows(reference: DatasetReference, field: str) -> int | None:
+def _row_count(reference: DatasetReference, field: str) -> int | None:
     file = ids_file(reference, field)
-    return None if file is None else sum(1 for _ in islice(file.rows(), MOST_ROWS))
+    return None if file is None else sum(1 for _ in islice(file.rows(), MAX_ROWS))
 
 
 def _characters(reference: DatasetReference, holds_out: bool) -> int:
     match reference:
         case LocalPath(path):
-            return int(path.stat().st_size * (HELD_OUT if holds_out else 1))
+            return int(path.stat().st_size * (HELD_OUT_SHARE if holds_out else 1))
         case Builtin(name):
             return EVALUATED_CHARACTERS[name]
         case HubDataset():
             return UNKNOWN_CHARACTERS
 
 
-def _most(reference: DatasetReference) -> int | None:
+def _max_evaluation_count(reference: DatasetReference) -> int | None:
     if isinstance(reference, Builtin) and reference.name in BUILTIN_TEXTS:
         return BUILTIN_TEXTS[reference.name].eval_windows
     return None

@@ -1,1 +1,1 @@
-"""How good a model is, and by which protocol that was measured."""
+"""The evaluation of models."""

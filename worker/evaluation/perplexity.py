@@ -1,4 +1,4 @@
-"""How surprised a model is by a text."""
+"""Token losses and perplexity."""
 
 import math
 import sys
@@ -6,7 +6,7 @@ import sys
 from torch import Tensor
 from torch.nn import functional
 
-_LARGEST_LOSS = math.log(sys.float_info.max)
+_MAX_LOSS = math.log(sys.float_info.max)
 
 
 def token_loss(logits: Tensor, targets: Tensor) -> Tensor:
@@ -26,8 +26,8 @@ def perplexity(mean_loss: float) -> float:
     """Return ``exp`` of the mean loss.
 
     Raises:
-        ValueError: it is no finite number.
+        ValueError: the mean loss is not finite, or too large.
     """
-    if not mean_loss < _LARGEST_LOSS:
+    if not mean_loss < _MAX_LOSS:
         raise ValueError(f"a mean loss of {mean_loss} has no perplexity")
     return math.exp(mean_loss)

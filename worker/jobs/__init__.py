@@ -1,1 +1,1 @@
-"""From a specification to a pruned model folder with its numbers."""
+"""The work of a job, from its specification to a pruned model folder and its report."""

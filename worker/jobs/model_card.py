@@ -1,4 +1,4 @@
-"""The model card: the numbers, and how they were made."""
+"""The model card (``README.md``) of a pruned model."""
 
 from collections.abc import Iterable
 from pathlib import PurePath
@@ -11,7 +11,7 @@ from worker.pruning.methods.patterns import NofM, Pattern
 from worker.pruning.sweep.recipe import Allocation
 
 _SOURCES = {str(method.name): f"[{method.title}]({method.source})" for method in METHODS}
-_CARD = """\
+_TEMPLATE = """\
 ---
 library_name: transformers
 tags: [pruning, sparsity, z-pruner]
@@ -28,16 +28,16 @@ Pruned without retraining:
 
 {steps}
 
-{coverage:.1f} % of the parameters of the decoder blocks were open to pruning. Embeddings and head
-are untouched, and in the blocks {untouched}.
-{fallbacks} matrices were pruned in another way than was asked for, each said in `report.json`.
+{coverage:.1f} % of the parameters of the decoder blocks were subject to pruning. Embeddings and
+head are unchanged, and so are these tensors of the blocks: {untouched}.
+{fallbacks} matrices were pruned in another way than requested; `report.json` lists them.
 
 **Calibration**: {calibration}.
 
 **Perplexity**: {evaluation}.
 
-`report.json` holds the specification, both protocols and one report per block;
-`SHA256SUMS` holds the checksums.
+`report.json` contains the specification, both protocols and one report per block;
+`SHA256SUMS` contains the checksums.
 
 ```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -49,17 +49,17 @@ tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
 
 
 def model_card(report: dict[str, Any]) -> str:
-    """Return the card of one pruned model, made of its report."""
-    metrics, computed = report["metrics"], report["computed"]
+    """Return the model card of the job with this report."""
+    metrics, environment = report["metrics"], report["computed"]
     spec = PruneSpec.model_validate(report["spec"])
     model = report["model"]
-    return _CARD.format(
+    return _TEMPLATE.format(
         base=f"base_model: {model['name']}\n" if model["revision"] else "",
         name=PurePath(model["name"]).name if model["revision"] is None else model["name"],
         percent=100 * metrics["sparsity"],
         dense=_number(metrics["dense_perplexity"]),
         pruned=_number(metrics["pruned_perplexity"]),
-        steps="\n".join(f"- {step}" for step in _steps(spec, computed)),
+        steps="\n".join(f"- {step}" for step in _steps(spec, environment)),
         coverage=100 * metrics["coverage"],
         fallbacks=metrics["fallbacks"] or "No",
         untouched=_listed(dict.fromkeys(n for b in report["blocks"] for n in b["untouched"])),
@@ -68,8 +68,8 @@ def model_card(report: dict[str, Any]) -> str:
     )
 
 
-def _steps(spec: PruneSpec, computed: dict[str, Any]) -> Iterable[str]:
-    """Say what was done, with what a job leaves open as it was resolved."""
+def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
+    """Describe each step of the method, with the values of fields that the request left out."""
     recipe = recipe_of(spec)
     if recipe.method is None:
         yield f"mask and weights by the method `{spec.method}`, {_SOURCES[spec.method]}"
@@ -86,7 +86,7 @@ def _steps(spec: PruneSpec, computed: dict[str, Any]) -> Iterable[str]:
         damping = recipe.solver.damping if recipe.damping is None else recipe.damping
         yield f"correction {recipe.correction:g}, damping {damping:g}"
     yield _allocation(recipe.allocation)
-    yield f"propagation `{computed['propagation']}`, forward passes in `{computed['dtype']}`"
+    yield f"propagation `{environment['propagation']}`, forward passes in `{environment['dtype']}`"
 
 
 def _pattern(pattern: Pattern) -> str:
@@ -111,11 +111,12 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names) or "nothing"
 
 
-def _protocol(card: dict[str, Any]) -> str:
-    """Say in one sentence what text was used, and how."""
-    if not card.get("tokens"):
+def _protocol(provenance: dict[str, Any]) -> str:
+    """Describe a text and its windows in one line."""
+    if not provenance.get("tokens"):
         return "no text"
     return (
-        f"{card['tokens']:,} tokens of `{card['dataset']}` ({card['split']}) "
-        f"in windows of {card['window']}, token ids sha256 `{card['token_ids_sha256'][:16]}…`"
+        f"{provenance['tokens']:,} tokens of `{provenance['dataset']}` ({provenance['split']}) "
+        f"in windows of {provenance['window']}, "
+        f"token ids sha256 `{provenance['token_ids_sha256'][:16]}…`"
     )

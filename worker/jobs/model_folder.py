@@ -1,4 +1,4 @@
-"""The folder a pruned model is handed over as."""
+"""The Hugging Face folder that a pruned model is delivered as."""
 
 import json
 import logging
@@ -17,20 +17,20 @@ _KEPT = (".json", ".txt", ".model", ".jinja", ".tiktoken")
 log = logging.getLogger(__name__)
 
 
-def export(
+def write_model_folder(
     source: Path, out: Path, report: dict[str, Any], roots: Sequence[Path] | None = None
 ) -> None:
-    """Complete ``out``, which holds the pruned weights, to a Hugging Face folder.
+    """Add everything but the weights to ``out``, which makes it a Hugging Face folder.
 
-    Config, generation config and tokenizer are copied from the dense model as they stand; the
-    model card and ``report.json`` say how the weights came to be. What a link brings from elsewhere
-    than the folder, the roots and the hub's cache is left out, and the log says so.
+    Configuration, generation configuration and tokenizer are copied from the dense model
+    unchanged; the model card and ``report.json`` describe the job. A symbolic link is copied only
+    if it points into the source folder, the roots or the hub's cache; others are logged.
 
     Args:
         source: the dense model's folder.
-        out: the folder with the pruned shards.
-        report: everything measured, ready for JSON.
-        roots: folders that models may lie in; None for any.
+        out: the folder that has the pruned shards.
+        report: everything that was measured, ready for JSON.
+        roots: folders that may contain models; None for any.
     """
     for file in sorted(source.iterdir()):
         if file.is_file() and file.name.endswith(_KEPT) and not file.name.endswith(_WEIGHTS):
@@ -38,7 +38,9 @@ def export(
             if roots is None or _is_below(real, [source, *roots, Path(constants.HF_HUB_CACHE)]):
                 shutil.copyfile(real, out / file.name)
             else:
-                log.warning("left out %s: it is a link out of the allowed folders", file.name)
+                log.warning(
+                    "%s is not copied: it links to a file outside the allowed folders", file.name
+                )
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     (out / "README.md").write_text(model_card(report))
 

@@ -1,23 +1,23 @@
-"""The work of one job: sources in, a pruned Hugging Face folder with its numbers out."""
+"""The work of one job: fetch a model and texts, prune, evaluate, write a Hugging Face folder."""
 
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from db.core.states import Phase
+from db.files.artifact_store import KnownDigest
 from db.spec.combinations import check_combination
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import parse_model
 from worker.evaluation.perplexity import token_loss
-from worker.jobs.baseline import Baseline
-from worker.jobs.figures import block_json, computed_by, metrics_of, plan_json
-from worker.jobs.model_folder import export
+from worker.jobs.dense_loss_cache import CachedDenseLoss
+from worker.jobs.job_report import block_json, environment_json, job_report
+from worker.jobs.model_folder import write_model_folder
+from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.recipes import recipe_of
 from worker.jobs.resources import Resources
 from worker.jobs.windows import windows_of
@@ -30,100 +30,81 @@ from worker.pruning.sweep.fingerprint import dense_key
 from worker.pruning.sweep.pipeline import Sweep
 from worker.pruning.sweep.recipe import Recipe
 from worker.pruning.sweep.report import BlockReport, SweepResult
-from worker.sources.models import ModelFolder, fetch_model
-from worker.sources.windows import Windows
+from worker.sources.models import fetch_model
 
-_SWEPT = 0.95  # share of the work that is done when all blocks are
-
-
-@dataclass(frozen=True)
-class Step:
-    """How far the work is.
-
-    Attributes:
-        phase: the name of a ``Phase``.
-        fraction: share of all the work that is done.
-        block: index, total and name of the block just finished.
-        report: what was measured on that block, ready for JSON.
-        resumed_from_block: where an earlier run did the first blocks, how many; said once.
-    """
-
-    phase: str
-    fraction: float
-    block: tuple[int, int, str] | None = None
-    report: dict[str, Any] | None = None
-    resumed_from_block: int | None = None
+_PRUNED_FRACTION = 0.95  # the share of the work that is done after the last block
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What the finished work measured, ready for JSON."""
-
-    metrics: dict[str, Any]
-
-
-def prune(spec: PruneSpec, out: Path, resources: Resources) -> Generator[Step, None, Outcome]:
+def prune(
+    spec: PruneSpec, out: Path, resources: Resources
+) -> Generator[JobProgress, None, JobResult]:
     """Prune the model that ``spec`` names into ``out``.
 
     Args:
-        spec: what to do.
-        out: an existing folder, empty or as an earlier run left it; becomes a Hugging Face folder
-            with ``report.json`` and the hidden ``.progress``, which is not to be handed on.
-        resources: what to do it with.
+        spec: the job's specification.
+        out: an existing folder, empty or with the files of an earlier run; becomes a Hugging Face
+            folder with ``report.json``, and a hidden ``.progress`` that is not part of the result.
+        resources: folders, devices and memory that the job may use.
 
     Yields:
-        A step at each change of phase and after each block.
+        Progress at each change of phase and after each block.
 
     Raises:
         SpecRefusedError: a field names something that cannot be used.
-        PruningError: the model or its numbers do not allow it.
+        PruningError: the model cannot be pruned in this way, or a result is not finite.
     """
-    yield Step(Phase.resolving, 0.0)
+    yield JobProgress(Phase.resolving, 0.0)
     check_combination(spec)
-    places = rank_devices(compute_device(resources.device), resources.devices)
+    devices = rank_devices(compute_device(resources.device), resources.devices)
     model = fetch_model(parse_model(spec.model, spec.revision, resources.model_roots))
-    yield Step(Phase.loading, 0.01)
-    dtype = compute_dtype(spec.dtype, places[0])
-    # Of several processes each opens the model on its own device; this one only looks at it.
-    reader = places[0] if len(places) == 1 else torch.device("cpu")
+    yield JobProgress(Phase.loading, 0.01)
+    dtype = compute_dtype(spec.dtype, devices[0])
+    # With several devices each process opens the model on its own; here only headers are read.
+    reader = devices[0] if len(devices) == 1 else torch.device("cpu")
     meta_model = MetaModel.open(model.path, dtype, reader)
     recipe = recipe_of(spec)
     recipe.check(meta_model)  # before anything that takes time
     meta_model.checkpoint.check_finite()
     calibration, evaluation = windows_of(spec, model, meta_model, resources)
-    key = dense_key(meta_model, evaluation.ids, token_loss, places[0])
-    baseline = Baseline(resources.baselines / f"{key}.json") if resources.baselines else None
-    known = baseline.loss() if baseline else None
+    key = dense_key(meta_model, evaluation.ids, token_loss, devices[0])
+    cached = CachedDenseLoss(resources.baselines / f"{key}.json") if resources.baselines else None
+    dense_loss = cached.read() if cached else None
     ids = (calibration.ids, evaluation.ids)
-    blocks, resumed = _blocks(model.path, meta_model, recipe, ids, out, resources, places, known)
-    yield Step(Phase.calibrating, 0.02, resumed_from_block=resumed)
-    reports: list[BlockReport] = []
-    result = yield from _steps(blocks, reports)
-    yield Step(Phase.packaging, 0.99)
-    computed = computed_by(places, dtype, result)
-    report = _report(spec, model, (calibration, evaluation), computed, result, reports)
-    if baseline and result.dense_loss is not None and not result.dense_loss_known:
-        baseline.keep(result.dense_loss)
-    export(model.path, out, report, resources.model_roots)
-    return Outcome(report["metrics"])
+    sweep, resumed = _start_sweep(
+        model.path, meta_model, recipe, ids, out, resources, devices, dense_loss
+    )
+    yield JobProgress(Phase.calibrating, 0.02, resumed_from_block=resumed)
+    blocks: list[BlockReport] = []
+    result = yield from _progress_of(sweep, blocks)
+    yield JobProgress(Phase.packaging, 0.99)
+    environment = environment_json(devices, dtype, result)
+    report = job_report(spec, model, calibration, evaluation, environment, result, blocks)
+    if cached and result.dense_loss is not None and not result.dense_loss_known:
+        cached.write(result.dense_loss)
+    write_model_folder(model.path, out, report, resources.model_roots)
+    digests = {
+        shard.name: KnownDigest(shard.sha256, shard.size_bytes, shard.modified_ns)
+        for shard in result.shards
+    }
+    return JobResult(report["metrics"], digests)
 
 
-def _blocks(
+def _start_sweep(
     folder: Path,
     meta_model: MetaModel,
     recipe: Recipe,
     ids: tuple[Tensor, Tensor],
     out: Path,
     resources: Resources,
-    places: tuple[torch.device, ...],
+    devices: tuple[torch.device, ...],
     dense_loss: float | None,
 ) -> tuple[Generator[BlockReport, None, SweepResult], int | None]:
-    """Return the sweep, here or in a process for each place, and where an earlier one got to."""
+    """Return the sweep, in this process or one per device, and the block it resumes from."""
     budget, dtype = resources.memory_budget_bytes, meta_model.dtype
-    if len(places) > 1:
-        share = budget // len(places) if budget else None
-        work = partial(_swept, folder, dtype, recipe, *ids, out, share, dense_loss)
-        return launch(work, places), None  # known to the processes alone
+    if len(devices) > 1:
+        share = budget // len(devices) if budget else None
+        work = partial(_sweep_on_rank, folder, dtype, recipe, *ids, out, share, dense_loss)
+        return launch(work, devices), None  # only the processes know the block they resume from
     sweep = Sweep(
         meta_model,
         recipe,
@@ -132,12 +113,12 @@ def _blocks(
         token_loss,
         memory_budget_bytes=budget,
         dense_loss=dense_loss,
-        speed=machine_speed(resources.speeds, places[0], dtype) if resources.speeds else None,
+        speed=machine_speed(resources.speeds, devices[0], dtype) if resources.speeds else None,
     )
     return sweep.run(), sweep.resumed_from_block
 
 
-def _swept(
+def _sweep_on_rank(
     folder: Path,
     dtype: torch.dtype,
     recipe: Recipe,
@@ -149,7 +130,7 @@ def _swept(
     ranks: Ranks,
     device: torch.device,
 ) -> Generator[BlockReport, None, SweepResult]:
-    """Sweep in a process of its own, of which no other knows more than this."""
+    """Run one rank of a sweep; the process is given nothing but these arguments."""
     meta_model = MetaModel.open(folder, dtype, device)
     return Sweep(
         meta_model,
@@ -164,44 +145,21 @@ def _swept(
     ).run()
 
 
-def _report(
-    spec: PruneSpec,
-    model: ModelFolder,
-    windows: tuple[Windows, Windows],
-    computed: dict[str, Any],
-    result: SweepResult,
-    blocks: list[BlockReport],
-) -> dict[str, Any]:
-    """Return all there is to say of the work, ready for JSON."""
-    calibration, evaluation = windows
-    protocol = evaluation.card | {"dtype": computed["dtype"]}
-    return {
-        "spec": spec.model_dump(mode="json"),
-        "model": {"name": model.name, "revision": model.revision},
-        "metrics": metrics_of(result, blocks) | {"protocol": protocol},
-        "computed": computed,
-        "plan": plan_json(result.plan),
-        "calibration": calibration.card,
-        "evaluation": protocol,
-        "resumed_from_block": result.resumed_from_block,
-        "blocks": [block_json(block) for block in blocks],
-    }
-
-
-def _steps(
-    blocks: Generator[BlockReport, None, SweepResult], reports: list[BlockReport]
-) -> Generator[Step, None, SweepResult]:
-    """Turn the sweep's block reports into steps, and collect them."""
-    with closing(blocks):
+def _progress_of(
+    sweep: Generator[BlockReport, None, SweepResult], blocks: list[BlockReport]
+) -> Generator[JobProgress, None, SweepResult]:
+    """Yield the progress of a sweep, and append its reports to ``blocks``."""
+    with closing(sweep):
         while True:
             try:
-                block = next(blocks)
+                block = next(sweep)
             except StopIteration as end:
                 result: SweepResult = end.value
                 return result
-            reports.append(block)
+            blocks.append(block)
             done = (block.index + 1) / block.total
-            place = (block.index, block.total, block.name)
-            yield Step(Phase.pruning, 0.02 + (_SWEPT - 0.02) * done, place, block_json(block))
+            fraction = 0.02 + (_PRUNED_FRACTION - 0.02) * done
+            position = (block.index, block.total, block.name)
+            yield JobProgress(Phase.pruning, fraction, position, block_json(block))
             if block.index + 1 == block.total:
-                yield Step(Phase.evaluating, _SWEPT)
+                yield JobProgress(Phase.evaluating, _PRUNED_FRACTION)

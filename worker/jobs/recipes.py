@@ -1,4 +1,4 @@
-"""From a specification's names and numbers to the plain values of the core."""
+"""The translation of a specification into a recipe of the pruning core."""
 
 from db.spec.prune_spec import OWN_MASK, Propagation, PruneSpec, SolverName
 from worker.pruning.methods.allocation import Explicit
@@ -8,11 +8,10 @@ from worker.pruning.methods.solvers import Solver, get_solver
 from worker.pruning.methods.swaps import PUBLISHED, Swaps
 from worker.pruning.sweep.recipe import Allocation, Recipe
 
-_CORRECTION = 0.3  # measured: decision 13
+_DEFAULT_CORRECTION = 0.3  # measured: decision 13
 
 
 def recipe_of(spec: PruneSpec) -> Recipe:
-    """Turn the specification into plain values of the core."""
     method = None if spec.method in OWN_MASK else get_method(spec.method)
     pattern: Pattern
     if spec.pattern is None:
@@ -50,7 +49,7 @@ def _swaps(spec: PruneSpec) -> Swaps | None:
 def _correction(spec: PruneSpec) -> float:
     if spec.correction is not None:
         return spec.correction
-    return 0.0 if spec.propagation is Propagation.reference else _CORRECTION
+    return 0.0 if spec.propagation is Propagation.reference else _DEFAULT_CORRECTION
 
 
 def _allocation(spec: PruneSpec) -> Allocation:

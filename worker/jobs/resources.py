@@ -1,27 +1,27 @@
-"""What the machine and its owner give every job."""
+"""The folders, devices and memory that jobs may use."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
+DEVICE_NAME = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What work may use.
+    """The resources of one job.
 
     Attributes:
-        model_roots: folders that local models may lie in; None for any.
-        dataset_roots: the same for datasets.
-        uploads: the folder of uploaded datasets; without it none can be named.
-        digests: the sha256 that each uploaded dataset of the job must have, by its name.
-        device: what to compute on; ``auto`` takes a GPU where there is one.
-        devices: how many of them; each gets a process and a share of the windows.
-        memory_budget_bytes: the most memory that all processes may hold; None for all there is.
-        baselines: a folder that remembers dense models' losses from job to job, if any.
-        speeds: a file that remembers how fast this machine is; without it no time is predicted.
+        model_roots: folders that may contain local models; None for any.
+        dataset_roots: folders that may contain local datasets; None for any.
+        uploads: the folder of uploaded datasets; None if there are no uploads.
+        digests: the expected SHA-256 of each uploaded dataset of the job, by name.
+        device: the device to compute on; ``auto`` selects a GPU if there is one.
+        devices: the number of devices; each gets a process and a share of the windows.
+        memory_budget_bytes: the memory limit of all processes together; None for no limit.
+        baselines: the folder of cached dense losses; None to measure each time.
+        speeds: the file of this machine's measured speed; None to predict no time.
     """
 
     model_roots: tuple[Path, ...] | None = None
@@ -35,12 +35,12 @@ class Resources:
     speeds: Path | None = None
 
 
-def known_device(name: str) -> str:
-    """Return the name of a device; whether this machine has it, only torch knows.
+def valid_device_name(name: str) -> str:
+    """Return ``name``; only torch can find out whether this machine has the device.
 
     Raises:
-        ValueError: it is not a name of a device.
+        ValueError: ``name`` is not the name of a device.
     """
-    if not DEVICE.fullmatch(name):
-        raise ValueError("it is not auto, cpu, cuda or one GPU such as cuda:1")
+    if not DEVICE_NAME.fullmatch(name):
+        raise ValueError("it is not auto, cpu, cuda, or a GPU such as cuda:1")
     return name

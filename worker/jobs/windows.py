@@ -1,4 +1,4 @@
-"""The token ids that a job calibrates with and is measured on."""
+"""The calibration and evaluation windows of a job."""
 
 from db.core.errors import SpecRefusedError
 from db.spec.datafiles import DataFile
@@ -10,13 +10,13 @@ from worker.sources.datasets import Windows, calibration_windows, evaluation_win
 from worker.sources.models import ModelFolder
 from worker.sources.tokenizer import load_tokenizer
 
-_LONGEST = 2048  # tokens; a config may promise far more than calibration gains from
+_MAX_DEFAULT_SEQ_LEN = 2048  # longer windows do not improve calibration
 
 
 def windows_of(
     spec: PruneSpec, model: ModelFolder, meta_model: MetaModel, resources: Resources
 ) -> tuple[Windows, Windows]:
-    """Return the calibration and the evaluation windows, both of the same length."""
+    """Return the calibration and the evaluation windows; both have the same length."""
     dataset, own = datasets_of(spec, resources)
     length = window_length(spec, meta_model, row_length(dataset))
     vocabulary = meta_model.model.config.get_text_config().vocab_size
@@ -44,10 +44,10 @@ def windows_of(
 def datasets_of(
     spec: PruneSpec, resources: Resources
 ) -> tuple[DatasetReference, DatasetReference | None]:
-    """Return what is calibrated on, and what is evaluated on if that is another dataset.
+    """Return the calibration dataset, and the evaluation dataset if it is another one.
 
     Raises:
-        SpecRefusedError: one of them cannot be used.
+        SpecRefusedError: a dataset cannot be used.
     """
     dataset = _dataset(spec.dataset, "dataset", resources, spec.text_field)
     if spec.eval_dataset is None:
@@ -66,14 +66,17 @@ def _dataset(
 
 
 def window_length(spec: PruneSpec, meta_model: MetaModel, row: int | None) -> int:
-    """Return the tokens of each window.
+    """Return the number of tokens in each window.
+
+    Args:
+        row: the length of the dataset's rows of ``input_ids``; None for text.
 
     Raises:
-        SpecRefusedError: the model has fewer positions.
+        SpecRefusedError: the windows are longer than the model's context.
     """
     config = meta_model.model.config.get_text_config()
-    limit = getattr(config, "max_position_embeddings", None) or _LONGEST
-    length = spec.seq_len or row or min(_LONGEST, limit)
+    limit = getattr(config, "max_position_embeddings", None) or _MAX_DEFAULT_SEQ_LEN
+    length = spec.seq_len or row or min(_MAX_DEFAULT_SEQ_LEN, limit)
     if length > limit:
         raise SpecRefusedError(
             "seq_len",

@@ -1,1 +1,1 @@
-"""The worker as a process: Celery's pool, the fork server, the heartbeat, the device."""
+"""Celery worker processes: options, fork server, heartbeat and startup checks."""

@@ -1,4 +1,4 @@
-"""How Celery is set up: what a message may do, and who runs it."""
+"""The options of Celery."""
 
 from typing import Any
 
@@ -7,12 +7,11 @@ from worker.settings import WorkerSettings
 
 
 def celery_options(settings: WorkerSettings) -> dict[str, Any]:
-    """Return Celery's options by name."""
     return {
         "broker_connection_max_retries": None,
         "broker_connection_retry_on_startup": True,
         "broker_transport_options": TRANSPORT_OPTIONS,
-        # The row is the result; a result backend would block publishing while it is down.
+        # Results are stored in rows; a result backend would block publishing while it is down.
         "task_ignore_result": True,
         "result_backend": None,
         "task_serializer": "json",
@@ -21,7 +20,7 @@ def celery_options(settings: WorkerSettings) -> dict[str, Any]:
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         "task_publish_retry": False,
-        # The watch beside the job ends it at its limit; this is for a child whose watch hangs too.
+        # The lease watchdog ends a job at its limit; this one is for a child whose watchdog hangs.
         "task_time_limit": settings.job_timeout_s + 60,
         "worker_pool": "worker.pool.forked_pool:ForkingPool" if settings.forks else "prefork",
         "worker_pool_start_method": "spawn",
@@ -29,8 +28,8 @@ def celery_options(settings: WorkerSettings) -> dict[str, Any]:
         "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": True,
         "worker_max_tasks_per_child": 1,
-        # Celery kills a child that is not up within this, over and over; on a busy machine one
-        # needs more than its four seconds, and no job would ever begin.
+        # Celery kills a child that has not started by then, again and again. Its default of four
+        # seconds is too short on a busy machine, where no job would ever begin.
         "worker_proc_alive_timeout": 120.0,
         "worker_lost_wait": 1,
         "worker_cancel_long_running_tasks_on_connection_loss": False,

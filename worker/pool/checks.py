@@ -1,6 +1,6 @@
-"""Whether a worker can start: ``python -m worker.pool.checks`` answers in JSON.
+"""The startup checks of workers; ``python -m worker.pool.checks`` prints the results as JSON.
 
-A program of its own for ``zpruner serve`` and ``zpruner doctor``, which know nothing of workers.
+``zpruner serve`` and ``zpruner doctor`` run it as a process, because they do not import workers.
 """
 
 import subprocess
@@ -9,63 +9,61 @@ from importlib import import_module
 
 from db.startup import checks
 from db.startup.checks import Finding, SettingsError
-from worker.device import NoDeviceError, ask, look
+from worker.device import NoDeviceError, detect, detect_in_subprocess
 from worker.settings import WorkerSettings
 
 
-def of_control(settings: WorkerSettings) -> list[Finding]:
-    """Check what the control process needs: it repairs while a broker or a GPU is away."""
+def check_control(settings: WorkerSettings) -> list[Finding]:
+    """Check what the control process needs; it works without a broker and without a GPU."""
     return [*checks.folders(settings), checks.database(settings.database)]
 
 
-def of_worker(settings: WorkerSettings) -> list[Finding]:
-    """Check what a worker needs besides."""
-    return [*of_control(settings), device(settings), checks.broker(settings.broker)]
+def check_worker(settings: WorkerSettings) -> list[Finding]:
+    return [*check_control(settings), check_device(settings), checks.broker(settings.broker)]
 
 
-def device(settings: WorkerSettings) -> Finding:
-    """Check that the device is there, where the setting insists on one."""
+def check_device(settings: WorkerSettings) -> Finding:
+    """Check that the machine has the device, if the setting names a GPU."""
     if not settings.device.startswith("cuda"):
         return Finding("device", "ok", settings.device)
     try:
-        found = ask(settings.device, settings.devices)
+        found = detect_in_subprocess(settings.device, settings.devices)
     except (NoDeviceError, OSError, subprocess.SubprocessError) as error:
         return Finding(
             "device",
             "wrong",
             f"ZPRUNER_DEVICE={settings.device}, ZPRUNER_DEVICES={settings.devices}: {error}. Set "
-            "auto or cpu, or mend the driver and install a build of torch for it.",
+            "auto or cpu, or repair the driver and install a build of torch for it.",
         )
     return Finding("device", "ok", found.name)
 
 
-def machine(wanted: str) -> list[Finding]:
-    """Say what jobs would be computed on and in; imports torch."""
+def check_torch(device_name: str) -> list[Finding]:
+    """Report the device and the dtype that jobs compute with; imports torch."""
     try:
         torch = import_module("torch")
-        found, compute = look(wanted), import_module("worker.pruning.base.compute")
+        found, compute = detect(device_name), import_module("worker.pruning.base.compute")
     except (ImportError, NoDeviceError) as error:
         return [Finding("torch", "wrong", f"{error}. pip install 'zpruner[worker]'")]
-    place = compute.compute_device(wanted)
-    fast = compute.dtype_name(compute.compute_dtype("auto", place))
+    device = compute.compute_device(device_name)
+    dtype = compute.dtype_name(compute.compute_dtype("auto", device))
     cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return [
         Finding("torch", "ok", f"{torch.__version__}, jobs on {found.name}"),
         Finding("cuda", "ok" if cuda else "absent", f"{cuda} devices"),
-        Finding("bfloat16", "ok" if fast == "bfloat16" else "absent", f"jobs compute in {fast}"),
+        Finding("bfloat16", "ok" if dtype == "bfloat16" else "absent", f"jobs compute in {dtype}"),
     ]
 
 
 def main() -> None:
-    """Check what concerns a worker alone."""
     try:
         settings = checks.read(WorkerSettings)
     except SettingsError as error:
         checks.answer(checks.wrong_settings(error))
     else:
-        found = device(settings)
-        can_look = "--all" in sys.argv and found.state == "ok"
-        checks.answer([found, *(machine(settings.device) if can_look else [])])
+        device = check_device(settings)
+        with_torch = "--all" in sys.argv and device.state == "ok"
+        checks.answer([device, *(check_torch(settings.device) if with_torch else [])])
 
 
 if __name__ == "__main__":

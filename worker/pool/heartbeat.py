@@ -1,4 +1,4 @@
-"""The thread in a worker's parent process that says that it lives, and hears whether to go on."""
+"""The thread of a worker's parent process that writes its heartbeat and reads whether to drain."""
 
 import logging
 import os
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Presence:
-    """One worker's row. What the database does not take now, it is told at the next beat."""
+class WorkerHeartbeat:
+    """Keeps the row of one worker up to date; a failed write is repeated at the next heartbeat."""
 
     def __init__(
         self,
@@ -30,38 +30,38 @@ class Presence:
         name: str,
         queues: list[str],
         *,
-        look: Callable[[], Device],
+        detect_device: Callable[[], Device],
         on_drain: Callable[[bool], None],
         every_s: float = 15,
     ) -> None:
         self._sessions, self._id, self._name, self._queues = sessions, worker_id, name, queues
-        self._look, self._on_drain, self._every_s = look, on_drain, every_s
+        self._detect_device, self._on_drain, self._every_s = detect_device, on_drain, every_s
         self._is_draining = False
         self._device: Device | None = None
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Write the worker down, and go on doing so."""
+        """Insert the worker's row and start the thread."""
         self._try(lambda workers: workers.register(self._row()))
         self._thread.start()
 
     def stop(self) -> None:
-        """Take the worker off the list."""
+        """Delete the worker's row."""
         self._stopping.set()
-        self._thread.join(1)  # it may be looking for a device
+        self._thread.join(1)  # it may be detecting the device
         self._try(lambda workers: workers.remove(self._id))
 
     def _run(self) -> None:
-        self._find_device()
+        self._write_device()
         while not self._stopping.wait(self._every_s):
             self._beat()
 
-    def _find_device(self) -> None:
+    def _write_device(self) -> None:
         try:
-            self._device = device = self._look()
+            self._device = device = self._detect_device()
         except (NoDeviceError, OSError, subprocess.SubprocessError, ValueError) as error:
-            log.warning("it is not known what this worker computes on: %s", error)
+            log.warning("the device of this worker could not be detected: %s", error)
             return
         self._try(lambda workers: workers.set_device(self._id, device.name, device.memory_bytes))
 
@@ -69,7 +69,7 @@ class Presence:
         row = self._try(self._renew)
         if row is not None and row.draining != self._is_draining:
             self._is_draining = row.draining
-            log.info("%s", "taking nothing new" if row.draining else "taking jobs again")
+            log.info("%s", "draining: taking no new jobs" if row.draining else "taking jobs again")
             self._on_drain(row.draining)
 
     def _renew(self, workers: WorkerRepository) -> Worker:
@@ -92,10 +92,10 @@ class Presence:
             draining=self._is_draining,
         )
 
-    def _try(self, act: Callable[[WorkerRepository], T]) -> T | None:
+    def _try(self, write: Callable[[WorkerRepository], T]) -> T | None:
         try:
             with self._sessions.begin() as session:
-                return act(WorkerRepository(session))
+                return write(WorkerRepository(session))
         except SQLAlchemyError as error:
-            log.warning("worker %s could not be written down: %s", self._name, error)
+            log.warning("the heartbeat of worker %s could not be written: %s", self._name, error)
             return None

@@ -1,1 +1,1 @@
-"""Where models and datasets come from."""
+"""Models and datasets from the hub and from local folders."""

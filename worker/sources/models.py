@@ -17,8 +17,8 @@ from db.spec.model_configs import CONFIGS, check_configs
 from db.spec.references import HubRepo, LocalPath, ModelReference, require_safetensors
 from db.spec.refusals import refused
 from worker.sources import hub_errors
-from worker.sources.files import check_sizes, check_total, is_needed, require_space
 from worker.sources.header_only import fetch_hollow
+from worker.sources.model_files import check_sizes, check_total, is_needed, require_space
 
 
 @dataclass(frozen=True)

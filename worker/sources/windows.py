@@ -1,4 +1,4 @@
-"""Windows of token ids, and the card that says exactly which."""
+"""Windows of token ids, with a record of where they came from."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,15 +13,15 @@ class Windows:
 
     Attributes:
         ids: ``[windows, seq_len]`` int64.
-        card: what they are: dataset, its hash, split, tokens, window, stride, BOS, their own hash.
+        provenance: dataset, its hash, split, tokens, window, stride, BOS and the ids' own hash.
     """
 
     ids: Tensor
-    card: dict[str, Any]
+    provenance: dict[str, Any]
 
 
 def windows(ids: Tensor, **facts: Any) -> Windows:
-    """Make windows ``[windows, seq_len]`` with a card of the facts and what the ids tell."""
+    """Return windows ``[windows, seq_len]``; their provenance is ``facts`` and the ids' counts."""
     hashed = sha256(ids.numpy().astype("<i8", copy=False).tobytes()).hexdigest()
-    told = {"tokens": ids.numel(), "window": ids.shape[1], "windows": ids.shape[0]}
-    return Windows(ids, facts | told | {"bos": False, "token_ids_sha256": hashed})
+    counts = {"tokens": ids.numel(), "window": ids.shape[1], "windows": ids.shape[0]}
+    return Windows(ids, facts | counts | {"bos": False, "token_ids_sha256": hashed})

@@ -1,1 +1,1 @@
-"""`zpruner prune`: the engine without a service."""
+"""``zpruner prune``: the pruning engine without a service."""

@@ -14,7 +14,7 @@ from db.spec.references import (
     require_safetensors,
 )
 from db.startup.checks import unwritable
-from worker.jobs.resources import Resources, known_device
+from worker.jobs.resources import Resources, valid_device_name
 from worker.standalone.partial_output import refuse_taken
 
 
@@ -43,7 +43,7 @@ def judge(spec: PruneSpec, out: Path | None, resources: Resources) -> None:
 
 def _judge_device(name: str) -> None:
     try:
-        known_device(name)
+        valid_device_name(name)
     except ValueError as error:
         raise SpecRefusedError(
             "device", name, "unknown_device", str(error), "Name one of these."

@@ -22,7 +22,7 @@ from db.files.artifact_store import seal
 from db.spec.prune_spec import PruneSpec
 from db.startup import checks
 from worker.attempts.engine import prune
-from worker.attempts.run import Outcome, Step
+from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
 from worker.pruning.base.errors import PruningError
 from worker.pruning.base.generators import run_to_end
@@ -117,9 +117,9 @@ def _prune_into(spec: PruneSpec, out: Path, resources: Resources) -> dict[str, A
     """Prune beside ``out`` and rename at the end: what is half done is never found there."""
     with partial(out) as staged:
         _quiet()
-        outcome = _follow(prune(spec, staged, resources))
-        seal(staged)
-    return outcome.metrics
+        result = _follow(prune(spec, staged, resources))
+        seal(staged, result.digests)
+    return result.metrics
 
 
 def _quiet() -> None:
@@ -129,24 +129,24 @@ def _quiet() -> None:
     logs.set_verbosity_error()
 
 
-def _follow(steps: Generator[Step, None, Outcome]) -> Outcome:
+def _follow(steps: Generator[JobProgress, None, JobResult]) -> JobResult:
     """Show progress until the work is done."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=people) as progress:
         task = progress.add_task("starting", total=1.0)
 
-        def show(step: Step) -> None:
+        def show(step: JobProgress) -> None:
             if step.resumed_from_block is not None:
                 done = step.resumed_from_block
                 progress.console.print(f"going on after block {done} of an earlier run")
             progress.update(task, completed=step.fraction, description=_words(step))
 
-        outcome = run_to_end(steps, show)
+        result = run_to_end(steps, show)
         progress.update(task, completed=1.0, description="done")
-        return outcome
+        return result
 
 
-def _words(step: Step) -> str:
+def _words(step: JobProgress) -> str:
     if step.block is None:
         return step.phase
     index, total, _ = step.block

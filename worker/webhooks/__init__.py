@@ -1,1 +1,1 @@
-"""Webhooks on their way out: signed, sent through a guard, noted."""
+"""Sending of webhook messages."""

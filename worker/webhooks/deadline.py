@@ -1,4 +1,4 @@
-"""A moment at which everything has to be over, whatever it consists of."""
+"""A deadline that all steps of an operation share."""
 
 import threading
 import time
@@ -10,11 +10,11 @@ T = TypeVar("T")
 
 
 class DeadlineError(Exception):
-    """The time is up."""
+    """The deadline has passed."""
 
 
 class Deadline:
-    """Some seconds from now."""
+    """A moment ``within_s`` seconds after its creation."""
 
     def __init__(self, within_s: float) -> None:
         self._end = time.monotonic() + within_s
@@ -23,28 +23,30 @@ class Deadline:
         """Return the seconds that are left.
 
         Raises:
-            DeadlineError: none are.
+            DeadlineError: the deadline has passed.
         """
         if (left := self._end - time.monotonic()) <= 0:
             raise DeadlineError
         return left
 
-    def wait_for(self, act: Callable[[], T]) -> T:
-        """Return what an act returns that heeds no time limit; past the deadline it is left alone.
+    def run(self, action: Callable[[], T]) -> T:
+        """Run ``action`` in a thread and return its result; abandon it after the deadline.
 
         Raises:
-            DeadlineError: it has not ended in time.
+            DeadlineError: it did not return in time.
         """
         future: Future[T] = Future()
-        threading.Thread(target=_fill, args=(future, act), name="resolver", daemon=True).start()
+        threading.Thread(
+            target=_complete, args=(future, action), name="deadline", daemon=True
+        ).start()
         try:
             return future.result(self.left_s())
         except TimeoutError:
             raise DeadlineError from None
 
 
-def _fill(future: Future[T], act: Callable[[], T]) -> None:
+def _complete(future: Future[T], action: Callable[[], T]) -> None:
     try:
-        future.set_result(act())
-    except Exception as error:  # whatever it is, it is for who waits
+        future.set_result(action())
+    except Exception as error:
         future.set_exception(error)

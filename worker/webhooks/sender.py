@@ -1,4 +1,4 @@
-"""Sends one message to one receiver, who is not trusted with more than that."""
+"""The HTTP request that delivers one message to an untrusted receiver."""
 
 import ssl
 import time
@@ -14,60 +14,60 @@ from db.core.errors import AddressRefusedError
 from db.webhooks.addresses import Networks, check_address, is_allowed
 from db.webhooks.cloudevents import MEDIA_TYPE
 from db.webhooks.dispatch import Outcome
-from worker.webhooks import answer
 from worker.webhooks.deadline import Deadline, DeadlineError
-from worker.webhooks.network import GuardedBackend, HostRefusedError, HostUnknownError
+from worker.webhooks.network import HostRefusedError, HostUnknownError, RestrictedBackend
+from worker.webhooks.response import error_of, retry_after
 
-WITHIN_S = 10.0
-MOST_BYTES = 64 * 1024
-LATE = (DeadlineError, httpcore.TimeoutException)
-BROKEN = (httpcore.NetworkError, httpcore.ProtocolError)
-LOST = (HostRefusedError, HostUnknownError, httpx.InvalidURL)
+TIMEOUT_S = 10.0
+MAX_RESPONSE_BYTES = 64 * 1024
+TIMEOUTS = (DeadlineError, httpcore.TimeoutException)
+CONNECTION_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError)
+ADDRESS_ERRORS = (HostRefusedError, HostUnknownError, httpx.InvalidURL)
 
 
 class Sender:
-    """Posts messages. It reads no proxy from the environment, and follows no redirect."""
+    """Posts messages. It does not use proxies from the environment, and follows no redirects."""
 
     def __init__(
         self,
         networks: Networks = (),
         *,
-        within_s: float = WITHIN_S,
+        timeout_s: float = TIMEOUT_S,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Send to public addresses, and to those in ``networks``; there without TLS, too."""
-        self._networks, self._within_s = networks, within_s
+        """Allow public addresses, and those in ``networks``, which need no TLS."""
+        self._networks, self._timeout_s = networks, timeout_s
         self._tls = tls or httpx.create_ssl_context()
         self._agent = f"Z-Pruner/{version('zpruner')}"
 
     def send(self, url: str, body: str, headers: Mapping[str, str]) -> Outcome:
-        """Post a body, and return what came of it, whatever that is."""
+        """Post a body and return the outcome; a failure does not raise."""
         started = time.monotonic()
-        status = wait = None
+        status = delay = None
         try:
             check_address(url, self._networks)
-            status, answered = self._post(httpx.URL(url), body.encode(), headers)
-            error, wait = answer.fault(status), answer.wait(status, answered)
-        except LATE:
-            error = f"no answer within {self._within_s:g} s"
-        except BROKEN as fault:
-            error = f"no answer: {fault}"
-        except LOST as fault:
-            error = str(fault)
-        except AddressRefusedError as refused:  # whose text shows the address, keys and all
+            status, received = self._post(httpx.URL(url), body.encode(), headers)
+            error, delay = error_of(status), retry_after(status, received)
+        except TIMEOUTS:
+            error = f"no response within {self._timeout_s:g} s"
+        except CONNECTION_ERRORS as failure:
+            error = f"no response: {failure}"
+        except ADDRESS_ERRORS as failure:
+            error = str(failure)
+        except AddressRefusedError as refused:  # its text contains the address and any secrets
             error = f"the address {refused.reason}. {refused.remedy}"
-        return Outcome(time.monotonic() - started, status, error, wait)
+        return Outcome(time.monotonic() - started, status, error, delay)
 
     def _post(
         self, url: httpx.URL, body: bytes, headers: Mapping[str, str]
     ) -> tuple[int, dict[str, str]]:
-        """Return the answer's status and headers."""
+        """Return the response's status and headers."""
         target = httpcore.URL(
             scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
         )
         allows = partial(is_allowed, networks=self._networks, encrypted=url.scheme == "https")
-        backend = GuardedBackend(allows, Deadline(self._within_s))
-        told = {
+        backend = RestrictedBackend(allows, Deadline(self._timeout_s))
+        request_headers = {
             "Host": url.netloc.decode("ascii"),
             "User-Agent": self._agent,
             "Content-Type": MEDIA_TYPE,
@@ -79,22 +79,24 @@ class Sender:
             httpcore.HTTPConnection(
                 target.origin, ssl_context=self._tls, network_backend=backend
             ) as connection,
-            connection.stream("POST", target, headers=list(told.items()), content=body) as response,
+            connection.stream(
+                "POST", target, headers=list(request_headers.items()), content=body
+            ) as response,
         ):
-            _hear_out(response)
+            _read_body(response)
             return response.status, _lower(response.headers)
 
 
-def _hear_out(response: httpcore.Response) -> None:
-    """Let a receiver finish, up to a point: some fail when nobody listens.
+def _read_body(response: httpcore.Response) -> None:
+    """Read the body up to a limit, because some receivers fail if a response is not read.
 
-    What it thinks of the message it has said before, with its status.
+    Errors are ignored: the status has been received already.
     """
-    heard = 0
-    with suppress(*LATE, *BROKEN):
+    size = 0
+    with suppress(*TIMEOUTS, *CONNECTION_ERRORS):
         for piece in response.iter_stream():
-            heard += len(piece)
-            if heard >= MOST_BYTES:
+            size += len(piece)
+            if size >= MAX_RESPONSE_BYTES:
                 return
 
 

@@ -1,4 +1,4 @@
-"""The headers of Standard Webhooks, by which receivers verify messages."""
+"""The signature headers of a message, as Standard Webhooks defines them."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from standardwebhooks.webhooks import Webhook
 
 
-def signed(
+def signed_headers(
     message_id: str, body: str, secrets: Sequence[str], at: datetime | None = None
 ) -> dict[str, str]:
     """Return the headers of one attempt, with one signature for each valid secret."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from db.core.errors import ArtifactNotFoundError
-from db.files.artifact_store import ArtifactStore, NewArtifact
+from db.files.artifact_store import ArtifactStore, KnownDigest, NewArtifact
 from db.tables.jobs import Artifact
 
 JOB = "job_0192"
@@ -230,3 +230,18 @@ def test_a_publication_cut_short_leaves_nothing_visible(
         store.open(row("model/config.json"))
     names = [one.name for one in store.publish(folder, JOB)]
     assert names == ["model/config.json", "model/model.safetensors", "SHA256SUMS"]
+
+
+def test_a_known_digest_is_used_only_while_the_file_is_unchanged(store: ArtifactStore) -> None:
+    folder = staged(store)
+    known = {}
+    for name in ("model/config.json", "model/model.safetensors"):
+        status = (folder / name).stat()
+        known[name] = KnownDigest("known", status.st_size, status.st_mtime_ns)
+    (folder / "model" / "config.json").write_text("[]")  # as large as before
+    os.utime(folder / "model" / "config.json", ns=(1, 1))
+
+    digests = {one.name: one.sha256 for one in store.publish(folder, JOB, known)}
+
+    assert digests["model/model.safetensors"] == "known"
+    assert digests["model/config.json"] == hashlib.sha256(b"[]").hexdigest()

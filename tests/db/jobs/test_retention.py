@@ -21,7 +21,7 @@ from db.tables.jobs import Job, JobEvent
 from db.tables.webhooks import Delivery
 from db.webhooks.fanout import fan_out
 from tests.factories import make_job, make_webhook
-from worker.control import janitor
+from worker.control import cleanup
 
 DAY = 86_400.0
 LONG_AGO = timedelta(days=2)
@@ -44,7 +44,7 @@ def work(sessions: Sessions, *, ends: bool = True) -> str:
 
 
 def forget(sessions: Sessions, days: float = 1) -> int:
-    return janitor.forget(sessions, events_s=days * DAY, audit_s=days * DAY)
+    return cleanup.delete_old_events(sessions, events_s=days * DAY, audit_s=days * DAY)
 
 
 def kinds(sessions: Sessions, job_id: str) -> list[str]:
@@ -118,7 +118,7 @@ def test_a_sweep_takes_a_bounded_part_and_the_next_one_the_rest(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("db.jobs.retention.JOBS_AT_ONCE", 2)
-    monkeypatch.setattr("worker.control.janitor.MOST_BATCHES", 2)
+    monkeypatch.setattr("worker.control.cleanup.MAX_BATCHES", 2)
     for _ in range(5):
         work(sessions)
     order_events(sessions)

@@ -224,7 +224,7 @@ def test_a_cancel_ends_the_process_of_work_that_never_reaches_its_next_block(
         cancel(sessions, job.id)
         assert ended.wait(5), "cancelled work was not ended within 5 s"
 
-    runner(work(blocks=1, before=hang), leave=ended.set, cancel_grace_s=0.5).run(job.id)
+    runner(work(blocks=1, before=hang), exit_process=ended.set, cancel_grace_s=0.5).run(job.id)
 
     assert statuses(sessions, job.id)[-1] == "cancelled"
 
@@ -254,7 +254,7 @@ def test_a_job_that_outlives_its_limit_fails_and_says_so(
 
     hang = runner(
         work(before=wait),
-        leave=ended.set,
+        exit_process=ended.set,
         job_timeout_s=0.5,
         cancel_grace_s=0,
     )

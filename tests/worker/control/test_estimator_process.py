@@ -32,7 +32,7 @@ def ask(sessions: Sessions, sparsity: float = 0.5) -> str:
 def test_nothing_is_started_while_nobody_asks(
     estimator: EstimatorProcess, sessions: Sessions
 ) -> None:
-    estimator.tend(sessions)
+    estimator.supervise(sessions)
     assert estimator.process is None
 
 
@@ -40,10 +40,10 @@ def test_one_process_is_started_however_many_ask(
     estimator: EstimatorProcess, sessions: Sessions
 ) -> None:
     ask(sessions)
-    estimator.tend(sessions)
+    estimator.supervise(sessions)
     first = estimator.process
     ask(sessions, 0.6)
-    estimator.tend(sessions)
+    estimator.supervise(sessions)
     assert estimator.process is first
     assert first is not None
     assert first.poll() is None
@@ -53,12 +53,12 @@ def test_a_process_that_died_is_started_again(
     estimator: EstimatorProcess, sessions: Sessions
 ) -> None:
     ask(sessions)
-    estimator.tend(sessions)
+    estimator.supervise(sessions)
     first = estimator.process
     assert first is not None
     first.kill()
     first.wait()
-    estimator.tend(sessions)
+    estimator.supervise(sessions)
     assert estimator.process is not first
     assert estimator.process is not None
     assert estimator.process.poll() is None
@@ -68,14 +68,14 @@ def test_a_process_that_hangs_is_ended_and_its_question_refused(
     estimator: EstimatorProcess, sessions: Sessions
 ) -> None:
     estimate_id = ask(sessions)
-    estimator.tend(sessions)
+    estimator.supervise(sessions)
     hanging = estimator.process
     assert hanging is not None
     with sessions.begin() as session:
         EstimateRepository(session).claim_next()
         session.execute(update(Estimate).values(started_at=now(-timedelta(minutes=2))))
 
-    estimator.tend(sessions)
+    estimator.supervise(sessions)
 
     assert hanging.poll() is not None
     assert estimator.process is None

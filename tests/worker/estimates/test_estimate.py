@@ -119,7 +119,7 @@ def test_windows_are_counted_where_they_can_be(
     settings: WorkerSettings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(expected_windows, "READ_BYTES", 0)  # as of larger files
+    monkeypatch.setattr(expected_windows, "MAX_ENCODED_BYTES", 0)  # as of larger files
     found = estimate(spec(**fields), settings)
     assert (found["windows"]["calibration"], found["windows"]["evaluation"]) == windows
     assert found["windows"]["seq_len"] == fields.get("seq_len", TOKENS)

@@ -23,7 +23,7 @@ from tests.fakes import ListQueue
 from tests.worker.attempts.test_run import read
 from worker.attempts.engine import prune
 from worker.attempts.run import Runner
-from worker.control import janitor
+from worker.control import cleanup
 from worker.estimates.estimate import estimate
 from worker.settings import WorkerSettings
 
@@ -32,7 +32,7 @@ SENTENCE = "The quick brown fox number {} jumps over the lazy dog."
 SENTENCES = [SENTENCE.format(number) for number in range(400)]
 TEXT = "\n".join(SENTENCES).encode()
 ROWS = "".join(json.dumps({"text": one}) + "\n" for one in SENTENCES).encode()
-LATER = time.time() - janitor.CUT_SHORT_AFTER / timedelta(seconds=1) - 60
+LATER = time.time() - cleanup.INCOMPLETE_AFTER / timedelta(seconds=1) - 60
 
 
 @pytest.fixture
@@ -110,10 +110,10 @@ def test_files_that_no_dataset_has_are_swept_away_once_they_are_old(
     for path in (cut_short, orphan):
         path.write_bytes(b"half")
     uploads.place(orphan, "dat_" + "0" * 32)
-    assert janitor.delete_left_uploads(sessions, uploads) == 0
+    assert cleanup.delete_orphaned_uploads(sessions, uploads) == 0
     for path in (settings["data_dir"] / "uploads").iterdir():
         os.utime(path, (LATER, LATER))
-    assert janitor.delete_left_uploads(sessions, uploads) == 2
+    assert cleanup.delete_orphaned_uploads(sessions, uploads) == 2
     left = [path.stem for path in (settings["data_dir"] / "uploads").iterdir()]
     assert left == [kept["id"]]
 

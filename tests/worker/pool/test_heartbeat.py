@@ -21,8 +21,8 @@ from tests.factories import make_job
 from tests.worker.attempts.test_run import read
 from tests.worker.work import work
 from worker.attempts.run import Runner
-from worker.device import Device, ask
-from worker.pool.heartbeat import Presence
+from worker.device import Device, detect_in_subprocess
+from worker.pool.heartbeat import WorkerHeartbeat
 
 ID = "wrk_" + "a" * 32
 WITHIN_S = 10
@@ -34,19 +34,19 @@ def heard() -> list[bool]:
 
 
 @pytest.fixture
-def presence(sessions: Sessions, heard: list[bool]) -> Iterator[Presence]:
-    presence = Presence(
+def heartbeat(sessions: Sessions, heard: list[bool]) -> Iterator[WorkerHeartbeat]:
+    heartbeat = WorkerHeartbeat(
         sessions,
         ID,
         "gpu@test",
         ["gpu"],
-        look=lambda: Device("cpu", 1 << 34),
+        detect_device=lambda: Device("cpu", 1 << 34),
         on_drain=heard.append,
         every_s=0.02,
     )
-    presence.start()
-    yield presence
-    presence.stop()
+    heartbeat.start()
+    yield heartbeat
+    heartbeat.stop()
 
 
 def rows(sessions: Sessions) -> list[Worker]:
@@ -61,7 +61,7 @@ def eventually(true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.usefixtures("presence")
+@pytest.mark.usefixtures("heartbeat")
 def test_a_worker_says_what_it_is_and_goes_on_saying_that_it_lives(sessions: Sessions) -> None:
     eventually(lambda: rows(sessions)[0].device is not None)
     (first,) = rows(sessions)
@@ -71,7 +71,7 @@ def test_a_worker_says_what_it_is_and_goes_on_saying_that_it_lives(sessions: Ses
     assert rows(sessions)[0].started_at == first.started_at
 
 
-@pytest.mark.usefixtures("presence")
+@pytest.mark.usefixtures("heartbeat")
 def test_a_worker_hears_once_that_it_is_drained_and_once_that_it_is_not(
     sessions: Sessions, heard: list[bool]
 ) -> None:
@@ -83,7 +83,7 @@ def test_a_worker_hears_once_that_it_is_drained_and_once_that_it_is_not(
     assert heard == [True, False]
 
 
-@pytest.mark.usefixtures("presence")
+@pytest.mark.usefixtures("heartbeat")
 def test_a_worker_that_was_forgotten_writes_itself_down_again(sessions: Sessions) -> None:
     eventually(lambda: rows(sessions)[0].device is not None)
     with sessions.begin() as session:
@@ -92,8 +92,8 @@ def test_a_worker_that_was_forgotten_writes_itself_down_again(sessions: Sessions
     assert rows(sessions)[0].device == "cpu"
 
 
-def test_a_worker_that_ends_is_off_the_list(sessions: Sessions, presence: Presence) -> None:
-    presence.stop()
+def test_a_worker_that_ends_is_off_the_list(sessions: Sessions, heartbeat: WorkerHeartbeat) -> None:
+    heartbeat.stop()
     assert rows(sessions) == []
 
 
@@ -102,34 +102,34 @@ def test_a_device_that_cannot_be_found_out_keeps_nobody_from_working(sessions: S
         raise subprocess.CalledProcessError(1, "torch")
 
     looked = threading.Event()
-    presence = Presence(
+    heartbeat = WorkerHeartbeat(
         sessions,
         ID,
         "gpu@test",
         ["gpu"],
-        look=look,
+        detect_device=look,
         on_drain=lambda _: looked.set(),
         every_s=0.02,
     )
-    presence.start()
+    heartbeat.start()
     with sessions.begin() as session:
         WorkerRepository(session).set_draining(ID, True)
     assert looked.wait(WITHIN_S)
     assert rows(sessions)[0].device is None
-    presence.stop()
+    heartbeat.stop()
 
 
 def test_the_device_is_the_one_that_torch_would_take() -> None:
     command = [sys.executable, "-m", "worker.device", "auto"]
     torch_s = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert ask("auto") == Device(**json.loads(torch_s.stdout))
-    assert ask("cpu").name == "cpu"
-    assert ask("cpu").memory_bytes > 1 << 28
+    assert detect_in_subprocess("auto") == Device(**json.loads(torch_s.stdout))
+    assert detect_in_subprocess("cpu").name == "cpu"
+    assert detect_in_subprocess("cpu").memory_bytes > 1 << 28
 
 
 @pytest.mark.gpu
 def test_a_gpu_is_named_with_its_own_memory() -> None:
-    found = ask("auto")
+    found = detect_in_subprocess("auto")
     assert found.name.startswith("cuda: ")
     assert found.memory_bytes == torch.cuda.get_device_properties(0).total_memory
 
@@ -139,7 +139,7 @@ def test_looking_for_the_device_never_imports_torch_here() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.usefixtures("presence")
+@pytest.mark.usefixtures("heartbeat")
 def test_a_job_names_the_device_of_its_worker_while_it_runs_and_afterwards(
     sessions: Sessions, runner: Callable[..., Runner]
 ) -> None:

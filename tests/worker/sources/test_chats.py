@@ -40,7 +40,7 @@ def test_conversations_are_written_by_the_template_one_behind_the_other(
     assert "".join(WRITTEN).startswith("".join(decoded(chatty, windows)))
     assert len(windows.ids) == 25 * 10 // 20
     assert (windows.ids == BOS).sum() > 0, "the template's special token is one token"
-    assert windows.card["joiner"] == ""
+    assert windows.provenance["joiner"] == ""
 
 
 def test_the_last_tenth_of_the_conversations_is_held_out(tmp_path: Path, chatty: Any) -> None:
@@ -60,8 +60,8 @@ def test_conversations_on_the_hub_are_read_in_the_same_way(
     datasets_hub.add_dataset("org/chats", {name: data})
     found = whole(HubDataset("org/chats", text_field=chosen), chatty, 20)
     here = whole(chat_file(tmp_path, CHATS), chatty, 20)
-    assert found.card["token_ids_sha256"] == here.card["token_ids_sha256"]
-    assert found.card.get("text_field") == chosen
+    assert found.provenance["token_ids_sha256"] == here.provenance["token_ids_sha256"]
+    assert found.provenance.get("text_field") == chosen
 
 
 def test_a_column_on_the_hub_is_chosen_and_one_that_is_not_there_refused(

@@ -29,7 +29,7 @@ def test_calibration_windows_are_pieces_of_the_text_the_same_for_the_same_seed(
     assert once.ids.shape == (20, 8)
     assert once.ids.dtype == torch.int64
     assert torch.equal(once.ids, again.ids)
-    assert once.card == again.card
+    assert once.provenance == again.provenance
     assert not torch.equal(once.ids, other.ids)
     assert all(piece in TEXT for piece in decoded(tokenizer, once))
 
@@ -40,7 +40,7 @@ def test_evaluation_windows_follow_each_other_from_the_start_without_the_rest(
     reference = local(tmp_path, "abcdefgh" * 3 + "rest")
     windows = evaluation_windows(reference, tokenizer, seq_len=8)
     assert decoded(tokenizer, windows) == ["abcdefgh"] * 3
-    assert (windows.card["stride"], windows.card["split"]) == (8, "all")
+    assert (windows.provenance["stride"], windows.provenance["split"]) == (8, "all")
 
 
 def test_evaluation_samples_take_the_first_windows(tmp_path: Path, tokenizer: Any) -> None:
@@ -53,7 +53,7 @@ def test_evaluation_samples_take_the_first_windows(tmp_path: Path, tokenizer: An
 
 def test_the_card_says_exactly_what_was_used(tmp_path: Path, tokenizer: Any) -> None:
     reference = local(tmp_path, "abcdefgh" * 3)
-    card = evaluation_windows(reference, tokenizer, seq_len=8).card
+    card = evaluation_windows(reference, tokenizer, seq_len=8).provenance
     letters = torch.tensor(tokenizer("abcdefgh" * 3, add_special_tokens=False)["input_ids"])
     assert card == {
         "dataset": "local:text.txt",
@@ -92,7 +92,7 @@ def test_a_text_holds_out_its_last_tenth_at_a_line_break(tmp_path: Path, tokeniz
 
     assert "".join(decoded(tokenizer, held_out)) == TEXT[-1000:]
     assert not set(decoded(tokenizer, held_out)) & set(decoded(tokenizer, seen))
-    assert held_out.card["split"] == "last tenth"
+    assert held_out.provenance["split"] == "last tenth"
 
 
 def test_rows_of_text_hold_out_their_last_tenth(tmp_path: Path, tokenizer: Any) -> None:
@@ -113,7 +113,7 @@ def test_calibration_and_what_is_held_out_make_up_the_text(
 ) -> None:
     reference = local(tmp_path, text)
     seen = calibrate(reference, tokenizer, samples=1, seq_len=1)
-    kept = calibrate(reference, tokenizer, samples=1, seq_len=2).card
+    kept = calibrate(reference, tokenizer, samples=1, seq_len=2).provenance
     held_out = evaluation_windows(reference, tokenizer, seq_len=1, held_out_by=seen)
     assert text.endswith("".join(decoded(tokenizer, held_out)))
     assert kept["split"] == "all but the last tenth"
@@ -174,5 +174,5 @@ def test_every_tenth_module_is_held_out(tokenizer: Any) -> None:
     assert decoded(tokenizer, held_out) == [
         text.encode()[at : at + 64].decode(errors="replace") for at in range(0, 6400, 64)
     ]
-    assert seen.card["dataset_sha256"] != held_out.card["dataset_sha256"]
-    assert seen.card["revision"].startswith("Python 3.")
+    assert seen.provenance["dataset_sha256"] != held_out.provenance["dataset_sha256"]
+    assert seen.provenance["revision"].startswith("Python 3.")

@@ -12,7 +12,7 @@ from db.spec.model_configs import MAX_CONFIG_BYTES
 from db.spec.references import HubRepo
 from tests.hub import Hub
 from tests.worker.sources.builders import as_json, model_files, sharded_files
-from worker.sources import files
+from worker.sources import model_files as limits
 from worker.sources.models import fetch_model
 
 USELESS = (
@@ -59,7 +59,7 @@ def refusal(hub: Hub, name: str) -> SpecRefusedError:
 def test_a_file_that_is_too_large_is_refused_before_anything_is_downloaded(
     hub: Hub, monkeypatch: pytest.MonkeyPatch, name: str, bound: str
 ) -> None:
-    monkeypatch.setattr(files, bound, 1 << 17)
+    monkeypatch.setattr(limits, bound, 1 << 17)
     hub.add_model("org/tiny", sharded_files() | {name: as_json("x" * (1 << 17))})
     refused = refusal(hub, "org/tiny")
     assert (refused.field, refused.code) == ("model", "oversized_file")
@@ -72,7 +72,7 @@ def test_a_file_that_is_too_large_is_refused_before_anything_is_downloaded(
 def test_weights_unlike_their_index_are_refused_before_they_are_downloaded(
     hub: Hub, monkeypatch: pytest.MonkeyPatch, total: int
 ) -> None:
-    monkeypatch.setattr(files, "MAX_HEADER_BYTES", 1000)
+    monkeypatch.setattr(limits, "MAX_HEADER_BYTES", 1000)
     tree = sharded_files()
     names = [name for name in tree if name.endswith(".safetensors")]
     shards = {"a": names[0], "b": names[1]}
@@ -97,7 +97,7 @@ def test_weights_that_the_disk_has_no_room_for_are_not_begun(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.add_model("org/tiny", sharded_files())
-    usage = Usage(2_300_000 + files.RESERVE_BYTES)
+    usage = Usage(2_300_000 + limits.RESERVE_BYTES)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(OSError, match="are free") as full:
         fetch_model(HubRepo("org/tiny"))

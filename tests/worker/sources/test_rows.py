@@ -20,8 +20,8 @@ def test_rows_of_ids_are_used_as_they_stand_in_order(tmp_path: Path) -> None:
     windows = calibrate(reference, None, seq_len=4, samples=2, vocab_size=100)
 
     assert windows.ids.tolist() == [[0, 1, 2, 3], [10, 11, 12, 13]]
-    assert windows.card["dataset_sha256"] == sha256(reference.path.read_bytes()).hexdigest()
-    assert windows.card["split"] == "the first 2 rows"
+    assert windows.provenance["dataset_sha256"] == sha256(reference.path.read_bytes()).hexdigest()
+    assert windows.provenance["split"] == "the first 2 rows"
 
 
 def test_by_default_128_rows_of_ids_are_used_or_all_of_fewer(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_rows_of_ids_hold_out_those_after_calibration(tmp_path: Path) -> None:
     seen = calibrate(reference, None, seq_len=4, samples=3)
     held_out = evaluation_windows(reference, None, seq_len=4, held_out_by=seen)
     assert held_out.ids[:, 0].tolist() == [30, 40]
-    assert held_out.card["split"] == "the rows after the first 3"
+    assert held_out.provenance["split"] == "the rows after the first 3"
 
 
 def test_where_no_row_is_left_the_calibration_is_evaluated_and_the_card_says_so(
@@ -51,7 +51,7 @@ def test_where_no_row_is_left_the_calibration_is_evaluated_and_the_card_says_so(
     for samples, count in ((None, 3), (2, 2)):
         again = evaluation_windows(reference, None, seq_len=4, samples=samples, held_out_by=seen)
         assert torch.equal(again.ids, seen.ids[:count])
-        assert again.card["split"] == "calibration (nothing held out)"
+        assert again.provenance["split"] == "calibration (nothing held out)"
 
 
 def test_more_windows_than_rows_are_refused_with_the_number_to_use(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
+from db.core.states import Phase
 from tests.models import FAMILIES, random_ids, write_model
-from worker.jobs.prune import Step
+from worker.jobs.progress import JobProgress
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.standalone.command import app
 
@@ -199,8 +200,8 @@ def test_the_report_holds_the_plan_beside_what_was_measured(folder: Path) -> Non
 def test_what_ends_the_work_is_told_in_one_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch, ended_by: BaseException, code: int, said: str
 ) -> None:
-    def engine(*_: object) -> Iterator[Step]:
-        yield Step(phase="loading", fraction=0.0)
+    def engine(*_: object) -> Iterator[JobProgress]:
+        yield JobProgress(phase=Phase.loading, fraction=0.0)
         raise ended_by
 
     monkeypatch.setattr("worker.standalone.command.prune", engine)

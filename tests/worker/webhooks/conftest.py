@@ -1,4 +1,4 @@
-"""What the courier does is tried on both databases, and with names of one's own."""
+"""What the dispatcher does is tried on both databases, and with names of one's own."""
 
 import socket
 from typing import Any

@@ -12,15 +12,17 @@ from db.core.clock import now
 from db.core.session import Sessions
 from db.tables.webhooks import Delivery, EventType, Webhook
 from tests import factories
-from worker.webhooks.courier import Courier
+from worker.webhooks.dispatcher import WebhookDispatcher
 from worker.webhooks.sender import Sender
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 WITHIN_S = 60.0  # a machine may be busy
 
 
-def make_courier(sessions: Sessions, *, within_s: float = WITHIN_S, **options: Any) -> Courier:
-    return Courier(sessions, Sender(LOOPBACK, within_s=within_s), **options)
+def make_dispatcher(
+    sessions: Sessions, *, timeout_s: float = WITHIN_S, **options: Any
+) -> WebhookDispatcher:
+    return WebhookDispatcher(sessions, Sender(LOOPBACK, timeout_s=timeout_s), **options)
 
 
 def make_webhook(sessions: Sessions, url: str, *events: EventType, tests: int = 0) -> Webhook:
@@ -40,10 +42,10 @@ def make_due(sessions: Sessions) -> None:
 
 
 def deliver(sessions: Sessions) -> int:
-    """Be a courier on one round, and return how much it sent."""
-    courier = make_courier(sessions)
-    count = courier.send_due()
-    courier.wait(WITHIN_S)
+    """Be a dispatcher on one round, and return how much it sent."""
+    dispatcher = make_dispatcher(sessions)
+    count = dispatcher.send_due()
+    dispatcher.wait(WITHIN_S)
     return count
 
 

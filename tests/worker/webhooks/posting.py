@@ -12,7 +12,7 @@ HEADERS = {"webhook-id": "msg_1"}
 
 
 def send(url: str, **options: Any) -> Outcome:
-    usual: dict[str, Any] = {"networks": LOOPBACK, "within_s": 60}
+    usual: dict[str, Any] = {"networks": LOOPBACK, "timeout_s": 60}
     return Sender(**usual | options).send(url, BODY, HEADERS)
 
 

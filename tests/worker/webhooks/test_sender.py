@@ -107,7 +107,7 @@ def test_what_is_no_answer_is_told(words: bytes) -> None:
         outcome = send(url)
     assert outcome.status is None
     assert outcome.error is not None
-    assert outcome.error.startswith("no answer: ")
+    assert outcome.error.startswith("no response: ")
 
 
 def test_a_receiver_that_is_away_is_told() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from worker.webhooks.signature import signed
+from worker.webhooks.signature import signed_headers
 from zpruner.client.signature import verify
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -16,7 +16,7 @@ BODY = '{"test": 2432232314}'
 
 def test_the_published_vector_is_met() -> None:
     at = datetime.fromtimestamp(1614265330, UTC)
-    assert signed("msg_p5jXN8AQM9LWM0D4loKWxJek", BODY, [SECRET], at) == {
+    assert signed_headers("msg_p5jXN8AQM9LWM0D4loKWxJek", BODY, [SECRET], at) == {
         "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
         "webhook-timestamp": "1614265330",
         "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
@@ -26,11 +26,13 @@ def test_the_published_vector_is_met() -> None:
 def test_a_moment_elsewhere_is_the_same_moment() -> None:
     at = datetime.fromtimestamp(1614265330, UTC)
     elsewhere = at.astimezone(timezone(timedelta(hours=9)))
-    assert signed("msg_1", BODY, [SECRET], elsewhere) == signed("msg_1", BODY, [SECRET], at)
+    assert signed_headers("msg_1", BODY, [SECRET], elsewhere) == signed_headers(
+        "msg_1", BODY, [SECRET], at
+    )
 
 
 def test_while_two_secrets_live_a_receiver_may_know_either() -> None:
-    headers = signed("msg_1", BODY, [OTHER, SECRET])
+    headers = signed_headers("msg_1", BODY, [OTHER, SECRET])
     for secret in (SECRET, OTHER):
         assert Webhook(secret).verify(BODY, headers) == {"test": 2432232314}
         assert verify(secret, headers, BODY) == {"test": 2432232314}
@@ -40,7 +42,7 @@ def test_while_two_secrets_live_a_receiver_may_know_either() -> None:
 
 @pytest.mark.parametrize("changed", ["webhook-id", "webhook-timestamp", "body"])
 def test_the_signature_is_of_all_three(changed: str) -> None:
-    headers, body = signed("msg_1", BODY, [SECRET]), BODY
+    headers, body = signed_headers("msg_1", BODY, [SECRET]), BODY
     if changed == "body":
         body += " "
     elif changed == "webhook-id":

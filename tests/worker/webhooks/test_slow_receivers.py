@@ -10,7 +10,7 @@ import pytest
 
 from tests.worker.webhooks.posting import send, told
 from tests.worker.webhooks.receivers import receiving, talking
-from worker.webhooks.sender import MOST_BYTES
+from worker.webhooks.sender import MAX_RESPONSE_BYTES
 
 
 def test_an_answer_without_an_end_is_heard_to_64_kilobytes() -> None:
@@ -29,7 +29,7 @@ def test_an_answer_without_an_end_is_heard_to_64_kilobytes() -> None:
         assert time.monotonic() - started < 30
         until_quiet(lambda: sent)
     # Beside what was heard there is what the kernels of both sides had taken already.
-    assert MOST_BYTES <= sent < 20_000_000
+    assert MAX_RESPONSE_BYTES <= sent < 20_000_000
 
 
 def until_quiet(figure: Any) -> None:
@@ -60,23 +60,23 @@ def drip(connection: socket.socket, head: bytes, every_s: float = 0.05) -> None:
 def test_a_receiver_that_drips_is_left_when_the_time_is_up(head: bytes) -> None:
     with talking(lambda connection: drip(connection, head)) as url:
         started = time.monotonic()
-        outcome = send(url, within_s=0.5)
+        outcome = send(url, timeout_s=0.5)
         assert 0.4 < time.monotonic() - started < 30
-    assert told(outcome) == (None, "no answer within 0.5 s")
+    assert told(outcome) == (None, "no response within 0.5 s")
 
 
 def test_a_receiver_that_says_nothing_is_left_when_the_time_is_up() -> None:
     done = threading.Event()
     with talking(lambda _: done.wait(60)) as url:
-        outcome = send(url, within_s=0.3)
+        outcome = send(url, timeout_s=0.3)
         done.set()
-    assert told(outcome) == (None, "no answer within 0.3 s")
+    assert told(outcome) == (None, "no response within 0.3 s")
 
 
 def test_a_receiver_that_says_yes_has_the_message_whatever_it_says_then() -> None:
     ok = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"
     with talking(lambda connection: drip(connection, ok)) as url:
-        assert told(send(url, within_s=0.5)) == (200, None)
+        assert told(send(url, timeout_s=0.5)) == (200, None)
     with talking(lambda connection: connection.sendall(ok)) as url:
         assert told(send(url)) == (200, None)
 
@@ -86,7 +86,7 @@ def test_a_name_server_that_does_not_answer_holds_nobody_up(
 ) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(40))
     started = time.monotonic()
-    assert send("https://slow.example/", within_s=0.3).error == "no answer within 0.3 s"
+    assert send("https://slow.example/", timeout_s=0.3).error == "no response within 0.3 s"
     assert time.monotonic() - started < 30
 
 
@@ -94,6 +94,6 @@ def test_a_handshake_that_drips_is_left_when_the_time_is_up() -> None:
     record = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"  # a hello of 16 kB, of which little comes
     with talking(lambda connection: drip(connection, record)) as url:
         started = time.monotonic()
-        outcome = send(url.replace("http:", "https:"), within_s=0.5)
+        outcome = send(url.replace("http:", "https:"), timeout_s=0.5)
         assert time.monotonic() - started < 30
-    assert told(outcome) == (None, "no answer within 0.5 s")
+    assert told(outcome) == (None, "no response within 0.5 s")

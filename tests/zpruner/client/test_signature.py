@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from worker.webhooks.signature import signed as signed_by_the_service
+from worker.webhooks.signature import signed_headers as signed_by_the_service
 from zpruner.webhooks import SignatureError, verify
 
 # The example in the test suites of Standard Webhooks.

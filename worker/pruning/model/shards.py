@@ -14,11 +14,20 @@ _GROUP_BYTES = 64 << 20
 
 
 class Shard(NamedTuple):
-    """A shard that is whole and on the disk."""
+    """A shard that is complete and on the disk.
+
+    Attributes:
+        name: of the file.
+        size_bytes: of the file.
+        sha256: of the file's bytes, hexadecimal.
+        modified_ns: the file's modification time when it was hashed; a digest is valid for as long
+            as it does not change.
+    """
 
     name: str
     size_bytes: int
     sha256: str
+    modified_ns: int
 
 
 class ShardWriter:
@@ -28,6 +37,8 @@ class ShardWriter:
         self._folder, self._total = folder, total
         self._weight_map: dict[str, str] = {}
         self._size_bytes = 0
+        self.written: list[Shard] = []
+        """All shards of the output, including those of an earlier run."""
 
     def write(self, number: int, tensors: dict[str, Tensor], scratch: Path) -> Shard:
         """Write shard ``number``, counted from 1, in ``scratch`` and move it into the folder.
@@ -40,7 +51,8 @@ class ShardWriter:
         move_into_place(scratch / name, self._folder / name)
         self._weight_map |= dict.fromkeys(tensors, name)
         self._size_bytes += sum(value.nbytes for value in tensors.values())
-        return _described(self._folder / name)
+        self.written.append(_described(self._folder / name))
+        return self.written[-1]
 
     def take_up(self, shards: Sequence[Shard]) -> Checkpoint:
         """Count in shards that an earlier run wrote, and return what they hold."""
@@ -48,6 +60,7 @@ class ShardWriter:
         for name, stored in written.tensors.items():
             self._weight_map[name] = stored.file.name
             self._size_bytes += stored.size_bytes
+        self.written.extend(shards)
         return written
 
     def finish(self) -> None:
@@ -68,11 +81,15 @@ def shard_files(folder: Path) -> Iterator[Path]:
 def is_whole(folder: Path, shard: Shard) -> bool:
     """Whether the shard lies in the folder as it was written."""
     path = folder / shard.name
-    return path.is_file() and _described(path) == shard
+    if not path.is_file():
+        return False
+    found = _described(path)
+    return (found.size_bytes, found.sha256) == (shard.size_bytes, shard.sha256)
 
 
 def _described(path: Path) -> Shard:
-    return Shard(path.name, path.stat().st_size, sha256(path))
+    status = path.stat()
+    return Shard(path.name, status.st_size, sha256(path), status.st_mtime_ns)
 
 
 def grouped(checkpoint: Checkpoint, names: Sequence[str]) -> list[list[str]]:

@@ -295,6 +295,7 @@ class Sweep:
             plan=self.plan,
             peak_bytes=self._ranks.sum_of(peak_resident_bytes()),
             device_peak_bytes=self._device_peak(),
+            shards=tuple(self._shards.written),
         )
 
     def _device_peak(self) -> int | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from worker.pruning.model.shards import Shard
 from worker.pruning.planning.plan import Plan
 
 
@@ -111,6 +112,7 @@ class SweepResult:
         plan: the setting it ran in, and what it was expected to take.
         peak_bytes: the most memory that was resident at any time, the processes' peaks summed.
         device_peak_bytes: the most that tensors took on a GPU, on the fullest; None on a CPU.
+        shards: the files that were written, with their digests.
     """
 
     dense_loss: float | None
@@ -124,3 +126,4 @@ class SweepResult:
     plan: Plan = field(compare=False)
     peak_bytes: int = field(compare=False)
     device_peak_bytes: int | None = field(compare=False)
+    shards: tuple[Shard, ...] = field(compare=False, default=())

@@ -21,7 +21,7 @@ from db.tables.jobs import Job
 from tests.api.live import serving
 from tests.api.web.test_event_stream import STREAM, claim, run
 from tests.factories import make_job, make_key
-from worker.control import janitor
+from worker.control import cleanup
 
 
 def test_events_of_all_jobs_are_listed_in_one_order(client: TestClient, sessions: Sessions) -> None:
@@ -149,7 +149,7 @@ def prune(sessions: Sessions, job_id: str) -> None:
     with sessions.begin() as session:
         past = {"finished_at": now(-timedelta(days=2))}
         session.execute(update(Job).where(Job.id == job_id).values(**past))
-    assert janitor.forget(sessions, events_s=86_400, audit_s=0)
+    assert cleanup.delete_old_events(sessions, events_s=86_400, audit_s=0)
 
 
 def test_whoever_resumes_behind_what_is_no_longer_kept_is_told_so(

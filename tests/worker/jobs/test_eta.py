@@ -2,8 +2,9 @@
 
 import pytest
 
-from worker.jobs.pace import Pace
-from worker.jobs.prune import Step
+from db.core.states import Phase
+from worker.jobs.eta import EtaEstimator
+from worker.jobs.progress import JobProgress
 
 
 class Clock:
@@ -16,8 +17,8 @@ class Clock:
         return self.now
 
 
-def block(index: int, total: int) -> Step:
-    return Step("pruning", 0.02 + 0.93 * (index + 1) / total, (index, total, "layers"))
+def block(index: int, total: int) -> JobProgress:
+    return JobProgress(Phase.pruning, 0.02 + 0.93 * (index + 1) / total, (index, total, "layers"))
 
 
 def left(
@@ -25,13 +26,15 @@ def left(
 ) -> list[float]:
     """Return p50 and p90 after blocks that took so long, in an attempt that loaded for a while."""
     clock = Clock()
-    pace, eta = Pace(clock), None
-    assert pace.after(Step("loading", 0.01)) is None
+    estimator, eta = EtaEstimator(clock), None
+    assert estimator.update(JobProgress(Phase.loading, 0.01)) is None
     clock.now += before
-    assert pace.after(Step("calibrating", 0.02, resumed_from_block=resumed)) is None
+    assert (
+        estimator.update(JobProgress(Phase.calibrating, 0.02, resumed_from_block=resumed)) is None
+    )
     for index, took in enumerate(seconds):
         clock.now += took
-        eta = pace.after(block(index, total))
+        eta = estimator.update(block(index, total))
     return list(eta or ())
 
 

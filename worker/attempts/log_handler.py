@@ -1,4 +1,4 @@
-"""What is logged while an attempt runs, kept as rows that its caller can read."""
+"""The logging handler that stores an attempt's log lines in the database."""
 
 import logging
 import threading
@@ -14,18 +14,18 @@ from db.events.logs import LEVELS, LogRepository, NewLine
 
 log = logging.getLogger(__name__)
 
-MOST_LINES = 5000
-MOST_GRAVE_LINES = 6000
-"""Warnings and errors still find room where thousands of lines were said before them."""
-MOST_CHARACTERS = 8000
-WRITE_EVERY_S = 1.0
+MAX_LINES = 5000
+MAX_LINES_WITH_WARNINGS = 6000
+"""Warnings and errors are still stored after ``MAX_LINES`` lines."""
+MAX_CHARACTERS = 8000
+FLUSH_INTERVAL_S = 1.0
 
 
-class LogBook(logging.Handler):
-    """Collects an attempt's lines; a thread of its own writes them, so that the work never waits.
+class JobLogHandler(logging.Handler):
+    """Collects log lines; a thread writes them to the database, so that the work never waits.
 
-    Nothing that goes wrong here reaches the work: lines that cannot be written wait for the next
-    time, and at the end the process's own log says how many were lost.
+    A failed write does not disturb the work: its lines are written the next time. Lines that
+    cannot be written by the end are counted in the process's own log.
     """
 
     def __init__(self, sessions: Sessions, job_id: str, attempt: int) -> None:
@@ -35,21 +35,20 @@ class LogBook(logging.Handler):
         self._seq = self._left_out = 0
         self._writing = threading.Lock()
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="logbook", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="job-log", daemon=True)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a line."""
-        most = MOST_LINES if record.levelno < logging.WARNING else MOST_GRAVE_LINES
-        if self._seq >= most:
+        limit = MAX_LINES if record.levelno < logging.WARNING else MAX_LINES_WITH_WARNINGS
+        if self._seq >= limit:
             self._left_out += 1
             return
         try:
             self._add(record.levelno, record.name, self.format(record), record.created)
         except Exception:
-            self.handleError(record)  # the way of logging: said on standard error
+            self.handleError(record)  # prints to standard error, as logging's handlers do
 
     def flush(self) -> None:
-        """Write what there is."""
+        """Write the collected lines."""
         with self._writing:
             with self._locked():
                 lines, self._lines = self._lines, []
@@ -59,12 +58,12 @@ class LogBook(logging.Handler):
                 with self._sessions.begin() as session:
                     LogRepository(session).write(self._job_id, self._attempt, lines)
             except IntegrityError:
-                pass  # the job was deleted, and nobody can ask for its log
+                pass  # the job was deleted, and its log with it
             except SQLAlchemyError:
                 with self._locked():
                     self._lines = lines + self._lines
 
-    def __enter__(self) -> "LogBook":
+    def __enter__(self) -> "JobLogHandler":
         logging.getLogger().addHandler(self)
         self._thread.start()
         return self
@@ -78,11 +77,11 @@ class LogBook(logging.Handler):
             self._add(logging.WARNING, __name__, text, datetime.now(UTC).timestamp())
         self.flush()
         if self._lines:
-            log.warning("%d lines of %s could not be kept", len(self._lines), self._job_id)
+            log.warning("%d lines of %s could not be stored", len(self._lines), self._job_id)
         self.close()
 
     def _run(self) -> None:
-        while not self._done.wait(WRITE_EVERY_S):
+        while not self._done.wait(FLUSH_INTERVAL_S):
             self.flush()
 
     def _add(self, level: int, logger: str, message: str, created: float) -> None:
@@ -101,12 +100,12 @@ class LogBook(logging.Handler):
 
 
 def _level(number: int) -> str:
-    """Return the highest of the usual levels that is not above a record's own."""
+    """Return the highest of the usual levels that is not above ``number``."""
     return LEVELS[min(max(number // 10 - 1, 0), len(LEVELS) - 1)]
 
 
 def _storable(message: str) -> str:
-    """Return what every database keeps: no NUL, no lone surrogate, an end."""
-    if len(message) > MOST_CHARACTERS:
-        message = message[:MOST_CHARACTERS] + "…"
+    """Return a text that every database accepts: without NUL or lone surrogates, and shortened."""
+    if len(message) > MAX_CHARACTERS:
+        message = message[:MAX_CHARACTERS] + "…"
     return printable(message.replace("\0", "\\0"))

@@ -40,6 +40,6 @@ def test_every_figure_that_a_gate_may_bound_is_measured_and_no_other(tmp_path: P
     fields = {"model": str(tmp_path / "dense"), "dataset": str(tmp_path / "rows.jsonl")}
     spec = PruneSpec.model_validate(fields | {"sparsity": 0.5, "samples": 4})
 
-    outcome = run_to_end(prune(spec, tmp_path / "out", Resources()), lambda _: None)
+    result = run_to_end(prune(spec, tmp_path / "out", Resources()), lambda _: None)
 
-    assert numbers(outcome.metrics) | ELSEWHERE == set(FIGURES)
+    assert numbers(result.metrics) | ELSEWHERE == set(FIGURES)

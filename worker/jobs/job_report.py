@@ -1,4 +1,4 @@
-"""What a job says of its result, ready for JSON."""
+"""The report of a finished job, ready for JSON."""
 
 import math
 from collections.abc import Sequence
@@ -8,18 +8,49 @@ from typing import Any
 import torch
 import transformers
 
+from db.spec.prune_spec import PruneSpec
 from worker.evaluation.perplexity import perplexity
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.planning.plan import Plan
 from worker.pruning.sweep.report import BlockReport, SweepResult
+from worker.sources.models import ModelFolder
+from worker.sources.windows import Windows
 
 
-def metrics_of(result: SweepResult, blocks: Sequence[BlockReport]) -> dict[str, Any]:
-    """Return the figures by name.
+def job_report(
+    spec: PruneSpec,
+    model: ModelFolder,
+    calibration: Windows,
+    evaluation: Windows,
+    environment: dict[str, Any],
+    result: SweepResult,
+    blocks: Sequence[BlockReport],
+) -> dict[str, Any]:
+    """Return everything that was measured and how, as in ``report.json``.
 
     Raises:
-        NotFiniteError: a loss is no finite number.
+        NotFiniteError: a loss is not a finite number.
+    """
+    protocol = evaluation.provenance | {"dtype": environment["dtype"]}
+    return {
+        "spec": spec.model_dump(mode="json"),
+        "model": {"name": model.name, "revision": model.revision},
+        "metrics": job_metrics(result, blocks) | {"protocol": protocol},
+        "computed": environment,
+        "plan": plan_json(result.plan),
+        "calibration": calibration.provenance,
+        "evaluation": protocol,
+        "resumed_from_block": result.resumed_from_block,
+        "blocks": [block_json(block) for block in blocks],
+    }
+
+
+def job_metrics(result: SweepResult, blocks: Sequence[BlockReport]) -> dict[str, Any]:
+    """Return the metrics by name.
+
+    Raises:
+        NotFiniteError: a loss is not a finite number.
     """
     zeros, weights = sum(b.zeros for b in blocks), sum(b.weights for b in blocks)
     metrics: dict[str, Any] = {
@@ -56,13 +87,13 @@ def _perplexities(result: SweepResult) -> dict[str, float | None]:
     }
 
 
-def computed_by(
-    places: Sequence[torch.device], dtype: torch.dtype, result: SweepResult
+def environment_json(
+    devices: Sequence[torch.device], dtype: torch.dtype, result: SweepResult
 ) -> dict[str, Any]:
-    """Say with what the figures were made."""
+    """Return the hardware and software that computed the metrics."""
     return {
-        "device": str(places[0]),
-        "devices": len(places),
+        "device": str(devices[0]),
+        "devices": len(devices),
         "dtype": dtype_name(dtype),
         "propagation": result.propagation,
         "dense_loss": "of an earlier job" if result.dense_loss_known else "measured",
@@ -72,13 +103,11 @@ def computed_by(
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
-    """Return a plan ready for JSON."""
     values = asdict(plan)
     return {**values.pop("setting"), **values}
 
 
 def block_json(block: BlockReport) -> dict[str, Any]:
-    """Return a block's report ready for JSON."""
     return asdict(block) | {
         "zeros": block.zeros,
         "weights": block.weights,

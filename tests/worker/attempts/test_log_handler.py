@@ -15,9 +15,9 @@ from db.tables.jobs import Job
 from db.tables.logs import LogLine
 from tests.factories import make_job
 from tests.worker.work import work
-from worker.attempts import logbook
-from worker.attempts.logbook import MOST_CHARACTERS, LogBook
-from worker.attempts.run import GAVE_UP, Runner
+from worker.attempts import log_handler
+from worker.attempts.log_handler import MAX_CHARACTERS, JobLogHandler
+from worker.attempts.run import EX_TEMPFAIL, Runner
 
 log = logging.getLogger("worker.anything")
 
@@ -69,9 +69,9 @@ def test_a_failure_is_told_with_its_traceback(
 def test_lines_can_be_read_while_the_attempt_runs(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logbook, "WRITE_EVERY_S", 0.02)
+    monkeypatch.setattr(log_handler, "FLUSH_INTERVAL_S", 0.02)
     job = make_job(sessions)
-    with LogBook(sessions, job.id, 1):
+    with JobLogHandler(sessions, job.id, 1):
         log.info("early")
         deadline = time.monotonic() + 10
         while not told(sessions, job.id):
@@ -79,13 +79,13 @@ def test_lines_can_be_read_while_the_attempt_runs(
             time.sleep(0.02)
 
 
-def test_a_flood_is_cut_and_says_so_but_what_is_grave_finds_room(
+def test_lines_beyond_the_limit_are_counted_and_errors_have_a_higher_limit(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logbook, "MOST_LINES", 3)
-    monkeypatch.setattr(logbook, "MOST_GRAVE_LINES", 4)
+    monkeypatch.setattr(log_handler, "MAX_LINES", 3)
+    monkeypatch.setattr(log_handler, "MAX_LINES_WITH_WARNINGS", 4)
     job = make_job(sessions)
-    with LogBook(sessions, job.id, 1):
+    with JobLogHandler(sessions, job.id, 1):
         for number in range(5):
             log.info("line %d", number)
         log.error("grave")
@@ -96,44 +96,46 @@ def test_a_flood_is_cut_and_says_so_but_what_is_grave_finds_room(
     assert messages[2:] == ["line 2", "grave", "3 further lines were left out"]
 
 
-def test_what_a_database_cannot_keep_is_written_otherwise(sessions: Sessions) -> None:
+def test_characters_that_a_database_rejects_are_escaped(sessions: Sessions) -> None:
     job = make_job(sessions)
     odd = {"name": "odd", "msg": "nul \0 lone \udc80 end", "levelno": logging.INFO}
-    with LogBook(sessions, job.id, 1) as book:
-        book.handle(logging.makeLogRecord(odd))  # by itself: pytest's reports cannot hold it either
-        log.log(35, "x" * (MOST_CHARACTERS + 1))
+    with JobLogHandler(sessions, job.id, 1) as handler:
+        handler.handle(
+            logging.makeLogRecord(odd)
+        )  # by itself: pytest's reports cannot hold it either
+        log.log(35, "x" * (MAX_CHARACTERS + 1))
     first, second = told(sessions, job.id)
     assert first.message == "nul \\0 lone \\udc80 end"
-    assert (len(second.message), second.level) == (MOST_CHARACTERS + 1, "WARNING")
+    assert (len(second.message), second.level) == (MAX_CHARACTERS + 1, "WARNING")
 
 
-def test_a_database_that_is_away_for_a_while_gets_the_lines_later(sessions: Sessions) -> None:
+def test_lines_are_written_after_an_outage_of_the_database(sessions: Sessions) -> None:
     job, engine = make_job(sessions), sessions.kw["bind"]
-    with LogBook(sessions, job.id, 1) as book:
+    with JobLogHandler(sessions, job.id, 1) as handler:
         log.info("patient")
         sessions.configure(bind=None)
-        book.flush()
+        handler.flush()
         sessions.configure(bind=engine)
     assert [line.message for line in told(sessions, job.id)] == ["patient"]
 
 
-def test_a_job_that_is_deleted_meanwhile_stops_nobody(sessions: Sessions) -> None:
+def test_the_lines_of_a_deleted_job_are_dropped_without_an_error(sessions: Sessions) -> None:
     job = make_job(sessions)
-    with LogBook(sessions, job.id, 1):
+    with JobLogHandler(sessions, job.id, 1):
         log.info("for nobody")
         with sessions.begin() as session:
             session.execute(delete(Job).where(Job.id == job.id))
     assert told(sessions, job.id) == []
 
 
-SECRETIVE = """
+LOGS_SECRETS = """
 import logging, sys
-from db import redaction
+from db.core import redaction
 from db.core.session import open_sessions
-from worker.attempts.logbook import LogBook
+from worker.attempts.log_handler import JobLogHandler
 redaction.install()
 logging.basicConfig(level=logging.INFO)
-with LogBook(open_sessions(sys.argv[1]), sys.argv[2], 1):
+with JobLogHandler(open_sessions(sys.argv[1]), sys.argv[2], 1):
     try:
         raise ValueError("https://user:canary@hub")
     except ValueError:
@@ -141,9 +143,9 @@ with LogBook(open_sessions(sys.argv[1]), sys.argv[2], 1):
 """
 
 
-def test_no_secret_is_kept(sessions: Sessions, database_url: str) -> None:
+def test_secrets_are_redacted(sessions: Sessions, database_url: str) -> None:
     job = make_job(sessions)
-    command = [sys.executable, "-c", SECRETIVE, database_url, job.id]
+    command = [sys.executable, "-c", LOGS_SECRETS, database_url, job.id]
     subprocess.run(command, check=True, capture_output=True)
     (line,) = told(sessions, job.id)
     assert line.message.startswith("with hf_***")
@@ -151,22 +153,22 @@ def test_no_secret_is_kept(sessions: Sessions, database_url: str) -> None:
     assert "canary@" not in line.message
 
 
-HASTY = """
+EXITS_EARLY = """
 import logging, os, sys
 from db.core.session import open_sessions
-from worker.attempts.logbook import LogBook
-from worker.attempts.run import leave
+from worker.attempts.log_handler import JobLogHandler
+from worker.attempts.run import exit_process
 logging.basicConfig(level=logging.INFO)
-with LogBook(open_sessions(sys.argv[1]), sys.argv[2], 1):
+with JobLogHandler(open_sessions(sys.argv[1]), sys.argv[2], 1):
     logging.info("last words")
-    leave()
+    exit_process()
 """
 
 
-def test_a_process_that_leaves_in_haste_writes_its_last_lines(
+def test_a_process_that_exits_early_writes_its_last_lines(
     sessions: Sessions, database_url: str
 ) -> None:
     job = make_job(sessions)
-    done = subprocess.run([sys.executable, "-c", HASTY, database_url, job.id], check=False)
-    assert done.returncode == GAVE_UP
+    done = subprocess.run([sys.executable, "-c", EXITS_EARLY, database_url, job.id], check=False)
+    assert done.returncode == EX_TEMPFAIL
     assert [line.message for line in told(sessions, job.id)] == ["last words"]

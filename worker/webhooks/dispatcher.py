@@ -1,4 +1,4 @@
-"""The thread that brings messages to their receivers: it claims what is due and has it sent."""
+"""The thread that claims due messages and sends them to their webhooks."""
 
 import logging
 import threading
@@ -13,15 +13,16 @@ from db.core.session import Sessions
 from db.webhooks.dispatch import Claimed, DispatchRepository, Outcome
 from worker.settings import WorkerSettings
 from worker.webhooks.sender import Sender
-from worker.webhooks.signature import signed
+from worker.webhooks.signature import signed_headers
 
 log = logging.getLogger(__name__)
 
 
-class Courier:
-    """Sends several messages at once, few of them to one webhook: a slow one delays its own only.
+class WebhookDispatcher:
+    """Sends messages concurrently, a few to each webhook, so that a slow one delays only its own.
 
-    What is claimed and not settled, because somebody died on the way, is due again after a minute.
+    If the process ends between claiming and settling a message, the message is due again after a
+    minute.
     """
 
     def __init__(
@@ -30,29 +31,27 @@ class Courier:
         sender: Sender,
         *,
         every_s: float = 1.0,
-        at_once: int = 16,
-        each_at_once: int = 4,
+        max_concurrent: int = 16,
+        max_per_webhook: int = 4,
     ) -> None:
         self._sessions, self._sender, self._every_s = sessions, sender, every_s
-        self._at_once, self._each_at_once = at_once, each_at_once
-        self._sending: dict[threading.Thread, str] = {}  # to which webhook
+        self._max_concurrent, self._max_per_webhook = max_concurrent, max_per_webhook
+        self._sending: dict[threading.Thread, str] = {}  # the thread's webhook
         self._lock = threading.Lock()
         self._woken, self._is_stopping = threading.Event(), False
-        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="webhook-dispatcher", daemon=True)
 
     @classmethod
     def of(cls, sessions: Sessions, settings: WorkerSettings) -> Self:
-        """Return the courier of a service."""
-        log.setLevel(logging.INFO)  # its process tells warnings only, for the janitor's sake
+        log.setLevel(logging.INFO)  # the other loggers of the control process log warnings
         sender = Sender(settings.webhook_networks)
         return cls(sessions, sender, every_s=settings.relay_every_s)
 
     def start(self) -> None:
-        """Go on sending what is due."""
         self._thread.start()
 
     def stop(self, grace_s: float = 3.0) -> None:
-        """Claim nothing more, and give what is on its way some seconds to arrive."""
+        """Claim no more messages, and wait ``grace_s`` seconds for those being sent."""
         deadline = time.monotonic() + grace_s
         self._is_stopping = True
         self._woken.set()
@@ -60,7 +59,7 @@ class Courier:
         self.wait(deadline - time.monotonic())
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until what is on its way now has arrived, or not; but no longer than told."""
+        """Wait for the messages that are being sent now."""
         deadline = time.monotonic() + timeout_s
         with self._lock:
             sending = list(self._sending)
@@ -68,7 +67,7 @@ class Courier:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def send_due(self) -> int:
-        """Begin to send what is due, as far as there is room, and return how much that was."""
+        """Start sending due messages up to the limits, and return how many were started."""
         count = 0
         while (claimed := self._claim()) is not None:
             thread = threading.Thread(
@@ -85,19 +84,19 @@ class Courier:
             try:
                 self.send_due()
             except SQLAlchemyError as error:
-                log.warning("what is due cannot be looked up: %s", error)
-            except Exception:  # whatever it is: without this thread nothing goes out any more
-                log.exception("what is due cannot be sent")
+                log.warning("due messages cannot be read: %s", error)
+            except Exception:  # the thread must go on, or no message would be sent any more
+                log.exception("due messages cannot be sent")
             self._woken.wait(self._every_s)
             self._woken.clear()
 
     def _claim(self) -> Claimed | None:
-        """Take one message that is due, of no webhook that has as many on their way as it may."""
+        """Claim one due message of a webhook that is below its limit."""
         with self._lock:
             sending = Counter(self._sending.values())
-        if self._is_stopping or sending.total() >= self._at_once:
+        if self._is_stopping or sending.total() >= self._max_concurrent:
             return None
-        full = [one for one, count in sending.items() if count >= self._each_at_once]
+        full = [webhook for webhook, count in sending.items() if count >= self._max_per_webhook]
         with self._sessions() as session:
             if not DispatchRepository(session).is_due(without=full):
                 return None
@@ -111,23 +110,25 @@ class Courier:
             finally:
                 with self._lock:
                     del self._sending[threading.current_thread()]
-                self._woken.set()  # there is room for another one
+                self._woken.set()  # another message can be sent
 
     def _send(self, claimed: Claimed) -> Outcome:
         try:
-            headers = signed(claimed.id, claimed.body, claimed.secrets)
+            headers = signed_headers(claimed.id, claimed.body, claimed.secrets)
             return self._sender.send(claimed.url, claimed.body, headers)
         except Exception:
-            # Not settled, it would be sent every minute for ever.
+            # A message that is not settled would be sent again every minute, forever.
             log.exception("message %s cannot be sent", claimed.id)
-            return Outcome(0.0, error="the service failed to send it; its log tells why")
+            return Outcome(0.0, error="the service failed to send it; see its log")
 
     def _settle(self, claimed: Claimed, outcome: Outcome) -> None:
         try:
             with self._sessions.begin() as session:
-                is_noted = DispatchRepository(session).settle(claimed, outcome)
+                is_recorded = DispatchRepository(session).settle(claimed, outcome)
         except SQLAlchemyError as error:
-            log.warning("what came of message %s is lost, it goes again: %s", claimed.id, error)
+            log.warning(
+                "the outcome of message %s is lost; it will be sent again: %s", claimed.id, error
+            )
             return
         log.log(
             logging.INFO if outcome.is_delivered else logging.WARNING,
@@ -136,10 +137,10 @@ class Courier:
             claimed.webhook_id,
             claimed.attempt,
             outcome.seconds,
-            _words(outcome),
-            "" if is_noted else " (not noted: it was claimed anew, or is gone)",
+            _description(outcome),
+            "" if is_recorded else " (not recorded: it was claimed again or deleted)",
         )
 
 
-def _words(outcome: Outcome) -> str:
+def _description(outcome: Outcome) -> str:
     return ", ".join(str(part) for part in (outcome.status, outcome.error) if part is not None)

@@ -1,4 +1,4 @@
-"""The loss of a dense model, measured once and known to every later job."""
+"""The evaluation loss of a dense model, measured once and reused by later jobs."""
 
 import json
 import os
@@ -9,24 +9,25 @@ from worker.pruning.base.durable_files import move_into_place
 
 
 @dataclass(frozen=True)
-class Baseline:
-    """A small file that holds one loss.
+class CachedDenseLoss:
+    """A small file that holds one loss in nats per token.
 
     Attributes:
-        path: named by all that the loss depends on. Whoever deletes it loses time, and no job.
+        path: its name contains everything that the loss depends on. Deleting the file is safe:
+            the next job measures the loss again.
     """
 
     path: Path
 
-    def loss(self) -> float | None:
-        """Return the loss in nats per token, None where nobody measured it."""
+    def read(self) -> float | None:
+        """Return the loss, None if no job has measured it."""
         try:
             return float(json.loads(self.path.read_text())["loss"])
         except FileNotFoundError:
             return None
 
-    def keep(self, loss: float) -> None:
-        """Let later jobs know the loss; two jobs that measured it at once do no harm."""
+    def write(self, loss: float) -> None:
+        """Store the loss; concurrent writes of two jobs do no harm."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         written = self.path.with_suffix(f".{os.getpid()}")
         written.write_text(json.dumps({"loss": loss}))

@@ -1,79 +1,110 @@
-"""What the janitor repairs, on a real database."""
+"""Lease recovery on a real database, whose clock some tests shift."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
 
-from db.core.clock import now
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.files.artifact_store import ArtifactStore
 from db.jobs import releases
-from db.jobs.commands import JobCommands
 from db.scheduling.claims import ClaimRepository
-from db.scheduling.recovery import PUSH_AGAIN_AFTER
-from db.tables.jobs import Job
+from db.scheduling.leases import LeaseRepository
 from tests.db.scheduling.test_workers import appear, silent_for, states
 from tests.factories import expire_lease, make_job, move
-from tests.fakes import ListQueue
 from tests.worker.attempts.test_run import read
 from tests.worker.work import work
 from worker.attempts.run import Runner
-from worker.control import janitor
+from worker.control import lease_recovery
+from worker.control.lease_recovery import LeaseRecovery
+from worker.settings import WorkerSettings
 
 GONE = timedelta(seconds=-1)
 KEPT = timedelta(days=1)
 
 
-def no_rings(_: str) -> int:
-    return 0
+class ShiftedRecovery(LeaseRecovery):
+    """Reads the database's clock shifted by ``shift``."""
+
+    shift = timedelta()
+
+    def _read_clock(self) -> datetime:
+        return super()._read_clock() + self.shift
 
 
-def test_a_job_no_worker_heard_of_is_pushed_once(sessions: Sessions) -> None:
-    job, queue = make_job(sessions), ListQueue()
+class Clock:
+    """A clock that a test sets."""
 
-    assert janitor.relay(sessions, queue.push, no_rings) == 1
-    assert janitor.relay(sessions, queue.push, no_rings) == 0
+    def __init__(self) -> None:
+        self.seconds = 0.0
 
-    assert (queue.ids, queue.queues) == ([job.id], ["gpu"])
+    def __call__(self) -> float:
+        return self.seconds
 
 
-def test_rings_do_not_pile_up_behind_a_long_job_and_lost_ones_are_made_again(
-    sessions: Sessions,
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def recovery(sessions: Sessions, store: ArtifactStore, clock: Clock) -> ShiftedRecovery:
+    settings = WorkerSettings.model_validate({"_env_file": None})
+    return ShiftedRecovery(sessions, store, settings, clock)
+
+
+def lose(sessions: Sessions) -> str:
+    job_id = make_job(sessions).id
+    with sessions.begin() as session:
+        ClaimRepository(session).claim(job_id, "test/1")
+    expire_lease(sessions, job_id)
+    return job_id
+
+
+@pytest.mark.parametrize("seconds", [0, 39, -4])
+def test_an_expired_lease_is_recovered_at_once_while_the_clock_is_steady(
+    sessions: Sessions, recovery: ShiftedRecovery, seconds: float
 ) -> None:
-    waiting = [make_job(sessions).id for _ in range(5)] + [make_job(sessions, queue="big").id]
-    queue = ListQueue()
-
-    def later() -> int:
-        with sessions.begin() as session:
-            session.execute(update(Job).values(pushed_at=now(-2 * PUSH_AGAIN_AFTER)))
-        return janitor.relay(sessions, queue.push, queue.queues.count)
-
-    assert [later() for _ in range(10)] == [6] + 9 * [0]
-    assert sorted(queue.ids) == sorted(waiting)
-    queue.queues.remove("gpu")
-    queue.queues.remove("gpu")
-    assert [later(), later()] == [2, 0]
-    queue.queues.clear()
-    assert [later(), later()] == [6, 0]
+    recovery.run()
+    job_id = lose(sessions)
+    recovery.shift = timedelta(seconds=seconds)
+    assert recovery.run() == 1
+    assert read(sessions, job_id).status is JobState.queued
 
 
-def test_a_push_that_fails_loses_no_job(sessions: Sessions) -> None:
-    job = make_job(sessions)
+@pytest.mark.parametrize("seconds", [41, 3600, 9 * 86_400, -6, -3600, -9 * 86_400])
+def test_after_a_jump_of_the_clock_workers_have_time_to_renew_their_leases(
+    sessions: Sessions, recovery: ShiftedRecovery, clock: Clock, seconds: float
+) -> None:
+    recovery.run()
+    dead, living = lose(sessions), lose(sessions)
+    recovery.shift = timedelta(seconds=seconds)
+    assert recovery.run() == 0
+    clock.seconds += 29
+    assert recovery.run() == 0
+    with sessions.begin() as session:
+        LeaseRepository(session).heartbeat(living, 1)
+    clock.seconds += 1
+    assert recovery.run() == 1
+    assert read(sessions, dead).status is JobState.queued
+    assert read(sessions, living).status is JobState.running
 
-    def fail(*_: str) -> None:
-        raise ConnectionError
 
-    with pytest.raises(ConnectionError):
-        janitor.relay(sessions, fail, no_rings)
+def test_a_clock_that_jumps_before_every_call_does_not_prevent_recovery(
+    sessions: Sessions, recovery: ShiftedRecovery, clock: Clock
+) -> None:
+    job_id = lose(sessions)
+    recovery.run()
+    for _ in range(5):
+        recovery.shift += timedelta(hours=1)
+        clock.seconds += 10
+        recovery.run()
+    assert read(sessions, job_id).status is JobState.queued
 
-    assert read(sessions, job.id).status is JobState.queued
 
-
-def test_a_silent_workers_job_is_queued_again_and_its_files_go_when_it_has_succeeded(
+def test_a_job_with_an_expired_lease_is_requeued_and_its_old_files_are_deleted_on_success(
     sessions: Sessions, store: ArtifactStore, runner: Callable[..., Runner], tmp_path: Path
 ) -> None:
     job = make_job(sessions)
@@ -82,7 +113,7 @@ def test_a_silent_workers_job_is_queued_again_and_its_files_go_when_it_has_succe
     half = store.stage(job.id, 1) / "half.safetensors"
     half.write_bytes(b"half")
 
-    assert janitor.reap(sessions, store, KEPT) == 1
+    assert lease_recovery.recover_leases(sessions, store, KEPT) == 1
 
     runner(work()).run(job.id)
     assert not half.exists()
@@ -90,7 +121,7 @@ def test_a_silent_workers_job_is_queued_again_and_its_files_go_when_it_has_succe
     assert (again.status, again.attempt, again.crashes) == (JobState.succeeded, 2, 1)
 
 
-def test_a_dead_workers_job_can_be_claimed_before_its_lease_ends(
+def test_the_job_of_a_dead_worker_can_be_claimed_before_its_lease_expires(
     sessions: Sessions, store: ArtifactStore
 ) -> None:
     job = make_job(sessions)
@@ -121,7 +152,7 @@ def test_a_job_that_kills_its_worker_three_times_fails(
 
 
 @pytest.mark.parametrize("ended", [JobState.cancelled, JobState.failed, JobState.expired])
-def test_what_a_job_left_staged_is_kept_for_a_retry_but_not_for_ever(
+def test_staged_files_of_an_ended_job_are_kept_for_a_retry_but_not_forever(
     ended: JobState, sessions: Sessions, store: ArtifactStore
 ) -> None:
     job = make_job(sessions, status=JobState.running)
@@ -131,14 +162,14 @@ def test_what_a_job_left_staged_is_kept_for_a_retry_but_not_for_ever(
     with sessions.begin() as session:
         move(session, job.id, JobState.queued, ended)
 
-    janitor.reap(sessions, store, KEPT)
+    lease_recovery.recover_leases(sessions, store, KEPT)
     assert set(store.staged_jobs()) == {job.id, other.id}
 
-    janitor.reap(sessions, store, GONE)
+    lease_recovery.recover_leases(sessions, store, GONE)
     assert store.staged_jobs() == [other.id]
 
 
-def test_a_dead_process_gives_back_the_job_it_holds_whichever_rang(
+def test_the_job_that_a_dead_process_held_is_released_whatever_its_message_named(
     sessions: Sessions, store: ArtifactStore
 ) -> None:
     held, other = make_job(sessions), make_job(sessions)
@@ -152,30 +183,16 @@ def test_a_dead_process_gives_back_the_job_it_holds_whichever_rang(
     assert read(sessions, other.id).status is JobState.running
 
 
-def test_a_ring_is_of_use_while_any_job_of_the_queues_waits_or_its_own_was_lost(
-    sessions: Sessions,
-) -> None:
-    job = make_job(sessions)
-    assert janitor.is_wanted(sessions, "job_ended", ["gpu"])
-    assert not janitor.is_wanted(sessions, job.id, ["big"])
-    with sessions.begin() as session:
-        ClaimRepository(session).claim(job.id, "test/1")
-    assert not janitor.is_wanted(sessions, job.id, ["gpu"])
-    expire_lease(sessions, job.id)
-    assert janitor.is_wanted(sessions, job.id, ["gpu"])
-    assert not janitor.is_wanted(sessions, "job_other", ["gpu"])
-
-
-def test_the_janitor_forgets_workers_that_are_long_lost(
+def test_workers_that_were_lost_long_ago_are_deleted(
     sessions: Sessions, store: ArtifactStore
 ) -> None:
     appear(sessions, "gone", "there")
     silent_for(sessions, "gone", timedelta(days=2))
-    janitor.reap(sessions, store, KEPT)
+    lease_recovery.recover_leases(sessions, store, KEPT)
     assert states(sessions) == {"there": "idle"}
 
 
-def test_a_job_past_its_deadline_ends_whichever_state_it_is_in(
+def test_a_job_past_its_deadline_ends_in_any_state(
     sessions: Sessions, store: ArtifactStore
 ) -> None:
     past, later = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(hours=1)
@@ -184,7 +201,7 @@ def test_a_job_past_its_deadline_ends_whichever_state_it_is_in(
     in_time = make_job(sessions, deadline=later)
     over = make_job(sessions, status=JobState.succeeded, deadline=past)
 
-    janitor.reap(sessions, store, KEPT)
+    lease_recovery.recover_leases(sessions, store, KEPT)
 
     for job in overdue:
         expired = read(sessions, job.id)
@@ -193,18 +210,3 @@ def test_a_job_past_its_deadline_ends_whichever_state_it_is_in(
         assert expired.error["code"] == "deadline_passed"
     assert read(sessions, in_time.id).status is JobState.queued
     assert read(sessions, over.id).status is JobState.succeeded
-
-
-def test_files_of_a_deleted_job_are_swept_away_and_no_others(
-    sessions: Sessions, store: ArtifactStore, runner: Callable[..., Runner], tmp_path: Path
-) -> None:
-    job, other = make_job(sessions), make_job(sessions)
-    for one in (job, other):
-        runner(work()).run(one.id)
-    with sessions.begin() as session:
-        JobCommands(session).delete(job.id)
-
-    assert janitor.delete_orphans(sessions, store) == 1
-    assert janitor.delete_orphans(sessions, store) == 0
-
-    assert store.published_jobs() == [other.id]

@@ -1,4 +1,4 @@
-"""Celery's messages that wake workers up: one word each, which may get lost."""
+"""The broker as the control process uses it."""
 
 from celery import Celery
 from celery.loaders.app import AppLoader
@@ -8,8 +8,8 @@ from worker.pool.celery_options import celery_options
 from worker.settings import WorkerSettings
 
 
-class Messages:
-    """The broker as the control process uses it."""
+class Broker:
+    """Publishes messages that make workers claim a job; a message may get lost."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._celery = Celery(
@@ -17,13 +17,12 @@ class Messages:
         )
         self._celery.conf.update(celery_options(settings))
 
-    def push(self, job_id: str, queue: str) -> None:
-        """Send a message about a job to a queue."""
+    def publish(self, job_id: str, queue: str) -> None:
         self._celery.send_task(PRUNE_TASK, kwargs={"job_id": job_id}, queue=queue)
 
-    def waiting(self, queue: str) -> int:
-        """Return how many messages lie in a queue."""
+    def message_count(self, queue: str) -> int:
+        """Return the number of messages in a queue."""
         with self._celery.connection_for_write() as connection:
-            # Not passively: Redis does not know an empty queue.
-            said = connection.default_channel.queue_declare(queue)
-        return int(said.message_count)
+            # Not a passive declaration: in Redis, an empty queue does not exist.
+            declared = connection.default_channel.queue_declare(queue)
+        return int(declared.message_count)

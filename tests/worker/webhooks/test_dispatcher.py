@@ -131,7 +131,7 @@ def test_an_outcome_that_comes_too_late_is_not_noted(
         make_webhook(sessions, receiver.url, tests=1)
         deliver(sessions)
     assert [one.status for one in deliveries(sessions)] == [DeliveryStatus.pending]
-    assert "not noted" in caplog.text
+    assert "not recorded" in caplog.text
 
 
 def test_a_message_that_cannot_be_sent_at_all_is_not_tried_all_the_time(
@@ -146,7 +146,7 @@ def test_a_message_that_cannot_be_sent_at_all_is_not_tried_all_the_time(
     assert receiver.requests == []
     assert "EmptyWebhookSecretError" in caplog.text
     (delivery,) = deliveries(sessions)
-    assert delivery.log[0]["error"] == "the service failed to send it; its log tells why"
+    assert delivery.log[0]["error"] == "the service failed to send it; see its log"
     assert delivery.next_attempt_at is not None
 
 
@@ -157,7 +157,7 @@ def test_each_outcome_is_one_line_without_secrets(
     with receiving() as well, receiving(saying(500)) as ill:
         webhooks = [make_webhook(sessions, f"{one.url}/t0ken", tests=1) for one in (well, ill)]
         deliver(sessions)
-    lines = [one.getMessage() for one in caplog.records if one.name == "worker.webhooks.courier"]
+    lines = [one.getMessage() for one in caplog.records if one.name == "worker.webhooks.dispatcher"]
     assert len(lines) == 2
     for webhook, status in zip(webhooks, ("204", "500"), strict=True):
         (line,) = (line for line in lines if webhook.id in line)
@@ -183,7 +183,7 @@ def test_a_webhook_deleted_on_the_way_is_no_trouble(
         webhook = make_webhook(sessions, receiver.url, tests=1)
         deliver(sessions)
     assert deliveries(sessions) == []
-    assert "not noted" in caplog.text
+    assert "not recorded" in caplog.text
 
 
 def test_a_message_that_never_arrives_is_given_up(sessions: Sessions) -> None:

@@ -1,0 +1,74 @@
+"""Deletion of rows and files that are no longer needed."""
+
+from datetime import timedelta
+
+from db.core.session import Sessions
+from db.files.artifact_store import ArtifactStore
+from db.files.datasets import DatasetRepository
+from db.jobs.retention import RetentionRepository
+from db.scheduling.recovery import RecoveryRepository
+from db.spec.upload_store import UploadStore
+from db.triggers import TriggerRepository
+from db.webhooks.deliveries import DeliveryRepository
+
+INCOMPLETE_AFTER = timedelta(hours=1)
+MAX_BATCHES = 200
+
+
+def delete_orphans(sessions: Sessions, store: ArtifactStore) -> int:
+    """Delete the files of deleted jobs, and return the number of these jobs."""
+    with sessions() as session:
+        deleted = RecoveryRepository(session).missing(store.published_jobs())
+    for job_id in deleted:
+        store.delete_job(job_id)
+    return len(deleted)
+
+
+def delete_orphaned_uploads(sessions: Sessions, uploads: UploadStore) -> int:
+    """Delete incomplete uploads and the files of deleted datasets.
+
+    A file is written before its row, so recent files are left alone.
+    """
+    candidates = uploads.untouched(INCOMPLETE_AFTER)
+    with sessions() as session:
+        orphaned = DatasetRepository(session).missing(candidates)
+    for name in orphaned:
+        uploads.delete(name)
+    return len(orphaned)
+
+
+def delete_old_events(sessions: Sessions, *, events_s: float, audit_s: float) -> int:
+    """Delete details of jobs and audit entries that are older than this; 0 keeps them forever.
+
+    Each transaction deletes a small batch, so that no other writer waits for long; the rest is
+    left to the next call. Returns the number of deleted rows.
+    """
+    count = 0
+    for delete_batch, age_s in ((_delete_events, events_s), (_delete_audit, audit_s)):
+        for _ in range(MAX_BATCHES if age_s else 0):
+            deleted = delete_batch(sessions, timedelta(seconds=age_s))
+            if not deleted:
+                break
+            count += deleted
+    return count
+
+
+def _delete_events(sessions: Sessions, age: timedelta) -> int:
+    """Delete one batch; the slow search for jobs is done without a write lock."""
+    with sessions() as session:
+        job_ids = RetentionRepository(session).jobs_with_details(age)
+    if not job_ids:
+        return 0
+    with sessions.begin() as session:
+        return RetentionRepository(session).delete_details(job_ids, age)
+
+
+def _delete_audit(sessions: Sessions, age: timedelta) -> int:
+    with sessions.begin() as session:
+        return RetentionRepository(session).delete_audit_entries(age)
+
+
+def delete_old_deliveries(sessions: Sessions) -> int:
+    """Delete old deliveries of webhooks and triggers, and return how many there were."""
+    with sessions.begin() as session:
+        return DeliveryRepository(session).purge() + TriggerRepository(session).purge()

@@ -1,0 +1,87 @@
+"""Lease recovery: requeues the jobs of workers that no longer renew their leases."""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from db.core.clock import STEP, now
+from db.core.session import Sessions
+from db.files.artifact_store import ArtifactStore
+from db.jobs.releases import delete_files
+from db.scheduling.recovery import RecoveryRepository
+from db.scheduling.workers import WorkerRepository
+from worker.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+
+def recover_leases(sessions: Sessions, store: ArtifactStore, keep_staged: timedelta) -> int:
+    """Requeue every job whose lease has expired, and return how many there were.
+
+    Jobs past their deadline are ended. Staged files of ended jobs are deleted after
+    ``keep_staged``, until which a retry can resume from them.
+    """
+    with sessions.begin() as session:
+        recovery = RecoveryRepository(session)
+        recovery.expire_overdue()
+        released = recovery.release_expired()
+        unneeded = recovery.no_longer_retryable(store.staged_jobs(), keep_staged)
+        WorkerRepository(session).delete_lost()
+    for job in released:
+        delete_files(store, job)
+    for job_id in unneeded:
+        store.discard_job(job_id)
+    return len(released)
+
+
+class LeaseRecovery:
+    """Recovers leases, but not right after the database's clock jumped.
+
+    After a change of the clock, a suspended machine or an outage of the database, all leases seem
+    to have expired. After such a gap between two calls, workers first get the time to renew them.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        store: ArtifactStore,
+        settings: WorkerSettings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sessions, self._store, self._clock = sessions, store, clock
+        self._keep_staged = settings.keep_unfinished
+        self._wait = settings.lease / 2  # workers renew a lease after a quarter of it
+        self._max_gap = timedelta(seconds=settings.reap_every_s) + self._wait
+        self._last: datetime | None = None
+        self._waits_until: float | None = None
+
+    def run(self) -> int:
+        """Recover leases unless it is too early, and return how many jobs were requeued."""
+        if self._must_wait(self._read_clock()):
+            return 0
+        return recover_leases(self._sessions, self._store, self._keep_staged)
+
+    def _must_wait(self, moment: datetime) -> bool:
+        last, self._last = self._last, moment
+        if self._waits_until is not None:
+            is_over = self._clock() >= self._waits_until
+            if is_over:  # even after another gap: jobs of lost workers must not wait forever
+                self._waits_until = None
+            return not is_over
+        if last is None or -STEP <= moment - last <= self._max_gap:
+            return False
+        self._waits_until = self._clock() + self._wait.total_seconds()
+        log.warning(
+            "the database's clock went from %s to %s: no lease is recovered for %g s",
+            last,
+            moment,
+            self._wait.total_seconds(),
+        )
+        return True
+
+    def _read_clock(self) -> datetime:
+        with self._sessions() as session:
+            return session.scalars(select(now())).one()

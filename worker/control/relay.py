@@ -1,0 +1,40 @@
+"""The relay: publishes messages for queued jobs whose message was lost."""
+
+from collections.abc import Callable, Sequence
+
+from db.core.session import Sessions
+from db.scheduling.queues import QueueRepository
+from db.scheduling.recovery import RecoveryRepository
+
+Publish = Callable[[str, str], object]
+"""Publishes a message about a job (its id) to a queue."""
+MAX_JOBS = 100
+
+
+def relay(sessions: Sessions, publish: Publish, message_count: Callable[[str], int]) -> int:
+    """Publish messages for queued jobs that have none, and return how many were published.
+
+    Jobs are marked as published first, so that no lock is held while the broker is called; if a
+    publication fails, it is repeated once the mark is old. A worker takes the most urgent job
+    whatever the message names, so a queue needs no more messages than it has waiting jobs.
+    """
+    with sessions.begin() as session:
+        recovery = RecoveryRepository(session)
+        waiting = QueueRepository(session).runnable_counts()
+        unpushed = {queue: recovery.unpushed(MAX_JOBS, queue) for queue in waiting}
+        recovery.mark_pushed([job_id for ids in unpushed.values() for job_id in ids])
+    published = 0
+    for queue, ids in unpushed.items():
+        missing = max(0, waiting[queue] - message_count(queue)) if ids else 0
+        for job_id in ids[:missing]:
+            publish(job_id, queue)
+            published += 1
+    return published
+
+
+def has_work(sessions: Sessions, job_id: str, queues: Sequence[str]) -> bool:
+    """Whether a worker of these queues has a job to run when it receives a message."""
+    with sessions() as session:
+        if RecoveryRepository(session).is_lost(job_id):
+            return True
+        return QueueRepository(session).has_runnable(queues)

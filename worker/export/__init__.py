@@ -1,1 +1,0 @@
-"""What a pruned model is handed over as."""

@@ -1,0 +1,39 @@
+"""The progress and the result of a job's work, as the worker and the command line receive them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from db.core.states import Phase
+from db.files.artifact_store import KnownDigest
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """The progress of a job after a change of phase or a finished block.
+
+    Attributes:
+        phase: the current phase.
+        fraction: the share of all work that is done.
+        block: index, total and name of the block that has just finished.
+        report: the measurements of that block, ready for JSON.
+        resumed_from_block: how many blocks an earlier attempt finished; reported once.
+    """
+
+    phase: Phase
+    fraction: float
+    block: tuple[int, int, str] | None = None
+    report: dict[str, Any] | None = None
+    resumed_from_block: int | None = None
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """The result of a finished job.
+
+    Attributes:
+        metrics: ready for JSON.
+        digests: the digests that were computed while files were written, by file name.
+    """
+
+    metrics: dict[str, Any]
+    digests: dict[str, KnownDigest] = field(default_factory=dict)

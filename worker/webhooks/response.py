@@ -1,0 +1,32 @@
+"""The meaning of a receiver's response."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from db.webhooks.retries import DELAYS
+
+BUSY = (429, 503)
+MAX_WAIT = DELAYS[-1]
+
+
+def error_of(status: int) -> str | None:
+    """Return an error message, if the status alone does not explain the error."""
+    return "redirects are not followed" if 300 <= status < 400 else None
+
+
+def retry_after(status: int, headers: Mapping[str, str]) -> timedelta | None:
+    """Return the delay that a busy receiver requests.
+
+    Args:
+        status: of the response.
+        headers: of the response, with names in lower case.
+    """
+    text = headers.get("retry-after", "") if status in BUSY else ""
+    if text.isascii() and text.isdigit():
+        return timedelta(seconds=min(float(text), MAX_WAIT.total_seconds()))
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:  # neither seconds nor a date
+        return None
+    return min(moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC), MAX_WAIT)
