@@ -68,7 +68,7 @@ def test_without_a_pair_for_every_input_nothing_is_known() -> None:
 
 def test_inputs_of_other_tokens_are_no_pair() -> None:
     _, pruned, dense = _setting()
-    with pytest.raises(ShapeError, match=r"\(500, 12\) beside \(499, 12\)"):
+    with pytest.raises(ShapeError, match=r"\(500, 12\) but dense inputs \(499, 12\)"):
         CrossMoments().add_dense(pruned, dense[1:])
 
 
