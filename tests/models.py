@@ -1,4 +1,4 @@
-"""Small random models of many families, written as Hugging Face folders."""
+"""Small random models of many families, saved as Hugging Face folders."""
 
 from pathlib import Path
 
@@ -98,7 +98,7 @@ _LATENT = {
     "v_head_dim": 8,
 }
 
-# Whose experts are fused, each in another way.
+# Mixtures of experts whose weights are fused in different ways.
 MIXTURES: dict[str, PretrainedConfig] = {
     "mixtral": FAMILIES["mixtral-experts"],
     "qwen2-moe-shared": Qwen2MoeConfig(
@@ -125,7 +125,7 @@ MIXTURES: dict[str, PretrainedConfig] = {
     "deepseek-v3-latent": DeepseekV3Config(**_LATENT),
 }
 
-# Whose queries, keys and values are fused, each in another layout.
+# Models whose queries, keys and values are fused in different layouts.
 FUSED: dict[str, PretrainedConfig] = {
     "gpt2": FAMILIES["gpt2-conv1d"],
     "gpt-neox": FAMILIES["gpt-neox"],
@@ -156,7 +156,7 @@ _STATES = {
     "pad_token_id": 0,
 }
 
-# Whose blocks carry a state from token to token, some of them beside attention.
+# Models with recurrent blocks, some of them with attention as well.
 RECURRENT: dict[str, PretrainedConfig] = {
     "mamba": MambaConfig(**_STATES),
     "falcon-mamba": FalconMambaConfig(**_STATES),
@@ -192,15 +192,15 @@ RECURRENT: dict[str, PretrainedConfig] = {
     ),
 }
 
-_CHOOSING = {
+_SPARSE_ATTENTION = {
     **_LATENT,
     "index_n_heads": 2,
     "index_head_dim": 8,
     "index_topk": 8,
 }
 
-DEEPSEEK_V32 = DeepseekV32Config(**_CHOOSING)
-"""Each token attends to the eight that an indexer chooses."""
+DEEPSEEK_V32 = DeepseekV32Config(**_SPARSE_ATTENTION)
+"""Each token attends to eight tokens, chosen by an indexer."""
 
 _GEMMA = {
     **_GATED,
@@ -212,13 +212,13 @@ _GEMMA = {
 _GEMMA4 = {**_GEMMA, "global_head_dim": 8, "vocab_size_per_layer_input": VOCABULARY}
 
 GEMMA4_ALONE = Gemma4TextConfig(**_GEMMA4, hidden_size_per_layer_input=0, num_kv_shared_layers=0)
-"""Its blocks leave their keys for others, but none takes them."""
+"""Its blocks store their keys for other blocks, but none reads them."""
 
 GEMMA4_SHARING = Gemma4TextConfig(**_GEMMA4, hidden_size_per_layer_input=8, num_kv_shared_layers=2)
-"""Some of its blocks take the keys that others left."""
+"""Some of its blocks read the keys that other blocks stored."""
 
-# Which cannot be swept block by block, each for another reason.
-ENTANGLED: dict[str, PretrainedConfig] = {
+# Models that cannot be pruned block by block, for different reasons.
+UNSUPPORTED: dict[str, PretrainedConfig] = {
     "gpt-lists": OpenAIGPTConfig(
         vocab_size=VOCABULARY, n_embd=32, n_layer=3, n_head=4, n_positions=64
     ),
@@ -233,7 +233,7 @@ ENTANGLED: dict[str, PretrainedConfig] = {
     "gemma4-tokens": Gemma4TextConfig(
         **_GEMMA4, hidden_size_per_layer_input=8, num_kv_shared_layers=0
     ),
-    "glm-shared-choices": GlmMoeDsaConfig(**_CHOOSING),
+    "glm-shared-indices": GlmMoeDsaConfig(**_SPARSE_ATTENTION),
     "rwkv-rescaled": RwkvConfig(
         vocab_size=VOCABULARY,
         hidden_size=32,
@@ -249,7 +249,7 @@ ENTANGLED: dict[str, PretrainedConfig] = {
 def write_model(
     folder: Path, config: PretrainedConfig, dtype: torch.dtype = torch.float32, seed: int = 0
 ) -> Path:
-    """Write a random model whose weights are large enough to make its outputs differ."""
+    """Write a random model with weights large enough that its outputs differ between tokens."""
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(config, dtype=dtype)
     with torch.no_grad():
@@ -261,6 +261,6 @@ def write_model(
 
 
 def random_ids(windows: int, tokens: int, seed: int = 0) -> torch.Tensor:
-    """Return ids ``[windows, tokens]`` of the small vocabulary."""
+    """Return random token ids ``[windows, tokens]``."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(3, VOCABULARY, (windows, tokens), generator=generator)

@@ -83,12 +83,12 @@ class Case(NamedTuple):
 
 CASES = [
     Case({"model": "local:unknown"}, "model", "whose model type is 'brandnew'"),
-    Case({"model": "local:bert"}, "model", "a model of type 'bert' is no decoder"),
-    Case({"model": "local:bart"}, "model", "a model of type 'bart' is no decoder"),
-    Case({"model": "local:t5"}, "model", "a model of type 't5' is no decoder"),
-    Case({"model": "local:vit"}, "model", "a model of type 'vit' is no decoder"),
+    Case({"model": "local:bert"}, "model", "a model of type 'bert' is not a decoder"),
+    Case({"model": "local:bart"}, "model", "a model of type 'bart' is not a decoder"),
+    Case({"model": "local:t5"}, "model", "a model of type 't5' is not a decoder"),
+    Case({"model": "local:vit"}, "model", "a model of type 'vit' is not a decoder"),
     Case({"model": "org/unknown"}, "model", "whose model type is 'brandnew'"),
-    Case({"model": "org/bert"}, "model", "a model of type 'bert' is no decoder"),
+    Case({"model": "org/bert"}, "model", "a model of type 'bert' is not a decoder"),
     Case({"model": "org/code"}, "model", "asks to run its own code (auto_map)"),
     Case({"model": "org/quantised"}, "model", "has a quantization_config"),
     Case({"model": "org/config"}, "model", "config.json is not JSON"),

@@ -1,1 +1,1 @@
-"""Checkpoints, and the parts of a model that run without the rest."""
+"""Reading and writing checkpoints, and running parts of a model."""

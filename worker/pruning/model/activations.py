@@ -1,4 +1,4 @@
-"""The hidden states between two blocks, batch by batch, in memory or in a scratch folder."""
+"""Hidden states between two blocks, in memory or in a scratch folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,21 +8,21 @@ from torch import Tensor
 
 
 class Activations:
-    """Hidden states ``[batch, tokens, hidden]`` of some batches, each replaced by its successor."""
+    """A list of batches of hidden states ``[batch, tokens, hidden]``, kept on the host."""
 
     def __init__(self, spill: Path | None = None) -> None:
-        """Keep them in memory, or in files below ``spill`` when that is given."""
+        """Keep them in files in the folder ``spill``, or in memory if it is None."""
         self._spill = spill
         self._held: list[Tensor] = []
         self._files: dict[int, Path] = {}
 
     @property
     def spills(self) -> bool:
-        """Whether they are kept in files."""
+        """Whether the batches are kept in files."""
         return self._spill is not None
 
     def copy(self, spill: Path | None) -> "Activations":
-        """Return the same batches, kept in memory or below ``spill``."""
+        """Return a copy, kept in files in the folder ``spill``, or in memory if it is None."""
         copy = Activations(spill)
         for hidden in self:
             copy.append(hidden)
@@ -32,19 +32,19 @@ class Activations:
         return len(self._held)
 
     def append(self, hidden: Tensor) -> None:
-        """Add one batch; it is kept on the host."""
+        """Add one batch."""
         self._held.append(torch.empty(0))
         self[len(self._held) - 1] = hidden
 
     def __setitem__(self, index: int, hidden: Tensor) -> None:
-        # Contiguous wherever it is kept: the next forward then computes with the same kernels.
+        # Contiguous in memory and in files: the next forward then uses the same kernels.
         hidden = hidden.cpu().contiguous()
         if self._spill is None:
             self._held[index] = hidden
             return
         self._files[index] = self._spill / f"{index}.bin"
         _write(self._files[index], hidden)
-        self._held[index] = _stand_in(hidden.dtype, hidden.shape)
+        self._held[index] = _placeholder(hidden.dtype, hidden.shape)
 
     def __getitem__(self, index: int) -> Tensor:
         held = self._held[index]
@@ -56,13 +56,17 @@ class Activations:
         return (self[index] for index in range(len(self)))
 
     def shapes(self) -> list[tuple[torch.dtype, tuple[int, ...]]]:
-        """Return dtype and shape of each batch."""
+        """Return the dtype and shape of each batch."""
         return [(held.dtype, tuple(held.shape)) for held in self._held]
 
     def store(self, folder: Path) -> list[Path]:
-        """Put each batch into a file of its own that later ones do not overwrite.
+        """Save each batch to a file in ``folder`` that later assignments do not overwrite.
 
-        Spilled files are moved there, not copied: the next value of a batch gets a new one.
+        Spilled files are moved there, not copied. The next value of a batch is written to a new
+        file.
+
+        Returns:
+            The files, in batch order.
         """
         paths = [folder / f"{index}.bin" for index in range(len(self))]
         for index, path in enumerate(paths):
@@ -73,15 +77,15 @@ class Activations:
         return paths
 
     def load(self, index: int, path: Path, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
-        """Take a batch that was stored; a spilling object uses the file where it lies."""
+        """Set batch ``index`` to one saved by `store`; its file is used in place if this spills."""
         if self._spill is None:
             self._held[index] = _read(path, dtype, shape)
         else:
-            self._files[index], self._held[index] = path, _stand_in(dtype, shape)
+            self._files[index], self._held[index] = path, _placeholder(dtype, shape)
 
 
-def _stand_in(dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
-    """Return one number that stands for all: it carries shape and dtype."""
+def _placeholder(dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
+    """Return a tensor of this shape and dtype with the memory of one number."""
     return torch.empty((), dtype=dtype).expand(shape)
 
 

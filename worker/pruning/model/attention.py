@@ -1,44 +1,41 @@
-"""Causal attention in bfloat16 on a CPU, as products over slices of the queries.
+"""Causal attention in bfloat16 on a CPU, computed in slices of the queries.
 
-There torch's own kernel takes twice the time of the plain products that it fuses. Everything else
-goes to that kernel.
+There torch's own kernel takes twice the time of the matrix products that it fuses. All other
+attention is computed by torch's kernel.
 """
 
-import re
-import sys
-from inspect import getsource
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
 
-_NAME = "sdpa-or-slices"
-_QUESTION = re.compile(r'_attn_implementation (==|!=|in|not in) .*"sdpa"')
-_SLICE = 64  # queries; no product is taken with the keys after them
+_MARK = "_zpruner_sliced_attention"
+_SLICE = 64  # queries; their products with keys after the slice are not computed
 
 
-def use_slices(model: PreTrainedModel) -> None:
-    """Let a model that computes attention by ``sdpa`` take slices where they are faster.
+def use_sliced_attention(model: PreTrainedModel) -> None:
+    """Let a model whose attention is ``sdpa`` use slices where they are faster.
 
-    Not one whose code asks for that name: DeepSeek-V3.2 then masks what its indexer did not choose.
+    Its modules are marked, because transformers has one function for each name of an attention.
+    A name of our own would not do: the code of some models, such as DeepSeek-V3.2, compares the
+    configured name with ``sdpa``.
     """
-    if model.config._attn_implementation == "sdpa" and not _asks_for_sdpa(model):
-        model.set_attn_implementation(_NAME)
+    for module in model.modules():
+        setattr(module, _MARK, True)
 
 
 def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-    """Return what each token attends to among itself and those before it.
+    """Return the attention of each token to itself and the tokens before it.
 
-    As in transformers' ``eager`` attention, logits are rounded to the dtype; the softmax is not.
+    Logits are rounded to the dtype of the query, as in transformers' ``eager`` attention.
 
     Args:
         query: ``[batch, heads, tokens, features]``.
-        key: ``[batch, groups, tokens, features]``; so many heads in a row share a group.
+        key: ``[batch, groups, tokens, features]``; consecutive heads share a group.
         value: ``[batch, groups, tokens, values]``.
-        scale: of the products of queries and keys.
+        scale: factor of the products of queries and keys.
 
     Returns:
         ``[batch, tokens, heads, values]`` in the dtype of the query.
@@ -56,19 +53,13 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) ->
         logits = torch.bmm(rows, keys[:, :, :stop])  # [batch · groups, heads · rows, stop]
         by_row = logits.view(batch * groups, heads // groups, -1, stop)
         by_row[..., start:] += future[: stop - start, : stop - start]
-        found = torch.bmm(logits.softmax(-1), value[:, :stop])
-        by_head = found.view(batch, groups, heads // groups, -1, values)
+        attended = torch.bmm(logits.softmax(-1), value[:, :stop])
+        by_head = attended.view(batch, groups, heads // groups, -1, values)
         out[:, start:stop] = by_head.permute(0, 3, 1, 2, 4)
     return out.flatten(2, 3)
 
 
-def _asks_for_sdpa(model: PreTrainedModel) -> bool:
-    parts = (part for part in model.modules() if isinstance(part, PreTrainedModel))
-    files = {type(part).__module__ for part in parts}
-    return any(_QUESTION.search(getsource(sys.modules[file])) for file in files)
-
-
-def _attention(
+def _sdpa(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
@@ -76,15 +67,15 @@ def _attention(
     attention_mask: Tensor | None,
     **options: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """Attend as transformers' ``sdpa`` does."""
-    if _suits(module, query, key, attention_mask, options):
+    """Compute attention as transformers' ``sdpa`` does, in slices if the module is marked."""
+    if getattr(module, _MARK, False) and _suits(module, query, key, attention_mask, options):
         scale = options.get("scaling")
         scale = query.shape[-1] ** -0.5 if scale is None else scale
         return causal_attention(query, key, value, scale), None
-    found: tuple[Tensor, None] = sdpa_attention_forward(
+    attended: tuple[Tensor, None] = sdpa_attention_forward(
         module, query, key, value, attention_mask, **options
     )
-    return found
+    return attended
 
 
 def _suits(
@@ -94,13 +85,13 @@ def _suits(
     attention_mask: Tensor | None,
     options: dict[str, Any],
 ) -> bool:
-    """Return whether all that is asked for is causal attention of a whole sequence."""
+    """Return whether this is plain causal attention of a whole sequence, on a CPU in bfloat16."""
     causal = options.get("is_causal")
     causal = getattr(module, "is_causal", True) if causal is None else causal
-    further = (attention_mask, options.get("softcap"), options.get("position_bias"))
+    extras = (attention_mask, options.get("softcap"), options.get("position_bias"))
     return (
         bool(causal)
-        and all(it is None for it in further)
+        and all(extra is None for extra in extras)
         and query.dtype == torch.bfloat16
         and query.device.type == "cpu"
         and query.shape[2] == key.shape[2] > 1
@@ -108,5 +99,4 @@ def _suits(
     )
 
 
-AttentionInterface.register(_NAME, _attention)
-AttentionMaskInterface.register(_NAME, sdpa_mask)
+AttentionInterface.register("sdpa", _sdpa)

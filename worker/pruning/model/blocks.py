@@ -1,4 +1,4 @@
-"""The decoder blocks of any model, and a way to run its code around them."""
+"""Finding a model's decoder blocks, and replacing their forward passes."""
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, MutableSequence
 from contextlib import contextmanager
@@ -18,35 +18,35 @@ _CONTAINERS = (MutableMapping, MutableSequence)
 
 @dataclass(frozen=True)
 class BlockArguments:
-    """What a model passes to one block beside the hidden state."""
+    """The arguments of one block's forward, without the hidden state."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
     def equals(self, other: "BlockArguments") -> bool:
-        """Whether both hold equal tensors and values."""
+        """Return whether both contain equal tensors and values."""
         return _same((self.args, self.kwargs), (other.args, other.kwargs))
 
     def contains(self, value: object) -> bool:
-        """Whether that very object is among them, at any depth."""
-        return any(part is value for part in self._parts())
+        """Return whether this object itself is among them, at any depth."""
+        return any(one is value for one in self._values())
 
     @property
     def has_containers(self) -> bool:
-        """Whether dicts or lists are among them, in which blocks could leave things."""
-        return any(isinstance(part, _CONTAINERS) for part in self._parts())
+        """Whether dicts or lists are among them, which a block could modify."""
+        return any(isinstance(value, _CONTAINERS) for value in self._values())
 
-    def _parts(self) -> Iterator[object]:
-        return parts((*self.args, *self.kwargs.values()))
+    def _values(self) -> Iterator[object]:
+        return nested_values((*self.args, *self.kwargs.values()))
 
     def call(self, block: nn.Module, hidden: Tensor) -> Tensor:
-        """Run the block on ``hidden`` ``[batch, tokens, hidden]`` and return its hidden state.
+        """Run the block on ``hidden [batch, tokens, hidden]`` and return its hidden states.
 
-        Blocks return a tensor, or a tuple that starts with it, by family and version. What one
-        leaves in a container, no other run finds.
+        Depending on the family, blocks return a tensor or a tuple that starts with it. Containers
+        are copied, so that no call sees what another one has stored in them.
         """
-        kwargs = {name: _fresh(value) for name, value in self.kwargs.items()}
-        output = block(hidden, *map(_fresh, self.args), **kwargs)
+        kwargs = {name: _copied(value) for name, value in self.kwargs.items()}
+        output = block(hidden, *map(_copied, self.args), **kwargs)
         result: Tensor = output[0] if isinstance(output, tuple) else output
         return result
 
@@ -54,8 +54,8 @@ class BlockArguments:
 def find_blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
     """Return the name and the list of the decoder blocks.
 
-    They are the largest ``ModuleList`` whose members all hold linear layers; nothing depends on a
-    family's name. A list inside a block, such as one of experts, is never taken for it.
+    They are the largest ``ModuleList`` whose members all contain linear layers. Lists inside a
+    block, such as one of experts, are not considered. No family's names are needed.
 
     Raises:
         UnsupportedModelError: the model has no such list.
@@ -72,7 +72,7 @@ def find_blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
     ]
     if not outermost:
         raise UnsupportedModelError(
-            f"{type(model).__name__} has no list of decoder blocks that hold linear layers; "
+            f"{type(model).__name__} has no list of decoder blocks with linear layers; "
             "give a decoder such as Llama, OPT, GPT-2, Qwen, Gemma or GPT-NeoX"
         )
     return max(outermost, key=lambda item: _weight_count(item[1]))
@@ -80,9 +80,9 @@ def find_blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
 
 @contextmanager
 def stubbed(blocks: nn.ModuleList, stub: Callable[[int], Stub]) -> Iterator[None]:
-    """Run ``stub(i)`` in place of block i's forward.
+    """Replace the forward of block i by ``stub(i)`` for the body of the ``with`` statement.
 
-    Only ``forward`` is replaced: model code may read other attributes of a block.
+    The blocks themselves stay, because model code may read their other attributes.
     """
     for index, block in enumerate(blocks):
         block.forward = stub(index)
@@ -94,23 +94,23 @@ def stubbed(blocks: nn.ModuleList, stub: Callable[[int], Stub]) -> Iterator[None
 
 
 def split_hidden(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, BlockArguments]:
-    """Part a block's hidden state from its other arguments."""
+    """Split a block's arguments into the hidden state and the rest."""
     if args:
         return args[0], BlockArguments(args[1:], kwargs)
     kwargs = dict(kwargs)
     return kwargs.pop("hidden_states"), BlockArguments((), kwargs)
 
 
-def parts(value: object) -> Iterator[object]:
-    """Yield a value and all that it holds, at any depth."""
+def nested_values(value: object) -> Iterator[object]:
+    """Yield a value, and all values in its mappings, tuples and lists, at any depth."""
     yield value
     if isinstance(value, Mapping):
         value = tuple(value.values())
-    for part in value if isinstance(value, tuple | list) else ():
-        yield from parts(part)
+    for item in value if isinstance(value, tuple | list) else ():
+        yield from nested_values(item)
 
 
-def _fresh(value: Any) -> Any:
+def _copied(value: Any) -> Any:
     return copy(value) if isinstance(value, _CONTAINERS) else value
 
 

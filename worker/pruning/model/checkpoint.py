@@ -1,4 +1,4 @@
-"""A folder of safetensors files, read tensor by tensor."""
+"""Reading the safetensors files of a checkpoint, tensor by tensor."""
 
 import json
 import os
@@ -26,14 +26,14 @@ DTYPES = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
-"""The plain number formats, by their names in safetensors files."""
+"""The dtypes of unquantized tensors, by their names in safetensors files."""
 
 _PIECE_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """Where one tensor lies."""
+    """The location, dtype and shape of one tensor in a file."""
 
     file: Path
     offset: int
@@ -45,8 +45,8 @@ class StoredTensor:
 class Checkpoint:
     """The tensors of a checkpoint by name.
 
-    Tensors are read with plain reads into fresh memory. A memory map would be as fast, but every
-    page it touched would count as this process's memory until the whole file is closed.
+    Tensors are read into new memory. A memory map would be as fast, but every page that was read
+    would count as this process's memory until the file is closed.
     """
 
     def __init__(self, tensors: dict[str, StoredTensor]) -> None:
@@ -54,21 +54,21 @@ class Checkpoint:
 
     @classmethod
     def open(cls, folder: Path) -> "Checkpoint":
-        """Read the headers of the folder's weights, chosen as transformers does.
+        """Read the headers of the files that transformers would load.
 
-        That is ``model.safetensors``, else the files that the index names, else all there are.
+        These are ``model.safetensors``, else the files in the index, else all safetensors files.
 
         Raises:
-            CheckpointError: there are none, one of them is damaged, or two hold the same tensor.
+            CheckpointError: there is no file, one is damaged, or two contain the same tensor.
         """
         return cls.from_files(_files(folder))
 
     @classmethod
     def from_files(cls, files: Iterable[Path]) -> "Checkpoint":
-        """Read the headers of some safetensors files.
+        """Read the headers of these safetensors files.
 
         Raises:
-            CheckpointError: one of them is damaged, or two hold the same tensor.
+            CheckpointError: a file is damaged, or two contain the same tensor.
         """
         tensors: dict[str, StoredTensor] = {}
         for file in files:
@@ -76,47 +76,48 @@ class Checkpoint:
                 if name in tensors:
                     raise CheckpointError(
                         f"tensor {name!r} is in {tensors[name].file.name} and in {file.name}; "
-                        "leave one of them"
+                        "remove it from one of them"
                     )
                 tensors[name] = stored
         return cls(tensors)
 
     def overlaid(self, other: "Checkpoint") -> "Checkpoint":
-        """Return a checkpoint that has the other's tensors in place of its own."""
+        """Return this checkpoint with tensors added or replaced by those of ``other``."""
         return Checkpoint(self.tensors | other.tensors)
 
     def read(self, name: str) -> Tensor:
-        """Return one tensor, in the dtype it is stored in.
+        """Return one tensor in its stored dtype and shape.
 
         Raises:
-            CheckpointError: the file ends before the tensor does.
+            CheckpointError: the file ends inside the tensor.
         """
         stored = self.tensors[name]
         buffer = self._bytes(name, 0, stored.size_bytes)
         return buffer.view(stored.dtype).view(stored.shape)
 
     def check_finite(self) -> None:
-        """Read everything once, a piece at a time, and refuse NaN and infinity.
+        """Read all tensors piece by piece and check that they are finite.
 
-        A sweep would meet them too, but after hours, or never: in a norm they only spoil figures.
+        A sweep would find NaN and infinity only after hours, or not at all: in a norm, which is not
+        pruned, they would only make the metrics wrong.
 
         Raises:
-            CheckpointError: a tensor holds one of them, or is cut off.
+            CheckpointError: a tensor contains NaN or infinity, or its file is truncated.
         """
         for name, stored in self.tensors.items():
             if not stored.dtype.is_floating_point:
                 continue
             for start in range(0, stored.size_bytes, _PIECE_BYTES):
                 size = min(_PIECE_BYTES, stored.size_bytes - start)
-                # Both carry NaN along, and take a sixth of the time of isfinite.
+                # Both are NaN if any number is; this is six times as fast as isfinite.
                 low, high = self._bytes(name, start, size).view(stored.dtype).aminmax()
                 if not bool(low.isfinite() & high.isfinite()):
                     raise CheckpointError(
-                        f"tensor {name!r} holds NaN or infinity; give a sound checkpoint"
+                        f"tensor {name!r} contains NaN or infinity; provide an undamaged checkpoint"
                     )
 
     def read_ahead(self, names: Iterable[str]) -> None:
-        """Have the system fetch tensors into its page cache, which takes none of our memory."""
+        """Have the system read tensors into its page cache, which is not this process's memory."""
         if not hasattr(os, "posix_fadvise"):
             return
         for name in names:
@@ -127,11 +128,11 @@ class Checkpoint:
                 )
 
     def size_bytes(self, names: Iterable[str]) -> int:
-        """Return how many bytes the named tensors take on disk."""
+        """Return the size of the named tensors on disk, in bytes."""
         return sum(self.tensors[name].size_bytes for name in names)
 
     def _bytes(self, name: str, start: int, size: int) -> Tensor:
-        """Return ``[size]`` uint8 of a tensor's bytes from ``start`` on."""
+        """Return ``size`` bytes of a tensor from offset ``start``: ``[size]`` uint8."""
         stored, buffer = self.tensors[name], torch.empty(size, dtype=torch.uint8)
         with stored.file.open("rb", buffering=0) as file:
             file.seek(stored.offset + start)
@@ -154,11 +155,11 @@ def _files(folder: Path) -> list[Path]:
         ]
     if files := sorted(folder.glob("*.safetensors")):
         return files
-    raise CheckpointError(f"{folder} holds no safetensors file")
+    raise CheckpointError(f"{folder} contains no safetensors file; provide one")
 
 
 def _header(path: Path) -> dict[str, StoredTensor]:
-    """Return the tensors that one file's header lists (safetensors format, version 0.4 on)."""
+    """Return the tensors that a file's header lists, by name (safetensors format)."""
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
@@ -174,7 +175,7 @@ def _stored(path: Path, start: int, name: str, entry: dict[str, list[int]]) -> S
     dtype = DTYPES.get(str(entry["dtype"]))
     if dtype is None:
         raise CheckpointError(
-            f"tensor {name!r} has dtype {entry['dtype']}, which is not a plain number format; "
-            "give the unquantised checkpoint"
+            f"tensor {name!r} has dtype {entry['dtype']}, which is a quantized format; "
+            "provide the unquantized checkpoint"
         )
     return StoredTensor(path, start + begin, end - begin, dtype, tuple(entry["shape"]))

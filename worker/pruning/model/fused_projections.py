@@ -1,6 +1,7 @@
-"""The parts of fused projections, which are pruned as the separate matrices that they are.
+"""The parts of fused projections, such as Q, K and V, each pruned as a matrix of its own.
 
-Of a fused QKV whole, V would lose more than its share: its rows are the smallest in most models.
+If a fused QKV were pruned as a whole, V would lose too many weights: in most models they are the
+smallest.
 """
 
 from collections.abc import Callable
@@ -15,10 +16,10 @@ from worker.pruning.model.linear_layers import LinearLayer
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of a matrix that are a projection of their own.
+    """The rows of a fused matrix that form one projection.
 
     Attributes:
-        name: what they project to, such as ``v``; None where they are the whole matrix.
+        name: the projection, such as ``v``; None for a matrix that is not fused.
         rows: a slice, or indices ``[n]`` int64.
     """
 
@@ -26,52 +27,57 @@ class Part:
     rows: slice | Tensor
 
     def of(self, matrix: Tensor) -> Tensor:
-        """Return these rows of a matrix ``[out, in]``: a view where they are a slice."""
+        """Return these rows of a matrix ``[out, in]``: a view if they are a slice, else a copy."""
         return matrix[self.rows]
 
     def write(self, matrix: Tensor, values: Tensor) -> None:
-        """Put values in place of these rows; nothing is to be done where they are their view."""
+        """Write values ``[n, in]`` to these rows, unless they are a view of them already."""
         if values.data_ptr() != self.of(matrix).data_ptr():
             matrix[self.rows] = values
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How many rows of each part one of ``groups`` equal groups of rows holds, in this order."""
+    """The order of rows in a fused matrix.
+
+    Attributes:
+        groups: number of equal groups of rows, such as heads.
+        sizes: rows of each part in one group, in their order.
+    """
 
     groups: int
     sizes: dict[str, int]
 
     @property
     def rows(self) -> int:
-        """All rows."""
+        """Number of rows of the matrix."""
         return self.groups * sum(self.sizes.values())
 
     def parts(self) -> list[Part]:
         """Return the parts in their order."""
-        places = torch.arange(self.rows).view(self.groups, -1)  # [groups, rows of a group]
-        pieces = torch.split(places, list(self.sizes.values()), dim=1)
+        indices = torch.arange(self.rows).view(self.groups, -1)  # [groups, rows of a group]
+        pieces = torch.split(indices, list(self.sizes.values()), dim=1)
         return [Part(name, _rows(piece)) for name, piece in zip(self.sizes, pieces, strict=True)]
 
 
 def _rows(piece: Tensor) -> slice | Tensor:
-    """Return indices ``[groups, rows]`` as a slice where they follow each other."""
+    """Return row indices ``[groups, rows]`` as a slice if they are consecutive."""
     if len(piece) > 1:
         return piece.flatten()
     return slice(int(piece[0, 0]), int(piece[0, -1]) + 1)
 
 
-WHOLE = Part(None, slice(None))
+_WHOLE = Part(None, slice(None))
 
 
-def parts(layer: LinearLayer, config: PretrainedConfig) -> list[Part]:
-    """Return the parts of one matrix; itself where it is not fused, or not in a known layout."""
+def layer_parts(layer: LinearLayer, config: PretrainedConfig) -> list[Part]:
+    """Return a layer's parts; one for the whole matrix if it is not fused in a known layout."""
     layout = _layout(layer, config)
-    return [WHOLE] if layout is None else layout.parts()
+    return [_WHOLE] if layout is None else layout.parts()
 
 
-def is_unknown(layer: LinearLayer, config: PretrainedConfig) -> bool:
-    """Whether the matrix is fused, by its name, in a layout that is not known."""
+def has_unknown_layout(layer: LinearLayer, config: PretrainedConfig) -> bool:
+    """Return whether a layer is fused, judging by its name, in a layout that is not known."""
     name = _projection(layer)
     fused = name in _FUSED or any(mark in name for mark in _MARKS)
     return fused and _layout(layer, config) is None
@@ -85,12 +91,12 @@ def _layout(layer: LinearLayer, config: PretrainedConfig) -> Layout | None:
         return Layout(rows // 2, {"gate": 1, "up": 1}) if interleaved else _halves(rows)
     find = _LAYOUTS.get((config.model_type, projection)) or _LAYOUTS.get(("", projection))
     layout = find(config) if find else None
-    # A config that does not describe this matrix is not believed.
+    # The layout is unknown if it does not match the matrix's number of rows.
     return layout if layout is not None and layout.rows == rows else None
 
 
 def _projection(layer: LinearLayer) -> str:
-    """Return the matrix's own name, as its model's code has it."""
+    """Return the last part of the layer's name, which the layouts are listed by."""
     name = layer.weight_name.removesuffix(".weight")
     return (
         ".".join(name.split(".")[-2:]) if name.endswith("input_linear") else name.rpartition(".")[2]
@@ -102,7 +108,7 @@ def _halves(rows: int) -> Layout:
 
 
 def _heads(config: PretrainedConfig) -> tuple[int, int, int]:
-    """Return how many heads queries have, how many keys and values, and their width."""
+    """Return the number of query heads, of key heads, and the width of a head."""
     heads: int = config.num_attention_heads
     key_heads: int = getattr(config, "num_key_value_heads", None) or heads
     width: int = getattr(config, "head_dim", None) or config.hidden_size // heads
@@ -122,7 +128,7 @@ def _qkv_by_head(config: PretrainedConfig) -> Layout:
 def _falcon(config: PretrainedConfig) -> Layout:
     heads, _, width = _heads(config)
     if config.new_decoder_architecture:
-        shared = heads // config.num_kv_heads  # queries to each key
+        shared = heads // config.num_kv_heads  # query heads per key head
         return Layout(config.num_kv_heads, {"q": shared * width, "k": width, "v": width})
     if config.multi_query:
         return Layout(1, {"q": heads * width, "k": width, "v": width})
@@ -131,12 +137,12 @@ def _falcon(config: PretrainedConfig) -> Layout:
 
 def _bigcode(config: PretrainedConfig) -> Layout:
     heads, _, width = _heads(config)
-    one_key = Layout(1, {"q": heads * width, "k": width, "v": width})
-    return one_key if config.multi_query else _qkv_by_head(config)
+    single_key_head = Layout(1, {"q": heads * width, "k": width, "v": width})
+    return single_key_head if config.multi_query else _qkv_by_head(config)
 
 
 def _codegen(config: PretrainedConfig) -> Layout:
-    width = config.hidden_size // 4  # trained on four devices, whose rows follow each other
+    width = config.hidden_size // 4  # four groups: it was trained on four devices
     return Layout(4, {"q": width, "v": width, "k": width})
 
 
@@ -146,13 +152,13 @@ def _kv(config: PretrainedConfig) -> Layout:
 
 
 def _latent_kv(config: PretrainedConfig) -> Layout:
-    """Multi-head latent attention, DeepSeek-V2 (arXiv:2405.04434): from the latent to each head."""
+    """The projection from the latent to the heads, DeepSeek-V2 (arXiv:2405.04434)."""
     sizes = {"k": config.qk_nope_head_dim, "v": config.v_head_dim}
     return Layout(config.num_attention_heads, sizes)
 
 
 def _to_latent(config: PretrainedConfig) -> Layout:
-    """The same: to the latent, and to the key part that carries the position."""
+    """The projection to the latent and to the keys' rotary part, DeepSeek-V2."""
     return Layout(1, {"latent": config.kv_lora_rank, "k_rope": config.qk_rope_head_dim})
 
 
@@ -169,10 +175,10 @@ def _linear_qkvz(config: PretrainedConfig) -> Layout:
 
 
 _GATED = {"gate_up_proj", "mlp.input_linear", "shared_mlp.input_linear"}
-# Names by which other models' fused projections are known; Mamba's are among them.
+# Names of other fused projections, such as Mamba's, whose layouts are not known.
 _FUSED = {"in_proj", "in_proj_ba", "Wi"}
 _MARKS = ("qkv", "query_key_value", "c_attn", "kv_a_", "kv_b_")
-# By the model's type and the projection's name; an empty type stands for all others.
+# By model type and name of the projection; an empty type means all other models.
 _LAYOUTS: dict[tuple[str, str], Callable[[PretrainedConfig], Layout]] = {
     ("gpt2", "c_attn"): _qkv,
     ("openai-gpt", "c_attn"): _qkv,

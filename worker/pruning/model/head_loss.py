@@ -1,4 +1,4 @@
-"""From the last block to the loss: the model's own norm and head, in pieces."""
+"""The loss and its gradient, computed from the last hidden states in pieces."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -23,18 +23,18 @@ def mean_loss(
     token_loss: TokenLoss,
     ranks: Ranks = SINGLE_PROCESS,
 ) -> float:
-    """Return the mean loss per predicted token, each window on its own.
+    """Return the mean loss per predicted token over all windows.
 
-    Norm and head treat every token alone, so any run of tokens can go through them as one
-    sequence; pieces keep the logits small whatever the vocabulary.
+    Norm and head treat each token independently. So the tokens can be processed in pieces of any
+    length, which keeps the logits small for any vocabulary.
 
     Args:
-        meta_model: the model, with its exit filled.
-        block_inputs: knows the form in which blocks answer.
+        meta_model: the model, with its head loaded.
+        block_inputs: knows whether blocks return a tensor or a tuple.
         states: last hidden states ``[batch, tokens, hidden]``.
-        batches: the token ids ``[batch, tokens]`` they came from.
+        batches: the token ids ``[batch, tokens]`` of these states.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]`` losses.
-        ranks: the mean is taken over the windows of all.
+        ranks: the processes over whose windows the mean is taken.
     """
     total, count = torch.zeros((), dtype=torch.float64), 0
     for hidden, targets in _pieces(meta_model, states, batches):
@@ -52,28 +52,28 @@ def loss_gradient(
     token_loss: TokenLoss,
     scale: float,
 ) -> Tensor:
-    """Return the gradient of one window's mean loss in its last hidden state, times ``scale``.
+    """Return the gradient of one window's mean loss by its last hidden states, times ``scale``.
 
     Args:
-        meta_model: the model, with its exit filled.
-        block_inputs: knows the form in which blocks answer.
-        hidden: ``[1, tokens, hidden]``.
-        ids: the token ids ``[1, tokens]`` it came from.
+        meta_model: the model, with its head loaded.
+        block_inputs: knows whether blocks return a tensor or a tuple.
+        hidden: last hidden states ``[1, tokens, hidden]``.
+        ids: the token ids ``[1, tokens]`` of these states.
         token_loss: as in `mean_loss`.
-        scale: keeps what is small above the least number of fp16.
+        scale: large enough to keep small gradients above the smallest number of fp16.
 
     Returns:
         ``[1, tokens, hidden]`` in the dtype of ``hidden``; zero at the last token.
     """
     gradient, start = torch.zeros_like(hidden, device=meta_model.device), 0
     for piece, targets in _pieces(meta_model, [hidden], [ids]):
-        given = piece.to(meta_model.device, copy=True).requires_grad_()
+        leaf = piece.to(meta_model.device, copy=True).requires_grad_()
         with torch.enable_grad():
-            logits = _logits(meta_model, block_inputs, given)
+            logits = _logits(meta_model, block_inputs, leaf)
             losses = token_loss(logits, targets.to(logits.device))
             loss = losses.sum() * (scale / (ids.shape[1] - 1))
-        (own,) = torch.autograd.grad(loss, given)
-        gradient[0, start : start + len(piece)] = own
+        (piece_gradient,) = torch.autograd.grad(loss, leaf)
+        gradient[0, start : start + len(piece)] = piece_gradient
         start += len(piece)
     return gradient
 
@@ -81,25 +81,26 @@ def loss_gradient(
 def _pieces(
     meta_model: MetaModel, states: Iterable[Tensor], batches: Iterable[Tensor]
 ) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield hidden states ``[n, hidden]`` and the next tokens ``[n]``."""
     vocabulary = meta_model.model.config.get_text_config().vocab_size
     for hidden, ids in zip(states, batches, strict=True):
-        before, targets = hidden[:, :-1].flatten(0, 1), ids[:, 1:].flatten()
+        inputs, targets = hidden[:, :-1].flatten(0, 1), ids[:, 1:].flatten()
         length = max(1, min(ids.shape[1], _LOGITS_BYTES // (4 * vocabulary)))
-        yield from zip(torch.split(before, length), torch.split(targets, length), strict=True)
+        yield from zip(torch.split(inputs, length), torch.split(targets, length), strict=True)
 
 
 def _logits(meta_model: MetaModel, block_inputs: BlockInputs, hidden: Tensor) -> Tensor:
     """Return the logits ``[n, vocabulary]`` of last hidden states ``[n, hidden]``."""
-    given = hidden.to(meta_model.device)[None]  # [1, n, hidden]
+    states = hidden.to(meta_model.device)[None]  # [1, n, hidden]
 
     def stub(index: int) -> Stub:
-        def give(*_: Any, **__: Any) -> Any:
-            return block_inputs.answer(given)
+        def return_states(*_: Any, **__: Any) -> Any:
+            return block_inputs.as_output(states)
 
-        return give
+        return return_states
 
     width = meta_model.model.get_input_embeddings().embedding_dim
-    unused = torch.zeros(1, len(hidden), width, dtype=given.dtype, device=given.device)
+    unused = torch.zeros(1, len(hidden), width, dtype=states.dtype, device=states.device)
     with stubbed(meta_model.blocks, stub):
         logits: Tensor = meta_model.model(inputs_embeds=unused, use_cache=False).logits
     return logits[0]

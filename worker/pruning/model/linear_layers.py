@@ -1,4 +1,4 @@
-"""The weights of a block that can be pruned, whatever holds them."""
+"""Finding the weight matrices of a block that can be pruned."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -10,15 +10,15 @@ from transformers.pytorch_utils import Conv1D
 
 @dataclass(frozen=True)
 class LinearLayer:
-    """One matrix of a block, and the parameter it lies in.
+    """A weight matrix of a block: a whole parameter, or one expert's part of a 3-D parameter.
 
     Attributes:
-        name: dotted path inside the block, such as ``self_attn.q_proj``, or of one expert's matrix
+        name: dotted path in the block, such as ``self_attn.q_proj``; for an expert's matrix
             ``mlp.experts.3.down_proj``.
-        module: what holds the parameter.
-        weight_name: the parameter's dotted path inside the block.
-        transposed: whether the matrix is stored ``[in, out]``, as GPT-2's Conv1D does.
-        expert: which matrix of a 3-D parameter it is; None where it is the whole parameter.
+        module: the module of the parameter.
+        weight_name: the parameter's dotted path in the block.
+        transposed: whether the matrix is stored ``[in, out]``, as by GPT-2's Conv1D.
+        expert: index of the matrix in a 3-D parameter; None if it is the whole parameter.
     """
 
     name: str
@@ -34,33 +34,33 @@ class LinearLayer:
 
     @property
     def weight(self) -> Tensor:
-        """The parameter that computes the forward, as it is stored; of all experts if of any."""
+        """The parameter that the forward uses: ``[out, in]``, or as stored, for all experts."""
         return dict(self.module.named_parameters(recurse=False))[self.parameter]
 
     @property
     def inputs(self) -> int:
-        """How many input features the matrix has."""
+        """Number of input features."""
         return self.oriented(self.weight).shape[1]
 
     @property
     def is_routed(self) -> bool:
-        """Whether tokens may pass it by, as they do experts."""
+        """Whether it belongs to an expert, so that it gets only some of the tokens."""
         return self.expert is not None or bool(re.search(r"experts\.\d", self.name))
 
     def oriented(self, weight: Tensor) -> Tensor:
-        """Return this matrix of a parameter as stored, as a view ``[out, in]``."""
+        """Return a view ``[out, in]`` of this layer's matrix in a parameter as it is stored."""
         matrix = weight if self.expert is None else weight[self.expert]
         return matrix.T if self.transposed else matrix
 
-    def compute_with(self, weight: Tensor) -> None:
-        """Copy this matrix of a parameter as stored into the one that computes."""
+    def copy_from(self, weight: Tensor) -> None:
+        """Copy this layer's matrix from a parameter of the stored layout to the module's."""
         self.oriented(self.weight).copy_(self.oriented(weight))
 
 
 def linear_layers(block: nn.Module) -> list[LinearLayer]:
-    """Return the prunable matrices of a block in module order, those of each expert together.
+    """Return the prunable layers of a block in module order, those of each expert together.
 
-    Routers are left out: a few weights that decide where every token goes.
+    Routers are left out: they have few weights, which choose the experts for every token.
     """
     return [
         layer
@@ -71,7 +71,7 @@ def linear_layers(block: nn.Module) -> list[LinearLayer]:
 
 
 def is_router(block: nn.Module, path: str) -> bool:
-    """Whether the module at ``path`` is, or is part of, what chooses or weighs experts."""
+    """Return whether the module at ``path`` is, or is part of, a router of experts."""
     names = path.split(".")
     for depth, name in enumerate(names):
         beside_experts = hasattr(block.get_submodule(".".join(names[:depth])), "experts")
@@ -92,7 +92,7 @@ def _matrices(path: str, module: nn.Module) -> Iterator[LinearLayer]:
 def _experts(
     path: str, module: nn.Module, stacks: dict[str, nn.Parameter]
 ) -> Iterator[LinearLayer]:
-    """Yield the matrices of 3-D parameters expert by expert, as the forward meets them."""
+    """Yield the matrices of 3-D parameters expert by expert, in the forward's order."""
     for expert in range(max(map(len, stacks.values()), default=0)):
         for name, stack in stacks.items():
             if expert < len(stack):
@@ -102,9 +102,9 @@ def _experts(
 
 
 def _are_transposed(stacks: Sequence[Tensor]) -> bool:
-    """Whether stacks of matrices, the first to the last, are ``[experts, in, out]``.
+    """Return whether 3-D parameters are ``[experts, in, out]``, given all of a module in order.
 
-    What the last one gives is as wide as what the first one takes.
+    The outputs of the last one are as wide as the inputs of the first one.
     """
     first, last = stacks[0], stacks[-1]
     return first is not last and first.shape[2] != last.shape[1]

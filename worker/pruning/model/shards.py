@@ -1,4 +1,4 @@
-"""Writing a checkpoint one shard at a time."""
+"""Writing a checkpoint shard by shard."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,10 @@ class Shard(NamedTuple):
 
 
 class ShardWriter:
-    """The output folder's safetensors files and their index; names and layout as in the source."""
+    """Writes the output folder's safetensors files and their index.
+
+    Tensors have the names and layout of the source checkpoint.
+    """
 
     def __init__(self, folder: Path, total: int) -> None:
         self._folder, self._total = folder, total
@@ -41,13 +44,13 @@ class ShardWriter:
         """All shards of the output, including those of an earlier run."""
 
     def write(self, number: int, tensors: dict[str, Tensor], scratch: Path) -> Shard:
-        """Write shard ``number``, counted from 1, in ``scratch`` and move it into the folder.
+        """Write shard ``number``, counted from 1, and return its size and digest.
 
-        Once it has its name in the folder, it is whole and stays so.
+        It is written to ``scratch`` and renamed into the folder, where it is always complete.
         """
         name = f"model-{number:05d}-of-{self._total:05d}.safetensors"
-        whole = {key: value.contiguous() for key, value in tensors.items()}
-        save_tensors(whole, scratch / name, metadata={"format": "pt"})
+        contiguous = {key: value.contiguous() for key, value in tensors.items()}
+        save_tensors(contiguous, scratch / name, metadata={"format": "pt"})
         move_into_place(scratch / name, self._folder / name)
         self._weight_map |= dict.fromkeys(tensors, name)
         self._size_bytes += sum(value.nbytes for value in tensors.values())
@@ -64,7 +67,7 @@ class ShardWriter:
         return written
 
     def finish(self) -> None:
-        """Write the index; without it the folder is no checkpoint."""
+        """Write the index, which completes the checkpoint."""
         index = {
             "metadata": {"total_size": self._size_bytes},
             "weight_map": dict(sorted(self._weight_map.items())),
@@ -74,7 +77,7 @@ class ShardWriter:
 
 
 def shard_files(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder that a `ShardWriter` wrote."""
+    """Yield the files in a folder that a `ShardWriter` has written."""
     yield from folder.glob("model-*-of-*.safetensors")
 
 
@@ -93,7 +96,7 @@ def _described(path: Path) -> Shard:
 
 
 def grouped(checkpoint: Checkpoint, names: Sequence[str]) -> list[list[str]]:
-    """Split tensors into groups of at most 64 MB, or of one tensor, to copy one group at a time."""
+    """Group tensors for copying: at most 64 MB, or one larger tensor, in each group."""
     groups: list[list[str]] = []
     size = _GROUP_BYTES
     for name in names:

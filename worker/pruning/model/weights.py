@@ -1,4 +1,4 @@
-"""Which stored tensors make up which parameters, by transformers' own loading rules."""
+"""Mapping stored tensors to parameters by transformers' loading rules."""
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
@@ -19,11 +19,11 @@ from worker.pruning.model.checkpoint import Checkpoint
 
 
 class Weights:
-    """A checkpoint seen through the names of a model's parameters.
+    """A checkpoint, accessed by the names of a model's parameters.
 
-    Most parameters are one stored tensor under the same or a renamed key. Some are made of many,
-    such as the fused experts of a mixture of experts; transformers' converters join them, and
-    take them apart again for writing, so that the output has the source's layout.
+    Most parameters are one stored tensor with the same or another name. Some are joined from many,
+    such as the fused experts of a mixture of experts. transformers' converters join them, and split
+    them again for writing, so that the output has the source's layout.
     """
 
     def __init__(self, model: PreTrainedModel, checkpoint: Checkpoint) -> None:
@@ -33,16 +33,16 @@ class Weights:
         self._joined: dict[str, tuple[WeightConverter, list[tuple[str, str]]]] = {}
         self._resolve(get_model_conversion_mapping(model))
         self._tie()
-        self._refuse_missing()
-        self._refuse_other_shapes()
+        self._check_complete()
+        self._check_shapes()
 
     def sources(self, prefix: str) -> list[str]:
-        """Return the stored tensors behind all parameters below ``prefix``."""
+        """Return the stored tensors of all parameters whose names start with ``prefix``."""
         plain, joined = self.sources_of(lambda name: name.startswith(prefix))
         return plain + joined
 
     def sources_of(self, wanted: Callable[[str], bool]) -> tuple[list[str], list[str]]:
-        """Return the stored tensors behind the wanted parameters: plain ones, and parts of some."""
+        """Return the stored tensors of the wanted parameters: unchanged ones, and those to join."""
         plain = [source for name, source in self._plain.items() if wanted(name)]
         joined = [
             source
@@ -53,12 +53,12 @@ class Weights:
         return plain, joined
 
     def sources_outside(self, prefixes: Iterable[str]) -> list[str]:
-        """Return the stored tensors that belong below none of the prefixes."""
+        """Return the stored tensors of no parameter whose name starts with one of the prefixes."""
         inside = {source for prefix in prefixes for source in self.sources(prefix)}
         return [name for name in self._checkpoint.tensors if name not in inside]
 
     def load(self, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
-        """Return the parameters whose names are wanted, in their stored dtype."""
+        """Read the wanted parameters, in their stored dtype."""
         found = {
             name: self._checkpoint.read(source)
             for name, source in self._plain.items()
@@ -70,7 +70,7 @@ class Weights:
         return found
 
     def to_stored(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the parameters under the names and in the layout they were stored in."""
+        """Return the parameters by the names and in the layout of the checkpoint."""
         plain = {
             self._plain[name]: value for name, value in parameters.items() if name in self._plain
         }
@@ -80,7 +80,7 @@ class Weights:
         return plain
 
     def _resolve(self, mapping: list[WeightRenaming | WeightConverter]) -> None:
-        """Sort every stored tensor to its parameter, as ``from_pretrained`` would."""
+        """Map every stored tensor to its parameter, as ``from_pretrained`` does."""
         renamings = [entry for entry in mapping if isinstance(entry, WeightRenaming)]
         converters = [entry for entry in mapping if isinstance(entry, WeightConverter)]
         by_pattern = {pattern: c for c in converters for pattern in c.source_patterns}
@@ -99,17 +99,17 @@ class Weights:
                 )
 
     def _tie(self) -> None:
-        """Give what is stored once its twin's name, and untie what is stored twice.
+        """Resolve tied parameters as transformers does.
 
-        The twin is what transformers copies from. Two that are stored may differ, whatever the
-        config says of them; then transformers does not tie them either.
+        If one of two tied parameters is stored, it is loaded as the one that transformers copies
+        from. If both are stored they may differ, whatever the config says, so they are untied.
         """
         tied = self._model.all_tied_weights_keys
-        for name, twin in list(tied.items()):
-            if name in self._plain and twin in self._plain:
+        for name, origin in list(tied.items()):
+            if name in self._plain and origin in self._plain:
                 del tied[name]
             elif name in self._plain:
-                self._plain[twin] = self._plain.pop(name)
+                self._plain[origin] = self._plain.pop(name)
 
     def _join(
         self,
@@ -121,53 +121,63 @@ class Weights:
         converter = deepcopy(converter)
         for source, pattern in parts:
             converter.add_tensor(name, source, pattern, read(source))
-        made = converter.convert(name, model=self._model, config=self._model.config)
-        return {key: value[0] if isinstance(value, list) else value for key, value in made.items()}
+        joined = converter.convert(name, model=self._model, config=self._model.config)
+        return {
+            key: value[0] if isinstance(value, list) else value for key, value in joined.items()
+        }
 
-    def _refuse_missing(self) -> None:
-        """Refuse a checkpoint that lacks parameters; a tied one may be stored under its twin."""
+    def _check_complete(self) -> None:
+        """Check that every parameter is stored, or tied to one that is.
+
+        Raises:
+            CheckpointError: a parameter is missing.
+        """
         tied = self._model.all_tied_weights_keys
-        made = set(self._plain) | set(self._joined)
-        twins = made | {twin for pair in tied.items() if made & set(pair) for twin in pair}
+        stored = set(self._plain) | set(self._joined)
+        loaded = stored | {name for pair in tied.items() if stored & set(pair) for name in pair}
         joined_targets = tuple(name.rpartition(".")[0] for name in self._joined)
         missing = [
             name
             for name, _ in self._model.named_parameters()
-            if name not in twins and name.rpartition(".")[0] not in joined_targets
+            if name not in loaded and name.rpartition(".")[0] not in joined_targets
         ]
         if missing:
             raise CheckpointError(
-                f"the checkpoint lacks {len(missing)} tensors of this architecture, "
-                f"{missing[0]!r} first; give a complete checkpoint"
+                f"the checkpoint lacks {len(missing)} tensors of this architecture, such as "
+                f"{missing[0]!r}; provide a complete checkpoint"
             )
 
-    def _refuse_other_shapes(self) -> None:
-        """Refuse tensors that do not have the shapes of the parameters they are for."""
+    def _check_shapes(self) -> None:
+        """Check that stored tensors have the shapes of their parameters.
+
+        Raises:
+            CheckpointError: a shape differs.
+        """
         known, stored = self._model.state_dict(), self._checkpoint.tensors
         found = [(source, name, stored[source].shape) for name, source in self._plain.items()]
         for name, (converter, parts) in self._joined.items():
             source = parts[0][0]
             try:
-                made = self._join(name, converter, parts, self._outline)
+                made = self._join(name, converter, parts, self._empty)
             except RuntimeError as error:
                 raise CheckpointError(
-                    f"tensor {source!r} and those joined with it do not fit each other ({error}); "
-                    "give the config that the checkpoint came with"
+                    f"tensor {source!r} cannot be joined with the tensors of the same parameter "
+                    f"({error}); provide the checkpoint's original config"
                 ) from error
             found += [(source, key, value.shape) for key, value in made.items() if key in known]
         for source, name, shape in found:
             if shape != known[name].shape:
                 raise CheckpointError(
-                    f"tensor {source!r} comes as {list(shape)}, and by the config {name!r} is "
-                    f"{list(known[name].shape)}; give the config that the checkpoint came with"
+                    f"tensor {source!r} has shape {list(shape)}, but by the config {name!r} has "
+                    f"shape {list(known[name].shape)}; provide the checkpoint's original config"
                 )
 
-    def _outline(self, source: str) -> Tensor:
-        """Return a stored tensor's shape and dtype without its numbers."""
+    def _empty(self, source: str) -> Tensor:
+        """Return a tensor on ``meta`` with a stored tensor's shape and dtype."""
         stored = self._checkpoint.tensors[source]
         return torch.empty(stored.shape, dtype=stored.dtype, device="meta")
 
 
 def _natural(key: str) -> list[tuple[int, int | str]]:
-    """Order ``layers.10`` after ``layers.9``; experts are joined in this order."""
+    """Return a sort key that puts ``layers.10`` after ``layers.9``, for joining experts."""
     return [(0, int(part)) if part.isdigit() else (1, part) for part in key.split(".")]

@@ -10,7 +10,7 @@ from worker.pruning.base.memory import trim_heap
 from worker.pruning.methods.correction import corrected
 from worker.pruning.methods.patterns import Pattern
 from worker.pruning.methods.registry import METHODS
-from worker.pruning.model.fused_projections import Part, is_unknown, parts
+from worker.pruning.model.fused_projections import Part, has_unknown_layout, layer_parts
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.stats.cross_moments import CrossMoments
 from worker.pruning.stats.gram import GramMoments
@@ -68,13 +68,13 @@ class BlockPruner:
         if layer.oriented(self._stored[layer.weight_name]).nbytes >= _LARGE_BYTES:
             trim_heap()
         starved = _starved(layer, moments)
-        for part in parts(layer, self._config):
+        for part in layer_parts(layer, self._config):
             fallback = starved
             if self._recipe.solver and starved is None:
                 fallback = _unrepairable(layer, moments) or self._repair(layer, part, moments)
             if fallback or self._recipe.solver is None:
                 self._mask(layer, part, None if starved else moments)
-            if fallback is None and is_unknown(layer, self._config):
+            if fallback is None and has_unknown_layout(layer, self._config):
                 fallback = "fused in a layout that is not known: its parts compete with each other"
             self._report(layer, part, moments, fallback)
 
@@ -116,7 +116,7 @@ class BlockPruner:
             return str(error)
         stored = self._stored[layer.weight_name]
         part.write(layer.oriented(stored), repaired.to(stored.device, stored.dtype))
-        layer.compute_with(stored)
+        layer.copy_from(stored)
         return None
 
     def _score(self, layer: LinearLayer, part: Part, moments: Moments | None) -> Tensor:

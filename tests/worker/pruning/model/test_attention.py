@@ -1,3 +1,6 @@
+from copy import deepcopy
+from importlib.metadata import version
+
 import pytest
 import torch
 from torch import Tensor
@@ -5,7 +8,7 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, PreTrainedModel
 
 from worker.pruning.model import attention
-from worker.pruning.model.attention import causal_attention, use_slices
+from worker.pruning.model.attention import causal_attention, use_sliced_attention
 
 
 def _heads(count: int, tokens: int, features: int) -> Tensor:
@@ -54,7 +57,7 @@ SMALL = {
     ],
     ids=["whole", "float32", "within a window", "window as long as the text"],
 )
-def test_a_model_computes_the_same_with_slices(
+def test_a_model_computes_the_same_logits_with_slices(
     config: LlamaConfig | MistralConfig,
     dtype: torch.dtype,
     sliced: bool,
@@ -70,20 +73,38 @@ def test_a_model_computes_the_same_with_slices(
     monkeypatch.setattr(attention, "causal_attention", counted)
     with torch.no_grad():
         want = model(ids, use_cache=False).logits
-        use_slices(model)
+        use_sliced_attention(model)
         got = model(ids, use_cache=False).logits
-    assert len(calls) == 2 * sliced
+    assert len(calls) == 2 * sliced, (
+        f"transformers {version('transformers')} calls attention differently: see `attention.py`"
+    )
     torch.testing.assert_close(got, want, rtol=0.02, atol=0.02)
 
 
-def test_gradients_go_through_torchs_own_kernel() -> None:
+def test_gradients_are_computed_with_torchs_kernel() -> None:
     model = _model(LlamaConfig(**SMALL), torch.bfloat16)
-    use_slices(model)
+    use_sliced_attention(model)
     model(torch.arange(10)[None], use_cache=False).logits.sum().backward()
     assert all(weight.grad is not None for weight in model.parameters())
 
 
-def test_a_model_without_sdpa_is_left_alone() -> None:
-    model = _model(LlamaConfig(**SMALL, attn_implementation="eager"), torch.bfloat16)
-    use_slices(model)
-    assert model.config._attn_implementation == "eager"
+def test_a_model_that_is_not_marked_uses_torchs_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "causal_attention", None)
+    model = _model(LlamaConfig(**SMALL), torch.bfloat16)
+    with torch.no_grad():
+        model(torch.arange(10)[None], use_cache=False)
+
+
+def test_the_name_of_the_attention_that_a_models_code_sees_stays() -> None:
+    for name in ("eager", "sdpa"):
+        model = _model(LlamaConfig(**SMALL, attn_implementation=name), torch.bfloat16)
+        use_sliced_attention(model)
+        assert model.config._attn_implementation == name
+
+
+def test_a_copy_of_a_marked_block_uses_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = _model(LlamaConfig(**SMALL), torch.bfloat16)
+    use_sliced_attention(model)
+    monkeypatch.setattr(attention, "causal_attention", None)
+    with pytest.raises(TypeError), torch.no_grad():
+        deepcopy(model)(torch.arange(10)[None], use_cache=False)

@@ -1,4 +1,4 @@
-"""Reading a checkpoint, and what is wrong with it."""
+"""Reading a checkpoint; errors name the damaged tensor or file."""
 
 from pathlib import Path
 
@@ -20,20 +20,20 @@ def _checkpoint(folder: Path, **tensors: torch.Tensor) -> Checkpoint:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("place", [0, 70, 99])
-def test_a_number_that_is_not_finite_is_found_in_any_piece(
+def test_nan_and_infinity_are_found_in_any_piece(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, wrong: float, place: int
 ) -> None:
     monkeypatch.setattr("worker.pruning.model.checkpoint._PIECE_BYTES", 64)
-    spoilt = torch.ones(10, 10, dtype=dtype)
-    spoilt.view(-1)[place] = wrong
-    checkpoint = _checkpoint(tmp_path, good=torch.ones(4), norm=spoilt)
+    damaged = torch.ones(10, 10, dtype=dtype)
+    damaged.view(-1)[place] = wrong
+    checkpoint = _checkpoint(tmp_path, good=torch.ones(4), norm=damaged)
     with pytest.raises(
         CheckpointError, match="'norm' contains NaN or infinity; provide an undamaged"
     ):
         checkpoint.check_finite()
 
 
-def test_a_sound_checkpoint_passes_whatever_else_it_holds(tmp_path: Path) -> None:
+def test_a_finite_checkpoint_passes_with_any_dtype_and_shape(tmp_path: Path) -> None:
     largest = torch.tensor([torch.finfo(torch.float32).max, -1.0])
     _checkpoint(
         tmp_path,
@@ -44,7 +44,7 @@ def test_a_sound_checkpoint_passes_whatever_else_it_holds(tmp_path: Path) -> Non
     ).check_finite()
 
 
-def test_a_file_that_ends_inside_a_tensor_is_refused_with_its_name(tmp_path: Path) -> None:
+def test_the_error_for_a_truncated_file_names_the_tensor(tmp_path: Path) -> None:
     checkpoint = _checkpoint(tmp_path, weight=torch.ones(100))
     file = tmp_path / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-8])
@@ -52,7 +52,7 @@ def test_a_file_that_ends_inside_a_tensor_is_refused_with_its_name(tmp_path: Pat
         checkpoint.check_finite()
 
 
-def test_the_weights_are_those_that_transformers_would_read(tmp_path: Path) -> None:
+def test_the_files_are_chosen_as_transformers_does(tmp_path: Path) -> None:
     write_model(tmp_path, FAMILIES["llama"])
     sharded = Checkpoint.open(tmp_path).tensors
     twice = {name: 2 * value for name, value in _read(tmp_path).items()}
@@ -67,7 +67,7 @@ def test_the_weights_are_those_that_transformers_would_read(tmp_path: Path) -> N
     assert all(torch.equal(twice[name], value) for name, value in ours.items())
 
 
-def test_a_tensor_that_two_files_hold_is_refused_with_their_names(tmp_path: Path) -> None:
+def test_the_error_for_a_tensor_in_two_files_names_both(tmp_path: Path) -> None:
     for name in ("one", "two"):
         save_file({"weight": torch.ones(2), name: torch.ones(2)}, tmp_path / f"{name}.safetensors")
     with pytest.raises(CheckpointError, match=r"'weight' is in one\.saf.* and in two\.safetensors"):

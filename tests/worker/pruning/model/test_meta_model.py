@@ -1,4 +1,4 @@
-"""A streamed forward is the model's own, for every family."""
+"""For every family, the loss of a streamed forward is that of the loaded model."""
 
 import json
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from tests.models import (
     DEEPSEEK_V32,
-    ENTANGLED,
     FAMILIES,
     FUSED,
     GEMMA4_ALONE,
     GEMMA4_SHARING,
     MIXTURES,
     RECURRENT,
+    UNSUPPORTED,
     random_ids,
     write_model,
 )
@@ -27,11 +27,11 @@ from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.blocks import find_blocks
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.head_loss import mean_loss
-from worker.pruning.model.meta_model import MetaModel, refuse_encoders, refuse_others
+from worker.pruning.model.meta_model import MetaModel, check_is_causal, check_is_decoder
 
 CPU = torch.device("cpu")
 STREAMED = (
-    FAMILIES | RECURRENT | {"gemma4-alone": GEMMA4_ALONE, "deepseek-v3.2-choosing": DEEPSEEK_V32}
+    FAMILIES | RECURRENT | {"gemma4-alone": GEMMA4_ALONE, "deepseek-v3.2-indexer": DEEPSEEK_V32}
 )
 
 
@@ -62,41 +62,41 @@ def test_the_streamed_loss_is_the_loss_of_the_loaded_model(tmp_path: Path, famil
 
 
 @pytest.mark.parametrize(
-    ("family", "why"),
+    ("family", "reason"),
     [
-        ("gpt-lists", "do not return a hidden state like the one given"),
-        ("gemma3n-streams", r"does not give its blocks \[batch, tokens, hidden\]"),
+        ("gpt-lists", "whose output is not shaped like their input"),
+        ("gemma3n-streams", r"does not call its blocks with \[batch, tokens, hidden\]"),
         ("gemma4-tokens", "arguments that depend on the tokens"),
-        ("glm-shared-choices", "more of the one before it than the hidden state"),
+        ("glm-shared-indices", "more than the hidden state from block to block"),
         ("rwkv-rescaled", "changes the hidden state between its blocks"),
     ],
 )
-def test_blocks_that_do_not_stand_alone_are_refused_with_the_model_type(
-    tmp_path: Path, family: str, why: str
+def test_the_error_for_blocks_that_cannot_run_alone_names_the_model_type(
+    tmp_path: Path, family: str, reason: str
 ) -> None:
-    kind = ENTANGLED[family].model_type
-    with pytest.raises(UnsupportedModelError, match=f"type '{kind}'.*{why}.*cannot be swept"):
-        _learn_form(write_model(tmp_path, ENTANGLED[family]))
+    kind = UNSUPPORTED[family].model_type
+    with pytest.raises(UnsupportedModelError, match=f"type '{kind}'.*{reason}.*cannot be pruned"):
+        _detect_output_format(write_model(tmp_path, UNSUPPORTED[family]))
 
 
-def test_blocks_that_share_keys_are_refused(tmp_path: Path) -> None:
+def test_blocks_that_share_keys_raise_an_error(tmp_path: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(write_model(tmp_path / "0", GEMMA4_SHARING))
     with torch.no_grad():  # else its arguments depend on the tokens as well
         model.model.embed_tokens_per_layer.weight.zero_()
         model.model.per_layer_model_projection.weight.zero_()
     model.save_pretrained(tmp_path / "1")
     with pytest.raises(UnsupportedModelError, match="blocks that share more than a state"):
-        _learn_form(tmp_path / "1")
+        _detect_output_format(tmp_path / "1")
 
 
 @torch.no_grad()
-def _learn_form(folder: Path) -> None:
+def _detect_output_format(folder: Path) -> None:
     meta_model = MetaModel.open(folder, torch.float32, CPU)
     with meta_model.loaded_embeddings():
         BlockInputs(meta_model).detect_output_format()
 
 
-def test_a_checkpoint_that_lacks_a_tensor_is_refused_with_its_name(tmp_path: Path) -> None:
+def test_the_error_for_an_incomplete_checkpoint_names_a_missing_tensor(tmp_path: Path) -> None:
     write_model(tmp_path, FAMILIES["llama"])
     smaller = FAMILIES["llama"].to_dict() | {"num_hidden_layers": 4, "layer_types": None}
     type(FAMILIES["llama"])(**smaller).save_pretrained(tmp_path)
@@ -105,7 +105,7 @@ def test_a_checkpoint_that_lacks_a_tensor_is_refused_with_its_name(tmp_path: Pat
 
 
 def _rewrite(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
-    """Change a model's tensors, and put them into one file."""
+    """Change a model's tensors and write them to one file."""
     checkpoint = Checkpoint.open(folder)
     tensors = {name: checkpoint.read(name) for name in checkpoint.tensors}
     change(tensors)
@@ -129,28 +129,32 @@ def test_tied_embeddings_are_loaded_as_transformers_does(tmp_path: Path, stored:
 
 
 @pytest.mark.parametrize(
-    ("family", "name", "says"),
+    ("family", "name", "message"),
     [
-        ("llama", "model.layers.2.mlp.up_proj.weight", r"comes as \[47, 32\], .* is \[48, 32\]"),
-        ("llama", "model.norm.weight", r"comes as \[31\], .* is \[32\]"),
+        (
+            "llama",
+            "model.layers.2.mlp.up_proj.weight",
+            r"has shape \[47, 32\], .* has shape \[48, 32\]",
+        ),
+        ("llama", "model.norm.weight", r"has shape \[31\], .* has shape \[32\]"),
         (
             "mixtral-experts",
             "model.layers.1.block_sparse_moe.experts.2.w1.weight",
-            "do not fit each other",
+            "cannot be joined",
         ),
     ],
 )
-def test_a_tensor_of_another_shape_is_refused_with_its_name(
-    tmp_path: Path, family: str, name: str, says: str
+def test_the_error_for_a_tensor_of_another_shape_names_it(
+    tmp_path: Path, family: str, name: str, message: str
 ) -> None:
     write_model(tmp_path, FAMILIES[family])
     _rewrite(tmp_path, lambda tensors: tensors.update({name: tensors[name][:-1].clone()}))
-    with pytest.raises(CheckpointError, match=f"tensor '.*{says}"):
+    with pytest.raises(CheckpointError, match=f"tensor '.*{message}"):
         MetaModel.open(tmp_path, torch.float32, CPU)
 
 
 @pytest.mark.parametrize(
-    ("entry", "says"),
+    ("entry", "message"),
     [
         ({"model_type": "brandnew"}, r"model type is 'brandnew' \(ValueError: .*brandnew"),
         ({"model_type": None}, "model type is None"),
@@ -159,38 +163,38 @@ def test_a_tensor_of_another_shape_is_refused_with_its_name(
         ({"hidden_act": "nope"}, "model type is 'llama'.*nope"),
     ],
 )
-def test_a_config_that_transformers_cannot_read_is_refused_with_the_model_type(
-    tmp_path: Path, entry: dict[str, object], says: str
+def test_the_error_for_an_invalid_config_names_the_model_type(
+    tmp_path: Path, entry: dict[str, object], message: str
 ) -> None:
     config = write_model(tmp_path, FAMILIES["llama"]) / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | entry))
-    with pytest.raises(UnsupportedModelError, match=f"{says}.*give a decoder") as refused:
+    with pytest.raises(UnsupportedModelError, match=f"{message}.*give a decoder") as refused:
         MetaModel.open(tmp_path, torch.float32, CPU)
     assert str(tmp_path) not in str(refused.value)
 
 
 @pytest.mark.parametrize("kind", ["t5", "vit", "bert", "roberta", "bart", "whisper"])
-def test_a_model_that_is_no_decoder_is_called_that(tmp_path: Path, kind: str) -> None:
+def test_a_model_that_is_not_a_decoder_raises_an_error(tmp_path: Path, kind: str) -> None:
     AutoConfig.for_model(kind).save_pretrained(tmp_path)
-    with pytest.raises(UnsupportedModelError, match=f"a model of type '{kind}' is no decoder"):
+    with pytest.raises(UnsupportedModelError, match=f"a model of type '{kind}' is not a decoder"):
         MetaModel.open(tmp_path, torch.float32, CPU)
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES | MIXTURES | FUSED | RECURRENT))
-def test_no_decoder_is_taken_for_something_else(family: str) -> None:
+def test_every_family_of_decoders_is_accepted(family: str) -> None:
     config = (FAMILIES | MIXTURES | FUSED | RECURRENT)[family]
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
-    refuse_others(config)
-    refuse_encoders(model)
+    check_is_decoder(config)
+    check_is_causal(model)
 
 
-def test_a_model_without_blocks_of_linears_is_refused() -> None:
+def test_a_model_without_blocks_of_linear_layers_raises_an_error() -> None:
     with pytest.raises(UnsupportedModelError, match="no list of decoder blocks"):
         find_blocks(torch.nn.Sequential(torch.nn.Linear(2, 2)))
 
 
-def test_the_inner_lists_of_experts_are_not_taken_for_the_blocks() -> None:
+def test_lists_of_experts_inside_blocks_are_not_mistaken_for_the_blocks() -> None:
     def block() -> torch.nn.Module:
         inner = torch.nn.Module()
         inner.experts = torch.nn.ModuleList(torch.nn.Linear(64, 64) for _ in range(8))
@@ -201,11 +205,11 @@ def test_the_inner_lists_of_experts_are_not_taken_for_the_blocks() -> None:
     assert find_blocks(model)[0] == "layers"
 
 
-def test_tables_that_would_take_all_memory_are_refused_before_they_are_made(
+def test_computed_buffers_that_are_too_large_raise_an_error_before_they_are_computed(
     tmp_path: Path,
 ) -> None:
     folder = write_model(tmp_path, FUSED["gpt-bigcode"])
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"n_positions": 200_000}))
-    with pytest.raises(UnsupportedModelError, match="tables that no checkpoint stores"):
+    with pytest.raises(UnsupportedModelError, match="bytes of computed buffers"):
         MetaModel.open(folder, torch.float32, CPU)

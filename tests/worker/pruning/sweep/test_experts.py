@@ -14,7 +14,7 @@ from tests.worker.pruning.sweeps import EVALUATION, sweep, tensors
 from worker.pruning.base.errors import UnsupportedModelError
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.methods.registry import get_method
-from worker.pruning.model.fused_projections import parts
+from worker.pruning.model.fused_projections import layer_parts
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.stats.input_moments import Moments
@@ -166,9 +166,9 @@ def test_experts_whose_gate_rows_are_zero_give_nothing(family: str) -> None:
     model, ids = _model(family), random_ids(2, 16)
     block = model.model.layers[1]
     layers = [layer for layer in linear_layers(block) if layer.expert is not None]
-    fused = [layer for layer in layers if len(parts(layer, model.config)) == 2]
+    fused = [layer for layer in layers if len(layer_parts(layer, model.config)) == 2]
     for layer in fused:
-        gate = parts(layer, model.config)[0]
+        gate = layer_parts(layer, model.config)[0]
         layer.oriented(layer.weight)[gate.rows] = 0
     if family == "gpt-oss-interleaved":
         block.mlp.experts.gate_up_proj_bias.zero_()
