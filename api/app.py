@@ -53,7 +53,7 @@ from db.core.session import THREADS, open_sessions
 from db.files.artifact_store import ArtifactStore
 from db.spec.upload_store import UploadStore
 from db.startup import checks, tracing
-from db.startup.beats import Beats
+from db.startup.heartbeat_pipe import HeartbeatPipe
 from db.startup.private_files import keep_private
 
 STATEMENT_TIMEOUT = timedelta(seconds=10)
@@ -95,8 +95,8 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
     """Return the application; without arguments, as the environment describes it."""
     redaction.install()
     if settings is None:
-        with checks.refusing("api"):
-            settings = checks.read(ApiSettings)
+        with checks.exit_on_error("api"):
+            settings = checks.read_settings(ApiSettings)
             checks.require([*checks.folders(settings), checks.database(settings.database)])
             keep_private(settings.data_dir)
         configure(settings.log_format)
@@ -141,28 +141,28 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         uploads=UploadStore(settings.upload_dir),
         max_dataset_bytes=settings.max_dataset_bytes,
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s)),
-        planner=PlannerClient(sessions, settings.check_timeout_s, settings.silent_after),
+        planner=PlannerClient(sessions, settings.check_timeout_s, settings.heartbeat_timeout),
         metrics=Metrics(sessions, settings.queues),
         known_queues=settings.queues,
         feed=feed,
         looks=Looks(sessions, feed),
-        readiness=Readiness(sessions, queue, store, settings.silent_after),
+        readiness=Readiness(sessions, queue, store, settings.heartbeat_timeout),
         webhook_networks=settings.webhook_networks,
         instance=settings.instance,
     )
 
 
-async def _beat(beats: Beats, every_s: float) -> None:
+async def _beat(heartbeats: HeartbeatPipe, every_s: float) -> None:
     """Beat from the event loop: once that stands still, nobody is answered."""
     while True:
-        beats.beat()
+        heartbeats.beat()
         await asyncio.sleep(every_s)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = READERS
-    beating = asyncio.create_task(_beat(Beats(), app.state.beat_every_s), name="beats")
+    beating = asyncio.create_task(_beat(HeartbeatPipe(), app.state.beat_every_s), name="beats")
     yield
     beating.cancel()
     app.state.service.queue.close()

@@ -23,8 +23,8 @@ def main() -> None:
     given = {name: value for name, value in vars(arguments).items() if value is not None}
     # The application reads its settings itself: whether a key is needed depends on the host.
     os.environ |= {f"ZPRUNER_{name.upper()}": str(value) for name, value in given.items()}
-    with checks.refusing("api"):
-        settings = checks.read(ApiSettings)
+    with checks.exit_on_error("api"):
+        settings = checks.read_settings(ApiSettings)
     config = server_config(
         create_app,
         factory=True,

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from db.spec.datafiles import MAX_TEXT_BYTES
-from db.startup.server_settings import DoorSettings
+from db.startup.server_settings import ServerSettings
 from db.startup.settings import Seconds
 
 
@@ -17,7 +17,7 @@ def _split(value: object) -> object:
 Descriptors = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_split)]
 
 
-class ApiSettings(DoorSettings):
+class ApiSettings(ServerSettings):
     """Adds to the shared settings.
 
     Attributes:

@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 
 from benchmarks.machine import machine
 from db.core.ids import new_id
-from db.core.place import Place
 from db.core.session import Sessions, migrate, open_sessions
+from db.core.sort_key import SortKey
 from db.core.states import JobState
 from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository
@@ -41,7 +41,7 @@ def _page(**fields: Any) -> Look:
 
 
 def _deep(session: Session, chance: random.Random) -> object:
-    place = Place(NEW_YEAR + timedelta(seconds=chance.randrange(200_000)), "job_")
+    place = SortKey(NEW_YEAR + timedelta(seconds=chance.randrange(200_000)), "job_")
     return JobRepository(session).page(limit=LIMIT, after=place)
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from db.core.revision import revert
+from db.core.revision import downgrade
 from db.core.session import migrate
 from db.startup import checks
 from db.startup.private_files import keep_private
@@ -18,16 +18,16 @@ def main() -> None:
         help="go back to this migration, such as 0013, before an older version is installed",
     )
     target = parser.parse_args().to
-    with checks.refusing("migrate"):
-        settings = checks.read(Settings)
+    with checks.exit_on_error("migrate"):
+        settings = checks.read_settings(Settings)
         checks.require([checks.database(settings.database, needs_tables=False)])
         if target is not None:
-            checks.require([checks.target(settings.database, target)])
+            checks.require([checks.downgrade_target(settings.database, target)])
         keep_private(settings.data_dir)
         if target is None:
             migrate(settings.database)
         else:
-            revert(settings.database, target)
+            downgrade(settings.database, target)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ from db.events.job_rows import change_job, get_job, record_event
 from db.events.transitions import entering, leading_to
 from db.jobs.repository import JobRepository, NewJob
 from db.spec.prune_spec import PruneSpec
-from db.tables.access import USUAL, AccessScope, ApiKey
+from db.tables.access import DEFAULT_SCOPES, AccessScope, ApiKey
 from db.tables.jobs import Job, Worker
-from db.tables.webhooks import ENDINGS, Delivery, EventType, Webhook
+from db.tables.webhooks import FINAL_EVENTS, Delivery, EventType, Webhook
 from db.webhooks.deliveries import DeliveryRepository
 from db.webhooks.repository import WebhookRepository
 
@@ -89,17 +89,17 @@ def make_key(
 ) -> tuple[ApiKey, str]:
     """Insert a key and return it with what its owner sends; the overrides are fields of its row."""
     with sessions.begin() as session:
-        key, token = KeyRepository(session).create(name, scopes or USUAL, quotas=quotas)
+        key, token = KeyRepository(session).create(name, scopes or DEFAULT_SCOPES, quotas=quotas)
         for field, value in overrides.items():
             setattr(key, field, value)
-    return key, token.written
+    return key, token.text
 
 
 def make_webhook(sessions: Sessions, *events: EventType, **overrides: Any) -> Webhook:
     """Insert a webhook; the overrides are fields of its row."""
     with sessions.begin() as session:
         webhook = WebhookRepository(session).create(
-            "https://hooks.example/zpruner", events=events or ENDINGS
+            "https://hooks.example/zpruner", events=events or FINAL_EVENTS
         )
         for field, value in overrides.items():
             setattr(webhook, field, value)

@@ -28,7 +28,7 @@ def main() -> None:
 def _control_is_alive() -> bool:
     with sessions() as session:
         silence = HeartbeatRepository(session).age()
-    return silence is not None and abs(silence) <= settings.silent_after
+    return silence is not None and abs(silence) <= settings.heartbeat_timeout
 
 
 def _worker_is_alive(name: str) -> bool:

@@ -23,7 +23,7 @@ from db.core.session import open_sessions
 from db.files.artifact_store import ArtifactStore
 from db.jobs import releases
 from db.startup import checks, tracing
-from db.startup.beats import Beats
+from db.startup.heartbeat_pipe import HeartbeatPipe
 from db.startup.private_files import keep_private
 from worker.attempts.engine import prune as engine
 from worker.attempts.run import Runner
@@ -37,8 +37,8 @@ from worker.settings import WorkerSettings
 
 redaction.install()
 log = logging.getLogger(__name__)
-with checks.refusing("worker"):
-    settings = checks.read(WorkerSettings)
+with checks.exit_on_error("worker"):
+    settings = checks.read_settings(WorkerSettings)
 sessions = open_sessions(settings.database)
 store = ArtifactStore(settings.artifact_dir)
 stopping = threading.Event()
@@ -131,7 +131,7 @@ def _worker_name(pid: int) -> str:
 @signals.celeryd_init.connect
 def _check_machine(**_: object) -> None:
     """Refuse to start if the machine does not match the settings."""
-    with checks.refusing("worker"):
+    with checks.exit_on_error("worker"):
         checks.require(check_worker(settings))
         keep_private(settings.data_dir)
     lower_priority()
@@ -173,7 +173,7 @@ def _start_heartbeat(sender: str, instance: Any, **_: object) -> None:
         every_s=settings.beat_every_s,
     )
     heartbeat.start()
-    Beats().start(settings.beat_every_s)
+    HeartbeatPipe().start(settings.beat_every_s)
     signals.worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)
 
 

@@ -21,7 +21,7 @@ from api.middleware.writers import run_writer
 from api.problems.handlers import ProblemError, respond
 from api.settings import ApiSettings
 from db.access.audit import AuditRepository
-from db.access.tokens import NotATokenError
+from db.access.tokens import MalformedTokenError
 from db.core.errors import BadKeyError, BadLinkError, ExpiredLinkError
 from db.core.session import Sessions
 from db.problems.access import (
@@ -104,7 +104,7 @@ class AuthenticationMiddleware:
             return limited
         try:
             caller = await self._identity.caller(request)
-        except (BadKeyError, NotATokenError) as bad:
+        except (BadKeyError, MalformedTokenError) as bad:
             return _unauthenticated(request, str(bad))
         except BadLinkError as bad:
             kind = LINK_EXPIRED if isinstance(bad, ExpiredLinkError) else LINK_REFUSED

@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 from fastapi import Request
 
-from db.startup.server_settings import ANY_HOST, DoorSettings, is_loopback
+from db.startup.server_settings import ANY_HOST, ServerSettings, is_loopback
 
 
 class Hosts:
     """The allowed values of the ``Host`` header; ports are ignored."""
 
-    def __init__(self, settings: DoorSettings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         self._names = {settings.host.lower(), *settings.allowed_hosts}
 
     def allows(self, request: Request) -> bool:

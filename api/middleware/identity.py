@@ -13,7 +13,7 @@ from api.middleware.hosts import requested_host
 from api.middleware.scopes import READING
 from api.settings import ApiSettings
 from db.access.keys import KeyRepository
-from db.access.tokens import NotATokenError, Token
+from db.access.tokens import MalformedTokenError, Token
 from db.core.errors import BadKeyError
 from db.core.ids import id_pattern
 from db.core.session import Sessions
@@ -51,7 +51,7 @@ class Identity:
         Raises:
             BadKeyError: the key is missing or not valid.
             BadLinkError: the link is not valid.
-            NotATokenError: the text in Authorization is not a key.
+            MalformedTokenError: the text in Authorization is not a key.
         """
         if (link := _link(request)) is not None:
             await run_in_threadpool(self._check, link)
@@ -70,7 +70,7 @@ class Identity:
         try:
             sent = self._sent_key(request)
             token = None if sent is None else Token.read(sent)
-        except (BadKeyError, NotATokenError):
+        except (BadKeyError, MalformedTokenError):
             return None
         if token is None or (token.key_id, token.digest) not in self._recent:
             return None
@@ -80,7 +80,7 @@ class Identity:
         """Whether the request would be authenticated now as well."""
         try:
             await self.caller(request)
-        except (BadKeyError, NotATokenError):
+        except (BadKeyError, MalformedTokenError):
             return False
         except SQLAlchemyError as error:
             # Streams continue while the database restarts: they send nothing meanwhile.
@@ -129,15 +129,15 @@ class Identity:
 
     def _look_up(self, token: Token) -> Caller:
         with self._sessions() as session:
-            key, use_is_due = KeyRepository(session).check(token)
+            key, use_is_due = KeyRepository(session).authenticate(token)
         if use_is_due:
-            self._note_use(key)
+            self._record_use(key)
         return Caller.of(key)
 
-    def _note_use(self, key: ApiKey) -> None:
+    def _record_use(self, key: ApiKey) -> None:
         try:
             with self._best_effort_sessions.begin() as session:
-                KeyRepository(session).note_use(key.id)
+                KeyRepository(session).record_use(key.id)
         except OperationalError as error:  # the next request notes it
             logger.warning("the use of key %s could not be noted: %s", key.id, error.orig)
 

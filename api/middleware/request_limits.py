@@ -16,7 +16,7 @@ from api.middleware.scopes import READING
 from api.problems.handlers import respond
 from api.settings import ApiSettings
 from api.web.uploads import is_upload
-from db.core.logging_setup import about
+from db.core.logging_setup import log_context
 from db.problems.plain import PLAIN
 from db.problems.requests import CROSS_ORIGIN, HOST_NOT_ALLOWED
 from db.problems.service import DATABASE_UNAVAILABLE, SERVER_ERROR
@@ -53,7 +53,7 @@ class RequestLimitsMiddleware:
         if (error := self._check(request)) is not None:
             await error(scope, receive, response.send)
             return
-        with about(request_id=request.state.request_id):
+        with log_context(request_id=request.state.request_id):
             await self._run(request, receive, response)
 
     async def _run(self, request: Request, receive: Receive, response: "_Response") -> None:

@@ -12,8 +12,8 @@ from starlette.routing import compile_path
 
 from api.problems.validation import described, is_malformed
 from db.core.errors import IllegalTransitionError, JobError, QuotaExceededError, SpecRefusedError
+from db.core.escaping import escape_surrogates
 from db.core.problem import Problem
-from db.core.text_limits import printable
 from db.events.transitions import allowed_actions
 from db.problems.catalogue import kind_of, refusal_problem
 from db.problems.kind import ProblemKind
@@ -56,7 +56,10 @@ def respond(
     request: Request, problem: Problem, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return a problem as the response to a request."""
-    place = {"instance": printable(request.url.path), "request_id": request.state.request_id}
+    place = {
+        "instance": escape_surrogates(request.url.path),
+        "request_id": request.state.request_id,
+    }
     document = problem.model_copy(update=place).model_dump(exclude_none=True)
     return Response(json.dumps(document), problem.status, headers, media_type=MEDIA_TYPE)
 
@@ -70,7 +73,7 @@ async def _handle(
 def _job_error(request: Request, error: JobError) -> Response:
     if isinstance(error, SpecRefusedError):
         return respond(request, refusal_problem(error))
-    kind, detail = kind_of(error), printable(str(error))
+    kind, detail = kind_of(error), escape_surrogates(str(error))
     if isinstance(error, QuotaExceededError):
         # Of the quotas, only the number of jobs becomes free while a client waits.
         waits = error.quota == "jobs_in_flight"

@@ -11,8 +11,8 @@ from pydantic import BaseModel, RootModel
 
 from api.schemas.requests import JobRequest
 from api.web.query_parameters import query_names
+from db.core.escaping import escape_surrogates
 from db.core.problem import FieldProblem
-from db.core.text_limits import printable
 
 REMEDIES = {
     "missing": "Add it.",
@@ -79,7 +79,7 @@ def is_malformed(errors: Sequence[Mapping[str, Any]]) -> bool:
 
 def described(error: Mapping[str, Any], route: APIRoute) -> Refused:
     """Put one of pydantic's errors about a request to a route into words."""
-    place, *path = (printable(str(part)[:LONGEST]) for part in error["loc"])
+    place, *path = (escape_surrogates(str(part)[:LONGEST]) for part in error["loc"])
     name = ".".join(path) or place
     reason, remedy = _reason(error, place), _remedy(error, place, path or [place], route)
     pointer = "/".join(["" if place == "body" else place, *path])

@@ -19,7 +19,7 @@ from api.middleware.caller import Caller
 from api.schemas.fields import Moment
 from db.access.keys import Quotas
 from db.jobs.quotas import Usage
-from db.tables.access import USUAL, AccessScope, ApiKey, AuditEntry
+from db.tables.access import DEFAULT_SCOPES, AccessScope, ApiKey, AuditEntry
 
 DAY_S = 24 * 3600
 Name = Annotated[
@@ -61,7 +61,7 @@ class KeyRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Name = Field(description="The owner's name, which the audit log shows.")
-    scopes: list[AccessScope] = Field(default=list(USUAL), min_length=1, max_length=8)
+    scopes: list[AccessScope] = Field(default=list(DEFAULT_SCOPES), min_length=1, max_length=8)
     quotas: QuotaLimits = QuotaLimits()
     expires_at: Annotated[Moment, AfterValidator(_check_future)] | None = None
 

@@ -11,7 +11,7 @@ from db.core.states import FINAL, JobState
 from db.jobs.pareto import Tradeoff, pareto_front
 from db.jobs.sweeps import Point
 from db.spec.prune_spec import PruneSpec
-from db.spec.quality_gate import Gate, Verdict, figure
+from db.spec.quality_gate import Gate, Verdict, metric_value
 from db.tables.jobs import Job, Sweep
 
 DENSE_LOSS_SHARED = "dense_loss_known"
@@ -134,16 +134,18 @@ def _point(job: Job, varied: dict[str, Any], on_front: bool) -> PointRead:
         status=job.status,
         progress=job.progress,
         verdict=job.verdict,
-        sparsity=figure(metrics, "sparsity"),
-        perplexity=figure(metrics, "pruned_perplexity"),
-        perplexity_ratio=figure(metrics, "perplexity_ratio"),
+        sparsity=metric_value(metrics, "sparsity"),
+        perplexity=metric_value(metrics, "pruned_perplexity"),
+        perplexity_ratio=metric_value(metrics, "perplexity_ratio"),
         on_front=on_front,
     )
 
 
 def _trade(job: Job) -> Tradeoff | None:
     metrics = job.result or {}
-    sparsity, perplexity = (figure(metrics, name) for name in ("sparsity", "pruned_perplexity"))
+    sparsity, perplexity = (
+        metric_value(metrics, name) for name in ("sparsity", "pruned_perplexity")
+    )
     return None if sparsity is None or perplexity is None else (sparsity, perplexity)
 
 

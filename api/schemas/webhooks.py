@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
 from api.schemas.fields import Label
-from db.tables.webhooks import ENDINGS, Delivery, DeliveryStatus, EventType, Webhook
+from db.tables.webhooks import FINAL_EVENTS, Delivery, DeliveryStatus, EventType, Webhook
 from db.webhooks.addresses import MAX_LENGTH
 
 DAY_S = 24 * 3600
@@ -22,7 +22,7 @@ class WebhookRequest(BaseModel):
     url: Url = Field(description="A public https address that responds with 2xx within 10 seconds.")
     description: Label = Field(default="", description="A description for people.")
     events: Events = Field(
-        default=list(ENDINGS), description="The types of events that it receives."
+        default=list(FINAL_EVENTS), description="The types of events that it receives."
     )
 
 

@@ -34,11 +34,11 @@ def dashboard() -> Finding:
 def main() -> None:
     """Check what concerns the API alone."""
     try:
-        settings = checks.read(ApiSettings)
+        settings = checks.read_settings(ApiSettings)
     except SettingsError as error:
-        checks.answer(checks.wrong_settings(error))
+        checks.print_findings(checks.settings_findings(error))
     else:
-        checks.answer([dashboard(), hub(settings)] if "--all" in sys.argv else [])
+        checks.print_findings([dashboard(), hub(settings)] if "--all" in sys.argv else [])
 
 
 if __name__ == "__main__":

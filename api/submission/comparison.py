@@ -6,7 +6,7 @@ from typing import Any, Self
 from pydantic import BaseModel, Field
 
 from db.core.states import JobState
-from db.spec.quality_gate import Verdict, figure, is_number
+from db.spec.quality_gate import Verdict, is_number, metric_value
 from db.tables.jobs import Job
 
 EVALUATION_FIELDS = (
@@ -100,7 +100,7 @@ def _obstacles(jobs: Sequence[Job]) -> Iterator[str]:
         for name in EVALUATION_FIELDS:
             if name in requested:
                 yield f"the evaluations differ in {name}: {_joined(requested[name])}"
-    dense = [figure(job.result or {}, "dense_perplexity") for job in jobs]
+    dense = [metric_value(job.result or {}, "dense_perplexity") for job in jobs]
     known = [one for one in dense if one is not None]
     if "model" not in requested and known and max(known) > min(known) * DENSE_TOLERANCE:
         yield (

@@ -11,7 +11,7 @@ from db.core.digests import digest
 from db.jobs.idempotency import IdempotencyRepository
 from db.problems.requests import IDEMPOTENCY_CONFLICT
 from db.tables.base import Document
-from db.tables.jobs import Answer
+from db.tables.jobs import StoredResponse
 
 REPLAYED = {"idempotency-replayed": "true"}
 
@@ -39,7 +39,7 @@ class KeyedRequest:
         return digest({"path": self.path, "body": self.body.model_dump(mode="json")})
 
 
-def stored_response(service: Service, request: KeyedRequest) -> Answer | None:
+def stored_response(service: Service, request: KeyedRequest) -> StoredResponse | None:
     """Return the response to an earlier request with the same key, if there was one.
 
     Raises:
@@ -61,7 +61,7 @@ def store_response(
     """Store the response to a request that has a key, in the transaction that creates the job.
 
     Raises:
-        KeyTakenError: another request has used the key meanwhile.
+        IdempotencyKeyTakenError: another request has used the key meanwhile.
     """
     if request.key is not None:
         IdempotencyRepository(session).save(

@@ -17,7 +17,7 @@ from api.schemas.jobs import JobDetail, JobPreview
 from api.schemas.requests import JobRequest
 from api.services.preflight import Sources
 from api.submission.idempotency import REPLAYED, KeyedRequest, store_response, stored_response
-from db.core.errors import KeyTakenError, SpecRefusedError
+from db.core.errors import IdempotencyKeyTakenError, SpecRefusedError
 from db.events.job_events import EventRepository
 from db.files.artifacts import ArtifactRepository
 from db.jobs.quotas import QuotaRepository
@@ -76,7 +76,7 @@ def submit(
             created = _create(session, submission, spec, warnings, reusable_id)
             if in_transaction is not None:
                 in_transaction(session, created.job_id)
-    except KeyTakenError:  # by a request that has been committed since
+    except IdempotencyKeyTakenError:  # by a request that has been committed since
         return submit(service, submission, in_transaction)
     if created.status_code == 201:
         enqueue(service, created.job_id)

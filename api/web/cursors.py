@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from db.core.ids import Prefix, id_pattern
-from db.core.place import Place
+from db.core.sort_key import SortKey
 from db.tables.access import AuditEntry
 from db.tables.jobs import Job
 
@@ -49,7 +49,7 @@ def cursor_for(prefix: Prefix) -> AfterValidator:
     return AfterValidator(check)
 
 
-def place_of(cursor: str, prefix: Prefix) -> Place:
+def place_of(cursor: str, prefix: Prefix) -> SortKey:
     """Return where a list of what has ids with this prefix goes on.
 
     Raises:
@@ -64,4 +64,4 @@ def place_of(cursor: str, prefix: Prefix) -> Place:
         raise NotACursorError(cursor) from None
     if created_at.tzinfo is None or not re.fullmatch(id_pattern(prefix), row_id):
         raise NotACursorError(cursor)
-    return Place(in_utc, row_id)
+    return SortKey(in_utc, row_id)

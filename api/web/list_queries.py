@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from api.schemas.fields import MAX_LABELS, Moment
 from api.web.cursors import cursor_for, place_of
 from db.core.ids import id_pattern
-from db.core.place import Place
+from db.core.sort_key import SortKey
 from db.core.states import JobState
 from db.jobs.listing import JobFilter
 from db.spec.prune_spec import MethodName
@@ -113,7 +113,7 @@ class JobQuery(BaseModel):
             created_before=self.created_before,
         )
 
-    def after(self) -> Place | None:
+    def after(self) -> SortKey | None:
         """Return where the page begins."""
         return None if self.cursor is None else place_of(self.cursor, "job")
 

@@ -6,7 +6,7 @@ from sqlalchemy import String, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from db.core.clock import UTCDateTime
-from db.core.place import Place
+from db.core.sort_key import SortKey
 from db.tables.access import AuditEntry
 
 
@@ -25,7 +25,7 @@ class AuditRepository:
         self._session.flush()
 
     def page(
-        self, *, key_id: str | None = None, limit: int = 50, after: Place | None = None
+        self, *, key_id: str | None = None, limit: int = 50, after: SortKey | None = None
     ) -> list[AuditEntry]:
         """Return entries, newest first, that come after a place in that order."""
         query = select(AuditEntry)

@@ -17,7 +17,7 @@ from db.core.session import migrate, open_sessions
 from db.startup import checks
 from db.startup.private_files import keep_private
 from db.startup.settings import Settings
-from db.tables.access import USUAL, AccessScope, ApiKey
+from db.tables.access import DEFAULT_SCOPES, AccessScope, ApiKey
 
 USE_NOTED_EVERY = timedelta(minutes=1)
 
@@ -45,7 +45,7 @@ class KeyRepository:
     def create(
         self,
         name: str,
-        scopes: Sequence[AccessScope] = USUAL,
+        scopes: Sequence[AccessScope] = DEFAULT_SCOPES,
         *,
         quotas: Quotas = Quotas(),
         expires_at: datetime | None = None,
@@ -130,7 +130,7 @@ class KeyRepository:
             raise ApiKeyRevokedError(self.get(key_id).id)
         return key, token
 
-    def check(self, token: Token) -> tuple[ApiKey, bool]:
+    def authenticate(self, token: Token) -> tuple[ApiKey, bool]:
         """Return the key that a token opens with, and whether its use should be noted.
 
         Raises:
@@ -150,7 +150,7 @@ class KeyRepository:
             raise BadKeyError(_end(key))
         return key, is_unnoted
 
-    def note_use(self, key_id: str) -> None:
+    def record_use(self, key_id: str) -> None:
         """Note that a key was used now."""
         self._session.execute(
             update(ApiKey)
@@ -182,15 +182,15 @@ def main() -> None:
     admin = [AccessScope.admin]
     parser.add_argument("--scopes", nargs="+", choices=list(AccessScope), default=admin)
     given = parser.parse_args()
-    with checks.refusing("keys"):
-        settings = checks.read(Settings)
+    with checks.exit_on_error("keys"):
+        settings = checks.read_settings(Settings)
         database = settings.database
         checks.require([checks.database(database, needs_tables=False)])
         keep_private(settings.data_dir)
         migrate(database)
     with open_sessions(database).begin() as session:
         _, token = KeyRepository(session).create(given.name, given.scopes)
-    print(token.written)  # noqa: T201 - its answer
+    print(token.text)  # noqa: T201 - its answer
 
 
 if __name__ == "__main__":

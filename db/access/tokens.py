@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Self
 
-LETTERS = string.digits + string.ascii_letters
+ALPHABET = string.digits + string.ascii_letters
 SECRET_LENGTH = 40  # 238 bits
 CRC_LENGTH = 6
 WRITTEN = re.compile(
-    rf"zpr_([0-9a-f]{{32}})_([{LETTERS}]{{{SECRET_LENGTH}}})([{LETTERS}]{{{CRC_LENGTH}}})"
+    rf"zpr_([0-9a-f]{{32}})_([{ALPHABET}]{{{SECRET_LENGTH}}})([{ALPHABET}]{{{CRC_LENGTH}}})"
 )
 
 
-class NotATokenError(ValueError):
+class MalformedTokenError(ValueError):
     """The text is no key; the message says why and does not repeat it."""
 
 
@@ -30,24 +30,24 @@ class Token:
     @classmethod
     def new(cls, key_id: str) -> Self:
         """Return a token with a fresh secret."""
-        return cls(key_id, "".join(secrets.choice(LETTERS) for _ in range(SECRET_LENGTH)))
+        return cls(key_id, "".join(secrets.choice(ALPHABET) for _ in range(SECRET_LENGTH)))
 
     @classmethod
     def read(cls, written: str) -> Self:
         """Read what an owner sends.
 
         Raises:
-            NotATokenError: it is no key, or not as it was given out.
+            MalformedTokenError: it is no key, or not as it was given out.
         """
         if (match := WRITTEN.fullmatch(written)) is None:
-            raise NotATokenError("what was sent does not look like zpr_<id>_<secret>")
+            raise MalformedTokenError("what was sent does not look like zpr_<id>_<secret>")
         token = cls(f"key_{match[1]}", match[2])
-        if token.written != written:
-            raise NotATokenError("its last characters do not fit the others: a typing error")
+        if token.text != written:
+            raise MalformedTokenError("its last characters do not fit the others: a typing error")
         return token
 
     @property
-    def written(self) -> str:
+    def text(self) -> str:
         """The text that the owner keeps."""
         opening = f"zpr_{self.key_id.removeprefix('key_')}_{self.secret}"
         return opening + _crc(opening)
@@ -61,6 +61,6 @@ class Token:
 def _crc(opening: str) -> str:
     rest, written = zlib.crc32(opening.encode()), ""
     for _ in range(CRC_LENGTH):
-        rest, digit = divmod(rest, len(LETTERS))
-        written = LETTERS[digit] + written
+        rest, digit = divmod(rest, len(ALPHABET))
+        written = ALPHABET[digit] + written
     return written

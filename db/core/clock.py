@@ -12,7 +12,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-STEP = timedelta(seconds=5)
+CLOCK_TOLERANCE = timedelta(seconds=5)
 """By less than this a clock may be corrected without anybody's noticing."""
 
 
@@ -52,7 +52,7 @@ def now(offset: timedelta = timedelta(0)) -> DatabaseTime:
 
 def was_set_back(written: Any) -> ColumnElement[bool]:
     """Return SQL for whether the clock was set back since a moment was written."""
-    later: ColumnElement[bool] = written > now(STEP)
+    later: ColumnElement[bool] = written > now(CLOCK_TOLERANCE)
     return later
 
 

@@ -203,7 +203,7 @@ class TriggerKeyError(JobError):
         return f"trigger {self.trigger_id} was made with key {self.key_id}, which opens nothing now"
 
 
-class KeyTakenError(Exception):
+class IdempotencyKeyTakenError(Exception):
     """Another request has used this idempotency key."""
 
     def __init__(self, key: str) -> None:

@@ -38,7 +38,7 @@ def configure(style: Format, level: int | str = logging.INFO) -> None:
 
 
 @contextmanager
-def about(**fields: object) -> Iterator[None]:
+def log_context(**fields: object) -> Iterator[None]:
     """Have every line of a block, and of what it calls, tell these fields."""
     token = _about.set({**_about.get(), **fields})
     try:

@@ -1,4 +1,4 @@
-"""Which migration a database is at, and which ones this version knows."""
+"""The migration that a database is at, and the migrations that this version has."""
 
 from enum import Enum
 
@@ -10,21 +10,17 @@ from sqlalchemy import make_url
 from db.core.session import MIGRATIONS, migration_config, open_sessions
 
 
-class Schema(Enum):
-    """How a database's tables stand to this version."""
+class SchemaState(Enum):
+    """How the tables of a database compare with those of this version."""
 
     current = "up to date"
-    empty = "empty, its tables will be made at the next start"
-    older = "of an older version, will be upgraded at the next start"
-    newer = "of a newer version"
+    empty = "empty; the next start creates the tables"
+    older = "from an older version; the next start upgrades them"
+    newer = "from a newer version"
 
 
-def revision(url: str) -> str | None:
-    """Return the migration that a database is at; None where it has no tables.
-
-    Raises:
-        SQLAlchemyError: it cannot be read.
-    """
+def current_revision(url: str) -> str | None:
+    """Return the migration that a database is at, or None if it has no tables."""
     engine = open_sessions(url).kw["bind"]
     try:
         with engine.connect() as connection:
@@ -33,22 +29,23 @@ def revision(url: str) -> str | None:
         engine.dispose()
 
 
-def known() -> list[str]:
+def known_revisions() -> list[str]:
     """Return the migrations of this version, newest first."""
     return [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
 
 
-def schema(found: str | None) -> Schema:
+def schema_state(revision: str | None) -> SchemaState:
     """Compare a database's migration with those of this version."""
-    if found is None:
-        return Schema.empty
-    if found not in known():
-        return Schema.newer
-    return Schema.current if found == known()[0] else Schema.older
+    if revision is None:
+        return SchemaState.empty
+    known = known_revisions()
+    if revision not in known:
+        return SchemaState.newer
+    return SchemaState.current if revision == known[0] else SchemaState.older
 
 
-def revert(url: str, target: str) -> None:
-    """Take back the migrations behind this one, and what only their tables and columns hold."""
+def downgrade(url: str, target: str) -> None:
+    """Undo the migrations after `target`, with all data in the tables and columns they added."""
     sessions = open_sessions(url)
     try:
         with sessions.begin() as session:
@@ -57,6 +54,5 @@ def revert(url: str, target: str) -> None:
         sessions.kw["bind"].dispose()
 
 
-def shown(url: str) -> str:
-    """Return a database's URL without its password."""
+def hide_password(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)

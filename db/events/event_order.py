@@ -47,7 +47,7 @@ class EventOrder:
                 for index, (job_id, seq) in enumerate(rows)
             ]
             self._session.connection().execute(_SET_POSITION, positions)
-            self._session.execute(update(EventCounter).values(last=last + len(rows)))
+            self._session.execute(update(EventCounter).values(last_position=last + len(rows)))
         return len(rows)
 
     def assign_all_positions(self) -> int:
@@ -61,11 +61,11 @@ class EventOrder:
 
     def last_position(self) -> int:
         """Return the highest position assigned so far."""
-        return self._session.scalar(select(EventCounter.last)) or 0
+        return self._session.scalar(select(EventCounter.last_position)) or 0
 
     def pruned_position(self) -> int:
         """Return the position up to which events of old jobs may have been deleted."""
-        return self._session.scalar(select(EventCounter.pruned)) or 0
+        return self._session.scalar(select(EventCounter.deleted_to)) or 0
 
     def events_after(
         self,
@@ -85,7 +85,11 @@ class EventOrder:
 
     def _lock_counter(self) -> int:
         """Lock the counter until the transaction ends, and return its committed value."""
-        locked = update(EventCounter).values(last=EventCounter.last).returning(EventCounter.last)
+        locked = (
+            update(EventCounter)
+            .values(last_position=EventCounter.last_position)
+            .returning(EventCounter.last_position)
+        )
         return self._session.execute(locked).scalar_one()
 
 

@@ -11,7 +11,7 @@ from db.core.errors import DatasetInUseError, DatasetNotFoundError
 from db.core.states import FINAL, JobState
 from db.spec.prune_spec import PruneSpec
 from db.spec.upload_store import UPLOADED, not_uploaded
-from db.tables.base import SEARCHED
+from db.tables.base import SEARCHABLE_JSON
 from db.tables.datasets import Dataset
 from db.tables.jobs import Job
 
@@ -95,7 +95,7 @@ class DatasetRepository:
 
     def _users(self, dataset: Dataset) -> list[str]:
         """Return up to `MAX_USERS` unfinished jobs that use the dataset."""
-        spec = type_coerce(Job.spec, SEARCHED)
+        spec = type_coerce(Job.spec, SEARCHABLE_JSON)
         uses_it = or_(*(spec[field].as_string() == dataset.reference for field in FIELDS))
         unfinished = Job.status.in_([state for state in JobState if state not in FINAL])
         query = select(Job.id).where(unfinished, uses_it).order_by(Job.id)

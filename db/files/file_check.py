@@ -11,7 +11,7 @@ from typing import Any
 from db.core.errors import SpecRefusedError, UploadRefusedError
 from db.files.bounded_process import BoundsExceededError, run_bounded, serve_bounded
 from db.spec.datafiles import PARQUET, DataFile
-from db.spec.textcheck import check_upload, peek
+from db.spec.dataset_checks import check_upload, peek
 
 SMALL_BYTES = 128 << 10
 """Up to this size a JSON file is checked in this process."""

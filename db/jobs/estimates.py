@@ -12,7 +12,7 @@ from db.core.problem import Problem
 from db.core.states import JobState
 from db.problems.resources import ESTIMATE_OVERDUE
 from db.spec.prune_spec import PruneSpec
-from db.spec.quality_gate import figure
+from db.spec.quality_gate import metric_value
 from db.tables.base import Document
 from db.tables.jobs import Estimate, Job
 
@@ -128,7 +128,7 @@ class EstimateRepository:
 
 def _time_ratio(metrics: Document) -> float | None:
     names = ("prune_seconds", "evaluate_seconds", "predicted_seconds")
-    pruning, evaluating, predicted = (figure(metrics, name) for name in names)
+    pruning, evaluating, predicted = (metric_value(metrics, name) for name in names)
     if pruning is None or evaluating is None or not predicted:
         return None
     return (pruning + evaluating) / predicted

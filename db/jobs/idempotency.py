@@ -4,9 +4,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.core.errors import KeyTakenError
+from db.core.errors import IdempotencyKeyTakenError
 from db.tables.base import Document
-from db.tables.jobs import Answer
+from db.tables.jobs import StoredResponse
 
 
 class IdempotencyRepository:
@@ -15,9 +15,11 @@ class IdempotencyRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def get(self, key: str, created_by: str | None = None) -> Answer | None:
+    def get(self, key: str, created_by: str | None = None) -> StoredResponse | None:
         """Return the response to the caller's first request with this idempotency key, if any."""
-        query = select(Answer).where(Answer.created_by == (created_by or ""), Answer.key == key)
+        query = select(StoredResponse).where(
+            StoredResponse.created_by == (created_by or ""), StoredResponse.key == key
+        )
         return self._session.scalar(query)
 
     def save(
@@ -32,10 +34,10 @@ class IdempotencyRepository:
         """Store a response; call it in the transaction that makes the change it reports.
 
         Raises:
-            KeyTakenError: a concurrent request has used the key. Roll back and return the response
-                to that one.
+            IdempotencyKeyTakenError: a concurrent request has used the key. Roll back and return
+                the response to that one.
         """
-        response = Answer(
+        response = StoredResponse(
             created_by=created_by or "",
             key=key,
             request_digest=request_digest,
@@ -47,4 +49,4 @@ class IdempotencyRepository:
         try:
             self._session.flush()
         except IntegrityError:
-            raise KeyTakenError(key) from None
+            raise IdempotencyKeyTakenError(key) from None

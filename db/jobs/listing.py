@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Executable, func, literal, select, tuple_, union_all
 
 from db.core.clock import UTCDateTime
-from db.core.place import Place
+from db.core.sort_key import SortKey
 from db.core.states import JobState
 from db.jobs.labels import label_conditions
 from db.jobs.search import contains, model_key
@@ -71,7 +71,9 @@ class Facets:
     method: dict[str, int]
 
 
-def page_ids(wanted: JobFilter, limit: int, after: Place | None, oldest_first: bool) -> Executable:
+def page_ids(
+    wanted: JobFilter, limit: int, after: SortKey | None, oldest_first: bool
+) -> Executable:
     """Return the query for the ids of one page."""
     if wanted.labels:
         return _labelled_ids(wanted, limit, after, oldest_first)
@@ -91,7 +93,7 @@ def page_ids(wanted: JobFilter, limit: int, after: Place | None, oldest_first: b
 
 
 def _labelled_ids(
-    wanted: JobFilter, limit: int, after: Place | None, oldest_first: bool
+    wanted: JobFilter, limit: int, after: SortKey | None, oldest_first: bool
 ) -> Executable:
     """Return the query that scans the jobs of the first label and filters them."""
     (name, value), *_ = wanted.labels
@@ -126,7 +128,7 @@ def _order(columns: Any, oldest_first: bool) -> tuple[ColumnElement[Any], Column
 
 
 def _is_after(
-    place: Place, oldest_first: bool, created_at: Any = Job.created_at, job_id: Any = Job.id
+    place: SortKey, oldest_first: bool, created_at: Any = Job.created_at, job_id: Any = Job.id
 ) -> ColumnElement[bool]:
     position = tuple_(literal(place.created_at, UTCDateTime()), literal(place.id))
     each = tuple_(created_at, job_id)

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.core.broker_names import GPU_QUEUE
-from db.core.place import Place
+from db.core.sort_key import SortKey
 from db.core.states import JobState
 from db.events.job_rows import get_job, record_event
 from db.files.datasets import DatasetRepository
@@ -109,7 +109,7 @@ class JobRepository:
         wanted: JobFilter = ALL_JOBS,
         *,
         limit: int = 50,
-        after: Place | None = None,
+        after: SortKey | None = None,
         oldest_first: bool = False,
     ) -> list[Job]:
         """Return up to ``limit`` jobs that follow ``after``, newest first by default.

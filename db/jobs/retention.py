@@ -52,8 +52,8 @@ class RetentionRepository:
         ]
         if positions:
             last = max(positions)
-            highest = case((EventCounter.pruned < last, last), else_=EventCounter.pruned)
-            self._session.execute(update(EventCounter).values(pruned=highest))
+            highest = case((EventCounter.deleted_to < last, last), else_=EventCounter.deleted_to)
+            self._session.execute(update(EventCounter).values(deleted_to=highest))
         return len(positions)
 
 

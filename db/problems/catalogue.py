@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from db.core.errors import JobError, SpecRefusedError
+from db.core.escaping import escape_surrogates
 from db.core.problem import FieldProblem, Problem
-from db.core.text_limits import printable
 from db.problems import access, failures, requests, resources, service, specification
 from db.problems.kind import KindGroup, ProblemKind, for_class
 
@@ -21,8 +21,8 @@ def kind_of(error: JobError) -> ProblemKind:
 def refusal_problem(error: SpecRefusedError) -> Problem:
     """Return the problem of a refused specification; the error brings code and remedy."""
     kind = CATALOGUE.by_code.get(error.code, kind_of(error))
-    detail = printable(str(error))
+    detail = escape_surrogates(str(error))
     field = FieldProblem(pointer=error.pointer, code=error.code, detail=detail)
     # A refused specification is 422, even if a failed job of the same code has another status.
     refused = replace(kind, code=error.code, status=422)
-    return refused.problem(detail, hint=printable(error.remedy), errors=[field])
+    return refused.problem(detail, hint=escape_surrogates(error.remedy), errors=[field])

@@ -13,21 +13,21 @@ from sqlalchemy.orm import Session
 
 from db.core.clock import UTCDateTime
 from db.core.states import JobState
-from db.tables.access import NO_KEY, KeyTurn
+from db.tables.access import NO_KEY, LastClaim
 from db.tables.jobs import Job
 
 
 def register_key(session: Session, created_by: str | None) -> None:
     """Insert the key's row of claim order, if it has none."""
-    row = insert(KeyTurn).values(created_by=created_by or NO_KEY, turn=0)
+    row = insert(LastClaim).values(created_by=created_by or NO_KEY, claim_number=0)
     session.execute(row.on_conflict_do_nothing())
 
 
 def record_claim(session: Session, created_by: str | None) -> None:
     """Move the key behind all others, as one of its jobs was claimed."""
-    latest = select(func.coalesce(func.max(KeyTurn.turn), 0) + 1).scalar_subquery()
-    mine = update(KeyTurn).where(KeyTurn.created_by == (created_by or NO_KEY))
-    session.execute(mine.values(turn=latest).execution_options(synchronize_session=False))
+    latest = select(func.coalesce(func.max(LastClaim.claim_number), 0) + 1).scalar_subquery()
+    mine = update(LastClaim).where(LastClaim.created_by == (created_by or NO_KEY))
+    session.execute(mine.values(claim_number=latest).execution_options(synchronize_session=False))
 
 
 def claim_order(
@@ -78,8 +78,10 @@ class _KeyRank(NamedTuple):
 
 
 def _keys(session: Session, peers: Sequence[ColumnElement[bool]], enough: int) -> list[_KeyRank]:
-    waits = exists(Job.id).where(*peers, Job.created_by == KeyTurn.created_by)
-    turns = select(KeyTurn.created_by, KeyTurn.turn).where(or_(waits, KeyTurn.created_by == NO_KEY))
+    waits = exists(Job.id).where(*peers, Job.created_by == LastClaim.created_by)
+    turns = select(LastClaim.created_by, LastClaim.claim_number).where(
+        or_(waits, LastClaim.created_by == NO_KEY)
+    )
     found: list[_KeyRank] = []
     for key, turn in session.execute(turns).all():
         own = (*peers, Job.created_by == (key or None))

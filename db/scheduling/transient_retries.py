@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, or_
 
-from db.core.clock import STEP, now
+from db.core.clock import CLOCK_TOLERANCE, now
 from db.tables.jobs import Job
 
 DELAYS = (
@@ -25,4 +25,4 @@ def is_due(job: Any = Job) -> ColumnElement[bool]:
     counts as over.
     """
     when = job.not_before
-    return or_(when.is_(None), when <= now(), when > now(DELAYS[-1] + STEP))
+    return or_(when.is_(None), when <= now(), when > now(DELAYS[-1] + CLOCK_TOLERANCE))

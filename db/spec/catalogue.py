@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from db.spec.measured_quality import DENSE, MODEL, measured
+from db.spec.measured_quality import DENSE, MODEL, perplexity_of
 from db.spec.prune_spec import OWN_MASK, AllocationName, MethodName, SolverName
 
 
 @dataclass(frozen=True)
-class Method:
+class MethodInfo:
     """One method: what it does, where it comes from, what it is good for and what it costs.
 
     What a job combines freely: a score or a solver's own choice as its ``method``, a ``solver``
@@ -31,8 +31,8 @@ class Method:
         return ("method", "solver") if self.name in OWN_MASK else ("method",)
 
 
-METHODS: tuple[Method, ...] = (
-    Method(
+METHODS: tuple[MethodInfo, ...] = (
+    MethodInfo(
         name=MethodName.zpruner,
         title="Z-Pruner",
         summary=(
@@ -43,19 +43,19 @@ METHODS: tuple[Method, ...] = (
         ),
         source="https://arxiv.org/abs/2508.15828",
         when_to_use=(
-            "The default, because this service was made for it, and not because it measures best: "
-            f"at 50 % it came to perplexity {measured(MethodName.zpruner, '50 %')} on {MODEL} "
-            f"(dense {DENSE:.1f}), `wanda` to {measured(MethodName.wanda, '50 %')} in the same "
-            f"time, `admm` and `alps` to {measured(MethodName.admm, '50 %')} and "
-            f"{measured(MethodName.alps, '50 %')} in several times that. Take one of these unless "
-            "it is the published method that is wanted, or a sweep shows otherwise on your model."
+            "The default, because this service was built for it, not because it scores best. On "
+            f"{MODEL} at 50 % it reached perplexity {perplexity_of(MethodName.zpruner, '50 %')} "
+            f"(dense {DENSE:.1f}), `wanda` {perplexity_of(MethodName.wanda, '50 %')} in the same "
+            f"time, `admm` and `alps` {perplexity_of(MethodName.admm, '50 %')} and "
+            f"{perplexity_of(MethodName.alps, '50 %')} in several times that. Use one of those "
+            "unless you want the published method, or a sweep on your model shows otherwise."
         ),
         cost=(
             "One forward pass of the calibration windows through the model (two with reference "
             "propagation) and one selection per matrix; memory for one block and the activations."
         ),
     ),
-    Method(
+    MethodInfo(
         name=MethodName.magnitude,
         title="Magnitude",
         summary="Zeros the weights with the smallest absolute values.",
@@ -63,7 +63,7 @@ METHODS: tuple[Method, ...] = (
         when_to_use="As a yardstick: it needs no text, and every other method should beat it.",
         cost="One selection per matrix.",
     ),
-    Method(
+    MethodInfo(
         name=MethodName.wanda,
         title="Wanda",
         summary=(
@@ -74,12 +74,12 @@ METHODS: tuple[Method, ...] = (
         when_to_use=(
             "The first choice without a solver up to 50 %, and where the result must compare with "
             "the most published numbers. Beyond that no score alone is of use: at 60 % it came to "
-            f"perplexity {measured(MethodName.wanda, '60 %')}, `admm` to "
-            f"{measured(MethodName.admm, '60 %')}."
+            f"perplexity {perplexity_of(MethodName.wanda, '60 %')}, `admm` to "
+            f"{perplexity_of(MethodName.admm, '60 %')}."
         ),
         cost="As zpruner.",
     ),
-    Method(
+    MethodInfo(
         name=MethodName.ria,
         title="RIA",
         summary=(
@@ -90,7 +90,7 @@ METHODS: tuple[Method, ...] = (
         when_to_use="Where whole rows or columns are small and magnitudes alone would empty them.",
         cost="As zpruner.",
     ),
-    Method(
+    MethodInfo(
         name=MethodName.gblm,
         title="GBLM-Pruner",
         summary=(
@@ -109,7 +109,7 @@ METHODS: tuple[Method, ...] = (
             "four bytes per weight."
         ),
     ),
-    Method(
+    MethodInfo(
         name=MethodName.sparsegpt,
         title="SparseGPT",
         summary=(
@@ -120,7 +120,7 @@ METHODS: tuple[Method, ...] = (
         when_to_use="Where some more seconds are welcome for a lower perplexity, also with N:M.",
         cost="A Gram matrix and one Cholesky factor per shared input, and a pass over the columns.",
     ),
-    Method(
+    MethodInfo(
         name=MethodName.admm,
         title="ADMM",
         summary=(
@@ -134,7 +134,7 @@ METHODS: tuple[Method, ...] = (
         ),
         cost="A Gram matrix and one inverse per shared input, and 20 products per layer.",
     ),
-    Method(
+    MethodInfo(
         name=MethodName.alps,
         title="ALPS",
         summary=(
@@ -145,7 +145,7 @@ METHODS: tuple[Method, ...] = (
         when_to_use="For the lowest perplexity, most of all with N:M, where time matters less.",
         cost="Four inverses and 28 products per layer, 12 where a score gives the mask.",
     ),
-    Method(
+    MethodInfo(
         name=SolverName.dsnot,
         title="DSnoT",
         summary=(
@@ -160,7 +160,7 @@ METHODS: tuple[Method, ...] = (
         ),
         cost="As the score, with the mean and variance of each input, and some passes over a mask.",
     ),
-    Method(
+    MethodInfo(
         name=AllocationName.owl,
         title="OWL",
         summary=(

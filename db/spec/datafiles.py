@@ -19,7 +19,7 @@ from db.spec.datarows import (
     Row,
     RowReader,
     TextRow,
-    length_of,
+    text_length,
 )
 
 __all__ = ["REMEDY", "ChatRow", "DataFile", "IdsRow", "TextRow"]
@@ -168,7 +168,7 @@ class DataFile:
         characters, row = 0, None
         for line, values in self.objects():
             row = reader.row(line, values)
-            characters += length_of(row)
+            characters += text_length(row)
             if characters > MAX_TEXT_BYTES:
                 reason = f"it holds more than {MAX_TEXT_BYTES >> 20} MiB of text"
                 raise self.refused(reason, "Name a smaller part of it.")
@@ -231,7 +231,7 @@ class DataFile:
         failures = (import_module("pyarrow").ArrowException, ValueError)
         try:
             with parquet.ParquetFile(self.path) as file:
-                column = self.dataset.field_of(file.schema_arrow.names)
+                column = self.dataset.select_field(file.schema_arrow.names)
                 batches = file.iter_batches(PARQUET_ROWS, columns=[column], use_threads=False)
                 values = (value.as_py() for batch in batches for value in batch.column(0))
                 for number, value in enumerate(values, 1):

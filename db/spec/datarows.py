@@ -65,9 +65,11 @@ class DatasetName:
         """Return the refusal of the dataset."""
         return SpecRefusedError(self.field, self.name, "unreadable_dataset", reason, remedy)
 
-    def without(self, wanted: str, names: Iterable[str], where: str = "it") -> SpecRefusedError:
+    def missing_field(
+        self, wanted: str, names: Iterable[str], where: str = "it"
+    ) -> SpecRefusedError:
         """Return the refusal of rows that have ``names``, but not the ``wanted`` one."""
-        choice, there = TEXT_FIELDS[self.field], listed(names)
+        choice, there = TEXT_FIELDS[self.field], join_names(names)
         reason = f"{where} has no field {wanted}; its fields are {there}"
         remedy = f"Set {choice} to the one that holds text or chat messages."
         if self.text_field is None:
@@ -75,7 +77,7 @@ class DatasetName:
         reason = f"{self.name}: {reason}"
         return SpecRefusedError(choice, self.text_field, "unknown_text_field", reason, remedy)
 
-    def field_of(self, names: Iterable[str], where: str = "it") -> str:
+    def select_field(self, names: Iterable[str], where: str = "it") -> str:
         """Return which of the fields ``names`` is used.
 
         Raises:
@@ -84,14 +86,14 @@ class DatasetName:
         there = list(names)
         if self.text_field is not None:
             if self.text_field not in there:
-                raise self.without(repr(self.text_field), there, where)
+                raise self.missing_field(repr(self.text_field), there, where)
             return self.text_field
         if (known := next((name for name in KNOWN_FIELDS if name in there), None)) is None:
-            raise self.without("text, messages or input_ids", there, where)
+            raise self.missing_field("text, messages or input_ids", there, where)
         return known
 
 
-def listed(names: Iterable[str]) -> str:
+def join_names(names: Iterable[str]) -> str:
     """Return some of the names, each short enough to be read."""
     shown = [str(name)[:40] or "''" for name in names]
     more = f" and {len(shown) - MOST_NAMES} more" if len(shown) > MOST_NAMES else ""
@@ -114,9 +116,9 @@ class RowReader:
         """
         where = f"{self._unit} {line}"
         if self._field is None:
-            self._field = self._dataset.field_of(values, where)
+            self._field = self._dataset.select_field(values, where)
         if self._field not in values:
-            raise self._dataset.without(repr(self._field), values, where)
+            raise self._dataset.missing_field(repr(self._field), values, where)
         row = self._read(line, where, values[self._field])
         self._kind = self._kind or type(row)
         if type(row) is not self._kind:
@@ -164,7 +166,7 @@ class RowReader:
             raise self._dataset.refused(f"{where} holds half of a surrogate pair") from None
 
 
-def length_of(row: Row) -> int:
+def text_length(row: Row) -> int:
     """Return how many characters of text a row holds."""
     match row:
         case TextRow(_, text):

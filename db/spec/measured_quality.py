@@ -1,13 +1,13 @@
-"""What the methods came to when they were measured, to advise on them.
+"""Measured perplexities of the methods, and the advice that is based on them.
 
-The figures are those of ``benchmarks/results/quality.md``; a test compares them.
+A test compares the numbers with those of ``benchmarks/results/quality.md``.
 """
 
 from db.spec.prune_spec import OWN_MASK, MethodName, PruneSpec, SolverName
 
 MODEL, DENSE = "SmolLM2-135M-Instruct", 28.71
-SHARES = {"50 %": 0.5, "60 %": 0.6, "70 %": 0.7}
-COLUMNS = (*SHARES, "2:4", "4:8")
+SPARSITIES = {"50 %": 0.5, "60 %": 0.6, "70 %": 0.7}
+COLUMNS = (*SPARSITIES, "2:4", "4:8")
 PERPLEXITY: dict[MethodName, tuple[float, ...]] = {
     MethodName.zpruner: (67.71, 184.96, 1223.74, 203.88, 114.92),
     MethodName.magnitude: (531.06, 2912.38, 54779.55, 1367.45, 778.10),
@@ -18,41 +18,40 @@ PERPLEXITY: dict[MethodName, tuple[float, ...]] = {
     MethodName.admm: (42.88, 58.49, 90.83, 62.43, 52.31),
     MethodName.alps: (42.70, 59.53, 90.98, 62.34, 53.10),
 }
-"""Of each method alone, in the order of ``COLUMNS``: on WikiText-2, on its model."""
-LEAST = 0.45
-"""Nothing was measured at lower sparsities, where the methods differ less."""
+"""By method, without a solver: perplexity on WikiText-2, in the order of ``COLUMNS``."""
+MIN_SPARSITY = 0.45
+"""Lower sparsities were not measured: the methods differ less there."""
 
 
-def measured(method: MethodName, column: str) -> str:
-    """Return a method's perplexity as one writes it."""
+def perplexity_of(method: MethodName, column: str) -> str:
     value = PERPLEXITY[method][COLUMNS.index(column)]
     return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}"
 
 
 def better_methods(spec: PruneSpec) -> list[str]:
-    """Return which methods came to a lower perplexity than the job's, in words for its owner.
+    """Return a sentence about methods that measured better than the job's, if there are any.
 
-    Of a job with a solver nothing is said: its choice is made.
+    Jobs with a solver get no advice.
     """
     column = _column(spec)
     if column is None or spec.method in OWN_MASK or spec.solver is not SolverName.none:
         return []
     place = COLUMNS.index(column)
     best = min(OWN_MASK, key=lambda name: PERPLEXITY[name][place])
-    others = f"{best} to {measured(best, column)} in several times that time"
+    better = f"{best} {perplexity_of(best, column)} in several times that"
     if PERPLEXITY[MethodName.wanda][place] < PERPLEXITY[spec.method][place]:
-        others = f"wanda to {measured(MethodName.wanda, column)} in the same time, {others}"
+        better = f"wanda {perplexity_of(MethodName.wanda, column)} in the same time, {better}"
     return [
-        f"At {column} {spec.method} came to perplexity {measured(spec.method, column)} on {MODEL} "
-        f"(dense {DENSE:.1f}), {others}. Other models may rank them otherwise: a sweep over method "
-        "shows it."
+        f"At {column} {spec.method} reached perplexity {perplexity_of(spec.method, column)} on "
+        f"{MODEL} (dense {DENSE:.1f}), {better}. The order may differ on other models: a sweep "
+        "over method shows it."
     ]
 
 
 def _column(spec: PruneSpec) -> str | None:
-    """Return the measurement that is nearest to what the job asks for."""
+    """Return the measured column that is nearest to the job's pattern or sparsity."""
     if spec.pattern is not None:
         return spec.pattern if spec.pattern in COLUMNS else None
-    if spec.sparsity < LEAST:
+    if spec.sparsity < MIN_SPARSITY:
         return None
-    return min(SHARES, key=lambda name: abs(SHARES[name] - spec.sparsity))
+    return min(SPARSITIES, key=lambda name: abs(SPARSITIES[name] - spec.sparsity))

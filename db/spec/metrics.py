@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from db.core.errors import SpecRefusedError
 from db.spec.quality_gate import Gate
 
-FIGURES = (
+METRIC_NAMES = (
     "perplexity_ratio",
     "pruned_perplexity",
     "dense_perplexity",
@@ -40,7 +40,7 @@ def check_gate(gate: Gate | None) -> None:
         return
     for bound, limits in (("max", gate.max), ("min", gate.min)):
         for name in limits:
-            if name not in FIGURES:
+            if name not in METRIC_NAMES:
                 reason = "no job measures a figure of this name"
                 raise SpecRefusedError(
                     f"gate.{bound}", name, "unknown_figure", reason, _remedy(name)
@@ -48,6 +48,6 @@ def check_gate(gate: Gate | None) -> None:
 
 
 def _remedy(name: str) -> str:
-    offered = f"There are {', '.join(FIGURES)}."
-    close = get_close_matches(name, FIGURES, n=1)
+    offered = f"There are {', '.join(METRIC_NAMES)}."
+    close = get_close_matches(name, METRIC_NAMES, n=1)
     return f"Did you mean {close[0]}? {offered}" if close else offered

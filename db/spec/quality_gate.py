@@ -77,7 +77,7 @@ def is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def figure(metrics: Mapping[str, Any], name: str) -> float | None:
+def metric_value(metrics: Mapping[str, Any], name: str) -> float | None:
     """Return the number of this name: of the whole name, or else of a path along its dots."""
     if name in metrics:
         value = metrics[name]
@@ -86,16 +86,16 @@ def figure(metrics: Mapping[str, Any], name: str) -> float | None:
     for end in range(len(parts) - 1, 0, -1):
         inner = metrics.get(".".join(parts[:end]))
         if isinstance(inner, Mapping):
-            return figure(inner, ".".join(parts[end:]))
+            return metric_value(inner, ".".join(parts[end:]))
     return None
 
 
 def _failures(gate: Gate, metrics: Mapping[str, Any]) -> Iterator[GateFailure]:
     for name, wanted in gate.max.items():
-        got = figure(metrics, name)
+        got = metric_value(metrics, name)
         if got is None or not got <= wanted:  # so that NaN fails, too
             yield GateFailure(name, "max", wanted, got)
     for name, wanted in gate.min.items():
-        got = figure(metrics, name)
+        got = metric_value(metrics, name)
         if got is None or not got >= wanted:
             yield GateFailure(name, "min", wanted, got)

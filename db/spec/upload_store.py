@@ -13,7 +13,7 @@ from db.core.ids import id_pattern
 UPLOADED = "uploaded:"
 SUFFIXES = {"text/plain": ".txt", "application/jsonl": ".jsonl", "text/csv": ".csv"}
 """By what the file is; whoever reads it goes by the suffix."""
-LISTED = "GET /v1/datasets lists what was uploaded; POST a file there to upload one."
+LIST_UPLOADS = "GET /v1/datasets lists what was uploaded; POST a file there to upload one."
 
 
 class UploadStore:
@@ -37,7 +37,7 @@ class UploadStore:
         for suffix in SUFFIXES.values():
             (self._root / f"{dataset_id}{suffix}").unlink(missing_ok=True)
 
-    def untouched(self, age: timedelta) -> list[str]:
+    def unmodified_for(self, age: timedelta) -> list[str]:
         """Return the names of the files that nobody has written to for so long."""
         before = time.time() - age.total_seconds()
         found = self._root.iterdir() if self._root.is_dir() else ()
@@ -61,4 +61,4 @@ def uploaded_file(name: str, field: str, root: Path | None) -> Path:
 def not_uploaded(name: str, field: str) -> SpecRefusedError:
     """Return the refusal of a dataset that there is not."""
     reason = "no such dataset was uploaded, or it was deleted"
-    return SpecRefusedError(field, name, "dataset_not_found", reason, LISTED)
+    return SpecRefusedError(field, name, "dataset_not_found", reason, LIST_UPLOADS)

@@ -18,7 +18,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.core.broker_names import TRANSPORT_OPTIONS
 from db.core.redaction import redact
-from db.core.revision import Schema, known, revision, schema, shown
+from db.core.revision import (
+    SchemaState,
+    current_revision,
+    hide_password,
+    known_revisions,
+    schema_state,
+)
 from db.core.session import sqlite_file
 from db.startup.setting_names import ENV_FILE, PREFIX, unknown_names
 from db.startup.settings import Settings
@@ -26,10 +32,10 @@ from db.startup.settings import Settings
 State = Literal["ok", "absent", "wrong"]
 """``absent`` is something optional that is not there; ``wrong`` keeps the service from starting."""
 
-WITHIN_S = 5.0
+CONNECT_TIMEOUT_S = 5.0
 """How long a start waits for a database or a broker that starts beside it."""
 RETRY_EVERY_S = 0.25
-REFUSED = 2
+EXIT_CODE = 2
 
 Kind = TypeVar("Kind", bound=Settings)
 Answer = TypeVar("Answer")
@@ -54,24 +60,24 @@ class Finding:
 
 
 @contextmanager
-def refusing(program: str) -> Iterator[None]:
+def exit_on_error(program: str) -> Iterator[None]:
     """End this process with one line for each fault, in place of a traceback."""
     try:
         yield
     except (SettingsError, SQLAlchemyError) as error:
-        for line in told(error).splitlines():
+        for line in error_text(error).splitlines():
             sys.stderr.write(f"{program}: {line}\n")
-        sys.exit(REFUSED)
+        sys.exit(EXIT_CODE)
 
 
-def told(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """Return an error for people: what a database refused in one line, others as they are."""
     if isinstance(error, SQLAlchemyError):
         return f"the database refused: {_first_line(error)}"
     return str(error)
 
 
-def read(kind: type[Kind], **given: object) -> Kind:
+def read_settings(kind: type[Kind], **given: object) -> Kind:
     """Read the settings of a part; touches nothing but the environment and ``.env``.
 
     Raises:
@@ -102,12 +108,12 @@ def require(findings: Iterable[Finding]) -> None:
         raise SettingsError("\n".join(wrong))
 
 
-def answer(findings: Iterable[Finding]) -> None:
+def print_findings(findings: Iterable[Finding]) -> None:
     """Write findings as JSON, for the process that asked this one for them."""
     sys.stdout.write(json.dumps([asdict(finding) for finding in findings]))
 
 
-def wrong_settings(error: SettingsError) -> list[Finding]:
+def settings_findings(error: SettingsError) -> list[Finding]:
     """Return a finding for each line of the error."""
     return [Finding("settings", "wrong", line) for line in str(error).splitlines()]
 
@@ -127,34 +133,36 @@ def data_folder(folder: Path) -> Finding:
     return _writable(folder, name, "data folder")
 
 
-def database(url: str, *, needs_tables: bool = True, within_s: float = WITHIN_S) -> Finding:
+def database(
+    url: str, *, needs_tables: bool = True, timeout_s: float = CONNECT_TIMEOUT_S
+) -> Finding:
     """Check that the database answers, and that its tables fit this version.
 
     Args:
         url: of the database.
         needs_tables: whether tables that are missing or old are wrong, or made by the caller.
-        within_s: how long to wait for it.
+        timeout_s: how long to wait for it.
     """
-    name = f"ZPRUNER_DATABASE_URL={shown(url)}"
+    name = f"ZPRUNER_DATABASE_URL={hide_password(url)}"
     if (file := sqlite_file(url)) is not None and not file.exists():
         if needs_tables:
             return Finding("database", "wrong", f"{name}: no such file. {MIGRATE}")
         return _future(file, name)
-    found = _reached(lambda: revision(url), 0 if file else within_s)
+    found = _reached(lambda: current_revision(url), 0 if file else timeout_s)
     if isinstance(found, Exception):
         why = f"cannot be reached ({_first_line(found)}). Start it, or correct the setting."
         return Finding("database", "wrong", f"{name} {why}")
-    state = schema(found)
-    if state is Schema.newer:
+    state = schema_state(found)
+    if state is SchemaState.newer:
         return Finding("database", "wrong", f"{name} {NEWER.format(found)}")
-    if needs_tables and state is not Schema.current:
+    if needs_tables and state is not SchemaState.current:
         return Finding("database", "wrong", f"{name} is not up to date. {MIGRATE}")
-    return Finding("database", "ok", f"{shown(url)}, migration {found}, {state.value}")
+    return Finding("database", "ok", f"{hide_password(url)}, migration {found}, {state.value}")
 
 
-def target(url: str, wanted: str) -> Finding:
+def downgrade_target(url: str, wanted: str) -> Finding:
     """Check that the tables can be brought back to a migration."""
-    there, found = known(), revision(url)
+    there, found = known_revisions(), current_revision(url)
     if wanted not in there:
         why = f"there is no such migration. Name one of {there[-1]} to {there[0]}."
     elif found is None or there.index(found) > there.index(wanted):
@@ -176,9 +184,9 @@ def unwritable(folder: Path) -> str | None:
         return f"{there} cannot be written ({error.strerror}). Name another, or give the right to."
 
 
-def broker(url: str, *, within_s: float = WITHIN_S) -> Finding:
+def broker(url: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Finding:
     """Check that the broker answers."""
-    found = _reached(lambda: _ping(url), within_s)
+    found = _reached(lambda: _ping(url), timeout_s)
     if not isinstance(found, Exception):
         return Finding("broker", "ok", redact(url))
     why = f"cannot be reached ({_first_line(found)}). Start it, or correct the setting."
@@ -224,9 +232,9 @@ def _roots(subject: str, roots: tuple[Path, ...]) -> Finding:
     return Finding(subject, "ok", ", ".join(map(str, roots)))
 
 
-def _reached(act: Callable[[], Answer], within_s: float) -> Answer | Exception:
+def _reached(act: Callable[[], Answer], timeout_s: float) -> Answer | Exception:
     """Return what comes of it, or the last error when the time is over."""
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + timeout_s
     while True:
         try:
             return act()

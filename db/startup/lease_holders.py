@@ -16,16 +16,16 @@ LOOK_EVERY_S = 0.05
 
 
 @contextmanager
-def holding(data_dir: Path) -> Iterator[None]:
+def lease_holder(data_dir: Path) -> Iterator[None]:
     """Be one of the processes that may hold leases, for the length of a block."""
     with _opened(data_dir) as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         yield
 
 
-def all_dead(data_dir: Path, within_s: float) -> bool:
+def all_exited(data_dir: Path, timeout_s: float) -> bool:
     """Whether all of them are dead, at the latest after a while; killed ones need a moment."""
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + timeout_s
     with _opened(data_dir) as file:
         while True:
             try:

@@ -12,7 +12,7 @@ ANY_HOST = "*"
 _HOST = re.compile(r"\*|[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
 
 
-class DoorSettings(Settings):
+class ServerSettings(Settings):
     """Adds where to listen, and who may come in, to the shared settings.
 
     Attributes:

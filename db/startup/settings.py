@@ -99,7 +99,7 @@ class Settings(BaseSettings):
         return value
 
     @property
-    def silent_after(self) -> timedelta:
+    def heartbeat_timeout(self) -> timedelta:
         """How long a part of the service may say nothing: three heartbeats."""
         return timedelta(seconds=3 * self.beat_every_s)
 

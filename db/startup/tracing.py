@@ -25,7 +25,7 @@ class TracingError(Exception):
     """Traces cannot be made; the text says what to do."""
 
 
-def is_wanted(settings: Settings) -> bool:
+def is_enabled(settings: Settings) -> bool:
     """Whether traces are asked for and can be made.
 
     Raises:
@@ -47,7 +47,7 @@ def start(settings: Settings, part: str) -> None:
     Raises:
         TracingError: ``ZPRUNER_TRACING`` asks for it, and the packages are not there.
     """
-    if not is_wanted(settings):
+    if not is_enabled(settings):
         return
     sdk = import_module("opentelemetry.sdk.trace")
     export = import_module("opentelemetry.sdk.trace.export")

@@ -20,7 +20,7 @@ class AccessScope(StrEnum):
     admin = "admin"
 
 
-USUAL = (AccessScope.jobs_read, AccessScope.jobs_write, AccessScope.artifacts_read)
+DEFAULT_SCOPES = (AccessScope.jobs_read, AccessScope.jobs_write, AccessScope.artifacts_read)
 """What a key opens unless it is made for less or for more."""
 
 
@@ -51,7 +51,7 @@ class ApiKey(Base):
 NO_KEY = ""
 
 
-class KeyTurn(Base):
+class LastClaim(Base):
     """When a key had a job taken, among all that queued one; ``NO_KEY`` is whoever needs none.
 
     Attributes:
@@ -61,7 +61,7 @@ class KeyTurn(Base):
     __tablename__ = "key_turns"
 
     created_by: Mapped[str] = mapped_column(ID, primary_key=True)
-    turn: Mapped[int] = mapped_column(BigInteger, default=0)
+    claim_number: Mapped[int] = mapped_column("turn", BigInteger, default=0)
 
 
 class Secret(Base):

@@ -14,7 +14,7 @@ from db.spec.quality_gate import Verdict
 
 Document = dict[str, Any]
 # Only what is searched is JSONB, which forgets the order of keys.
-SEARCHED = JSON().with_variant(JSONB(), "postgresql")
+SEARCHABLE_JSON = JSON().with_variant(JSONB(), "postgresql")
 STATE = Enum(JobState, native_enum=False, length=16)
 PHASE = Enum(Phase, native_enum=False, length=16)
 VERDICT = Enum(
@@ -23,14 +23,14 @@ VERDICT = Enum(
 ID = String(40)
 
 # A column that is added to a table with rows needs a default.
-NO_TEXT = text("''")
-NONE = text("0")
+EMPTY_TEXT = text("''")
+ZERO = text("0")
 
 
 class SpecType(TypeDecorator[PruneSpec]):
     """A specification, kept as JSON and validated on the way out."""
 
-    impl = SEARCHED
+    impl = SEARCHABLE_JSON
     cache_ok = True
 
     def process_bind_param(self, value: PruneSpec | None, dialect: Dialect) -> Document | None:

@@ -21,9 +21,9 @@ from db.core.ids import new_id
 from db.core.states import JobState, Phase
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Verdict
-from db.tables.base import ID, NO_TEXT, NONE, SEARCHED, Base, Document, SpecType
+from db.tables.base import EMPTY_TEXT, ID, SEARCHABLE_JSON, ZERO, Base, Document, SpecType
 
-FOUND_BY = ("method", "model_key", "search")
+FILTER_COLUMNS = ("method", "model_key", "search")
 """What a list finds a job by besides time and status: copies, made by `db.jobs.search`."""
 
 
@@ -43,8 +43,8 @@ class Job(Base):
     __tablename__ = "jobs"
     # Each holds all that a list is filtered and sorted by, so that only one page's rows are read.
     __table_args__ = (
-        Index("ix_jobs_listed", "created_at", "id", "status", *FOUND_BY),
-        Index("ix_jobs_of_a_status", "status", "created_at", "id", *FOUND_BY),
+        Index("ix_jobs_listed", "created_at", "id", "status", *FILTER_COLUMNS),
+        Index("ix_jobs_of_a_status", "status", "created_at", "id", *FILTER_COLUMNS),
         Index("ix_jobs_status_method", "status", "method"),
         Index("ix_jobs_spec_digest_status", "spec_digest", "status"),
         Index("ix_jobs_urgency", "status", "queue", "priority", "created_by", "created_at", "id"),
@@ -57,16 +57,16 @@ class Job(Base):
     id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("job"))
     spec: Mapped[PruneSpec] = mapped_column(SpecType)
     name: Mapped[str | None] = mapped_column(String(200))
-    labels: Mapped[Document] = mapped_column(SEARCHED, default=dict)
+    labels: Mapped[Document] = mapped_column(SEARCHABLE_JSON, default=dict)
     parent_id: Mapped[str | None] = mapped_column(ID, index=True)
     queue: Mapped[str] = mapped_column(String(64), default=GPU_QUEUE, server_default=GPU_QUEUE)
-    priority: Mapped[int] = mapped_column(default=0, server_default=NONE)
+    priority: Mapped[int] = mapped_column(default=0, server_default=ZERO)
     traceparent: Mapped[str | None] = mapped_column(String(64))
     created_by: Mapped[str | None] = mapped_column(ID)
-    method: Mapped[str] = mapped_column(String(32), server_default=NO_TEXT)
-    model_key: Mapped[str] = mapped_column(String(256), server_default=NO_TEXT)
-    search: Mapped[str] = mapped_column(Text, server_default=NO_TEXT)
-    spec_digest: Mapped[str] = mapped_column(String(64), server_default=NO_TEXT)
+    method: Mapped[str] = mapped_column(String(32), server_default=EMPTY_TEXT)
+    model_key: Mapped[str] = mapped_column(String(256), server_default=EMPTY_TEXT)
+    search: Mapped[str] = mapped_column(Text, server_default=EMPTY_TEXT)
+    spec_digest: Mapped[str] = mapped_column(String(64), server_default=EMPTY_TEXT)
     sweep_id: Mapped[str | None] = mapped_column(ID)
     sweep_point: Mapped[int | None]
     gate: Mapped[Document | None]
@@ -83,9 +83,9 @@ class Job(Base):
     crashes: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str | None] = mapped_column(String(255))
     device: Mapped[str | None] = mapped_column(String(255))
-    strikes: Mapped[int] = mapped_column(default=0, server_default=NONE)
+    strikes: Mapped[int] = mapped_column(default=0, server_default=ZERO)
     struck_at: Mapped[datetime | None]
-    retries: Mapped[int] = mapped_column(default=0, server_default=NONE)
+    retries: Mapped[int] = mapped_column(default=0, server_default=ZERO)
     not_before: Mapped[datetime | None]
     leased_at: Mapped[datetime | None]
     lease_until: Mapped[datetime | None]
@@ -160,8 +160,8 @@ class EventCounter(Base):
     __tablename__ = "event_counter"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    last: Mapped[int] = mapped_column(BigInteger)
-    pruned: Mapped[int] = mapped_column(BigInteger, default=0, server_default=NONE)
+    last_position: Mapped[int] = mapped_column("last", BigInteger)
+    deleted_to: Mapped[int] = mapped_column("pruned", BigInteger, default=0, server_default=ZERO)
 
 
 class BlockReport(Base):
@@ -201,7 +201,7 @@ class Artifact(Base):
     damage: Mapped[str | None] = mapped_column(String(200))
 
 
-class Answer(Base):
+class StoredResponse(Base):
     """What a request with an idempotency key was answered first; it lives as long as its job.
 
     Attributes:
@@ -210,7 +210,7 @@ class Answer(Base):
 
     __tablename__ = "answers"
 
-    created_by: Mapped[str] = mapped_column(ID, primary_key=True, server_default=NO_TEXT)
+    created_by: Mapped[str] = mapped_column(ID, primary_key=True, server_default=EMPTY_TEXT)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     request_digest: Mapped[str] = mapped_column(String(64))
     job_id: Mapped[str] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"), index=True)

@@ -1,17 +1,17 @@
 """Every table there is, for those who need them all."""
 
-from db.tables.access import ApiKey, AuditEntry, KeyTurn, Secret
+from db.tables.access import ApiKey, AuditEntry, LastClaim, Secret
 from db.tables.base import Base
 from db.tables.datasets import Dataset
 from db.tables.heartbeats import Heartbeat
 from db.tables.jobs import (
-    Answer,
     Artifact,
     BlockReport,
     Estimate,
     EventCounter,
     Job,
     JobEvent,
+    StoredResponse,
     Sweep,
     Worker,
 )
@@ -21,7 +21,6 @@ from db.tables.triggers import Trigger, TriggerDelivery
 from db.tables.webhooks import Delivery, Webhook
 
 __all__ = [
-    "Answer",
     "ApiKey",
     "Artifact",
     "AuditEntry",
@@ -35,9 +34,10 @@ __all__ = [
     "Job",
     "JobEvent",
     "JobLabel",
-    "KeyTurn",
+    "LastClaim",
     "LogLine",
     "Secret",
+    "StoredResponse",
     "Sweep",
     "Trigger",
     "TriggerDelivery",

@@ -39,9 +39,9 @@ class EventType(StrEnum):
         return JobState(self.name)
 
 
-ENDINGS = tuple(one for one in EventType if one.status in FINAL)
+FINAL_EVENTS = tuple(one for one in EventType if one.status in FINAL)
 """What a webhook is told of unless it asks for less or for more."""
-TEST = "webhook.test"
+TEST_EVENT = "webhook.test"
 """The type of what is sent only to be seen to arrive."""
 
 

@@ -4,11 +4,11 @@ import json
 from datetime import datetime
 from typing import Any
 
+from db.core.escaping import escape_surrogates
 from db.core.states import JobState
-from db.core.text_limits import printable
 from db.spec.quality_gate import is_number
 from db.tables.jobs import Job, JobEvent
-from db.tables.webhooks import TEST, EventType, Webhook
+from db.tables.webhooks import TEST_EVENT, EventType, Webhook
 
 MEDIA_TYPE = "application/cloudevents+json"
 MAX_BYTES = 20_000
@@ -26,7 +26,7 @@ def job_body(message_id: str, event: JobEvent, job: Job) -> str:
 def test_body(message_id: str, webhook: Webhook, at: datetime) -> str:
     """Return the body of a message that only has to arrive."""
     data = {"webhook": {"id": webhook.id, "description": webhook.description}}
-    return _written(message_id, TEST, f"/v1/webhooks/{webhook.id}", webhook.id, at, data)
+    return _written(message_id, TEST_EVENT, f"/v1/webhooks/{webhook.id}", webhook.id, at, data)
 
 
 def _job_body(message_id: str, event: JobEvent, job: Job, omitted: tuple[str, ...]) -> str:
@@ -79,7 +79,7 @@ def _shortened(error: dict[str, Any] | None) -> dict[str, Any] | None:
     if error is None:
         return None
     texts = {
-        name: printable(error[name])[:length]
+        name: escape_surrogates(error[name])[:length]
         for name, length in ERROR_LENGTHS.items()
         if error.get(name) is not None
     }

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, defer
 from db.core.clock import now
 from db.core.errors import DeliveryNotFoundError, WebhookDisabledError
 from db.core.ids import new_id
-from db.tables.webhooks import TEST, Delivery, DeliveryStatus, Webhook
+from db.tables.webhooks import TEST_EVENT, Delivery, DeliveryStatus, Webhook
 from db.webhooks.cloudevents import test_body
 from db.webhooks.repository import BY_REQUEST, WebhookRepository
 
@@ -30,7 +30,7 @@ class DeliveryRepository:
         """
         webhook, message_id = self._enabled(webhook_id), new_id("msg")
         body = test_body(message_id, webhook, self._session.scalars(select(now())).one())
-        delivery = Delivery(id=message_id, webhook_id=webhook_id, type=TEST, body=body)
+        delivery = Delivery(id=message_id, webhook_id=webhook_id, type=TEST_EVENT, body=body)
         self._session.add(delivery)
         self._session.flush()
         return delivery

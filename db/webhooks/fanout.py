@@ -21,7 +21,7 @@ class FanOut:
 
     def behind(self) -> list[str]:
         """Return the webhooks that have not been told everything; cheap enough to ask often."""
-        newest = select(EventCounter.last).scalar_subquery()
+        newest = select(EventCounter.last_position).scalar_subquery()
         query = select(Webhook.id).where(*_LISTENS, Webhook.position < newest)
         return list(self._session.scalars(query.order_by(Webhook.id)))
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.core.clock import now
 from db.core.errors import WebhookNotFoundError
 from db.events.event_order import EventOrder
-from db.tables.webhooks import ENDINGS, EventType, Webhook
+from db.tables.webhooks import FINAL_EVENTS, EventType, Webhook
 
 SECRET_BYTES = 32
 BY_REQUEST, GONE = "by_request", "gone"
@@ -30,7 +30,7 @@ class WebhookRepository:
         url: str,
         *,
         description: str = "",
-        events: Sequence[EventType] = ENDINGS,
+        events: Sequence[EventType] = FINAL_EVENTS,
         created_by: str | None = None,
     ) -> Webhook:
         """Make a webhook with a secret of its own; it is told of what happens from now on."""

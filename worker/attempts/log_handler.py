@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from db.core.escaping import escape_surrogates
 from db.core.session import Sessions
-from db.core.text_limits import printable
 from db.events.logs import LEVELS, LogRepository, NewLine
 
 log = logging.getLogger(__name__)
@@ -108,4 +108,4 @@ def _storable(message: str) -> str:
     """Return a text that every database accepts: without NUL or lone surrogates, and shortened."""
     if len(message) > MAX_CHARACTERS:
         message = message[:MAX_CHARACTERS] + "…"
-    return printable(message.replace("\0", "\\0"))
+    return escape_surrogates(message.replace("\0", "\\0"))

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Protocol
 
 from db.core.errors import LeaseLostError
-from db.core.logging_setup import about
+from db.core.logging_setup import log_context
 from db.core.session import Sessions
 from db.core.states import JobState, Phase
 from db.files.artifact_store import ArtifactStore
 from db.problems.service import DISK_FULL
 from db.spec.prune_spec import PruneSpec
-from db.startup.lease_holders import holding
+from db.startup.lease_holders import lease_holder
 from db.startup.tracing import attempt_span, flush
 from worker.attempts.attempt import Attempt
 from worker.attempts.lease_watchdog import (
@@ -85,7 +85,7 @@ class Runner:
         A job that is finished or held by another worker is left alone, so a message that is
         delivered twice does no harm.
         """
-        with holding(self._settings.data_dir):
+        with lease_holder(self._settings.data_dir):
             self._run(job_id)
 
     def _run(self, job_id: str) -> None:
@@ -101,7 +101,7 @@ class Runner:
             log.info("job %s is not for this worker", job_id)
             return
         with (
-            about(job_id=attempt.job_id, attempt=attempt.number),
+            log_context(job_id=attempt.job_id, attempt=attempt.number),
             JobLogHandler(self._sessions, attempt.job_id, attempt.number),
             attempt_span(attempt.job_id, attempt.number, attempt.traceparent) as span,
         ):

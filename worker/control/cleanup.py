@@ -29,7 +29,7 @@ def delete_orphaned_uploads(sessions: Sessions, uploads: UploadStore) -> int:
 
     A file is written before its row, so recent files are left alone.
     """
-    candidates = uploads.untouched(INCOMPLETE_AFTER)
+    candidates = uploads.unmodified_for(INCOMPLETE_AFTER)
     with sessions() as session:
         orphaned = DatasetRepository(session).missing(candidates)
     for name in orphaned:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from db.core.clock import STEP, now
+from db.core.clock import CLOCK_TOLERANCE, now
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.jobs.releases import delete_files
@@ -71,7 +71,7 @@ class LeaseRecovery:
             if is_over:  # even after another gap: jobs of lost workers must not wait forever
                 self._waits_until = None
             return not is_over
-        if last is None or -STEP <= moment - last <= self._max_gap:
+        if last is None or -CLOCK_TOLERANCE <= moment - last <= self._max_gap:
             return False
         self._waits_until = self._clock() + self._wait.total_seconds()
         log.warning(

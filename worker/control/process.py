@@ -20,7 +20,7 @@ from db.files.artifact_store import ArtifactStore
 from db.scheduling.control_heartbeat import HeartbeatRepository
 from db.spec.upload_store import UploadStore
 from db.startup import checks
-from db.startup.beats import Beats
+from db.startup.heartbeat_pipe import HeartbeatPipe
 from db.startup.private_files import keep_private
 from db.webhooks.fanout import fan_out
 from worker.control import cleanup
@@ -41,8 +41,8 @@ GRACE_S = 3.0
 def main() -> None:
     """Run until a signal stops the process."""
     redaction.install()
-    with checks.refusing("control"):
-        settings = checks.read(WorkerSettings)
+    with checks.exit_on_error("control"):
+        settings = checks.read_settings(WorkerSettings)
         checks.require(check_control(settings))
         keep_private(settings.data_dir)
     configure(settings.log_format, logging.WARNING)
@@ -53,7 +53,7 @@ def main() -> None:
     with EstimatorProcess() as estimator:
         tasks = periodic_tasks(sessions, settings, estimator)
         with _running(tasks), _sending(WebhookDispatcher.of(sessions, settings)):
-            report_liveness(tasks, Beats(), settings.beat_every_s, stop)
+            report_liveness(tasks, HeartbeatPipe(), settings.beat_every_s, stop)
 
 
 def periodic_tasks(
@@ -96,7 +96,7 @@ def periodic_tasks(
 
 
 def report_liveness(
-    tasks: Sequence[PeriodicTask], beats: Beats, every_s: float, stop: threading.Event
+    tasks: Sequence[PeriodicTask], beats: HeartbeatPipe, every_s: float, stop: threading.Event
 ) -> None:
     """Send heartbeats to the supervisor until ``stop`` is set, unless a task is stuck."""
     while True:

@@ -57,13 +57,13 @@ def check_torch(device_name: str) -> list[Finding]:
 
 def main() -> None:
     try:
-        settings = checks.read(WorkerSettings)
+        settings = checks.read_settings(WorkerSettings)
     except SettingsError as error:
-        checks.answer(checks.wrong_settings(error))
+        checks.print_findings(checks.settings_findings(error))
     else:
         device = check_device(settings)
         with_torch = "--all" in sys.argv and device.state == "ok"
-        checks.answer([device, *(check_torch(settings.device) if with_torch else [])])
+        checks.print_findings([device, *(check_torch(settings.device) if with_torch else [])])
 
 
 if __name__ == "__main__":

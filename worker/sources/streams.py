@@ -207,7 +207,7 @@ def _column(row: Mapping[str, Any], asked: _Asked) -> str:
     known = [name for name in COLUMNS if name in row]
     if found := known or (holding_text if len(holding_text) == 1 else []):
         return found[0]
-    raise asked.dataset.without(f"of {', '.join(COLUMNS)}", row)
+    raise asked.dataset.missing_field(f"of {', '.join(COLUMNS)}", row)
 
 
 def _first_line(error: BaseException) -> str:

@@ -68,8 +68,8 @@ def command(
     """Prune a model into a folder; the last line printed is one JSON object of figures."""
     if not fields.keys() & {"sparsity", "pattern"}:
         raise typer.BadParameter("give it, or a pattern such as 2:4", param_hint="--sparsity")
-    with _refusals(), checks.refusing("zpruner prune"):
-        speeds = checks.read(WorkerSettings).speed_file
+    with _refusals(), checks.exit_on_error("zpruner prune"):
+        speeds = checks.read_settings(WorkerSettings).speed_file
         resources = Resources(
             device=device, devices=devices, memory_budget_bytes=memory_budget_bytes, speeds=speeds
         )

@@ -8,7 +8,7 @@ from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from db.core.logging_setup import about
+from db.core.logging_setup import log_context
 from db.core.session import Sessions
 from db.webhooks.dispatch import Claimed, DispatchRepository, Outcome
 from worker.settings import WorkerSettings
@@ -104,7 +104,7 @@ class WebhookDispatcher:
             return next(iter(DispatchRepository(session).claim(1, without=full)), None)
 
     def _deliver(self, claimed: Claimed) -> None:
-        with about(webhook_id=claimed.webhook_id, delivery_id=claimed.id):
+        with log_context(webhook_id=claimed.webhook_id, delivery_id=claimed.id):
             try:
                 self._settle(claimed, self._send(claimed))
             finally:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from db.startup import checks
 from db.startup.checks import Finding
-from db.startup.server_settings import DoorSettings
+from db.startup.server_settings import ServerSettings
 from zpruner.serve.embedded_broker import BrokerError, find_server
 
 PARTS = {"api": "fastapi", "worker": "torch"}
@@ -35,12 +35,16 @@ def check_parts(overrides: Mapping[str, object], *, thorough: bool = False) -> l
         return [finding for findings in found for finding in findings]
 
 
-def check_environment(settings: DoorSettings, within_s: float = checks.WITHIN_S) -> list[Finding]:
+def check_environment(
+    settings: ServerSettings, timeout_s: float = checks.CONNECT_TIMEOUT_S
+) -> list[Finding]:
     """Check the folders, the database and the broker, which all parts share."""
     with ThreadPoolExecutor(2) as pool:
         connections = [
-            pool.submit(checks.database, settings.database, needs_tables=False, within_s=within_s),
-            pool.submit(_broker, settings, within_s),
+            pool.submit(
+                checks.database, settings.database, needs_tables=False, timeout_s=timeout_s
+            ),
+            pool.submit(_broker, settings, timeout_s),
         ]
         return [*checks.folders(settings), *(one.result() for one in connections)]
 
@@ -62,9 +66,9 @@ def installed(package: str) -> bool:
         return False
 
 
-def _broker(settings: DoorSettings, within_s: float) -> Finding:
+def _broker(settings: ServerSettings, timeout_s: float) -> Finding:
     if settings.broker_url is not None:
-        return checks.broker(settings.broker, within_s=within_s)
+        return checks.broker(settings.broker, timeout_s=timeout_s)
     try:
         return Finding("broker", "ok", f"embedded: {find_server()}")
     except BrokerError as error:

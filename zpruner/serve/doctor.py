@@ -10,8 +10,8 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from db.startup.checks import REFUSED, Finding, SettingsError, read, wrong_settings
-from db.startup.server_settings import DoorSettings
+from db.startup.checks import EXIT_CODE, Finding, SettingsError, read_settings, settings_findings
+from db.startup.server_settings import ServerSettings
 from zpruner.serve import checks
 from zpruner.serve.checks import installed
 
@@ -36,7 +36,7 @@ def main() -> None:
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
     else:
         sys.stdout.writelines(map(_line, findings))
-    sys.exit(0 if is_ok else REFUSED)
+    sys.exit(0 if is_ok else EXIT_CODE)
 
 
 def run_checks() -> Iterable[Finding]:
@@ -45,11 +45,11 @@ def run_checks() -> Iterable[Finding]:
     yield Finding("zpruner", "ok", version("zpruner"))
     yield from map(_extra, EXTRAS)
     try:
-        settings = read(DoorSettings)
+        settings = read_settings(ServerSettings)
     except SettingsError as error:
-        yield from wrong_settings(error)
+        yield from settings_findings(error)
     else:
-        yield from checks.check_environment(settings, within_s=0)
+        yield from checks.check_environment(settings, timeout_s=0)
         yield _disk(settings.data_dir)
     yield from checks.check_parts({}, thorough=True)
 

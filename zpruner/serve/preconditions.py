@@ -12,8 +12,8 @@ from db.core.session import open_sessions
 from db.files.artifact_store import ArtifactStore
 from db.jobs.releases import release_job
 from db.scheduling.recovery import RecoveryRepository
-from db.startup.lease_holders import all_dead
-from db.startup.server_settings import DoorSettings
+from db.startup.lease_holders import all_exited
+from db.startup.server_settings import ServerSettings
 
 DEAD_WITHIN_S = 5.0
 ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
@@ -23,7 +23,7 @@ class ServeError(Exception):
     """The service cannot start; the text holds the remedy."""
 
 
-def require_admin(settings: DoorSettings) -> None:
+def require_admin(settings: ServerSettings) -> None:
     """Raise an error if keys are required and there is no admin key.
 
     Raises:
@@ -67,13 +67,13 @@ def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
         yield sockets
 
 
-def release_leases(settings: DoorSettings, dead_within_s: float = DEAD_WITHIN_S) -> None:
+def release_leases(settings: ServerSettings, dead_within_s: float = DEAD_WITHIN_S) -> None:
     """Release the leases of workers that were killed together with an earlier service."""
     sessions, host = open_sessions(settings.database), socket.gethostname()
     try:
         with sessions() as session:
             held = RecoveryRepository(session).held_on(host)
-        if held and all_dead(settings.data_dir, dead_within_s):
+        if held and all_exited(settings.data_dir, dead_within_s):
             for job_id, worker in held:
                 release_job(sessions, ArtifactStore(settings.artifact_dir), job_id, worker)
     finally:

@@ -18,11 +18,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from db.core import redaction
 from db.core.logging_setup import configure
 from db.core.session import migrate
-from db.startup.checks import SettingsError, read, told, wrong_settings
+from db.startup.checks import SettingsError, error_text, read_settings, settings_findings
 from db.startup.private_files import keep_private
-from db.startup.server_settings import DoorSettings
+from db.startup.server_settings import ServerSettings
 from db.startup.settings import Grace
-from db.startup.tracing import TracingError, is_wanted
+from db.startup.tracing import TracingError, is_enabled
 from zpruner import programs
 from zpruner.serve import checks as parts
 from zpruner.serve.embedded_broker import BrokerError, broker_command
@@ -31,12 +31,12 @@ from zpruner.serve.supervisor import Child, Supervisor
 
 log = logging.getLogger("zpruner")
 READY_TIMEOUT_S = 120.0
-REFUSED = 2
+EXIT_CODE = 2
 REFUSALS = (ServeError, SettingsError, BrokerError, TracingError, SQLAlchemyError, OSError)
 INHERITED_PREFIXES = ("HF_", "OTEL_", "ZPRUNER_")
 
 
-class ServeSettings(DoorSettings):
+class ServeSettings(ServerSettings):
     """The settings of `zpruner serve`."""
 
     yield_grace_s: Grace = 5
@@ -61,9 +61,9 @@ def main() -> None:
         configure(settings.log_format)
         serve(settings, stop)
     except REFUSALS as error:
-        for line in told(error).splitlines():
+        for line in error_text(error).splitlines():
             print(f"zpruner serve: {line}", file=sys.stderr)  # noqa: T201 - a message to the user
-        sys.exit(REFUSED)
+        sys.exit(EXIT_CODE)
 
 
 def checked(overrides: Mapping[str, object]) -> ServeSettings:
@@ -74,9 +74,9 @@ def checked(overrides: Mapping[str, object]) -> ServeSettings:
     """
     part_findings = parts.check_parts(overrides)
     try:
-        settings = read(ServeSettings, **overrides)
+        settings = read_settings(ServeSettings, **overrides)
     except SettingsError as error:
-        parts.require([*wrong_settings(error), *part_findings])
+        parts.require([*settings_findings(error), *part_findings])
         raise
     parts.require([*part_findings, *parts.check_environment(settings)])
     return settings
@@ -91,7 +91,7 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
         SettingsError: other users may read the data folder.
         TracingError: tracing is enabled, but its packages are not installed.
     """
-    is_wanted(settings)  # raises here rather than in each child
+    is_enabled(settings)  # raises here rather than in each child
     keep_private(settings.data_dir)
     with (
         locked(settings.data_dir),
@@ -151,7 +151,7 @@ def children(settings: ServeSettings, fds: Sequence[int] = (), instance: str = "
     api_env = {"ZPRUNER_LISTENING": ",".join(map(str, fds)), "ZPRUNER_INSTANCE": instance}
     worker = programs.command("worker", "-Q", ",".join(settings.queues))
     address = ("--host", settings.host, "--port", str(settings.port))
-    silent_after_s = settings.silent_after.total_seconds()
+    silent_after_s = settings.heartbeat_timeout.total_seconds()
     return [
         Child("worker", worker, env, settings.yield_grace_s + 5, silent_after_s),
         Child("control", programs.command("control"), env, silent_after_s=silent_after_s),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from db.core.parent_death import exit_with_parent
-from db.startup.beats import VARIABLE
+from db.startup.heartbeat_pipe import HEARTBEAT_VARIABLE
 from zpruner.serve.heartbeat_monitor import HeartbeatMonitor
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Child:
         command: program and arguments.
         grace_s: how long it may take to end before it is killed.
         silent_after_s: it is considered frozen, and killed, after this long without a heartbeat
-            (`db.startup.beats`); None if it sends none.
+            (`db.startup.heartbeat_pipe`); None if it sends none.
         fds: file descriptors that it inherits.
     """
 
@@ -53,7 +53,7 @@ class Child:
         self._monitor = (
             None if self.silent_after_s is None else HeartbeatMonitor(self.silent_after_s)
         )
-        pipe = {} if self._monitor is None else {VARIABLE: str(self._monitor.write)}
+        pipe = {} if self._monitor is None else {HEARTBEAT_VARIABLE: str(self._monitor.write)}
         self.process = subprocess.Popen(  # noqa: S603 - our own commands, no shell
             self.command,
             env={**self.env, **pipe},

@@ -83,4 +83,4 @@ def rotate_key(
 
 def _with_secret(key: ApiKey, token: Token, response: Response) -> NewKey:
     response.headers["cache-control"] = "no-store"
-    return NewKey.of(key, key=token.written)
+    return NewKey.of(key, key=token.text)

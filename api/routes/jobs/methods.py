@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from api.schemas.methods import MethodRead
 from api.schemas.pages import Page
-from db.spec.catalogue import METHODS, Method
+from db.spec.catalogue import METHODS, MethodInfo
 from db.spec.prune_spec import PruneSpec
 
 router = APIRouter(prefix="/v1/methods", tags=["catalog"])
@@ -24,7 +24,7 @@ def list_methods() -> Page[MethodRead]:
     )
 
 
-def _job_schema(method: Method) -> dict[str, Any]:
+def _job_schema(method: MethodInfo) -> dict[str, Any]:
     """Return the schema of a job that sets the first of the method's fields to the method."""
     schema, field = PruneSpec.model_json_schema(), method.fields[0]
     schema["properties"][field] = {"const": method.name}

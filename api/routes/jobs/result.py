@@ -11,9 +11,9 @@ from api.schemas.artifacts import ArtifactRead, JobResult
 from api.schemas.jobs import JobDetail
 from api.web.conditional import etag_of, is_known
 from db.core.errors import NoArtifactsError
+from db.core.escaping import escape_surrogates
 from db.core.problem import FieldProblem
 from db.core.states import JobState
-from db.core.text_limits import printable
 from db.events.job_events import EventRepository
 from db.files.artifacts import ArtifactRepository
 from db.jobs.repository import JobRepository
@@ -122,7 +122,7 @@ def _not_succeeded(job: Job) -> ProblemError:
     detail, error = f"Job {job.id} is {job.status}.", job.error or {}
     if error:
         detail += f" {error['detail']}"
-    return ProblemError(NOT_SUCCEEDED.problem(printable(detail), hint=error.get("hint")))
+    return ProblemError(NOT_SUCCEEDED.problem(escape_surrogates(detail), hint=error.get("hint")))
 
 
 def _gate_failed(job: Job) -> ProblemError:

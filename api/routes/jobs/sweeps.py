@@ -17,7 +17,7 @@ from api.submission.submit import Submission, check, logged_database_errors, new
 from api.submission.sweep_request import SweepRequest
 from api.web.cursors import cut
 from api.web.pagination import next_page
-from db.core.errors import KeyTakenError
+from db.core.errors import IdempotencyKeyTakenError
 from db.core.ids import id_pattern
 from db.jobs.repository import NewJob
 from db.jobs.sweeps import Point, SweepRepository
@@ -67,7 +67,7 @@ def submit_sweep(
     common = new_job(Submission(body, keyed), points[0].spec, warnings)
     try:
         sweep_id, created = _create(service, keyed, points, common, body.max_parallel)
-    except KeyTakenError:  # by a request that has been committed since
+    except IdempotencyKeyTakenError:  # by a request that has been committed since
         return submit_sweep(body, service, request, caller, idempotency_key)
     _enqueue(service, sweep_id)
     return _response(201, created)

@@ -11,7 +11,7 @@ from db.core.session import Sessions
 from db.core.states import JobState
 from db.files.artifact_store import ArtifactStore
 from db.jobs.repository import JobRepository
-from db.tables.jobs import Answer, Job
+from db.tables.jobs import Job, StoredResponse
 from tests.api.work import finish_job
 from tests.factories import make_job, make_spec
 from tests.fakes import ListQueue
@@ -24,7 +24,7 @@ def post(client: TestClient, key: str | None = None, **fields: Any) -> httpx.Res
     return client.post("/v1/jobs", json=SMALLEST | fields, headers=headers)
 
 
-def count(sessions: Sessions, table: type[Job | Answer] = Job) -> int:
+def count(sessions: Sessions, table: type[Job | StoredResponse] = Job) -> int:
     with sessions() as session:
         return session.scalar(select(func.count()).select_from(table)) or 0
 
@@ -78,7 +78,7 @@ def test_of_many_that_come_at_once_with_one_key_one_makes_a_job(
         answers = list(pool.map(lambda _: post(client, "key-1"), range(8)))
     assert [answer.status_code for answer in answers] == [201] * 8
     assert len({answer.headers["location"] for answer in answers}) == 1
-    assert (count(sessions), count(sessions, Answer), len(queue.ids)) == (1, 1, 1)
+    assert (count(sessions), count(sessions, StoredResponse), len(queue.ids)) == (1, 1, 1)
 
 
 def test_a_dry_run_shows_what_would_be_accepted_and_writes_nothing(
@@ -93,7 +93,7 @@ def test_a_dry_run_shows_what_would_be_accepted_and_writes_nothing(
     assert shown["spec"] == make_spec().model_dump(mode="json")
     assert (shown["name"], shown["identical_job_id"]) == ("first", None)
     assert "was not checked" in shown["warnings"][0]
-    assert (count(sessions), count(sessions, Answer), queue.ids) == (0, 0, [])
+    assert (count(sessions), count(sessions, StoredResponse), queue.ids) == (0, 0, [])
     refused = client.post("/v1/jobs?dry_run=true", json=SMALLEST | {"pattern": "1:4"})
     assert (refused.status_code, refused.json()["code"]) == (422, "unfit_combination")
 

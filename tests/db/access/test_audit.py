@@ -1,8 +1,8 @@
 from typing import Any
 
 from db.access.audit import AuditRepository
-from db.core.place import Place
 from db.core.session import Sessions
+from db.core.sort_key import SortKey
 
 ENTRY: dict[str, Any] = {
     "key_id": None,
@@ -24,7 +24,7 @@ def test_entries_come_newest_first_page_by_page_each_once(sessions: Sessions) ->
         audit = AuditRepository(session)
         while page := audit.page(limit=2, after=after):
             seen += [entry.status for entry in page]
-            after = Place(page[-1].created_at, page[-1].id)
+            after = SortKey(page[-1].created_at, page[-1].id)
     assert seen == [4, 3, 2, 1, 0]
 
 

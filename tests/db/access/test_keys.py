@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import select, update
 
 from db.access.keys import KeyRepository
-from db.access.tokens import LETTERS, NotATokenError, Token
+from db.access.tokens import ALPHABET, MalformedTokenError, Token
 from db.core.clock import now
 from db.core.errors import ApiKeyNotFoundError, ApiKeyRevokedError, BadKeyError
 from db.core.session import Sessions, migrate, open_sessions
-from db.tables.access import USUAL, AccessScope, ApiKey
+from db.tables.access import DEFAULT_SCOPES, AccessScope, ApiKey
 from tests.factories import make_key
 
 ROOT = Path(__file__).parents[3]
@@ -22,7 +22,7 @@ PAST, FUTURE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC
 def opens(sessions: Sessions, written: str) -> bool:
     with sessions() as session:
         try:
-            KeyRepository(session).check(Token.read(written))
+            KeyRepository(session).authenticate(Token.read(written))
         except BadKeyError:
             return False
     return True
@@ -30,31 +30,31 @@ def opens(sessions: Sessions, written: str) -> bool:
 
 def test_a_token_reads_back_and_shows_its_secret_to_nobody() -> None:
     token = Token.new("key_" + "0" * 32)
-    assert Token.read(token.written) == token
+    assert Token.read(token.text) == token
     assert token.secret not in f"{token} {token!r}"
-    assert len(token.written) == len("zpr__") + 32 + 40 + 6
+    assert len(token.text) == len("zpr__") + 32 + 40 + 6
 
 
 def test_any_one_letter_that_is_wrong_is_a_typing_error_and_no_question_to_the_database() -> None:
-    written = Token.new("key_" + "0" * 32).written
+    written = Token.new("key_" + "0" * 32).text
     for place in range(len("zpr_"), len(written)):
-        other = next(letter for letter in LETTERS if letter != written[place])
-        with pytest.raises(NotATokenError) as refused:
+        other = next(letter for letter in ALPHABET if letter != written[place])
+        with pytest.raises(MalformedTokenError) as refused:
             Token.read(written[:place] + other + written[place + 1 :])
         assert written[-46:-6] not in str(refused.value)
 
 
 @pytest.mark.parametrize("written", ["", "zpr_", "hunter2", "zpr_" + "0" * 32 + "_é" * 23])
 def test_what_is_no_token_is_refused(written: str) -> None:
-    with pytest.raises(NotATokenError):
+    with pytest.raises(MalformedTokenError):
         Token.read(written)
 
 
 def test_a_key_opens_with_its_secret_alone_which_the_row_does_not_hold(sessions: Sessions) -> None:
     key, written = make_key(sessions)
     assert opens(sessions, written)
-    assert not opens(sessions, Token.new(key.id).written)
-    assert not opens(sessions, Token("key_" + "0" * 32, Token.read(written).secret).written)
+    assert not opens(sessions, Token.new(key.id).text)
+    assert not opens(sessions, Token("key_" + "0" * 32, Token.read(written).secret).text)
     with sessions() as session:
         row = session.execute(select(ApiKey.__table__).where(ApiKey.id == key.id)).one()
     assert Token.read(written).secret not in str(row)
@@ -71,7 +71,7 @@ def test_a_key_ends_when_it_expires_or_is_revoked_and_says_so(sessions: Sessions
     assert opens(sessions, alive)
     for token, reason in ((expired, "expired"), (written, "revoked")):
         with sessions() as session, pytest.raises(BadKeyError, match=reason):
-            KeyRepository(session).check(Token.read(token))
+            KeyRepository(session).authenticate(Token.read(token))
 
 
 def test_after_a_rotation_both_secrets_open_until_the_grace_is_over(sessions: Sessions) -> None:
@@ -80,18 +80,18 @@ def test_after_a_rotation_both_secrets_open_until_the_grace_is_over(sessions: Se
         rotated, token = KeyRepository(session).rotate(key.id, timedelta(hours=1))
     assert rotated.former_until is not None
     assert opens(sessions, old)
-    assert opens(sessions, token.written)
+    assert opens(sessions, token.text)
     with sessions.begin() as session:
         session.execute(update(ApiKey).values(former_until=now(-timedelta(seconds=1))))
     assert not opens(sessions, old)
-    assert opens(sessions, token.written)
+    assert opens(sessions, token.text)
 
 
 def test_a_rotation_without_grace_ends_the_old_secret_at_once(sessions: Sessions) -> None:
     key, old = make_key(sessions)
     with sessions.begin() as session:
         _, token = KeyRepository(session).rotate(key.id, timedelta(0))
-    assert (opens(sessions, old), opens(sessions, token.written)) == (False, True)
+    assert (opens(sessions, old), opens(sessions, token.text)) == (False, True)
 
 
 def test_a_second_rotation_leaves_two_secrets_and_not_three(sessions: Sessions) -> None:
@@ -99,7 +99,7 @@ def test_a_second_rotation_leaves_two_secrets_and_not_three(sessions: Sessions) 
     with sessions.begin() as session:
         _, second = KeyRepository(session).rotate(key.id, timedelta(hours=1))
         _, third = KeyRepository(session).rotate(key.id, timedelta(hours=1))
-    found = [opens(sessions, one) for one in (first, second.written, third.written)]
+    found = [opens(sessions, one) for one in (first, second.text, third.text)]
     assert found == [False, True, True]
 
 
@@ -119,15 +119,15 @@ def test_use_is_noted_once_a_minute(sessions: Sessions) -> None:
 
     def is_unnoted() -> bool:
         with sessions() as session:
-            return KeyRepository(session).check(Token.read(written))[1]
+            return KeyRepository(session).authenticate(Token.read(written))[1]
 
     assert is_unnoted()
     with sessions.begin() as session:
-        KeyRepository(session).note_use(key.id)
+        KeyRepository(session).record_use(key.id)
     assert not is_unnoted()
     with sessions.begin() as session:
         noted = KeyRepository(session).get(key.id).last_used_at
-        KeyRepository(session).note_use(key.id)
+        KeyRepository(session).record_use(key.id)
         assert KeyRepository(session).get(key.id).last_used_at == noted
         session.execute(update(ApiKey).values(last_used_at=now(-timedelta(seconds=61))))
     assert is_unnoted()
@@ -153,7 +153,7 @@ def test_all_keys_are_listed_newest_first(sessions: Sessions) -> None:
     with sessions() as session:
         keys = KeyRepository(session).all()
     assert [key.id for key in keys] == made[::-1]
-    assert keys[0].scopes == [scope.value for scope in USUAL]
+    assert keys[0].scopes == [scope.value for scope in DEFAULT_SCOPES]
 
 
 def test_the_first_key_is_made_where_no_service_runs(new_database_url: str) -> None:
@@ -164,6 +164,6 @@ def test_the_first_key_is_made_where_no_service_runs(new_database_url: str) -> N
     migrate(new_database_url)
     sessions = open_sessions(new_database_url)
     with sessions() as session:
-        key, _ = KeyRepository(session).check(Token.read(done.stdout.removesuffix("\n")))
+        key, _ = KeyRepository(session).authenticate(Token.read(done.stdout.removesuffix("\n")))
     assert (key.name, key.scopes) == ("Ada", ["admin"])
     sessions.kw["bind"].dispose()

@@ -9,7 +9,7 @@ from contextvars import copy_context
 
 import pytest
 
-from db.core.logging_setup import Format, about, configure
+from db.core.logging_setup import Format, configure, log_context
 
 
 @pytest.fixture(autouse=True)
@@ -25,10 +25,10 @@ def lines(style: Format, capsys: pytest.CaptureFixture[str]) -> list[str]:
     configure(style)
     log = logging.getLogger("worker.attempts.run")
     log.info("before")
-    with about(job_id="job_1", attempt=2):
+    with log_context(job_id="job_1", attempt=2):
         log.warning("within %d%%", 50)
         threading.Thread(target=copy_context().run, args=(log.error, "beside")).start()
-        with about(request_id="r"):
+        with log_context(request_id="r"):
             try:
                 raise ValueError("why")
             except ValueError:

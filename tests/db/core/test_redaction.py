@@ -11,15 +11,16 @@ import pytest
 from db.access.tokens import Token
 from db.core import redaction
 from db.core.redaction import redact
+from db.core.session import migrate
 
 ROOT = Path(__file__).parents[3]
-TOKEN = Token.new("key_" + "0" * 32).written
+TOKEN = Token.new("key_" + "0" * 32).text
 HUB_TOKEN = "hf_" + "a1B2" * 9
 
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """What a plain handler of the root logger writes while records are redacted."""
+    """Collect the output of a plain handler of the root logger while records are redacted."""
     before = logging.getLogRecordFactory()
     redaction.install()
     written = io.StringIO()
@@ -47,7 +48,7 @@ def log() -> Iterator[io.StringIO]:
     ],
     ids=range(11),  # a test's name should be the same on every run, and hold no secret
 )
-def test_a_secret_is_taken_out_of_any_text(text: str, canary: str) -> None:
+def test_a_secret_is_removed_from_any_text(text: str, canary: str) -> None:
     assert canary in text
     assert canary not in redact(text)
     assert redaction.HIDDEN in redact(text)
@@ -62,11 +63,11 @@ def test_a_secret_is_taken_out_of_any_text(text: str, canary: str) -> None:
         "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70 was revoked",
     ],
 )
-def test_what_is_no_secret_stays(text: str) -> None:
+def test_other_text_is_kept(text: str) -> None:
     assert redact(text) == text
 
 
-def test_no_logger_writes_a_secret_whether_in_its_words_or_in_a_traceback(
+def test_no_logger_writes_a_secret_in_its_message_or_in_a_traceback(
     log: io.StringIO,
 ) -> None:
     logger = logging.getLogger("some.library")
@@ -75,27 +76,28 @@ def test_no_logger_writes_a_secret_whether_in_its_words_or_in_a_traceback(
         raise ValueError(f"not valid: {TOKEN}")
     except ValueError:
         logger.exception("it failed: %s", TOKEN)
-    told = log.getvalue()
-    assert "canary" not in told
-    assert TOKEN[37:] not in told
-    assert told.count("zpr_***") == 3
-    assert "ValueError" in told
+    output = log.getvalue()
+    assert "canary" not in output
+    assert TOKEN[37:] not in output
+    assert output.count("zpr_***") == 3
+    assert "ValueError" in output
 
 
 @pytest.mark.parametrize(
     "start", ["import worker.tasks", "from api.app import create_app as c; c()"]
 )
 def test_every_part_of_the_service_logs_without_secrets(start: str, tmp_path: Path) -> None:
-    say = "import logging; logging.getLogger('any').error('to redis://:canary@host')"
+    migrate(f"sqlite:///{tmp_path / 'zpruner.db'}")  # the API starts only on a migrated database
+    write = "import logging; logging.getLogger('any').error('to redis://:canary@host')"
     env = os.environ | {"ZPRUNER_DATA_DIR": str(tmp_path)}
-    command = [sys.executable, "-c", f"{start}\n{say}"]
+    command = [sys.executable, "-c", f"{start}\n{write}"]
     done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr.endswith("to redis://:***@host\n")
     assert "canary" not in done.stderr
 
 
-def test_a_message_that_cannot_be_formatted_is_reported_as_ever(
+def test_a_message_that_cannot_be_formatted_is_still_reported(
     log: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     handler = logging.StreamHandler(io.StringIO())

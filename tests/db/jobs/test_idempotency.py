@@ -2,7 +2,7 @@ import pytest
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from db.core.errors import KeyTakenError
+from db.core.errors import IdempotencyKeyTakenError
 from db.core.session import Sessions
 from db.events.job_events import EventRepository
 from db.jobs.idempotency import IdempotencyRepository
@@ -41,13 +41,13 @@ def test_a_key_is_its_callers_own(sessions: Sessions) -> None:
         kept = [IdempotencyRepository(session).get("key", caller) for caller in callers]
         assert [one and one.request_digest for one in kept] == ["0", "1", "2"]
         assert IdempotencyRepository(session).get("key", "key_c") is None
-    with sessions.begin() as session, pytest.raises(KeyTakenError):
+    with sessions.begin() as session, pytest.raises(IdempotencyKeyTakenError):
         IdempotencyRepository(session).save("key", "3", job.id, 201, {}, "key_a")
 
 
 def test_of_many_requests_with_one_key_one_makes_a_job(sessions: Sessions) -> None:
     other = make_job(sessions)
-    answers = race(sessions, *[submit] * 6, refused=KeyTakenError)
+    answers = race(sessions, *[submit] * 6, refused=IdempotencyKeyTakenError)
     (won,) = [answer for answer in answers if isinstance(answer, str)]
     with sessions() as session:
         assert [job.id for job in JobRepository(session).page()] == [won, other.id]

@@ -2,8 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from db.core.place import Place
 from db.core.session import Sessions
+from db.core.sort_key import SortKey
 from db.core.states import JobState
 from db.jobs.commands import JobCommands
 from db.jobs.listing import JobFilter
@@ -21,8 +21,8 @@ def found(sessions: Sessions, wanted: JobFilter) -> list[str]:
         return [job.id for job in JobRepository(session).page(wanted)]
 
 
-def place(job: Job) -> Place:
-    return Place(job.created_at, job.id)
+def place(job: Job) -> SortKey:
+    return SortKey(job.created_at, job.id)
 
 
 @pytest.mark.parametrize("oldest_first", [False, True])
@@ -137,7 +137,7 @@ def test_jobs_are_found_by_all_of_their_labels_page_by_page(sessions: Sessions) 
         jobs = JobRepository(session)
         found = jobs.page(JobFilter(labels=(team,)), limit=2)
         assert [job.id for job in found] == [both[3].id, both[2].id]
-        after = Place(found[-1].created_at, found[-1].id)
+        after = SortKey(found[-1].created_at, found[-1].id)
         rest = jobs.page(JobFilter(labels=(team,)), after=after)
         assert [job.id for job in rest] == [both[1].id, both[0].id]
         oldest = jobs.page(JobFilter(labels=(team,)), limit=1, oldest_first=True)

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Engine, event, insert, text
 
 from db.core.ids import new_id
-from db.core.place import Place
 from db.core.session import Sessions
+from db.core.sort_key import SortKey
 from db.core.states import JobState
 from db.events.job_events import EventRepository
 from db.jobs.listing import JobFilter
@@ -28,7 +28,7 @@ EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}
 WHOLE_TABLE = re.compile(r"Seq Scan on jobs|SCAN jobs(?! USING COVERING INDEX)")
 WALK = re.compile("ix_jobs_listed|ix_jobs_of_a_status")
 SORTED = re.compile(r"Sort Key|TEMP B-TREE")
-MIDDLE = Place(NEW_YEAR + timedelta(seconds=MANY // 2), "job_")
+MIDDLE = SortKey(NEW_YEAR + timedelta(seconds=MANY // 2), "job_")
 FILTERS = (
     JobFilter(),
     JobFilter(model="org/model-1"),
@@ -88,7 +88,7 @@ def plans(sessions: Sessions) -> Iterator[list[str]]:
 @pytest.mark.parametrize("oldest_first", [False, True])
 @pytest.mark.parametrize("after", [None, MIDDLE])
 def test_a_list_walks_an_index_in_order_and_reads_one_page(
-    after: Place | None, oldest_first: bool, many: Sessions
+    after: SortKey | None, oldest_first: bool, many: Sessions
 ) -> None:
     for wanted in FILTERS:
         with many() as session, plans(many) as found:

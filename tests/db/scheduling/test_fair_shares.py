@@ -11,7 +11,7 @@ from db.core.states import JobState
 from db.jobs.repository import JobRepository, NewJob
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.queues import QueueRepository
-from db.tables.access import KeyTurn
+from db.tables.access import LastClaim
 from db.tables.jobs import Job
 from tests.db.scheduling.test_queues import take
 from tests.factories import make_spec
@@ -56,7 +56,7 @@ def test_a_key_s_turn_is_known_after_its_jobs_are_deleted(sessions: Sessions) ->
 def test_a_job_of_a_key_that_takes_no_turns_is_taken_all_the_same(sessions: Sessions) -> None:
     job = queue(sessions, "key_a")
     with sessions.begin() as session:
-        session.execute(delete(KeyTurn))
+        session.execute(delete(LastClaim))
     assert positions(sessions, [job]) == {job: 1}
     assert take(sessions) == job
 
@@ -113,7 +113,7 @@ def test_workers_that_choose_at_once_share_the_keys_turns(sessions: Sessions) ->
     taken = deque(take(sessions) for _ in made)
     assert set(taken) == set(made)
     with sessions() as session:
-        turns = {one.created_by: one.turn for one in session.query(KeyTurn)}
+        turns = {one.created_by: one.claim_number for one in session.query(LastClaim)}
     assert turns == {"key_a": 3, "key_b": 2}
     with sessions() as session:
         assert {JobRepository(session).get(one).status for one in made} == {JobState.running}

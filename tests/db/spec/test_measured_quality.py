@@ -1,4 +1,4 @@
-"""The figures that methods are advised with are those that were measured."""
+"""Advice about methods quotes the numbers that were measured."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.factories import make_spec
 RESULTS = Path(__file__).parents[3] / "benchmarks" / "results" / "quality.md"
 
 
-def test_the_figures_are_those_of_the_last_measurement() -> None:
+def test_the_numbers_are_those_of_the_last_measurement() -> None:
     lines = RESULTS.read_text().splitlines()
     rows = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in lines]
     assert tuple(rows[0][1:]) == COLUMNS
@@ -20,20 +20,22 @@ def test_the_figures_are_those_of_the_last_measurement() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "text"),
     [
-        ({}, "At 50 % zpruner came to perplexity 67.7"),
-        ({}, "wanda to 61.4 in the same time, alps to 42.7 in several times that time"),
-        ({"sparsity": 0.62}, "At 60 % zpruner came to perplexity 185.0"),
-        ({"sparsity": 0.9}, "At 70 % zpruner came to perplexity 1,224"),
-        ({"pattern": "2:4"}, "At 2:4 zpruner came to perplexity 203.9"),
-        ({"method": "ria", "pattern": "2:4"}, "(dense 28.7), alps to 62.3"),
-        ({"method": "wanda"}, "At 50 % wanda came to perplexity 61.4"),
+        ({}, "At 50 % zpruner reached perplexity 67.7"),
+        ({}, "wanda 61.4 in the same time, alps 42.7 in several times that"),
+        ({"sparsity": 0.62}, "At 60 % zpruner reached perplexity 185.0"),
+        ({"sparsity": 0.9}, "At 70 % zpruner reached perplexity 1,224"),
+        ({"pattern": "2:4"}, "At 2:4 zpruner reached perplexity 203.9"),
+        ({"method": "ria", "pattern": "2:4"}, "(dense 28.7), alps 62.3"),
+        ({"method": "wanda"}, "At 50 % wanda reached perplexity 61.4"),
     ],
 )
-def test_a_score_alone_is_told_what_does_better(fields: dict[str, object], told: str) -> None:
+def test_a_score_without_a_solver_gets_advice_on_better_methods(
+    fields: dict[str, object], text: str
+) -> None:
     (hint,) = better_methods(make_spec(**fields))
-    assert told in hint
+    assert text in hint
 
 
 @pytest.mark.parametrize(
@@ -45,5 +47,7 @@ def test_a_score_alone_is_told_what_does_better(fields: dict[str, object], told:
         {"pattern": "1:4", "sparsity": 0.75},
     ],
 )
-def test_nothing_is_said_of_a_solver_or_of_what_was_not_measured(fields: dict[str, object]) -> None:
+def test_solvers_and_settings_that_were_not_measured_get_no_advice(
+    fields: dict[str, object],
+) -> None:
     assert better_methods(make_spec(**fields)) == []

@@ -12,7 +12,7 @@ from db.events.job_events import EventRepository
 from db.jobs.repository import JobRepository, NewJob
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
-from db.spec.quality_gate import Gate, Verdict, figure, gate_failures, judge
+from db.spec.quality_gate import Gate, Verdict, gate_failures, judge, metric_value
 from tests.factories import make_job, make_spec
 
 METRICS: dict[str, Any] = {
@@ -43,7 +43,7 @@ NUMBERS = some.floats(allow_nan=False, allow_infinity=False)
     ],
 )
 def test_a_figure_is_found_by_its_name_or_along_its_dots(name: str, value: float | None) -> None:
-    assert figure(METRICS, name) == value
+    assert metric_value(METRICS, name) == value
 
 
 def test_a_bound_is_kept_by_what_equals_it() -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 
 from api.settings import ApiSettings
 from db.core.session import migrate, migration_config
-from db.startup.checks import SettingsError, broker, database, folders, read
+from db.startup.checks import SettingsError, broker, database, folders, read_settings
 from db.startup.settings import Settings
 from tests.db.postgres import admin
 from tests.recipes import bash
@@ -57,7 +57,7 @@ def test_a_value_that_cannot_be_used_is_told_in_one_line(
 ) -> None:
     monkeypatch.setenv(f"ZPRUNER_{name}", value)
     with pytest.raises(SettingsError) as refused:
-        read(WorkerSettings)
+        read_settings(WorkerSettings)
     told = str(refused.value)
     assert told.startswith(f"ZPRUNER_{name}={value.replace('secret', '***')}: ")
     assert why in told
@@ -73,7 +73,7 @@ def test_a_misspelt_name_is_refused_with_the_nearest_wherever_it_stands(
     monkeypatch.setenv("ZPRUNER_LEASES", "60")
     monkeypatch.setenv("ZPRUNER_URL", "http://of-the-client")
     with pytest.raises(SettingsError) as refused:
-        read(Settings)
+        read_settings(Settings)
     first, second = str(refused.value).splitlines()
     assert first.startswith("ZPRUNER_LEASES in the environment is not a setting. ")
     assert "ZPRUNER_LEASE_S?" in first
@@ -85,21 +85,21 @@ def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZPRUNER_DEVICES", "x")
     monkeypatch.setenv("ZPRUNER_NONSENSE", "x")
     with pytest.raises(SettingsError) as refused:
-        read(WorkerSettings)
+        read_settings(WorkerSettings)
     assert len(str(refused.value).splitlines()) == 3
 
 
 def test_an_env_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"ZPRUNER_PORT=\xff\xfe\n")
     with pytest.raises(SettingsError, match=r"\.env cannot be read"):
-        read(Settings)
+        read_settings(Settings)
 
 
 def test_good_settings_are_read_by_every_part(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("ZPRUNER_LEASE_S=7\nZPRUNER_PORT=8001\n")
-    assert read(WorkerSettings).lease_s == 7
-    assert read(ApiSettings).port == read(ServeSettings).port == 8001
-    assert read(ServeSettings, port=9).port == 9
+    assert read_settings(WorkerSettings).lease_s == 7
+    assert read_settings(ApiSettings).port == read_settings(ServeSettings).port == 8001
+    assert read_settings(ServeSettings, port=9).port == 9
 
 
 @pytest.mark.parametrize("data_dir", ["file", "file/below", "/proc/below", "/dev/null"])
@@ -122,11 +122,11 @@ def test_roots_have_to_exist_and_a_data_folder_may_be_made_later(tmp_path: Path)
 
 def test_what_does_not_answer_is_waited_for_and_then_refused_without_its_password() -> None:
     begun = time.monotonic()
-    found = broker(NOWHERE, within_s=0.5)
+    found = broker(NOWHERE, timeout_s=0.5)
     assert time.monotonic() - begun >= 0.5
     assert found.state == "wrong"
     assert found.text.startswith("ZPRUNER_BROKER_URL=redis://:***@127.0.0.1:1/0 cannot be reached")
-    found = database("postgresql+psycopg://u:secret@127.0.0.1:1/x", within_s=0)
+    found = database("postgresql+psycopg://u:secret@127.0.0.1:1/x", timeout_s=0)
     assert found.state == "wrong"
     assert "ZPRUNER_DATABASE_URL=postgresql+psycopg://u:***@127.0.0.1:1/x cannot" in found.text
     assert "secret" not in found.text
@@ -134,12 +134,12 @@ def test_what_does_not_answer_is_waited_for_and_then_refused_without_its_passwor
 
 def test_a_database_is_told_by_its_migration(new_database_url: str) -> None:
     assert database(new_database_url, needs_tables=False).state == "ok"
-    assert "zpruner part migrate" in database(new_database_url, within_s=0).text
+    assert "zpruner part migrate" in database(new_database_url, timeout_s=0).text
     engine = create_engine(new_database_url)
     with engine.begin() as connection:
         command.upgrade(migration_config(connection), "0009")
     assert database(new_database_url, needs_tables=False).state == "ok"
-    assert database(new_database_url, within_s=0).state == "wrong"
+    assert database(new_database_url, timeout_s=0).state == "wrong"
     migrate(new_database_url)
     assert database(new_database_url).state == "ok"
     with engine.begin() as connection:
@@ -152,7 +152,7 @@ def test_a_database_is_told_by_its_migration(new_database_url: str) -> None:
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "zpruner.db").write_text("no database at all" * 100)
-    found = database(f"sqlite:///{tmp_path / 'zpruner.db'}", within_s=0)
+    found = database(f"sqlite:///{tmp_path / 'zpruner.db'}", timeout_s=0)
     assert (found.state, "file is not a database" in found.text) == ("wrong", True)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from db.spec.metrics import FIGURES
+from db.spec.metrics import METRIC_NAMES
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import is_number
 from tests.models import FAMILIES, random_ids, write_model
@@ -42,4 +42,4 @@ def test_every_figure_that_a_gate_may_bound_is_measured_and_no_other(tmp_path: P
 
     result = run_to_end(prune(spec, tmp_path / "out", Resources()), lambda _: None)
 
-    assert numbers(result.metrics) | ELSEWHERE == set(FIGURES)
+    assert numbers(result.metrics) | ELSEWHERE == set(METRIC_NAMES)

@@ -9,12 +9,16 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from db.startup.beats import VARIABLE, Beats
+from db.startup.heartbeat_pipe import HEARTBEAT_VARIABLE, HeartbeatPipe
 from tests.zpruner.serve.test_supervisor import eventually, is_gone, pid
 from zpruner.serve.heartbeat_monitor import START_WITHIN_S, HeartbeatMonitor
 from zpruner.serve.supervisor import Child, Supervisor
 
-BEATING = [sys.executable, "-c", "from db.startup.beats import Beats\nBeats()._run(0.05)"]
+BEATING = [
+    sys.executable,
+    "-c",
+    "from db.startup.heartbeat_pipe import HeartbeatPipe\nHeartbeatPipe()._run(0.05)",
+]
 
 
 class Clock:
@@ -123,11 +127,11 @@ def test_a_supervisor_that_was_suspended_with_its_children_kills_none(
 
 def test_heartbeats_that_are_not_read_do_not_block(monkeypatch: pytest.MonkeyPatch) -> None:
     read, write = os.pipe()
-    monkeypatch.setenv(VARIABLE, str(write))
-    beats = Beats()
-    assert VARIABLE not in os.environ
+    monkeypatch.setenv(HEARTBEAT_VARIABLE, str(write))
+    heartbeats = HeartbeatPipe()
+    assert HEARTBEAT_VARIABLE not in os.environ
     for _ in range(70_000):
-        beats.beat()
+        heartbeats.beat()
     os.close(read)
-    beats.beat()
+    heartbeats.beat()
     os.close(write)

@@ -15,7 +15,7 @@ import pytest
 from db.core.session import Sessions
 from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository
-from db.startup.lease_holders import holding
+from db.startup.lease_holders import lease_holder
 from db.tables.access import AccessScope
 from db.tables.jobs import Job
 from demo.service import free_port
@@ -142,7 +142,7 @@ def test_the_leases_of_killed_workers_are_released_once_all_have_ended(
         ClaimRepository(session).claim(ours.id, f"{HOST}/1")
         ClaimRepository(session).claim(elsewhere.id, f"{HOST}-2/1")
     wide = settings(data_dir=tmp_path, database_url=database_url)
-    with holding(tmp_path):
+    with lease_holder(tmp_path):
         release_leases(wide, dead_within_s=0)
         assert states(sessions, ours, elsewhere) == ["running", "running"]
     release_leases(wide, dead_within_s=0)

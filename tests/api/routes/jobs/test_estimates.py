@@ -56,7 +56,7 @@ def test_an_estimate_waits_for_the_planner_s_answer(client: TestClient, sessions
     assert {name: found[name] for name in plain} == plain
     assert (found["status"], found["queue"], found["identical_job_id"]) == ("ready", "gpu", None)
     (hint,) = found["hints"]
-    assert "zpruner came to perplexity 67.7" in hint
+    assert "zpruner reached perplexity 67.7" in hint
     unchecked, guess = found["warnings"][0], found["warnings"][-1]
     assert "was not checked" in unchecked
     assert guess == "about 10 evaluation windows"

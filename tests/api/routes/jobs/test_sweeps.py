@@ -10,7 +10,7 @@ from db.access.keys import Quotas
 from db.core.session import Sessions
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
-from db.tables.jobs import Answer, Job, Sweep
+from db.tables.jobs import Job, StoredResponse, Sweep
 from tests.factories import make_key
 from tests.fakes import ListQueue
 
@@ -24,7 +24,7 @@ def post(client: TestClient, key: str | None = None, **fields: Any) -> httpx.Res
     return client.post("/v1/sweeps", json=BASE | fields, headers=headers)
 
 
-def count(sessions: Sessions, table: type[Job | Sweep | Answer] = Job) -> int:
+def count(sessions: Sessions, table: type[Job | Sweep | StoredResponse] = Job) -> int:
     with sessions() as session:
         return session.scalar(select(func.count()).select_from(table)) or 0
 
@@ -198,7 +198,7 @@ def test_of_many_that_come_at_once_with_one_key_one_makes_a_sweep(
         answers = list(pool.map(lambda _: post(client, "key-1", grid=GRID), range(6)))
     assert [answer.status_code for answer in answers] == [201] * 6
     assert len({answer.json()["id"] for answer in answers}) == 1
-    assert (count(sessions), count(sessions, Sweep), count(sessions, Answer)) == (6, 1, 1)
+    assert (count(sessions), count(sessions, Sweep), count(sessions, StoredResponse)) == (6, 1, 1)
 
 
 def test_sweeps_are_listed_newest_first_page_by_page(client: TestClient) -> None:

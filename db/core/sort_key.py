@@ -5,7 +5,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True)
-class Place:
+class SortKey:
     """Where a job stands among all others: by its creation, then by its id."""
 
     created_at: datetime

@@ -74,7 +74,7 @@ def _any(file: DataFile, line: int, values: dict[str, Any]) -> str:
     """Return what a job that chooses a field may find: strings, or lists for chat messages."""
     texts = [value for value in values.values() if isinstance(value, str) and value.strip()]
     if not texts and not any(isinstance(value, list) and value for value in values.values()):
-        raise file.dataset.without("that holds text or chat messages", values, f"line {line}")
+        raise file.dataset.missing_field("that holds text or chat messages", values, f"line {line}")
     return texts[0] if texts else "messages"
 
 

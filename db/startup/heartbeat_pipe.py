@@ -5,15 +5,17 @@ import threading
 import time
 from contextlib import suppress
 
-VARIABLE = "SUPERVISOR_BEATS_FD"
+HEARTBEAT_VARIABLE = "SUPERVISOR_BEATS_FD"
 """Names the descriptor of a pipe that the supervisor reads."""
 
 
-class Beats:
+class HeartbeatPipe:
     """The pipe to the supervisor. A process that was started without one tells nobody."""
 
     def __init__(self) -> None:
-        given = os.environ.pop(VARIABLE, None)  # the processes that this one starts have no pipe
+        given = os.environ.pop(
+            HEARTBEAT_VARIABLE, None
+        )  # the processes that this one starts have no pipe
         self._fd = None if given is None else int(given)
         if self._fd is not None:
             os.set_inheritable(self._fd, False)
