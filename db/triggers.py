@@ -1,4 +1,4 @@
-"""The triggers, and what came in for each."""
+"""The repository of triggers and of the calls that each has received."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,46 +17,46 @@ KEPT_FOR = timedelta(days=30)
 
 
 @dataclass(frozen=True)
-class CallName:
-    """What tells one call of a trigger from another: its id, and of some sources its body."""
+class CallId:
+    """Identifies a call of a trigger: by its id, and for some sources also by its body."""
 
     delivery_id: str
     body_digest: str | None = None
 
 
-class DeliveryTakenError(Exception):
-    """The same call has been settled meanwhile: roll back, and read what came of it."""
+class DuplicateCallError(Exception):
+    """A concurrent request has recorded the same call. Roll back and return its result."""
 
 
 class TriggerRepository:
-    """The triggers in one session, which this never commits."""
+    """Creates, reads, changes and deletes triggers, and records their calls; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def create(self, **fields: Any) -> Trigger:
-        """Make a trigger with a secret of its own."""
+        """Create a trigger with a new secret."""
         trigger = Trigger(secret=new_secret(), **fields)
         self._session.add(trigger)
         self._session.flush()
         return trigger
 
     def get(self, trigger_id: str) -> Trigger:
-        """Return the trigger as the database has it now.
+        """Return the trigger's current row.
 
         Raises:
-            TriggerNotFoundError: there is none.
+            TriggerNotFoundError: there is no such trigger.
         """
         if (found := self._session.get(Trigger, trigger_id, populate_existing=True)) is None:
             raise TriggerNotFoundError(trigger_id)
         return found
 
     def all(self) -> list[Trigger]:
-        """Return every trigger, newest first."""
+        """Return all triggers, newest first."""
         return list(self._session.scalars(select(Trigger).order_by(Trigger.id.desc())))
 
     def find(self, trigger_id: str) -> tuple[Trigger | None, list[str]]:
-        """Return the trigger, if there is one, and the secrets that are good for it now."""
+        """Return the trigger, if it exists, and its valid secrets."""
         query = select(Trigger, Trigger.former_until > now()).where(Trigger.id == trigger_id)
         row = self._session.execute(query).one_or_none()
         if row is None:
@@ -66,18 +66,18 @@ class TriggerRepository:
         return trigger, [trigger.secret, *([] if former is None else [former])]
 
     def change(self, trigger_id: str, **values: Any) -> Trigger:
-        """Give a trigger another ``name``, ``job``, ``filter`` or ``map``.
+        """Change a trigger's ``name``, ``job``, ``filter`` or ``map``.
 
         Raises:
-            TriggerNotFoundError: there is none.
+            TriggerNotFoundError: there is no such trigger.
         """
         return self._set(trigger_id, **values) if values else self.get(trigger_id)
 
     def rotate(self, trigger_id: str, grace: timedelta) -> Trigger:
-        """Give a trigger a new secret; the one until now is good for ``grace`` more.
+        """Replace a trigger's secret; the former one stays valid for ``grace``.
 
         Raises:
-            TriggerNotFoundError: there is none.
+            TriggerNotFoundError: there is no such trigger.
         """
         former = {"former_secret": Trigger.secret, "former_until": now(grace)}
         if not grace:
@@ -85,54 +85,56 @@ class TriggerRepository:
         return self._set(trigger_id, secret=new_secret(), **former)
 
     def delete(self, trigger_id: str) -> None:
-        """Delete a trigger with the record of its calls; the jobs stay.
+        """Delete a trigger with its recorded calls, but not its jobs.
 
         Raises:
-            TriggerNotFoundError: there is none.
+            TriggerNotFoundError: there is no such trigger.
         """
-        gone = delete(Trigger).where(Trigger.id == trigger_id).returning(Trigger.id)
-        gone = gone.execution_options(synchronize_session=False)
-        if self._session.scalar(gone) is None:
+        deleted = delete(Trigger).where(Trigger.id == trigger_id).returning(Trigger.id)
+        deleted = deleted.execution_options(synchronize_session=False)
+        if self._session.scalar(deleted) is None:
             raise TriggerNotFoundError(trigger_id)
 
-    def settled(self, trigger_id: str, name: CallName) -> TriggerDelivery | None:
-        """Return what came of a call; None if it may still start a job, as a refused one may."""
-        done = _of(trigger_id, name).where(TriggerDelivery.outcome != TriggerOutcome.refused)
+    def final_delivery(self, trigger_id: str, call: CallId) -> TriggerDelivery | None:
+        """Return the call's recorded delivery; None if it is new or was refused."""
+        done = _same_call(trigger_id, call).where(TriggerDelivery.outcome != TriggerOutcome.refused)
         return self._session.scalar(done)
 
-    def settle(self, trigger_id: str, name: CallName, **came: Any) -> TriggerDelivery:
-        """Note what came of a call; a call that was refused before may end differently.
+    def record(self, trigger_id: str, call: CallId, **result: Any) -> TriggerDelivery:
+        """Record the result of a call, in place of an earlier refusal of the same call.
 
         Raises:
-            DeliveryTakenError: another request with it has been settled meanwhile.
+            DuplicateCallError: a concurrent request has recorded the call.
         """
-        came = {"reason": None, "job_id": None, "problem": None} | came
-        refused = _of(trigger_id, name).where(TriggerDelivery.outcome == TriggerOutcome.refused)
+        result = {"reason": None, "job_id": None, "problem": None} | result
+        refused = _same_call(trigger_id, call).where(
+            TriggerDelivery.outcome == TriggerOutcome.refused
+        )
         delivery = self._session.scalar(refused.with_for_update())
         if delivery is None:
             delivery = TriggerDelivery(
-                trigger_id=trigger_id, delivery_id=name.delivery_id, body_digest=name.body_digest
+                trigger_id=trigger_id, delivery_id=call.delivery_id, body_digest=call.body_digest
             )
             self._session.add(delivery)
-        for field, value in came.items():
+        for field, value in result.items():
             setattr(delivery, field, value)
         try:
             self._session.flush()
         except IntegrityError:
-            raise DeliveryTakenError(name.delivery_id) from None
+            raise DuplicateCallError(call.delivery_id) from None
         return delivery
 
     def deliveries(
         self, trigger_id: str, *, limit: int = 50, after: str | None = None
     ) -> list[TriggerDelivery]:
-        """Return calls of a trigger, newest first, that came before the one named ``after``."""
+        """Return a trigger's calls older than ``after``, newest first."""
         query = select(TriggerDelivery).where(TriggerDelivery.trigger_id == trigger_id)
         if after is not None:
             query = query.where(TriggerDelivery.id < after)
         return list(self._session.scalars(query.order_by(TriggerDelivery.id.desc()).limit(limit)))
 
     def purge(self) -> int:
-        """Forget the calls of long ago, and return how many those were."""
+        """Delete the calls older than `KEPT_FOR`, and return their number."""
         old = delete(TriggerDelivery).where(TriggerDelivery.created_at < now(-KEPT_FOR))
         old_ids = old.returning(TriggerDelivery.id).execution_options(synchronize_session=False)
         return len(self._session.scalars(old_ids).all())
@@ -150,9 +152,9 @@ class TriggerRepository:
         return changed
 
 
-def _of(trigger_id: str, name: CallName) -> Select[TriggerDelivery]:
-    same = TriggerDelivery.delivery_id == name.delivery_id
-    if name.body_digest is not None:
-        same = or_(same, TriggerDelivery.body_digest == name.body_digest)
+def _same_call(trigger_id: str, call: CallId) -> Select[TriggerDelivery]:
+    same = TriggerDelivery.delivery_id == call.delivery_id
+    if call.body_digest is not None:
+        same = or_(same, TriggerDelivery.body_digest == call.body_digest)
     query = select(TriggerDelivery).where(TriggerDelivery.trigger_id == trigger_id, same)
     return query.order_by(TriggerDelivery.id).limit(1)

@@ -109,4 +109,4 @@ def make_webhook(sessions: Sessions, *events: EventType, **overrides: Any) -> We
 def make_delivery(sessions: Sessions, webhook: Webhook) -> Delivery:
     """Insert a delivery that is due: a test of its webhook."""
     with sessions.begin() as session:
-        return DeliveryRepository(session).put_test(webhook.id)
+        return DeliveryRepository(session).add_test(webhook.id)

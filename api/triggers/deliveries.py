@@ -23,7 +23,7 @@ from db.core.errors import JobError, TriggerKeyError, TriggerNotFoundError
 from db.problems.access import UNPROVEN_CALL
 from db.problems.requests import MALFORMED_JSON
 from db.tables.triggers import Trigger, TriggerDelivery, TriggerOutcome, TriggerSource
-from db.triggers import CallName, DeliveryTakenError, TriggerRepository
+from db.triggers import CallId, DuplicateCallError, TriggerRepository
 from db.webhooks.repository import new_secret
 
 logger = logging.getLogger(__name__)
@@ -44,12 +44,12 @@ def receive(service: Service, request: Request, trigger_id: str, body: bytes) ->
     trigger = _authenticate(service, trigger_id, call)
     name = call_name(trigger.source, call)
     with service.sessions() as session:
-        earlier = TriggerRepository(session).settled(trigger.id, name)
+        earlier = TriggerRepository(session).final_delivery(trigger.id, name)
     if earlier is not None:
         return _response(earlier, REPLAYED)
     try:
         return _handle(service, request, trigger, call, name)
-    except DeliveryTakenError:  # by a request that has been committed since
+    except DuplicateCallError:  # by a request that has been committed since
         return receive(service, request, trigger_id, body)
 
 
@@ -82,14 +82,14 @@ def _authenticate(service: Service, trigger_id: str, call: Call) -> Trigger:
 
 
 def _handle(
-    service: Service, request: Request, trigger: Trigger, call: Call, name: CallName
+    service: Service, request: Request, trigger: Trigger, call: Call, name: CallId
 ) -> Response:
     """Ignore a call, submit its job, or refuse it; record the outcome."""
     try:
         payload = _payload(trigger.source, call)
         if (reason := _ignore_reason(trigger, call, payload)) is not None:
             with service.sessions.begin() as session:
-                delivery = TriggerRepository(session).settle(
+                delivery = TriggerRepository(session).record(
                     trigger.id, name, outcome=TriggerOutcome.ignored, reason=reason
                 )
                 return _response(delivery)
@@ -98,18 +98,18 @@ def _handle(
         response = error_response(request, refused)
         problem = json.loads(bytes(response.body))
         with service.sessions.begin() as session:
-            TriggerRepository(session).settle(
+            TriggerRepository(session).record(
                 trigger.id, name, outcome=TriggerOutcome.refused, problem=problem
             )
         return response
 
 
-def _submit(service: Service, trigger: Trigger, payload: JsonValue, name: CallName) -> Response:
+def _submit(service: Service, trigger: Trigger, payload: JsonValue, name: CallId) -> Response:
     deliveries: list[TriggerDelivery] = []
 
     def record(session: Session, job_id: str) -> None:
         result = {"outcome": TriggerOutcome.submitted, "job_id": job_id}
-        deliveries.append(TriggerRepository(session).settle(trigger.id, name, **result))
+        deliveries.append(TriggerRepository(session).record(trigger.id, name, **result))
 
     submit(service, _submission(service, trigger, payload), record)
     return _response(deliveries[-1])

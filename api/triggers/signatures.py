@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from db.tables.triggers import TriggerSource
-from db.triggers import CallName
+from db.triggers import CallId
 
 TOLERANCE_S = 300.0
 STANDARD = "webhook-id", "webhook-timestamp", "webhook-signature"
@@ -41,7 +41,7 @@ def is_authentic(source: TriggerSource, secrets: Sequence[str], call: Call) -> b
     return any(matches)
 
 
-def call_name(source: TriggerSource, call: Call) -> CallName:
+def call_name(source: TriggerSource, call: Call) -> CallId:
     """Return the identity of a delivery, by which repeated ones are recognised.
 
     GitHub signs only the body, so an attacker could replay a delivery with another id: the body
@@ -49,7 +49,7 @@ def call_name(source: TriggerSource, call: Call) -> CallName:
     """
     signs_only_body = source is TriggerSource.github
     digest = sha256(call.body).hexdigest() if signs_only_body else None
-    return CallName(_delivery_id(source, call), digest)
+    return CallId(_delivery_id(source, call), digest)
 
 
 def _delivery_id(source: TriggerSource, call: Call) -> str:

@@ -1,4 +1,4 @@
-"""Where webhooks may point: to the open internet, and to the networks that the operator names."""
+"""The addresses that webhooks may have: public ones, and those in networks that are configured."""
 
 import re
 from collections.abc import Sequence
@@ -23,30 +23,33 @@ MAX_LENGTH = 2048
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
 _NUMBERS = re.compile(r"(.*\.)?(\d+|0[xX][0-9A-Fa-f]*)\.?")
-_TRANSLATED = ip_network("64:ff9b::/96")
-_HOME = "127.0.0.1"
+_NAT64 = ip_network("64:ff9b::/96")
+_LOOPBACK = "127.0.0.1"
 
 
 def check_address(url: str, networks: Networks) -> None:
-    """Refuse an address that nothing is ever sent to, as far as it can be told without DNS.
+    """Raise an error for a URL that no webhook may have; this resolves no name.
 
     Raises:
-        AddressRefusedError: it is no http address, hides something, or leads inside.
+        AddressRefusedError: it is not an HTTP URL, contains credentials or a fragment, or its host
+            is in a private network.
     """
     parts = _split(url)
     if parts.scheme not in {"http", "https"}:
-        raise _refused(url, "is no https address", "Write it as https://host/path.")
+        raise _refused(url, "is not an https URL", "Write it as https://host/path.")
     if "@" in parts.netloc:
         raise _refused(
-            url, "carries credentials", "Leave them out: receivers check the signature instead."
+            url, "carries credentials", "Remove them; receivers verify the signature instead."
         )
     if "#" in url:
-        raise _refused(url, "has a fragment, which is never sent", "Leave out # and what follows.")
+        raise _refused(
+            url, "has a fragment, which is never sent", "Remove the # and everything after it."
+        )
     _check_host(url, parts, networks)
 
 
 def is_allowed(address: Address, networks: Networks, *, encrypted: bool = True) -> bool:
-    """Whether may be sent to an address; without encryption only within the networks."""
+    """Return whether webhooks may be sent to an address; unencrypted only within ``networks``."""
     inner = _inner(address)
     if any(one in network for one in {address, inner} for network in networks):
         return True
@@ -56,15 +59,17 @@ def is_allowed(address: Address, networks: Networks, *, encrypted: bool = True) 
 def _split(url: str) -> SplitResult:
     if len(url) > MAX_LENGTH:
         raise _refused(url, "is too long", f"Use at most {MAX_LENGTH} characters.")
-    # urlsplit would drop some of these, and others read a backslash as a slash.
+    # urlsplit removes some of these characters, and other parsers treat a backslash as a slash.
     if not _PRINTABLE.fullmatch(url) or "\\" in url:
-        remedy = "Write spaces and other letters as %XX, and foreign names of hosts as xn--…."
-        raise _refused(url, "holds what no address can hold", remedy)
+        remedy = "Percent-encode such characters, and write the host name in ASCII (xn--…)."
+        raise _refused(url, "contains characters that no URL may contain", remedy)
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
-        raise _refused(url, f"cannot be read: {error}", "Write it as https://host/path.") from None
+        raise _refused(
+            url, f"cannot be parsed: {error}", "Write it as https://host/path."
+        ) from None
     return parts
 
 
@@ -72,9 +77,9 @@ def _check_host(url: str, parts: SplitResult, networks: Networks) -> None:
     host = parts.hostname or ""
     address = _literal(host)
     if address is None and not _NAME.fullmatch(host):
-        raise _refused(url, "names no host", "Write it as https://host/path.")
+        raise _refused(url, "has no host", "Write it as https://host/path.")
     if address is None and _NUMBERS.fullmatch(host):
-        raise _refused(url, "abbreviates a number", "Write the host as in 192.0.2.7.")
+        raise _refused(url, "abbreviates an IP address", "Write it in full, as in 192.0.2.7.")
     encrypted = parts.scheme == "https"
     if address is None:
         if not encrypted and not networks:
@@ -82,14 +87,14 @@ def _check_host(url: str, parts: SplitResult, networks: Networks) -> None:
     elif not is_allowed(address, networks, encrypted=encrypted):
         if not encrypted and is_allowed(address, networks):
             raise _refused(url, "is not encrypted", f"Use https. {_OPERATOR}")
-        raise _refused(url, "leads into a private network", f"Use a public host. {_OPERATOR}")
+        raise _refused(url, "is in a private network", f"Use a public host. {_OPERATOR}")
 
 
 def _literal(host: str) -> Address | None:
-    """Return the address that a host stands for without DNS; None for a name."""
+    """Return the address of a literal host or localhost; None for any other name."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
-        host = _HOME
+        host = _LOOPBACK
     try:
         return ip_address(host)
     except ValueError:
@@ -97,10 +102,10 @@ def _literal(host: str) -> Address | None:
 
 
 def _inner(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 one is another writing of, or leads to."""
+    """Return the IPv4 address that an IPv6 address embeds, or else the address itself."""
     if isinstance(address, IPv4Address):
         return address
-    if address in _TRANSLATED:
+    if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour or address
 
@@ -122,4 +127,4 @@ def _refused(url: str, reason: str, remedy: str) -> AddressRefusedError:
     )
 
 
-_OPERATOR = f"Whoever runs the service can allow a network of its own in {SETTING}."
+_OPERATOR = f"The operator of the service can allow its own networks in {SETTING}."

@@ -1,4 +1,4 @@
-"""What a webhook is told: one CloudEvent 1.0 as JSON, of a size that any receiver takes."""
+"""The bodies of webhook messages: CloudEvents 1.0 as JSON, limited in size."""
 
 import json
 from datetime import datetime
@@ -12,31 +12,31 @@ from db.tables.webhooks import TEST_EVENT, EventType, Webhook
 
 MEDIA_TYPE = "application/cloudevents+json"
 MAX_BYTES = 20_000
-OMITTED_FIRST = ("metrics", "labels")
-"""What a job's face does without where all of it is too long: its caller can ask for the job."""
+OMITTABLE = ("metrics", "labels")
+"""The fields that are left out first if the body is too long; receivers can read the job."""
 ERROR_LENGTHS = {"type": 200, "title": 200, "code": 100, "detail": 1000, "hint": 500}
 
 
 def job_body(message_id: str, event: JobEvent, job: Job) -> str:
-    """Return the body that tells of one event of a job."""
-    some = (_job_body(message_id, event, job, OMITTED_FIRST[:count]) for count in range(3))
-    return next(body for body in some if len(body.encode()) <= MAX_BYTES)
+    """Return the body of the message about a job's event, within `MAX_BYTES`."""
+    bodies = (_job_body(message_id, event, job, OMITTABLE[:count]) for count in range(3))
+    return next(body for body in bodies if len(body.encode()) <= MAX_BYTES)
 
 
 def test_body(message_id: str, webhook: Webhook, at: datetime) -> str:
-    """Return the body of a message that only has to arrive."""
+    """Return the body of a test message."""
     data = {"webhook": {"id": webhook.id, "description": webhook.description}}
-    return _written(message_id, TEST_EVENT, f"/v1/webhooks/{webhook.id}", webhook.id, at, data)
+    return _cloud_event(message_id, TEST_EVENT, f"/v1/webhooks/{webhook.id}", webhook.id, at, data)
 
 
 def _job_body(message_id: str, event: JobEvent, job: Job, omitted: tuple[str, ...]) -> str:
-    face = {name: value for name, value in _face(event, job).items() if name not in omitted}
-    data = {"job": face} | ({"omitted": list(omitted)} if omitted else {})
+    fields = {name: value for name, value in _job_fields(event, job).items() if name not in omitted}
+    data = {"job": fields} | ({"omitted": list(omitted)} if omitted else {})
     kind = EventType.of(event.status)
-    return _written(message_id, kind, f"/v1/jobs/{job.id}", job.id, event.at, data)
+    return _cloud_event(message_id, kind, f"/v1/jobs/{job.id}", job.id, event.at, data)
 
 
-def _written(
+def _cloud_event(
     message_id: str, kind: str, source: str, subject: str, at: datetime, data: dict[str, Any]
 ) -> str:
     fields = {
@@ -45,15 +45,15 @@ def _written(
         "source": source,
         "subject": subject,
         "type": kind,
-        "time": _moment(at),
+        "time": _timestamp(at),
         "datacontenttype": "application/json",
         "data": data,
     }
     return json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _face(event: JobEvent, job: Job) -> dict[str, Any]:
-    """Return the job as it was at the event; its row may have moved on since."""
+def _job_fields(event: JobEvent, job: Job) -> dict[str, Any]:
+    """Return the job as of the event, since which its row may have changed."""
     succeeded = event.status is JobState.succeeded
     return {
         "id": job.id,
@@ -63,15 +63,15 @@ def _face(event: JobEvent, job: Job) -> dict[str, Any]:
         "model": job.spec.model,
         "verdict": job.verdict.value if succeeded else "none",
         "attempt": event.attempt,
-        "created_at": _moment(job.created_at),
-        "finished_at": _moment(event.at) if event.status.is_final else None,
+        "created_at": _timestamp(job.created_at),
+        "finished_at": _timestamp(event.at) if event.status.is_final else None,
         "metrics": _numbers(job.result or {}) if succeeded else None,
         "error": _shortened(event.data.get("error")),
     }
 
 
 def _numbers(result: dict[str, Any]) -> dict[str, float]:
-    """Return the figures on the surface of a job's result."""
+    """Return the top-level numbers of a job's result."""
     return {name: value for name, value in result.items() if is_number(value)}
 
 
@@ -86,5 +86,5 @@ def _shortened(error: dict[str, Any] | None) -> dict[str, Any] | None:
     return texts | {name: error[name] for name in ("status", "retryable") if name in error}
 
 
-def _moment(at: datetime) -> str:
+def _timestamp(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""What went out to the webhooks, or is to: looked at, sent again, forgotten."""
+"""The deliveries of webhooks: read, sent again, deleted."""
 
 from datetime import timedelta
 
@@ -16,17 +16,17 @@ KEPT_FOR = timedelta(days=30)
 
 
 class DeliveryRepository:
-    """The deliveries in one session, which this never commits."""
+    """Reads, repeats and deletes deliveries; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def put_test(self, webhook_id: str) -> Delivery:
-        """Queue a message that only has to arrive.
+    def add_test(self, webhook_id: str) -> Delivery:
+        """Enqueue a test message.
 
         Raises:
             WebhookNotFoundError: there is no such webhook.
-            WebhookDisabledError: nothing is sent to it.
+            WebhookDisabledError: the webhook is disabled.
         """
         webhook, message_id = self._enabled(webhook_id), new_id("msg")
         body = test_body(message_id, webhook, self._session.scalars(select(now())).one())
@@ -36,7 +36,7 @@ class DeliveryRepository:
         return delivery
 
     def get(self, webhook_id: str, delivery_id: str) -> Delivery:
-        """Return one delivery of a webhook as the database has it now.
+        """Return the current row of a webhook's delivery.
 
         Raises:
             DeliveryNotFoundError: the webhook has no such delivery.
@@ -54,10 +54,7 @@ class DeliveryRepository:
         limit: int = 50,
         after: str | None = None,
     ) -> list[Delivery]:
-        """Return deliveries of a webhook, newest first, made before the one named ``after``.
-
-        Their bodies are left out.
-        """
+        """Return a webhook's deliveries older than ``after``, newest first, without bodies."""
         query = select(Delivery).where(Delivery.webhook_id == webhook_id)
         if status is not None:
             query = query.where(Delivery.status == status)
@@ -67,11 +64,11 @@ class DeliveryRepository:
         return list(self._session.scalars(query.order_by(Delivery.id.desc()).limit(limit)))
 
     def redeliver(self, webhook_id: str, delivery_id: str) -> Delivery:
-        """Send a delivery at once, whatever came of it so far; its attempts are counted anew.
+        """Enqueue a delivery again, whatever its status, and reset its attempts.
 
         Raises:
             WebhookNotFoundError: there is no such webhook.
-            WebhookDisabledError: nothing is sent to it.
+            WebhookDisabledError: the webhook is disabled.
             DeliveryNotFoundError: the webhook has no such delivery.
         """
         self._enabled(webhook_id)
@@ -92,7 +89,7 @@ class DeliveryRepository:
         return delivery
 
     def purge(self) -> int:
-        """Delete what ended long ago, and return how much that was."""
+        """Delete the deliveries that ended longer than `KEPT_FOR` ago, and return their number."""
         old = delete(Delivery).where(Delivery.finished_at < now(-KEPT_FOR)).returning(Delivery.id)
         old = old.execution_options(synchronize_session=False)
         return len(self._session.scalars(old).all())

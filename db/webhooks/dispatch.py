@@ -1,4 +1,4 @@
-"""Deliveries as whoever sends them sees them: claimed, sent, settled."""
+"""The sending of deliveries: each is claimed, sent, and its result recorded."""
 
 import random
 from collections.abc import Collection, Sequence
@@ -13,22 +13,22 @@ from db.core.clock import now, was_set_back
 from db.core.redaction import redact
 from db.tables.webhooks import Delivery, DeliveryStatus, Webhook
 from db.webhooks.repository import GONE
-from db.webhooks.retries import Chance, retry_delay
+from db.webhooks.retries import RandomSource, retry_delay
 
-SENT_WITHIN = timedelta(minutes=1)
-"""After this a claimed delivery without an outcome is sent once more."""
-LOGGED = 20
+CLAIMED_FOR = timedelta(minutes=1)
+"""After this, a claimed delivery without a recorded result is sent again."""
+LOG_LENGTH = 20
 ERROR_LENGTH = 500
 
 
 @dataclass(frozen=True)
-class Claimed:
-    """A delivery that is to be sent now, and all it takes.
+class ClaimedDelivery:
+    """A delivery to send now.
 
     Attributes:
-        secrets: what to sign with; the newest first, behind it a former one that still lives.
-        attempt: which one this is, counted from 1.
-        until: when another may claim it; with the attempt, what an outcome is fenced by.
+        secrets: the secrets to sign with: the current one, then the former one if still valid.
+        attempt: the number of the attempt, from 1.
+        until: when the claim ends. A result is accepted only with the same attempt and end.
     """
 
     id: str
@@ -41,14 +41,14 @@ class Claimed:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of one attempt.
+class SendResult:
+    """The result of one attempt.
 
     Attributes:
-        seconds: how long it took.
-        status: how the address answered; None where it did not.
-        error: what went wrong in words, if it was not the answer itself.
-        retry_after: how long the answer asks to be left alone.
+        seconds: the duration of the attempt.
+        status: the HTTP status of the response; None without a response.
+        error: a description of the error, unless the status is the error.
+        retry_after: the delay that the response asks for.
     """
 
     seconds: float
@@ -58,75 +58,80 @@ class Outcome:
 
     @property
     def is_delivered(self) -> bool:
-        """Whether the message has arrived."""
+        """Whether the receiver accepted the message."""
         return self.error is None and self.status is not None and 200 <= self.status < 300
 
     @property
     def is_gone(self) -> bool:
-        """Whether the address wants nothing any more."""
+        """Whether the receiver asked for no further messages."""
         return self.status == 410
 
 
 class DispatchRepository:
-    """The deliveries in one session, which this never commits, on their way out."""
+    """Claims deliveries and records the results of attempts; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def is_due(self, without: Collection[str] = ()) -> bool:
-        """Whether something is to be sent; cheap enough to ask all the time.
+        """Return whether any delivery is due, except to the webhooks in ``without``.
 
-        What goes to the webhooks in ``without`` does not count.
+        It is cheap enough to call often.
         """
         return self._session.scalar(_due(without).limit(1)) is not None
 
-    def claim(self, limit: int, without: Collection[str] = ()) -> list[Claimed]:
-        """Take up to ``limit`` deliveries that are due, the longest overdue first.
+    def claim(self, limit: int, without: Collection[str] = ()) -> list[ClaimedDelivery]:
+        """Claim up to ``limit`` due deliveries, the most overdue first.
 
-        Of two that ask at once each gets its own. Who claims one has a minute to send and settle
-        it: then it is due again. What goes to the webhooks in ``without`` is left alone.
+        Concurrent callers get different deliveries. A claim lasts for `CLAIMED_FOR`; then the
+        delivery is due again. Deliveries to the webhooks in ``without`` are not claimed.
         """
         due = _due(without).order_by(Delivery.next_attempt_at, Delivery.id).limit(limit)
         ids = self._session.scalars(due.with_for_update(skip_locked=True, of=Delivery)).all()
-        taken = {"attempts": Delivery.attempts + 1, "noted_at": now()}
-        taken["next_attempt_at"] = now(SENT_WITHIN)
+        claim = {"attempts": Delivery.attempts + 1, "noted_at": now()}
+        claim["next_attempt_at"] = now(CLAIMED_FOR)
         self._session.execute(
             update(Delivery)
             .where(Delivery.id.in_(ids))
-            .values(taken)
+            .values(claim)
             .execution_options(synchronize_session=False)
         )
         return self._read(ids)
 
-    def settle(self, claimed: Claimed, outcome: Outcome, chance: Chance = random.random) -> bool:
-        """Note what came of an attempt: delivered, to be tried again, or failed.
+    def record_result(
+        self,
+        claimed: ClaimedDelivery,
+        result: SendResult,
+        random_source: RandomSource = random.random,
+    ) -> bool:
+        """Mark the delivery as delivered, to be retried, or failed.
 
-        False says that the delivery was claimed or sent anew meanwhile, or is gone.
+        Return False if it was claimed or enqueued again in the meantime, or deleted.
         """
-        if outcome.is_gone:  # the webhook before its delivery, as whoever deletes them locks them
+        if result.is_gone:  # locks the webhook before its delivery, as a deletion does
             self._disable(claimed)
-        mine = select(Delivery).where(Delivery.id == claimed.id, *_fence(claimed))
-        mine = mine.with_for_update().execution_options(populate_existing=True)
-        if (delivery := self._session.scalar(mine)) is None:
+        held = select(Delivery).where(Delivery.id == claimed.id, *_is_held(claimed))
+        held = held.with_for_update().execution_options(populate_existing=True)
+        if (delivery := self._session.scalar(held)) is None:
             return False
         at = self._session.scalars(select(now())).one()
-        delivery.log = [*delivery.log, _entry(at, outcome)][-LOGGED:]
-        delivery.status, wait = _verdict(claimed.attempt, outcome, chance)
+        delivery.log = [*delivery.log, _entry(at, result)][-LOG_LENGTH:]
+        delivery.status, wait = _next_status(claimed.attempt, result, random_source)
         delivery.next_attempt_at = None if wait is None else at + wait
         delivery.noted_at = at
         delivery.finished_at = at if wait is None else None
         self._session.flush()
         return True
 
-    def _read(self, ids: Sequence[str]) -> list[Claimed]:
+    def _read(self, ids: Sequence[str]) -> list[ClaimedDelivery]:
         former = case((Webhook.former_until > now(), Webhook.former_secret))
         query = select(Delivery, Webhook.url, Webhook.secret, former).join(Webhook)
         query = query.where(Delivery.id.in_(ids)).execution_options(populate_existing=True)
         rows = {row[0].id: row for row in self._session.execute(query)}
         return [_claimed(*rows[one]) for one in ids if one in rows]
 
-    def _disable(self, claimed: Claimed) -> None:
-        """Send nothing more to an address that wants nothing, unless it was changed meanwhile."""
+    def _disable(self, claimed: ClaimedDelivery) -> None:
+        """Disable a webhook whose receiver asked for it, unless its URL has changed since."""
         self._session.execute(
             update(Webhook)
             .where(Webhook.id == claimed.webhook_id, Webhook.url == claimed.url)
@@ -143,7 +148,7 @@ def _due(without: Collection[str]) -> Select[str]:
     return query.where(Webhook.id.not_in(without)) if without else query
 
 
-def _fence(claimed: Claimed) -> tuple[ColumnElement[bool], ...]:
+def _is_held(claimed: ClaimedDelivery) -> tuple[ColumnElement[bool], ...]:
     return (
         Delivery.status == DeliveryStatus.pending,
         Delivery.attempts == claimed.attempt,
@@ -151,9 +156,9 @@ def _fence(claimed: Claimed) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _claimed(delivery: Delivery, url: str, secret: str, former: str | None) -> Claimed:
+def _claimed(delivery: Delivery, url: str, secret: str, former: str | None) -> ClaimedDelivery:
     assert delivery.next_attempt_at is not None  # noqa: S101 - it was set by the claim
-    return Claimed(
+    return ClaimedDelivery(
         id=delivery.id,
         webhook_id=delivery.webhook_id,
         url=url,
@@ -164,23 +169,23 @@ def _claimed(delivery: Delivery, url: str, secret: str, former: str | None) -> C
     )
 
 
-def _verdict(
-    attempt: int, outcome: Outcome, chance: Chance
+def _next_status(
+    attempt: int, result: SendResult, random_source: RandomSource
 ) -> tuple[DeliveryStatus, timedelta | None]:
-    """Return what becomes of a delivery, and how long it waits if it is tried again."""
-    if outcome.is_delivered:
+    """Return the delivery's next status, and its delay if it is retried."""
+    if result.is_delivered:
         return DeliveryStatus.delivered, None
-    if outcome.is_gone:
+    if result.is_gone:
         return DeliveryStatus.failed, None
-    wait = retry_delay(attempt, chance, outcome.retry_after)
+    wait = retry_delay(attempt, random_source, result.retry_after)
     return (DeliveryStatus.failed if wait is None else DeliveryStatus.pending), wait
 
 
-def _entry(at: datetime, outcome: Outcome) -> dict[str, Any]:
-    error = None if outcome.error is None else redact(outcome.error)[:ERROR_LENGTH]
+def _entry(at: datetime, result: SendResult) -> dict[str, Any]:
+    error = None if result.error is None else redact(result.error)[:ERROR_LENGTH]
     return {
         "at": at.isoformat(),
-        "status": outcome.status,
-        "seconds": round(outcome.seconds, 3),
+        "status": result.status,
+        "seconds": round(result.seconds, 3),
         "error": error,
     }

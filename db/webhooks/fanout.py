@@ -1,4 +1,4 @@
-"""From events to deliveries: each webhook is told once of each event that it has asked for."""
+"""The fan-out of events: one delivery for each webhook that is subscribed to an event."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -10,43 +10,45 @@ from db.tables.jobs import EventCounter, Job, JobEvent
 from db.tables.webhooks import Delivery, EventType, Webhook
 from db.webhooks.cloudevents import job_body
 
-TOLD_AT_ONCE = 500
+BATCH_SIZE = 500
 
 
 class FanOut:
-    """The events of all jobs in one session, which this never commits, on their way out."""
+    """Creates deliveries from events; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def behind(self) -> list[str]:
-        """Return the webhooks that have not been told everything; cheap enough to ask often."""
+    def lagging(self) -> list[str]:
+        """Return the ids of the webhooks with unprocessed events; cheap enough to call often."""
         newest = select(EventCounter.last_position).scalar_subquery()
-        query = select(Webhook.id).where(*_LISTENS, Webhook.position < newest)
+        query = select(Webhook.id).where(*_IS_ENABLED, Webhook.position < newest)
         return list(self._session.scalars(query.order_by(Webhook.id)))
 
-    def tell(self, webhook_id: str) -> int:
-        """Write down what a webhook is to be told next, and return how much that is.
+    def enqueue(self, webhook_id: str) -> int:
+        """Create a batch of deliveries from the webhook's next events, and return their number.
 
-        Of two that try at once, the second waits and finds nothing left to do.
+        A concurrent call waits and then finds the events processed.
         """
         last = EventOrder(self._session).last_position()
-        mine = select(Webhook).where(Webhook.id == webhook_id, *_LISTENS, Webhook.position < last)
-        mine = mine.with_for_update().execution_options(populate_existing=True)
-        if (webhook := self._session.scalar(mine)) is None:
+        locked = select(Webhook).where(
+            Webhook.id == webhook_id, *_IS_ENABLED, Webhook.position < last
+        )
+        locked = locked.with_for_update().execution_options(populate_existing=True)
+        if (webhook := self._session.scalar(locked)) is None:
             return 0
         rows = self._events(webhook, last)
         self._session.add_all(_delivery(webhook.id, event, job) for event, job in rows)
-        webhook.position = last if len(rows) < TOLD_AT_ONCE else (rows[-1][0].position or last)
+        webhook.position = last if len(rows) < BATCH_SIZE else (rows[-1][0].position or last)
         self._session.flush()
         return len(rows)
 
     def catch_up(self) -> None:
-        """Tell all that everybody can read so far: some of it is about to be deleted."""
-        if self._session.scalar(select(Webhook.id).where(*_LISTENS).limit(1)) is None:
+        """Create all deliveries of committed events, of which some are about to be deleted."""
+        if self._session.scalar(select(Webhook.id).where(*_IS_ENABLED).limit(1)) is None:
             return
         EventOrder(self._session).assign_all_positions()
-        while sum(self.tell(webhook_id) for webhook_id in self.behind()):
+        while sum(self.enqueue(webhook_id) for webhook_id in self.lagging()):
             pass
 
     def _events(self, webhook: Webhook, last: int) -> list[tuple[JobEvent, Job]]:
@@ -54,22 +56,22 @@ class FanOut:
         query = select(JobEvent, Job).join(Job, Job.id == JobEvent.job_id)
         query = query.where(JobEvent.position > webhook.position, JobEvent.position <= last)
         query = query.where(JobEvent.kind == "status", JobEvent.status.in_(statuses))
-        rows = self._session.execute(query.order_by(JobEvent.position).limit(TOLD_AT_ONCE))
+        rows = self._session.execute(query.order_by(JobEvent.position).limit(BATCH_SIZE))
         return [(event, job) for event, job in rows]
 
 
 def fan_out(sessions: Sessions) -> int:
-    """Write down what the webhooks are to be told, and return how much that is.
+    """Create deliveries from new events, and return their number.
 
-    Each has a transaction of its own, so that no other writer waits for all of them.
+    Each webhook has its own transaction, so that no other writer waits for all of them.
     """
     with sessions() as session:
-        behind = FanOut(session).behind()
-    told = 0
-    for webhook_id in behind:
+        lagging = FanOut(session).lagging()
+    created = 0
+    for webhook_id in lagging:
         with sessions.begin() as session:
-            told += FanOut(session).tell(webhook_id)
-    return told
+            created += FanOut(session).enqueue(webhook_id)
+    return created
 
 
 def _delivery(webhook_id: str, event: JobEvent, job: Job) -> Delivery:
@@ -84,4 +86,4 @@ def _delivery(webhook_id: str, event: JobEvent, job: Job) -> Delivery:
     )
 
 
-_LISTENS = (Webhook.disabled_at.is_(None),)
+_IS_ENABLED = (Webhook.disabled_at.is_(None),)

@@ -1,4 +1,4 @@
-"""The webhooks: made, looked at, changed, given a new secret, deleted."""
+"""The repository of webhooks."""
 
 import secrets
 from base64 import b64encode
@@ -16,11 +16,11 @@ from db.tables.webhooks import FINAL_EVENTS, EventType, Webhook
 
 SECRET_BYTES = 32
 BY_REQUEST, GONE = "by_request", "gone"
-"""Why nothing is sent to a webhook: somebody wanted it so, or its address said so."""
+"""Why a webhook is disabled: a client disabled it, or its receiver responded with 410 Gone."""
 
 
 class WebhookRepository:
-    """The webhooks in one session, which this never commits."""
+    """Creates, reads, changes and deletes webhooks; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -33,7 +33,7 @@ class WebhookRepository:
         events: Sequence[EventType] = FINAL_EVENTS,
         created_by: str | None = None,
     ) -> Webhook:
-        """Make a webhook with a secret of its own; it is told of what happens from now on."""
+        """Create a webhook with a new secret; it receives events from now on."""
         webhook = Webhook(
             url=url,
             description=description,
@@ -47,60 +47,60 @@ class WebhookRepository:
         return webhook
 
     def get(self, webhook_id: str) -> Webhook:
-        """Return the webhook as the database has it now.
+        """Return the webhook's current row.
 
         Raises:
-            WebhookNotFoundError: there is none.
+            WebhookNotFoundError: there is no such webhook.
         """
         if (found := self._session.get(Webhook, webhook_id, populate_existing=True)) is None:
             raise WebhookNotFoundError(webhook_id)
         return found
 
     def all(self) -> list[Webhook]:
-        """Return every webhook, newest first."""
+        """Return all webhooks, newest first."""
         return list(self._session.scalars(select(Webhook).order_by(Webhook.id.desc())))
 
     def change(
         self, webhook_id: str, *, events: Sequence[EventType] | None = None, **values: Any
     ) -> Webhook:
-        """Give a webhook another ``url``, ``description`` or choice of events.
+        """Change a webhook's ``url``, ``description`` or events.
 
         Raises:
-            WebhookNotFoundError: there is none.
+            WebhookNotFoundError: there is no such webhook.
         """
         if events is not None:
             values["events"] = _in_order(events)
         return self._set(webhook_id, **values) if values else self.get(webhook_id)
 
     def enable(self, webhook_id: str) -> Webhook:
-        """Send to a webhook again: what waits for it, and what happens from now on.
+        """Enable a webhook: its pending deliveries and events from now on are sent.
 
-        Nothing else of a webhook may be changed before in the same transaction: whoever gives
-        places locks these first, then webhooks.
+        Call it before any other change of a webhook in the transaction: transactions lock the
+        counter of positions first, then webhooks.
 
         Raises:
-            WebhookNotFoundError: there is none.
+            WebhookNotFoundError: there is no such webhook.
         """
-        place = EventOrder(self._session).assign_all_positions()
-        missed = case((Webhook.disabled_at.is_not(None), place), else_=Webhook.position)
+        position = EventOrder(self._session).assign_all_positions()
+        start = case((Webhook.disabled_at.is_not(None), position), else_=Webhook.position)
         enabled = {"disabled_at": None, "disabled_reason": None}
-        return self._set(webhook_id, position=missed, **enabled)
+        return self._set(webhook_id, position=start, **enabled)
 
     def disable(self, webhook_id: str) -> Webhook:
-        """Send nothing to a webhook; it is never told of what happens meanwhile.
+        """Disable a webhook; it never receives the events of that time.
 
         Raises:
-            WebhookNotFoundError: there is none.
+            WebhookNotFoundError: there is no such webhook.
         """
-        first = func.coalesce(Webhook.disabled_reason, BY_REQUEST)
+        reason = func.coalesce(Webhook.disabled_reason, BY_REQUEST)
         since = func.coalesce(Webhook.disabled_at, now())
-        return self._set(webhook_id, disabled_at=since, disabled_reason=first)
+        return self._set(webhook_id, disabled_at=since, disabled_reason=reason)
 
     def rotate(self, webhook_id: str, grace: timedelta) -> Webhook:
-        """Give a webhook a new secret; the one until now signs beside it for ``grace`` more.
+        """Replace a webhook's secret; the former one also signs messages for ``grace``.
 
         Raises:
-            WebhookNotFoundError: there is none.
+            WebhookNotFoundError: there is no such webhook.
         """
         former = {"former_secret": Webhook.secret, "former_until": now(grace)}
         if not grace:
@@ -111,11 +111,11 @@ class WebhookRepository:
         """Delete a webhook with all its deliveries.
 
         Raises:
-            WebhookNotFoundError: there is none.
+            WebhookNotFoundError: there is no such webhook.
         """
-        gone = delete(Webhook).where(Webhook.id == webhook_id).returning(Webhook.id)
-        gone = gone.execution_options(synchronize_session=False)
-        if self._session.scalar(gone) is None:
+        deleted = delete(Webhook).where(Webhook.id == webhook_id).returning(Webhook.id)
+        deleted = deleted.execution_options(synchronize_session=False)
+        if self._session.scalar(deleted) is None:
             raise WebhookNotFoundError(webhook_id)
 
     def _set(self, webhook_id: str, **values: Any) -> Webhook:
@@ -132,7 +132,7 @@ class WebhookRepository:
 
 
 def new_secret() -> str:
-    """Return a secret as Standard Webhooks writes it."""
+    """Return a new secret in the format of Standard Webhooks."""
     return f"whsec_{b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
 
 

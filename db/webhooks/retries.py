@@ -1,9 +1,9 @@
-"""When a delivery that did not arrive is tried again."""
+"""The delays before a failed delivery is retried."""
 
 from collections.abc import Callable
 from datetime import timedelta
 
-Chance = Callable[[], float]
+RandomSource = Callable[[], float]
 """Returns a number in [0, 1), as ``random.random`` does."""
 
 DELAYS = (
@@ -19,19 +19,20 @@ DELAYS = (
 )
 ATTEMPTS = 1 + len(DELAYS)
 JITTER = 0.1
-"""By what share of itself a delay may be shorter or longer, so that what failed together does not
-come back together."""
+"""The relative variation of a delay, so that not all deliveries are retried at the same time."""
 
 
-def retry_delay(attempt: int, chance: Chance, wanted: timedelta | None = None) -> timedelta | None:
-    """Return how long to wait after a failed attempt; None: it was the last one.
+def retry_delay(
+    attempt: int, random_source: RandomSource, wanted: timedelta | None = None
+) -> timedelta | None:
+    """Return the delay after a failed attempt; None after the last one.
 
     Args:
-        attempt: which one failed, counted from 1.
-        chance: where the jitter comes from.
-        wanted: what the receiver asked for; it may be longer than ours, but a day at most.
+        attempt: the number of the failed attempt, from 1.
+        random_source: the source of the jitter.
+        wanted: the delay that the receiver asked for; used if longer, up to the last of `DELAYS`.
     """
     if attempt >= ATTEMPTS:
         return None
-    delay = DELAYS[attempt - 1] * (1 + JITTER * (2 * chance() - 1))
+    delay = DELAYS[attempt - 1] * (1 + JITTER * (2 * random_source() - 1))
     return delay if wanted is None else max(delay, min(wanted, DELAYS[-1]))

@@ -18,12 +18,12 @@ from db.core.errors import TriggerNotFoundError
 from db.core.session import Sessions
 from db.jobs.repository import JobRepository
 from db.tables.triggers import Trigger, TriggerDelivery, TriggerOutcome, TriggerSource
-from db.triggers import KEPT_FOR, CallName, DeliveryTakenError, TriggerRepository
+from db.triggers import KEPT_FOR, CallId, DuplicateCallError, TriggerRepository
 from tests.api.calls import PUSH, call, create
 from tests.fakes import ListQueue
 
 REFUSED, SUBMITTED = TriggerOutcome.refused, TriggerOutcome.submitted
-ONE = CallName("one")
+ONE = CallId("one")
 
 
 @pytest.fixture
@@ -74,21 +74,21 @@ def test_what_is_settled_stays_and_what_was_refused_may_change(
     sessions: Sessions, trigger: Trigger
 ) -> None:
     with sessions.begin() as session:
-        refused = TriggerRepository(session).settle(
+        refused = TriggerRepository(session).record(
             trigger.id, ONE, outcome=REFUSED, problem={"status": 422}
         )
     with sessions.begin() as session:
         triggers = TriggerRepository(session)
-        assert triggers.settled(trigger.id, ONE) is None
-        again = triggers.settle(trigger.id, ONE, outcome=SUBMITTED, job_id="job_1")
+        assert triggers.final_delivery(trigger.id, ONE) is None
+        again = triggers.record(trigger.id, ONE, outcome=SUBMITTED, job_id="job_1")
         assert (again.id, again.problem, again.job_id) == (refused.id, None, "job_1")
-    with pytest.raises(DeliveryTakenError), sessions.begin() as session:
-        TriggerRepository(session).settle(trigger.id, ONE, outcome=REFUSED)
+    with pytest.raises(DuplicateCallError), sessions.begin() as session:
+        TriggerRepository(session).record(trigger.id, ONE, outcome=REFUSED)
     with sessions() as session:
-        kept = TriggerRepository(session).settled(trigger.id, ONE)
+        kept = TriggerRepository(session).final_delivery(trigger.id, ONE)
         assert kept is not None
         assert (kept.outcome, kept.job_id) == (SUBMITTED, "job_1")
-        assert TriggerRepository(session).settled(trigger.id, CallName("two")) is None
+        assert TriggerRepository(session).final_delivery(trigger.id, CallId("two")) is None
 
 
 def test_the_former_secret_is_good_until_its_time_is_over(
@@ -107,7 +107,7 @@ def test_calls_of_a_month_ago_are_forgotten(sessions: Sessions, trigger: Trigger
     with sessions.begin() as session:
         triggers = TriggerRepository(session)
         old, recent = (
-            triggers.settle(trigger.id, CallName(one), outcome=SUBMITTED) for one in ("1", "2")
+            triggers.record(trigger.id, CallId(one), outcome=SUBMITTED) for one in ("1", "2")
         )
         for row, age in ((old, timedelta(hours=1)), (recent, -timedelta(hours=1))):
             aged = update(TriggerDelivery).where(TriggerDelivery.id == row.id)
@@ -119,7 +119,7 @@ def test_calls_of_a_month_ago_are_forgotten(sessions: Sessions, trigger: Trigger
 def test_calls_go_with_their_trigger(sessions: Sessions, trigger: Trigger) -> None:
     with sessions.begin() as session:
         triggers = TriggerRepository(session)
-        triggers.settle(trigger.id, ONE, outcome=SUBMITTED)
+        triggers.record(trigger.id, ONE, outcome=SUBMITTED)
         triggers.delete(trigger.id)
         assert triggers.deliveries(trigger.id) == []
         for verb in (triggers.get, triggers.delete):

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.core.logging_setup import log_context
 from db.core.session import Sessions
-from db.webhooks.dispatch import Claimed, DispatchRepository, Outcome
+from db.webhooks.dispatch import ClaimedDelivery, DispatchRepository, SendResult
 from worker.settings import WorkerSettings
 from worker.webhooks.sender import Sender
 from worker.webhooks.signature import signed_headers
@@ -90,7 +90,7 @@ class WebhookDispatcher:
             self._woken.wait(self._every_s)
             self._woken.clear()
 
-    def _claim(self) -> Claimed | None:
+    def _claim(self) -> ClaimedDelivery | None:
         """Claim one due message of a webhook that is below its limit."""
         with self._lock:
             sending = Counter(self._sending.values())
@@ -103,7 +103,7 @@ class WebhookDispatcher:
         with self._sessions.begin() as session:
             return next(iter(DispatchRepository(session).claim(1, without=full)), None)
 
-    def _deliver(self, claimed: Claimed) -> None:
+    def _deliver(self, claimed: ClaimedDelivery) -> None:
         with log_context(webhook_id=claimed.webhook_id, delivery_id=claimed.id):
             try:
                 self._settle(claimed, self._send(claimed))
@@ -112,19 +112,19 @@ class WebhookDispatcher:
                     del self._sending[threading.current_thread()]
                 self._woken.set()  # another message can be sent
 
-    def _send(self, claimed: Claimed) -> Outcome:
+    def _send(self, claimed: ClaimedDelivery) -> SendResult:
         try:
             headers = signed_headers(claimed.id, claimed.body, claimed.secrets)
             return self._sender.send(claimed.url, claimed.body, headers)
         except Exception:
             # A message that is not settled would be sent again every minute, forever.
             log.exception("message %s cannot be sent", claimed.id)
-            return Outcome(0.0, error="the service failed to send it; see its log")
+            return SendResult(0.0, error="the service failed to send it; see its log")
 
-    def _settle(self, claimed: Claimed, outcome: Outcome) -> None:
+    def _settle(self, claimed: ClaimedDelivery, outcome: SendResult) -> None:
         try:
             with self._sessions.begin() as session:
-                is_recorded = DispatchRepository(session).settle(claimed, outcome)
+                is_recorded = DispatchRepository(session).record_result(claimed, outcome)
         except SQLAlchemyError as error:
             log.warning(
                 "the outcome of message %s is lost; it will be sent again: %s", claimed.id, error
@@ -142,5 +142,5 @@ class WebhookDispatcher:
         )
 
 
-def _description(outcome: Outcome) -> str:
+def _description(outcome: SendResult) -> str:
     return ", ".join(str(part) for part in (outcome.status, outcome.error) if part is not None)

@@ -13,7 +13,7 @@ import httpx
 from db.core.errors import AddressRefusedError
 from db.webhooks.addresses import Networks, check_address, is_allowed
 from db.webhooks.cloudevents import MEDIA_TYPE
-from db.webhooks.dispatch import Outcome
+from db.webhooks.dispatch import SendResult
 from worker.webhooks.deadline import Deadline, DeadlineError
 from worker.webhooks.network import HostRefusedError, HostUnknownError, RestrictedBackend
 from worker.webhooks.response import error_of, retry_after
@@ -40,7 +40,7 @@ class Sender:
         self._tls = tls or httpx.create_ssl_context()
         self._agent = f"Z-Pruner/{version('zpruner')}"
 
-    def send(self, url: str, body: str, headers: Mapping[str, str]) -> Outcome:
+    def send(self, url: str, body: str, headers: Mapping[str, str]) -> SendResult:
         """Post a body and return the outcome; a failure does not raise."""
         started = time.monotonic()
         status = delay = None
@@ -56,7 +56,7 @@ class Sender:
             error = str(failure)
         except AddressRefusedError as refused:  # its text contains the address and any secrets
             error = f"the address {refused.reason}. {refused.remedy}"
-        return Outcome(time.monotonic() - started, status, error, delay)
+        return SendResult(time.monotonic() - started, status, error, delay)
 
     def _post(
         self, url: httpx.URL, body: bytes, headers: Mapping[str, str]

@@ -121,7 +121,7 @@ def rotate_webhook(
 def test_webhook(webhook_id: WebhookId, service: ServiceDep, response: Response) -> DeliveryRead:
     """Send a `webhook.test` message; GET the response's `Location` for its result."""
     with service.sessions.begin() as session:
-        delivery = DeliveryRepository(session).put_test(webhook_id)
+        delivery = DeliveryRepository(session).add_test(webhook_id)
     response.headers["location"] = f"{_path(webhook_id)}/deliveries/{delivery.id}"
     return DeliveryRead.of(delivery)
 

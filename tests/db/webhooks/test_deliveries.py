@@ -36,11 +36,11 @@ def test_nothing_is_put_or_put_again_where_nothing_is_sent(sessions: Sessions) -
         WebhookRepository(session).disable(webhook.id)
         deliveries = DeliveryRepository(session)
         with pytest.raises(WebhookDisabledError, match="by_request"):
-            deliveries.put_test(webhook.id)
+            deliveries.add_test(webhook.id)
         with pytest.raises(WebhookDisabledError):
             deliveries.redeliver(webhook.id, delivery.id)
         with pytest.raises(WebhookNotFoundError):
-            deliveries.put_test("whk_0")
+            deliveries.add_test("whk_0")
 
 
 def test_a_page_is_newest_first_and_without_bodies(sessions: Sessions) -> None:

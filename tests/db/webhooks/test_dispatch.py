@@ -11,27 +11,27 @@ from db.core.clock import now
 from db.core.session import Sessions
 from db.tables.webhooks import Delivery, DeliveryStatus, Webhook
 from db.webhooks.deliveries import DeliveryRepository
-from db.webhooks.dispatch import LOGGED, Claimed, DispatchRepository, Outcome
+from db.webhooks.dispatch import LOG_LENGTH, ClaimedDelivery, DispatchRepository, SendResult
 from db.webhooks.repository import WebhookRepository
 from db.webhooks.retries import ATTEMPTS, DELAYS
 from tests.factories import make_delivery, make_webhook
 
-REFUSED = Outcome(0.25, status=500)
-ARRIVED = Outcome(0.25, status=204)
+REFUSED = SendResult(0.25, status=500)
+ARRIVED = SendResult(0.25, status=204)
 
 
 def middle() -> float:
     return 0.5
 
 
-def claim(sessions: Sessions, limit: int = 10) -> list[Claimed]:
+def claim(sessions: Sessions, limit: int = 10) -> list[ClaimedDelivery]:
     with sessions.begin() as session:
         return DispatchRepository(session).claim(limit)
 
 
-def settle(sessions: Sessions, claimed: Claimed, outcome: Outcome) -> bool:
+def settle(sessions: Sessions, claimed: ClaimedDelivery, outcome: SendResult) -> bool:
     with sessions.begin() as session:
-        return DispatchRepository(session).settle(claimed, outcome, middle)
+        return DispatchRepository(session).record_result(claimed, outcome, middle)
 
 
 def read(sessions: Sessions, delivery: Delivery) -> Delivery:
@@ -124,7 +124,7 @@ def test_an_outcome_is_noted_once(sessions: Sessions) -> None:
 def test_every_other_answer_and_none_is_tried_again(sessions: Sessions, status: int | None) -> None:
     delivery = make_delivery(sessions, make_webhook(sessions))
     (claimed,) = claim(sessions)
-    settle(sessions, claimed, Outcome(10, status, error=None if status else "timed out"))
+    settle(sessions, claimed, SendResult(10, status, error=None if status else "timed out"))
     found = read(sessions, delivery)
     assert found.status is DeliveryStatus.pending
     assert found.next_attempt_at is not None
@@ -136,7 +136,7 @@ def test_every_other_answer_and_none_is_tried_again(sessions: Sessions, status: 
 def test_an_error_makes_a_failure_of_whatever_was_answered(sessions: Sessions) -> None:
     delivery = make_delivery(sessions, make_webhook(sessions))
     (claimed,) = claim(sessions)
-    settle(sessions, claimed, Outcome(1, 200, error="the answer broke off: whsec_AAAA"))
+    settle(sessions, claimed, SendResult(1, 200, error="the answer broke off: whsec_AAAA"))
     found = read(sessions, delivery)
     assert found.status is DeliveryStatus.pending
     assert found.log[0]["error"] == "the answer broke off: whsec_***"
@@ -158,20 +158,20 @@ def test_after_the_tenth_attempt_a_delivery_has_failed(sessions: Sessions) -> No
 
 def test_the_log_keeps_the_newest_attempts(sessions: Sessions) -> None:
     delivery = make_delivery(sessions, make_webhook(sessions))
-    for number in range(LOGGED + 5):
+    for number in range(LOG_LENGTH + 5):
         with sessions.begin() as session:
             DeliveryRepository(session).redeliver(delivery.webhook_id, delivery.id)
         (claimed,) = claim(sessions)
-        settle(sessions, claimed, Outcome(number, 500))
+        settle(sessions, claimed, SendResult(number, 500))
     log = read(sessions, delivery).log
-    assert [entry["seconds"] for entry in log] == list(range(5, LOGGED + 5))
+    assert [entry["seconds"] for entry in log] == list(range(5, LOG_LENGTH + 5))
 
 
 def test_gone_fails_the_delivery_and_disables_the_webhook(sessions: Sessions) -> None:
     webhook = make_webhook(sessions)
     gone, waiting = make_delivery(sessions, webhook), make_delivery(sessions, webhook)
     (claimed,) = claim(sessions, 1)
-    settle(sessions, claimed, Outcome(1, 410))
+    settle(sessions, claimed, SendResult(1, 410))
     assert read(sessions, gone).status is DeliveryStatus.failed
     assert webhook_of(sessions, webhook).disabled_reason == "gone"
 
@@ -187,7 +187,7 @@ def test_gone_says_nothing_of_an_address_that_came_meanwhile(sessions: Sessions)
     (claimed,) = claim(sessions)
     with sessions.begin() as session:
         WebhookRepository(session).change(webhook.id, url="https://new.example")
-    settle(sessions, claimed, Outcome(1, 410))
+    settle(sessions, claimed, SendResult(1, 410))
     assert webhook_of(sessions, webhook).disabled_at is None
 
 
@@ -208,7 +208,7 @@ def test_an_outcome_of_what_was_deleted_is_dropped(sessions: Sessions) -> None:
     (claimed,) = claim(sessions)
     with sessions.begin() as session:
         WebhookRepository(session).delete(webhook.id)
-    assert not settle(sessions, claimed, Outcome(1, 410))
+    assert not settle(sessions, claimed, SendResult(1, 410))
 
 
 def test_of_many_couriers_each_gets_its_own(sessions: Sessions) -> None:

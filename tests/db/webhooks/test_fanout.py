@@ -19,8 +19,8 @@ from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.tables.jobs import Job
 from db.tables.webhooks import Delivery, DeliveryStatus, EventType
-from db.webhooks.dispatch import DispatchRepository, Outcome
-from db.webhooks.fanout import TOLD_AT_ONCE, fan_out
+from db.webhooks.dispatch import DispatchRepository, SendResult
+from db.webhooks.fanout import BATCH_SIZE, fan_out
 from db.webhooks.repository import WebhookRepository
 from tests.factories import make_job, make_spec, make_webhook
 
@@ -133,8 +133,8 @@ def test_more_events_than_are_told_at_once_are_all_told(sessions: Sessions) -> N
     make_webhook(sessions, EventType.queued)
     with sessions.begin() as session:
         jobs = JobRepository(session)
-        ids = [jobs.add(NewJob(make_spec())).id for _ in range(TOLD_AT_ONCE + 3)]
-    assert [tell(sessions), tell(sessions), tell(sessions)] == [TOLD_AT_ONCE, 3, 0]
+        ids = [jobs.add(NewJob(make_spec())).id for _ in range(BATCH_SIZE + 3)]
+    assert [tell(sessions), tell(sessions), tell(sessions)] == [BATCH_SIZE, 3, 0]
     assert sorted(one.job_id or "" for one in deliveries(sessions)) == sorted(ids)
 
 
@@ -184,7 +184,7 @@ def test_those_who_write_at_once_do_not_stand_in_each_others_way(sessions: Sessi
             claimed = DispatchRepository(session).claim(3)
         for one in claimed:
             with sessions.begin() as session:
-                DispatchRepository(session).settle(one, Outcome(0.1, 410))
+                DispatchRepository(session).record_result(one, SendResult(0.1, 410))
             with suppress(WebhookNotFoundError), sessions.begin() as session:
                 WebhookRepository(session).enable(one.webhook_id)
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from api.app import create_app
 from api.settings import ApiSettings
 from db.core.session import Sessions
-from db.webhooks.dispatch import DispatchRepository, Outcome
+from db.webhooks.dispatch import DispatchRepository, SendResult
 from tests.api.live import serving
 from tests.fakes import ListQueue
 from zpruner import Client, ProblemError
@@ -45,7 +45,7 @@ def answered(sessions: Sessions, status: int, error: str | None = None) -> None:
     with sessions.begin() as session:
         dispatch = DispatchRepository(session)
         (claimed,) = dispatch.claim(10)
-        assert dispatch.settle(claimed, Outcome(0.25, status, error))
+        assert dispatch.record_result(claimed, SendResult(0.25, status, error))
 
 
 def test_a_client_creates_updates_rotates_and_deletes_webhooks(client: Client) -> None:

@@ -7,19 +7,19 @@ from fastapi.testclient import TestClient
 
 from db.core.session import Sessions
 from db.events.event_order import order_events
-from db.webhooks.dispatch import DispatchRepository, Outcome
+from db.webhooks.dispatch import DispatchRepository, SendResult
 from db.webhooks.fanout import fan_out
 from tests.api.routes.integrations.test_webhooks import create, put_test
 
 JOB = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
 
 
-def send(sessions: Sessions, *outcomes: Outcome) -> None:
+def send(sessions: Sessions, *outcomes: SendResult) -> None:
     """Have what is due answered, the oldest first."""
     with sessions.begin() as session:
         dispatch = DispatchRepository(session)
         for claimed, outcome in zip(dispatch.claim(len(outcomes)), outcomes, strict=True):
-            assert dispatch.settle(claimed, outcome)
+            assert dispatch.record_result(claimed, outcome)
 
 
 def test_a_delivery_that_is_not_there_is_a_problem(client: TestClient) -> None:
@@ -41,14 +41,14 @@ def test_a_test_waits_to_be_sent_and_tells_how_it_went(
     waiting = client.get(path).json()
     assert (json.loads(waiting["body"])["id"], waiting["log"]) == (queued["id"], [])
 
-    send(sessions, Outcome(0.5, 503))
+    send(sessions, SendResult(0.5, 503))
     tried = client.get(path).json()
     assert (tried["status"], tried["attempts"]) == ("pending", 1)
     assert tried["next_attempt_at"] > tried["last"]["at"]
 
     again = client.post(f"{path}/redeliver")
     assert (again.status_code, again.json()["attempts"]) == (202, 0)
-    send(sessions, Outcome(0.25, 204))
+    send(sessions, SendResult(0.25, 204))
     done = client.get(path).json()
     assert (done["status"], done["attempts"], done["id"]) == ("delivered", 1, queued["id"])
     assert [one["status"] for one in done["log"]] == [503, 204]
@@ -60,7 +60,7 @@ def test_deliveries_are_read_page_by_page_and_by_status(
 ) -> None:
     made = create(client)
     ids = [put_test(client, made)["id"] for _ in range(5)]
-    send(sessions, Outcome(1, 204), Outcome(1, 410))
+    send(sessions, SendResult(1, 204), SendResult(1, 410))
     base = f"/v1/webhooks/{made['id']}/deliveries"
     seen, path = list[str](), f"{base}?limit=2"
     while path:
