@@ -1,4 +1,4 @@
-"""A dot plot of the quality table, as SVG written by hand: no program is needed to draw it."""
+"""A dot plot of the quality table as SVG, drawn without a plotting library."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,20 +8,20 @@ WIDTH, LINE = 900, 22
 LEFT, RIGHT, TOP, BOTTOM = 200, 30, 60, 20
 COLOURS = ("#1b6ca8", "#e09f3e", "#d1495b", "#3b8b5a", "#6c4ab6")
 TICKS = (20, 30, 50, 100, 200, 500, 1000, 2000)
-OFF = 50
-"""Times the floor; what lies farther is an arrow at the edge: it would squeeze all the others."""
+MAX_RATIO = 50
+"""Values above this multiple of the floor are arrows at the edge, to keep the scale readable."""
 
 
 def chart(columns: Sequence[str], rows: Mapping[str, Sequence[float | None]], floor: float) -> str:
-    """Draw a line of dots for each row, one dot a column, on a logarithmic scale; best on top.
+    """Draw a line of dots per row, one dot per column, on a logarithmic scale; the best row first.
 
     Args:
-        columns: their names, at most as many as there are colours.
-        rows: by name, a value for each column, None where there is none.
-        floor: a value to mark with a dashed line, below all others.
+        columns: names of the columns, at most as many as there are colours.
+        rows: the values of each row by its name; None for a missing value.
+        floor: a lower bound of all values, drawn as a dashed line.
     """
     values = [value for row in rows.values() for value in row if value is not None]
-    scale = _Scale(floor * 0.95, min(max(values), OFF * floor) * 1.05)
+    scale = _Scale(floor * 0.95, min(max(values), MAX_RATIO * floor) * 1.05)
     height = TOP + LINE * len(rows) + BOTTOM
     best = sorted(rows.items(), key=lambda row: min(filter(None, row[1]), default=math.inf))
     parts = [
@@ -40,9 +40,11 @@ class _Scale:
         self._low, self._high = low, high
 
     def holds(self, value: float) -> bool:
-        return 1.2 * self._low < value <= self._high  # lower ones would meet the floor's words
+        return (
+            1.2 * self._low < value <= self._high
+        )  # lower ones would overlap the label of the floor
 
-    def is_off(self, value: float) -> bool:
+    def is_outside(self, value: float) -> bool:
         return value > self._high
 
     def x(self, value: float) -> float:
@@ -62,7 +64,7 @@ def _row(name: str, values: Sequence[float | None], y: float, scale: _Scale) -> 
 
 def _dot(value: float, y: float, colour: str, scale: _Scale) -> str:
     title = f"<title>{value:,.2f}</title>"
-    if scale.is_off(value):
+    if scale.is_outside(value):
         edge = WIDTH - RIGHT
         corners = f"{edge},{y - 6} {edge + 10},{y} {edge},{y + 6}"
         return f'<polygon points="{corners}" fill="{colour}">{title}</polygon>'
@@ -79,5 +81,5 @@ def _legend(number: int, name: str) -> str:
     return f'<circle cx="{x}" cy="18" r="5" fill="{COLOURS[number]}"/>' + _text(x + 10, 22, name)
 
 
-def _text(x: float, y: float, words: str, anchor: str = "start") -> str:
-    return f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="#222">{escape(words)}</text>'
+def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
+    return f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="#222">{escape(text)}</text>'

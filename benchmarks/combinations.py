@@ -1,4 +1,4 @@
-"""What the quality table compares: scores, solvers and allocations, at several patterns."""
+"""The rows and columns of the quality table: methods, and patterns."""
 
 from dataclasses import dataclass, field
 
@@ -17,9 +17,9 @@ class Combination:
     """One row of the table.
 
     Attributes:
-        name: what the row is called.
-        fields: what a job says.
-        patterns: the columns where it makes sense.
+        name: the label of the row.
+        fields: the fields of the job.
+        patterns: the columns that apply.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Combination:
 
 _SCORES = ("magnitude", "ria", "wanda", "gblm", "zpruner")
 _SOLVERS = ("dsnot", "sparsegpt", "admm", "alps")
-_OWN_MASK = _SOLVERS[1:]  # choose which weights stay by themselves, too
+_OWN_MASK = _SOLVERS[1:]  # these also work as methods that choose their own mask
 
 COMBINATIONS = (
     *(Combination(score, {"method": score}) for score in _SCORES),

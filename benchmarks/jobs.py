@@ -1,6 +1,6 @@
-"""Jobs that take their memory and their time in different ways.
+"""Jobs whose memory and time are dominated by different things.
 
-`python -m benchmarks.jobs MODEL FOLDER` writes one of their models.
+`python -m benchmarks.jobs MODEL FOLDER` writes the model of a job.
 """
 
 import sys
@@ -21,13 +21,13 @@ MODELS = {
 
 @dataclass(frozen=True)
 class Job:
-    """What is pruned, how, and over how many windows of random ids.
+    """One job on random ids.
 
     Attributes:
         model: a name in `MODELS`.
-        options: of ``zpruner prune``.
-        samples, eval_samples: windows.
-        seq_len: tokens of each.
+        options: options of ``zpruner prune``.
+        samples, eval_samples: numbers of windows.
+        seq_len: tokens per window.
     """
 
     model: str

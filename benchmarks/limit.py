@@ -1,7 +1,7 @@
-"""A checkpoint of 4 GB pruned in a process that may hold 1.5 GB: `python -m benchmarks.limit`.
+"""Prune a checkpoint of 4 GB in a process limited to 1.5 GB: `python -m benchmarks.limit`.
 
-The limit is the kernel's (`RLIMIT_DATA`), from the process's first moment on: whatever asks for
-more memory of its own than that is refused.
+The kernel enforces the limit (`RLIMIT_DATA`) from the start of the process: larger allocations
+fail.
 """
 
 import json
@@ -26,7 +26,7 @@ MB = 1_000_000
 
 @dataclass(frozen=True)
 class Limited:
-    """What pruning under the limit took, of a process that could not take more."""
+    """The result of pruning under the limit."""
 
     checkpoint_bytes: int
     limit_bytes: int
@@ -37,9 +37,9 @@ class Limited:
 
 
 def main() -> None:
-    """Show that the limit binds, prune under it, and write `benchmarks/results/limit.json`."""
-    if not _may_hold(LIMIT_BYTES) or _may_hold(LIMIT_BYTES, limited=True):
-        raise SystemExit("the limit does not bind here")
+    """Check that the limit is enforced, prune under it, and write the results."""
+    if not _can_allocate(LIMIT_BYTES) or _can_allocate(LIMIT_BYTES, limited=True):
+        raise SystemExit("the limit is not enforced on this machine")
     with TemporaryDirectory() as folder:
         found = _prune(Path(folder))
     report = {
@@ -55,12 +55,12 @@ def main() -> None:
 
 
 def _limited(command: Sequence[str]) -> list[str]:
-    """Return a command that runs under the limit."""
+    """Return a command that runs the given one under the limit."""
     return ["/bin/sh", "-c", f'ulimit -d {LIMIT_BYTES // 1024}; exec "$@"', "sh", *command]
 
 
-def _may_hold(size_bytes: int, *, limited: bool = False) -> bool:
-    """Whether a process gets this much memory."""
+def _can_allocate(size_bytes: int, *, limited: bool = False) -> bool:
+    """Whether a process can allocate this much memory."""
     command = [sys.executable, "-c", f"bytearray({size_bytes})"]
     command = _limited(command) if limited else command
     return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
@@ -68,19 +68,21 @@ def _may_hold(size_bytes: int, *, limited: bool = False) -> bool:
 
 def _prune(folder: Path) -> Limited:
     model, out = folder / "model", folder / "out"
-    run([sys.executable, "-m", "benchmarks.limit", str(model)])  # this process must stay small
+    run(
+        [sys.executable, "-m", "benchmarks.limit", str(model)]
+    )  # in its own process: this one must stay small
     calibration = random_rows(folder / "calibration.jsonl", SAMPLES, seed=1, seq_len=SEQ_LEN)
     evaluation = random_rows(folder / "evaluation.jsonl", EVAL_SAMPLES, seed=2, seq_len=SEQ_LEN)
     command = [ZPRUNER, "prune", str(model), str(out), "--sparsity", "0.5", "--dtype", "float32"]
     command += ["--dataset", str(calibration), "--eval-dataset", str(evaluation)]
-    ended = run(_limited([*command, "--seq-len", str(SEQ_LEN)]))
+    usage = run(_limited([*command, "--seq-len", str(SEQ_LEN)]))
     report = json.loads((out / "report.json").read_text())
     return Limited(
         checkpoint_bytes=(model / "model.safetensors").stat().st_size,
         limit_bytes=LIMIT_BYTES,
-        peak_bytes=ended.peak_bytes,
+        peak_bytes=usage.peak_bytes,
         planned_bytes=report["plan"]["host_bytes"],
-        seconds=ended.seconds,
+        seconds=usage.seconds,
         sparsity=report["metrics"]["sparsity"],
     )
 

@@ -1,4 +1,4 @@
-"""Lists of 200,000 jobs on SQLite and PostgreSQL, with the plans: `python -m benchmarks.lists`."""
+"""Time lists of 200,000 jobs on SQLite and PostgreSQL: `python -m benchmarks.lists`."""
 
 import argparse
 import json
@@ -33,10 +33,10 @@ from tests.db.postgres import admin, running_postgres
 RESULTS = Path(__file__).parent / "results"
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 BATCH, LIMIT = 5000, 51
-Look = Callable[[Session, random.Random], object]
+Query = Callable[[Session, random.Random], object]
 
 
-def _page(**fields: Any) -> Look:
+def _page(**fields: Any) -> Query:
     return lambda session, _: JobRepository(session).page(JobFilter(**fields), limit=LIMIT)
 
 
@@ -52,7 +52,7 @@ def _moment(session: Session, chance: random.Random) -> object:
     )
 
 
-LOOKS: dict[str, Look] = {
+QUERIES: dict[str, Query] = {
     "newest": _page(),
     "from anywhere": _deep,
     "since a moment": _moment,
@@ -73,7 +73,7 @@ LOOKS: dict[str, Look] = {
 
 
 def main() -> None:
-    """Measure, print JSON, and write both forms below `benchmarks/results`."""
+    """Measure, print JSON, and write JSON and Markdown to `benchmarks/results`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.lists", description=__doc__)
     parser.add_argument("--jobs", type=int, default=200_000)
     parser.add_argument("--times", type=int, default=200)
@@ -84,8 +84,8 @@ def main() -> None:
             migrate(url)
             sessions = open_sessions(url)
             _fill(sessions, given.jobs)
-            figures[name] = {look: _p99_ms(sessions, look, given.times) for look in LOOKS}
-            explained[name] = {look: _plan(sessions, look) for look in LOOKS}
+            figures[name] = {query: _p99_ms(sessions, query, given.times) for query in QUERIES}
+            explained[name] = {query: _plan(sessions, query) for query in QUERIES}
             sessions.kw["bind"].dispose()
     _write(given, figures, explained)
 
@@ -106,7 +106,7 @@ def _postgres() -> Iterator[str]:
 
 
 def _fill(sessions: Sessions, number: int) -> None:
-    """Insert so many jobs, and let the database learn what it has."""
+    """Insert ``number`` jobs, and update the statistics of the database."""
     for start in range(0, number, BATCH):
         print(f"{start} jobs", file=sys.stderr, end="\r", flush=True)
         with sessions.begin() as session:
@@ -114,9 +114,9 @@ def _fill(sessions: Sessions, number: int) -> None:
             session.execute(insert(Job), rows)
             session.execute(insert(JobLabel), [_label(row) for row in rows])
     engine: Engine = sessions.kw["bind"]
-    settle = "VACUUM ANALYZE" if engine.dialect.name == "postgresql" else "ANALYZE"
+    command = "VACUUM ANALYZE" if engine.dialect.name == "postgresql" else "ANALYZE"
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(settle))
+        connection.execute(text(command))
 
 
 def _label(row: dict[str, Any]) -> dict[str, Any]:
@@ -140,19 +140,19 @@ def _row(index: int) -> dict[str, Any]:
     }
 
 
-def _p99_ms(sessions: Sessions, look: str, times: int) -> float:
+def _p99_ms(sessions: Sessions, query: str, times: int) -> float:
     chance, seconds = random.Random(0), []
     for _ in range(times):
         started = time.perf_counter()
         with sessions() as session:
-            LOOKS[look](session, chance)
+            QUERIES[query](session, chance)
         seconds.append(time.perf_counter() - started)
     return statistics.quantiles(seconds, n=100)[98] * 1000
 
 
-def _plan(sessions: Sessions, look: str) -> list[str]:
+def _plan(sessions: Sessions, query: str) -> list[str]:
     with sessions() as session, plans(sessions) as found:
-        LOOKS[look](session, random.Random(0))
+        QUERIES[query](session, random.Random(0))
     return found
 
 
@@ -180,18 +180,18 @@ def _markdown(
         _table(figures),
         f"Measured on: {where}.",
     ]
-    for name, looks in explained.items():
+    for name, query_plans in explained.items():
         parts.append(f"## Plans of {name}")
-        for look, found in looks.items():
-            parts.append(f"{look}\n\n```\n" + "\n\n".join(found) + "\n```")
+        for query, found in query_plans.items():
+            parts.append(f"{query}\n\n```\n" + "\n\n".join(found) + "\n```")
     return "\n\n".join(parts) + "\n"
 
 
 def _table(figures: dict[str, dict[str, float]]) -> str:
     rows = ["| | " + " | ".join(figures) + " |", "|---|" + "---:|" * len(figures)]
-    for look in LOOKS:
-        cells = " | ".join(f"{each[look]:.1f}" for each in figures.values())
-        rows.append(f"| {look} | {cells} |")
+    for query in QUERIES:
+        cells = " | ".join(f"{each[query]:.1f}" for each in figures.values())
+        rows.append(f"| {query} | {cells} |")
     return "\n".join(rows)
 
 

@@ -1,4 +1,4 @@
-"""Random Llamas on disk, one tensor at a time: `python -m benchmarks.llama BLOCKS FOLDER`."""
+"""Write a random Llama, tensor by tensor: `python -m benchmarks.llama BLOCKS FOLDER`."""
 
 import json
 import struct
@@ -17,9 +17,9 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class RandomLlama:
-    """By default blocks of 12.6 million weights, and a tied embedding of 33 million.
+    """A model with, by default, blocks of 12.6 million weights and a tied embedding of 33 million.
 
-    With ``experts`` it is a Mixtral of that many experts a block, two of which see each token.
+    With ``experts`` it is a Mixtral with that many experts per block, two of them per token.
     """
 
     blocks: int
@@ -100,7 +100,7 @@ def _random(
 
 
 def _header(shapes: list[tuple[str, Shape]], dtype: str, item_bytes: int) -> bytes:
-    """Return the head of a safetensors file: its length, then every tensor's place."""
+    """Return the header of a safetensors file: its length, then the offsets of every tensor."""
     entries: dict[str, object] = {"__metadata__": {"format": "pt"}}
     end = 0
     for name, shape in shapes:
@@ -112,7 +112,7 @@ def _header(shapes: list[tuple[str, Shape]], dtype: str, item_bytes: int) -> byt
 
 
 def _byte_tokenizer() -> dict[str, object]:
-    """Return the smallest tokenizer there is: one token per byte."""
+    """Return a minimal tokenizer with one token per byte."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     letters = [chr(byte) for byte in printable] + [chr(256 + n) for n in range(len(others))]

@@ -1,4 +1,4 @@
-"""Where and on what a figure was measured."""
+"""The machine and the commit of a measurement."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from worker.pruning.planning.processor import processor_name
 
 
 def machine() -> dict[str, str | int]:
-    """Return processor, cores, versions and the commit of this checkout."""
+    """Return the processor, cores, versions and commit."""
     return {
         "processor": processor_name(),
         "cores": len(os.sched_getaffinity(0)),
@@ -22,7 +22,7 @@ def machine() -> dict[str, str | int]:
 
 def _commit() -> str:
     commit = _git("describe", "--always", "--abbrev=12")
-    # What an earlier benchmark has just written changes nothing that is measured.
+    # Results of earlier benchmarks do not change what is measured.
     changed = _git("status", "--porcelain", "-uno", "--", ".", ":!benchmarks/results")
     return (f"{commit}-dirty" if changed else commit) or "no commit"
 

@@ -1,6 +1,6 @@
-"""Peak memory of pruning a model, and of one twice as deep: `python -m benchmarks.memory`.
+"""Peak memory of pruning models of two depths: `python -m benchmarks.memory`.
 
-Everything large happens in child processes: the kernel starts a child's peak at its parent's.
+All work is done in child processes, whose peak starts at their parent's: this one must stay small.
 """
 
 import argparse
@@ -22,7 +22,7 @@ MB = 1_000_000
 
 @dataclass(frozen=True)
 class Peak:
-    """What pruning one model took; bytes above are above an idle Python with torch imported."""
+    """Peak memory of pruning one model, and its excess over an idle Python with torch imported."""
 
     blocks: int
     checkpoint_bytes: int
@@ -32,7 +32,7 @@ class Peak:
 
 
 def main() -> None:
-    """Measure, print JSON, and write both forms below `benchmarks/results`."""
+    """Measure, print JSON, and write JSON and Markdown to `benchmarks/results`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
     parser.add_argument("--blocks", type=int, nargs="+", default=[12, 24])
     arguments = parser.parse_args()
@@ -51,8 +51,8 @@ def _measure(blocks: int, folder: Path, idle_bytes: int) -> Peak:
     command = [ZPRUNER, "prune", str(model), str(folder / f"pruned-{blocks}")]
     command += ["--dataset", str(calibration), "--eval-dataset", str(evaluation)]
     command += ["--sparsity", "0.5", "--seq-len", str(SEQ_LEN), "--dtype", "float32"]
-    ended = run(command)
-    return Peak(blocks, size, ended.peak_bytes, ended.peak_bytes - idle_bytes, ended.seconds)
+    usage = run(command)
+    return Peak(blocks, size, usage.peak_bytes, usage.peak_bytes - idle_bytes, usage.seconds)
 
 
 def _write(idle_bytes: int, peaks: Sequence[Peak]) -> None:

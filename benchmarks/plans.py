@@ -1,6 +1,6 @@
-"""What was planned over what was measured, for many jobs: `python -m benchmarks.plans`.
+"""Compare planned with measured memory and time of jobs: `python -m benchmarks.plans`.
 
-Everything large happens in child processes: the kernel starts a child's peak at its parent's.
+All work is done in child processes, whose peak starts at their parent's: this one must stay small.
 """
 
 import argparse
@@ -20,15 +20,15 @@ from benchmarks.rows import random_rows
 
 RESULTS = Path(__file__).parent / "results"
 MB = 1_000_000
-MOST_OFF = 0.2  # of the measured peak
+MAX_ERROR = 0.2  # relative to the measured peak
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A job's peak, of the whole process and of the sweep alone, and seconds; the plan over them.
+    """Planned and measured memory and time of a job.
 
-    The sweep's own is what the process takes beyond what Python and its libraries hold when the
-    plan is made. The seconds are the sweep's.
+    The ``own`` figures are the memory of the sweep alone: without what Python and its libraries
+    hold when the plan is made. The seconds are those of the sweep.
     """
 
     job: str
@@ -45,18 +45,20 @@ class Comparison:
 
 
 def main() -> None:
-    """Measure, print JSON, and write both forms below `benchmarks/results`."""
+    """Measure, print JSON, and write JSON and Markdown to `benchmarks/results`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.plans", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=JOBS, help="some of the jobs; keeps no result")
+    parser.add_argument(
+        "--only", nargs="+", choices=JOBS, help="measure only these jobs, and write no results"
+    )
     only = parser.parse_args().only
     with TemporaryDirectory() as folder:
-        os.environ["ZPRUNER_DATA_DIR"] = folder  # so that the machine is measured as it is now
+        os.environ["ZPRUNER_DATA_DIR"] = folder  # so that the speed of the machine is measured anew
         jobs = {name: job for name, job in JOBS.items() if not only or name in only}
         found = [_compare(name, job, Path(folder)) for name, job in jobs.items()]
     if not only:
         _write(found)
-    if any(abs(one.ratio - 1) > MOST_OFF for one in found):
-        raise SystemExit(f"a plan is off by more than {MOST_OFF:.0%}")
+    if any(abs(one.ratio - 1) > MAX_ERROR for one in found):
+        raise SystemExit(f"a plan is off by more than {MAX_ERROR:.0%}")
 
 
 def _compare(name: str, job: Job, folder: Path) -> Comparison:

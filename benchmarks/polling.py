@@ -1,8 +1,8 @@
-"""Many who watch jobs at once, and the same load on Flower: `python -m benchmarks.polling`.
+"""Load the service, and Flower, with many pollers and streams: `python -m benchmarks.polling`.
 
-Pollers ask for a job every two seconds with the ETag they have; streams listen to a job's events.
-Every half second a job is renamed, so that there is something to see. Flower has no streams, and
-its task, which has ended, does not change. All callers begin within two seconds, knowing nothing.
+Pollers request a job every two seconds with its last ETag; streams read a job's events. A job is
+renamed every half second, so that there are changes. Flower has no streams, and its finished task
+does not change. All callers start within two seconds, without an ETag.
 """
 
 import argparse
@@ -27,22 +27,22 @@ from benchmarks.services import flower, serving
 from zpruner import Client
 
 RESULTS = Path(__file__).parent / "results"
-TOGETHER = 10
-"""How many callers share a client."""
+CALLERS_PER_CLIENT = 10
+"""How many callers share an HTTP client."""
 JOBS, POLL_EVERY_S, RENAME_EVERY_S = 20, 2.0, 0.5
 SETTLED_AFTER_S = 3 * POLL_EVERY_S
 
 
 @dataclass
 class Load:
-    """What many callers met.
+    """The responses to all callers.
 
     Attributes:
-        seconds: of each answer.
-        later: those of answers that were asked for when everybody had begun.
-        statuses: how many answers had each.
-        errors: what went wrong otherwise, by kind.
-        events: how many arrived on the streams.
+        seconds: the time of each response.
+        later: the same, of requests sent after all callers had started.
+        statuses: the number of responses by status.
+        errors: the number of other errors by type.
+        events: the number of events received on streams.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Figures:
-    """One load in numbers; times in milliseconds."""
+    """Summary of a load."""
 
     requests_per_second: float
     p50_ms: float
@@ -66,7 +66,6 @@ class Figures:
 
     @classmethod
     def of(cls, load: Load, lasted_s: float) -> "Figures":
-        """Sum a load up."""
         cuts = statistics.quantiles(load.seconds, n=100)
         refused = sum(n for status, n in load.statuses.items() if status >= 400)
         return cls(
@@ -81,14 +80,14 @@ class Figures:
 
 
 def main() -> None:
-    """Measure, print JSON, and write both forms below `benchmarks/results`."""
+    """Measure, print JSON, and write JSON and Markdown to `benchmarks/results`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.polling", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--pollers", type=int, default=500)
     parser.add_argument("--streams", type=int, default=200)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="zp") as name, serving(Path(name)) as url:
-        jobs = _paused_jobs(url)
+        jobs = _submit_paused_jobs(url)
         with flower(Path(name)) as flower_url:
             task = _finished_task(url, flower_url)
             figures = {
@@ -107,15 +106,17 @@ def _measured(url: str, paths: list[str], pollers: int, streams: int, lasts_s: f
 
 
 async def _load(url: str, paths: list[str], pollers: int, streams: int, lasts_s: float) -> Load:
-    """Put so many callers on a service, for so long."""
+    """Run pollers and streams against a service for ``lasts_s`` seconds."""
     load, begun = Load(), time.monotonic()
     settled, until = begun + SETTLED_AFTER_S, begun + lasts_s
-    async with _clients(url, (pollers + streams) // TOGETHER + 1) as clients:
+    async with _clients(url, (pollers + streams) // CALLERS_PER_CLIENT + 1) as clients:
         some = cycle(clients)
         callers = [
             _poll(next(some), paths[n % len(paths)], load, settled, until) for n in range(pollers)
         ]
-        callers += [_listen(next(some), paths[n % len(paths)], load, until) for n in range(streams)]
+        callers += [
+            _read_events(next(some), paths[n % len(paths)], load, until) for n in range(streams)
+        ]
         if streams:
             callers.append(_rename(next(some), paths, until))
         await asyncio.gather(*callers)
@@ -124,14 +125,14 @@ async def _load(url: str, paths: list[str], pollers: int, streams: int, lasts_s:
 
 @asynccontextmanager
 async def _clients(url: str, number: int) -> AsyncIterator[list[httpx.AsyncClient]]:
-    """Open clients; each looks through all of its connections for every request."""
+    """Open several clients, because a client searches all its connections for each request."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    made = [
+    clients = [
         httpx.AsyncClient(base_url=url, limits=limits, timeout=60, trust_env=False, verify=False)
         for _ in range(number)
     ]
-    yield made
-    for client in made:
+    yield clients
+    for client in clients:
         await client.aclose()
 
 
@@ -143,26 +144,26 @@ async def _poll(
     while time.monotonic() < until:
         started = time.monotonic()
         try:
-            answer = await client.get(path, headers={"if-none-match": etag} if etag else {})
+            response = await client.get(path, headers={"if-none-match": etag} if etag else {})
         except httpx.HTTPError as error:
             load.errors[type(error).__name__] += 1
         else:
             load.seconds.append(time.monotonic() - started)
             if started > settled:
                 load.later.append(load.seconds[-1])
-            load.statuses[answer.status_code] += 1
-            etag = answer.headers.get("etag", "")
+            load.statuses[response.status_code] += 1
+            etag = response.headers.get("etag", "")
         await asyncio.sleep(max(0.0, started + POLL_EVERY_S - time.monotonic()))
 
 
-async def _listen(client: httpx.AsyncClient, path: str, load: Load, until: float) -> None:
+async def _read_events(client: httpx.AsyncClient, path: str, load: Load, until: float) -> None:
     headers = {"accept": "text/event-stream"}
     await asyncio.sleep(random.uniform(0, POLL_EVERY_S))
     try:
         async with asyncio.timeout(until - time.monotonic()):
-            async with client.stream("GET", f"{path}/events", headers=headers) as answer:
-                load.statuses.update([answer.status_code] if answer.is_error else [])
-                async for line in answer.aiter_lines():
+            async with client.stream("GET", f"{path}/events", headers=headers) as response:
+                load.statuses.update([response.status_code] if response.is_error else [])
+                async for line in response.aiter_lines():
                     load.events += line.startswith("id:")
                 load.errors["stream that ended"] += 1
     except TimeoutError:
@@ -180,8 +181,8 @@ async def _rename(client: httpx.AsyncClient, paths: list[str], until: float) -> 
         await asyncio.sleep(RENAME_EVERY_S)
 
 
-def _paused_jobs(url: str) -> list[str]:
-    """Submit jobs that stay, and return their paths."""
+def _submit_paused_jobs(url: str) -> list[str]:
+    """Submit jobs, pause them, and return their paths."""
     with Client(url) as client:
         ids = [_submit(client) for _ in range(JOBS)]
         for job_id in ids:
@@ -196,16 +197,16 @@ def _submit(client: Client) -> str:
 
 
 def _finished_task(url: str, flower_url: str) -> str:
-    """Let Flower see a job from its beginning to its end; return the path of its task."""
+    """Run jobs until Flower has recorded one; return the path of its task."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         with Client(url) as client:
             client.jobs.wait(_submit(client), timeout_s=60)
         tasks = httpx.get(f"{flower_url}/api/tasks", trust_env=False).json()
-        ended = [uuid for uuid, task in tasks.items() if task["state"] == "SUCCESS"]
-        if ended:
-            return f"/api/task/info/{ended[0]}"
-    raise SystemExit("Flower has seen no task")
+        finished = [uuid for uuid, task in tasks.items() if task["state"] == "SUCCESS"]
+        if finished:
+            return f"/api/task/info/{finished[0]}"
+    raise SystemExit("Flower has recorded no task")
 
 
 def _write(given: argparse.Namespace, figures: dict[str, Figures]) -> None:
@@ -237,7 +238,7 @@ def _markdown(protocol: dict[str, object], figures: dict[str, Figures]) -> str:
 
 
 def _note(where: str, how: str) -> str:
-    return f"One process serves, another asks, on the same cores: {where}. {how}.\n"
+    return f"The service and the callers share the same cores: {where}. {how}.\n"
 
 
 if __name__ == "__main__":

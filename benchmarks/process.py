@@ -1,6 +1,6 @@
-"""Running a program in a fresh process, and what it took.
+"""Run a program in a new process and measure its peak memory and time.
 
-The kernel starts a child's peak at its parent's: whoever measures this way must stay small.
+A child's peak starts at its parent's, so the measuring process must stay small.
 """
 
 import os
@@ -13,18 +13,18 @@ ZPRUNER = str(Path(sys.executable).with_name("zpruner"))
 
 
 @dataclass(frozen=True)
-class Ended:
-    """Peak resident bytes of a process that has ended well, and its wall seconds."""
+class Usage:
+    """Peak resident bytes and wall-clock seconds of a process."""
 
     peak_bytes: int
     seconds: float
 
 
-def run(command: list[str]) -> Ended:
-    """Run a program to its end; what it prints goes to standard error.
+def run(command: list[str]) -> Usage:
+    """Run a program, with its standard output redirected to standard error.
 
     Raises:
-        SystemExit: it failed.
+        SystemExit: the program failed.
     """
     started = time.monotonic()
     to_stderr = [(os.POSIX_SPAWN_DUP2, 2, 1)]
@@ -32,4 +32,4 @@ def run(command: list[str]) -> Ended:
     _, status, usage = os.wait4(child, 0)
     if status:
         raise SystemExit(f"{' '.join(command)} failed: {os.waitstatus_to_exitcode(status)}")
-    return Ended(usage.ru_maxrss * 1024, time.monotonic() - started)
+    return Usage(usage.ru_maxrss * 1024, time.monotonic() - started)

@@ -1,7 +1,7 @@
 """Perplexity by method and pattern on the demo's model: `python -m benchmarks.quality`.
 
-By default a few cells, calibrated and measured on Python's own docstrings, which every machine
-has. `--full` measures them all; with `--resume` it goes on where it was stopped.
+By default it measures a few cells, on the docstrings of Python's standard library. `--full`
+measures all cells; `--resume` continues an interrupted run.
 """
 
 import argparse
@@ -28,7 +28,7 @@ OWN_TEXT = "stdlib-docs"
 
 
 def main() -> None:
-    """Measure cell by cell, and write the table as JSON, Markdown and SVG."""
+    """Measure the cells, and write the table as JSON, Markdown and SVG."""
     arguments = _arguments()
     logging.disable_progress_bar()
     path = RESULTS / ("quality.json" if arguments.full else "quality-quick.json")
@@ -39,11 +39,11 @@ def main() -> None:
                 spec = _spec(arguments, combination, pattern)
                 metrics = _measure(spec, Path(baselines))
                 table.put(combination.name, pattern, metrics)
-                said = f"{combination.name} at {pattern}: {metrics['pruned_perplexity']:.2f}"
-                print(said, file=sys.stderr, flush=True)
+                line = f"{combination.name} at {pattern}: {metrics['pruned_perplexity']:.2f}"
+                print(line, file=sys.stderr, flush=True)
     names = [combination.name for combination in COMBINATIONS]
     path.with_suffix(".md").write_text(table.markdown(names, tuple(PATTERNS)))
-    path.with_suffix(".svg").write_text(_drawn(table))
+    path.with_suffix(".svg").write_text(_chart(table))
     print(table.markdown(names, tuple(PATTERNS)), file=sys.stderr)
     print(json.dumps(table.content))
 
@@ -56,7 +56,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="every cell of the table")
     parser.add_argument("--only", nargs="+", help="names of the rows to measure")
     parser.add_argument("--patterns", nargs="+", choices=PATTERNS, default=list(PATTERNS))
-    parser.add_argument("--resume", action="store_true", help="keep the cells there are")
+    parser.add_argument(
+        "--resume", action="store_true", help="keep cells that were measured before"
+    )
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--seq-len", type=int, default=512)
     parser.add_argument("--eval-samples", type=int, default=16)
@@ -68,7 +70,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _protocol(arguments: argparse.Namespace) -> dict[str, object]:
-    """Return what all cells have in common."""
+    """Return the settings that all cells share."""
     return {
         "model": arguments.model.name,
         "dataset": arguments.calibration.name if arguments.calibration else OWN_TEXT,
@@ -80,12 +82,12 @@ def _protocol(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def _cells(arguments: argparse.Namespace) -> Iterator[tuple[Combination, str]]:
-    """Yield what is to be measured, column by column: methods compare within one."""
+    """Yield the cells to measure, column by column: methods are compared within a column."""
     for pattern in arguments.patterns:
         for combination in COMBINATIONS:
-            named = not arguments.only or combination.name in arguments.only
-            wanted = arguments.full or pattern in QUICK.get(combination.name, ())
-            if named and wanted and pattern in combination.patterns:
+            is_named = not arguments.only or combination.name in arguments.only
+            is_selected = arguments.full or pattern in QUICK.get(combination.name, ())
+            if is_named and is_selected and pattern in combination.patterns:
                 yield combination, pattern
 
 
@@ -107,16 +109,16 @@ def _spec(arguments: argparse.Namespace, combination: Combination, pattern: str)
 
 
 def _measure(spec: PruneSpec, baselines: Path) -> dict[str, Any]:
-    """Prune into a folder that is thrown away; return the figures.
+    """Prune into a temporary folder and return the figures.
 
-    The dense model's loss is measured once, for all cells.
+    The loss of the dense model is measured once for all cells.
     """
     with TemporaryDirectory() as out:
         steps = prune(spec, Path(out), Resources(baselines=baselines))
         return run_to_end(steps).metrics
 
 
-def _drawn(table: Table) -> str:
+def _chart(table: Table) -> str:
     rows = {
         combination.name: [table.perplexity(combination.name, pattern) for pattern in PATTERNS]
         for combination in COMBINATIONS

@@ -1,7 +1,7 @@
-"""One job shared by two processes, and the same job in one: `python -m benchmarks.ranks`.
+"""Time one job in two processes and in one: `python -m benchmarks.ranks`.
 
-Each process gets one core, as each would get a GPU of its own. What one process does with both
-cores is measured as well: on a CPU that is the alternative.
+Each process gets one core, as it would get one GPU. One process with both cores is measured too,
+because on a CPU that is the alternative.
 """
 
 import argparse
@@ -28,7 +28,7 @@ METHODS = {"zpruner": ["--method", "zpruner"], "sparsegpt": ["--method", "sparse
 
 @dataclass(frozen=True)
 class Run:
-    """One `zpruner prune`: the seconds of its sweep, those of the whole command, its output."""
+    """One run of `zpruner prune`: seconds of its sweep and of the whole command, and its output."""
 
     method: str
     processes: int
@@ -39,7 +39,7 @@ class Run:
 
 
 def main() -> None:
-    """Measure, print JSON, and write both forms below `benchmarks/results`."""
+    """Measure, print JSON, and write JSON and Markdown to `benchmarks/results`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ranks", description=__doc__)
     parser.add_argument("--blocks", type=int, default=2)
     blocks = parser.parse_args().blocks
@@ -100,8 +100,8 @@ def _write(blocks: int, runs: Sequence[Run]) -> None:
 
 def _two_over_one(method: str, runs: Sequence[Run]) -> dict[str, float | bool]:
     """Compare two processes on two cores with one process on one."""
-    mine = {(run.processes, run.cores): run for run in runs if run.method == method}
-    one, two = mine[1, 1], mine[2, 2]
+    by_size = {(run.processes, run.cores): run for run in runs if run.method == method}
+    one, two = by_size[1, 1], by_size[2, 2]
     return {
         "sweep_ratio": two.sweep_seconds / one.sweep_seconds,
         "wall_ratio": two.wall_seconds / one.wall_seconds,
@@ -122,7 +122,7 @@ def _markdown(runs: Sequence[Run]) -> str:
     ]
     for method in METHODS:
         ratio = _two_over_one(method, runs)
-        bytes_ = "the same bytes" if ratio["same_bytes"] else "other bytes"
+        bytes_ = "the same bytes" if ratio["same_bytes"] else "different bytes"
         lines.append(
             f"{method}: two processes take {ratio['sweep_ratio']:.2f} of one's sweep "
             f"({ratio['wall_ratio']:.2f} of its command) and write {bytes_}.  "

@@ -1,4 +1,4 @@
-"""The service, and Flower beside it, as programs to be measured from outside."""
+"""Starts the service, and Flower, as processes to measure."""
 
 import os
 import subprocess
@@ -18,17 +18,17 @@ TEXT = "The quick brown fox jumps over the lazy dog.\n" * 4000
 
 @contextmanager
 def serving(folder: Path, **settings: str) -> Iterator[str]:
-    """Run the whole service with a small model and a text to prune it on."""
+    """Run the whole service, with a small model and a text as its local sources."""
     RandomLlama(blocks=1, width=32, intermediate=64, heads=2, vocabulary=256).write(folder / "tiny")
     (folder / "text.txt").write_text(TEXT)
     port = free_port()
     roots = {"ZPRUNER_MODEL_ROOTS": str(folder), "ZPRUNER_DATASET_ROOTS": str(folder)}
-    roots["ZPRUNER_RATE_LIMIT_PER_MINUTE"] = "0"  # one address stands for many callers
+    roots["ZPRUNER_RATE_LIMIT_PER_MINUTE"] = "0"  # all callers share one address
     environment = os.environ | roots | settings | {"ZPRUNER_DATA_DIR": str(folder / "data")}
     command = [sys.executable, "-P", "-m", "zpruner", "serve", "--port", str(port)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as service:
         assert service.stdout is not None
-        service.stdout.readline()  # that it is ready
+        service.stdout.readline()  # printed once the service is ready
         try:
             yield f"http://127.0.0.1:{port}"
         finally:

@@ -1,7 +1,7 @@
-"""Seconds of pruning over seconds of a plain forward: `python -m benchmarks.speed`.
+"""Compare the time of pruning with that of a forward pass: `python -m benchmarks.speed`.
 
-All figures of a run come from one process, so that their ratios share whatever the machine was
-doing; random token ids are as good as text here.
+All figures come from one process, so that other load on the machine affects both sides of a ratio.
+The input is random token ids, which take as long as text.
 """
 
 import argparse
@@ -35,14 +35,13 @@ SAMPLES, SEQ_LEN, SPARSITY, THREADS, TIMES = 16, 512, 0.5, 2, 3
 
 @dataclass(frozen=True)
 class Ratio:
-    """Seconds of one thing over seconds of another, by the names in `_measurements`."""
+    """The ratio of two measurements, named as in `_measurements`."""
 
     over: str
     under: str
     must_be: str
 
     def of(self, seconds: dict[str, float]) -> float:
-        """Return the ratio, given the seconds by name."""
         return seconds[self.over] / seconds[self.under]
 
 
@@ -61,7 +60,7 @@ RATIOS = (
 
 
 def main() -> None:
-    """Measure, print JSON, and write both forms below `benchmarks/results`."""
+    """Measure, print JSON, and write JSON and Markdown to `benchmarks/results`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("--model", type=Path, help="a Llama-like folder, instead of the demo's")
     arguments = parser.parse_args()
@@ -77,7 +76,7 @@ def main() -> None:
 
 
 def _measurements(model: Path) -> dict[str, Callable[[], float]]:
-    """Return what takes how long, as functions that return seconds."""
+    """Return the measurements by name, as functions that return seconds."""
     vocabulary = json.loads((model / "config.json").read_text())["vocab_size"]
     generator = torch.Generator().manual_seed(0)
     windows = torch.randint(vocabulary, (SAMPLES, SEQ_LEN), generator=generator)
@@ -104,13 +103,13 @@ def _best(measure: Callable[[], float]) -> Callable[[], float]:
 
 def _forward(folder: Path, windows: Tensor, dtype: torch.dtype) -> float:
     """Run the whole model, logits included, window by window."""
-    model = _whole(folder, dtype)
+    model = _load_model(folder, dtype)
 
     def run() -> None:
         for window in windows:
             model(window[None], use_cache=False)
 
-    return _timed(run)
+    return _seconds(run)
 
 
 def _prune(folder: Path, windows: Tensor, dtype: torch.dtype, **fields: object) -> float:
@@ -124,22 +123,22 @@ def _prune(folder: Path, windows: Tensor, dtype: torch.dtype, **fields: object) 
 
 
 def _yardstick(folder: Path, windows: Tensor) -> float:
-    """Return the seconds of the papers' way: reading, calibrating, pruning and writing."""
+    """Return the seconds of the yardstick: reading, calibrating, pruning and writing."""
 
     def run() -> None:
-        model = _whole(folder, torch.float32)
+        model = _load_model(folder, torch.float32)
         prune_whole_model(model, windows, SPARSITY)
         model.save_pretrained(out)
 
     with TemporaryDirectory() as out:
-        return _timed(run)
+        return _seconds(run)
 
 
-def _whole(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
+def _load_model(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
     return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
 
 
-def _timed(run: Callable[[], None]) -> float:
+def _seconds(run: Callable[[], None]) -> float:
     started = perf_counter()
     run()
     return perf_counter() - started

@@ -1,4 +1,4 @@
-"""The quality table: a JSON file that grows cell by cell, and its Markdown."""
+"""The quality table, stored as JSON after each cell and rendered as Markdown."""
 
 import json
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ class Table:
 
     Attributes:
         path: the JSON file.
-        content: what it holds: ``protocol``, what all cells have in common, ``dense_perplexity``,
-            and ``cells`` by combination and pattern.
+        content: the file's content: ``protocol``, the settings that all cells share,
+            ``dense_perplexity``, and ``cells`` by combination and pattern.
     """
 
     path: Path
@@ -26,16 +26,18 @@ class Table:
 
     @classmethod
     def open(cls, path: Path, protocol: dict[str, object], resume: bool) -> "Table":
-        """Take up a table of the same protocol, or begin one."""
+        """Continue a table of the same protocol, or start a new one."""
         if resume and path.exists():
             content = json.loads(path.read_text())
             if content["protocol"] != protocol:
-                raise SystemExit(f"{path} was measured otherwise: {content['protocol']}")
+                raise SystemExit(
+                    f"{path} was measured with another protocol: {content['protocol']}"
+                )
             return cls(path, content)
         return cls(path, {"protocol": protocol, "dense_perplexity": None, "cells": {}})
 
     def put(self, name: str, pattern: str, metrics: dict[str, Any]) -> None:
-        """Keep a cell; the file is complete after each."""
+        """Store a cell and write the file."""
         measured = machine()
         cell = {key: metrics[key] for key in CELL_KEYS} | {"commit": measured.pop("commit")}
         self.content["cells"].setdefault(name, {})[pattern] = cell
@@ -45,12 +47,12 @@ class Table:
         self.path.write_text(json.dumps(self.content, indent=1, ensure_ascii=False) + "\n")
 
     def perplexity(self, name: str, pattern: str) -> float | None:
-        """Return a cell, None where it is empty."""
+        """Return the perplexity of a cell, or None if it was not measured."""
         cell = self.content["cells"].get(name, {}).get(pattern)
         return float(cell["pruned_perplexity"]) if cell else None
 
     def markdown(self, names: Sequence[str], patterns: Sequence[str]) -> str:
-        """Return the rows that have cells; the best of each column is bold."""
+        """Return the measured rows as Markdown; the best of each column is bold."""
         names = [name for name in names if name in self.content["cells"]]
         columns = [[self.perplexity(name, pattern) for name in names] for pattern in patterns]
         best = [min(filter(None, column), default=None) for column in columns]

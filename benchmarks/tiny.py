@@ -1,6 +1,6 @@
-"""Tiny jobs through the service, with and without its fork server: `python -m benchmarks.tiny`.
+"""Time tiny jobs with and without the fork server: `python -m benchmarks.tiny`.
 
-Services of both kinds take turns, so that another program on the same cores slows both.
+Services of both kinds run alternately, so that other load on the machine affects both.
 """
 
 import argparse
@@ -22,18 +22,18 @@ from zpruner import Client
 RESULTS = Path(__file__).parent / "results"
 KINDS = {"forked": "always", "spawned": "never"}
 PLACES = {"first": "waited for", "next": "at once"}
-LOOK_EVERY_S = 0.1
+POLL_EVERY_S = 0.1
 SPEC: dict[str, Any] = {"sparsity": 0.5, "seq_len": 128, "samples": 8, "eval_samples": 8}
 
 Figures = dict[str, dict[str, list[float]]]
 
 
 def main() -> None:
-    """Measure, print JSON, and write both forms below `benchmarks/results`."""
+    """Measure, print JSON, and write JSON and Markdown to `benchmarks/results`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tiny", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="services of each kind")
-    parser.add_argument("--jobs", type=int, default=5, help="in each, one after the other")
-    parser.add_argument("--pause", type=float, default=20, help="seconds before the first")
+    parser.add_argument("--rounds", type=int, default=3, help="number of services of each kind")
+    parser.add_argument("--jobs", type=int, default=5, help="consecutive jobs in each service")
+    parser.add_argument("--pause", type=float, default=20, help="idle seconds before the first job")
     given = parser.parse_args()
     figures: dict[str, Figures] = {kind: {} for kind in KINDS}
     for number in range(given.rounds):
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _measure(setting: str, given: argparse.Namespace, figures: Figures) -> None:
-    """Add one service's figures; its first job of all measures the machine and is left out."""
+    """Add the figures of one service, except for its very first job, which measures the machine."""
     with (
         tempfile.TemporaryDirectory() as folder,
         serving(Path(folder), ZPRUNER_DEVICE="cpu", ZPRUNER_FORK_SERVER=setting) as url,
@@ -67,11 +67,11 @@ def _measure(setting: str, given: argparse.Namespace, figures: Figures) -> None:
 
 
 def _job(client: Client) -> tuple[float, float]:
-    """Return what a job takes from submit to success: seconds, and CPU seconds of all processes."""
+    """Return the seconds of a job from submission to success, and the CPU seconds used."""
     before, started = _cpu_seconds(), time.monotonic()
     job = client.jobs.create("local:tiny", dataset="local:text.txt", **SPEC)
     while not (job := client.jobs.get(job.id)).is_final:
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(POLL_EVERY_S)
     seconds = time.monotonic() - started
     if job.status != "succeeded":
         raise SystemExit(f"{job.id} is {job.status}: {job.error}")
@@ -79,11 +79,11 @@ def _job(client: Client) -> tuple[float, float]:
 
 
 def _cpu_seconds() -> float:
-    """Return what the service's processes have used, those that have ended included."""
-    return sum(map(_used, psutil.Process().children(recursive=True)))
+    """Return the CPU seconds of all processes of the service, including those that have ended."""
+    return sum(map(_cpu_seconds_of, psutil.Process().children(recursive=True)))
 
 
-def _used(process: psutil.Process) -> float:
+def _cpu_seconds_of(process: psutil.Process) -> float:
     with suppress(psutil.Error):
         times = process.cpu_times()
         return float(times.user + times.system + times.children_user + times.children_system)
@@ -94,10 +94,10 @@ def _markdown(given: argparse.Namespace, figures: dict[str, Figures]) -> str:
     where = ", ".join(f"{name} {value}" for name, value in machine().items())
     return (
         "Seconds from submit to success of a job with one block of 32 dimensions: median, and the "
-        "most in brackets.\nA job that is waited for finds a service that was idle for "
-        f"{given.pause:g} seconds; one at once follows another. {given.rounds} services of each "
-        f"kind in turn,\n{given.jobs} jobs at once in each. CPU seconds are those of all of the "
-        f"service's processes.\n\n{_table(figures)}\n\nMeasured on: {where}.\n"
+        "maximum in brackets.\nA job waited for starts on a service that was idle for "
+        f"{given.pause:g} seconds; one at once follows another job.\n{given.rounds} services of each "
+        f"kind in turn, {given.jobs} jobs at once in each. CPU seconds are those of all processes of "
+        f"the service.\n\n{_table(figures)}\n\nMeasured on: {where}.\n"
     )
 
 

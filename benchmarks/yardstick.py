@@ -1,6 +1,6 @@
-"""Z-Pruner the way the papers' scripts do it: the whole model, two forwards per block, full sorts.
+"""Z-Pruner as in the papers' scripts: whole model in memory, two forwards per block, full sorts.
 
-Written for the benchmark: only for Llama-like models (``model.model.layers``), and only on a CPU.
+Only for benchmarks: it supports Llama-like models (``model.model.layers``) on a CPU.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 
 class _FirstBlockReachedError(Exception):
-    """Ends a forward of which only the first block's input is wanted."""
+    """Ends a forward pass once the input of the first block is known."""
 
 
 class InputNorms:
@@ -24,7 +24,7 @@ class InputNorms:
         self._samples = 0
 
     def add(self, inputs: Tensor) -> None:
-        """Count one sample ``[1, tokens, in]``."""
+        """Add one sample ``[1, tokens, in]``."""
         self._mean_sq *= self._samples / (self._samples + 1)
         self._samples += 1
         columns = inputs.reshape(-1, inputs.shape[-1]).T.float()  # [in, tokens]
@@ -39,13 +39,13 @@ class InputNorms:
 def prune_whole_model(model: PreTrainedModel, windows: Tensor, sparsity: float) -> None:
     """Prune every linear layer of every block in place.
 
-    Each block collects its inputs' norms in a forward of all samples, one by one, is pruned, and
-    runs over all samples again to give the next block's input.
+    For each block, a forward pass of all samples, one by one, collects the input norms; the block
+    is pruned, and a second pass computes the input of the next block.
 
     Args:
         model: a Llama-like decoder, fully loaded.
         windows: ``[samples, tokens]`` int64 calibration ids.
-        sparsity: share of each matrix to drop; one weight more goes, as in the published code.
+        sparsity: share of each matrix to prune, plus one weight, as in the published code.
     """
     states, arguments = _first_inputs(model, windows)
     for block in model.model.layers:
@@ -87,12 +87,12 @@ def _first_inputs(model: PreTrainedModel, windows: Tensor) -> tuple[list[Tensor]
     states: list[Tensor] = []
     arguments: dict[str, Any] = {}
 
-    def catch(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def capture(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         states.append(args[0])
         arguments.update(kwargs)
         raise _FirstBlockReachedError
 
-    handle = model.model.layers[0].register_forward_pre_hook(catch, with_kwargs=True)
+    handle = model.model.layers[0].register_forward_pre_hook(capture, with_kwargs=True)
     for window in windows:
         try:
             model(window[None], use_cache=False)
@@ -104,7 +104,7 @@ def _first_inputs(model: PreTrainedModel, windows: Tensor) -> tuple[list[Tensor]
 
 @contextmanager
 def _collecting(layers: dict[str, nn.Linear], norms: dict[str, InputNorms]) -> Iterator[None]:
-    """Show each layer's inputs to its norms during the block's forwards."""
+    """Add each layer's inputs to its norms during the block's forward passes."""
 
     def hook(name: str) -> Any:
         return lambda _module, inputs, _output: norms[name].add(inputs[0].detach())

@@ -1,4 +1,4 @@
-"""Turn a GGUF file into a Hugging Face folder, with transformers' own reader."""
+"""Convert a GGUF file to a Hugging Face folder with transformers."""
 
 import sys
 from pathlib import Path
@@ -8,9 +8,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 
 def convert(gguf: Path, folder: Path) -> None:
-    """Write weights (bfloat16, as the model was published), tokenizer and both configs."""
+    """Write the weights in bfloat16, as the model was published, with tokenizer and configs."""
     source = {"pretrained_model_name_or_path": gguf.parent, "gguf_file": gguf.name}
-    dense = GgufConfig(dequantize=True)  # otherwise a machine with the kernels keeps them packed
+    dense = GgufConfig(
+        dequantize=True
+    )  # otherwise weights stay packed where kernels for that exist
     model = AutoModelForCausalLM.from_pretrained(
         **source, dtype=torch.bfloat16, quantization_config=dense
     )

@@ -1,5 +1,5 @@
-"""What ends the demo early."""
+"""The error that ends the demo."""
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the text says what to do."""
+    """The demo cannot continue; the text holds the remedy."""

@@ -1,4 +1,4 @@
-"""Watch a job until it ends, with a bar on standard error."""
+"""Follow a job with a progress bar on standard error."""
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -9,22 +9,22 @@ from zpruner.client.job import Job
 
 
 def follow(client: Client, job: Job, console: Console) -> Job:
-    """Return the job once it has succeeded.
+    """Wait until a job has succeeded, and return it.
 
     Raises:
-        DemoError: it ended in any other way; the text is the job's own problem.
+        DemoError: it did not succeed; the text is the job's error.
     """
     columns = (TextColumn("{task.description:>24}"), BarColumn(), TaskProgressColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         bar = progress.add_task(job.status, total=1)
 
-        def show(now: Job) -> None:
-            progress.update(bar, completed=now.progress.fraction, description=_doing(now))
+        def show(job: Job) -> None:
+            progress.update(bar, completed=job.progress.fraction, description=_stage(job))
 
         try:
             job = client.jobs.wait(job.id, on_change=show)
         except KeyboardInterrupt:
-            client.jobs.cancel(job.id)  # or the next demo would find it queued before its own
+            client.jobs.cancel(job.id)  # or the next demo would run it before its own job
             raise
     if job.status != "succeeded":
         reason = job.error.detail if job.error else "no reason given"
@@ -32,7 +32,7 @@ def follow(client: Client, job: Job, console: Console) -> Job:
     return job
 
 
-def _doing(job: Job) -> str:
+def _stage(job: Job) -> str:
     block = job.progress.block
     if job.phase != "pruning" or block is None:
         return job.phase or job.status

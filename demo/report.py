@@ -1,4 +1,4 @@
-"""What a person sees at the end: one table, and the blocks as a sparkline."""
+"""The result of the demo: a table for people, and a line of JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,12 +14,12 @@ CHECKSUMS = "SHA256SUMS"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The demo's last line.
+class Summary:
+    """The last line that the demo prints.
 
     Attributes:
-        artifact_sha256: of the job's ``SHA256SUMS`` file, which holds every other file's.
-        url: the job's archive, while a service runs on the demo's data folder.
+        artifact_sha256: digest of the job's ``SHA256SUMS`` file, which lists all other files.
+        url: the job's archive, available while a service runs on the demo's data folder.
     """
 
     job_id: str
@@ -32,7 +32,7 @@ class Answer:
 
     @classmethod
     def of(cls, job: Job, artifacts: Sequence[Artifact], base_url: str) -> Self:
-        """Return the answer of a job that succeeded."""
+        """Return the summary of a job that has succeeded."""
         metrics: dict[str, Any] = job.result or {}
         (checksums,) = [one for one in artifacts if one.name == CHECKSUMS]
         return cls(
@@ -46,25 +46,24 @@ class Answer:
         )
 
     def as_dict(self) -> dict[str, str | float]:
-        """Return the fields by name, in order."""
         return asdict(self)
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Return one bar per value, the lowest for the smallest, the highest for the largest."""
+    """Return one bar per value, scaled from the smallest to the largest."""
     low, high = min(values, default=0.0), max(values, default=0.0)
     span = (high - low) or 1.0
     return "".join(BARS[round((value - low) / span * (len(BARS) - 1))] for value in values)
 
 
-def table(answer: Answer, title: str, blocks: Sequence[dict[str, Any]], size_bytes: int) -> Table:
-    """Return the numbers of one finished job; ``blocks`` are its reports, in order."""
+def table(summary: Summary, title: str, blocks: Sequence[dict[str, Any]], size_bytes: int) -> Table:
+    """Return the figures of a job; ``blocks`` are its block reports in order."""
     rows = Table(title=title, title_justify="left", show_header=False)
-    ratio = answer.pruned_perplexity / answer.dense_perplexity
-    rows.add_row("perplexity, dense", f"{answer.dense_perplexity:.2f}")
-    rows.add_row("perplexity, pruned", f"{answer.pruned_perplexity:.2f} ({ratio:.2f} x dense)")
-    rows.add_row("sparsity", f"{answer.sparsity:.4%} of the pruned matrices")
-    rows.add_row("seconds", f"{answer.prune_seconds:.1f}")
+    ratio = summary.pruned_perplexity / summary.dense_perplexity
+    rows.add_row("perplexity, dense", f"{summary.dense_perplexity:.2f}")
+    rows.add_row("perplexity, pruned", f"{summary.pruned_perplexity:.2f} ({ratio:.2f} x dense)")
+    rows.add_row("sparsity", f"{summary.sparsity:.4%} of the pruned matrices")
+    rows.add_row("seconds", f"{summary.prune_seconds:.1f}")
     rows.add_row("size", f"{size_bytes / 1e6:.0f} MB, zeros included")
     for name, label in (("output_error", "error by block"), ("prune_seconds", "seconds by block")):
         rows.add_row(label, _by_block([block[name] for block in blocks]))

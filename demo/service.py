@@ -1,4 +1,4 @@
-"""The embedded service as one child process, on a free port, with a data folder of its own."""
+"""Runs the service as a child process, on a free port with its own data folder."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ STOP_TIMEOUT_S = 30
 
 @contextmanager
 def running_service(data_dir: Path, model_root: Path) -> Iterator[str]:
-    """Serve until the block ends; yield the base URL once the service says it is ready."""
+    """Run the service during the block; yield its URL once it is ready."""
     port = free_port()
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / LOG
@@ -31,7 +31,7 @@ def running_service(data_dir: Path, model_root: Path) -> Iterator[str]:
             env=_environment(port, data_dir, model_root),
             stdout=output,
             stderr=output,
-            start_new_session=True,  # Ctrl-C reaches the demo first, which then stops the service
+            start_new_session=True,  # only the demo receives Ctrl-C, and then stops the service
         )
     try:
         url = f"http://127.0.0.1:{port}"
@@ -42,7 +42,7 @@ def running_service(data_dir: Path, model_root: Path) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """Return a port of loopback that nothing listens on."""
+    """Return an unused port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -50,7 +50,7 @@ def free_port() -> int:
 
 
 def _environment(port: int, data_dir: Path, model_root: Path) -> dict[str, str]:
-    # Settings of the person's own service would lead the demo into it.
+    # The user's own settings would make the demo use the user's own service.
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("ZPRUNER_")}
     return inherited | {
         "ZPRUNER_DATA_DIR": str(data_dir),
@@ -64,11 +64,13 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> 
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise DemoError(f"the service stopped while starting; it said:\n{_tail(log)}")
+            raise DemoError(f"the service ended while starting; the end of its log:\n{_tail(log)}")
         if _is_ready(url):
             return
         time.sleep(0.2)
-    raise DemoError(f"the service was not ready in {START_TIMEOUT_S} s; it said:\n{_tail(log)}")
+    raise DemoError(
+        f"the service was not ready in {START_TIMEOUT_S} s; the end of its log:\n{_tail(log)}"
+    )
 
 
 def _is_ready(url: str) -> bool:
@@ -84,7 +86,7 @@ def _tail(log: Path) -> str:
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
-        process.send_signal(signal.SIGINT)  # what Ctrl-C sends
+        process.send_signal(signal.SIGINT)  # as Ctrl-C does
     try:
         process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:

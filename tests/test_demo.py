@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from demo.report import Answer, sparkline
+from demo.report import Summary, sparkline
 from zpruner.client.job import Job
 from zpruner.client.models.jobs import Artifact
 
@@ -31,7 +31,7 @@ def test_the_last_line_names_the_sum_that_stands_for_every_file() -> None:
         for name in ("report.json", "SHA256SUMS")
     ]
 
-    answer = Answer.of(job, files, "http://127.0.0.1:1").as_dict()
+    answer = Summary.of(job, files, "http://127.0.0.1:1").as_dict()
 
     assert list(answer) == [
         "job_id",

@@ -1,4 +1,4 @@
-"""Pin for the images what the tests passed with: ``python -m tools.constraints``."""
+"""Pin the versions of the images to those of this environment: ``python -m tools.constraints``."""
 
 import tomllib
 from collections.abc import Iterator
@@ -10,41 +10,43 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "constraints.txt"
-# What depends on the machine: each takes the torch that is made for it, with its CUDA libraries.
-OF_THE_MACHINE = ("torch", "triton", "nvidia-", "cuda-")
+# Not pinned: each machine needs its own build of torch and its CUDA libraries.
+MACHINE_SPECIFIC = ("torch", "triton", "nvidia-", "cuda-")
 HEADER = """\
-# What the tests passed with; the images are installed with it. To renew it after `make test`:
+# The versions that passed the tests; the images install them. Renew after `make test`:
 #   python -m tools.constraints
 """
 
 
 def main() -> None:
-    """Write the versions of all that the service needs, and of what that needs in turn."""
+    """Write the versions of all direct and indirect dependencies of the service."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [Requirement(line) for line in project["dependencies"]]
+    requirements = [Requirement(line) for line in project["dependencies"]]
     for lines in project["optional-dependencies"].values():
-        wanted += [Requirement(line) for line in lines if not line.startswith(project["name"])]
-    names = {name for one in wanted for name in needed(one, set())}
+        requirements += [
+            Requirement(line) for line in lines if not line.startswith(project["name"])
+        ]
+    names = {name for one in requirements for name in required_names(one, set())}
     lines = [
         f"{name}=={distribution(name).version}\n"
         for name in sorted(names)
-        if not name.startswith(OF_THE_MACHINE)
+        if not name.startswith(MACHINE_SPECIFIC)
     ]
     FILE.write_text(HEADER + "".join(lines))
 
 
-def needed(one: Requirement, seen: set[tuple[str, str]]) -> Iterator[str]:
-    """Yield a requirement's name, and those of all that it needs here."""
-    name = canonicalize_name(one.name)
+def required_names(requirement: Requirement, seen: set[tuple[str, str]]) -> Iterator[str]:
+    """Yield the name of a requirement and of its direct and indirect dependencies."""
+    name = canonicalize_name(requirement.name)
     yield name
-    for extra in ("", *one.extras):
+    for extra in ("", *requirement.extras):
         if (name, extra) in seen:
             continue
         seen.add((name, extra))
         for line in distribution(name).requires or ():
-            below = Requirement(line)
-            if below.marker is None or below.marker.evaluate({"extra": extra}):
-                yield from needed(below, seen)
+            dependency = Requirement(line)
+            if dependency.marker is None or dependency.marker.evaluate({"extra": extra}):
+                yield from required_names(dependency, seen)
 
 
 if __name__ == "__main__":

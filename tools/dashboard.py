@@ -15,29 +15,29 @@ TYPES = FOLDER / "src" / "api" / "schema.d.ts"
 
 
 def build() -> None:
-    """Make the page that the API serves."""
+    """Build the page that the API serves."""
     run(FOLDER, "vite", "build")
 
 
 def types() -> None:
-    """Write the types of what the service is asked and answers."""
+    """Write the TypeScript types of requests and responses."""
     TYPES.write_text(_types())
 
 
 def check() -> None:
-    """Check that the types are the service's, and lint.
+    """Check that the types are up to date, and lint.
 
     Raises:
-        NodeError: something is not as it should be.
+        NodeError: a check failed.
     """
     if TYPES.read_text() != _types():
-        raise NodeError(f"{TYPES} is not of this service: run `python -m tools.dashboard types`.")
+        raise NodeError(f"{TYPES} is out of date: run `python -m tools.dashboard types`.")
     run(FOLDER, "tsc", "--noEmit")
     run(FOLDER, "biome", "ci", ".")
 
 
 def test() -> None:
-    """Test what has logic in it."""
+    """Run the unit tests."""
     run(FOLDER, "vitest", "run")
 
 
@@ -45,7 +45,7 @@ COMMANDS: dict[str, Callable[[], None]] = {one.__name__: one for one in (build, 
 
 
 def main() -> int:
-    """Do what is asked; return the exit code."""
+    """Run a command and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.dashboard", description=__doc__)
     parser.add_argument("command", choices=COMMANDS)
     try:
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def _install() -> None:
-    """Install the packages that the lock file names, unless it has not changed since."""
+    """Install the packages of the lock file if it has changed."""
     lock, done = FOLDER / "package-lock.json", FOLDER / "node_modules" / ".package-lock.json"
     if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
         run(FOLDER, "npm", "ci", "--no-audit", "--no-fund")
@@ -74,10 +74,10 @@ def _types() -> str:
 
 
 def _openapi(folder: Path) -> dict[str, object]:
-    # Imported here: building the page needs Node.js, and nothing of the service.
+    # Imported here, because building the page does not need the service's packages.
     app, settings = import_module("api.app"), import_module("api.settings")
-    told = settings.ApiSettings.model_validate({"_env_file": None, "data_dir": folder})
-    document: dict[str, object] = app.create_app(told).openapi()
+    api_settings = settings.ApiSettings.model_validate({"_env_file": None, "data_dir": folder})
+    document: dict[str, object] = app.create_app(api_settings).openapi()
     return document
 
 

@@ -1,4 +1,4 @@
-"""Pages of the documentation that are generated from code: a hook of mkdocs."""
+"""A hook of mkdocs that generates pages of the documentation from code."""
 
 from collections.abc import Iterator
 

