@@ -95,9 +95,9 @@ def _markdown(given: argparse.Namespace, figures: dict[str, Figures]) -> str:
     return (
         "Seconds from submit to success of a job with one block of 32 dimensions: median, and the "
         "maximum in brackets.\nA job waited for starts on a service that was idle for "
-        f"{given.pause:g} seconds; one at once follows another job.\n{given.rounds} services of each "
-        f"kind in turn, {given.jobs} jobs at once in each. CPU seconds are those of all processes of "
-        f"the service.\n\n{_table(figures)}\n\nMeasured on: {where}.\n"
+        f"{given.pause:g} seconds; one at once follows another job.\n{given.rounds} services of "
+        f"each kind in turn, {given.jobs} jobs at once in each. CPU seconds are those of all "
+        f"processes of the service.\n\n{_table(figures)}\n\nMeasured on: {where}.\n"
     )
 
 

@@ -42,16 +42,16 @@ def test_the_quick_cells_are_cells_of_the_table() -> None:
     assert {(name, pattern) for name, patterns in QUICK.items() for pattern in patterns} <= cells
 
 
-def test_a_table_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+def test_a_table_is_continued_after_an_interruption(tmp_path: Path) -> None:
     Table.open(tmp_path / "t.json", PROTOCOL, resume=False).put("wanda", "2:4", _metrics(20))
     again = Table.open(tmp_path / "t.json", PROTOCOL, resume=True)
     assert again.perplexity("wanda", "2:4") == 20
     assert again.perplexity("wanda", "50 %") is None
 
 
-def test_cells_of_another_protocol_are_not_mixed_in(tmp_path: Path) -> None:
+def test_a_table_of_another_protocol_is_not_continued(tmp_path: Path) -> None:
     Table.open(tmp_path / "t.json", PROTOCOL, resume=False).put("wanda", "2:4", _metrics(20))
-    with pytest.raises(SystemExit, match="measured otherwise"):
+    with pytest.raises(SystemExit, match="another protocol"):
         Table.open(tmp_path / "t.json", PROTOCOL | {"samples": 3}, resume=True)
 
 
