@@ -15,7 +15,7 @@ from worker.estimates.expected_windows import can_count_windows, expected_window
 from worker.estimates.planned_job import PlannedJob, planned_job
 from worker.jobs.eta import P90_FACTOR
 from worker.pruning.base.compute import compute_device, dtype_name
-from worker.pruning.base.errors import NoRoomError
+from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.machine_benchmark import machine_speed
 from worker.pruning.planning.memory_limits import Headroom, idle_headroom
@@ -84,7 +84,7 @@ def _plan_or_refusal(
     """Return the plan; if none fits, one for unlimited memory and the reason for the refusal."""
     try:
         return job.plan(headroom, speed), None
-    except NoRoomError as error:
+    except InsufficientMemoryError as error:
         device_bytes = None if headroom.device_bytes is None else UNLIMITED_BYTES
         unlimited = replace(headroom, host_bytes=UNLIMITED_BYTES, device_bytes=device_bytes)
         return job.plan(unlimited, speed), str(error)

@@ -32,7 +32,7 @@ class PlannedJob:
         """Return the fastest plan that fits into ``headroom``.
 
         Raises:
-            NoRoomError: none fits.
+            InsufficientMemoryError: none fits.
         """
         return plan(self.shape, self.work, headroom, speed)
 

@@ -28,7 +28,7 @@ KINDS: dict[type[BaseException], ProblemKind] = {
     errors.SolverFailedError: kinds.SOLVER_FAILED,
     errors.UnsupportedModelError: kinds.UNSUPPORTED_MODEL,
     errors.CheckpointError: kinds.CHECKPOINT,
-    errors.NoRoomError: kinds.NO_ROOM,
+    errors.InsufficientMemoryError: kinds.NO_ROOM,
     errors.NotFiniteError: kinds.NOT_FINITE,
     errors.DevicesError: kinds.DEVICES,
     errors.RankLostError: kinds.RANK_LOST,

@@ -76,7 +76,7 @@ class SolverFailedError(PruningError):
         return f"the inputs' Gram matrix is {self.why}; more calibration tokens may help"
 
 
-class NoRoomError(PruningError):
+class InsufficientMemoryError(PruningError):
     """The job needs more memory than is available.
 
     Args:
@@ -94,7 +94,7 @@ class NoRoomError(PruningError):
     def __str__(self) -> str:
         remedy = f"set {self.change}" if self.change else "provide that much memory"
         return (
-            f"pruning takes {_megabytes(self.needed)} of memory, and {self.limit} leaves "
+            f"pruning needs {_megabytes(self.needed)} of memory, but {self.limit} leaves "
             f"{_megabytes(self.left)}; {remedy}"
         )
 

@@ -1,1 +1,1 @@
-"""What a sweep will take of memory and time, before it starts."""
+"""Predicting the memory and time of a sweep before it starts."""

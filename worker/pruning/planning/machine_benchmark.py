@@ -1,4 +1,4 @@
-"""Measuring how fast this machine is, once for all jobs."""
+"""Measuring the speed of this machine, once for all jobs."""
 
 import json
 import logging
@@ -29,53 +29,54 @@ _FILE_BYTES = 16 << 20
 
 
 def machine_speed(file: Path, device: torch.device, dtype: torch.dtype) -> Speed | None:
-    """Return what was measured here before, or measure it now, within a second or two.
-
-    None where files cannot be written: a prediction is worth no failure.
+    """Return the speed of this machine, from the file or by a benchmark of one or two seconds.
 
     Args:
-        file: remembers it by device, threads, dtype and version of torch. Whoever deletes it has
-            it measured again; its folder is where files are written to try.
-        device: what computes.
-        dtype: what the forwards compute in.
+        file: stores speeds by device, number of threads, dtype and torch's version. Delete it to
+            measure again. The speed of files is measured in its folder.
+        device: of the forward passes.
+        dtype: of the forward passes.
+
+    Returns:
+        The speed; None if the file cannot be written, since a job does not need a prediction.
     """
-    name, known = _name(device, dtype), _remembered(file)
+    name, speeds = _name(device, dtype), _read(file)
     try:
-        if name not in known:
+        if name not in speeds:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            known[name] = _measured(file.parent, device, dtype)
-            _remember(file, known)
+            speeds[name] = _measure(file.parent, device, dtype)
+            _write(file, speeds)
     except OSError as error:
-        log.warning("the speed of this machine is not known: %s", error)
-    return known.get(name)
+        log.warning("Cannot store the speed of this machine in %s: %s", file, error)
+    return speeds.get(name)
 
 
-def _remembered(file: Path) -> dict[str, Speed]:
-    """Return what the file holds; what another version of this program wrote is nothing."""
+def _read(file: Path) -> dict[str, Speed]:
+    """Return the speeds in the file; none if it is missing or of another version."""
     try:
         return {name: Speed(**values) for name, values in json.loads(file.read_text()).items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 
-def _remember(file: Path, known: dict[str, Speed]) -> None:
-    written = file.with_suffix(f".{os.getpid()}")
-    content = {name: asdict(speed) for name, speed in known.items()}
-    written.write_text(json.dumps(content, indent=2) + "\n")
-    move_into_place(written, file)
+def _write(file: Path, speeds: dict[str, Speed]) -> None:
+    temporary = file.with_suffix(f".{os.getpid()}")
+    content = {name: asdict(speed) for name, speed in speeds.items()}
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    move_into_place(temporary, file)
 
 
 def _name(device: torch.device, dtype: torch.dtype) -> str:
     if device.type == "cuda":
-        place = torch.cuda.get_device_name(device)
+        hardware = torch.cuda.get_device_name(device)
     else:
-        place = f"{processor_name()}, {torch.get_num_threads()} threads"
-    return f"{place}, {dtype_name(dtype)}, torch {torch.__version__}"
+        hardware = f"{processor_name()}, {torch.get_num_threads()} threads"
+    return f"{hardware}, {dtype_name(dtype)}, torch {torch.__version__}"
 
 
 @torch.no_grad()
-def _measured(folder: Path, device: torch.device, dtype: torch.dtype) -> Speed:
-    fix_malloc_thresholds()  # as in a sweep, where large results are fresh memory each time
+def _measure(folder: Path, device: torch.device, dtype: torch.dtype) -> Speed:
+    fix_malloc_thresholds()  # as in a sweep, where every large result is newly allocated
     inputs = torch.randn(_TOKENS[device.type], _IN, device=device, dtype=dtype)
     weight = torch.randn(_OUT, _IN, device=device)
     square = weight.T @ weight / _OUT
@@ -100,7 +101,7 @@ def _measured(folder: Path, device: torch.device, dtype: torch.dtype) -> Speed:
 
 
 def _files(folder: Path) -> dict[str, float]:
-    """Return the speeds of reading what is not in memory, and of writing and hashing."""
+    """Return the speeds of reading from disk, and of writing and hashing."""
     content = os.urandom(_FILE_BYTES)
     with TemporaryDirectory(prefix="speed-", dir=folder) as scratch:
         path = Path(scratch) / "bytes"
@@ -111,20 +112,20 @@ def _files(folder: Path) -> dict[str, float]:
             sha256(path)
 
         writing = _FILE_BYTES / _timed(write)
-        _forget(path)
+        _drop_from_cache(path)
         reading = _FILE_BYTES / _timed(path.read_bytes)
     return {"reading": reading, "writing": writing}
 
 
-def _forget(path: Path) -> None:
-    """Have the system drop a file from its cache, where it can be told to."""
+def _drop_from_cache(path: Path) -> None:
+    """Have the system drop a file from its page cache, where it supports that."""
     if hasattr(os, "posix_fadvise"):
         with path.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _seconds(run: Callable[[], object]) -> float:
-    """Return the median of some runs, after one that warms up."""
+    """Return the median time of some runs after a warm-up."""
     run()
     return median(_timed(run) for _ in range(_RUNS))
 

@@ -1,4 +1,4 @@
-"""How much memory this process may still take, by every limit it runs under."""
+"""The memory that this process may still use, by all limits that apply to it."""
 
 import resource
 from collections.abc import Iterator
@@ -11,19 +11,19 @@ import torch
 from worker.pruning.base.memory import available_bytes, peak_resident_bytes, process_status_bytes
 from worker.pruning.planning.cgroup_limits import group_limits
 
-_FREE_SHARE = 0.9  # of the free memory: other programs want some too
+_FREE_SHARE = 0.9  # of the free memory; the rest is left to other programs
 
 
 @dataclass(frozen=True)
 class Headroom:
-    """What is left.
+    """The memory that a process may use, and the memory that it uses already.
 
     Attributes:
-        resident_bytes: what the process holds already.
-        peak_bytes: the most that it has held so far.
-        host_bytes: what it may take beside that.
-        limit: the name of the limit that says so.
-        device_bytes: what is free on the device; None where the host computes.
+        resident_bytes: resident memory now.
+        peak_bytes: peak resident memory so far.
+        host_bytes: memory that it may use in addition.
+        limit: name of the limit that applies, such as ``free memory``.
+        device_bytes: free memory of the GPU; None if the CPU computes.
     """
 
     resident_bytes: int
@@ -34,11 +34,11 @@ class Headroom:
 
 
 def headroom(device: torch.device, budget_bytes: int | None = None) -> Headroom:
-    """Return what this process may take now.
+    """Return the memory that this process may use now.
 
     Args:
-        device: what computes.
-        budget_bytes: the most that the process as a whole may hold, if somebody says so.
+        device: of the forward passes.
+        budget_bytes: maximum memory of the whole process; None for no such limit.
     """
     memory = psutil.Process().memory_info()
     limits = dict(_limits(memory.rss, budget_bytes))
@@ -48,7 +48,12 @@ def headroom(device: torch.device, budget_bytes: int | None = None) -> Headroom:
 
 
 def idle_headroom(device: torch.device, budget_bytes: int | None = None) -> Headroom:
-    """Return what a process like this one may take on this machine when nothing else runs."""
+    """Return the memory that a process could use on this machine if no other program ran.
+
+    Args:
+        device: of the forward passes.
+        budget_bytes: maximum memory of the whole process; None for no such limit.
+    """
     resident = int(psutil.Process().memory_info().rss)
     limits = {"this machine's memory": int(psutil.virtual_memory().total * _FREE_SHARE)}
     if budget_bytes is not None:
@@ -65,7 +70,7 @@ def idle_headroom(device: torch.device, budget_bytes: int | None = None) -> Head
 
 
 def _limits(resident: int, budget: int | None) -> Iterator[tuple[str, int]]:
-    """Yield what each limit leaves."""
+    """Yield each limit's name and the bytes that it leaves."""
     yield "free memory", int(psutil.virtual_memory().available * _FREE_SHARE)
     if budget is not None:
         yield "ZPRUNER_MEMORY_BUDGET_BYTES", budget - resident

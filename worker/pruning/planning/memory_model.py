@@ -1,4 +1,4 @@
-"""The most memory each phase of a sweep takes, beyond what the process holds before."""
+"""Predicting the peak memory of each phase of a sweep."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,31 +14,30 @@ from worker.pruning.planning.shapes import (
 )
 from worker.pruning.planning.workload import Setting, Workload
 
-_COPY_BYTES = 64 << 20  # what is copied at a time of the tensors outside the blocks
-_LOGITS_BYTES = 16 << 20  # of fp32 logits at a time
-_LIBRARY_BYTES = 16 << 20  # what the linear algebra libraries keep for themselves
-_NORM_BYTES = 4  # per weight of a block: the norm of its gradient
-_TAPE = 3  # times a forward's states: those kept for the way back, and their gradients
-_RETURNED_BYTES = 4 << 20  # tensors from here on are returned when freed: `fix_malloc_thresholds`
-_HOLES = 1.5  # times the states that wait in the heap: what they take there, as measured
-_OUTLIER_BYTES = 9  # per weight of a block: its score, a copy of it and a mask
+_COPY_BYTES = 64 << 20  # tensors outside the blocks that are copied at a time
+_LOGITS_BYTES = 16 << 20  # fp32 logits that are computed at a time
+_LIBRARY_BYTES = 16 << 20  # buffers of the linear algebra libraries
+_NORM_BYTES = 4  # per weight: the norm of its gradient
+_BACKWARD_STATES = 3  # in states of a forward: those kept for the backward, and gradients
+_RETURNED_BYTES = 4 << 20  # size from which freed memory is returned: `fix_malloc_thresholds`
+_FRAGMENTATION = 1.5  # measured ratio of heap memory to the states in it
+_OUTLIER_BYTES = 9  # per weight: its score, a copy of it and a mask
 
 
 @dataclass(frozen=True)
 class PhaseMemory:
-    """Bytes on the host and on the device; where the host computes, none on the device."""
+    """Bytes on the host and on the device; none on the device if the CPU computes."""
 
     host_bytes: int
     device_bytes: int
 
 
 def memory_by_phase(shape: ModelShape, work: Workload, setting: Setting) -> dict[str, PhaseMemory]:
-    """Return the memory that each phase needs, by the name of the phase.
+    """Return the memory of each phase beyond what the process uses before, by phase.
 
-    The phases follow one another: ``entrance`` embeds, ``outliers`` looks at the dense model,
-    ``gradients`` takes a window back through a block of it,
-    ``blocks`` is the largest block, ``rest`` copies what belongs to no block, ``exit`` gives the
-    losses.
+    In order: ``entrance`` computes the embeddings, ``outliers`` measures those of the dense model,
+    ``gradients`` runs one window's backward through a block, ``blocks`` prunes the largest block,
+    ``rest`` copies the tensors outside the blocks, ``exit`` computes the losses.
     """
     return _MemoryModel(shape, work, setting).phases()
 
@@ -51,78 +50,81 @@ class _MemoryModel:
         self._batch = min(setting.batch(work.seq_len), tokens)  # tokens
 
     def phases(self) -> dict[str, PhaseMemory]:
-        found = {"entrance": self._entrance()}
+        found = {"entrance": self._embed()}
         if self._work.measures_outliers:
-            found["outliers"] = self._largest_block(self._look)
+            found["outliers"] = self._largest_block(self._measure_outliers)
         if self._work.needs_gradients:
-            found["gradients"] = self._largest_block(self._take_back)
+            found["gradients"] = self._largest_block(self._measure_gradients)
         found["blocks"] = self._largest_block(self._prune)
         largest = max(self._shape.embeddings.largest_bytes, self._shape.head.largest_bytes)
-        found["rest"] = self._need(max(min(_COPY_BYTES, self._shape.stored_bytes), largest), 0)
+        found["rest"] = self._phase(max(min(_COPY_BYTES, self._shape.stored_bytes), largest), 0)
         if self._work.evaluation_windows or self._work.needs_gradients:
-            found["exit"] = self._exit()
+            found["exit"] = self._head()
         return found
 
-    def _need(self, host: int, computing: int) -> PhaseMemory:
-        """Return a need, given what is on the host anyway and what is where the forwards run."""
+    def _phase(self, host: int, computing: int) -> PhaseMemory:
+        """Return a phase's memory from bytes always on the host and those where forwards run."""
         host += self._streams() + _LIBRARY_BYTES
         if self._work.device == "cpu":
             return PhaseMemory(host + computing, 0)
         return PhaseMemory(host, computing + _LIBRARY_BYTES)
 
-    def _with(self, block: BlockShape, running: int, norms: int = 0) -> PhaseMemory:
-        """Return what is needed while a block is there; what is joined is split to be written."""
-        part, computing = block.parameters, self._copy(block.parameters) + running
+    def _block_phase(self, block: BlockShape, running: int, norms: int = 0) -> PhaseMemory:
+        """Return the memory while a block is loaded; joined tensors are split for writing."""
+        parameters, computing = block.parameters, self._copy(block.parameters) + running
         if self._work.device == "cpu":
-            return self._need(part.stored_bytes + norms, max(part.joined_bytes, computing))
-        return self._need(part.read_bytes + norms, computing)
+            return self._phase(
+                parameters.stored_bytes + norms, max(parameters.joined_bytes, computing)
+            )
+        return self._phase(parameters.read_bytes + norms, computing)
 
     def _streams(self) -> int:
-        """Return the bytes of the hidden states that wait on the host."""
-        tokens = self._work.waiting_tokens
-        waiting = min(tokens, self._batch) if self._setting.spills else tokens
-        return waiting * self._shape.hidden * self._size
+        """Return the bytes of hidden states in the host's memory between two blocks."""
+        tokens = self._work.stream_tokens
+        tokens = min(tokens, self._batch) if self._setting.spills else tokens
+        return tokens * self._shape.hidden * self._size
 
-    def _entrance(self) -> PhaseMemory:
+    def _embed(self) -> PhaseMemory:
         first = self._shape.blocks[0].parameters
-        run = self._filled(self._shape.embeddings)
-        return self._need(run[0] + first.stored_bytes, run[1] + self._copy(first) + self._forward())
+        host, computing = self._loaded(self._shape.embeddings)
+        computing += self._copy(first) + self._forward()
+        return self._phase(host + first.stored_bytes, computing)
 
-    def _exit(self) -> PhaseMemory:
+    def _head(self) -> PhaseMemory:
         length = min(self._work.seq_len, max(1, _LOGITS_BYTES // (4 * self._shape.vocabulary)))
         converted = 0 if self._work.dtype == "float32" else self._size
-        logits = length * self._shape.vocabulary * (8 + converted)  # and their log-softmax
-        logits *= 1 + self._work.needs_gradients  # and the gradients in both
+        logits = length * self._shape.vocabulary * (8 + converted)  # with their log-softmax
+        logits *= 1 + self._work.needs_gradients  # with the gradients of both
         states = length * self._shape.hidden * (3 * self._size + 8)
-        host, computing = self._filled(self._shape.head)
-        return self._need(host, computing + logits + states)
+        host, computing = self._loaded(self._shape.head)
+        return self._phase(host, computing + logits + states)
 
-    def _look(self, block: BlockShape) -> PhaseMemory:
+    def _measure_outliers(self, block: BlockShape) -> PhaseMemory:
         weights = sum(layer.weights for layer in block.layers)
         scores = weights * _OUTLIER_BYTES + max(map(self._score, block.layers), default=0)
         running = max(self._forward(), scores)
-        return self._with(block, running)
+        return self._block_phase(block, running)
 
-    def _take_back(self, block: BlockShape) -> PhaseMemory:
+    def _measure_gradients(self, block: BlockShape) -> PhaseMemory:
         weights = sum(layer.weights for layer in block.layers)
-        # The sum of squares, one gradient of each weight, and one in fp32 with its square.
+        # The sums of squares, the gradients of all weights, and one in fp32 with its square.
         largest = max((layer.weights for layer in block.layers), default=0)
         summed = weights * (_NORM_BYTES + self._size) + 2 * _NORM_BYTES * largest
-        running = summed + _TAPE * self._forward()
-        return self._with(block, running)
+        running = summed + _BACKWARD_STATES * self._forward()
+        return self._block_phase(block, running)
 
     def _prune(self, block: BlockShape) -> PhaseMemory:
         fused = self._setting.propagation == "fused"
-        # The dense stream's batches wait in either case, until the last layer has its moments.
+        # Dense batches wait for both propagations until the last layer has its moments.
         waiting = (fused + self._work.corrects) * self._states(block)
-        twin = block.parameters.numbers * self._size * self._work.corrects
-        running = waiting + twin + max(self._forward(), self._layers(block))
+        dense_copy = block.parameters.numbers * self._size * self._work.corrects
+        running = waiting + dense_copy + max(self._forward(), self._layers(block))
         weights = sum(layer.weights for layer in block.layers)
-        norms = 2 * _NORM_BYTES * weights * self._work.needs_gradients  # one as it is read
-        return self._with(block, running, norms)
+        norms = 2 * _NORM_BYTES * weights * self._work.needs_gradients  # two: one as it is read
+        return self._block_phase(block, running, norms)
 
     def _layers(self, block: BlockShape) -> int:
-        """Return the bytes of scoring, or of solving, the layers one after another."""
+        """Return the peak bytes of scoring, or of solving, the layers one after another."""
         if self._work.solver is None:
             return max(map(self._score, block.layers), default=0)
         return solver_bytes(
@@ -133,40 +135,42 @@ class _MemoryModel:
             corrects=self._work.corrects,
         )
 
-    def _largest_block(self, need: Callable[[BlockShape], PhaseMemory]) -> PhaseMemory:
-        found = [need(block) for block in self._shape.blocks]
+    def _largest_block(self, phase: Callable[[BlockShape], PhaseMemory]) -> PhaseMemory:
+        found = [phase(block) for block in self._shape.blocks]
         return PhaseMemory(
             max(one.host_bytes for one in found), max(one.device_bytes for one in found)
         )
 
-    def _copy(self, part: ParameterCounts) -> int:
-        """Return the bytes of the copies that compute; on a CPU the stored weights may do."""
+    def _copy(self, parameters: ParameterCounts) -> int:
+        """Return the bytes of copies for the forward; a CPU may use the stored weights."""
         if self._work.device == "cpu":
-            return part.copied_bytes(self._work.dtype)
-        return part.numbers * self._size
+            return parameters.copied_bytes(self._work.dtype)
+        return parameters.numbers * self._size
 
-    def _filled(self, part: ParameterCounts) -> tuple[int, int]:
-        """Return what filling a part outside the blocks takes on the host, and to compute."""
+    def _loaded(self, parameters: ParameterCounts) -> tuple[int, int]:
+        """Return the bytes of loading parameters: on the host, and where the forward runs."""
         if self._work.device == "cpu":
-            return part.filled_bytes(self._work.dtype), 0
-        return part.read_bytes, part.numbers * self._size
+            return parameters.loading_bytes(self._work.dtype), 0
+        return parameters.read_bytes, parameters.numbers * self._size
 
     def _forward(self) -> int:
-        """Return the bytes of one batch on its way through a block.
+        """Return the peak bytes of one batch in the forward of a block.
 
-        At its widest a gated MLP holds three states, and attention eight of the hidden size.
+        At its peak, a gated MLP has three states of its width, attention eight of the hidden size.
         """
         hidden, widest = self._shape.hidden, self._shape.widest
         features = max(3 * widest, 8 * hidden) + 3 * hidden
-        between = 2 + self._shape.scored_heads * (self._size + 4)  # masks and scores
+        between = 2 + self._shape.scored_heads * (
+            self._size + 4
+        )  # bytes per pair of tokens: masks and scores
         return self._batch * (features * self._size + self._work.seq_len * between)
 
     def _states(self, block: BlockShape) -> int:
-        """Return the bytes of all batches that wait before the layer where they hold the most.
+        """Return the bytes of all batches while they wait for the layer where they are largest.
 
-        Before the widest input there are that, the residual and its norm; before attention's last
-        layer its input, the norm, and the queries, keys and values. The block's own input is there
-        as well, and is one of the streams unless they are in files.
+        Before the layer with the widest input these are that input, the residual and its norm.
+        Before attention's last layer they are its input, the norm, and queries, keys and values.
+        The block's input is kept, too; it is one of the streams unless those are in files.
         """
         hidden = self._shape.hidden
         own = [hidden] * self._setting.spills
@@ -176,27 +180,30 @@ class _MemoryModel:
         return max(self._waiting([*own, *mlp]), self._waiting([*own, *attention]))
 
     def _waiting(self, states: list[int]) -> int:
-        """Return the bytes of states of so many features each, of all calibration tokens.
+        """Return the memory of waiting states of all calibration tokens, in bytes.
 
-        The C library returns large ones as soon as they are freed. Smaller ones lie in its heap,
-        where what is freed between those that stay leaves holes too small for the next.
+        The C library returns large tensors as soon as they are freed. Small ones are in its heap,
+        which fragments when tensors between others are freed.
+
+        Args:
+            states: number of features of each state.
         """
-        held = 0.0
+        numbers = 0.0  # per token
         for features in states:
             is_small = self._batch * features * self._size < _RETURNED_BYTES
-            held += features * (_HOLES if is_small else 1)
-        return round(self._work.calibration_tokens * held * self._size)
+            numbers += features * (_FRAGMENTATION if is_small else 1)
+        return round(self._work.calibration_tokens * numbers * self._size)
 
     def _score(self, layer: LayerShape) -> int:
         return score_bytes(layer, self._converts)
 
     @property
     def _converts(self) -> bool:
-        """Whether weights are stored in another dtype than fp32, which scores are taken in."""
+        """Whether weights have to be converted to fp32, the dtype of scores."""
         return any("float32" not in block.parameters.entries for block in self._shape.blocks)
 
 
 def _first_group(layers: tuple[LayerShape, ...]) -> Iterator[LayerShape]:
-    """Yield the first layers that read the same tensor: a block begins with its attention."""
+    """Yield the first layers that share an input: the queries, keys and values of attention."""
     yield from layers[:1]
     yield from takewhile(lambda layer: layer.shares_input, layers[1:])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from worker.pruning.base.errors import NoRoomError
+from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.memory_model import memory_by_phase
@@ -12,27 +12,27 @@ from worker.pruning.planning.shapes import ITEM_BYTES, ModelShape
 from worker.pruning.planning.speed import Speed
 from worker.pruning.planning.workload import Setting, Workload
 
-_MARGIN = 1.05  # what a prediction may be short of
+_MARGIN = 1.05  # predictions may be 5 % too low
 _BATCH_TOKENS = {"cpu": 512, "cuda": 16_384}  # larger batches are no faster
-# Activations beyond this go to scratch files: the page cache holds them while memory is free.
-_HELD_BYTES = 32 << 20
-_COMPUTING = {"float32", "bfloat16", "float16"}
-_SHORTEST = 128  # tokens; shorter windows are not worth proposing
+# Larger activations go to scratch files; the page cache keeps them while memory is free.
+_IN_MEMORY_BYTES = 32 << 20
+_FORWARD_DTYPES = {"float32", "bfloat16", "float16"}
+_MIN_TOKENS = 128  # of a window; shorter ones are not proposed
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a job runs and what it takes.
+    """How a sweep will run, and the memory, space and time that it is predicted to take.
 
     Attributes:
-        setting: how it runs.
-        host_bytes: the most memory that the process will have held by the end.
-        working_bytes: the most of it that the sweep takes, beyond what is held when it starts.
-        device_bytes: the most that tensors will take on the device; 0 where the host computes.
-        phase: when the host's peak comes.
-        artifact_bytes: the checkpoint that is written.
-        scratch_bytes: activations in scratch files beside it, for as long as it runs.
-        seconds: how long it runs, in one process; None where the machine's speed is not known.
+        setting: how it will run.
+        host_bytes: peak resident memory of the process.
+        working_bytes: the sweep's part of it, beyond what the process used before.
+        device_bytes: peak memory of tensors on the GPU; 0 if the CPU computes.
+        phase: the phase with the peak on the host; `memory_by_phase` lists them.
+        artifact_bytes: size of the checkpoint that is written.
+        scratch_bytes: size of scratch files while it runs.
+        seconds: duration in one process; None if the machine's speed is not known.
     """
 
     setting: Setting
@@ -45,40 +45,44 @@ class Plan:
     seconds: float | None = None
 
     def setting_values(self) -> dict[str, Any]:
-        """Return the setting ready for JSON."""
+        """Return the setting as a JSON object."""
         return asdict(self.setting)
 
     def with_setting(self, values: dict[str, Any]) -> "Plan":
-        """Return the plan with the setting that a run began with: it decides the bytes."""
+        """Return the plan with an interrupted run's setting, which decides the result's bytes."""
         return replace(self, setting=Setting(**values))
 
 
 def plan(shape: ModelShape, work: Workload, headroom: Headroom, speed: Speed | None = None) -> Plan:
-    """Choose how to run the job: the fastest way that fits.
+    """Choose the fastest setting that fits. The result depends only on the arguments.
 
-    A function of its arguments alone.
+    Args:
+        shape: the model.
+        work: the job.
+        headroom: the memory that the process may use.
+        speed: of the machine; None for a plan without a duration.
 
     Raises:
-        NoRoomError: nothing fits; it says how much is missing and which change would do.
+        InsufficientMemoryError: no setting fits. It names the memory needed, and a change that would fit.
     """
-    found = _fitting(shape, work, headroom)
-    if found is None:
-        raise _refusal(shape, work, headroom)
+    chosen = _first_that_fits(shape, work, headroom)
+    if chosen is None:
+        raise _insufficient_memory(shape, work, headroom)
     if speed is None:
-        return found
-    return replace(found, seconds=sweep_cost(shape, work, found.setting).seconds(speed))
+        return chosen
+    return replace(chosen, seconds=sweep_cost(shape, work, chosen.setting).seconds(speed))
 
 
-def _fitting(shape: ModelShape, work: Workload, headroom: Headroom) -> Plan | None:
-    plans = (_planned(shape, work, setting, headroom) for setting in _settings(shape, work))
-    return next((one for one in plans if _missing(one, headroom) <= 0), None)
+def _first_that_fits(shape: ModelShape, work: Workload, headroom: Headroom) -> Plan | None:
+    plans = (_plan_for(shape, work, setting, headroom) for setting in _settings(shape, work))
+    return next((one for one in plans if _missing_bytes(one, headroom) <= 0), None)
 
 
 def _settings(shape: ModelShape, work: Workload) -> Iterator[Setting]:
-    """Yield the ways to run a job from the fastest to the leanest."""
+    """Yield the settings, from the fastest to the one with the least memory."""
     streams = _stream_bytes(shape, work)
     for propagation in dict.fromkeys((work.propagation, "reference")):
-        for spills in (False, True) if streams <= _HELD_BYTES else (True,):
+        for spills in (False, True) if streams <= _IN_MEMORY_BYTES else (True,):
             tokens = _BATCH_TOKENS[work.device]
             while tokens > work.seq_len:
                 yield Setting(propagation, tokens, spills)
@@ -86,14 +90,14 @@ def _settings(shape: ModelShape, work: Workload) -> Iterator[Setting]:
             yield Setting(propagation, work.seq_len, spills)
 
 
-def _planned(shape: ModelShape, work: Workload, setting: Setting, headroom: Headroom) -> Plan:
-    found = memory_by_phase(shape, work, setting)
-    phase = max(found, key=lambda name: found[name].host_bytes)
+def _plan_for(shape: ModelShape, work: Workload, setting: Setting, headroom: Headroom) -> Plan:
+    memory = memory_by_phase(shape, work, setting)
+    phase = max(memory, key=lambda name: memory[name].host_bytes)
     return Plan(
         setting,
-        host_bytes=max(headroom.peak_bytes, headroom.resident_bytes + found[phase].host_bytes),
-        working_bytes=found[phase].host_bytes,
-        device_bytes=max(need.device_bytes for need in found.values()),
+        host_bytes=max(headroom.peak_bytes, headroom.resident_bytes + memory[phase].host_bytes),
+        working_bytes=memory[phase].host_bytes,
+        device_bytes=max(one.device_bytes for one in memory.values()),
         phase=phase,
         artifact_bytes=shape.stored_bytes,
         scratch_bytes=_stream_bytes(shape, work) if setting.spills else 0,
@@ -101,44 +105,51 @@ def _planned(shape: ModelShape, work: Workload, setting: Setting, headroom: Head
 
 
 def _stream_bytes(shape: ModelShape, work: Workload) -> int:
-    """Return the bytes of all hidden states that wait between two blocks."""
-    return work.waiting_tokens * shape.hidden * ITEM_BYTES[work.dtype]
+    """Return the bytes of all hidden states between two blocks."""
+    return work.stream_tokens * shape.hidden * ITEM_BYTES[work.dtype]
 
 
-def _missing(found: Plan, headroom: Headroom) -> int:
-    """Return how many bytes the plan lacks, on the host or on the device."""
-    return max(needed - left for needed, left, _ in _accounts(found, headroom))
+def _missing_bytes(candidate: Plan, headroom: Headroom) -> int:
+    """Return the bytes that a plan lacks on the host or the device; negative if it fits."""
+    return max(needed - left for needed, left, _ in _needed_and_left(candidate, headroom))
 
 
-def _accounts(found: Plan, headroom: Headroom) -> Iterator[tuple[int, int, str]]:
-    """Yield what is needed beyond what is held, what is left, and the limit that says so."""
-    yield round(found.working_bytes * _MARGIN), headroom.host_bytes, headroom.limit
+def _needed_and_left(candidate: Plan, headroom: Headroom) -> Iterator[tuple[int, int, str]]:
+    """Yield the bytes needed, the bytes left and the name of the limit, for host and device."""
+    yield round(candidate.working_bytes * _MARGIN), headroom.host_bytes, headroom.limit
     if headroom.device_bytes is not None:
-        yield round(found.device_bytes * _MARGIN), headroom.device_bytes, "the device's memory"
+        yield round(candidate.device_bytes * _MARGIN), headroom.device_bytes, "the device's memory"
 
 
-def _refusal(shape: ModelShape, work: Workload, headroom: Headroom) -> NoRoomError:
-    """Return the error that names a change which would do, the smallest if there are several."""
-    plans = [_planned(shape, work, setting, headroom) for setting in _settings(shape, work)]
-    leanest = min(plans, key=lambda one: _missing(one, headroom))
-    needed, left, limit = max(_accounts(leanest, headroom), key=lambda one: one[0] - one[1])
+def _insufficient_memory(
+    shape: ModelShape, work: Workload, headroom: Headroom
+) -> InsufficientMemoryError:
+    """Return the error, with the smallest change of the job that would fit."""
+    plans = [_plan_for(shape, work, setting, headroom) for setting in _settings(shape, work)]
+    smallest = min(plans, key=lambda one: _missing_bytes(one, headroom))
+    needed, left, limit = max(_needed_and_left(smallest, headroom), key=lambda one: one[0] - one[1])
     change = next(
-        (said for said, other in _changes(shape, work) if _fitting(shape, other, headroom)), None
+        (
+            change
+            for change, other in _changes(shape, work)
+            if _first_that_fits(shape, other, headroom)
+        ),
+        None,
     )
-    return NoRoomError(needed, left, limit, change)
+    return InsufficientMemoryError(needed, left, limit, change)
 
 
 def _changes(shape: ModelShape, work: Workload) -> Iterator[tuple[str, Workload]]:
-    """Yield what could be asked for instead, the smallest loss first."""
+    """Yield changes of the job that need less memory, those that cost the least quality first."""
     for dtype in dict.fromkeys((*shape.blocks[0].parameters.entries, "bfloat16")):
-        if dtype in _COMPUTING and dtype != work.dtype:
+        if dtype in _FORWARD_DTYPES and dtype != work.dtype:
             yield f"dtype to {dtype}", replace(work, dtype=dtype)
     samples = work.calibration_windows // 2
     while samples:
         yield f"samples to {samples}", replace(work, calibration_windows=samples)
         samples //= 2
     tokens = work.seq_len // 2
-    while tokens >= _SHORTEST:
+    while tokens >= _MIN_TOKENS:
         yield f"seq_len to {tokens}", replace(work, seq_len=tokens)
         tokens //= 2
     if work.needs_gradients:

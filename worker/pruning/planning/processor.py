@@ -5,8 +5,8 @@ from pathlib import Path
 
 
 def processor_name() -> str:
-    """Return what the kernel calls the processor, or else its architecture."""
-    listing = Path("/proc/cpuinfo")
-    lines = listing.read_text().splitlines() if listing.is_file() else []
+    """Return the processor's name from ``/proc/cpuinfo``, or else its architecture."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()

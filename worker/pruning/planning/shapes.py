@@ -1,4 +1,4 @@
-"""What a plan has to know of a model: numbers alone, so that no weights and no torch are needed."""
+"""The shapes of a model, as numbers: planning needs neither weights nor torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ ITEM_BYTES = {
 
 @dataclass(frozen=True)
 class ParameterCounts:
-    """Some of a model's parameters.
+    """The size of some of a model's parameters.
 
     Attributes:
-        entries: how many numbers are stored in each dtype.
-        largest: entries of the largest stored tensor.
-        joined_bytes: bytes of the tensors that have to be joined, as experts are; for as long as
-            that takes they are there twice.
+        entries: count of stored numbers by dtype.
+        largest: count of numbers in the largest stored tensor.
+        joined_bytes: bytes of tensors that are joined on loading, as experts are; they are in
+            memory twice while they are joined.
     """
 
     entries: Mapping[str, int]
@@ -34,17 +34,17 @@ class ParameterCounts:
 
     @property
     def numbers(self) -> int:
-        """Entries of any dtype."""
+        """Count of numbers of all dtypes."""
         return sum(self.entries.values())
 
     @property
     def stored_bytes(self) -> int:
-        """Bytes on disk, and in memory as long as nothing is converted."""
+        """Bytes on disk, and in memory before any conversion."""
         return sum(count * ITEM_BYTES[dtype] for dtype, count in self.entries.items())
 
     @property
     def read_bytes(self) -> int:
-        """Bytes while it is read: what is joined is there in parts and as a whole."""
+        """Peak bytes during reading, while joined tensors are in memory twice."""
         return self.stored_bytes + self.joined_bytes
 
     @property
@@ -53,12 +53,12 @@ class ParameterCounts:
         return self.largest * max(map(ITEM_BYTES.__getitem__, self.entries), default=0)
 
     def copied_bytes(self, dtype: str) -> int:
-        """Return the bytes of the copies that computing in ``dtype`` needs on the host."""
+        """Return the bytes of copies in ``dtype``, for numbers stored in another dtype."""
         others = sum(count for stored, count in self.entries.items() if stored != dtype)
         return others * ITEM_BYTES[dtype]
 
-    def filled_bytes(self, dtype: str) -> int:
-        """Return the most bytes while all of it is converted to ``dtype`` tensor by tensor."""
+    def loading_bytes(self, dtype: str) -> int:
+        """Return the peak bytes of converting all tensors to ``dtype`` one by one."""
         if not self.copied_bytes(dtype):
             return self.read_bytes
         size = ITEM_BYTES[dtype]
@@ -67,11 +67,11 @@ class ParameterCounts:
 
 @dataclass(frozen=True)
 class LayerShape:
-    """A linear layer that is to be pruned.
+    """A layer to prune.
 
     Attributes:
-        outputs, inputs: its weight's shape, ``[out, in]``.
-        shares_input: whether it reads the same tensor as the layer before it.
+        outputs, inputs: shape of the weight, ``[out, in]``.
+        shares_input: whether its input is the same tensor as that of the previous layer.
         token_share: share of the tokens that reach it; experts are assumed equally likely.
     """
 
@@ -82,13 +82,13 @@ class LayerShape:
 
     @property
     def weights(self) -> int:
-        """Entries of its weight."""
+        """Count of weights."""
         return self.outputs * self.inputs
 
 
 @dataclass(frozen=True)
 class BlockShape:
-    """A decoder block: its parameters and those of its layers that are to be pruned."""
+    """A decoder block: all its parameters, and the layers to prune."""
 
     parameters: ParameterCounts
     layers: tuple[LayerShape, ...]
@@ -100,14 +100,14 @@ class ModelShape:
 
     Attributes:
         blocks: in depth order.
-        embeddings: what runs before the blocks.
-        head: what runs after them; a tied embedding belongs to both.
-        stored_bytes: of the whole checkpoint.
-        hidden: features of the hidden state.
-        widest: features of the widest state inside a block.
-        vocabulary: how many tokens there are.
-        scored_heads: attention heads whose scores ``[tokens, tokens]`` are written out; 0 where
-            a fused kernel computes them.
+        embeddings: parameters used before the blocks.
+        head: parameters used after them; a tied embedding belongs to both.
+        stored_bytes: size of the checkpoint.
+        hidden: number of features of the hidden state.
+        widest: number of features of the widest state in a block.
+        vocabulary: number of tokens.
+        scored_heads: number of attention heads whose scores ``[tokens, tokens]`` are in memory; 0
+            for a fused kernel.
     """
 
     blocks: tuple[BlockShape, ...]

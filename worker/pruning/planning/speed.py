@@ -1,4 +1,4 @@
-"""How fast a machine is, and how much there is to do for it."""
+"""The speed of a machine, and the cost of work in the same units."""
 
 from dataclasses import dataclass, fields
 from typing import Self
@@ -6,15 +6,15 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Speed:
-    """What a machine does in a second of each kind of work.
+    """The amount of each kind of work that a machine does per second.
 
     Attributes:
-        forward_matmul: operations of matrix products in the dtype of the forwards.
+        forward_matmul: operations of matrix products in the dtype of the forward passes.
         fp32_matmul: operations of matrix products in fp32.
         factorization: operations of factorizations and inversions in fp32.
-        elementwise: bytes that operations on single numbers read and write.
+        elementwise: bytes read and written by elementwise operations.
         reading: bytes read from files.
-        writing: bytes written to files until they are on the disk, and hashed.
+        writing: bytes written to files, flushed to the disk and hashed.
     """
 
     forward_matmul: float
@@ -27,7 +27,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class Cost:
-    """Amounts of the kinds of work that `Speed` names, in its units."""
+    """Amounts of work, by the kinds and in the units of `Speed`."""
 
     forward_matmul: float = 0.0
     fp32_matmul: float = 0.0
@@ -43,7 +43,7 @@ class Cost:
         return Cost(*(value * times for value in _values(self)))
 
     def seconds(self, speed: Speed) -> float:
-        """Return how long it takes, one kind of work after another."""
+        """Return the duration, assuming that the kinds of work do not overlap."""
         return sum(
             amount / rate for amount, rate in zip(_values(self), _values(speed), strict=True)
         )

@@ -1,4 +1,4 @@
-"""What is to be done with a model, in names and numbers."""
+"""The work of a sweep, in names and numbers."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,21 +8,22 @@ Propagation = Literal["fused", "reference"]
 
 @dataclass(frozen=True)
 class Workload:
-    """A job without its texts.
+    """What a sweep has to do.
 
     Attributes:
-        calibration_windows, evaluation_windows: how many of each.
-        dense_windows: how many of the latter go through the dense model too; None for all.
+        calibration_windows, evaluation_windows: number of windows.
+        dense_windows: number of evaluation windows that also run through the dense model; None for
+            all.
         seq_len: tokens of each window.
-        dtype: what the forwards compute in, such as ``bfloat16``.
+        dtype: of the forward passes, such as ``bfloat16``.
         device: ``cpu`` or ``cuda``.
-        method: whose scores; None where the solver chooses.
-        solver: what repairs the kept weights, if anything.
-        propagation: what was asked for.
-        measures_outliers: whether a pass over the dense model precedes, as for ``owl``.
-        corrects: whether the calibration windows go through the dense model too, for the solver.
-        needs_gradients: whether the dense model's gradients are measured first, as for ``gblm``.
-        swaps: whether weights are swapped after a mask is chosen.
+        method: name of the method that scores weights; None if the solver chooses the mask.
+        solver: name of the solver; None for none.
+        propagation: as requested.
+        measures_outliers: whether outliers of the dense model are measured first, for ``owl``.
+        corrects: whether calibration windows also run through the dense model, for correction.
+        needs_gradients: whether gradients of the dense model are measured first, as for ``gblm``.
+        swaps: whether weights are swapped after the mask is chosen.
     """
 
     calibration_windows: int
@@ -41,35 +42,35 @@ class Workload:
 
     @property
     def calibration_tokens(self) -> int:
-        """Tokens that statistics are taken over."""
+        """Number of calibration tokens."""
         return self.calibration_windows * self.seq_len
 
     @property
-    def waiting_tokens(self) -> int:
-        """Tokens whose hidden states wait between two blocks, in all streams together."""
+    def stream_tokens(self) -> int:
+        """Number of hidden states between two blocks, in all streams together."""
         streams = 1 + self.measures_outliers + self.corrects
         return streams * self.calibration_tokens + self.evaluation_tokens + self.dense_tokens
 
     @property
     def evaluation_tokens(self) -> int:
-        """Tokens that the loss is measured on."""
+        """Number of evaluation tokens."""
         return self.evaluation_windows * self.seq_len
 
     @property
     def dense_tokens(self) -> int:
-        """Tokens of these that go through the dense model too."""
+        """Number of evaluation tokens that also run through the dense model."""
         windows = self.evaluation_windows if self.dense_windows is None else self.dense_windows
         return windows * self.seq_len
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How a workload is run.
+    """How a sweep runs.
 
     Attributes:
-        propagation: ``fused``, or ``reference`` where the states of all batches do not fit.
-        batch_tokens: tokens of one forward, or one window where that is longer.
-        spills: whether the hidden states between two blocks lie in scratch files.
+        propagation: ``fused``, or ``reference`` if the states of all batches do not fit.
+        batch_tokens: tokens of one forward pass; one window may have more.
+        spills: whether hidden states between two blocks are in scratch files.
     """
 
     propagation: Propagation
@@ -77,5 +78,5 @@ class Setting:
     spills: bool
 
     def batch(self, seq_len: int) -> int:
-        """Return the tokens of one batch of whole windows."""
+        """Return the number of tokens of a batch, which consists of whole windows."""
         return max(1, self.batch_tokens // seq_len) * seq_len

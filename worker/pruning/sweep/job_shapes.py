@@ -40,7 +40,7 @@ def planned(
         speed: the machine's, to say how long it takes.
 
     Raises:
-        NoRoomError: it does not fit, in no way that it could be run.
+        InsufficientMemoryError: it does not fit, in no way that it could be run.
     """
     work = workload(meta_model, recipe, calibration, evaluation)
     if dense_known:

@@ -1,4 +1,4 @@
-"""A decoder in numbers, and a machine with memory to spare."""
+"""The shapes of a decoder, a workload, and a machine with enough memory."""
 
 from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.shapes import BlockShape, LayerShape, ModelShape, ParameterCounts
@@ -19,8 +19,8 @@ def llama(blocks: int = 4, hidden: int = 1024, vocabulary: int = 32_000) -> Mode
     )
     mlp = (LayerShape(wide, hidden), LayerShape(wide, hidden, True), LayerShape(hidden, wide))
     layers = attention + mlp
-    part = ParameterCounts({"float32": sum(layer.weights for layer in layers)}, wide * hidden)
+    inside = ParameterCounts({"float32": sum(layer.weights for layer in layers)}, wide * hidden)
     outside = ParameterCounts({"float32": vocabulary * hidden}, vocabulary * hidden)
-    stored = blocks * part.stored_bytes + outside.stored_bytes
-    block = BlockShape(part, layers)
+    stored = blocks * inside.stored_bytes + outside.stored_bytes
+    block = BlockShape(inside, layers)
     return ModelShape((block,) * blocks, outside, outside, stored, hidden, wide, vocabulary)

@@ -1,4 +1,4 @@
-"""Control groups as the kernel shows them, of both versions."""
+"""Memory limits are read from control groups of both versions."""
 
 from pathlib import Path
 
@@ -13,7 +13,9 @@ def write(folder: Path, **files: object) -> None:
         (folder / name.replace("__", ".")).write_text(f"{content}\n")
 
 
-def test_the_limits_of_all_groups_around_count_and_cached_files_do_not(tmp_path: Path) -> None:
+def test_limits_of_all_parent_groups_are_read_and_cached_files_are_not_counted(
+    tmp_path: Path,
+) -> None:
     cached = f"anon 5\ninactive_file {30 * MB}\nactive_file {10 * MB}"
     write(tmp_path / "a", memory__max=900 * MB, memory__current=500 * MB, memory__stat=cached)
     write(tmp_path / "a" / "b", memory__max="max", memory__current=1, memory__stat="")
@@ -21,13 +23,13 @@ def test_the_limits_of_all_groups_around_count_and_cached_files_do_not(tmp_path:
     assert limits == [GroupLimit(tmp_path / "a", 900 * MB, 460 * MB)]
 
 
-def test_a_container_sees_its_own_group_at_the_root(tmp_path: Path) -> None:
+def test_in_a_container_the_root_is_its_own_group(tmp_path: Path) -> None:
     write(tmp_path, memory__max=900 * MB, memory__current=500 * MB, memory__stat="")
     limits = list(group_limits("0::/elsewhere/on/the/host\n", tmp_path))
     assert limits == [GroupLimit(tmp_path, 900 * MB, 500 * MB)]
 
 
-def test_version_one_has_its_own_names(tmp_path: Path) -> None:
+def test_the_files_of_version_one_are_read(tmp_path: Path) -> None:
     write(
         tmp_path / "memory" / "a",
         memory__limit_in_bytes=900 * MB,

@@ -1,4 +1,4 @@
-"""How long a job takes, as a function: what takes longer, and how many operations it is."""
+"""Predicted durations grow with the work, and operations are those that torch counts."""
 
 from dataclasses import fields, replace
 from pathlib import Path
@@ -33,9 +33,9 @@ SOLVING = replace(WORK, solver="sparsegpt")
 
 
 class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the operations of all matrix products, as torch's own counter does.
+    """Counts the operations of all matrix products.
 
-    That one also follows modules, which does not go together with gradients of chosen tensors.
+    torch's `FlopCounterMode` also tracks modules, which fails for gradients of selected tensors.
     """
 
     def __init__(self) -> None:
@@ -75,17 +75,17 @@ def test_more_work_takes_longer(more: Workload) -> None:
 
 
 @pytest.mark.parametrize("solver", ["sparsegpt", "admm", "alps"])
-def test_a_solver_that_makes_up_for_earlier_losses_takes_longer(solver: str) -> None:
+def test_a_solver_with_correction_takes_longer(solver: str) -> None:
     work = replace(WORK, solver=solver)
     assert seconds(replace(work, corrects=True)) > seconds(work)
 
 
-def test_alps_takes_longer_where_it_searches_the_mask_itself() -> None:
+def test_alps_takes_longer_if_it_also_searches_the_mask() -> None:
     given = replace(WORK, solver="alps", calibration_windows=1, evaluation_windows=0)
     assert seconds(replace(given, method=None)) > 2 * seconds(given)
 
 
-def test_a_dense_model_whose_loss_is_known_saves_its_forwards() -> None:
+def test_a_known_dense_loss_saves_forward_passes() -> None:
     assert seconds(replace(WORK, dense_windows=16)) < seconds()
 
 
@@ -94,18 +94,18 @@ def test_twice_the_blocks_take_about_twice_as_long() -> None:
     assert seconds(shape=llama(8, vocabulary=100)) == pytest.approx(2 * seconds(shape=few), rel=0.1)
 
 
-def test_a_machine_twice_as_fast_takes_half_as_long() -> None:
+def test_a_machine_twice_as_fast_takes_half_the_time() -> None:
     twice = Speed(*(2 * getattr(SPEED, field.name) for field in fields(SPEED)))
     assert seconds(SOLVING, speed=twice) == pytest.approx(seconds(SOLVING) / 2)
 
 
 @pytest.mark.parametrize("kind", [field.name for field in fields(Speed)])
-def test_being_slow_at_anything_costs_time(kind: str) -> None:
+def test_a_machine_that_is_slower_at_any_kind_of_work_takes_longer(kind: str) -> None:
     slow = replace(SPEED, **{kind: getattr(SPEED, kind) / 2})
     assert seconds(SOLVING, speed=slow) > seconds(SOLVING)
 
 
-def test_without_a_measured_machine_nothing_is_said() -> None:
+def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
     assert plan(llama(), WORK, AMPLE).seconds is None
 
 
@@ -123,7 +123,9 @@ def test_without_a_measured_machine_nothing_is_said() -> None:
     ],
     ids=["fused", "reference", "owl", "gblm", "sparsegpt", "admm", "alps", "corrected"],
 )
-def test_the_matrix_products_are_those_that_torch_counts(recipe: Recipe, tmp_path: Path) -> None:
+def test_predicted_matrix_products_are_those_that_torch_counts(
+    recipe: Recipe, tmp_path: Path
+) -> None:
     config = LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=128,
@@ -146,7 +148,7 @@ def test_the_matrix_products_are_those_that_torch_counts(recipe: Recipe, tmp_pat
     )
 
 
-def test_of_an_experts_tokens_only_its_share_is_counted(tmp_path: Path) -> None:
+def test_an_expert_is_assumed_to_get_its_share_of_the_tokens(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "dense", MIXTURES["mixtral"])
     meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
     layers = outline(meta_model, Recipe(ZPRUNER, HALF)).blocks[0].layers

@@ -1,4 +1,4 @@
-"""Measuring a machine once."""
+"""The speed of a machine is measured once."""
 
 import json
 from pathlib import Path
@@ -12,14 +12,14 @@ from worker.pruning.planning.machine_benchmark import machine_speed
 CPU = torch.device("cpu")
 
 
-def test_what_was_measured_is_remembered(tmp_path: Path) -> None:
+def test_a_measured_speed_is_stored(tmp_path: Path) -> None:
     file = tmp_path / "data" / "speed.json"
     first = machine_speed(file, CPU, torch.float32)
     assert first is not None
     assert min(vars(first).values()) > 0
-    written = file.read_bytes()
+    stored = file.read_bytes()
     assert machine_speed(file, CPU, torch.float32) == first
-    assert file.read_bytes() == written
+    assert file.read_bytes() == stored
     assert [path.name for path in file.parent.iterdir()] == ["speed.json"]
 
 
@@ -31,13 +31,13 @@ def test_each_dtype_has_its_own_speed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"a machine": {"parsecs": 12}}'])
-def test_what_cannot_be_understood_is_measured_anew(tmp_path: Path, content: str) -> None:
+def test_the_speed_is_measured_again_if_the_file_is_invalid(tmp_path: Path, content: str) -> None:
     file = tmp_path / "speed.json"
     file.write_text(content)
     speed = machine_speed(file, CPU, torch.float32)
-    assert speed in machine_benchmark._remembered(file).values()
+    assert speed in machine_benchmark._read(file).values()
 
 
-def test_where_nothing_can_be_written_nothing_is_known(tmp_path: Path) -> None:
+def test_without_a_writable_file_there_is_no_speed(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder should be")
     assert machine_speed(tmp_path / "data" / "speed.json", CPU, torch.float32) is None

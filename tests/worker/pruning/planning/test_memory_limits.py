@@ -1,4 +1,4 @@
-"""Whole sweeps in processes whose memory the kernel limits to less than the checkpoint."""
+"""Sweeps run in processes whose memory limit is lower than the checkpoint's size."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ import json, resource, sys
 from pathlib import Path
 import torch
 from worker.evaluation.perplexity import token_loss
-from worker.pruning.base.errors import NoRoomError
+from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.base.memory import process_status_bytes
 from worker.pruning.methods.registry import get_method
 from worker.pruning.methods.patterns import Unstructured
@@ -43,7 +43,7 @@ recipe = Recipe(get_method(sys.argv[4]), Unstructured(0.5))
 try:
     reports = list(Sweep(meta_model, recipe, ids, ids[:1], out, token_loss).run())
     print(json.dumps({"size": size, "binds": binds, "zeros": sum(r.zeros for r in reports)}))
-except NoRoomError as error:
+except InsufficientMemoryError as error:
     print(json.dumps({"size": size, "binds": binds, "refused": str(error)}))
 """
 
@@ -56,28 +56,30 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sweep(model: Path, out: Path, extra_bytes: int, method: str = "zpruner") -> dict[str, Any]:
-    """Sweep where ``extra_bytes`` of memory may be taken beside Python and its libraries."""
+    """Run a sweep with a limit of ``extra_bytes`` of memory beyond Python and its libraries."""
     out.mkdir()
     command = [sys.executable, "-c", PROGRAM, str(model), str(out), str(extra_bytes), method]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    said: dict[str, Any] = json.loads(done.stdout)
-    return said
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 @pytest.mark.parametrize(("method", "extra_mb"), [("zpruner", 110), ("gblm", 150)])
 def test_a_checkpoint_larger_than_the_memory_limit_is_pruned(
     model: Path, tmp_path: Path, method: str, extra_mb: int
 ) -> None:
-    said = sweep(model, tmp_path / "out", extra_mb * 1_000_000, method)
+    result = sweep(model, tmp_path / "out", extra_mb * 1_000_000, method)
     weights = 10 * (4 * 512 * 512 + 3 * 512 * 2048)
-    assert said["size"] > 150_000_000
-    assert said["binds"]
-    assert said["zeros"] == weights // 2
+    assert result["size"] > 150_000_000
+    assert result["binds"]
+    assert result["zeros"] == weights // 2
     assert (tmp_path / "out" / "model.safetensors.index.json").is_file()
 
 
-def test_what_cannot_fit_is_refused_before_anything_is_written(model: Path, tmp_path: Path) -> None:
-    said = sweep(model, tmp_path / "out", 40_000_000)
-    assert "RLIMIT_DATA leaves" in said["refused"]
+def test_a_sweep_that_does_not_fit_raises_an_error_before_it_writes(
+    model: Path, tmp_path: Path
+) -> None:
+    result = sweep(model, tmp_path / "out", 40_000_000)
+    assert "RLIMIT_DATA leaves" in result["refused"]
     assert not list((tmp_path / "out").iterdir())

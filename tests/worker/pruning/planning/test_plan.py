@@ -1,11 +1,11 @@
-"""The planner as a function: what takes more, what is chosen, what is refused."""
+"""Plans: predicted memory, the chosen setting, and errors for jobs that do not fit."""
 
 from dataclasses import replace
 
 import pytest
 
 from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama
-from worker.pruning.base.errors import NoRoomError
+from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.plan import Plan, plan
 from worker.pruning.planning.shapes import ModelShape
@@ -47,39 +47,39 @@ def test_a_wider_model_takes_more_memory(larger: ModelShape) -> None:
     assert planned(SMALL, larger).host_bytes > planned(SMALL).host_bytes
 
 
-def test_a_deeper_model_takes_no_more_memory_and_a_larger_artifact() -> None:
+def test_a_deeper_model_needs_no_more_memory_but_more_disk() -> None:
     once, twice = planned(shape=llama(4)), planned(shape=llama(8))
     assert twice.host_bytes == once.host_bytes
     assert twice.artifact_bytes > 1.5 * once.artifact_bytes
 
 
-def test_the_head_is_the_peak_where_the_vocabulary_is_large() -> None:
+def test_the_head_is_the_peak_if_the_vocabulary_is_large() -> None:
     assert planned(SMALL, llama(hidden=256, vocabulary=500_000)).phase == "exit"
     assert planned(SMALL, llama(hidden=2048, vocabulary=1000)).phase == "blocks"
 
 
-def test_the_matrices_of_all_inputs_wait_in_reference_and_of_one_in_fused() -> None:
+def test_reference_needs_more_memory_than_fused_for_the_gram_matrices_of_all_inputs() -> None:
     few = replace(SOLVING, calibration_windows=1, evaluation_windows=0)
     reference = replace(few, propagation="reference")
     assert planned(reference).host_bytes > planned(few).host_bytes
 
 
-def test_what_a_gpu_holds_is_not_asked_of_the_host() -> None:
+def test_tensors_on_a_gpu_do_not_count_for_the_host() -> None:
     headroom = replace(AMPLE, device_bytes=1 << 36)
-    there = planned(replace(SOLVING, device="cuda"), headroom=headroom)
-    assert there.device_bytes > 0
-    assert there.host_bytes < planned(SOLVING).host_bytes
+    on_gpu = planned(replace(SOLVING, device="cuda"), headroom=headroom)
+    assert on_gpu.device_bytes > 0
+    assert on_gpu.host_bytes < planned(SOLVING).host_bytes
     assert planned(SOLVING).device_bytes == 0
 
 
-def test_with_room_the_fastest_way_is_taken() -> None:
+def test_with_enough_memory_the_fastest_setting_is_chosen() -> None:
     assert planned(SMALL).setting == Setting("fused", 1024, spills=False)
     assert planned().setting == Setting("fused", 1024, spills=True)
     short = replace(SMALL, seq_len=64)
     assert planned(short).setting == Setting("fused", 512, spills=False)
 
 
-def test_with_less_room_batches_shrink_before_the_way_to_propagate_changes() -> None:
+def test_with_less_memory_batches_shrink_before_the_propagation_changes() -> None:
     work = replace(WORK, seq_len=64, calibration_windows=64, evaluation_windows=0)
     shape = llama(hidden=512, vocabulary=100)
     ample = planned(work, shape)
@@ -89,14 +89,14 @@ def test_with_less_room_batches_shrink_before_the_way_to_propagate_changes() -> 
     assert tight.host_bytes < ample.host_bytes
 
 
-def test_where_all_batches_at_once_do_not_fit_they_run_one_by_one() -> None:
+def test_reference_is_chosen_if_the_states_of_all_batches_do_not_fit() -> None:
     ample = planned()
     tight = planned(headroom=left(ample.working_bytes // 2))
     assert (ample.setting.propagation, tight.setting.propagation) == ("fused", "reference")
 
 
 @pytest.mark.parametrize(
-    ("work", "said"),
+    ("work", "remedy"),
     [
         (replace(SMALL, dtype="bfloat16", evaluation_windows=0), "set dtype to float32"),
         (replace(SMALL, seq_len=65_536, evaluation_windows=0), "set seq_len to "),
@@ -104,25 +104,25 @@ def test_where_all_batches_at_once_do_not_fit_they_run_one_by_one() -> None:
         (replace(SMALL, solver="alps", method=None), "set method to zpruner"),
     ],
 )
-def test_a_job_that_cannot_fit_is_refused_with_the_change_that_would(
-    work: Workload, said: str
+def test_the_error_for_a_job_that_does_not_fit_names_a_change_that_does(
+    work: Workload, remedy: str
 ) -> None:
     headroom = left(320_000_000)
-    with pytest.raises(NoRoomError, match=rf"RLIMIT_DATA leaves 320 MB; {said}"):
+    with pytest.raises(InsufficientMemoryError, match=rf"RLIMIT_DATA leaves 320 MB; {remedy}"):
         planned(work, headroom=headroom)
 
 
-def test_where_the_gradients_do_not_fit_the_score_without_them_is_proposed() -> None:
+def test_a_score_without_gradients_is_proposed_if_gradients_do_not_fit() -> None:
     short = replace(SMALL, calibration_windows=1, seq_len=256, evaluation_windows=0)
     work, shape = replace(short, method="gblm", needs_gradients=True), llama(vocabulary=1000)
     assert planned(work, shape).phase == "gradients"
-    with pytest.raises(NoRoomError, match="set method to wanda"):
+    with pytest.raises(InsufficientMemoryError, match="set method to wanda"):
         planned(work, shape, left(200_000_000))
 
 
 def test_the_proposed_change_fits() -> None:
     headroom = left(320_000_000)
-    with pytest.raises(NoRoomError) as refused:
+    with pytest.raises(InsufficientMemoryError) as refused:
         planned(replace(SMALL, seq_len=65_536, evaluation_windows=0), headroom=headroom)
     change = refused.value.change
     assert change is not None
@@ -130,8 +130,8 @@ def test_the_proposed_change_fits() -> None:
     assert planned(replace(SMALL, seq_len=tokens, evaluation_windows=0), headroom=headroom)
 
 
-def test_where_no_change_helps_only_more_memory_does() -> None:
-    with pytest.raises(NoRoomError) as refused:
+def test_more_memory_is_proposed_if_no_change_of_the_job_fits() -> None:
+    with pytest.raises(InsufficientMemoryError) as refused:
         planned(headroom=left(100_000_000))
     assert refused.value.change is None
     assert "provide that much memory" in str(refused.value)
