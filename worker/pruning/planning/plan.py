@@ -63,7 +63,7 @@ def plan(shape: ModelShape, work: Workload, headroom: Headroom, speed: Speed | N
         speed: of the machine; None for a plan without a duration.
 
     Raises:
-        InsufficientMemoryError: no setting fits. It names the memory needed, and a change that would fit.
+        InsufficientMemoryError: no setting fits; it names a change that would.
     """
     chosen = _first_that_fits(shape, work, headroom)
     if chosen is None:
