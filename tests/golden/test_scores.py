@@ -1,4 +1,4 @@
-"""What the methods' own codes computed on a small trained model."""
+"""Our scores give the masks and perplexities of the published codes on a small trained model."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -86,7 +86,7 @@ def _reference(
         ),
     ],
 )
-def test_reference_propagation_reproduces_the_authors_masks_and_perplexity(
+def test_reference_propagation_gives_the_masks_and_perplexity_of_the_authors(
     tmp_path: Path, name: str, recipe: Recipe, pruned: float
 ) -> None:
     result = _sweep(tmp_path, recipe)
@@ -105,12 +105,12 @@ def test_reference_propagation_reproduces_the_authors_masks_and_perplexity(
     ("name", "method", "pruned"),
     [("sparsegpt_0.5", None, 30.323792), ("zpruner_0.5_recon", "zpruner", 26.425350)],
 )
-def test_reference_propagation_reproduces_the_authors_repaired_weights(
+def test_reference_propagation_gives_the_solved_weights_of_the_authors(
     tmp_path: Path, name: str, method: str | None, pruned: float
 ) -> None:
     result = _sweep(tmp_path, _reference(method, Unstructured(0.5), "sparsegpt"))
 
-    # The last block's weights: they depend on all blocks before.
+    # The last block's weights depend on all earlier blocks.
     golden, ours = np.load(HERE / "solvers_block_4.npz"), Checkpoint.open(tmp_path)
     stored = [key for key in golden if key.startswith(f"{name}.")]
     for key in stored:
@@ -130,7 +130,7 @@ def _assert_perplexities(result: SweepResult, pruned: float) -> None:
 
 
 @torch.no_grad()
-def test_gradients_are_the_authors_to_the_last_digits_of_fp16(tmp_path: Path) -> None:
+def test_gradients_are_those_of_the_authors_up_to_rounding_to_fp16(tmp_path: Path) -> None:
     meta_model = MetaModel.open(MODEL, torch.float32, torch.device("cpu"))
     block_inputs, golden = BlockInputs(meta_model), np.load(HERE / "gblm_0.5_l2.npz")
     with meta_model.loaded_embeddings():
@@ -148,7 +148,7 @@ def test_gradients_are_the_authors_to_the_last_digits_of_fp16(tmp_path: Path) ->
 
 
 @torch.no_grad()
-def test_owl_gives_each_block_the_authors_sparsity() -> None:
+def test_owl_gives_each_block_the_sparsity_of_the_authors() -> None:
     model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval()
     layers = [linear_layers(block) for block in model.model.layers]
     moments = {layer.module: InputMoments() for block in layers for layer in block}

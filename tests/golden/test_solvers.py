@@ -1,4 +1,4 @@
-"""What the solvers' own codes computed of given statistics."""
+"""Our solvers give the results of the published codes for the same statistics."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +39,7 @@ def golden() -> dict[str, Tensor]:
 
 
 def _layers(golden: dict[str, Tensor]) -> Iterator[tuple[str, Tensor, Gram]]:
-    """Yield each layer of the block: its name, its dense weight, its published statistics."""
+    """Yield each layer's name, dense weight and Gram matrix, which the authors' code computed."""
     dense = load_file(HERE / "stories260k" / "model.safetensors")
     for name in ALPS_ERRORS:
         layer = name.split(".")[1]
@@ -52,7 +52,7 @@ def _assert_same(got: Tensor, want: Tensor) -> None:
     assert (got - want).norm() < 1e-4 * want.norm()
 
 
-def test_sparsegpt_makes_the_published_weights_of_the_published_statistics(
+def test_sparsegpt_gives_the_weights_of_the_authors(
     golden: dict[str, Tensor],
 ) -> None:
     for name, weight, gram in _layers(golden):
@@ -60,14 +60,14 @@ def test_sparsegpt_makes_the_published_weights_of_the_published_statistics(
         _assert_same(got, golden[f"iso_sparsegpt_0.5.{name}"])
 
 
-def test_admm_makes_the_published_weights_of_the_published_statistics(
+def test_admm_gives_the_weights_of_the_authors(
     golden: dict[str, Tensor],
 ) -> None:
     for name, weight, gram in _layers(golden):
         _assert_same(admm(weight, gram, Unstructured(0.5)), golden[f"iso_admm_0.5.{name}"])
 
 
-def test_alps_leaves_the_published_output_error(golden: dict[str, Tensor]) -> None:
+def test_alps_gives_the_output_error_of_the_authors(golden: dict[str, Tensor]) -> None:
     for name, weight, gram in _layers(golden):
         got = alps(weight, gram, Unstructured(0.5))
         assert output_error(weight, got, gram) == pytest.approx(ALPS_ERRORS[name], rel=1e-3)

@@ -1,4 +1,4 @@
-"""Small layers with correlated inputs, and how far a pruned one's outputs are off."""
+"""Small layers with correlated inputs, and the output error of pruned ones."""
 
 import torch
 from torch import Tensor
@@ -15,14 +15,14 @@ def random_layer(out: int, width: int, tokens: int = 400) -> tuple[Tensor, Gram]
 
 
 def output_error(dense: Tensor, pruned: Tensor, gram: Gram) -> float:
-    """Return the share of the dense outputs' power that the change of weights takes."""
+    """Return the squared error of the pruned outputs, relative to the dense outputs."""
     change = dense - pruned
     power = (dense @ gram.matrix * dense).sum()
     return float((change @ gram.matrix * change).sum() / power)
 
 
 def least_squares(weight: Tensor, matrix: Tensor, keep: Tensor) -> Tensor:
-    """Solve each row for its kept weights in closed form, in fp64: the oracle."""
+    """Return the kept weights with the least output error, in closed form and fp64: the oracle."""
     weight, matrix = weight.double(), matrix.double()
     best = torch.zeros_like(weight)
     for row, kept in enumerate(keep):

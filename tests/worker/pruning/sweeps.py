@@ -1,4 +1,4 @@
-"""A whole sweep over a folder, for tests of what comes out of it."""
+"""Running a whole sweep, for tests of its result."""
 
 from pathlib import Path
 

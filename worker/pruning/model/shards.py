@@ -14,14 +14,14 @@ _GROUP_BYTES = 64 << 20
 
 
 class Shard(NamedTuple):
-    """A shard that is complete and on the disk.
+    """A file of the output that is complete and on the disk.
 
     Attributes:
-        name: of the file.
-        size_bytes: of the file.
-        sha256: of the file's bytes, hexadecimal.
-        modified_ns: the file's modification time when it was hashed; a digest is valid for as long
-            as it does not change.
+        name: name of the file.
+        size_bytes: size of the file.
+        sha256: hexadecimal digest of the file.
+        modified_ns: modification time of the file when it was hashed; the digest is valid while
+            this does not change.
     """
 
     name: str
@@ -34,6 +34,9 @@ class ShardWriter:
     """Writes the output folder's safetensors files and their index.
 
     Tensors have the names and layout of the source checkpoint.
+
+    Attributes:
+        written: all shards of the output, including those of an earlier run.
     """
 
     def __init__(self, folder: Path, total: int) -> None:
@@ -41,7 +44,6 @@ class ShardWriter:
         self._weight_map: dict[str, str] = {}
         self._size_bytes = 0
         self.written: list[Shard] = []
-        """All shards of the output, including those of an earlier run."""
 
     def write(self, number: int, tensors: dict[str, Tensor], scratch: Path) -> Shard:
         """Write shard ``number``, counted from 1, and return its size and digest.
@@ -54,11 +56,11 @@ class ShardWriter:
         move_into_place(scratch / name, self._folder / name)
         self._weight_map |= dict.fromkeys(tensors, name)
         self._size_bytes += sum(value.nbytes for value in tensors.values())
-        self.written.append(_described(self._folder / name))
+        self.written.append(_read_shard(self._folder / name))
         return self.written[-1]
 
-    def take_up(self, shards: Sequence[Shard]) -> Checkpoint:
-        """Count in shards that an earlier run wrote, and return what they hold."""
+    def continue_from(self, shards: Sequence[Shard]) -> Checkpoint:
+        """Add the shards of an earlier run to the index, and return their tensors."""
         written = Checkpoint.from_files(self._folder / shard.name for shard in shards)
         for name, stored in written.tensors.items():
             self._weight_map[name] = stored.file.name
@@ -81,21 +83,21 @@ def shard_files(folder: Path) -> Iterator[Path]:
     yield from folder.glob("model-*-of-*.safetensors")
 
 
-def is_whole(folder: Path, shard: Shard) -> bool:
-    """Whether the shard lies in the folder as it was written."""
+def is_intact(folder: Path, shard: Shard) -> bool:
+    """Return whether a shard is in the folder with its recorded size and digest."""
     path = folder / shard.name
     if not path.is_file():
         return False
-    found = _described(path)
+    found = _read_shard(path)
     return (found.size_bytes, found.sha256) == (shard.size_bytes, shard.sha256)
 
 
-def _described(path: Path) -> Shard:
+def _read_shard(path: Path) -> Shard:
     status = path.stat()
     return Shard(path.name, status.st_size, sha256(path), status.st_mtime_ns)
 
 
-def grouped(checkpoint: Checkpoint, names: Sequence[str]) -> list[list[str]]:
+def copy_groups(checkpoint: Checkpoint, names: Sequence[str]) -> list[list[str]]:
     """Group tensors for copying: at most 64 MB, or one larger tensor, in each group."""
     groups: list[list[str]] = []
     size = _GROUP_BYTES

@@ -24,7 +24,7 @@ from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.model.shards import Shard, ShardWriter, grouped
+from worker.pruning.model.shards import Shard, ShardWriter, copy_groups
 from worker.pruning.model.streams import Streams
 from worker.pruning.model.weights import Weights
 from worker.pruning.planning.speed import Speed
@@ -110,7 +110,7 @@ class Sweep:
         )
         self._total = len(meta_model.blocks)
         inside = [f"{meta_model.block_name(index)}." for index in range(self._total)]
-        self._rest = grouped(meta_model.checkpoint, meta_model.weights.sources_outside(inside))
+        self._rest = copy_groups(meta_model.checkpoint, meta_model.weights.sources_outside(inside))
         self._shards, self._seconds = ShardWriter(out, self._total + len(self._rest)), Stopwatch()
 
     @property
@@ -174,7 +174,7 @@ class Sweep:
         self._seconds.add(self._progress.seconds)
         if not self._progress.finished:
             return self._meta_model.weights
-        written = self._shards.take_up(self._progress.shards)
+        written = self._shards.continue_from(self._progress.shards)
         return Weights(self._meta_model.model, self._meta_model.checkpoint.overlaid(written))
 
     def _sweep_block(

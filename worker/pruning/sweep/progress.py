@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from worker.pruning.base.names import PROGRESS_FOLDER
 from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.pruning.model.activations import Activations
-from worker.pruning.model.shards import Shard, is_whole, shard_files
+from worker.pruning.model.shards import Shard, is_intact, shard_files
 from worker.pruning.sweep import snapshots
 from worker.pruning.sweep.report import BlockReport, block_report
 from worker.pruning.sweep.resume_log import Journal, Record
@@ -158,7 +158,7 @@ class Progress:
                 self._facts[record["fact"]] = record["value"]
             elif "snapshot" in record:
                 self._snapshot = record
-            elif is_whole(self._out, shard := Shard(**record["shard"])):
+            elif is_intact(self._out, shard := Shard(**record["shard"])):
                 self._blocks.append(record)
             else:
                 log.warning("%s is damaged; pruning again from there on", shard.name)
