@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a migrated SQLite of one's own, and the count of faults."""
+"""Fixtures for all tests: a migrated SQLite database, and the count of injected faults."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,32 +15,32 @@ TALLY = pytest.StashKey[Tally]()
 
 @pytest.fixture(scope="session")
 def tally(request: pytest.FixtureRequest) -> Tally:
-    """The count of all faults of this run."""
+    """The count of all faults injected in this run."""
     return request.config.stash.setdefault(TALLY, Tally())
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand this process's count to the one that started it."""
-    told = getattr(session.config, "workeroutput", None)
-    if told is not None and (tally := session.config.stash.get(TALLY, None)) is not None:
-        told["faults"] = dict(tally.faults)
-        told["violations"] = tally.violations
+    """Pass the count of a worker process to the main process."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None and (tally := session.config.stash.get(TALLY, None)) is not None:
+        output["faults"] = dict(tally.faults)
+        output["violations"] = tally.violations
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
-    """Add what a process has counted."""
-    told = getattr(node, "workeroutput", {})
-    if "faults" in told:
+    """Add the count of a worker process."""
+    output = getattr(node, "workeroutput", {})
+    if "faults" in output:
         tally = node.config.stash.setdefault(TALLY, Tally())
-        tally.faults.update(told["faults"])
-        tally.check("in another process", told["violations"])
+        tally.faults.update(output["faults"])
+        tally.check("in another process", output["violations"])
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say how many faults were injected, where any were."""
+    """Print the number of injected faults, if any."""
     if (tally := config.stash.get(TALLY, None)) is not None:
         terminalreporter.write_line(f"chaos: {tally}")
 
@@ -55,20 +55,20 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def migrated_sqlite_url(tmp_path: Path, migrated_sqlite: Path) -> str:
-    """The URL of a migrated SQLite of one's own."""
+    """The URL of a new migrated SQLite database."""
     path = shutil.copy(migrated_sqlite, tmp_path / "zpruner.db")
     return f"sqlite:///{path}"
 
 
 @pytest.fixture
 def database_url(migrated_sqlite_url: str) -> str:
-    """The URL of a migrated database of one's own."""
+    """The URL of a new migrated database."""
     return migrated_sqlite_url
 
 
 @pytest.fixture
 def sessions(database_url: str) -> Iterator[Sessions]:
-    """Sessions on a migrated database of one's own."""
+    """Sessions on a new migrated database."""
     sessions = open_sessions(database_url)
     yield sessions
     sessions.kw["bind"].dispose()

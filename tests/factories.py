@@ -1,4 +1,4 @@
-"""One factory per noun, every field filled, any of them overridden."""
+"""Factories of test objects; every field has a default and can be overridden."""
 
 from datetime import timedelta
 from typing import Any
@@ -30,7 +30,7 @@ def make_spec(**overrides: Any) -> PruneSpec:
 def make_job(
     sessions: Sessions, spec: PruneSpec | None = None, name: str | None = None, **overrides: Any
 ) -> Job:
-    """Insert a job; the overrides are fields of its row, whatever the state table says."""
+    """Insert a job; the overrides are fields of its row, in any state."""
     with sessions.begin() as session:
         job = JobRepository(session).add(NewJob(spec or make_spec(), name=name))
         for field, value in overrides.items():
@@ -53,7 +53,7 @@ def make_worker(name: str, **overrides: Any) -> Worker:
 
 
 def move(session: Session, job_id: str, *states: JobState) -> Job:
-    """Bring a job from state to state, as the table allows it, whoever it takes to do that."""
+    """Move a job through several states, as the state table allows."""
     for state in states:
         allowed = Job.status.in_(leading_to(state))
         job = change_job(session, job_id, allowed, values=entering(state))
@@ -74,7 +74,7 @@ def make_problem(**overrides: Any) -> Problem:
 
 
 def expire_lease(sessions: Sessions, job_id: str) -> None:
-    """Let a minute and more go by, as far as one job's lease can tell."""
+    """Set the end of a job's lease to a moment in the past."""
     with sessions.begin() as session:
         past = now(-timedelta(seconds=1))
         session.execute(update(Job).where(Job.id == job_id).values(lease_until=past))
@@ -87,7 +87,7 @@ def make_key(
     quotas: Quotas = Quotas(),  # noqa: B008 - frozen
     **overrides: Any,
 ) -> tuple[ApiKey, str]:
-    """Insert a key and return it with what its owner sends; the overrides are fields of its row."""
+    """Insert a key and return it with its token; the overrides are fields of its row."""
     with sessions.begin() as session:
         key, token = KeyRepository(session).create(name, scopes or DEFAULT_SCOPES, quotas=quotas)
         for field, value in overrides.items():
@@ -107,6 +107,6 @@ def make_webhook(sessions: Sessions, *events: EventType, **overrides: Any) -> We
 
 
 def make_delivery(sessions: Sessions, webhook: Webhook) -> Delivery:
-    """Insert a delivery that is due: a test of its webhook."""
+    """Insert a delivery that is due: a test message."""
     with sessions.begin() as session:
         return DeliveryRepository(session).add_test(webhook.id)

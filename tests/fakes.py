@@ -1,8 +1,8 @@
-"""In-memory stand-ins for what tests should not start."""
+"""In-memory fakes of services that tests do not start."""
 
 
 class ListQueue:
-    """Remembers what was pushed, while it is up."""
+    """A queue that records pushed jobs while it is up."""
 
     def __init__(self) -> None:
         self.ids: list[str] = []

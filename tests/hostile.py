@@ -1,4 +1,4 @@
-"""A folder in which every import that Python looks for would be found, and would leave a mark."""
+"""A folder with a module for every import, each of which records that it was imported."""
 
 import sys
 from importlib.metadata import packages_distributions
@@ -6,7 +6,7 @@ from pathlib import Path
 
 OURS = {"api", "db", "worker", "zpruner", "celeryconfig", "sitecustomize", "usercustomize"}
 PACKAGES = {"api", "celery", "json", "torch", "worker"}
-MARKS = """
+MODULE = """
 with __builtins__["open"]({canary!r}, "a") as file:
     file.write(__name__ + "\\n")
 raise SystemExit("imported from the current folder: " + __name__)
@@ -14,7 +14,7 @@ raise SystemExit("imported from the current folder: " + __name__)
 
 
 class HostileFolder:
-    """A module for each top-level name of the standard library, of what is installed, and ours."""
+    """Has a module for every top-level name: the standard library's, installed ones and ours."""
 
     def __init__(self, folder: Path) -> None:
         self.path, self._canary = folder / "hostile", folder / "canary"
@@ -25,11 +25,11 @@ class HostileFolder:
 
     @property
     def imported(self) -> list[str]:
-        """The names of the modules that were imported from here."""
+        """The names of the modules that were imported from this folder."""
         return self._canary.read_text().split() if self._canary.exists() else []
 
     def forget(self) -> None:
-        """Begin to note imports anew."""
+        """Clear the record of imports."""
         self._canary.unlink()
 
     def _write(self, name: str) -> None:
@@ -37,4 +37,4 @@ class HostileFolder:
         if name in PACKAGES:
             (self.path / name).mkdir()
             target = self.path / name / "__init__.py"
-        target.write_text(MARKS.format(canary=str(self._canary)))
+        target.write_text(MODULE.format(canary=str(self._canary)))

@@ -1,4 +1,4 @@
-"""A small Hugging Face hub on loopback: the calls that its clients make, over real HTTP.
+"""A small Hugging Face hub on loopback, with the endpoints that its clients use.
 
 Start it with ``with Hub() as hub`` and point the clients at ``hub.url`` through ``HF_ENDPOINT``.
 """
@@ -20,12 +20,12 @@ RESOLVE = re.compile(r"/(datasets/)?(.+?)/resolve/([^/]+)/(.+)$")
 
 @dataclass
 class Repo:
-    """One repository with one commit; every branch in ``branches`` leads to it.
+    """A repository with one commit, the head of every branch in ``branches``.
 
     Attributes:
         files: path -> content.
-        token: what the caller must send; None lets anyone read.
-        gated: whether to say that terms must be accepted.
+        token: the required token; None if the repository is public.
+        gated: whether access requires accepting terms.
     """
 
     id: str
@@ -61,7 +61,7 @@ class Repo:
         }
 
     def tree(self, folder: str, recursive: bool) -> Iterator[dict[str, Any]]:
-        """Yield files and folders below a folder, as the hub lists them."""
+        """Yield the files and folders in a folder, as the hub lists them."""
         base = f"{folder}/" if folder else ""
         folders: set[str] = set()
         for path, data in self.files.items():
@@ -81,7 +81,7 @@ class Repo:
 
 @dataclass
 class Request:
-    """One request that came in; the names of its headers in lower case."""
+    """A received request; the names of its headers are in lower case."""
 
     method: str
     path: str
@@ -90,11 +90,11 @@ class Request:
 
 @dataclass
 class Hub:
-    """The server, and what it was asked.
+    """The server, and the requests that it received.
 
     Attributes:
-        breaks: path of a file -> how many bytes to send before hanging up, one entry a request.
-        failing: path of a file -> the status it answers instead of its content.
+        breaks: path of a file -> bytes to send before closing the connection, one for each request.
+        failing: path of a file -> the status of the response, instead of its content.
     """
 
     models: dict[str, Repo] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class Hub:
         return self.datasets.setdefault(id, Repo(id, files, **options))
 
     def downloads(self, path: str) -> list[Request]:
-        """Return the GETs of one file's content."""
+        """Return the GET requests for the content of a file."""
         return [
             request
             for request in self.requests
@@ -159,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Keep the tests' output clean."""
+        """Log nothing."""
 
     def _serve(self) -> None:
         url = urlsplit(self.path)
@@ -176,12 +176,14 @@ class _Handler(BaseHTTPRequestHandler):
         except _RefusedError as refused:
             self._send(refused.status, b"{}", {"X-Error-Code": refused.code})
 
-    def _api(self, kind: str, id: str, what: str, revision: str, path: str, *asked: Any) -> Any:
-        query, body = asked
+    def _api(
+        self, kind: str, id: str, endpoint: str, revision: str, path: str, *request: Any
+    ) -> Any:
+        query, body = request
         repo = self._repo(kind, unquote(id), unquote(revision or "main"))
-        if what == "tree":
+        if endpoint == "tree":
             return list(repo.tree(unquote(path or ""), "recursive=" in query.lower()))
-        if what == "paths-info":
+        if endpoint == "paths-info":
             return self._paths(repo, body)
         return repo.info()
 
@@ -229,8 +231,8 @@ class _Handler(BaseHTTPRequestHandler):
             return 0, size
         return int(match[1]), min(int(match[2]) + 1, size) if match[2] else size
 
-    def _json(self, answer: Any) -> None:
-        self._send(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+    def _json(self, response: Any) -> None:
+        self._send(200, json.dumps(response).encode(), {"Content-Type": "application/json"})
 
     def _send(
         self, status: int, body: bytes, headers: Mapping[str, str], path: str | None = None

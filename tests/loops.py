@@ -1,4 +1,4 @@
-"""Event loops of tests."""
+"""Runs coroutines in tests."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def in_a_loop(act: Coroutine[Any, Any, T]) -> T:
-    """Return what a coroutine returns, run on a thread of its own.
+def in_a_loop(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a new thread and return its result.
 
-    On the main thread a loop runs already once a test before has driven a browser.
+    The main thread may have a running loop, if an earlier test used a browser.
     """
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, act).result()
+        return pool.submit(asyncio.run, coroutine).result()

@@ -1,4 +1,4 @@
-"""The commands that the documentation shows, to be run as they stand."""
+"""Runs the commands in the documentation."""
 
 import os
 import re
@@ -10,7 +10,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 def blocks(page: str, heading: str, language: str = "sh") -> list[str]:
-    """Return the code in this language below a heading of a page, up to the next heading."""
+    """Return the code blocks in a language under a heading of a page."""
     text = (DOCS / page).read_text()
     found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.M | re.S)
     assert found, f"{page} has no heading {heading}"
@@ -18,13 +18,15 @@ def blocks(page: str, heading: str, language: str = "sh") -> list[str]:
 
 
 def environment(variables: dict[str, str]) -> dict[str, str]:
-    """Return this process's environment without a person's own settings, but with our programs."""
-    inherited = {name: at for name, at in os.environ.items() if not name.startswith("ZPRUNER_")}
+    """Return this process's environment without settings of the user, and with our programs."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("ZPRUNER_")
+    }
     return inherited | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | variables
 
 
 def bash(commands: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run commands as CI does: they end at the first that fails."""
+    """Run commands as CI does: the first failure ends them."""
     return subprocess.run(
         ["bash", "-eo", "pipefail", "-c", commands],
         cwd=folder,

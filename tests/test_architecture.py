@@ -1,4 +1,4 @@
-"""Who imports whom, and where our short names lead."""
+"""The import rules, and the origin of our top-level packages."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ HEAVY = ("torch", "transformers", "safetensors")
 
 
 @pytest.mark.parametrize("package", ["api", "db", "worker", "zpruner"])
-def test_our_short_names_are_ours(package: str) -> None:
+def test_our_packages_are_imported_from_this_repository(package: str) -> None:
     spec = find_spec(package)
     assert spec is not None
     assert spec.origin is not None
@@ -23,7 +23,7 @@ def test_our_short_names_are_ours(package: str) -> None:
     "module", ["api.app", "zpruner.cli.main", "zpruner.serve.serve", "db.migrate"]
 )
 def test_it_starts_without_torch(module: str) -> None:
-    """A program in which the heavy packages cannot be imported at all."""
+    """It starts in a process in which heavy packages cannot be imported."""
     code = f"import sys; sys.modules |= dict.fromkeys({HEAVY!r}); import {module}"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -37,22 +37,22 @@ def embedded() -> list[Child]:
     return children(ServeSettings(host="0.0.0.0", port=8000, auth="none"))
 
 
-def by_hand(child: Child) -> list[str]:
-    """Return the command that starts the same program as a part by itself."""
+def part_command(child: Child) -> list[str]:
+    """Return the `zpruner part` command that starts the same program."""
     start = command(child.name)
     assert child.command[: len(start)] == start
     return ["zpruner", "part", child.name, *child.command[len(start) :]]
 
 
 @pytest.mark.parametrize("child", embedded(), ids=lambda child: child.name)
-def test_compose_runs_the_commands_that_the_embedded_mode_runs(child: Child) -> None:
-    assert by_hand(child) == SERVICES[child.name]["command"]
+def test_compose_runs_the_commands_of_the_embedded_mode(child: Child) -> None:
+    assert part_command(child) == SERVICES[child.name]["command"]
 
 
 @pytest.mark.parametrize("child", embedded()[::2], ids=lambda child: child.name)
-def test_an_image_runs_the_same_command_by_itself(child: Child) -> None:
-    words = ", ".join(f'"{word}"' for word in by_hand(child))
-    assert f"CMD [{words}]" in (ROOT / "Dockerfile.gpu").read_text()
+def test_an_image_runs_the_same_command_by_default(child: Child) -> None:
+    arguments = ", ".join(f'"{argument}"' for argument in part_command(child))
+    assert f"CMD [{arguments}]" in (ROOT / "Dockerfile.gpu").read_text()
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -66,7 +66,7 @@ def test_every_container_is_hardened(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name != "migrate"])
-def test_every_lasting_container_says_whether_it_is_well(name: str) -> None:
+def test_every_long_running_container_has_a_health_check(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"]
 
 
@@ -75,33 +75,33 @@ def test_only_the_api_listens_and_only_on_loopback() -> None:
     assert ports == {"api": ["127.0.0.1:${ZPRUNER_PORT:-8000}:8000"]}
 
 
-def test_a_busy_worker_leaves_the_processors_to_the_others() -> None:
+def test_a_busy_worker_has_a_low_cpu_share() -> None:
     shares = {name: one["cpu_shares"] for name, one in SERVICES.items() if "cpu_shares" in one}
     assert shares == {"worker": 128}
 
 
-def test_broker_and_database_have_no_way_out() -> None:
+def test_broker_and_database_have_no_access_to_outside_networks() -> None:
     networks = yaml.safe_load(COMPOSE.read_text())["networks"]
     assert networks["inside"] == {"internal": True}
     assert SERVICES["redis"]["networks"] == SERVICES["postgres"]["networks"] == ["inside"]
 
 
-def test_the_broker_keeps_what_it_is_told() -> None:
+def test_the_broker_persists_its_data() -> None:
     command = SERVICES["redis"]["command"]
     for option, value in (("--appendonly", "yes"), ("--maxmemory-policy", "noeviction")):
         assert command[command.index(option) + 1] == value
 
 
-def test_the_database_is_migrated_before_anything_of_ours_starts() -> None:
+def test_the_database_is_migrated_before_the_service_starts() -> None:
     for name in ("api", "worker", "control"):
         after = SERVICES[name]["depends_on"]["migrate"]
         assert after == {"condition": "service_completed_successfully"}
 
 
-def test_only_what_computes_or_plans_asks_for_a_gpu() -> None:
-    asking = {name for name, service in SERVICES.items() if "deploy" in service}
+def test_only_worker_and_control_request_a_gpu() -> None:
+    requesting = {name for name, service in SERVICES.items() if "deploy" in service}
     (device,) = SERVICES["worker"]["deploy"]["resources"]["reservations"]["devices"]
-    assert asking == {"worker", "control"}
+    assert requesting == {"worker", "control"}
     assert device == {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
 
 
@@ -116,15 +116,15 @@ def test_the_api_image_installs_no_torch() -> None:
 
 def test_the_example_names_every_variable_that_compose_reads() -> None:
     read = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text()))
-    told = set(re.findall(r"^(?:# )?(\w+)=", EXAMPLE.read_text(), re.MULTILINE))
-    assert told == read | {"ZPRUNER_WEBHOOK_NETWORKS", "ZPRUNER_ALLOWED_HOSTS"}
+    named = set(re.findall(r"^(?:# )?(\w+)=", EXAMPLE.read_text(), re.MULTILINE))
+    assert named == read | {"ZPRUNER_WEBHOOK_NETWORKS", "ZPRUNER_ALLOWED_HOSTS"}
 
 
-def test_the_example_as_it_stands_is_good_for_the_embedded_form() -> None:
+def test_the_unchanged_example_is_valid_for_the_embedded_mode() -> None:
     assert ServeSettings.model_validate({"_env_file": EXAMPLE}).port == 8000
 
 
-def test_every_setting_reaches_the_parts_but_those_that_the_containers_fix() -> None:
+def test_every_setting_reaches_the_parts_except_those_fixed_by_the_containers() -> None:
     documented = set(re.findall(r"`(ZPRUNER_\w+)`", (ROOT / "docs" / "settings.md").read_text()))
     for name in OURS:
         assert SERVICES[name]["env_file"] == [{"path": ".env", "required": False}]
@@ -135,7 +135,7 @@ def test_every_setting_reaches_the_parts_but_those_that_the_containers_fix() -> 
     assert "env_file" not in SERVICES["redis"] | SERVICES["postgres"]
 
 
-def test_the_images_are_installed_with_the_versions_that_passed() -> None:
+def test_the_images_install_the_pinned_versions() -> None:
     stages = (ROOT / "Dockerfile.gpu").read_text()
     assert stages.count("--constraint /constraints.txt") == stages.count("pip install") == 2
     pinned = (ROOT / "constraints.txt").read_text()
@@ -163,7 +163,7 @@ def test_compose_accepts_the_file_and_insists_on_passwords() -> None:
 
 
 def _compose_config(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    # --env-file: a person's own .env must not decide what the test sees.
+    # --env-file: the user's .env must not affect the test.
     command = ("docker", "compose", "--env-file", "/dev/null", "config", "--quiet")
     path = {"PATH": str(Path(shutil.which("docker") or "").parent), "HOME": "/nonexistent"}
     return subprocess.run(
@@ -171,11 +171,11 @@ def _compose_config(variables: dict[str, str]) -> subprocess.CompletedProcess[st
     )
 
 
-def test_every_dependency_has_its_reason() -> None:
+def test_every_dependency_has_a_documented_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     lists = [project["project"]["dependencies"]]
     lists += project["project"]["optional-dependencies"].values()
     lists += project["dependency-groups"].values()
     names = {re.split(r"[\[<>=]", line)[0] for lines in lists for line in lines} - {"zpruner"}
-    told = (ROOT / "docs" / "dependencies.md").read_text()
-    assert sorted(name for name in names if not re.search(rf"\b{name}\b", told)) == []
+    documented = (ROOT / "docs" / "dependencies.md").read_text()
+    assert sorted(name for name in names if not re.search(rf"\b{name}\b", documented)) == []

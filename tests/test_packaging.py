@@ -1,4 +1,4 @@
-"""The wheel, installed as a client has it and as a service has it."""
+"""The wheel, installed as a client and as a service."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DEPENDENCIES = sysconfig.get_path("purelib")  # on PYTHONPATH its .pth files do not count
+DEPENDENCIES = sysconfig.get_path("purelib")  # .pth files in PYTHONPATH are ignored
 CLIENT = """
 import zpruner
 from importlib.util import find_spec
@@ -22,7 +22,7 @@ assert not found, found
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment with our wheel and nothing else."""
+    """A virtual environment with only our wheel."""
     folder = tmp_path_factory.mktemp("packaging")
     python = str(folder / "venv" / "bin" / "python")
     run_module("hatchling", "build", "-t", "wheel", "-d", str(folder))
@@ -36,19 +36,19 @@ def run_module(name: str, *words: str) -> None:
     subprocess.run([sys.executable, "-m", name, *words], cwd=ROOT, check=True, capture_output=True)
 
 
-def test_the_wheel_brings_one_top_level_package(environment: Path) -> None:
+def test_the_wheel_has_one_top_level_package(environment: Path) -> None:
     (site,) = environment.glob("lib/python*/site-packages")
     names = {path.name for path in site.iterdir() if not path.name.endswith(".dist-info")}
     assert names == {"zpruner"}
 
 
-def test_a_client_imports_and_finds_no_part_of_the_service(environment: Path) -> None:
+def test_a_client_cannot_import_the_service(environment: Path) -> None:
     code = "import zpruner.cli.main\n" + CLIENT.format(prefix=str(environment))
     done = run(environment, "python", "-c", code)
     assert done.returncode == 0, done.stderr
 
 
-def test_an_installed_command_finds_the_service_that_came_with_it(
+def test_an_installed_command_finds_the_service_in_the_wheel(
     environment: Path, tmp_path: Path
 ) -> None:
     done = run(environment, "zpruner", "keys", "bootstrap", "Ada", data=tmp_path / "data")

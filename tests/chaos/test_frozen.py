@@ -87,7 +87,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_clock_that_is_set_and_a_machine_that_sleeps_take_no_job_from_its_worker(
     data_dir: Path, inputs: Path, tally: Tally
 ) -> None:
-    clock, offset = WallClock(data_dir / "clock", looked_at_every_s=1), timedelta()
+    clock, offset = WallClock(data_dir / "clock", read_every_s=1), timedelta()
     # The library opens a file in each process, with which the fork server does not fork.
     settings = clock.environment() | {"ZPRUNER_FORK_SERVER": "never"}
     with serving(data_dir, inputs, **settings) as service:

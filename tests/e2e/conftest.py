@@ -1,4 +1,4 @@
-"""Fixtures: inputs for jobs, and short folders, for a socket's path has a limit."""
+"""Fixtures: inputs of jobs, and services with short folder names, as socket paths are limited."""
 
 from collections.abc import Iterator
 from pathlib import Path

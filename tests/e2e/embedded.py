@@ -1,4 +1,4 @@
-"""The whole service as processes, on a free port and in a folder of its own."""
+"""Runs the whole service as processes, on a free port and in its own folder."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from demo.service import free_port
 from zpruner import Client, Job
 
 TINY = RandomLlama(blocks=2, width=32, intermediate=64, heads=2, vocabulary=256)
-# Some seconds of work: long enough to be hit in the middle, short enough to be done twice.
+# Some seconds of work: long enough to interrupt, short enough to repeat.
 SLOW = RandomLlama(blocks=16, width=256, intermediate=512, heads=4, vocabulary=256)
 SENTENCE = "The quick brown fox number {} jumps over the lazy dog.\n"
 SPEC: dict[str, Any] = {
@@ -37,7 +37,7 @@ def write_inputs(folder: Path) -> None:
 
 
 class Service:
-    """One `zpruner serve`."""
+    """A running `zpruner serve`."""
 
     def __init__(
         self, data_dir: Path, inputs: Path, cwd: Path | None = None, /, **settings: str
@@ -47,7 +47,7 @@ class Service:
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        """Start it and wait for the line that says it is ready."""
+        """Start it and wait until it is ready."""
         with self.log_file.open("a") as log:
             self.process = subprocess.Popen(
                 [
@@ -71,7 +71,7 @@ class Service:
         assert line == f"Z-Pruner is ready at {self.url}\n", self.log()
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
-        """End it with a signal and return its exit code."""
+        """Stop it with a signal and return its exit code."""
         assert self.process is not None
         self.process.send_signal(number)
         return self.process.wait(STOP_WITHIN_S)
@@ -81,7 +81,7 @@ class Service:
         return next(one for one in self.processes() if _is_worker_parent(one))
 
     def processes(self) -> list[psutil.Process]:
-        """Return every living process that works in this service's data folder."""
+        """Return all running processes of this service."""
         return [process for process in psutil.process_iter() if self._owns(process)]
 
     def log(self) -> str:
@@ -89,7 +89,7 @@ class Service:
 
     @property
     def log_file(self) -> Path:
-        """Beside the data folder, which is the service's alone."""
+        """The log, outside the data folder, which only the service may write."""
         return self.data_dir.with_name(f"{self.data_dir.name}.log")
 
     def _owns(self, process: psutil.Process) -> bool:
@@ -100,7 +100,7 @@ class Service:
             return False
 
     def environment(self) -> dict[str, str]:
-        """Return the environment that it is started in."""
+        """Return the environment of the service."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("ZPRUNER_")}
         return inherited | {
             "ZPRUNER_DATA_DIR": str(self.data_dir),
@@ -115,7 +115,7 @@ class Service:
 def serving(
     data_dir: Path, inputs: Path, cwd: Path | None = None, /, **settings: str
 ) -> Iterator[Service]:
-    """Serve for the length of a block, whatever the block does to it."""
+    """Run the service during the block; afterwards kill what is left of it."""
     service = Service(data_dir, inputs, cwd, **settings)
     service.start()
     try:
@@ -131,20 +131,22 @@ def submit(client: Client, model: str, **options: Any) -> Job:
     return client.jobs.create(f"local:{model}", **SPEC | options)
 
 
-def eventually(true: Callable[[], bool], within_s: float = 60) -> bool:
-    """Whether it becomes so in time."""
+def eventually(condition: Callable[[], bool], within_s: float = 60) -> bool:
+    """Wait until a condition is true; return False on timeout."""
     deadline = time.monotonic() + within_s
-    while not true():
+    while not condition():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.1)
     return True
 
 
-def until(client: Client, job_id: str, true: Callable[[Job], bool], within_s: float = 60) -> Job:
-    """Return the job as soon as it is so."""
+def until(
+    client: Client, job_id: str, condition: Callable[[Job], bool], within_s: float = 60
+) -> Job:
+    """Wait until a condition of a job is true, and return the job."""
     deadline = time.monotonic() + within_s
-    while not true(job := client.jobs.get(job_id)):
+    while not condition(job := client.jobs.get(job_id)):
         assert not job.is_final, f"ended before: {job}"
         assert time.monotonic() < deadline, f"not within {within_s} s: {job}"
         time.sleep(0.05)
@@ -152,17 +154,17 @@ def until(client: Client, job_id: str, true: Callable[[Job], bool], within_s: fl
 
 
 def is_in_the_middle(job: Job) -> bool:
-    """Whether a block is done and others are not."""
+    """Whether the job runs and has finished a block."""
     return job.status == "running" and job.progress.block is not None
 
 
 def ends(client: Client, job_id: str) -> list[str]:
-    """Return the terminal states the job ever entered."""
+    """Return all final states in the job's events."""
     finals = ("succeeded", "failed", "cancelled", "expired")
     events = [event for event in client.jobs.events(job_id) if event.kind == "status"]
     return [event.status for event in events if event.status in finals]
 
 
 def _is_worker_parent(process: psutil.Process) -> bool:
-    words = process.cmdline()
-    return "worker.program" in words and "worker" in words
+    arguments = process.cmdline()
+    return "worker.program" in arguments and "worker" in arguments

@@ -1,4 +1,4 @@
-"""Keys over the whole service as processes, and where a key may not be found afterwards."""
+"""Keys in the whole service: what they allow, and that they are never stored or logged."""
 
 import os
 import subprocess
@@ -21,14 +21,14 @@ def first_key(data_dir: Path) -> str:
     return done.stdout.removesuffix("\n")
 
 
-def test_a_job_by_key_from_its_submit_to_its_files_and_the_key_is_nowhere(
+def test_a_job_needs_a_key_which_appears_in_no_file_or_log(
     data_dir: Path, inputs: Path, tmp_path: Path
 ) -> None:
     downloads = tmp_path / "downloads"
     admin = first_key(data_dir)
     with serving(data_dir, inputs, ZPRUNER_HOST="0.0.0.0") as service:
-        with Client(service.url) as nobody, pytest.raises(ProblemError, match="without a key"):
-            nobody.jobs.list()
+        with Client(service.url) as anonymous, pytest.raises(ProblemError, match="without a key"):
+            anonymous.jobs.list()
         with Client(service.url, admin) as client:
             made = client.keys.create("ci", jobs_in_flight=1)
         with Client(service.url, made.key) as client:

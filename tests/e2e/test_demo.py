@@ -1,4 +1,4 @@
-"""``make demo`` from its installation on, with a tiny model in place of the downloaded one."""
+"""``make demo`` with a tiny model instead of the downloaded one."""
 
 import json
 import subprocess
@@ -28,17 +28,17 @@ def test_the_demo_ends_with_one_line_of_json_and_leaves_nothing_running(tmp_path
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.splitlines()[-1])
     assert answer["sparsity"] == pytest.approx(0.5, abs=1e-3)
-    assert 200 < answer["dense_perplexity"] < 400  # random weights guess among 256 bytes
+    assert 200 < answer["dense_perplexity"] < 400  # a random model guesses among 256 bytes
     assert len(answer["artifact_sha256"]) == 64
     assert answer["url"].endswith(f"/v1/jobs/{answer['job_id']}/archive")
     assert _commands_naming(tmp_path) == []
 
 
 def _commands_naming(folder: Path) -> list[str]:
-    """Return the commands of living processes whose environment names ``folder``."""
+    """Return the commands of running processes whose environment contains ``folder``."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it ended while we looked
+        with suppress(OSError):  # it has just ended
             if str(folder).encode() in (process / "environ").read_bytes():
                 found.append((process / "cmdline").read_text(errors="replace"))
     return found

@@ -1,4 +1,4 @@
-"""Every program of the service, started in a folder whose files are named like its modules."""
+"""Every program of the service, started in a folder with files named like its modules."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ OTHERS = 0o077
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> HostileFolder:
-    """The folder; what it does to a Python that imports from it is shown first."""
+    """The folder, after a check that it records imports."""
     folder = HostileFolder(tmp_path_factory.mktemp("h"))
     for program in (["-m", "db.migrate"], ["-c", "import json"], ["-m", "celery", "-A", "worker"]):
         subprocess.run([sys.executable, *program], cwd=folder.path, capture_output=True)
@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> HostileFolder:
 def service(
     tmp_path_factory: pytest.TempPathFactory, inputs: Path, folder: HostileFolder
 ) -> Iterator[Service]:
-    """The whole service, whose first key was made as the documentation says, umask and all."""
+    """The whole service, whose first key was created as documented."""
     data = tmp_path_factory.mktemp("d") / "new"
     settings = {"ZPRUNER_DATA_DIR": str(data), "ZPRUNER_QUEUES": "gpu,other"}
     run(folder, "part", "migrate", **settings)
@@ -47,7 +47,7 @@ def service(
 
 
 def run(folder: HostileFolder, *words: str, **settings: str) -> str:
-    """Run a command of ours in the folder, with a usual umask; return what it printed."""
+    """Run a command in the folder with a common umask, and return its output."""
     env = os.environ | settings
     command = [ZPRUNER, *words]
     done = subprocess.run(
@@ -59,8 +59,8 @@ def run(folder: HostileFolder, *words: str, **settings: str) -> str:
 
 @contextmanager
 def part(folder: HostileFolder, service: Service, *words: str) -> Iterator[None]:
-    """Run a part of the service by hand, for the length of a block."""
-    env = service.environment() | {"ZPRUNER_FORK_SERVER": "never"}  # the service has started one
+    """Run a part of the service during the block."""
+    env = service.environment() | {"ZPRUNER_FORK_SERVER": "never"}  # the service runs one already
     command = [ZPRUNER, "part", *words]
     process = subprocess.Popen(command, cwd=folder.path, env=env, stderr=2, umask=0o022)
     try:
@@ -71,7 +71,7 @@ def part(folder: HostileFolder, service: Service, *words: str) -> Iterator[None]
         process.wait()
 
 
-def test_the_service_imports_nothing_from_the_folder_and_keeps_its_files_to_itself(
+def test_the_service_imports_nothing_from_the_folder_and_its_files_are_private(
     folder: HostileFolder, service: Service, tally: Tally
 ) -> None:
     with Client(service.url) as client:
@@ -86,7 +86,7 @@ def test_the_service_imports_nothing_from_the_folder_and_keeps_its_files_to_itse
     assert tally.violations == []
 
 
-def test_parts_by_hand_import_nothing_either(
+def test_single_parts_import_nothing_from_the_folder(
     folder: HostileFolder, service: Service, tally: Tally
 ) -> None:
     port = str(free_port())
@@ -108,7 +108,7 @@ def test_parts_by_hand_import_nothing_either(
     assert tally.violations == []
 
 
-def test_pruning_the_folder_itself_runs_none_of_its_files(
+def test_pruning_a_model_in_the_folder_imports_nothing_from_it(
     folder: HostileFolder, inputs: Path, tmp_path: Path, tally: Tally
 ) -> None:
     for path in (inputs / "tiny").iterdir():
@@ -123,7 +123,7 @@ def test_pruning_the_folder_itself_runs_none_of_its_files(
     assert {f"{path.stat().st_mode & 0o777:o}" for path in made} <= {"755", "644"}
 
 
-def test_a_device_is_looked_for_by_a_program_that_imports_nothing_from_the_folder(
+def test_detecting_a_device_imports_nothing_from_the_folder(
     folder: HostileFolder, monkeypatch: pytest.MonkeyPatch, tally: Tally
 ) -> None:
     monkeypatch.chdir(folder.path)
@@ -134,7 +134,7 @@ def test_a_device_is_looked_for_by_a_program_that_imports_nothing_from_the_folde
 
 
 def open_to_others(folder: Path) -> list[Path]:
-    """Return what in a folder, and whether itself, others than its owner may touch."""
+    """Return the paths that others than the owner may access, the folder included."""
     return [path for path in (folder, *folder.rglob("*")) if path.lstat().st_mode & OTHERS]
 
 
@@ -152,5 +152,5 @@ def pings(folder: HostileFolder, service: Service, name: str) -> bool:
 
 
 def names(client: Client) -> set[str]:
-    """Return the names of the workers that are there."""
+    """Return the names of the running workers."""
     return {worker.name.partition("@")[0] for worker in client.workers.list()}

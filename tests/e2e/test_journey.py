@@ -23,7 +23,7 @@ def run(service: Service, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_posted_job_becomes_verified_files_of_a_half_empty_model(
+def test_a_job_produces_verified_files_of_a_model_with_half_of_its_weights_zero(
     client: Client, tmp_path: Path
 ) -> None:
     job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=120)
@@ -39,7 +39,7 @@ def test_a_posted_job_becomes_verified_files_of_a_half_empty_model(
     assert zeros(tmp_path) == pytest.approx(0.5, abs=1e-3)
 
 
-def test_an_uploaded_text_calibrates_and_a_link_hands_the_result_on(
+def test_an_uploaded_text_calibrates_and_a_link_downloads_the_result(
     client: Client, tmp_path: Path
 ) -> None:
     path = tmp_path / "corpus.jsonl"
@@ -58,7 +58,7 @@ def test_an_uploaded_text_calibrates_and_a_link_hands_the_result_on(
 
 
 def zeros(folder: Path) -> float:
-    """Return the share of zeros in the matrices of the blocks."""
+    """Return the sparsity of the matrices of the blocks."""
     shards = [load_file(path) for path in folder.rglob("*.safetensors")]
     matrices = [
         tensor
@@ -90,7 +90,7 @@ def test_the_command_line_submits_follows_and_downloads(service: Service, tmp_pa
     assert str(tmp_path / "config.json") in downloaded.stdout.splitlines()
 
 
-def test_a_running_job_stops_within_five_seconds_of_its_cancel(client: Client) -> None:
+def test_a_running_job_stops_within_five_seconds_of_its_cancellation(client: Client) -> None:
     job = submit(client, "slow", samples=128)
     until(client, job.id, is_in_the_middle)
 
@@ -103,7 +103,7 @@ def test_a_running_job_stops_within_five_seconds_of_its_cancel(client: Client) -
     assert client.jobs.artifacts(job.id) == []
 
 
-def test_a_folder_outside_the_allowed_roots_is_refused_before_a_row_is_written(
+def test_a_folder_outside_the_allowed_roots_is_refused(
     client: Client,
 ) -> None:
     before = len(client.jobs.list())

@@ -1,4 +1,4 @@
-"""What operators see and do, with the whole service as processes."""
+"""Operation of the whole service: logs, metrics, priorities, draining, stopping."""
 
 import json
 import os
@@ -37,23 +37,25 @@ def eventually(true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_a_job_leaves_a_log_figures_and_lines_that_programs_read(
+def test_a_job_produces_a_log_metrics_and_structured_log_lines(
     service: Service, client: Client
 ) -> None:
     eventually(lambda: worker(client).device == "cpu")
     job = submit(client, "tiny", samples=4)
     eventually(lambda: worker(client).job_id == job.id)
-    told = [line.message for line in client.jobs.logs(job.id, follow=True)]
+    messages = [line.message for line in client.jobs.logs(job.id, follow=True)]
 
-    assert told[0].startswith("attempt 1 begins on ")
-    assert any(line.startswith("block 2 of 2 (model.layers.1): sparsity 0.5000") for line in told)
-    assert told[-1].startswith("attempt 1 succeeded")
+    assert messages[0].startswith("attempt 1 begins on ")
+    assert any(
+        line.startswith("block 2 of 2 (model.layers.1): sparsity 0.5000") for line in messages
+    )
+    assert messages[-1].startswith("attempt 1 succeeded")
     assert worker(client).state == "idle"
     figures = httpx.get(f"{service.url}/metrics").text
     assert 'zpruner_jobs{method="zpruner",status="succeeded"}' in figures
     assert 'zpruner_workers{queue="gpu",state="idle"} 1.0' in figures
     ours = [json.loads(line) for line in service.log().splitlines() if line.startswith("{")]
-    (begun,) = [line for line in ours if line["message"] == told[0]]
+    (begun,) = [line for line in ours if line["message"] == messages[0]]
     assert (begun["job_id"], begun["attempt"], begun["logger"]) == (
         job.id,
         1,
@@ -61,8 +63,8 @@ def test_a_job_leaves_a_log_figures_and_lines_that_programs_read(
     )
 
 
-def test_workers_compute_at_a_lower_priority_than_the_api_answers_at(service: Service) -> None:
-    mine = os.getpriority(os.PRIO_PROCESS, 0)  # the tests may have been started at a lower one
+def test_workers_run_at_a_lower_priority_than_the_api(service: Service) -> None:
+    mine = os.getpriority(os.PRIO_PROCESS, 0)  # the tests may run at a lower priority themselves
     (api,) = (one for one in service.processes() if "api.program" in one.cmdline())
     parent = service.worker()
     workers = [parent, *parent.children(recursive=True)]
@@ -70,13 +72,13 @@ def test_workers_compute_at_a_lower_priority_than_the_api_answers_at(service: Se
     assert api.nice() == mine
 
 
-def test_a_drained_worker_takes_nothing_and_then_the_most_urgent_first(
+def test_a_drained_worker_claims_nothing_and_later_the_most_urgent_job_first(
     service: Service, client: Client
 ) -> None:
     client.workers.drain(worker(client).id)
     eventually(lambda: "Canceling queue gpu" in service.log())
     jobs = [submit(client, "tiny", samples=4, priority=priority) for priority in (0, 5, -1)]
-    time.sleep(1)  # a worker that listens takes a job within a quarter of this
+    time.sleep(1)  # an active worker claims a job within a quarter of this time
     assert {client.jobs.get(job.id).status for job in jobs} == {"queued"}
     assert client.workers.queues()[0].depth == 3
 
@@ -91,7 +93,7 @@ def test_a_drained_worker_takes_nothing_and_then_the_most_urgent_first(
     assert urgent < normal < patient
 
 
-def test_rings_that_no_job_waits_for_cost_no_process(service: Service, client: Client) -> None:
+def test_messages_without_a_queued_job_start_no_process(service: Service, client: Client) -> None:
     ended = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=120)
     broker = Broker(f"redis+socket://{service.data_dir}/broker/broker.sock")
     for _ in range(30):
@@ -102,7 +104,7 @@ def test_rings_that_no_job_waits_for_cost_no_process(service: Service, client: C
 
     assert job.status == "succeeded"
     assert job.started_at is not None
-    # A process that starts and finds nothing takes seconds; the rings are some milliseconds.
+    # A process that starts and finds no job takes seconds; the messages take milliseconds.
     assert (job.started_at - job.created_at).total_seconds() < 20
     assert "is not for this worker" not in service.log()
 

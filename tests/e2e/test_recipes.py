@@ -1,4 +1,4 @@
-"""The recipes of the documentation, run as they stand: MLflow, a gate in CI, backup and restore."""
+"""Runs the recipes of the documentation: MLflow, a quality gate in CI, backup and restore."""
 
 import json
 import os
@@ -31,8 +31,8 @@ client.create_model_version("tiny", f"{run.info.artifact_uri}/model", run.info.r
 
 
 @dataclass(frozen=True)
-class Shop:
-    """A service, a folder to work in with a registry of models, and what the recipes are told."""
+class RecipeRunner:
+    """A service, a working folder with a model registry, and the variables of the recipes."""
 
     service: Service
     folder: Path
@@ -47,20 +47,20 @@ def python(code: str) -> str:
 
 
 def steps() -> list[str]:
-    """Return what the workflow in docs/ci.md runs, but for the installation."""
+    """Return the commands of the workflow in docs/ci.md, without the installation."""
     (workflow,) = blocks("ci.md", "GitHub Actions", "yaml")
     jobs = yaml.safe_load(workflow)["jobs"]
     return [step["run"] for step in jobs["prune"]["steps"] if "run" in step][1:]
 
 
 def digests(folder: Path) -> str:
-    """Return what a downloaded folder says of its files; each download was checked."""
+    """Return the list of digests of a downloaded folder, whose files were verified."""
     return (folder / "SHA256SUMS").read_text()
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Shop]:
-    folder, data = tmp_path_factory.mktemp("shop"), tmp_path_factory.mktemp("d")
+def runner(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[RecipeRunner]:
+    folder, data = tmp_path_factory.mktemp("runner"), tmp_path_factory.mktemp("d")
     models = folder / "models"
     models.mkdir()
     TINY.write(folder / "logged" / "model")
@@ -79,86 +79,89 @@ def shop(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Sho
             "PRUNING": PRUNING,
             "MAX_RATIO": "1000",
         }
-        yield Shop(service, folder, variables)
+        yield RecipeRunner(service, folder, variables)
 
 
 @pytest.fixture(scope="module")
-def job(shop: Shop) -> dict[str, Any]:
-    """The job of a model that comes from the registry."""
+def job(runner: RecipeRunner) -> dict[str, Any]:
+    """A job whose model comes from the registry."""
     (fetch,) = blocks("mlflow.md", "From the registry to a folder")
     (prune,) = blocks("mlflow.md", "Prune it")
-    done = shop.run("\n".join([python(REGISTER), fetch, prune]))
+    done = runner.run("\n".join([python(REGISTER), fetch, prune]))
     assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads((shop.folder / "job.json").read_text())
-    return told
+    response: dict[str, Any] = json.loads((runner.folder / "job.json").read_text())
+    return response
 
 
-def test_a_model_of_mlflows_registry_becomes_its_next_version(
-    shop: Shop, job: dict[str, Any]
+def test_pruning_a_model_of_the_mlflow_registry_adds_a_version(
+    runner: RecipeRunner, job: dict[str, Any]
 ) -> None:
     (register,) = blocks("mlflow.md", "Back into the registry", "python")
-    done = shop.run(python(register))
+    done = runner.run(python(register))
     assert (done.returncode, done.stdout.strip()) == (0, "2"), done.stderr
 
-    (kept,) = shop.folder.glob("mlruns/*/*/artifacts/model/SHA256SUMS")
-    assert shop.run(f"cd {kept.parent} && sha256sum --strict -c SHA256SUMS").returncode == 0
+    (kept,) = runner.folder.glob("mlruns/*/*/artifacts/model/SHA256SUMS")
+    assert runner.run(f"cd {kept.parent} && sha256sum --strict -c SHA256SUMS").returncode == 0
     assert (job["status"], job["spec"]["model"]) == ("succeeded", "local:tiny-1")
 
 
-def test_a_workflow_goes_on_where_the_gate_is_passed(shop: Shop, job: dict[str, Any]) -> None:
-    # The same fields: the job that is done already is taken.
-    told = {"MODEL": "local:tiny-1", "PRUNING": f"{PRUNING} --reuse"}
-    (shop.folder / "pruned").rename(shop.folder / "of-mlflow")
+def test_a_workflow_continues_if_the_gate_passes(runner: RecipeRunner, job: dict[str, Any]) -> None:
+    # The same fields: the finished job is reused.
+    settings = {"MODEL": "local:tiny-1", "PRUNING": f"{PRUNING} --reuse"}
+    (runner.folder / "pruned").rename(runner.folder / "of-mlflow")
     for step in steps():
-        done = shop.run(step, GITHUB_RUN_ID="1", GITHUB_RUN_ATTEMPT="1", **told)
+        done = runner.run(step, GITHUB_RUN_ID="1", GITHUB_RUN_ATTEMPT="1", **settings)
         assert done.returncode == 0, done.stderr
-    assert json.loads((shop.folder / "job.json").read_text())["id"] == job["id"]
-    assert digests(shop.folder / "pruned") == digests(shop.folder / "of-mlflow")
+    assert json.loads((runner.folder / "job.json").read_text())["id"] == job["id"]
+    assert digests(runner.folder / "pruned") == digests(runner.folder / "of-mlflow")
 
 
-def test_a_backup_of_a_running_service_brings_back_its_files_and_finishes_its_jobs(
-    shop: Shop, job: dict[str, Any], inputs: Path, tmp_path_factory: pytest.TempPathFactory
+def test_a_service_restored_from_a_backup_has_its_files_and_finishes_its_jobs(
+    runner: RecipeRunner,
+    job: dict[str, Any],
+    inputs: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    backup, data = shop.folder / "backup", tmp_path_factory.mktemp("d")
+    backup, data = runner.folder / "backup", tmp_path_factory.mktemp("d")
     gate, _ = steps()
-    told = {"MODEL": "local:tiny-1", "MAX_RATIO": "0.001", "BACKUP": str(backup)}
-    told |= {"GITHUB_RUN_ID": "2", "GITHUB_RUN_ATTEMPT": "1"}
+    settings = {"MODEL": "local:tiny-1", "MAX_RATIO": "0.001", "BACKUP": str(backup)}
+    settings |= {"GITHUB_RUN_ID": "2", "GITHUB_RUN_ATTEMPT": "1"}
     (save,), (restore,) = blocks("upgrades.md", "Back up"), blocks("upgrades.md", "Restore")
-    with submitting(shop, gate, told) as submitted:
-        done = shop.run(save, ZPRUNER_DATA_DIR=str(shop.service.data_dir), **told)
+    with submitting(runner, gate, settings) as submitted:
+        done = runner.run(save, ZPRUNER_DATA_DIR=str(runner.service.data_dir), **settings)
         assert done.returncode == 0, done.stderr
-    shop.service.stop()
+    runner.service.stop()
 
-    done = shop.run(restore, ZPRUNER_DATA_DIR=str(data), **told)
+    done = runner.run(restore, ZPRUNER_DATA_DIR=str(data), **settings)
     assert done.returncode == 0, done.stderr
-    roots = {"ZPRUNER_MODEL_ROOTS": str(shop.folder / "models"), "ZPRUNER_LEASE_S": "4"}
+    roots = {"ZPRUNER_MODEL_ROOTS": str(runner.folder / "models"), "ZPRUNER_LEASE_S": "4"}
     with serving(data, inputs, **roots) as restored:
-        told["ZPRUNER_URL"] = restored.url
-        done = shop.run(gate, **told)  # the same run of the workflow: the same job
+        settings["ZPRUNER_URL"] = restored.url
+        done = runner.run(gate, **settings)  # the same run of the workflow uses the same job
         assert done.returncode == 3, done.stderr
-        ended = json.loads((shop.folder / "job.json").read_text())
+        ended = json.loads((runner.folder / "job.json").read_text())
         assert (ended["id"], ended["verdict"]) == (submitted, "fail")
-        done = shop.run(f"zpruner download {job['id']} restored", **told)
+        done = runner.run(f"zpruner download {job['id']} restored", **settings)
         assert done.returncode == 0, done.stderr
-    assert digests(shop.folder / "restored") == digests(shop.folder / "pruned")
+    assert digests(runner.folder / "restored") == digests(runner.folder / "pruned")
 
 
-class submitting:  # noqa: N801 - a context manager is written like a function
-    """Run a step that waits for its job until the block ends; give the job's id."""
+class submitting:  # noqa: N801 - a context manager, named like a function
+    """Run a step that waits for its job, until the block ends; yield the job's id."""
 
-    def __init__(self, shop: Shop, step: str, told: dict[str, str]) -> None:
-        self._shop = shop
+    def __init__(self, runner: RecipeRunner, step: str, settings: dict[str, str]) -> None:
+        self._runner = runner
         self._step = subprocess.Popen(
             ["bash", "-ec", step],
-            cwd=shop.folder,
-            env=environment(shop.variables | told),
+            cwd=runner.folder,
+            env=environment(runner.variables | settings),
             start_new_session=True,
             stderr=subprocess.DEVNULL,
         )
 
     def __enter__(self) -> str:
         deadline = time.monotonic() + 30
-        with Client(self._shop.service.url) as client:
+        with Client(self._runner.service.url) as client:
             while len(jobs := client.jobs.list()) < 2:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Ends that leave nothing behind, and deaths that lose nothing."""
+"""Stopping leaves no process behind, and killed processes lose no job."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ def child_of(job_worker: str) -> int:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_service_gives_its_job_back_and_leaves_no_process(
+def test_a_stopped_service_requeues_its_job_and_leaves_no_process(
     data_dir: Path, inputs: Path, number: signal.Signals
 ) -> None:
     with serving(data_dir, inputs) as service, Client(service.url) as client:
@@ -45,7 +45,7 @@ def test_a_stopped_service_gives_its_job_back_and_leaves_no_process(
 
 @pytest.mark.e2e
 @pytest.mark.chaos
-def test_a_killed_worker_is_started_again_and_its_job_ends_exactly_once(
+def test_a_killed_worker_is_restarted_and_its_job_ends_exactly_once(
     data_dir: Path, inputs: Path
 ) -> None:
     with serving(data_dir, inputs, **CHAOS) as service, Client(service.url) as client:
@@ -62,7 +62,7 @@ def test_a_killed_worker_is_started_again_and_its_job_ends_exactly_once(
 
 @pytest.mark.e2e
 @pytest.mark.chaos
-def test_a_killed_childs_job_runs_again_without_waiting_for_its_lease(
+def test_the_job_of_a_killed_child_runs_again_without_waiting_for_its_lease(
     data_dir: Path, inputs: Path
 ) -> None:
     with serving(data_dir, inputs) as service, Client(service.url) as client:
@@ -85,7 +85,7 @@ def test_a_killed_childs_job_runs_again_without_waiting_for_its_lease(
 
 @pytest.mark.e2e
 @pytest.mark.chaos
-def test_a_killed_supervisor_takes_everything_with_it_and_loses_no_job(
+def test_all_processes_end_with_a_killed_supervisor_and_no_job_is_lost(
     data_dir: Path, inputs: Path
 ) -> None:
     with serving(data_dir, inputs, **CHAOS) as service, Client(service.url) as client:

@@ -16,7 +16,7 @@ OPTIONS = {name: value for name, value in SPEC.items() if name not in {"sparsity
 WORDS = ("--dataset", "local:text.txt", "--seq-len", "64", "--eval-samples", "8", "--samples", "4")
 
 
-def test_a_sweep_shares_one_dense_loss_and_marks_its_front(client: Client) -> None:
+def test_a_sweep_measures_the_dense_loss_once_and_marks_its_pareto_front(client: Client) -> None:
     made = client.sweeps.create(
         "local:tiny",
         "local:text.txt",
@@ -37,7 +37,7 @@ def test_a_sweep_shares_one_dense_loss_and_marks_its_front(client: Client) -> No
     jobs = [client.jobs.get(point.job_id) for point in sweep.points]
     assert [(job.result or {})["dense_loss_known"] for job in jobs] == [False, True, True, True]
     assert len({(job.result or {})["dense_perplexity"] for job in jobs}) == 1
-    # One after the other, in the order of the points.
+    # The jobs ran one after another, in the order of the points.
     for before, after in pairwise(jobs):
         assert before.finished_at is not None
         assert after.started_at is not None
@@ -50,7 +50,7 @@ def test_a_sweep_shares_one_dense_loss_and_marks_its_front(client: Client) -> No
     assert set(compared.differences) == {"sparsity", "method"}
 
 
-def test_an_estimate_of_a_real_model_is_told_by_the_command_line(
+def test_the_command_line_shows_the_estimate_of_a_real_model(
     service: Service, inputs: Path
 ) -> None:
     found = run(service, "estimate", "local:tiny", "--sparsity", "0.5", *WORDS, "--json")
@@ -64,7 +64,7 @@ def test_an_estimate_of_a_real_model_is_told_by_the_command_line(
     assert 0 < estimate["artifact_bytes"] <= stored
 
 
-def test_run_ends_with_three_where_the_gate_is_not_passed(service: Service) -> None:
+def test_run_ends_with_exit_code_3_if_the_gate_fails(service: Service) -> None:
     gate = ("--gate-max", "perplexity_ratio=0.01")
     result = run(service, "run", "local:tiny", "--sparsity", "0.5", *WORDS, *gate)
     assert result.returncode == 3, result.stderr

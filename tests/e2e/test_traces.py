@@ -1,4 +1,4 @@
-"""Traces on their way out of the real processes, to a small collector."""
+"""Traces exported by the real processes to a small collector."""
 
 import threading
 import time
@@ -33,7 +33,7 @@ class Collector(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -51,9 +51,7 @@ def collecting() -> Iterator[tuple[str, dict[str, tuple[str, Any]]]]:
         server.server_close()
 
 
-def test_request_and_attempt_arrive_at_a_collector_and_are_linked(
-    data_dir: Path, inputs: Path
-) -> None:
+def test_a_collector_receives_request_and_attempt_with_a_link(data_dir: Path, inputs: Path) -> None:
     with (
         collecting() as (url, spans),
         serving(data_dir, inputs, OTEL_EXPORTER_OTLP_ENDPOINT=url, ZPRUNER_TRACING="true") as it,

@@ -1,4 +1,4 @@
-"""Traces with the real SDK, in processes of their own: a provider can be set but once."""
+"""Traces with the real SDK, in separate processes, because a provider can be set only once."""
 
 import json
 import os
@@ -20,8 +20,8 @@ def spans(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> li
     command = [sys.executable, "-m", "tests.e2e.tracing_program", str(folder), CALLER]
     done = subprocess.run(command, capture_output=True, text=True, cwd=PROGRAM.parents[1])
     assert done.returncode == 0, done.stderr
-    told: list[dict[str, Any]] = json.loads(done.stdout)
-    return told
+    spans: list[dict[str, Any]] = json.loads(done.stdout)
+    return spans
 
 
 def named(spans: list[dict[str, Any]], name: str) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def test_a_request_is_part_of_its_caller_s_trace_and_named_by_its_route(
     assert submit["parent"] == request["id"]
 
 
-def test_an_attempt_is_linked_to_the_request_and_tells_its_phases(
+def test_an_attempt_is_linked_to_the_request_and_has_events_for_its_phases(
     spans: list[dict[str, Any]],
 ) -> None:
     attempt, submit = named(spans, "attempt"), named(spans, "submit")
@@ -48,7 +48,7 @@ def test_an_attempt_is_linked_to_the_request_and_tells_its_phases(
     assert attempt["attributes"]["zpruner.status"] == "succeeded"
 
 
-def test_health_and_figures_are_not_traced(spans: list[dict[str, Any]]) -> None:
+def test_health_checks_and_metrics_are_not_traced(spans: list[dict[str, Any]]) -> None:
     assert {span["name"] for span in spans} == {"POST /v1/jobs", "submit", "attempt"}
 
 
@@ -77,13 +77,13 @@ def start(**variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_traces_that_are_asked_for_but_not_installed_are_refused_with_the_remedy() -> None:
+def test_tracing_without_its_packages_is_refused_with_the_remedy() -> None:
     done = start(ZPRUNER_TRACING="true")
     assert done.returncode == 1
     assert "pip install 'zpruner[otel]'" in done.stderr
 
 
-def test_an_endpoint_that_is_set_for_all_programs_is_only_a_warning() -> None:
+def test_an_endpoint_set_for_all_programs_causes_only_a_warning() -> None:
     done = start(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318")
     assert done.returncode == 0
     assert "OTEL_EXPORTER_OTLP_ENDPOINT is set" in done.stderr

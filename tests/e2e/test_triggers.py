@@ -1,4 +1,4 @@
-"""A job that another system starts, over the whole service as processes."""
+"""A job started by another system, with the whole service."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,20 +18,18 @@ def service(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[
         yield service
 
 
-def test_a_call_starts_a_job_that_succeeds_and_the_same_call_none(
-    service: Service, client: Client
-) -> None:
+def test_a_call_starts_a_job_once(service: Service, client: Client) -> None:
     trigger = client.triggers.create(
         "nightly", "generic", SPEC | {"samples": 4}, map={"model": "/model"}
     )
     headers = {"authorization": f"Bearer {trigger.secret}", "idempotency-key": "night-1"}
-    told = [
+    responses = [
         httpx.post(f"{service.url}{trigger.hook}", json={"model": "local:tiny"}, headers=headers)
         for _ in range(2)
     ]
-    assert [one.status_code for one in told] == [202, 202]
-    assert told[0].json() == told[1].json()
-    job = client.jobs.wait(told[0].json()["job_id"], timeout_s=300)
+    assert [one.status_code for one in responses] == [202, 202]
+    assert responses[0].json() == responses[1].json()
+    job = client.jobs.wait(responses[0].json()["job_id"], timeout_s=300)
     assert (job.status, job.labels) == ("succeeded", {"trigger": trigger.id})
     (delivery,) = client.triggers.deliveries(trigger.id)
     assert (delivery.delivery_id, delivery.job_id) == ("night-1", job.id)

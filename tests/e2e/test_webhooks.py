@@ -1,4 +1,4 @@
-"""Webhooks over the whole service as processes: each event arrives, provably, whoever dies."""
+"""Webhooks of the whole service: each signed event arrives, even if processes are killed."""
 
 import json
 import threading
@@ -37,14 +37,14 @@ def sessions(service: Service) -> Iterator[Sessions]:
 
 
 def listen(service: Service, receiver: Receiver, *events: str) -> tuple[str, Verifier]:
-    """Make a webhook; return its address and what checks its signatures."""
+    """Create a webhook; return its URL and a verifier of its signatures."""
     made = httpx.post(f"{service.url}/v1/webhooks", json={"url": receiver.url, "events": events})
     assert made.status_code == 201, made.text
     return f"{service.url}/v1/webhooks/{made.json()['id']}", Verifier(made.json()["secret"])
 
 
-def told(receiver: Receiver, verifier: Verifier) -> dict[str, dict[str, Any]]:
-    """Return the events that have arrived by their ids; the same id never tells two things."""
+def received_events(receiver: Receiver, verifier: Verifier) -> dict[str, dict[str, Any]]:
+    """Return the received events by id, after checking that an id has one content only."""
     events: dict[str, dict[str, Any]] = {}
     for request in list(receiver.requests):
         event = verifier.verify(request.body, request.headers)
@@ -55,10 +55,12 @@ def told(receiver: Receiver, verifier: Verifier) -> dict[str, dict[str, Any]]:
 
 
 def types(receiver: Receiver, verifier: Verifier) -> list[str]:
-    return sorted(event["type"] for event in told(receiver, verifier).values())
+    return sorted(event["type"] for event in received_events(receiver, verifier).values())
 
 
-def test_a_job_is_told_of_as_it_runs_and_as_it_succeeds(service: Service, client: Client) -> None:
+def test_a_webhook_is_notified_when_a_job_runs_and_when_it_succeeds(
+    service: Service, client: Client
+) -> None:
     with receiving() as receiver:
         address, verifier = listen(service, receiver, "job.running", "job.succeeded")
         job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=300)
@@ -68,9 +70,13 @@ def test_a_job_is_told_of_as_it_runs_and_as_it_succeeds(service: Service, client
             lambda: httpx.get(f"{address}/deliveries?status=delivered").text.count("msg_") == 2
         )
         httpx.delete(address)
-    for event in told(receiver, verifier).values():
+    for event in received_events(receiver, verifier).values():
         assert event["subject"] == job.id
-    (ended,) = (one for one in told(receiver, verifier).values() if one["type"] == "job.succeeded")
+    (ended,) = (
+        one
+        for one in received_events(receiver, verifier).values()
+        if one["type"] == "job.succeeded"
+    )
     assert ended["data"]["job"]["metrics"]["sparsity"] == pytest.approx(0.5, abs=1e-3)
     for request in receiver.requests:
         (line,) = (
@@ -79,7 +85,7 @@ def test_a_job_is_told_of_as_it_runs_and_as_it_succeeds(service: Service, client
         assert line.endswith(": 204")
 
 
-def test_a_test_arrives_soon(service: Service) -> None:
+def test_a_test_message_arrives_soon(service: Service) -> None:
     with receiving() as receiver:
         address, verifier = listen(service, receiver, "job.failed")
         assert httpx.post(f"{address}/test").status_code == 202
@@ -89,13 +95,13 @@ def test_a_test_arrives_soon(service: Service) -> None:
 
 
 @pytest.mark.chaos
-def test_whoever_is_killed_each_event_has_one_id_and_arrives(
+def test_each_event_arrives_with_one_id_even_if_processes_are_killed(
     service: Service, client: Client, sessions: Sessions
 ) -> None:
     first = threading.Lock()
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        if first.acquire(blocking=False):  # the courier dies while it waits for this
+        if first.acquire(blocking=False):  # kill the sender while it waits for this response
             for process in service.processes():
                 if "worker.control.process" in process.cmdline():
                     kill_tree(process)
@@ -106,7 +112,7 @@ def test_whoever_is_killed_each_event_has_one_id_and_arrives(
         job = submit(client, "slow", samples=32)
         messages.until(lambda: len(receiver.requests) == 1, WITHIN_S)
         until(client, job.id, is_in_the_middle, WITHIN_S)
-        messages.make_due(sessions)  # a minute has gone by
+        messages.make_due(sessions)  # as if a minute had passed
         messages.until(lambda: len(receiver.requests) == 2, WITHIN_S)
         assert types(receiver, verifier) == ["job.running"]
         kill_tree(service.worker())
@@ -118,16 +124,14 @@ def test_whoever_is_killed_each_event_has_one_id_and_arrives(
         messages.until(lambda: types(receiver, verifier) == everything, WITHIN_S)
         deliveries = httpx.get(f"{address}/deliveries").json()["data"]
         httpx.delete(address)
-    assert {one["id"] for one in deliveries} == set(told(receiver, verifier))
+    assert {one["id"] for one in deliveries} == set(received_events(receiver, verifier))
     attempts = sorted(
         json.loads(request.body)["data"]["job"]["attempt"] for request in receiver.requests
     )
     assert attempts == [1, 1, 2, 2]
 
 
-def test_a_service_that_is_stopped_while_a_receiver_is_slow_stops_at_once(
-    data_dir: Path, inputs: Path
-) -> None:
+def test_a_service_stops_immediately_while_a_receiver_is_slow(data_dir: Path, inputs: Path) -> None:
     hold = threading.Event()
     with (
         receiving(lambda _: hold.wait(WITHIN_S)) as receiver,

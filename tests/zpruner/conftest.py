@@ -1,4 +1,4 @@
-"""Fixtures: a small service, the real one, and a client of the small one."""
+"""Fixtures: a small fake service, the real one, and a client of the fake."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The real application behind a real server, and its rows, for the client to meet."""
+"""The real application behind a real server, with access to its database."""
 
 import shutil
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ NO_HUB = "http://127.0.0.1:9"
 
 @dataclass(frozen=True)
 class Live:
-    """One service that runs, without workers."""
+    """A running service without workers."""
 
     url: str
     sessions: Sessions
@@ -29,13 +29,13 @@ class Live:
     queue: ListQueue
 
     def run(self, *words: str) -> Result:
-        """Run a command of the command line against it."""
+        """Run a command against the service."""
         return CliRunner(env={"ZPRUNER_URL": self.url}).invoke(app, list(words))
 
 
 @contextmanager
 def live_service(folder: Path, migrated: Path) -> Iterator[Live]:
-    """Serve the application in this process, on a database of its own."""
+    """Serve the application in this process, with a new database."""
     url = f"sqlite:///{shutil.copy(migrated, folder / 'zpruner.db')}"
     (folder / "roots").mkdir()
     given = {"_env_file": None, "data_dir": folder / "data", "database_url": url}

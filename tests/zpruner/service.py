@@ -1,4 +1,4 @@
-"""A small real HTTP service on loopback, for what the real one cannot be made to do."""
+"""A small HTTP service on loopback, with responses and faults that a test prepares."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ def artifact(content: bytes, name: str = "model/weights.bin", **fields: Any) -> 
 
 
 class Service:
-    """Answers each path with its next prepared answer; the last one stays.
+    """Responds to each path with its next prepared answer; the last one is repeated.
 
     Attributes:
         seen: method, path and Range header of each request.
@@ -50,13 +50,13 @@ class Service:
 
 
 class Answer:
-    """One HTTP answer.
+    """A prepared HTTP response.
 
     Args:
-        status, body, headers: of the answer.
-        cut: break the connection after that many bytes of the body.
-        is_whole: send all of a file, whatever range is asked for.
-        before, after: what happens before it is sent, and then before the connection ends.
+        status, body, headers: of the response.
+        cut: close the connection after this many bytes of the body.
+        is_whole: send the whole file and ignore a requested range.
+        before, after: called before the response is sent, and before the connection is closed.
     """
 
     def __init__(
@@ -103,15 +103,15 @@ def serving() -> Iterator[Service]:
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        wanted = self.headers.get("Range")
-        self.service.seen.append((self.command, self.path, wanted))
+        requested = self.headers.get("Range")
+        self.service.seen.append((self.command, self.path, requested))
         self.service.resumed.append(self.headers.get("Last-Event-ID"))
         self.service.keys.append(self.headers.get("Idempotency-Key"))
         self.service.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         answer = self.service.answer(self.path)
         body, status = answer.body, answer.status
-        if answer.is_file and wanted and status == 200 and not answer.is_whole:
-            start, _, last = wanted.removeprefix("bytes=").partition("-")
+        if answer.is_file and requested and status == 200 and not answer.is_whole:
+            start, _, last = requested.removeprefix("bytes=").partition("-")
             body, status = body[int(start) : int(last) + 1 if last else None], 206
         answer.before()
         self.send_response(status)
@@ -119,11 +119,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        with suppress(ConnectionError):  # whoever asked may have been killed
+        with suppress(ConnectionError):  # the client may have been killed
             self.wfile.write(body if answer.cut is None else body[: answer.cut])
         answer.after()
 
-    do_POST = do_GET  # noqa: N815 - http.server's word
+    do_POST = do_GET  # noqa: N815 - named by http.server
 
     @property
     def service(self) -> Service:
@@ -131,4 +131,4 @@ class _Handler(BaseHTTPRequestHandler):
         return service
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent."""
+        """Log nothing."""

@@ -30,7 +30,7 @@ def test_submit_prints_the_id_and_nothing_else(service: Service) -> None:
     assert result.stdout == "job_1\n"
 
 
-def test_submit_hands_on_its_key_and_whether_a_finished_job_will_do(service: Service) -> None:
+def test_submit_sends_its_idempotency_key_and_reuse(service: Service) -> None:
     service.prepare("/v1/jobs", Answer(201, job("queued")))
     words = ["submit", "org/model", "--sparsity", "0.5", "--dataset", "c4"]
 
@@ -55,12 +55,12 @@ def test_rerun_prints_the_new_id_and_reads_values_as_json_or_text(service: Servi
     assert "name=value" in wrong.stderr
 
 
-def test_retry_says_what_became_of_the_job(service: Service) -> None:
+def test_retry_prints_the_new_status(service: Service) -> None:
     service.prepare("/v1/jobs/job_1/retry", Answer(200, job("queued")))
     assert run(service, "retry", "job_1").stdout == "queued\n"
 
 
-def test_result_shows_figures_and_files_or_why_there_are_none(service: Service) -> None:
+def test_result_shows_figures_and_files_or_the_reason_for_none(service: Service) -> None:
     path = "/v1/jobs/job_1/result?pending=503"
     found = {"job_id": "job_1", "metrics": {"sparsity": 0.5}, "artifacts": [artifact(b"abc")]}
     failed = Answer(424, problem("not_succeeded", 424))
@@ -94,7 +94,9 @@ def test_a_dry_run_submits_nothing(service: Service) -> None:
 @pytest.mark.parametrize(
     ("status", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 4), ("expired", 5)]
 )
-def test_waits_exit_code_says_how_the_job_ended(service: Service, status: str, code: int) -> None:
+def test_the_exit_code_of_wait_tells_how_the_job_ended(
+    service: Service, status: str, code: int
+) -> None:
     service.prepare("/v1/jobs/job_1", Answer(200, job(status)))
 
     result = run(service, "wait", "job_1", "--json")
@@ -103,7 +105,7 @@ def test_waits_exit_code_says_how_the_job_ended(service: Service, status: str, c
     assert json.loads(result.stdout)["status"] == status
 
 
-def test_a_wait_that_times_out_has_the_code_of_timeout(service: Service) -> None:
+def test_a_timeout_has_its_own_exit_code(service: Service) -> None:
     service.prepare("/v1/jobs/job_1", Answer(200, job()))
     assert run(service, "wait", "job_1", "--timeout", "0").exit_code == 124
 
@@ -121,7 +123,7 @@ def test_a_refusal_is_words_for_people_and_a_code_for_programs(
     assert "Do this." in result.stderr
 
 
-def test_a_failed_job_shows_what_to_change(service: Service) -> None:
+def test_a_failed_job_shows_the_remedy(service: Service) -> None:
     error = problem("out_of_memory", 500, hint="Lower samples.")
     service.prepare("/v1/jobs/job_1", Answer(200, job("failed", error=error)))
     assert "Lower samples." in run(service, "get", "job_1").stdout
@@ -135,7 +137,7 @@ def test_ls_lists_jobs_as_a_table_and_as_json(service: Service) -> None:
     assert json.loads(run(service, "ls", "--json").stdout)[0]["id"] == "job_1"
 
 
-def test_ls_narrows_the_list(service: Service) -> None:
+def test_ls_filters_the_list(service: Service) -> None:
     query = "limit=5&sort=created&status=failed&status=expired&parent=job_0&q=org"
     service.prepare(f"/v1/jobs?{query}", Answer(200, {"data": [job()], "has_more": False}))
     words = ["--status", "failed", "--status", "expired", "--parent", "job_0", "-q", "org"]
@@ -155,11 +157,11 @@ def test_ls_counts_by_status_and_method(service: Service) -> None:
     assert json.loads(run(service, "ls", "--facets", "--json").stdout) == facets
 
 
-def test_the_command_line_needs_no_part_of_the_service() -> None:
+def test_the_command_line_imports_no_part_of_the_service() -> None:
     assert subprocess.run([sys.executable, "-c", LIGHT], check=False).returncode == 0
 
 
-def test_submit_hands_on_which_field_of_a_dataset_is_read(service: Service) -> None:
+def test_submit_sends_the_field_of_a_dataset(service: Service) -> None:
     service.prepare("/v1/jobs", Answer(201, job("queued")))
     words = ["submit", "org/model", "--sparsity", "0.5", "--dataset", "org/set"]
     fields = ["--text-field", "body", "--eval-dataset", "org/other", "--eval-text-field", "talk"]

@@ -1,4 +1,4 @@
-"""Logs, workers and queues through a small real service."""
+"""Logs, workers and queues, with a small real service."""
 
 import json
 from typing import Any
@@ -15,8 +15,8 @@ LOGS = "/v1/jobs/job_1/logs"
 
 
 def line(seq: int, message: str = "pruning") -> dict[str, Any]:
-    told = {"id": f"1.{seq}", "attempt": 1, "seq": seq, "at": CREATED, "level": "INFO"}
-    return told | {"logger": "worker.attempts.run", "message": message, "later": True}
+    line = {"id": f"1.{seq}", "attempt": 1, "seq": seq, "at": CREATED, "level": "INFO"}
+    return line | {"logger": "worker.attempts.run", "message": message, "later": True}
 
 
 def page(*rows: dict[str, Any]) -> Answer:
@@ -28,8 +28,8 @@ def job(status: str) -> Answer:
 
 
 def worker(state: str = "idle", **fields: Any) -> dict[str, Any]:
-    told = {"id": "wrk_1", "name": "gpu@host", "state": state, "heartbeat_at": CREATED}
-    return told | {"queues": ["gpu"], "device": "cpu"} | fields
+    known = {"id": "wrk_1", "name": "gpu@host", "state": state, "heartbeat_at": CREATED}
+    return known | {"queues": ["gpu"], "device": "cpu"} | fields
 
 
 def run(service: Service, *words: str) -> Result:
@@ -46,25 +46,25 @@ def test_a_log_is_followed_until_its_job_has_ended(
     service.prepare(f"{LOGS}?after=1.2", down, page(line(3)))
     service.prepare(f"{LOGS}?after=1.3", page())
 
-    told = [one.id for one in client.jobs.logs("job_1", tail=2, follow=True)]
+    ids = [one.id for one in client.jobs.logs("job_1", tail=2, follow=True)]
 
-    assert told == ["1.1", "1.2", "1.3"]
+    assert ids == ["1.1", "1.2", "1.3"]
 
 
-def test_a_log_that_is_not_there_is_not_waited_for(service: Service, client: Client) -> None:
+def test_a_missing_log_is_not_waited_for(service: Service, client: Client) -> None:
     service.prepare("/v1/jobs/job_1", Answer(404, problem("job_not_found", 404)))
     with pytest.raises(ProblemError, match="job_not_found"):
         list(client.jobs.logs("job_1", follow=True))
 
 
-def test_the_command_line_shows_a_log_narrowed(service: Service) -> None:
+def test_the_command_line_filters_a_log(service: Service) -> None:
     service.prepare(f"{LOGS}?attempt=1&level=warning", page(line(1)))
     words = ("logs", "job_1", "--attempt", "1", "--level", "warning")
     assert run(service, *words).stdout == "2026-01-01 00:00:00 INFO worker.attempts.run: pruning\n"
     assert json.loads(run(service, *words, "--json").stdout)["id"] == "1.1"
 
 
-def test_workers_are_listed_drained_and_brought_back(service: Service) -> None:
+def test_workers_are_listed_drained_and_undrained(service: Service) -> None:
     service.prepare("/v1/workers", page(worker("busy", job_id="job_1")))
     service.prepare("/v1/workers/wrk_1/drain", Answer(200, worker("draining", draining=True)))
     service.prepare("/v1/workers/wrk_1/undrain", Answer(200, worker()))
@@ -83,7 +83,7 @@ def test_queues_are_listed(service: Service) -> None:
     assert json.loads(run(service, "queues", "--json").stdout)[0]["depth"] == 3
 
 
-def test_submit_says_where_and_how_urgently(service: Service) -> None:
+def test_submit_sends_queue_and_priority(service: Service) -> None:
     service.prepare("/v1/jobs", Answer(201, json.loads(job("queued").body)))
     words = ("submit", "org/model", "--sparsity", "0.5", "--dataset", "c4")
     assert run(service, *words, "--queue", "big", "--priority", "5").exit_code == 0

@@ -34,7 +34,7 @@ def job(live: Live) -> Job:
 
 
 def on_terminal(live: Live, columns: int, *words: str) -> list[str]:
-    """Return the lines that a command prints on a terminal of so many columns."""
+    """Return the lines that a command prints on a terminal of this width."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     environment = {**os.environ, "ZPRUNER_URL": live.url}
@@ -46,14 +46,14 @@ def on_terminal(live: Live, columns: int, *words: str) -> list[str]:
         return terminal.read(100_000).decode().splitlines()
 
 
-def test_a_pipe_gets_whole_values_separated_by_tabs(live: Live, job: Job) -> None:
+def test_a_pipe_receives_whole_values_separated_by_tabs(live: Live, job: Job) -> None:
     result = live.run("ls", "-q", MODEL, "--limit", "1")
 
     (row,) = result.stdout.splitlines()
     assert row.split("\t")[:5] == [job.id, "queued", "0%", MODEL, "0.5"]
 
 
-def test_a_narrow_terminal_cuts_names_and_never_an_id(live: Live, job: Job) -> None:
+def test_a_narrow_terminal_cuts_names_but_never_an_id(live: Live, job: Job) -> None:
     header, row = on_terminal(live, 80, "ls", "-q", MODEL)
 
     assert header.split()[:2] == ["id", "status"]
@@ -62,7 +62,7 @@ def test_a_narrow_terminal_cuts_names_and_never_an_id(live: Live, job: Job) -> N
     assert len(row) <= 80
 
 
-def test_a_cell_is_one_field_of_one_row_whatever_it_holds() -> None:
+def test_a_cell_never_contains_tabs_or_line_breaks() -> None:
     table = Table("id", "name")
     table.add_row("job_1", "two\nlines\tand a tab")
     table.add_row("job_2", None)
@@ -80,7 +80,7 @@ def test_compared_jobs_keep_their_ids_in_a_pipe(live: Live, job: Job) -> None:
     assert ["model", MODEL, "org/model"] in rows
 
 
-def test_help_has_a_short_option_at_every_depth_and_the_version_is_printed() -> None:
+def test_every_command_has_a_short_help_option_and_the_version_is_printed() -> None:
     for words in (["-h"], ["ls", "-h"], ["keys", "create", "-h"]):
         result = CliRunner().invoke(app, words)
         assert (result.exit_code, "Usage: " in result.stdout) == (0, True)
@@ -88,11 +88,15 @@ def test_help_has_a_short_option_at_every_depth_and_the_version_is_printed() -> 
 
 
 def test_a_shell_completes_commands() -> None:
-    asked = {"_ZPRUNER_COMPLETE": "complete_bash", "COMP_WORDS": "zpruner down", "COMP_CWORD": "1"}
+    completion = {
+        "_ZPRUNER_COMPLETE": "complete_bash",
+        "COMP_WORDS": "zpruner down",
+        "COMP_CWORD": "1",
+    }
     program = Path(sys.executable).with_name("zpruner")
 
     done = subprocess.run(
-        [program], env={**os.environ, **asked}, capture_output=True, text=True, check=True
+        [program], env={**os.environ, **completion}, capture_output=True, text=True, check=True
     )
 
     assert done.stdout.split() == ["download"]
@@ -116,7 +120,7 @@ def test_labels_are_set_by_submit_and_name_labels_and_priority_by_edit(live: Liv
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (("edit", "job_1"), "nothing to change"),
         (("edit", "job_1", "--label", "team"), "team is not name=value"),
@@ -126,12 +130,12 @@ def test_labels_are_set_by_submit_and_name_labels_and_priority_by_edit(live: Liv
     ],
 )
 def test_a_wrong_option_is_refused_before_anything_is_sent(
-    live: Live, words: tuple[str, ...], said: str
+    live: Live, words: tuple[str, ...], text: str
 ) -> None:
     result = live.run(*words)
 
     assert result.exit_code == 2
-    assert said in " ".join(result.stderr.replace("│", " ").split())
+    assert text in " ".join(result.stderr.replace("│", " ").split())
 
 
 def test_a_sweep_varies_each_field_that_the_service_can_vary(live: Live) -> None:

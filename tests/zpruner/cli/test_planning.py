@@ -1,4 +1,4 @@
-"""Commands about several jobs, or about one that does not exist yet."""
+"""Commands about several jobs, or about a job that does not exist yet."""
 
 import json
 from typing import Any
@@ -59,7 +59,7 @@ def test_submit_sends_the_gate(service: Service) -> None:
 
 
 @pytest.mark.parametrize("verb", ["wait", "run"])
-def test_a_job_that_does_not_pass_its_gate_ends_with_three(verb: str, service: Service) -> None:
+def test_a_job_that_fails_its_gate_ends_with_exit_code_3(verb: str, service: Service) -> None:
     ended = job("succeeded", verdict="fail", gate_failures=[FAILURE])
     service.prepare("/v1/jobs", Answer(201, job("queued")))
     service.prepare("/v1/jobs/job_1", Answer(200, ended))
@@ -70,7 +70,7 @@ def test_a_job_that_does_not_pass_its_gate_ends_with_three(verb: str, service: S
     assert "perplexity_ratio = 1.5, wanted at most 1.1" in result.stdout
 
 
-def test_a_result_behind_a_gate_ends_with_three(service: Service) -> None:
+def test_the_result_of_a_failed_gate_ends_with_exit_code_3(service: Service) -> None:
     path = "/v1/jobs/job_1/result?pending=503"
     service.prepare(path, Answer(424, problem("gate_failed", 424)))
     assert run(service, "result", "job_1").exit_code == 3
@@ -79,7 +79,7 @@ def test_a_result_behind_a_gate_ends_with_three(service: Service) -> None:
 @pytest.mark.parametrize(
     ("status", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 4), ("expired", 5)]
 )
-def test_run_submits_follows_and_says_how_it_ended(
+def test_run_submits_and_follows_a_job_to_its_exit_code(
     status: str, code: int, service: Service
 ) -> None:
     service.prepare("/v1/jobs", Answer(201, job("queued")))
@@ -93,13 +93,13 @@ def test_run_submits_follows_and_says_how_it_ended(
     assert json.loads(service.bodies[0]) == sent
 
 
-def test_run_gives_up_waiting_and_the_job_goes_on(service: Service) -> None:
+def test_run_times_out_while_the_job_continues(service: Service) -> None:
     service.prepare("/v1/jobs", Answer(201, job("queued")))
     service.prepare("/v1/jobs/job_1", Answer(200, job("running")))
     assert run(service, "run", *JOB, "--timeout", "0").exit_code == 124
 
 
-def test_estimate_waits_until_it_is_found_out(service: Service) -> None:
+def test_estimate_waits_until_it_is_ready(service: Service) -> None:
     path = "/v1/estimates/est_1"
     headers = {"Location": path, "Retry-After": "0"}
     pending = {"id": "est_1", "status": "pending"}
@@ -120,7 +120,7 @@ def test_estimate_waits_until_it_is_found_out(service: Service) -> None:
     assert [path for _, path, _ in service.seen] == ["/v1/estimates", path, path]
 
 
-def test_estimate_says_what_would_fit_and_what_is_refused(service: Service) -> None:
+def test_estimate_shows_what_would_fit_and_refusals(service: Service) -> None:
     unfit = ESTIMATE | {"fits": False, "refusal": "set samples to 64", "queue": None}
     refused = Answer(422, problem("quantized", 422))
     service.prepare("/v1/estimates", Answer(200, unfit), Answer(200, unfit), refused)
@@ -129,7 +129,7 @@ def test_estimate_says_what_would_fit_and_what_is_refused(service: Service) -> N
     assert run(service, "estimate", *JOB).exit_code == 2
 
 
-def test_an_estimate_that_never_comes_is_a_timeout(client: Client, service: Service) -> None:
+def test_an_estimate_that_is_never_ready_times_out(client: Client, service: Service) -> None:
     headers = {"Location": "/v1/estimates/est_1", "Retry-After": "0"}
     for path in ("/v1/estimates", "/v1/estimates/est_1"):
         service.prepare(path, Answer(202, {"id": "est_1"}, headers=headers))
@@ -137,7 +137,7 @@ def test_an_estimate_that_never_comes_is_a_timeout(client: Client, service: Serv
         client.estimate("org/model", 0.5, "c4", timeout_s=0)
 
 
-def test_compare_shows_what_differs_and_why_it_may_mislead(service: Service) -> None:
+def test_compare_shows_differences_and_why_they_may_mislead(service: Service) -> None:
     found = {
         "comparable": False,
         "reasons": ["the models differ: a, b"],
@@ -199,7 +199,7 @@ def test_sweep_submits_a_grid_follows_it_and_marks_the_best(service: Service) ->
         ([point(1), point(2)], 0),
     ],
 )
-def test_a_sweep_s_exit_code_tells_the_worst(
+def test_the_exit_code_of_a_sweep_is_that_of_its_worst_point(
     points: list[dict[str, Any]], code: int, service: Service
 ) -> None:
     service.prepare("/v1/sweeps", Answer(201, sweep(*points)))

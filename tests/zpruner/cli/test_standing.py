@@ -1,4 +1,4 @@
-"""Where a job stands, as the real application tells the client and the client tells people."""
+"""The stage of a job, from the real application through client and command line."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from zpruner import Client
 BLOCK = (7, 32, "layers.7")
 
 
-def test_a_running_job_says_what_is_left_and_a_paused_one_what_it_kept(live: Live) -> None:
+def test_a_running_job_shows_its_remaining_time_and_a_paused_one_its_blocks(live: Live) -> None:
     job = make_job(live.sessions)
     with live.sessions.begin() as session:
         ClaimRepository(session).claim(job.id, "gpu@test")
@@ -38,7 +38,7 @@ def test_a_running_job_says_what_is_left_and_a_paused_one_what_it_kept(live: Liv
     assert "left" not in paused
 
 
-def test_a_waiting_job_says_its_number_and_wait_hears_of_it(live: Live) -> None:
+def test_a_queued_job_shows_its_position(live: Live) -> None:
     queue = "standing"
     first, second = (make_job(live.sessions, queue=queue) for _ in range(2))
     assert f"{second.id} queued, number 2 0%" in live.run("get", second.id).stdout
