@@ -1,1 +1,1 @@
-"""Everything both sides agree on and that outlives a process."""
+"""Data and rules that the API and the workers share: tables, job states, settings, files."""

@@ -1,1 +1,1 @@
-"""API keys and the audit."""
+"""API keys and the audit log."""

@@ -1,4 +1,4 @@
-"""The record of what was changed, and by whom."""
+"""The audit log: every request that changes something, and the key it came with."""
 
 from typing import Any, cast
 
@@ -11,13 +11,13 @@ from db.tables.access import AuditEntry
 
 
 class AuditRepository:
-    """The audit in one session, which this never commits; entries are only ever added."""
+    """Audit entries in one session. Never commits, and never changes an entry."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def add(self, **fields: Any) -> None:
-        """Add an entry; texts longer than their column are cut."""
+        """Add an entry; cut texts that are longer than their column."""
         columns = AuditEntry.__table__.columns
         for name in ("who", "action", "target", "request_id", "address"):
             fields[name] = fields[name][: cast("String", columns[name].type).length]
@@ -27,16 +27,15 @@ class AuditRepository:
     def page(
         self, *, key_id: str | None = None, limit: int = 50, after: SortKey | None = None
     ) -> list[AuditEntry]:
-        """Return entries, newest first, that come after a place in that order."""
+        """Return a page of entries, newest first, that starts after the entry `after`."""
         query = select(AuditEntry)
         if key_id is not None:
             query = query.where(AuditEntry.key_id == key_id)
         if after is not None:
-            here = tuple_(literal(after.created_at, UTCDateTime()), literal(after.id))
-            query = query.where(tuple_(AuditEntry.created_at, AuditEntry.id) < here)
+            start = tuple_(literal(after.created_at, UTCDateTime()), literal(after.id))
+            query = query.where(tuple_(AuditEntry.created_at, AuditEntry.id) < start)
         newest = query.order_by(AuditEntry.created_at.desc(), AuditEntry.id.desc())
         return list(self._session.scalars(newest.limit(limit)))
 
     def count(self) -> int:
-        """Return how many entries there are."""
         return self._session.scalar(select(func.count()).select_from(AuditEntry)) or 0

@@ -1,4 +1,4 @@
-"""The keys of the service; ``zpruner keys bootstrap NAME`` makes the first."""
+"""API keys; ``zpruner keys bootstrap NAME`` creates the first one."""
 
 import argparse
 import hmac
@@ -19,12 +19,12 @@ from db.startup.private_files import keep_private
 from db.startup.settings import Settings
 from db.tables.access import DEFAULT_SCOPES, AccessScope, ApiKey
 
-USE_NOTED_EVERY = timedelta(minutes=1)
+RECORD_USE_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class Quotas:
-    """How much a key may have at once, or in thirty days; None: no bound."""
+    """Limits of a key: jobs and bytes at once, GPU hours in thirty days. None means unlimited."""
 
     jobs_in_flight: int | None = None
     gpu_hours: float | None = None
@@ -32,12 +32,11 @@ class Quotas:
 
     @classmethod
     def of(cls, key: ApiKey) -> "Quotas":
-        """Return the quotas of a key."""
         return cls(key.max_jobs_in_flight, key.max_gpu_hours, key.max_artifact_bytes)
 
 
 class KeyRepository:
-    """The keys in one session, which this never commits."""
+    """API keys in one session. Never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -51,7 +50,7 @@ class KeyRepository:
         expires_at: datetime | None = None,
         created_by: str | None = None,
     ) -> tuple[ApiKey, Token]:
-        """Make a key; its token is known here and never again."""
+        """Create a key and its token, whose secret is not stored."""
         token = Token.new(new_id("key"))
         key = ApiKey(
             id=token.key_id,
@@ -69,7 +68,7 @@ class KeyRepository:
         return key, token
 
     def get(self, key_id: str) -> ApiKey:
-        """Return a key, live or not.
+        """Return a key, revoked and expired ones included.
 
         Raises:
             ApiKeyNotFoundError: there is none.
@@ -79,21 +78,21 @@ class KeyRepository:
         return key
 
     def all(self) -> list[ApiKey]:
-        """Return every key there ever was, newest first."""
+        """Return all keys, newest first, revoked and expired ones included."""
         return list(self._session.scalars(select(ApiKey).order_by(ApiKey.id.desc())))
 
     def is_live(self, key_id: str) -> bool:
-        """Whether there is such a key, and it is neither revoked nor expired."""
+        """Whether the key exists and is neither revoked nor expired."""
         query = select(ApiKey.id).where(ApiKey.id == key_id, _is_live())
         return self._session.scalar(query) is not None
 
     def has_admin(self) -> bool:
-        """Whether some live key may make others."""
+        """Whether a key with the scope `admin` is neither revoked nor expired."""
         live = self._session.scalars(select(ApiKey.scopes).where(_is_live()))
         return any(AccessScope.admin in scopes for scopes in live)
 
     def revoke(self, key_id: str) -> ApiKey:
-        """End a key now, both of its secrets; twice is the same as once.
+        """Revoke a key with both of its secrets; no effect on a revoked key.
 
         Raises:
             ApiKeyNotFoundError: there is none.
@@ -108,11 +107,11 @@ class KeyRepository:
         return self.get(key_id)
 
     def rotate(self, key_id: str, grace: timedelta) -> tuple[ApiKey, Token]:
-        """Give a key a new secret; the one until now opens for ``grace`` more.
+        """Give a key a new secret; the current one stays valid for `grace`.
 
         Raises:
             ApiKeyNotFoundError: there is none.
-            ApiKeyRevokedError: it is revoked, or has expired.
+            ApiKeyRevokedError: the key is revoked or expired.
         """
         token = Token.new(key_id)
         key = self._session.scalar(
@@ -131,30 +130,30 @@ class KeyRepository:
         return key, token
 
     def authenticate(self, token: Token) -> tuple[ApiKey, bool]:
-        """Return the key that a token opens with, and whether its use should be noted.
+        """Return the token's key, and whether `record_use` should be called for it.
 
         Raises:
-            BadKeyError: the token opens nothing, or no longer.
+            BadKeyError: the secret is wrong, or the key is revoked or expired.
         """
-        query = select(ApiKey, _is_live(), ApiKey.former_until > now(), _is_unnoted())
+        query = select(ApiKey, _is_live(), ApiKey.former_until > now(), _is_use_unrecorded())
         row = self._session.execute(query.where(ApiKey.id == token.key_id)).one_or_none()
         if row is None:
-            raise BadKeyError("there is no such key, or its secret is another one")
-        key, is_live, has_former, is_unnoted = row
+            raise BadKeyError("there is no such key, or the secret is wrong")
+        key, is_live, has_former, is_use_unrecorded = row
         known = [key.secret_digest] + ([key.former_digest or ""] if has_former else [])
-        # A list: every comparison is made, whatever the first one says.
-        fits = [hmac.compare_digest(token.digest, digest) for digest in known]
-        if not any(fits):
-            raise BadKeyError("there is no such key, or its secret is another one")
+        # A list, so that the time does not depend on which secret matches.
+        matches = [hmac.compare_digest(token.digest, digest) for digest in known]
+        if not any(matches):
+            raise BadKeyError("there is no such key, or the secret is wrong")
         if not is_live:
-            raise BadKeyError(_end(key))
-        return key, is_unnoted
+            raise BadKeyError(_reason(key))
+        return key, is_use_unrecorded
 
     def record_use(self, key_id: str) -> None:
-        """Note that a key was used now."""
+        """Set the key's time of last use, at most once a minute."""
         self._session.execute(
             update(ApiKey)
-            .where(ApiKey.id == key_id, _is_unnoted())
+            .where(ApiKey.id == key_id, _is_use_unrecorded())
             .values(last_used_at=now())
             .execution_options(synchronize_session=False)
         )
@@ -165,23 +164,23 @@ def _is_live() -> ColumnElement[bool]:
     return and_(ApiKey.revoked_at.is_(None), not_expired)
 
 
-def _is_unnoted() -> ColumnElement[bool]:
-    return or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < now(-USE_NOTED_EVERY))
+def _is_use_unrecorded() -> ColumnElement[bool]:
+    return or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < now(-RECORD_USE_EVERY))
 
 
-def _end(key: ApiKey) -> str:
+def _reason(key: ApiKey) -> str:
     if key.revoked_at is not None:
         return f"key {key.name} was revoked at {key.revoked_at:%F %T} UTC"
     return f"key {key.name} expired at {key.expires_at:%F %T} UTC"
 
 
 def main() -> None:
-    """Make a key in the database itself, where no service runs yet; print it alone."""
+    """Create a key directly in the database, without a running service, and print it."""
     parser = argparse.ArgumentParser("zpruner keys bootstrap", description=main.__doc__)
-    parser.add_argument("name", help="whose key it is")
+    parser.add_argument("name", help="the owner of the key")
     admin = [AccessScope.admin]
     parser.add_argument("--scopes", nargs="+", choices=list(AccessScope), default=admin)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with checks.exit_on_error("keys"):
         settings = checks.read_settings(Settings)
         database = settings.database
@@ -189,8 +188,8 @@ def main() -> None:
         keep_private(settings.data_dir)
         migrate(database)
     with open_sessions(database).begin() as session:
-        _, token = KeyRepository(session).create(given.name, given.scopes)
-    print(token.text)  # noqa: T201 - its answer
+        _, token = KeyRepository(session).create(arguments.name, arguments.scopes)
+    print(token.text)  # noqa: T201 - the command's output
 
 
 if __name__ == "__main__":

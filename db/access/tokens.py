@@ -1,4 +1,4 @@
-"""Keys as their owners hold them: ``zpr_<id>_<secret><crc>``."""
+"""API keys as clients send them: ``zpr_<id>_<secret><crc>``."""
 
 import re
 import secrets
@@ -11,56 +11,56 @@ from typing import Self
 ALPHABET = string.digits + string.ascii_letters
 SECRET_LENGTH = 40  # 238 bits
 CRC_LENGTH = 6
-WRITTEN = re.compile(
+PATTERN = re.compile(
     rf"zpr_([0-9a-f]{{32}})_([{ALPHABET}]{{{SECRET_LENGTH}}})([{ALPHABET}]{{{CRC_LENGTH}}})"
 )
 
 
 class MalformedTokenError(ValueError):
-    """The text is no key; the message says why and does not repeat it."""
+    """The text is not a key; the message gives the reason, but not the text."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """A key's id and its secret, which no representation shows."""
+    """A key's id and secret; the secret is left out of its representation."""
 
     key_id: str
     secret: str = field(repr=False)
 
     @classmethod
     def new(cls, key_id: str) -> Self:
-        """Return a token with a fresh secret."""
+        """Return a token with a new random secret."""
         return cls(key_id, "".join(secrets.choice(ALPHABET) for _ in range(SECRET_LENGTH)))
 
     @classmethod
-    def read(cls, written: str) -> Self:
-        """Read what an owner sends.
+    def read(cls, text: str) -> Self:
+        """Parse a token and check its CRC.
 
         Raises:
-            MalformedTokenError: it is no key, or not as it was given out.
+            MalformedTokenError: the format or the CRC is wrong.
         """
-        if (match := WRITTEN.fullmatch(written)) is None:
-            raise MalformedTokenError("what was sent does not look like zpr_<id>_<secret>")
+        if (match := PATTERN.fullmatch(text)) is None:
+            raise MalformedTokenError("the key does not look like zpr_<id>_<secret>")
         token = cls(f"key_{match[1]}", match[2])
-        if token.text != written:
-            raise MalformedTokenError("its last characters do not fit the others: a typing error")
+        if token.text != text:
+            raise MalformedTokenError("the checksum in the key is wrong: probably a typing error")
         return token
 
     @property
     def text(self) -> str:
-        """The text that the owner keeps."""
-        opening = f"zpr_{self.key_id.removeprefix('key_')}_{self.secret}"
-        return opening + _crc(opening)
+        """The token in the format in which clients send it."""
+        start = f"zpr_{self.key_id.removeprefix('key_')}_{self.secret}"
+        return start + _crc(start)
 
     @property
     def digest(self) -> str:
-        """What the database keeps of the secret; it is long enough to need no slow hash."""
+        """The digest to store; the secret is random and long enough for a fast hash."""
         return sha256(self.secret.encode()).hexdigest()
 
 
-def _crc(opening: str) -> str:
-    rest, written = zlib.crc32(opening.encode()), ""
+def _crc(start: str) -> str:
+    rest, checksum = zlib.crc32(start.encode()), ""
     for _ in range(CRC_LENGTH):
         rest, digit = divmod(rest, len(ALPHABET))
-        written = ALPHABET[digit] + written
-    return written
+        checksum = ALPHABET[digit] + checksum
+    return checksum

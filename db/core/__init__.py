@@ -1,1 +1,1 @@
-"""Foundations that every part shares: errors, states, settings, sessions, clock, logs."""
+"""Foundations of every other package: errors, job states, database sessions, the clock, logging."""

@@ -1,4 +1,4 @@
-"""The words said to the broker. A message carries a job id and nothing else."""
+"""Names and options for the message broker. A message carries a job id and nothing else."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ PRUNE_TASK = "zpruner.prune"
 GPU_QUEUE = "gpu"
 
 TRANSPORT_OPTIONS: dict[str, Any] = {
-    # A lost worker is noticed by its lease; a short timeout here would run long jobs twice.
+    # Leases detect lost workers; a short timeout here would run long jobs twice.
     "visibility_timeout": 86_400,
     # The defaults hang for minutes on a half-open connection.
     "socket_timeout": 10,

@@ -1,7 +1,7 @@
-"""The database's clock: the only one that decides about leases, whatever a host believes.
+"""SQL for the database's clock, which alone decides when leases and delays end.
 
-It can be set back while the service runs. So beside each moment that is waited for stands when it
-was written, and nothing waits any longer once that seems to lie in the future.
+The clock may be set back while the service runs. Each time to wait for is therefore stored with
+the time it was written; once the latter lies in the future, the wait is over.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -13,17 +13,16 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
-"""By less than this a clock may be corrected without anybody's noticing."""
+"""Corrections of a clock by less than this are ignored."""
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """An aware moment, always in UTC. SQLite keeps no zone, so it is put back on the way out."""
+    """An aware datetime in UTC. SQLite stores no time zone, so reading adds it."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse what has no zone; store UTC."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -31,14 +30,13 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return an aware moment in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class DatabaseTime(FunctionElement[datetime]):
-    """The moment a statement runs, by the database's clock, plus some seconds."""
+    """The time at which a statement runs, by the database's clock, plus an offset in seconds."""
 
     type = UTCDateTime()
     inherit_cache = True
@@ -46,25 +44,25 @@ class DatabaseTime(FunctionElement[datetime]):
 
 
 def now(offset: timedelta = timedelta(0)) -> DatabaseTime:
-    """Return SQL for the database's present moment, shifted by ``offset``."""
+    """Return SQL for the database's current time plus `offset`."""
     return DatabaseTime(bindparam(None, offset.total_seconds(), type_=Float(), unique=True))
 
 
 def was_set_back(written: Any) -> ColumnElement[bool]:
-    """Return SQL for whether the clock was set back since a moment was written."""
+    """Return SQL for whether the clock was set back since `written` was stored."""
     later: ColumnElement[bool] = written > now(CLOCK_TOLERANCE)
     return later
 
 
 @compiles(DatabaseTime, "postgresql")
 def _postgresql(element: DatabaseTime, compiler: SQLCompiler, **kw: Any) -> str:
-    # now() would be the transaction's start; a heartbeat in a slow transaction must not age.
+    # now() is the start of the transaction; a heartbeat written in a slow one would look old.
     seconds = compiler.process(element.clauses, **kw)
     return f"(clock_timestamp() + make_interval(secs => CAST({seconds} AS double precision)))"
 
 
 @compiles(DatabaseTime, "sqlite")
 def _sqlite(element: DatabaseTime, compiler: SQLCompiler, **kw: Any) -> str:
-    # The text form SQLAlchemy stores: six digits of a second, of which SQLite knows three.
+    # SQLAlchemy's text format has six digits of a second; SQLite provides three.
     seconds = compiler.process(element.clauses, **kw)
     return f"(strftime('%Y-%m-%d %H:%M:%f', 'now', {seconds} || ' seconds') || '000')"

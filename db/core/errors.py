@@ -1,4 +1,4 @@
-"""Errors of the durable side. They know nothing of HTTP: `db/problems/` has their kinds."""
+"""Errors about jobs, keys, webhooks and datasets; `db.problems` maps them to problem kinds."""
 
 from typing import ClassVar
 
@@ -6,12 +6,10 @@ from db.core.states import JobState
 
 
 class JobError(Exception):
-    """Base of every refusal about a job."""
+    """Base of all errors that a caller of the service can cause."""
 
 
 class NotFoundError(JobError):
-    """There is no row of this id."""
-
     noun: ClassVar[str]
 
     def __init__(self, row_id: str) -> None:
@@ -23,19 +21,15 @@ class NotFoundError(JobError):
 
 
 class JobNotFoundError(NotFoundError):
-    """There is no such job."""
-
     noun = "job"
 
 
 class ArtifactNotFoundError(NotFoundError):
-    """There is no such artifact."""
-
     noun = "artifact"
 
 
 class ArtifactDamagedError(JobError):
-    """The artifact's bytes are not those that were stored."""
+    """The artifact's bytes differ from those that were stored."""
 
     def __init__(self, artifact_id: str, name: str, damage: str) -> None:
         super().__init__(artifact_id, name, damage)
@@ -46,31 +40,23 @@ class ArtifactDamagedError(JobError):
 
 
 class WorkerNotFoundError(NotFoundError):
-    """There is no such worker."""
-
     noun = "worker"
 
 
 class SweepNotFoundError(NotFoundError):
-    """There is no such sweep."""
-
     noun = "sweep"
 
 
 class EstimateNotFoundError(NotFoundError):
-    """There is no such estimate, or no longer."""
-
     noun = "estimate"
 
 
 class DatasetNotFoundError(NotFoundError):
-    """No such dataset was uploaded."""
-
     noun = "uploaded dataset"
 
 
 class DatasetInUseError(JobError):
-    """Jobs that have not ended need the dataset."""
+    """The dataset cannot be deleted: jobs that have not ended use it."""
 
     def __init__(self, dataset_id: str, job_ids: list[str]) -> None:
         super().__init__(dataset_id, job_ids)
@@ -81,7 +67,7 @@ class DatasetInUseError(JobError):
 
 
 class IllegalTransitionError(JobError):
-    """The job's state does not allow this step; ``wanted`` is None for its deletion."""
+    """The job's state does not allow the transition; ``wanted`` is None for a deletion."""
 
     def __init__(self, job_id: str, current: JobState, wanted: JobState | None) -> None:
         super().__init__(job_id, current, wanted)
@@ -89,11 +75,11 @@ class IllegalTransitionError(JobError):
 
     def __str__(self) -> str:
         step = "be deleted" if self.wanted is None else f"become {self.wanted}"
-        return f"job {self.job_id} is {self.current}, it cannot {step}"
+        return f"job {self.job_id} is {self.current} and cannot {step}"
 
 
 class StaleVersionError(JobError):
-    """The job changed since the caller looked at it."""
+    """The job has changed since the caller read it."""
 
     def __init__(self, job_id: str, version: int, current: int) -> None:
         super().__init__(job_id, version, current)
@@ -104,18 +90,18 @@ class StaleVersionError(JobError):
 
 
 class NoArtifactsError(JobError):
-    """The job has no files, or none yet."""
+    """The job has no artifacts, or none yet."""
 
     def __init__(self, job_id: str, status: JobState) -> None:
         super().__init__(job_id, status)
         self.job_id, self.status = job_id, status
 
     def __str__(self) -> str:
-        return f"job {self.job_id} is {self.status}, it has no files"
+        return f"job {self.job_id} is {self.status} and has no files"
 
 
 class LeaseLostError(JobError):
-    """The attempt that speaks is not, or no longer, the one that holds the job."""
+    """The attempt does not hold the job's lease, or no longer."""
 
     def __init__(self, job_id: str, attempt: int) -> None:
         super().__init__(job_id, attempt)
@@ -126,12 +112,12 @@ class LeaseLostError(JobError):
 
 
 class SpecRefusedError(JobError):
-    """A field of the specification names something that cannot be used.
+    """A field of the specification has a value that cannot be used.
 
     Attributes:
-        field: the field's name in the specification; dots lead into objects.
-        value: what it held.
-        code: what programs switch on, such as ``model_not_found``.
+        field: the field's path in the specification, with dots between nested names.
+        value: the rejected value.
+        code: a problem code, such as ``model_not_found``.
         reason: what is wrong with the value.
         remedy: what to change.
     """
@@ -143,11 +129,11 @@ class SpecRefusedError(JobError):
 
     @property
     def pointer(self) -> str:
-        """The field's place in the request, as a JSON pointer."""
+        """The JSON pointer to the field in the request."""
         return "/" + self.field.replace(".", "/")
 
     def within(self, path: str) -> "SpecRefusedError":
-        """Return the same refusal of a specification that is the field ``path`` of a request."""
+        """Return this error for a specification that is nested in a request at `path`."""
         field = f"{path}.{self.field}"
         return SpecRefusedError(field, self.value, self.code, self.reason, self.remedy)
 
@@ -156,22 +142,18 @@ class SpecRefusedError(JobError):
 
 
 class AddressRefusedError(SpecRefusedError):
-    """Nothing is sent to this address."""
+    """The service does not send webhooks to this address."""
 
 
 class UploadRefusedError(SpecRefusedError):
-    """What was uploaded is no text that a job could use."""
+    """The uploaded file is not text that a job could use."""
 
 
 class WebhookNotFoundError(NotFoundError):
-    """There is no such webhook."""
-
     noun = "webhook"
 
 
 class WebhookDisabledError(JobError):
-    """Nothing is sent to the webhook."""
-
     def __init__(self, webhook_id: str, reason: str) -> None:
         super().__init__(webhook_id, reason)
         self.webhook_id, self.reason = webhook_id, reason
@@ -181,30 +163,27 @@ class WebhookDisabledError(JobError):
 
 
 class DeliveryNotFoundError(NotFoundError):
-    """The webhook has no such delivery, or no longer."""
-
     noun = "delivery"
 
 
 class TriggerNotFoundError(NotFoundError):
-    """There is no such trigger."""
-
     noun = "trigger"
 
 
 class TriggerKeyError(JobError):
-    """The key that a trigger's jobs would count for opens nothing any longer."""
+    """The key that created the trigger, and owns its jobs, is revoked or expired."""
 
     def __init__(self, trigger_id: str, key_id: str) -> None:
         super().__init__(trigger_id, key_id)
         self.trigger_id, self.key_id = trigger_id, key_id
 
     def __str__(self) -> str:
-        return f"trigger {self.trigger_id} was made with key {self.key_id}, which opens nothing now"
+        key = f"key {self.key_id}, which is revoked or expired"
+        return f"trigger {self.trigger_id} was created with {key}"
 
 
 class IdempotencyKeyTakenError(Exception):
-    """Another request has used this idempotency key."""
+    """A concurrent request has used this idempotency key."""
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
@@ -215,53 +194,51 @@ class IdempotencyKeyTakenError(Exception):
 
 
 class ApiKeyNotFoundError(NotFoundError):
-    """There is no such key."""
-
     noun = "key"
 
 
 class ApiKeyRevokedError(JobError):
-    """The key opens nothing any longer."""
+    """The key is revoked or expired."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__(key_id)
         self.key_id = key_id
 
     def __str__(self) -> str:
-        return f"key {self.key_id} is revoked, or has expired"
+        return f"key {self.key_id} is revoked or expired"
 
 
 class BadKeyError(Exception):
-    """What was sent as a key opens nothing; the text says why and does not repeat it."""
+    """The API key is not valid; the message gives the reason, but not the key."""
 
 
 class BadLinkError(Exception):
-    """The link opens nothing; the text says why."""
+    """The download link is not valid; the message gives the reason."""
 
 
 class ExpiredLinkError(BadLinkError):
-    """The link opens nothing any longer."""
+    pass
 
 
 QUOTA_REMEDIES = {
     "jobs_in_flight": "Wait until one of the key's jobs has ended, or cancel one.",
-    "gpu_hours": "Hours are given back thirty days after they were used; an admin can make a key "
-    "with more.",
-    "artifact_bytes": "Delete jobs and datasets that are no longer needed; an admin can make a key "
-    "with more.",
+    "gpu_hours": "Used hours stop counting after thirty days; an admin can create a key with a "
+    "larger quota.",
+    "artifact_bytes": "Delete jobs and datasets that are no longer needed; an admin can create a "
+    "key with a larger quota.",
 }
 
 
 class QuotaExceededError(JobError):
-    """The key has used up what it may have.
+    """The request would exceed a quota of the key.
 
     Attributes:
-        key_name: whose quota it is; a job counts for the key that made it.
-        quota: which, such as ``jobs_in_flight``.
-        used: how much there is.
-        allowed: how much there may be.
-        jobs: how many jobs were asked for.
-        remedy: what to do.
+        key_name: the key; a job counts for the key that created it.
+        quota: the exceeded quota, such as ``jobs_in_flight``.
+        used: the amount in use.
+        allowed: the quota's limit.
+        jobs: the number of jobs in the request.
+        remedy: advice for the caller.
     """
 
     def __init__(
@@ -273,5 +250,5 @@ class QuotaExceededError(JobError):
 
     def __str__(self) -> str:
         used, allowed = (round(amount, 2) for amount in (self.used, self.allowed))
-        more = f", and {self.jobs} jobs are asked for" if self.jobs > 1 else ""
+        more = f", and the request is for {self.jobs} jobs" if self.jobs > 1 else ""
         return f"key {self.key_name} has used {used} of its {allowed} {self.quota}{more}"

@@ -1,6 +1,6 @@
-"""Texts that came from elsewhere."""
+"""Escaping of characters that UTF-8 cannot encode."""
 
 
 def escape_surrogates(text: str) -> str:
-    """Return the text with what UTF-8 cannot hold escaped."""
+    """Return `text` with unpaired surrogates as backslash escapes."""
     return text.encode(errors="backslashreplace").decode()

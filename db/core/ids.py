@@ -1,4 +1,4 @@
-"""Ids: a short prefix that says what it names, and a UUIDv7, so that ids sort by time."""
+"""Ids: a prefix for the kind of object and a UUIDv7, so that ids sort by creation time."""
 
 from typing import Literal
 
@@ -8,10 +8,10 @@ Prefix = Literal["job", "art", "key", "aud", "swp", "est", "wrk", "whk", "msg", 
 
 
 def new_id(prefix: Prefix) -> str:
-    """Return a new id such as ``job_0192…``."""
+    """Return a new id, such as ``job_0192…``."""
     return f"{prefix}_{uuid_utils.uuid7().hex}"
 
 
 def id_pattern(prefix: Prefix) -> str:
-    """Return the regular expression that every such id matches as a whole."""
+    """Return a regular expression for ids with this prefix, to be used with `re.fullmatch`."""
     return rf"{prefix}_[0-9a-f]{{32}}"

@@ -1,4 +1,4 @@
-"""The log of a process: lines for people or JSON objects, each with what it is about."""
+"""Log output of a process, as text or JSON, with fields for the current job or request."""
 
 import logging
 import sys
@@ -17,50 +17,49 @@ Format = Literal["text", "json"]
 
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 FIELDS = {"levelname": "level", "name": "logger"}
-CHATTY = ("alembic", "httpx", "httpx2")
-# What uvicorn and Celery add to their records for their own formatters.
-UNTOLD = [*RESERVED_ATTRS, "color_message", "data"]
-_about: ContextVar[Mapping[str, object]] = ContextVar("about", default=MappingProxyType({}))
+VERBOSE_LOGGERS = ("alembic", "httpx", "httpx2")
+# uvicorn and Celery add the last two for their own formatters.
+OMITTED_ATTRS = [*RESERVED_ATTRS, "color_message", "data"]
+_fields: ContextVar[Mapping[str, object]] = ContextVar("log_fields", default=MappingProxyType({}))
 
 
 def configure(style: Format, level: int | str = logging.INFO) -> None:
-    """Write the whole process's log to standard error, in place of what wrote it before."""
+    """Send all logs of the process to standard error; replaces every earlier handler."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_json() if style == "json" else logging.Formatter(TEXT))
-    handler.addFilter(_tell)
+    handler.addFilter(_add_fields)
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for name in CHATTY:
+    for name in VERBOSE_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        if (logger := logging.getLogger(name)).handlers:  # one that is switched off has none
+        if (logger := logging.getLogger(name)).handlers:  # a disabled one has no handlers
             logger.handlers, logger.propagate = [], True
     logging.captureWarnings(True)
 
 
 @contextmanager
 def log_context(**fields: object) -> Iterator[None]:
-    """Have every line of a block, and of what it calls, tell these fields."""
-    token = _about.set({**_about.get(), **fields})
+    """Add `fields` to every log record that is written inside the block."""
+    token = _fields.set({**_fields.get(), **fields})
     try:
         yield
     finally:
-        _about.reset(token)
+        _fields.reset(token)
 
 
-def _tell(record: logging.LogRecord) -> bool:
-    for name, value in _about.get().items():
+def _add_fields(record: logging.LogRecord) -> bool:
+    for name, value in _fields.get().items():
         setattr(record, name, value)
     return True
 
 
 class _Json(JsonFormatter):
-    """Writes tracebacks without secrets, too: it takes them from no record that hides some."""
+    """Redacts tracebacks, which it formats itself instead of taking the redacted record's."""
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's word
-        """Return a traceback without secrets."""
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
         return redact(str(super().formatException(ei)))
 
 
 def _json() -> JsonFormatter:
     names = ("levelname", "name", "message")
-    return _Json(list(names), rename_fields=FIELDS, reserved_attrs=UNTOLD, timestamp="time")
+    return _Json(list(names), rename_fields=FIELDS, reserved_attrs=OMITTED_ATTRS, timestamp="time")

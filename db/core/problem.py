@@ -1,10 +1,10 @@
-"""The one document that says what went wrong, in an answer and on a failed job alike."""
+"""The document that describes an error, in a response and on a failed job alike."""
 
 from pydantic import BaseModel
 
 
 class FieldProblem(BaseModel):
-    """One field that was refused: where it is, and what to do about it."""
+    """One invalid field: where it is, and how to correct it."""
 
     pointer: str
     code: str
@@ -14,8 +14,8 @@ class FieldProblem(BaseModel):
 class Problem(BaseModel):
     """RFC 9457 problem details with this service's extensions.
 
-    ``code`` is what programs switch on, ``title`` never varies for a code, ``detail`` and
-    ``hint`` are for the person: what happened, and what to change.
+    Programs should test ``code``. ``title`` is the same for every problem with that code;
+    ``detail`` describes this occurrence and ``hint`` says what to change.
     """
 
     type: str

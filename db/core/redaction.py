@@ -1,14 +1,14 @@
-"""Secrets never reach a log: they are taken out of every record, whoever writes it where."""
+"""Removal of secrets from everything that a process logs."""
 
 import logging
 import re
 
 HIDDEN = "***"
 _SECRETS = (
-    (re.compile(r"\bzpr_\w+"), f"zpr_{HIDDEN}"),  # keys of this service, whole or in part
-    (re.compile(r"\bwhsec_[\w+/=-]+"), f"whsec_{HIDDEN}"),  # what signs to webhooks
-    (re.compile(r"\bsig=[0-9a-f]+"), f"sig={HIDDEN}"),  # links to files
-    (re.compile(r"\bhf_[A-Za-z0-9]{20,}"), f"hf_{HIDDEN}"),  # tokens of the model hub
+    (re.compile(r"\bzpr_\w+"), f"zpr_{HIDDEN}"),  # API keys of this service, whole or in part
+    (re.compile(r"\bwhsec_[\w+/=-]+"), f"whsec_{HIDDEN}"),  # signing secrets of webhooks
+    (re.compile(r"\bsig=[0-9a-f]+"), f"sig={HIDDEN}"),  # signatures of download links
+    (re.compile(r"\bhf_[A-Za-z0-9]{20,}"), f"hf_{HIDDEN}"),  # Hugging Face tokens
     (re.compile(r"(://[^\s:/@]*):[^\s/@]+@"), rf"\1:{HIDDEN}@"),  # passwords in URLs
     (
         re.compile(r"(?i)(\bauthorization\b['\"]?\s*[:=,]\s*b?['\"]?)[^\s'\",]+(?:\s+[^\s'\",]+)?"),
@@ -19,26 +19,24 @@ _SECRETS = (
 
 
 def redact(text: str) -> str:
-    """Return the text without the secrets that are known by their look."""
-    for secret, instead in _SECRETS:
-        text = secret.sub(instead, text)
+    """Replace everything in `text` that matches the format of a known kind of secret."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
     return text
 
 
 class RedactedRecord(logging.LogRecord):
-    """A record that shows no secret, neither in its message nor in its traceback.
+    """A log record without secrets in its message and its traceback.
 
-    A filter on a logger does not see what the loggers below it write, and one on a handler knows
-    nothing of the handlers that a library adds later; every record is made here.
+    A filter on a logger misses the records of its child loggers, and a filter on a handler misses
+    the handlers that libraries add later. A record class covers all of them.
     """
 
-    def getMessage(self) -> str:  # noqa: N802 - logging's word
-        """Return the message without secrets."""
+    def getMessage(self) -> str:  # noqa: N802 - the name is logging's
         return redact(super().getMessage())
 
     @property
     def exc_text(self) -> str | None:
-        """The traceback as it is written, without secrets."""
         return self._exc_text
 
     @exc_text.setter
@@ -47,5 +45,5 @@ class RedactedRecord(logging.LogRecord):
 
 
 def install() -> None:
-    """Keep secrets out of everything that this process logs from now on."""
+    """Make this process create only redacted log records."""
     logging.setLogRecordFactory(RedactedRecord)

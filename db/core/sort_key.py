@@ -1,4 +1,4 @@
-"""A place in a list that is ordered by creation."""
+"""The sort key of lists that are ordered by creation."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class SortKey:
-    """Where a job stands among all others: by its creation, then by its id."""
+    """A row's position in a list, by creation time and then by id; pages start after one."""
 
     created_at: datetime
     id: str

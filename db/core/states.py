@@ -1,10 +1,10 @@
-"""The state machine of a job: a table, enforced by one UPDATE."""
+"""The states of a job, and the transitions between them."""
 
 from enum import StrEnum
 
 
 class JobState(StrEnum):
-    """Where a job is in its life."""
+    """The state of a job."""
 
     queued = "queued"
     running = "running"
@@ -18,12 +18,12 @@ class JobState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether the job has ended; only an explicit retry leaves a final state."""
+        """Whether the job has ended; only a retry leaves a final state."""
         return self in FINAL
 
 
 class Phase(StrEnum):
-    """What a running job is busy with; progress, never a reason to refuse something."""
+    """The activity of a running job; for display only, no rule depends on it."""
 
     resolving = "resolving"
     loading = "loading"
@@ -35,7 +35,7 @@ class Phase(StrEnum):
 
 FINAL = frozenset({JobState.succeeded, JobState.failed, JobState.cancelled, JobState.expired})
 HELD = frozenset({JobState.running, JobState.pausing, JobState.cancelling})
-"""States in which some worker holds a lease."""
+"""States in which a worker holds the job's lease."""
 
 NEXT: dict[JobState, frozenset[JobState]] = {
     JobState.queued: frozenset(
@@ -54,8 +54,8 @@ NEXT: dict[JobState, frozenset[JobState]] = {
     JobState.pausing: frozenset(
         {
             JobState.paused,
-            JobState.running,  # a resume before its worker has obeyed
-            JobState.succeeded,  # its last block was the one that the pause waited for
+            JobState.running,  # a resume before the worker has paused
+            JobState.succeeded,  # the job finished with the block that the pause waited for
             JobState.cancelling,
             JobState.failed,
             JobState.expired,
@@ -68,4 +68,4 @@ NEXT: dict[JobState, frozenset[JobState]] = {
     JobState.cancelled: frozenset({JobState.queued}),
     JobState.expired: frozenset({JobState.queued}),
 }
-"""What may follow. From ``failed``, ``cancelled`` and ``expired`` only a retry leads on."""
+"""The allowed transitions. ``failed``, ``cancelled`` and ``expired`` are left by a retry only."""

@@ -1,1 +1,1 @@
-"""What every process does when it starts: settings, checks, private files, tracing."""
+"""Startup of a process: settings, checks, private files, tracing."""

@@ -1,4 +1,4 @@
-"""Whether a part of the service can start: its settings, its folders, what it has to reach."""
+"""Checks before a part of the service starts: its settings, folders, database and broker."""
 
 import json
 import os
@@ -30,28 +30,28 @@ from db.startup.setting_names import ENV_FILE, PREFIX, unknown_names
 from db.startup.settings import Settings
 
 State = Literal["ok", "absent", "wrong"]
-"""``absent`` is something optional that is not there; ``wrong`` keeps the service from starting."""
+"""``absent``: something optional is missing. ``wrong``: the service cannot start."""
 
 CONNECT_TIMEOUT_S = 5.0
-"""How long a start waits for a database or a broker that starts beside it."""
+"""How long to wait for a database or broker that starts at the same time."""
 RETRY_EVERY_S = 0.25
 EXIT_CODE = 2
 
-Kind = TypeVar("Kind", bound=Settings)
-Answer = TypeVar("Answer")
+SettingsT = TypeVar("SettingsT", bound=Settings)
+T = TypeVar("T")
 
 
 class SettingsError(Exception):
-    """Settings with which nothing can start; the text has one line for each."""
+    """The settings are not valid; the message has a line for each error."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
-        subject: what was checked, such as ``broker``.
-        text: one line; of something wrong it names the setting, its value and the remedy.
+        subject: the thing checked, such as ``broker``.
+        text: one line; for an error it names the setting, its value and the remedy.
     """
 
     subject: str
@@ -61,7 +61,7 @@ class Finding:
 
 @contextmanager
 def exit_on_error(program: str) -> Iterator[None]:
-    """End this process with one line for each fault, in place of a traceback."""
+    """On an expected error, print a line for each problem and exit with ``EXIT_CODE``."""
     try:
         yield
     except (SettingsError, SQLAlchemyError) as error:
@@ -71,61 +71,61 @@ def exit_on_error(program: str) -> Iterator[None]:
 
 
 def error_text(error: Exception) -> str:
-    """Return an error for people: what a database refused in one line, others as they are."""
+    """Return the error's message; a database error is shortened to one line."""
     if isinstance(error, SQLAlchemyError):
-        return f"the database refused: {_first_line(error)}"
+        return f"the database reported an error: {_first_line(error)}"
     return str(error)
 
 
-def read_settings(kind: type[Kind], **given: object) -> Kind:
-    """Read the settings of a part; touches nothing but the environment and ``.env``.
+def read_settings(kind: type[SettingsT], **given: object) -> SettingsT:
+    """Read settings from the environment and ``.env``; keyword arguments take precedence.
 
     Raises:
-        SettingsError: a value cannot be used, or a name means nothing.
+        SettingsError: a value is not valid, or a name is not known.
     """
-    faults: list[str] = []
+    errors: list[str] = []
     try:
-        faults += unknown_names()
+        errors += unknown_names()
         settings = kind.model_validate(given)
     except ValidationError as error:
-        # One line for each setting: a value that may be of two kinds is wrong as each of them.
-        first = {fault["loc"][0]: fault for fault in reversed(error.errors())}
-        raise SettingsError("\n".join([*faults, *map(_value_line, first.values())])) from None
+        # A value of a union type has an error for each member; keep one line for each setting.
+        first = {detail["loc"][0]: detail for detail in reversed(error.errors())}
+        raise SettingsError("\n".join([*errors, *map(_value_line, first.values())])) from None
     except (OSError, UnicodeError) as error:
         raise SettingsError(f"{ENV_FILE.absolute()} cannot be read: {error}") from None
-    if faults:
-        raise SettingsError("\n".join(faults))
+    if errors:
+        raise SettingsError("\n".join(errors))
     return settings
 
 
 def require(findings: Iterable[Finding]) -> None:
-    """Go on only if nothing is wrong.
+    """Raise an error unless all findings are good.
 
     Raises:
-        SettingsError: with a line for each finding that is.
+        SettingsError: some are ``wrong``; the message has a line for each.
     """
     if wrong := [finding.text for finding in findings if finding.state == "wrong"]:
         raise SettingsError("\n".join(wrong))
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
-    """Write findings as JSON, for the process that asked this one for them."""
+    """Write the findings to standard output as JSON, for the parent process."""
     sys.stdout.write(json.dumps([asdict(finding) for finding in findings]))
 
 
 def settings_findings(error: SettingsError) -> list[Finding]:
-    """Return a finding for each line of the error."""
+    """Return one finding for each line of the error."""
     return [Finding("settings", "wrong", line) for line in str(error).splitlines()]
 
 
 def folders(settings: Settings) -> list[Finding]:
-    """Check the data folder and the folders of models and datasets."""
+    """Check the data folder, and the root folders of models and datasets."""
     roots = {"model roots": settings.model_roots, "dataset roots": settings.dataset_roots}
     return [data_folder(settings.data_dir), *(_roots(*one) for one in roots.items())]
 
 
 def data_folder(folder: Path) -> Finding:
-    """Check that the data folder can be written, and be closed to other users."""
+    """Check that this user owns the data folder and can write to it."""
     name = f"ZPRUNER_DATA_DIR={folder}"
     if folder.is_dir() and (owner := folder.stat().st_uid) != os.geteuid():
         why = f"{name} belongs to another user (uid {owner}). {PRIVATE}"
@@ -136,19 +136,19 @@ def data_folder(folder: Path) -> Finding:
 def database(
     url: str, *, needs_tables: bool = True, timeout_s: float = CONNECT_TIMEOUT_S
 ) -> Finding:
-    """Check that the database answers, and that its tables fit this version.
+    """Check that the database can be reached and its tables fit this version.
 
     Args:
-        url: of the database.
-        needs_tables: whether tables that are missing or old are wrong, or made by the caller.
-        timeout_s: how long to wait for it.
+        url: the database's URL.
+        needs_tables: whether missing or old tables are an error; otherwise the caller migrates.
+        timeout_s: how long to wait for the database.
     """
     name = f"ZPRUNER_DATABASE_URL={hide_password(url)}"
     if (file := sqlite_file(url)) is not None and not file.exists():
         if needs_tables:
             return Finding("database", "wrong", f"{name}: no such file. {MIGRATE}")
-        return _future(file, name)
-    found = _reached(lambda: current_revision(url), 0 if file else timeout_s)
+        return _writable(file.parent, name, "database", "the first start creates it")
+    found = _retry(lambda: current_revision(url), 0 if file else timeout_s)
     if isinstance(found, Exception):
         why = f"cannot be reached ({_first_line(found)}). Start it, or correct the setting."
         return Finding("database", "wrong", f"{name} {why}")
@@ -161,58 +161,54 @@ def database(
 
 
 def downgrade_target(url: str, wanted: str) -> Finding:
-    """Check that the tables can be brought back to a migration."""
-    there, found = known_revisions(), current_revision(url)
-    if wanted not in there:
-        why = f"there is no such migration. Name one of {there[-1]} to {there[0]}."
-    elif found is None or there.index(found) > there.index(wanted):
-        why = f"the database is at {found or 'none'}, before that. Leave --to out to go on to it."
+    """Check that the database can be downgraded to the migration `wanted`."""
+    known, found = known_revisions(), current_revision(url)
+    if wanted not in known:
+        why = f"there is no such migration. Choose one from {known[-1]} to {known[0]}."
+    elif found is None or known.index(found) > known.index(wanted):
+        why = f"the database is older ({found or 'empty'}). Omit --to to upgrade."
     else:
         return Finding("migration", "ok", wanted)
     return Finding("migration", "wrong", f"--to={wanted}: {why}")
 
 
 def unwritable(folder: Path) -> str | None:
-    """Say why a folder, or the one that it would be made in, cannot be written to."""
+    """Return why a folder, or its nearest existing parent, is not writable; None if it is."""
     try:
-        there = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
-        with TemporaryFile(dir=there):
+        existing = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+        with TemporaryFile(dir=existing):
             return None
     except NotADirectoryError:
-        return f"{there} is not a folder. Name another, or remove that file."
+        return f"{existing} is not a folder. Name another, or remove that file."
     except OSError as error:
-        return f"{there} cannot be written ({error.strerror}). Name another, or give the right to."
+        return f"{existing} is not writable ({error.strerror}). Name another, or grant access."
 
 
 def broker(url: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Finding:
-    """Check that the broker answers."""
-    found = _reached(lambda: _ping(url), timeout_s)
+    """Check that the broker can be reached."""
+    found = _retry(lambda: _ping(url), timeout_s)
     if not isinstance(found, Exception):
         return Finding("broker", "ok", redact(url))
     why = f"cannot be reached ({_first_line(found)}). Start it, or correct the setting."
     return Finding("broker", "wrong", f"ZPRUNER_BROKER_URL={redact(url)} {why}")
 
 
-PRIVATE = "It holds secrets: name a folder of this user's own, perhaps one within that one."
+PRIVATE = "It holds secrets: name a folder that this user owns, such as a subfolder."
 MIGRATE = "Run `zpruner part migrate` first, with the same settings."
 NEWER = (
-    "is at migration {}, which a newer version of Z-Pruner made. Start that version, or restore "
-    "the backup made before the upgrade (docs/upgrades.md)."
+    "is at migration {}, which belongs to a newer version of Z-Pruner. Start that version, or "
+    "restore the backup from before the upgrade (docs/upgrades.md)."
 )
 
 
-def _value_line(fault: ErrorDetails) -> str:
-    name = str(fault["loc"][0]).upper()
+def _value_line(error: ErrorDetails) -> str:
+    name = str(error["loc"][0]).upper()
     name = name if name.startswith("HF_") else PREFIX + name
-    why = fault["msg"].removeprefix("Value error, ").rstrip(".")
+    why = error["msg"].removeprefix("Value error, ").rstrip(".")
     return redact(
-        f"{name}={fault['input']}: {why}. Correct it, in the environment or in .env, or "
+        f"{name}={error['input']}: {why}. Correct it, in the environment or in .env, or "
         "remove it for the default (docs/settings.md)."
     )
-
-
-def _future(file: Path, name: str) -> Finding:
-    return _writable(file.parent, name, "database", "will be made at the first start")
 
 
 def _writable(folder: Path, name: str, subject: str, ok: str = "") -> Finding:
@@ -225,21 +221,20 @@ def _roots(subject: str, roots: tuple[Path, ...]) -> Finding:
     name = PREFIX + subject.upper().replace(" ", "_")
     missing = [str(root) for root in roots if not os.path.isdir(root)]
     if missing:
-        why = f"no such folder: {', '.join(missing)}. Make it, or correct the setting."
+        why = f"no such folder: {', '.join(missing)}. Create it, or correct the setting."
         return Finding(subject, "wrong", f"{name}={os.pathsep.join(map(str, roots))}: {why}")
     if not roots:
-        return Finding(subject, "absent", f"none: no job may name a local one ({name})")
+        return Finding(subject, "absent", f"none: jobs cannot use local ones ({name})")
     return Finding(subject, "ok", ", ".join(map(str, roots)))
 
 
-def _reached(act: Callable[[], Answer], timeout_s: float) -> Answer | Exception:
-    """Return what comes of it, or the last error when the time is over."""
+def _retry(action: Callable[[], T], timeout_s: float) -> T | Exception:
+    """Run `action` until it succeeds; return its result, or its last error after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while True:
         try:
-            return act()
-        except Exception as error:
-            # Whatever a driver raises, it is not there.
+            return action()
+        except Exception as error:  # drivers raise errors of their own
             if time.monotonic() >= deadline:
                 return error
         time.sleep(RETRY_EVERY_S)

@@ -1,4 +1,4 @@
-"""How a part of the service tells the supervisor that started it that it is not frozen."""
+"""Heartbeats of a child process to its supervisor, through a pipe."""
 
 import os
 import threading
@@ -6,32 +6,34 @@ import time
 from contextlib import suppress
 
 HEARTBEAT_VARIABLE = "SUPERVISOR_BEATS_FD"
-"""Names the descriptor of a pipe that the supervisor reads."""
+"""The environment variable with the file descriptor of the supervisor's pipe."""
 
 
 class HeartbeatPipe:
-    """The pipe to the supervisor. A process that was started without one tells nobody."""
+    """The pipe to the supervisor; does nothing in a process that was started without one."""
 
     def __init__(self) -> None:
-        given = os.environ.pop(
-            HEARTBEAT_VARIABLE, None
-        )  # the processes that this one starts have no pipe
-        self._fd = None if given is None else int(given)
+        value = os.environ.pop(HEARTBEAT_VARIABLE, None)  # child processes get no pipe
+        self._fd = None if value is None else int(value)
         if self._fd is not None:
             os.set_inheritable(self._fd, False)
             os.set_blocking(self._fd, False)
 
     def beat(self) -> None:
-        """Tell the supervisor that this process goes on."""
+        """Write one heartbeat."""
         if self._fd is not None:
-            with suppress(BlockingIOError, BrokenPipeError):  # it is frozen, or gone
+            with suppress(
+                BlockingIOError, BrokenPipeError
+            ):  # the supervisor is frozen or has ended
                 os.write(self._fd, b".")
 
     def start(self, every_s: float) -> None:
-        """Beat from a thread of its own, for as long as the process goes on."""
+        """Write heartbeats from a daemon thread."""
         if self._fd is not None:
             arguments = (every_s,)
-            threading.Thread(target=self._run, args=arguments, name="beats", daemon=True).start()
+            threading.Thread(
+                target=self._run, args=arguments, name="heartbeats", daemon=True
+            ).start()
 
     def _run(self, every_s: float) -> None:
         while True:

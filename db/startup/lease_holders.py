@@ -1,7 +1,8 @@
-"""Which processes may hold leases: those that hold a lock in the data folder, which dies with them.
+"""A lock in the data folder that every process with leases of jobs holds.
 
-The lock is shared. Who gets it exclusively knows that every process that held a lease with this
-data folder is dead, and need not wait until the leases end.
+The lock is shared, and the system releases it when a process ends. A process that acquires it
+exclusively knows that no process of this data folder holds a lease any more, and need not wait
+until the leases expire.
 """
 
 import fcntl
@@ -12,19 +13,19 @@ from pathlib import Path
 from typing import IO
 
 LOCK = "holders.lock"
-LOOK_EVERY_S = 0.05
+POLL_EVERY_S = 0.05
 
 
 @contextmanager
 def lease_holder(data_dir: Path) -> Iterator[None]:
-    """Be one of the processes that may hold leases, for the length of a block."""
+    """Hold the shared lock inside the block."""
     with _opened(data_dir) as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         yield
 
 
 def all_exited(data_dir: Path, timeout_s: float) -> bool:
-    """Whether all of them are dead, at the latest after a while; killed ones need a moment."""
+    """Wait up to `timeout_s` for all lease holders to end; return whether they have."""
     deadline = time.monotonic() + timeout_s
     with _opened(data_dir) as file:
         while True:
@@ -33,7 +34,7 @@ def all_exited(data_dir: Path, timeout_s: float) -> bool:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     return False
-                time.sleep(LOOK_EVERY_S)
+                time.sleep(POLL_EVERY_S)
             else:
                 return True
 

@@ -1,4 +1,4 @@
-"""Keeps what the service writes from other users of the machine."""
+"""File permissions that keep other users of the machine out of the data folder."""
 
 import os
 import stat
@@ -7,17 +7,14 @@ from pathlib import Path
 from db.startup.checks import PRIVATE, SettingsError, data_folder, require
 
 UMASK = 0o077
-"""Of every process of the service."""
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def keep_private(folder: Path) -> None:
-    """Let only this user read what this process writes, and enter the data folder.
-
-    A folder that others may enter is closed to them, which closes everything in it.
+    """Set the umask, and create the data folder or remove other users' access to it.
 
     Raises:
-        SettingsError: the folder cannot be made, belongs to another user, or cannot be closed.
+        SettingsError: the folder cannot be created, belongs to another user, or keeps its mode.
     """
     os.umask(UMASK)
     require([data_folder(folder)])
@@ -28,4 +25,6 @@ def keep_private(folder: Path) -> None:
     except OSError as error:
         raise SettingsError(f"ZPRUNER_DATA_DIR={folder}: {error.strerror}. {PRIVATE}") from None
     if folder.stat().st_mode & OTHERS:
-        raise SettingsError(f"ZPRUNER_DATA_DIR={folder} has no permissions to set. {PRIVATE}")
+        raise SettingsError(
+            f"ZPRUNER_DATA_DIR={folder} is on a file system without permissions. {PRIVATE}"
+        )

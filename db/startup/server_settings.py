@@ -1,4 +1,4 @@
-"""Settings of where the API listens, which hosts it answers to, and who needs a key."""
+"""Settings of the HTTP server: address, allowed hosts, authentication."""
 
 import ipaddress
 import re
@@ -13,14 +13,13 @@ _HOST = re.compile(r"\*|[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
 
 
 class ServerSettings(Settings):
-    """Adds where to listen, and who may come in, to the shared settings.
+    """The shared settings, and those of the HTTP server.
 
     Attributes:
-        auth: ``auto`` asks for no key on loopback and for one everywhere else; ``keys`` asks for
-            one everywhere; ``none`` asks nobody, for a network or a proxy that lets in only who
-            may.
-        allowed_hosts: names that requests may be sent to besides those of loopback, ``host`` and
-            the address a request arrives at; ``*`` allows every name.
+        auth: ``auto`` requires a key unless ``host`` is a loopback address; ``keys`` always
+            requires one; ``none`` never does, for a network or proxy that authenticates.
+        allowed_hosts: accepted names in the Host header, besides those of loopback, ``host`` and
+            the address that a request arrives at; ``*`` accepts every name.
     """
 
     host: str = "127.0.0.1"
@@ -31,7 +30,7 @@ class ServerSettings(Settings):
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:
-        """Read names separated by commas, each a host without scheme, port or path."""
+        """Split names at commas; reject those with a scheme, port or path."""
         names = value.split(",") if isinstance(value, str) else value
         if not isinstance(names, list | tuple):
             return names
@@ -39,19 +38,19 @@ class ServerSettings(Settings):
         for host in hosts:
             if _HOST.fullmatch(host) is None:
                 raise ValueError(
-                    f"{host!r} is no host name: write it without scheme, port and path, as in "
+                    f"{host!r} is not a host name: write it without scheme, port and path, as in "
                     "prune.example,10.0.0.5"
                 )
         return hosts
 
     @property
     def needs_keys(self) -> bool:
-        """Whether every caller needs a key, those on this machine as well."""
+        """Whether every client needs a key, local ones included."""
         return self.auth == "keys" or (self.auth == "auto" and not is_loopback(self.host))
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether a name or an address means this machine alone."""
+    """Whether a name or address is one of the loopback interface."""
     if host == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""Every ``ZPRUNER_*`` variable that means something, so that a misspelt one is refused."""
+"""The names of all ``ZPRUNER_*`` variables, to report misspelt ones."""
 
 import os
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from dotenv import dotenv_values
 PREFIX = "ZPRUNER_"
 ENV_FILE = Path(".env")
 
-# A part knows only its own settings, but is given those of all parts: so all are listed here.
+# Each part defines only its own settings, but its environment may hold those of all parts.
 NAMES = frozenset(
     PREFIX + name
     for name in (
@@ -61,7 +61,7 @@ NAMES = frozenset(
 
 
 def unknown_names() -> list[str]:
-    """Return a line for each variable, in the environment or in ``.env``, that means nothing."""
+    """Return a line for each unknown variable in the environment or in ``.env``."""
     places = (("the environment", os.environ), (str(ENV_FILE), dotenv_values(ENV_FILE)))
     return [line for place, names in places for line in _unknown(place, names)]
 
@@ -75,5 +75,5 @@ def _line(name: str, place: str) -> str:
     near = get_close_matches(name.upper(), NAMES, n=1, cutoff=0)[0]
     return (
         f"{name} in {place} is not a setting. Did you mean {near}? "
-        "Correct it, or remove it (docs/settings.md lists all)."
+        "Correct or remove it (docs/settings.md lists all settings)."
     )

@@ -1,4 +1,4 @@
-"""Settings that both sides read: ``ZPRUNER_*`` variables, then ``.env``."""
+"""Settings shared by all parts: ``ZPRUNER_*`` variables, then ``.env``."""
 
 import os
 from datetime import timedelta
@@ -17,7 +17,7 @@ from db.core.broker_names import GPU_QUEUE
 from db.core.logging_setup import Format
 
 MAX_S = 10 * 365 * 86_400
-"""Ten years: a date plus this is still a date."""
+"""Ten years, so that adding it to a date cannot overflow."""
 Seconds = Annotated[float, Field(gt=0, le=MAX_S)]
 Grace = Annotated[float, Field(ge=0, le=MAX_S)]
 
@@ -27,7 +27,7 @@ NetworkList = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
 
 
 class Settings(BaseSettings):
-    """With nothing set: SQLite, an embedded broker and files, all under one data folder."""
+    """The shared settings. By default the database, broker and files are in one data folder."""
 
     model_config = SettingsConfigDict(env_prefix="ZPRUNER_", env_file=".env", extra="ignore")
 
@@ -47,13 +47,12 @@ class Settings(BaseSettings):
     def _expand(cls, value: Path) -> Path:
         try:
             return value.expanduser().absolute()
-        except RuntimeError as error:  # ~somebody, who is not there
+        except RuntimeError as error:  # an unknown user, as in ~nobody
             raise ValueError(str(error)) from None
 
     @field_validator("database_url")
     @classmethod
     def _is_database(cls, value: SecretStr | None) -> SecretStr | None:
-        """Refuse a database of a kind that nothing here speaks to."""
         if value is None:
             return None
         _require_scheme(value, "postgresql+psycopg://", "sqlite:///")
@@ -70,7 +69,6 @@ class Settings(BaseSettings):
     @field_validator("broker_url")
     @classmethod
     def _is_broker(cls, value: SecretStr | None) -> SecretStr | None:
-        """Refuse a broker of a kind that nothing here speaks to."""
         if value is None:
             return None
         _require_scheme(value, "redis://", "rediss://", "redis+socket://")
@@ -85,7 +83,7 @@ class Settings(BaseSettings):
     @field_validator("model_roots", "dataset_roots", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """Folders separated by the path separator, as in PATH."""
+        """Split folders at the path separator, as in PATH."""
         if isinstance(value, str):
             return tuple(Path(part).expanduser() for part in value.split(os.pathsep) if part)
         return value
@@ -93,14 +91,14 @@ class Settings(BaseSettings):
     @field_validator("queues", "webhook_networks", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
-        """Names separated by commas."""
+        """Split names at commas."""
         if isinstance(value, str):
             return tuple(name for part in value.split(",") if (name := part.strip()))
         return value
 
     @property
     def heartbeat_timeout(self) -> timedelta:
-        """How long a part of the service may say nothing: three heartbeats."""
+        """Missing heartbeats for this long mean that a part has failed: three intervals."""
         return timedelta(seconds=3 * self.beat_every_s)
 
     @property
@@ -119,12 +117,12 @@ class Settings(BaseSettings):
 
     @property
     def artifact_dir(self) -> Path:
-        """Where finished artifacts live."""
+        """The folder of finished artifacts."""
         return self.data_dir / "artifacts"
 
     @property
     def upload_dir(self) -> Path:
-        """Where uploaded datasets live."""
+        """The folder of uploaded datasets."""
         return self.data_dir / "uploads"
 
 

@@ -1,4 +1,4 @@
-"""Traces (OpenTelemetry): nothing unless they are asked for, and then a span for each attempt."""
+"""OpenTelemetry tracing, off by default: a span for each attempt."""
 
 import logging
 import os
@@ -16,20 +16,20 @@ from db.startup.settings import Settings
 log = logging.getLogger(__name__)
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
-MISSING = "traces are asked for, but not installed: pip install 'zpruner[otel]'"
+MISSING = "tracing is enabled, but OpenTelemetry is not installed: pip install 'zpruner[otel]'"
 _CARRIER = TraceContextTextMapPropagator()
 tracer = trace.get_tracer("zpruner")
 
 
 class TracingError(Exception):
-    """Traces cannot be made; the text says what to do."""
+    """Tracing is enabled but not installed; the message has the remedy."""
 
 
 def is_enabled(settings: Settings) -> bool:
-    """Whether traces are asked for and can be made.
+    """Whether tracing is enabled and installed.
 
     Raises:
-        TracingError: ``ZPRUNER_TRACING`` asks for them, and the packages are not there.
+        TracingError: ``ZPRUNER_TRACING`` enables it, but the packages are missing.
     """
     if not settings.tracing and not os.environ.get(ENDPOINT):
         return False
@@ -42,10 +42,10 @@ def is_enabled(settings: Settings) -> bool:
 
 
 def start(settings: Settings, part: str) -> None:
-    """Send this process's spans to a collector, if that is asked for.
+    """Export this process's spans to a collector, if tracing is enabled.
 
     Raises:
-        TracingError: ``ZPRUNER_TRACING`` asks for it, and the packages are not there.
+        TracingError: ``ZPRUNER_TRACING`` enables it, but the packages are missing.
     """
     if not is_enabled(settings):
         return
@@ -60,19 +60,19 @@ def start(settings: Settings, part: str) -> None:
 
 
 def traceparent() -> str | None:
-    """Return what names the present span to another process; None where there is none."""
+    """Return the W3C ``traceparent`` of the current span, or None without one."""
     carrier: dict[str, str] = {}
     _CARRIER.inject(carrier)
     return carrier.get("traceparent")
 
 
 @contextmanager
-def attempt_span(job_id: str, number: int, asked_by: str | None) -> Iterator[Span]:
-    """Trace one attempt, linked to the request that asked for its job."""
+def attempt_span(job_id: str, number: int, request_traceparent: str | None) -> Iterator[Span]:
+    """Record a span for an attempt, linked to the request that submitted its job."""
     attributes: dict[str, str | int] = {"zpruner.job_id": job_id, "zpruner.attempt": number}
     try:
         with tracer.start_as_current_span(
-            "attempt", attributes=attributes, links=_to(asked_by)
+            "attempt", attributes=attributes, links=_links_to(request_traceparent)
         ) as span:
             yield span
     finally:
@@ -80,13 +80,13 @@ def attempt_span(job_id: str, number: int, asked_by: str | None) -> Iterator[Spa
 
 
 def flush() -> None:
-    """Send what is waiting to be sent."""
+    """Export all finished spans now."""
     if send := getattr(trace.get_tracer_provider(), "force_flush", None):
         send()
 
 
-def _to(asked_by: str | None) -> list[Link]:
-    if asked_by is None:
+def _links_to(request_traceparent: str | None) -> list[Link]:
+    if request_traceparent is None:
         return []
-    context = _CARRIER.extract({"traceparent": asked_by})
+    context = _CARRIER.extract({"traceparent": request_traceparent})
     return [Link(trace.get_current_span(context).get_span_context())]

@@ -15,7 +15,7 @@ ENTRY: dict[str, Any] = {
 }
 
 
-def test_entries_come_newest_first_page_by_page_each_once(sessions: Sessions) -> None:
+def test_pages_list_every_entry_once_newest_first(sessions: Sessions) -> None:
     for number in range(5):
         with sessions.begin() as session:
             AuditRepository(session).add(**ENTRY | {"status": number})
@@ -28,7 +28,7 @@ def test_entries_come_newest_first_page_by_page_each_once(sessions: Sessions) ->
     assert seen == [4, 3, 2, 1, 0]
 
 
-def test_the_entries_of_one_key_are_found(sessions: Sessions) -> None:
+def test_entries_can_be_filtered_by_key(sessions: Sessions) -> None:
     with sessions.begin() as session:
         audit = AuditRepository(session)
         audit.add(**ENTRY | {"key_id": "key_1"})

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 PAST, FUTURE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
 
 
-def opens(sessions: Sessions, written: str) -> bool:
+def authenticates(sessions: Sessions, written: str) -> bool:
     with sessions() as session:
         try:
             KeyRepository(session).authenticate(Token.read(written))
@@ -28,14 +28,14 @@ def opens(sessions: Sessions, written: str) -> bool:
     return True
 
 
-def test_a_token_reads_back_and_shows_its_secret_to_nobody() -> None:
+def test_a_token_can_be_parsed_and_its_representation_has_no_secret() -> None:
     token = Token.new("key_" + "0" * 32)
     assert Token.read(token.text) == token
     assert token.secret not in f"{token} {token!r}"
     assert len(token.text) == len("zpr__") + 32 + 40 + 6
 
 
-def test_any_one_letter_that_is_wrong_is_a_typing_error_and_no_question_to_the_database() -> None:
+def test_any_single_wrong_letter_is_detected_without_the_database() -> None:
     written = Token.new("key_" + "0" * 32).text
     for place in range(len("zpr_"), len(written)):
         other = next(letter for letter in ALPHABET if letter != written[place])
@@ -45,65 +45,69 @@ def test_any_one_letter_that_is_wrong_is_a_typing_error_and_no_question_to_the_d
 
 
 @pytest.mark.parametrize("written", ["", "zpr_", "hunter2", "zpr_" + "0" * 32 + "_é" * 23])
-def test_what_is_no_token_is_refused(written: str) -> None:
+def test_other_text_is_not_a_token(written: str) -> None:
     with pytest.raises(MalformedTokenError):
         Token.read(written)
 
 
-def test_a_key_opens_with_its_secret_alone_which_the_row_does_not_hold(sessions: Sessions) -> None:
+def test_a_key_authenticates_with_its_secret_only_and_the_secret_is_not_stored(
+    sessions: Sessions,
+) -> None:
     key, written = make_key(sessions)
-    assert opens(sessions, written)
-    assert not opens(sessions, Token.new(key.id).text)
-    assert not opens(sessions, Token("key_" + "0" * 32, Token.read(written).secret).text)
+    assert authenticates(sessions, written)
+    assert not authenticates(sessions, Token.new(key.id).text)
+    assert not authenticates(sessions, Token("key_" + "0" * 32, Token.read(written).secret).text)
     with sessions() as session:
         row = session.execute(select(ApiKey.__table__).where(ApiKey.id == key.id)).one()
     assert Token.read(written).secret not in str(row)
 
 
-def test_a_key_ends_when_it_expires_or_is_revoked_and_says_so(sessions: Sessions) -> None:
-    _, alive = make_key(sessions, expires_at=FUTURE)
+def test_an_expired_or_revoked_key_is_rejected_with_the_reason(sessions: Sessions) -> None:
+    _, valid = make_key(sessions, expires_at=FUTURE)
     _, expired = make_key(sessions, expires_at=PAST)
     revoked, written = make_key(sessions)
     with sessions.begin() as session:
         first = KeyRepository(session).revoke(revoked.id).revoked_at
     with sessions.begin() as session:
         assert KeyRepository(session).revoke(revoked.id).revoked_at == first
-    assert opens(sessions, alive)
+    assert authenticates(sessions, valid)
     for token, reason in ((expired, "expired"), (written, "revoked")):
         with sessions() as session, pytest.raises(BadKeyError, match=reason):
             KeyRepository(session).authenticate(Token.read(token))
 
 
-def test_after_a_rotation_both_secrets_open_until_the_grace_is_over(sessions: Sessions) -> None:
+def test_after_a_rotation_both_secrets_are_valid_during_the_grace_period(
+    sessions: Sessions,
+) -> None:
     key, old = make_key(sessions)
     with sessions.begin() as session:
         rotated, token = KeyRepository(session).rotate(key.id, timedelta(hours=1))
     assert rotated.former_until is not None
-    assert opens(sessions, old)
-    assert opens(sessions, token.text)
+    assert authenticates(sessions, old)
+    assert authenticates(sessions, token.text)
     with sessions.begin() as session:
         session.execute(update(ApiKey).values(former_until=now(-timedelta(seconds=1))))
-    assert not opens(sessions, old)
-    assert opens(sessions, token.text)
+    assert not authenticates(sessions, old)
+    assert authenticates(sessions, token.text)
 
 
-def test_a_rotation_without_grace_ends_the_old_secret_at_once(sessions: Sessions) -> None:
+def test_a_rotation_without_grace_invalidates_the_old_secret_at_once(sessions: Sessions) -> None:
     key, old = make_key(sessions)
     with sessions.begin() as session:
         _, token = KeyRepository(session).rotate(key.id, timedelta(0))
-    assert (opens(sessions, old), opens(sessions, token.text)) == (False, True)
+    assert (authenticates(sessions, old), authenticates(sessions, token.text)) == (False, True)
 
 
-def test_a_second_rotation_leaves_two_secrets_and_not_three(sessions: Sessions) -> None:
+def test_after_a_second_rotation_only_the_last_two_secrets_are_valid(sessions: Sessions) -> None:
     key, first = make_key(sessions)
     with sessions.begin() as session:
         _, second = KeyRepository(session).rotate(key.id, timedelta(hours=1))
         _, third = KeyRepository(session).rotate(key.id, timedelta(hours=1))
-    found = [opens(sessions, one) for one in (first, second.text, third.text)]
+    found = [authenticates(sessions, one) for one in (first, second.text, third.text)]
     assert found == [False, True, True]
 
 
-def test_a_key_that_has_ended_gets_no_new_secret(sessions: Sessions) -> None:
+def test_a_revoked_or_expired_key_cannot_be_rotated(sessions: Sessions) -> None:
     key, _ = make_key(sessions, expires_at=PAST)
     with sessions.begin() as session, pytest.raises(ApiKeyRevokedError):
         KeyRepository(session).rotate(key.id, timedelta(0))
@@ -114,26 +118,26 @@ def test_a_key_that_has_ended_gets_no_new_secret(sessions: Sessions) -> None:
         KeyRepository(session).rotate("key_none", timedelta(0))
 
 
-def test_use_is_noted_once_a_minute(sessions: Sessions) -> None:
+def test_use_is_recorded_once_a_minute(sessions: Sessions) -> None:
     key, written = make_key(sessions)
 
-    def is_unnoted() -> bool:
+    def is_use_unrecorded() -> bool:
         with sessions() as session:
             return KeyRepository(session).authenticate(Token.read(written))[1]
 
-    assert is_unnoted()
+    assert is_use_unrecorded()
     with sessions.begin() as session:
         KeyRepository(session).record_use(key.id)
-    assert not is_unnoted()
+    assert not is_use_unrecorded()
     with sessions.begin() as session:
         noted = KeyRepository(session).get(key.id).last_used_at
         KeyRepository(session).record_use(key.id)
         assert KeyRepository(session).get(key.id).last_used_at == noted
         session.execute(update(ApiKey).values(last_used_at=now(-timedelta(seconds=61))))
-    assert is_unnoted()
+    assert is_use_unrecorded()
 
 
-def test_an_admin_is_one_whose_key_is_alive(sessions: Sessions) -> None:
+def test_only_a_valid_admin_key_counts_as_an_admin(sessions: Sessions) -> None:
     def has_admin() -> bool:
         with sessions() as session:
             return KeyRepository(session).has_admin()
@@ -156,7 +160,7 @@ def test_all_keys_are_listed_newest_first(sessions: Sessions) -> None:
     assert keys[0].scopes == [scope.value for scope in DEFAULT_SCOPES]
 
 
-def test_the_first_key_is_made_where_no_service_runs(new_database_url: str) -> None:
+def test_the_first_key_is_created_without_a_running_service(new_database_url: str) -> None:
     env = os.environ | {"ZPRUNER_DATABASE_URL": new_database_url}
     command = [sys.executable, "-P", "-m", "zpruner", "keys", "bootstrap", "Ada"]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)

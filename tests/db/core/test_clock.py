@@ -10,14 +10,14 @@ from db.tables.jobs import Job
 from tests.factories import make_job
 
 
-def test_the_database_s_clock_is_this_machine_s_here(sessions: Sessions) -> None:
+def test_the_database_s_clock_agrees_with_this_machine_s(sessions: Sessions) -> None:
     with sessions() as session:
         read = session.scalar(select(now()))
     assert read is not None
     assert abs(read - datetime.now(UTC)) < timedelta(seconds=5)
 
 
-def test_the_clock_goes_on_within_a_transaction(sessions: Sessions) -> None:
+def test_the_clock_advances_within_a_transaction(sessions: Sessions) -> None:
     with sessions.begin() as session:
         first, later = session.scalar(select(now())), session.scalar(select(now()))
         while first == later:
@@ -28,13 +28,13 @@ def test_the_clock_goes_on_within_a_transaction(sessions: Sessions) -> None:
 
 
 @pytest.mark.parametrize("seconds", [60, -60, 0.5, 86_400])
-def test_the_clock_can_be_shifted(seconds: float, sessions: Sessions) -> None:
+def test_the_current_time_can_have_an_offset(seconds: float, sessions: Sessions) -> None:
     with sessions() as session:
         shifted, plain = session.execute(select(now(timedelta(seconds=seconds)), now())).one()
     assert abs((shifted - plain).total_seconds() - seconds) < 0.1
 
 
-def test_a_written_moment_and_the_database_s_compare_as_moments(sessions: Sessions) -> None:
+def test_a_stored_time_of_any_zone_compares_with_the_database_s_time(sessions: Sessions) -> None:
     job = make_job(sessions)
     elsewhere = timezone(timedelta(hours=5, minutes=30))
     for shift, is_past in ((-2, True), (2, False)):
@@ -46,7 +46,7 @@ def test_a_written_moment_and_the_database_s_compare_as_moments(sessions: Sessio
             assert bool(past) is is_past
 
 
-def test_a_moment_without_a_zone_is_refused(sessions: Sessions) -> None:
+def test_a_time_without_a_zone_is_rejected(sessions: Sessions) -> None:
     job = make_job(sessions)
     with pytest.raises(StatementError, match="no time zone"), sessions.begin() as session:
-        session.merge(Job(id=job.id, lease_until=datetime(2026, 1, 1)))  # noqa: DTZ001 - what is refused
+        session.merge(Job(id=job.id, lease_until=datetime(2026, 1, 1)))  # noqa: DTZ001 - rejected

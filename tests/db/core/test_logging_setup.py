@@ -1,4 +1,4 @@
-"""The log of a process, for people and for machines."""
+"""Logs as text and as JSON."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ from db.core.logging_setup import Format, configure, log_context
 
 
 @pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
+def _restore_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -33,11 +33,11 @@ def lines(style: Format, capsys: pytest.CaptureFixture[str]) -> list[str]:
                 raise ValueError("why")
             except ValueError:
                 log.exception("broken")
-    log.debug("nobody asked")
+    log.debug("not logged")
     return capsys.readouterr().err.splitlines()
 
 
-def test_every_line_is_one_object_that_tells_what_it_is_about(
+def test_every_json_line_is_an_object_with_the_fields_of_its_context(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     before, within, beside, broken = map(json.loads, lines("json", capsys))
@@ -51,39 +51,39 @@ def test_every_line_is_one_object_that_tells_what_it_is_about(
     assert "ValueError: why" in broken["exc_info"]
 
 
-def test_a_traceback_shows_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_traceback_has_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
     configure("json")
     try:
         raise ValueError("redis://:hunter2@host")
     except ValueError:
         logging.getLogger("api").exception("broken")
-    told = capsys.readouterr().err
-    assert "hunter2" not in told
-    assert "ValueError: redis://:***@host" in json.loads(told)["exc_info"]
+    output = capsys.readouterr().err
+    assert "hunter2" not in output
+    assert "ValueError: redis://:***@host" in json.loads(output)["exc_info"]
 
 
-def test_text_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_lines_have_level_logger_and_message(capsys: pytest.CaptureFixture[str]) -> None:
     first, second, *_ = lines("text", capsys)
     assert first.endswith(" INFO worker.attempts.run: before")
     assert second.endswith(" WARNING worker.attempts.run: within 50%")
 
 
-def test_a_warning_of_python_s_is_a_line_like_any_other(capsys: pytest.CaptureFixture[str]) -> None:
+def test_python_warnings_are_logged(capsys: pytest.CaptureFixture[str]) -> None:
     configure("json")
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         logging.captureWarnings(True)
         warnings.warn("old", DeprecationWarning, stacklevel=1)
-    told = json.loads(capsys.readouterr().err)
-    assert (told["logger"], told["level"]) == ("py.warnings", "WARNING")
-    assert "DeprecationWarning: old" in told["message"]
+    output = json.loads(capsys.readouterr().err)
+    assert (output["logger"], output["level"]) == ("py.warnings", "WARNING")
+    assert "DeprecationWarning: old" in output["message"]
 
 
-def test_uvicorn_s_lines_are_ours(capsys: pytest.CaptureFixture[str]) -> None:
+def test_uvicorn_uses_the_same_log_format(capsys: pytest.CaptureFixture[str]) -> None:
     logger = logging.getLogger("uvicorn.error")
     logger.handlers, logger.propagate, logger.level = [logging.StreamHandler()], False, 0
     configure("json")
     logger.info("Started", extra={"color_message": "\x1b[36mStarted\x1b[0m"})
-    told = json.loads(capsys.readouterr().err)
-    assert (told["logger"], told["message"]) == ("uvicorn.error", "Started")
-    assert "color_message" not in told
+    output = json.loads(capsys.readouterr().err)
+    assert (output["logger"], output["message"]) == ("uvicorn.error", "Started")
+    assert "color_message" not in output

@@ -17,7 +17,7 @@ on_postgres = pytest.mark.parametrize("database_url", ["postgres"], indirect=Tru
 
 
 @on_sqlite
-def test_sqlite_keeps_a_write_ahead_log_and_its_foreign_keys(sessions: Sessions) -> None:
+def test_sqlite_uses_a_write_ahead_log_and_foreign_keys(sessions: Sessions) -> None:
     with sessions() as session:
         assert session.scalar(text("PRAGMA journal_mode")) == "wal"
         assert session.scalar(text("PRAGMA foreign_keys")) == 1
@@ -32,7 +32,9 @@ def test_a_reader_does_not_wait_for_a_writer(sessions: Sessions) -> None:
             assert JobRepository(reader).get(job.id).version == 1
 
 
-def test_those_who_read_before_they_write_do_not_fail_each_other(sessions: Sessions) -> None:
+def test_concurrent_transactions_that_read_before_they_write_do_not_fail(
+    sessions: Sessions,
+) -> None:
     job = make_job(sessions)
     start = Barrier(4)
     done = []
@@ -54,7 +56,7 @@ def test_those_who_read_before_they_write_do_not_fail_each_other(sessions: Sessi
     assert len(done) == 4
 
 
-def test_an_error_inside_a_transaction_undoes_it(sessions: Sessions) -> None:
+def test_an_error_inside_a_transaction_rolls_it_back(sessions: Sessions) -> None:
     with pytest.raises(JobNotFoundError):
         add_then_fail(sessions)
     with sessions() as session:
@@ -68,12 +70,12 @@ def add_then_fail(sessions: Sessions) -> None:
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
-def test_sqlite_in_memory_is_refused(url: str) -> None:
+def test_sqlite_in_memory_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match="needs a file"):
         open_sessions(url)
 
 
-def test_migrating_sqlite_makes_its_folder(tmp_path: Path) -> None:
+def test_migrating_sqlite_creates_its_folder(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'a' / 'b' / 'zpruner.db'}"
     migrate(url)
     sessions = open_sessions(url)
@@ -83,7 +85,7 @@ def test_migrating_sqlite_makes_its_folder(tmp_path: Path) -> None:
 
 
 @on_postgres
-def test_a_statement_may_take_only_so_long(database_url: str) -> None:
+def test_a_slow_statement_times_out(database_url: str) -> None:
     from_api = open_sessions(database_url, statement_timeout=timedelta(milliseconds=50))
     with pytest.raises(OperationalError, match="statement timeout"), from_api() as session:
         session.execute(text("SELECT pg_sleep(5)"))

@@ -18,7 +18,9 @@ def test_the_table_names_every_state() -> None:
 
 
 @pytest.mark.parametrize("wanted", JobState)
-def test_a_move_leaves_a_row_that_fits_its_state(wanted: JobState, sessions: Sessions) -> None:
+def test_a_transition_leaves_a_row_that_fits_its_state(
+    wanted: JobState, sessions: Sessions
+) -> None:
     before = next(state for state, after in NEXT.items() if wanted in after)
     job = make_job(sessions, status=before)
     with sessions.begin() as session:
@@ -49,7 +51,7 @@ def test_a_change_of_state_that_is_rolled_back_leaves_no_event(sessions: Session
         assert len(EventRepository(session).events(job.id)) == 1
 
 
-def test_an_unknown_job_is_not_found_by_any_verb(sessions: Sessions) -> None:
+def test_every_command_raises_an_error_for_an_unknown_job(sessions: Sessions) -> None:
     with sessions.begin() as session:
         with pytest.raises(JobNotFoundError):
             JobRepository(session).get("job_0")
@@ -70,7 +72,7 @@ CANCELLED = {
 
 
 @pytest.mark.parametrize("before", JobState)
-def test_a_cancel_ends_what_can_be_ended(before: JobState, sessions: Sessions) -> None:
+def test_a_cancel_ends_jobs_that_have_not_ended(before: JobState, sessions: Sessions) -> None:
     job = make_job(sessions, status=before)
     with sessions.begin() as session:
         commands = JobCommands(session)
@@ -93,7 +95,7 @@ def test_a_second_cancel_changes_nothing(sessions: Sessions) -> None:
 
 
 @pytest.mark.parametrize("status", JobState)
-def test_a_retry_queues_what_ended_without_success_and_nothing_else(
+def test_a_retry_queues_only_jobs_that_ended_without_success(
     status: JobState, sessions: Sessions
 ) -> None:
     job = make_job(sessions, status=status, attempt=3, crashes=3, error={"code": "x"})
@@ -113,7 +115,7 @@ def test_a_retry_queues_what_ended_without_success_and_nothing_else(
         assert taken.attempt == 4
 
 
-def test_a_retry_of_a_version_that_is_gone_is_refused(sessions: Sessions) -> None:
+def test_a_retry_of_an_outdated_version_is_rejected(sessions: Sessions) -> None:
     job = make_job(sessions, status=JobState.failed)
     with sessions.begin() as session:
         commands = JobCommands(session)
@@ -122,7 +124,7 @@ def test_a_retry_of_a_version_that_is_gone_is_refused(sessions: Sessions) -> Non
         assert commands.retry(job.id, version=job.version).status is JobState.queued
 
 
-def test_a_cancel_of_a_version_that_is_gone_is_refused(sessions: Sessions) -> None:
+def test_a_cancel_of_an_outdated_version_is_rejected(sessions: Sessions) -> None:
     job = make_job(sessions)
     with sessions.begin() as session:
         ClaimRepository(session).claim(job.id, "worker-1")

@@ -96,7 +96,7 @@ def test_a_migration_that_does_not_exist_or_is_ahead_is_refused(
     settings = {"ZPRUNER_DATABASE_URL": migrated_sqlite_url, "ZPRUNER_DATA_DIR": str(tmp_path)}
     done = bash("zpruner part migrate --to 9999", tmp_path, **settings)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "--to=9999: there is no such migration. Name one of 0001 to 00" in done.stderr
+    assert "--to=9999: there is no such migration. Choose one from 0001 to 00" in done.stderr
     assert bash("zpruner part migrate --to 0003", tmp_path, **settings).returncode == 0
     done = bash("zpruner part migrate --to 0004", tmp_path, **settings)
     assert done.returncode == 2

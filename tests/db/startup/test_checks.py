@@ -1,4 +1,4 @@
-"""Settings are judged before anything starts: each line names the setting, its value, a remedy."""
+"""Errors in settings are reported before anything starts, with the setting, its value, a remedy."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ NOWHERE = "redis://:secret@127.0.0.1:1/0"
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a person's own .env nor their environment decides what a test sees."""
+    """Hide the developer's own .env and environment from the tests."""
     monkeypatch.chdir(tmp_path)
     for name in os.environ:
         if name.startswith("ZPRUNER_"):
@@ -52,21 +52,21 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("WEBHOOK_NETWORKS", "inside", "IPv4"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_told_in_one_line(
+def test_an_invalid_value_is_reported_in_one_line(
     name: str, value: str, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"ZPRUNER_{name}", value)
     with pytest.raises(SettingsError) as refused:
         read_settings(WorkerSettings)
-    told = str(refused.value)
-    assert told.startswith(f"ZPRUNER_{name}={value.replace('secret', '***')}: ")
-    assert why in told
-    assert REMEDY in told
-    assert "\n" not in told
-    assert "secret" not in told
+    message = str(refused.value)
+    assert message.startswith(f"ZPRUNER_{name}={value.replace('secret', '***')}: ")
+    assert why in message
+    assert REMEDY in message
+    assert "\n" not in message
+    assert "secret" not in message
 
 
-def test_a_misspelt_name_is_refused_with_the_nearest_wherever_it_stands(
+def test_a_misspelt_name_is_rejected_with_the_nearest_known_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".env").write_text("ZPRUNER_PROT=8000\nPOSTGRES_PASSWORD=x\n")
@@ -80,7 +80,7 @@ def test_a_misspelt_name_is_refused_with_the_nearest_wherever_it_stands(
     assert second.startswith("ZPRUNER_PROT in .env is not a setting. Did you mean ZPRUNER_PORT?")
 
 
-def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_errors_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZPRUNER_LEASE_S", "0")
     monkeypatch.setenv("ZPRUNER_DEVICES", "x")
     monkeypatch.setenv("ZPRUNER_NONSENSE", "x")
@@ -89,7 +89,7 @@ def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(str(refused.value).splitlines()) == 3
 
 
-def test_an_env_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+def test_an_env_file_that_is_not_text_is_reported(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"ZPRUNER_PORT=\xff\xfe\n")
     with pytest.raises(SettingsError, match=r"\.env cannot be read"):
         read_settings(Settings)
@@ -103,7 +103,7 @@ def test_good_settings_are_read_by_every_part(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data_dir", ["file", "file/below", "/proc/below", "/dev/null"])
-def test_a_data_folder_that_cannot_be_one_is_refused(data_dir: str, tmp_path: Path) -> None:
+def test_an_unusable_data_folder_is_rejected(data_dir: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     found = folders(Settings(data_dir=tmp_path / data_dir))[0]
     assert found.state == "wrong"
@@ -111,7 +111,7 @@ def test_a_data_folder_that_cannot_be_one_is_refused(data_dir: str, tmp_path: Pa
     assert "Name another" in found.text
 
 
-def test_roots_have_to_exist_and_a_data_folder_may_be_made_later(tmp_path: Path) -> None:
+def test_roots_must_exist_and_the_data_folder_may_be_created_later(tmp_path: Path) -> None:
     roots = f"{tmp_path}:{tmp_path / 'gone'}"
     found = folders(Settings(data_dir=tmp_path / "new" / "data", model_roots=roots))
     states = {finding.subject: finding.state for finding in found}
@@ -120,10 +120,10 @@ def test_roots_have_to_exist_and_a_data_folder_may_be_made_later(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_does_not_answer_is_waited_for_and_then_refused_without_its_password() -> None:
-    begun = time.monotonic()
+def test_an_unreachable_service_is_awaited_and_then_reported_without_its_password() -> None:
+    start = time.monotonic()
     found = broker(NOWHERE, timeout_s=0.5)
-    assert time.monotonic() - begun >= 0.5
+    assert time.monotonic() - start >= 0.5
     assert found.state == "wrong"
     assert found.text.startswith("ZPRUNER_BROKER_URL=redis://:***@127.0.0.1:1/0 cannot be reached")
     found = database("postgresql+psycopg://u:secret@127.0.0.1:1/x", timeout_s=0)
@@ -132,7 +132,7 @@ def test_what_does_not_answer_is_waited_for_and_then_refused_without_its_passwor
     assert "secret" not in found.text
 
 
-def test_a_database_is_told_by_its_migration(new_database_url: str) -> None:
+def test_a_database_is_checked_by_its_migration(new_database_url: str) -> None:
     assert database(new_database_url, needs_tables=False).state == "ok"
     assert "zpruner part migrate" in database(new_database_url, timeout_s=0).text
     engine = create_engine(new_database_url)
@@ -147,16 +147,16 @@ def test_a_database_is_told_by_its_migration(new_database_url: str) -> None:
     engine.dispose()
     found = database(new_database_url, needs_tables=False)
     assert found.state == "wrong"
-    assert "is at migration 9999, which a newer version of Z-Pruner made" in found.text
+    assert "is at migration 9999, which belongs to a newer version of Z-Pruner" in found.text
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "zpruner.db").write_text("no database at all" * 100)
     found = database(f"sqlite:///{tmp_path / 'zpruner.db'}", timeout_s=0)
     assert (found.state, "file is not a database" in found.text) == ("wrong", True)
 
 
-def test_a_database_that_refuses_to_be_migrated_is_told_in_one_line(
+def test_a_failed_migration_is_reported_in_one_line(
     new_postgres: str, postgres: Path, tmp_path: Path
 ) -> None:
     with admin(postgres) as connection:
@@ -167,7 +167,7 @@ def test_a_database_that_refuses_to_be_migrated_is_told_in_one_line(
     }
     done = bash("zpruner part migrate", tmp_path, **settings)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert "the database refused: permission denied for schema public" in done.stderr
+    assert "the database reported an error: permission denied for schema public" in done.stderr
     with admin(postgres) as connection:
         connection.execute("DROP ROLE stranger")
 
@@ -181,7 +181,7 @@ BY_HAND = {
 
 
 @pytest.mark.parametrize("part", BY_HAND)
-def test_a_part_that_is_started_by_hand_says_one_line_and_ends_with_2(
+def test_a_part_that_is_started_by_hand_prints_one_line_and_exits_with_2(
     part: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()

@@ -1,4 +1,4 @@
-"""Who may read what the service writes."""
+"""Other users cannot read the service's files."""
 
 import os
 from collections.abc import Iterator
@@ -21,22 +21,20 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-def test_a_new_folder_and_its_files_are_for_this_user_alone(tmp_path: Path) -> None:
+def test_a_new_folder_and_its_files_are_private(tmp_path: Path) -> None:
     keep_private(tmp_path / "a" / "b")
     (tmp_path / "a" / "b" / "file").touch()
     modes = [mode(tmp_path / name) for name in ("a", "a/b", "a/b/file")]
     assert modes == [0o700, 0o700, 0o600]
 
 
-def test_a_folder_that_others_may_enter_is_closed_to_them(tmp_path: Path) -> None:
+def test_other_users_lose_access_to_an_existing_folder(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     keep_private(tmp_path)
     assert mode(tmp_path) == 0o700
 
 
-def test_a_folder_that_is_not_ours_to_close_is_refused_with_what_to_do(
-    tmp_path: Path,
-) -> None:
+def test_a_folder_of_another_user_is_rejected_with_a_remedy(tmp_path: Path) -> None:
     folder = Path("/usr")
     if os.geteuid() == 0:
         folder = tmp_path
@@ -49,7 +47,7 @@ def test_a_folder_that_is_not_ours_to_close_is_refused_with_what_to_do(
     assert mode(folder) == before
 
 
-def test_a_file_in_the_folder_s_place_is_refused(tmp_path: Path) -> None:
+def test_a_file_instead_of_a_folder_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="ZPRUNER_DATA_DIR"):
         keep_private(tmp_path / "file")

@@ -6,14 +6,16 @@ from pydantic import ValidationError
 from db.startup.settings import Settings
 
 
-def test_no_network_is_private_business_unless_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_webhook_networks_are_empty_by_default_and_split_at_commas(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert Settings().webhook_networks == ()
     monkeypatch.setenv("ZPRUNER_WEBHOOK_NETWORKS", "10.0.0.0/8, fd00::/8,")
     assert Settings().webhook_networks == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 
 
 @pytest.mark.parametrize("written", ["10.0.0.1/8", "inside", "10.0.0.0/40"])
-def test_what_is_no_network_does_not_start(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_network_is_rejected(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZPRUNER_WEBHOOK_NETWORKS", written)
     with pytest.raises(ValidationError, match="webhook_networks"):
         Settings()

@@ -35,7 +35,7 @@ WRONG = {
     "inside": (["OUT", "dense/out"], "it lies in the model's own folder"),
     "taken": (["OUT", "bare"], "it exists and is not empty. Name a new folder"),
     "file": (["OUT", "text.txt/out"], "text.txt is not a folder. Name another"),
-    "closed": (["OUT", "/proc/out"], "/proc cannot be written"),
+    "closed": (["OUT", "/proc/out"], "/proc is not writable"),
     "root": (["OUT", "/"], "out '/': it exists and is not empty"),
 }
 

@@ -1900,7 +1900,7 @@ export interface components {
          *         "seq_len": 2048
          *       },
          *       "hints": [
-         *         "On SmolLM2-135M-Instruct at 50 %, zpruner reached perplexity 67.7 (dense 28.7), wanda to 61.4 in the same time, alps to 42.7 in several times that time. The ranking may differ on other models; a sweep over method shows it."
+         *         "At 50 % zpruner reached perplexity 67.7 on SmolLM2-135M-Instruct (dense 28.7), wanda 61.4 in the same time, alps 42.7 in several times that. The order may differ on other models: a sweep over method shows it."
          *       ],
          *       "warnings": [],
          *       "identical_job_id": null
@@ -2045,7 +2045,7 @@ export interface components {
         };
         /**
          * FieldProblem
-         * @description One field that was refused: where it is, and what to do about it.
+         * @description One invalid field: where it is, and how to correct it.
          */
         FieldProblem: {
             /** Pointer */
@@ -3184,7 +3184,7 @@ export interface components {
         };
         /**
          * JobState
-         * @description Where a job is in its life.
+         * @description The state of a job.
          * @enum {string}
          */
         JobState: "queued" | "running" | "pausing" | "paused" | "cancelling" | "succeeded" | "failed" | "cancelled" | "expired";
@@ -4172,7 +4172,7 @@ export interface components {
         };
         /**
          * Phase
-         * @description What a running job is busy with; progress, never a reason to refuse something.
+         * @description The activity of a running job; for display only, no rule depends on it.
          * @enum {string}
          */
         Phase: "resolving" | "loading" | "calibrating" | "pruning" | "evaluating" | "packaging";
@@ -4276,8 +4276,8 @@ export interface components {
          * Problem
          * @description RFC 9457 problem details with this service's extensions.
          *
-         *     ``code`` is what programs switch on, ``title`` never varies for a code, ``detail`` and
-         *     ``hint`` are for the person: what happened, and what to change.
+         *     Programs should test ``code``. ``title`` is the same for every problem with that code;
+         *     ``detail`` describes this occurrence and ``hint`` says what to change.
          */
         Problem: {
             /** Type */
