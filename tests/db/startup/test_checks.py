@@ -40,7 +40,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("LEASE_S", "0", "greater than 0"),
         ("LEASE_S", "inf", "less than or equal to 315360000"),
         ("KEEP_UNFINISHED_S", "1e300", "less than or equal to 315360000"),
-        ("DEVICE", "foo", "it is not auto, cpu, cuda or one GPU such as cuda:1"),
+        ("DEVICE", "foo", "it is not auto, cpu, cuda, or a GPU such as cuda:1"),
         ("DEVICES", "0", "greater than or equal to 1"),
         ("DATABASE_URL", "mysql://u:secret@h/x", "begin with postgresql+psycopg:// or sqlite:///"),
         ("DATABASE_URL", "postgresql://u:secret@h/x", "begin with postgresql+psycopg://"),
