@@ -27,7 +27,7 @@ from worker.evaluation.perplexity import token_loss
 from worker.jobs.recipes import recipe_of
 from worker.pruning.base.generators import run_to_end
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.sweep.pipeline import Sweep
+from worker.pruning.sweep.pipeline import ModelPruner
 
 RESULTS = Path(__file__).parent / "results"
 SAMPLES, SEQ_LEN, SPARSITY, THREADS, TIMES = 16, 512, 0.5, 2, 3
@@ -118,7 +118,7 @@ def _prune(folder: Path, windows: Tensor, dtype: torch.dtype, **fields: object) 
     recipe = recipe_of(PruneSpec.model_validate(named | fields))
     meta_model = MetaModel.open(folder, dtype, torch.device("cpu"))
     with TemporaryDirectory() as out:
-        blocks = Sweep(meta_model, recipe, windows, windows[:0], Path(out), token_loss).run()
+        blocks = ModelPruner(meta_model, recipe, windows, windows[:0], Path(out), token_loss).run()
         return run_to_end(blocks).prune_seconds
 
 

@@ -12,19 +12,18 @@ from transformers import AutoModelForCausalLM
 from worker.evaluation.perplexity import perplexity, token_loss
 from worker.pruning.methods.allocation import outlier_share, owl
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
-from worker.pruning.methods.registry import get_method
+from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.methods.scores import wanda
-from worker.pruning.methods.solvers import get_solver
-from worker.pruning.methods.swaps import PUBLISHED
+from worker.pruning.methods.swaps import PUBLISHED_SWAPS
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.stats.input_moments import InputMoments
-from worker.pruning.sweep.gradients import BackwardSweep
-from worker.pruning.sweep.pipeline import Sweep
+from worker.pruning.sweep.gradient_pass import GradientPass
+from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
-from worker.pruning.sweep.report import SweepResult
+from worker.pruning.sweep.results import PruningResult
 
 HERE = Path(__file__).parent
 MODEL = HERE / "stories260k"
@@ -38,15 +37,17 @@ def _windows() -> dict[str, torch.Tensor]:
     return {key: torch.from_numpy(ids[key].astype(np.int64)).view(-1, 128) for key in ids}
 
 
-def _sweep(out: Path, recipe: Recipe) -> SweepResult:
+def _sweep(out: Path, recipe: Recipe) -> PruningResult:
     windows = _windows()
     meta_model = MetaModel.open(MODEL, torch.float32, torch.device("cpu"))
-    blocks = Sweep(meta_model, recipe, windows["calib"], windows["test"], out, token_loss).run()
+    blocks = ModelPruner(
+        meta_model, recipe, windows["calib"], windows["test"], out, token_loss
+    ).run()
     while True:
         try:
             next(blocks)
         except StopIteration as end:
-            result: SweepResult = end.value
+            result: PruningResult = end.value
             return result
 
 
@@ -57,7 +58,7 @@ def _reference(
     allocation: Literal["uniform", "owl"] = "uniform",
 ) -> Recipe:
     return Recipe(
-        get_method(method) if method else None,
+        get_scorer(method) if method else None,
         pattern,
         "reference",
         get_solver(solver, as_published=True) if solver else None,
@@ -76,7 +77,7 @@ def _reference(
         ("gblm_0.5_l2", _reference("gblm", Unstructured(0.5, "row")), 32.054261),
         (
             "dsnot_2of4_c5",
-            replace(_reference("wanda", NofM(2, 4)), swaps=replace(PUBLISHED, cycles=5)),
+            replace(_reference("wanda", NofM(2, 4)), swaps=replace(PUBLISHED_SWAPS, cycles=5)),
             98.202576,
         ),
         (
@@ -122,7 +123,7 @@ def test_reference_propagation_gives_the_solved_weights_of_the_authors(
     _assert_perplexities(result, pruned)
 
 
-def _assert_perplexities(result: SweepResult, pruned: float) -> None:
+def _assert_perplexities(result: PruningResult, pruned: float) -> None:
     assert result.dense_loss is not None
     assert result.pruned_loss is not None
     assert perplexity(result.dense_loss) == pytest.approx(DENSE, rel=1e-5)
@@ -136,7 +137,7 @@ def test_gradients_are_those_of_the_authors_up_to_rounding_to_fp16(tmp_path: Pat
     with meta_model.loaded_embeddings():
         block_inputs.detect_output_format()
     recipe = _reference("gblm", Unstructured(0.5, "row"))
-    sweep = BackwardSweep(meta_model, block_inputs, recipe, token_loss)
+    sweep = GradientPass(meta_model, block_inputs, recipe, token_loss)
 
     ours = sweep.measure([_windows()["calib"]], tmp_path).read(4)
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from tests.worker.pruning.layers import output_error
 from worker.pruning.methods.patterns import Unstructured
+from worker.pruning.methods.selection import AsPublished
 from worker.pruning.methods.solvers.admm import admm
 from worker.pruning.methods.solvers.alps import alps
-from worker.pruning.methods.solvers.selection import AsPublished
 from worker.pruning.methods.solvers.sparsegpt import sparsegpt
 from worker.pruning.stats.gram import Gram
 

@@ -15,7 +15,7 @@ from worker.pruning.planning.plan import Plan, plan
 from worker.pruning.planning.shapes import ModelShape
 from worker.pruning.planning.speed import Speed
 from worker.pruning.planning.workload import Workload
-from worker.pruning.sweep.job_shapes import outline, workload
+from worker.pruning.sweep.job_shapes import model_shape, workload
 from worker.sources.models import ModelFolder
 
 
@@ -65,6 +65,6 @@ def planned_job(
     return PlannedJob(
         meta_model,
         windows,
-        outline(meta_model, recipe),
+        model_shape(meta_model, recipe),
         workload(meta_model, recipe, calibration, evaluation),
     )

@@ -13,7 +13,7 @@ from worker.evaluation.perplexity import perplexity
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.planning.plan import Plan
-from worker.pruning.sweep.report import BlockReport, SweepResult
+from worker.pruning.sweep.results import BlockResult, PruningResult
 from worker.sources.models import ModelFolder
 from worker.sources.windows import Windows
 
@@ -24,8 +24,8 @@ def job_report(
     calibration: Windows,
     evaluation: Windows,
     environment: dict[str, Any],
-    result: SweepResult,
-    blocks: Sequence[BlockReport],
+    result: PruningResult,
+    blocks: Sequence[BlockResult],
 ) -> dict[str, Any]:
     """Return everything that was measured and how, as in ``report.json``.
 
@@ -46,7 +46,7 @@ def job_report(
     }
 
 
-def job_metrics(result: SweepResult, blocks: Sequence[BlockReport]) -> dict[str, Any]:
+def job_metrics(result: PruningResult, blocks: Sequence[BlockResult]) -> dict[str, Any]:
     """Return the metrics by name.
 
     Raises:
@@ -73,7 +73,7 @@ def job_metrics(result: SweepResult, blocks: Sequence[BlockReport]) -> dict[str,
     return metrics
 
 
-def _perplexities(result: SweepResult) -> dict[str, float | None]:
+def _perplexities(result: PruningResult) -> dict[str, float | None]:
     if result.dense_loss is None or result.pruned_loss is None:
         return {"dense_perplexity": None, "pruned_perplexity": None, "perplexity_ratio": None}
     for name, loss in (("dense", result.dense_loss), ("pruned", result.pruned_loss)):
@@ -88,7 +88,7 @@ def _perplexities(result: SweepResult) -> dict[str, float | None]:
 
 
 def environment_json(
-    devices: Sequence[torch.device], dtype: torch.dtype, result: SweepResult
+    devices: Sequence[torch.device], dtype: torch.dtype, result: PruningResult
 ) -> dict[str, Any]:
     """Return the hardware and software that computed the metrics."""
     return {
@@ -107,7 +107,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     return {**values.pop("setting"), **values}
 
 
-def block_json(block: BlockReport) -> dict[str, Any]:
+def block_json(block: BlockResult) -> dict[str, Any]:
     return asdict(block) | {
         "zeros": block.zeros,
         "weights": block.weights,

@@ -71,7 +71,7 @@ def model_card(report: dict[str, Any]) -> str:
 def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
     """Describe each step of the method, with the values of fields that the request left out."""
     recipe = recipe_of(spec)
-    if recipe.method is None:
+    if recipe.scorer is None:
         yield f"mask and weights by the method `{spec.method}`, {_SOURCES[spec.method]}"
     else:
         yield f"weights scored by the method `{spec.method}`, {_SOURCES[spec.method]}"
@@ -81,7 +81,7 @@ def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
     if recipe.solver is None:
         yield "no kept weight changed"
     else:
-        if recipe.method is not None:
+        if recipe.scorer is not None:
             yield f"kept weights repaired by the solver `{spec.solver}`, {_SOURCES[spec.solver]}"
         damping = recipe.solver.damping if recipe.damping is None else recipe.damping
         yield f"correction {recipe.correction:g}, damping {damping:g}"

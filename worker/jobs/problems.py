@@ -24,7 +24,6 @@ KINDS: dict[type[BaseException], ProblemKind] = {
     errors.SkipError: kinds.SKIP,
     errors.AllocationError: kinds.ALLOCATION,
     errors.UnknownMethodError: kinds.UNKNOWN_METHOD,
-    errors.UnknownSolverError: kinds.UNKNOWN_SOLVER,
     errors.SolverFailedError: kinds.SOLVER_FAILED,
     errors.UnsupportedModelError: kinds.UNSUPPORTED_MODEL,
     errors.CheckpointError: kinds.CHECKPOINT,

@@ -26,10 +26,10 @@ from worker.pruning.distributed.launcher import launch, rank_devices
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.machine_benchmark import machine_speed
-from worker.pruning.sweep.fingerprint import dense_key
-from worker.pruning.sweep.pipeline import Sweep
+from worker.pruning.sweep.fingerprint import dense_loss_key
+from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
-from worker.pruning.sweep.report import BlockReport, SweepResult
+from worker.pruning.sweep.results import BlockResult, PruningResult
 from worker.sources.models import fetch_model
 
 _PRUNED_FRACTION = 0.95  # the share of the work that is done after the last block
@@ -66,7 +66,7 @@ def prune(
     recipe.check(meta_model)  # before anything that takes time
     meta_model.checkpoint.check_finite()
     calibration, evaluation = windows_of(spec, model, meta_model, resources)
-    key = dense_key(meta_model, evaluation.ids, token_loss, devices[0])
+    key = dense_loss_key(meta_model, evaluation.ids, token_loss, devices[0])
     cached = CachedDenseLoss(resources.baselines / f"{key}.json") if resources.baselines else None
     dense_loss = cached.read() if cached else None
     ids = (calibration.ids, evaluation.ids)
@@ -74,7 +74,7 @@ def prune(
         model.path, meta_model, recipe, ids, out, resources, devices, dense_loss
     )
     yield JobProgress(Phase.calibrating, 0.02, resumed_from_block=resumed)
-    blocks: list[BlockReport] = []
+    blocks: list[BlockResult] = []
     result = yield from _progress_of(sweep, blocks)
     yield JobProgress(Phase.packaging, 0.99)
     environment = environment_json(devices, dtype, result)
@@ -98,14 +98,14 @@ def _start_sweep(
     resources: Resources,
     devices: tuple[torch.device, ...],
     dense_loss: float | None,
-) -> tuple[Generator[BlockReport, None, SweepResult], int | None]:
+) -> tuple[Generator[BlockResult, None, PruningResult], int | None]:
     """Return the sweep, in this process or one per device, and the block it resumes from."""
     budget, dtype = resources.memory_budget_bytes, meta_model.dtype
     if len(devices) > 1:
         share = budget // len(devices) if budget else None
         work = partial(_sweep_on_rank, folder, dtype, recipe, *ids, out, share, dense_loss)
         return launch(work, devices), None  # only the processes know the block they resume from
-    sweep = Sweep(
+    sweep = ModelPruner(
         meta_model,
         recipe,
         *ids,
@@ -129,10 +129,10 @@ def _sweep_on_rank(
     dense_loss: float | None,
     ranks: Ranks,
     device: torch.device,
-) -> Generator[BlockReport, None, SweepResult]:
+) -> Generator[BlockResult, None, PruningResult]:
     """Run one rank of a sweep; the process is given nothing but these arguments."""
     meta_model = MetaModel.open(folder, dtype, device)
-    return Sweep(
+    return ModelPruner(
         meta_model,
         recipe,
         calibration,
@@ -146,15 +146,15 @@ def _sweep_on_rank(
 
 
 def _progress_of(
-    sweep: Generator[BlockReport, None, SweepResult], blocks: list[BlockReport]
-) -> Generator[JobProgress, None, SweepResult]:
+    sweep: Generator[BlockResult, None, PruningResult], blocks: list[BlockResult]
+) -> Generator[JobProgress, None, PruningResult]:
     """Yield the progress of a sweep, and append its reports to ``blocks``."""
     with closing(sweep):
         while True:
             try:
                 block = next(sweep)
             except StopIteration as end:
-                result: SweepResult = end.value
+                result: PruningResult = end.value
                 return result
             blocks.append(block)
             done = (block.index + 1) / block.total

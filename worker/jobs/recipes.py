@@ -1,27 +1,27 @@
 """The translation of a specification into a recipe of the pruning core."""
 
 from db.spec.prune_spec import OWN_MASK, Propagation, PruneSpec, SolverName
-from worker.pruning.methods.allocation import Explicit
+from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
-from worker.pruning.methods.registry import get_method
-from worker.pruning.methods.solvers import Solver, get_solver
-from worker.pruning.methods.swaps import PUBLISHED, Swaps
+from worker.pruning.methods.registry import get_scorer, get_solver
+from worker.pruning.methods.solvers.solver import Solver
+from worker.pruning.methods.swaps import PUBLISHED_SWAPS, Swaps
 from worker.pruning.sweep.recipe import Allocation, Recipe
 
 _DEFAULT_CORRECTION = 0.3  # measured: decision 13
 
 
 def recipe_of(spec: PruneSpec) -> Recipe:
-    method = None if spec.method in OWN_MASK else get_method(spec.method)
+    scorer = None if spec.method in OWN_MASK else get_scorer(spec.method)
     pattern: Pattern
     if spec.pattern is None:
-        published = method.scope if method else "matrix"
+        published = scorer.scope if scorer else "matrix"
         pattern = Unstructured(spec.sparsity, spec.scope.value if spec.scope else published)
     else:
         pattern = NofM(*map(int, spec.pattern.split(":")))
     solver = _solver(spec)
     return Recipe(
-        method,
+        scorer,
         pattern,
         spec.propagation.value,
         solver,
@@ -43,7 +43,7 @@ def _solver(spec: PruneSpec) -> Solver | None:
 def _swaps(spec: PruneSpec) -> Swaps | None:
     if spec.solver is not SolverName.dsnot:
         return None
-    return PUBLISHED if spec.propagation is Propagation.reference else Swaps()
+    return PUBLISHED_SWAPS if spec.propagation is Propagation.reference else Swaps()
 
 
 def _correction(spec: PruneSpec) -> float:
@@ -54,5 +54,5 @@ def _correction(spec: PruneSpec) -> float:
 
 def _allocation(spec: PruneSpec) -> Allocation:
     if isinstance(spec.allocation, tuple):
-        return Explicit(spec.allocation)
+        return BlockSparsities(spec.allocation)
     return spec.allocation.value

@@ -10,21 +10,21 @@ from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.generators import run_to_end
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.sweep.pipeline import Sweep
+from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
-from worker.pruning.sweep.report import BlockReport, SweepResult
+from worker.pruning.sweep.results import BlockResult, PruningResult
 
 CALIBRATION, EVALUATION = random_ids(150, 16, seed=1), random_ids(4, 16, seed=2)
 
 
 def sweep(
     folder: Path, out: Path, recipe: Recipe, calibration: Tensor = CALIBRATION
-) -> tuple[list[BlockReport], SweepResult]:
+) -> tuple[list[BlockResult], PruningResult]:
     """Prune the model in ``folder`` into ``out``, computing in float32."""
     out.mkdir()
     meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
-    blocks = Sweep(meta_model, recipe, calibration, EVALUATION, out, token_loss).run()
-    reports: list[BlockReport] = []
+    blocks = ModelPruner(meta_model, recipe, calibration, EVALUATION, out, token_loss).run()
+    reports: list[BlockResult] = []
     return reports, run_to_end(blocks, reports.append)
 
 

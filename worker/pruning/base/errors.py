@@ -22,14 +22,20 @@ class AllocationError(PruningError):
 
 
 class UnknownMethodError(PruningError):
-    """No method has this name."""
+    """No method or solver is registered under this name.
 
-    def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(name, known)
-        self.name, self.known = name, known
+    Args:
+        kind: ``method`` or ``solver``.
+        name: the unknown name.
+        known: the registered names.
+    """
+
+    def __init__(self, kind: str, name: str, known: list[str]) -> None:
+        super().__init__(kind, name, known)
+        self.kind, self.name, self.known = kind, name, known
 
     def __str__(self) -> str:
-        return f"unknown method {self.name!r}; choose one of {', '.join(self.known)}"
+        return f"unknown {self.kind} {self.name!r}; choose one of {', '.join(self.known)}"
 
 
 class UnsupportedModelError(PruningError):
@@ -52,17 +58,6 @@ class NotFiniteError(PruningError):
             f"{self.where} contains NaN or infinity; if the checkpoint itself does not, "
             "set dtype to float32 or bfloat16"
         )
-
-
-class UnknownSolverError(PruningError):
-    """No solver has this name."""
-
-    def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(name, known)
-        self.name, self.known = name, known
-
-    def __str__(self) -> str:
-        return f"unknown solver {self.name!r}; choose one of {', '.join(self.known)}"
 
 
 class SolverFailedError(PruningError):

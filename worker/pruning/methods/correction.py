@@ -1,16 +1,16 @@
-"""Making up for what earlier layers lost."""
+"""The correction of a solver's target for the losses of earlier layers."""
 
 from torch import Tensor
 
 from worker.pruning.stats.gram import Gram
 
 
-def corrected(
+def corrected_weight(
     weight: Tensor, gram: Gram, cross: Tensor, share: float, damping: float = 0.01
 ) -> Tensor:
-    """Return the weight that solvers are to come close to, so that earlier losses are made up for.
+    """Return the weight that a solver should approximate to make up for losses of earlier layers.
 
-    With X̂ the pruned stream's inputs and X the dense one's, the outputs aimed at are
+    With X̂ the inputs in the pruned model and X those in the dense one, the target outputs are
     Y = (1 − c) X̂Wᵀ + c XWᵀ. With H = X̂ᵀX̂ and C = XᵀX̂,
     ‖X̂Sᵀ − Y‖² + λ‖S − W‖² is least at S = W + c W (C − H) (H + λI)⁻¹ = V, and elsewhere larger by
     ‖X̂(S − V)ᵀ‖² + λ‖S − V‖². A solver that gets V for W therefore finds the best sparse weights.
@@ -19,9 +19,9 @@ def corrected(
         weight: ``[out, in]`` fp32, W.
         gram: H of the ``in`` input features.
         cross: ``[in, in]`` fp32, C.
-        share: c, in ``[0, 1]``. The more of it, the nearer to the dense model on the calibration
-            tokens, and the more fitted to them.
-        damping: λ over the mean of H's diagonal.
+        share: c, in ``[0, 1]``. A larger share brings the outputs nearer to the dense model on the
+            calibration tokens, and fits the weights more to these tokens.
+        damping: λ as a share of the mean of H's diagonal.
 
     Returns:
         ``[out, in]`` fp32, V.

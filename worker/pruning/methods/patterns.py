@@ -1,4 +1,4 @@
-"""Which scores survive. A mask is named for what True means: ``keep``."""
+"""Patterns: the constraints on a mask. In a mask, ``keep``, True marks a weight that is kept."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -26,31 +26,31 @@ class Unstructured:
     scope: Scope = "matrix"
 
     def keep(self, score: Tensor) -> Tensor:
-        """Return a bool mask shaped like ``score``, True where the weight stays.
+        """Return a bool mask shaped like ``score``, True where the weight is kept.
 
         Of equal scores those with the smaller index are dropped first, so that the count is exact
-        and the mask the same on every run.
+        and the mask is the same on every run.
         """
-        contest = self._contest(score)
-        count = round(contest.shape[1] * self.sparsity)
-        return keep_largest(contest, contest.shape[1] - count).view_as(score)
+        scores = self._competing(score)
+        count = round(scores.shape[1] * self.sparsity)
+        return keep_largest(scores, scores.shape[1] - count).view_as(score)
 
     def keep_as_published(self, score: Tensor, *, inclusive: bool = True) -> Tensor:
-        """Return the mask of the methods' own codes, which count otherwise.
+        """Return the mask of the authors' code, which counts differently.
 
-        They truncate where `keep` rounds, and over a whole matrix most drop every score up to and
-        including the one at that index: one more. At sparsity 0 nothing goes.
+        It truncates where `keep` rounds, and over a whole matrix most implementations drop every
+        score up to and including the one at that index: one more. At sparsity 0 none is dropped.
 
         Args:
             score: ``[out, in]``.
-            inclusive: whether that one more goes.
+            inclusive: whether that additional weight is dropped.
         """
-        contest = self._contest(score)
-        count = int(contest.shape[1] * self.sparsity)
+        scores = self._competing(score)
+        count = int(scores.shape[1] * self.sparsity)
         count += inclusive and self.scope == "matrix" and self.sparsity > 0
-        return keep_largest(contest, contest.shape[1] - count).view_as(score)
+        return keep_largest(scores, scores.shape[1] - count).view_as(score)
 
-    def _contest(self, score: Tensor) -> Tensor:
+    def _competing(self, score: Tensor) -> Tensor:
         """Return the scores with one row for each set of weights that compete."""
         return score.reshape(1, -1) if self.scope == "matrix" else score
 
@@ -60,8 +60,8 @@ class NofM:
     """Keep the ``n`` best of every ``m`` neighbours in a row, as in 2:4.
 
     Attributes:
-        n: how many stay; some published codes count those that go.
-        m: how many compete.
+        n: how many are kept of a group; some published code counts the dropped ones.
+        m: how many weights a group has.
 
     Raises:
         PatternError: not ``1 <= n <= m``.
@@ -72,15 +72,15 @@ class NofM:
 
     def __post_init__(self) -> None:
         if not 1 <= self.n <= self.m:
-            raise PatternError(f"there is no pattern {self.n}:{self.m}; n must be 1 to m")
+            raise PatternError(f"pattern {self.n}:{self.m} is impossible; choose an n from 1 to m")
 
     @property
     def sparsity(self) -> float:
-        """Share that is dropped."""
+        """The share of the weights that is dropped."""
         return 1 - self.n / self.m
 
     def keep(self, score: Tensor) -> Tensor:
-        """Return a bool mask shaped like ``score``, True where the weight stays.
+        """Return a bool mask shaped like ``score``, True where the weight is kept.
 
         Of equal scores those with the smaller index are dropped first, as in `Unstructured`.
 
@@ -90,17 +90,17 @@ class NofM:
         if score.shape[1] % self.m:
             raise ShapeError(
                 f"rows of {score.shape[1]} weights do not split into groups of {self.m}; "
-                f"skip this layer, take an m that divides {score.shape[1]}, or an unstructured "
-                "pattern"
+                f"skip this layer, choose an m that divides {score.shape[1]}, or use an "
+                "unstructured pattern"
             )
         places = score.reshape(-1, self.m).T.contiguous()  # [m, groups]
         return (_ranks(places) >= self.m - self.n).T.reshape(score.shape)
 
     def keep_as_published(self, score: Tensor, *, inclusive: bool = True) -> Tensor:
-        """Return the mask of the methods' own codes: the same one, ``inclusive`` or not.
+        """Return the mask of the authors' code: the same one, ``inclusive`` or not.
 
-        They differ only in rows that `keep` refuses, where they drop the last, short group up to
-        ``m - n`` weights (a whole 4 at 4:8). That is not n of m, so it is refused here too.
+        It differs only in rows that `keep` refuses: it drops up to ``m - n`` weights of the last,
+        short group (all 4 at 4:8). That is not n of m, so it is refused here too.
 
         Raises:
             ShapeError: the row length is not a multiple of ``m``.
@@ -114,32 +114,33 @@ Pattern = Unstructured | NofM
 def keep_largest(score: Tensor, kept: int) -> Tensor:
     """Return a bool mask ``[rows, n]`` that is True for the ``kept`` largest of each row.
 
-    A selection, never a sort: the threshold is the k-th smallest score, and only the scores equal
-    to it are counted off by index.
+    A selection, not a sort: the threshold is the k-th smallest score, and of the scores equal to
+    it those with the largest index are kept.
 
     Args:
         score: ``[rows, n]`` fp32, finite.
-        kept: how many of each row stay.
+        kept: how many of each row are kept.
     """
     dropped = score.shape[1] - kept
     if dropped == 0:
         return torch.ones_like(score, dtype=torch.bool)
     threshold = _kth_smallest(score, dropped)
     keep = score > threshold
-    spare = kept - keep.count_nonzero(1)[:, None]  # ties that stay: the last ones of each row
+    spare = kept - keep.count_nonzero(1)[:, None]  # ties that are kept: the last ones of each row
     if not bool(spare.any()):
         return keep
     tied = score == threshold
-    # Counted in int32, half the default: the count of all weights is rarely larger.
+    # int32 takes half the memory of the default; more weights than it can count are rare.
     count = torch.int32 if score.shape[1] < 2**31 else torch.int64
-    before = tied.sum(1, keepdim=True) - spare  # ties that go: the first ones of each row
+    before = tied.sum(1, keepdim=True) - spare  # ties that are dropped: the first ones of each row
     return keep | (tied & (tied.cumsum(1, dtype=count) > before))
 
 
 def _ranks(places: Tensor) -> Tensor:
-    """Return how many of each column are smaller, ``[m, groups]``; of equals the earlier are.
+    """Return how many scores of the same column are smaller, ``[m, groups]``.
 
-    Each pair is compared, over all groups at once: at 2:4 in a third of the time of a sort.
+    Of equal scores the earlier counts as smaller. Each pair is compared over all groups at once,
+    at 2:4 in a third of the time of a sort.
     """
     ranks = torch.zeros(places.shape, dtype=torch.int16, device=places.device)
     for later in range(1, len(places)):

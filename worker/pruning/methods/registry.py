@@ -1,52 +1,65 @@
-"""What users write in a job, and the function it names."""
+"""The scorers and solvers that a job can name. A new one is registered by one line here."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from torch import Tensor
+from collections.abc import Mapping
+from typing import TypeVar
 
 from worker.pruning.base.errors import UnknownMethodError
 from worker.pruning.methods import scores
-from worker.pruning.methods.patterns import Scope
+from worker.pruning.methods.scorers import GradientScorer, InputScorer, Scorer, WeightScorer
+from worker.pruning.methods.solvers.admm import ADMM
+from worker.pruning.methods.solvers.alps import ALPS, PUBLISHED_ALPS
+from worker.pruning.methods.solvers.solver import Solver
+from worker.pruning.methods.solvers.sparsegpt import SPARSEGPT
 
+Registered = TypeVar("Registered")
 
-@dataclass(frozen=True)
-class Method:
-    """A way to score the weights of one linear layer.
+MAGNITUDE = WeightScorer("magnitude", scores.magnitude, "matrix")
+WANDA = InputScorer("wanda", scores.wanda, "row")
 
-    Attributes:
-        name: what users write in a job.
-        score: ``(weight [out, in], input_sq_mean [in]) -> [out, in]`` fp32; the gradients' norms
-            ``[out, in]`` are a third argument where ``gradients``.
-        scope: which weights compete in the published form of the method.
-        gradients: whether the dense model's gradients have to be measured first.
-    """
-
-    name: str
-    score: Callable[..., Tensor]
-    scope: Scope
-    gradients: bool = False
-
-
-METHODS = {
-    method.name: method
-    for method in (
-        Method("zpruner", scores.zpruner, "matrix"),
-        Method("magnitude", scores.magnitude, "matrix"),
-        Method("wanda", scores.wanda, "row"),
-        Method("ria", scores.ria, "matrix"),
-        Method("gblm", scores.gblm, "row", gradients=True),
+SCORERS: Mapping[str, Scorer] = {
+    scorer.name: scorer
+    for scorer in (
+        InputScorer("zpruner", scores.zpruner, "matrix"),
+        MAGNITUDE,
+        WANDA,
+        InputScorer("ria", scores.ria, "matrix"),
+        GradientScorer("gblm", scores.gblm, "row"),
     )
 }
 
+SOLVERS: Mapping[str, Solver] = {
+    solver.name: solver
+    for solver in (
+        SPARSEGPT,
+        ADMM,
+        ALPS,
+    )
+}
 
-def get_method(name: str) -> Method:
-    """Return the method registered under ``name``.
+PUBLISHED_SOLVERS: Mapping[str, Solver] = {**SOLVERS, PUBLISHED_ALPS.name: PUBLISHED_ALPS}
+"""The solvers as their authors' code runs them."""
+
+
+def get_scorer(name: str) -> Scorer:
+    """Return the scorer registered under ``name``.
 
     Raises:
-        UnknownMethodError: there is none.
+        UnknownMethodError: no scorer has this name.
     """
+    return _get("method", name, SCORERS)
+
+
+def get_solver(name: str, *, as_published: bool = False) -> Solver:
+    """Return the solver registered under ``name``, if need be as its authors' code runs it.
+
+    Raises:
+        UnknownMethodError: no solver has this name.
+    """
+    return _get("solver", name, PUBLISHED_SOLVERS if as_published else SOLVERS)
+
+
+def _get(kind: str, name: str, registered: Mapping[str, Registered]) -> Registered:
     try:
-        return METHODS[name]
+        return registered[name]
     except KeyError:
-        raise UnknownMethodError(name, sorted(METHODS)) from None
+        raise UnknownMethodError(kind, name, sorted(registered)) from None

@@ -1,4 +1,4 @@
-"""How much each weight of a linear layer matters. The smallest scores are pruned first."""
+"""Scores of the weights of a linear layer. The smallest are pruned first."""
 
 import torch
 from torch import Tensor
@@ -9,12 +9,8 @@ from worker.pruning.base.masking import count_zeros
 _TINY = torch.finfo(torch.float32).tiny
 
 
-def magnitude(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
-    """Score each weight by ``|W|``, whatever its inputs; the oldest yardstick.
-
-    Arguments, result and error as in `zpruner`.
-    """
-    _check(weight, input_sq_mean)
+def magnitude(weight: Tensor) -> Tensor:
+    """Score each weight ``[out, in]`` by ``|W|``, ``[out, in]`` fp32."""
     return weight.float().abs()
 
 
@@ -53,7 +49,7 @@ def gblm(weight: Tensor, input_sq_mean: Tensor, gradient: Tensor) -> Tensor:
     Args:
         weight: as in `zpruner`.
         input_sq_mean: as in `zpruner`.
-        gradient: ``[out, in]`` fp32, G as said, not below 0.
+        gradient: ``[out, in]`` fp32, G as defined above, not below 0.
 
     Returns:
         As `zpruner`.
@@ -110,9 +106,10 @@ def _check(weight: Tensor, input_sq_mean: Tensor) -> None:
 
 
 def _zeros_lowest(score: Tensor, weight: Tensor) -> Tensor:
-    """Put weights that are zero below all others, those of dead inputs too; changes ``score``.
+    """Score weights that are zero below all others; changes ``score``.
 
-    What is zero already then counts towards the sparsity before anything else is dropped.
+    They then count towards the sparsity before any other weight is dropped, weights of inputs
+    that are always zero included.
     """
     if count_zeros(weight):  # rare, and counting takes a tenth of the time of filling
         score.masked_fill_(weight == 0, -1.0)
@@ -128,7 +125,7 @@ def _cubed_z(value: Tensor) -> Tensor:
     """Return ``|z|^3`` over the whole matrix; overwrites ``value``.
 
     On a CPU the two plain sums take a twentieth of the time of ``std_mean``, and are as exact:
-    torch adds in a tree, and the mean is gone before anything is squared.
+    torch adds in a tree, and the mean is subtracted before the values are squared.
     """
     value.sub_(value.mean())
     std = (value.square().sum() / max(1, value.numel() - 1)).sqrt_()

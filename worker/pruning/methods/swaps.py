@@ -1,4 +1,4 @@
-"""Taking pruned weights back for kept ones, so that a layer's mean output moves less."""
+"""Swaps of pruned weights for kept ones, so that a layer's mean output changes less."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from worker.pruning.methods.scores import wanda
-from worker.pruning.methods.solvers.selection import AsPublished, Selection, group_width
+from worker.pruning.methods.selection import AsPublished, Selection, group_width
 from worker.pruning.stats.input_moments import VarianceMoments
 
 _TINY = torch.finfo(torch.float32).tiny
@@ -17,51 +17,51 @@ _TINY = torch.finfo(torch.float32).tiny
 class Swaps:
     """DSnoT: after a mask is chosen, swap weights within rows; all weights keep their values.
 
-    Zhang et al., 2024 (arXiv:2310.08915), and the authors' code. What pruning takes from a row's
-    mean output is e, the sum of W_j E[x_j] over its pruned weights. Cycle by cycle each row takes
-    back the weight whose W_j E[x_j] / Var[x_j] counts most towards e, and drops for it, within
-    the same group where the pattern is N:M, the kept weight of the smallest score. A row stops
-    at the first swap that would not make \\|e\\| smaller, or when it has none left.
+    Zhang et al., 2024 (arXiv:2310.08915), and the authors' code. Pruning changes a row's mean
+    output by e, the sum of W_j E[x_j] over its pruned weights. In each cycle each row restores
+    the weight whose W_j E[x_j] / Var[x_j] reduces e most, and drops in return, within the same
+    group where the pattern is N:M, the kept weight of the smallest score. A row stops at the first
+    swap that would not reduce \\|e\\|, or when it has no candidates left.
 
-    As published a row stops elsewhere: at 2:4 only at the swap that would turn e's sign, even
-    where \\|e\\| grows; unstructured never before all cycles are over. And unstructured it drops
-    by Wanda's score, whichever has chosen the mask.
+    The authors' code stops elsewhere: at 2:4 only at the swap that would change the sign of e, even
+    where \\|e\\| grows; unstructured not before all cycles are done. Unstructured, it also drops by
+    Wanda's score, whichever score has chosen the mask.
 
     Attributes:
         cycles: the most swaps of a row.
-        threshold: a row with a smaller \\|e\\|, summed over the tokens of a window, is left alone.
-        only: globs of the layers to swap in, by their names inside a block.
+        threshold: a row with a smaller \\|e\\|, summed over the tokens of a window, is not changed.
+        only: globs of the layers in which to swap, by their names inside a block.
     """
 
     cycles: int = 50
     threshold: float = 0.1
     only: tuple[str, ...] = ("*",)
 
-    def wants(self, name: str) -> bool:
-        """Whether a layer of this name inside its block is swapped in."""
+    def apply_to(self, name: str) -> bool:
+        """Whether weights are swapped in the layer of this name inside its block."""
         return any(fnmatchcase(name, glob) for glob in self.only)
 
     def keep(
-        self, weight: Tensor, spread: VarianceMoments, selection: Selection, score: Tensor
+        self, weight: Tensor, inputs: VarianceMoments, selection: Selection, score: Tensor
     ) -> Tensor:
         """Return the selection's mask after the swaps; each row, or group, keeps as many weights.
 
         Args:
             weight: ``[out, in]``, any float dtype.
-            spread: of the ``in`` input features.
-            selection: chooses the mask to begin with.
+            inputs: mean and variance of the ``in`` input features.
+            selection: chooses the initial mask.
             score: ``[out, in]`` fp32; decides which weights are dropped, before and during swaps.
 
         Returns:
-            ``[out, in]`` bool, True where the weight stays.
+            ``[out, in]`` bool, True where the weight is kept.
         """
-        pull = weight.float() * (spread.mean() * spread.window_tokens)  # [out, in]
-        ease = pull / spread.variance().clamp(min=_TINY)
+        effect = weight.float() * (inputs.mean() * inputs.window_tokens)  # [out, in]
+        gain = effect / inputs.variance().clamp(min=_TINY)
         published, group = isinstance(selection, AsPublished), group_width(selection)
         count = min(self.cycles, weight.shape[1])
         by_wanda = published and group is None
-        order = wanda(weight, spread.sq_mean()) if by_wanda else score
-        rows = _Rows(selection.keep(score), order, pull, ease, count, group)
+        order = wanda(weight, inputs.sq_mean()) if by_wanda else score
+        rows = _Rows(selection.keep(score), order, effect, gain, count, group)
         for _ in range(count):
             swap = rows.propose()
             swap.accepted &= rows.error.abs() > self.threshold
@@ -75,8 +75,8 @@ class Swaps:
         return rows.keep
 
 
-PUBLISHED = Swaps(only=("*att*",))
-"""What the authors' code swaps in by default: the layers of attention."""
+PUBLISHED_SWAPS = Swaps(only=("*att*",))
+"""The default of the authors' code: it swaps in the layers of attention."""
 
 
 @dataclass
@@ -84,67 +84,74 @@ class _Swap:
     """One swap in every row; all ``[out]``.
 
     Attributes:
-        coming: the columns of the weights that are taken back.
-        going: the columns of those that are dropped for them.
-        error: the rows' e after it.
-        accepted: which rows make it.
+        restored: the columns of the weights that are restored.
+        dropped: the columns of the weights that are dropped for them.
+        error: the rows' e after the swap.
+        accepted: in which rows the swap is made.
     """
 
-    coming: Tensor
-    going: Tensor
+    restored: Tensor
+    dropped: Tensor
     error: Tensor
     accepted: Tensor
 
 
 class _Rows:
-    """The rows of a matrix while they swap.
+    """The rows of a matrix during the swaps.
 
     Args:
-        keep: ``[out, in]`` bool, the mask to begin with.
+        keep: ``[out, in]`` bool, the initial mask.
         score: ``[out, in]`` fp32, the smallest is dropped first.
-        pull: ``[out, in]`` fp32, what each weight adds to the mean output.
-        ease: ``[out, in]`` fp32, of the size of which the largest comes back first.
+        effect: ``[out, in]`` fp32, what each weight adds to the mean output.
+        gain: ``[out, in]`` fp32, the weight with the largest absolute gain is restored first.
         count: the most swaps.
         group: how many neighbours compete, None for a whole row.
 
     Attributes:
-        keep: the mask as it stands.
+        keep: the current mask.
         error: ``[out]``, e.
     """
 
     def __init__(
-        self, keep: Tensor, score: Tensor, pull: Tensor, ease: Tensor, count: int, group: int | None
+        self,
+        keep: Tensor,
+        score: Tensor,
+        effect: Tensor,
+        gain: Tensor,
+        count: int,
+        group: int | None,
     ) -> None:
-        self.keep, self.error = keep.clone(), pull.masked_fill(keep, 0.0).sum(1)
-        self._pull, self._group = pull, group
+        self.keep, self.error = keep.clone(), effect.masked_fill(keep, 0.0).sum(1)
+        self._effect, self._group = effect, group
         self._index = torch.arange(len(keep), device=keep.device)
         self._used = torch.zeros(2, len(keep), dtype=torch.int64, device=keep.device)
         self._active = torch.ones_like(self.error, dtype=torch.bool)
-        up, down = pull > 0, pull < 0
-        # Of both the first is for rows whose error is not below 0.
-        self._coming = _best(ease.abs(), ~keep & up, ~keep & down, count)
+        up, down = effect > 0, effect < 0
+        # Of both lists the first is for rows whose error is not below 0.
+        self._to_restore = _best(gain.abs(), ~keep & up, ~keep & down, count)
         if group is None:
-            self._going = _best(-score, keep & down, keep & up, count)
+            self._to_drop = _best(-score, keep & down, keep & up, count)
         else:
-            self._cost = score.masked_fill(~keep, torch.inf)  # of what can still be dropped
+            self._cost = score.masked_fill(~keep, torch.inf)  # of weights that can still be dropped
 
     def propose(self) -> _Swap:
         """Return the next swap of each row, accepted where there is one."""
-        coming = self._next(self._coming)
+        restored = self._next(self._to_restore)
         group = self._group
-        going = self._next(self._going) if group is None else self._cheapest(coming, group)
-        possible = self._active & (coming >= 0) & (going >= 0)
-        coming, going = coming.clamp(min=0), going.clamp(min=0)
-        error = self.error - self._pull[self._index, coming] + self._pull[self._index, going]
-        return _Swap(coming, going, error, possible)
+        dropped = self._next(self._to_drop) if group is None else self._cheapest(restored, group)
+        possible = self._active & (restored >= 0) & (dropped >= 0)
+        restored, dropped = restored.clamp(min=0), dropped.clamp(min=0)
+        effect = self._effect
+        error = self.error - effect[self._index, restored] + effect[self._index, dropped]
+        return _Swap(restored, dropped, error, possible)
 
     def apply(self, swap: _Swap) -> None:
         """Make the swap in the rows that accepted it; the others stop."""
         rows = self._index[swap.accepted]
-        coming, going = swap.coming[rows], swap.going[rows]
-        self.keep[rows, coming], self.keep[rows, going] = True, False
+        restored, dropped = swap.restored[rows], swap.dropped[rows]
+        self.keep[rows, restored], self.keep[rows, dropped] = True, False
         if self._group is not None:
-            self._cost[rows, going] = torch.inf
+            self._cost[rows, dropped] = torch.inf
         self._used[self._side()[rows], rows] += 1
         self.error = torch.where(swap.accepted, swap.error, self.error)
         self._active = swap.accepted
@@ -152,15 +159,15 @@ class _Rows:
     def _side(self) -> Tensor:
         return (self.error < 0).long()
 
-    def _next(self, offers: Tensor) -> Tensor:
-        """Return each row's next column among ``offers``, -1 where there is none."""
+    def _next(self, candidates: Tensor) -> Tensor:
+        """Return each row's next column among the candidates, -1 where there is none."""
         side = self._side()
-        return offers[side, self._index, self._used[side, self._index]]
+        return candidates[side, self._index, self._used[side, self._index]]
 
-    def _cheapest(self, coming: Tensor, group: int) -> Tensor:
-        """Return the column to drop in the groups of ``coming``, -1 where there is none."""
-        first = coming.clamp(min=0) // group * group
-        columns = first[:, None] + torch.arange(group, device=coming.device)  # [out, group]
+    def _cheapest(self, restored: Tensor, group: int) -> Tensor:
+        """Return the column to drop in the groups of ``restored``, -1 where there is none."""
+        first = restored.clamp(min=0) // group * group
+        columns = first[:, None] + torch.arange(group, device=restored.device)  # [out, group]
         least = self._cost.gather(1, columns).min(1)
         return (first + least.indices).masked_fill(least.values.isinf(), -1)
 
@@ -168,7 +175,8 @@ class _Rows:
 def _best(value: Tensor, first: Tensor, second: Tensor, count: int) -> Tensor:
     """Return the columns of the largest values among ``first``, and among ``second``.
 
-    ``[2, out, count]``, the best first, -1 where there are no more.
+    Returns:
+        ``[2, out, count]`` int64, the best first, -1 where there are no more.
     """
     sides = []
     for among in (first, second):

@@ -3,14 +3,14 @@
 Bytes per weight are derived from the code; steps of the iterative solvers were counted.
 """
 
-from worker.pruning.methods.solvers.penalty import BRISK
+from worker.pruning.methods.solvers.penalty import FAST
 from worker.pruning.planning.shapes import LayerShape
 from worker.pruning.planning.speed import Cost
 
 _SCORE_BYTES = {"magnitude": 12, "wanda": 24, "ria": 40, "zpruner": 104, "gblm": 36}
 _MASK_BYTES = 60  # a partition, two comparisons, and masking both copies of the weight
 _SWAP_BYTES = 600  # both lists of candidates, and up to 50 swaps
-_ALPS_STEPS = BRISK.steps  # without a restart
+_ALPS_STEPS = FAST.steps  # without a restart
 _NEIGHBOURS = 16  # columns of a group in which SparseGPT eliminates one by one
 _INVERSE = 4 / 3  # operations per in³: a factorization, and the inverse of the factor
 
@@ -63,7 +63,7 @@ def _alps(layer: LayerShape, chooses: bool) -> Cost:
     if not chooses:
         return solving
     return solving + Cost(
-        factorization=_ALPS_STEPS / BRISK.every * layer.inputs**3,
+        factorization=_ALPS_STEPS / FAST.every * layer.inputs**3,
         fp32_matmul=_ALPS_STEPS * _product(layer),
         elementwise=_ALPS_STEPS * (_MASK_BYTES + 48) * layer.weights,
     )

@@ -1,4 +1,4 @@
-"""The windows that the loss is measured on, in the dense model and in the pruned one."""
+"""Evaluation: the loss of the dense and of the pruned model on the evaluation windows."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -13,21 +13,21 @@ from worker.pruning.model.head_loss import TokenLoss, mean_loss
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.streams import Streams
 
-COMPARED = 16
-"""Windows that tell how far a block's output moved."""
+COMPARED_WINDOWS = 16
+"""Windows on which the outputs of each block are compared with the dense model's."""
 
 
 class Evaluation:
-    """One rank's part of them.
+    """One rank's share of the evaluation windows.
 
     Args:
         meta_model: the model.
-        block_inputs: embeds the windows, and knows the form in which blocks answer.
+        block_inputs: embeds the windows and calls the blocks.
         batches: the token ids ``[batch, tokens]`` of all ranks.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
-        ranks: who shares the batches.
-        dense_loss: of the dense model on all batches. Where it is known, only the first windows
-            go through that model, to compare the outputs of each block.
+        ranks: the ranks that share the batches.
+        dense_loss: the dense model's loss on all batches. If it is known, only the first windows
+            run through that model, to compare the outputs of each block.
     """
 
     def __init__(
@@ -47,19 +47,19 @@ class Evaluation:
         self._ranks, self._dense_loss = ranks, dense_loss
         self._batches = ranks.share_of(batches)
         starts = range(0, sum(map(len, batches)), len(batches[0])) if batches else range(0)
-        self._compared = sum(start < COMPARED for start in ranks.share_of(starts))
+        self._compared = sum(start < COMPARED_WINDOWS for start in ranks.share_of(starts))
 
     def embed(self, streams: Streams) -> None:
         """Fill both streams with the windows' embeddings."""
         self._block_inputs.embed(self._batches, streams.evaluation.append)
-        through = len(self._batches) if self._dense_loss is None else self._compared
-        for hidden in islice(streams.evaluation, through):
+        dense_batches = len(self._batches) if self._dense_loss is None else self._compared
+        for hidden in islice(streams.evaluation, dense_batches):
             streams.dense_evaluation.append(hidden)
 
     def output_error(self, streams: Streams) -> float | None:
-        """Return how far the pruned model's states are from the dense one's, relative to these.
+        """Return the norm of the pruned model's error, relative to the dense model's states.
 
-        Over the first windows of all ranks together; None without windows.
+        It is taken over the first windows of all ranks; None without windows.
         """
         sums = torch.zeros(2, dtype=torch.float64)
         for index in range(self._compared):
@@ -69,11 +69,11 @@ class Evaluation:
             )
             sums[0] += (pruned - dense).square().sum()
             sums[1] += dense.square().sum()
-        apart, size = self._ranks.all_reduce(sums).tolist()
-        return float((apart / size) ** 0.5) if size else None
+        error, size = self._ranks.all_reduce(sums).tolist()
+        return float((error / size) ** 0.5) if size else None
 
     def losses(self, streams: Streams) -> tuple[float | None, float | None]:
-        """Return the mean loss per token of the dense and of the pruned model, if any is there."""
+        """Return the mean loss per token, dense and pruned; None without windows."""
         if not self._ranks.sum_of(len(self._batches)):
             return None, None
         with self._meta_model.loaded_head():

@@ -1,4 +1,4 @@
-"""Everything that decides a sweep's bytes, in a form that two runs can compare."""
+"""The fingerprint of a pruning run: everything that decides the bytes of its result."""
 
 import hashlib
 import json
@@ -25,44 +25,44 @@ def fingerprint(
     evaluation: Tensor,
     token_loss: TokenLoss,
 ) -> dict[str, Any]:
-    """Return what the sweep depends on, part by part, ready for JSON.
+    """Return everything that the result depends on, part by part, ready for JSON.
 
-    Two sweeps with equal fingerprints write the same bytes; where they differ, the parts' names
-    say in what.
+    Two runs with equal fingerprints write the same bytes; otherwise the names of the parts that
+    differ show what has changed.
 
     Args:
-        meta_model: the model, and the dtype and device that compute.
+        meta_model: the model, with the dtype and the device of its forward.
         recipe: how it is pruned.
         calibration: ``[windows, tokens]`` ids.
         evaluation: ``[windows, tokens]`` ids.
-        token_loss: what measures the loss.
+        token_loss: the function that measures the loss.
     """
-    return _given(meta_model, token_loss, meta_model.device) | {
+    return _common(meta_model, token_loss, meta_model.device) | {
         "recipe": _plain(recipe),
         "calibration": _ids(calibration),
         "evaluation": _ids(evaluation),
     }
 
 
-def dense_key(
+def dense_loss_key(
     meta_model: MetaModel,
     evaluation: Tensor,
     token_loss: TokenLoss,
     device: torch.device,
 ) -> str:
-    """Return a name for all that the dense model's loss on ``evaluation`` depends on.
+    """Return a digest of everything that the dense model's loss on ``evaluation`` depends on.
 
     Args:
-        meta_model: the model, and the dtype that computes.
+        meta_model: the model, with the dtype of its forward.
         evaluation: ``[windows, tokens]`` ids.
-        token_loss: what measures the loss.
-        device: what computes.
+        token_loss: the function that measures the loss.
+        device: the device of the forward.
     """
-    parts = _given(meta_model, token_loss, device) | {"evaluation": _ids(evaluation)}
+    parts = _common(meta_model, token_loss, device) | {"evaluation": _ids(evaluation)}
     return _digest(json.dumps(parts, sort_keys=True))
 
 
-def _given(meta_model: MetaModel, token_loss: TokenLoss, device: torch.device) -> dict[str, Any]:
+def _common(meta_model: MetaModel, token_loss: TokenLoss, device: torch.device) -> dict[str, Any]:
     return {
         "config": _digest(meta_model.model.config.to_json_string(use_diff=False)),
         "weights": _weights(meta_model),
@@ -75,7 +75,7 @@ def _given(meta_model: MetaModel, token_loss: TokenLoss, device: torch.device) -
 
 
 def _plain(value: object) -> Any:
-    """Return a value as JSON can hold it; a function by its name, for `_code` holds its text."""
+    """Return a value ready for JSON; a function by its name, because `_code` covers its source."""
     if is_dataclass(value) and not isinstance(value, type):
         named = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
         return {"type": type(value).__name__} | named
@@ -87,14 +87,14 @@ def _plain(value: object) -> Any:
         return value
     if isinstance(value, FunctionType):
         return f"{value.__module__}.{value.__qualname__}"
-    raise TypeError(f"{value!r} has no place in a fingerprint")
+    raise TypeError(f"{value!r} cannot be part of a fingerprint")
 
 
 def _weights(meta_model: MetaModel) -> dict[str, Any]:
-    """Identify the checkpoint without reading it whole.
+    """Identify the checkpoint without reading all of it.
 
-    A file cannot be written to, replaced or renamed without a new change time or inode, and
-    neither can be set by a program; its modification time can.
+    Writing to a file, replacing it or renaming it changes its change time or its inode, which no
+    program can set; the modification time can be set.
     """
     tensors = meta_model.checkpoint.tensors
     layout = {
@@ -116,9 +116,10 @@ def _ids(ids: Tensor) -> dict[str, Any]:
 
 
 def _device(device: torch.device) -> dict[str, Any]:
-    """Describe what computes: sums are split over a CPU's threads, and kernels chosen by its kind.
+    """Describe a device as far as its results depend on it.
 
-    A GPU's kernels are chosen by its name.
+    Sums are split over the threads of a CPU, and kernels depend on its capabilities; on a GPU they
+    depend on its model.
     """
     if device.type == "cuda":
         return {"type": "cuda", "name": torch.cuda.get_device_name(device)}

@@ -1,4 +1,4 @@
-"""Read a model's shapes from its meta model."""
+"""The shapes of a job: those of its model and of its windows, from which it is planned."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,11 +15,11 @@ from worker.pruning.planning.plan import Plan, plan
 from worker.pruning.planning.shapes import BlockShape, LayerShape, ModelShape, ParameterCounts
 from worker.pruning.planning.speed import Speed
 from worker.pruning.planning.workload import Setting, Workload
-from worker.pruning.sweep.evaluation import COMPARED
+from worker.pruning.sweep.evaluation import COMPARED_WINDOWS
 from worker.pruning.sweep.recipe import Recipe
 
 
-def planned(
+def plan_pruning(
     meta_model: MetaModel,
     recipe: Recipe,
     calibration: Tensor,
@@ -29,30 +29,32 @@ def planned(
     dense_known: bool = False,
     speed: Speed | None = None,
 ) -> Plan:
-    """Plan a sweep over windows ``[windows, tokens]`` of token ids for the memory there is now.
+    """Plan the pruning of a model, for the memory that is available now.
 
     Args:
         meta_model: the model.
         recipe: how to prune.
-        calibration, evaluation: the windows.
-        budget_bytes: the most that this process may hold, if somebody says so.
-        dense_known: whether the dense model's loss need not be measured.
-        speed: the machine's, to say how long it takes.
+        calibration, evaluation: ``[windows, tokens]`` token ids.
+        budget_bytes: the most memory that this process may hold; None for all of it.
+        dense_known: whether the dense model's loss is known, so that it is not measured.
+        speed: the machine's speed, to predict the time.
 
     Raises:
-        InsufficientMemoryError: it does not fit, in no way that it could be run.
+        InsufficientMemoryError: the job does not fit into memory in any setting.
     """
     work = workload(meta_model, recipe, calibration, evaluation)
     if dense_known:
-        work = replace(work, dense_windows=min(COMPARED, work.evaluation_windows))
-    return plan(outline(meta_model, recipe), work, headroom(meta_model.device, budget_bytes), speed)
+        work = replace(work, dense_windows=min(COMPARED_WINDOWS, work.evaluation_windows))
+    return plan(
+        model_shape(meta_model, recipe), work, headroom(meta_model.device, budget_bytes), speed
+    )
 
 
-def outline(meta_model: MetaModel, recipe: Recipe) -> ModelShape:
-    """Return the numbers that a plan of this recipe needs."""
+def model_shape(meta_model: MetaModel, recipe: Recipe) -> ModelShape:
+    """Return the shapes of the model from which the recipe is planned."""
     config = meta_model.model.config.get_text_config()
     eager = meta_model.model.config._attn_implementation == "eager"
-    heads = getattr(config, "num_attention_heads", 0)  # some decoders do not attend
+    heads = getattr(config, "num_attention_heads", 0)  # some decoders have no attention
     layers = [layer for block in meta_model.blocks for layer in linear_layers(block)]
     return ModelShape(
         blocks=tuple(_block(meta_model, recipe, index) for index in range(len(meta_model.blocks))),
@@ -69,24 +71,24 @@ def outline(meta_model: MetaModel, recipe: Recipe) -> ModelShape:
 def workload(
     meta_model: MetaModel, recipe: Recipe, calibration: Tensor, evaluation: Tensor
 ) -> Workload:
-    """Return what is to be done with windows ``[windows, tokens]`` of token ids."""
+    """Return the work of a recipe on windows ``[windows, tokens]`` of token ids."""
     return Workload(
         calibration_windows=len(calibration),
         evaluation_windows=len(evaluation),
         seq_len=max(calibration.shape[1], evaluation.shape[1] if len(evaluation) else 0),
         dtype=dtype_name(meta_model.dtype),
         device=meta_model.device.type,
-        method=recipe.method.name if recipe.method else None,
+        method=recipe.scorer.name if recipe.scorer else None,
         solver=recipe.solver.name if recipe.solver else None,
         propagation=recipe.propagation,
         measures_outliers=recipe.allocation == "owl",
         corrects=recipe.correction > 0,
-        needs_gradients=recipe.needs_gradients,
+        needs_gradients=recipe.takes_gradients,
         swaps=recipe.swaps is not None,
     )
 
 
-def batches(windows: Tensor, setting: Setting) -> list[Tensor]:
+def split_batches(windows: Tensor, setting: Setting) -> list[Tensor]:
     """Split ``[windows, tokens]`` into the batches of the setting."""
     if not len(windows):
         return []
@@ -118,13 +120,13 @@ def _part(meta_model: MetaModel, wanted: Callable[[str], bool]) -> ParameterCoun
 def _layer(layers: Sequence[LinearLayer], place: int, chosen: int | None) -> LayerShape:
     """Return the shape of one of a block's layers.
 
-    Neighbours of one module with inputs of one width read the same tensor, but for the module's
-    last layer, which reads what the others made: so are attentions and gated MLPs built.
+    Neighbours in one module with inputs of equal width read the same tensor, except the module's
+    last layer, which reads the outputs of the others: attention and gated MLPs are built like that.
 
     Args:
-        layers: all of the block.
-        place: which of them.
-        chosen: how many experts see each token, if the model says so.
+        layers: all layers of the block.
+        place: index of the layer.
+        chosen: how many experts each token is routed to, if the config tells.
     """
     layer, around = layers[place], layers[max(0, place - 1) : place + 2]
     outputs, inputs = layer.oriented(layer.weight).shape

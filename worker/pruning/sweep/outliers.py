@@ -1,9 +1,11 @@
-"""One pass over the dense model to see where its outliers are."""
+"""One pass over the dense model that measures the outliers of each block."""
 
 from collections.abc import Iterator
 
 from torch import Tensor, nn
 
+from worker.pruning.calibration.block_calibration import BlockCalibration
+from worker.pruning.calibration.collectors import InputCollector
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.methods.allocation import outlier_share
 from worker.pruning.methods.scores import wanda
@@ -11,8 +13,7 @@ from worker.pruning.model.activations import Activations
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.stats.input_moments import Moments
-from worker.pruning.sweep.calibration import prune_reference
+from worker.pruning.stats.input_moments import InputMoments
 from worker.pruning.sweep.recipe import Recipe
 
 
@@ -28,9 +29,9 @@ def outlier_shares(
     Args:
         meta_model: the model.
         block_inputs: calls its blocks.
-        recipe: says which layers count.
-        states: the first block's inputs; moved on to the last block's outputs.
-        ranks: who else has inputs; the shares are those of all.
+        recipe: decides which layers are measured.
+        states: the first block's inputs; they become the last block's outputs.
+        ranks: the ranks that share the inputs; the outlier shares are those of all inputs.
     """
     for index in range(len(meta_model.blocks)):
         with meta_model.loaded_block(index, meta_model.read_block(index)) as block:
@@ -46,15 +47,16 @@ def _scores(
     states: Activations,
     ranks: Ranks,
 ) -> list[Tensor]:
-    """Return the Wanda scores of a block's layers that any token reached."""
+    """Return the Wanda scores of the block's layers that tokens reached."""
     scores: list[Tensor] = []
 
     def advance(batch: int) -> None:
         states[batch] = block_inputs.call(block, index, states[batch])
 
-    def score(layer: LinearLayer, moments: Moments) -> None:
+    def score(layer: LinearLayer, moments: InputMoments) -> None:
         if moments.tokens:
             scores.append(wanda(layer.oriented(layer.weight), moments.sq_mean()))
 
-    prune_reference(layers, advance, len(states), score, ranks=ranks)
+    collector = InputCollector(InputMoments)
+    BlockCalibration(layers, advance, len(states), score, collector, ranks).run_reference()
     return scores

@@ -1,4 +1,4 @@
-"""What of a sweep is finished, kept in its output folder so that another run can go on."""
+"""The progress of a pruning run, kept in its output folder so that another run can resume it."""
 
 import logging
 import shutil
@@ -12,60 +12,58 @@ from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.pruning.model.activations import Activations
 from worker.pruning.model.shards import Shard, is_intact, shard_files
 from worker.pruning.sweep import snapshots
-from worker.pruning.sweep.report import BlockReport, block_report
-from worker.pruning.sweep.resume_log import Journal, Record
+from worker.pruning.sweep.results import BlockResult
+from worker.pruning.sweep.resume_log import Record, ResumeLog
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-"""Below the output folder; whoever hands the result on deletes it."""
 
 _SNAPSHOT_EVERY_S = 60.0
 _SNAPSHOT_COST = 20  # a snapshot waits for this many times what the last one took
 
 
 class Progress:
-    """The journal of one sweep, and what it vouches for.
+    """The resume log of one pruning run, and the blocks that are finished according to it.
 
-    A run that finds a journal with its own fingerprint goes on after the last block whose shard
-    is whole. With another fingerprint nothing of what lies there can be used, and it is deleted.
+    A run that finds a log with its own fingerprint continues after the last block whose shard is
+    intact. Files of a run with another fingerprint are of no use, and are deleted.
 
     Attributes:
-        folder: for the sweep's own files; nothing in it outlives the sweep.
-        finished: how many blocks are done, from the first on.
-        resumed_from_block: the first block that is not done yet, where an earlier run did others.
+        folder: the folder of temporary files.
+        finished: how many blocks are finished, from the first on.
+        resumed_from_block: the first unfinished block, if an earlier run has finished others.
     """
 
     def __init__(
         self, out: Path, fingerprint: dict[str, Any], ranks: Ranks = SINGLE_PROCESS
     ) -> None:
-        """Look at what an earlier run left in ``out``, keep what is sound and delete the rest.
+        """Resume an earlier run from its files in ``out``; delete those that cannot be used.
 
         Args:
-            out: the sweep's output folder.
-            fingerprint: what its bytes depend on.
-            ranks: who else takes part. Rank 0 looks and writes, the others know what it knows.
+            out: the output folder.
+            fingerprint: everything that the result depends on.
+            ranks: the ranks of the run. Rank 0 reads and writes the log, and shares its contents.
         """
         self.folder = out / PROGRESS_FOLDER
         self._out, self._ranks = out, ranks
-        self._journal = Journal(self.folder / "journal.jsonl")
+        self._log = ResumeLog(self.folder / "journal.jsonl")
         self._facts: dict[str, Any] = {}
         self._blocks: list[Record] = []
         self._snapshot: Record | None = None
         self._saved_at, self._saving_took = time.monotonic(), 0.0
-        self._facts, self._blocks = ranks.run_on_main(lambda: self._look(fingerprint))
+        self._facts, self._blocks = ranks.run_on_main(lambda: self._resume(fingerprint))
         self.finished = len(self._blocks)
         self.resumed_from_block = self.finished or None
 
-    def _look(self, fingerprint: dict[str, Any]) -> tuple[dict[str, Any], list[Record]]:
-        """Take up what is sound, delete the rest, and return the known facts and blocks."""
-        records = self._journal.read()
-        sound = self._take_up(records[1:]) if _continues(records, fingerprint) else []
-        if sound:
-            self._drop_unrecorded()
+    def _resume(self, fingerprint: dict[str, Any]) -> tuple[dict[str, Any], list[Record]]:
+        """Keep what is intact, delete the rest, and return the known facts and finished blocks."""
+        records = self._log.read()
+        intact = self._read(records[1:]) if _matches(records, fingerprint) else []
+        if intact:
+            self._delete_unrecorded()
         elif self.folder.exists():
             _delete(self._out.iterdir())
-        self._journal.rewrite([{"fingerprint": fingerprint}, *sound])
+        self._log.rewrite([{"fingerprint": fingerprint}, *intact])
         return self._facts, self._blocks
 
     @property
@@ -75,19 +73,19 @@ class Progress:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """What the earlier run had spent, by kind, when it finished its last block."""
+        """The time that the earlier run had taken when it finished its last block, by kind."""
         return dict(self._blocks[-1]["seconds"]) if self._blocks else {}
 
-    def report(self, index: int) -> BlockReport:
-        """Return a finished block's report."""
-        return block_report(self._blocks[index]["block"])
+    def result(self, index: int) -> BlockResult:
+        """Return the result of a finished block."""
+        return BlockResult.from_json(self._blocks[index]["block"])
 
-    def once(self, name: str, measure: Callable[[], T]) -> T:
-        """Return what ``measure`` returns, from the journal if an earlier run called it.
+    def measure_once(self, name: str, measure: Callable[[], T]) -> T:
+        """Return the result of ``measure``, from the log if an earlier run has recorded it.
 
         Args:
-            name: what is measured.
-            measure: its result must be the same after a way through JSON.
+            name: the name of the result in the log.
+            measure: its result has to be equal after conversion to JSON and back.
         """
         if name not in self._facts:
             self._facts[name] = measure()
@@ -95,22 +93,23 @@ class Progress:
         known: T = self._facts[name]
         return known
 
-    def knows(self, name: str) -> bool:
-        """Whether ``once`` of this name would come from the journal."""
+    def is_measured(self, name: str) -> bool:
+        """Whether the log has the result of this name."""
         return name in self._facts
 
-    def finish(self, report: BlockReport, shard: Shard, seconds: Mapping[str, float]) -> None:
-        """Record a block whose shard is on the disk."""
-        block = {"block": report.as_json(), "shard": shard._asdict(), "seconds": dict(seconds)}
+    def record_block(self, result: BlockResult, shard: Shard, seconds: Mapping[str, float]) -> None:
+        """Record the result that rank 0 has for a block whose shard is on the disk."""
+        shared = self._ranks.run_on_main(lambda: result)
+        block = {"block": shared.as_json(), "shard": shard._asdict(), "seconds": dict(seconds)}
         self._record(block)
         self._blocks.append(block)
         self.finished += 1
 
-    def keep(self, blocks: int, streams: Mapping[str, Activations]) -> None:
-        """Save the streams as they are after ``blocks`` blocks, unless it is too early for that.
+    def save_streams(self, blocks: int, streams: Mapping[str, Activations]) -> None:
+        """Save a snapshot of the streams after ``blocks`` blocks, unless the last one is recent.
 
-        The one before is deleted only when this one is recorded. Of several ranks none knows all
-        of the streams, and none saves its own: they go through the finished blocks again.
+        The previous snapshot is deleted when this one is recorded. Several ranks save none,
+        because each has only its share of the streams: they replay the finished blocks.
         """
         if self._ranks.size > 1:
             return
@@ -120,39 +119,39 @@ class Progress:
         started = time.monotonic()
         snapshot: Record = {"snapshot": blocks}
         snapshot["pieces"] = snapshots.save(self._place(snapshot), streams)
-        self._journal.append(snapshot)
+        self._log.append(snapshot)
         if self._snapshot is not None:
             shutil.rmtree(self._place(self._snapshot))
         self._snapshot = snapshot
         self._saved_at = time.monotonic()
         self._saving_took = self._saved_at - started
 
-    def restore(self, streams: Mapping[str, Activations]) -> int:
-        """Load the snapshot, and return after how many blocks it was taken; 0 without one."""
+    def restore_streams(self, streams: Mapping[str, Activations]) -> int:
+        """Load the snapshot; return how many blocks it follows, 0 without a snapshot."""
         if self._snapshot is None or self._ranks.size > 1:
             return 0
         folder, pieces = self._place(self._snapshot), self._snapshot["pieces"]
-        if not snapshots.is_sound(folder, pieces):
-            log.warning("%s is not whole; computing the hidden states again", folder.name)
-            self.close()
+        if not snapshots.is_intact(folder, pieces):
+            log.warning("%s is damaged; computing the hidden states again", folder.name)
+            self.delete_snapshot()
             return 0
         snapshots.load(folder, pieces, streams)
         blocks: int = self._snapshot["snapshot"]
         return blocks
 
-    def close(self) -> None:
-        """Free what only unfinished blocks would need; the journal still vouches for the rest."""
+    def delete_snapshot(self) -> None:
+        """Delete the snapshot, which is of no use when all blocks are finished or it is damaged."""
         if self._snapshot is not None:
             shutil.rmtree(self._place(self._snapshot), ignore_errors=True)
             self._snapshot = None
 
     def _record(self, record: Record) -> None:
         if self._ranks.is_main:
-            self._journal.append(record)
+            self._log.append(record)
 
-    def _take_up(self, records: Iterable[Record]) -> list[Record]:
-        """Learn what the records say and return them, up to a block whose shard is not whole."""
-        sound: list[Record] = []
+    def _read(self, records: Iterable[Record]) -> list[Record]:
+        """Apply the records and return them, up to a block whose shard is damaged."""
+        intact: list[Record] = []
         for record in records:
             if "fact" in record:
                 self._facts[record["fact"]] = record["value"]
@@ -161,25 +160,25 @@ class Progress:
             elif is_intact(self._out, shard := Shard(**record["shard"])):
                 self._blocks.append(record)
             else:
-                log.warning("%s is damaged; pruning again from there on", shard.name)
+                log.warning("%s is damaged; pruning again from this block on", shard.name)
                 break
-            sound.append(record)
-        return sound
+            intact.append(record)
+        return intact
 
-    def _drop_unrecorded(self) -> None:
-        """Delete what was being written when the earlier run ended, and what came after damage."""
+    def _delete_unrecorded(self) -> None:
+        """Delete files that are not in the log: incomplete ones, and those after a damaged one."""
         recorded = {self._out / shard.name for shard in self.shards}
         for path in set(shard_files(self._out)) - recorded:
             path.unlink()
-        kept = {self._journal.path} | ({self._place(self._snapshot)} if self._snapshot else set())
+        kept = {self._log.path} | ({self._place(self._snapshot)} if self._snapshot else set())
         _delete(set(self.folder.iterdir()) - kept)
 
     def _place(self, snapshot: Record) -> Path:
         return self.folder / f"snapshot-{snapshot['snapshot']}"
 
 
-def _continues(records: list[Record], fingerprint: dict[str, Any]) -> bool:
-    """Whether the journal is of a run with this fingerprint; if of another, say what differs."""
+def _matches(records: list[Record], fingerprint: dict[str, Any]) -> bool:
+    """Whether the records are of a run with this fingerprint; log the parts that differ."""
     if not records:
         return False
     earlier = records[0].get("fingerprint", {})

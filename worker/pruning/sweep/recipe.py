@@ -1,53 +1,58 @@
-"""How a model is to be pruned."""
+"""A recipe: how a model is pruned."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal
 
 from torch import nn
 
 from worker.pruning.base.errors import PatternError, SkipError
-from worker.pruning.methods.allocation import Explicit, owl
+from worker.pruning.methods.allocation import BlockSparsities, owl
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
-from worker.pruning.methods.registry import Method
-from worker.pruning.methods.solvers import Solver
-from worker.pruning.methods.solvers.selection import AsPublished, Selection
+from worker.pruning.methods.registry import WANDA
+from worker.pruning.methods.scorers import Scorer
+from worker.pruning.methods.selection import AsPublished, Selection
+from worker.pruning.methods.solvers.solver import Solver
+from worker.pruning.methods.strategies import (
+    CorrectedRepair,
+    Repair,
+    ScoreMask,
+    Strategy,
+    SwappedMask,
+)
 from worker.pruning.methods.swaps import Swaps
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
-from worker.pruning.stats.cross_moments import CrossMoments
-from worker.pruning.stats.gram import GramMoments
-from worker.pruning.stats.input_moments import InputMoments, Moments, VarianceMoments
 
-Allocation = Literal["uniform", "owl"] | Explicit
+Allocation = Literal["uniform", "owl"] | BlockSparsities
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to prune.
+    """How a model is pruned.
 
     Attributes:
-        method: how weights are scored; None leaves the choice to the solver.
-        pattern: which scores survive.
-        propagation: ``fused`` prunes each layer on its true input, in one forward per block;
-            ``reference`` is the published protocol of two, whose masks count as published.
-        solver: repairs the weights that are kept; None leaves them as they were.
+        scorer: scores the weights; None leaves the mask to the solver.
+        pattern: the constraint on the masks.
+        propagation: ``fused`` prunes each layer on its true inputs, in one forward per block;
+            ``reference`` is the published protocol of two, with masks that count as published.
+        solver: repairs the kept weights; None leaves them unchanged.
         allocation: ``owl`` spreads the pattern's sparsity over the blocks by their outliers;
-            explicit sparsities take the place of the pattern's.
-        skip: globs of layer names, such as ``*.o_proj`` or ``model.layers.0.*``, to leave alone.
-        correction: how far, from 0 to 1, the solver's aim is moved from the layer's outputs on the
-            pruned stream's inputs to those on the dense stream's.
-        damping: how strongly a solver holds the kept weights to the dense ones; None for what suits
-            it.
-        swaps: improve the mask that a score has chosen; None leaves it. Not with a solver.
+            given sparsities replace the pattern's.
+        skip: globs of layers not to prune, such as ``*.o_proj`` or ``model.layers.0.*``.
+        correction: how far, from 0 to 1, a solver's target is moved from the layer's outputs for
+            the pruned model's inputs to those for the dense model's inputs.
+        damping: how strongly a solver holds the kept weights to the dense ones; None for the
+            solver's default.
+        swaps: change the mask that a score has chosen; None does not. Not with a solver.
 
     Raises:
-        ValueError: a solver and swaps are asked for.
+        ValueError: both a solver and swaps are given.
     """
 
-    method: Method | None
+    scorer: Scorer | None
     pattern: Pattern
     propagation: Propagation = "fused"
     solver: Solver | None = None
@@ -59,23 +64,38 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.solver is not None and self.swaps is not None:
-            raise ValueError("a solver needs a mask that stays; leave swaps out")
+            raise ValueError("a solver repairs one mask, so swaps cannot be combined with it")
 
     @property
-    def needs_gradients(self) -> bool:
+    def takes_gradients(self) -> bool:
         """Whether the dense model's gradients have to be measured first."""
-        return self.method is not None and self.method.gradients
+        return self.scorer is not None and self.scorer.takes_gradients
 
-    def new_moments(self) -> Moments:
-        """Return empty moments that hold what this recipe asks of a layer's inputs."""
-        if self.solver is not None:
-            return CrossMoments() if self.correction else GramMoments()
-        return InputMoments() if self.swaps is None else VarianceMoments()
+    @property
+    def is_corrected(self) -> bool:
+        """Whether the calibration windows run through the dense model too, for the solver."""
+        return self.solver is not None and self.correction > 0
+
+    def strategy(self, pattern: Pattern) -> Strategy[Any]:
+        """Return how the matrices of a block with this pattern are pruned.
+
+        The kind of its moments is ``Any`` here: a caller passes back to a strategy only moments
+        of its own collector.
+        """
+        selection = self._selection(pattern)
+        if self.solver is None:
+            scorer = self.scorer or WANDA
+            if self.swaps is None:
+                return ScoreMask(scorer, selection)
+            return SwappedMask(scorer, selection, self.swaps)
+        damping = self.solver.damping if self.damping is None else self.damping
+        repair = Repair(self.solver, self.scorer, selection, damping)
+        return CorrectedRepair(repair, self.correction) if self.is_corrected else repair
 
     def layers(self, block_name: str, block: nn.Module) -> list[LinearLayer]:
-        """Return the layers of a block that are to be pruned."""
+        """Return the layers of a block that are pruned."""
         return [
-            layer for layer in linear_layers(block) if self._wants(f"{block_name}.{layer.name}")
+            layer for layer in linear_layers(block) if self._prunes(f"{block_name}.{layer.name}")
         ]
 
     def check(self, meta_model: MetaModel) -> None:
@@ -83,16 +103,16 @@ class Recipe:
 
         Raises:
             PatternError: a row does not split into groups.
-            SkipError: a glob matches nothing, or nothing is left to prune.
-            AllocationError: there are not as many explicit sparsities as blocks.
+            SkipError: a glob matches no layer, or no layer is left to prune.
+            AllocationError: the number of given sparsities is not the number of blocks.
         """
-        if isinstance(self.allocation, Explicit):
+        if isinstance(self.allocation, BlockSparsities):
             self.allocation.sparsities(len(meta_model.blocks))
         self._check_globs(meta_model)
         blocks = ((meta_model.block_name(i), block) for i, block in enumerate(meta_model.blocks))
         layers = [(name, layer) for name, block in blocks for layer in self.layers(name, block)]
         if not layers:
-            raise SkipError(f"skip {', '.join(self.skip)} leaves no layer to prune; name fewer")
+            raise SkipError(f"skip {', '.join(self.skip)} leaves no layer to prune; skip fewer")
         for name, layer in layers:
             if isinstance(self.pattern, NofM) and layer.inputs % self.pattern.m:
                 raise PatternError(
@@ -104,21 +124,21 @@ class Recipe:
         """Return a pattern for each block, given the outlier share of each (for ``owl``)."""
         if self.allocation == "uniform" or not isinstance(self.pattern, Unstructured):
             return (self.pattern,) * len(shares)
-        if isinstance(self.allocation, Explicit):
-            spread = self.allocation.sparsities(len(shares))
+        if isinstance(self.allocation, BlockSparsities):
+            sparsities = self.allocation.sparsities(len(shares))
         else:
-            spread = owl(shares, self.pattern.sparsity)
-        return tuple(replace(self.pattern, sparsity=sparsity) for sparsity in spread)
+            sparsities = owl(shares, self.pattern.sparsity)
+        return tuple(replace(self.pattern, sparsity=sparsity) for sparsity in sparsities)
 
-    def selection(self, pattern: Pattern) -> Selection:
-        """Return how a block's pattern counts: exactly, or as the published codes for `reference`.
+    def _selection(self, pattern: Pattern) -> Selection:
+        """Return the pattern with exact counts, or with published ones for ``reference``.
 
-        Each as its own: a solver only where it chooses the mask.
+        The published count is the solver's where the solver chooses the mask.
         """
-        counts = self.solver.counts if self.solver and self.method is None else "inclusive"
-        if self.propagation == "fused" or counts == "rounded":
+        counting = self.solver.counting if self.solver and self.scorer is None else "inclusive"
+        if self.propagation == "fused" or counting == "rounded":
             return pattern
-        return AsPublished(pattern, inclusive=counts == "inclusive")
+        return AsPublished(pattern, inclusive=counting == "inclusive")
 
     def _check_globs(self, meta_model: MetaModel) -> None:
         """Refuse a glob that matches no part of the model: most likely it is misspelt."""
@@ -135,5 +155,5 @@ class Recipe:
                     f"no layer of the model matches {glob!r}; layers have names such as {first}"
                 )
 
-    def _wants(self, name: str) -> bool:
+    def _prunes(self, name: str) -> bool:
         return not any(fnmatchcase(name, glob) for glob in self.skip)

@@ -1,4 +1,4 @@
-"""Going through a block that is pruned already."""
+"""The replay of a block that an earlier run has pruned."""
 
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.meta_model import MetaModel
@@ -13,14 +13,14 @@ def replay(
     index: int,
     streams: Streams,
 ) -> None:
-    """Move the streams on through a finished block, bit for bit as the sweep that pruned it did.
+    """Run the streams through a finished block, bit for bit as the run that pruned it did.
 
     Args:
         meta_model: the dense model.
         block_inputs: calls its blocks.
-        finished: the model's weights, pruned ones in place of the dense where there are any.
-        index: which block.
-        streams: its inputs; its outputs afterwards.
+        finished: the model's weights, with the pruned ones of finished blocks.
+        index: index of the block.
+        streams: its inputs, which are replaced by its outputs.
     """
     if len(streams.dense_evaluation) or len(streams.dense_calibration):
         with meta_model.loaded_block(index, meta_model.read_block(index)) as block:

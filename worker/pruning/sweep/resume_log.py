@@ -1,4 +1,4 @@
-"""What a sweep has finished, line by line, on disk before the next step begins."""
+"""The log from which a pruning run resumes: a line for each step that is complete on disk."""
 
 import hashlib
 import json
@@ -12,33 +12,33 @@ from worker.pruning.base.durable_files import move_into_place
 Record = dict[str, Any]
 
 
-class Journal:
-    """An append-only file of JSON lines. Each carries a checksum of its own.
+class ResumeLog:
+    """An append-only file of JSON lines, each with a checksum.
 
-    A process may die while it writes a line; that line, and whatever follows a damaged one, was
-    never written.
+    A process may be killed while it writes a line. Reading ends before the first damaged line.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> list[Record]:
-        """Return the records up to the first damaged line; none where there is no journal."""
+        """Return the records up to the first damaged line; none if there is no file."""
         if not self.path.is_file():
             return []
-        return list(_sound(self.path.read_bytes().splitlines(keepends=True)))
+        return list(_intact(self.path.read_bytes().splitlines(keepends=True)))
 
     def append(self, record: Record) -> None:
-        """Add a record; when this returns, it is on the disk."""
+        """Append a record; when this returns, it is on the disk."""
         with self.path.open("ab") as file:
             file.write(_line(record))
             file.flush()
             os.fsync(file.fileno())
 
     def rewrite(self, records: Iterable[Record]) -> None:
-        """Replace the journal in one step.
+        """Replace the file atomically.
 
-        It is a new file: what a process that ran before still has open is no longer this one.
+        It becomes a new file, so that an earlier process that still has the old one open cannot
+        write to it.
         """
         self.path.parent.mkdir(exist_ok=True)
         written = self.path.with_suffix(".new")
@@ -51,7 +51,7 @@ def _line(record: Record) -> bytes:
     return json.dumps({"sha256": _checksum(text), "record": text}).encode() + b"\n"
 
 
-def _sound(lines: Iterable[bytes]) -> Iterator[Record]:
+def _intact(lines: Iterable[bytes]) -> Iterator[Record]:
     for line in lines:
         try:
             entry = json.loads(line)

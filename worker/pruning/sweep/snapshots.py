@@ -1,4 +1,4 @@
-"""The streams of a sweep between two blocks, on disk, so that they need not be computed again."""
+"""Snapshots: the streams between two blocks, saved so that a resumed run can load them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,11 +11,11 @@ from worker.pruning.base.durable_files import fsync, sha256
 from worker.pruning.model.activations import Activations
 
 Pieces = list[dict[str, Any]]
-"""Of each batch of each stream its file, dtype, shape and sha256, ready for JSON."""
+"""For each batch of each stream its file, dtype, shape and sha256, ready for JSON."""
 
 
 def save(folder: Path, streams: Mapping[str, Activations]) -> Pieces:
-    """Put every batch into ``folder``; when this returns, all of it is on the disk."""
+    """Save every batch in ``folder``; when this returns, all files are on the disk."""
     pieces: Pieces = []
     folder.mkdir()
     for stream, states in streams.items():
@@ -38,14 +38,14 @@ def save(folder: Path, streams: Mapping[str, Activations]) -> Pieces:
     return pieces
 
 
-def is_sound(folder: Path, pieces: Pieces) -> bool:
-    """Whether every batch lies there as it was saved."""
+def is_intact(folder: Path, pieces: Pieces) -> bool:
+    """Whether every batch is in ``folder`` as it was saved."""
     paths = ((folder / piece["stream"] / piece["file"], piece["sha256"]) for piece in pieces)
     return all(path.is_file() and sha256(path) == saved for path, saved in paths)
 
 
 def load(folder: Path, pieces: Pieces, streams: Mapping[str, Activations]) -> None:
-    """Give the streams the batches that were saved."""
+    """Load the saved batches into the streams."""
     for piece in pieces:
         index = int(piece["file"].partition(".")[0])
         path = folder / piece["stream"] / piece["file"]

@@ -10,30 +10,31 @@ import pytest
 import torch
 
 from tests.models import FAMILIES, random_ids, write_model
-from tests.worker.pruning.sweep.test_calibration import Experts, Halver
+from tests.worker.pruning.calibration.test_block_calibration import Experts, Halver
 from worker.evaluation.perplexity import token_loss
+from worker.pruning.calibration.block_calibration import BlockCalibration
+from worker.pruning.calibration.collectors import InputCollector
 from worker.pruning.distributed.launcher import launch
 from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.pruning.methods.patterns import Unstructured
-from worker.pruning.methods.registry import get_method
-from worker.pruning.methods.solvers import get_solver
+from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.sweep.calibration import prune_fused, prune_reference
-from worker.pruning.sweep.pipeline import Sweep
+from worker.pruning.stats.input_moments import InputMoments
+from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
-from worker.pruning.sweep.report import BlockReport, SweepResult
+from worker.pruning.sweep.results import BlockResult, PruningResult
 
 CPU = torch.device("cpu")
 HALF = Unstructured(0.5)
 BATCH = 32  # windows of 16 tokens
 RECIPES = {
-    "fused": Recipe(get_method("zpruner"), HALF),
-    "reference": Recipe(get_method("zpruner"), HALF, "reference"),
-    "solver-fused": Recipe(get_method("wanda"), HALF, solver=get_solver("sparsegpt")),
+    "fused": Recipe(get_scorer("zpruner"), HALF),
+    "reference": Recipe(get_scorer("zpruner"), HALF, "reference"),
+    "solver-fused": Recipe(get_scorer("wanda"), HALF, solver=get_solver("sparsegpt")),
     "solver-reference": Recipe(None, HALF, "reference", get_solver("alps")),
-    "owl": Recipe(get_method("wanda"), HALF, allocation="owl"),
+    "owl": Recipe(get_scorer("wanda"), HALF, allocation="owl"),
 }
 
 
@@ -53,7 +54,7 @@ CASES += [
     Case("idle", RECIPES["fused"], BATCH, 3),
     Case("idle-solver-reference", RECIPES["solver-reference"], BATCH, 3),
 ]
-Step = tuple[str, BlockReport | SweepResult]
+Step = tuple[str, BlockResult | PruningResult]
 
 
 def sweep_all(
@@ -64,7 +65,7 @@ def sweep_all(
         windows = random_ids(case.windows, 16, seed=1), random_ids(case.evaluated, 16, seed=2)
         meta_model = MetaModel.open(dense, torch.float32, device)
         out = root / case.name
-        steps = Sweep(meta_model, case.recipe, *windows, out, token_loss, ranks=ranks).run()
+        steps = ModelPruner(meta_model, case.recipe, *windows, out, token_loss, ranks=ranks).run()
         while True:
             try:
                 yield case.name, next(steps)
@@ -78,8 +79,8 @@ class Swept:
     """The outputs of one case, by one rank and by two."""
 
     folders: tuple[Path, Path]
-    reports: tuple[list[BlockReport], list[BlockReport]]
-    results: tuple[SweepResult, SweepResult]
+    reports: tuple[list[BlockResult], list[BlockResult]]
+    results: tuple[PruningResult, PruningResult]
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +96,8 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Swept]:
     return {
         case.name: Swept(
             (root / "one" / case.name, root / "two" / case.name),
-            (of_type(BlockReport, case, one), of_type(BlockReport, case, two)),
-            (of_type(SweepResult, case, one)[0], of_type(SweepResult, case, two)[0]),
+            (of_type(BlockResult, case, one), of_type(BlockResult, case, two)),
+            (of_type(PruningResult, case, one)[0], of_type(PruningResult, case, two)[0]),
         )
         for case in CASES
     }
@@ -142,14 +143,14 @@ def test_two_ranks_resume_after_the_last_finished_block(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     whole = list(launch(partial(sweep_one, dense, tmp_path / "whole"), (CPU, CPU)))
     broken = launch(partial(sweep_one, dense, tmp_path / "broken"), (CPU, CPU))
-    assert isinstance(next(broken), BlockReport)
+    assert isinstance(next(broken), BlockResult)
     broken.close()
 
     again = list(launch(partial(sweep_one, dense, tmp_path / "broken"), (CPU, CPU)))
 
     first, second = whole[-1], again[-1]
-    assert isinstance(first, SweepResult)
-    assert isinstance(second, SweepResult)
+    assert isinstance(first, PruningResult)
+    assert isinstance(second, PruningResult)
     assert second.resumed_from_block  # rank 0 may have been ahead of what was read
     assert (first.dense_loss, first.pruned_loss) == (second.dense_loss, second.pruned_loss)
     for shard in (tmp_path / "whole").glob("*.safetensors"):
@@ -158,11 +159,11 @@ def test_two_ranks_resume_after_the_last_finished_block(tmp_path: Path) -> None:
 
 def sweep_one(
     dense: Path, out: Path, ranks: Ranks, device: torch.device
-) -> Generator[BlockReport | SweepResult, None, None]:
+) -> Generator[BlockResult | PruningResult, None, None]:
     """Yield the reports of all blocks and then the result."""
     windows = random_ids(4 * BATCH + 22, 16, seed=1), random_ids(2 * BATCH, 16, seed=2)
     meta_model = MetaModel.open(dense, torch.float32, device)
-    sweep = Sweep(meta_model, RECIPES["solver-fused"], *windows, out, token_loss, ranks=ranks)
+    sweep = ModelPruner(meta_model, RECIPES["solver-fused"], *windows, out, token_loss, ranks=ranks)
     yield (yield from sweep.run())
 
 
@@ -172,7 +173,11 @@ def test_a_layer_that_one_rank_never_reaches_counts_the_tokens_of_the_other(
 ) -> None:
     work = partial(route, propagation)
     (alone,), (shared,) = list(work(SINGLE_PROCESS, CPU)), list(launch(work, (CPU, CPU)))
-    assert alone.met == shared.met == {"first": 20, "experts.0": 5, "experts.1": 15, "experts.2": 0}
+    assert (
+        alone.tokens
+        == shared.tokens
+        == {"first": 20, "experts.0": 5, "experts.1": 15, "experts.2": 0}
+    )
     assert alone.sq_mean.keys() == shared.sq_mean.keys()
     for name, sq_mean in alone.sq_mean.items():
         torch.testing.assert_close(sq_mean, shared.sq_mean[name])
@@ -183,12 +188,18 @@ def route(propagation: str, ranks: Ranks, device: torch.device) -> Generator[Hal
     torch.manual_seed(0)
     block, halver = Experts().requires_grad_(False), Halver()
     batches = ranks.share_of([(batch, min(i, 1)) for i, batch in enumerate(torch.randn(4, 5, 4))])
-    prune = prune_fused if propagation == "fused" else prune_reference
-    prune(linear_layers(block), lambda i: block(*batches[i]), len(batches), halver, ranks=ranks)
+    layers, collector = linear_layers(block), InputCollector(InputMoments)
+    calibration = BlockCalibration(
+        layers, lambda i: block(*batches[i]), len(batches), halver, collector, ranks
+    )
+    if propagation == "fused":
+        calibration.run_fused()
+    else:
+        calibration.run_reference()
     yield halver
 
 
-Kind = TypeVar("Kind", BlockReport, SweepResult)
+Kind = TypeVar("Kind", BlockResult, PruningResult)
 
 
 def of_type(kind: type[Kind], case: Case, steps: list[Step]) -> list[Kind]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.pruning.base.errors import AllocationError
-from worker.pruning.methods.allocation import Explicit, outlier_share, owl
+from worker.pruning.methods.allocation import BlockSparsities, outlier_share, owl
 from worker.pruning.methods.scores import wanda
 
 
@@ -33,7 +33,7 @@ def test_owl_is_the_formula_on_three_blocks() -> None:
 
 
 def test_owl_refuses_what_would_empty_a_block() -> None:
-    with pytest.raises(AllocationError, match=r"block 0 .* 1\.03, .*; take another sparsity"):
+    with pytest.raises(AllocationError, match=r"block 0 .* 1\.03, .*; choose another sparsity"):
         owl([0.01, 0.02], 0.95)
 
 
@@ -53,15 +53,15 @@ def test_zero_weights_count_as_scores_of_zero() -> None:
 
 
 def test_explicit_gives_one_sparsity_for_each_block() -> None:
-    assert Explicit((0.2, 0.7)).sparsities(2) == (0.2, 0.7)
+    assert BlockSparsities((0.2, 0.7)).sparsities(2) == (0.2, 0.7)
 
 
 def test_explicit_sparsities_for_another_number_of_blocks_are_refused() -> None:
     with pytest.raises(AllocationError, match="2 sparsities for a model of 3 blocks; give one"):
-        Explicit((0.2, 0.7)).sparsities(3)
+        BlockSparsities((0.2, 0.7)).sparsities(3)
 
 
 @pytest.mark.parametrize("wrong", [1.0, -0.1, float("nan")])
 def test_a_sparsity_that_no_block_can_have_is_refused_with_its_place(wrong: float) -> None:
-    with pytest.raises(AllocationError, match=r"block 1 .* outside \[0, 1\); correct it"):
-        Explicit((0.2, wrong)).sparsities(2)
+    with pytest.raises(AllocationError, match=r"block 1 .* outside \[0, 1\); give a"):
+        BlockSparsities((0.2, wrong)).sparsities(2)

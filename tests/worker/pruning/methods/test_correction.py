@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from worker.pruning.base.errors import NotFiniteError, ShapeError
-from worker.pruning.methods.correction import corrected
+from worker.pruning.methods.correction import corrected_weight
 from worker.pruning.stats.cross_moments import CrossMoments
 from worker.pruning.stats.gram import Gram
 
@@ -36,7 +36,7 @@ def test_it_is_the_damped_least_squares_fit_of_the_blended_outputs(share: float)
     weight, pruned, dense = _setting()
     gram, cross = _statistics(pruned, dense)
 
-    got = corrected(weight, gram, cross, share)
+    got = corrected_weight(weight, gram, cross, share)
 
     target = (1 - share) * pruned @ weight.T + share * dense @ weight.T
     pull = (0.01 * float(gram.sq_mean.mean()) * TOKENS) ** 0.5  # damping, as tokens of its own
@@ -47,14 +47,14 @@ def test_it_is_the_damped_least_squares_fit_of_the_blended_outputs(share: float)
 
 def test_streams_that_are_the_same_leave_the_weight_as_it_was() -> None:
     weight, pruned, _ = _setting()
-    got = corrected(weight, *_statistics(pruned, pruned), 1.0)
+    got = corrected_weight(weight, *_statistics(pruned, pruned), 1.0)
     torch.testing.assert_close(got, weight, rtol=1e-5, atol=1e-5)
 
 
 def test_weights_of_a_feature_that_is_dead_in_the_pruned_stream_stay_finite() -> None:
     weight, pruned, dense = _setting()
     pruned[:, 3] = 0
-    assert corrected(weight, *_statistics(pruned, dense), 1.0).isfinite().all()
+    assert corrected_weight(weight, *_statistics(pruned, dense), 1.0).isfinite().all()
 
 
 def test_without_a_pair_for_every_input_nothing_is_known() -> None:

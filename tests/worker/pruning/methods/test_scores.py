@@ -8,20 +8,36 @@ from torch import Tensor
 
 from worker.pruning.base.errors import ShapeError
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
-from worker.pruning.methods.registry import METHODS
+from worker.pruning.methods.registry import SCORERS
+from worker.pruning.methods.scorers import Scorer
 from worker.pruning.methods.scores import gblm, magnitude, ria, wanda, zpruner
+from worker.pruning.stats.input_moments import InputMoments
 
 Score = Callable[[Tensor, Tensor], Tensor]
 
 
-def _gblm_without_gradients(weight: Tensor, sq_mean: Tensor) -> Tensor:
-    return gblm(weight, sq_mean, torch.zeros_like(weight, dtype=torch.float32))
+class _GivenMoments(InputMoments):
+    """Moments with given mean squares."""
+
+    def __init__(self, sq_mean: Tensor) -> None:
+        super().__init__()
+        self._given = sq_mean
+
+    def sq_mean(self) -> Tensor:
+        return self._given
 
 
-every_score = pytest.mark.parametrize(
-    "score",
-    [_gblm_without_gradients if method.gradients else method.score for method in METHODS.values()],
-)
+def _score_of(scorer: Scorer) -> Score:
+    """Return the scorer as a function of the weight and the inputs' mean squares."""
+
+    def score(weight: Tensor, sq_mean: Tensor) -> Tensor:
+        gradient = torch.zeros_like(weight, dtype=torch.float32)
+        return scorer.score(weight, _GivenMoments(sq_mean), lambda: gradient)
+
+    return score
+
+
+every_score = pytest.mark.parametrize("score", [*map(_score_of, SCORERS.values())], ids=SCORERS)
 
 
 def _random(*shape: int, seed: int = 0) -> Tensor:
@@ -45,9 +61,9 @@ def test_zpruner_is_the_formula_written_with_loops() -> None:
             torch.testing.assert_close(got[i, j], want)
 
 
-def test_magnitude_is_the_absolute_weight_whatever_its_inputs() -> None:
+def test_magnitude_is_the_absolute_weight() -> None:
     weight = _random(3, 5)
-    assert torch.equal(magnitude(weight, _random(5).square()), weight.abs())
+    assert torch.equal(magnitude(weight), weight.abs())
 
 
 def test_wanda_is_the_formula_written_with_loops() -> None:
@@ -103,7 +119,7 @@ def test_a_common_factor_of_the_inputs_leaves_the_order_unchanged(score: Score) 
 
 @every_score
 @pytest.mark.parametrize("line", [(0, slice(None)), (slice(None), 0)])
-def test_a_dead_row_or_column_scores_lowest_and_spoils_nothing(
+def test_a_row_or_column_of_zeros_scores_lowest_and_leaves_the_others_finite(
     line: tuple[int | slice, int | slice], score: Score
 ) -> None:
     weight = _random(6, 8)
@@ -116,7 +132,7 @@ def test_a_dead_row_or_column_scores_lowest_and_spoils_nothing(
 
 
 @pytest.mark.parametrize("score", [wanda, ria, zpruner])
-def test_weights_of_a_dead_input_go_after_zeros_and_before_all_others(score: Score) -> None:
+def test_weights_of_a_dead_input_score_above_zeros_and_below_all_others(score: Score) -> None:
     weight, sq_mean = _random(6, 8), torch.ones(8)
     weight[2, 5], sq_mean[3] = 0, 0
 
@@ -136,7 +152,7 @@ def test_weights_of_a_dead_input_go_after_zeros_and_before_all_others(score: Sco
     st.integers(0, 99),
     st.sampled_from([1e-30, 1e-3, 1.0, 1e3]),
 )
-def test_no_zeros_and_no_scale_make_a_score_that_is_not_finite(
+def test_scores_are_finite_for_any_zeros_and_any_scale(
     score: Score, rows: int, columns: int, share: float, seed: int, scale: float
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
@@ -156,7 +172,7 @@ def test_no_zeros_and_no_scale_make_a_score_that_is_not_finite(
     ("pattern", "zeros"),
     [(Unstructured(0.3), 50), (Unstructured(0.7), 70), (NofM(2, 5), 60), (NofM(4, 5), 50)],
 )
-def test_a_half_zero_matrix_gets_no_more_zeros_than_asked(
+def test_a_half_zero_matrix_gets_no_more_zeros_than_requested(
     score: Score, pattern: Pattern, zeros: int
 ) -> None:
     weight = _random(10, 10)
@@ -172,7 +188,7 @@ def test_a_half_zero_matrix_gets_no_more_zeros_than_asked(
 
 @every_score
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-def test_scores_are_fp32_and_leave_weight_and_statistics_as_they_were(
+def test_scores_are_fp32_and_do_not_change_their_arguments(
     dtype: torch.dtype, score: Score
 ) -> None:
     weight, sq_mean = _random(4, 8).to(dtype), _random(8).square()
@@ -188,7 +204,7 @@ def test_an_all_zero_matrix_is_scored_without_nan(score: Score) -> None:
     assert score(torch.zeros(4, 8), torch.ones(8)).isfinite().all()
 
 
-@every_score
+@pytest.mark.parametrize("score", [wanda, ria, zpruner])
 def test_statistics_of_another_width_are_refused(score: Score) -> None:
     with pytest.raises(
         ShapeError, match=r"weight \(4, 8\) needs \[8\] input statistics, got \(7,\)"

@@ -4,8 +4,8 @@ from torch import Tensor
 
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
 from worker.pruning.methods.scores import wanda
-from worker.pruning.methods.solvers.selection import AsPublished, Selection
-from worker.pruning.methods.swaps import PUBLISHED, Swaps
+from worker.pruning.methods.selection import AsPublished, Selection
+from worker.pruning.methods.swaps import PUBLISHED_SWAPS, Swaps
 from worker.pruning.stats.input_moments import VarianceMoments
 
 PATTERNS = [NofM(2, 4), NofM(1, 4), Unstructured(0.5, "row"), Unstructured(0.6, "matrix")]
@@ -115,6 +115,6 @@ def test_the_weight_is_read_in_any_dtype_and_not_changed() -> None:
 
 def test_the_published_default_is_attention_alone() -> None:
     names = ["self_attn.q_proj", "attn.c_attn", "attention.dense", "self_attention.query_key_value"]
-    assert all(map(PUBLISHED.wants, names))
-    assert not any(map(PUBLISHED.wants, ["mlp.up_proj", "fc1", "mlp.experts.3.w1"]))
-    assert Swaps().wants("mlp.up_proj")
+    assert all(map(PUBLISHED_SWAPS.apply_to, names))
+    assert not any(map(PUBLISHED_SWAPS.apply_to, ["mlp.up_proj", "fc1", "mlp.experts.3.w1"]))
+    assert Swaps().apply_to("mlp.up_proj")

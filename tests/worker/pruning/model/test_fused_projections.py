@@ -10,8 +10,7 @@ from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from tests.models import FAMILIES, FUSED, MIXTURES, random_ids, write_model
 from tests.worker.pruning.sweeps import sweep
 from worker.pruning.methods.patterns import Unstructured
-from worker.pruning.methods.registry import get_method
-from worker.pruning.methods.solvers import get_solver
+from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.model.blocks import find_blocks
 from worker.pruning.model.fused_projections import has_unknown_layout, layer_parts
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
@@ -112,7 +111,7 @@ def test_each_part_is_pruned_to_the_exact_sparsity(
 ) -> None:
     dense = write_model(tmp_path / "dense", FUSED[family])
     recipe = Recipe(
-        get_method("zpruner"),
+        get_scorer("zpruner"),
         Unstructured(0.6),
         solver=get_solver(solver) if solver else None,
     )

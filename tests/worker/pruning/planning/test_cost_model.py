@@ -14,20 +14,19 @@ from tests.models import MIXTURES, VOCABULARY, random_ids, write_model
 from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.methods.patterns import Unstructured
-from worker.pruning.methods.registry import get_method
-from worker.pruning.methods.solvers import get_solver
+from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.plan import plan
 from worker.pruning.planning.shapes import ModelShape
 from worker.pruning.planning.speed import Speed
 from worker.pruning.planning.workload import Workload
-from worker.pruning.sweep.job_shapes import outline, workload
-from worker.pruning.sweep.pipeline import Sweep
+from worker.pruning.sweep.job_shapes import model_shape, workload
+from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
 
 SPEED = Speed(5e10, 4e10, 2e10, 4e9, 1e9, 5e8)
-ZPRUNER = get_method("zpruner")
+ZPRUNER = get_scorer("zpruner")
 HALF = Unstructured(0.5)
 SOLVING = replace(WORK, solver="sparsegpt")
 
@@ -115,7 +114,7 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
         Recipe(ZPRUNER, HALF),
         Recipe(ZPRUNER, HALF, "reference"),
         Recipe(ZPRUNER, HALF, allocation="owl"),
-        Recipe(get_method("gblm"), HALF),
+        Recipe(get_scorer("gblm"), HALF),
         Recipe(None, HALF, solver=get_solver("sparsegpt")),
         Recipe(None, HALF, solver=get_solver("admm")),
         Recipe(ZPRUNER, HALF, solver=get_solver("alps")),
@@ -138,11 +137,11 @@ def test_predicted_matrix_products_are_those_that_torch_counts(
     )
     ids, evaluation = random_ids(16, 64), random_ids(4, 64)
     (tmp_path / "out").mkdir()
-    sweep = Sweep(meta_model, recipe, ids, evaluation, tmp_path / "out", token_loss)
+    sweep = ModelPruner(meta_model, recipe, ids, evaluation, tmp_path / "out", token_loss)
     with Products() as products:
         list(sweep.run())
     work = workload(meta_model, recipe, ids, evaluation)
-    predicted = sweep_cost(outline(meta_model, recipe), work, sweep.plan.setting)
+    predicted = sweep_cost(model_shape(meta_model, recipe), work, sweep.plan.setting)
     assert predicted.forward_matmul + predicted.fp32_matmul == pytest.approx(
         products.operations, rel=0.1
     )
@@ -151,5 +150,5 @@ def test_predicted_matrix_products_are_those_that_torch_counts(
 def test_an_expert_is_assumed_to_get_its_share_of_the_tokens(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "dense", MIXTURES["mixtral"])
     meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
-    layers = outline(meta_model, Recipe(ZPRUNER, HALF)).blocks[0].layers
+    layers = model_shape(meta_model, Recipe(ZPRUNER, HALF)).blocks[0].layers
     assert [layer.token_share for layer in layers] == [1.0] * 4 + [0.5] * 8

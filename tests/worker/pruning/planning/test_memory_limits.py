@@ -20,9 +20,9 @@ import torch
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.base.memory import process_status_bytes
-from worker.pruning.methods.registry import get_method
+from worker.pruning.methods.registry import get_scorer
 from worker.pruning.methods.patterns import Unstructured
-from worker.pruning.sweep.pipeline import Sweep
+from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
 from worker.pruning.model.meta_model import MetaModel
 
@@ -39,9 +39,9 @@ try:
 except RuntimeError:
     binds = True
 ids = torch.arange(512).view(4, 128)
-recipe = Recipe(get_method(sys.argv[4]), Unstructured(0.5))
+recipe = Recipe(get_scorer(sys.argv[4]), Unstructured(0.5))
 try:
-    reports = list(Sweep(meta_model, recipe, ids, ids[:1], out, token_loss).run())
+    reports = list(ModelPruner(meta_model, recipe, ids, ids[:1], out, token_loss).run())
     print(json.dumps({"size": size, "binds": binds, "zeros": sum(r.zeros for r in reports)}))
 except InsufficientMemoryError as error:
     print(json.dumps({"size": size, "binds": binds, "refused": str(error)}))

@@ -1,6 +1,6 @@
-"""Mixtures of experts: what reaches each expert, and what is pruned of it."""
+"""Mixtures of experts: the inputs of each expert, and how it is pruned."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
 
@@ -12,16 +12,18 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from tests.models import MIXTURES, random_ids, write_model
 from tests.worker.pruning.sweeps import EVALUATION, sweep, tensors
 from worker.pruning.base.errors import UnsupportedModelError
+from worker.pruning.calibration.block_calibration import BlockCalibration
+from worker.pruning.calibration.collectors import InputCollector
 from worker.pruning.methods.patterns import Unstructured
-from worker.pruning.methods.registry import get_method
+from worker.pruning.methods.registry import get_scorer
 from worker.pruning.model.fused_projections import layer_parts
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.planning.workload import Propagation
-from worker.pruning.stats.input_moments import Moments
-from worker.pruning.sweep.calibration import prune_fused, prune_reference
+from worker.pruning.stats.input_moments import InputMoments
 from worker.pruning.sweep.recipe import Recipe
 
-HALF = Recipe(get_method("zpruner"), Unstructured(0.5))
+PruneLayer = Callable[[LinearLayer, InputMoments], None]
+HALF = Recipe(get_scorer("zpruner"), Unstructured(0.5))
 ROUTERS = {
     "mixtral": "gate.weight",
     "qwen2-moe-shared": "gate.weight",
@@ -35,11 +37,11 @@ ROUTERS = {
 
 @pytest.mark.parametrize("propagation", ["fused", "reference"])
 @pytest.mark.parametrize("family", MIXTURES)
-def test_each_expert_loses_exactly_its_share_and_routers_keep_every_bit(
+def test_each_expert_is_pruned_to_the_sparsity_and_routers_keep_every_bit(
     tmp_path: Path, family: str, propagation: Propagation
 ) -> None:
     dense = write_model(tmp_path / "dense", MIXTURES[family])
-    recipe = Recipe(get_method("wanda"), Unstructured(0.5, "row"), propagation)
+    recipe = Recipe(get_scorer("wanda"), Unstructured(0.5, "row"), propagation)
     reports, _ = sweep(dense, tmp_path / "out", recipe)
 
     experts = [layer for block in reports for layer in block.layers if layer.expert is not None]
@@ -56,7 +58,7 @@ def test_each_expert_loses_exactly_its_share_and_routers_keep_every_bit(
 
 
 @pytest.mark.parametrize("family", MIXTURES)
-def test_what_was_left_alone_is_listed(tmp_path: Path, family: str) -> None:
+def test_unpruned_parameters_are_listed(tmp_path: Path, family: str) -> None:
     dense = write_model(tmp_path / "dense", MIXTURES[family])
     reports, _ = sweep(dense, tmp_path / "out", HALF)
     for block in reports:
@@ -67,7 +69,7 @@ def test_what_was_left_alone_is_listed(tmp_path: Path, family: str) -> None:
 
 
 @pytest.mark.parametrize("family", MIXTURES)
-def test_the_folder_loads_and_computes_what_the_sweep_did(tmp_path: Path, family: str) -> None:
+def test_the_loaded_folder_has_the_reported_loss(tmp_path: Path, family: str) -> None:
     dense = write_model(tmp_path / "dense", MIXTURES[family])
     _, result = sweep(dense, tmp_path / "out", HALF)
     MIXTURES[family].save_pretrained(tmp_path / "out")
@@ -92,18 +94,32 @@ def _forward(model: PreTrainedModel, ids: Tensor) -> Callable[[int], object]:
     return lambda batch: model(ids[batch : batch + 1], use_cache=False)
 
 
+def _calibration(
+    layers: Sequence[LinearLayer],
+    forward: Callable[[int], object],
+    batches: int,
+    prune_layer: PruneLayer,
+) -> BlockCalibration[InputMoments]:
+    return BlockCalibration(layers, forward, batches, prune_layer, InputCollector(InputMoments))
+
+
+def _into(met: dict[str, InputMoments]) -> PruneLayer:
+    """Return a function that records the moments by the layers' names."""
+    return lambda layer, moments: met.update({layer.name: moments})
+
+
 @pytest.mark.parametrize(
     "family", ["mixtral", "qwen2-moe-shared", "qwen3-moe", "gpt-oss-interleaved"]
 )
-def test_statistics_are_those_of_the_tokens_that_were_routed_to_an_expert(family: str) -> None:
+def test_moments_are_those_of_the_tokens_that_were_routed_to_an_expert(family: str) -> None:
     model, ids = _model(family), random_ids(3, 48)
     block = model.model.layers[0]
     calls: list[tuple[Tensor, Tensor]] = []
     block.mlp.experts.register_forward_pre_hook(lambda _, args: calls.append(args[:2]))
-    met: dict[str, Moments] = {}
+    met: dict[str, InputMoments] = {}
     layers = [layer for layer in linear_layers(block) if layer.expert is not None]
 
-    prune_reference(layers, _forward(model, ids), 3, lambda one, seen: met.update({one.name: seen}))
+    _calibration(layers, _forward(model, ids), 3, _into(met)).run_reference()
 
     hidden, chosen = (torch.cat(values) for values in zip(*calls, strict=True))
     for up, down in zip(layers[::2], layers[1::2], strict=True):
@@ -117,20 +133,18 @@ def test_statistics_are_those_of_the_tokens_that_were_routed_to_an_expert(family
             torch.testing.assert_close(met[layer.name].sq_mean(), expected.square().mean(0))
 
 
-def test_where_every_expert_is_given_every_token_only_those_meant_for_it_count() -> None:
+def test_where_all_experts_get_all_tokens_only_the_routed_ones_count() -> None:
     model, ids = _model("llama4-bmm"), random_ids(3, 16)
     block = model.model.layers[1]
     chosen: list[Tensor] = []
     block.feed_forward.router.register_forward_hook(
         lambda *call: chosen.append(call[2][0].argmax(-1))
     )
-    met: dict[str, int] = {}
+    met: dict[str, InputMoments] = {}
     layers = [layer for layer in linear_layers(block) if layer.expert is not None]
-    prune_reference(
-        layers, _forward(model, ids), 3, lambda one, seen: met.update({one.name: seen.tokens})
-    )
+    _calibration(layers, _forward(model, ids), 3, _into(met)).run_reference()
     counts = torch.cat(chosen).bincount(minlength=4).tolist()
-    assert met == {
+    assert {name: moments.tokens for name, moments in met.items()} == {
         f"feed_forward.experts.{expert}.{name}": counts[expert]
         for expert in range(4)
         for name in ("gate_up_proj", "down_proj")
@@ -139,22 +153,22 @@ def test_where_every_expert_is_given_every_token_only_those_meant_for_it_count()
 
 
 @pytest.mark.parametrize("family", MIXTURES)
-def test_fused_is_pruning_matrix_after_matrix_each_with_a_forward_of_its_own(family: str) -> None:
+def test_fused_equals_pruning_each_matrix_after_a_forward_of_its_own(family: str) -> None:
     ids = random_ids(4, 16)
     order: list[str] = []
 
-    def halve(layer: LinearLayer, moments: Moments) -> None:
+    def halve(layer: LinearLayer, moments: InputMoments) -> None:
         order.append(layer.name)
         weight = layer.oriented(layer.weight)
         if moments.tokens:
             weight[:, moments.sq_mean() < moments.sq_mean().median()] *= 0.5
 
     fused = _model(family)
-    prune_fused(linear_layers(fused.model.layers[1]), _forward(fused, ids), 4, halve)
+    _calibration(linear_layers(fused.model.layers[1]), _forward(fused, ids), 4, halve).run_fused()
     slow = _model(family)
     layers = {layer.name: layer for layer in linear_layers(slow.model.layers[1])}
     for name in tuple(order):
-        prune_reference([layers[name]], _forward(slow, ids), 4, halve)
+        _calibration([layers[name]], _forward(slow, ids), 4, halve).run_reference()
 
     assert sorted(order) == sorted(2 * list(layers))
     for layer in linear_layers(fused.model.layers[1]):
@@ -162,7 +176,7 @@ def test_fused_is_pruning_matrix_after_matrix_each_with_a_forward_of_its_own(fam
 
 
 @pytest.mark.parametrize("family", MIXTURES)
-def test_experts_whose_gate_rows_are_zero_give_nothing(family: str) -> None:
+def test_experts_whose_gate_rows_are_zero_have_zero_inner_inputs(family: str) -> None:
     model, ids = _model(family), random_ids(2, 16)
     block = model.model.layers[1]
     layers = [layer for layer in linear_layers(block) if layer.expert is not None]
@@ -172,8 +186,8 @@ def test_experts_whose_gate_rows_are_zero_give_nothing(family: str) -> None:
         layer.oriented(layer.weight)[gate.rows] = 0
     if family == "gpt-oss-interleaved":
         block.mlp.experts.gate_up_proj_bias.zero_()
-    met: dict[str, Moments] = {}
-    prune_reference(layers, _forward(model, ids), 2, lambda one, seen: met.update({one.name: seen}))
+    met: dict[str, InputMoments] = {}
+    _calibration(layers, _forward(model, ids), 2, _into(met)).run_reference()
     width = len(fused[0].oriented(fused[0].weight)) // 2
     inner = [met[layer.name] for layer in layers if layer.inputs == width]
     assert len(inner) == len(fused)
@@ -182,7 +196,7 @@ def test_experts_whose_gate_rows_are_zero_give_nothing(family: str) -> None:
 
 def test_a_glob_skips_one_expert(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", MIXTURES["mixtral"])
-    recipe = Recipe(get_method("zpruner"), Unstructured(0.5), skip=("*.experts.1.*",))
+    recipe = Recipe(get_scorer("zpruner"), Unstructured(0.5), skip=("*.experts.1.*",))
     reports, _ = sweep(dense, tmp_path / "out", recipe)
     before, after = tensors(dense), tensors(tmp_path / "out")
     for name in before:
@@ -200,9 +214,12 @@ class _EinsumExperts(nn.Module):
         return torch.einsum("td,ehd->teh", inputs, self.up_proj)
 
 
-@pytest.mark.parametrize("run", [prune_fused, prune_reference])
-def test_experts_that_are_used_in_an_unknown_way_are_refused(run: Callable[..., None]) -> None:
+@pytest.mark.parametrize("propagation", ["fused", "reference"])
+def test_experts_that_are_used_in_an_unknown_way_are_refused(propagation: Propagation) -> None:
     block = _EinsumExperts()
+    layers = linear_layers(block)
+    calibration = _calibration(layers, lambda _: block(torch.ones(5, 3)), 1, lambda *_: None)
+    run = calibration.run_fused if propagation == "fused" else calibration.run_reference
     with pytest.raises(UnsupportedModelError, match=r"einsum.*skip them with \*\.experts\.\*"):
-        run(linear_layers(block), lambda _: block(torch.ones(5, 3)), 1, lambda *_: None)
+        run()
     assert block.up_proj is dict(block.named_parameters())["up_proj"]

@@ -1,4 +1,4 @@
-"""Experts that few calibration tokens reach: what is done instead, and what is said."""
+"""Experts that few calibration tokens reach: how they are pruned, and the reported reason."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +9,11 @@ from transformers import AutoModelForCausalLM
 from tests.models import MIXTURES, write_model
 from tests.worker.pruning.sweeps import CALIBRATION, sweep, tensors
 from worker.pruning.methods.patterns import Unstructured
-from worker.pruning.methods.registry import get_method
-from worker.pruning.methods.solvers import SOLVERS, get_solver
+from worker.pruning.methods.registry import SOLVERS, get_scorer, get_solver
 from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.sweep.recipe import Recipe
 
-HALF = Recipe(get_method("zpruner"), Unstructured(0.5))
+HALF = Recipe(get_scorer("zpruner"), Unstructured(0.5))
 
 
 def test_an_expert_that_too_few_tokens_reach_is_pruned_by_magnitude(tmp_path: Path) -> None:
@@ -23,10 +22,11 @@ def test_an_expert_that_too_few_tokens_reach_is_pruned_by_magnitude(tmp_path: Pa
     before, after = tensors(dense), tensors(tmp_path / "out")
     for block in reports:
         for layer in block.layers:
-            starved = layer.expert is not None
+            few = layer.expert is not None
             assert layer.fallback == (
-                f"{layer.tokens} calibration tokens came, fewer than 32: pruned by magnitude"
-                if starved
+                f"{layer.tokens} calibration tokens reached this layer, fewer than 32: "
+                "pruned by magnitude"
+                if few
                 else None
             )
     for name, weight in before.items():
@@ -57,7 +57,8 @@ def test_experts_are_repaired_where_enough_tokens_reach_them(
     left = [layer for layer in layers if layer.fallback and layer.tokens >= 32]
     assert all(
         layer.fallback
-        == f"{layer.tokens} calibration tokens came, fewer than {fewest[layer]}: left unrepaired"
+        == f"{layer.tokens} calibration tokens reached this layer, fewer than {fewest[layer]}: "
+        "pruned by score, without repair"
         for layer in left
     )
     assert bool(left) == (windows == 8)

@@ -12,20 +12,20 @@ from tests.models import FAMILIES, random_ids, write_model
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.errors import AllocationError, NotFiniteError, PatternError, SkipError
 from worker.pruning.base.names import PROGRESS_FOLDER
-from worker.pruning.methods.allocation import Explicit
+from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Unstructured
-from worker.pruning.methods.registry import get_method
-from worker.pruning.methods.solvers import SOLVERS, Solver, get_solver
+from worker.pruning.methods.registry import SOLVERS, get_scorer, get_solver
+from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
-from worker.pruning.sweep.pipeline import Sweep
+from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
-from worker.pruning.sweep.report import BlockReport, SweepResult
+from worker.pruning.sweep.results import BlockResult, PruningResult
 
 CALIBRATION, EVALUATION = random_ids(150, 16, seed=1), random_ids(4, 16, seed=2)
 
-HALF = Recipe(get_method("zpruner"), Unstructured(0.5))
+HALF = Recipe(get_scorer("zpruner"), Unstructured(0.5))
 REFERENCE = replace(HALF, propagation="reference")
 
 
@@ -36,10 +36,10 @@ def _sweep(
     recipe: Recipe = HALF,
     dtype: torch.dtype = torch.float32,
     evaluation: torch.Tensor = EVALUATION,
-) -> tuple[list[BlockReport], SweepResult]:
+) -> tuple[list[BlockResult], PruningResult]:
     out.mkdir()
     meta_model = MetaModel.open(folder, dtype, torch.device("cpu"))
-    blocks = Sweep(meta_model, recipe, CALIBRATION, evaluation, out, token_loss).run()
+    blocks = ModelPruner(meta_model, recipe, CALIBRATION, evaluation, out, token_loss).run()
     reports = []
     while True:
         try:
@@ -61,7 +61,7 @@ def test_exactly_half_of_each_linear_goes_and_the_rest_keeps_its_bits(
 ) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES[family])
 
-    recipe = Recipe(get_method("zpruner"), Unstructured(0.5), propagation)
+    recipe = Recipe(get_scorer("zpruner"), Unstructured(0.5), propagation)
     reports, _ = _sweep(dense, tmp_path / "out", recipe=recipe)
 
     before, after = _tensors(dense), _tensors(tmp_path / "out")
@@ -126,11 +126,13 @@ def test_a_fused_forward_that_does_not_fit_falls_back_and_says_so(tmp_path: Path
     out, many = tmp_path / "out", random_ids(5000, 16)
     out.mkdir()
     meta_model = MetaModel.open(dense, torch.float32, torch.device("cpu"))
-    ample = Sweep(meta_model, HALF, many, EVALUATION, out, token_loss)
-    lean = Sweep(meta_model, REFERENCE, many, EVALUATION, out, token_loss)
+    ample = ModelPruner(meta_model, HALF, many, EVALUATION, out, token_loss)
+    lean = ModelPruner(meta_model, REFERENCE, many, EVALUATION, out, token_loss)
     between = (ample.plan.working_bytes + lean.plan.working_bytes) // 2
     budget = psutil.Process().memory_info().rss + between
-    tight = Sweep(meta_model, HALF, many, EVALUATION, out, token_loss, memory_budget_bytes=budget)
+    tight = ModelPruner(
+        meta_model, HALF, many, EVALUATION, out, token_loss, memory_budget_bytes=budget
+    )
     assert ample.plan.setting.propagation == "fused"
     blocks = tight.run()
     assert next(blocks).zeros
@@ -143,8 +145,8 @@ def test_a_caller_that_stops_asking_stops_the_work(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     meta_model = MetaModel.open(dense, torch.float32, torch.device("cpu"))
-    recipe = Recipe(get_method("zpruner"), Unstructured(0.5))
-    blocks = Sweep(meta_model, recipe, CALIBRATION, EVALUATION, out, token_loss).run()
+    recipe = Recipe(get_scorer("zpruner"), Unstructured(0.5))
+    blocks = ModelPruner(meta_model, recipe, CALIBRATION, EVALUATION, out, token_loss).run()
     next(blocks)
     blocks.close()
     assert [file.name for file in out.glob("[!.]*")] == ["model-00001-of-00004.safetensors"]
@@ -167,7 +169,7 @@ def test_a_solver_lowers_the_error_that_the_mask_alone_leaves(
     tmp_path: Path, family: str, propagation: Propagation, solver: str
 ) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES[family])
-    mask = Recipe(get_method("wanda"), Unstructured(0.5, "row"), propagation)
+    mask = Recipe(get_scorer("wanda"), Unstructured(0.5, "row"), propagation)
     masked, _ = _sweep(dense, tmp_path / "masked", recipe=mask)
     repair = replace(mask, solver=get_solver(solver))
     repaired, _ = _sweep(dense, tmp_path / "repaired", recipe=repair)
@@ -218,7 +220,7 @@ def test_a_solver_without_a_score_chooses_its_own_mask_of_the_same_size(
 @pytest.mark.parametrize("solver", [None, *SOLVERS.values()])
 def test_each_four_neighbours_keep_two(tmp_path: Path, solver: Solver | None) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
-    recipe = Recipe(get_method("zpruner"), NofM(2, 4), solver=solver)
+    recipe = Recipe(get_scorer("zpruner"), NofM(2, 4), solver=solver)
     _sweep(dense, tmp_path / "out", recipe=recipe)
     for name, weight in _tensors(tmp_path / "out").items():
         if name.endswith("proj.weight"):
@@ -230,13 +232,13 @@ def test_a_pattern_that_does_not_divide_the_rows_is_refused_before_anything_is_d
 ) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     with pytest.raises(PatternError, match=r"layers\.0\.self_attn\.q_proj has rows of 32 weights"):
-        _sweep(dense, tmp_path / "out", recipe=Recipe(get_method("zpruner"), NofM(2, 5)))
+        _sweep(dense, tmp_path / "out", recipe=Recipe(get_scorer("zpruner"), NofM(2, 5)))
     assert not list((tmp_path / "out").iterdir())
 
 
 def test_owl_keeps_the_mean_and_prunes_blocks_with_outliers_less(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
-    recipe = Recipe(get_method("wanda"), Unstructured(0.6), allocation="owl")
+    recipe = Recipe(get_scorer("wanda"), Unstructured(0.6), allocation="owl")
     reports, _ = _sweep(dense, tmp_path / "out", recipe=recipe)
     shares = [report.zeros / report.weights for report in reports]
     assert sum(shares) / len(shares) == pytest.approx(0.6, abs=1e-3)
@@ -248,15 +250,15 @@ def test_each_block_gets_the_sparsity_that_was_written_out_for_it(
     tmp_path: Path, propagation: Propagation
 ) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
-    written = Explicit((0.25, 0.0, 0.75))
-    recipe = Recipe(get_method("wanda"), Unstructured(1 / 3, "row"), propagation)
+    written = BlockSparsities((0.25, 0.0, 0.75))
+    recipe = Recipe(get_scorer("wanda"), Unstructured(1 / 3, "row"), propagation)
     reports, _ = _sweep(dense, tmp_path / "out", recipe=replace(recipe, allocation=written))
     assert [report.zeros / report.weights for report in reports] == [0.25, 0.0, 0.75]
 
 
 def test_sparsities_for_another_number_of_blocks_are_refused_before_work(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
-    recipe = Recipe(get_method("wanda"), Unstructured(0.5), allocation=Explicit((0.4, 0.6)))
+    recipe = Recipe(get_scorer("wanda"), Unstructured(0.5), allocation=BlockSparsities((0.4, 0.6)))
     with pytest.raises(AllocationError, match="2 sparsities for a model of 3 blocks"):
         _sweep(dense, tmp_path / "out", recipe=recipe)
     assert not list((tmp_path / "out").iterdir())
@@ -264,7 +266,7 @@ def test_sparsities_for_another_number_of_blocks_are_refused_before_work(tmp_pat
 
 def test_skipped_layers_keep_every_bit(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
-    recipe = Recipe(get_method("zpruner"), Unstructured(0.5), skip=("*.o_proj", "model.layers.0.*"))
+    recipe = Recipe(get_scorer("zpruner"), Unstructured(0.5), skip=("*.o_proj", "model.layers.0.*"))
     reports, _ = _sweep(dense, tmp_path / "out", recipe=recipe)
     before, after = _tensors(dense), _tensors(tmp_path / "out")
     for name in before:
@@ -277,7 +279,7 @@ def test_skipped_layers_keep_every_bit(tmp_path: Path) -> None:
 
 def test_skipping_everything_is_refused(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
-    recipe = Recipe(get_method("zpruner"), Unstructured(0.5), skip=("*",))
+    recipe = Recipe(get_scorer("zpruner"), Unstructured(0.5), skip=("*",))
     with pytest.raises(SkipError, match=r"skip \* leaves no layer"):
         _sweep(dense, tmp_path / "out", recipe=recipe)
 
@@ -286,7 +288,7 @@ def test_skipping_everything_is_refused(tmp_path: Path) -> None:
 def test_a_glob_that_matches_no_part_of_the_model_is_refused(tmp_path: Path, family: str) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES[family])
     meta_model = MetaModel.open(dense, torch.float32, torch.device("cpu"))
-    recipe = Recipe(get_method("zpruner"), Unstructured(0.5), skip=("lm_head", "*.oproj"))
+    recipe = Recipe(get_scorer("zpruner"), Unstructured(0.5), skip=("lm_head", "*.oproj"))
     first = "model.layers.0.self_attn.q_proj" if family != "gpt2-conv1d" else "transformer.h.0.attn"
     with pytest.raises(SkipError, match=rf"no layer .* matches '\*\.oproj'; .* such as {first}"):
         recipe.check(meta_model)
@@ -295,7 +297,7 @@ def test_a_glob_that_matches_no_part_of_the_model_is_refused(tmp_path: Path, fam
         replace(recipe, skip=("*.experts.3.*",)).check(meta_model)
 
 
-def _last_error(reports: list[BlockReport]) -> float:
+def _last_error(reports: list[BlockResult]) -> float:
     error = reports[-1].output_error
     assert error is not None
     return error

@@ -20,28 +20,28 @@ from worker.pruning.base.durable_files import sha256
 from worker.pruning.base.names import PROGRESS_FOLDER
 from worker.pruning.methods import scores
 from worker.pruning.methods.patterns import Unstructured
-from worker.pruning.methods.registry import Method, get_method
-from worker.pruning.methods.solvers import get_solver
+from worker.pruning.methods.registry import get_scorer, get_solver
+from worker.pruning.methods.scorers import InputScorer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
-from worker.pruning.sweep.pipeline import Sweep
+from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
-from worker.pruning.sweep.report import BlockReport, SweepResult
+from worker.pruning.sweep.results import BlockResult, PruningResult
 
 BLOCKS = 3
 CALIBRATION, EVALUATION = random_ids(40, 16, seed=1), random_ids(3, 16, seed=2)
-HALF = Recipe(get_method("zpruner"), Unstructured(0.5))
+HALF = Recipe(get_scorer("zpruner"), Unstructured(0.5))
 SPARSEGPT = replace(HALF, solver=get_solver("sparsegpt"))
 CORRECTED = replace(SPARSEGPT, correction=0.3)
-OWL = Recipe(get_method("wanda"), Unstructured(0.5, "row"), allocation="owl")
+OWL = Recipe(get_scorer("wanda"), Unstructured(0.5, "row"), allocation="owl")
 
 
 @dataclass(frozen=True)
 class Run:
     """What a whole run said and wrote."""
 
-    reports: list[BlockReport]
-    result: SweepResult
+    reports: list[BlockResult]
+    result: PruningResult
     shards: dict[str, str]
 
     def __post_init__(self) -> None:
@@ -54,15 +54,15 @@ def open_sweep(
     recipe: Recipe = HALF,
     dtype: torch.dtype = torch.float32,
     dense_loss: float | None = None,
-) -> Sweep:
+) -> ModelPruner:
     out.mkdir(exist_ok=True)
     meta_model = MetaModel.open(dense, dtype, torch.device("cpu"))
-    return Sweep(
+    return ModelPruner(
         meta_model, recipe, CALIBRATION, EVALUATION, out, token_loss, dense_loss=dense_loss
     )
 
 
-def finish(sweep: Sweep, out: Path, after: Callable[[int], object] = lambda _: None) -> Run:
+def finish(sweep: ModelPruner, out: Path, after: Callable[[int], object] = lambda _: None) -> Run:
     """Run the sweep to its end; ``after`` is called with each finished block's index."""
     blocks, reports = sweep.run(), []
     while True:
@@ -171,7 +171,7 @@ def test_killed_inside_a_block_it_does_that_block_again(dense: Path, tmp_path: P
             photograph(out, left)
         return scores.zpruner(weight, sq_mean)
 
-    recipe = replace(HALF, method=Method("zpruner", zpruner, "matrix"))
+    recipe = replace(HALF, scorer=InputScorer("zpruner", zpruner, "matrix"))
     undisturbed = finish(open_sweep(dense, out, recipe), out)
     calls.append(10)
     again = open_sweep(dense, left, recipe)
@@ -224,7 +224,7 @@ def test_saved_hidden_states_with_a_flipped_bit_are_computed_again(
     undisturbed = finish(open_sweep(dense, out), out, lambda i: photograph(out, tmp_path / str(i)))
     flip(left / PROGRESS_FOLDER / "snapshot-2" / "calibration" / "0.bin")
     assert timeless(finish(open_sweep(dense, left), left)) == timeless(undisturbed)
-    assert "snapshot-2 is not whole" in caplog.text
+    assert "snapshot-2 is damaged" in caplog.text
 
 
 @pytest.mark.usefixtures("often")

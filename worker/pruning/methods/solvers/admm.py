@@ -1,10 +1,11 @@
-"""Alternating between the best weights and the nearest sparse ones."""
+"""The ADMM solver: it alternates between the best weights and the nearest sparse ones."""
 
 import torch
 from torch import Tensor
 
 from worker.pruning.base.masking import mask_as_float, masked
-from worker.pruning.methods.solvers.selection import Selection, eased
+from worker.pruning.methods.selection import Selection, partial_selection
+from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.stats.gram import Gram
 
 _STEPS = 20
@@ -15,7 +16,7 @@ _RHO = 1.0
 def admm(
     weight: Tensor,
     gram: Gram,
-    pattern: Selection,
+    selection: Selection,
     score: Tensor | None = None,
     damping: float = 0.1,
 ) -> Tensor:
@@ -24,13 +25,13 @@ def admm(
     Boza, 2024 (arXiv:2401.02938), algorithm 1, and the author's code. On Ŵ = W D with D the
     inputs' norms and G = D⁻¹HD⁻¹ + 0.1 I: Z = M ⊙ (W + U), U += W − Z,
     W = (ŴG + ρ(Z − U)) (G + ρI)⁻¹, ρ = 1. The mask M of the largest \\|W + U\\| is taken anew in
-    the first 15 of 20 steps, and drops ever more of a row or a group (see `eased`), s (1 − (1 −
-    t/15)³) in step t. One inverse serves all steps and all layers with this input.
+    the first 15 of 20 steps, and drops more of a row or a group in each (see `partial_selection`),
+    s (1 − (1 − t/15)³) in step t. One inverse serves all steps and all layers with this input.
 
     Args:
         weight: ``[out, in]``, any float dtype; not modified.
         gram: second moments of the ``in`` input features.
-        pattern: which weights survive.
+        selection: which weights are kept.
         score: ``[out, in]``; where given it alone decides the mask, and all steps repair.
         damping: what is added to the scaled Gram matrix's unit diagonal; published as 0.1.
 
@@ -38,7 +39,7 @@ def admm(
         ``[out, in]`` fp32, +0.0 where dropped; columns of dead features are zero throughout.
 
     Raises:
-        ShapeError: weight, Gram matrix, score or pattern do not fit each other.
+        ShapeError: weight, Gram matrix, score or selection do not fit each other.
         SolverFailedError: the Gram matrix is far from positive definite.
     """
     gram.check_fits(weight)
@@ -46,14 +47,17 @@ def admm(
     target = (weight.float() * scaled.scale).masked_fill_(gram.dead, 0.0)  # [out, in]
     pull = torch.addmm(target, target, scaled.matrix, beta=damping)
     inverse = scaled.inverse(damping + _RHO, keep=True)
-    given = None if score is None else pattern.keep(score)
+    given = None if score is None else selection.keep(score)
     total = target  # W + U
     for step in range(_STEPS):
         if step < _SELECTING_STEPS:
             share = 1 - (1 - (step + 1) / _SELECTING_STEPS) ** 3
-            keep = eased(pattern, share).keep(total.abs()) if given is None else given
+            keep = partial_selection(selection, share).keep(total.abs()) if given is None else given
         sparse = total * mask_as_float(keep)  # Z
         dual = total.sub_(sparse)  # U
         total = torch.add(pull, sparse.sub_(dual), alpha=_RHO) @ inverse
         total.add_(dual)
     return masked((total / scaled.scale).masked_fill_(gram.dead, 0.0), keep)
+
+
+ADMM = Solver("admm", admm, damping=0.1, counting="truncated")

@@ -1,4 +1,4 @@
-"""How strongly ALPS pulls the weights to the sparse ones."""
+"""The penalty of ALPS: how strongly it pulls the weights to the sparse ones."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 _MUCH, _LITTLE = 0.1, 0.005  # changed entries of the mask, over the kept weights
 _LEAST = 1e-4  # below, the pull is lost in fp32 and the dense weights are the answer
 
-Verdict = Literal["go on", "restart", "settled"]
+Verdict = Literal["continue", "restart", "settled"]
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class Schedule:
     Attributes:
         first: ρ at the start, beside a Gram matrix of unit diagonal.
         rises: factors on ρ after much, some and little change of the support.
-        every: steps between two looks at the support.
-        steps: at most so many from one start.
+        every: steps between two reviews of the support.
+        steps: the most steps from one start.
     """
 
     first: float
@@ -27,11 +27,11 @@ class Schedule:
 
 
 PUBLISHED = Schedule(first=0.1, rises=(1.3, 1.2, 1.1), every=3, steps=300)
-BRISK = Schedule(first=0.3, rises=(1.6, 1.6, 1.6), every=4, steps=16)
+FAST = Schedule(first=0.3, rises=(1.6, 1.6, 1.6), every=4, steps=16)
 
 
 class Penalty:
-    """ρ as it rises.
+    """The penalty ρ, adapted in each review.
 
     Args:
         kept_weights: how many weights the mask keeps.
@@ -50,8 +50,8 @@ class Penalty:
     def review(self, changed: int) -> Verdict:
         """Adapt to how many entries of the mask changed since the last review.
 
-        While the support moves, ρ rises. A start at which it hardly moves was too strong: ρ falls,
-        and the search starts again if it had moved at all.
+        While the support changes, ρ rises. If it hardly changes at the start, ρ was too large: it
+        is reduced, and the search restarts if the support changed at all.
         """
         much, some, little = self._rises
         if changed > _LITTLE * self.kept_weights:
@@ -63,5 +63,5 @@ class Penalty:
             return "settled"
         else:
             self.rho /= 5
-            return "restart" if changed else "go on"
-        return "go on"
+            return "restart" if changed else "continue"
+        return "continue"

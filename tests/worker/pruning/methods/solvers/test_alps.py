@@ -3,7 +3,7 @@ import torch
 from tests.worker.pruning.layers import least_squares, output_error, random_layer
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.methods.solvers.admm import admm
-from worker.pruning.methods.solvers.alps import alps, brisk_alps
+from worker.pruning.methods.solvers.alps import alps, fast_alps
 
 
 def _ridged(matrix: torch.Tensor) -> torch.Tensor:
@@ -49,13 +49,13 @@ def test_weights_that_are_sparse_enough_are_found_again() -> None:
     torch.testing.assert_close(got, sparse, rtol=1e-3, atol=1e-3)
 
 
-def test_brisk_it_leaves_little_more_error_than_as_published() -> None:
+def test_the_fast_schedule_leaves_little_more_error_than_the_published_one() -> None:
     weight, gram = random_layer(40, 64)
     by_score = least_squares(weight, gram.matrix, Unstructured(0.5).keep(weight.abs()))
 
-    published, brisk = (
+    published, fast = (
         output_error(weight, solve(weight, gram, Unstructured(0.5), None, 0.01), gram)
-        for solve in (alps, brisk_alps)
+        for solve in (alps, fast_alps)
     )
 
-    assert published < brisk < 1.4 * published < 0.8 * output_error(weight, by_score, gram)
+    assert published < fast < 1.4 * published < 0.8 * output_error(weight, by_score, gram)

@@ -1,4 +1,4 @@
-"""What every solver owes, whatever it computes."""
+"""Properties of every solver."""
 
 from collections.abc import Callable
 
@@ -7,16 +7,17 @@ import torch
 from torch import Tensor
 
 from tests.worker.pruning.layers import random_layer
-from worker.pruning.base.errors import ShapeError, SolverFailedError, UnknownSolverError
+from worker.pruning.base.errors import ShapeError, SolverFailedError
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
-from worker.pruning.methods.solvers import PUBLISHED, SOLVERS, Solver, get_solver
+from worker.pruning.methods.registry import PUBLISHED_SOLVERS, SOLVERS
+from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.stats.gram import Gram
 
 Solve = Callable[..., Tensor]
 
 
 @pytest.fixture(
-    params=[*SOLVERS.values(), PUBLISHED["alps"]],
+    params=[*SOLVERS.values(), PUBLISHED_SOLVERS["alps"]],
     ids=[*SOLVERS, "alps as published"],
 )
 def solve(request: pytest.FixtureRequest) -> Solve:
@@ -27,7 +28,7 @@ def solve(request: pytest.FixtureRequest) -> Solve:
         gram: Gram,
         pattern: Pattern,
         score: Tensor | None = None,
-        damping: float = PUBLISHED[solver.name].damping,
+        damping: float = PUBLISHED_SOLVERS[solver.name].damping,
     ) -> Tensor:
         return solver.solve(weight, gram, pattern, score, damping)
 
@@ -37,7 +38,7 @@ def solve(request: pytest.FixtureRequest) -> Solve:
 @pytest.mark.parametrize("shape", [(1, 1), (3, 7), (13, 129), (40, 33)])
 @pytest.mark.parametrize("sparsity", [0.0, 0.35, 0.5, 0.9])
 @pytest.mark.parametrize("scored", [False, True])
-def test_exactly_the_count_that_was_asked_for_is_zero(
+def test_exactly_the_requested_number_of_weights_is_zero(
     solve: Solve, shape: tuple[int, int], sparsity: float, scored: bool
 ) -> None:
     weight, gram = random_layer(*shape)
@@ -61,7 +62,7 @@ def test_every_group_keeps_n_of_m(solve: Solve, n: int, m: int, width: int, scor
     assert ((got != 0).view(5, -1, m).sum(-1) == n).all()
 
 
-def test_damping_holds_the_kept_weights_to_the_dense_ones(solve: Solve) -> None:
+def test_damping_keeps_the_kept_weights_close_to_the_dense_ones(solve: Solve) -> None:
     weight, gram = random_layer(12, 30)
     score = weight.abs()
     changes = [
@@ -80,19 +81,19 @@ def test_a_score_alone_decides_the_mask(solve: Solve) -> None:
     assert torch.equal(got != 0, Unstructured(0.5).keep(score))
 
 
-def test_nothing_dropped_leaves_the_weights_nearly_as_they_were(solve: Solve) -> None:
+def test_at_sparsity_0_the_weights_hardly_change(solve: Solve) -> None:
     weight, gram = random_layer(6, 20)
     torch.testing.assert_close(solve(weight, gram, Unstructured(0.0)), weight, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("transposed", [False, True])
-def test_the_weight_and_the_statistics_stay_as_they_were(
+def test_a_solver_does_not_change_its_arguments(
     solve: Solve, dtype: torch.dtype, transposed: bool
 ) -> None:
     weight, gram = random_layer(6, 20)
     weight = weight.to(dtype)
-    if transposed:  # as GPT-2 stores it: its transpose is contiguous already
+    if transposed:  # as GPT-2 stores it: its transpose is contiguous
         weight = weight.T.contiguous().T
     before, matrix = weight.clone(), gram.matrix.clone()
     got = solve(weight, gram, Unstructured(0.5))
@@ -114,7 +115,7 @@ def test_the_same_call_gives_the_same_bytes(solve: Solve) -> None:
     first = solve(weight, Gram(gram.matrix), Unstructured(0.5))
     assert torch.equal(solve(weight, Gram(gram.matrix), Unstructured(0.5)), first)
     assert torch.equal(solve(weight, gram, Unstructured(0.5)), first)
-    assert torch.equal(solve(weight, gram, Unstructured(0.5)), first)  # from remembered factors
+    assert torch.equal(solve(weight, gram, Unstructured(0.5)), first)  # from cached factors
 
 
 def test_a_common_factor_of_the_statistics_changes_no_mask(solve: Solve) -> None:
@@ -124,7 +125,7 @@ def test_a_common_factor_of_the_statistics_changes_no_mask(solve: Solve) -> None
     torch.testing.assert_close(other, one, rtol=1e-3, atol=1e-5)
 
 
-def test_weights_of_dead_features_go_first_and_come_out_as_zeros(solve: Solve) -> None:
+def test_weights_of_dead_features_are_dropped_first_and_are_zeros(solve: Solve) -> None:
     weight, gram = random_layer(6, 20)
     matrix = gram.matrix.clone()
     matrix[[3, 11]] = 0
@@ -150,7 +151,7 @@ def test_dead_features_are_zeros_even_where_the_score_keeps_them(solve: Solve) -
     assert (got == 0).sum() == 66
 
 
-def test_a_layer_that_saw_only_zeros_becomes_zero(solve: Solve) -> None:
+def test_a_layer_whose_inputs_are_all_zero_becomes_zero(solve: Solve) -> None:
     got = solve(torch.ones(3, 4), Gram(torch.zeros(4, 4)), Unstructured(0.5))
     assert torch.equal(got, torch.zeros(3, 4))
 
@@ -165,7 +166,7 @@ def test_fewer_tokens_than_features_are_enough(solve: Solve, tokens: int) -> Non
 
 
 @pytest.mark.parametrize("rows", [slice(0, 1), slice(None)])
-def test_all_zero_rows_stay_zero_and_spoil_nothing(solve: Solve, rows: slice) -> None:
+def test_all_zero_rows_stay_zero_and_leave_other_rows_finite(solve: Solve, rows: slice) -> None:
     weight, gram = random_layer(6, 20)
     weight[rows] = 0
     got = solve(weight, gram, Unstructured(0.5))
@@ -181,7 +182,7 @@ def test_duplicate_features_make_no_infinities(solve: Solve) -> None:
 
 
 @pytest.mark.parametrize("scored", [False, True])
-def test_statistics_that_no_inputs_can_have_are_refused(solve: Solve, scored: bool) -> None:
+def test_a_gram_matrix_that_is_not_positive_definite_is_refused(solve: Solve, scored: bool) -> None:
     matrix = torch.ones(4, 4) * 5 - 4 * torch.eye(4)  # eigenvalues 16 and -4
     weight, _ = random_layer(3, 4)
     with pytest.raises(SolverFailedError, match="not positive definite"):
@@ -197,10 +198,3 @@ def test_a_row_that_does_not_split_into_groups_is_refused(solve: Solve) -> None:
     weight, gram = random_layer(3, 130)
     with pytest.raises(ShapeError, match="groups of 4"):
         solve(weight, gram, NofM(2, 4))
-
-
-def test_an_unknown_name_is_answered_with_those_there_are() -> None:
-    with pytest.raises(
-        UnknownSolverError, match="unknown solver 'alsp'; choose one of admm, alps, spars"
-    ):
-        get_solver("alsp")

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from tests.worker.pruning.layers import least_squares, output_error, random_layer
 from worker.pruning.methods.patterns import NofM, Unstructured
-from worker.pruning.methods.solvers.selection import AsPublished
+from worker.pruning.methods.selection import AsPublished
 from worker.pruning.methods.solvers.sparsegpt import sparsegpt
 from worker.pruning.stats.gram import Gram
 

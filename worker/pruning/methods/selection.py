@@ -1,4 +1,4 @@
-"""How a solver asks for a mask of weights it has changed itself."""
+"""Selections: patterns with exact or published counts, for a whole matrix or a part of it."""
 
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -10,7 +10,7 @@ from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
 
 
 class Selection(Protocol):
-    """What every pattern can do."""
+    """Anything that chooses the weights to keep by their scores, such as a pattern."""
 
     def keep(self, score: Tensor) -> Tensor:
         """Return a bool mask ``[out, in]``, True where the weight stays."""
@@ -18,11 +18,11 @@ class Selection(Protocol):
 
 @dataclass(frozen=True)
 class AsPublished:
-    """A pattern that counts as the methods' own codes do.
+    """A pattern that drops as many weights as the authors' code does.
 
     Attributes:
-        pattern: which scores survive.
-        inclusive: whether a whole matrix loses one weight more than asked.
+        pattern: the pattern, whose own count is exact.
+        inclusive: whether a whole matrix loses one weight more than requested.
     """
 
     pattern: Pattern
@@ -34,22 +34,22 @@ class AsPublished:
 
 
 def group_width(selection: Selection) -> int | None:
-    """Return how many neighbours of a row compete, None where it is more than some."""
+    """Return the group size M of an N:M pattern, None for an unstructured one."""
     pattern = _pattern(selection)
     return pattern.m if isinstance(pattern, NofM) else None
 
 
-def eased(selection: Selection, share: float) -> Selection:
-    """Return a selection that drops only ``share`` of what the whole one would.
+def partial_selection(selection: Selection, share: float) -> Selection:
+    """Return a selection that drops only ``share`` of the weights that ``selection`` drops.
 
-    Of each row its smallest; of N:M the matrix's smallest among those that are not the best n of
-    their group. Of a whole matrix all is dropped at once, as ADMM's own code does.
+    By row, the smallest of each row. With N:M, the smallest of the matrix among those that are not
+    the best n of their group. With a whole matrix, all at once, as the authors' code of ADMM does.
     """
     pattern = _pattern(selection)
-    if share == 1:  # so that no rounding of n · s leaves a group one too many
+    if share == 1:  # otherwise rounding of n · s could leave a group one weight too many
         return selection
     if isinstance(pattern, NofM):
-        return _EasedGroups(pattern, share)
+        return _PartialGroups(pattern, share)
     if not isinstance(pattern, Unstructured) or pattern.scope == "matrix":
         return selection
     fewer = replace(pattern, sparsity=pattern.sparsity * share)
@@ -57,27 +57,27 @@ def eased(selection: Selection, share: float) -> Selection:
 
 
 @dataclass(frozen=True)
-class _EasedGroups:
-    """N:M on its way: the best n of each group are safe, of the others a share goes."""
+class _PartialGroups:
+    """N:M in part: the best n of each group are kept, and a share of the others is dropped."""
 
     pattern: NofM
     share: float
 
     def keep(self, score: Tensor) -> Tensor:
         """Return the mask ``[out, in]``."""
-        safe = score.masked_fill(self.pattern.keep(score), torch.finfo(score.dtype).max)
-        going = Unstructured(self.pattern.sparsity * self.share)
-        return going.keep_as_published(safe, inclusive=False)
+        protected = score.masked_fill(self.pattern.keep(score), torch.finfo(score.dtype).max)
+        dropping = Unstructured(self.pattern.sparsity * self.share)
+        return dropping.keep_as_published(protected, inclusive=False)
 
 
 def _pattern(selection: Selection) -> Selection:
     return selection.pattern if isinstance(selection, AsPublished) else selection
 
 
-def share(selection: Selection, rows: int, start: int, stop: int) -> Selection:
+def of_columns(selection: Selection, rows: int, start: int, stop: int) -> Selection:
     """Return the selection for columns ``start`` to ``stop`` alone.
 
-    Rounded so that consecutive shares together drop exactly what the whole would.
+    Its count is rounded so that consecutive ranges together drop as many as the whole matrix does.
     """
     if not isinstance(selection, Unstructured):
         return selection

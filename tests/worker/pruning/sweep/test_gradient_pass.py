@@ -11,13 +11,14 @@ from tests.models import FAMILIES, random_ids, write_model
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.methods.patterns import Unstructured
-from worker.pruning.methods.registry import get_method
+from worker.pruning.methods.registry import get_scorer
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
-from worker.pruning.sweep.gradients import BackwardSweep, GradientNorms
+from worker.pruning.stats.gradient_norms import GradientNorms
+from worker.pruning.sweep.gradient_pass import GradientPass
 from worker.pruning.sweep.recipe import Recipe
 
 TOKENS = 16
@@ -31,12 +32,12 @@ def _measure(
     propagation: Propagation = "fused",
     loss: TokenLoss = token_loss,
 ) -> GradientNorms:
-    recipe = Recipe(get_method("gblm"), Unstructured(0.5, "row"), propagation)
+    recipe = Recipe(get_scorer("gblm"), Unstructured(0.5, "row"), propagation)
     block_inputs = BlockInputs(meta_model)
     with meta_model.loaded_embeddings():
         block_inputs.detect_output_format()
     folder.mkdir()
-    return BackwardSweep(meta_model, block_inputs, recipe, loss).measure(BATCHES, folder)
+    return GradientPass(meta_model, block_inputs, recipe, loss).measure(BATCHES, folder)
 
 
 def _whole_model(folder: Path, prefix: str) -> dict[str, Tensor]:

@@ -1,21 +1,24 @@
-"""Two ways through one block, held against forwards written out by hand."""
+"""The calibration of one block, compared with forwards written out."""
 
-from collections.abc import Callable
 from copy import deepcopy
 
 import pytest
 import torch
 from torch import nn
 
+from worker.pruning.calibration.block_calibration import BlockCalibration
+from worker.pruning.calibration.collectors import InputCollector
+from worker.pruning.calibration.dense_block import DenseBlock
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
+from worker.pruning.planning.workload import Propagation
 from worker.pruning.stats.cross_moments import CrossMoments
-from worker.pruning.stats.input_moments import Moments
-from worker.pruning.sweep.calibration import prune_fused, prune_reference
-from worker.pruning.sweep.dense_block import Shadow
+from worker.pruning.stats.input_moments import InputMoments
+
+INPUTS = InputCollector(InputMoments)
 
 
 class Experts(nn.Module):
-    """A layer for all, then one of two experts, chosen by the batch."""
+    """A layer for all batches, then one of three experts, chosen by the batch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,14 +32,14 @@ class Experts(nn.Module):
 
 
 class Halver:
-    """Stands for pruning: halves the weight, remembers who came with how many tokens."""
+    """Halves the weights instead of pruning them, and records tokens and mean squares."""
 
     def __init__(self) -> None:
-        self.met: dict[str, int] = {}
+        self.tokens: dict[str, int] = {}
         self.sq_mean: dict[str, torch.Tensor] = {}
 
-    def __call__(self, layer: LinearLayer, moments: Moments) -> None:
-        self.met[layer.name] = moments.tokens
+    def __call__(self, layer: LinearLayer, moments: InputMoments) -> None:
+        self.tokens[layer.name] = moments.tokens
         if moments.tokens:
             self.sq_mean[layer.name] = moments.sq_mean()
         layer.weight.mul_(0.5)
@@ -47,7 +50,7 @@ def _setting() -> tuple[Experts, list[torch.Tensor]]:
     return Experts().requires_grad_(False), list(torch.randn(3, 5, 4))
 
 
-def test_fused_gives_each_layer_the_inputs_that_pruned_predecessors_make() -> None:
+def test_fused_takes_the_moments_of_inputs_from_pruned_layers() -> None:
     block, batches = _setting()
     halver, outputs = Halver(), {}
     dense = block.first.weight.clone()
@@ -55,32 +58,38 @@ def test_fused_gives_each_layer_the_inputs_that_pruned_predecessors_make() -> No
     def forward(batch: int) -> None:
         outputs[batch] = block(batches[batch], batch % 2)
 
-    prune_fused(linear_layers(block), forward, len(batches), halver)
+    BlockCalibration(linear_layers(block), forward, len(batches), halver, INPUTS).run_fused()
 
-    assert halver.met == {"first": 15, "experts.0": 10, "experts.1": 5, "experts.2": 0}
+    assert halver.tokens == {"first": 15, "experts.0": 10, "experts.1": 5, "experts.2": 0}
     hidden = torch.cat([batches[0], batches[2]]) @ (0.5 * dense).T
     torch.testing.assert_close(halver.sq_mean["experts.0"], hidden.square().mean(0))
     torch.testing.assert_close(outputs[1], block(batches[1], 1))
 
 
-def test_reference_gives_each_layer_the_inputs_of_the_dense_block() -> None:
+def test_reference_takes_the_moments_of_inputs_from_the_dense_block() -> None:
     block, batches = _setting()
     halver = Halver()
     dense = block.first.weight.clone()
 
-    prune_reference(linear_layers(block), lambda i: block(batches[i], i % 2), len(batches), halver)
+    def forward(batch: int) -> None:
+        block(batches[batch], batch % 2)
+
+    BlockCalibration(linear_layers(block), forward, len(batches), halver, INPUTS).run_reference()
 
     hidden = torch.cat([batches[0], batches[2]]) @ dense.T
     torch.testing.assert_close(halver.sq_mean["experts.0"], hidden.square().mean(0))
 
 
-def test_no_hook_stays_behind() -> None:
+def test_the_hooks_are_removed() -> None:
     block, batches = _setting()
-    prune_fused(linear_layers(block), lambda i: block(batches[i], 0), 3, Halver())
+    calibration = BlockCalibration(
+        linear_layers(block), lambda i: block(batches[i], 0), 3, Halver(), INPUTS
+    )
+    calibration.run_fused()
     assert not any(layer.module._forward_pre_hooks for layer in linear_layers(block))
 
 
-def test_an_error_in_one_batch_comes_out_and_leaves_no_hook() -> None:
+def test_an_error_in_one_batch_is_raised_and_the_hooks_are_removed() -> None:
     block, batches = _setting()
 
     def forward(batch: int) -> None:
@@ -89,12 +98,12 @@ def test_an_error_in_one_batch_comes_out_and_leaves_no_hook() -> None:
             raise RuntimeError(f"lost after {tuple(hidden.shape)}")
 
     with pytest.raises(RuntimeError, match="lost after"):
-        prune_fused(linear_layers(block), forward, 3, Halver())
+        BlockCalibration(linear_layers(block), forward, 3, Halver(), INPUTS).run_fused()
     assert not any(layer.module._forward_pre_hooks for layer in linear_layers(block))
 
 
 class Direct(nn.Module):
-    """Takes one layer's weight without calling it, as Mamba does, and calls another after it."""
+    """Uses one layer's weight without calling the layer, as Mamba does, and calls another."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,7 +115,7 @@ class Direct(nn.Module):
         return output
 
 
-def test_a_layer_that_is_not_called_is_pruned_before_any_batch_passes_it() -> None:
+def test_a_layer_that_is_not_called_is_pruned_before_any_batch_runs() -> None:
     torch.manual_seed(0)
     block, batches = Direct().requires_grad_(False), list(torch.randn(3, 5, 4))
     halver, outputs = Halver(), {}
@@ -115,9 +124,10 @@ def test_a_layer_that_is_not_called_is_pruned_before_any_batch_passes_it() -> No
     def forward(batch: int) -> None:
         outputs[batch] = block(batches[batch])
 
-    prune_fused(linear_layers(block), forward, 3, halver, probe=lambda: block(batches[0][:2]))
+    calibration = BlockCalibration(linear_layers(block), forward, 3, halver, INPUTS)
+    calibration.run_fused(probe=lambda: block(batches[0][:2]))
 
-    assert halver.met == {"step": 0, "last": 15}
+    assert halver.tokens == {"step": 0, "last": 15}
     hidden = torch.cat(batches) @ (0.5 * dense).T
     torch.testing.assert_close(halver.sq_mean["last"], hidden.square().mean(0))
     torch.testing.assert_close(outputs[2], block(batches[2]))
@@ -139,20 +149,19 @@ class Chain(nn.Module):
 
 
 class PairHalver:
-    """Halves the weight, and remembers what was known of the dense stream."""
+    """Halves the weights, and records the cross moments with the dense stream."""
 
     def __init__(self) -> None:
         self.cross: dict[str, torch.Tensor | None] = {}
 
-    def __call__(self, layer: LinearLayer, moments: Moments) -> None:
-        assert isinstance(moments, CrossMoments)
+    def __call__(self, layer: LinearLayer, moments: CrossMoments) -> None:
         self.cross[layer.name] = moments.cross()
         layer.weight.mul_(0.5)
 
 
-@pytest.mark.parametrize("run", [prune_fused, prune_reference])
-def test_each_layer_meets_what_the_dense_model_brings_to_it(
-    run: Callable[..., None],
+@pytest.mark.parametrize("propagation", ["fused", "reference"])
+def test_each_layers_inputs_are_paired_with_those_of_the_dense_model(
+    propagation: Propagation,
 ) -> None:
     torch.manual_seed(0)
     block = Chain().requires_grad_(False)
@@ -163,17 +172,17 @@ def test_each_layer_meets_what_the_dense_model_brings_to_it(
     def advance_dense(batch: int) -> None:
         moved[batch] = twin(dense[batch], batch % 2 == 0)
 
-    shadow = Shadow(linear_layers(twin), advance_dense, 3)
-    run(
-        linear_layers(block),
-        lambda i: block(pruned[i], i % 2 == 0),
-        3,
-        halver,
-        CrossMoments,
-        shadow,
-    )
+    def forward(batch: int) -> None:
+        block(pruned[batch], batch % 2 == 0)
 
-    kept = 0.5 if run is prune_fused else 1.0
+    dense_block = DenseBlock(linear_layers(twin), advance_dense, 3)
+    calibration = BlockCalibration(linear_layers(block), forward, 3, halver, dense_block)
+    if propagation == "fused":
+        calibration.run_fused()
+    else:
+        calibration.run_reference()
+
+    kept = 0.5 if propagation == "fused" else 1.0
     cross = torch.cat(dense).T @ torch.cat(pruned) / 15
     for name in ("left", "right"):
         torch.testing.assert_close(halver.cross[name], cross)
@@ -185,7 +194,7 @@ def test_each_layer_meets_what_the_dense_model_brings_to_it(
 
 
 class Backwards(nn.Module):
-    """Layers that the forward meets in another order than the module lists them."""
+    """Layers that the forward calls in another order than the module lists them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -202,24 +211,27 @@ def test_layers_are_paired_in_the_order_of_the_forward() -> None:
     block = Backwards().requires_grad_(False)
     twin, halver = deepcopy(block), PairHalver()
     pruned, dense = torch.randn(5, 4), torch.randn(5, 4)
-    shadow = Shadow(linear_layers(twin), lambda _: twin(dense), 1)
+    dense_block = DenseBlock(linear_layers(twin), lambda _: twin(dense), 1)
 
-    prune_fused(linear_layers(block), lambda _: block(pruned), 1, halver, CrossMoments, shadow)
+    BlockCalibration(
+        linear_layers(block), lambda _: block(pruned), 1, halver, dense_block
+    ).run_fused()
 
     after = [0.5 * twin.first(pruned), twin.first(dense)]
     torch.testing.assert_close(halver.cross["first"], dense.T @ pruned / 5)
     torch.testing.assert_close(halver.cross["last"], after[1].T @ after[0] / 5)
 
 
-def test_an_error_in_the_dense_stream_comes_out() -> None:
+def test_an_error_in_the_dense_stream_is_raised() -> None:
     block, batches = _setting()
 
     def fail(batch: int) -> None:
         raise RuntimeError(f"lost {batch}")
 
-    shadow = Shadow(linear_layers(deepcopy(block)), fail, 3)
+    dense_block = DenseBlock(linear_layers(deepcopy(block)), fail, 3)
+    calibration = BlockCalibration(
+        linear_layers(block), lambda i: block(batches[i], 0), 3, PairHalver(), dense_block
+    )
     with pytest.raises(RuntimeError, match="lost 0"):
-        prune_fused(
-            linear_layers(block), lambda i: block(batches[i], 0), 3, Halver(), CrossMoments, shadow
-        )
+        calibration.run_fused()
     assert not any(layer.module._forward_pre_hooks for layer in linear_layers(block))

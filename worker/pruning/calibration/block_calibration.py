@@ -1,0 +1,130 @@
+"""Calibration of one block: its batches run, and each layer is handed on with its moments."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import is_
+from typing import Generic
+
+from torch import Tensor
+
+from worker.pruning.calibration.collectors import Collector, M
+from worker.pruning.calibration.layer_hooks import hooked
+from worker.pruning.calibration.lock_step import LockStep
+from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
+from worker.pruning.model.linear_layers import LinearLayer
+
+
+@dataclass(frozen=True)
+class BlockCalibration(Generic[M]):
+    """The calibration of one block.
+
+    Attributes:
+        layers: the block's linear layers.
+        forward: runs one batch, by its index, through the block.
+        batches: how many batches there are.
+        prune_layer: gets each layer once, with the moments of its inputs, and may change it.
+        collector: gathers the moments.
+        ranks: the ranks that share the batches; moments are those of all batches.
+    """
+
+    layers: Sequence[LinearLayer]
+    forward: Callable[[int], object]
+    batches: int
+    prune_layer: Callable[[LinearLayer, M], None]
+    collector: Collector[M]
+    ranks: Ranks = SINGLE_PROCESS
+
+    def run_reference(self) -> None:
+        """Collect the inputs of all layers in the dense block, then prune all layers.
+
+        The published protocol. The pruned block has to run once more to compute the inputs of the
+        next one.
+        """
+        moments = [self.collector.new_moments() for _ in self.layers]
+        latest, batch = _LatestInputs[M](), 0
+
+        def collect(layer: int, inputs: Tensor) -> None:
+            known = latest.moments_of([inputs])
+            if known is None:
+                self.collector.add(moments[layer], layer, batch, inputs)
+            else:
+                moments[layer] = known
+            latest.remember([inputs], moments[layer])
+
+        with hooked(self.layers, collect):
+            for batch in range(self.batches):
+                self.forward(batch)
+        self.collector.finish()
+        for one, total in zip(self.layers, self._totals(moments), strict=True):
+            self.prune_layer(one, total)
+
+    def run_fused(self, probe: Callable[[], object] | None = None) -> None:
+        """Prune each layer as soon as its inputs from pruned layers are known, in one forward.
+
+        The batches run in lock step: before a layer they wait for each other, then the layer is
+        pruned, and they continue. A layer that no batch reaches is pruned at the end, with empty
+        moments.
+
+        A layer whose weight the block's code uses without calling the layer, such as Mamba's step
+        size, is pruned first: its inputs cannot be seen, and all batches have to use the pruned
+        weight.
+
+        Args:
+            probe: runs a small batch through the block to find out which layers it calls; None
+                where it is known to call all layers, except experts.
+        """
+        pruned = self._uncalled(probe) if probe else set()
+        for layer in sorted(pruned):
+            self.prune_layer(self.layers[layer], self.collector.new_moments())
+        run = LockStep(self.layers, self.forward, self.batches, self.ranks, pruned)
+        latest = _LatestInputs[M]()
+        with hooked(self.layers, run.stop):
+            for turn in run.turns():
+                moments = latest.moments_of(turn.inputs, self.ranks)
+                if moments is None:
+                    own = self.collector.new_moments()
+                    for batch, inputs in zip(turn.batches, turn.inputs, strict=True):
+                        self.collector.add(own, turn.layer, batch, inputs)
+                    moments = own.all_reduced(self.ranks, self.layers[turn.layer])
+                latest.remember(turn.inputs, moments)
+                self.prune_layer(self.layers[turn.layer], moments)
+                pruned.add(turn.layer)
+        self.collector.finish()
+        for layer in sorted(set(range(len(self.layers))) - pruned):
+            self.prune_layer(self.layers[layer], self.collector.new_moments())
+
+    def _uncalled(self, probe: Callable[[], object]) -> set[int]:
+        """Return the layers that a forward does not call, except experts."""
+        called: set[int] = set()
+        with hooked(self.layers, lambda layer, _: called.add(layer)):
+            probe()
+        layers = enumerate(self.layers)
+        return {at for at, layer in layers if at not in called and not layer.is_routed}
+
+    def _totals(self, moments: Sequence[M]) -> Iterator[M]:
+        """Yield each layer's moments over all ranks; layers share them if they do on every rank."""
+        owners = [next(at for at, one in enumerate(moments) if one is each) for each in moments]
+        everywhere = zip(*self.ranks.all_gather(*owners), strict=True)
+        totals: dict[int, M] = {}
+        for index, (layer, found) in enumerate(zip(self.layers, everywhere, strict=True)):
+            owner = found[0] if len(set(found)) == 1 else index
+            if owner not in totals:
+                totals[owner] = moments[index].all_reduced(self.ranks, layer)
+            yield totals[owner]
+
+
+class _LatestInputs(Generic[M]):
+    """The latest inputs and their moments, which layers with the same inputs (q, k, v) share."""
+
+    def __init__(self) -> None:
+        self._inputs: Sequence[Tensor] = ()
+        self._moments: M | None = None
+
+    def moments_of(self, inputs: Sequence[Tensor], ranks: Ranks = SINGLE_PROCESS) -> M | None:
+        """Return the moments of these very tensors, if they are the latest inputs on every rank."""
+        same = len(inputs) == len(self._inputs) and all(map(is_, inputs, self._inputs))
+        return self._moments if ranks.min_of(same) else None
+
+    def remember(self, inputs: Sequence[Tensor], moments: M) -> None:
+        """Remember inputs and their moments."""
+        self._inputs, self._moments = inputs, moments

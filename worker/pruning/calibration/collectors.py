@@ -1,0 +1,49 @@
+"""Collectors: they gather the moments of the layers' inputs during calibration."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from torch import Tensor
+
+from worker.pruning.stats.input_moments import Moments
+
+M = TypeVar("M", bound=Moments)
+
+
+class Collector(Protocol[M]):
+    """Gathers moments of one kind."""
+
+    def new_moments(self) -> M:
+        """Return empty moments."""
+
+    def add(self, moments: M, layer: int, batch: int, inputs: Tensor) -> None:
+        """Add the inputs ``[..., in]`` of a layer in one batch to its moments.
+
+        Args:
+            moments: those of the layer.
+            layer: index of the layer.
+            batch: index of the batch; it reaches its layers in the order of the forward.
+            inputs: the inputs of the layer.
+        """
+
+    def finish(self) -> None:
+        """End the calibration of this block."""
+
+
+@dataclass(frozen=True)
+class InputCollector(Generic[M]):
+    """Gathers moments of the inputs in the pruned model alone.
+
+    Attributes:
+        new_moments: returns empty moments.
+    """
+
+    new_moments: Callable[[], M]
+
+    def add(self, moments: M, layer: int, batch: int, inputs: Tensor) -> None:
+        """Add the inputs ``[..., in]`` to the moments."""
+        moments.add(inputs)
+
+    def finish(self) -> None:
+        """Do nothing: all inputs have been added."""

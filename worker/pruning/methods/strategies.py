@@ -1,0 +1,201 @@
+"""Strategies: how a matrix is pruned, and the moments of its inputs that this takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from torch import Tensor
+
+from worker.pruning.base.errors import NotFiniteError
+from worker.pruning.calibration.collectors import Collector, InputCollector, M
+from worker.pruning.calibration.dense_block import DenseBlock
+from worker.pruning.methods.correction import corrected_weight
+from worker.pruning.methods.registry import WANDA
+from worker.pruning.methods.scorers import Scorer
+from worker.pruning.methods.selection import Selection
+from worker.pruning.methods.solvers.solver import Solver
+from worker.pruning.methods.swaps import Swaps
+from worker.pruning.methods.target import Target
+from worker.pruning.stats.cross_moments import CrossMoments
+from worker.pruning.stats.gram import Gram, GramMoments
+from worker.pruning.stats.input_moments import InputMoments, Moments, VarianceMoments
+
+
+class Strategy(Protocol[M]):
+    """A way to prune one matrix, with moments of one kind."""
+
+    @property
+    def selection(self) -> Selection:
+        """How many weights are kept, and which of them compete."""
+
+    @property
+    def fallback(self) -> "ScoreMask | None":
+        """The strategy for layers that this one cannot repair; None if it repairs none."""
+
+    def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[M]:
+        """Return a collector of the moments that this strategy takes.
+
+        Args:
+            dense_block: makes the dense copy of the block, for moments of both models.
+        """
+
+    def prune(self, target: Target, moments: M) -> None:
+        """Prune the target in place.
+
+        Raises:
+            NotFiniteError: the weight, or its inputs, hold NaN or infinity.
+            SolverFailedError: the moments do not allow the repair; the target is unchanged.
+        """
+
+    def damping(self, moments: M) -> float | None:
+        """Return the damping that the Gram matrix needed, as a share of its mean diagonal."""
+
+
+@dataclass(frozen=True)
+class ScoreMask:
+    """Zero the weights with the smallest scores."""
+
+    scorer: Scorer
+    selection: Selection
+    fallback: ClassVar[None] = None
+
+    def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[Moments]:
+        """Return a collector of the inputs' mean squares."""
+        return InputCollector[Moments](InputMoments)
+
+    def prune(self, target: Target, moments: Moments) -> None:
+        """Prune the target in place."""
+        target.zero(self.selection.keep(_score(self.scorer, target, moments)))
+
+    def damping(self, moments: Moments) -> None:
+        """Return None: a mask by score uses no Gram matrix."""
+
+
+@dataclass(frozen=True)
+class SwappedMask:
+    """Zero the weights with the smallest scores, after swaps in the layers that allow them."""
+
+    scorer: Scorer
+    selection: Selection
+    swaps: Swaps
+    fallback: ClassVar[None] = None
+
+    def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[VarianceMoments]:
+        """Return a collector of the inputs' means and variances."""
+        return InputCollector(VarianceMoments)
+
+    def prune(self, target: Target, moments: VarianceMoments) -> None:
+        """Prune the target in place."""
+        score = _score(self.scorer, target, moments)
+        if self.swaps.apply_to(target.layer.name):
+            keep = self.swaps.keep(target.weight, moments, self.selection, score)
+        else:
+            keep = self.selection.keep(score)
+        target.zero(keep)
+
+    def damping(self, moments: VarianceMoments) -> None:
+        """Return None: swaps use no Gram matrix."""
+
+
+@dataclass(frozen=True)
+class Repair:
+    """Prune by a solver, on a mask by score or on the solver's own.
+
+    Attributes:
+        solver: computes the weights.
+        scorer: decides the mask; None leaves it to the solver.
+        selection: how many weights are kept, and which of them compete.
+        damping_share: how strongly the solver holds the kept weights to the dense ones.
+    """
+
+    solver: Solver
+    scorer: Scorer | None
+    selection: Selection
+    damping_share: float
+
+    @property
+    def fallback(self) -> ScoreMask:
+        """The mask by score alone, by Wanda's where the solver would have chosen the mask."""
+        return ScoreMask(self.scorer or WANDA, self.selection)
+
+    def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[GramMoments]:
+        """Return a collector of the inputs' Gram matrices."""
+        return InputCollector(GramMoments)
+
+    def prune(self, target: Target, moments: GramMoments) -> None:
+        """Prune the target in place."""
+        self.prune_towards(target, moments, lambda weight, _: weight)
+
+    def prune_towards(
+        self, target: Target, moments: GramMoments, aim: Callable[[Tensor, Gram], Tensor]
+    ) -> None:
+        """Prune the target so that its outputs are close to those of another dense weight.
+
+        Args:
+            target: what to prune.
+            moments: moments of its inputs.
+            aim: ``(weight [out, in] fp32, gram) -> [out, in]`` fp32.
+        """
+        weight = target.weight.float()
+        score = _score(self.scorer, target, moments) if self.scorer else None
+        gram = moments.gram()
+        if score is not None:
+            # The solver zeros the weights of dead inputs, so they have to count first.
+            score.masked_fill_(gram.dead, -1.0)
+        weight = aim(weight, gram)
+        damping = self.damping_share
+        target.replace(self.solver.solve(weight, gram, self.selection, score, damping))
+
+    def damping(self, moments: GramMoments) -> float | None:
+        """Return the damping that the Gram matrix needed, as a share of its mean diagonal."""
+        return moments.damping
+
+
+@dataclass(frozen=True)
+class CorrectedRepair:
+    """Prune by a solver that also makes up for the losses of earlier layers.
+
+    Attributes:
+        repair: the repair of one layer.
+        share: how far, from 0 to 1, the target outputs are moved to the dense model's.
+    """
+
+    repair: Repair
+    share: float
+
+    @property
+    def selection(self) -> Selection:
+        """How many weights are kept, and which of them compete."""
+        return self.repair.selection
+
+    @property
+    def fallback(self) -> ScoreMask:
+        """The mask by score alone."""
+        return self.repair.fallback
+
+    def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[CrossMoments]:
+        """Return the dense copy of the block, which collects the inputs of both models."""
+        return dense_block()
+
+    def prune(self, target: Target, moments: CrossMoments) -> None:
+        """Prune the target in place; without correction where inputs have no pairs."""
+        damping = self.repair.damping_share
+
+        def corrected(weight: Tensor, gram: Gram) -> Tensor:
+            cross = moments.cross()
+            if cross is None:
+                return weight
+            return corrected_weight(weight, gram, cross, self.share, damping)
+
+        self.repair.prune_towards(target, moments, corrected)
+
+    def damping(self, moments: CrossMoments) -> float | None:
+        """Return the damping that the Gram matrix needed, as a share of its mean diagonal."""
+        return self.repair.damping(moments)
+
+
+def _score(scorer: Scorer, target: Target, moments: Moments) -> Tensor:
+    score = scorer.score(target.weight, moments, lambda: target.gradient(moments.tokens))
+    if not bool(score.sum().isfinite()):
+        raise NotFiniteError(target.name)
+    return score

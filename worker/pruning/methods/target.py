@@ -1,0 +1,78 @@
+"""A matrix that is to be pruned."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from worker.pruning.base.masking import apply_mask_
+from worker.pruning.model.fused_projections import Part
+from worker.pruning.model.linear_layers import LinearLayer
+from worker.pruning.stats.gradient_norms import BlockGradients
+
+
+@dataclass(frozen=True)
+class Target:
+    """A layer, or a part of a fused one: the stored weight, and the one that computes.
+
+    The stored weight is scored and kept, in its own dtype; the layer that computes the forward
+    gets the same values.
+
+    Attributes:
+        block: name of the block, for errors.
+        layer: the layer.
+        part: its rows.
+        parameter: the stored parameter of the layer.
+        gradients: the gradients of the block's weights.
+    """
+
+    block: str
+    layer: LinearLayer
+    part: Part
+    parameter: Tensor
+    gradients: BlockGradients
+
+    @property
+    def name(self) -> str:
+        """Dotted path of the layer in the model."""
+        return f"{self.block}.{self.layer.name}"
+
+    @property
+    def stored(self) -> Tensor:
+        """The stored weight, ``[out, in]``."""
+        return self.part.of(self.layer.oriented(self.parameter))
+
+    @property
+    def weight(self) -> Tensor:
+        """The stored weight on the device that computes, ``[out, in]``."""
+        return self.stored.to(self.layer.weight.device)
+
+    def gradient(self, tokens: int) -> Tensor:
+        """Return the norms that `scores.gblm` takes, on the device that computes.
+
+        The published score adds a norm over windows to norms of inputs over windows; here the
+        latter are roots of means over tokens, so the gradient's norm is divided by the root of
+        the tokens of a window: for an expert, of the tokens that reached it.
+
+        Args:
+            tokens: calibration tokens that reached the layer.
+
+        Returns:
+            ``[out, in]`` fp32.
+        """
+        norm = self.part.of(self.layer.oriented(self.gradients.norms[self.layer.weight_name]))
+        divisor: float = (tokens / self.gradients.windows) ** 0.5
+        return norm.to(self.layer.weight.device) / divisor
+
+    def zero(self, keep: Tensor) -> None:
+        """Zero the weights outside ``keep`` ``[out, in]`` bool; the others keep their bits."""
+        for parameter in (self.parameter, self.layer.weight):
+            matrix = self.layer.oriented(parameter)
+            rows = self.part.of(matrix)
+            apply_mask_(rows, keep.to(parameter.device))
+            self.part.write(matrix, rows)
+
+    def replace(self, weight: Tensor) -> None:
+        """Replace the weight by another ``[out, in]``, in any float dtype."""
+        values = weight.to(self.parameter.device, self.parameter.dtype)
+        self.part.write(self.layer.oriented(self.parameter), values)
+        self.layer.copy_from(self.parameter)

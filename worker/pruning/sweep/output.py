@@ -1,0 +1,50 @@
+"""The output of a pruning run: the shards of the pruned model."""
+
+from pathlib import Path
+
+from torch import Tensor
+
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.model.shards import Shard, ShardWriter, copy_groups
+from worker.pruning.model.weights import Weights
+
+
+class ModelOutput:
+    """Writes one shard for each block, and shards of the tensors outside the blocks.
+
+    Args:
+        meta_model: the dense model.
+        out: an existing folder for the shards and their index.
+        scratch: a folder on the same file system, for shards that are not complete.
+    """
+
+    def __init__(self, meta_model: MetaModel, out: Path, scratch: Path) -> None:
+        self._meta_model, self._scratch = meta_model, scratch
+        self._blocks = len(meta_model.blocks)
+        inside = [f"{meta_model.block_name(index)}." for index in range(self._blocks)]
+        self._rest = copy_groups(meta_model.checkpoint, meta_model.weights.sources_outside(inside))
+        self._shards = ShardWriter(out, self._blocks + len(self._rest))
+
+    @property
+    def shards(self) -> list[Shard]:
+        """All shards that are written, those of an earlier run included."""
+        return self._shards.written
+
+    def resume(self, shards: list[Shard]) -> Weights:
+        """Return the model's weights, with those of finished blocks from their shards."""
+        if not shards:
+            return self._meta_model.weights
+        written = self._shards.continue_from(shards)
+        return Weights(self._meta_model.model, self._meta_model.checkpoint.overlaid(written))
+
+    def write_block(self, index: int, stored: dict[str, Tensor]) -> Shard:
+        """Write the shard of a block, given its parameters by their names inside it."""
+        tensors = self._meta_model.stored_block(index, stored)
+        return self._shards.write(index + 1, tensors, self._scratch)
+
+    def finish(self) -> None:
+        """Copy the tensors outside the blocks unchanged, and write the index."""
+        read = self._meta_model.checkpoint.read
+        for number, names in enumerate(self._rest, self._blocks + 1):
+            self._shards.write(number, {name: read(name) for name in names}, self._scratch)
+        self._shards.finish()

@@ -1,0 +1,130 @@
+"""The results of a pruning run: of a layer, of a block, and of the whole model."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from torch import Tensor
+
+from worker.pruning.model.shards import Shard
+from worker.pruning.planning.plan import Plan
+
+
+@dataclass(frozen=True)
+class LayerResult:
+    """How one matrix, or one part of a fused one, was pruned.
+
+    Attributes:
+        name: dotted path of its parameter inside the block.
+        zeros: how many of its weights are zero.
+        weights: how many weights it has.
+        tokens: calibration tokens that reached it.
+        fallback: why it was pruned in another way than requested; None where it was not.
+        damping: the share of the Gram matrix's mean diagonal that SparseGPT had to add to it; more
+            than 0.01 shows that the calibration text hardly determines the weights.
+        expert: index of its expert, where one parameter holds those of many experts.
+        part: name of the fused projection, such as ``v``; None where the matrix is not fused.
+    """
+
+    name: str
+    zeros: int
+    weights: int
+    tokens: int
+    fallback: str | None = None
+    damping: float | None = None
+    expert: int | None = None
+    part: str | None = None
+
+
+@dataclass(frozen=True)
+class BlockResult:
+    """How one decoder block was pruned.
+
+    Attributes:
+        index: its index, from 0.
+        total: how many blocks the model has.
+        name: dotted path in the model.
+        layers: its pruned linear layers.
+        parameters: how many parameters it has.
+        untouched: how many weights of each parameter were not pruned: of norms, biases, routers,
+            and skipped layers.
+        output_error: how far the evaluation text's hidden state is from the dense model's after
+            this block, relative to the dense one; None without evaluation.
+        prune_seconds: time of calibration, pruning and writing.
+    """
+
+    index: int
+    total: int
+    name: str
+    layers: tuple[LayerResult, ...]
+    parameters: int
+    untouched: dict[str, int]
+    output_error: float | None
+    prune_seconds: float
+
+    @property
+    def zeros(self) -> int:
+        """Zero entries of the pruned weights."""
+        return sum(layer.zeros for layer in self.layers)
+
+    @property
+    def weights(self) -> int:
+        """Entries of the pruned weights."""
+        return sum(layer.weights for layer in self.layers)
+
+    @property
+    def coverage(self) -> float:
+        """Share of its parameters that are in pruned matrices."""
+        return self.weights / self.parameters
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all fields ready for JSON; `from_json` restores an equal result from them."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """Return the result whose ``as_json`` was stored as JSON."""
+        layers = tuple(LayerResult(**layer) for layer in fields["layers"])
+        return cls(**fields | {"layers": layers})
+
+
+def untouched(parameters: Mapping[str, Tensor], layers: Iterable[LayerResult]) -> dict[str, int]:
+    """Return how many weights of each parameter were not pruned, if any."""
+    left = Counter({name: value.numel() for name, value in parameters.items()})
+    for layer in layers:
+        left[layer.name] -= layer.weights
+    return {name: count for name, count in left.items() if count}
+
+
+@dataclass(frozen=True)
+class PruningResult:
+    """The result of a pruning run.
+
+    Attributes:
+        dense_loss, pruned_loss: mean loss per token; None without evaluation windows.
+        dense_loss_known: whether the dense model's loss was known before the run.
+        propagation: the propagation that was used: ``reference`` instead of ``fused`` if the
+            states of all calibration batches do not fit in memory.
+        prune_seconds: time of loading, calibrating, pruning and writing, without evaluation.
+        evaluate_seconds: time of running the evaluation windows through both models.
+        resumed_from_block: the first block that this run pruned, if an earlier run has pruned
+            those before it.
+        plan: the setting of the run, and the memory and time that were predicted.
+        peak_bytes: the peak of resident memory, summed over the processes.
+        device_peak_bytes: the most memory that tensors took on any one GPU; None on a CPU.
+        shards: the files that were written, with their digests.
+    """
+
+    dense_loss: float | None
+    pruned_loss: float | None
+    dense_loss_known: bool
+    propagation: str
+    prune_seconds: float
+    evaluate_seconds: float
+    # These depend on the course of the run, so equal results may differ in them.
+    resumed_from_block: int | None = field(compare=False)
+    plan: Plan = field(compare=False)
+    peak_bytes: int = field(compare=False)
+    device_peak_bytes: int | None = field(compare=False)
+    shards: tuple[Shard, ...] = field(compare=False, default=())
