@@ -22,7 +22,7 @@ from zpruner.serve.embedded_broker import broker_command
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
 LOST_MESSAGE_S = 45.0
 LONG = 300.0
-FORK_SERVER_REPLACED = "the fork server is started again"
+FORK_SERVER_REPLACED = "the fork server is restarted"
 
 
 class Broker:

@@ -1,7 +1,7 @@
-"""``python -m worker.estimates.estimator``: answers estimates while there are any, then ends.
+"""``python -m worker.estimates.estimator``: computes requested estimates until it is idle.
 
-A process of its own, because the planner needs torch and the control worker must not hold it; it
-stays for a while, because importing torch takes longer than an answer.
+It is a process of its own, because planning needs torch, which the control process must not
+import. It stays for a while, because importing torch takes longer than an estimate.
 """
 
 import logging
@@ -20,48 +20,48 @@ from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 IDLE_S = 120.0
-LOOK_EVERY_S = 0.1
+POLL_INTERVAL_S = 0.1
 
 
 def main() -> None:
-    """Answer until nobody has asked for two minutes."""
+    """Compute estimates until none was requested for ``IDLE_S``."""
     exit_with_parent()
     lower_priority()
     logging.basicConfig(level=logging.WARNING)
     transformers_logging.set_verbosity_error()
     settings = WorkerSettings()
     sessions = open_sessions(settings.database)
-    asked = time.monotonic()
-    while time.monotonic() - asked < IDLE_S:
-        if answer_one(sessions, settings):
-            asked = time.monotonic()
+    last_request = time.monotonic()
+    while time.monotonic() - last_request < IDLE_S:
+        if compute_next(sessions, settings):
+            last_request = time.monotonic()
         else:
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(POLL_INTERVAL_S)
 
 
-def answer_one(sessions: Sessions, settings: WorkerSettings) -> bool:
-    """Answer the estimate that has waited longest; whether there was one."""
+def compute_next(sessions: Sessions, settings: WorkerSettings) -> bool:
+    """Compute the oldest requested estimate, and return whether there was one."""
     with sessions() as session:
         estimates = EstimateRepository(session)
-        if not estimates.has_pending():  # looked at without keeping anyone from writing
+        if not estimates.has_pending():  # read without a write lock
             return False
-        lateness = estimates.time_ratios()
+        time_ratios = estimates.time_ratios()
     with sessions.begin() as session:
-        taken = EstimateRepository(session).claim_next()
-    if taken is None:
+        claimed = EstimateRepository(session).claim_next()
+    if claimed is None:
         return False
-    spec = PruneSpec.model_validate(taken.spec)
+    spec = PruneSpec.model_validate(claimed.spec)
     try:
-        answer = estimate(spec, settings, lateness)
+        result = estimate(spec, settings, time_ratios)
     except Exception as error:
         problem = problem_of(error, spec)
         if problem.status >= 500:
-            log.exception("estimate %s failed", taken.id)
+            log.exception("estimate %s failed", claimed.id)
         with sessions.begin() as session:
-            EstimateRepository(session).fail(taken.id, problem)
+            EstimateRepository(session).fail(claimed.id, problem)
     else:
         with sessions.begin() as session:
-            EstimateRepository(session).complete(taken.id, answer)
+            EstimateRepository(session).complete(claimed.id, result)
     return True
 
 

@@ -1,4 +1,4 @@
-"""The worker's end of its fork server: starts it, asks it for processes, replaces a broken one."""
+"""The worker's side of its fork server: starts the server, requests processes, replaces it."""
 
 import ctypes
 import os
@@ -11,30 +11,30 @@ from contextlib import contextmanager, suppress
 
 import psutil
 
-# Not `-m`: a spawned process has a `__main__` without a file, and a forked one has the server's.
+# Not `-m`: forked processes inherit `__main__`, which must have no file, as in spawned processes.
 COMMAND = (sys.executable, "-P", "-c", "from worker.pool.fork_server import main; main()")
 READY = b"ready"
-MOST_FDS = 64
-START_WITHIN_S = 120.0
-"""A spawned process would not be faster: its imports are the same. The worker does nothing else."""
-GIVE_UP_AFTER_S = 300.0
-ANSWER_WITHIN_S = 5.0
-LOOK_EVERY_S = 0.2
+MAX_FDS = 64
+START_TIMEOUT_S = 120.0
+"""Spawning a process instead would not be faster, because it has the same imports."""
+REPLACE_AFTER_S = 300.0
+RESPONSE_TIMEOUT_S = 5.0
+POLL_INTERVAL_S = 0.2
 _SET_CHILD_SUBREAPER = 36  # prctl(2)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class ForkServerError(Exception):
-    """There is no forked process; the text says why."""
+    """No process could be forked; the text says why."""
 
 
 class ForkServer:
-    """At most one server process at a time, started when a process is first asked for."""
+    """At most one server process, started at the first request."""
 
     def __init__(
         self, command: Sequence[str] = COMMAND, is_stopping: Callable[[], bool] = lambda: False
     ) -> None:
-        """``is_stopping`` tells whether this process is ending, and should not wait."""
+        """``is_stopping`` returns whether this process is ending and must not wait."""
         self._command, self._is_stopping = command, is_stopping
         self.process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -42,42 +42,42 @@ class ForkServer:
         self._started = 0.0
 
     def fork(self, fds: Sequence[int]) -> int:
-        """Return the id of a new child process of this one, which is given these descriptors.
+        """Fork a child process of this one that inherits ``fds``, and return its id.
 
         Raises:
-            ForkServerError: there is none. A server that is dead, frozen or no longer fit to fork
-                is replaced.
+            ForkServerError: none could be forked. A server that has ended, does not respond, or
+                can no longer fork safely is replaced.
         """
         try:
-            answer = self._ask(fds)
+            response = self._request(fds)
         except OSError as error:
             self._replace()
-            raise ForkServerError(f"is started again: {error}") from error
-        if answer.isdigit():
+            raise ForkServerError(f"is restarted: {error}") from error
+        if response.isdigit():
             self._has_forked = True
-            return _own(int(answer))
-        if self._has_forked:  # else the next one would be no better
+            return _checked_child(int(response))
+        if self._has_forked:  # otherwise a new server would refuse, too
             self._replace()
-        raise ForkServerError(f"refuses to fork: {answer}")
+        raise ForkServerError(f"refuses to fork: {response}")
 
     def close(self) -> None:
-        """End the server. The processes it has forked go on."""
+        """Kill the server. The processes it forked continue."""
         if self.process is not None and self._socket is not None:
             self._socket.close()
             self.process.kill()
             self.process.wait()
         self.process = self._socket = None
 
-    def _ask(self, fds: Sequence[int]) -> str:
+    def _request(self, fds: Sequence[int]) -> str:
         server = self._socket or self._start()
-        self._await(server)
-        with _adopting():
+        self._wait_until_ready(server)
+        with _as_subreaper():
             socket.send_fds(server, [b"fork"], fds)
-            return _hear(server, ANSWER_WITHIN_S).decode()
+            return _receive(server, RESPONSE_TIMEOUT_S).decode()
 
     def _replace(self) -> None:
         self.close()
-        with suppress(OSError):  # the next time, then
+        with suppress(OSError):  # the next request starts it
             self._start()
 
     def _start(self) -> socket.socket:
@@ -92,50 +92,50 @@ class ForkServer:
         self._is_ready = self._has_forked = False
         return ours
 
-    def _await(self, server: socket.socket) -> None:
-        """Wait for the server's imports.
+    def _wait_until_ready(self, server: socket.socket) -> None:
+        """Wait until the server has imported the engine.
 
         Raises:
-            ForkServerError: they take longer than a worker should wait.
-            OSError: the server is not going to finish them.
+            ForkServerError: it takes longer than a worker should wait.
+            OSError: the server has ended or hangs.
         """
         while not self._is_ready:
             age = time.monotonic() - self._started
             try:
-                _hear(server, LOOK_EVERY_S)
+                _receive(server, POLL_INTERVAL_S)
             except TimeoutError:
-                if age > GIVE_UP_AFTER_S:
+                if age > REPLACE_AFTER_S:
                     raise
-                if age > START_WITHIN_S or self._is_stopping():
+                if age > START_TIMEOUT_S or self._is_stopping():
                     raise ForkServerError("is not ready yet") from None
             else:
                 self._is_ready = True
 
 
-def _own(pid: int) -> int:
-    """Return the id of a process if it is this one's child; end it if it is not.
+def _checked_child(pid: int) -> int:
+    """Return ``pid`` if it is a child of this process; otherwise kill it.
 
     Raises:
-        ForkServerError: it is not, as where a sandbox knows no subreapers.
+        ForkServerError: it is not a child, as in sandboxes that do not support subreapers.
     """
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         if process.ppid() == os.getpid():
             return pid
         process.kill()
-    raise ForkServerError("makes processes that are not the worker's own")
+    raise ForkServerError("forks processes that are not children of the worker")
 
 
-def _hear(server: socket.socket, within_s: float) -> bytes:
-    server.settimeout(within_s)
+def _receive(server: socket.socket, timeout_s: float) -> bytes:
+    server.settimeout(timeout_s)
     if not (message := server.recv(1024)):
         raise ConnectionError("it has ended")
     return message
 
 
 @contextmanager
-def _adopting() -> Iterator[None]:
-    """Become the parent of processes below this one whose own parent ends."""
+def _as_subreaper() -> Iterator[None]:
+    """Become the parent of descendants whose own parent ends."""
     _libc.prctl(_SET_CHILD_SUBREAPER, 1)
     try:
         yield

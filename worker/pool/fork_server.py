@@ -1,7 +1,7 @@
-"""Forks processes that have the engine imported already: the program that ``ForkServer`` starts.
+"""The fork server: a program that imports the engine and forks processes which have it then.
 
-It runs no job, opens no connection and starts no thread, so that a forked process is as good as a
-fresh one: see decision 30. Its argument is the descriptor of a socket to the worker, its parent.
+It runs no job, opens no connection and starts no thread, so that a forked process behaves like a
+new one (decision 30). Its argument is the descriptor of a socket to its parent, the worker.
 """
 
 import gc
@@ -17,54 +17,54 @@ from typing import Any, NoReturn
 from billiard import forkserver, semaphore_tracker, spawn
 
 from db.core.parent_death import exit_with_parent
-from worker.pool.fork_client import MOST_FDS, READY
+from worker.pool.fork_client import MAX_FDS, READY
 
 PRELOAD = (
     "worker.tasks",
     "worker.jobs.prune",
-    "transformers.models.llama.modeling_llama",  # and what other families share with it
+    "transformers.models.llama.modeling_llama",  # and the modules it shares with other families
 )
 STANDARD = {0, 1, 2}
 CORES = os.sched_getaffinity(0)
 
 
 def main() -> None:
-    """Import the engine, then fork until the worker is gone."""
+    """Import the engine, then fork on request until the worker closes the socket."""
     exit_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is handled by the worker
     with socket.socket(fileno=int(sys.argv[1])) as worker:
         for name in PRELOAD:
             import_module(name)
-        _end_library_threads()
+        _stop_library_threads()
         gc.collect()
-        gc.freeze()  # a collection in a child would copy the pages of all these objects
+        gc.freeze()  # a garbage collection in a child would copy all these pages
         worker.send(READY)
-        while _answer(worker):
+        while _handle_request(worker):
             pass
 
 
-def unfit(known: set[int]) -> str | None:
-    """Return why no process should be forked from this one, if there is a reason.
+def refusal(allowed: set[int]) -> str | None:
+    """Return why this process cannot be forked safely; None if it can.
 
     Args:
-        known: the descriptors that may be open.
+        allowed: the descriptors that may be open.
     """
     if (threads := len(os.listdir("/proc/self/task"))) != 1:
         return f"it has {threads} threads"
-    if others := {fd: file for fd, file in _open_files() if fd not in known}:
-        return f"it has opened {others}"
+    if opened := {fd: file for fd, file in _open_files() if fd not in allowed}:
+        return f"it has opened {opened}"
     if os.sched_getaffinity(0) != CORES:
-        return "the libraries have counted other processors than there are now"
+        return "its set of processors has changed since the libraries counted them"
     torch: Any = import_module("torch")
     return "it has used CUDA" if torch.cuda.is_initialized() else None
 
 
-def _answer(worker: socket.socket) -> bool:
-    """Answer a request with a process id or with what speaks against one; false: the end."""
-    message, fds, _, _ = socket.recv_fds(worker, 16, MOST_FDS)
+def _handle_request(worker: socket.socket) -> bool:
+    """Send the id of a forked process or an error; return False once the worker has ended."""
+    message, fds, _, _ = socket.recv_fds(worker, 16, MAX_FDS)
     try:
         if message:
-            reason = unfit({*STANDARD, worker.fileno(), *fds})
+            reason = refusal({*STANDARD, worker.fileno(), *fds})
             worker.send((reason or _fork(worker, fds)).encode())
         return bool(message)
     finally:
@@ -73,15 +73,16 @@ def _answer(worker: socket.socket) -> bool:
 
 
 def _fork(worker: socket.socket, fds: list[int]) -> str:
-    """Return the id of a new process whose parent is the worker, or why there is none.
+    """Fork a process whose parent is the worker; return its id, or an error.
 
-    The process between this one and the new one ends at once, and the worker adopts its child.
+    The process is a grandchild of this one. Its parent exits at once, and the worker, a subreaper,
+    becomes its parent.
     """
     read, write = os.pipe()
     try:
-        if not (between := os.fork()):
-            _fork_and_end(worker, fds, read, write)
-        os.waitpid(between, 0)
+        if not (child := os.fork()):
+            _fork_and_exit(worker, fds, read, write)
+        os.waitpid(child, 0)
         os.set_blocking(read, False)
         return os.read(read, 16).decode()
     except OSError as error:
@@ -91,25 +92,25 @@ def _fork(worker: socket.socket, fds: list[int]) -> str:
         os.close(write)
 
 
-def _fork_and_end(worker: socket.socket, fds: list[int], read: int, write: int) -> NoReturn:
+def _fork_and_exit(worker: socket.socket, fds: list[int], read: int, write: int) -> NoReturn:
     try:
-        if not (child := os.fork()):
+        if not (grandchild := os.fork()):
             worker.close()
             os.close(read)
             os.close(write)
             _run(fds)
-        os.write(write, str(child).encode())
+        os.write(write, str(grandchild).encode())
     finally:
         os._exit(0)
 
 
 def _run(fds: list[int]) -> NoReturn:
-    """Be the new process: do as a spawned one does, with what the worker sends."""
+    """Do in the new process what billiard does in a spawned one."""
     code = 1
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        _seed_anew()
-        data, _until_the_end, tracker, *inherited = fds
+        _reseed()
+        data, _closed_at_exit, tracker, *inherited = fds
         semaphore_tracker._semaphore_tracker._fd = tracker
         forkserver._forkserver._inherited_fds = inherited
         code = spawn._main(data)
@@ -119,20 +120,20 @@ def _run(fds: list[int]) -> NoReturn:
         os._exit(code)
 
 
-def _seed_anew() -> None:
-    """Seed the libraries' generators as at an import; Python's own does so at every fork."""
+def _reseed() -> None:
+    """Seed the libraries' generators as at their import; Python's own is reseeded by fork."""
     import_module("numpy").random.seed()
     import_module("torch").default_generator.seed()
 
 
 def _open_files() -> Iterator[tuple[int, str]]:
     for name in os.listdir("/proc/self/fd"):
-        with suppress(FileNotFoundError):  # the one that was the list itself
+        with suppress(FileNotFoundError):  # the descriptor of the listing itself
             yield int(name), os.readlink(f"/proc/self/fd/{name}")
 
 
-def _end_library_threads() -> None:
-    """Fork once: OpenBLAS ends its threads then, and starts others where it is used."""
+def _stop_library_threads() -> None:
+    """Fork once: OpenBLAS then stops its threads, and starts new ones when it is used."""
     if not (child := os.fork()):
         os._exit(0)
     os.waitpid(child, 0)

@@ -1,4 +1,4 @@
-"""Celery's pool of processes, with a fork server to make them."""
+"""Celery's pool of processes, forked by a fork server."""
 
 import io
 import logging
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class ForkedPopen(popen_forkserver.Popen):
-    """A forked process that is this process's own child, as a spawned one is."""
+    """A process that the fork server forked; like a spawned one, it is a child of this process."""
 
     poll = popen_fork.Popen.poll
 
@@ -34,23 +34,26 @@ class ForkedPopen(popen_forkserver.Popen):
 
     def _launch(self, process: Any) -> None:
         message = self._message(process)
-        self.sentinel, until_the_end = os.pipe()
+        self.sentinel, closed_at_exit = os.pipe()
         data, write = os.pipe()
         try:
-            given = [data, until_the_end, semaphore_tracker.getfd(), *self._fds]
-            self.pid = self._server.fork(given)
+            inherited = [data, closed_at_exit, semaphore_tracker.getfd(), *self._fds]
+            self.pid = self._server.fork(inherited)
         except ForkServerError:
             os.close(self.sentinel)
             os.close(write)
             raise
         finally:
             os.close(data)
-            os.close(until_the_end)
-        with suppress(BrokenPipeError), open(write, "wb") as pipe:  # else: its end is seen to
+            os.close(closed_at_exit)
+        with (
+            suppress(BrokenPipeError),
+            open(write, "wb") as pipe,
+        ):  # a process that has ended is detected later
             pipe.write(message)
 
     def _message(self, process: Any) -> bytes:
-        """Return what to run, and in what surroundings."""
+        """Serialise the process object and its preparation data."""
         message = io.BytesIO()
         context.set_spawning_popen(self)
         try:
@@ -62,12 +65,12 @@ class ForkedPopen(popen_forkserver.Popen):
 
 
 class ForkedProcess(context.SpawnProcess):
-    """Forked if the server can, else spawned."""
+    """A process that is forked if the fork server can, and spawned otherwise."""
 
     server: ClassVar[ForkServer]
 
     @classmethod
-    def _Popen(cls, process: Any) -> Any:  # noqa: N802 - billiard's word
+    def _Popen(cls, process: Any) -> Any:  # noqa: N802 - billiard's name
         try:
             return ForkedPopen(process, cls.server)
         except ForkServerError as error:
@@ -76,27 +79,25 @@ class ForkedProcess(context.SpawnProcess):
 
 
 class ForkedContext(context.SpawnContext):
-    """Starts what it is asked for as ``ForkedProcess``."""
+    """Starts processes as ``ForkedProcess``."""
 
     Process = ForkedProcess
 
 
 class ForkingPool(TaskPool):
-    """Celery's ``prefork`` pool, whose processes are forked from one that has the engine."""
+    """Celery's ``prefork`` pool, with processes that have the engine imported."""
 
     def on_start(self) -> None:
-        """Start the first process, and the server before it."""
+        """Prepare the fork server, then start the first process."""
         ForkedProcess.server = ForkServer(is_stopping=_is_stopping)
         self.options["context"] = ForkedContext()
         super().on_start()
 
     def on_stop(self) -> None:
-        """Wait for the processes, then end the server."""
         super().on_stop()
         ForkedProcess.server.close()
 
     def on_terminate(self) -> None:
-        """End the processes, then the server."""
         super().on_terminate()
         ForkedProcess.server.close()
 

@@ -1,6 +1,5 @@
-"""Windows of token ids, cut from a dataset for calibration and for evaluation."""
+"""Calibration and evaluation windows of a dataset."""
 
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -9,7 +8,13 @@ from torch import Tensor
 from db.spec.datafiles import DataFile
 from db.spec.references import DatasetReference
 from worker.sources.documents import Text
-from worker.sources.encoding import Encoder, Tokenizer, consecutive, drawn, scattered
+from worker.sources.encoding import (
+    Encoder,
+    Tokenizer,
+    consecutive_windows,
+    document_windows,
+    random_windows,
+)
 from worker.sources.rows import ids_file, read_rows, take, too_few
 from worker.sources.texts import load_texts
 from worker.sources.windows import Windows, windows
@@ -20,7 +25,7 @@ DEFAULT_SAMPLES = 128
 
 
 def row_length(reference: DatasetReference) -> int | None:
-    """Return how many ids the first row of ``input_ids`` has; None for text.
+    """Return the length of the first row of ``input_ids``; None for text.
 
     Raises:
         SpecRefusedError: the file cannot be read.
@@ -40,23 +45,23 @@ def calibration_windows(
     vocab_size: int | None = None,
     hold_out: bool = True,
 ) -> Windows:
-    """Cut the windows that a model is calibrated on.
+    """Return the windows that a model is calibrated on.
 
-    Rows of ``input_ids`` are taken as they stand, from the first. Text is encoded as a whole and
-    cut at random places, the same ones for the same seed.
+    Rows of ``input_ids`` are used unchanged, from the first. Text is encoded as a whole and cut at
+    random places, which depend on the seed only.
 
     Args:
         reference: what ``parse_dataset`` returned.
-        tokenizer: the model's; None is enough for rows of ``input_ids``.
-        samples: how many; None takes 128, or as many as there are.
-        seq_len: tokens in each.
-        seed: where the random places come from.
-        vocab_size: how many ids the model knows.
-        hold_out: whether to leave something for ``evaluation_windows(held_out_by=...)``;
-            False when the evaluation has a dataset of its own.
+        tokenizer: the model's; may be None for rows of ``input_ids``.
+        samples: the number of windows; None uses 128, or fewer if the dataset is smaller.
+        seq_len: tokens in each window.
+        seed: of the random places.
+        vocab_size: the size of the model's vocabulary.
+        hold_out: whether to hold out text for ``evaluation_windows(held_out_by=...)``; False if
+            the evaluation uses another dataset.
 
     Raises:
-        SpecRefusedError: the dataset cannot be read, or has too little in it.
+        SpecRefusedError: the dataset cannot be read, or is too small.
     """
     if file := ids_file(reference, "dataset"):
         rows = read_rows(file, seq_len, vocab_size)
@@ -64,7 +69,9 @@ def calibration_windows(
         return _from_rows(file, ids, f"the first {len(ids)} rows")
     encoder = Encoder(tokenizer, vocab_size, "dataset", reference.name)
     text = load_texts(reference, "calibration", encoder.chat, hold_out=hold_out)
-    return _from_text(reference, text, _scattered(text, encoder, samples, seq_len, seed), seed=seed)
+    return _from_text(
+        reference, text, _calibration_ids(text, encoder, samples, seq_len, seed), seed=seed
+    )
 
 
 def evaluation_windows(
@@ -76,19 +83,19 @@ def evaluation_windows(
     vocab_size: int | None = None,
     held_out_by: Windows | None = None,
 ) -> Windows:
-    """Cut the windows that perplexity is measured on, one behind the other from the start.
+    """Return the windows that perplexity is measured on, consecutive from the start.
 
     Args:
         reference: what ``parse_dataset`` returned.
-        tokenizer: the model's; None is enough for rows of ``input_ids``.
-        seq_len: tokens in each.
-        samples: how many; None takes the whole text.
-        vocab_size: how many ids the model knows.
-        held_out_by: the calibration windows, when ``reference`` is the dataset they came from and
-            only what they left is wanted; None evaluates on a dataset of its own.
+        tokenizer: the model's; may be None for rows of ``input_ids``.
+        seq_len: tokens in each window.
+        samples: the number of windows; None uses the whole text.
+        vocab_size: the size of the model's vocabulary.
+        held_out_by: the calibration windows if they came from the same dataset; then only the
+            rest of it is used. None if the evaluation uses another dataset.
 
     Raises:
-        SpecRefusedError: the dataset cannot be read, or has too little in it.
+        SpecRefusedError: the dataset cannot be read, or is too small.
     """
     field = "eval_dataset" if held_out_by is None else "dataset"
     if file := ids_file(reference, field):
@@ -99,32 +106,32 @@ def evaluation_windows(
     )
     text = load_texts(reference, "evaluation", encoder.chat, field=field, hold_out=hold_out)
     ids = _encoded(text, encoder, seq_len)
-    there = len(ids) // seq_len
-    if samples is not None and samples > there:
-        raise too_few("eval_samples", samples, there, f"{reference.name} ({text.split})")
-    count = samples or min(there, text.max_windows or there)
-    return _from_text(reference, text, consecutive(ids, count, seq_len), stride=seq_len)
+    available = len(ids) // seq_len
+    if samples is not None and samples > available:
+        raise too_few("eval_samples", samples, available, f"{reference.name} ({text.split})")
+    count = samples or min(available, text.max_windows or available)
+    return _from_text(reference, text, consecutive_windows(ids, count, seq_len), stride=seq_len)
 
 
-def _scattered(
+def _calibration_ids(
     text: Text, encoder: Encoder, samples: int | None, seq_len: int, seed: int
 ) -> Tensor:
-    if text.draws:
-        return drawn(text, encoder, samples or DEFAULT_SAMPLES, seq_len, seed)
+    if text.samples_documents:
+        return document_windows(text, encoder, samples or DEFAULT_SAMPLES, seq_len, seed)
     ids = _encoded(text, encoder, seq_len)
-    # More windows than the text has room for would only repeat its tokens.
+    # More windows than fit into the text would only repeat its tokens.
     count = samples or min(DEFAULT_SAMPLES, len(ids) // seq_len)
-    return scattered(ids, count, seq_len, seed)
+    return random_windows(ids, count, seq_len, seed)
 
 
 def _encoded(text: Text, encoder: Encoder, seq_len: int) -> Tensor:
-    """Encode the whole text into ``[tokens]``; at least one window is in it."""
+    """Encode the whole text into ``[tokens]``, which is at least one window."""
     ids = encoder.ids(text.joined)
     if len(ids) >= seq_len:
         return ids
     remedy = f"Set seq_len to at most {len(ids)}, or name more text"
     if text.split.endswith("tenth"):
-        remedy += ", or name an eval_dataset so that nothing needs to be held out"
+        remedy += ", or name an eval_dataset, so that no text is held out"
     reason = f"its text ({text.split}) has {len(ids)} tokens, a window has {seq_len}"
     raise encoder.refused("dataset_too_small", reason, f"{remedy}.")
 
@@ -140,17 +147,13 @@ def _rows_for_evaluation(
     if held_out_by is None:
         return _from_rows(file, take(file, rows, "eval_samples", samples, None), "all rows")
     used = len(held_out_by.ids)
-    left = take(file, _after(rows, used), "eval_samples", None, samples)
+    left = take(file, islice(rows, used, None), "eval_samples", None, samples)
     split = f"the rows after the first {used}"
     if not len(left):
         left, split = held_out_by.ids[:samples], "calibration (nothing held out)"
     if samples is not None and len(left) < samples:
         raise too_few("eval_samples", samples, len(left), f"{file.name} ({split})")
     return _from_rows(file, left, split)
-
-
-def _after(rows: Iterator[Tensor], count: int) -> Iterator[Tensor]:
-    return islice(rows, count, None)
 
 
 def _from_rows(file: DataFile, ids: Tensor, split: str) -> Windows:

@@ -1,4 +1,4 @@
-"""Documents, and how they become one text."""
+"""The documents of a dataset, and the text they form."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 Part = Literal["calibration", "evaluation"]
 Render = Callable[[Sequence[Mapping[str, Any]], str], str]
-"""Makes text of chat messages; the second argument says where they stand."""
+"""Renders chat messages as text; the second argument is their place in the dataset."""
 JOINER = "\n\n"
 CHAT_JOINER = ""
 """A chat template ends each conversation itself."""
@@ -19,14 +19,15 @@ class Text:
     """The documents of one part of a dataset.
 
     Attributes:
-        documents: in their order.
-        split: what part of the dataset they are, in the dataset's own words.
-        joiner: what stands between two documents.
-        revision: which version of the dataset they are of, where that is known.
-        file_sha256: of the file they were read from, where it is one.
-        draws: whether calibration takes single long documents rather than the joined text.
-        max_windows: how many windows are evaluated on by default; None for all.
-        text_field: the field they were read from, where there are several.
+        documents: in the dataset's order.
+        split: the part of the dataset that they are.
+        joiner: the text between two documents.
+        revision: the version of the dataset; None if unknown.
+        file_sha256: of the file they were read from; None if there is no single file.
+        samples_documents: whether calibration windows are cut from single long documents instead
+            of the joined text.
+        max_windows: the default number of evaluation windows; None for all.
+        text_field: the field they were read from; None if there is only one.
     """
 
     documents: Sequence[str]
@@ -34,22 +35,21 @@ class Text:
     joiner: str = JOINER
     revision: str | None = None
     file_sha256: str | None = None
-    draws: bool = False
+    samples_documents: bool = False
     max_windows: int | None = None
     text_field: str | None = None
 
     @cached_property
     def joined(self) -> str:
-        """Return the whole text."""
         return self.joiner.join(self.documents)
 
     @cached_property
     def sha256(self) -> str:
-        """Return what names the data: the file's hash, or the text's."""
+        """The hash of the file, or else of the text."""
         return self.file_sha256 or sha256(self.joined.encode()).hexdigest()
 
 
 def every_tenth(documents: Sequence[str], part: Part) -> list[str]:
-    """Divide documents so that each tenth is held out, wherever the text ends."""
+    """Return the calibration part, or every tenth document, which is held out for evaluation."""
     wanted = part == "evaluation"
     return [text for index, text in enumerate(documents) if (index % 10 == 9) == wanted]

@@ -1,4 +1,4 @@
-"""A checkpoint without its weights: true headers, and holes of the right size behind them."""
+"""Safetensors files that have a model's headers, but holes instead of its weights."""
 
 import json
 import struct
@@ -12,29 +12,29 @@ from huggingface_hub.errors import NotASafetensorsRepoError, SafetensorsParsingE
 
 from db.core.errors import SpecRefusedError
 
-AT_ONCE = 8
+MAX_CONCURRENT = 8
 
 
-def fetch_hollow(repo: str, commit: str, names: Sequence[str], folder: Path) -> None:
-    """Write the named safetensors files of a repository as far as their headers.
+def fetch_headers(repo: str, commit: str, names: Sequence[str], folder: Path) -> None:
+    """Download the headers of a repository's safetensors files, and write files with only these.
 
-    Everything that reads headers takes them for whole, and they take no space: what follows a
-    header is a hole in the file.
+    A reader of headers sees complete files. They take no disk space, because the weights are a
+    hole in the file.
 
     Raises:
-        SpecRefusedError: one of them is no safetensors file.
+        SpecRefusedError: a file is not a safetensors file.
     """
 
     def write(name: str) -> None:
-        write_hollow(folder / name, _header(repo, commit, name))
+        write_header_only(folder / name, _header(repo, commit, name))
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(MAX_CONCURRENT) as pool:
         for _ in pool.map(write, names):
             pass
 
 
-def write_hollow(path: Path, header: dict[str, Any]) -> None:
-    """Write a header and a hole as long as its tensors."""
+def write_header_only(path: Path, header: dict[str, Any]) -> None:
+    """Write a header and a hole of its tensors' size."""
     text = json.dumps(header).encode()
     body = max((entry["data_offsets"][1] for entry in header.values()), default=0)
     with path.open("wb") as file:
@@ -46,7 +46,7 @@ def _header(repo: str, commit: str, name: str) -> dict[str, Any]:
     try:
         found = HfApi().parse_safetensors_file_metadata(repo, name, revision=commit)
     except (SafetensorsParsingError, NotASafetensorsRepoError, KeyError, ValueError) as error:
-        reason = f"{name} has no header that can be read ({type(error).__name__})"
+        reason = f"the header of {name} cannot be read ({type(error).__name__})"
         remedy = "Name a complete copy."
         raise SpecRefusedError("model", repo, "malformed_weights", reason, remedy) from error
     return {

@@ -1,4 +1,4 @@
-"""Where the built-in datasets live on the hub, and how the literature reads them."""
+"""The built-in datasets on the hub, read as in the literature."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,14 +12,15 @@ class HubText:
 
     Attributes:
         repo: the repository's id.
-        config: which of its configurations; None where it has one.
+        config: its configuration; None if it has only one.
         revision: branch, tag or commit; pinned to a commit when it is read.
-        files: split -> file, to leave the others alone; None reads what the repository declares.
-        column: which column holds the text; None finds it.
-        joiner: what stands between two documents.
-        draws: whether calibration takes single long documents rather than the joined text.
-        eval_documents: how many documents are evaluated on; None for all.
-        eval_windows: how many windows are evaluated on by default; None for all.
+        files: the file of each split; None to read all that the repository declares.
+        column: the column of the text; None to detect it.
+        joiner: the text between two documents.
+        samples_documents: whether calibration windows are cut from single long documents instead
+            of the joined text.
+        eval_documents: the number of documents for evaluation; None for all.
+        eval_windows: the default number of evaluation windows; None for all.
     """
 
     repo: str
@@ -28,14 +29,14 @@ class HubText:
     files: Mapping[str, str] | None = None
     column: str | None = None
     joiner: str = "\n\n"
-    draws: bool = False
+    samples_documents: bool = False
     eval_documents: int | None = None
     eval_windows: int | None = None
 
 
 BUILTIN_TEXTS: dict[str, HubText] = {
     "wikitext2": HubText("Salesforce/wikitext", config="wikitext-2-raw-v1", column="text"),
-    # One shard of 1,024 each way, as SparseGPT's loader reads it and all later papers do.
+    # One shard of each split, as in SparseGPT's loader and all later papers.
     "c4": HubText(
         "allenai/c4",
         files={
@@ -44,11 +45,11 @@ BUILTIN_TEXTS: dict[str, HubText] = {
         },
         column="text",
         joiner=BUILTIN_DATASETS["c4"].joiner,
-        draws=True,
+        samples_documents=True,
         eval_documents=1100,
         eval_windows=256,
     ),
-    # The repository itself is a script, which is never run; the hub keeps a conversion of it.
+    # The repository contains a script, which is not run; the hub has a conversion to Parquet.
     "ptb": HubText(
         "ptb-text-only/ptb_text_only",
         revision="refs/convert/parquet",

@@ -1,4 +1,4 @@
-"""What the hub answers when it does not give what was asked for."""
+"""Errors of the hub's client, as refusals of a specification's field."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,9 +24,9 @@ LOOKUP_TIMEOUT_S = 30.0
 
 @contextmanager
 def refusals(field: str, name: str, revision: str | None = None) -> Iterator[None]:
-    """Turn what the hub's client raises into a refusal of the field that asked for it.
+    """Raise errors of the hub's client as refusals of ``field``.
 
-    Errors of this machine, such as a full disk, pass through as they are.
+    Errors of this machine, such as a full disk, are not changed.
     """
     try:
         yield
@@ -45,7 +45,7 @@ def _refusal(error: Exception, field: str, name: str, revision: str | None) -> S
         case RevisionNotFoundError():
             return _no_revision(field, name, revision)
         case GatedRepoError():
-            reason = f"{where} gives it only to those who accepted its terms"
+            reason = f"{where} requires that its terms are accepted"
             return SpecRefusedError(field, name, "hub_denied", reason, f"Accept them. {PRIVATE}")
         case RepositoryNotFoundError():
             reason = f"{where} has no such {kind}"
@@ -53,7 +53,7 @@ def _refusal(error: Exception, field: str, name: str, revision: str | None) -> S
             return SpecRefusedError(field, name, f"{kind}_not_found", reason, remedy)
         case HFValidationError():
             remedy = "Write org/name as on the hub."
-            return SpecRefusedError(field, name, "invalid_name", "it is no hub id", remedy)
+            return SpecRefusedError(field, name, "invalid_name", "it is not a hub id", remedy)
         case HfHubHTTPError() if error.response.status_code in {401, 403}:
             return SpecRefusedError(field, name, "hub_denied", f"{where} denies access", PRIVATE)
     return _unreachable(field, name, error)
@@ -73,5 +73,5 @@ def _no_revision(field: str, name: str, revision: str | None) -> SpecRefusedErro
 
 
 def _unreachable(field: str, name: str, error: Exception) -> SpecRefusedError:
-    reason = f"{constants.ENDPOINT} did not deliver it ({type(error).__name__})"
+    reason = f"it could not be downloaded from {constants.ENDPOINT} ({type(error).__name__})"
     return SpecRefusedError(field, name, "hub_unreachable", reason, RETRY)

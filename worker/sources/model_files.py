@@ -1,4 +1,4 @@
-"""Which files of a model are needed, and how large they may be, known before any is downloaded."""
+"""The files of a model that are downloaded, and limits of their sizes."""
 
 import errno
 import os
@@ -20,38 +20,38 @@ LICENCES = re.compile(r"(LICEN[CS]E|NOTICE|COPYING)[\w.-]*\.txt", re.IGNORECASE)
 MAX_TOKENIZER_BYTES = 128 << 20
 MAX_LICENCE_BYTES = 1 << 20
 SLACK = 2
-"""An index may count tied weights twice, or once where a file holds them twice."""
+"""An index may count tied weights twice, or count once what a file contains twice."""
 RESERVE_BYTES = 1 << 30
-"""What a download leaves free on the disk for everything else."""
+"""The space that a download leaves free on the disk."""
 REMEDY = "Name a complete copy of the model in the transformers layout."
 
 
 def is_needed(name: str) -> bool:
-    """Whether a file beside the weights is configuration, a tokenizer's, or a licence.
+    """Whether a file besides the weights is a configuration, a tokenizer file or a licence.
 
-    Never ``.bin`` or ``.py``: reading those can run code.
+    ``.bin`` and ``.py`` files never are, because reading them can run code.
     """
     return name in CONFIGS or any(kind.fullmatch(name) for kind in (TOKENIZERS, LICENCES))
 
 
 def check_sizes(sizes: Mapping[str, int], model: str) -> None:
-    """Refuse files beside the weights that are larger than any real one.
+    """Refuse files besides the weights that are implausibly large.
 
     Args:
-        sizes: the bytes of each, by name.
-        model: what the caller named it.
+        sizes: the bytes of each file, by name.
+        model: the model's name in the specification.
 
     Raises:
         SpecRefusedError: ``oversized_file``.
     """
     for name, size in sizes.items():
-        bound = _bound(name)
-        if size > bound:
-            reason = f"its {name} has {size:,} bytes, and {bound:,} are taken at most"
+        limit = _limit(name)
+        if size > limit:
+            reason = f"its {name} has {size:,} bytes, more than the limit of {limit:,}"
             raise refused(model, "oversized_file", reason, REMEDY)
 
 
-def _bound(name: str) -> int:
+def _limit(name: str) -> int:
     if name == INDEX:
         return MAX_HEADER_BYTES
     if name in CONFIGS:
@@ -60,30 +60,31 @@ def _bound(name: str) -> int:
 
 
 def check_total(sizes: Mapping[str, int], index_bytes: int | None, model: str) -> None:
-    """Refuse weights whose files are much larger or smaller than their index says.
+    """Refuse weights whose files are much larger or smaller than the index says.
 
     Raises:
         SpecRefusedError: ``malformed_weights``.
     """
     if index_bytes is None:
         return
-    there = sum(sizes.values())
-    most = SLACK * index_bytes + MAX_HEADER_BYTES * len(sizes)
-    if not index_bytes <= SLACK * there <= SLACK * most:
-        reason = f"its index says {index_bytes:,} bytes of weights, its files have {there:,}"
+    total = sum(sizes.values())
+    limit = SLACK * index_bytes + MAX_HEADER_BYTES * len(sizes)
+    if not index_bytes <= SLACK * total <= SLACK * limit:
+        reason = f"its index says {index_bytes:,} bytes of weights, its files have {total:,}"
         raise refused(model, "malformed_weights", reason, REMEDY)
 
 
-def require_space(folder: Path, sizes: Mapping[str, int], here: Collection[str]) -> None:
-    """Check that the disk has room for the files that are not ``here`` yet.
+def require_space(folder: Path, sizes: Mapping[str, int], present: Collection[str]) -> None:
+    """Check that the disk has enough space for the files that are not ``present``.
 
     Raises:
         OSError: it has not (``ENOSPC``).
     """
-    missing = sum(size for name, size in sizes.items() if name not in here)
+    missing = sum(size for name, size in sizes.items() if name not in present)
     free = shutil.disk_usage(folder).free
     if missing and missing + RESERVE_BYTES > free:
-        text = f"the model's weights have {missing:,} bytes more, {free:,} are free"
-        raise OSError(
-            errno.ENOSPC, f"{text}, and {RESERVE_BYTES:,} must stay so", os.fspath(folder)
+        text = (
+            f"the model's weights need {missing:,} bytes more, {free:,} are free, "
+            f"and {RESERVE_BYTES:,} must remain free"
         )
+        raise OSError(errno.ENOSPC, text, os.fspath(folder))

@@ -1,4 +1,4 @@
-"""Models: a folder of safetensors with its config, from the hub or from this machine."""
+"""Models from the hub or from a local folder."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -17,18 +17,18 @@ from db.spec.model_configs import CONFIGS, check_configs
 from db.spec.references import HubRepo, LocalPath, ModelReference, require_safetensors
 from db.spec.refusals import refused
 from worker.sources import hub_errors
-from worker.sources.header_only import fetch_hollow
+from worker.sources.header_only import fetch_headers
 from worker.sources.model_files import check_sizes, check_total, is_needed, require_space
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A model on disk that was found fit to be read.
+    """A model on disk whose files were checked.
 
     Attributes:
         path: the folder.
-        name: what the caller named it.
-        revision: the commit it was pinned to; None for a local folder.
+        name: the model's name in the specification.
+        revision: its commit; None for a local folder.
     """
 
     path: Path
@@ -37,16 +37,16 @@ class ModelFolder:
 
 
 def fetch_model(reference: ModelReference) -> ModelFolder:
-    """Bring a model to this machine and look at everything that can be wrong with its files.
+    """Download a model and check its files.
 
-    No weight is loaded and no code of the repository runs. A download that broke goes on where
-    it stopped: inside a file while this call lasts, file by file from one call to the next.
+    No weight is loaded, and no code of the repository runs. An interrupted download is resumed:
+    within a file during this call, file by file in a later call.
 
     Args:
         reference: what ``parse_model`` returned.
 
     Raises:
-        SpecRefusedError: the model cannot be had, or must not be used.
+        SpecRefusedError: the model cannot be downloaded, or its files are not acceptable.
     """
     match reference:
         case LocalPath(path, name):
@@ -58,17 +58,17 @@ def fetch_model(reference: ModelReference) -> ModelFolder:
 def fetch_outline(
     reference: ModelReference, scratch: Path, *, with_tokenizer: bool = False
 ) -> ModelFolder:
-    """Bring what describes a model to this machine: its configuration and its weights' headers.
+    """Download a model's configuration and the headers of its weights.
 
-    Of a repository that was downloaded before, or a local folder, the files themselves serve.
+    A local folder, or a repository that was downloaded before, is used directly.
 
     Args:
         reference: what ``parse_model`` returned.
-        scratch: an empty folder for files that have no weights in them.
-        with_tokenizer: whether its tokenizer is needed, too.
+        scratch: an empty folder for files with headers only.
+        with_tokenizer: whether to download the tokenizer, too.
 
     Raises:
-        SpecRefusedError: the model cannot be had, or must not be used.
+        SpecRefusedError: the model cannot be downloaded, or its files are not acceptable.
     """
     match reference:
         case LocalPath(path, name):
@@ -82,27 +82,30 @@ class _Repo:
     reference: HubRepo
 
     def files(self) -> tuple[str, dict[str, int]]:
-        """Return the commit that the revision is now, and its top files with their sizes."""
-        asked, wanted = self.reference.id, self.reference.revision
-        with hub_errors.refusals("model", asked, wanted):
+        """Return the revision's commit, and the sizes of its top-level files."""
+        name, revision = self.reference.id, self.reference.revision
+        with hub_errors.refusals("model", name, revision):
             try:
                 info = HfApi().model_info(
-                    asked, revision=wanted, timeout=hub_errors.LOOKUP_TIMEOUT_S, files_metadata=True
+                    name,
+                    revision=revision,
+                    timeout=hub_errors.LOOKUP_TIMEOUT_S,
+                    files_metadata=True,
                 )
             except OfflineModeIsEnabled:
                 return self._cached_files()
         if info.sha is None:
-            raise refused(asked, "hub_unreachable", "the hub told no commit", hub_errors.RETRY)
+            raise refused(name, "hub_unreachable", "the hub returned no commit", hub_errors.RETRY)
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
         return info.sha, {name: size for name, size in sizes.items() if "/" not in name}
 
     def get(self, commit: str, names: Sequence[str]) -> Path:
-        """Download the named files of a commit; those already here are not asked for again."""
+        """Download files of a commit that are not in the cache yet."""
         with hub_errors.refusals("model", self.reference.id, self.reference.revision):
             return self._snapshot(commit, [escape(name) for name in names])
 
     def remember(self) -> None:
-        """Note in the cache what the revision leads to, for an operator who then goes offline."""
+        """Store the revision's commit in the cache, for later runs without a network."""
         with hub_errors.refusals("model", self.reference.id, self.reference.revision):
             self._snapshot(self.reference.revision, ["config.json"])
 
@@ -119,14 +122,14 @@ class _Repo:
         return Path(folder)
 
     def _cached_files(self) -> tuple[str, dict[str, int]]:
-        """Answer from the cache: the operator set HF_HUB_OFFLINE."""
+        """Do as `files` from the cache, because HF_HUB_OFFLINE is set."""
         wanted = self.reference.revision
         folder = self._snapshot(wanted, ["config.json"], local_files_only=True)
         return folder.name, {entry.name: entry.stat().st_size for entry in folder.iterdir()}
 
 
 def _download(repo: _Repo) -> ModelFolder:
-    """Get the small files first: most refusals need no weights."""
+    """Download the small files first, because most refusals need no weights."""
     name = repo.reference.id
     commit, sizes = repo.files()
     require_safetensors(sizes, "model", name)
@@ -154,13 +157,13 @@ def _outlined(repo: _Repo, scratch: Path, with_tokenizer: bool) -> ModelFolder:
         for file in small:
             copyfile(folder / file, scratch / file)
         with hub_errors.refusals("model", name, repo.reference.revision):
-            fetch_hollow(name, commit, weights, scratch)
+            fetch_headers(name, commit, weights, scratch)
         folder = scratch
     return ModelFolder(folder, name, commit)
 
 
 def _small(sizes: Mapping[str, int], name: str) -> list[str]:
-    """Return the files beside the weights that are needed; all have a size that can be real."""
+    """Return the files besides the weights that are needed, after a check of their sizes."""
     small = {file: size for file, size in sizes.items() if file == INDEX or is_needed(file)}
     check_sizes(small, name)
     return list(small)

@@ -1,4 +1,4 @@
-"""Windows that a file already holds as token ids."""
+"""Windows from a file whose rows are token ids."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -12,7 +12,7 @@ from db.spec.references import DatasetReference, LocalPath
 
 
 def ids_file(reference: DatasetReference, field: str) -> DataFile | None:
-    """Return the file behind a dataset if its rows hold ``input_ids``.
+    """Return the file of a dataset if its rows contain ``input_ids``, else None.
 
     Raises:
         SpecRefusedError: the file cannot be read.
@@ -27,16 +27,18 @@ def read_rows(file: DataFile, seq_len: int, vocab_size: int | None) -> Iterator[
     """Yield every row as ``[seq_len]`` int64, in order.
 
     Raises:
-        SpecRefusedError: a row has another length, or an id that the model does not know.
+        SpecRefusedError: a row has another length, or an id outside the vocabulary.
     """
     for row in file.rows():
         if not isinstance(row, IdsRow):
-            raise TypeError("a file that begins with input_ids holds nothing else")
+            raise TypeError("all rows of the file must have input_ids")
         if len(row.ids) != seq_len:
-            reason = f"line {row.line} has {len(row.ids)} ids where a window has {seq_len}"
-            raise file.refused(reason, f"Give each row {seq_len} ids, or set seq_len to theirs.")
+            reason = f"line {row.line} has {len(row.ids)} ids, a window has {seq_len}"
+            raise file.refused(
+                reason, f"Give each row {seq_len} ids, or set seq_len to the length of the rows."
+            )
         if vocab_size is not None and max(row.ids) >= vocab_size:
-            reason = f"line {row.line} holds id {max(row.ids)}, the model knows {vocab_size}"
+            reason = f"line {row.line} has id {max(row.ids)}, the model has {vocab_size} ids"
             raise file.refused(reason, "Encode the text with the model's own tokenizer.")
         yield torch.frombuffer(row.ids, dtype=torch.int64)
 
@@ -44,7 +46,7 @@ def read_rows(file: DataFile, seq_len: int, vocab_size: int | None) -> Iterator[
 def take(
     file: DataFile, windows: Iterator[Tensor], field: str, wanted: int | None, default: int | None
 ) -> Tensor:
-    """Return the first windows as ``[windows, seq_len]``, and read the rest for its faults.
+    """Return the first windows as ``[windows, seq_len]``, and check the rest.
 
     Raises:
         SpecRefusedError: there are fewer than ``wanted``.
@@ -57,8 +59,7 @@ def take(
     return torch.stack(taken) if taken else torch.empty(0, 0, dtype=torch.int64)
 
 
-def too_few(field: str, wanted: int, there: int, name: str) -> SpecRefusedError:
-    """Return the refusal of more windows than a dataset has."""
-    reason = f"{name} has {there}"
-    remedy = f"Set {field} to at most {there}, or leave it out."
+def too_few(field: str, wanted: int, available: int, name: str) -> SpecRefusedError:
+    reason = f"{name} has {available}"
+    remedy = f"Set {field} to at most {available}, or leave it out."
     return SpecRefusedError(field, wanted, "too_few_rows", reason, remedy)

@@ -1,4 +1,4 @@
-"""The docstrings of Python's standard library: real text that every machine has."""
+"""The docstrings of Python's standard library, a text that needs no download."""
 
 import ast
 import inspect
@@ -9,26 +9,26 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-LEFT_OUT = frozenset(
+EXCLUDED = frozenset(
     {"distutils", "ensurepip", "idlelib", "lib2to3", "test", "tkinter", "turtledemo"}
 )
-"""Packages that distributions leave out or ship apart: the text must not depend on that."""
+"""Packages that some distributions omit; the text must not depend on the distribution."""
 
 Documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @cache
 def documents() -> tuple[str, ...]:
-    """Return one document for every module that has docstrings, in the order of their names.
+    """Return one document for each module with docstrings, in the order of the modules' names.
 
-    The sources are parsed, never imported. The text depends on the version of Python alone.
+    The sources are parsed, not imported. The text depends only on the version of Python.
     """
     return tuple(text for path in _sources() if (text := "\n\n".join(_docstrings(path))))
 
 
 def _sources() -> list[Path]:
     root = Path(sysconfig.get_path("stdlib"))
-    tops = sorted(name for name in sys.stdlib_module_names - LEFT_OUT if not name.startswith("_"))
+    tops = sorted(name for name in sys.stdlib_module_names - EXCLUDED if not name.startswith("_"))
     return [path for name in tops for path in _files(root, name)]
 
 
@@ -45,7 +45,7 @@ def _is_test(path: Path) -> bool:
 
 def _docstrings(path: Path) -> Iterator[str]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # old escapes in the library's own sources
+        warnings.simplefilter("ignore")  # outdated escapes in the library's sources
         tree = ast.parse(path.read_bytes())
     for node in ast.walk(tree):
         if isinstance(node, Documented) and (text := ast.get_docstring(node, clean=False)):

@@ -1,4 +1,4 @@
-"""Text read from the hub as a stream; no dataset is downloaded whole, no script is run."""
+"""Text of hub datasets, streamed: no dataset is downloaded completely, and no script is run."""
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,8 +20,8 @@ from worker.sources.documents import CHAT_JOINER, Part, Render, Text, every_tent
 from worker.sources.hub_datasets import HubText
 
 MAX_CHARACTERS = 16 << 20
-"""How much of a dataset's beginning is read; of one that single documents are drawn from, four
-times as much, as only the few long ones are of use."""
+"""The length of the text that is read from a dataset's beginning; four times as much if windows
+are cut from single documents, because only few documents are long enough."""
 
 COLUMNS = ("text", "sentence", "content", "document", "messages")
 FORMATS = ("parquet", "json")
@@ -29,42 +29,42 @@ CARDS = ("README.md", ".huggingface.yaml")
 DATA = "Name a dataset of Parquet or JSONL files with a column of text."
 
 
-def stream(
+def read_hub_text(
     source: HubText, dataset: DatasetName, part: Part, render: Render, *, hold_out: bool
 ) -> Text:
     """Read the beginning of one part of a dataset on the hub.
 
-    Its test split, or else its validation split, is for evaluation. Where it has neither, every
-    tenth document is held out.
+    The test split, or else the validation split, is used for evaluation. If there is neither,
+    every tenth document is held out.
 
     Raises:
-        SpecRefusedError: the dataset cannot be had, or holds no text.
+        SpecRefusedError: the dataset cannot be read, or contains no text.
     """
     disable_progress_bars()
-    asked = _Asked(dataset)
-    with hub_errors.refusals(dataset.field, dataset.name, source.revision), asked.refusals():
-        repo, commit = _pin(source, asked)
-        splits = _open(source, asked, repo, commit).as_streaming_dataset()
+    refusals = _Refusals(dataset)
+    with hub_errors.refusals(dataset.field, dataset.name, source.revision), refusals.translated():
+        repo, commit = _pin(source, refusals)
+        splits = _open(source, refusals, repo, commit).as_streaming_dataset()
         split, shares = _choose(list(splits), part, hold_out)
-        documents, are_chats = _documents(source, asked, splits[split], part, render)
+        documents, are_chats = _documents(source, refusals, splits[split], part, render)
     if shares:
         documents = every_tenth(documents, part)
         split = f"{split}, {'every tenth' if part == 'evaluation' else 'nine of ten'}"
     if not any(map(str.strip, documents)):
-        raise asked.refused(f"its split {split} holds no text", DATA)
+        raise refusals.refused(f"its split {split} contains no text", DATA)
     return Text(
         documents,
         split,
         joiner=CHAT_JOINER if are_chats else source.joiner,
         revision=commit,
-        draws=source.draws,
+        samples_documents=source.samples_documents,
         max_windows=source.eval_windows,
         text_field=dataset.text_field,
     )
 
 
-class _Asked:
-    """What the caller named, for refusals to name it again."""
+class _Refusals:
+    """Refusals of one dataset."""
 
     def __init__(self, dataset: DatasetName) -> None:
         self.dataset = dataset
@@ -73,8 +73,8 @@ class _Asked:
         return SpecRefusedError(self.dataset.field, self.dataset.name, code, reason, remedy)
 
     @contextmanager
-    def refusals(self) -> Iterator[None]:
-        """Turn what the reader raises into a refusal; a lost connection is not its fault."""
+    def translated(self) -> Iterator[None]:
+        """Raise the reader's errors as refusals; a lost connection is reported as such."""
         try:
             yield
         except ConnectionError as error:
@@ -86,40 +86,40 @@ class _Asked:
             raise self.refused(reason, DATA) from error
 
 
-def _pin(source: HubText, asked: _Asked) -> tuple[str, str]:
+def _pin(source: HubText, refusals: _Refusals) -> tuple[str, str]:
     """Return the repository's present id and the commit to read."""
     info = HfApi().dataset_info(
         source.repo, revision=source.revision, timeout=hub_errors.LOOKUP_TIMEOUT_S
     )
-    # Without an owner, or below "buckets", the library reads other places than a repository.
+    # Without an owner, or below "buckets", the library would not read a dataset repository.
     if "/" not in info.id or info.id.startswith("buckets/") or info.sha is None:
-        raise asked.refused("it is no dataset repository", "Write org/name.", "invalid_name")
+        raise refusals.refused("it is not a dataset repository", "Write org/name.", "invalid_name")
     return info.id, info.sha
 
 
-def _open(source: HubText, asked: _Asked, repo: str, commit: str) -> DatasetBuilder:
-    _refuse_foreign_files(asked, repo, commit)
+def _open(source: HubText, refusals: _Refusals, repo: str, commit: str) -> DatasetBuilder:
+    _refuse_foreign_files(refusals, repo, commit)
     root = f"hf://datasets/{repo}"
     files = {split: [file] for split, file in source.files.items()} if source.files else None
     try:
         builder = load_dataset_builder(root, source.config, data_files=files, revision=commit)
     except ValueError as error:
-        raise _without_config(source, asked, error) from error
+        raise _without_config(source, refusals, error) from error
     if type(builder).__module__.rpartition(".")[2] not in FORMATS:
         reason = f"its files are read by {type(builder).__name__}, not as Parquet or JSONL"
-        raise asked.refused(reason, DATA)
-    # A dataset card may name files anywhere, on this machine too.
+        raise refusals.refused(reason, DATA)
+    # A dataset card can name files anywhere, including local ones.
     for file in (file for files in builder.config.data_files.values() for file in files):
         if not str(file).startswith(f"{root}@{commit}/"):
-            raise asked.refused(f"it names {file}, which is outside of the repository", DATA)
+            raise refusals.refused(f"it names {file}, which is outside the repository", DATA)
     return builder
 
 
-def _refuse_foreign_files(asked: _Asked, repo: str, commit: str) -> None:
-    """Refuse a dataset card that names files outside of its repository.
+def _refuse_foreign_files(refusals: _Refusals, repo: str, commit: str) -> None:
+    """Refuse a dataset card that names files outside its repository.
 
-    The reader would look them up, on this machine or at any address, before it can be asked
-    what it found.
+    The reader would open them, on this machine or at any address, before its result can be
+    checked.
     """
     for name in CARDS:
         try:
@@ -128,8 +128,8 @@ def _refuse_foreign_files(asked: _Asked, repo: str, commit: str) -> None:
             continue
         for text in _strings(_card(Path(path))):
             if "://" in text or "::" in text or text.startswith(("/", "~")) or ".." in text:
-                reason = f"its {name} names {text[:100]!r}, which is outside of the repository"
-                raise asked.refused(reason, DATA)
+                reason = f"its {name} names {text[:100]!r}, which is outside the repository"
+                raise refusals.refused(reason, DATA)
 
 
 def _card(path: Path) -> Any:
@@ -146,7 +146,7 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(part)
 
 
-def _without_config(source: HubText, asked: _Asked, error: ValueError) -> Exception:
+def _without_config(source: HubText, refusals: _Refusals, error: ValueError) -> Exception:
     text = str(error)
     if "onfig" not in text or "[" not in text:
         return error
@@ -156,11 +156,11 @@ def _without_config(source: HubText, asked: _Asked, error: ValueError) -> Except
     else:
         reason = f"it has no configuration {source.config!r}"
     remedy = f"Write {source.repo}:CONFIG with one of {offered}."
-    return asked.refused(reason, remedy, "dataset_config")
+    return refusals.refused(reason, remedy, "dataset_config")
 
 
 def _choose(splits: list[str], part: Part, hold_out: bool) -> tuple[str, bool]:
-    """Return the split for a part, and whether both parts have to share it."""
+    """Return the split for a part, and whether both parts share it."""
     held_out = next((name for name in ("test", "validation", "dev") if name in splits), None)
     others = [name for name in splits if name not in {"test", "validation", "dev"}]
     calibration = "train" if "train" in splits else (others or splits)[0]
@@ -171,7 +171,7 @@ def _choose(splits: list[str], part: Part, hold_out: bool) -> tuple[str, bool]:
 
 def _documents(
     source: HubText,
-    asked: _Asked,
+    refusals: _Refusals,
     rows: Iterable[Mapping[str, Any]],
     part: Part,
     render: Render,
@@ -179,15 +179,15 @@ def _documents(
     """Return the documents, and whether they are conversations."""
     if part == "evaluation" and source.eval_documents is not None:
         rows = islice(rows, source.eval_documents)
-    left = MAX_CHARACTERS * (4 if source.draws else 1)
+    left = MAX_CHARACTERS * (4 if source.samples_documents else 1)
     column, reader = source.column, None
     documents: list[str] = []
     are_chats = False
     for number, fields in enumerate(rows, 1):
-        column = column or _column(fields, asked)
+        column = column or _column(fields, refusals)
         if fields.get(column, "") is None:
             continue
-        reader = reader or RowReader(asked.dataset, "row", column)
+        reader = reader or RowReader(refusals.dataset, "row", column)
         match reader.row(number, fields):
             case TextRow(_, text):
                 documents.append(text)
@@ -195,19 +195,21 @@ def _documents(
                 are_chats = True
                 documents.append(render(messages, f"row {number}"))
             case IdsRow():
-                raise asked.refused(f"its {column} are token ids, which only files may hold", DATA)
+                raise refusals.refused(
+                    f"its {column} are token ids, which are allowed in files only", DATA
+                )
         left -= len(documents[-1]) + len(source.joiner)
         if left < 0:
             break
     return documents, are_chats
 
 
-def _column(row: Mapping[str, Any], asked: _Asked) -> str:
+def _column(row: Mapping[str, Any], refusals: _Refusals) -> str:
     holding_text = [name for name, value in row.items() if isinstance(value, str)]
     known = [name for name in COLUMNS if name in row]
     if found := known or (holding_text if len(holding_text) == 1 else []):
         return found[0]
-    raise asked.dataset.missing_field(f"of {', '.join(COLUMNS)}", row)
+    raise refusals.dataset.missing_field(f"of {', '.join(COLUMNS)}", row)
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""The documents of a dataset, for calibration or for evaluation."""
+"""The documents of any dataset, for calibration or for evaluation."""
 
 import platform
 from importlib import import_module
@@ -23,10 +23,10 @@ def load_texts(
 
     Args:
         reference: what ``parse_dataset`` returned.
-        part: which of the two.
-        render: what makes text of chat messages.
-        field: the field of the specification to name in a refusal.
-        hold_out: whether a text without splits of its own is divided between the two.
+        part: calibration or evaluation.
+        render: renders chat messages as text.
+        field: the field of the specification that names the dataset.
+        hold_out: whether a text without splits is divided between the two parts.
 
     Raises:
         SpecRefusedError: the dataset cannot be read.
@@ -35,12 +35,12 @@ def load_texts(
         case Builtin("stdlib-docs"):
             return _stdlib(part)
         case Builtin(name):
-            asked = DatasetName(field, name)
-            return _streamed(BUILTIN_TEXTS[name], asked, part, render, hold_out)
+            dataset = DatasetName(field, name)
+            return _streamed(BUILTIN_TEXTS[name], dataset, part, render, hold_out)
         case HubDataset(repo, config, text_field):
-            asked = DatasetName(field, reference.name, text_field)
+            dataset = DatasetName(field, reference.name, text_field)
             source = HubText(repo, config, column=text_field)
-            return _streamed(source, asked, part, render, hold_out)
+            return _streamed(source, dataset, part, render, hold_out)
         case LocalPath(path, name, text_field):
             return _file(DataFile(path, field, name, text_field), part, render, hold_out)
 
@@ -52,11 +52,11 @@ def _stdlib(part: Part) -> Text:
 
 
 def _streamed(
-    source: HubText, asked: DatasetName, part: Part, render: Render, hold_out: bool
+    source: HubText, dataset: DatasetName, part: Part, render: Render, hold_out: bool
 ) -> Text:
-    # `datasets` brings Arrow and pandas, 90 MB resident that no local text needs.
+    # `datasets` imports Arrow and pandas, 90 MB that local texts do not need.
     streams = import_module("worker.sources.streams")
-    text: Text = streams.stream(source, asked, part, render, hold_out=hold_out)
+    text: Text = streams.read_hub_text(source, dataset, part, render, hold_out=hold_out)
     return text
 
 
@@ -83,7 +83,7 @@ def _file(file: DataFile, part: Part, render: Render, hold_out: bool) -> Text:
 
 
 def _last_tenth(documents: list[str]) -> tuple[list[str], list[str]]:
-    """Divide documents, or a single one at the line nearest to nine tenths of it."""
+    """Split documents, or a single document near nine tenths of its length."""
     if len(documents) > 1:
         cut = len(documents) - max(1, len(documents) // 10)
         return documents[:cut], documents[cut:]
@@ -93,7 +93,7 @@ def _last_tenth(documents: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _line_near(text: str, wanted: int) -> int:
-    """Return where a line begins, or ``wanted`` itself where none does within a twentieth."""
+    """Return the nearest start of a line, or ``wanted`` if none is within 5 % of the text."""
     starts = text.rfind("\n", 0, wanted) + 1, text.find("\n", wanted) + 1
     nearest = min(starts, key=lambda start: abs(start - wanted))
     return nearest if abs(nearest - wanted) < len(text) / 20 else wanted

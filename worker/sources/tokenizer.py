@@ -1,6 +1,6 @@
-"""A model's tokenizer, loaded only after a bounded process has loaded and tried it.
+"""Tokenizers, loaded only after a process with limits has loaded and tried them.
 
-A stranger's ``tokenizer.json`` may be a few kilobytes that take all memory, or for ever.
+A malicious ``tokenizer.json`` of a few kilobytes can take all memory, or run forever.
 """
 
 import os
@@ -14,10 +14,10 @@ from db.spec.refusals import refused
 FAST = "tokenizer.json"
 FILES = (FAST, "tokenizer.model", "vocab.json", "tokenizer_config.json")
 SMALL_BYTES = 64 << 10
-"""What so few bytes become is bounded enough."""
+"""Files up to this size cannot take much memory or time."""
 MEMORY_BYTES = 4 << 30
 CPU_S = 120
-LONGEST_S = 240.0
+TIMEOUT_S = 240.0
 PROBE = (
     "The quick brown fox, 1234567890 times! \t\n   “Größe” 模型 🙂 aaaaaaaaaaaaaaaaaaaaaaaa\n" * 40
 )
@@ -25,7 +25,7 @@ REMEDY = "Save the tokenizer again with save_pretrained, or name another model."
 
 
 def load_tokenizer(folder: Path, name: str) -> Any | None:
-    """Return the folder's tokenizer, None where it has none: rows of token ids need none.
+    """Return the folder's tokenizer; None if it has none, which is enough for rows of token ids.
 
     Raises:
         SpecRefusedError: it cannot be loaded, or takes too much memory or time.
@@ -41,23 +41,23 @@ def load_tokenizer(folder: Path, name: str) -> Any | None:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except MemoryError:
         raise
-    except Exception as error:  # whatever a family's code makes of an odd file
+    except Exception as error:  # tokenizer classes raise any exception for malformed files
         text = str(error).replace(str(folder), name).partition("\n")[0][:300]
         raise _unreadable(name, f"its tokenizer cannot be loaded ({text})") from error
 
 
 def _try(fast: Path, name: str) -> None:
     try:
-        answer = run_bounded(
+        result = run_bounded(
             __name__,
             {"path": str(fast)},
             memory_bytes=MEMORY_BYTES,
             cpu_s=CPU_S,
-            timeout_s=LONGEST_S,
+            timeout_s=TIMEOUT_S,
         )
     except BoundsExceededError as error:
         raise _unreadable(name, f"its {FAST} cannot be loaded: {error}") from None
-    if fault := answer.get("fault"):
+    if fault := result.get("fault"):
         raise _unreadable(name, f"its {FAST} cannot be loaded ({fault})")
 
 
@@ -65,11 +65,11 @@ def _unreadable(name: str, reason: str) -> SpecRefusedError:
     return refused(name, "malformed_tokenizer", reason, REMEDY)
 
 
-def _work(asked: dict[str, Any]) -> dict[str, Any]:
+def _work(request: dict[str, Any]) -> dict[str, Any]:
     from tokenizers import Tokenizer  # noqa: PLC0415 - reserves its memory within the bounds
 
     try:
-        Tokenizer.from_file(asked["path"]).encode(PROBE)
+        Tokenizer.from_file(request["path"]).encode(PROBE)
     except MemoryError:
         raise
     except BaseException as error:

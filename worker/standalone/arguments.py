@@ -1,4 +1,4 @@
-"""What is asked of ``zpruner prune``, judged before torch is imported: that alone takes seconds."""
+"""Checks of ``zpruner prune``'s arguments before torch is imported, which takes seconds."""
 
 import os
 from pathlib import Path
@@ -15,22 +15,22 @@ from db.spec.references import (
 )
 from db.startup.checks import unwritable
 from worker.jobs.resources import Resources, valid_device_name
-from worker.standalone.partial_output import refuse_taken
+from worker.standalone.partial_output import require_new_folder
 
 
-def judge(spec: PruneSpec, out: Path | None, resources: Resources) -> None:
-    """Refuse whatever can be known to be wrong without the engine.
+def check_arguments(spec: PruneSpec, out: Path | None, resources: Resources) -> None:
+    """Check everything that can be checked without the engine.
 
     Args:
-        spec: what to do.
-        out: the folder to write; None where nothing is written.
-        resources: what to do it with.
+        spec: the specification.
+        out: the folder to write; None if nothing is written.
+        resources: folders and devices that the command may use.
 
     Raises:
         SpecRefusedError: an argument cannot be used.
     """
     check_combination(spec)
-    _judge_device(resources.device)
+    _check_device(resources.device)
     model = parse_model(spec.model, spec.revision, resources.model_roots)
     if isinstance(model, LocalPath):
         require_safetensors(os.listdir(model.path), "model", spec.model)
@@ -38,24 +38,24 @@ def judge(spec: PruneSpec, out: Path | None, resources: Resources) -> None:
     if spec.eval_dataset is not None:
         parse_dataset(spec.eval_dataset, resources.dataset_roots, "eval_dataset")
     if out is not None:
-        _judge_out(out, model)
+        _check_out(out, model)
 
 
-def _judge_device(name: str) -> None:
+def _check_device(name: str) -> None:
     try:
         valid_device_name(name)
     except ValueError as error:
         raise SpecRefusedError(
-            "device", name, "unknown_device", str(error), "Name one of these."
+            "device", name, "unknown_device", str(error), "Use one of these."
         ) from None
 
 
-def _judge_out(out: Path, model: ModelReference) -> None:
+def _check_out(out: Path, model: ModelReference) -> None:
     if isinstance(model, LocalPath) and out.resolve().is_relative_to(model.path):
-        raise _refused(out, "it lies in the model's own folder", "Name a folder outside of it.")
-    refuse_taken(out)
-    if why := unwritable(out.parent):
-        reason, _, remedy = why.partition(". ")
+        raise _refused(out, "it is inside the model's folder", "Name a folder outside it.")
+    require_new_folder(out)
+    if error := unwritable(out.parent):
+        reason, _, remedy = error.partition(". ")
         raise _refused(out, reason, remedy)
 
 

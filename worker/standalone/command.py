@@ -1,4 +1,4 @@
-"""``zpruner prune``: the engine alone, without a service."""
+"""The command ``zpruner prune``."""
 
 import json
 import logging
@@ -27,19 +27,19 @@ from worker.jobs.resources import Resources
 from worker.pruning.base.errors import PruningError
 from worker.pruning.base.generators import run_to_end
 from worker.settings import WorkerSettings
-from worker.standalone.arguments import judge
-from worker.standalone.partial_output import partial
+from worker.standalone.arguments import check_arguments
+from worker.standalone.partial_output import partial_folder
 from zpruner.cli.field_options import options_of, with_fields
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
-OPTIONS = {one.name: one for one in options_of(PruneSpec.model_json_schema())}
+OPTIONS = {option.name: option for option in options_of(PruneSpec.model_json_schema())}
 OPTIONS["model"] = replace(OPTIONS["model"], help="A Hugging Face id or a folder.")
 OPTIONS["dataset"] = replace(
     OPTIONS["dataset"], help="Calibration text: a built-in name, a Hugging Face id or a file."
 )
 
-people = Console(stderr=True, soft_wrap=True)
+stderr = Console(stderr=True, soft_wrap=True)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -65,65 +65,67 @@ def command(
         typer.Option("--plan", help="Print the memory and time needed; prune nothing."),
     ] = False,
 ) -> None:
-    """Prune a model into a folder; the last line printed is one JSON object of figures."""
+    """Prune a model into a folder; the last line of output is a JSON object of metrics."""
     if not fields.keys() & {"sparsity", "pattern"}:
-        raise typer.BadParameter("give it, or a pattern such as 2:4", param_hint="--sparsity")
-    with _refusals(), checks.exit_on_error("zpruner prune"):
+        raise typer.BadParameter("set it, or --pattern such as 2:4", param_hint="--sparsity")
+    with _errors_printed(), checks.exit_on_error("zpruner prune"):
         speeds = checks.read_settings(WorkerSettings).speed_file
         resources = Resources(
             device=device, devices=devices, memory_budget_bytes=memory_budget_bytes, speeds=speeds
         )
         spec = PruneSpec(**fields)
         target = None if plan else Path(os.path.abspath(out))
-        judge(spec, target, resources)
-        figures = _prune_into(spec, target, resources) if target else _forecast(spec, resources)
-    sys.stdout.write(json.dumps(figures) + "\n")
+        check_arguments(spec, target, resources)
+        output = _prune_into(spec, target, resources) if target else _forecast(spec, resources)
+    sys.stdout.write(json.dumps(output) + "\n")
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
-    """Tell a person what was refused, and end with the status that says so."""
+def _errors_printed() -> Iterator[None]:
+    """Print errors without a traceback, and exit with the matching status."""
     try:
         yield
     except ValidationError as error:
-        for fault in error.errors():
-            field = ".".join(str(part) for part in fault["loc"])
-            people.print(f"error: {field} {fault['input']!r}: {fault['msg']}", markup=False)
-        people.print("zpruner prune --help lists what each option takes", markup=False)
-        raise typer.Exit(USAGE) from None
+        for detail in error.errors():
+            field = ".".join(str(part) for part in detail["loc"])
+            stderr.print(f"error: {field} {detail['input']!r}: {detail['msg']}", markup=False)
+        stderr.print("zpruner prune --help describes all options", markup=False)
+        raise typer.Exit(EXIT_USAGE) from None
     except SpecRefusedError as error:
-        people.print(f"error: {error}", markup=False)
-        raise typer.Exit(USAGE) from None
+        stderr.print(f"error: {error}", markup=False)
+        raise typer.Exit(EXIT_USAGE) from None
     except (JobError, PruningError, OSError, MemoryError) as error:
-        people.print(f"error: {str(error) or 'out of memory'}", markup=False)
-        raise typer.Exit(FAILED) from None
+        stderr.print(f"error: {str(error) or 'out of memory'}", markup=False)
+        raise typer.Exit(EXIT_FAILED) from None
     except RuntimeError as error:
-        if type(error).__name__ != "OutOfMemoryError":  # torch's own, of a GPU
+        if type(error).__name__ != "OutOfMemoryError":  # torch.OutOfMemoryError, of a GPU
             raise
-        people.print(f"error: {error}", markup=False)
-        raise typer.Exit(FAILED) from None
+        stderr.print(f"error: {error}", markup=False)
+        raise typer.Exit(EXIT_FAILED) from None
     except KeyboardInterrupt:
-        people.print("interrupted; the same command continues after the last finished block")
-        raise typer.Exit(INTERRUPTED) from None
+        stderr.print(
+            "interrupted; run the same command again to resume after the last finished block"
+        )
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 def _forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:
-    _quiet()
-    figures: dict[str, Any] = import_module("worker.estimates.forecast").forecast(spec, resources)
-    return figures
+    _silence_libraries()
+    plan: dict[str, Any] = import_module("worker.estimates.forecast").forecast(spec, resources)
+    return plan
 
 
 def _prune_into(spec: PruneSpec, out: Path, resources: Resources) -> dict[str, Any]:
-    """Prune beside ``out`` and rename at the end: what is half done is never found there."""
-    with partial(out) as staged:
-        _quiet()
+    """Prune into a hidden folder and rename it at the end, so that ``out`` is never incomplete."""
+    with partial_folder(out) as staged:
+        _silence_libraries()
         result = _follow(prune(spec, staged, resources))
         seal(staged, result.digests)
     return result.metrics
 
 
-def _quiet() -> None:
-    """Keep the libraries' own progress bars from mixing with ours; imports torch."""
+def _silence_libraries() -> None:
+    """Turn off the libraries' progress bars, which would mix with ours; imports torch."""
     logs = import_module("transformers.utils.logging")
     logs.disable_progress_bar()
     logs.set_verbosity_error()
@@ -132,21 +134,21 @@ def _quiet() -> None:
 def _follow(steps: Generator[JobProgress, None, JobResult]) -> JobResult:
     """Show progress until the work is done."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=people) as progress:
+    with Progress(*columns, console=stderr) as progress:
         task = progress.add_task("starting", total=1.0)
 
         def show(step: JobProgress) -> None:
             if step.resumed_from_block is not None:
                 done = step.resumed_from_block
-                progress.console.print(f"going on after block {done} of an earlier run")
-            progress.update(task, completed=step.fraction, description=_words(step))
+                progress.console.print(f"resuming after block {done} of an earlier run")
+            progress.update(task, completed=step.fraction, description=_description(step))
 
         result = run_to_end(steps, show)
         progress.update(task, completed=1.0, description="done")
         return result
 
 
-def _words(step: JobProgress) -> str:
+def _description(step: JobProgress) -> str:
     if step.block is None:
         return step.phase
     index, total, _ = step.block
@@ -154,7 +156,6 @@ def _words(step: JobProgress) -> str:
 
 
 def main() -> Any:
-    """Run the command."""
     redaction.install()
     logging.basicConfig(level=logging.WARNING)
     app(prog_name="zpruner prune")

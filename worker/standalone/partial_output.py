@@ -1,4 +1,4 @@
-"""The hidden folder beside an output folder in which that is made."""
+"""The hidden folder in which an output folder is prepared."""
 
 import fcntl
 import os
@@ -13,38 +13,38 @@ from worker.pruning.base.names import PROGRESS_FOLDER
 
 
 @contextmanager
-def partial(out: Path) -> Iterator[Path]:
-    """Lend the folder in which ``out`` is made; it gets that name when all went well.
+def partial_folder(out: Path) -> Iterator[Path]:
+    """Yield a hidden folder, and rename it to ``out`` if the body succeeds.
 
-    Where the work is interrupted or dies, the folder stays, and the next run continues in it. It
-    is deleted, with the parents made for it, where no run can continue from it: the model or an
-    option was refused, or no block was finished.
+    If the body fails, the folder is kept for the next run to resume from. It is deleted, with the
+    parents that were created for it, if no run could resume: the model or an option was refused,
+    or no block was finished.
 
     Raises:
-        SpecRefusedError: ``out`` exists and is not empty, or another process is making it.
+        SpecRefusedError: ``out`` exists and is not empty, or another process is writing it.
     """
     folder = out.absolute().with_name(f".{out.name}.partial")
-    made = [one for one in folder.parents if not one.exists()]
+    created = [parent for parent in folder.parents if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder, out):
         try:
-            refuse_taken(out)
-            if not (folder / PROGRESS_FOLDER).exists():  # of a run that died while it handed over
+            require_new_folder(out)
+            if not (folder / PROGRESS_FOLDER).exists():  # of a run that ended during the rename
                 _empty(folder)
             yield folder
         except Exception as error:
             if isinstance(error, PruningError) or not (folder / PROGRESS_FOLDER).exists():
                 shutil.rmtree(folder)
-                _remove_empty(made)
+                _remove_empty(created)
             raise
         os.replace(folder, out)
 
 
-def refuse_taken(out: Path) -> None:
-    """Refuse a folder that holds something already.
+def require_new_folder(out: Path) -> None:
+    """Check that a folder does not exist, or is empty.
 
     Raises:
-        SpecRefusedError: it does.
+        SpecRefusedError: it is not empty.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SpecRefusedError(
@@ -54,7 +54,7 @@ def refuse_taken(out: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path, out: Path) -> Iterator[None]:
-    """Hold the folder for this process; the lock ends with the process, however that ends."""
+    """Lock the folder; the lock is released when the process ends, even if it is killed."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         if not _lock(descriptor, folder):
@@ -63,7 +63,7 @@ def _locked(folder: Path, out: Path) -> Iterator[None]:
                 str(out),
                 "out_in_use",
                 "another process is writing it",
-                "Wait for that one, or name another folder.",
+                "Wait for it, or name another folder.",
             )
         yield
     finally:
@@ -75,12 +75,12 @@ def _lock(descriptor: int, folder: Path) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    # Whoever held it may just have finished and given the folder its final name.
+    # The process that had the lock may just have renamed the folder to its final name.
     return folder.exists() and os.path.samestat(os.fstat(descriptor), folder.stat())
 
 
 def _empty(folder: Path) -> None:
-    """Delete what is in the folder, but not the folder, which is locked."""
+    """Delete the content of the folder, but not the folder, which is locked."""
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -89,7 +89,7 @@ def _empty(folder: Path) -> None:
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:
-    """Delete folders, inmost first, as far as they are empty."""
+    """Delete empty folders, innermost first."""
     with suppress(OSError):
         for folder in folders:
             folder.rmdir()

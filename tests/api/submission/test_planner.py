@@ -39,7 +39,7 @@ from tests.fakes import ListQueue
 from tests.hub import Hub
 from tests.models import FAMILIES, FUSED, MIXTURES, random_ids, write_model
 from tests.worker.sources.builders import byte_tokenizer
-from worker.estimates.estimator import answer_one
+from worker.estimates.estimator import compute_next
 from worker.settings import WorkerSettings
 
 SMALL: dict[str, Any] = {
@@ -93,7 +93,7 @@ CASES = [
     Case({"model": "org/quantised"}, "model", "has a quantization_config"),
     Case({"model": "org/config"}, "model", "config.json is not JSON"),
     Case({"model": "org/shard"}, "model", "which is not there"),
-    Case({"model": "org/garbage"}, "model", "no header that can be read"),
+    Case({"model": "org/garbage"}, "model", "the header of"),
     Case({"model": "org/good", "seq_len": 128}, "seq_len", "has 64 positions"),
     Case({"seq_len": 128, "dataset": "wikitext2"}, "seq_len", "Set seq_len to 64 or less."),
     Case({"samples": 25}, "samples", "rows.jsonl has 24"),
@@ -178,7 +178,7 @@ def planner(sessions: Sessions, settings: ApiSettings) -> Iterator[None]:
 
     def answer() -> None:
         while not stop.wait(0.02):
-            answer_one(sessions, work)
+            compute_next(sessions, work)
 
     work.speed_file.parent.mkdir(parents=True, exist_ok=True)
     with sessions.begin() as session:

@@ -16,7 +16,7 @@ from tests.hub import Hub
 from tests.models import FAMILIES, random_ids, write_model
 from worker.estimates import expected_windows
 from worker.estimates.estimate import estimate
-from worker.estimates.estimator import answer_one
+from worker.estimates.estimator import compute_next
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 from worker.pruning.base.errors import PatternError
@@ -183,12 +183,12 @@ def test_a_hub_model_that_is_none_is_refused(hub: Hub, settings: WorkerSettings)
 def test_an_asked_estimate_is_answered_or_refused(
     sessions: Sessions, settings: WorkerSettings
 ) -> None:
-    assert not answer_one(sessions, settings)
+    assert not compute_next(sessions, settings)
     with sessions.begin() as session:
         good = EstimateRepository(session).request(spec()).id
         bad = EstimateRepository(session).request(spec(model="local:none")).id
-    assert answer_one(sessions, settings)
-    assert answer_one(sessions, settings)
+    assert compute_next(sessions, settings)
+    assert compute_next(sessions, settings)
     with sessions() as session:
         answered, refused = (EstimateRepository(session).get(one) for one in (good, bad))
     assert answered.answer is not None

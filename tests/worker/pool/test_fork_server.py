@@ -47,7 +47,7 @@ def server() -> Iterator[ForkServer]:
     os.environ["MULTIPROCESSING_FORKING_DISABLE"] = "1"  # as billiard does at its first spawning
     ForkedProcess.server = server = ForkServer()
     with pytest.MonkeyPatch.context() as patch, closing(server):
-        patch.setattr(fork_client, "START_WITHIN_S", float(ENDS_WITHIN_S))
+        patch.setattr(fork_client, "START_TIMEOUT_S", float(ENDS_WITHIN_S))
         yield server
 
 
@@ -75,7 +75,7 @@ def told(kind: Any, resources: Resources, folder: Path) -> tuple[dict[str, Any],
     return json.loads((folder / "told.json").read_text()), made
 
 
-def test_a_forked_process_finds_and_makes_the_same_as_a_spawned_one(
+def test_a_forked_process_has_the_environment_and_results_of_a_spawned_one(
     server: ForkServer, resources: Resources, tmp_path: Path
 ) -> None:
     spawned, expected = told(SpawnProcess, resources, tmp_path / "spawned")
@@ -92,19 +92,19 @@ def test_a_forked_process_finds_and_makes_the_same_as_a_spawned_one(
 
 
 @pytest.mark.parametrize("code", [0, 3, -signal.SIGKILL])
-def test_its_end_is_known_as_that_of_any_child(server: ForkServer, code: int) -> None:
+def test_the_exit_code_of_a_forked_process_is_known(server: ForkServer, code: int) -> None:
     process = run(ForkedProcess, forked.end, code)
     assert isinstance(process._popen, ForkedPopen)
     assert process.exitcode == code
 
 
-def test_a_process_that_would_not_be_the_workers_own_is_ended(
+def test_a_process_that_is_not_a_child_of_the_worker_is_killed(
     server: ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fork_client, "_SET_CHILD_SUBREAPER", -1)  # as where the kernel has none
     end, until_the_end = os.pipe()
     data, write = os.pipe()
-    with pytest.raises(ForkServerError, match="not the worker's own"):
+    with pytest.raises(ForkServerError, match="not children of the worker"):
         server.fork([data, until_the_end, semaphore_tracker.getfd()])
     os.close(until_the_end)
     assert os.read(end, 1) == b"", "it has written"  # and while it lives, this waits
@@ -113,13 +113,13 @@ def test_a_process_that_would_not_be_the_workers_own_is_ended(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_dead_or_frozen_server_costs_no_process_and_is_replaced(
+def test_a_dead_or_frozen_server_is_replaced_and_a_process_spawned_meanwhile(
     server: ForkServer,
     number: signal.Signals,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(fork_client, "ANSWER_WITHIN_S", 1.0)
+    monkeypatch.setattr(fork_client, "RESPONSE_TIMEOUT_S", 1.0)
     assert run(ForkedProcess, forked.end, 3).exitcode == 3
     assert server.process is not None
     broken = server.process.pid
@@ -134,14 +134,14 @@ def test_a_dead_or_frozen_server_costs_no_process_and_is_replaced(
     ]
     assert [one.exitcode for one in (meanwhile, again)] == [3, 3]
     [line] = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
-    assert line.startswith("the fork server is started again: ")
+    assert line.startswith("the fork server is restarted: ")
     assert not psutil.pid_exists(broken)
 
 
-def test_a_server_that_imports_for_long_is_not_waited_for_twice(
+def test_a_server_whose_imports_hang_is_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fork_client, "START_WITHIN_S", 0.2)
+    monkeypatch.setattr(fork_client, "START_TIMEOUT_S", 0.2)
     server = ForkServer([sys.executable, "-c", "import time; time.sleep(60)"])
     with closing(server):
         for _ in range(2):
@@ -149,8 +149,8 @@ def test_a_server_that_imports_for_long_is_not_waited_for_twice(
                 server.fork([])
         assert server.process is not None
         first = server.process.pid
-        monkeypatch.setattr(fork_client, "GIVE_UP_AFTER_S", 0.0)
-        with pytest.raises(ForkServerError, match="is started again"):
+        monkeypatch.setattr(fork_client, "REPLACE_AFTER_S", 0.0)
+        with pytest.raises(ForkServerError, match="is restarted"):
             server.fork([])
         assert server.process.pid != first
 
@@ -158,7 +158,7 @@ def test_a_server_that_imports_for_long_is_not_waited_for_twice(
 def test_a_worker_that_is_stopping_does_not_wait_for_its_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fork_client, "START_WITHIN_S", math.inf)
+    monkeypatch.setattr(fork_client, "START_TIMEOUT_S", math.inf)
     sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
     server = ForkServer(sleeping, is_stopping=lambda: True)
     with closing(server), pytest.raises(ForkServerError, match="is not ready yet"):
@@ -182,17 +182,17 @@ def test_a_process_with_threads_open_files_or_other_processors_is_not_forked() -
 import os, socket, sys, threading
 from worker.pool import fork_server
 known = {0, 1, 2}
-assert fork_server.unfit(known) is None, fork_server.unfit(known)
+assert fork_server.refusal(known) is None, fork_server.refusal(known)
 with socket.socket() as opened:
-    assert "has opened" in fork_server.unfit(known)
-    assert fork_server.unfit({*known, opened.fileno()}) is None
+    assert "has opened" in fork_server.refusal(known)
+    assert fork_server.refusal({*known, opened.fileno()}) is None
 cores, fork_server.CORES = fork_server.CORES, set()
-assert "other processors" in fork_server.unfit(known)
+assert "set of processors has changed" in fork_server.refusal(known)
 fork_server.CORES = cores
 wait = threading.Event()
 thread = threading.Thread(target=wait.wait)
 thread.start()
-assert "2 threads" in fork_server.unfit(known)
+assert "2 threads" in fork_server.refusal(known)
 wait.set()
 """
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}

@@ -160,7 +160,7 @@ def test_the_column_of_text_is_found(hub: Hub, rows: Any, column: str) -> None:
         ({"set.py": b"open('/tmp/zpruner-canary', 'w')"}, "script"),
         ({"train.parquet": parquet([1, 2], "number")}, "number"),
         ({"train.parquet": parquet([1, 2], "text")}, "text is 1, neither a string"),
-        ({"train.parquet": parquet(["", " "])}, "holds no text"),
+        ({"train.parquet": parquet(["", " "])}, "contains no text"),
         ({"train.jsonl": as_json({"a": "x", "b": "y"})}, "a, b"),
         ({"train.jsonl": b'{"text": "a"\n'}, ""),
         ({"train.parquet": b"PAR1 no PAR1"}, ""),

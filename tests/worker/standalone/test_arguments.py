@@ -32,7 +32,7 @@ WRONG = {
     "text": (["--eval-dataset", "a b"], "eval_dataset 'a b': it is not a Hugging Face id"),
     "model": (["MODEL", "gone"], "/gone': there is no such folder"),
     "weights": (["MODEL", "bare"], "it has no config.json"),
-    "inside": (["OUT", "dense/out"], "it lies in the model's own folder"),
+    "inside": (["OUT", "dense/out"], "it is inside the model's folder"),
     "taken": (["OUT", "bare"], "it exists and is not empty. Name a new folder"),
     "file": (["OUT", "text.txt/out"], "text.txt is not a folder. Name another"),
     "closed": (["OUT", "/proc/out"], "/proc is not writable"),

@@ -188,7 +188,7 @@ def test_the_report_holds_the_plan_beside_what_was_measured(folder: Path) -> Non
 @pytest.mark.parametrize(
     ("ended_by", "code", "said"),
     [
-        (KeyboardInterrupt(), 130, "interrupted; the same command continues"),
+        (KeyboardInterrupt(), 130, "interrupted; run the same command again"),
         (MemoryError(), 1, "error: out of memory"),
         (
             OSError(errno.ENOSPC, "No space left on device", "out/x"),
@@ -232,7 +232,7 @@ def test_the_same_command_goes_on_after_a_kill_and_says_so(folder: Path) -> None
     result = run(folder)
 
     assert result.exit_code == 0, result.stderr
-    assert "going on after block 2 of an earlier run" in result.stderr
+    assert "resuming after block 2 of an earlier run" in result.stderr
     assert weights_sha256(folder / "out") == weights_sha256(folder / "undisturbed")
     assert not list(folder.rglob(".*"))
 

@@ -11,7 +11,7 @@ import pytest
 from db.core.errors import SpecRefusedError
 from worker.pruning.base.errors import PatternError
 from worker.pruning.base.names import PROGRESS_FOLDER
-from worker.standalone.partial_output import partial
+from worker.standalone.partial_output import partial_folder
 
 
 def left(out: Path) -> list[str]:
@@ -20,7 +20,7 @@ def left(out: Path) -> list[str]:
 
 def interrupt(out: Path, *made: str) -> None:
     """Begin to make ``out``, and stop when some files and folders (``name/``) are there."""
-    with suppress(KeyboardInterrupt), partial(out) as folder:
+    with suppress(KeyboardInterrupt), partial_folder(out) as folder:
         for name in made:
             if name.endswith("/"):
                 (folder / name).mkdir()
@@ -30,7 +30,7 @@ def interrupt(out: Path, *made: str) -> None:
 
 
 def test_what_was_made_gets_its_name(tmp_path: Path) -> None:
-    with partial(tmp_path / "deep" / "out") as folder:
+    with partial_folder(tmp_path / "deep" / "out") as folder:
         (folder / "config.json").write_text("{}")
     assert left(tmp_path / "deep" / "out") == ["out"]
     assert (tmp_path / "deep" / "out" / "config.json").read_text() == "{}"
@@ -39,13 +39,13 @@ def test_what_was_made_gets_its_name(tmp_path: Path) -> None:
 def test_an_interrupted_run_leaves_its_work_to_the_next(tmp_path: Path) -> None:
     interrupt(tmp_path / "out", f"{PROGRESS_FOLDER}/", "shard")
     assert left(tmp_path / "out") == [".out.partial"]
-    with partial(tmp_path / "out") as folder:
+    with partial_folder(tmp_path / "out") as folder:
         assert (folder / "shard").read_text() == "shard"
 
 
 def test_what_no_journal_vouches_for_is_not_handed_on(tmp_path: Path) -> None:
     interrupt(tmp_path / "out", "of another model.json")
-    with partial(tmp_path / "out") as folder:
+    with partial_folder(tmp_path / "out") as folder:
         assert list(folder.iterdir()) == []
 
 
@@ -53,14 +53,14 @@ def test_what_no_journal_vouches_for_is_not_handed_on(tmp_path: Path) -> None:
     "error", [PatternError("no"), SpecRefusedError("model", "a/b", "model_not_found", "no", "no")]
 )
 def test_a_refusal_leaves_nothing(tmp_path: Path, error: Exception) -> None:
-    with pytest.raises(type(error)), partial(tmp_path / "out"):
+    with pytest.raises(type(error)), partial_folder(tmp_path / "out"):
         raise error
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mistyped_option_does_not_cost_the_work_of_an_earlier_run(tmp_path: Path) -> None:
     interrupt(tmp_path / "out", f"{PROGRESS_FOLDER}/")
-    with pytest.raises(SpecRefusedError), partial(tmp_path / "out"):
+    with pytest.raises(SpecRefusedError), partial_folder(tmp_path / "out"):
         raise SpecRefusedError("model", "a/b", "model_not_found", "no such model", "Name another.")
     assert left(tmp_path / "out") == [".out.partial"]
 
@@ -68,8 +68,8 @@ def test_a_mistyped_option_does_not_cost_the_work_of_an_earlier_run(tmp_path: Pa
 HOLDS = """
 import sys
 from pathlib import Path
-from worker.standalone.partial_output import partial
-with partial(Path(sys.argv[1])):
+from worker.standalone.partial_output import partial_folder
+with partial_folder(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -82,11 +82,11 @@ def test_two_processes_cannot_make_the_same_folder(tmp_path: Path) -> None:
         assert other.stdout.readline() == b"held\n"
         with (
             pytest.raises(SpecRefusedError, match="another process is writing it"),
-            partial(tmp_path / "out"),
+            partial_folder(tmp_path / "out"),
         ):
             raise AssertionError("two at once")
         other.send_signal(signal.SIGKILL)
-    with partial(tmp_path / "out") as folder:
+    with partial_folder(tmp_path / "out") as folder:
         assert folder.is_dir()
 
 
@@ -95,7 +95,7 @@ def test_a_folder_that_holds_something_is_not_written_to(tmp_path: Path) -> None
     (tmp_path / "out" / "mine.txt").write_text("mine")
     with (
         pytest.raises(SpecRefusedError, match="is not empty"),
-        partial(tmp_path / "out"),
+        partial_folder(tmp_path / "out"),
     ):
         raise AssertionError("lent although taken")
     assert left(tmp_path / "out") == ["out"]
@@ -105,13 +105,13 @@ def test_a_folder_that_holds_something_is_not_written_to(tmp_path: Path) -> None
 def test_whatever_ends_it_before_a_block_leaves_nothing_not_even_new_parents(
     tmp_path: Path, error: Exception
 ) -> None:
-    with pytest.raises(type(error)), partial(tmp_path / "new" / "deep" / "out"):
+    with pytest.raises(type(error)), partial_folder(tmp_path / "new" / "deep" / "out"):
         raise error
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unexpected_error_keeps_the_blocks_that_are_finished(tmp_path: Path) -> None:
     interrupt(tmp_path / "out", f"{PROGRESS_FOLDER}/")
-    with pytest.raises(OSError, match="full"), partial(tmp_path / "out"):
+    with pytest.raises(OSError, match="full"), partial_folder(tmp_path / "out"):
         raise OSError("full")
     assert left(tmp_path / "out") == [".out.partial"]
