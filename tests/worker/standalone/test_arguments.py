@@ -16,12 +16,12 @@ from io import StringIO
 from worker.standalone import command
 told = []
 for words in json.load(sys.stdin):
-    command.people.file = StringIO()
+    command.stderr.file = StringIO()
     try:
         command.app(words, prog_name="zpruner prune")
     except SystemExit as end:
         code = end.code
-    told.append((code, command.people.file.getvalue(), "torch" in sys.modules))
+    told.append((code, command.stderr.file.getvalue(), "torch" in sys.modules))
 json.dump(told, sys.stdout)
 """
 WRONG = {
