@@ -25,7 +25,7 @@ for words in json.load(sys.stdin):
 json.dump(told, sys.stdout)
 """
 WRONG = {
-    "device": (["--device", "foo"], "device 'foo': it is not auto, cpu, cuda or one GPU"),
+    "device": (["--device", "foo"], "device 'foo': it is not auto, cpu, cuda, or a GPU"),
     "sparsity": (["--sparsity", "1.5"], "sparsity 1.5: Input should be less than 1"),
     "correction": (["--correction", "0.3"], "Name a solver such as alps"),
     "dataset": (["--dataset", "gone.txt"], "dataset 'gone.txt': there is no such file"),

@@ -275,7 +275,7 @@ def test_a_pattern_needs_no_sparsity_and_one_of_both_is_needed(folder: Path) -> 
     (folder / "out").rename(folder / "implied")
     neither = CliRunner().invoke(app, words)
     assert neither.exit_code == 2
-    assert "or a pattern such as 2:4" in " ".join(neither.stderr.split())
+    assert "or --pattern such as 2:4" in " ".join(neither.stderr.split())
     twice = CliRunner().invoke(app, [*words, "--pattern", "2:4", "--sparsity", "0.6"])
     assert twice.exit_code == 2
     assert "sparsity 0.6: pattern 2:4 gives 0.5" in twice.stderr
