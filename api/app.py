@@ -37,10 +37,10 @@ from api.routes.jobs import (
 from api.routes.service import dashboard, docs, health, metrics, workers
 from api.routes.service import problems as problem_pages
 from api.services.broker import Broker, Queue
-from api.services.event_broadcast import Feed
+from api.services.event_broadcast import EventBroadcast
 from api.services.file_checks import FileChecks
 from api.services.hub import Hub
-from api.services.job_cache import Looks
+from api.services.job_cache import JobCache
 from api.services.preflight import Preflight
 from api.services.readiness import Readiness
 from api.settings import ApiSettings
@@ -131,7 +131,8 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
     open_here = partial(open_sessions, settings.database, statement_timeout=STATEMENT_TIMEOUT)
     sessions = open_here(busy_timeout=BUSY_TIMEOUT)
     best_effort = open_here(busy_timeout=SHORT_BUSY_TIMEOUT)
-    feed, store = Feed(sessions, best_effort), ArtifactStore(settings.artifact_dir)
+    broadcast = EventBroadcast(sessions, best_effort)
+    store = ArtifactStore(settings.artifact_dir)
     return Service(
         sessions=sessions,
         best_effort_sessions=best_effort,
@@ -144,8 +145,8 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         planner=PlannerClient(sessions, settings.check_timeout_s, settings.heartbeat_timeout),
         metrics=Metrics(sessions, settings.queues),
         known_queues=settings.queues,
-        feed=feed,
-        looks=Looks(sessions, feed),
+        broadcast=broadcast,
+        job_cache=JobCache(sessions, broadcast),
         readiness=Readiness(sessions, queue, store, settings.heartbeat_timeout),
         webhook_networks=settings.webhook_networks,
         instance=settings.instance,

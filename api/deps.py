@@ -9,9 +9,9 @@ from pydantic import AfterValidator
 
 from api.middleware.request_metrics import Metrics
 from api.services.broker import Queue
-from api.services.event_broadcast import Feed
+from api.services.event_broadcast import EventBroadcast
 from api.services.file_checks import FileChecks
-from api.services.job_cache import Looks
+from api.services.job_cache import JobCache
 from api.services.preflight import Preflight
 from api.services.readiness import Readiness
 from api.submission.planner_client import PlannerClient
@@ -65,10 +65,10 @@ class Service:
     max_dataset_bytes: int
     preflight: Preflight
     planner: PlannerClient
-    feed: Feed
+    broadcast: EventBroadcast
     metrics: Metrics
     known_queues: tuple[str, ...]
-    looks: Looks
+    job_cache: JobCache
     readiness: Readiness
     webhook_networks: NetworkList
     instance: str | None

@@ -1,1 +1,1 @@
-"""Objects that live as long as the application: broker, hub, caches, broadcasts."""
+"""Objects that all requests of an application share: broker, hub, caches, event broadcast."""

@@ -1,6 +1,6 @@
-"""Whether the API can start: ``python -m api.services.checks`` answers in JSON.
+"""Checks of the API before it starts: ``python -m api.services.checks`` prints JSON.
 
-A program of its own for ``zpruner serve`` and ``zpruner doctor``, which know nothing of the API.
+``zpruner serve`` and ``zpruner doctor`` run it as a program, because they do not import the API.
 """
 
 import sys
@@ -16,23 +16,21 @@ DASHBOARD = Path(__file__).parents[1] / "dashboard" / "dist" / "index.html"
 
 
 def hub(settings: ApiSettings) -> Finding:
-    """Say whether the model hub answers; jobs of local models need none."""
+    """Check that the model hub responds; jobs of local models do not need it."""
     try:
         httpx.head(settings.hf_endpoint, timeout=settings.hub_timeout_s)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Finding("hub", "absent", f"{settings.hf_endpoint} does not answer: {error}")
+        return Finding("hub", "absent", f"{settings.hf_endpoint} does not respond: {error}")
     return Finding("hub", "ok", settings.hf_endpoint)
 
 
 def dashboard() -> Finding:
-    """Say whether the web page was built."""
     if DASHBOARD.is_file():
         return Finding("dashboard", "ok", "built")
     return Finding("dashboard", "absent", "not built: run `make dashboard` in the checkout")
 
 
 def main() -> None:
-    """Check what concerns the API alone."""
     try:
         settings = checks.read_settings(ApiSettings)
     except SettingsError as error:

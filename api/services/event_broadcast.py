@@ -1,6 +1,6 @@
-"""Live events: one query at a time asks for all listeners, however many there are.
+"""Live events: one polling query at a time serves all subscribers.
 
-Who listens to one job counts its events by their ``seq``, who listens to every job by ``position``.
+Events of one job are numbered by their ``seq``, events of all jobs by their ``position``.
 """
 
 import asyncio
@@ -23,18 +23,17 @@ from db.tables.jobs import JobEvent
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 0.5
-SOME = 500
-"""How many events are read at once."""
-EVERY = "*"
+POLL_EVERY_S = 0.5
+EVENTS_PER_READ = 500
+ALL_JOBS = "*"
 """The topic of the events of all jobs."""
-KEPT = 256
-"""How many of a job's events are shared among its listeners; who is further behind reads rows."""
+MAX_RECENT_FRAMES = 256
+"""Frames that a topic's subscribers share; a subscriber that is further behind reads rows."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One event as it goes over the wire; encoded once for all listeners."""
+    """One event as it is sent, encoded once for all subscribers."""
 
     seq: int
     is_final: bool
@@ -44,14 +43,14 @@ class Frame:
 
     @classmethod
     def of(cls, event: JobEvent) -> "Frame":
-        """Return an event's frame; its number is the id that a client resumes from."""
+        """Return the frame of an event; its ``seq`` is the id that a client resumes from."""
         text = EventRead.of(event).model_dump_json()
         data = format_sse_event(data_str=text, event=event.kind, id=str(event.seq))
         return cls(event.seq, event.status.is_final, data)
 
     @classmethod
     def among_all(cls, event: JobEvent) -> "Frame":
-        """Return an event's frame in the stream of all jobs, which no job ends."""
+        """Return the frame of an event in the stream of all jobs, which never ends."""
         read = AnyEventRead.of(event)
         data = format_sse_event(
             data_str=read.model_dump_json(), event=event.kind, id=str(read.position)
@@ -61,22 +60,22 @@ class Frame:
 
 @dataclass
 class Topic:
-    """The events of one job that somebody listens to.
+    """The events of one job, or of all jobs, while there are subscribers.
 
     Attributes:
-        last: number of the newest event that the poller has seen.
+        last: number of the newest event that the poller has read.
         recent: the newest frames, without a gap.
-        changed: set, and replaced, when there are more.
-        listeners: how many there are.
+        changed: set, and replaced, when frames are published.
+        subscribers: the number of subscribers.
     """
 
     last: int
-    recent: deque[Frame] = field(default_factory=lambda: deque(maxlen=KEPT))
+    recent: deque[Frame] = field(default_factory=lambda: deque(maxlen=MAX_RECENT_FRAMES))
     changed: asyncio.Event = field(default_factory=asyncio.Event)
-    listeners: int = 0
+    subscribers: int = 0
 
     def after(self, seq: int) -> list[Frame] | None:
-        """Return the frames after a number; None: some of them are kept no longer."""
+        """Return the frames after a number; None if some of them are no longer in `recent`."""
         if seq >= self.last:
             return []
         if not self.recent or self.recent[0].seq > seq + 1:
@@ -84,85 +83,86 @@ class Topic:
         return [frame for frame in self.recent if frame.seq > seq]
 
     def skip_to(self, seq: int) -> None:
-        """Leave out what every listener there is has read from the rows."""
+        """Skip events that every subscriber has read from the rows."""
         if not self.recent:
             self.last = max(self.last, seq)
 
     def publish(self, frames: list[Frame]) -> None:
-        """Hand frames to every listener."""
         self.recent.extend(frames)
         self.last = frames[-1].seq
         self.changed.set()
         self.changed = asyncio.Event()
 
 
-class Feed:
-    """The live events of one process. Lives on its event loop, reads rows on its threads."""
+class EventBroadcast:
+    """The live events of one process; for use on one event loop, reads rows on its threads."""
 
-    def __init__(self, sessions: Sessions, by_the_way: Sessions) -> None:
-        self._sessions, self._by_the_way = sessions, by_the_way
+    def __init__(self, sessions: Sessions, best_effort_sessions: Sessions) -> None:
+        self._sessions, self._best_effort_sessions = sessions, best_effort_sessions
         self._topics: dict[str, Topic] = {}
         self._poller: asyncio.Task[None] | None = None
         self._replays = SharedReads(self._replay)
 
     @asynccontextmanager
-    async def listen(self, job_id: str, seen: int) -> AsyncIterator[Topic]:
-        """Have a job watched from an event on, for as long as somebody listens."""
+    async def subscribe(self, job_id: str, seen: int) -> AsyncIterator[Topic]:
+        """Return the topic of a job, which gets the events after `seen` until the context ends."""
         topic = self._topics.setdefault(job_id, Topic(seen))
-        topic.listeners += 1
+        topic.subscribers += 1
         if self._poller is None:
-            self._poller = asyncio.create_task(self._poll(), name="feed")
+            self._poller = asyncio.create_task(self._poll(), name="event broadcast")
         try:
             yield topic
         finally:
-            topic.listeners -= 1
-            if topic.listeners == 0:
+            topic.subscribers -= 1
+            if topic.subscribers == 0:
                 del self._topics[job_id]
             if not self._topics:
                 self._poller.cancel()
                 self._poller = None
 
     async def replay(self, job_id: str, after: int) -> list[Frame]:
-        """Return some of the events that the rows hold after a number, oldest first."""
+        """Return the next events after a number from the rows, oldest first."""
         return await self._replays.get((job_id, after))
 
-    def place_events(self) -> None:
-        """Give places to the events that have none, unless somebody holds the database."""
+    def order_events(self) -> None:
+        """Give positions to the events that have none, unless the database is locked."""
         try:
-            order_events(self._by_the_way)
-        except OperationalError as error:  # the next one who looks places them
-            logger.warning("no events could be placed: %s", error.orig)
+            order_events(self._best_effort_sessions)
+        except OperationalError as error:  # the next read orders them
+            logger.warning("events could not be ordered: %s", error.orig)
 
     async def _poll(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_EVERY_S)
             seen = {job_id: topic.last for job_id, topic in self._topics.items()}
             try:
                 found = await run_in_threadpool(self._read, seen)
             except Exception:
-                # The database restarts, say: listeners wait, as they do when nothing happens.
-                logger.exception("no events could be read")
+                # The database may be restarting: subscribers wait as if no event had occurred.
+                logger.exception("events could not be read")
                 continue
             for job_id, frames in found.items():
                 topic = self._topics.get(job_id)
-                # A topic that was left and made anew meanwhile may be at another event.
+                # A topic that was deleted and created again meanwhile may be at another event.
                 if topic is not None and topic.last == seen[job_id]:
                     topic.publish(frames)
 
-    def _replay(self, beginning: tuple[str, int]) -> list[Frame]:
-        job_id, after = beginning
+    def _replay(self, start: tuple[str, int]) -> list[Frame]:
+        job_id, after = start
         return self._read({job_id: after}).get(job_id, [])
 
     def _read(self, seen: Mapping[str, int]) -> dict[str, list[Frame]]:
         found: dict[str, list[Frame]] = {}
-        if EVERY in seen:
-            self.place_events()
+        if ALL_JOBS in seen:
+            self.order_events()
         with self._sessions() as session:
-            if EVERY in seen and (events := EventOrder(session).events_after(seen[EVERY], SOME)):
-                found[EVERY] = [Frame.among_all(event) for event in events]
+            if ALL_JOBS in seen and (
+                events := EventOrder(session).events_after(seen[ALL_JOBS], EVENTS_PER_READ)
+            ):
+                found[ALL_JOBS] = [Frame.among_all(event) for event in events]
             history = EventRepository(session)
             for job_id, newest in history.newest_events(
-                [one for one in seen if one != EVERY]
+                [one for one in seen if one != ALL_JOBS]
             ).items():
                 if newest > seen[job_id]:
                     events = history.events(job_id, after=seen[job_id])

@@ -1,4 +1,4 @@
-"""The model hub, asked before a job is accepted."""
+"""Requests to the model hub before a job is accepted."""
 
 import time
 from collections.abc import Callable
@@ -17,33 +17,33 @@ from huggingface_hub.errors import (
 
 from db.core.errors import SpecRefusedError
 
-REST_S = 30.0
-"""How long a hub that did not answer is not asked again: each request would wait for it anew."""
+PAUSE_AFTER_FAILURE_S = 30.0
+"""How long no request is sent after a failure: each of ours would wait for the timeout."""
 PRIVATE = "If it is private or gated, give the service a token in HF_TOKEN."
 
 HTTPError: type[Exception] = hub_errors.HTTPError  # type: ignore[attr-defined] # httpx's or httpx2's
 
 
-class HubSilentError(Exception):
-    """The hub did not answer, so nothing is known."""
+class HubUnreachableError(Exception):
+    """The hub did not respond, so the name could not be checked."""
 
 
 class Hub:
-    """One hub, with a short patience."""
+    """One hub, with a short timeout."""
 
     def __init__(self, endpoint: str, timeout_s: float) -> None:
         self._api = HfApi(endpoint=endpoint)
         self.endpoint, self._timeout_s = endpoint, timeout_s
-        self._rests_until = 0.0
+        self._paused_until = 0.0
 
     def model_files(self, repo: str, revision: str | None) -> list[str]:
         """Return the names of a model repository's files.
 
         Raises:
             SpecRefusedError: there is no such repository or revision.
-            HubSilentError: the hub did not answer in time.
+            HubUnreachableError: the hub did not respond in time.
         """
-        info = self._ask("model", repo, self._api.model_info, revision=revision)
+        info = self._request("model", repo, self._api.model_info, revision=revision)
         return [file.rfilename for file in info.siblings or []]
 
     def find_dataset(self, field: str, repo: str) -> None:
@@ -51,15 +51,15 @@ class Hub:
 
         Raises:
             SpecRefusedError: there is none.
-            HubSilentError: the hub did not answer in time.
+            HubUnreachableError: the hub did not respond in time.
         """
-        self._ask(field, repo, self._api.dataset_info)
+        self._request(field, repo, self._api.dataset_info)
 
-    def _ask(self, field: str, repo: str, ask: Callable[..., Any], **options: Any) -> Any:
-        if time.monotonic() < self._rests_until:
-            raise HubSilentError(f"{self.endpoint} did not answer a moment ago")
+    def _request(self, field: str, repo: str, request: Callable[..., Any], **options: Any) -> Any:
+        if time.monotonic() < self._paused_until:
+            raise HubUnreachableError(f"{self.endpoint} did not respond a moment ago")
         try:
-            return ask(repo, timeout=self._timeout_s, **options)
+            return request(repo, timeout=self._timeout_s, **options)
         except RevisionNotFoundError:
             raise _no_revision(repo, options["revision"]) from None
         except GatedRepoError:
@@ -67,14 +67,14 @@ class Hub:
         except (RepositoryNotFoundError, HFValidationError):
             raise _not_found(field, repo, self.endpoint) from None
         except (HTTPError, OfflineModeIsEnabled) as error:
-            if not _is_about_the_name(error):
-                self._rests_until = time.monotonic() + REST_S
-            reason = f"{self.endpoint} did not answer ({type(error).__name__})"
-            raise HubSilentError(reason) from error
+            if not _is_refusal(error):
+                self._paused_until = time.monotonic() + PAUSE_AFTER_FAILURE_S
+            reason = f"{self.endpoint} did not respond ({type(error).__name__})"
+            raise HubUnreachableError(reason) from error
 
 
-def _is_about_the_name(error: Exception) -> bool:
-    """Whether the hub refused one request, and may answer the next one."""
+def _is_refusal(error: Exception) -> bool:
+    """Whether the hub refused this request but may accept the next one."""
     return isinstance(error, HfHubHTTPError) and error.response.status_code < 500
 
 

@@ -1,4 +1,4 @@
-"""What ``/metrics`` tells: figures from the rows, as Prometheus reads them."""
+"""The metrics of ``/metrics`` that are computed from the database."""
 
 import threading
 import time
@@ -12,104 +12,107 @@ from db.core.states import JobState
 from db.jobs.totals import DeliveryCount, Totals, read_totals
 from db.scheduling.workers import STATES
 
-KEPT_S = 5.0
-"""How long figures are told again: several scrapers cost as much as one."""
+CACHED_FOR_S = 5.0
+"""How long results are reused, so that several scrapers cost as much as one."""
 
 
 class RowCollector(Collector):
-    """Counts when it is asked; one at a time, the others wait for that answer."""
+    """Counts rows for each scrape; concurrent scrapes wait and share one result."""
 
     def __init__(self, sessions: Sessions, queues: Sequence[str] = ()) -> None:
         self._sessions, self._queues = sessions, queues
         self._lock = threading.Lock()
-        self._told: list[Metric] = []
+        self._metrics: list[Metric] = []
         self._fresh_until = 0.0
 
     def describe(self) -> list[Metric]:
-        """Return nothing, so that registering needs no database."""
+        """Return nothing, so that registration needs no database."""
         return []
 
     def collect(self) -> list[Metric]:
-        """Return every figure."""
         with self._lock:
             if time.monotonic() >= self._fresh_until:
-                self._told = list(_told(read_totals(self._sessions), self._queues))
-                self._fresh_until = time.monotonic() + KEPT_S
-            return self._told
+                self._metrics = list(_all_metrics(read_totals(self._sessions), self._queues))
+                self._fresh_until = time.monotonic() + CACHED_FOR_S
+            return self._metrics
 
 
-def _told(census: Totals, queues: Sequence[str]) -> Iterator[Metric]:
-    taken = {name for one in census.workers for name in one.worker.queues}
-    names = sorted({*queues, *taken, *census.queues})
-    yield from _jobs(census)
-    yield from _queues(census, names)
-    yield from _paces(census)
-    expired = "Jobs whose lease ran out and which the janitor has not taken back yet."
-    yield GaugeMetricFamily("zpruner_leases_expired", expired, census.expired_leases)
+def _all_metrics(totals: Totals, queues: Sequence[str]) -> Iterator[Metric]:
+    taken = {name for one in totals.workers for name in one.worker.queues}
+    names = sorted({*queues, *taken, *totals.queues})
+    yield from _jobs(totals)
+    yield from _queues(totals, names)
+    yield from _paces(totals)
+    expired = "Jobs whose lease has expired and which the janitor has not released yet."
+    yield GaugeMetricFamily("zpruner_leases_expired", expired, totals.expired_leases)
     stored = "Bytes of all artifacts."
-    yield GaugeMetricFamily("zpruner_artifacts_bytes", stored, census.artifact_bytes)
-    yield GaugeMetricFamily("zpruner_artifacts", "Finished files.", census.artifacts)
-    yield _workers(census, names)
-    yield from _outgoing(census.outgoing)
+    yield GaugeMetricFamily("zpruner_artifacts_bytes", stored, totals.artifact_bytes)
+    yield GaugeMetricFamily("zpruner_artifacts", "Finished files.", totals.artifacts)
+    yield _workers(totals, names)
+    yield from _outgoing(totals.outgoing)
 
 
-def _jobs(census: Totals) -> Iterator[Metric]:
-    jobs = GaugeMetricFamily("zpruner_jobs", "Jobs there are.", labels=["status", "method"])
+def _jobs(totals: Totals) -> Iterator[Metric]:
+    jobs = GaugeMetricFamily(
+        "zpruner_jobs", "Jobs by status and method.", labels=["status", "method"]
+    )
     attempts = GaugeMetricFamily(
-        "zpruner_job_attempts", "Times that workers took these jobs.", labels=["method"]
+        "zpruner_job_attempts", "Attempts of these jobs.", labels=["method"]
     )
     crashes = GaugeMetricFamily(
-        "zpruner_job_crashes", "Workers these jobs lost since their last retry.", labels=["method"]
+        "zpruner_job_crashes",
+        "Workers that these jobs lost since their last retry.",
+        labels=["method"],
     )
     finished = GaugeMetricFamily(
         "zpruner_jobs_finished", "Jobs that have ended.", labels=["outcome"]
     )
-    for kind in census.kinds:
+    for kind in totals.kinds:
         jobs.add_metric([kind.status, kind.method], kind.jobs)
-    for method in sorted({kind.method for kind in census.kinds}):
-        mine = [kind for kind in census.kinds if kind.method == method]
+    for method in sorted({kind.method for kind in totals.kinds}):
+        mine = [kind for kind in totals.kinds if kind.method == method]
         attempts.add_metric([method], sum(kind.attempts for kind in mine))
         crashes.add_metric([method], sum(kind.crashes for kind in mine))
     for state in (one for one in JobState if one.is_final):
-        ended = sum(kind.jobs for kind in census.kinds if kind.status is state)
+        ended = sum(kind.jobs for kind in totals.kinds if kind.status is state)
         finished.add_metric([state], ended)
     yield from (jobs, finished, attempts, crashes)
 
 
-def _queues(census: Totals, names: Sequence[str]) -> Iterator[Metric]:
-    depth = GaugeMetricFamily("zpruner_queue_depth", "Jobs that wait.", labels=["queue"])
-    held = GaugeMetricFamily("zpruner_queue_running", "Jobs in work.", labels=["queue"])
+def _queues(totals: Totals, names: Sequence[str]) -> Iterator[Metric]:
+    depth = GaugeMetricFamily("zpruner_queue_depth", "Queued jobs.", labels=["queue"])
+    held = GaugeMetricFamily("zpruner_queue_running", "Jobs that a worker holds.", labels=["queue"])
     age = GaugeMetricFamily(
-        "zpruner_queue_oldest_seconds", "Age of the job that waits longest.", labels=["queue"]
+        "zpruner_queue_oldest_seconds", "Age of the oldest queued job.", labels=["queue"]
     )
     for name in names:
-        queue = census.queues.get(name)
+        queue = totals.queues.get(name)
         depth.add_metric([name], queue.queued if queue else 0)
         held.add_metric([name], queue.running if queue else 0)
         age.add_metric([name], (queue.oldest_age_s if queue else None) or 0)
     yield from (depth, held, age)
 
 
-def _paces(census: Totals) -> Iterator[Metric]:
+def _paces(totals: Totals) -> Iterator[Metric]:
     blocks = GaugeMetricFamily(
-        "zpruner_running_blocks", "Blocks done by the jobs in work.", labels=["method"]
+        "zpruner_running_blocks", "Blocks that the running jobs have finished.", labels=["method"]
     )
     seconds = GaugeMetricFamily(
-        "zpruner_running_block_seconds", "Mean seconds that one of these took.", labels=["method"]
+        "zpruner_running_block_seconds", "Mean seconds for each of these blocks.", labels=["method"]
     )
-    for pace in census.paces:
+    for pace in totals.paces:
         blocks.add_metric([pace.method], pace.blocks)
         if pace.blocks:
             seconds.add_metric([pace.method], pace.seconds / pace.blocks)
     yield from (blocks, seconds)
 
 
-def _workers(census: Totals, names: Sequence[str]) -> Metric:
+def _workers(totals: Totals, names: Sequence[str]) -> Metric:
     workers = GaugeMetricFamily(
         "zpruner_workers", "Workers by queue and state.", labels=["queue", "state"]
     )
     for name in names:
-        mine = [one.state for one in census.workers if name in one.worker.queues]
+        mine = [one.state for one in totals.workers if name in one.worker.queues]
         for state in STATES:
             workers.add_metric([name, state], mine.count(state))
     return workers
@@ -117,11 +120,11 @@ def _workers(census: Totals, names: Sequence[str]) -> Metric:
 
 def _outgoing(outgoing: DeliveryCount) -> Iterator[Metric]:
     deliveries = GaugeMetricFamily(
-        "zpruner_webhook_deliveries", "Messages that wait, or were given up.", labels=["status"]
+        "zpruner_webhook_deliveries", "Deliveries that wait or have failed.", labels=["status"]
     )
     deliveries.add_metric(["pending"], outgoing.pending)
     deliveries.add_metric(["failed"], outgoing.failed)
-    overdue = "How long the message that is due longest has not gone out."
+    overdue = "Time since the oldest waiting delivery was due."
     yield from (
         deliveries,
         GaugeMetricFamily("zpruner_webhook_overdue_seconds", overdue, outgoing.overdue_s),

@@ -1,10 +1,10 @@
-"""What can be known about a job's model and text before its row is written."""
+"""Checks of a job's model and datasets before the job is created."""
 
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from api.services.hub import Hub, HubSilentError
+from api.services.hub import Hub, HubUnreachableError
 from api.settings import ApiSettings
 from api.submission.static_checks import LocalModel, passes_static_checks
 from db.core.errors import SpecRefusedError
@@ -26,49 +26,51 @@ from db.spec.references import (
 
 
 @dataclass(frozen=True)
-class Sources:
-    """The model and the texts of a job, as they were found.
+class CheckedSources:
+    """The model and the datasets of a job after they were checked.
 
     Attributes:
-        warnings: what could not be checked, in words for the caller.
+        warnings: a text for the caller for each check that was not possible.
         model: the model in a local folder; None for one on the hub.
-        texts: the local files of text, by field.
-        is_silent: whether the model is on a hub that does not answer.
+        texts: the local dataset files, by field.
+        hub_is_unreachable: whether the model is on a hub that does not respond.
     """
 
     warnings: list[str]
     model: LocalModel | None
     texts: Mapping[str, DataFile]
-    is_silent: bool
+    hub_is_unreachable: bool
 
-    def leave_open(self, spec: PruneSpec) -> bool:
-        """Whether only who builds the model can say that a job is possible, and could do it."""
+    def need_planner(self, spec: PruneSpec) -> bool:
+        """Whether only the planner, which builds the model, can decide if a job is possible."""
         if self.model is None:
-            return not self.is_silent
+            return not self.hub_is_unreachable
         return not passes_static_checks(spec, self.model, self.texts)
 
 
 class Preflight:
-    """Looks before a job is accepted, as far as this side can see."""
+    """Checks what can be checked of a job without torch."""
 
     def __init__(self, settings: ApiSettings, hub: Hub) -> None:
         self._settings, self._hub = settings, hub
 
-    def check(self, spec: PruneSpec) -> Sources:
-        """Return what was found of the job's model and texts.
+    def check(self, spec: PruneSpec) -> CheckedSources:
+        """Return the job's model and datasets.
 
         Raises:
-            SpecRefusedError: the worker could not use what a field names.
+            SpecRefusedError: a worker could not use the value of a field.
         """
         check_combination(spec)
         reference = parse_model(spec.model, spec.revision, self._settings.model_roots)
-        model, silent = None, []
+        model, unreachable = None, []
         if isinstance(reference, LocalPath):
             model = _local_model(reference)
         else:
             repo = reference
-            silent = _unless_silent("model", spec.model, lambda: self._hub_model(spec.model, repo))
-        warnings, texts = list(silent), {}
+            unreachable = _check_on_hub(
+                "model", spec.model, lambda: self._hub_model(spec.model, repo)
+            )
+        warnings, texts = list(unreachable), {}
         for field, name, text_field in (
             ("dataset", spec.dataset, spec.text_field),
             ("eval_dataset", spec.eval_dataset, spec.eval_text_field),
@@ -78,7 +80,7 @@ class Preflight:
                 warnings += unchecked
                 if file is not None:
                     texts[field] = file
-        return Sources(warnings, model, texts, bool(silent))
+        return CheckedSources(warnings, model, texts, bool(unreachable))
 
     def _hub_model(self, name: str, reference: HubRepo) -> None:
         files = self._hub.model_files(reference.id, reference.revision)
@@ -87,28 +89,29 @@ class Preflight:
     def _dataset(
         self, field: str, name: str, text_field: str | None
     ) -> tuple[DataFile | None, list[str]]:
-        """Return the local file that a dataset is, if it is one, and what was not checked."""
+        """Return the file of a local dataset, else None, and warnings."""
         settings = self._settings
         reference = parse_dataset(name, settings.dataset_roots, field, settings.upload_dir)
         if isinstance(reference, LocalPath):
             file = DataFile(reference.path, field, name, text_field)
             return file, check_file(file, "peek")
         if isinstance(reference, HubDataset):
-            found = reference.id
-            return None, _unless_silent(field, name, lambda: self._hub.find_dataset(field, found))
+            repo = reference.id
+            return None, _check_on_hub(field, name, lambda: self._hub.find_dataset(field, repo))
         return None, []
 
 
-def _unless_silent(field: str, name: str, ask: Callable[[], None]) -> list[str]:
+def _check_on_hub(field: str, name: str, check: Callable[[], None]) -> list[str]:
+    """Run a check; return a warning if the hub does not respond."""
     try:
-        ask()
-    except HubSilentError as silent:
-        return [f"{field} {name} was not checked: {silent}. The worker will look again."]
+        check()
+    except HubUnreachableError as error:
+        return [f"{field} {name} was not checked: {error}. The worker will check it."]
     return []
 
 
 def _local_model(reference: LocalPath) -> LocalModel:
-    """Read a folder's configuration and the headers of its weights, and no weight."""
+    """Read the configuration of a folder and the headers of its weights, but no weights."""
     folder, name = reference.path, reference.name
     try:
         require_safetensors(os.listdir(folder), "model", name)

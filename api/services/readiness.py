@@ -1,4 +1,4 @@
-"""Whether everything that a job needs answers: asked now and then, however many want to know."""
+"""The readiness check: database, artifact store, control process, broker and workers."""
 
 import asyncio
 import logging
@@ -18,18 +18,18 @@ from db.tables.jobs import Job
 
 logger = logging.getLogger(__name__)
 
-KEPT_S = 2.0
-"""How long an answer is told again: nobody needs a key to ask, and the workers take a second."""
+CACHED_FOR_S = 2.0
+"""How long a result is reused: the check takes a second, and clients need no key for it."""
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class NotReadyError(Exception):
-    """A part does not answer, or no worker does; the text says which."""
+    """A part does not respond, or no worker does; the text says which."""
 
 
 class Readiness:
-    """Asks all parts. Lives on an event loop, asks on one of its threads."""
+    """Checks all parts on a thread; for use on one event loop."""
 
     def __init__(
         self, sessions: Sessions, queue: Queue, store: ArtifactStore, silent_after: timedelta
@@ -37,38 +37,38 @@ class Readiness:
         self._sessions, self._queue, self._store = sessions, queue, store
         self._silent_after = silent_after
         self._lock = asyncio.Lock()
-        self._told: list[str] | str = ""
+        self._result: list[str] | str = ""
         self._fresh_until = 0.0
 
     async def workers(self) -> list[str]:
-        """Return the workers that take jobs, as of a moment ago.
+        """Return the workers that take jobs; the result may be two seconds old.
 
         Raises:
-            NotReadyError: something does not answer.
+            NotReadyError: a part does not respond.
         """
         async with self._lock:
             if time.monotonic() >= self._fresh_until:
-                self._told = await run_in_threadpool(self._ask)
-                self._fresh_until = time.monotonic() + KEPT_S
-            told = self._told
-        if isinstance(told, str):
-            raise NotReadyError(told)
-        return told
+                self._result = await run_in_threadpool(self._check)
+                self._fresh_until = time.monotonic() + CACHED_FOR_S
+            result = self._result
+        if isinstance(result, str):
+            raise NotReadyError(result)
+        return result
 
-    def _ask(self) -> list[str] | str:
+    def _check(self) -> list[str] | str:
         try:
-            _asked("database", self._read)
-            _asked("artifact store", self._store.check)
-            self._hear_of_control()
-            workers = _asked("broker", self._queue.workers)
+            _checked("database", self._read)
+            _checked("artifact store", self._store.check)
+            self._check_control()
+            workers = _checked("broker", self._queue.workers)
         except NotReadyError as error:
             return str(error)
-        return workers or "No worker that takes jobs answers."
+        return workers or "No worker that takes jobs responds."
 
-    def _hear_of_control(self) -> None:
-        silence = _asked("database", self._silence)
+    def _check_control(self) -> None:
+        silence = _checked("database", self._silence)
         if silence is None:
-            raise NotReadyError("The control process has never been heard of.")
+            raise NotReadyError("The control process has never reported.")
         if abs(silence) > self._silent_after:
             seconds = abs(silence).total_seconds()
             raise NotReadyError(f"The control process has been silent for {seconds:.0f} seconds.")
@@ -82,10 +82,10 @@ class Readiness:
             session.execute(select(Job.id).limit(1))
 
 
-def _asked(part: str, ask: Callable[[], Answer]) -> Answer:
+def _checked(part: str, check: Callable[[], Result]) -> Result:
     try:
-        return ask()
+        return check()
     except Exception as error:
-        # Whatever its driver raises, the part does not answer; the driver's words may name hosts.
-        logger.warning("the %s does not answer: %s", part, error)
-        raise NotReadyError(f"The {part} does not answer.") from None
+        # Any exception of a driver means that the part does not respond; its text may name hosts.
+        logger.warning("the %s does not respond: %s", part, error)
+        raise NotReadyError(f"The {part} does not respond.") from None

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from api.deps import Service
 from api.schemas.jobs import JobDetail, JobPreview
 from api.schemas.requests import JobRequest
-from api.services.preflight import Sources
+from api.services.preflight import CheckedSources
 from api.submission.idempotency import REPLAYED, KeyedRequest, store_response, stored_response
 from db.core.errors import IdempotencyKeyTakenError, SpecRefusedError
 from db.events.job_events import EventRepository
@@ -120,7 +120,7 @@ def find_reusable(service: Service, spec: PruneSpec, gate: Gate | None) -> str |
     for job in identical:
         with service.sessions() as session:
             artifacts = ArtifactRepository(session).of_job(job.id)
-        if service.checks.are_whole(artifacts):
+        if service.checks.are_undamaged(artifacts):
             return job.id
     return None
 
@@ -179,11 +179,11 @@ def check_with_planner(service: Service, submission: Submission, spec: PruneSpec
         SpecRefusedError, ProblemError: the job cannot be run.
     """
     sources = check(service, submission.body, spec)
-    undecided = [spec] if sources.leave_open(spec) else []
+    undecided = [spec] if sources.need_planner(spec) else []
     return sources.warnings + service.planner.check(undecided, submission.max_planner_wait_s)
 
 
-def check(service: Service, body: JobRequest, spec: PruneSpec) -> Sources:
+def check(service: Service, body: JobRequest, spec: PruneSpec) -> CheckedSources:
     """Check a request without the planner; return the model and the texts that it names.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Events as a stream: what was, then what happens, then, of one job, the end."""
+"""The event stream of one job or of all jobs: past events, live events, and the end of a job."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
 from api.middleware.caller import StillAllowed
-from api.services.event_broadcast import EVERY, Feed, Frame
+from api.services.event_broadcast import ALL_JOBS, EventBroadcast, Frame
 
 PING_EVERY_S = 15.0
 OPENING = format_sse_event(retry=2000)
@@ -17,63 +17,67 @@ END = format_sse_event(event="end", data_str="{}")
 
 
 def pruned_event(until: int) -> bytes:
-    """Return what tells a client that events up to a number, of those it asks for, are gone."""
+    """Return the message that the requested events up to a number were deleted."""
     return format_sse_event(event="pruned", data_str=json.dumps({"until": until}))
 
 
 @dataclass(frozen=True)
-class Start:
-    """Where a stream begins.
+class StreamStart:
+    """The start of a stream, and its options.
 
     Attributes:
-        topic: a job's id, or ``EVERY`` job.
+        topic: a job's id, or ``ALL_JOBS``.
         seen: number of the last event that the client has.
-        is_over: whether the job has ended and nothing comes after that event.
-        wants: which events are told.
-        opening: what is told first.
-        ping: what is told every ``ping_every_s`` seconds in which nothing happens.
-        ping_every_s: as often it is asked whether the caller may still listen.
+        is_over: whether the job has ended and has no event after that one.
+        includes: which events are sent.
+        opening: the first message.
+        ping: the message after each ``ping_every_s`` seconds without an event.
+        ping_every_s: the caller's key is checked again at this interval as well.
     """
 
     topic: str
     seen: int
     is_over: bool
-    wants: Callable[[Frame], bool] = lambda _: True
+    includes: Callable[[Frame], bool] = lambda _: True
     opening: bytes = OPENING
     ping: bytes = KEEPALIVE_COMMENT
     ping_every_s: float = PING_EVERY_S
 
 
 class EventStream(EventSourceResponse):
-    """The answer; a proxy is asked not to hold it back."""
+    """The response; its headers ask proxies not to buffer it."""
 
-    def __init__(self, feed: Feed, start: Start, still_allowed: StillAllowed) -> None:
+    def __init__(
+        self, broadcast: EventBroadcast, start: StreamStart, still_allowed: StillAllowed
+    ) -> None:
         headers = {"vary": "accept", "x-accel-buffering": "no"}
-        super().__init__(follow(feed, start, still_allowed), headers=headers)
+        super().__init__(follow(broadcast, start, still_allowed), headers=headers)
 
 
-async def follow(feed: Feed, start: Start, still_allowed: StillAllowed) -> AsyncIterator[bytes]:
+async def follow(
+    broadcast: EventBroadcast, start: StreamStart, still_allowed: StillAllowed
+) -> AsyncIterator[bytes]:
     """Yield every event after the start once and in order, until the job has ended.
 
-    It breaks off, without an end, when the caller's key opens no longer.
+    The stream stops without an ``end`` event once the caller's key is not valid any longer.
     """
     seen, is_over, is_behind = start.seen, start.is_over, True
-    asked_at = time.monotonic()
+    checked_at = time.monotonic()
     yield start.opening
-    async with feed.listen(start.topic, seen) as topic:
+    async with broadcast.subscribe(start.topic, seen) as topic:
         while True:
-            if time.monotonic() - asked_at >= start.ping_every_s:
+            if time.monotonic() - checked_at >= start.ping_every_s:
                 if not await still_allowed():
                     return
-                asked_at = time.monotonic()
-            changed = topic.changed  # taken before looking, so that nothing is missed after it
+                checked_at = time.monotonic()
+            changed = topic.changed  # taken before the read, so that no change is missed
             frames = None if is_behind else topic.after(seen)
             if frames is None:
-                frames = await feed.replay(start.topic, seen)
+                frames = await broadcast.replay(start.topic, seen)
             for frame in frames:
-                if start.topic != EVERY and frame.seq > seen + 1:  # a job's events have no gaps
+                if start.topic != ALL_JOBS and frame.seq > seen + 1:  # a job's events have no gaps
                     yield pruned_event(frame.seq - 1)
-                if start.wants(frame):
+                if start.includes(frame):
                     yield frame.data
                 seen, is_over = frame.seq, frame.is_final
             if frames:
@@ -83,13 +87,13 @@ async def follow(feed: Feed, start: Start, still_allowed: StillAllowed) -> Async
                 topic.skip_to(seen)
             elif is_over:
                 break
-            elif not await _happens(changed, start.ping_every_s):
+            elif not await _changes(changed, start.ping_every_s):
                 yield start.ping
     yield END
 
 
-async def _happens(changed: asyncio.Event, within_s: float) -> bool:
-    """Wait for a change; whether one came before somebody would think that the line is dead."""
+async def _changes(changed: asyncio.Event, within_s: float) -> bool:
+    """Wait for a change; return whether one occurred in time."""
     try:
         async with asyncio.timeout(within_s):
             await changed.wait()

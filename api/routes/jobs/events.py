@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, WithJsonSchema
 from api.deps import Service, ServiceDep
 from api.middleware.caller import StillAllowedDep
 from api.schemas.history import AnyEventPage, AnyEventRead
-from api.services.event_broadcast import EVERY, Frame
+from api.services.event_broadcast import ALL_JOBS, Frame
 from api.web.cursors import cut
-from api.web.event_stream import EventStream, Start, pruned_event
+from api.web.event_stream import EventStream, StreamStart, pruned_event
 from api.web.pagination import next_page
 from db.core.states import JobState
 from db.events.event_order import EventOrder
@@ -73,9 +73,9 @@ def list_all_events(
     ``ping`` is sent when nothing has happened for some seconds.
     """
     if EventStream.media_type in request.headers.get("accept", ""):
-        return EventStream(service.feed, _start(service, query, last_event_id), still_allowed)
+        return EventStream(service.broadcast, _start(service, query, last_event_id), still_allowed)
     response.headers["vary"] = "accept"
-    service.feed.place_events()
+    service.broadcast.order_events()
     with service.sessions() as session:
         events = EventOrder(session)
         pruned = events.pruned_position()
@@ -90,8 +90,8 @@ def list_all_events(
     return AnyEventPage(data=data, next_cursor=next_cursor, pruned=pruned)
 
 
-def _start(service: Service, query: EventQuery, last_event_id: int | None) -> Start:
-    service.feed.place_events()  # earlier events are not part of the stream
+def _start(service: Service, query: EventQuery, last_event_id: int | None) -> StreamStart:
+    service.broadcast.order_events()  # earlier events are not part of the stream
     with service.sessions() as session:
         events = EventOrder(session)
         newest, pruned = events.last_position(), events.pruned_position()
@@ -101,11 +101,11 @@ def _start(service: Service, query: EventQuery, last_event_id: int | None) -> St
     opening = format_sse_event(event="ready", data_str="{}", id=str(seen), retry=2000)
     if seen < pruned:
         opening += pruned_event(pruned)
-    return Start(
-        EVERY,
+    return StreamStart(
+        ALL_JOBS,
         seen,
         is_over=False,
-        wants=query.matches,
+        includes=query.matches,
         opening=opening,
         ping=PING,
         ping_every_s=PING_EVERY_S,

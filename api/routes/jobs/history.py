@@ -10,7 +10,7 @@ from api.middleware.caller import StillAllowedDep
 from api.schemas.history import BlockRead, EventRead
 from api.schemas.pages import Page
 from api.web.cursors import cut
-from api.web.event_stream import EventStream, Start
+from api.web.event_stream import EventStream, StreamStart
 from api.web.pagination import next_page
 from db.events.job_events import EventRepository
 from db.jobs.repository import JobRepository
@@ -54,7 +54,7 @@ def list_events(
     """
     if EventStream.media_type in request.headers.get("accept", ""):
         start = _start(service, job_id, after if last_event_id is None else last_event_id)
-        return EventStream(service.feed, start, still_allowed)
+        return EventStream(service.broadcast, start, still_allowed)
     response.headers["vary"] = "accept"
     with service.sessions() as session:
         JobRepository(session).get(job_id)
@@ -66,11 +66,11 @@ def list_events(
     return Page(data=[EventRead.of(event) for event in page], next_cursor=next_cursor)
 
 
-def _start(service: Service, job_id: str, seen: int) -> Start:
+def _start(service: Service, job_id: str, seen: int) -> StreamStart:
     with service.sessions() as session:
         is_final = JobRepository(session).get(job_id).status.is_final
         newest = EventRepository(session).newest_events([job_id])[job_id]
-    return Start(job_id, min(seen, newest), is_over=is_final and seen >= newest)
+    return StreamStart(job_id, min(seen, newest), is_over=is_final and seen >= newest)
 
 
 @router.get("/blocks")

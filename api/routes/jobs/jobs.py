@@ -45,11 +45,13 @@ async def submit_job(
     handle = preview_response if dry_run else submit
     response = await run_writer(handle, service, Submission(body, keyed))
     if wait_s and not dry_run:
-        look = await service.looks.ended(response.headers["location"].rpartition("/")[2], wait_s)
+        snapshot = await service.job_cache.wait_for_end(
+            response.headers["location"].rpartition("/")[2], wait_s
+        )
         headers = {
             name: response.headers[name] for name in KEPT_HEADERS if name in response.headers
         }
-        return Response(look.body, response.status_code, headers, "application/json")
+        return Response(snapshot.body, response.status_code, headers, "application/json")
     return response
 
 
@@ -92,12 +94,14 @@ async def get_job(
     changes.
     """
     polls = "if-none-match" in request.headers and not wants_news(request)
-    look = await (service.looks.recent(job_id) if polls else service.looks.fresh(job_id))
-    if is_ahead(request, job_id, look.etag):  # the client has seen a newer version
-        look = await service.looks.fresh(job_id)
-    require_match(request, look.etag)
-    if wait_s and is_known(request, look.etag):
-        look = await service.looks.changed(job_id, look, wait_s)
-    if is_known(request, look.etag):
-        return Response(status_code=304, headers={"etag": look.etag})
-    return Response(look.body, headers={"etag": look.etag}, media_type="application/json")
+    snapshot = await (
+        service.job_cache.recent(job_id) if polls else service.job_cache.current(job_id)
+    )
+    if is_ahead(request, job_id, snapshot.etag):  # the client has seen a newer version
+        snapshot = await service.job_cache.current(job_id)
+    require_match(request, snapshot.etag)
+    if wait_s and is_known(request, snapshot.etag):
+        snapshot = await service.job_cache.wait_for_change(job_id, snapshot, wait_s)
+    if is_known(request, snapshot.etag):
+        return Response(status_code=304, headers={"etag": snapshot.etag})
+    return Response(snapshot.body, headers={"etag": snapshot.etag}, media_type="application/json")

@@ -11,7 +11,7 @@ from api.deps import DryRun, IdempotencyKey, Service, ServiceDep, SweepId
 from api.middleware.caller import CallerDep
 from api.middleware.writers import WritingRoute
 from api.schemas.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
-from api.services.preflight import Sources
+from api.services.preflight import CheckedSources
 from api.submission.idempotency import REPLAYED, KeyedRequest, store_response, stored_response
 from api.submission.submit import Submission, check, logged_database_errors, new_job, publish
 from api.submission.sweep_request import SweepRequest
@@ -124,12 +124,12 @@ def _create(
     return sweep.id, response
 
 
-def _undecided(points: list[Point], sources: Sources) -> list[PruneSpec]:
+def _undecided(points: list[Point], sources: CheckedSources) -> list[PruneSpec]:
     """Return the points that the planner must check, one of each kind that it distinguishes."""
     kinds: dict[object, PruneSpec] = {}
     for spec in (point.spec for point in points):
         allocation = spec.allocation if isinstance(spec.allocation, tuple) else ()
-        if sources.leave_open(spec):
+        if sources.need_planner(spec):
             kinds.setdefault((spec.skip, spec.pattern, len(allocation)), spec)
     return list(kinds.values())
 

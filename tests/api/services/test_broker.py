@@ -53,7 +53,7 @@ def folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_a_push_is_one_message_that_holds_the_job_id_and_nothing_else(folder: Path) -> None:
+def test_a_push_is_one_message_that_holds_only_the_job_id(folder: Path) -> None:
     with running(folder) as server:
         queue = Broker(f"redis+socket://{folder}/broker.sock")
         assert queue.push("job_1")
@@ -69,7 +69,7 @@ def test_a_push_is_one_message_that_holds_the_job_id_and_nothing_else(folder: Pa
     assert bodies == [[[], {"job_id": "job_1"}], [[], {"job_id": "job_2"}]]
 
 
-def test_asking_for_workers_where_there_are_none_leaves_nothing_behind(folder: Path) -> None:
+def test_listing_workers_without_workers_leaves_nothing_behind(folder: Path) -> None:
     with running(folder) as server:
         queue = Broker(f"redis+socket://{folder}/broker.sock")
         for _ in range(2):
@@ -82,7 +82,7 @@ def test_asking_for_workers_where_there_are_none_leaves_nothing_behind(folder: P
 def test_without_a_broker_a_push_fails_at_once_and_the_next_one_is_not_tried(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker, "REST", broker.REST * 100)
+    monkeypatch.setattr(broker, "PAUSE_AFTER_FAILURE", broker.PAUSE_AFTER_FAILURE * 100)
     queue = Broker(f"redis+socket://{folder}/broker.sock")
     assert not queue.push("job_1")
     with running(folder):
@@ -90,10 +90,10 @@ def test_without_a_broker_a_push_fails_at_once_and_the_next_one_is_not_tried(
     queue.close()
 
 
-def test_a_broker_that_came_back_is_used_again(
+def test_a_broker_that_recovers_is_used_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker, "REST", broker.REST * 0)
+    monkeypatch.setattr(broker, "PAUSE_AFTER_FAILURE", broker.PAUSE_AFTER_FAILURE * 0)
     queue = Broker(f"redis+socket://{folder}/broker.sock")
     assert not queue.push("job_1")
     with running(folder) as server:
@@ -105,13 +105,13 @@ def test_a_broker_that_came_back_is_used_again(
     queue.close()
 
 
-def test_a_broker_that_is_not_there_is_said_to_workers_askers(folder: Path) -> None:
+def test_listing_workers_without_a_broker_raises(folder: Path) -> None:
     queue = Broker(f"redis+socket://{folder}/broker.sock")
     with pytest.raises(Exception, match=r"broker\.sock"):
         queue.workers()
 
 
-def test_a_mute_broker_holds_a_request_up_for_seconds_only() -> None:
+def test_a_broker_that_does_not_respond_delays_a_request_for_seconds_only() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         queue = Broker(f"redis://127.0.0.1:{server.getsockname()[1]}/0")
         started = time.monotonic()

@@ -55,7 +55,7 @@ def mute() -> Iterator[str]:
         ({"eval_dataset": "org/none:en"}, "eval_dataset", "dataset_not_found"),
     ],
 )
-def test_what_the_hub_does_not_have_is_refused_before_a_row(
+def test_a_name_that_the_hub_does_not_have_is_refused_before_a_job_is_created(
     client: TestClient, fields: dict[str, str], field: str, code: str
 ) -> None:
     response = client.post("/v1/jobs", json=SMALLEST | fields)
@@ -69,7 +69,7 @@ def test_what_the_hub_does_not_have_is_refused_before_a_row(
     assert client.get("/v1/jobs").json()["data"] == []
 
 
-def test_what_the_hub_has_is_accepted_though_nobody_could_read_its_headers(
+def test_a_model_of_the_hub_is_accepted_without_a_planner(
     client: TestClient,
 ) -> None:
     job = SMALLEST | {"revision": "main", "dataset": "org/texts:en"}
@@ -79,7 +79,7 @@ def test_what_the_hub_has_is_accepted_though_nobody_could_read_its_headers(
     assert warning.startswith("The model was not checked: no control process is running.")
 
 
-def test_a_hub_that_is_down_or_mute_costs_a_warning_and_little_time(
+def test_a_hub_that_does_not_respond_costs_a_warning_and_little_time(
     settings: ApiSettings, queue: ListQueue, mute: str
 ) -> None:
     for endpoint in (NO_HUB, mute):
@@ -93,7 +93,7 @@ def test_a_hub_that_is_down_or_mute_costs_a_warning_and_little_time(
         assert response.elapsed.total_seconds() < 2
 
 
-def test_a_hub_that_did_not_answer_is_left_alone_for_a_while(
+def test_after_a_failure_the_hub_is_not_called_for_a_while(
     settings: ApiSettings, queue: ListQueue, mute: str
 ) -> None:
     impatient = settings.model_copy(update={"hub_timeout_s": 0.5, "hf_endpoint": mute})
@@ -103,13 +103,13 @@ def test_a_hub_that_did_not_answer_is_left_alone_for_a_while(
         first, second = (client.post("/v1/jobs", json=three) for _ in range(2))
         assert [len(one.json()["warnings"]) for one in (first, second)] == [3, 3]
         assert second.elapsed.total_seconds() < 0.5
-        assert "did not answer a moment ago" in second.json()["warnings"][0]
+        assert "did not respond a moment ago" in second.json()["warnings"][0]
 
 
-def test_a_hub_that_came_back_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_hub, "REST_S", 0.0)
+def test_a_hub_that_recovers_is_called_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_hub, "PAUSE_AFTER_FAILURE_S", 0.0)
     asked = api_hub.Hub(NO_HUB, 0.2)
-    with pytest.raises(api_hub.HubSilentError):
+    with pytest.raises(api_hub.HubUnreachableError):
         asked.model_files("org/good", None)
-    with pytest.raises(api_hub.HubSilentError, match="ConnectError"):
+    with pytest.raises(api_hub.HubUnreachableError, match="ConnectError"):
         asked.model_files("org/good", None)

@@ -1,4 +1,4 @@
-"""Answers that wait for news, and looks that many callers share."""
+"""Responses that wait for a change, and snapshots that clients share."""
 
 import threading
 import time
@@ -33,7 +33,7 @@ def soon(act: Callable[[], object]) -> threading.Timer:
     return timer
 
 
-def test_a_conditional_look_comes_as_soon_as_the_job_changes(
+def test_a_conditional_request_returns_as_soon_as_the_job_changes(
     app: FastAPI, sessions: Sessions
 ) -> None:
     job_id = make_job(sessions).id
@@ -53,7 +53,7 @@ def test_a_conditional_look_comes_as_soon_as_the_job_changes(
         assert client.get(path, headers=same).status_code == 304
 
 
-def test_who_has_seen_a_change_is_never_shown_what_was_before_it(
+def test_a_client_never_gets_an_older_version_than_it_has_seen(
     client: TestClient, sessions: Sessions
 ) -> None:
     job_id = make_job(sessions).id
@@ -93,7 +93,7 @@ def test_a_preference_that_cannot_be_read_is_ignored(
     assert time.monotonic() - started < LONGEST_WAIT_S / 2
 
 
-def test_pollers_of_one_second_share_one_look(app: FastAPI, sessions: Sessions) -> None:
+def test_polling_clients_share_one_read_a_second(app: FastAPI, sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     reads = []
 
@@ -109,10 +109,10 @@ def test_pollers_of_one_second_share_one_look(app: FastAPI, sessions: Sessions) 
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda _: client.get(path, headers=known), range(40)))
     assert {answer.status_code for answer in answers} == {304}
-    assert len(reads) < 20  # two for each look: far fewer looks than pollers
+    assert len(reads) < 20  # two for each snapshot: far fewer snapshots than clients
 
 
-def test_a_change_made_here_is_seen_by_the_next_poller(client: TestClient) -> None:
+def test_the_next_poll_returns_a_change_of_this_process(client: TestClient) -> None:
     job = client.post("/v1/jobs", json=SMALLEST)
     path = job.headers["location"]
     known = {"if-none-match": client.get(path).headers["etag"]}
@@ -121,7 +121,7 @@ def test_a_change_made_here_is_seen_by_the_next_poller(client: TestClient) -> No
     assert client.get(path, headers=known).json()["status"] == "paused"
 
 
-def test_a_job_tells_its_attempts_and_their_phases(client: TestClient, sessions: Sessions) -> None:
+def test_a_job_lists_its_attempts_and_their_phases(client: TestClient, sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     with sessions.begin() as session:
         WorkerRepository(session).register(make_worker("gpu@host", device="cpu"))
@@ -143,7 +143,7 @@ def test_a_job_tells_its_attempts_and_their_phases(client: TestClient, sessions:
     assert spans == [(1, "loading", False), (1, "pruning", False), (2, "resolving", True)]
 
 
-def test_an_attempt_tells_how_it_failed(client: TestClient, sessions: Sessions) -> None:
+def test_a_failed_attempt_has_its_error(client: TestClient, sessions: Sessions) -> None:
     job_id = make_job(sessions, status=JobState.queued).id
     with sessions.begin() as session:
         ClaimRepository(session).claim(job_id, "host/1")
@@ -154,7 +154,7 @@ def test_an_attempt_tells_how_it_failed(client: TestClient, sessions: Sessions) 
     assert attempt["ended_at"] is not None
 
 
-def test_who_wants_news_gets_none_from_before_another_process_changed_the_job(
+def test_no_cache_returns_a_change_that_another_process_made(
     client: TestClient, sessions: Sessions
 ) -> None:
     job_id = make_job(sessions).id

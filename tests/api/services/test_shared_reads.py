@@ -10,7 +10,7 @@ from api.services.shared_reads import AT_ONCE, SharedReads
 from tests.loops import in_a_loop
 
 
-def test_who_asks_while_a_read_waits_for_its_turn_shares_it() -> None:
+def test_callers_share_a_read_that_has_not_begun() -> None:
     gate, reads = threading.Event(), Counter[str]()
 
     def read(key: str) -> str:
@@ -55,7 +55,7 @@ def test_a_read_that_has_begun_is_not_shared() -> None:
     assert in_a_loop(ask()) == ["before", "after"]
 
 
-def test_one_callers_leaving_does_not_take_the_read_from_the_others() -> None:
+def test_a_cancelled_caller_does_not_cancel_the_read_of_the_others() -> None:
     gate = threading.Event()
 
     def read(key: str) -> str:
@@ -75,7 +75,7 @@ def test_one_callers_leaving_does_not_take_the_read_from_the_others() -> None:
     assert in_a_loop(ask()) == "job"
 
 
-def test_a_failure_reaches_everybody_and_the_next_one_reads_again() -> None:
+def test_a_failure_reaches_all_callers_and_the_next_call_reads_again() -> None:
     answers = iter([LookupError("gone"), None])
 
     def read(_: str) -> str:

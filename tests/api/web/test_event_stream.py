@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import event
 
-from api.services.event_broadcast import KEPT, Feed, Frame, Topic
-from api.web.event_stream import END, OPENING, Start, follow
+from api.services.event_broadcast import MAX_RECENT_FRAMES, EventBroadcast, Frame, Topic
+from api.web.event_stream import END, OPENING, StreamStart, follow
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.jobs.commands import JobCommands
@@ -62,7 +62,9 @@ def read(client: TestClient, job_id: str, **headers: str) -> str:
     return response.text
 
 
-def test_a_finished_job_s_stream_tells_all_and_ends(client: TestClient, sessions: Sessions) -> None:
+def test_the_stream_of_a_finished_job_sends_all_events_and_ends(
+    client: TestClient, sessions: Sessions
+) -> None:
     job_id = make_job(sessions).id
     run(sessions, job_id)
 
@@ -98,11 +100,11 @@ def test_a_failure_that_was_retried_is_not_the_end(client: TestClient, sessions:
     assert ids(read(client, job_id)) == list(range(1, 9))
 
 
-def test_a_long_history_is_told_to_its_end(client: TestClient, sessions: Sessions) -> None:
+def test_a_long_history_is_sent_to_its_end(client: TestClient, sessions: Sessions) -> None:
     job_id = make_job(sessions, status=JobState.running, attempt=1).id
-    advance(sessions, job_id, 1, 2 * KEPT)
+    advance(sessions, job_id, 1, 2 * MAX_RECENT_FRAMES)
     succeed(sessions, job_id, 1)
-    assert ids(read(client, job_id)) == list(range(1, 2 * KEPT + 3))
+    assert ids(read(client, job_id)) == list(range(1, 2 * MAX_RECENT_FRAMES + 3))
 
 
 def test_a_stream_that_cannot_begin_is_a_problem(client: TestClient, sessions: Sessions) -> None:
@@ -123,7 +125,7 @@ def next_id(lines: Iterator[str]) -> int:
     return next(int(line[4:]) for line in lines if line.startswith("id: "))
 
 
-def test_a_stream_cut_off_and_resumed_brings_every_event_once_and_in_order(
+def test_an_interrupted_and_resumed_stream_sends_every_event_once_and_in_order(
     app: FastAPI, sessions: Sessions
 ) -> None:
     job_id = make_job(sessions).id
@@ -155,18 +157,20 @@ async def collect(frames: AsyncIterator[bytes]) -> list[int]:
 
 
 def pollers() -> list[asyncio.Task[Any]]:
-    return [task for task in asyncio.all_tasks() if task.get_name() == "feed"]
+    return [task for task in asyncio.all_tasks() if task.get_name() == "event broadcast"]
 
 
-def test_one_poller_serves_all_listeners_of_all_jobs_and_rests_when_they_leave(
+def test_one_poller_serves_all_subscribers_and_stops_after_the_last_one(
     sessions: Sessions,
 ) -> None:
     job_ids = [make_job(sessions).id for _ in range(3)]
 
     async def listen() -> list[list[int]]:
-        feed = Feed(sessions, sessions)
+        broadcast = EventBroadcast(sessions, sessions)
         tasks = [
-            asyncio.create_task(collect(follow(feed, Start(job_id, seen, is_over=False), always)))
+            asyncio.create_task(
+                collect(follow(broadcast, StreamStart(job_id, seen, is_over=False), always))
+            )
             for job_id in job_ids
             for seen in (0, 0, 1, 1)
         ]
@@ -184,18 +188,20 @@ def test_one_poller_serves_all_listeners_of_all_jobs_and_rests_when_they_leave(
     assert in_a_loop(listen()) == [whole, whole, whole[1:], whole[1:]] * len(job_ids)
 
 
-def test_a_database_that_is_away_for_a_while_loses_no_event(
+def test_no_event_is_lost_while_the_database_is_unavailable(
     sessions: Sessions, caplog: pytest.LogCaptureFixture
 ) -> None:
     job_id = make_job(sessions).id
 
     async def listen() -> list[int]:
-        feed = Feed(sessions, sessions)
-        task = asyncio.create_task(collect(follow(feed, Start(job_id, 0, is_over=False), always)))
-        while len(looks) < 4:  # two by the listener, who then waits, and some by the poller
+        broadcast = EventBroadcast(sessions, sessions)
+        task = asyncio.create_task(
+            collect(follow(broadcast, StreamStart(job_id, 0, is_over=False), always))
+        )
+        while len(looks) < 4:  # two by the subscriber, which then waits, and some by the poller
             await asyncio.sleep(0.01)
         sessions.configure(bind=None)
-        while "no events could be read" not in caplog.text:
+        while "events could not be read" not in caplog.text:
             await asyncio.sleep(0.01)
         sessions.configure(bind=engine)
         await asyncio.to_thread(run, sessions, job_id)
@@ -212,27 +218,29 @@ def test_a_database_that_is_away_for_a_while_loses_no_event(
     assert in_a_loop(listen()) == [1, 2, 3, 4, 5]
 
 
-def test_who_is_further_behind_than_what_is_kept_reads_rows() -> None:
+def test_a_subscriber_that_is_behind_the_recent_frames_reads_rows() -> None:
     topic = Topic(last=0)
     assert topic.after(0) == []
-    topic.publish([Frame(seq, is_final=False, data=b"") for seq in range(1, KEPT + 3)])
-    assert topic.after(KEPT + 2) == []
+    topic.publish([Frame(seq, is_final=False, data=b"") for seq in range(1, MAX_RECENT_FRAMES + 3)])
+    assert topic.after(MAX_RECENT_FRAMES + 2) == []
     assert topic.after(1) is None
     kept = topic.after(2)
     assert kept is not None
-    assert [frame.seq for frame in kept] == list(range(3, KEPT + 3))
+    assert [frame.seq for frame in kept] == list(range(3, MAX_RECENT_FRAMES + 3))
 
 
-@pytest.mark.parametrize("blocks", [0, 3 * KEPT])
-def test_a_stream_breaks_off_when_its_caller_may_listen_no_longer(
+@pytest.mark.parametrize("blocks", [0, 3 * MAX_RECENT_FRAMES])
+def test_a_stream_stops_once_the_callers_key_is_not_valid_any_longer(
     sessions: Sessions, blocks: int
 ) -> None:
     job_id = make_job(sessions, status=JobState.running, attempt=1).id
     advance(sessions, job_id, 1, blocks)
 
     async def listen() -> bytes:
-        start = Start(job_id, 0, is_over=False, ping_every_s=0.01)
-        return b"".join([frame async for frame in follow(Feed(sessions, sessions), start, never)])
+        start = StreamStart(job_id, 0, is_over=False, ping_every_s=0.01)
+        return b"".join(
+            [frame async for frame in follow(EventBroadcast(sessions, sessions), start, never)]
+        )
 
     told = in_a_loop(listen())
     assert told.startswith(OPENING)

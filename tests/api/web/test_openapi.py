@@ -26,7 +26,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
             yield f"{verb} {path}", operation
 
 
-def test_the_document_is_valid_and_every_operation_is_named_once(document: dict[str, Any]) -> None:
+def test_the_document_is_valid_and_operation_ids_are_unique(document: dict[str, Any]) -> None:
     validate(document)
     ids = [operation["operationId"] for _, operation in operations(document)]
     assert len(ids) == len(set(ids))
@@ -34,7 +34,7 @@ def test_the_document_is_valid_and_every_operation_is_named_once(document: dict[
     assert all(operation["summary"] for _, operation in operations(document))
 
 
-def test_the_document_lists_the_routes_that_are_promised(document: dict[str, Any]) -> None:
+def test_the_document_lists_the_expected_routes(document: dict[str, Any]) -> None:
     assert {name for name, _ in operations(document)} == {
         "post /v1/jobs",
         "get /v1/jobs",
@@ -108,7 +108,7 @@ def test_the_document_lists_the_routes_that_are_promised(document: dict[str, Any
     }
 
 
-def test_every_operation_tells_its_errors_as_problems(document: dict[str, Any]) -> None:
+def test_every_operation_documents_its_errors_as_problems(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         (content,) = operation["responses"]["default"]["content"].items()
         assert content[0] == "application/problem+json", name
@@ -138,7 +138,7 @@ def answers(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
                     yield f"{name} {status} {media_type}", content
 
 
-def test_every_answer_has_a_valid_example(document: dict[str, Any]) -> None:
+def test_every_response_has_a_valid_example(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
 
     def examples(schema: dict[str, Any]) -> list[Any]:
@@ -180,7 +180,7 @@ def test_conditional_requests_and_preferences_are_documented(document: dict[str,
                 assert "ETag" in told, name
 
 
-def test_an_operation_that_takes_or_gives_a_job_shows_one(document: dict[str, Any]) -> None:
+def test_operations_that_accept_or_return_a_job_have_an_example(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     assert all(schemas[name]["examples"] for name in EXAMPLES)
 

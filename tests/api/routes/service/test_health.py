@@ -88,7 +88,7 @@ def test_a_store_that_cannot_be_written_to_is_503(
     settings.artifact_dir.write_bytes(b"no folder")
     response = client.get("/readyz")
     assert response.status_code == 503
-    assert response.json()["detail"] == "The artifact store does not answer."
+    assert response.json()["detail"] == "The artifact store does not respond."
 
 
 def test_to_ask_leaves_nothing_in_the_store(client: TestClient, settings: ApiSettings) -> None:
@@ -126,8 +126,8 @@ def test_whoever_asks_often_holds_up_nobody(settings: ApiSettings) -> None:
 def test_an_answer_is_not_kept_for_long(
     client: TestClient, queue: ListQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert readiness.KEPT_S <= 5
-    monkeypatch.setattr(readiness, "KEPT_S", 1.0)
+    assert readiness.CACHED_FOR_S <= 5
+    monkeypatch.setattr(readiness, "CACHED_FOR_S", 1.0)
     assert client.get("/readyz").status_code == 200
     queue.is_up = False
     assert client.get("/readyz").status_code == 200

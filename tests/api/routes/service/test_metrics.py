@@ -33,7 +33,7 @@ def value(families: dict[str, Metric], name: str, **labels: str) -> float | None
     return found[0] if found else None
 
 
-def test_rows_are_told_in_figures(client: TestClient, sessions: Sessions) -> None:
+def test_metrics_count_rows(client: TestClient, sessions: Sessions) -> None:
     make_job(sessions, queue="big")
     make_job(sessions, status=JobState.failed, attempt=3, crashes=2)
     job = make_job(sessions)
