@@ -13,7 +13,7 @@ class Activations:
     def __init__(self, spill: Path | None = None) -> None:
         """Keep them in files in the folder ``spill``, or in memory if it is None."""
         self._spill = spill
-        self._held: list[Tensor] = []
+        self._batches: list[Tensor] = []
         self._files: dict[int, Path] = {}
 
     @property
@@ -29,35 +29,35 @@ class Activations:
         return copy
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._batches)
 
     def append(self, hidden: Tensor) -> None:
         """Add one batch."""
-        self._held.append(torch.empty(0))
-        self[len(self._held) - 1] = hidden
+        self._batches.append(torch.empty(0))
+        self[len(self._batches) - 1] = hidden
 
     def __setitem__(self, index: int, hidden: Tensor) -> None:
         # Contiguous in memory and in files: the next forward then uses the same kernels.
         hidden = hidden.cpu().contiguous()
         if self._spill is None:
-            self._held[index] = hidden
+            self._batches[index] = hidden
             return
         self._files[index] = self._spill / f"{index}.bin"
         _write(self._files[index], hidden)
-        self._held[index] = _placeholder(hidden.dtype, hidden.shape)
+        self._batches[index] = _placeholder(hidden.dtype, hidden.shape)
 
     def __getitem__(self, index: int) -> Tensor:
-        held = self._held[index]
+        batch = self._batches[index]
         if self._spill is None:
-            return held
-        return _read(self._files[index], held.dtype, held.shape)
+            return batch
+        return _read(self._files[index], batch.dtype, batch.shape)
 
     def __iter__(self) -> Iterator[Tensor]:
         return (self[index] for index in range(len(self)))
 
     def shapes(self) -> list[tuple[torch.dtype, tuple[int, ...]]]:
         """Return the dtype and shape of each batch."""
-        return [(held.dtype, tuple(held.shape)) for held in self._held]
+        return [(batch.dtype, tuple(batch.shape)) for batch in self._batches]
 
     def store(self, folder: Path) -> list[Path]:
         """Save each batch to a file in ``folder`` that later assignments do not overwrite.
@@ -71,7 +71,7 @@ class Activations:
         paths = [folder / f"{index}.bin" for index in range(len(self))]
         for index, path in enumerate(paths):
             if self._spill is None:
-                _write(path, self._held[index])
+                _write(path, self._batches[index])
             else:
                 self._files[index] = self._files[index].rename(path)
         return paths
@@ -79,9 +79,9 @@ class Activations:
     def load(self, index: int, path: Path, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
         """Set batch ``index`` to one saved by `store`; its file is used in place if this spills."""
         if self._spill is None:
-            self._held[index] = _read(path, dtype, shape)
+            self._batches[index] = _read(path, dtype, shape)
         else:
-            self._files[index], self._held[index] = path, _placeholder(dtype, shape)
+            self._files[index], self._batches[index] = path, _placeholder(dtype, shape)
 
 
 def _placeholder(dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:

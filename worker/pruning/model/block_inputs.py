@@ -42,8 +42,8 @@ class BlockInputs:
         """
         for ids in batches:
             hidden, arguments = self._record(ids)
-            known = self._arguments.setdefault(ids.shape, arguments)
-            if not all(one.equals(other) for one, other in zip(known, arguments, strict=True)):
+            first = self._arguments.setdefault(ids.shape, arguments)
+            if not all(one.equals(other) for one, other in zip(first, arguments, strict=True)):
                 raise self._unsupported("calls its blocks with arguments that depend on the tokens")
             keep(hidden)
 

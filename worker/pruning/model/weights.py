@@ -84,12 +84,12 @@ class Weights:
         renamings = [entry for entry in mapping if isinstance(entry, WeightRenaming)]
         converters = [entry for entry in mapping if isinstance(entry, WeightConverter)]
         by_pattern = {pattern: c for c in converters for pattern in c.source_patterns}
-        known, prefix = self._model.state_dict(), self._model.base_model_prefix
+        parameters, prefix = self._model.state_dict(), self._model.base_model_prefix
         for source in sorted(self._checkpoint.tensors, key=_natural):
-            name, pattern = rename_source_key(source, renamings, converters, prefix, known)
-            if name not in known and source in known:
+            name, pattern = rename_source_key(source, renamings, converters, prefix, parameters)
+            if name not in parameters and source in parameters:
                 name, pattern = source, None
-            if name not in known:
+            if name not in parameters:
                 continue
             if pattern is None:
                 self._plain[name] = source
@@ -153,7 +153,7 @@ class Weights:
         Raises:
             CheckpointError: a shape differs.
         """
-        known, stored = self._model.state_dict(), self._checkpoint.tensors
+        parameters, stored = self._model.state_dict(), self._checkpoint.tensors
         found = [(source, name, stored[source].shape) for name, source in self._plain.items()]
         for name, (converter, parts) in self._joined.items():
             source = parts[0][0]
@@ -164,12 +164,14 @@ class Weights:
                     f"tensor {source!r} cannot be joined with the tensors of the same parameter "
                     f"({error}); provide the checkpoint's original config"
                 ) from error
-            found += [(source, key, value.shape) for key, value in made.items() if key in known]
+            found += [
+                (source, key, value.shape) for key, value in made.items() if key in parameters
+            ]
         for source, name, shape in found:
-            if shape != known[name].shape:
+            if shape != parameters[name].shape:
                 raise CheckpointError(
                     f"tensor {source!r} has shape {list(shape)}, but by the config {name!r} has "
-                    f"shape {list(known[name].shape)}; provide the checkpoint's original config"
+                    f"shape {list(parameters[name].shape)}; provide the original config"
                 )
 
     def _empty(self, source: str) -> Tensor:
