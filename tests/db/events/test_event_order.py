@@ -41,7 +41,9 @@ def test_events_of_all_jobs_stand_in_one_order_without_gaps(sessions: Sessions) 
 # In SQLite a second writer waits for the first, so none commits late.
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_an_event_that_commits_late_is_behind_what_was_read_before(sessions: Sessions) -> None:
-    slow, quick = make_job(sessions).id, make_job(sessions).id
+    # Of two keys: claims of one key wait for each other.
+    slow = make_job(sessions, created_by="key_slow").id
+    quick = make_job(sessions, created_by="key_quick").id
     start = newest(sessions)
     with sessions.begin() as late:
         ClaimRepository(late).claim(slow, "worker-1")
