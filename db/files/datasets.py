@@ -29,11 +29,11 @@ class DatasetRepository:
 
     def add(self, dataset: Dataset) -> Dataset:
         """Insert a dataset and return it, or return the existing one with the same content."""
-        while (known := self.same(dataset)) is None:
+        while (existing := self.same(dataset)) is None:
             # A concurrent request may insert the same content: then the next loop finds its row.
             with suppress(IntegrityError), self._session.begin_nested():
                 self._session.add(dataset)
-        return known
+        return existing
 
     def same(self, dataset: Dataset) -> Dataset | None:
         """Return the dataset with the same content and media type, if any."""

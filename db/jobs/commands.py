@@ -93,13 +93,13 @@ class JobCommands:
         Pending webhook deliveries are created first.
         """
         FanOut(self._session).catch_up()
-        gone = self._session.scalar(
+        deleted = self._session.scalar(
             delete(Job)
             .where(Job.id == job_id, Job.status.in_(FINAL), _is_at(version))
             .returning(Job.id)
             .execution_options(synchronize_session=False)
         )
-        if gone is None:
+        if deleted is None:
             raise IllegalTransitionError(job_id, self._at(job_id, version).status, None)
 
     def _steer(

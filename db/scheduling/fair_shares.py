@@ -26,8 +26,8 @@ def register_key(session: Session, created_by: str | None) -> None:
 def record_claim(session: Session, created_by: str | None) -> None:
     """Move the key behind all others, as one of its jobs was claimed."""
     latest = select(func.coalesce(func.max(LastClaim.claim_number), 0) + 1).scalar_subquery()
-    mine = update(LastClaim).where(LastClaim.created_by == (created_by or NO_KEY))
-    session.execute(mine.values(claim_number=latest).execution_options(synchronize_session=False))
+    key = update(LastClaim).where(LastClaim.created_by == (created_by or NO_KEY))
+    session.execute(key.values(claim_number=latest).execution_options(synchronize_session=False))
 
 
 def claim_order(
@@ -64,8 +64,8 @@ def _count_of_others(
     A key that precedes the job's key has one claim more by then than the job's key.
     """
     keys = {one.created_by: one for one in _keys(session, peers, own + 1)}
-    mine = keys.pop(job.created_by or NO_KEY, None)
-    rank = (0, job.created_at, job.id) if mine is None else mine.rank
+    row = keys.pop(job.created_by or NO_KEY, None)
+    rank = (0, job.created_at, job.id) if row is None else row.rank
     return sum(min(one.jobs, own + (one.rank < rank)) for one in keys.values())
 
 
@@ -97,6 +97,6 @@ def _count(session: Session, where: Sequence[ColumnElement[bool]], at_most: int 
 
 
 def _is_before(job: Job) -> ColumnElement[bool]:
-    mine = tuple_(literal(job.created_at, UTCDateTime()), literal(job.id))
-    earlier: ColumnElement[bool] = tuple_(Job.created_at, Job.id) < mine
+    this = tuple_(literal(job.created_at, UTCDateTime()), literal(job.id))
+    earlier: ColumnElement[bool] = tuple_(Job.created_at, Job.id) < this
     return earlier

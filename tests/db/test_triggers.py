@@ -42,7 +42,7 @@ def client(tmp_path: Path, database_url: str) -> Iterator[TestClient]:
         yield client
 
 
-def test_of_the_same_call_many_times_at_once_one_makes_a_job(
+def test_concurrent_duplicates_of_a_call_create_one_job(
     client: TestClient, sessions: Sessions
 ) -> None:
     made, at_once = create(client), 6
@@ -62,7 +62,7 @@ def test_of_the_same_call_many_times_at_once_one_makes_a_job(
         assert len(TriggerRepository(session).deliveries(made["id"])) == 1
 
 
-def test_of_the_same_refused_call_at_once_all_are_refused(client: TestClient) -> None:
+def test_concurrent_duplicates_of_a_refused_call_are_all_refused(client: TestClient) -> None:
     made = create(client)
     with ThreadPoolExecutor(4) as pool:
         body = PUSH | {"repo": {"type": "model"}}
@@ -70,7 +70,7 @@ def test_of_the_same_refused_call_at_once_all_are_refused(client: TestClient) ->
     assert [one.status_code for one in answers] == [422] * 4
 
 
-def test_what_is_settled_stays_and_what_was_refused_may_change(
+def test_a_final_result_stays_and_a_refusal_may_be_replaced(
     sessions: Sessions, trigger: Trigger
 ) -> None:
     with sessions.begin() as session:
@@ -91,7 +91,7 @@ def test_what_is_settled_stays_and_what_was_refused_may_change(
         assert TriggerRepository(session).final_delivery(trigger.id, CallId("two")) is None
 
 
-def test_the_former_secret_is_good_until_its_time_is_over(
+def test_the_former_secret_is_valid_for_the_grace_period(
     sessions: Sessions, trigger: Trigger
 ) -> None:
     with sessions.begin() as session:
@@ -103,7 +103,7 @@ def test_the_former_secret_is_good_until_its_time_is_over(
         assert triggers.find("trg_0") == (None, [])
 
 
-def test_calls_of_a_month_ago_are_forgotten(sessions: Sessions, trigger: Trigger) -> None:
+def test_calls_of_a_month_ago_are_deleted(sessions: Sessions, trigger: Trigger) -> None:
     with sessions.begin() as session:
         triggers = TriggerRepository(session)
         old, recent = (
@@ -116,7 +116,7 @@ def test_calls_of_a_month_ago_are_forgotten(sessions: Sessions, trigger: Trigger
         assert [one.id for one in triggers.deliveries(trigger.id)] == [recent.id]
 
 
-def test_calls_go_with_their_trigger(sessions: Sessions, trigger: Trigger) -> None:
+def test_calls_are_deleted_with_their_trigger(sessions: Sessions, trigger: Trigger) -> None:
     with sessions.begin() as session:
         triggers = TriggerRepository(session)
         triggers.record(trigger.id, ONE, outcome=SUBMITTED)

@@ -27,7 +27,7 @@ def newest(sessions: Sessions) -> int:
         return EventOrder(session).last_position()
 
 
-def test_events_of_all_jobs_stand_in_one_order_without_gaps(sessions: Sessions) -> None:
+def test_events_of_all_jobs_have_consecutive_positions(sessions: Sessions) -> None:
     start = newest(sessions)
     first, second = make_job(sessions).id, make_job(sessions).id
     with sessions.begin() as session:
@@ -40,7 +40,7 @@ def test_events_of_all_jobs_stand_in_one_order_without_gaps(sessions: Sessions) 
 
 # In SQLite a second writer waits for the first, so none commits late.
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-def test_an_event_that_commits_late_is_behind_what_was_read_before(sessions: Sessions) -> None:
+def test_an_event_that_commits_late_follows_the_events_read_before(sessions: Sessions) -> None:
     # Of two keys: claims of one key wait for each other.
     slow = make_job(sessions, created_by="key_slow").id
     quick = make_job(sessions, created_by="key_quick").id
@@ -56,7 +56,7 @@ def test_an_event_that_commits_late_is_behind_what_was_read_before(sessions: Ses
     assert [(job, seq) for job, seq, _ in after] == [(slow, 2)]
 
 
-def test_many_writers_and_several_readers_who_order_lose_nothing(sessions: Sessions) -> None:
+def test_concurrent_writers_and_readers_miss_no_event(sessions: Sessions) -> None:
     start, writers = newest(sessions), 4
     job_ids = [make_job(sessions).id for _ in range(writers)]
     running = threading.Event()
@@ -90,7 +90,7 @@ def test_many_writers_and_several_readers_who_order_lose_nothing(sessions: Sessi
             assert [seq for job, seq, _ in seen if job == job_id] == list(range(1, 32))
 
 
-def test_the_place_of_a_deleted_event_is_never_given_again(sessions: Sessions) -> None:
+def test_the_position_of_a_deleted_event_is_never_reused(sessions: Sessions) -> None:
     kept, gone = make_job(sessions).id, make_job(sessions).id
     last = newest(sessions)
     with sessions.begin() as session:

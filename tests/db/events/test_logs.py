@@ -18,7 +18,7 @@ def write(sessions: Sessions, job_id: str, attempt: int, count: int) -> None:
         LogRepository(session).write(job_id, attempt, lines)
 
 
-def test_lines_are_told_in_order_from_attempt_to_attempt(sessions: Sessions) -> None:
+def test_lines_are_ordered_by_attempt_and_number(sessions: Sessions) -> None:
     job_id, other = make_job(sessions).id, make_job(sessions).id
     write(sessions, other, 1, 2)
     for attempt in (1, 2):
@@ -33,7 +33,7 @@ def test_lines_are_told_in_order_from_attempt_to_attempt(sessions: Sessions) -> 
         assert [line.at for line in later] == [MOMENT] * 2
 
 
-def test_lines_are_narrowed_by_level_and_to_the_last(sessions: Sessions) -> None:
+def test_lines_are_filtered_by_level_and_limited_to_the_last(sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     write(sessions, job_id, 1, 9)
     with sessions() as session:

@@ -62,7 +62,7 @@ def test_sha256sum_accepts_the_checksums(store: ArtifactStore) -> None:
 
 
 @pytest.mark.parametrize(("folders", "files"), [(0o755, 0o644), (0o700, 0o600), (0o2770, 0o660)])
-def test_files_are_readable_by_those_who_may_enter_whatever_the_writer_said(
+def test_published_files_have_the_read_permissions_of_their_folder(
     store: ArtifactStore, folders: int, files: int
 ) -> None:
     folder = staged(store)
@@ -108,7 +108,7 @@ def test_every_file_and_folder_is_flushed_before_the_rename_and_the_parents_afte
     assert set(after) == {str(tmp_path / "artifacts" / JOB), str(tmp_path / "artifacts")}
 
 
-def test_an_attempt_that_wakes_late_touches_no_other_s_bytes(store: ArtifactStore) -> None:
+def test_a_delayed_attempt_cannot_change_another_attempts_files(store: ArtifactStore) -> None:
     late, winner = staged(store, 1, "late"), staged(store, 2, "winner")
     store.publish(winner, JOB)
     store.publish(late, JOB)
@@ -119,7 +119,7 @@ def test_an_attempt_that_wakes_late_touches_no_other_s_bytes(store: ArtifactStor
         store.open(row("model/config.json", attempt=1))
 
 
-def test_what_other_attempts_left_can_be_swept(store: ArtifactStore, tmp_path: Path) -> None:
+def test_files_of_other_attempts_can_be_deleted(store: ArtifactStore, tmp_path: Path) -> None:
     store.publish(staged(store, 1), JOB)
     staged(store, 2)
     store.publish(staged(store, 3), JOB)
@@ -139,7 +139,7 @@ def test_staging_again_starts_empty_and_discarding_leaves_nothing(
     assert not (tmp_path / "artifacts" / "staging" / JOB).exists()
 
 
-def test_an_attempt_takes_over_what_the_last_one_left_to_go_on_from(
+def test_an_attempt_takes_over_the_resumable_files_of_the_last_one(
     store: ArtifactStore,
 ) -> None:
     for attempt in (1, 2, 10):
@@ -214,7 +214,7 @@ def test_an_empty_folder_and_a_foreign_one_are_not_published(
         store.publish(staged(store), "job_other")
 
 
-def test_a_publication_cut_short_leaves_nothing_visible(
+def test_an_interrupted_publication_leaves_nothing_visible(
     store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = staged(store)

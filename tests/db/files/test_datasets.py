@@ -36,7 +36,7 @@ def at_once(*verbs: Callable[[], Any]) -> list[Any]:
         return list(pool.map(run, verbs))
 
 
-def test_the_same_bytes_written_down_at_once_are_one_row(sessions: Sessions) -> None:
+def test_concurrent_uploads_of_the_same_bytes_are_one_row(sessions: Sessions) -> None:
     for number in range(RACES):
         digest = f"{number:064}"
         made = at_once(*[lambda digest=digest: make(sessions, digest)] * 4)

@@ -40,14 +40,14 @@ def peak_of(file: DataFile, check: str) -> int:
 
 
 @pytest.mark.parametrize("check", ["upload", "peek"])
-def test_json_that_becomes_much_larger_in_memory_does_not_do_so_here(
+def test_json_that_expands_in_memory_is_parsed_in_another_process(
     tmp_path: Path, check: str
 ) -> None:
     file = data_file(tmp_path / "it.jsonl", LISTS)
     assert peak_of(file, check) < 2 * MIB
 
 
-def test_one_that_needs_more_than_it_may_is_refused(
+def test_a_file_that_exceeds_the_memory_limit_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = data_file(tmp_path / "it.jsonl", LISTS)
@@ -61,7 +61,7 @@ def test_one_that_needs_more_than_it_may_is_refused(
     assert "Split it" in refused.value.remedy
 
 
-def test_one_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+def test_a_check_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     rows = data_file(tmp_path / "it.jsonl", b'{"text": "a"}\n' * 3_000_000)
     asked = {"path": str(rows.path), "check": "upload", "field": "dataset", "name": "it"}
     asked |= {"text_field": ""}
@@ -71,7 +71,7 @@ def test_one_that_takes_too_long_is_ended(tmp_path: Path) -> None:
         run_bounded("db.files.file_check", asked, memory_bytes=512 * MIB, timeout_s=0.5)
 
 
-def test_bounded_work_dies_with_the_one_that_waits_for_it(tmp_path: Path) -> None:
+def test_a_bounded_process_ends_with_its_parent(tmp_path: Path) -> None:
     asked = {"here": str(tmp_path / "pid")}
     call = f"run_bounded('tests.db.sleeping', {asked!r}, memory_bytes=1 << 30)"
     program, root = (
@@ -97,7 +97,7 @@ def wait_for(claim: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_what_is_found_in_a_bounded_process_is_refused_in_its_own_words(tmp_path: Path) -> None:
+def test_errors_of_a_bounded_process_keep_their_text(tmp_path: Path) -> None:
     content = b'{"text": "a"}\n' * 20_000 + b'{"page": "a"}\n'
     file = data_file(tmp_path / "it.jsonl", content)
     assert file_check.check_file(file, "peek") == [], "only the beginning is read"

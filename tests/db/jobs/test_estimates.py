@@ -31,7 +31,7 @@ def test_the_same_job_is_estimated_once(sessions: Sessions) -> None:
     assert ask(sessions).answer == {"fits": True}
 
 
-def test_an_answer_holds_for_an_hour_and_a_refusal_for_seconds(sessions: Sessions) -> None:
+def test_a_result_is_reused_for_an_hour_and_an_error_for_seconds(sessions: Sessions) -> None:
     answered, refused = ask(sessions), ask(sessions, 0.6)
     with sessions.begin() as session:
         estimates = EstimateRepository(session)
@@ -44,7 +44,7 @@ def test_an_answer_holds_for_an_hour_and_a_refusal_for_seconds(sessions: Session
     assert ask(sessions, 0.6).id != refused.id
 
 
-def test_each_is_taken_once_the_oldest_first(sessions: Sessions) -> None:
+def test_each_estimate_is_claimed_once_the_oldest_first(sessions: Sessions) -> None:
     first, second = ask(sessions, 0.1), ask(sessions, 0.2)
     with sessions.begin() as session:
         estimates = EstimateRepository(session)
@@ -54,7 +54,7 @@ def test_each_is_taken_once_the_oldest_first(sessions: Sessions) -> None:
         assert (estimates.has_pending(), estimates.has_unfinished()) == (False, True)
 
 
-def test_what_takes_too_long_is_refused_and_a_late_answer_is_not_heard(sessions: Sessions) -> None:
+def test_an_overdue_estimate_fails_and_a_late_result_is_ignored(sessions: Sessions) -> None:
     estimate = ask(sessions)
     with sessions.begin() as session:
         estimates = EstimateRepository(session)
@@ -71,7 +71,7 @@ def test_what_takes_too_long_is_refused_and_a_late_answer_is_not_heard(sessions:
         assert not estimates.has_unfinished()
 
 
-def test_ended_jobs_tell_how_late_plans_are(sessions: Sessions) -> None:
+def test_finished_jobs_give_the_ratio_of_actual_to_predicted_time(sessions: Sessions) -> None:
     took = {"prune_seconds": 8.0, "evaluate_seconds": 2.0, "predicted_seconds": 5.0}
     succeeded = JobState.succeeded
     make_job(sessions, status=succeeded, result=took)
@@ -83,7 +83,7 @@ def test_ended_jobs_tell_how_late_plans_are(sessions: Sessions) -> None:
         assert EstimateRepository(session).time_ratios() == [0.5, 2.0]
 
 
-def test_estimates_of_yesterday_are_forgotten(sessions: Sessions) -> None:
+def test_estimates_of_yesterday_are_deleted(sessions: Sessions) -> None:
     estimate = ask(sessions)
     age(sessions, estimate, "created_at", timedelta(hours=25))
     with sessions.begin() as session:

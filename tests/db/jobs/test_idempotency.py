@@ -18,7 +18,7 @@ def submit(session: Session) -> str:
     return job.id
 
 
-def test_an_answer_is_kept_as_long_as_its_job(sessions: Sessions) -> None:
+def test_a_response_is_stored_as_long_as_its_job(sessions: Sessions) -> None:
     with sessions.begin() as session:
         job_id = submit(session)
     with sessions.begin() as session:
@@ -31,7 +31,7 @@ def test_an_answer_is_kept_as_long_as_its_job(sessions: Sessions) -> None:
         assert IdempotencyRepository(session).get("key") is None
 
 
-def test_a_key_is_its_callers_own(sessions: Sessions) -> None:
+def test_an_idempotency_key_belongs_to_its_client(sessions: Sessions) -> None:
     job = make_job(sessions)
     callers = (None, "key_a", "key_b")
     for number, caller in enumerate(callers):
@@ -45,7 +45,7 @@ def test_a_key_is_its_callers_own(sessions: Sessions) -> None:
         IdempotencyRepository(session).save("key", "3", job.id, 201, {}, "key_a")
 
 
-def test_of_many_requests_with_one_key_one_makes_a_job(sessions: Sessions) -> None:
+def test_of_many_requests_with_one_key_one_creates_a_job(sessions: Sessions) -> None:
     other = make_job(sessions)
     answers = race(sessions, *[submit] * 6, refused=IdempotencyKeyTakenError)
     (won,) = [answer for answer in answers if isinstance(answer, str)]

@@ -53,7 +53,7 @@ def test_a_list_of_several_statuses_is_one_list(sessions: Sessions) -> None:
     assert [job.id for job in (*first, *rest)] == [made[3].id, made[2].id, made[0].id]
 
 
-def test_each_filter_leaves_out_what_it_should(sessions: Sessions) -> None:
+def test_each_filter_excludes_the_other_jobs(sessions: Sessions) -> None:
     one = make_job(sessions, make_spec(model="org/one", method="wanda"), created_at=NEW_YEAR)
     other = make_job(
         sessions, make_spec(model="org/one-more"), parent_id=one.id, status=JobState.failed
@@ -89,7 +89,7 @@ def test_a_text_is_searched_in_names_in_any_case_and_taken_literally(sessions: S
         assert found(sessions, JobFilter(text=text)) == ids, text
 
 
-def test_names_of_any_length_are_kept_and_told_apart(sessions: Sessions) -> None:
+def test_names_of_any_length_are_stored_and_distinguished(sessions: Sessions) -> None:
     # Of random letters, so that PostgreSQL cannot compress them into an index's entry.
     letters = "".join(chr(0x4E00 + (index * 7919) % 20000) for index in range(511))
     ids = [

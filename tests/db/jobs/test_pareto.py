@@ -25,7 +25,9 @@ def is_beaten(trade: Tradeoff, others: list[Tradeoff | None]) -> bool:
 
 
 @given(TRADES)
-def test_the_front_is_what_nothing_beats(trades: list[Tradeoff | None]) -> None:
+def test_the_front_holds_exactly_the_tradeoffs_that_none_dominates(
+    trades: list[Tradeoff | None],
+) -> None:
     front = pareto_front(trades)
     for place, trade in enumerate(trades):
         assert (place in front) == (trade is not None and not is_beaten(trade, trades))
@@ -45,12 +47,12 @@ def test_the_order_does_not_matter(trades: list[Tradeoff | None], random: Random
     assert sorted(map(str, kept)) == sorted(str(shuffled[p]) for p in pareto_front(shuffled))
 
 
-def test_what_is_best_is_never_left_out_and_nothing_gives_nothing() -> None:
+def test_the_best_tradeoff_is_in_the_front_and_an_empty_list_has_none() -> None:
     assert pareto_front([]) == set()
     assert pareto_front([None]) == set()
     assert pareto_front([(0.5, 10.0), None, (0.5, 10.0)]) == {0, 2}
 
 
-def test_zeros_that_were_rounded_differently_win_nothing() -> None:
+def test_sparsities_that_differ_by_rounding_are_equal() -> None:
     assert pareto_front([(0.5, 30.0), (0.50003, 40.0)]) == {0}
     assert pareto_front([(0.5, 30.0), (0.51, 40.0)]) == {0, 1}

@@ -87,7 +87,7 @@ def plans(sessions: Sessions) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("oldest_first", [False, True])
 @pytest.mark.parametrize("after", [None, MIDDLE])
-def test_a_list_walks_an_index_in_order_and_reads_one_page(
+def test_a_list_scans_an_index_in_order_and_reads_one_page(
     after: SortKey | None, oldest_first: bool, many: Sessions
 ) -> None:
     for wanted in FILTERS:
@@ -100,7 +100,7 @@ def test_a_list_walks_an_index_in_order_and_reads_one_page(
         assert all("sqlite_autoindex_jobs_1" in plan or "pk_jobs" in plan for plan in page), page
 
 
-def test_several_statuses_are_several_walks(many: Sessions) -> None:
+def test_several_statuses_are_several_index_scans(many: Sessions) -> None:
     wanted = JobFilter(statuses=(JobState.succeeded, JobState.failed))
     with many() as session, plans(many) as found:
         JobRepository(session).page(wanted, limit=3)
@@ -121,7 +121,7 @@ def test_the_reruns_of_a_job_are_found_by_it(many: Sessions) -> None:
         (JobFilter(verdict=Verdict.failed), "ix_jobs_of_a_verdict"),
     ],
 )
-def test_points_and_verdicts_are_found_by_theirs(
+def test_points_and_verdicts_have_their_own_indexes(
     wanted: JobFilter, index: str, many: Sessions
 ) -> None:
     with many() as session, plans(many) as found:
@@ -130,7 +130,7 @@ def test_points_and_verdicts_are_found_by_theirs(
     assert not SORTED.search(found[0])
 
 
-def test_the_newest_event_of_a_job_is_looked_up_not_counted_up_to(many: Sessions) -> None:
+def test_the_newest_event_of_a_job_is_found_by_one_index_lookup(many: Sessions) -> None:
     with many() as session, plans(many) as found:
         EventRepository(session).newest_events([new_id("job") for _ in range(3)])
     assert "sqlite_autoindex_job_events_1" in found[0] or "pk_job_events" in found[0]
@@ -145,7 +145,7 @@ def test_jobs_are_counted_on_an_index(many: Sessions) -> None:
         assert not WHOLE_TABLE.search(found[0])
 
 
-def test_jobs_with_a_label_are_a_walk_along_it(many: Sessions) -> None:
+def test_jobs_with_a_label_are_found_by_an_index_scan(many: Sessions) -> None:
     with many() as session, plans(many) as found:
         JobRepository(session).page(JobFilter(labels=(("team", "nlp"),)), after=MIDDLE)
     assert "ix_job_labels_found" in found[0]

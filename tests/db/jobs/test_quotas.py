@@ -27,7 +27,7 @@ def usage(sessions: Sessions, key_id: str) -> Usage:
         return QuotaRepository(session).usage(key_id)
 
 
-def test_held_counts_what_a_loop_over_minutes_counts() -> None:
+def test_held_time_matches_a_loop_over_minutes() -> None:
     changes = [
         (JobState.queued, -50.0),
         (JobState.running, -40.0),  # partly before the window
@@ -72,7 +72,7 @@ def test_usage_is_that_of_the_keys_own_jobs(sessions: Sessions) -> None:
     assert usage(sessions, other.id) == Usage(1, 0.0, 0)
 
 
-def test_hours_are_those_that_workers_held_its_jobs(sessions: Sessions) -> None:
+def test_gpu_hours_count_the_time_that_workers_held_the_keys_jobs(sessions: Sessions) -> None:
     key, _ = make_key(sessions)
     job = make_job(sessions, created_by=key.id)
     with sessions.begin() as session:
@@ -107,7 +107,7 @@ def test_a_quota_that_is_used_up_refuses_the_next_job(
         JobRepository(session).add(NewJob(make_spec()))
 
 
-def test_of_many_requests_at_once_as_many_get_a_job_as_the_quota_allows(
+def test_concurrent_requests_get_no_more_jobs_than_the_quota_allows(
     sessions: Sessions,
 ) -> None:
     key, _ = make_key(sessions, quotas=Quotas(jobs_in_flight=2))
@@ -120,7 +120,7 @@ def test_of_many_requests_at_once_as_many_get_a_job_as_the_quota_allows(
     assert usage(sessions, key.id).jobs_in_flight == 2
 
 
-def test_what_a_key_has_used_is_counted_once_for_all_points_of_a_sweep(sessions: Sessions) -> None:
+def test_usage_is_computed_once_for_all_points_of_a_sweep(sessions: Sessions) -> None:
     quotas = Quotas(jobs_in_flight=6, gpu_hours=1000.0, artifact_bytes=2**50)
     key, _ = make_key(sessions, name="Ada", quotas=quotas)
     make_job(sessions, created_by=key.id)

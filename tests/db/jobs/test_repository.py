@@ -40,7 +40,7 @@ def test_ids_sort_by_time(sessions: Sessions) -> None:
     assert all(one.startswith("job_") and len(one) == 36 for one in ids)
 
 
-def test_the_newest_event_of_each_job_is_found_however_many_are_asked_for(
+def test_the_newest_events_of_more_jobs_than_fit_one_statement_are_found(
     sessions: Sessions,
 ) -> None:
     one, other = make_job(sessions), make_job(sessions, status=JobState.running, attempt=1)
@@ -53,7 +53,9 @@ def test_the_newest_event_of_each_job_is_found_however_many_are_asked_for(
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_number_that_json_does_not_know_is_never_stored(value: float, sessions: Sessions) -> None:
+def test_a_number_that_json_does_not_allow_is_never_stored(
+    value: float, sessions: Sessions
+) -> None:
     job = make_job(sessions, status=JobState.running, attempt=1)
     with pytest.raises((StatementError, ValueError), match="JSON"), sessions.begin() as session:
         LeaseRepository(session).succeed(job.id, 1, {"pruned_perplexity": value}, [])

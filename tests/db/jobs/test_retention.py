@@ -52,7 +52,7 @@ def kinds(sessions: Sessions, job_id: str) -> list[str]:
         return [one.kind for one in EventRepository(session).events(job_id)]
 
 
-def test_details_of_a_job_that_ended_long_ago_go_and_its_attempts_stay(sessions: Sessions) -> None:
+def test_details_of_old_jobs_are_deleted_and_their_attempts_stay(sessions: Sessions) -> None:
     job_id, other = work(sessions), work(sessions)
     order_events(sessions)
     assert forget(sessions, 3) == 0
@@ -69,7 +69,7 @@ def test_details_of_a_job_that_ended_long_ago_go_and_its_attempts_stay(sessions:
 
 
 @pytest.mark.parametrize("status", [one for one in JobState if not one.is_final])
-def test_a_job_that_has_not_ended_keeps_all(status: JobState, sessions: Sessions) -> None:
+def test_an_unfinished_job_keeps_all_events(status: JobState, sessions: Sessions) -> None:
     job_id = work(sessions, ends=False)
     with sessions.begin() as session:
         values = {"status": status, "finished_at": now(-LONG_AGO), "created_at": now(-LONG_AGO)}
@@ -85,14 +85,14 @@ def test_zero_keeps_for_ever(sessions: Sessions) -> None:
     assert forget(sessions, 0) == 0
 
 
-def test_what_has_no_place_yet_stays_until_it_has_one(sessions: Sessions) -> None:
+def test_events_without_a_position_are_not_deleted(sessions: Sessions) -> None:
     work(sessions)
     assert forget(sessions) == 0
     order_events(sessions)
     assert forget(sessions) == 4
 
 
-def test_a_webhook_that_was_behind_is_told_of_everything_it_asked_for(sessions: Sessions) -> None:
+def test_a_lagging_webhook_still_receives_all_its_events(sessions: Sessions) -> None:
     webhook = make_webhook(sessions)
     job_id = work(sessions)
     order_events(sessions)
@@ -103,7 +103,7 @@ def test_a_webhook_that_was_behind_is_told_of_everything_it_asked_for(sessions: 
     assert (delivery.job_id, delivery.type) == (job_id, "job.succeeded")
 
 
-def test_a_retry_goes_on_with_numbers_that_were_never_given(sessions: Sessions) -> None:
+def test_a_retry_continues_with_unused_event_numbers(sessions: Sessions) -> None:
     job_id = work(sessions)
     order_events(sessions)
     forget(sessions)
@@ -114,7 +114,7 @@ def test_a_retry_goes_on_with_numbers_that_were_never_given(sessions: Sessions) 
         assert EventRepository(session).events(job_id)[-1].seq == 8
 
 
-def test_a_sweep_takes_a_bounded_part_and_the_next_one_the_rest(
+def test_each_deletion_is_limited_and_the_next_one_continues(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("db.jobs.retention.JOBS_AT_ONCE", 2)
@@ -125,7 +125,7 @@ def test_a_sweep_takes_a_bounded_part_and_the_next_one_the_rest(
     assert [forget(sessions) for _ in range(3)] == [16, 4, 0]
 
 
-def test_old_entries_of_the_audit_go_a_part_at_a_time(
+def test_old_audit_entries_are_deleted_in_batches(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("db.jobs.retention.ENTRIES_AT_ONCE", 2)

@@ -107,7 +107,7 @@ def test_without_a_limit_all_points_are_pushed_and_claimed(sessions: Sessions) -
     assert all(claim(sessions, job_id) for job_id in reversed(ids))
 
 
-def test_points_take_their_turns_in_order(sessions: Sessions) -> None:
+def test_points_run_in_order(sessions: Sessions) -> None:
     first, second, third, fourth = ids = job_ids(sessions, make_sweep(sessions, 4, max_parallel=2))
     assert unpushed(sessions) == [first, second]
     assert [claim(sessions, job_id) for job_id in ids] == [True, True, False, False]
@@ -118,7 +118,7 @@ def test_points_take_their_turns_in_order(sessions: Sessions) -> None:
     assert claim(sessions, third)
 
 
-def test_a_point_that_waits_holds_up_nothing_else(sessions: Sessions) -> None:
+def test_a_waiting_point_does_not_block_other_jobs(sessions: Sessions) -> None:
     sweep, other = make_sweep(sessions, 3, 1), make_sweep(sessions, 2, 1)
     job = make_job(sessions)
     assert claim(sessions, job_ids(sessions, sweep)[0])
@@ -127,7 +127,7 @@ def test_a_point_that_waits_holds_up_nothing_else(sessions: Sessions) -> None:
     assert claim(sessions, job.id)
 
 
-def test_the_most_urgent_job_is_one_whose_turn_it_is(sessions: Sessions) -> None:
+def test_the_next_job_is_one_that_may_run(sessions: Sessions) -> None:
     first, _second = job_ids(sessions, make_sweep(sessions, 2, max_parallel=1))
     later = make_job(sessions).id
     for expected in (first, later, None):
@@ -140,7 +140,7 @@ def test_the_most_urgent_job_is_one_whose_turn_it_is(sessions: Sessions) -> None
             )
 
 
-def test_a_lost_point_is_taken_over_though_others_wait(sessions: Sessions) -> None:
+def test_a_lost_point_is_claimed_again_before_waiting_ones(sessions: Sessions) -> None:
     first, second = job_ids(sessions, make_sweep(sessions, 2, max_parallel=1))
     assert claim(sessions, first)
     expire_lease(sessions, first)
@@ -148,7 +148,7 @@ def test_a_lost_point_is_taken_over_though_others_wait(sessions: Sessions) -> No
     assert claim(sessions, first)
 
 
-def test_a_retried_point_comes_before_those_behind_it(sessions: Sessions) -> None:
+def test_a_retried_point_runs_before_later_points(sessions: Sessions) -> None:
     sweep = make_sweep(sessions, 3, max_parallel=1)
     first, second, _third = job_ids(sessions, sweep)
     with sessions.begin() as session:
@@ -177,7 +177,7 @@ def test_a_cancelled_sweep_runs_no_further(sessions: Sessions) -> None:
 
 
 @pytest.mark.parametrize("most", [1, 2])
-def test_however_many_claim_at_once_no_more_run_than_may(most: int, sessions: Sessions) -> None:
+def test_concurrent_claims_never_exceed_the_limit(most: int, sessions: Sessions) -> None:
     for _ in range(RACES):
         sweep = make_sweep(sessions, 4, max_parallel=most)
         ids = job_ids(sessions, sweep)
@@ -211,7 +211,7 @@ def test_a_claim_waits_for_another_one_in_the_same_sweep(sessions: Sessions) -> 
         assert late.result() is False
 
 
-def test_a_sweep_of_many_turns_ends(sessions: Sessions) -> None:
+def test_a_limited_sweep_runs_to_its_end(sessions: Sessions) -> None:
     sweep = make_sweep(sessions, 6, max_parallel=2)
     for _ in range(6):
         for job_id in unpushed(sessions):
@@ -227,7 +227,7 @@ def is_held(sessions: Sessions, job_id: str) -> bool:
         return JobRepository(session).get(job_id).status in HELD
 
 
-def test_a_cancel_of_all_races_with_claims_and_nothing_stays_queued(sessions: Sessions) -> None:
+def test_a_cancelled_sweep_races_claims_and_no_job_stays_queued(sessions: Sessions) -> None:
     for _ in range(RACES):
         sweep = make_sweep(sessions, 3, max_parallel=1)
         first, *_ = job_ids(sessions, sweep)

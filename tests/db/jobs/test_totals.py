@@ -23,7 +23,7 @@ from tests.factories import expire_lease, make_delivery, make_job, make_spec, ma
 __all__ = ["many"]
 
 
-def test_the_census_counts_what_there_is(sessions: Sessions) -> None:
+def test_the_totals_count_jobs_queues_and_artifacts(sessions: Sessions) -> None:
     make_job(sessions)
     running = make_job(sessions, make_spec(method="wanda"))
     make_job(sessions, status=JobState.failed, attempt=3, crashes=2)
@@ -35,32 +35,32 @@ def test_the_census_counts_what_there_is(sessions: Sessions) -> None:
             )
     appear(sessions, "a")
 
-    census = read_totals(sessions)
+    totals = read_totals(sessions)
 
-    counted = {(one.status, one.method): one for one in census.kinds}
+    counted = {(one.status, one.method): one for one in totals.kinds}
     assert counted[JobState.queued, "zpruner"].jobs == 1
     failed = counted[JobState.failed, "zpruner"]
     assert (failed.jobs, failed.attempts, failed.crashes) == (1, 3, 2)
-    (pace,) = census.paces
+    (pace,) = totals.paces
     assert (pace.method, pace.jobs, pace.blocks, pace.seconds) == ("wanda", 1, 2, 4.0)
-    assert (census.queues["gpu"].queued, census.queues["gpu"].running) == (1, 1)
-    assert [one.worker.name for one in census.workers] == ["a"]
-    assert (census.expired_leases, census.artifacts, census.artifact_bytes) == (0, 0, 0)
+    assert (totals.queues["gpu"].queued, totals.queues["gpu"].running) == (1, 1)
+    assert [one.worker.name for one in totals.workers] == ["a"]
+    assert (totals.expired_leases, totals.artifacts, totals.artifact_bytes) == (0, 0, 0)
 
 
-def test_the_census_counts_silent_workers_jobs_and_large_files(sessions: Sessions) -> None:
+def test_the_totals_count_expired_leases_and_large_files(sessions: Sessions) -> None:
     job = make_job(sessions, status=JobState.running, attempt=1)
     expire_lease(sessions, job.id)
     with sessions.begin() as session:
         for name, size in (("a", 3 << 40), ("b", 1)):
             fields = {"attempt": 1, "sha256": "0" * 64, "media_type": "text/plain"}
             session.add(Artifact(job_id=job.id, name=name, size_bytes=size, **fields))
-    census = read_totals(sessions)
-    assert (census.expired_leases, census.artifacts) == (1, 2)
-    assert census.artifact_bytes == (3 << 40) + 1
+    totals = read_totals(sessions)
+    assert (totals.expired_leases, totals.artifacts) == (1, 2)
+    assert totals.artifact_bytes == (3 << 40) + 1
 
 
-def test_the_census_counts_messages_that_wait_or_were_given_up(sessions: Sessions) -> None:
+def test_the_totals_count_pending_and_failed_deliveries(sessions: Sessions) -> None:
     assert read_totals(sessions).outgoing == DeliveryCount(0, 0, 0.0)
     webhook, disabled = make_webhook(sessions), make_webhook(sessions)
     for _ in range(3):
@@ -84,7 +84,7 @@ def test_the_census_counts_messages_that_wait_or_were_given_up(sessions: Session
 
 
 @pytest.mark.usefixtures("many")
-def test_no_figure_reads_the_whole_table_of_jobs(sessions: Sessions) -> None:
+def test_no_total_scans_the_whole_table_of_jobs(sessions: Sessions) -> None:
     with plans(sessions) as found:
         read_totals(sessions)
     assert len(found) <= 8

@@ -37,14 +37,14 @@ def positions(sessions: Sessions, ids: list[str]) -> dict[str, int | None]:
     return found
 
 
-def test_a_key_with_many_jobs_lets_another_s_only_one_by(sessions: Sessions) -> None:
+def test_a_key_with_many_jobs_does_not_delay_another_keys_only_job(sessions: Sessions) -> None:
     many = [queue(sessions, "key_a") for _ in range(30)]
     only = queue(sessions, "key_b")
     assert positions(sessions, [*many[:3], only]) == {many[0]: 1, only: 2, many[1]: 3, many[2]: 4}
     assert [take(sessions) for _ in range(4)] == [many[0], only, many[1], many[2]]
 
 
-def test_a_key_s_turn_is_known_after_its_jobs_are_deleted(sessions: Sessions) -> None:
+def test_a_keys_last_claim_outlives_its_jobs(sessions: Sessions) -> None:
     first = queue(sessions, "key_a")
     assert take(sessions) == first
     with sessions.begin() as session:
@@ -53,7 +53,7 @@ def test_a_key_s_turn_is_known_after_its_jobs_are_deleted(sessions: Sessions) ->
     assert [take(sessions), take(sessions)] == [other, again]
 
 
-def test_a_job_of_a_key_that_takes_no_turns_is_taken_all_the_same(sessions: Sessions) -> None:
+def test_a_job_of_an_unregistered_key_is_claimed_too(sessions: Sessions) -> None:
     job = queue(sessions, "key_a")
     with sessions.begin() as session:
         session.execute(delete(LastClaim))
@@ -61,18 +61,18 @@ def test_a_job_of_a_key_that_takes_no_turns_is_taken_all_the_same(sessions: Sess
     assert take(sessions) == job
 
 
-def test_a_higher_priority_goes_before_every_turn(sessions: Sessions) -> None:
+def test_a_higher_priority_precedes_fair_shares(sessions: Sessions) -> None:
     first, urgent = queue(sessions, "key_a"), [queue(sessions, "key_b", 3) for _ in range(3)]
     assert [take(sessions) for _ in range(4)] == [*urgent, first]
 
 
-def test_turns_are_taken_across_the_queues_of_a_worker(sessions: Sessions) -> None:
+def test_fair_shares_span_the_queues_of_a_worker(sessions: Sessions) -> None:
     small = [queue(sessions, "key_a") for _ in range(2)]
     big = queue(sessions, "key_b", gpu="big")
     assert [take(sessions, ("gpu", "big")) for _ in range(3)] == [small[0], big, small[1]]
 
 
-def test_a_job_that_is_taken_again_is_a_turn_as_well(sessions: Sessions) -> None:
+def test_a_second_claim_of_a_job_counts_as_a_claim_of_its_key(sessions: Sessions) -> None:
     first, second, other = (queue(sessions, key) for key in ("key_a", "key_a", "key_b"))
     assert take(sessions) == first
     with sessions.begin() as session:
@@ -81,7 +81,7 @@ def test_a_job_that_is_taken_again_is_a_turn_as_well(sessions: Sessions) -> None
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_positions_are_the_order_and_nobody_waits_for_two_turns_of_another(
+def test_positions_match_the_order_of_claims_and_no_key_waits_for_two_of_another(
     sessions: Sessions, seed: int
 ) -> None:
     chance = random.Random(seed)
@@ -107,7 +107,7 @@ def test_positions_are_the_order_and_nobody_waits_for_two_turns_of_another(
             waiting.add(queue(sessions, chance.choice(KEYS)))
 
 
-def test_workers_that_choose_at_once_share_the_keys_turns(sessions: Sessions) -> None:
+def test_concurrent_workers_claim_jobs_of_different_keys(sessions: Sessions) -> None:
     """Each takes a job, and none waits for another's."""
     made = [queue(sessions, key) for key in ("key_a", "key_a", "key_b")]
     taken = deque(take(sessions) for _ in made)

@@ -48,14 +48,14 @@ def test_only_a_queued_job_can_be_claimed(status: JobState, sessions: Sessions) 
         assert ClaimRepository(session).claim(job.id, "worker-1") is None
 
 
-def test_a_message_that_comes_twice_finds_nothing_to_claim(sessions: Sessions) -> None:
+def test_a_duplicate_message_finds_nothing_to_claim(sessions: Sessions) -> None:
     job = claimed(sessions)
     with sessions.begin() as session:
         assert ClaimRepository(session).claim(job.id, "worker-2") is None
         assert JobRepository(session).get(job.id).worker == "worker-1"
 
 
-def test_a_job_whose_lease_ran_out_can_be_claimed_again(sessions: Sessions) -> None:
+def test_a_job_whose_lease_expired_can_be_claimed_again(sessions: Sessions) -> None:
     job = claimed(sessions)
     expire_lease(sessions, job.id)
     with sessions.begin() as session:
@@ -72,7 +72,7 @@ def test_a_third_crash_leaves_nothing_to_claim(sessions: Sessions) -> None:
         assert ClaimRepository(session).claim(job.id, "worker-1") is None
 
 
-def test_a_heartbeat_renews_the_lease_and_tells_of_a_cancel(sessions: Sessions) -> None:
+def test_a_heartbeat_renews_the_lease_and_reports_a_cancel(sessions: Sessions) -> None:
     job = claimed(sessions)
     expire_lease(sessions, job.id)
     with sessions.begin() as session:
@@ -84,7 +84,7 @@ def test_a_heartbeat_renews_the_lease_and_tells_of_a_cancel(sessions: Sessions) 
         assert LeaseRepository(session).heartbeat(job.id, 1) is JobState.cancelling
 
 
-def test_progress_is_written_and_its_phases_and_blocks_become_events(sessions: Sessions) -> None:
+def test_progress_is_stored_and_its_phases_and_blocks_become_events(sessions: Sessions) -> None:
     job = claimed(sessions)
     with sessions.begin() as session:
         LeaseRepository(session).report_progress(job.id, 1, phase=Phase.pruning)
@@ -124,7 +124,7 @@ def test_a_block_reported_twice_is_kept_once_and_the_latest_attempt_counts(
     assert read == [(2, 0, {"sparsity": 0.6}), (1, 1, {"sparsity": 0.4})]
 
 
-def test_a_success_keeps_metrics_and_files(sessions: Sessions) -> None:
+def test_a_success_stores_metrics_and_files(sessions: Sessions) -> None:
     job = claimed(sessions)
     with sessions.begin() as session:
         LeaseRepository(session).succeed(job.id, 1, {"sparsity": 0.5}, [FILE])
@@ -138,7 +138,7 @@ def test_a_success_keeps_metrics_and_files(sessions: Sessions) -> None:
     assert (file.name, file.size_bytes, file.attempt) == ("model/config.json", 2, 1)
 
 
-def test_a_failure_keeps_the_problem(sessions: Sessions) -> None:
+def test_a_failure_stores_the_problem(sessions: Sessions) -> None:
     job = claimed(sessions)
     with sessions.begin() as session:
         failed = LeaseRepository(session).fail(job.id, 1, make_problem())
@@ -165,7 +165,7 @@ def test_a_cancel_that_comes_first_keeps_the_job_from_succeeding(sessions: Sessi
         assert ArtifactRepository(session).of_job(job.id) == []
 
 
-def test_nobody_settles_a_cancel_that_was_not_asked_for(sessions: Sessions) -> None:
+def test_a_job_without_a_requested_cancel_cannot_finish_as_cancelled(sessions: Sessions) -> None:
     job = claimed(sessions)
     with sessions.begin() as session, pytest.raises(LeaseLostError):
         LeaseRepository(session).finish_cancelled(job.id, 1)
@@ -179,7 +179,7 @@ def test_nobody_settles_a_cancel_that_was_not_asked_for(sessions: Sessions) -> N
         (JobState.cancelling, JobState.cancelled),
     ],
 )
-def test_a_yield_is_no_crash(before: JobState, after: JobState, sessions: Sessions) -> None:
+def test_a_release_is_not_a_crash(before: JobState, after: JobState, sessions: Sessions) -> None:
     job = make_job(sessions, status=before, attempt=1, worker="worker-1", progress=0.5)
     with sessions.begin() as session:
         leases = LeaseRepository(session)
@@ -227,7 +227,7 @@ def test_a_job_that_no_worker_holds_rejects_all_writes_of_workers(
                 write(LeaseRepository(session), job.id)
 
 
-def test_only_what_a_caller_can_see_makes_a_new_version(sessions: Sessions) -> None:
+def test_only_changes_visible_to_clients_make_a_new_version(sessions: Sessions) -> None:
     job = make_job(sessions)
     steps: list[tuple[Callable[[Session], Any], int]] = [
         (lambda session: RecoveryRepository(session).mark_pushed([job.id]), 0),
@@ -251,7 +251,7 @@ def test_only_what_a_caller_can_see_makes_a_new_version(sessions: Sessions) -> N
         before = after
 
 
-def test_a_lease_that_begins_in_the_future_is_over(sessions: Sessions) -> None:
+def test_a_lease_that_begins_in_the_future_has_expired(sessions: Sessions) -> None:
     """The clock was set back by an hour since."""
     job, other = claimed(sessions), claimed(sessions)
     with sessions.begin() as session:

@@ -62,7 +62,7 @@ def test_workers_that_choose_at_the_same_moment_take_different_jobs(sessions: Se
     assert len(taken) == 8
 
 
-def test_points_that_wait_for_their_turn_keep_nobody_else_waiting(sessions: Sessions) -> None:
+def test_points_that_wait_do_not_block_other_jobs(sessions: Sessions) -> None:
     first, second = job_ids(sessions, make_sweep(sessions, 2, max_parallel=1))
     other = make_job(sessions, priority=-10).id
     assert [take(sessions), take(sessions), take(sessions)] == [first, other, None]
@@ -73,7 +73,7 @@ def test_points_that_wait_for_their_turn_keep_nobody_else_waiting(sessions: Sess
     assert take(sessions) == second
 
 
-def test_a_changed_priority_changes_who_is_next(sessions: Sessions) -> None:
+def test_a_changed_priority_changes_the_next_job(sessions: Sessions) -> None:
     first, second = make_job(sessions), make_job(sessions)
     with sessions.begin() as session:
         changed = JobCommands(session).describe(second.id, name=None, labels={}, priority=1)
@@ -81,13 +81,13 @@ def test_a_changed_priority_changes_who_is_next(sessions: Sessions) -> None:
     assert [take(sessions), take(sessions)] == [second.id, first.id]
 
 
-def test_the_janitor_rings_for_the_most_urgent_first(sessions: Sessions) -> None:
+def test_the_most_urgent_job_is_pushed_first(sessions: Sessions) -> None:
     normal, urgent = make_job(sessions).id, make_job(sessions, priority=1).id
     with sessions.begin() as session:
         assert RecoveryRepository(session).unpushed() == [urgent, normal]
 
 
-def test_jobs_that_wait_are_counted_by_queue_without_points_whose_turn_has_not_come(
+def test_runnable_jobs_are_counted_by_queue(
     sessions: Sessions,
 ) -> None:
     make_sweep(sessions, 3, max_parallel=1)
@@ -98,7 +98,7 @@ def test_jobs_that_wait_are_counted_by_queue_without_points_whose_turn_has_not_c
         assert RecoveryRepository(session).unpushed(queue="big") == [big]
 
 
-def test_a_queue_tells_its_length_and_the_age_of_its_oldest_job(sessions: Sessions) -> None:
+def test_a_queue_has_a_length_and_the_age_of_its_oldest_job(sessions: Sessions) -> None:
     oldest = make_job(sessions)
     make_job(sessions)
     make_job(sessions, queue="big", status=JobState.running, attempt=1)
@@ -115,7 +115,7 @@ def test_a_queue_tells_its_length_and_the_age_of_its_oldest_job(sessions: Sessio
     assert depths["big"].oldest_age_s is None
 
 
-def test_a_job_knows_how_many_go_before_it(sessions: Sessions) -> None:
+def test_a_position_counts_the_jobs_ahead(sessions: Sessions) -> None:
     jobs = [make_job(sessions, priority=priority) for priority in (0, 5, 0)]
     make_job(sessions, priority=9, queue="big")
     with sessions() as session:
@@ -128,7 +128,7 @@ def test_a_job_knows_how_many_go_before_it(sessions: Sessions) -> None:
         ] == [1, None, 2]
 
 
-def test_a_draining_worker_gets_nothing_whatever_it_asks_for(sessions: Sessions) -> None:
+def test_a_draining_worker_claims_no_job(sessions: Sessions) -> None:
     queued = make_job(sessions).id
     with sessions.begin() as session:
         workers = WorkerRepository(session)

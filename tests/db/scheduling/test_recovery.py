@@ -20,7 +20,7 @@ def push(sessions: Sessions, job_id: str, ago: timedelta) -> None:
         session.execute(update(Job).where(Job.id == job_id).values(pushed_at=now(-ago)))
 
 
-def test_a_job_is_pushed_once_and_again_when_nobody_came(sessions: Sessions) -> None:
+def test_a_job_is_pushed_once_and_again_if_no_worker_claims_it(sessions: Sessions) -> None:
     never, lately, in_vain = (make_job(sessions).id for _ in range(3))
     push(sessions, lately, timedelta(seconds=20))
     push(sessions, in_vain, timedelta(seconds=40))
@@ -32,7 +32,7 @@ def test_a_job_is_pushed_once_and_again_when_nobody_came(sessions: Sessions) -> 
         assert recovery.unpushed(10) == []
 
 
-def test_a_push_from_before_the_clock_was_set_back_is_made_again(sessions: Sessions) -> None:
+def test_a_push_from_before_the_clock_was_set_back_is_repeated(sessions: Sessions) -> None:
     job = make_job(sessions)
     push(sessions, job.id, -timedelta(hours=1))
     with sessions.begin() as session:
@@ -59,7 +59,7 @@ def test_only_queued_jobs_are_pushed(status: JobState, sessions: Sessions) -> No
         (JobState.cancelling, JobState.cancelled, 0),
     ],
 )
-def test_a_lost_worker_s_job_is_taken_back(
+def test_a_lost_workers_job_is_released(
     before: JobState, after: JobState, crashes: int, sessions: Sessions
 ) -> None:
     job = make_job(sessions, status=before, attempt=1, worker="worker-1")
@@ -72,7 +72,7 @@ def test_a_lost_worker_s_job_is_taken_back(
         assert RecoveryRepository(session).release_expired() == []
 
 
-def test_a_job_whose_worker_lives_is_left_alone(sessions: Sessions) -> None:
+def test_a_job_of_a_live_worker_is_not_released(sessions: Sessions) -> None:
     job = make_job(sessions)
     with sessions.begin() as session:
         ClaimRepository(session).claim(job.id, "worker-1")
@@ -94,7 +94,7 @@ def test_three_crashes_fail_a_job(sessions: Sessions) -> None:
     assert read.finished_at is not None
 
 
-def test_a_yield_between_crashes_does_not_count(sessions: Sessions) -> None:
+def test_a_release_between_crashes_does_not_count(sessions: Sessions) -> None:
     job = make_job(sessions, crashes=2)
     with sessions.begin() as session:
         ClaimRepository(session).claim(job.id, "worker-1")
@@ -102,7 +102,7 @@ def test_a_yield_between_crashes_does_not_count(sessions: Sessions) -> None:
         assert ClaimRepository(session).claim(job.id, "worker-1") is not None
 
 
-def test_a_dead_worker_s_job_is_taken_back_before_its_lease_ends(sessions: Sessions) -> None:
+def test_a_crashed_workers_job_is_released_before_its_lease_expires(sessions: Sessions) -> None:
     job = make_job(sessions)
     with sessions.begin() as session:
         ClaimRepository(session).claim(job.id, "worker-1")

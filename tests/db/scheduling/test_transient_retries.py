@@ -56,7 +56,7 @@ def is_free(sessions: Sessions, job_id: str) -> bool:
     return asked.pop()
 
 
-def test_a_job_waits_and_is_taken_when_its_time_has_come(sessions: Sessions) -> None:
+def test_a_postponed_job_is_claimed_once_its_delay_is_over(sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     job = fail(sessions, job_id)
     assert (job.status, job.crashes, job.error) == (JobState.queued, 0, None)
@@ -72,7 +72,7 @@ def test_a_job_does_not_wait_for_a_clock_that_was_set_back(sessions: Sessions) -
     assert is_free(sessions, job_id)
 
 
-def test_a_job_waits_longer_each_time_and_fails_at_last(sessions: Sessions) -> None:
+def test_each_delay_is_longer_and_the_last_failure_is_final(sessions: Sessions) -> None:
     job_id, waited = make_job(sessions).id, []
     for _ in DELAYS:
         job = fail(sessions, job_id)
@@ -87,7 +87,7 @@ def test_a_job_waits_longer_each_time_and_fails_at_last(sessions: Sessions) -> N
     assert (again.retries, again.not_before) == (0, None)
 
 
-def test_a_finished_block_makes_the_waits_short_again(sessions: Sessions) -> None:
+def test_a_finished_block_resets_the_delays(sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     for _ in range(3):
         fail(sessions, job_id)
@@ -95,7 +95,9 @@ def test_a_finished_block_makes_the_waits_short_again(sessions: Sessions) -> Non
     assert fail(sessions, job_id, 0).retries == 1
 
 
-def test_its_event_says_why_and_until_when(sessions: Sessions) -> None:
+def test_the_event_of_a_postponed_job_has_the_reason_and_the_end_of_the_delay(
+    sessions: Sessions,
+) -> None:
     job = fail(sessions, make_job(sessions).id)
     with sessions() as session:
         event = EventRepository(session).events(job.id)[-1]
@@ -112,7 +114,7 @@ def test_its_event_says_why_and_until_when(sessions: Sessions) -> None:
     ("asked", "becomes"),
     [(JobState.pausing, JobState.paused), (JobState.cancelling, JobState.cancelled)],
 )
-def test_what_was_asked_for_meanwhile_comes_first(
+def test_a_cancel_or_pause_takes_precedence_over_a_retry(
     asked: JobState, becomes: JobState, sessions: Sessions
 ) -> None:
     job_id = make_job(sessions).id
@@ -130,7 +132,7 @@ def test_an_attempt_that_was_replaced_postpones_nothing(sessions: Sessions) -> N
             LeaseRepository(session).postpone(job_id, 2, PROBLEM)
 
 
-def test_a_resume_ends_the_wait(sessions: Sessions) -> None:
+def test_a_resume_ends_the_delay(sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     fail(sessions, job_id)
     with sessions.begin() as session:
@@ -140,7 +142,7 @@ def test_a_resume_ends_the_wait(sessions: Sessions) -> None:
     assert is_free(sessions, job_id)
 
 
-def test_the_next_point_of_a_sweep_goes_while_one_waits(sessions: Sessions) -> None:
+def test_the_next_point_of_a_sweep_runs_while_one_is_delayed(sessions: Sessions) -> None:
     with sessions.begin() as session:
         session.add(Sweep(id="swp_1", labels={}, varied=[], max_parallel=1))
     points = [make_job(sessions, sweep_id="swp_1", sweep_point=point).id for point in range(2)]

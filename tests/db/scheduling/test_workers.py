@@ -31,7 +31,7 @@ def states(sessions: Sessions) -> dict[str, str]:
         return {one.worker.name: one.state for one in WorkerRepository(session).all()}
 
 
-def test_a_worker_is_lost_after_a_minute_and_found_by_its_next_beat(sessions: Sessions) -> None:
+def test_a_worker_is_lost_after_a_minute_until_its_next_heartbeat(sessions: Sessions) -> None:
     appear(sessions, "a", "b")
     silent_for(sessions, "a", timedelta(seconds=61))
     silent_for(sessions, "b", timedelta(seconds=50))
@@ -42,7 +42,7 @@ def test_a_worker_is_lost_after_a_minute_and_found_by_its_next_beat(sessions: Se
     assert states(sessions) == {"a": "idle", "b": "idle"}
 
 
-def test_a_worker_that_starts_again_takes_the_place_of_its_former_self(sessions: Sessions) -> None:
+def test_a_worker_that_restarts_replaces_its_former_row(sessions: Sessions) -> None:
     appear(sessions, "a")
     with sessions.begin() as session:
         WorkerRepository(session).register(make_worker("a", id="wrk_new"))
@@ -50,7 +50,7 @@ def test_a_worker_that_starts_again_takes_the_place_of_its_former_self(sessions:
         assert [one.worker.id for one in WorkerRepository(session).all()] == ["wrk_new"]
 
 
-def test_two_workers_that_are_named_alike_are_both_listed(sessions: Sessions) -> None:
+def test_two_workers_of_the_same_name_are_both_listed(sessions: Sessions) -> None:
     appear(sessions, "a")
     with sessions.begin() as session:
         WorkerRepository(session).register(make_worker("a", id="wrk_new"))
@@ -62,7 +62,7 @@ def test_two_workers_that_are_named_alike_are_both_listed(sessions: Sessions) ->
     assert found == {"wrk_a", "wrk_new"}
 
 
-def test_the_lost_are_forgotten_after_a_day(sessions: Sessions) -> None:
+def test_lost_workers_are_deleted_after_a_day(sessions: Sessions) -> None:
     appear(sessions, "a", "b")
     silent_for(sessions, "a", timedelta(hours=25))
     silent_for(sessions, "b", timedelta(hours=23))
@@ -73,7 +73,7 @@ def test_the_lost_are_forgotten_after_a_day(sessions: Sessions) -> None:
         assert WorkerRepository(session).heartbeat("wrk_a") is None
 
 
-def test_a_worker_shows_the_job_it_holds_and_only_while_it_does(sessions: Sessions) -> None:
+def test_a_worker_has_a_job_only_while_it_holds_it(sessions: Sessions) -> None:
     appear(sessions, "a", "b")
     job = make_job(sessions)
     for name in ("a", "b"):
@@ -87,12 +87,12 @@ def test_a_worker_shows_the_job_it_holds_and_only_while_it_does(sessions: Sessio
         assert states(sessions) == {"a": "idle", "b": "idle"}
 
 
-def test_a_worker_that_is_not_there_cannot_be_drained(sessions: Sessions) -> None:
+def test_an_unknown_worker_cannot_be_drained(sessions: Sessions) -> None:
     with sessions.begin() as session, pytest.raises(WorkerNotFoundError, match="wrk_none"):
         WorkerRepository(session).set_draining("wrk_none", True)
 
 
-def test_a_worker_that_ends_in_order_is_gone_at_once(sessions: Sessions) -> None:
+def test_a_worker_that_shuts_down_is_removed_at_once(sessions: Sessions) -> None:
     appear(sessions, "a")
     with sessions.begin() as session:
         WorkerRepository(session).remove("wrk_a")

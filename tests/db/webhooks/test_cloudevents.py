@@ -69,7 +69,7 @@ def test_the_body_is_a_cloudevent_with_the_job_in_it(sessions: Sessions) -> None
     }
 
 
-def test_every_body_tells_the_job_as_it_was_then(sessions: Sessions) -> None:
+def test_every_body_has_the_job_as_of_its_event(sessions: Sessions) -> None:
     make_webhook(sessions, *EventType)
     succeed(sessions, make_job(sessions))
     tell(sessions)
@@ -80,7 +80,7 @@ def test_every_body_tells_the_job_as_it_was_then(sessions: Sessions) -> None:
     assert [job["metrics"] for job in jobs] == [None, None, {"sparsity": 0.5}]
 
 
-def test_a_failure_says_what_went_wrong(sessions: Sessions) -> None:
+def test_the_body_of_a_failure_has_the_problem(sessions: Sessions) -> None:
     make_webhook(sessions)
     job = make_job(sessions)
     fail(sessions, job, code="out_of_memory", detail="needs 31 GB", hint="lower samples")
@@ -99,7 +99,7 @@ def test_a_failure_says_what_went_wrong(sessions: Sessions) -> None:
 
 
 @pytest.mark.parametrize("letter", ["é", "\U0001f600", "\udc80"])
-def test_no_body_is_larger_than_promised(sessions: Sessions, letter: str) -> None:
+def test_no_body_exceeds_the_limit(sessions: Sessions, letter: str) -> None:
     make_webhook(sessions)
     written = "x" if letter == "\udc80" else letter  # a request cannot bring half a letter
     with sessions.begin() as session:

@@ -29,7 +29,7 @@ def test_a_test_names_its_webhook(sessions: Sessions) -> None:
     assert (delivery.status, delivery.position) == (DeliveryStatus.pending, None)
 
 
-def test_nothing_is_put_or_put_again_where_nothing_is_sent(sessions: Sessions) -> None:
+def test_a_disabled_webhook_gets_no_test_and_no_redelivery(sessions: Sessions) -> None:
     webhook = make_webhook(sessions)
     delivery = make_delivery(sessions, webhook)
     with sessions.begin() as session:
@@ -66,7 +66,7 @@ def test_a_page_can_be_of_one_status(sessions: Sessions) -> None:
     assert found.id == failed.id
 
 
-def test_a_delivery_is_found_below_its_own_webhook_alone(sessions: Sessions) -> None:
+def test_a_delivery_is_found_only_under_its_webhook(sessions: Sessions) -> None:
     webhook, other = make_webhook(sessions), make_webhook(sessions)
     delivery = make_delivery(sessions, webhook)
     with sessions.begin() as session:
@@ -89,7 +89,9 @@ def test_a_delivery_is_sent_again_as_the_same(sessions: Sessions) -> None:
     assert again.finished_at is None
 
 
-def test_what_ended_a_month_ago_goes_and_what_waits_stays(sessions: Sessions) -> None:
+def test_deliveries_that_ended_a_month_ago_are_deleted_and_pending_ones_stay(
+    sessions: Sessions,
+) -> None:
     webhook = make_webhook(sessions)
     old, recent, waiting = (make_delivery(sessions, webhook) for _ in range(3))
     age(sessions, old, KEPT_FOR + timedelta(hours=1))
@@ -100,7 +102,7 @@ def test_what_ended_a_month_ago_goes_and_what_waits_stays(sessions: Sessions) ->
         assert [one.id for one in deliveries.page(webhook.id)] == [waiting.id, recent.id]
 
 
-def test_deliveries_go_with_their_webhook(sessions: Sessions) -> None:
+def test_deliveries_are_deleted_with_their_webhook(sessions: Sessions) -> None:
     webhook = make_webhook(sessions)
     delivery = make_delivery(sessions, webhook)
     with sessions.begin() as session:

@@ -51,7 +51,7 @@ def webhook_of(sessions: Sessions, webhook: Webhook) -> Webhook:
         return WebhookRepository(session).get(webhook.id)
 
 
-def test_a_claim_brings_all_that_sending_takes_and_hides_it_from_logs(sessions: Sessions) -> None:
+def test_a_claim_has_all_fields_and_hides_secrets_from_logs(sessions: Sessions) -> None:
     webhook = make_webhook(sessions)
     delivery = make_delivery(sessions, webhook)
     (claimed,) = claim(sessions)
@@ -60,7 +60,7 @@ def test_a_claim_brings_all_that_sending_takes_and_hides_it_from_logs(sessions: 
     assert webhook.secret not in repr(claimed)
 
 
-def test_both_secrets_sign_while_the_former_one_lives(sessions: Sessions) -> None:
+def test_both_secrets_sign_while_the_former_one_is_valid(sessions: Sessions) -> None:
     webhook = make_webhook(sessions)
     first = webhook.secret
     make_delivery(sessions, webhook)
@@ -76,7 +76,7 @@ def test_both_secrets_sign_while_the_former_one_lives(sessions: Sessions) -> Non
     assert claimed.secrets == (second,)
 
 
-def test_what_is_claimed_is_due_again_after_a_minute_without_an_outcome(
+def test_a_claimed_delivery_is_due_again_after_a_minute_without_a_result(
     sessions: Sessions,
 ) -> None:
     delivery = make_delivery(sessions, make_webhook(sessions))
@@ -95,7 +95,7 @@ def test_what_is_claimed_is_due_again_after_a_minute_without_an_outcome(
     assert [entry["status"] for entry in read(sessions, delivery).log] == [500]
 
 
-def test_what_was_claimed_before_the_clock_was_set_back_is_due(sessions: Sessions) -> None:
+def test_a_delivery_claimed_before_the_clock_was_set_back_is_due(sessions: Sessions) -> None:
     delivery = make_delivery(sessions, make_webhook(sessions))
     (first,) = claim(sessions)
     with sessions.begin() as session:
@@ -107,7 +107,7 @@ def test_what_was_claimed_before_the_clock_was_set_back_is_due(sessions: Session
     assert read(sessions, delivery).status is DeliveryStatus.delivered
 
 
-def test_an_outcome_is_noted_once(sessions: Sessions) -> None:
+def test_a_result_is_recorded_once(sessions: Sessions) -> None:
     delivery = make_delivery(sessions, make_webhook(sessions))
     (claimed,) = claim(sessions)
     assert settle(sessions, claimed, ARRIVED)
@@ -121,7 +121,9 @@ def test_an_outcome_is_noted_once(sessions: Sessions) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 400, 404, 429, 500, None])
-def test_every_other_answer_and_none_is_tried_again(sessions: Sessions, status: int | None) -> None:
+def test_every_other_response_and_a_missing_one_is_retried(
+    sessions: Sessions, status: int | None
+) -> None:
     delivery = make_delivery(sessions, make_webhook(sessions))
     (claimed,) = claim(sessions)
     settle(sessions, claimed, SendResult(10, status, error=None if status else "timed out"))
@@ -133,7 +135,7 @@ def test_every_other_answer_and_none_is_tried_again(sessions: Sessions, status: 
     assert timedelta(0) < found.next_attempt_at - moment <= DELAYS[0]
 
 
-def test_an_error_makes_a_failure_of_whatever_was_answered(sessions: Sessions) -> None:
+def test_an_error_is_a_failure_whatever_the_status(sessions: Sessions) -> None:
     delivery = make_delivery(sessions, make_webhook(sessions))
     (claimed,) = claim(sessions)
     settle(sessions, claimed, SendResult(1, 200, error="the answer broke off: whsec_AAAA"))
@@ -181,7 +183,7 @@ def test_gone_fails_the_delivery_and_disables_the_webhook(sessions: Sessions) ->
     assert [one.id for one in claim(sessions)] == [waiting.id]
 
 
-def test_gone_says_nothing_of_an_address_that_came_meanwhile(sessions: Sessions) -> None:
+def test_gone_does_not_disable_a_webhook_whose_url_has_changed(sessions: Sessions) -> None:
     webhook = make_webhook(sessions)
     make_delivery(sessions, webhook)
     (claimed,) = claim(sessions)
@@ -191,7 +193,7 @@ def test_gone_says_nothing_of_an_address_that_came_meanwhile(sessions: Sessions)
     assert webhook_of(sessions, webhook).disabled_at is None
 
 
-def test_an_outcome_from_before_a_redelivery_is_not_taken_for_its_own(sessions: Sessions) -> None:
+def test_a_result_from_before_a_redelivery_is_ignored(sessions: Sessions) -> None:
     delivery = make_delivery(sessions, make_webhook(sessions))
     (before,) = claim(sessions)
     with sessions.begin() as session:
@@ -202,7 +204,7 @@ def test_an_outcome_from_before_a_redelivery_is_not_taken_for_its_own(sessions: 
     assert settle(sessions, after, ARRIVED)
 
 
-def test_an_outcome_of_what_was_deleted_is_dropped(sessions: Sessions) -> None:
+def test_the_result_of_a_deleted_delivery_is_ignored(sessions: Sessions) -> None:
     webhook = make_webhook(sessions)
     make_delivery(sessions, webhook)
     (claimed,) = claim(sessions)
@@ -211,7 +213,7 @@ def test_an_outcome_of_what_was_deleted_is_dropped(sessions: Sessions) -> None:
     assert not settle(sessions, claimed, SendResult(1, 410))
 
 
-def test_of_many_couriers_each_gets_its_own(sessions: Sessions) -> None:
+def test_concurrent_claims_get_different_deliveries(sessions: Sessions) -> None:
     webhook = make_webhook(sessions)
     made = [make_delivery(sessions, webhook).id for _ in range(40)]
     start = Barrier(4)
@@ -225,7 +227,7 @@ def test_of_many_couriers_each_gets_its_own(sessions: Sessions) -> None:
     assert sorted(claimed) == sorted(made)
 
 
-def test_what_is_due_longest_goes_first(sessions: Sessions) -> None:
+def test_the_most_overdue_delivery_is_claimed_first(sessions: Sessions) -> None:
     webhook = make_webhook(sessions)
     first, second, third = (make_delivery(sessions, webhook) for _ in range(3))
     let_go_by(sessions, third)

@@ -44,7 +44,7 @@ def deliveries(sessions: Sessions) -> list[Delivery]:
         return list(session.scalars(select(Delivery).order_by(Delivery.id)))
 
 
-def test_a_job_that_succeeds_is_told_of_once(sessions: Sessions) -> None:
+def test_a_job_that_succeeds_is_delivered_once(sessions: Sessions) -> None:
     webhook = make_webhook(sessions)
     job = make_job(sessions, name="nightly")
     succeed(sessions, job)
@@ -58,7 +58,7 @@ def test_a_job_that_succeeds_is_told_of_once(sessions: Sessions) -> None:
     assert (delivery.attempts, delivery.log) == (0, [])
 
 
-def test_a_webhook_hears_only_what_it_asked_for_and_only_what_comes(sessions: Sessions) -> None:
+def test_a_webhook_receives_only_later_events_that_it_subscribed_to(sessions: Sessions) -> None:
     job = make_job(sessions)
     make_webhook(sessions, EventType.queued, EventType.failed)
     paused = make_webhook(sessions, EventType.paused)
@@ -71,7 +71,7 @@ def test_a_webhook_hears_only_what_it_asked_for_and_only_what_comes(sessions: Se
     assert sorted(kinds) == [("job.paused", True), ("job.queued", False)]
 
 
-def test_a_job_that_is_deleted_at_once_is_told_of_all_the_same(sessions: Sessions) -> None:
+def test_the_end_of_a_job_that_is_deleted_at_once_is_delivered(sessions: Sessions) -> None:
     webhook = make_webhook(sessions)
     make_webhook(sessions, disabled_at=webhook.created_at)
     job, other = make_job(sessions), make_job(sessions)
@@ -86,7 +86,7 @@ def test_a_job_that_is_deleted_at_once_is_told_of_all_the_same(sessions: Session
     ]
 
 
-def test_a_delete_that_is_refused_tells_nothing_early(sessions: Sessions) -> None:
+def test_a_refused_deletion_creates_no_deliveries(sessions: Sessions) -> None:
     make_webhook(sessions, EventType.queued)
     job = make_job(sessions)
     with pytest.raises(IllegalTransitionError), sessions.begin() as session:
@@ -95,7 +95,7 @@ def test_a_delete_that_is_refused_tells_nothing_early(sessions: Sessions) -> Non
     assert tell(sessions) == 1
 
 
-def test_a_name_or_a_progress_is_no_news(sessions: Sessions) -> None:
+def test_a_new_name_or_progress_is_not_delivered(sessions: Sessions) -> None:
     job = make_job(sessions)
     make_webhook(sessions, *EventType)
     with sessions.begin() as session:
@@ -106,7 +106,7 @@ def test_a_name_or_a_progress_is_no_news(sessions: Sessions) -> None:
     assert [one.type for one in deliveries(sessions)] == ["job.running"]
 
 
-def test_what_happens_while_a_webhook_is_disabled_is_never_told(sessions: Sessions) -> None:
+def test_events_while_a_webhook_is_disabled_are_never_delivered(sessions: Sessions) -> None:
     webhook = make_webhook(sessions, EventType.queued)
     before = make_job(sessions)
     tell(sessions)
@@ -121,7 +121,7 @@ def test_what_happens_while_a_webhook_is_disabled_is_never_told(sessions: Sessio
     assert [one.job_id for one in deliveries(sessions)] == [before.id, after.id]
 
 
-def test_enabling_what_is_enabled_skips_nothing(sessions: Sessions) -> None:
+def test_enabling_an_enabled_webhook_skips_nothing(sessions: Sessions) -> None:
     webhook = make_webhook(sessions, EventType.queued)
     make_job(sessions)
     with sessions.begin() as session:
@@ -129,7 +129,7 @@ def test_enabling_what_is_enabled_skips_nothing(sessions: Sessions) -> None:
     assert tell(sessions) == 1
 
 
-def test_more_events_than_are_told_at_once_are_all_told(sessions: Sessions) -> None:
+def test_more_events_than_one_batch_are_all_delivered(sessions: Sessions) -> None:
     make_webhook(sessions, EventType.queued)
     with sessions.begin() as session:
         jobs = JobRepository(session)
@@ -138,7 +138,7 @@ def test_more_events_than_are_told_at_once_are_all_told(sessions: Sessions) -> N
     assert sorted(one.job_id or "" for one in deliveries(sessions)) == sorted(ids)
 
 
-def test_two_janitors_tell_each_webhook_once(sessions: Sessions) -> None:
+def test_two_janitors_create_each_delivery_once(sessions: Sessions) -> None:
     webhooks = [make_webhook(sessions, *EventType) for _ in range(3)]
     start = Barrier(2)
 
@@ -158,7 +158,7 @@ def test_two_janitors_tell_each_webhook_once(sessions: Sessions) -> None:
     assert len({(one.webhook_id, one.job_id) for one in ended}) == len(ended) == 3 * RACES
 
 
-def test_those_who_write_at_once_do_not_stand_in_each_others_way(sessions: Sessions) -> None:
+def test_concurrent_writers_do_not_deadlock(sessions: Sessions) -> None:
     """On PostgreSQL two that lock the same rows in another order end in an error."""
     jobs = [make_job(sessions) for _ in range(RACES)]
     for job in jobs:
@@ -197,6 +197,6 @@ def test_those_who_write_at_once_do_not_stand_in_each_others_way(sessions: Sessi
         list(pool.map(repeat, verbs))
 
 
-def test_every_status_is_told_but_what_was_only_asked_for() -> None:
+def test_every_status_but_pausing_and_cancelling_has_an_event_type() -> None:
     told = {one.status for one in EventType}
     assert set(JobState) - told == {JobState.pausing, JobState.cancelling}

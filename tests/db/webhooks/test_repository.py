@@ -13,7 +13,9 @@ from tests.factories import make_job, make_webhook
 DAY = timedelta(days=1)
 
 
-def test_a_webhook_has_a_secret_of_its_own_and_hears_of_endings(sessions: Sessions) -> None:
+def test_a_webhook_has_its_own_secret_and_receives_final_events_by_default(
+    sessions: Sessions,
+) -> None:
     one, other = make_webhook(sessions), make_webhook(sessions)
     assert one.secret != other.secret
     assert one.secret.startswith("whsec_")
@@ -23,12 +25,12 @@ def test_a_webhook_has_a_secret_of_its_own_and_hears_of_endings(sessions: Sessio
         assert [found.id for found in WebhookRepository(session).all()] == [other.id, one.id]
 
 
-def test_what_is_chosen_is_kept_once_and_in_order(sessions: Sessions) -> None:
+def test_chosen_events_are_stored_once_and_in_order(sessions: Sessions) -> None:
     chosen = (EventType.failed, EventType.queued, EventType.failed)
     assert make_webhook(sessions, *chosen).events == ["job.queued", "job.failed"]
 
 
-def test_a_webhook_begins_behind_what_has_happened(sessions: Sessions) -> None:
+def test_a_new_webhook_starts_after_all_earlier_events(sessions: Sessions) -> None:
     make_job(sessions)
     order_events(sessions)
     first = make_webhook(sessions)
@@ -37,7 +39,7 @@ def test_a_webhook_begins_behind_what_has_happened(sessions: Sessions) -> None:
     assert make_webhook(sessions).position == first.position + 2
 
 
-def test_only_what_is_given_changes(sessions: Sessions) -> None:
+def test_only_the_given_fields_change(sessions: Sessions) -> None:
     webhook = make_webhook(sessions, description="before")
     with sessions.begin() as session:
         webhooks = WebhookRepository(session)
@@ -48,7 +50,7 @@ def test_only_what_is_given_changes(sessions: Sessions) -> None:
     assert changed.events == ["job.paused"]
 
 
-def test_a_disabled_webhook_remembers_why_first_and_an_enabled_one_forgets(
+def test_a_disabled_webhook_keeps_its_first_reason_and_an_enabled_one_has_none(
     sessions: Sessions,
 ) -> None:
     first = datetime(2026, 1, 5, tzinfo=UTC)
@@ -61,7 +63,7 @@ def test_a_disabled_webhook_remembers_why_first_and_an_enabled_one_forgets(
     assert (enabled.disabled_at, enabled.disabled_reason) == (None, None)
 
 
-def test_a_former_secret_lives_on_for_the_grace_that_is_given(sessions: Sessions) -> None:
+def test_a_former_secret_stays_valid_for_the_grace_period(sessions: Sessions) -> None:
     webhook = make_webhook(sessions)
     first = webhook.secret
     with sessions.begin() as session:
@@ -75,7 +77,7 @@ def test_a_former_secret_lives_on_for_the_grace_that_is_given(sessions: Sessions
     assert (at_once.former_secret, at_once.former_until) == (None, None)
 
 
-def test_no_webhook_is_changed_that_is_not_there(sessions: Sessions) -> None:
+def test_an_unknown_webhook_cannot_be_changed(sessions: Sessions) -> None:
     with sessions.begin() as session:
         webhooks = WebhookRepository(session)
         for verb in (
