@@ -87,10 +87,10 @@ def test_who_comes_second_is_told_and_looks_again(tabs: Session, client: Client)
     second.get_by_role("button", name="Save").click()
 
     alert = second.get_by_role("alert")
-    expect(alert).to_contain_text("Somebody else changed this meanwhile")
+    expect(alert).to_contain_text("Another person has changed this job")
     expect(alert).to_contain_text("“two”")
     assert client.jobs.get(job.id).name == "two"
-    second.get_by_role("button", name="Look again").click()
+    second.get_by_role("button", name="Show the changes").click()
     expect(second.get_by_label("Name", exact=True)).to_be_focused()
     expect(second.get_by_label("Name", exact=True)).to_have_value("three")
     expect(second.get_by_label("Priority")).to_have_value("4")

@@ -51,7 +51,7 @@ def test_a_job_submitted_from_the_form_is_followed_to_its_end_without_a_reload(
     # The service's first job waits for its worker to load torch.
     expect(page.get_by_role("slider", name="Blocks")).to_be_visible(timeout=60_000)
     expect_status(page, "succeeded")
-    expect(page.get_by_role("list", name="Perplexity, dense against pruned")).to_be_visible()
+    expect(page.get_by_role("list", name="Perplexity, dense and pruned")).to_be_visible()
     expect(page.get_by_text("16 of 16", exact=True)).to_be_visible()
     documents = [url for url in tabs.requests if re.search(r"/(new|jobs/job_[0-9a-f]+)$", url)]
     assert [url for url in documents if "/v1/" not in url and not url.endswith("/new")] == []
@@ -96,13 +96,13 @@ def test_a_rerun_with_one_change_differs_in_that_alone_and_is_compared(
     first = client.jobs.wait(submit(client, "tiny", **options).id, timeout_s=120)
     page = tabs.open(f"/jobs/{first.id}")
 
-    page.get_by_role("link", name="Run again with changes").click()
+    page.get_by_role("link", name="Rerun with changes").click()
     page.get_by_label("Sparsity was", exact=False).or_(
         page.get_by_label("Sparsity", exact=True)
     ).fill("0.6")
     expect(page.get_by_text("was 0.5")).to_be_visible()
     expect(page.get_by_role("heading", name="Would be accepted")).to_be_visible()
-    page.get_by_role("button", name="Run again").click()
+    page.get_by_role("button", name="Submit rerun").click()
 
     expect(page).not_to_have_url(re.compile(first.id))
     second = client.jobs.wait(job_id(page), timeout_s=120)
@@ -111,10 +111,10 @@ def test_a_rerun_with_one_change_differs_in_that_alone_and_is_compared(
     assert after["sparsity"] == 0.6
     assert second.parent_id == first.id
 
-    page.get_by_role("link", name="Compare with its original").click()
+    page.get_by_role("link", name="Compare with original").click()
     table = page.get_by_role("region", name="Configurations of the jobs")
     expect(table.get_by_role("rowheader")).to_have_text(["sparsity"])
-    expect(page.get_by_role("region", name="Figures of the jobs")).to_contain_text("Perplexity")
+    expect(page.get_by_role("region", name="Metrics of the jobs")).to_contain_text("Perplexity")
 
 
 def raw_spec(client: Client, job_id: str) -> dict[str, object]:
@@ -150,7 +150,7 @@ def test_many_jobs_are_cancelled_together(tabs: Session, client: Client) -> None
     page = tabs.open("/?q=bulk")
 
     for n in range(3):
-        page.get_by_label(f"Choose bulk {n}").check()
+        page.get_by_label(f"Select bulk {n}").check()
     page.get_by_role("button", name="Cancel 3").click()
     assert {client.jobs.get(job.id).status for job in jobs} == {"queued"}
     page.get_by_role("button", name="Cancel the jobs").click()
@@ -179,7 +179,7 @@ def test_a_job_can_be_submitted_by_keyboard_alone(tabs: Session, client: Client)
     page = tabs.open("/")
     expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     reach(page, "New job")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="New job")).to_be_focused()

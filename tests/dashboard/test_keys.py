@@ -21,7 +21,7 @@ pytestmark = pytest.mark.e2e
 def make(page: Page, name: str) -> str:
     """Make a key on the page and return it."""
     page.get_by_label("Name", exact=True).fill(name)
-    page.get_by_role("button", name="Make key").click()
+    page.get_by_role("button", name="Create key").click()
     made = page.get_by_role("region", name="new key")
     expect(made).to_be_visible()
     return made.inner_text().strip()
@@ -52,7 +52,7 @@ def test_a_key_is_made_with_limits_that_the_list_shows(tabs: Session, service: S
     page.get_by_label("Jobs in flight").fill("many")
     page.get_by_label("Last day").fill("2020-01-05")
     page.get_by_label("Name", exact=True).fill("bounded")
-    page.get_by_role("button", name="Make key").click()
+    page.get_by_role("button", name="Create key").click()
     jobs, last = page.get_by_label("Jobs in flight"), page.get_by_label("Last day")
     expect(jobs).to_have_accessible_description(re.compile("Use a whole number"))
     expect(last).to_have_accessible_description(re.compile("Use a moment to come"))
@@ -82,19 +82,19 @@ def test_the_audit_tells_what_was_done_with_a_key_page_by_page(
         for _ in range(60):
             assert busy.post("/v1/jobs/job_0/cancel").status_code == 404
 
-    page.get_by_role("link", name="what it changed: busy").click()
+    page.get_by_role("link", name="Audit log of busy").click()
 
-    expect(page.get_by_role("heading", name="Audit")).to_be_focused()
+    expect(page.get_by_role("heading", name="Audit log")).to_be_focused()
     entries = page.get_by_role("list", name="Entries, newest first").get_by_role("listitem")
     expect(entries).to_have_count(50)
     expect(entries.first).to_contain_text("Cancel job")
     expect(entries.first).to_contain_text("refused 404")
-    page.get_by_role("button", name="Show older ones").click()
+    page.get_by_role("button", name="Show older").click()
     expect(entries).to_have_count(60)
-    expect(page.get_by_role("button", name="Show older ones")).to_have_count(0)
-    page.get_by_label("Done with").select_option("any key, or none")
+    expect(page.get_by_role("button", name="Show older")).to_have_count(0)
+    page.get_by_label("Key", exact=True).select_option("All")
     expect(page).to_have_url(re.compile("/audit$"))
-    page.get_by_role("button", name="Show older ones").click()
+    page.get_by_role("button", name="Show older").click()
     expect(entries.filter(has_text="Create key").first).to_be_visible()
 
 
@@ -134,7 +134,7 @@ def test_a_locked_service_asks_for_a_key_and_opens_with_it(
         photograph(page, "sign-in")
         page.get_by_label("API key").fill("zpr_wrong")
         page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_text("The service does not take the key")).to_be_visible()
+        expect(page.get_by_text("The service has refused the stored key")).to_be_visible()
         tabs.complaints.clear()  # the browser itself notes every 401
 
         page.get_by_label("API key").fill(key)

@@ -52,11 +52,11 @@ def test_a_silent_service_is_called_offline_within_five_seconds_and_nothing_is_m
 
     with frozen(service):
         badge(page, "Offline", WITHIN_MS)
-        expect(page.get_by_role("alert")).to_contain_text("The service does not answer")
+        expect(page.get_by_role("alert")).to_contain_text("The service has not been reachable")
         expect(page.get_by_role("slider", name="Blocks")).to_be_attached()
 
     badge(page, "Live")
-    expect(page.get_by_text("The service does not answer")).to_have_count(0)
+    expect(page.get_by_text("The service has not been reachable")).to_have_count(0)
     assert client.jobs.wait(job.id, timeout_s=120).status == "succeeded"
     events = list(client.jobs.events(job.id))
     expect(page.locator(".events li")).to_have_count(len(events))

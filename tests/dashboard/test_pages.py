@@ -53,7 +53,7 @@ def places(service: Service) -> list[Place]:
         Place("jobs-none-found", "/?q=nothing-is-called-so", "Jobs"),
         Place("job", f"/jobs/{one.id}", "first"),
         Place("job-failed", f"/jobs/{broken.id}", "broken"),
-        Place("rerun", f"/jobs/{one.id}/rerun", "Run again"),
+        Place("rerun", f"/jobs/{one.id}/rerun", "Rerun"),
         Place("new", "/new", "New job"),
         Place("compare", f"/compare?ids={one.id},{other.id}", "Compare"),
         Place("compare-nothing", "/compare", "Compare"),
@@ -96,7 +96,7 @@ def settle(page: Page, place: Place) -> None:
     """Wait until the page has what it asked for."""
     expect(page.get_by_role("heading", level=1)).to_contain_text(place.heading)
     expect(page.locator(".loading")).to_have_count(0)
-    expect(page.get_by_text("This page made a mistake")).to_have_count(0)
+    expect(page.get_by_text("This page has failed")).to_have_count(0)
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -194,10 +194,10 @@ def test_what_is_loading_and_what_went_wrong_is_drawn(browser: Browser, service:
 
         page.unroute("**/v1/jobs?*")
         page.goto("/jobs/job_0123")
-        expect(page.get_by_role("heading", name="There is no job of this id")).to_be_visible()
+        expect(page.get_by_role("heading", name="There is no job with this id")).to_be_visible()
         photograph(page, "job-unknown")
         page.goto("/new")
-        expect(page.get_by_role("heading", name="Three fields make a job")).to_be_visible()
+        expect(page.get_by_role("heading", name="Three fields are required")).to_be_visible()
         tabs.complaints.clear()  # the browser itself notes the 404
 
 

@@ -54,7 +54,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[
 def make(page: Page, address: str) -> str:
     """Make a webhook on its page, and return its secret."""
     page.get_by_label("Address").fill(address)
-    page.get_by_role("button", name="Make webhook").click()
+    page.get_by_role("button", name="Create webhook").click()
     secret = page.get_by_role("region", name="secret")
     expect(secret).to_be_visible()
     return secret.inner_text().strip()
@@ -63,13 +63,13 @@ def make(page: Page, address: str) -> str:
 def test_a_webhook_is_made_tested_changed_and_deleted(tabs: Session, service: Service) -> None:
     page = tabs.open("/webhooks")
     page.get_by_label("Address").fill("https://10.0.0.1/hooks")
-    page.get_by_role("button", name="Make webhook").click()
+    page.get_by_role("button", name="Create webhook").click()
     address = page.get_by_label("Address")
     expect(address).to_have_attribute("aria-invalid", "true")
     expect(address).to_have_accessible_description(re.compile(r"10\.0\.0\.1"))
     tabs.complaints.clear()  # the browser itself notes every refusal
 
-    page.get_by_label("Note").fill("of the tests")
+    page.get_by_label("Description").fill("of the tests")
     page.get_by_role("checkbox", name="cancelled").uncheck()
     secret = make(page, "https://hooks.example.com/zpruner")
     assert secret.startswith("whsec_")
@@ -78,7 +78,7 @@ def test_a_webhook_is_made_tested_changed_and_deleted(tabs: Session, service: Se
     expect(page.get_by_text(secret)).to_have_count(0)
     row = page.get_by_role("listitem").filter(has_text="of the tests")
     expect(row).to_contain_text("jobs succeeded, failed and expired")
-    expect(row).to_contain_text("nothing was sent yet")
+    expect(row).to_contain_text("no deliveries yet")
     row.get_by_role("link").click()
     heading = page.get_by_role("heading", level=1)
     expect(heading).to_contain_text("of the tests")
@@ -91,17 +91,19 @@ def test_a_webhook_is_made_tested_changed_and_deleted(tabs: Session, service: Se
     expect(page.get_by_role("region", name="message")).to_contain_text('"type": "webhook.test"')
 
     page.get_by_role("button", name="New secret").click()
-    page.get_by_role("button", name="Make a new secret").click()
+    page.get_by_role("button", name="Create a new secret").click()
     rotated = page.get_by_role("region", name="secret")
     expect(rotated).to_contain_text("whsec_")
     expect(rotated).not_to_contain_text(secret)
-    expect(page.get_by_text("signed twice until")).to_be_visible()
+    expect(page.get_by_text("old secret valid until")).to_be_visible()
 
     page.get_by_role("button", name="Edit", exact=True).click()
     expect(page.get_by_label("Address", exact=True)).to_be_focused()
     page.get_by_role("checkbox", name="running").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Told of jobs running, succeeded, failed and expired")).to_be_visible()
+    expect(
+        page.get_by_text("Notified of jobs running, succeeded, failed and expired")
+    ).to_be_visible()
     expect(page.get_by_role("button", name="Edit", exact=True)).to_be_focused()
 
     page.get_by_role("button", name="Disable").click()
@@ -128,13 +130,13 @@ def test_a_failed_message_is_seen_and_delivered_again_under_its_id(
 
     page.get_by_role("button", name="Send a test").click()
     message = page.locator(".deliveries > li")
-    expect(message).to_contain_text("answered 500")
-    expect(message).to_contain_text("1 attempt · tried again")
+    expect(message).to_contain_text("status 500")
+    expect(message).to_contain_text("1 attempt · retried")
     page.get_by_role("button", name="Show webhook.test").click()
     page.get_by_role("button", name="Deliver again").click()
 
     expect(message.locator(".pill")).to_have_text("delivered")
-    expect(message).to_contain_text("answered 204")
+    expect(message).to_contain_text("status 204")
     expect(page.get_by_role("list", name="Attempts").get_by_role("listitem")).to_have_count(2)
     assert len(ids) == 2
     assert len(set(ids)) == 1

@@ -63,9 +63,9 @@ it("asks for a key where there are no locks, and keeps what was typed until ther
 
 it("does not take the answers of a proxy for the service's", async () => {
   service.reply = () => refusal(502);
-  const { heardAt } = live.get();
+  const { lastContactAt } = live.get();
   act(() => history.replaceState(null, "", "/workers")); // asks every few seconds
   await settle(10_000);
   expect(service.count("/v1/workers")).toBeGreaterThan(2);
-  expect(live.get()).toMatchObject({ mode: "offline", heardAt });
+  expect(live.get()).toMatchObject({ mode: "offline", lastContactAt });
 });

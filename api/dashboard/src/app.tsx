@@ -9,8 +9,8 @@ import { JobPage } from "./pages/job/page.tsx";
 import { JobsPage } from "./pages/jobs/page.tsx";
 import { KeysPage } from "./pages/keys/page.tsx";
 import { NotFoundPage } from "./pages/not-found.tsx";
-import { NewJobPage, RerunPage } from "./pages/order/page.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
+import { NewJobPage, RerunPage } from "./pages/submit/page.tsx";
 import { SweepsPage } from "./pages/sweeps/list.tsx";
 import { NewSweepPage } from "./pages/sweeps/new.tsx";
 import { SweepPage } from "./pages/sweeps/page.tsx";
@@ -19,18 +19,18 @@ import { WebhookPage } from "./pages/webhooks/page.tsx";
 import { WorkersPage } from "./pages/workers/page.tsx";
 import { Shell } from "./shell.tsx";
 
-/** A refusal stays one; an answer that did not come may come the next time. */
-function isWorthATry(failures: number, error: Error): boolean {
+/** Retry network and server errors, but not refusals. */
+function shouldRetry(failures: number, error: Error): boolean {
   return failures < 2 && !(error instanceof ProblemError && error.status < 500);
 }
 
 export const queries = new QueryClient({
   defaultOptions: {
     queries: {
-      networkMode: "always", // this machine answers without a network, too
-      retry: isWorthATry,
+      networkMode: "always", // a service on localhost needs no network
+      retry: shouldRetry,
       staleTime: 5000,
-      refetchOnWindowFocus: false, // the live line says when to ask again
+      refetchOnWindowFocus: false, // the live connection triggers refetches
       refetchOnReconnect: false,
     },
     mutations: { networkMode: "always" },
@@ -47,7 +47,7 @@ export function App() {
   );
 }
 
-/** Hidden while nobody is signed in, a page asks for nothing, and keeps what was typed into it. */
+/** After a sign-out, the page is hidden: it sends no requests, but keeps its inputs. */
 function Pages() {
   const isSignedOut = useLive().mode === "signed-out";
   return (

@@ -1,4 +1,4 @@
-/** Figures and times in words; "–" where there is none. */
+/** Formats numbers and times; "–" if there is none. */
 
 export const NONE = "–";
 
@@ -7,7 +7,7 @@ export function percent(share: number | null | undefined, digits = 1): string {
   return `${trimmed(share * 100, digits)} %`;
 }
 
-/** A figure of four digits or so, whatever its size. */
+/** Format a number with about four digits. */
 export function figure(value: number | null | undefined): string {
   if (value == null || !Number.isFinite(value)) return NONE;
   const size = Math.abs(value);
@@ -22,7 +22,7 @@ export function count(value: number | null): string {
   return value === null ? NONE : value.toLocaleString("en");
 }
 
-/** How far a figure is from another one: "+12.3 %". */
+/** Format a relative change: "+12.3 %". */
 export function change(from: number | null | undefined, to: number | null | undefined): string {
   if (from == null || to == null || from === 0) return NONE;
   const share = (to / from - 1) * 100;
@@ -55,7 +55,7 @@ export function duration(seconds: number | null | undefined): string {
   return `${Math.round(minutes / 1440)} days`;
 }
 
-/** Say how many blocks are done; a job that waits goes on from those that it kept. */
+/** Format the number of finished blocks; a waiting job keeps them. */
 export function blocksInWords(status: string, block: { index: number; total: number }): string {
   const done = `${block.index + 1} of ${block.total} blocks`;
   return status === "paused" || status === "queued" ? `${done} kept` : done;
@@ -83,12 +83,12 @@ export function secondsBetween(from: string | null, to: string | number | null):
   return (new Date(to).getTime() - new Date(from).getTime()) / 1000;
 }
 
-/** The part of an id that people tell jobs apart by: its end, for ids begin with the time. */
+/** Shorten an id to its end, as ids begin with the time. */
 export function shortId(id: string): string {
   return id.slice(-8);
 }
 
-/** What a model is called without its owner or root. */
+/** Return a model's name without its owner or root. */
 export function modelName(model: string): string {
   return (
     model

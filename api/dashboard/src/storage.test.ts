@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { keep, kept } from "./storage.ts";
+import { readStored, store } from "./storage.ts";
 
 afterEach(() => void vi.unstubAllGlobals());
 
@@ -8,9 +8,9 @@ it("keeps things for as long as the page is there where the browser denies stora
     throw new DOMException("denied", "SecurityError");
   };
   vi.stubGlobal("localStorage", { getItem: deny, setItem: deny, removeItem: deny });
-  expect(kept("a")).toBeNull();
-  keep("a", "b");
-  expect(kept("a")).toBe("b");
-  keep("a", null);
-  expect(kept("a")).toBeNull();
+  expect(readStored("a")).toBeNull();
+  store("a", "b");
+  expect(readStored("a")).toBe("b");
+  store("a", null);
+  expect(readStored("a")).toBeNull();
 });

@@ -1,21 +1,21 @@
-/** What this browser keeps; where it denies storage, for as long as the page is there. */
+/** Local storage, with a fallback in memory for browsers that deny it. */
 
-const unstored = new Map<string, string>();
+const inMemory = new Map<string, string>();
 
-export function kept(place: string): string | null {
+export function readStored(key: string): string | null {
   try {
-    return localStorage.getItem(place);
+    return localStorage.getItem(key);
   } catch {
-    return unstored.get(place) ?? null; // a browser that blocks a site's data throws at every touch
+    return inMemory.get(key) ?? null; // browsers that block a site's data throw at every access
   }
 }
 
-export function keep(place: string, text: string | null): void {
+export function store(key: string, text: string | null): void {
   try {
-    if (text === null) localStorage.removeItem(place);
-    else localStorage.setItem(place, text);
+    if (text === null) localStorage.removeItem(key);
+    else localStorage.setItem(key, text);
   } catch {
-    if (text === null) unstored.delete(place);
-    else unstored.set(place, text);
+    if (text === null) inMemory.delete(key);
+    else inMemory.set(key, text);
   }
 }

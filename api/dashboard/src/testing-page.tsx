@@ -1,4 +1,4 @@
-/** Puts a page up, and moves its clock; for tests that begin with `vi.useFakeTimers()`. */
+/** Mounts a page for tests that begin with `vi.useFakeTimers()`. */
 
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { act, type ReactNode } from "react";
@@ -29,7 +29,7 @@ export async function mount(page: ReactNode): Promise<Shown> {
   return { box, queries, show, unmount: async () => act(() => root.unmount()) };
 }
 
-/** Let time pass, and everything happen that it brings. */
+/** Advance the time and run all timers. */
 export async function settle(ms = 50): Promise<void> {
   await act(async () => {
     await vi.advanceTimersByTimeAsync(ms);
@@ -37,14 +37,14 @@ export async function settle(ms = 50): Promise<void> {
 }
 
 export async function press(element: Element | undefined | null): Promise<void> {
-  if (!(element instanceof HTMLElement)) throw new Error("There is nothing to press.");
+  if (!(element instanceof HTMLElement)) throw new Error("There is no element to press.");
   act(() => element.click());
   await settle();
 }
 
-/** Type a text into an input, as React hears of it. */
+/** Type a text into an input so that React notices it. */
 export async function type(element: Element | undefined | null, text: string): Promise<void> {
-  if (!element) throw new Error("There is nothing to type into.");
+  if (!element) throw new Error("There is no input.");
   const value = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(element), "value");
   act(() => {
     value?.set?.call(element, text);
@@ -53,12 +53,12 @@ export async function type(element: Element | undefined | null, text: string): P
   await settle();
 }
 
-/** The button that says this. */
-export function button(box: ParentNode, words: string): HTMLButtonElement | undefined {
-  return [...box.querySelectorAll("button")].find((one) => one.textContent?.includes(words));
+/** Find the button with this text. */
+export function button(box: ParentNode, text: string): HTMLButtonElement | undefined {
+  return [...box.querySelectorAll("button")].find((one) => one.textContent?.includes(text));
 }
 
-/** The input, select or text area with this label. */
+/** Find the input, select or text area with this label. */
 export function field(box: ParentNode, label: string): Element | null | undefined {
   const found = [...box.querySelectorAll("label")].find((one) => one.textContent === label);
   return found && document.getElementById(found.htmlFor);

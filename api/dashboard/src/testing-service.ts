@@ -1,4 +1,4 @@
-/** A service for tests of whole pages: it notes what it is asked, and answers as it is told. */
+/** A fake service for tests of pages: it records requests and sends the given responses. */
 
 export type Answer = [status: number, body: unknown];
 
@@ -6,22 +6,27 @@ export const service = {
   /** Path and query of every request so far. */
   asked: [] as string[],
   reply: (_url: URL, _request: Request): Answer | Promise<Answer> => refusal(404),
-  /** How often a path was asked for. */
+  /** Count the requests whose path contains a text. */
   count: (part: string) => service.asked.filter((one) => one.includes(part)).length,
 };
 
-/** A problem as the service words it. */
+/** Return a problem document. */
 export function refusal(status: number): Answer {
-  const words = { type: "about:blank", title: `Refused ${status}`, code: "refused", detail: "No." };
-  return [status, { ...words, status, retryable: false, errors: [] }];
+  const problem = {
+    type: "about:blank",
+    title: `Refused ${status}`,
+    code: "refused",
+    detail: "No.",
+  };
+  return [status, { ...problem, status, retryable: false, errors: [] }];
 }
 
-/** One page of a list. */
+/** Return one page of a list. */
 export function listing(data: unknown[], more: object = {}): Answer {
   return [200, { data, next_cursor: null, has_more: false, ...more }];
 }
 
-// Before anything is imported that keeps `fetch` as it finds it.
+// Replace `fetch` before a module is imported that stores it.
 globalThis.fetch = async (asked) => {
   const request = asked instanceof Request ? asked : new Request(new URL(String(asked), origin()));
   const url = new URL(request.url);

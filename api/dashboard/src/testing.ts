@@ -1,7 +1,7 @@
-/** Jobs and events for tests, every field filled, any of them overridden. */
+/** Factories of jobs and events for tests. */
 
 import type { Job, Spec } from "./api/client.ts";
-import type { LiveEvent } from "./api/faces.ts";
+import type { LiveEvent } from "./api/live-events.ts";
 
 export function makeSpec(overrides: Partial<Spec> = {}): Spec {
   return {

@@ -1,26 +1,25 @@
-/** What a person can have done to jobs. */
+/** Mutations of jobs: submit, cancel, retry, pause, resume, delete. */
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { remember } from "./cache.ts";
-import { api, ask, type Job, type JobRequest } from "./client.ts";
+import { storeJob } from "./cache.ts";
+import { api, type Job, type JobRequest, unwrap } from "./client.ts";
 
 const path = (job_id: string) => ({ path: { job_id } });
 
 export type Action = "cancel" | "retry" | "pause" | "resume";
 
-const STARTERS: Record<Action, (id: string) => Promise<Job>> = {
-  cancel: (id) => ask(api.POST("/v1/jobs/{job_id}/cancel", { params: path(id) })),
-  retry: (id) => ask(api.POST("/v1/jobs/{job_id}/retry", { params: path(id) })),
-  pause: (id) => ask(api.POST("/v1/jobs/{job_id}/pause", { params: path(id) })),
-  resume: (id) => ask(api.POST("/v1/jobs/{job_id}/resume", { params: path(id) })),
+const REQUESTS: Record<Action, (id: string) => Promise<Job>> = {
+  cancel: (id) => unwrap(api.POST("/v1/jobs/{job_id}/cancel", { params: path(id) })),
+  retry: (id) => unwrap(api.POST("/v1/jobs/{job_id}/retry", { params: path(id) })),
+  pause: (id) => unwrap(api.POST("/v1/jobs/{job_id}/pause", { params: path(id) })),
+  resume: (id) => unwrap(api.POST("/v1/jobs/{job_id}/resume", { params: path(id) })),
 };
 
-/** Change a job's state; the answer is the job as it stands then. */
 export function useAction(action: Action) {
   const queries = useQueryClient();
   return useMutation({
-    mutationFn: STARTERS[action],
-    onSuccess: (job) => remember(queries, job),
+    mutationFn: REQUESTS[action],
+    onSuccess: (job) => storeJob(queries, job),
     onSettled: (_job, _error, id) => queries.invalidateQueries({ queryKey: ["job", id] }),
   });
 }
@@ -32,17 +31,16 @@ const ALLOWED: Record<Action, ReadonlySet<string>> = {
   resume: new Set(["pausing", "paused"]),
 };
 
-/** Whether a job in this state can be asked so; the service has the last word. */
+/** Whether an action is offered for a job of this status; the service decides in the end. */
 export function isAllowed(action: Action, status: string): boolean {
   return ALLOWED[action].has(status);
 }
 
-/** Delete a job that has ended, with all that it left. */
 export function useDeletion(done: () => void) {
   const queries = useQueryClient();
   return useMutation({
     mutationFn: async (id: string) => {
-      await ask(api.DELETE("/v1/jobs/{job_id}", { params: path(id) }));
+      await unwrap(api.DELETE("/v1/jobs/{job_id}", { params: path(id) }));
       return id;
     },
     onSuccess: (id) => {
@@ -54,32 +52,35 @@ export function useDeletion(done: () => void) {
   });
 }
 
-/** A new job, or a job once more with changes. */
-export type Order =
+/** A request for a new job, or for a rerun with changes. */
+export type Submission =
   | { kind: "new"; body: JobRequest }
   | { kind: "rerun"; parent: string; changes: Record<string, unknown> };
 
-function post(order: Order, dryRun: boolean, key?: string, signal?: AbortSignal) {
+function post(submission: Submission, dryRun: boolean, key?: string, signal?: AbortSignal) {
   const header = key === undefined ? {} : { "idempotency-key": key };
   const query = { dry_run: dryRun };
-  if (order.kind === "new") {
-    return ask(api.POST("/v1/jobs", { params: { query, header }, body: order.body, signal }));
+  if (submission.kind === "new") {
+    return unwrap(
+      api.POST("/v1/jobs", { params: { query, header }, body: submission.body, signal }),
+    );
   }
-  const params = { ...path(order.parent), query, header };
-  const body = order.changes as never; // a map of anything: the service says what fits
-  return ask(api.POST("/v1/jobs/{job_id}/rerun", { params, body, signal }));
+  const params = { ...path(submission.parent), query, header };
+  const body = submission.changes as never; // any fields: the service validates them
+  return unwrap(api.POST("/v1/jobs/{job_id}/rerun", { params, body, signal }));
 }
 
-/** Return what would be accepted; throw what is wrong with it. */
-export async function preview(order: Order, signal: AbortSignal) {
-  const answer = await post(order, true, undefined, signal);
-  if ("status" in answer) throw new Error("A dry run answered with a job.");
-  return answer;
+/** Return the job that would be created; throw the problem if it would be refused. */
+export async function preview(submission: Submission, signal: AbortSignal) {
+  const response = await post(submission, true, undefined, signal);
+  if ("status" in response) throw new Error("The service responded to a dry run with a job.");
+  return response;
 }
 
-/** Submit once, however often it is tried: the key stays the same for the same order. */
-export async function submit(order: Order, key: string): Promise<Job> {
-  const answer = await post(order, false, key);
-  if (!("status" in answer)) throw new Error("A submission answered with a preview.");
-  return answer;
+/** Submit a job; a retry with the same idempotency key creates no second one. */
+export async function submit(submission: Submission, key: string): Promise<Job> {
+  const response = await post(submission, false, key);
+  if (!("status" in response))
+    throw new Error("The service responded to a submission with a preview.");
+  return response;
 }

@@ -4,7 +4,7 @@ import { InfiniteQueryObserver, QueryClient, QueryObserver } from "@tanstack/rea
 import { beforeEach, expect, it, vi } from "vitest";
 import { makeEvent, makeJob } from "../testing.ts";
 import type { Job, JobEvent } from "./client.ts";
-import { patched } from "./faces.ts";
+import { withEvent } from "./live-events.ts";
 
 /** A service that answers when it is told to. */
 const service = vi.hoisted(() => {
@@ -53,15 +53,19 @@ async function watchList(): Promise<void> {
 
 it("moves a job on by its events, and keeps what they do not say", () => {
   const event = makeEvent({ data: { fraction: 0.5, block: BLOCK } });
-  expect(patched(job(), event).progress).toEqual({ fraction: 0.5, block: BLOCK, eta_seconds: ETA });
-  expect(patched(job(), makeEvent({ kind: "phase", phase: "evaluating" })).phase).toBe(
+  expect(withEvent(job(), event).progress).toEqual({
+    fraction: 0.5,
+    block: BLOCK,
+    eta_seconds: ETA,
+  });
+  expect(withEvent(job(), makeEvent({ kind: "phase", phase: "evaluating" })).phase).toBe(
     "evaluating",
   );
 });
 
 it("ignores what a dead attempt still says", () => {
   const retried = job({ attempt: 2, status: "queued" });
-  expect(patched(retried, makeEvent({ attempt: 1 }))).toBe(retried);
+  expect(withEvent(retried, makeEvent({ attempt: 1 }))).toBe(retried);
 });
 
 it("adds an event that follows, once, and leaves a gap to be fetched", () => {
@@ -81,39 +85,39 @@ it("shows a job's newest face in every list and on its page", () => {
   queries.setQueryData<unknown>(list.queryKey, { pages, pageParams: ["", "c"] });
   queries.setQueryData(["job", id], job());
 
-  cache.apply(queries, makeEvent({ job_id: id, data: { fraction: 0.75, block: BLOCK } }));
+  cache.applyEvent(queries, makeEvent({ job_id: id, data: { fraction: 0.75, block: BLOCK } }));
 
   expect(listed()?.map((one) => one.progress.fraction)).toEqual([0.25, 0.75]);
   expect(listed()?.[0]).toBe(other);
   expect(shown()?.progress.block).toEqual(BLOCK);
 
-  cache.remember(queries, job({ status: "cancelled" }));
+  cache.storeJob(queries, job({ status: "cancelled" }));
   expect(shown()?.status).toBe("cancelled");
 });
 
 it("keeps a newer face when an older answer comes late", () => {
-  cache.remember(queries, job({ status: "succeeded", updated_at: at(2) }));
-  cache.remember(queries, job({ status: "running", updated_at: at(1) }));
+  cache.storeJob(queries, job({ status: "succeeded", updated_at: at(2) }));
+  cache.storeJob(queries, job({ status: "running", updated_at: at(1) }));
   expect(shown()?.status).toBe("succeeded");
 });
 
 it("takes a whole second for earlier than its fractions", () => {
-  cache.remember(queries, job({ status: "running", updated_at: "2026-01-05T09:31:02Z" }));
-  cache.remember(queries, job({ status: "succeeded", updated_at: "2026-01-05T09:31:02.001000Z" }));
+  cache.storeJob(queries, job({ status: "running", updated_at: "2026-01-05T09:31:02Z" }));
+  cache.storeJob(queries, job({ status: "succeeded", updated_at: "2026-01-05T09:31:02.001000Z" }));
   expect(shown()?.status).toBe("succeeded");
 });
 
-it("does not go back to what was heard before, when a stream repeats itself", () => {
+it("does not go back to what was latestEvents before, when a stream repeats itself", () => {
   queries.setQueryData(["job", id], job());
-  cache.apply(queries, succeeded(9));
-  cache.apply(queries, makeEvent({ job_id: id, seq: 8, kind: "status", status: "running" }));
+  cache.applyEvent(queries, succeeded(9));
+  cache.applyEvent(queries, makeEvent({ job_id: id, seq: 8, kind: "status", status: "running" }));
   expect(shown()?.status).toBe("succeeded");
 });
 
 it("moves on an answer that was read before an event, though it comes after it", async () => {
   await watchList();
 
-  cache.apply(queries, succeeded());
+  cache.applyEvent(queries, succeeded());
   service.to("/v1/jobs")[0]?.answer(page(job({ status: "running", updated_at: at(4) })));
 
   await expect.poll(() => listed()?.[0]?.status).toBe("succeeded");
@@ -122,7 +126,7 @@ it("moves on an answer that was read before an event, though it comes after it",
 it("believes an answer that was read after an event", async () => {
   await watchList();
 
-  cache.apply(queries, succeeded());
+  cache.applyEvent(queries, succeeded());
   service.to("/v1/jobs")[0]?.answer(page(job({ status: "queued", attempt: 2, updated_at: at(6) })));
 
   await expect.poll(() => listed()?.[0]?.status).toBe("queued");
@@ -131,7 +135,7 @@ it("believes an answer that was read after an event", async () => {
 it("asks again after a first look that began before something happened", async () => {
   await watchList();
 
-  cache.apply(queries, succeeded());
+  cache.applyEvent(queries, succeeded());
   service.to("/v1/jobs")[0]?.answer(page());
 
   await expect.poll(() => service.to("/v1/jobs").length).toBeGreaterThan(1);
@@ -144,7 +148,7 @@ it("asks again after a first look that began before something happened", async (
 it("does not take a first look from before a gap for one from after it", async () => {
   await watchList();
 
-  cache.catchUp(queries);
+  cache.refetchAll(queries);
   await expect.poll(() => service.to("/v1/jobs").length).toBe(2);
   service.to("/v1/jobs")[1]?.answer(page(job({ status: "succeeded" })));
   await expect.poll(() => listed()?.[0]?.status).toBe("succeeded");
@@ -158,7 +162,7 @@ it("waits for a slow answer instead of breaking it off, then asks once more", as
   queries.setQueryData<unknown>(list.queryKey, { pages: [page(job())], pageParams: [""] });
   await watchList();
 
-  for (let wish = 0; wish < 3; wish += 1) cache.again(queries, "jobs");
+  for (let wish = 0; wish < 3; wish += 1) cache.refetch(queries, "jobs");
   await new Promise((done) => setTimeout(done, 20));
   expect(service.to("/v1/jobs").length).toBe(1);
   service.to("/v1/jobs")[0]?.answer(page(job({ name: "slow" })));
@@ -175,7 +179,7 @@ it("does not take a list for fresh because a row of it was moved on", () => {
   queries.setQueryData<unknown>(list.queryKey, { pages, pageParams: [""] }, { updatedAt: 1000 });
   queries.invalidateQueries({ queryKey: ["jobs"] });
 
-  cache.apply(queries, makeEvent({ job_id: id, data: { fraction: 0.75, block: BLOCK } }));
+  cache.applyEvent(queries, makeEvent({ job_id: id, data: { fraction: 0.75, block: BLOCK } }));
 
   const state = queries.getQueryState(list.queryKey);
   expect(listed()?.[0]?.progress.fraction).toBe(0.75);
@@ -186,7 +190,7 @@ it("asks for the whole job once it has ended, and for its page again where that 
   queries.setQueryData(["job", id], job());
   new QueryObserver(queries, { ...jobs.jobById(id), staleTime: Infinity }).subscribe(() => {});
 
-  cache.apply(queries, succeeded());
+  cache.applyEvent(queries, succeeded());
   await expect.poll(() => service.to(`/v1/jobs/${id}`).length).toBe(1);
   service.to(`/v1/jobs/${id}`)[0]?.answer({}, 503);
 
@@ -201,7 +205,7 @@ it("fills a gap in a job's history", async () => {
   queries.setQueryData(["events", id], events(1, 2));
   new QueryObserver(queries, { ...jobs.jobEvents(id), staleTime: Infinity }).subscribe(() => {});
 
-  cache.apply(queries, makeEvent({ job_id: id, seq: 4 }));
+  cache.applyEvent(queries, makeEvent({ job_id: id, seq: 4 }));
 
   const path = `/v1/jobs/${id}/events`;
   await expect.poll(() => service.to(path).length).toBe(1);

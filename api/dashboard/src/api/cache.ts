@@ -1,9 +1,9 @@
-/** Keeps what the pages show up to date with what happens. */
+/** Updates the query cache from events and responses. */
 
 import type { InfiniteData, Query, QueryClient } from "@tanstack/react-query";
 import type { Job, JobEvent } from "./client.ts";
-import { hear, isLater, type LiveEvent, patched } from "./faces.ts";
 import { fetchJob, isFinal } from "./jobs.ts";
+import { isLater, type LiveEvent, recordEvent, withEvent } from "./live-events.ts";
 import { Throttle } from "./throttle.ts";
 
 interface JobPage {
@@ -13,73 +13,73 @@ type JobPages = InfiniteData<JobPage, string>;
 
 const throttle = new Throttle(1000);
 
-/** Put a job's newest face wherever it is shown; answers may overtake each other. */
-export function remember(queries: QueryClient, job: Job): void {
+/** Update a job everywhere in the cache, unless the cached one is newer. */
+export function storeJob(queries: QueryClient, job: Job): void {
   const newer = (known: Job) => (isLater(known.updated_at, job.updated_at) ? known : job);
-  amend<Job>(queries, ["job", job.id], (known) => (known ? newer(known) : job));
+  updateData<Job>(queries, ["job", job.id], (known) => (known ? newer(known) : job));
   patchLists(queries, job.id, newer);
-  askThoseOnTheirWay(queries, job.id);
+  refetchPending(queries, job.id);
 }
 
-/** Note one event: what it says is shown at once, the rest is asked for soon. */
-export function apply(queries: QueryClient, event: LiveEvent): void {
+/** Apply one event to the cached data at once, and refetch soon what it does not contain. */
+export function applyEvent(queries: QueryClient, event: LiveEvent): void {
   const id = event.job_id;
-  const isNews = hear(queries, event);
-  const patch = (job: Job) => (isNews ? patched(job, event) : job);
-  amend<Job>(queries, ["job", id], (job) => job && patch(job));
-  const places = patchLists(queries, id, patch);
-  append(queries, event);
-  if (event.kind === "status" || event.kind === "described") settle(queries, event, places);
+  const isNew = recordEvent(queries, event);
+  const patch = (job: Job) => (isNew ? withEvent(job, event) : job);
+  updateData<Job>(queries, ["job", id], (job) => job && patch(job));
+  const presence = patchLists(queries, id, patch);
+  appendToHistory(queries, event);
+  if (event.kind === "status" || event.kind === "described") refreshAfter(queries, event, presence);
   if (event.kind === "progress") {
     throttle.run(`progress ${id}`, () => {
-      again(queries, "blocks", id);
-      again(queries, "job", id); // for the time it will take, which no event says
+      refetch(queries, "blocks", id);
+      refetch(queries, "job", id); // for the remaining time, which events do not contain
     });
   }
 }
 
-function settle(queries: QueryClient, event: LiveEvent, places: Places): void {
+function refreshAfter(queries: QueryClient, event: LiveEvent, presence: Presence): void {
   const id = event.job_id;
   const shown = queries.getQueryState<Job>(["job", id]);
-  if (places.isListed || shown?.data) throttle.run(`job ${id}`, () => lookAt(queries, id));
-  if (places.isMissing || !places.isListed)
-    throttle.run("again jobs", () => again(queries, "jobs"));
-  else askThoseOnTheirWay(queries, id);
-  throttle.run("facets", () => again(queries, "facets"));
-  throttle.run("families", () => {
-    again(queries, "sweep");
-    again(queries, "sweeps");
-    again(queries, "reruns");
+  if (presence.isListed || shown?.data) throttle.run(`job ${id}`, () => refreshJob(queries, id));
+  if (presence.isMissing || !presence.isListed)
+    throttle.run("refetch jobs", () => refetch(queries, "jobs"));
+  else refetchPending(queries, id);
+  throttle.run("facets", () => refetch(queries, "facets"));
+  throttle.run("groups", () => {
+    refetch(queries, "sweep");
+    refetch(queries, "sweeps");
+    refetch(queries, "reruns");
   });
   if (isFinal(event.status)) {
     throttle.run(`end ${id}`, () => {
-      again(queries, "blocks", id);
-      again(queries, "artifacts", id);
+      refetch(queries, "blocks", id);
+      refetch(queries, "artifacts", id);
     });
   }
 }
 
-async function lookAt(queries: QueryClient, id: string): Promise<void> {
+async function refreshJob(queries: QueryClient, id: string): Promise<void> {
   try {
-    remember(queries, await fetchJob(id));
+    storeJob(queries, await fetchJob(id));
   } catch {
-    // Left to those that show it: they try more than once, and say what is wrong.
-    await Promise.all([again(queries, "job", id), again(queries, "jobs")]);
+    // The queries of the page retry, and show the error.
+    await Promise.all([refetch(queries, "job", id), refetch(queries, "jobs")]);
   }
 }
 
-/** What is on its way takes the place of what is known, and may be from before it. */
-function askThoseOnTheirWay(queries: QueryClient, id: string): void {
+/** Refetch after pending requests: their responses replace the cache and may be older than it. */
+function refetchPending(queries: QueryClient, id: string): void {
   for (const key of [["jobs"], ["job", id]]) {
-    const isOnItsWay = queries.isFetching({ queryKey: key }) > 0;
-    if (isOnItsWay) throttle.run(`again ${key.join(" ")}`, () => again(queries, ...key));
+    const isPending = queries.isFetching({ queryKey: key }) > 0;
+    if (isPending) throttle.run(`refetch ${key.join(" ")}`, () => refetch(queries, ...key));
   }
 }
 
-/** Ask again for everything on the screen: the stream had a gap. */
-export async function catchUp(queries: QueryClient): Promise<void> {
+/** Refetch everything on the page after a gap in the stream. */
+export async function refetchAll(queries: QueryClient): Promise<void> {
   const predicate = (query: Query) => query.queryKey[0] !== "methods";
-  // A first look goes on by itself when all are asked again, and it may be from before the gap.
+  // Invalidation does not restart a first fetch, whose response may be from before the gap.
   await queries.cancelQueries({
     fetchStatus: "fetching",
     predicate: (query) => predicate(query) && query.state.data === undefined,
@@ -88,17 +88,17 @@ export async function catchUp(queries: QueryClient): Promise<void> {
 }
 
 /**
- * Ask again for what is shown of these.
+ * Refetch the active queries of a key.
  *
- * An answer that is on its way may be from before the wish, so it is waited for, and what it was for
- * asked once more. Left to itself the cache takes the answer of a first look for good, and breaks off
- * every other: of a service slower than its events it would never get an answer.
+ * The response to a pending request may be outdated, so wait for it and fetch once more. By default
+ * the cache would accept the response of a first fetch, and abort any later one: with a service that
+ * is slower than its events, no fetch would ever complete.
  */
-export async function again(queries: QueryClient, ...queryKey: string[]): Promise<void> {
-  const onTheirWay = queries.getQueryCache().findAll({ queryKey, fetchStatus: "fetching" });
+export async function refetch(queries: QueryClient, ...queryKey: string[]): Promise<void> {
+  const pending = queries.getQueryCache().findAll({ queryKey, fetchStatus: "fetching" });
   await Promise.all([
     queries.invalidateQueries({ queryKey, fetchStatus: "idle" }),
-    ...onTheirWay.map(async (query) => {
+    ...pending.map(async (query) => {
       await query.fetch().catch(() => {}); // the query itself keeps and shows its error
       await queries.invalidateQueries(
         { queryKey: query.queryKey, exact: true },
@@ -108,47 +108,47 @@ export async function again(queries: QueryClient, ...queryKey: string[]): Promis
   ]);
 }
 
-/** Add an event to its job's history, or have the history asked for where that leaves a gap. */
-function append(queries: QueryClient, event: LiveEvent): void {
+/** Append an event to its job's history, or refetch the history if events are missing. */
+function appendToHistory(queries: QueryClient, event: LiveEvent): void {
   const key = ["events", event.job_id];
   const state = queries.getQueryState<JobEvent[]>(key);
   const isGap = state?.data !== undefined && event.seq > (state.data.at(-1)?.seq ?? 0) + 1;
-  amend<JobEvent[]>(queries, key, (known) => known && appended(known, event));
+  updateData<JobEvent[]>(queries, key, (known) => known && appended(known, event));
   if (isGap || state?.fetchStatus === "fetching") {
-    throttle.run(key.join(" "), () => again(queries, ...key));
+    throttle.run(key.join(" "), () => refetch(queries, ...key));
   }
 }
 
-/** Add an event that follows; leave a list with a gap for the next fetch to fill. */
+/** Append the next event; a later one is left to the next fetch. */
 export function appended(known: JobEvent[], event: JobEvent): JobEvent[] {
   const last = known.at(-1)?.seq ?? 0;
   return event.seq === last + 1 ? [...known, event] : known;
 }
 
-/** In which of the lists there are a job is shown. */
-interface Places {
+/** Whether a job is in any cached list, and whether any lacks it. */
+interface Presence {
   isListed: boolean;
   isMissing: boolean;
 }
 
-function patchLists(queries: QueryClient, id: string, patch: (job: Job) => Job): Places {
-  const places = { isListed: false, isMissing: false };
+function patchLists(queries: QueryClient, id: string, patch: (job: Job) => Job): Presence {
+  const presence = { isListed: false, isMissing: false };
   for (const [key, data] of queries.getQueriesData<JobPages>({ queryKey: ["jobs"] })) {
     if (!data) continue;
-    const isHere = data.pages.some((page) => page.data.some((job) => job.id === id));
-    places[isHere ? "isListed" : "isMissing"] = true;
-    if (!isHere) continue;
+    const isListed = data.pages.some((page) => page.data.some((job) => job.id === id));
+    presence[isListed ? "isListed" : "isMissing"] = true;
+    if (!isListed) continue;
     const pages = data.pages.map((page) => ({
       ...page,
       data: page.data.map((job) => (job.id === id ? patch(job) : job)),
     }));
-    amend<JobPages>(queries, key, () => ({ ...data, pages }));
+    updateData<JobPages>(queries, key, () => ({ ...data, pages }));
   }
-  return places;
+  return presence;
 }
 
-/** Change what is kept, without making it look as if it had just been asked for. */
-function amend<T>(
+/** Change cached data without marking it as freshly fetched. */
+function updateData<T>(
   queries: QueryClient,
   queryKey: readonly unknown[],
   change: (known: T | undefined) => T | undefined,

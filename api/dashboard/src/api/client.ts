@@ -1,4 +1,4 @@
-/** The one way to the service: typed by its own OpenAPI document. */
+/** The typed client of the API; its types come from the OpenAPI document. */
 
 import createClient, { type Middleware } from "openapi-fetch";
 import { authorization } from "./key.ts";
@@ -16,35 +16,34 @@ export type Method = Schemas["MethodRead"];
 export type Status = Schemas["JobState"];
 export type Phase = Schemas["Phase"];
 
-export interface Answers {
-  /** The service has just answered. */
-  heard(): void;
-  /** It does not take the key that this browser has, or wants one. */
-  refused(): void;
+export interface ResponseListener {
+  /** The service has responded. */
+  responded(): void;
+  /** The service requires an API key, or has refused this one. */
+  unauthorized(): void;
 }
 
-let answers: Answers = { heard() {}, refused() {} };
+let listener: ResponseListener = { responded() {}, unauthorized() {} };
 
-/** Name who wants to know of every answer. */
-export function onAnswer(tell: Answers): void {
-  answers = tell;
+export function setResponseListener(next: ResponseListener): void {
+  listener = next;
 }
 
-/** What a proxy says for a service that is not there. */
-const ABSENT = new Set([502, 503, 504]);
+/** A proxy responds with these when the service is not running. */
+const PROXY_ERRORS = new Set([502, 503, 504]);
 
-function note(status: number, key: string | null): void {
-  if (!ABSENT.has(status)) answers.heard();
-  // An answer to a former key says nothing of the one that there is now.
-  if (status === 401 && key === (authorization().authorization ?? null)) answers.refused();
+function report(status: number, key: string | null): void {
+  if (!PROXY_ERRORS.has(status)) listener.responded();
+  // A response to a request with a former key does not concern the present one.
+  if (status === 401 && key === (authorization().authorization ?? null)) listener.unauthorized();
 }
 
-const attended: Middleware = {
+const middleware: Middleware = {
   onRequest({ request }) {
     for (const [name, value] of Object.entries(authorization())) request.headers.set(name, value);
   },
   onResponse({ request, response }) {
-    note(response.status, request.headers.get("authorization"));
+    report(response.status, request.headers.get("authorization"));
   },
   onError({ error }) {
     return error instanceof DOMException && error.name === "AbortError"
@@ -53,30 +52,32 @@ const attended: Middleware = {
   },
 };
 
-// What an event told of must not be answered from before it.
+// After an event, a cached response would be older than the event.
 export const api = createClient<paths>({ cache: "no-cache" });
-api.use(attended);
+api.use(middleware);
 
-interface Answer {
+interface Result {
   data?: unknown;
   error?: unknown;
   response: Response;
 }
 
-/** Return what was asked for, or throw the service's own problem. */
-export async function ask<A extends Answer>(asked: Promise<A>): Promise<NonNullable<A["data"]>> {
-  const { data, error, response } = await asked;
+/** Return a response's data, or throw the service's problem. */
+export async function unwrap<R extends Result>(
+  pending: Promise<R>,
+): Promise<NonNullable<R["data"]>> {
+  const { data, error, response } = await pending;
   if (!response.ok) throw new ProblemError(problemOf(error, response));
-  return data as NonNullable<A["data"]>;
+  return data as NonNullable<R["data"]>;
 }
 
-/** Return a file, for a service that wants its key in a header. */
+/** Fetch a file with the API key in a header. */
 export async function fetchFile(url: string, signal?: AbortSignal): Promise<Response> {
   const headers = authorization();
   const response = await fetch(url, { headers, signal }).catch(() => {
     throw new UnreachableError();
   });
-  note(response.status, headers.authorization ?? null);
+  report(response.status, headers.authorization ?? null);
   if (response.ok) return response;
   throw new ProblemError(problemOf(await response.json().catch(() => null), response));
 }

@@ -1,13 +1,13 @@
-/** Whether figures of several jobs say anything about each other: the service knows. */
+/** The service's comparison of jobs. */
 
 import { queryOptions } from "@tanstack/react-query";
-import { api, ask } from "./client.ts";
+import { api, unwrap } from "./client.ts";
 
 export function comparisonOf(ids: string[]) {
   return queryOptions({
     queryKey: ["compare", ids],
     queryFn: ({ signal }) =>
-      ask(api.GET("/v1/compare", { params: { query: { ids: ids.join(",") } }, signal })),
+      unwrap(api.GET("/v1/compare", { params: { query: { ids: ids.join(",") } }, signal })),
     enabled: ids.length > 1,
   });
 }

@@ -1,40 +1,42 @@
-/** What people call a job, and how urgent it is: the part of it that they may change. */
+/** The editable fields of a job: name, labels and priority. */
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { remember } from "./cache.ts";
-import { api, ask, type Job } from "./client.ts";
+import { storeJob } from "./cache.ts";
+import { api, type Job, unwrap } from "./client.ts";
 import { ProblemError } from "./problem.ts";
 import type { components } from "./schema.d.ts";
 
 export type JobPatch = components["schemas"]["JobPatch"];
 export type Description = Pick<Job, "name" | "labels" | "priority">;
 
-/** Somebody else has changed meanwhile what is about to be changed. */
+/** Another person has changed the job in the meantime. */
 export class ConflictError extends Error {
   constructor(readonly job: Job) {
-    super("Somebody else has changed this job.");
+    super("Another person has changed this job.");
     this.name = "ConflictError";
   }
 }
 
-const TRIES = 5;
+const MAX_ATTEMPTS = 5;
 const path = (job_id: string) => ({ path: { job_id } });
 
 /**
- * Change a job's description, if it is still what the person saw.
+ * Change a job's description, unless another person has changed it since it was shown.
  *
- * A running job has a new version with every block, so the version alone says too much: whoever
- * finds another one looks whether the description is as it was, and tries again.
+ * A running job gets a new version with every block, so after a version conflict, compare the
+ * description itself and retry if it is unchanged.
  */
-export async function describe(id: string, seen: Description, patch: JobPatch): Promise<Job> {
-  for (let left = TRIES - 1; ; left -= 1) {
-    const looked = api.GET("/v1/jobs/{job_id}", { params: path(id) });
-    const job = await ask(looked);
-    if (!isSame(seen, job)) throw new ConflictError(job);
-    const etag = (await looked).response.headers.get("etag") ?? "*";
+export async function describe(id: string, shown: Description, patch: JobPatch): Promise<Job> {
+  for (let left = MAX_ATTEMPTS - 1; ; left -= 1) {
+    const pending = api.GET("/v1/jobs/{job_id}", { params: path(id) });
+    const job = await unwrap(pending);
+    if (!isSame(shown, job)) throw new ConflictError(job);
+    const etag = (await pending).response.headers.get("etag") ?? "*";
     const headers = { "if-match": etag };
     try {
-      return await ask(api.PATCH("/v1/jobs/{job_id}", { params: path(id), body: patch, headers }));
+      return await unwrap(
+        api.PATCH("/v1/jobs/{job_id}", { params: path(id), body: patch, headers }),
+      );
     } catch (error) {
       const isStale = error instanceof ProblemError && error.status === 412;
       if (!isStale || left === 0) throw error;
@@ -57,10 +59,10 @@ function sorted(labels: Job["labels"]): string {
 export function useDescription(id: string, done: () => void) {
   const queries = useQueryClient();
   return useMutation({
-    mutationFn: ({ seen, patch }: { seen: Description; patch: JobPatch }) =>
-      describe(id, seen, patch),
+    mutationFn: ({ shown, patch }: { shown: Description; patch: JobPatch }) =>
+      describe(id, shown, patch),
     onSuccess: (job) => {
-      remember(queries, job);
+      storeJob(queries, job);
       queries.invalidateQueries({ queryKey: ["job", id] });
       done();
     },

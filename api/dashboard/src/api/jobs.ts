@@ -1,11 +1,11 @@
-/** Jobs, as queries that the pages share. */
+/** Queries of jobs that several pages use. */
 
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import { api, ask, type Job, type Status } from "./client.ts";
-import { upToDate } from "./faces.ts";
+import { api, type Job, type Status, unwrap } from "./client.ts";
+import { upToDate } from "./live-events.ts";
 import type { components, operations } from "./schema.d.ts";
 
-/** Which jobs a list shows; what the address bar says, too. */
+/** The filter of a list of jobs, which is also in the address bar. */
 export interface JobFilter {
   status: Status[];
   method?: string;
@@ -38,7 +38,7 @@ export function jobList(filter: JobFilter) {
     queryFn: async ({ pageParam, signal, client }) => {
       const cursor = pageParam || undefined;
       const query = { ...asQuery(filter), sort: filter.sort, limit: PAGE_SIZE, cursor };
-      const page = await ask(api.GET("/v1/jobs", { params: { query }, signal }));
+      const page = await unwrap(api.GET("/v1/jobs", { params: { query }, signal }));
       return { ...page, data: page.data.map((job) => upToDate(client, job)) };
     },
     initialPageParam: "",
@@ -51,7 +51,7 @@ export function jobFacets(filter: JobFilter) {
     queryKey: ["facets", { ...filter, sort: undefined }],
     queryFn: async ({ signal }) => {
       const query = { ...asQuery(filter), limit: 1, include: "facets" as const };
-      const page = await ask(api.GET("/v1/jobs", { params: { query }, signal }));
+      const page = await unwrap(api.GET("/v1/jobs", { params: { query }, signal }));
       return page.facets ?? { status: {}, method: {} };
     },
   });
@@ -60,14 +60,14 @@ export function jobFacets(filter: JobFilter) {
 const path = (job_id: string) => ({ path: { job_id } });
 
 export function fetchJob(id: string): Promise<Job> {
-  return ask(api.GET("/v1/jobs/{job_id}", { params: path(id) }));
+  return unwrap(api.GET("/v1/jobs/{job_id}", { params: path(id) }));
 }
 
 export function jobById(id: string) {
   return queryOptions({
     queryKey: ["job", id],
     queryFn: async ({ client }) => upToDate(client, await fetchJob(id)),
-    // No event of a job says that its position in the queue has changed.
+    // No event reports a change of the position in the queue.
     refetchInterval: ({ state }) => (state.data?.status === "queued" ? POSITION_MS : false),
   });
 }
@@ -77,7 +77,9 @@ export function jobBlocks(id: string, layers: boolean) {
     queryKey: ["blocks", id, layers],
     queryFn: async ({ signal }) => {
       const params = { ...path(id), query: { layers } };
-      return (await ask(api.GET("/v1/jobs/{job_id}/blocks", { params, signal }))).data.map(block);
+      return (await unwrap(api.GET("/v1/jobs/{job_id}/blocks", { params, signal }))).data.map(
+        block,
+      );
     },
   });
 }
@@ -89,8 +91,8 @@ export function jobEvents(id: string) {
       const events = [];
       for (let after = 0; ; ) {
         const params = { ...path(id), query: { after, limit: 1000 } };
-        const answer = await ask(api.GET("/v1/jobs/{job_id}/events", { params, signal }));
-        const page = answer as EventPage; // the stream, the other form, was not asked for
+        const response = await unwrap(api.GET("/v1/jobs/{job_id}/events", { params, signal }));
+        const page = response as EventPage; // not a stream, which needs another Accept header
         events.push(...page.data);
         if (!page.has_more) return events;
         after = events.at(-1)?.seq ?? after;
@@ -103,7 +105,7 @@ export function jobArtifacts(id: string) {
   return queryOptions({
     queryKey: ["artifacts", id],
     queryFn: async ({ signal }) =>
-      (await ask(api.GET("/v1/jobs/{job_id}/artifacts", { params: path(id), signal }))).data,
+      (await unwrap(api.GET("/v1/jobs/{job_id}/artifacts", { params: path(id), signal }))).data,
   });
 }
 
@@ -112,12 +114,12 @@ export function jobReruns(id: string) {
     queryKey: ["reruns", id],
     queryFn: async ({ signal }) => {
       const query = { parent: id, limit: 20 };
-      return (await ask(api.GET("/v1/jobs", { params: { query }, signal }))).data;
+      return (await unwrap(api.GET("/v1/jobs", { params: { query }, signal }))).data;
     },
   });
 }
 
-/** One matrix of a block, as the engine reports it. */
+/** The report of one matrix of a block. */
 export interface Layer {
   name: string;
   zeros: number;
@@ -127,7 +129,7 @@ export interface Layer {
   part: string | null;
 }
 
-/** What was measured on one decoder block. */
+/** The report of one decoder block. */
 export interface Block {
   index: number;
   name: string;

@@ -1,23 +1,23 @@
-/** The API key of this browser, where the service asks for one. */
+/** The API key that this browser stores. */
 
-import { keep, kept } from "../storage.ts";
+import { readStored, store } from "../storage.ts";
 
-const PLACE = "zpruner.key";
+const STORAGE_KEY = "zpruner.key";
 const listeners = new Set<(key: string | null) => void>();
 
 export function storedKey(): string | null {
-  return kept(PLACE);
+  return readStored(STORAGE_KEY);
 }
 
-export function keepKey(key: string | null): void {
-  keep(PLACE, key);
-  for (const tell of listeners) tell(key);
+export function storeKey(key: string | null): void {
+  store(STORAGE_KEY, key);
+  for (const listener of listeners) listener(key);
 }
 
-/** Name who wants to know that somebody has signed in or out, in this tab or another one. */
-export function onKeyChange(tell: (key: string | null) => void): void {
-  listeners.add(tell);
-  window.addEventListener("storage", ({ key }) => key === PLACE && tell(storedKey()));
+/** Call a listener when the key changes, in this tab or in another one. */
+export function onKeyChange(listener: (key: string | null) => void): void {
+  listeners.add(listener);
+  window.addEventListener("storage", ({ key }) => key === STORAGE_KEY && listener(storedKey()));
 }
 
 export function authorization(): Record<string, string> {

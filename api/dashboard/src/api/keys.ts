@@ -1,7 +1,7 @@
-/** Who may ask, and for what. */
+/** API keys and the current caller. */
 
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
-import { api, ask } from "./client.ts";
+import { api, unwrap } from "./client.ts";
 import type { components } from "./schema.d.ts";
 
 export type Key = components["schemas"]["KeyRead"];
@@ -10,29 +10,28 @@ export type KeyRequest = components["schemas"]["KeyRequest"];
 
 export const me = queryOptions({
   queryKey: ["me"],
-  queryFn: ({ signal }) => ask(api.GET("/v1/me", { signal })),
+  queryFn: ({ signal }) => unwrap(api.GET("/v1/me", { signal })),
 });
 
 export const keys = queryOptions({
   queryKey: ["keys"],
-  queryFn: async ({ signal }) => (await ask(api.GET("/v1/keys", { signal }))).data,
+  queryFn: async ({ signal }) => (await unwrap(api.GET("/v1/keys", { signal }))).data,
 });
 
-/** Make a key; the answer alone holds it. */
+/** Create a key; only the response contains it. */
 export function useKeyCreation() {
   const queries = useQueryClient();
   return useMutation({
-    mutationFn: (body: KeyRequest) => ask(api.POST("/v1/keys", { body })),
+    mutationFn: (body: KeyRequest) => unwrap(api.POST("/v1/keys", { body })),
     onSuccess: () => queries.invalidateQueries({ queryKey: ["keys"] }),
   });
 }
 
-/** End a key at once. */
 export function useKeyRevocation() {
   const queries = useQueryClient();
   return useMutation({
     mutationFn: (key_id: string) =>
-      ask(api.DELETE("/v1/keys/{key_id}", { params: { path: { key_id } } })),
+      unwrap(api.DELETE("/v1/keys/{key_id}", { params: { path: { key_id } } })),
     onSuccess: () => queries.invalidateQueries({ queryKey: ["keys"] }),
   });
 }

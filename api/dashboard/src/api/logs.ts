@@ -1,11 +1,11 @@
-/** What the attempts of a job wrote. */
+/** Log lines of a job. */
 
 import { queryOptions } from "@tanstack/react-query";
-import { api, ask } from "./client.ts";
+import { api, unwrap } from "./client.ts";
 import type { components } from "./schema.d.ts";
 
 type LogPage = components["schemas"]["Page_LogLineRead_"];
-/** A worker keeps nothing of less weight. */
+/** Workers do not store lower levels. */
 export const LEVELS = ["info", "warning", "error"] as const;
 export type Level = (typeof LEVELS)[number];
 export const TAIL = 500;
@@ -15,8 +15,8 @@ export function jobLogs(id: string, level: Level) {
     queryKey: ["logs", id, level],
     queryFn: async ({ signal }) => {
       const params = { path: { job_id: id }, query: { level, tail: TAIL } };
-      const answer = await ask(api.GET("/v1/jobs/{job_id}/logs", { params, signal }));
-      return (answer as LogPage).data; // the other form, plain text, was not asked for
+      const response = await unwrap(api.GET("/v1/jobs/{job_id}/logs", { params, signal }));
+      return (response as LogPage).data; // not plain text, which needs another Accept header
     },
   });
 }

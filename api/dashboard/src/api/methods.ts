@@ -1,10 +1,10 @@
-/** What a job can ask for. */
+/** The pruning methods. */
 
 import { queryOptions } from "@tanstack/react-query";
-import { api, ask } from "./client.ts";
+import { api, unwrap } from "./client.ts";
 
 export const methods = queryOptions({
   queryKey: ["methods"],
-  queryFn: async ({ signal }) => (await ask(api.GET("/v1/methods", { signal }))).data,
+  queryFn: async ({ signal }) => (await unwrap(api.GET("/v1/methods", { signal }))).data,
   staleTime: Number.POSITIVE_INFINITY,
 });

@@ -1,10 +1,10 @@
-/** What went wrong, in the service's own words. */
+/** Errors of the service. */
 
 import type { components } from "./schema.d.ts";
 
 export type Problem = components["schemas"]["Problem"];
 
-/** The service refused. */
+/** The service responded with a problem. */
 export class ProblemError extends Error {
   constructor(readonly problem: Problem) {
     super(problem.detail);
@@ -16,25 +16,25 @@ export class ProblemError extends Error {
   }
 }
 
-/** No answer came at all. */
+/** There was no response. */
 export class UnreachableError extends Error {
   constructor() {
-    super("The service does not answer.");
+    super("The service is not reachable.");
     this.name = "UnreachableError";
   }
 }
 
-/** Return the problem an answer holds; one made of its status where a proxy answered instead. */
+/** Return the problem in a response; for the response of a proxy, build one from its status. */
 export function problemOf(body: unknown, response: Response): Problem {
   if (typeof body === "object" && body !== null && "detail" in body && "code" in body) {
     return body as Problem;
   }
   return {
     type: "about:blank",
-    title: response.statusText || "Not an answer of this service",
+    title: response.statusText || "Not a response of this service",
     status: response.status,
     code: "foreign_answer",
-    detail: `${new URL(response.url).pathname} answered ${response.status}, and not in this service's words.`,
+    detail: `${new URL(response.url).pathname}: status ${response.status}, in a response that is not from this service.`,
     retryable: response.status >= 500,
     instance: null,
     request_id: null,
@@ -43,7 +43,7 @@ export function problemOf(body: unknown, response: Response): Problem {
   };
 }
 
-/** Refused fields by name: `/sparsity` is the field `sparsity`. */
+/** Return the problems by field: `/sparsity` is the field `sparsity`. */
 export function fieldProblems(error: unknown): Record<string, string> {
   if (!(error instanceof ProblemError)) return {};
   const found: Record<string, string> = {};
@@ -54,7 +54,7 @@ export function fieldProblems(error: unknown): Record<string, string> {
   return found;
 }
 
-/** What is said of one field, however deep it lies: `/quotas/gpu_hours`. */
+/** Return the problem of one field, which may be nested: `/quotas/gpu_hours`. */
 export function problemAt(error: unknown, pointer: string): string | undefined {
   if (!(error instanceof ProblemError)) return undefined;
   return error.problem.errors?.find((one) => one.pointer === pointer)?.detail;

@@ -1,27 +1,27 @@
-/** Does a thing at once, then at most once a while, and never forgets the last wish. */
+/** Runs work at once, then at most once per interval; the last request is never dropped. */
 export class Throttle {
-  #waiting = new Map<string, { again: (() => unknown) | null }>();
+  #waiting = new Map<string, { next: (() => unknown) | null }>();
 
   constructor(private readonly everyMs: number) {}
 
   run(name: string, work: () => unknown): void {
     const entry = this.#waiting.get(name);
     if (entry) {
-      entry.again = work;
+      entry.next = work;
       return;
     }
     this.#start(name, work);
   }
 
   #start(name: string, work: () => unknown): void {
-    const entry: { again: (() => unknown) | null } = { again: null };
+    const entry: { next: (() => unknown) | null } = { next: null };
     this.#waiting.set(name, entry);
     Promise.resolve()
       .then(work)
-      .catch(() => {}); // the query itself keeps and shows its error
+      .catch(() => {}); // the query itself stores and shows its error
     setTimeout(() => {
       this.#waiting.delete(name);
-      if (entry.again) this.#start(name, entry.again);
+      if (entry.next) this.#start(name, entry.next);
     }, this.everyMs);
   }
 }

@@ -1,4 +1,4 @@
-/** Who is told what happens, and what went out to each. */
+/** Webhooks and their deliveries. */
 
 import {
   infiniteQueryOptions,
@@ -6,7 +6,7 @@ import {
   useMutation,
   useQueryClient,
 } from "@tanstack/react-query";
-import { api, ask } from "./client.ts";
+import { api, unwrap } from "./client.ts";
 import type { components } from "./schema.d.ts";
 
 type Schemas = components["schemas"];
@@ -18,23 +18,23 @@ export type Delivery = Schemas["DeliveryRead"];
 export type DeliveryAttempt = Schemas["DeliveryAttempt"];
 export type DeliveryStatus = Schemas["DeliveryStatus"];
 
-// No stream tells of deliveries; a tab out of sight does not ask.
-const EVERY_MS = 3000;
+// There is no stream of deliveries; hidden tabs do not poll.
+const POLL_MS = 3000;
 const PAGE_SIZE = 50;
 
 const path = (webhook_id: string) => ({ path: { webhook_id } });
 
 export const webhooks = queryOptions({
   queryKey: ["webhooks"],
-  queryFn: async ({ signal }) => (await ask(api.GET("/v1/webhooks", { signal }))).data,
+  queryFn: async ({ signal }) => (await unwrap(api.GET("/v1/webhooks", { signal }))).data,
 });
 
 export function webhookById(id: string) {
   return queryOptions({
     queryKey: ["webhook", id],
     queryFn: ({ signal }) =>
-      ask(api.GET("/v1/webhooks/{webhook_id}", { params: path(id), signal })),
-    refetchInterval: EVERY_MS, // its address may answer that it is gone
+      unwrap(api.GET("/v1/webhooks/{webhook_id}", { params: path(id), signal })),
+    refetchInterval: POLL_MS, // a response of 410 disables it
   });
 }
 
@@ -43,10 +43,12 @@ export function latestDelivery(id: string) {
     queryKey: ["deliveries", id, "latest"],
     queryFn: async ({ signal }) => {
       const params = { ...path(id), query: { limit: 1 } };
-      const page = await ask(api.GET("/v1/webhooks/{webhook_id}/deliveries", { params, signal }));
+      const page = await unwrap(
+        api.GET("/v1/webhooks/{webhook_id}/deliveries", { params, signal }),
+      );
       return page.data[0] ?? null;
     },
-    refetchInterval: EVERY_MS,
+    refetchInterval: POLL_MS,
   });
 }
 
@@ -56,11 +58,11 @@ export function deliveriesOf(id: string, status: DeliveryStatus | undefined) {
     queryFn: ({ pageParam, signal }) => {
       const query = { status, limit: PAGE_SIZE, cursor: pageParam || undefined };
       const params = { ...path(id), query };
-      return ask(api.GET("/v1/webhooks/{webhook_id}/deliveries", { params, signal }));
+      return unwrap(api.GET("/v1/webhooks/{webhook_id}/deliveries", { params, signal }));
     },
     initialPageParam: "",
     getNextPageParam: (last) => last.next_cursor ?? undefined,
-    refetchInterval: ({ state }) => EVERY_MS * (state.data?.pages.length ?? 1),
+    refetchInterval: ({ state }) => POLL_MS * (state.data?.pages.length ?? 1),
   });
 }
 
@@ -69,70 +71,75 @@ export function deliveryById(webhook_id: string, delivery_id: string) {
     queryKey: ["delivery", webhook_id, delivery_id],
     queryFn: ({ signal }) => {
       const params = { path: { webhook_id, delivery_id } };
-      return ask(api.GET("/v1/webhooks/{webhook_id}/deliveries/{delivery_id}", { params, signal }));
+      return unwrap(
+        api.GET("/v1/webhooks/{webhook_id}/deliveries/{delivery_id}", { params, signal }),
+      );
     },
-    refetchInterval: EVERY_MS,
+    refetchInterval: POLL_MS,
   });
 }
 
-/** Do something about webhooks, then look how they stand. */
-function useChange<Asked, Answer>(
-  change: (asked: Asked) => Promise<Answer>,
-  done?: (answer: Answer) => void,
+/** Change a webhook, then refetch all webhooks and deliveries. */
+function useChange<Input, Result>(
+  change: (input: Input) => Promise<Result>,
+  onDone?: (result: Result) => void,
 ) {
   const queries = useQueryClient();
   return useMutation({
     mutationFn: change,
-    onSuccess: (answer) => {
+    onSuccess: (result) => {
       for (const name of ["webhooks", "webhook", "deliveries", "delivery"]) {
         queries.invalidateQueries({ queryKey: [name] });
       }
-      done?.(answer);
+      onDone?.(result);
     },
   });
 }
 
-/** Make a webhook; the answer alone holds its secret. */
+/** Create a webhook; only the response contains its secret. */
 export function useWebhookCreation() {
-  return useChange((body: WebhookRequest) => ask(api.POST("/v1/webhooks", { body })));
+  return useChange((body: WebhookRequest) => unwrap(api.POST("/v1/webhooks", { body })));
 }
 
 export function useWebhookChange(id: string, done?: () => void) {
   return useChange(
-    (body: WebhookPatch) => ask(api.PATCH("/v1/webhooks/{webhook_id}", { params: path(id), body })),
+    (body: WebhookPatch) =>
+      unwrap(api.PATCH("/v1/webhooks/{webhook_id}", { params: path(id), body })),
     done,
   );
 }
 
-/** Give a webhook another secret; the answer alone holds it. */
+/** Give a webhook a new secret; only the response contains it. */
 export function useWebhookRotation(id: string) {
-  return useChange(() => ask(api.POST("/v1/webhooks/{webhook_id}/rotate", { params: path(id) })));
+  return useChange(() =>
+    unwrap(api.POST("/v1/webhooks/{webhook_id}/rotate", { params: path(id) })),
+  );
 }
 
 export function useWebhookTest(id: string) {
-  return useChange(() => ask(api.POST("/v1/webhooks/{webhook_id}/test", { params: path(id) })));
+  return useChange(() => unwrap(api.POST("/v1/webhooks/{webhook_id}/test", { params: path(id) })));
 }
 
 export function useWebhookDeletion(id: string, done: () => void) {
   const queries = useQueryClient();
-  const about = ["webhook", "deliveries", "delivery"].map((name) => ({ queryKey: [name, id] }));
+  const queryKeys = ["webhook", "deliveries", "delivery"].map((name) => ({ queryKey: [name, id] }));
   return useMutation({
-    // What asks for it while it goes would hear that there is none.
-    onMutate: () => Promise.all(about.map((one) => queries.cancelQueries(one))),
-    mutationFn: () => ask(api.DELETE("/v1/webhooks/{webhook_id}", { params: path(id) })),
+    // A poll during the deletion would get 404.
+    onMutate: () => Promise.all(queryKeys.map((one) => queries.cancelQueries(one))),
+    mutationFn: () => unwrap(api.DELETE("/v1/webhooks/{webhook_id}", { params: path(id) })),
     onSuccess: () => {
       queries.setQueryData(webhooks.queryKey, (known) => known?.filter((one) => one.id !== id));
       done();
-      for (const one of about) queries.removeQueries(one);
+      for (const one of queryKeys) queries.removeQueries(one);
       queries.invalidateQueries({ queryKey: webhooks.queryKey });
     },
   });
 }
 
-/** Send a message once more, under the same id. */
+/** Send a message again, with the same id. */
 export function useRedelivery(webhook_id: string) {
   return useChange((delivery_id: string) =>
-    ask(
+    unwrap(
       api.POST("/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver", {
         params: { path: { webhook_id, delivery_id } },
       }),

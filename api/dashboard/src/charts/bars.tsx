@@ -7,7 +7,7 @@ export interface Bar {
   isReference?: boolean;
 }
 
-/** Bars from zero, so that their lengths may be compared. */
+/** Bars that start at zero, so that their lengths are comparable. */
 export function Bars({ bars, label }: { bars: Bar[]; label: string }) {
   const longest = Math.max(...bars.map((bar) => bar.value));
   return (

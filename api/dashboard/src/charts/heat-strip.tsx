@@ -5,13 +5,13 @@ import { blockInWords, type HeatRow, heatRows } from "./heat.ts";
 interface Props {
   blocks: Block[];
   total: number;
-  /** The block that is being worked on. */
+  /** The block that is being pruned. */
   current: number | null;
   chosen: number;
   choose: (index: number) => void;
 }
 
-/** All blocks side by side, a row for each figure. A slider: arrows move from block to block. */
+/** A heat map of all blocks, with a row for each metric; a slider selects a block. */
 export function HeatStrip({ blocks, total, current, chosen, choose }: Props) {
   const rows = useMemo(() => heatRows(blocks, total), [blocks, total]);
   const byIndex = useMemo(() => new Map(blocks.map((one) => [one.index, one])), [blocks]);
@@ -71,7 +71,7 @@ const Row = memo(function Row({ row, y }: { row: HeatRow; y: number }) {
   const gap = row.shades.length > 80 ? 0 : 0.08;
   return row.shades.map((shade, x) => (
     <rect
-      // biome-ignore lint/suspicious/noArrayIndexKey: a block is its place
+      // biome-ignore lint/suspicious/noArrayIndexKey: a block is its index
       key={x}
       className={shade === null ? "shade-none" : `shade-${shade}`}
       x={x + gap / 2}

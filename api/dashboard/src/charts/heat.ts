@@ -1,4 +1,4 @@
-/** Which shade each block's figure gets. */
+/** The rows and shades of the heat map. */
 
 import type { Block } from "../api/jobs.ts";
 import { duration, figure, percent } from "../format.ts";
@@ -16,19 +16,19 @@ export interface HeatRow {
 interface Measure {
   name: string;
   of: (block: Block) => number | null;
-  say: (value: number | null) => string;
+  format: (value: number | null) => string;
   byRatio: boolean;
 }
 
 const MEASURES: Measure[] = [
-  { name: "Sparsity", of: (block) => block.sparsity, say: (v) => percent(v), byRatio: false },
-  { name: "Error", of: (block) => block.error, say: figure, byRatio: true },
-  { name: "Seconds", of: (block) => block.seconds, say: duration, byRatio: false },
+  { name: "Sparsity", of: (block) => block.sparsity, format: (v) => percent(v), byRatio: false },
+  { name: "Error", of: (block) => block.error, format: figure, byRatio: true },
+  { name: "Seconds", of: (block) => block.seconds, format: duration, byRatio: false },
 ];
 
-/** Return the rows that were measured at all; blocks without a report have no shade. */
+/** Return the rows of the measured metrics; blocks without a report have no shade. */
 export function heatRows(blocks: Block[], total: number): HeatRow[] {
-  return MEASURES.flatMap(({ name, of, say, byRatio }) => {
+  return MEASURES.flatMap(({ name, of, format, byRatio }) => {
     const bounds = extent(blocks.map(of));
     if (bounds === null) return [];
     const [low, high] = bounds;
@@ -38,14 +38,14 @@ export function heatRows(blocks: Block[], total: number): HeatRow[] {
       const value = of(block);
       if (value !== null) shades[block.index] = classOf(scale(value), SHADES);
     }
-    return [{ name, shades, low: say(low), high: say(high) }];
+    return [{ name, shades, low: format(low), high: format(high) }];
   });
 }
 
 export function blockInWords(block: Block | undefined, index: number): string {
   if (block === undefined) return `Block ${index}: not pruned yet`;
-  const said = MEASURES.filter(({ of }) => of(block) !== null).map(
-    ({ name, of, say }) => `${name.toLowerCase()} ${say(of(block))}`,
+  const parts = MEASURES.filter(({ of }) => of(block) !== null).map(
+    ({ name, of, format }) => `${name.toLowerCase()} ${format(of(block))}`,
   );
-  return `Block ${index}: ${said.join(", ")}`;
+  return `Block ${index}: ${parts.join(", ")}`;
 }

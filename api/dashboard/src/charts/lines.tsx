@@ -4,7 +4,7 @@ import { useWidth } from "./width.ts";
 
 const [COLOURS, DASHES] = [6, 6];
 
-/** Another mix of colour and dashes for each of as many lines as there are mixes. */
+/** Return a combination of colour and dashes; the first 36 lines have different ones. */
 export function styleOf(line: number): string {
   const dashes = (line + Math.floor(line / COLOURS)) % DASHES;
   return `series colour-${line % COLOURS} dashes-${dashes}`;
@@ -15,12 +15,12 @@ export interface Line {
   values: (number | null)[];
 }
 
-const [USUAL_WIDTH, HEIGHT] = [640, 240];
+const [DEFAULT_WIDTH, HEIGHT] = [640, 240];
 const BOX = { left: 52, right: 12, top: 10, bottom: 30 };
 
-/** Figures by block, a line for each job; dashes tell them apart where colours do not. */
+/** Values by block, with a line for each job. */
 export function Lines({ lines, label, unit }: { lines: Line[]; label: string; unit: string }) {
-  const [box, width] = useWidth(USUAL_WIDTH);
+  const [box, width] = useWidth(DEFAULT_WIDTH);
   const bounds = extent(lines.flatMap((line) => line.values));
   const longest = Math.max(...lines.map((line) => line.values.length));
   if (bounds === null || longest < 2) return null;

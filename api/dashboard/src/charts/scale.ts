@@ -1,13 +1,13 @@
-/** The arithmetic of the charts, apart from how they are drawn. */
+/** The arithmetic of the charts. */
 
 export type Scale = (value: number) => number;
 
-/** Map values to 0…1; all alike are in the middle. */
+/** Map values to 0…1; equal bounds map to the middle. */
 export function linear(low: number, high: number): Scale {
   return (value) => (high === low ? 0.5 : (value - low) / (high - low));
 }
 
-/** Map by ratio, for figures that differ by orders; needs positive bounds. */
+/** Map logarithmically; the bounds must be positive. */
 export function logarithmic(low: number, high: number): Scale {
   const scale = linear(Math.log(low), Math.log(high));
   return (value) => scale(Math.log(value));
@@ -24,7 +24,7 @@ export function extent(values: Iterable<number | null>): [number, number] | null
   return low > high ? null : [low, high];
 }
 
-/** Round figures from below to above the bounds, about `count` of them. */
+/** Return about `count` round values within the bounds. */
 export function ticks(low: number, high: number, count = 4): number[] {
   if (high <= low) return [low];
   const rough = (high - low) / count;
@@ -45,12 +45,12 @@ export interface Point {
   y: number;
 }
 
-/** The points that no other one beats: less perplexity at as much sparsity, or more sparsity. */
+/** Return the Pareto front of sparsity and perplexity. */
 export function paretoFront<P extends Point>(points: P[]): P[] {
-  const byGain = [...points].sort((a, b) => b.x - a.x || a.y - b.y);
+  const bySparsity = [...points].sort((a, b) => b.x - a.x || a.y - b.y);
   const front: P[] = [];
   let best = Number.POSITIVE_INFINITY;
-  for (const point of byGain) {
+  for (const point of bySparsity) {
     if (point.y < best) {
       front.push(point);
       best = point.y;
@@ -59,17 +59,17 @@ export function paretoFront<P extends Point>(points: P[]): P[] {
   return front.reverse();
 }
 
-/** An SVG path through values, broken where one is missing. */
+/** Return an SVG path through values, with gaps for missing ones. */
 export function path(values: (number | null)[], x: Scale, y: Scale): string {
-  let isDown = false;
+  let isDrawing = false;
   return values
     .map((value, at) => {
       if (value === null) {
-        isDown = false;
+        isDrawing = false;
         return "";
       }
-      const command = isDown ? "L" : "M";
-      isDown = true;
+      const command = isDrawing ? "L" : "M";
+      isDrawing = true;
       return `${command}${x(at).toFixed(1)},${y(value).toFixed(1)}`;
     })
     .join("");

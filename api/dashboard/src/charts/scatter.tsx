@@ -8,12 +8,12 @@ export interface Dot extends Point {
   href: string;
 }
 
-const [USUAL_WIDTH, HEIGHT] = [640, 280];
+const [DEFAULT_WIDTH, HEIGHT] = [640, 280];
 const BOX = { left: 56, right: 20, top: 16, bottom: 42 };
 
-/** Sparsity against perplexity; the line joins the jobs that no other one beats. */
+/** Sparsity against perplexity, with the Pareto front as a line. */
 export function Scatter({ dots, dense }: { dots: Dot[]; dense?: number | null }) {
-  const [box, width] = useWidth(USUAL_WIDTH);
+  const [box, width] = useWidth(DEFAULT_WIDTH);
   const xs = extent(dots.map((dot) => dot.x));
   const ys = extent([...dots.map((dot) => dot.y), dense ?? null]);
   if (xs === null || ys === null) return null;
@@ -59,20 +59,20 @@ export function Scatter({ dots, dense }: { dots: Dot[]; dense?: number | null })
           </text>
         ))}
         {dots.map((dot) => (
-          <Link key={dot.href} href={dot.href} aria-label={inWords(dot, best.has(dot))}>
+          <Link key={dot.href} href={dot.href} aria-label={describeDot(dot, best.has(dot))}>
             <circle
               className={best.has(dot) ? "dot is-best" : "dot"}
               cx={x(dot.x)}
               cy={y(dot.y)}
               r="6"
             >
-              <title>{inWords(dot, best.has(dot))}</title>
+              <title>{describeDot(dot, best.has(dot))}</title>
             </circle>
           </Link>
         ))}
       </svg>
       <figcaption className="faint">
-        Perplexity by sparsity, lower is better. The line joins the jobs that no other one beats.
+        Perplexity by sparsity; lower is better. The line is the Pareto front.
       </figcaption>
     </figure>
   );
@@ -106,18 +106,18 @@ function Axes({ xs, ys, x, y, width }: AxesProps) {
   );
 }
 
-/** Leave room around the outermost dots; `least` where they are all alike. */
+/** Leave room around the outermost dots: at least `least`. */
 function padded([low, high]: [number, number], least: number): [number, number] {
   const by = Math.max(least, (high - low) * 0.12);
   return [Math.max(0, low - by), high + by];
 }
 
-function inWords(dot: Dot, isBest: boolean): string {
-  const words = `${dot.name}: ${percent(dot.x)} sparse, perplexity ${figure(dot.y)}`;
-  return isBest ? `${words}; no other one beats it` : words;
+function describeDot(dot: Dot, isBest: boolean): string {
+  const text = `${dot.name}: ${percent(dot.x)} sparse, perplexity ${figure(dot.y)}`;
+  return isBest ? `${text}; on the Pareto front` : text;
 }
 
-/** Keep a name inside the drawing. */
+/** Keep a label inside the chart. */
 function anchorOf(x: number, width: number): "start" | "middle" | "end" {
   if (x < width * 0.2) return "start";
   return x > width * 0.8 ? "end" : "middle";

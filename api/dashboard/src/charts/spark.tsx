@@ -2,7 +2,7 @@ import { extent, linear, path } from "./scale.ts";
 
 const [WIDTH, HEIGHT, PAD] = [88, 22, 3];
 
-/** A line of a word's size. Those who do not see it read the figures beside it. */
+/** A sparkline; hidden from screen readers, as the values beside it say the same. */
 export function Spark({ values }: { values: (number | null)[] }) {
   const bounds = extent(values);
   if (bounds === null || values.length < 2) return <svg className="spark" aria-hidden="true" />;

@@ -1,14 +1,14 @@
 import { type RefCallback, useCallback, useState } from "react";
 
-/** How wide a chart may be, so that its words have the size of all others. */
+/** Return a chart's width in pixels, so that its text is not scaled. */
 export function useWidth(first: number): [RefCallback<HTMLElement>, number] {
   const [width, setWidth] = useState(first);
-  const watch = useCallback((box: HTMLElement) => {
+  const observe = useCallback((box: HTMLElement) => {
     const observer = new ResizeObserver(([entry]) => {
       if (entry && entry.contentRect.width > 0) setWidth(Math.round(entry.contentRect.width));
     });
     observer.observe(box);
     return () => observer.disconnect();
   }, []);
-  return [watch, width];
+  return [observe, width];
 }

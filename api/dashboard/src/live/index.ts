@@ -1,28 +1,31 @@
-/** Connects the stream, the cache and the badge. */
+/** Connects the event stream to the query cache and the live badge. */
 
 import type { QueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
-import { apply, catchUp } from "../api/cache.ts";
-import { onAnswer } from "../api/client.ts";
+import { applyEvent, refetchAll } from "../api/cache.ts";
+import { setResponseListener } from "../api/client.ts";
 import { onKeyChange } from "../api/key.ts";
-import { Line } from "./line.ts";
+import { LiveConnection } from "./connection.ts";
 import { startPolling } from "./poller.ts";
 import { type LiveState, live } from "./state.ts";
 
 export function goLive(queries: QueryClient): void {
-  const line = new Line(live, {
-    event: (event) => apply(queries, event),
-    gap: () => void catchUp(queries),
+  const connection = new LiveConnection(live, {
+    event: (event) => applyEvent(queries, event),
+    gap: () => void refetchAll(queries),
   });
-  onAnswer({ heard: () => live.heard(Date.now()), refused: () => line.signOut() });
+  setResponseListener({
+    responded: () => live.recordContact(Date.now()),
+    unauthorized: () => connection.signOut(),
+  });
   onKeyChange((key) => {
-    // Whoever signs out leaves nothing on the page; whoever signs in again goes on with it.
+    // After a sign-out the page must show no data; after a sign-in it stays.
     if (key === null) return location.reload();
     queries.invalidateQueries();
-    line.restart();
+    connection.restart();
   });
   startPolling(queries, live);
-  line.start();
+  connection.start();
 }
 
 export function useLive(): LiveState {

@@ -30,7 +30,7 @@ it("asks for long lists the rarer the longer they are, and for what has ended no
 it("looks for itself while the stream is live, whatever else is on its way", async () => {
   const queries = new QueryClient();
   const state = new LiveStore();
-  state.enter("live");
+  state.setMode("live");
   let looks = 0;
   const watch = (name: string, queryFn: () => unknown) =>
     new QueryObserver(queries, { queryKey: [name], queryFn }).subscribe(() => {});

@@ -1,15 +1,15 @@
-/** Asks again for what is on the screen while there is no stream. */
+/** Refetches what is on the page while there is no stream. */
 
 import type { InfiniteData, Query, QueryClient } from "@tanstack/react-query";
 import type { Job } from "../api/client.ts";
 import { isFinal } from "../api/jobs.ts";
 import type { LiveStore } from "./state.ts";
 
-const EVERY_MS = 2000;
+const POLL_MS = 2000;
 const LIVE_ROUNDS = 4;
-/** What no event and no time changes: the same question has the same answer. */
-const UNCHANGING = new Set(["methods", "preview", "sweep preview", "estimate"]);
-/** What nothing changes once a job has ended. */
+/** Queries whose results never change. */
+const CONSTANT = new Set(["methods", "preview", "sweep preview", "estimate"]);
+/** Queries that do not change after a job has ended. */
 const OF_ONE_JOB = new Set(["blocks", "events", "artifacts", "logs"]);
 
 export function startPolling(queries: QueryClient, state: LiveStore): void {
@@ -18,31 +18,31 @@ export function startPolling(queries: QueryClient, state: LiveStore): void {
   setInterval(() => {
     round += 1;
     const { mode } = state.get();
-    // A stream may be late, too: look for oneself now and then.
+    // Also poll now and then while the stream works, as events may be late.
     const isTime = mode === "polling" || (mode === "live" && round % LIVE_ROUNDS === 0);
     if (!isTime) return;
     turn += 1;
     queries.invalidateQueries({
       type: "active",
-      fetchStatus: "idle", // what is on its way would be broken off, and on a slow line never come
+      fetchStatus: "idle", // pending ones would be aborted, and on a slow connection never complete
       predicate: (query) => isDue(queries, query, turn),
     });
-  }, EVERY_MS);
+  }, POLL_MS);
 }
 
-/** Whether it is a query's turn to be asked again. */
+/** Whether a query is refetched in this turn. */
 export function isDue(queries: QueryClient, query: Query, turn: number): boolean {
   const [name, id] = query.queryKey;
-  if (UNCHANGING.has(String(name))) return false;
+  if (CONSTANT.has(String(name))) return false;
   const { pages } = (query.state.data ?? {}) as Partial<InfiniteData<unknown>>;
-  // All loaded pages are asked for, so the more there are, the rarer.
+  // All loaded pages are refetched, so refetch longer lists less often.
   if (Array.isArray(pages)) return turn % pages.length === 0;
   if (query.observers.some(({ options }) => options.staleTime === Number.POSITIVE_INFINITY)) {
     return false;
   }
   const job = queries.getQueryState<Job>(["job", id]);
   if (!job?.data || !isFinal(job.data.status)) return true;
-  // Once more after the end is known, for what was asked at the same time may have been read before.
-  if (OF_ONE_JOB.has(String(name))) return query.state.dataUpdatedAt < job.dataUpdatedAt + EVERY_MS;
+  // Once more after the end: a response of the same moment may be from before it.
+  if (OF_ONE_JOB.has(String(name))) return query.state.dataUpdatedAt < job.dataUpdatedAt + POLL_MS;
   return name !== "job";
 }

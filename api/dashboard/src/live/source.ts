@@ -1,44 +1,45 @@
-/** The stream of all jobs' events, read until it ends or breaks. */
+/** Reads the stream of all jobs' events until it ends or fails. */
 
-import type { LiveEvent } from "../api/faces.ts";
 import { authorization } from "../api/key.ts";
+import type { LiveEvent } from "../api/live-events.ts";
 import { frames } from "./sse.ts";
 
-/** This service has no such stream, or nobody may read it so: poll instead. */
+/** The stream is not available, or not permitted: poll instead. */
 export class NoStreamError extends Error {}
 export class SignedOutError extends Error {}
 
-export interface Heard {
+export interface StreamHandler {
   opened(): void;
-  anything(): void;
-  /** Every frame has the place in the stream from which to go on. */
-  at(id: string): void;
+  /** Bytes have arrived, pings included. */
+  received(): void;
+  /** The id from which the stream can be resumed. */
+  position(id: string): void;
   event(event: LiveEvent): void;
 }
 
 export async function readEvents(
   lastId: string | null,
-  heard: Heard,
+  handler: StreamHandler,
   signal: AbortSignal,
 ): Promise<void> {
   const headers: Record<string, string> = { accept: "text/event-stream", ...authorization() };
   if (lastId !== null) headers["last-event-id"] = lastId;
   const response = await fetch("/v1/events", { headers, signal, cache: "no-store" });
   if (response.status === 401) throw new SignedOutError();
-  if (!response.ok || response.body === null) throw refusal(response);
-  heard.opened();
-  for await (const frame of frames(response.body, heard.anything)) {
-    const event = eventOf(frame.data); // none of what only says that the line is open
-    if (frame.id !== null) heard.at(frame.id);
-    if (event) heard.event(event);
+  if (!response.ok || response.body === null) throw streamError(response);
+  handler.opened();
+  for await (const frame of frames(response.body, handler.received)) {
+    const event = eventOf(frame.data); // null for pings and other control frames
+    if (frame.id !== null) handler.position(frame.id);
+    if (event) handler.event(event);
   }
 }
 
-function refusal(response: Response): Error {
-  // 5xx and 429 pass; anything else will be the same next time.
-  const passes = response.status >= 500 || response.status === 429;
-  const said = `the stream answered ${response.status}`;
-  return passes ? new Error(said) : new NoStreamError(said);
+function streamError(response: Response): Error {
+  // 5xx and 429 are temporary; a retry does not help with others.
+  const isTemporary = response.status >= 500 || response.status === 429;
+  const message = `the event stream responded with ${response.status}`;
+  return isTemporary ? new Error(message) : new NoStreamError(message);
 }
 
 function eventOf(data: string): LiveEvent | null {

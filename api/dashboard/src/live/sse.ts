@@ -1,4 +1,4 @@
-/** Reads server-sent events from a byte stream: `EventSource` can send no key and hides the pings. */
+/** Parses server-sent events; `EventSource` cannot send an API key and hides pings. */
 
 export interface Frame {
   event: string;
@@ -6,10 +6,10 @@ export interface Frame {
   id: string | null;
 }
 
-/** Yield every frame; `heard` is called for all bytes, comments included. */
+/** Yield all frames; call `onBytes` for all bytes, comments included. */
 export async function* frames(
   body: ReadableStream<Uint8Array>,
-  heard: () => void,
+  onBytes: () => void,
 ): AsyncGenerator<Frame> {
   const reader = body.pipeThrough(new TextDecoderStream() as never).getReader();
   const parser = new Parser();
@@ -17,15 +17,15 @@ export async function* frames(
     for (;;) {
       const { done, value } = (await reader.read()) as { done: boolean; value?: string };
       if (done) return;
-      heard();
+      onBytes();
       yield* parser.feed(value ?? "");
     }
   } finally {
-    await reader.cancel().catch(() => {}); // it is closed already, or the line is gone
+    await reader.cancel().catch(() => {}); // it is already closed, or the connection is lost
   }
 }
 
-/** The text so far; a frame may arrive in any number of pieces. */
+/** An incremental parser: a frame may arrive in several chunks. */
 export class Parser {
   #rest = "";
   #event = "";
@@ -36,12 +36,12 @@ export class Parser {
     const lines = (this.#rest + text).split(/\r\n|\n|\r(?!$)/);
     this.#rest = lines.pop() ?? "";
     for (const line of lines) {
-      if (line === "") yield* this.#end();
-      else this.#take(line);
+      if (line === "") yield* this.#finishFrame();
+      else this.#parseField(line);
     }
   }
 
-  #take(line: string): void {
+  #parseField(line: string): void {
     const colon = line.indexOf(":");
     if (colon === 0) return;
     const name = colon < 0 ? line : line.slice(0, colon);
@@ -51,7 +51,7 @@ export class Parser {
     else if (name === "id") this.#id = value;
   }
 
-  *#end(): Generator<Frame> {
+  *#finishFrame(): Generator<Frame> {
     if (this.#data.length > 0) {
       yield { event: this.#event || "message", data: this.#data.join("\n"), id: this.#id };
     }

@@ -1,12 +1,12 @@
-/** How live the page is: what the badge says. */
+/** The state of the live connection, which the badge shows. */
 
 export type Mode = "connecting" | "live" | "polling" | "offline" | "hidden" | "signed-out";
 
 export interface LiveState {
   mode: Mode;
-  /** When the service was last heard, by any means. */
-  heardAt: number;
-  /** When it stopped answering. */
+  /** When the service last responded or sent an event. */
+  lastContactAt: number;
+  /** When the service became unreachable. */
   downSince: number | null;
 }
 
@@ -14,7 +14,7 @@ type Listener = () => void;
 
 /** One state for the whole tab, for React's `useSyncExternalStore`. */
 export class LiveStore {
-  #state: LiveState = { mode: "connecting", heardAt: 0, downSince: null };
+  #state: LiveState = { mode: "connecting", lastContactAt: 0, downSince: null };
   #listeners = new Set<Listener>();
 
   get = (): LiveState => this.#state;
@@ -24,16 +24,16 @@ export class LiveStore {
     return () => this.#listeners.delete(listener);
   };
 
-  /** The service answered; an old answer changes nothing. */
-  heard(at: number): void {
-    if (at > this.#state.heardAt) this.#state = { ...this.#state, heardAt: at };
+  /** Record that the service responded; an older time changes nothing. */
+  recordContact(at: number): void {
+    if (at > this.#state.lastContactAt) this.#state = { ...this.#state, lastContactAt: at };
   }
 
-  enter(mode: Mode): void {
+  setMode(mode: Mode): void {
     if (mode === this.#state.mode) return;
-    const downSince = mode === "offline" ? this.#state.heardAt || Date.now() : null;
+    const downSince = mode === "offline" ? this.#state.lastContactAt || Date.now() : null;
     this.#state = { ...this.#state, mode, downSince };
-    for (const tell of this.#listeners) tell();
+    for (const listener of this.#listeners) listener();
   }
 }
 

@@ -6,7 +6,7 @@ export function NotFoundPage() {
   return (
     <>
       <Title text="No such page" />
-      <Empty title="There is nothing at this address">
+      <Empty title="There is no page at this address">
         <Link className="button" href="/">
           All jobs
         </Link>

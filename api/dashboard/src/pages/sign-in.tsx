@@ -1,22 +1,22 @@
 import { type FormEvent, useId, useState } from "react";
-import { keepKey, storedKey } from "../api/key.ts";
+import { storedKey, storeKey } from "../api/key.ts";
 import { Title } from "../ui/title.tsx";
 
-/** The service wants a key, or does not take the one this browser has. */
+/** Asks for an API key when the service requires one or has refused the stored one. */
 export function SignInPage() {
   const id = useId();
   const [text, setText] = useState("");
   const isRefused = storedKey() !== null;
-  const enter = (event: FormEvent) => {
+  const signIn = (event: FormEvent) => {
     event.preventDefault();
-    if (text.trim()) keepKey(text.trim());
+    if (text.trim()) storeKey(text.trim());
   };
   return (
     <>
       <Title text="Sign in" />
-      <form className="card sign-in" onSubmit={enter}>
+      <form className="card sign-in" onSubmit={signIn}>
         <p>
-          This service asks for an API key. Whoever runs it makes one with{" "}
+          This service requires an API key. Its operator can create one with{" "}
           <code className="mono">zpruner keys create</code>.
         </p>
         <div className="field">
@@ -32,8 +32,7 @@ export function SignInPage() {
           />
           {isRefused && (
             <p id={`${id}-problem`} className="problem">
-              The service does not take the key that this browser has kept. It may have been
-              revoked.
+              The service has refused the stored key. It may be revoked or expired.
             </p>
           )}
         </div>

@@ -1,4 +1,4 @@
-/** A job as a command that can be pasted somewhere else. */
+/** Commands that submit a job. */
 
 export type Body = Record<string, unknown>;
 
@@ -8,19 +8,19 @@ export interface Commands {
   python: string;
 }
 
-/** Say a job for the service at `origin`, which may want a key: the other two find it themselves. */
-export function commandsOf(body: Body, origin: string, wantsKey = false): Commands {
+/** Build the commands; only curl needs the key in the command, the other two read it themselves. */
+export function commandsOf(body: Body, origin: string, needsKey = false): Commands {
   return {
-    curl: curl(body, origin, wantsKey),
+    curl: curl(body, origin, needsKey),
     cli: cli(body, origin),
     python: python(body, origin),
   };
 }
 
-function curl(body: Body, origin: string, wantsKey: boolean): string {
-  // Not --json: curl has that from 7.82 on.
+function curl(body: Body, origin: string, needsKey: boolean): string {
+  // Not --json, which needs curl 7.82.
   const words = [`curl ${origin}/v1/jobs`];
-  if (wantsKey) words.push(`-H "Authorization: Bearer $ZPRUNER_API_KEY"`);
+  if (needsKey) words.push(`-H "Authorization: Bearer $ZPRUNER_API_KEY"`);
   words.push("-H 'Content-Type: application/json'", `-d ${quoted(JSON.stringify(body))}`);
   return words.join(" \\\n  ");
 }
@@ -28,17 +28,17 @@ function curl(body: Body, origin: string, wantsKey: boolean): string {
 function cli({ model, labels, ...options }: Body, origin: string): string {
   const words = [`ZPRUNER_URL=${origin}`, "zpruner", "submit", quoted(String(model))];
   for (const [name, value] of Object.entries(options)) words.push(...flags(name, value));
-  const unsaid = Object.keys((labels ?? {}) as Body);
-  if (unsaid.length > 0) words.push(`# labels are set over HTTP: ${unsaid.join(", ")}`);
+  const labelNames = Object.keys((labels ?? {}) as Body);
+  if (labelNames.length > 0) words.push(`# set labels with the API: ${labelNames.join(", ")}`);
   return folded(words);
 }
 
-/** Break before every option, as a person would. */
+/** Break the line before every option. */
 function folded(words: string[]): string {
   return words.map((word) => (word.startsWith("--") ? `\\\n  ${word}` : word)).join(" ");
 }
 
-/** A list is one word, but globs: those are given one by one. */
+/** A list is one argument; globs are separate ones. */
 function flags(name: string, value: unknown): string[] {
   if (value === null) return [];
   if (name === "gate") return bounds(value as Body);
@@ -49,7 +49,7 @@ function flags(name: string, value: unknown): string[] {
   return [flag, quoted(value.join(","))];
 }
 
-/** A gate's bounds: a flag for each figure. */
+/** A flag for each bound of a gate. */
 function bounds(gate: Body): string[] {
   return Object.entries(gate).flatMap(([side, limits]) =>
     Object.entries(limits as Body).flatMap(([figure, limit]) => [
@@ -72,7 +72,7 @@ function python(body: Body, origin: string): string {
   ].join("\n");
 }
 
-/** JSON is Python but for three words, none of which is written by JSON in a string alone. */
+/** Write a value as Python: like JSON, except for null, true and false. */
 function literal(value: unknown): string {
   if (value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
@@ -90,10 +90,10 @@ export function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** What of a specification is not the default. */
-export function essential(spec: Body, defaults: Body): Body {
-  const kept = Object.entries(spec).filter(
+/** Return the fields that differ from their defaults. */
+export function withoutDefaults(spec: Body, defaults: Body): Body {
+  const changed = Object.entries(spec).filter(
     ([name, value]) => JSON.stringify(value) !== JSON.stringify(defaults[name] ?? null),
   );
-  return Object.fromEntries(kept);
+  return Object.fromEntries(changed);
 }

@@ -1,50 +1,50 @@
-/** A job as it is being typed: the text of every input, by the field's name. */
+/** The draft of a job: the text of each input, by the field's name. */
 
 import type { Field } from "./fields.ts";
 
 export type Draft = Record<string, string>;
 type Values = Record<string, unknown>;
 
-/** Write a value as a person would type it. */
-export function written(value: unknown): string {
+/** Write a value as the text of an input. */
+export function toText(value: unknown): string {
   if (value === null || value === undefined) return "";
   if (typeof value !== "object") return String(value);
-  if (Array.isArray(value)) return value.map(written).join(", ");
+  if (Array.isArray(value)) return value.map(toText).join(", ");
   return Object.entries(value)
-    .map(([name, part]) => `${name}=${written(part)}`)
+    .map(([name, part]) => `${name}=${toText(part)}`)
     .join(", ");
 }
 
 export function draftOf(values: Values, fields: Field[]): Draft {
-  return Object.fromEntries(fields.map(({ name }) => [name, written(values[name])]));
+  return Object.fromEntries(fields.map(({ name }) => [name, toText(values[name])]));
 }
 
 /**
- * Divide a request, as JSON says it, into what the inputs can say, and the rest.
+ * Split a request into a draft for the inputs, and the rest.
  *
- * Values that come back otherwise than they went in are left to the rest, too.
+ * Values that an input would change belong to the rest.
  */
-export function divided(body: Values, fields: Field[], defaults: Values) {
-  const [said, rest]: [Values, Values] = [{ ...defaults }, {}];
+export function splitBody(body: Values, fields: Field[], defaults: Values) {
+  const [editable, rest]: [Values, Values] = [{ ...defaults }, {}];
   for (const [name, value] of Object.entries(body)) {
     const field = fields.find((one) => one.name === name);
-    const isSayable = field && isAlike(value, readBack(field, value));
-    (isSayable ? said : rest)[name] = value;
+    const isEditable = field && isAlike(value, readBack(field, value));
+    (isEditable ? editable : rest)[name] = value;
   }
-  return { draft: draftOf(said, fields), rest };
+  return { draft: draftOf(editable, fields), rest };
 }
 
 function readBack(field: Field, value: unknown): unknown {
-  const text = written(value);
-  return text === "" ? field.fallback : read(field, text);
+  const text = toText(value);
+  return text === "" ? field.fallback : parse(field, text);
 }
 
 function isAlike(one: unknown, other: unknown): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
-/** Read one input; text that is no value stays text, for the service to refuse by name. */
-export function read(field: Field, text: string): unknown {
+/** Parse an input; invalid text stays text, so that the service refuses it by field. */
+export function parse(field: Field, text: string): unknown {
   const plain = text.trim();
   if (field.kind === "number" || field.kind === "integer") return numeric(plain);
   if (field.kind === "list") return parts(plain);
@@ -55,29 +55,29 @@ export function read(field: Field, text: string): unknown {
   return plain;
 }
 
-/** What to submit: every input that is filled and says more than the default. */
+/** Return the values to submit: filled inputs that differ from the default. */
 export function valuesOf(draft: Draft, fields: Field[]): Values {
   const values: Values = {};
   for (const field of fields) {
     const text = (draft[field.name] ?? "").trim();
-    if (text === "" || (!field.isRequired && text === written(field.fallback))) continue;
-    values[field.name] = read(field, text);
+    if (text === "" || (!field.isRequired && text === toText(field.fallback))) continue;
+    values[field.name] = parse(field, text);
   }
   return values;
 }
 
-/** What a rerun changes: inputs that differ from the job's; an emptied one asks for the default. */
+/** Return the changes of a rerun: inputs that differ from the job's; an emptied one means the default. */
 export function changesOf(draft: Draft, fields: Field[], original: Values): Values {
   const changes: Values = {};
   for (const field of fields) {
     const text = (draft[field.name] ?? "").trim();
-    if (text === written(original[field.name])) continue;
-    changes[field.name] = text === "" ? field.fallback : read(field, text);
+    if (text === toText(original[field.name])) continue;
+    changes[field.name] = text === "" ? field.fallback : parse(field, text);
   }
   return changes;
 }
 
-/** Change one input, and what follows from it: N:M says the sparsity. */
+/** Change one input and those that depend on it: N:M sets the sparsity. */
 export function edited(draft: Draft, name: string, text: string): Draft {
   const next = { ...draft, [name]: text };
   const [, kept, group] = /^(\d{1,2}):(\d{1,2})$/.exec(name === "pattern" ? text.trim() : "") ?? [];
@@ -87,7 +87,7 @@ export function edited(draft: Draft, name: string, text: string): Draft {
   return next;
 }
 
-/** Labels as typed, one `name=value` per line or comma. */
+/** Parse labels: `name=value`, separated by lines or commas. */
 function labelsOf(text: string): Record<string, string> {
   const pairs = parts(text).map((part) => {
     const [name = "", ...value] = part.split("=");

@@ -1,4 +1,4 @@
-/** The fields of a job, read from the JSON Schema that the service gives for each method. */
+/** The fields of a job, from the JSON Schema of each method. */
 
 export type Kind = "text" | "number" | "integer" | "choice" | "list" | "choice-or-list" | "labels";
 
@@ -9,7 +9,7 @@ export interface Field {
   isRequired: boolean;
   help: string;
   choices: string[];
-  /** What an empty input means. */
+  /** The value of an empty input. */
   fallback: unknown;
   example: string;
   min?: number;
@@ -18,21 +18,21 @@ export interface Field {
 
 type Schema = Record<string, unknown>;
 
-/** Names that read better than the schema's own titles. */
+/** Labels that replace the schema's titles. */
 const LABELS: Record<string, string> = {
   dataset: "Calibration text",
-  text_field: "Its text field",
-  eval_text_field: "Its text field",
+  text_field: "Text field",
+  eval_text_field: "Evaluation text field",
   seq_len: "Tokens per window",
   samples: "Calibration windows",
   dtype: "Forward precision",
   eval_dataset: "Evaluation text",
   eval_samples: "Evaluation windows",
-  skip: "Layers to leave alone",
+  skip: "Layers to skip",
   pattern: "N:M pattern",
 };
 
-/** Read all fields of a job's schema but `except`. */
+/** Return all fields of a job's schema, without `except`. */
 export function fieldsOf(schema: Schema, except: string[] = []): Field[] {
   const properties = (schema.properties ?? {}) as Record<string, Schema>;
   const required = new Set(schema.required as string[]);
@@ -64,7 +64,7 @@ function field(
   };
 }
 
-/** The forms a value may take, without null and with references followed. */
+/** Return the alternatives of a value, without null and with references resolved. */
 function formsOf(property: Schema, definitions: Record<string, Schema>): Schema[] {
   const forms = (property.anyOf as Schema[] | undefined) ?? [property];
   return forms
@@ -99,7 +99,7 @@ function sentence(name: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** The fields of any job: a method's own schema knows no other method, so these are told apart. */
+/** Return the fields of any job, with all methods as choices: each schema has only its own. */
 export function jobFields(methods: { name: string; fields: string[]; options: Schema }[]): Field[] {
   const offered = methods.filter((one) => one.fields.includes("method"));
   const [first] = offered;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { makeSpec } from "../testing.ts";
-import { commandsOf, essential, quoted } from "./commands.ts";
-import { changesOf, divided, draftOf, edited, read, valuesOf, written } from "./draft.ts";
+import { commandsOf, quoted, withoutDefaults } from "./commands.ts";
+import { changesOf, draftOf, edited, parse, splitBody, toText, valuesOf } from "./draft.ts";
 import { type Field, fieldsOf, jobFields } from "./fields.ts";
 
 const SCHEMA = {
@@ -120,20 +120,20 @@ describe("a draft", () => {
 
   it("reads labels, whose values may hold the sign", () => {
     const labels = { team: "nlp", note: "a=b", empty: "" };
-    expect(read(LABELS, "team=nlp, note=a=b\nempty=")).toEqual(labels);
-    expect(read(LABELS, written(labels))).toEqual(labels);
+    expect(parse(LABELS, "team=nlp, note=a=b\nempty=")).toEqual(labels);
+    expect(parse(LABELS, toText(labels))).toEqual(labels);
   });
 
   it("is made of JSON, and leaves what no input can say as it is", () => {
     const said = { model: "m", sparsity: 0.6, skip: ["*.a", "b"], allocation: [0.4, 0.6], seed: 3 };
     const fields = [...FIELDS, LABELS];
     const [defaults, labels] = [{ seed: 0, allocation: "uniform", skip: [] }, { team: "nlp" }];
-    const first = divided({ ...said, samples: null, labels }, fields, defaults);
+    const first = splitBody({ ...said, samples: null, labels }, fields, defaults);
     expect(valuesOf(first.draft, fields)).toEqual({ ...said, labels });
     expect(first.rest).toEqual({});
 
     const rest = { gate: { max: { r: 1.1 } }, labels: { note: "a, b" } };
-    const second = divided({ model: "m", ...rest, sparsity: [0.5] }, fields, defaults);
+    const second = splitBody({ model: "m", ...rest, sparsity: [0.5] }, fields, defaults);
     expect(valuesOf(second.draft, fields)).toEqual({ model: "m" });
     expect(second.rest).toEqual({ ...rest, sparsity: [0.5] });
   });
@@ -141,7 +141,7 @@ describe("a draft", () => {
   it("of a rerun is made of what changes", () => {
     const original = makeSpec({ samples: 16, seed: 7 } as never) as Record<string, unknown>;
     const changes = { sparsity: 0.6, samples: null };
-    const { draft, rest } = divided(changes, FIELDS, original);
+    const { draft, rest } = splitBody(changes, FIELDS, original);
     expect(changesOf(draft, FIELDS, original)).toEqual(changes);
     expect(rest).toEqual({});
   });
@@ -170,7 +170,7 @@ describe("commands", () => {
     expect(curl).toBe(`curl http://h:1/v1/jobs \\\n  ${data}`);
     expect(cli.replaceAll(" \\\n ", "")).toBe(
       "ZPRUNER_URL=http://h:1 zpruner submit m --sparsity 0.5 --seq-len 64 --skip '*.a' --skip b " +
-        "# labels are set over HTTP: t",
+        "# set labels with the API: t",
     );
     expect(python).toContain('    skip=["*.a", "b"],\n    labels={"t": "x y"},\n');
   });
@@ -192,6 +192,6 @@ describe("commands", () => {
   it("leave defaults out", () => {
     const defaults = { method: "zpruner", skip: [], seed: 0 };
     const spec = { model: "m", method: "zpruner", skip: [], seed: 1, scope: null };
-    expect(essential(spec, defaults)).toEqual({ model: "m", seed: 1 });
+    expect(withoutDefaults(spec, defaults)).toEqual({ model: "m", seed: 1 });
   });
 });

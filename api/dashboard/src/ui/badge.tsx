@@ -3,7 +3,7 @@ import { useLive } from "../live/index.ts";
 import type { LiveState, Mode } from "../live/state.ts";
 import { useNow } from "./now.ts";
 
-const WORDS: Record<Mode, string> = {
+const LABELS: Record<Mode, string> = {
   connecting: "Connecting",
   live: "Live",
   polling: "Polling",
@@ -12,13 +12,13 @@ const WORDS: Record<Mode, string> = {
   "signed-out": "Signed out",
 };
 
-/** Whether what is shown is what is: by the age of the last sign of life. */
+/** Shows the state of the live connection. */
 export function LiveBadge() {
   const state = useLive();
   const now = useNow();
   return (
-    <span className={`badge is-${state.mode}`} title={explained(state, now)}>
-      <span role="status">{WORDS[state.mode]}</span>
+    <span className={`badge is-${state.mode}`} title={description(state, now)}>
+      <span role="status">{LABELS[state.mode]}</span>
       {state.mode === "offline" && state.downSince && (
         <span className="faint"> {ago(state.downSince, now)}</span>
       )}
@@ -26,28 +26,28 @@ export function LiveBadge() {
   );
 }
 
-function explained({ mode, heardAt }: LiveState, now: number): string {
-  const heard = heardAt ? `The service was last heard ${ago(heardAt, now)}.` : "";
+function description({ mode, lastContactAt }: LiveState, now: number): string {
+  const contact = lastContactAt ? `Last response ${ago(lastContactAt, now)}.` : "";
   switch (mode) {
     case "live":
-      return `Changes are shown as they happen. ${heard}`;
+      return `Changes are shown as they happen. ${contact}`;
     case "polling":
-      return `This service is asked every two seconds. ${heard}`;
+      return `The page polls the service every two seconds. ${contact}`;
     case "offline":
-      return `The service does not answer; it is asked again and again. ${heard}`;
+      return `The service is not reachable; the page keeps retrying. ${contact}`;
     default:
-      return heard;
+      return contact;
   }
 }
 
-/** Over a page whose figures may be old. */
+/** Warns that the page may be outdated. */
 export function OfflineBanner() {
   const { mode, downSince } = useLive();
   if (mode !== "offline") return null;
   return (
     <div className="banner" role="alert">
-      The service does not answer{downSince ? ` since ${clock(downSince)}` : ""}. What you see is as
-      of then; the page goes on by itself when the service is back.
+      The service has not been reachable{downSince ? ` since ${clock(downSince)}` : ""}. The page
+      shows the state at that time and updates when the service is back.
     </div>
   );
 }

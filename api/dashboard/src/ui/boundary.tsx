@@ -2,7 +2,7 @@ import { Component, type ReactNode } from "react";
 import { ErrorNote } from "./notes.tsx";
 
 interface Props {
-  /** Another place on the page: a new chance. */
+  /** A change of the path clears the error. */
   place: string;
   children: ReactNode;
 }
@@ -12,7 +12,7 @@ interface State {
   place: string;
 }
 
-/** Keeps a mistake of one page from emptying the whole window. */
+/** Shows an error of one page in place of that page. */
 export class Boundary extends Component<Props, State> {
   override state: State = { error: null, place: this.props.place };
 

@@ -21,7 +21,7 @@ export function Code({ text, label }: { text: string; label: string }) {
   );
 }
 
-/** The same job three ways. */
+/** Commands for a job, in tabs. */
 export function CommandTabs({ body }: { body: Body }) {
   const commands = commandsOf(body, location.origin, storedKey() !== null);
   const [shown, show] = useState<keyof Commands>("curl");
@@ -29,7 +29,7 @@ export function CommandTabs({ body }: { body: Body }) {
   return (
     <div className="stack">
       <fieldset className="segmented">
-        <legend className="unseen">How to say it</legend>
+        <legend className="unseen">Command format</legend>
         {(Object.keys(NAMES) as (keyof Commands)[]).map((one) => (
           <label key={one}>
             <input type="radio" name={name} checked={shown === one} onChange={() => show(one)} />

@@ -3,28 +3,38 @@ import { Icon, type IconName } from "./icon.tsx";
 
 interface Props {
   label: string;
-  /** What the button is called where its label alone does not tell. */
+  /** The accessible name, if the label alone is ambiguous. */
   name?: string;
   icon?: IconName;
   title: string;
-  words: string;
-  yes: string;
-  no: string;
+  message: string;
+  confirmLabel: string;
+  cancelLabel: string;
   isBusy?: boolean;
-  done: () => void;
+  onConfirm: () => void;
 }
 
-/** A button that asks once more, for what cannot be taken back. */
-export function Confirm({ label, name, icon, title, words, yes, no, isBusy, done }: Props) {
+/** A button that asks for confirmation of an irreversible action. */
+export function Confirm({
+  label,
+  name,
+  icon,
+  title,
+  message,
+  confirmLabel,
+  cancelLabel,
+  isBusy,
+  onConfirm,
+}: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
     const shown = dialog.current;
-    return () => shown?.close(); // on a hidden page it would hold the focus
+    return () => shown?.close(); // on a hidden page it would keep the focus
   }, []);
-  const sure = () => {
+  const confirm = () => {
     dialog.current?.close();
-    done();
+    onConfirm();
   };
   return (
     <>
@@ -39,13 +49,13 @@ export function Confirm({ label, name, icon, title, words, yes, no, isBusy, done
       </button>
       <dialog ref={dialog} aria-labelledby={id}>
         <h2 id={id}>{title}</h2>
-        <p>{words}</p>
+        <p>{message}</p>
         <div className="row">
-          <button type="button" className="danger" onClick={sure}>
-            {yes}
+          <button type="button" className="danger" onClick={confirm}>
+            {confirmLabel}
           </button>
           <button type="button" onClick={() => dialog.current?.close()}>
-            {no}
+            {cancelLabel}
           </button>
         </div>
       </dialog>

@@ -1,40 +1,40 @@
 import { useEffect, useState } from "react";
 import { Icon } from "./icon.tsx";
 
-const WORDS = {
+const LABELS = {
   copied: "Copied",
-  denied: "Select it by hand: the browser denies copying",
+  denied: "The browser denied copying. Select the text instead.",
 };
 
-/** A button that copies, and says whether it did. */
+/** A button that copies a text and shows the result. */
 export function Copy({ text, label }: { text: string; label: string }) {
-  const [said, say] = useState<"" | keyof typeof WORDS>("");
+  const [result, setResult] = useState<"" | keyof typeof LABELS>("");
   useEffect(() => {
-    if (said === "") return;
-    const timer = setTimeout(() => say(""), 2000);
+    if (result === "") return;
+    const timer = setTimeout(() => setResult(""), 2000);
     return () => clearTimeout(timer);
-  }, [said]);
+  }, [result]);
   const copy = () =>
     writeText(text).then(
-      () => say("copied"),
-      () => say("denied"),
+      () => setResult("copied"),
+      () => setResult("denied"),
     );
   return (
     <>
       <button type="button" className="quiet small" onClick={copy} aria-label={label} title={label}>
-        <Icon name={said === "copied" ? "check" : "copy"} />
-        {said && <span>{WORDS[said]}</span>}
+        <Icon name={result === "copied" ? "check" : "copy"} />
+        {result && <span>{LABELS[result]}</span>}
       </button>
-      {/* What stands in a button is not announced. */}
+      {/* Screen readers do not announce changes inside a button. */}
       <span className="unseen" role="status">
-        {said && WORDS[said]}
+        {result && LABELS[result]}
       </span>
     </>
   );
 }
 
-/** Browsers give a clipboard to HTTPS and to this machine only. */
+/** Browsers provide a clipboard only over HTTPS and on localhost. */
 async function writeText(text: string): Promise<void> {
-  if (!("clipboard" in navigator)) throw new Error("There is no clipboard here.");
+  if (!("clipboard" in navigator)) throw new Error("There is no clipboard.");
   await navigator.clipboard.writeText(text);
 }

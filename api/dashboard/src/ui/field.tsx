@@ -9,7 +9,7 @@ interface Props extends Omit<ComponentProps<"input">, "onChange"> {
   ref?: Ref<HTMLInputElement>;
 }
 
-/** A labelled input, with what helps and what is wrong beside it. */
+/** An input with its label, help and problem. */
 export function TextField({ label, help, problem, change, ...input }: Props) {
   const id = useId();
   const described = [help && `${id}-help`, problem && `${id}-problem`].filter(Boolean).join(" ");

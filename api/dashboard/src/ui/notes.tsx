@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { ProblemError, UnreachableError } from "../api/problem.ts";
 import { Icon } from "./icon.tsx";
 
-/** Something is not there yet; the children say what to do about it. */
+/** An empty state; the children say what to do. */
 export function Empty({ title, children }: { title: string; children?: ReactNode }) {
   return (
     <div className="empty">
@@ -12,22 +12,22 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
   );
 }
 
-/** Grey lines in the shape of what is coming, for those who wait longer than a moment. */
+/** A placeholder of grey lines while data is loading. */
 export function Loading({ what, lines = 5 }: { what: string; lines?: number }) {
   return (
     <div className="loading" role="status">
       <span className="unseen">Loading {what}</span>
       {Array.from({ length: lines }, (_, line) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: the lines are all alike
+        // biome-ignore lint/suspicious/noArrayIndexKey: the lines are identical
         <div key={line} className="ghost" aria-hidden="true" />
       ))}
     </div>
   );
 }
 
-/** What went wrong and what to do next, in the service's words. */
+/** An error and its remedy. */
 export function ErrorNote({ error, retry }: { error: unknown; retry?: () => void }) {
-  const { title, detail, hint, trace } = worded(error);
+  const { title, detail, hint, trace } = messageOf(error);
   return (
     <div className="note is-failed" role="alert">
       <Icon name="warning" />
@@ -46,30 +46,30 @@ export function ErrorNote({ error, retry }: { error: unknown; retry?: () => void
   );
 }
 
-interface Words {
+interface Message {
   title: string;
   detail: string;
   hint?: string | null;
   trace?: string;
 }
 
-function worded(error: unknown): Words {
+function messageOf(error: unknown): Message {
   if (error instanceof ProblemError) {
     const { title, detail, hint, request_id } = error.problem;
     return { title, detail, hint, trace: request_id ? `Request ${request_id}` : undefined };
   }
   if (error instanceof UnreachableError) {
     return {
-      title: "The service does not answer",
-      detail: "It may be restarting, or this machine may have lost its network.",
-      hint: "This page goes on by itself as soon as the service is back.",
+      title: "The service is not reachable",
+      detail: "It may be restarting, or this computer may be offline.",
+      hint: "The page continues when the service is back.",
     };
   }
   const detail = error instanceof Error ? error.message : String(error);
   return {
-    title: "This page made a mistake",
+    title: "This page has failed",
     detail,
-    hint: "Reload it; if that does not help, tell whoever runs the service.",
+    hint: "Reload the page. If that does not help, contact the operator of the service.",
   };
 }
 

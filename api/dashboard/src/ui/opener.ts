@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 
-/** Return the place of a button that opens a form: the focus comes back to it when the form goes. */
+/** Return a ref for the button that opens a form; it gets the focus back when the form closes. */
 export function useOpener(isOpen: boolean) {
   const opener = useRef<HTMLButtonElement>(null);
   const wasOpen = useRef(isOpen);

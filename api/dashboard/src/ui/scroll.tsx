@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 
-/** A part of the page that scrolls by itself, and so must be reachable by keyboard. */
+/** A scrollable region, which must be reachable by keyboard. */
 export function Scroll({
   label,
   className = "",
@@ -11,7 +11,7 @@ export function Scroll({
   children: ReactNode;
 }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: without it arrow keys never get here
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys need the focus here
     <section className={`scroll ${className}`} tabIndex={0} aria-label={label}>
       {children}
     </section>

@@ -3,21 +3,21 @@ import { Code } from "./code.tsx";
 
 interface Props {
   title: string;
-  words: string;
+  message: string;
   text: string;
   label: string;
 }
 
-/** What the service shows this once; it takes the focus, so that nobody misses it. */
-export function Secret({ title, words, text, label }: Props) {
+/** A secret that is shown only once; it takes the focus. */
+export function Secret({ title, message, text, label }: Props) {
   const note = useRef<HTMLDivElement>(null);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: every new secret is to be seen
+  // biome-ignore lint/correctness/useExhaustiveDependencies: focus every new secret
   useEffect(() => note.current?.focus(), [text]);
   return (
     <div className="note is-succeeded" role="status" ref={note} tabIndex={-1}>
       <div>
         <strong>{title}</strong>
-        <p>{words}</p>
+        <p>{message}</p>
         <Code text={text} label={label} />
       </div>
     </div>

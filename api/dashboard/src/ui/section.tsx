@@ -1,4 +1,3 @@
-/** A row of words and their figures. */
 import type { ReactNode } from "react";
 
 export function Facts({ children }: { children: ReactNode }) {

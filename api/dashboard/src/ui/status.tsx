@@ -1,7 +1,6 @@
 import type { Job } from "../api/client.ts";
 import { percent } from "../format.ts";
 
-/** A job's state in a word; the colour only repeats it. */
 export function StatusPill({ status }: { status: string }) {
   return <span className={`pill is-${status}`}>{status}</span>;
 }

@@ -1,8 +1,8 @@
 import { useState } from "react";
-import { keep } from "../storage.ts";
+import { store } from "../storage.ts";
 import { Icon, type IconName } from "./icon.tsx";
 
-const PLACE = "zpruner.theme";
+const STORAGE_KEY = "zpruner.theme";
 type Theme = "system" | "light" | "dark";
 const NEXT: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
 const ICONS: Record<Theme, IconName> = { system: "system", light: "sun", dark: "moon" };
@@ -18,10 +18,10 @@ function choose(theme: Theme): void {
   } else {
     document.documentElement.dataset.theme = theme;
   }
-  keep(PLACE, theme === "system" ? null : theme);
+  store(STORAGE_KEY, theme === "system" ? null : theme);
 }
 
-/** One button through system, light and dark. */
+/** A button that cycles through system, light and dark. */
 export function ThemeSwitch() {
   const [theme, show] = useState(current);
   const next = () => {

@@ -1,7 +1,7 @@
 import { ago, moment } from "../format.ts";
 import { useNow } from "./now.ts";
 
-/** How long ago, with the moment itself at hand. */
+/** A relative time, with the absolute one as its title. */
 export function Ago({ at }: { at: string }) {
   return (
     <time dateTime={at} title={moment(at)}>

@@ -1,10 +1,10 @@
 import { type ReactNode, useEffect, useRef } from "react";
 
-/** Where the last heading was, and whether a link has led anywhere since the window was opened. */
+/** The path of the last heading, and whether a link has been followed since the page was loaded. */
 let lastPath = location.pathname;
 let hasMoved = false;
 
-/** A page's heading: names the tab, and takes the focus when a link led here. */
+/** A page's heading; it sets the tab's title, and takes the focus after navigation. */
 export function Title({ text, children }: { text: string; children?: ReactNode }) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
@@ -14,7 +14,7 @@ export function Title({ text, children }: { text: string; children?: ReactNode }
     const isNew = location.pathname !== lastPath;
     lastPath = location.pathname;
     hasMoved ||= isNew;
-    // The heading of a page that is still loading goes, and the focus with it.
+    // The heading of the loading page is removed, and the focus with it.
     const isLost = hasMoved && document.activeElement === document.body;
     if (isNew || isLost) heading.current?.focus({ preventScroll: true });
   }, []);

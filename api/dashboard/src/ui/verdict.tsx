@@ -1,6 +1,5 @@
 import { NONE } from "../format.ts";
 
-/** What a job's gate said of its figures. */
 export function Verdict({ verdict }: { verdict: string }) {
   if (verdict === "pass") return <span className="pill is-succeeded">gate passed</span>;
   if (verdict === "fail") return <span className="pill is-failed">gate failed</span>;

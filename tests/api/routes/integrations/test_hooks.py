@@ -267,8 +267,8 @@ def test_githubs_form_is_understood(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("source", "body", "said"),
     [
-        ("github", b"other=1", "without exactly one field payload"),
-        ("github", b"payload=1&payload=2", "without exactly one field payload"),
+        ("github", b"other=1", "must have exactly one field payload"),
+        ("github", b"payload=1&payload=2", "must have exactly one field payload"),
         ("github", b"payload", "bad query field"),
         ("generic", b"payload=%7B%7D", "send application/json"),
     ],

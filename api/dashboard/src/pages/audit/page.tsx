@@ -1,19 +1,19 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useLocation, useSearch } from "wouter";
-import { type AuditEntry, auditOf } from "../../api/audit.ts";
+import { type AuditEntry, auditLog } from "../../api/audit.ts";
 import { type Key, keys } from "../../api/keys.ts";
 import { moment } from "../../format.ts";
 import { AdminOnly } from "../../ui/admin.tsx";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Older } from "../../ui/older.tsx";
 import { Title } from "../../ui/title.tsx";
-import { inWords, type Target, targetOf } from "./words.ts";
+import { inWords, type Target, targetOf } from "./text.ts";
 
 export function AuditPage() {
   return (
     <>
-      <Title text="Audit" />
-      <AdminOnly what="the audit">
+      <Title text="Audit log" />
+      <AdminOnly what="the audit log">
         <Audit />
       </AdminOnly>
     </>
@@ -22,20 +22,20 @@ export function AuditPage() {
 
 function Audit() {
   const key = new URLSearchParams(useSearch()).get("key") ?? undefined;
-  const list = useInfiniteQuery({ ...auditOf(key), placeholderData: (old) => old });
+  const list = useInfiniteQuery({ ...auditLog(key), placeholderData: (old) => old });
   const entries = list.data?.pages.flatMap((page) => page.data) ?? [];
   return (
     <>
       <p className="lead">
-        Every request to change something, and every one that was refused, with who asked. Entries
-        are only ever added. <Link href="/keys">Keys</Link>
+        All requests that changed something or were refused, with the caller. Entries are never
+        changed. <Link href="/keys">Keys</Link>
       </p>
       <Filter chosen={key} />
       {list.error !== null && <ErrorNote error={list.error} retry={() => list.refetch()} />}
-      {list.isPending && <Loading what="the audit" />}
+      {list.isPending && <Loading what="the audit log" />}
       {list.isSuccess && entries.length === 0 && (
-        <Empty title="Nothing yet">
-          <p>{key ? "Nothing was changed with this key." : "Nothing was changed here so far."}</p>
+        <Empty title="No entries">
+          <p>{key ? "Nothing was changed with this key." : "Nothing was changed yet."}</p>
         </Empty>
       )}
       {entries.length > 0 && (
@@ -57,15 +57,15 @@ function Filter({ chosen }: { chosen?: string }) {
   return (
     <search className="filters">
       <label className="row tight">
-        <span>Done with</span>
+        <span>Key</span>
         <select
           value={chosen ?? ""}
           onChange={({ target }) => go(target.value ? `/audit?key=${target.value}` : "/audit")}
         >
-          <option value="">any key, or none</option>
+          <option value="">All</option>
           {data.map((key) => (
             <option key={key.id} value={key.id}>
-              {named(key)}
+              {labelOf(key)}
             </option>
           ))}
           {!isKnown && <option value={chosen}>{chosen}</option>}
@@ -75,7 +75,7 @@ function Filter({ chosen }: { chosen?: string }) {
   );
 }
 
-function named(key: Key): string {
+function labelOf(key: Key): string {
   return key.revoked_at ? `${key.name} (revoked)` : key.name;
 }
 
@@ -104,7 +104,7 @@ function Entry({ entry }: { entry: AuditEntry }) {
         <span className={`pill ${isDone ? "is-succeeded" : "is-failed"}`}>
           {isDone ? "done" : "refused"} {entry.status}
         </span>
-        <div className="faint mono wrap" title="The request, as the service's log calls it">
+        <div className="faint mono wrap" title="The request's id in the service's log">
           {entry.request_id}
         </div>
       </div>

@@ -14,13 +14,13 @@ import { StatusPill } from "../../ui/status.tsx";
 import { Title } from "../../ui/title.tsx";
 import { bestOf, METRICS, type Metric, metricOf, specRows } from "./compare.ts";
 
-const MOST = 20;
-const LONGEST_NAME = 28;
+const MAX_JOBS = 20;
+const MAX_NAME_LENGTH = 28;
 
 export function ComparePage() {
   const ids = [...new Set((new URLSearchParams(useSearch()).get("ids") ?? "").split(","))]
     .filter(Boolean)
-    .slice(0, MOST);
+    .slice(0, MAX_JOBS);
   const found = useQueries({ queries: ids.map((id) => jobById(id)) });
   const jobs = found.flatMap(({ data }) => data ?? []);
   const failed = found.find(({ error }) => error !== null);
@@ -28,8 +28,8 @@ export function ComparePage() {
     <>
       <Title text="Compare" />
       {ids.length < 2 && (
-        <Empty title="Choose two jobs or more">
-          <p>Tick them in the list of jobs, then press Compare.</p>
+        <Empty title="Select at least two jobs">
+          <p>Select them in the list of jobs, then press Compare.</p>
           <Link className="button" href="/">
             All jobs
           </Link>
@@ -43,19 +43,21 @@ export function ComparePage() {
 }
 
 function Comparison({ jobs }: { jobs: Job[] }) {
-  const judged = useQuery(comparisonOf(jobs.map((job) => job.id)));
-  const isComparable = judged.data?.comparable ?? false;
-  const reasons = judged.data?.reasons ?? [];
+  const comparison = useQuery(comparisonOf(jobs.map((job) => job.id)));
+  const isComparable = comparison.data?.comparable ?? false;
+  const reasons = comparison.data?.reasons ?? [];
   const dots = jobs.flatMap((job) => {
     const [x, y] = [metricOf(job, "sparsity"), metricOf(job, "pruned_perplexity")];
     return x === null || y === null ? [] : [{ x, y, name: nameOf(job), href: `/jobs/${job.id}` }];
   });
   return (
     <div className="stack">
-      {judged.error !== null && <ErrorNote error={judged.error} retry={() => judged.refetch()} />}
+      {comparison.error !== null && (
+        <ErrorNote error={comparison.error} retry={() => comparison.refetch()} />
+      )}
       {reasons.length > 0 && (
         <Warning>
-          <strong>Their figures cannot be compared</strong>
+          <strong>The metrics of these jobs cannot be compared</strong>
           <ul className="plain">
             {reasons.map((one) => (
               <li key={one}>{one}</li>
@@ -64,8 +66,8 @@ function Comparison({ jobs }: { jobs: Job[] }) {
         </Warning>
       )}
       <Section
-        title="Figures"
-        aside={isComparable && <span className="faint">differences from the first</span>}
+        title="Metrics"
+        aside={isComparable && <span className="faint">changes from the first job</span>}
       >
         <MetricTable jobs={jobs} isComparable={isComparable} />
       </Section>
@@ -82,7 +84,7 @@ function Comparison({ jobs }: { jobs: Job[] }) {
   );
 }
 
-function JobHeads({ jobs }: { jobs: Job[] }) {
+function JobHeaders({ jobs }: { jobs: Job[] }) {
   return (
     <thead>
       <tr>
@@ -105,11 +107,11 @@ interface TableProps {
 
 function MetricTable({ jobs, isComparable }: TableProps) {
   const metrics = METRICS.filter(({ name }) => jobs.some((job) => metricOf(job, name) !== null));
-  if (metrics.length === 0) return <p className="faint">None of them has a result yet.</p>;
+  if (metrics.length === 0) return <p className="faint">No job has a result yet.</p>;
   return (
-    <Scroll label="Figures of the jobs">
+    <Scroll label="Metrics of the jobs">
       <table className="compare">
-        <JobHeads jobs={jobs} />
+        <JobHeaders jobs={jobs} />
         <tbody>
           {metrics.map((metric) => (
             <MetricRow key={metric.name} {...{ metric, jobs, isComparable }} />
@@ -130,9 +132,9 @@ function MetricRow({ metric, jobs, isComparable }: TableProps & { metric: Metric
         const value = metricOf(job, metric.name);
         return (
           <td key={job.id} className={best.has(job.id) ? "figure is-best" : "figure"}>
-            {metric.say(value)}
+            {metric.format(value)}
             {best.has(job.id) && <span className="unseen"> (best)</span>}
-            {isComparable && at > 0 && value !== first && metric.lessIsBetter !== null && (
+            {isComparable && at > 0 && value !== first && metric.lowerIsBetter !== null && (
               <span className="faint delta">{change(first, value)}</span>
             )}
           </td>
@@ -160,11 +162,11 @@ function Specs({ jobs }: { jobs: Job[] }) {
         </label>
       }
     >
-      {shown.length === 0 && <p className="faint">Their configurations are the same.</p>}
+      {shown.length === 0 && <p className="faint">The configurations are equal.</p>}
       {shown.length > 0 && (
         <Scroll label="Configurations of the jobs">
           <table className="compare">
-            <JobHeads jobs={jobs} />
+            <JobHeaders jobs={jobs} />
             <tbody>
               {shown.map(({ name, values, differs }) => (
                 <tr key={name} className={differs ? "differs" : ""}>
@@ -184,7 +186,7 @@ function Specs({ jobs }: { jobs: Job[] }) {
   );
 }
 
-/** The errors of all jobs, block by block. */
+/** The output errors of all jobs, by block. */
 function Overlay({ jobs }: { jobs: Job[] }) {
   const found = useQueries({ queries: jobs.map((job) => jobBlocks(job.id, false)) });
   const lines = jobs.map((job, at) => ({
@@ -196,8 +198,8 @@ function Overlay({ jobs }: { jobs: Job[] }) {
     <Section title="Error by block">
       <Lines
         lines={lines}
-        label="Error after each block, a line for each job"
-        unit="From the first block to the last: how far its output is from the dense model's, relative to that."
+        label="Error by block, with a line for each job"
+        unit="The relative error of each block's output, compared with the dense model's."
       />
     </Section>
   );
@@ -205,6 +207,6 @@ function Overlay({ jobs }: { jobs: Job[] }) {
 
 function nameOf(job: Job): string {
   const name = job.name || modelName(job.spec.model);
-  const shown = name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)}…` : name;
+  const shown = name.length > MAX_NAME_LENGTH ? `${name.slice(0, MAX_NAME_LENGTH)}…` : name;
   return `${shown} ${shortId(job.id)}`;
 }

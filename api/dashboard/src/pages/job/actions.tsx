@@ -12,40 +12,40 @@ export function JobActions({ job }: { job: Job }) {
   const deletion = useDeletion(() => go("/"));
   return (
     <div className="actions">
-      <Simple job={job} action="retry" label="Retry" icon="retry" isPrimary />
-      <Simple job={job} action="resume" label="Resume" icon="play" isPrimary />
-      <Simple job={job} action="pause" label="Pause" icon="pause" />
+      <ActionButton job={job} action="retry" label="Retry" icon="retry" isPrimary />
+      <ActionButton job={job} action="resume" label="Resume" icon="play" isPrimary />
+      <ActionButton job={job} action="pause" label="Pause" icon="pause" />
       {isAllowed("cancel", job.status) && (
         <Confirm
           label="Cancel"
           icon="cancel"
           title="Cancel this job?"
-          words="It stops after the block it is in, and leaves no files. A retry starts it again."
-          yes="Cancel the job"
-          no="Let it be"
+          message="The job stops after its current block and produces no files. You can retry it later."
+          confirmLabel="Cancel the job"
+          cancelLabel="Keep it running"
           isBusy={cancel.isPending}
-          done={() => cancel.mutate(job.id)}
+          onConfirm={() => cancel.mutate(job.id)}
         />
       )}
       <Link className="button" href={`/jobs/${job.id}/rerun`}>
         <Icon name="rerun" />
-        Run again with changes
+        Rerun with changes
       </Link>
       {job.parent_id && (
         <Link className="button" href={`/compare?ids=${job.parent_id},${job.id}`}>
           <Icon name="compare" />
-          Compare with its original
+          Compare with original
         </Link>
       )}
       {isFinal(job.status) && (
         <Confirm
           label="Delete"
           title="Delete this job?"
-          words="Its files, events and logs go with it, for good."
-          yes="Delete the job"
-          no="Keep it"
+          message="Its files, events and logs are deleted permanently."
+          confirmLabel="Delete the job"
+          cancelLabel="Keep it"
           isBusy={deletion.isPending}
-          done={() => deletion.mutate(job.id)}
+          onConfirm={() => deletion.mutate(job.id)}
         />
       )}
       {cancel.error !== null && <ErrorNote error={cancel.error} />}
@@ -54,7 +54,7 @@ export function JobActions({ job }: { job: Job }) {
   );
 }
 
-interface SimpleProps {
+interface ActionProps {
   job: Job;
   action: Action;
   label: string;
@@ -62,8 +62,8 @@ interface SimpleProps {
   isPrimary?: boolean;
 }
 
-/** What can be taken back is done at once. */
-function Simple({ job, action, label, icon, isPrimary = false }: SimpleProps) {
+/** A button for an action that needs no confirmation. */
+function ActionButton({ job, action, label, icon, isPrimary = false }: ActionProps) {
   const { mutate, isPending, error } = useAction(action);
   return (
     <>

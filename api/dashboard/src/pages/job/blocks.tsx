@@ -8,7 +8,7 @@ import { ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
 
-/** What was measured on each block, as it comes. */
+/** The reports of the blocks. */
 export function Blocks({ job }: { job: Job }) {
   const { data, error, refetch } = useQuery(jobBlocks(job.id, true));
   const [picked, pick] = useState<number | null>(null);
@@ -36,8 +36,8 @@ export function Blocks({ job }: { job: Job }) {
       {data && data.length === 0 && (
         <p className="faint">
           {isOver
-            ? "It ended before its first block was pruned."
-            : "The first block is still to come."}
+            ? "The job ended before its first block was pruned."
+            : "No block is finished yet."}
         </p>
       )}
       {data && data.length > 0 && (
@@ -58,7 +58,7 @@ export function Blocks({ job }: { job: Job }) {
 
 function BlockDetail({ block, index }: { block: Block | undefined; index: number }) {
   if (block === undefined)
-    return <p className="faint block-line">Block {index} is still to come.</p>;
+    return <p className="faint block-line">Block {index} is not finished yet.</p>;
   return (
     <>
       <p className="block-line">
@@ -69,7 +69,7 @@ function BlockDetail({ block, index }: { block: Block | undefined; index: number
         <span>{percent(block.coverage)} of its parameters covered</span>
       </p>
       <details>
-        <summary>Its {block.layers.length} matrices</summary>
+        <summary>{block.layers.length} matrices</summary>
         <LayerTable layers={block.layers} />
       </details>
     </>
@@ -92,7 +92,7 @@ function LayerTable({ layers }: { layers: Layer[] }) {
             <th scope="col" className="end">
               Sparsity
             </th>
-            <th scope="col">Otherwise than asked</th>
+            <th scope="col">Fallback</th>
           </tr>
         </thead>
         <tbody>

@@ -9,19 +9,19 @@ import { ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
 import { useDownload, useVerify } from "./use-file.ts";
 
-const FEW = 3;
+const MAX_LISTED = 3;
 
-/** The files of a job: to download, and to check. */
+/** The files of a job, to download and to verify. */
 export function Files({ job }: { job: Job }) {
   const { data = [], error, refetch, isFetching } = useQuery(jobArtifacts(job.id));
   const size = data.reduce((sum, one) => sum + one.size_bytes, 0);
   return (
     <Section title="Files" aside={data.length > 0 && <span className="faint">{bytes(size)}</span>}>
       {error !== null && <ErrorNote error={error} retry={refetch} />}
-      {data.length === 0 && error === null && <None status={job.status} isLooking={isFetching} />}
+      {data.length === 0 && error === null && <None status={job.status} isFetching={isFetching} />}
       {data.length > 0 && (
         <>
-          <Everything job={job} />
+          <Archive job={job} />
           <FileList files={data.filter((one) => !isShard(one))} />
           <Shards files={data.filter(isShard)} />
         </>
@@ -30,25 +30,29 @@ export function Files({ job }: { job: Job }) {
   );
 }
 
-function None({ status, isLooking }: { status: Status; isLooking: boolean }) {
-  if (!isFinal(status)) return <p className="faint">They are here once the job has succeeded.</p>;
-  if (status !== "succeeded")
-    return <p className="faint">A job that did not succeed leaves no files.</p>;
-  return isLooking ? <Loading what="files" lines={2} /> : <p className="faint">There are none.</p>;
+function None({ status, isFetching }: { status: Status; isFetching: boolean }) {
+  if (!isFinal(status))
+    return <p className="faint">Files are available once the job has succeeded.</p>;
+  if (status !== "succeeded") return <p className="faint">Only jobs that succeed have files.</p>;
+  return isFetching ? (
+    <Loading what="files" lines={2} />
+  ) : (
+    <p className="faint">There are no files.</p>
+  );
 }
 
-/** One file of weights for each block, or nearly: seldom wanted one by one. */
+/** Weights have about one file per block; they are rarely downloaded one by one. */
 function isShard(file: Artifact): boolean {
   return file.name.endsWith(".safetensors");
 }
 
 function Shards({ files }: { files: Artifact[] }) {
-  if (files.length <= FEW) return <FileList files={files} />;
+  if (files.length <= MAX_LISTED) return <FileList files={files} />;
   const size = files.reduce((sum, one) => sum + one.size_bytes, 0);
   return (
     <details>
       <summary>
-        {files.length} files of weights, <span className="figure">{bytes(size)}</span>
+        {files.length} weight files, <span className="figure">{bytes(size)}</span>
       </summary>
       <FileList files={files} />
     </details>
@@ -65,19 +69,19 @@ function FileList({ files }: { files: Artifact[] }) {
   );
 }
 
-function Everything({ job }: { job: Job }) {
+function Archive({ job }: { job: Job }) {
   const { start, error, isBusy } = useDownload(job.links.archive, `${job.id}.tar`);
   const resume = `zpruner download ${job.id} pruned`;
   return (
     <>
       <button type="button" onClick={start} disabled={isBusy}>
         <Icon name="download" />
-        All as one tar
+        Download all (tar)
       </button>
       {error !== null && <ErrorNote error={error} />}
       <p className="faint">
-        Large models download better on the command line: it goes on where it stopped, and checks
-        every file.
+        For large models, use the command line: it resumes interrupted downloads and verifies every
+        file.
       </p>
       <Code text={`ZPRUNER_URL=${location.origin} ${resume}`} label="download command" />
     </>
@@ -118,7 +122,7 @@ function FileRow({ file }: { file: Artifact }) {
           sha256 {file.sha256.slice(0, 16)}…
         </span>
         <Copy text={file.sha256} label={`Copy sha256 of ${file.name}`} />
-        <span role="status">{verify.said}</span>
+        <span role="status">{verify.result}</span>
       </div>
       {file.damage !== null && <p role="alert">Damaged: {file.damage}.</p>}
       {error !== null && <ErrorNote error={error} />}

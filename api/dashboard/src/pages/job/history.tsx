@@ -13,13 +13,13 @@ export function Attempts({ events }: { events: JobEvent[] }) {
       <ol className="plain stack">
         {attempts.map((one) => (
           <li key={one.number}>
-            <strong>{one.number}</strong> · <Ago at={one.startedAt} /> · {one.ended ?? "at work"}
+            <strong>{one.number}</strong> · <Ago at={one.startedAt} /> · {one.ended ?? "running"}
             <div className="faint mono wrap">
               {one.worker} {one.device}
             </div>
             {one.keptBlocks !== null && (
               <div className="faint">
-                Went on after {one.keptBlocks} finished {one.keptBlocks === 1 ? "block" : "blocks"}.
+                Resumed after {one.keptBlocks} finished {one.keptBlocks === 1 ? "block" : "blocks"}.
               </div>
             )}
           </li>
@@ -31,7 +31,7 @@ export function Attempts({ events }: { events: JobEvent[] }) {
 
 const SHOWN = 200;
 
-/** Everything that happened, newest first. */
+/** The events of a job, newest first. */
 export function History({ events }: { events: JobEvent[] }) {
   const newest = events.slice(-SHOWN).reverse();
   return (
@@ -49,9 +49,7 @@ export function History({ events }: { events: JobEvent[] }) {
         </ol>
       </Scroll>
       {events.length > SHOWN && (
-        <p className="faint">
-          The newest {SHOWN}; the others are at the address events of the API.
-        </p>
+        <p className="faint">The newest {SHOWN}; the API lists all of them.</p>
       )}
     </Section>
   );
@@ -59,11 +57,11 @@ export function History({ events }: { events: JobEvent[] }) {
 
 export function inWords(event: JobEvent): string {
   const { data } = event;
-  if (event.kind === "phase") return `${event.phase} began`;
-  if (event.kind === "resumed") return `went on after ${data.resumed_from_block} finished blocks`;
+  if (event.kind === "phase") return `${event.phase} started`;
+  if (event.kind === "resumed") return `resumed after ${data.resumed_from_block} finished blocks`;
   if (event.kind === "progress") {
     const block = data.block as { index: number; name: string } | undefined;
-    return `block ${block?.index ?? ""} done, ${percent(data.fraction as number, 0)} of the work`;
+    return `block ${block?.index ?? ""} finished, ${percent(data.fraction as number, 0)} of the job`;
   }
   if (event.kind === "status") {
     const reason = typeof data.reason === "string" ? ` (${data.reason.replaceAll("_", " ")})` : "";

@@ -7,21 +7,21 @@ import { clock, moment } from "../../format.ts";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
 
-const EVERY_MS = 2000;
+const POLL_MS = 2000;
 const LAST_LINES_MS = 10_000;
 const AT_END_PX = 8;
 
-/** The newest lines of the log, which it follows until one scrolls up. */
+/** The newest log lines; the view follows them until it is scrolled up. */
 export function Log({ job }: { job: Job }) {
   const [level, setLevel] = useState<Level>("info");
   const [follows, follow] = useState(true);
   const { data, error, refetch } = useQuery({
     ...jobLogs(job.id, level),
-    refetchInterval: useGrows(job) && EVERY_MS,
+    refetchInterval: useIsGrowing(job) && POLL_MS,
   });
   const box = useRef<HTMLElement>(null);
   const last = data?.at(-1)?.id;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new last line is what to follow
+  // biome-ignore lint/correctness/useExhaustiveDependencies: scroll after every new line
   useEffect(() => {
     if (follows && box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [last, follows]);
@@ -36,9 +36,9 @@ export function Log({ job }: { job: Job }) {
       title="Log"
       aside={
         <div className="row tight">
-          {data?.some((line) => isGrave(line.level)) && (
+          {data?.some((line) => isError(line.level)) && (
             <button type="button" className="small" onClick={jump}>
-              To the first error
+              Go to first error
             </button>
           )}
           <label className="row tight">
@@ -50,7 +50,7 @@ export function Log({ job }: { job: Job }) {
             Follow
           </label>
           <label>
-            <span className="unseen">At least as grave as</span>
+            <span className="unseen">Lowest level</span>
             <select
               className="small"
               value={level}
@@ -72,12 +72,12 @@ export function Log({ job }: { job: Job }) {
           className="scroll tall log"
           aria-label="Log lines"
           onScroll={scrolled}
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: without it arrow keys never get here
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys need the focus here
           tabIndex={0}
         >
           <ol>
             {data.map((line) => (
-              <li key={line.id} className={isGrave(line.level) ? "is-error" : ""}>
+              <li key={line.id} className={isError(line.level) ? "is-error" : ""}>
                 <time className="faint" dateTime={line.at} title={moment(line.at)}>
                   {clock(line.at)}
                 </time>
@@ -93,19 +93,19 @@ export function Log({ job }: { job: Job }) {
   );
 }
 
-/** Whether lines may still come: a worker writes an attempt's last ones after it has said its end. */
-function useGrows(job: Job): boolean {
-  const isAtWork = !isFinal(job.status) && job.status !== "queued";
-  const [grows, set] = useState(true);
+/** Whether lines can still arrive: a worker writes the last ones after the job has ended. */
+function useIsGrowing(job: Job): boolean {
+  const isRunning = !isFinal(job.status) && job.status !== "queued";
+  const [isGrowing, setGrowing] = useState(true);
   useEffect(() => {
-    set(true);
-    if (isAtWork) return;
-    const timer = setTimeout(() => set(false), LAST_LINES_MS);
+    setGrowing(true);
+    if (isRunning) return;
+    const timer = setTimeout(() => setGrowing(false), LAST_LINES_MS);
     return () => clearTimeout(timer);
-  }, [isAtWork]);
-  return grows;
+  }, [isRunning]);
+  return isGrowing;
 }
 
-function isGrave(level: string): boolean {
+function isError(level: string): boolean {
   return ["error", "critical"].includes(level.toLowerCase());
 }

@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { apply } from "../../api/cache.ts";
+import { applyEvent } from "../../api/cache.ts";
 import { startPolling } from "../../live/poller.ts";
 import { LiveStore } from "../../live/state.ts";
 import { makeEvent, makeJob } from "../../testing.ts";
@@ -27,7 +27,7 @@ afterEach(async () => {
 
 function poll(): void {
   const state = new LiveStore();
-  state.enter("polling");
+  state.setMode("polling");
   startPolling(shown.queries, state);
 }
 
@@ -38,17 +38,17 @@ const card = (title: string) =>
 
 it("shows how its reruns go, with a stream and without", async () => {
   shown = await mount(<JobPage id="job_1" />);
-  expect(card("Run again as")?.textContent).toContain("queued");
+  expect(card("Reruns")?.textContent).toContain("queued");
 
   answers["/v1/jobs"] = listing([{ ...rerun, status: "running" }]);
-  apply(shown.queries, makeEvent({ job_id: "job_2", kind: "status", status: "running" }));
+  applyEvent(shown.queries, makeEvent({ job_id: "job_2", kind: "status", status: "running" }));
   await settle();
-  expect(card("Run again as")?.textContent).toContain("running");
+  expect(card("Reruns")?.textContent).toContain("running");
 
   answers["/v1/jobs"] = listing([{ ...rerun, status: "failed" }]);
   poll();
   await settle(3000);
-  expect(card("Run again as")?.textContent).toContain("failed");
+  expect(card("Reruns")?.textContent).toContain("failed");
 });
 
 it("says where a job stands: its number while it waits, what is left, what it kept", async () => {
@@ -63,7 +63,7 @@ it("says where a job stands: its number while it waits, what is left, what it ke
     queue_position: 3,
   });
   shown = await mount(<JobPage id="job_1" />);
-  expect(line()).toContain("number 3 in its queue");
+  expect(line()).toContain("number 3 in the queue");
 
   face({
     status: "queued",
@@ -71,13 +71,13 @@ it("says where a job stands: its number while it waits, what is left, what it ke
     queue_position: 2,
   });
   await settle(6000); // no event says it
-  expect(line()).toContain("number 2 in its queue");
+  expect(line()).toContain("number 2 in the queue");
 
   const eta_seconds = { p50: 90, p90: 130 };
   face({ status: "running", progress: { fraction: 0.25, block, eta_seconds } });
   await settle(6000);
   expect(line()).toContain("8 of 32 blocks");
-  expect(line()).toContain("about 1 min 30 s left, nine times in ten less than 2 min 10 s");
+  expect(line()).toContain("about 1 min 30 s left, at most 2 min 10 s");
 
   face({ status: "paused", progress: { fraction: 0.25, block, eta_seconds: null } });
   shown.queries.invalidateQueries({ queryKey: ["job"] });
@@ -110,7 +110,7 @@ it("waits for the files of a job that has succeeded before it says that there ar
   expect(card("Files")?.textContent).toBe("FilesLoading files");
   give(listing([]));
   await settle();
-  expect(card("Files")?.textContent).toBe("FilesThere are none.");
+  expect(card("Files")?.textContent).toBe("FilesThere are no files.");
 });
 
 it("asks once more for what is of a job that has ended, for that was perhaps read before", async () => {

@@ -54,18 +54,18 @@ function JobView({ job }: { job: Job }) {
         </Title>
         <p className="faint">
           <span className="mono">{job.id}</span>
-          <Copy text={job.id} label="Copy the id" /> · made <Ago at={job.created_at} />
+          <Copy text={job.id} label="Copy the id" /> · created <Ago at={job.created_at} />
           {job.finished_at && <> · took {tookInWords(job)}</>}
           {job.sweep_id && (
             <>
               {" "}
-              · of a <Link href={`/sweeps/${job.sweep_id}`}>sweep</Link>
+              · part of a <Link href={`/sweeps/${job.sweep_id}`}>sweep</Link>
             </>
           )}
           {job.parent_id && (
             <>
               {" "}
-              · again of <Link href={`/jobs/${job.parent_id}`}>{shortId(job.parent_id)}</Link>
+              · Rerun of <Link href={`/jobs/${job.parent_id}`}>{shortId(job.parent_id)}</Link>
             </>
           )}
         </p>
@@ -114,7 +114,7 @@ function Progress({ job }: { job: Job }) {
         {job.status === "queued" && <span>{waitInWords(job)}</span>}
         {eta != null && (
           <span className="faint">
-            about {duration(eta.p50)} left, nine times in ten less than {duration(eta.p90)}
+            about {duration(eta.p50)} left, at most {duration(eta.p90)}
           </span>
         )}
       </p>
@@ -125,7 +125,7 @@ function Progress({ job }: { job: Job }) {
 function waitInWords(job: Job): string {
   const position = "queue_position" in job ? job.queue_position : null;
   return typeof position === "number"
-    ? `waiting for a worker, number ${position} in its queue`
+    ? `waiting for a worker, number ${position} in the queue`
     : "waiting for a worker";
 }
 
@@ -149,12 +149,12 @@ function GateFailures({ job }: { job: Job }) {
   if (job.gate_failures.length === 0) return null;
   return (
     <Warning>
-      <strong>The gate did not let it pass</strong>
+      <strong>The job failed its gate</strong>
       <ul className="plain">
         {job.gate_failures.map(({ metric, bound, wanted, got }) => (
           <li key={metric + bound}>
             <span className="mono">{metric}</span> should be at {bound === "max" ? "most" : "least"}{" "}
-            {figure(wanted)}, {got === null ? "and was not measured" : `and is ${figure(got)}`}
+            {figure(wanted)}, {got === null ? "but was not measured" : `but is ${figure(got)}`}
           </li>
         ))}
       </ul>
@@ -168,7 +168,7 @@ function Reruns({ id }: { id: string }) {
   if (data.length === 0) return null;
   return (
     <Section
-      title="Run again as"
+      title="Reruns"
       aside={
         <Link href={`/compare?ids=${[id, ...data.map((job) => job.id)].join(",")}`}>
           Compare all
@@ -191,9 +191,9 @@ function NoSuchJob({ id }: { id: string }) {
   return (
     <>
       <Title text="No such job" />
-      <Empty title="There is no job of this id">
+      <Empty title="There is no job with this id">
         <p className="mono wrap">{id.slice(0, 64)}</p>
-        <p>It may have been deleted, or belong to another service.</p>
+        <p>It may have been deleted, or it belongs to another service.</p>
         <Link className="button" href="/">
           All jobs
         </Link>

@@ -19,7 +19,7 @@ export interface Step {
   seconds: number | null;
 }
 
-/** Say of each phase whether it is over, and how long it took or has taken. */
+/** Return the state and the duration of each phase. */
 export function stepsOf(job: Job, events: JobEvent[], now: number): Step[] {
   const starts = startsOf(events.filter((event) => event.attempt === job.attempt));
   const hasEnded = isFinal(job.status) || job.status === "paused" || job.status === "queued";
@@ -49,7 +49,7 @@ function lastState(job: Job): Step["state"] {
   return isFinal(job.status) || job.status === "paused" ? "stopped" : "current";
 }
 
-/** A phase that never began: passed over, or still ahead. */
+/** The state of a phase without a start: skipped or ahead. */
 function missing(job: Job, phase: Phase, last: Phase | undefined): Step["state"] {
   if (job.status === "succeeded") return "skipped";
   const isBehind = last !== undefined && PHASES.indexOf(phase) < PHASES.indexOf(last);
@@ -61,12 +61,12 @@ export interface Attempt {
   startedAt: string;
   worker: string;
   device: string;
-  /** How it ended; `null` while it goes on. */
+  /** How it ended; `null` while it runs. */
   ended: string | null;
   keptBlocks: number | null;
 }
 
-/** Every attempt's story, oldest first. */
+/** Return all attempts, oldest first. */
 export function attemptsOf(events: JobEvent[]): Attempt[] {
   const attempts: Attempt[] = [];
   for (const event of events) {

@@ -4,19 +4,19 @@ import { Bars } from "../../charts/bars.tsx";
 import { bytes, change, count, duration, percent } from "../../format.ts";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 
-/** What the pruned model is, against the dense one. */
+/** The metrics of the pruned model, compared with the dense one. */
 export function Result({ job }: { job: Job }) {
-  const found = job.result;
-  if (!found) return null;
-  const dense = number(found.dense_perplexity);
-  const pruned = number(found.pruned_perplexity);
-  const of = (name: string) => number(found[name]);
-  const protocol = (found.protocol ?? {}) as Record<string, unknown>;
+  const metrics = job.result;
+  if (!metrics) return null;
+  const dense = number(metrics.dense_perplexity);
+  const pruned = number(metrics.pruned_perplexity);
+  const metric = (name: string) => number(metrics[name]);
+  const protocol = (metrics.protocol ?? {}) as Record<string, unknown>;
   return (
     <Section title="Result" aside={pruned !== null && <Delta dense={dense} pruned={pruned} />}>
       {dense !== null && pruned !== null && (
         <Bars
-          label="Perplexity, dense against pruned"
+          label="Perplexity, dense and pruned"
           bars={[
             { name: "Dense", value: dense, isReference: true },
             { name: "Pruned", value: pruned },
@@ -24,19 +24,20 @@ export function Result({ job }: { job: Job }) {
         />
       )}
       <Facts>
-        <Fact name="Sparsity">{percent(of("sparsity"), 2)}</Fact>
+        <Fact name="Sparsity">{percent(metric("sparsity"), 2)}</Fact>
         <Fact name="Zeros">
-          {count(of("zeros"))} of {count(of("weights"))}
+          {count(metric("zeros"))} of {count(metric("weights"))}
         </Fact>
-        <Fact name="Parameters covered">{percent(of("coverage"))}</Fact>
-        <Fact name="Pruned otherwise than asked">{count(of("fallbacks"))} matrices</Fact>
-        <Fact name="Pruning">{duration(of("prune_seconds"))}</Fact>
-        <Fact name="Evaluation">{duration(of("evaluate_seconds"))}</Fact>
+        <Fact name="Parameters covered">{percent(metric("coverage"))}</Fact>
+        <Fact name="Fallbacks">{count(metric("fallbacks"))} matrices</Fact>
+        <Fact name="Pruning">{duration(metric("prune_seconds"))}</Fact>
+        <Fact name="Evaluation">{duration(metric("evaluate_seconds"))}</Fact>
         <Fact name="Peak memory">
-          {bytes(of("peak_memory_bytes"))}, planned {bytes(of("predicted_peak_memory_bytes"))}
+          {bytes(metric("peak_memory_bytes"))}, planned{" "}
+          {bytes(metric("predicted_peak_memory_bytes"))}
         </Fact>
         {protocol.windows != null && (
-          <Fact name="Perplexity over">
+          <Fact name="Perplexity measured on">
             {count(number(protocol.tokens))} tokens in {String(protocol.windows)} windows
           </Fact>
         )}

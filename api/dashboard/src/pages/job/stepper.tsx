@@ -7,7 +7,7 @@ const STATES: Record<Step["state"], string> = {
   done: "done",
   current: "in progress",
   stopped: "stopped here",
-  ahead: "to come",
+  ahead: "not started",
   skipped: "not needed",
 };
 

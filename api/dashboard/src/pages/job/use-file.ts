@@ -2,10 +2,10 @@ import { useMutation } from "@tanstack/react-query";
 import { type Artifact, fetchFile } from "../../api/client.ts";
 import { storedKey } from "../../api/key.ts";
 
-/** A browser keeps what it hashes in memory. */
-const MOST_VERIFIED = 256 * 1024 * 1024;
+/** Browsers hash only what fits into memory. */
+const MAX_VERIFIED_BYTES = 256 * 1024 * 1024;
 
-/** Download a file: by the browser itself, or, where a key must come along, through this page. */
+/** Download a file; with an API key, fetch it in this page to send the key. */
 export function useDownload(url: string, name: string) {
   const { mutate, error, isPending } = useMutation({
     mutationFn: async () => {
@@ -26,19 +26,21 @@ function save(href: string, name: string): void {
   link.click();
 }
 
-/** Read a file once more and compare its hash with the one the job has noted. */
+/** Download a file again and compare its hash with the job's. */
 export function useVerify(file: Artifact) {
-  const { mutate, error, isPending, data } = useMutation({ mutationFn: () => compared(file) });
-  return { start: () => mutate(), error, isBusy: isPending, said: data ?? "" };
+  const { mutate, error, isPending, data } = useMutation({ mutationFn: () => verified(file) });
+  return { start: () => mutate(), error, isBusy: isPending, result: data ?? "" };
 }
 
-async function compared(file: Artifact): Promise<string> {
-  if (!("subtle" in crypto))
-    return "Only over HTTPS or on this machine: the browser hashes nothing here";
-  if (file.size_bytes > MOST_VERIFIED) return "Too large for a browser: use the command above";
+async function verified(file: Artifact): Promise<string> {
+  if (!("subtle" in crypto)) return "Browsers can verify files only over HTTPS or on localhost";
+  if (file.size_bytes > MAX_VERIFIED_BYTES)
+    return "Too large to verify in a browser: use the command above";
   const bytes = await (await fetchFile(file.url)).arrayBuffer();
   const hash = hex(await crypto.subtle.digest("SHA-256", bytes));
-  return hash === file.sha256 ? "✓ sha256 matches" : `✗ sha256 differs: the service sent ${hash}`;
+  return hash === file.sha256
+    ? "✓ sha256 matches"
+    : `✗ sha256 differs: the downloaded file has ${hash}`;
 }
 
 function hex(bytes: ArrayBuffer): string {

@@ -7,14 +7,14 @@ import { Confirm } from "../../ui/confirm.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 
-const MOST_COMPARED = 20;
+const MAX_COMPARED = 20;
 
 interface Props {
   jobs: Job[];
   clear: () => void;
 }
 
-/** What can be done to the chosen jobs together. */
+/** Actions for the selected jobs. */
 export function BulkBar({ jobs, clear }: Props) {
   const cancel = useAction("cancel");
   const [failed, setFailed] = useState<unknown>(null);
@@ -27,29 +27,31 @@ export function BulkBar({ jobs, clear }: Props) {
   };
   if (jobs.length === 0) return null;
   return (
-    <section className="bulk" aria-label="Chosen jobs">
-      <span role="status">{jobs.length === 1 ? "1 job chosen" : `${jobs.length} jobs chosen`}</span>
-      {jobs.length >= 2 && jobs.length <= MOST_COMPARED && (
+    <section className="bulk" aria-label="Selected jobs">
+      <span role="status">
+        {jobs.length === 1 ? "1 job selected" : `${jobs.length} jobs selected`}
+      </span>
+      {jobs.length >= 2 && jobs.length <= MAX_COMPARED && (
         <Link className="button" href={`/compare?ids=${jobs.map((job) => job.id).join(",")}`}>
           <Icon name="compare" />
           Compare
         </Link>
       )}
-      {jobs.length > MOST_COMPARED && <span className="faint">At most 20 can be compared</span>}
+      {jobs.length > MAX_COMPARED && <span className="faint">Compare at most 20 jobs</span>}
       {stoppable.length > 0 && (
         <Confirm
           label={`Cancel ${stoppable.length}`}
           icon="cancel"
           title={isOne ? "Cancel this job?" : `Cancel ${stoppable.length} jobs?`}
-          words={`${isOne ? "It" : "Each"} stops after the block it is in, and leaves no files. A retry starts it again.`}
-          yes={isOne ? "Cancel the job" : "Cancel the jobs"}
-          no={isOne ? "Let it be" : "Let them be"}
+          message={`${isOne ? "The job" : "Each job"} stops after its current block and produces no files. You can retry it later.`}
+          confirmLabel={isOne ? "Cancel the job" : "Cancel the jobs"}
+          cancelLabel={isOne ? "Keep it running" : "Keep them running"}
           isBusy={cancel.isPending}
-          done={cancelAll}
+          onConfirm={cancelAll}
         />
       )}
       <button type="button" className="quiet" onClick={clear}>
-        Choose none
+        Clear selection
       </button>
       {failed !== null && <ErrorNote error={failed} />}
     </section>

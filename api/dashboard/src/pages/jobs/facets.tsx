@@ -22,7 +22,7 @@ const ORDER: Status[] = [
   "expired",
 ];
 
-/** What the list can be narrowed to, with how many jobs each would leave. */
+/** The filters of the list, with the number of jobs for each value. */
 export function Filters({ filter, change }: Props) {
   const { data } = useQuery({ ...jobFacets(filter), placeholderData: (old) => old });
   const counts: Partial<Record<string, number>> = data?.status ?? {};
@@ -53,7 +53,7 @@ export function Filters({ filter, change }: Props) {
             value={filter.method ?? ""}
             onChange={(event) => change({ ...filter, method: event.target.value || undefined })}
           >
-            <option value="">Every method</option>
+            <option value="">All methods</option>
             {methods.map(([method, count]) => (
               <option key={method} value={method}>
                 {method} ({count})
@@ -88,7 +88,7 @@ export function Filters({ filter, change }: Props) {
   );
 }
 
-/** Searches once the typing rests. */
+/** Searches after a pause in typing. */
 function Search({ filter, change }: Props) {
   const [text, setText] = useState(filter.q ?? "");
   useEffect(() => setText(filter.q ?? ""), [filter.q]);

@@ -1,28 +1,28 @@
-/** A list's filter, as the address bar says it. */
+/** Reads and writes the filter of a list in the address bar. */
 
 import type { Status } from "../../api/client.ts";
 import type { JobFilter } from "../../api/jobs.ts";
 
 export function filterOf(search: string): JobFilter {
-  const asked = new URLSearchParams(search);
+  const params = new URLSearchParams(search);
   return {
-    status: asked.getAll("status") as Status[],
-    method: asked.get("method") ?? undefined,
-    q: asked.get("q") ?? undefined,
-    sort: asked.get("sort") === "created" ? "created" : "-created",
+    status: params.getAll("status") as Status[],
+    method: params.get("method") ?? undefined,
+    q: params.get("q") ?? undefined,
+    sort: params.get("sort") === "created" ? "created" : "-created",
   };
 }
 
 export function searchOf(filter: JobFilter): string {
-  const said = new URLSearchParams();
-  for (const status of filter.status) said.append("status", status);
-  if (filter.method) said.set("method", filter.method);
-  if (filter.q) said.set("q", filter.q);
-  if (filter.sort === "created") said.set("sort", "created");
-  return said.toString();
+  const params = new URLSearchParams();
+  for (const status of filter.status) params.append("status", status);
+  if (filter.method) params.set("method", filter.method);
+  if (filter.q) params.set("q", filter.q);
+  if (filter.sort === "created") params.set("sort", "created");
+  return params.toString();
 }
 
-/** Add what is not there, take away what is. */
+/** Add a value, or remove it if it is there. */
 export function toggled<T>(values: T[], value: T): T[] {
   return values.includes(value) ? values.filter((one) => one !== value) : [...values, value];
 }

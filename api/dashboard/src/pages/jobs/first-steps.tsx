@@ -9,13 +9,13 @@ const FIRST = {
   dataset: "wikitext2",
 };
 
-/** There is no job at all yet. */
+/** Shown while there are no jobs. */
 export function FirstSteps() {
   return (
     <Empty title="No jobs yet">
       <p>
-        A job takes a model, a sparsity and a text, and gives back a pruned model and its numbers.
-        Fill in the form, or paste one of these.
+        A job prunes a model to a sparsity, with a dataset for calibration, and measures the result.
+        Fill in the form, or run one of these commands.
       </p>
       <p>
         <Link className="button primary" href="/new">

@@ -18,8 +18,8 @@ export function JobsPage() {
   const filter = useMemo(() => filterOf(search), [search]);
   const change = useCallback(
     (next: JobFilter) => {
-      const said = searchOf(next);
-      go(said ? `/?${said}` : "/", { replace: true });
+      const query = searchOf(next);
+      go(query ? `/?${query}` : "/", { replace: true });
     },
     [go],
   );
@@ -41,8 +41,8 @@ export function JobsPage() {
       )}
       {isNew && <FirstSteps />}
       {isEmpty && !isNew && (
-        <Empty title="No job is like that">
-          <p>Take a filter away, or search for something else.</p>
+        <Empty title="No jobs match">
+          <p>Remove a filter, or search for something else.</p>
           <button type="button" onClick={() => change({ status: [], sort: filter.sort })}>
             Show all jobs
           </button>
@@ -51,13 +51,13 @@ export function JobsPage() {
       {jobs.length > 0 && (
         <JobList
           jobs={jobs}
-          // What was refused is asked for again by whoever wants it, or once the list is refreshed.
+          // After an error, the next page is fetched on request or after a refresh.
           more={
             list.hasNextPage && !list.isFetchingNextPage && !list.isError
               ? list.fetchNextPage
               : null
           }
-          isMoreComing={list.hasNextPage}
+          hasMore={list.hasNextPage}
         >
           {list.isFetchNextPageError && (
             <ErrorNote error={list.error} retry={() => list.fetchNextPage()} />
@@ -71,12 +71,12 @@ export function JobsPage() {
 interface ListProps {
   jobs: Job[];
   more: (() => unknown) | null;
-  isMoreComing: boolean;
-  /** Why there is no more. */
+  hasMore: boolean;
+  /** The error of the next page, if any. */
   children: ReactNode;
 }
 
-function JobList({ jobs, more, isMoreComing, children }: ListProps) {
+function JobList({ jobs, more, hasMore, children }: ListProps) {
   const [chosen, setChosen] = useState<string[]>([]);
   const choose = useCallback((id: string) => setChosen((old) => toggled(old, id)), []);
   const list = useRef<HTMLUListElement>(null);
@@ -105,8 +105,8 @@ function JobList({ jobs, more, isMoreComing, children }: ListProps) {
       </ul>
       {children || (
         <p className="faint end-of-list" role="status">
-          {isMoreComing
-            ? "More jobs are coming…"
+          {hasMore
+            ? "Loading more jobs…"
             : `${jobs.length === 1 ? "1 job" : `${jobs.length} jobs`}`}
         </p>
       )}

@@ -29,7 +29,7 @@ export const JobRow = memo(function JobRow({ job, isChosen, choose }: Props) {
     <li className={isChosen ? "job-row is-chosen" : "job-row"}>
       <label className="tick">
         <input type="checkbox" checked={isChosen} onChange={() => choose(job.id)} />
-        <span className="unseen">Choose {title}</span>
+        <span className="unseen">Select {title}</span>
       </label>
       <div className="job-name">
         <Link href={`/jobs/${job.id}`} title={job.spec.model}>
@@ -56,7 +56,7 @@ export const JobRow = memo(function JobRow({ job, isChosen, choose }: Props) {
   );
 });
 
-/** What is asked for, in the fewest words that tell jobs apart. */
+/** Summarise a specification. */
 function recipe({ spec }: Job): string {
   const parts = [percent(spec.sparsity), spec.method, spec.pattern];
   if (spec.solver !== "none") parts.push(`+ ${spec.solver}`);
@@ -86,14 +86,14 @@ function Progress({ job }: { job: Job }) {
   );
 }
 
-/** The reconstruction error from block to block; of jobs that have got anywhere. */
+/** The output error by block, for jobs that have finished blocks. */
 function ErrorLine({ job }: { job: Job }) {
   const hasBlocks = job.status !== "queued" && job.progress.fraction > 0;
   const isOver = isFinal(job.status);
   const blocks = jobBlocks(job.id, false);
   const { data = [] } = useQuery({
     ...blocks,
-    queryKey: [...blocks.queryKey, isOver], // asked for once more at the end, then kept
+    queryKey: [...blocks.queryKey, isOver], // refetched once at the end, then constant
     enabled: hasBlocks,
     placeholderData: keepPreviousData,
     staleTime: isOver ? Number.POSITIVE_INFINITY : 0,
@@ -117,7 +117,10 @@ function Outcome({ job }: { job: Job }) {
   const pruned = number(job.result?.pruned_perplexity);
   if (pruned === null) return <div className="job-outcome" />;
   return (
-    <div className="job-outcome" title="Perplexity of the pruned model, and against the dense one">
+    <div
+      className="job-outcome"
+      title="Perplexity of the pruned model, and its change from the dense one"
+    >
       <span className="figure">{figure(pruned)}</span>
       <span className="faint figure">{change(dense, pruned)}</span>
     </div>

@@ -4,13 +4,13 @@ import { fieldProblems, problemAt } from "../../api/problem.ts";
 import { TextField } from "../../ui/field.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { toggled } from "../jobs/filter.ts";
-import { type Limits, limitsAsked, NO_LIMITS } from "./quotas.ts";
+import { type Limits, NO_LIMITS, requestOf } from "./quotas.ts";
 
-const SCOPES: { scope: KeyScope; words: string }[] = [
-  { scope: "jobs:read", words: "see jobs" },
-  { scope: "jobs:write", words: "submit and stop jobs" },
-  { scope: "artifacts:read", words: "download files" },
-  { scope: "admin", words: "everything, keys too" },
+const SCOPES: { scope: KeyScope; label: string }[] = [
+  { scope: "jobs:read", label: "see jobs" },
+  { scope: "jobs:write", label: "submit and stop jobs" },
+  { scope: "artifacts:read", label: "download files" },
+  { scope: "admin", label: "everything, including keys" },
 ];
 
 interface Props {
@@ -27,7 +27,7 @@ export function KeyForm({ create, isBusy, error }: Props) {
   const isOnField = ["name", "quotas", "expires_at"].some((field) => field in problems);
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    create({ name: name.trim(), scopes, ...limitsAsked(limits) });
+    create({ name: name.trim(), scopes, ...requestOf(limits) });
   };
   return (
     <form className="stack" onSubmit={submit} noValidate>
@@ -36,21 +36,21 @@ export function KeyForm({ create, isBusy, error }: Props) {
           label="Name"
           value={name}
           maxLength={200}
-          placeholder="whose it is"
+          placeholder="owner"
           problem={problems.name}
           change={setName}
         />
       </div>
       <fieldset className="row">
-        <legend className="unseen">What it may do</legend>
-        {SCOPES.map(({ scope, words }) => (
+        <legend className="unseen">Scopes</legend>
+        {SCOPES.map(({ scope, label }) => (
           <label key={scope} className="row tight">
             <input
               type="checkbox"
               checked={scopes.includes(scope)}
               onChange={() => setScopes(toggled(scopes, scope))}
             />
-            {words}
+            {label}
           </label>
         ))}
       </fieldset>
@@ -62,7 +62,7 @@ export function KeyForm({ create, isBusy, error }: Props) {
           className="primary"
           disabled={isBusy || name.trim() === "" || scopes.length === 0}
         >
-          Make key
+          Create key
         </button>
       </div>
     </form>
@@ -83,30 +83,30 @@ function LimitFields({ limits, change, error }: LimitProps) {
   });
   return (
     <fieldset className="fields four">
-      <legend className="unseen">Limits; what is empty is not limited</legend>
+      <legend className="unseen">Limits; empty means no limit</legend>
       <TextField
         label="Jobs in flight"
-        help="That have not ended."
+        help="Unfinished jobs."
         inputMode="numeric"
         placeholder="no limit"
         {...field("jobs", "/quotas/jobs_in_flight")}
       />
       <TextField
         label="GPU hours"
-        help="Within 30 days."
+        help="In 30 days."
         inputMode="decimal"
         placeholder="no limit"
         {...field("hours", "/quotas/gpu_hours")}
       />
       <TextField
         label="Files"
-        help="Of all its jobs, such as 50 GB."
+        help="For all its jobs, e.g. 50 GB."
         placeholder="no limit"
         {...field("files", "/quotas/artifact_bytes")}
       />
       <TextField
         label="Last day"
-        help="It opens nothing after that; empty: it goes on."
+        help="The key expires after that day; empty means never."
         type="date"
         {...field("until", "/expires_at")}
       />

@@ -32,7 +32,7 @@ function KeyRow({ of: key, revoke }: { of: Key; revoke: () => void }) {
       <div>
         {key.scopes.join(", ")}
         <div className="faint">
-          made <Ago at={key.created_at} />
+          created <Ago at={key.created_at} />
           {key.expires_at && <> · until {moment(key.expires_at)}</>}
         </div>
         <div className="faint">{bounds(key.quotas).join(", ") || "no limits"}</div>
@@ -46,8 +46,8 @@ function KeyRow({ of: key, revoke }: { of: Key; revoke: () => void }) {
           "never used"
         )}
         <div>
-          <Link href={`/audit?key=${key.id}`} aria-label={`what it changed: ${key.name}`}>
-            what it changed
+          <Link href={`/audit?key=${key.id}`} aria-label={`Audit log of ${key.name}`}>
+            audit log
           </Link>
         </div>
       </div>
@@ -58,10 +58,10 @@ function KeyRow({ of: key, revoke }: { of: Key; revoke: () => void }) {
           label="Revoke"
           name={`Revoke ${key.name}`}
           title={`Revoke the key of ${key.name}?`}
-          words="It opens nothing from this moment on, and cannot be given back."
-          yes="Revoke the key"
-          no="Keep it"
-          done={revoke}
+          message="The key stops working at once. This cannot be undone."
+          confirmLabel="Revoke the key"
+          cancelLabel="Keep it"
+          onConfirm={revoke}
         />
       )}
     </li>

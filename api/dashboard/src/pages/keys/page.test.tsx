@@ -37,7 +37,7 @@ it.each([
   ] as const) {
     answer = said;
     await type(input(), "typed");
-    await press(button(shown.box, "Make "));
+    await press(button(shown.box, "Create "));
     expect(input()).toHaveProperty("value", then);
   }
 });

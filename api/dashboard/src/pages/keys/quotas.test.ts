@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { bounds, endOf, limitsAsked, NO_LIMITS, share } from "./quotas.ts";
+import { bounds, endOf, NO_LIMITS, requestOf, share } from "./quotas.ts";
 
 it("says what is used of what is allowed, or that there is no limit", () => {
   expect(share({ used: 3, allowed: 10 })).toBe("3 of 10");
@@ -19,24 +19,24 @@ it("names the limits there are, zero among them", () => {
 });
 
 it("asks for what was typed, and for nothing where nothing was", () => {
-  expect(limitsAsked(NO_LIMITS)).toEqual({ quotas: {}, expires_at: null });
-  const asked = limitsAsked({ jobs: "3", hours: "1.5", files: "1.5 GB", until: "2027-01-05" });
+  expect(requestOf(NO_LIMITS)).toEqual({ quotas: {}, expires_at: null });
+  const asked = requestOf({ jobs: "3", hours: "1.5", files: "1.5 GB", until: "2027-01-05" });
   expect(asked.quotas).toEqual({ jobs_in_flight: 3, gpu_hours: 1.5, artifact_bytes: 1.5e9 });
   expect(asked.expires_at).toBe(new Date(2027, 0, 5, 23, 59, 59).toISOString());
 });
 
 it("knows sizes with and without a unit, in any case", () => {
-  const sizeOf = (files: string) => limitsAsked({ ...NO_LIMITS, files }).quotas.artifact_bytes;
+  const sizeOf = (files: string) => requestOf({ ...NO_LIMITS, files }).quotas.artifact_bytes;
   expect(["12", "12 B", "2kb", "0.1 MB", "3Tb"].map(sizeOf)).toEqual([12, 12, 2000, 1e5, 3e12]);
 });
 
 it("leaves it to the service to refuse what is no number", () => {
-  expect(limitsAsked({ jobs: "many", hours: "-", files: "a lot", until: "" }).quotas).toEqual({
+  expect(requestOf({ jobs: "many", hours: "-", files: "a lot", until: "" }).quotas).toEqual({
     jobs_in_flight: "many",
     gpu_hours: "-",
     artifact_bytes: "a lot",
   });
-  expect(limitsAsked({ ...NO_LIMITS, until: "12345-01-05" }).expires_at).toBe("12345-01-05");
+  expect(requestOf({ ...NO_LIMITS, until: "12345-01-05" }).expires_at).toBe("12345-01-05");
 });
 
 it("tells a key that opens nothing from one that does", () => {

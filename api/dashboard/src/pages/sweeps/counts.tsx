@@ -1,4 +1,3 @@
-/** How many points there are of each status. */
 export function Counts({ counts }: { counts: Partial<Record<string, number>> }) {
   return (
     <ul className="row tight">

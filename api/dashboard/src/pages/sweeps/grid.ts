@@ -1,12 +1,12 @@
-/** A sweep as it is being typed: shared fields, and lists of values for those that vary. */
+/** The draft of a sweep: shared fields, and lists of values for the varied ones. */
 
-import { read } from "../../spec/draft.ts";
+import { parse } from "../../spec/draft.ts";
 import type { Field } from "../../spec/fields.ts";
 
-/** Fields that may vary, in the order of the form. */
+/** Fields that can vary, in the order of the form. */
 export const VARIED = ["sparsity", "method", "pattern", "solver", "allocation"];
 
-/** Read several values of one field; an empty part of `pattern` or the like means the default. */
+/** Parse several values of one field; the pattern `none` means unstructured. */
 export function valuesIn(field: Field, text: string): unknown[] {
   const one = {
     ...field,
@@ -16,11 +16,11 @@ export function valuesIn(field: Field, text: string): unknown[] {
     .split(/[,\n]/)
     .map((part) => part.trim())
     .filter(Boolean)
-    .map((part) => (part === "none" && field.name === "pattern" ? null : read(one, part)));
+    .map((part) => (part === "none" && field.name === "pattern" ? null : parse(one, part)));
 }
 
-/** Divide what varies from what all points share. One value varies nothing, but a grid needs one
- * list at least: the sparsities, or else the patterns. */
+/** Build the request. A field with one value is shared, but a grid needs at least one list: the
+ * sparsities, or else the patterns. */
 export function sweepOf(
   shared: Record<string, unknown>,
   varied: Record<string, unknown[]>,

@@ -26,8 +26,8 @@ export function SweepsPage() {
       {list.isSuccess && sweeps.length === 0 && (
         <Empty title="No sweeps yet">
           <p>
-            A sweep is one job many times over, with every mix of a few values: sparsities, methods,
-            patterns. It shows which of them no other one beats.
+            A sweep runs one job for every combination of a few values, such as sparsities, methods
+            and patterns, and shows the best trade-offs of sparsity and perplexity.
           </p>
           <Link className="button primary" href="/sweeps/new">
             <Icon name="plus" />
@@ -53,7 +53,7 @@ function SweepRow({ sweep }: { sweep: SweepSummary }) {
       <div>
         <Link href={`/sweeps/${sweep.id}`}>{sweep.name || `Sweep ${shortId(sweep.id)}`}</Link>
         <div className="faint">
-          made <Ago at={sweep.created_at} />
+          created <Ago at={sweep.created_at} />
         </div>
       </div>
       <div>{sweep.total} points</div>

@@ -5,14 +5,14 @@ import type { Method } from "../../api/client.ts";
 import { methods } from "../../api/methods.ts";
 import { fieldProblems } from "../../api/problem.ts";
 import { previewSweep, submitSweep } from "../../api/sweeps.ts";
-import { type Draft, valuesOf, written } from "../../spec/draft.ts";
+import { type Draft, toText, valuesOf } from "../../spec/draft.ts";
 import { type Field, jobFields } from "../../spec/fields.ts";
 import { ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Title } from "../../ui/title.tsx";
-import { FieldInput } from "../order/input.tsx";
-import { useOrderKey } from "../order/unique-key.ts";
-import { useRested } from "../order/use-rested.ts";
+import { useIdempotencyKey } from "../submit/idempotency-key.ts";
+import { FieldInput } from "../submit/input.tsx";
+import { useDebounced } from "../submit/use-debounced.ts";
 import { sweepOf, VARIED, valuesIn } from "./grid.ts";
 
 const SHARED = [
@@ -45,20 +45,20 @@ function SweepForm({ methods: offered }: { methods: Method[] }) {
   const body = bodyOf(draft, fields);
   const isComplete =
     ["model", "dataset"].every((name) => name in body) && Boolean(draft.sparsity || draft.pattern);
-  const rested = useRested(JSON.stringify(isComplete ? body : null));
-  const seen = useQuery({
-    queryKey: ["sweep preview", rested],
-    queryFn: ({ signal }) => previewSweep(JSON.parse(rested), signal),
-    enabled: rested !== "null",
+  const debounced = useDebounced(JSON.stringify(isComplete ? body : null));
+  const checked = useQuery({
+    queryKey: ["sweep preview", debounced],
+    queryFn: ({ signal }) => previewSweep(JSON.parse(debounced), signal),
+    enabled: debounced !== "null",
     retry: false,
     staleTime: 30_000,
     placeholderData: keepPreviousData,
   });
-  const placing = usePlacing();
-  const problems = fieldProblems(seen.error ?? placing.error);
-  const place = (event: FormEvent) => {
+  const submitting = useSubmission();
+  const problems = fieldProblems(checked.error ?? submitting.error);
+  const onSubmit = (event: FormEvent) => {
     event.preventDefault();
-    if (isComplete) placing.mutate(body);
+    if (isComplete) submitting.mutate(body);
   };
   const input = (field: Field) => (
     <FieldInput
@@ -72,23 +72,27 @@ function SweepForm({ methods: offered }: { methods: Method[] }) {
   const named = (names: string[]) =>
     names.flatMap((name) => fields.filter((field) => field.name === name));
   return (
-    <form className="order" onSubmit={place} noValidate>
+    <form className="order" onSubmit={onSubmit} noValidate>
       <div className="stack">
-        <Section title="What varies">
+        <Section title="Varied fields">
           <p className="faint">
-            One value or several, with commas between them: every mix becomes a job.
+            Separate several values by commas: every combination becomes a job.
           </p>
           <div className="fields">{named(VARIED).map(asList).map(input)}</div>
           {problems.grid && <p className="problem-word">{problems.grid}</p>}
         </Section>
-        <Section title="What all share">
-          <div className="fields">{[...named(SHARED), ...OWN].map(input)}</div>
+        <Section title="Shared fields">
+          <div className="fields">{[...named(SHARED), ...SWEEP_FIELDS].map(input)}</div>
         </Section>
       </div>
       <aside className="stack">
-        <SweepPreview seen={seen} isComplete={isComplete} />
-        {placing.error !== null && <ErrorNote error={placing.error} />}
-        <button type="submit" className="primary large" disabled={!isComplete || placing.isPending}>
+        <SweepPreview checked={checked} isComplete={isComplete} />
+        {submitting.error !== null && <ErrorNote error={submitting.error} />}
+        <button
+          type="submit"
+          className="primary large"
+          disabled={!isComplete || submitting.isPending}
+        >
           Submit sweep
         </button>
       </aside>
@@ -97,13 +101,13 @@ function SweepForm({ methods: offered }: { methods: Method[] }) {
 }
 
 /** Fields of the sweep itself. */
-const OWN: Field[] = [
+const SWEEP_FIELDS: Field[] = [
   {
     name: "max_parallel",
-    label: "At a time",
+    label: "Parallel jobs",
     kind: "integer",
     isRequired: false,
-    help: "How many points may run at once; as many as there are workers by default.",
+    help: "The most points that run at once; by default, as many as there are workers.",
     choices: [],
     fallback: null,
     example: "2",
@@ -113,22 +117,22 @@ const OWN: Field[] = [
     label: "Name",
     kind: "text",
     isRequired: false,
-    help: "What to call the sweep.",
+    help: "A name for the sweep.",
     choices: [],
     fallback: null,
     example: "",
   },
 ];
 
-/** A field of which several values are typed, with those that there are to choose from. */
+/** Turn a field into a text input for several values, with its choices in the help. */
 function asList(field: Field): Field {
-  const choices = field.choices.length > 0 ? ` Any of ${field.choices.join(", ")}.` : "";
+  const choices = field.choices.length > 0 ? ` One or more of ${field.choices.join(", ")}.` : "";
   const example = HINTS[field.name] ?? "";
   return { ...field, kind: "text", isRequired: false, example, help: field.help + choices };
 }
 
 function bodyOf(draft: Draft, fields: Field[]): Record<string, unknown> {
-  const shared = [...fields.filter(({ name }) => SHARED.includes(name)), ...OWN];
+  const shared = [...fields.filter(({ name }) => SHARED.includes(name)), ...SWEEP_FIELDS];
   const varied = Object.fromEntries(
     fields
       .filter(({ name }) => VARIED.includes(name))
@@ -137,29 +141,29 @@ function bodyOf(draft: Draft, fields: Field[]): Record<string, unknown> {
   return sweepOf(valuesOf(draft, shared), varied);
 }
 
-function usePlacing() {
+function useSubmission() {
   const [, go] = useLocation();
-  const keyOf = useOrderKey();
+  const keyOf = useIdempotencyKey();
   return useMutation({
     mutationFn: (body: Record<string, unknown>) => submitSweep(body, keyOf(body)),
     onSuccess: (sweep) => go(`/sweeps/${sweep.id}`),
   });
 }
 
-type Seen = {
+type Checked = {
   data?: Awaited<ReturnType<typeof previewSweep>>;
   error: Error | null;
   isFetching: boolean;
 };
 
-function SweepPreview({ seen, isComplete }: { seen: Seen; isComplete: boolean }) {
-  const { data, error, isFetching } = seen;
+function SweepPreview({ checked, isComplete }: { checked: Checked; isComplete: boolean }) {
+  const { data, error, isFetching } = checked;
   return (
     <section className="card preview" aria-live="polite" aria-busy={isFetching}>
       <header>
-        <h2>{isComplete ? heading(seen) : "A grid of jobs"}</h2>
+        <h2>{isComplete ? heading(checked) : "A grid of jobs"}</h2>
       </header>
-      {!isComplete && <p>Name a model, a text and some sparsities or patterns.</p>}
+      {!isComplete && <p>Fill in a model, a dataset and some sparsities or patterns.</p>}
       {isComplete && error !== null && <ErrorNote error={error} />}
       {isComplete && error === null && data && (
         <>
@@ -172,7 +176,7 @@ function SweepPreview({ seen, isComplete }: { seen: Seen; isComplete: boolean })
             {data.points.map(({ varied }) => (
               <li key={JSON.stringify(varied)} className="mono">
                 {Object.entries(varied)
-                  .map(([name, value]) => `${name} ${written(value) || "none"}`)
+                  .map(([name, value]) => `${name} ${toText(value) || "none"}`)
                   .join(", ")}
               </li>
             ))}
@@ -183,7 +187,7 @@ function SweepPreview({ seen, isComplete }: { seen: Seen; isComplete: boolean })
   );
 }
 
-function heading({ data, error, isFetching }: Seen): string {
+function heading({ data, error, isFetching }: Checked): string {
   if (isFetching) return "Checking…";
   if (error !== null) return "Would be refused";
   return data ? `${data.total} jobs would be accepted` : "Checking…";

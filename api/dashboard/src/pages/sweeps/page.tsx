@@ -5,7 +5,7 @@ import { ProblemError } from "../../api/problem.ts";
 import { type Point, type Sweep, sweepById, useSweepCancel } from "../../api/sweeps.ts";
 import { Scatter } from "../../charts/scatter.tsx";
 import { figure, NONE, percent, shortId } from "../../format.ts";
-import { written } from "../../spec/draft.ts";
+import { toText } from "../../spec/draft.ts";
 import { Confirm } from "../../ui/confirm.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
@@ -34,7 +34,7 @@ export function SweepPage({ id }: { id: string }) {
     <>
       <Title text={isUnknown ? "No such sweep" : "Sweep"} />
       {isUnknown && (
-        <Empty title="There is no sweep of this id">
+        <Empty title="There is no sweep with this id">
           <Link className="button" href="/sweeps">
             All sweeps
           </Link>
@@ -55,8 +55,8 @@ function SweepView({ sweep }: { sweep: Sweep }) {
       <header className="job-header">
         <Title text={sweep.name || `Sweep ${shortId(sweep.id)}`} />
         <p className="faint">
-          <span className="mono">{sweep.id}</span> · made <Ago at={sweep.created_at} />
-          {sweep.max_parallel !== null && <> · {sweep.max_parallel} at a time</>}
+          <span className="mono">{sweep.id}</span> · created <Ago at={sweep.created_at} />
+          {sweep.max_parallel !== null && <> · {sweep.max_parallel} in parallel</>}
         </p>
         <Counts counts={sweep.counts} />
         <div className="actions">
@@ -65,11 +65,11 @@ function SweepView({ sweep }: { sweep: Sweep }) {
               label="Cancel"
               icon="cancel"
               title="Cancel this sweep?"
-              words="Every point that has not ended is cancelled; those that succeeded stay."
-              yes="Cancel the sweep"
-              no="Let it run"
+              message="All unfinished points are cancelled; finished ones stay."
+              confirmLabel="Cancel the sweep"
+              cancelLabel="Keep it running"
               isBusy={cancel.isPending}
-              done={() => cancel.mutate(sweep.id)}
+              onConfirm={() => cancel.mutate(sweep.id)}
             />
           )}
           {sweep.total >= 2 && sweep.total <= MOST_COMPARED && (
@@ -89,12 +89,12 @@ function SweepView({ sweep }: { sweep: Sweep }) {
           {dots.length > 0 ? (
             <Scatter dots={dots} />
           ) : (
-            <p className="faint">The first point that succeeds is drawn here.</p>
+            <p className="faint">The chart appears when the first point has succeeded.</p>
           )}
           {measured + shared > 0 && (
             <p className="faint">
-              The dense model was measured {measured === 1 ? "once" : `${measured} times`} and
-              shared by {shared} more {shared === 1 ? "point" : "points"}.
+              The dense model was measured {measured === 1 ? "once" : `${measured} times`}; the
+              result was reused by {shared} {shared === 1 ? "point" : "points"}.
             </p>
           )}
         </Section>
@@ -115,7 +115,7 @@ function dotsOf(points: Point[]) {
 }
 
 function nameOf({ varied }: Point): string {
-  return Object.values(varied).map(written).join(" ") || NONE;
+  return Object.values(varied).map(toText).join(" ") || NONE;
 }
 
 function PointTable({ points }: { points: Point[] }) {
@@ -140,7 +140,7 @@ function PointTable({ points }: { points: Point[] }) {
             <tr key={one.job_id} className={one.on_front ? "is-front" : ""}>
               <th scope="row">
                 <Link href={`/jobs/${one.job_id}`}>{nameOf(one)}</Link>{" "}
-                {one.on_front && <span className="tag">unbeaten</span>}
+                {one.on_front && <span className="tag">Pareto front</span>}
               </th>
               <td>
                 <StatusPill status={one.status} />

@@ -14,16 +14,16 @@ import { Older } from "../../ui/older.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { DeliveryDetails } from "./delivery.tsx";
-import { answerInWords, nextInWords, TONES } from "./words.ts";
+import { nextInWords, responseInWords, TONES } from "./text.ts";
 
-const CHOICES: { status: DeliveryStatus | undefined; word: string }[] = [
-  { status: undefined, word: "All" },
-  { status: "pending", word: "Pending" },
-  { status: "delivered", word: "Delivered" },
-  { status: "failed", word: "Failed" },
+const CHOICES: { status: DeliveryStatus | undefined; label: string }[] = [
+  { status: undefined, label: "All" },
+  { status: "pending", label: "Pending" },
+  { status: "delivered", label: "Delivered" },
+  { status: "failed", label: "Failed" },
 ];
 
-/** What went out to a webhook, or is to go out, newest first. */
+/** A webhook's deliveries, newest first. */
 export function Deliveries({ webhook }: { webhook: Webhook }) {
   const [status, choose] = useState<DeliveryStatus | undefined>();
   const list = useInfiniteQuery({
@@ -32,12 +32,15 @@ export function Deliveries({ webhook }: { webhook: Webhook }) {
   });
   const deliveries = list.data?.pages.flatMap((page) => page.data) ?? [];
   return (
-    <Section title="Deliveries of thirty days" aside={<Choice chosen={status} choose={choose} />}>
+    <Section
+      title="Deliveries of the last 30 days"
+      aside={<Choice chosen={status} choose={choose} />}
+    >
       {list.error !== null && <ErrorNote error={list.error} retry={() => list.refetch()} />}
       {list.isPending && <Loading what="deliveries" lines={3} />}
       {list.isSuccess && deliveries.length === 0 && (
-        <Empty title={status ? `None is ${status}` : "Nothing was sent yet"}>
-          {!status && <p>Send a test, and see whether it arrives.</p>}
+        <Empty title={status ? `No ${status} deliveries` : "No deliveries yet"}>
+          {!status && <p>Send a test message to check the address.</p>}
         </Empty>
       )}
       {deliveries.length > 0 && (
@@ -61,16 +64,16 @@ function Choice({ chosen, choose }: ChoiceProps) {
   const name = useId();
   return (
     <fieldset className="segmented">
-      <legend className="unseen">Which deliveries</legend>
-      {CHOICES.map(({ status, word }) => (
-        <label key={word}>
+      <legend className="unseen">Status</legend>
+      {CHOICES.map(({ status, label }) => (
+        <label key={label}>
           <input
             type="radio"
             name={name}
             checked={chosen === status}
             onChange={() => choose(status)}
           />
-          <span>{word}</span>
+          <span>{label}</span>
         </label>
       ))}
     </fieldset>
@@ -99,7 +102,7 @@ function Delivery({ delivery, webhook }: { delivery: Sent; webhook: Webhook }) {
         </div>
       </div>
       <div>
-        <span className="wrap">{answerInWords(delivery.last)}</span>
+        <span className="wrap">{responseInWords(delivery.last)}</span>
         <div className="faint">
           {[attemptsInWords(delivery.attempts), next].filter(Boolean).join(" · ")}
         </div>

@@ -10,13 +10,13 @@ import { Code } from "../../ui/code.tsx";
 import { Copy } from "../../ui/copy.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { ErrorNote, Loading } from "../../ui/notes.tsx";
-import { answerInWords, readable } from "./words.ts";
+import { readable, responseInWords } from "./text.ts";
 
-/** What one message says, and all that came of it. */
+/** A message, its body and its attempts. */
 export function DeliveryDetails({ delivery }: { delivery: Sent }) {
   const { webhook_id, id } = delivery;
   const { data, error, refetch } = useQuery(deliveryById(webhook_id, id));
-  const again = useRedelivery(webhook_id);
+  const redelivery = useRedelivery(webhook_id);
   return (
     <div className="stack">
       <div className="row">
@@ -25,14 +25,14 @@ export function DeliveryDetails({ delivery }: { delivery: Sent }) {
         <button
           type="button"
           className="small"
-          disabled={again.isPending}
-          onClick={() => again.mutate(id)}
+          disabled={redelivery.isPending}
+          onClick={() => redelivery.mutate(id)}
         >
           <Icon name="retry" />
           Deliver again
         </button>
       </div>
-      {again.error !== null && <ErrorNote error={again.error} />}
+      {redelivery.error !== null && <ErrorNote error={redelivery.error} />}
       {error !== null && <ErrorNote error={error} retry={refetch} />}
       {data === undefined && error === null && <Loading what="the message" lines={2} />}
       {data && <Attempts log={data.log} />}
@@ -42,7 +42,7 @@ export function DeliveryDetails({ delivery }: { delivery: Sent }) {
 }
 
 function Attempts({ log }: { log: DeliveryAttempt[] }) {
-  if (log.length === 0) return <p className="faint">It was not sent yet.</p>;
+  if (log.length === 0) return <p className="faint">The message was not sent yet.</p>;
   return (
     <ol className="plain" aria-label="Attempts, newest first">
       {log.toReversed().map((attempt) => (
@@ -50,7 +50,7 @@ function Attempts({ log }: { log: DeliveryAttempt[] }) {
           <time className="faint" dateTime={attempt.at}>
             {moment(attempt.at)}
           </time>{" "}
-          <span className="wrap">{answerInWords(attempt)}</span>
+          <span className="wrap">{responseInWords(attempt)}</span>
         </li>
       ))}
     </ol>

@@ -4,7 +4,7 @@ import type { EventType, Webhook } from "../../api/webhooks.ts";
 import { FieldProblem, TextField } from "../../ui/field.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { toggled } from "../jobs/filter.ts";
-import { ENDINGS, EVENTS } from "./words.ts";
+import { ENDINGS, EVENTS } from "./text.ts";
 
 export interface WebhookDraft {
   url: string;
@@ -15,13 +15,13 @@ export interface WebhookDraft {
 interface Props {
   webhook?: Webhook;
   save: (draft: WebhookDraft) => void;
-  /** Leave it as it was; only for a webhook that is there. */
+  /** Close without changes; only for an existing webhook. */
   close?: () => void;
   isBusy: boolean;
   error: unknown;
 }
 
-/** A new webhook, or what is to be different about one. */
+/** A form for a new or an existing webhook. */
 export function WebhookForm({ webhook, save, close, isBusy, error }: Props) {
   const [draft, setDraft] = useState<WebhookDraft>({
     url: webhook?.url ?? "",
@@ -29,25 +29,25 @@ export function WebhookForm({ webhook, save, close, isBusy, error }: Props) {
     events: webhook?.events ?? ENDINGS,
   });
   const first = useRef<HTMLInputElement>(null);
-  const isOpened = webhook !== undefined;
+  const isEdit = webhook !== undefined;
   useEffect(() => {
-    if (isOpened) first.current?.focus();
-  }, [isOpened]);
+    if (isEdit) first.current?.focus();
+  }, [isEdit]);
   const problems = fieldProblems(error);
   const isOnField = ["url", "description", "events"].some((field) => field in problems);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     save({ ...draft, url: draft.url.trim(), description: draft.description.trim() });
   };
-  const leave = (event: KeyboardEvent) => {
+  const closeOnEscape = (event: KeyboardEvent) => {
     if (event.key === "Escape") close?.();
   };
   return (
-    <form className="stack" onSubmit={submit} onKeyDown={leave} noValidate>
+    <form className="stack" onSubmit={submit} onKeyDown={closeOnEscape} noValidate>
       <div className="fields address">
         <TextField
           label="Address"
-          help="A public https address that answers 2xx within 10 seconds."
+          help="A public https address that responds with 2xx within 10 seconds."
           inputMode="url"
           placeholder="https://ci.example.com/hooks/zpruner"
           ref={first}
@@ -56,8 +56,8 @@ export function WebhookForm({ webhook, save, close, isBusy, error }: Props) {
           change={(url) => setDraft({ ...draft, url })}
         />
         <TextField
-          label="Note"
-          help="For whoever reads the list."
+          label="Description"
+          help="A description for people."
           value={draft.description}
           problem={problems.description}
           change={(description) => setDraft({ ...draft, description })}
@@ -71,7 +71,7 @@ export function WebhookForm({ webhook, save, close, isBusy, error }: Props) {
       {error !== null && !isOnField && <ErrorNote error={error} />}
       <div className="row">
         <button type="submit" className="primary" disabled={isBusy || draft.url.trim() === ""}>
-          {webhook ? "Save" : "Make webhook"}
+          {webhook ? "Save" : "Create webhook"}
         </button>
         {close && (
           <button type="button" onClick={close}>
@@ -93,7 +93,7 @@ function EventChoice({ chosen, change, problem }: ChoiceProps) {
   const id = useId();
   return (
     <fieldset className="stack tight" aria-describedby={problem ? id : undefined}>
-      <legend>Told when a job is</legend>
+      <legend>Notify when a job is</legend>
       <div className="row">
         {EVENTS.map((event) => (
           <label key={event} className="row tight">

@@ -9,7 +9,7 @@ import { Section } from "../../ui/section.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Title } from "../../ui/title.tsx";
 import { WebhookForm } from "./form.tsx";
-import { answerInWords, eventsInWords, stateOf, TONES } from "./words.ts";
+import { eventsInWords, responseInWords, stateOf, TONES } from "./text.ts";
 
 export function WebhooksPage() {
   return (
@@ -17,8 +17,8 @@ export function WebhooksPage() {
       <Title text="Webhooks" />
       <AdminOnly what="webhooks">
         <p className="lead">
-          An address of yours is told when something becomes of a job: a signed message, sent again
-          for three days until the address takes it.
+          A webhook notifies your server of changes of jobs: it sends a signed message, and retries
+          for three days until the server accepts it.
         </p>
         <NewWebhook />
         <AllWebhooks />
@@ -29,20 +29,20 @@ export function WebhooksPage() {
 
 function NewWebhook() {
   const { mutate, data, error, isPending } = useWebhookCreation();
-  const [made, setMade] = useState(0);
+  const [formNumber, setFormNumber] = useState(0);
   return (
     <Section title="New webhook">
-      {/* Made anew for the next one. */}
+      {/* A new form after each webhook. */}
       <WebhookForm
-        key={made}
-        save={(body) => mutate(body, { onSuccess: () => setMade(made + 1) })}
+        key={formNumber}
+        save={(body) => mutate(body, { onSuccess: () => setFormNumber(formNumber + 1) })}
         isBusy={isPending}
         error={error}
       />
       {data && (
         <Secret
-          title="Its secret, shown this once"
-          words="Whoever answers at the address checks with it that a message is from here. Copy it now: nothing shows it again."
+          title="The secret, shown only once"
+          message="Your server verifies the messages with this secret. Copy it now: it is never shown again."
           text={data.secret}
           label="secret"
         />
@@ -61,8 +61,8 @@ function AllWebhooks() {
       {error !== null && <ErrorNote error={error} retry={refetch} />}
       {data === undefined && error === null && <Loading what="webhooks" lines={2} />}
       {data?.length === 0 && (
-        <Empty title="There is none yet">
-          <p>Nobody is told; jobs are to be looked at here, or through the API.</p>
+        <Empty title="No webhooks yet">
+          <p>Create one to be notified of changes of jobs.</p>
         </Empty>
       )}
       {data && data.length > 0 && (
@@ -77,7 +77,7 @@ function AllWebhooks() {
 }
 
 function WebhookRow({ webhook }: { webhook: Webhook }) {
-  const { word, tone, why } = stateOf(webhook);
+  const { label, tone, reason } = stateOf(webhook);
   return (
     <li>
       <div>
@@ -88,8 +88,8 @@ function WebhookRow({ webhook }: { webhook: Webhook }) {
       </div>
       <div>{eventsInWords(webhook.events)}</div>
       <Latest id={webhook.id} />
-      <span className={`pill is-${tone}`} title={why}>
-        {word}
+      <span className={`pill is-${tone}`} title={reason}>
+        {label}
       </span>
     </li>
   );
@@ -98,12 +98,12 @@ function WebhookRow({ webhook }: { webhook: Webhook }) {
 function Latest({ id }: { id: string }) {
   const { data } = useQuery(latestDelivery(id));
   if (data === undefined) return <div />;
-  if (data === null) return <div className="faint">nothing was sent yet</div>;
+  if (data === null) return <div className="faint">no deliveries yet</div>;
   return (
     <div>
       <span className={`pill is-${TONES[data.status]}`}>{data.status}</span> {data.type}
       <div className="faint">
-        {data.last ? answerInWords(data.last) : "not sent yet"} ·{" "}
+        {data.last ? responseInWords(data.last) : "not sent yet"} ·{" "}
         <Ago at={data.last?.at ?? data.created_at} />
       </div>
     </div>

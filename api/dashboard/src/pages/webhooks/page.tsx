@@ -23,17 +23,17 @@ import { Ago } from "../../ui/time.tsx";
 import { Title } from "../../ui/title.tsx";
 import { Deliveries } from "./deliveries.tsx";
 import { WebhookForm } from "./form.tsx";
-import { eventsInWords, stateOf } from "./words.ts";
+import { eventsInWords, stateOf } from "./text.ts";
 
 export function WebhookPage({ id }: { id: string }) {
   return (
     <AdminOnly what="webhooks">
-      <Known id={id} />
+      <ExistingWebhook id={id} />
     </AdminOnly>
   );
 }
 
-function Known({ id }: { id: string }) {
+function ExistingWebhook({ id }: { id: string }) {
   const { data, error, refetch } = useQuery(webhookById(id));
   if (error instanceof ProblemError && error.status === 404) return <NoSuchWebhook />;
   if (data) {
@@ -58,33 +58,36 @@ function Known({ id }: { id: string }) {
 
 function WebhookView({ webhook }: { webhook: Webhook }) {
   const rotation = useWebhookRotation(webhook.id);
-  const { word, tone, why } = stateOf(webhook);
+  const { label, tone, reason } = stateOf(webhook);
   return (
     <>
       <header className="job-header">
         <Title text="Webhook">
-          {webhook.description || "Webhook"} <span className={`pill is-${tone}`}>{word}</span>
+          {webhook.description || "Webhook"} <span className={`pill is-${tone}`}>{label}</span>
         </Title>
         <p>
           <span className="mono wrap">{webhook.url}</span>
           <Copy text={webhook.url} label="Copy the address" />
         </p>
         <p className="faint">
-          Told of {eventsInWords(webhook.events)} · made <Ago at={webhook.created_at} />
-          {webhook.former_until && <> · signed twice until {moment(webhook.former_until)}</>}
+          Notified of {eventsInWords(webhook.events)} · created <Ago at={webhook.created_at} />
+          {webhook.former_until && <> · old secret valid until {moment(webhook.former_until)}</>}
         </p>
         <Actions webhook={webhook} rotate={() => rotation.mutate()} isBusy={rotation.isPending} />
       </header>
-      {why && (
+      {reason && (
         <Warning>
-          <p>{why} What waits is sent once it is enabled; what happens meanwhile is never told.</p>
+          <p>
+            {reason} Waiting messages are sent when it is enabled again; new events are skipped
+            until then.
+          </p>
         </Warning>
       )}
       {rotation.error !== null && <ErrorNote error={rotation.error} />}
       {rotation.data && (
         <Secret
-          title="Its new secret, shown this once"
-          words="For a day messages are signed with the former one, too, so that you can change over. Copy it now: nothing shows it again."
+          title="The new secret, shown only once"
+          message="For one day, messages are signed with the old secret, too. Copy the new one now: it is never shown again."
           text={rotation.data.secret}
           label="secret"
         />
@@ -134,21 +137,21 @@ function Actions({ webhook, rotate, isBusy }: ActionsProps) {
       <Confirm
         label="New secret"
         icon="retry"
-        title="Give it a new secret?"
-        words="For a day messages are signed with the present one, too; after that only the new one holds."
-        yes="Make a new secret"
-        no="Keep it"
+        title="Create a new secret?"
+        message="For one day, messages are signed with both secrets; after that, only with the new one."
+        confirmLabel="Create a new secret"
+        cancelLabel="Keep it"
         isBusy={isBusy}
-        done={rotate}
+        onConfirm={rotate}
       />
       <Confirm
         label="Delete"
         title="Delete this webhook?"
-        words="Nothing is sent there any more, and what was sent is forgotten, for good."
-        yes="Delete the webhook"
-        no="Keep it"
+        message="No more messages are sent, and its deliveries are deleted permanently."
+        confirmLabel="Delete the webhook"
+        cancelLabel="Keep it"
         isBusy={deletion.isPending}
-        done={() => deletion.mutate()}
+        onConfirm={() => deletion.mutate()}
       />
       {failed !== null && <ErrorNote error={failed} />}
     </div>
@@ -168,7 +171,7 @@ function NoSuchWebhook() {
   return (
     <>
       <Title text="No such webhook" />
-      <Empty title="There is no webhook of this id">
+      <Empty title="There is no webhook with this id">
         <p>It may have been deleted.</p>
         <Link className="button" href="/webhooks">
           All webhooks

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
-import { type Queue, queues, useDrain, type Worker, workers } from "../../api/fleet.ts";
+import { type Queue, queues, useDrain, type Worker, workers } from "../../api/workers.ts";
 import { Spark } from "../../charts/spark.tsx";
 import { bytes, duration, NONE, shortId } from "../../format.ts";
 import { Code } from "../../ui/code.tsx";
@@ -32,7 +32,7 @@ function Queues() {
             <thead>
               <tr>
                 <th scope="col">Queue</th>
-                <th scope="col">Waiting, since this page was opened</th>
+                <th scope="col">Waiting jobs over time</th>
                 <th scope="col" className="end">
                   Waiting
                 </th>
@@ -78,7 +78,7 @@ function QueueRow({ queue }: { queue: Queue & { history: number[] } }) {
       <td className="end">{queue.running}</td>
       <td className="end">
         {queue.workers}
-        {isStuck && <span className="problem-word"> nobody takes these</span>}
+        {isStuck && <span className="problem-word"> no workers</span>}
       </td>
       <td>{queue.devices.join(", ") || NONE}</td>
       <td className="end">{bytes(queue.memory_bytes)}</td>
@@ -96,8 +96,10 @@ function Workers() {
       )}
       {data === undefined && error === null && <Loading what="workers" lines={3} />}
       {data?.length === 0 && (
-        <Empty title="No worker is here">
-          <p>Jobs wait until one comes. On a machine with a GPU and the same settings:</p>
+        <Empty title="No workers">
+          <p>
+            Jobs wait until a worker starts. On a machine with a GPU and the same settings, run:
+          </p>
           <Code text="zpruner part worker -Q gpu" label="worker command" />
         </Empty>
       )}
@@ -110,7 +112,7 @@ function Workers() {
   );
 }
 
-/** The colours of a job's states, for a worker's. */
+/** The colours of a worker's states, from those of a job's statuses. */
 const TONES: Record<string, string> = {
   idle: "queued",
   busy: "running",
@@ -127,9 +129,9 @@ function WorkerCard({ worker, drain }: { worker: Worker; drain: () => void }) {
         <span className={`pill is-${TONES[state] ?? "queued"}`}>{state}</span>
       </div>
       <div>
-        {worker.device ?? "device not known yet"}
+        {worker.device ?? "device unknown"}
         {worker.memory_bytes != null && ` · ${bytes(worker.memory_bytes)}`}
-        <div className="faint">takes from {worker.queues.join(", ")}</div>
+        <div className="faint">queues: {worker.queues.join(", ")}</div>
       </div>
       <div>
         {worker.job_id ? (
@@ -138,7 +140,7 @@ function WorkerCard({ worker, drain }: { worker: Worker; drain: () => void }) {
           <span className="faint">no job</span>
         )}
         <div className="faint">
-          heard <Ago at={worker.heartbeat_at} />
+          heartbeat <Ago at={worker.heartbeat_at} />
         </div>
       </div>
       {state !== "lost" && (
@@ -147,7 +149,7 @@ function WorkerCard({ worker, drain }: { worker: Worker; drain: () => void }) {
           className="small"
           onClick={drain}
           aria-label={`${worker.draining ? "Take jobs again" : "Drain"} ${worker.name}`}
-          title="A draining worker finishes what it holds and takes nothing new."
+          title="A draining worker finishes its job and takes no new one."
         >
           {worker.draining ? "Take jobs again" : "Drain"}
         </button>

@@ -1,10 +1,10 @@
-/** A job's description as it is being typed, and what of it is to be changed. */
+/** The draft of a job's description, and its changes. */
 
 import type { Description, JobPatch } from "../../../api/description.ts";
 import { problemAt } from "../../../api/problem.ts";
 
 export interface LabelDraft {
-  /** Tells the lines apart while their names are typed. */
+  /** Identifies the line while its name is edited. */
   key: number;
   name: string;
   value: string;
@@ -28,25 +28,25 @@ export function draftOf({ name, priority, labels }: Description): DescriptionDra
   };
 }
 
-/** What differs from what the person saw; what somebody does not touch is not said. */
-export function patchOf(seen: Description, draft: DescriptionDraft): JobPatch {
+/** Return the fields that differ from the shown description. */
+export function patchOf(shown: Description, draft: DescriptionDraft): JobPatch {
   const patch: JobPatch = {};
   const name = draft.name.trim();
-  if (name !== (seen.name ?? "")) patch.name = name === "" ? null : name;
+  if (name !== (shown.name ?? "")) patch.name = name === "" ? null : name;
   const priority = draft.priority.trim();
-  if (priority !== String(seen.priority)) patch.priority = wholeNumber(priority);
-  const labels = labelChanges(seen.labels, draft.labels);
+  if (priority !== String(shown.priority)) patch.priority = wholeNumber(priority);
+  const labels = labelChanges(shown.labels, draft.labels);
   if (Object.keys(labels).length > 0) patch.labels = labels;
   return patch;
 }
 
-/** What the form says once somebody else has changed the job: what the person touched stays. */
+/** Apply the draft's changes to the present description, after another person has changed it. */
 export function rebased(
-  seen: Description,
+  shown: Description,
   draft: DescriptionDraft,
   now: Description,
 ): DescriptionDraft {
-  const patch = patchOf(seen, draft);
+  const patch = patchOf(shown, draft);
   const labels = { ...now.labels };
   for (const [name, value] of Object.entries(patch.labels ?? {})) {
     if (value === null) delete labels[name];
@@ -60,17 +60,17 @@ export function rebased(
   };
 }
 
-/** Return the number, or the text as it is, for the service to refuse by its words. */
+/** Return the number, or invalid text as it is, so that the service refuses it. */
 function wholeNumber(text: string): number | null {
   if (text === "") return null;
   return /^[+-]?\d+$/.test(text) ? Number(text) : (text as unknown as number);
 }
 
-function labelChanges(seen: Description["labels"], drafts: LabelDraft[]) {
+function labelChanges(shown: Description["labels"], drafts: LabelDraft[]) {
   const wanted = new Map(filled(drafts).map(({ name, value }) => [name.trim(), value.trim()]));
   const changes: Record<string, string | null> = {};
-  for (const name of Object.keys(seen)) if (!wanted.has(name)) changes[name] = null;
-  for (const [name, value] of wanted) if (seen[name] !== value) changes[name] = value;
+  for (const name of Object.keys(shown)) if (!wanted.has(name)) changes[name] = null;
+  for (const [name, value] of wanted) if (shown[name] !== value) changes[name] = value;
   return changes;
 }
 
@@ -78,21 +78,21 @@ function filled(drafts: LabelDraft[]): LabelDraft[] {
   return drafts.filter(({ name, value }) => name.trim() !== "" || value.trim() !== "");
 }
 
-/** What is wrong with each line of labels, by its key: names given twice, or what the service says. */
+/** Return the problem of each label line by its key: duplicate names, or the service's problem. */
 export function labelProblems(drafts: LabelDraft[], error: unknown): Map<number, string> {
   const found = new Map<number, string>();
   const names = new Set<string>();
   for (const draft of filled(drafts)) {
     const name = draft.name.trim();
-    const said = refused(name, error);
-    if (names.has(name)) found.set(draft.key, `There is another label ${name}.`);
-    else if (said) found.set(draft.key, said);
+    const problem = serviceProblem(name, error);
+    if (names.has(name)) found.set(draft.key, `There is already a label ${name}.`);
+    else if (problem) found.set(draft.key, problem);
     names.add(name);
   }
   return found;
 }
 
-function refused(name: string, error: unknown): string | undefined {
-  const place = `/labels/${name}`;
-  return problemAt(error, place) ?? problemAt(error, `${place}/[key]`);
+function serviceProblem(name: string, error: unknown): string | undefined {
+  const pointer = `/labels/${name}`;
+  return problemAt(error, pointer) ?? problemAt(error, `${pointer}/[key]`);
 }

@@ -8,8 +8,8 @@ import { draftOf, labelProblems, patchOf, rebased } from "./draft.ts";
 import { LabelLines } from "./labels.tsx";
 
 export function DescriptionForm({ job, close }: { job: Job; close: () => void }) {
-  // What was there when the form was opened; what happens meanwhile must not overwrite the typing.
-  const [seen, see] = useState<Description>(job);
+  // The description when the form was opened: later changes must not overwrite the draft.
+  const [shown, setShown] = useState<Description>(job);
   const [draft, setDraft] = useState(() => draftOf(job));
   const { mutate, error, isPending, reset } = useDescription(job.id, close);
   const first = useRef<HTMLInputElement>(null);
@@ -21,21 +21,21 @@ export function DescriptionForm({ job, close }: { job: Job; close: () => void })
   const save = (event: FormEvent) => {
     event.preventDefault();
     if (labelProblems(draft.labels, null).size > 0) return;
-    const patch = patchOf(seen, draft);
+    const patch = patchOf(shown, draft);
     if (Object.keys(patch).length === 0) close();
-    else mutate({ seen, patch });
+    else mutate({ shown, patch });
   };
-  const lookAgain = (now: Job) => {
-    see(now);
-    setDraft(rebased(seen, draft, now));
+  const rebase = (now: Job) => {
+    setShown(now);
+    setDraft(rebased(shown, draft, now));
     reset();
     first.current?.focus();
   };
-  const leave = (event: KeyboardEvent) => {
+  const closeOnEscape = (event: KeyboardEvent) => {
     if (event.key === "Escape") close();
   };
   return (
-    <form className="stack" onSubmit={save} onKeyDown={leave} noValidate>
+    <form className="stack" onSubmit={save} onKeyDown={closeOnEscape} noValidate>
       <TextField
         label="Name"
         ref={first}
@@ -45,7 +45,7 @@ export function DescriptionForm({ job, close }: { job: Job; close: () => void })
       />
       <TextField
         label="Priority"
-        help="From -10 to 10; the highest goes first. A job that a worker holds keeps it for when it waits again."
+        help="From -10 to 10; higher priorities run first. A change does not affect a job that is already running."
         inputMode="numeric"
         value={draft.priority}
         problem={problems.priority}
@@ -57,7 +57,7 @@ export function DescriptionForm({ job, close }: { job: Job; close: () => void })
         change={(labels) => setDraft({ ...draft, labels })}
       />
       {error instanceof ConflictError ? (
-        <Conflict job={error.job} lookAgain={() => lookAgain(error.job)} />
+        <Conflict job={error.job} rebase={() => rebase(error.job)} />
       ) : (
         error !== null && !isOnField && <ErrorNote error={error} />
       )}
@@ -73,19 +73,19 @@ export function DescriptionForm({ job, close }: { job: Job; close: () => void })
   );
 }
 
-function Conflict({ job, lookAgain }: { job: Job; lookAgain: () => void }) {
+function Conflict({ job, rebase }: { job: Job; rebase: () => void }) {
   const labels = Object.entries(job.labels).map(([name, value]) => `${name}=${value}`);
   return (
     <div role="alert">
       <Warning>
-        <strong>Somebody else changed this meanwhile</strong>
+        <strong>Another person has changed this job</strong>
         <p className="wrap">
-          The name is now {job.name ? `“${job.name}”` : "taken away"}, the priority {job.priority},{" "}
-          {labels.length > 0 ? `the labels ${labels.join(", ")}` : "and there are no labels"}.
-          Nothing of yours was saved; what you changed stays in the form.
+          The name is now {job.name ? `“${job.name}”` : "removed"}, the priority {job.priority},{" "}
+          {labels.length > 0 ? `the labels ${labels.join(", ")}` : "and there are no labels"}. Your
+          changes were not saved; they stay in the form.
         </p>
-        <button type="button" onClick={lookAgain}>
-          Look again
+        <button type="button" onClick={rebase}>
+          Show the changes
         </button>
       </Warning>
     </div>

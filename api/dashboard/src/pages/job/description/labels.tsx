@@ -31,7 +31,7 @@ export function LabelLines({ labels, problems, change }: Props) {
     <fieldset className="stack tight">
       <legend>Labels</legend>
       <p className="help">
-        Lists can be narrowed to them. Names are of letters, digits and . _ / -
+        Jobs can be filtered by label. Names can have letters, digits and . _ / -
       </p>
       {labels.length > 0 && (
         <ul className="label-lines" ref={lines}>

@@ -6,7 +6,7 @@ import { useOpener } from "../../../ui/opener.ts";
 import { Fact, Facts, Section } from "../../../ui/section.tsx";
 import { DescriptionForm } from "./form.tsx";
 
-/** What people call the job, to read and to change. */
+/** The editable description of a job. */
 export function DescriptionSection({ job }: { job: Job }) {
   const [isEdited, edit] = useState(false);
   const opener = useOpener(isEdited);

@@ -5,7 +5,7 @@ import { methods } from "../../api/methods.ts";
 import { modelName, shortId } from "../../format.ts";
 import { ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Title } from "../../ui/title.tsx";
-import { OrderForm } from "./form.tsx";
+import { JobForm } from "./form.tsx";
 
 export function NewJobPage() {
   const offered = useQuery(methods);
@@ -14,29 +14,29 @@ export function NewJobPage() {
       <Title text="New job" />
       {offered.isPending && <Loading what="the form" />}
       {offered.isError && <ErrorNote error={offered.error} retry={() => offered.refetch()} />}
-      {offered.data && <OrderForm methods={offered.data} />}
+      {offered.data && <JobForm methods={offered.data} />}
     </>
   );
 }
 
 export function RerunPage({ id }: { id: string }) {
   const offered = useQuery(methods);
-  // As it was when the form was opened: what happens to it meanwhile must not touch the form.
+  // The job as it was when the form was opened: later changes must not reset the form.
   const job = useQuery({ ...jobById(id), staleTime: Number.POSITIVE_INFINITY });
   const error = offered.error ?? job.error;
   return (
     <>
-      <Title text="Run again" />
+      <Title text="Rerun" />
       <p className="lead">
-        All fields are those of{" "}
+        Rerun of{" "}
         <Link href={`/jobs/${id}`}>
           {job.data ? job.data.name || modelName(job.data.spec.model) : shortId(id)}
         </Link>
-        . What you change is marked; nothing else will differ.
+        . Fields that you change are marked; all others stay the same.
       </p>
       {error !== null && <ErrorNote error={error} />}
       {error === null && !(offered.data && job.data) && <Loading what="the form" />}
-      {offered.data && job.data && <OrderForm methods={offered.data} parent={job.data} />}
+      {offered.data && job.data && <JobForm methods={offered.data} parent={job.data} />}
     </>
   );
 }

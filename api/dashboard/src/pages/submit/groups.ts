@@ -1,4 +1,4 @@
-/** The order of a form's fields; what the service adds later comes with the details. */
+/** The groups of a form's fields; fields without a group are in the last one. */
 
 import type { Field } from "../../spec/fields.ts";
 
@@ -9,7 +9,7 @@ const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
     isOpen: true,
   },
   {
-    title: "How",
+    title: "How to prune",
     names: ["solver", "allocation", "scope", "correction", "damping", "skip"],
     isOpen: true,
   },

@@ -1,14 +1,14 @@
 import { expect, it } from "vitest";
 import type { Delivery, Webhook } from "../../api/webhooks.ts";
 import {
-  answerInWords,
   ENDINGS,
   EVENTS,
   eventsInWords,
   nextInWords,
   readable,
+  responseInWords,
   stateOf,
-} from "./words.ts";
+} from "./text.ts";
 
 const NOW = Date.parse("2026-01-05T09:30:00Z");
 
@@ -31,32 +31,32 @@ function makeDelivery(overrides: Partial<Delivery> = {}): Delivery {
 it("names the events, few or all", () => {
   expect(eventsInWords(["job.failed"])).toBe("jobs failed");
   expect(eventsInWords(ENDINGS)).toBe("jobs succeeded, failed, cancelled and expired");
-  expect(eventsInWords(EVENTS)).toBe("everything");
+  expect(eventsInWords(EVENTS)).toBe("all events");
 });
 
 it("says why nothing is sent", () => {
   const webhook = (enabled: boolean, disabled_reason: string | null) =>
     stateOf({ enabled, disabled_reason } as Webhook);
-  expect(webhook(true, null).word).toBe("enabled");
-  expect(webhook(false, "gone").why).toContain("410");
-  expect(webhook(false, "by_request").word).toBe("disabled");
+  expect(webhook(true, null).label).toBe("enabled");
+  expect(webhook(false, "gone").reason).toContain("410");
+  expect(webhook(false, "by_request").label).toBe("disabled");
 });
 
 it("says what came of an attempt", () => {
   const at = "2026-01-05T09:29:01Z";
-  expect(answerInWords(null)).toBe("not sent yet");
-  expect(answerInWords({ at, status: 204, seconds: 0.12, error: null })).toBe(
-    "answered 204 in 0.1 s",
+  expect(responseInWords(null)).toBe("not sent yet");
+  expect(responseInWords({ at, status: 204, seconds: 0.12, error: null })).toBe(
+    "status 204 in 0.1 s",
   );
-  expect(answerInWords({ at, status: null, seconds: 10, error: "no answer" })).toBe(
-    "no answer, in 10 s",
+  expect(responseInWords({ at, status: null, seconds: 10, error: "no response" })).toBe(
+    "no response, in 10 s",
   );
 });
 
 it("says when it goes on", () => {
-  expect(nextInWords(makeDelivery(), true, NOW)).toBe("tried again in 5 min 0 s");
+  expect(nextInWords(makeDelivery(), true, NOW)).toBe("retried in 5 min 0 s");
   const first = makeDelivery({ attempts: 0, next_attempt_at: "2026-01-05T09:29:59Z" });
-  expect(nextInWords(first, true, NOW)).toBe("to be sent now");
+  expect(nextInWords(first, true, NOW)).toBe("sent now");
   expect(nextInWords(first, false, NOW)).toContain("enabled");
   expect(nextInWords(makeDelivery({ status: "failed" }), true, NOW)).toBe("");
 });

@@ -1,17 +1,17 @@
 import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, useMemo, useState } from "react";
 import { useLocation } from "wouter";
-import { type Order, submit } from "../../api/actions.ts";
+import { type Submission, submit } from "../../api/actions.ts";
 import type { Job, JobRequest, Method } from "../../api/client.ts";
 import { fieldProblems } from "../../api/problem.ts";
 import {
   changesOf,
   type Draft,
-  divided,
   draftOf,
   edited,
+  splitBody,
+  toText,
   valuesOf,
-  written,
 } from "../../spec/draft.ts";
 import { type Field, jobFields } from "../../spec/fields.ts";
 import { CommandTabs } from "../../ui/code.tsx";
@@ -19,18 +19,18 @@ import { ErrorNote, Warning } from "../../ui/notes.tsx";
 import { EstimatePanel } from "./estimate.tsx";
 import { FieldGroup } from "./group.tsx";
 import { grouped } from "./groups.ts";
+import { useIdempotencyKey } from "./idempotency-key.ts";
 import { FieldInput } from "./input.tsx";
 import { JsonEditor, parsedObject } from "./json.tsx";
 import { MethodPicker } from "./methods.tsx";
 import { PreviewPanel } from "./preview.tsx";
-import { useOrderKey } from "./unique-key.ts";
 import { usePreview } from "./use-preview.ts";
 
 type Values = Record<string, unknown>;
 
 interface Props {
   methods: Method[];
-  /** The job to do once more. */
+  /** The job to rerun. */
   parent?: Job;
 }
 
@@ -41,7 +41,7 @@ const NAMING: Field[] = [
     name: "name",
     label: "Name",
     kind: "text",
-    help: "What to call the job.",
+    help: "A name for the job.",
     fallback: null,
   },
   {
@@ -49,40 +49,40 @@ const NAMING: Field[] = [
     name: "labels",
     label: "Labels",
     kind: "labels",
-    help: "Your own words, such as team=nlp, run=7.",
+    help: "Labels of your choice, such as team=nlp, run=7.",
     fallback: {},
   },
 ];
 
-export function OrderForm({ methods, parent }: Props) {
+export function JobForm({ methods, parent }: Props) {
   const fields = useMemo(() => [...jobFields(methods), ...NAMING], [methods]);
   const original = useMemo(() => (parent ? valuesOfJob(parent) : undefined), [parent]);
   const defaults = useMemo(() => original ?? defaultsOf(fields), [original, fields]);
   const [draft, setDraft] = useState<Draft>(() => draftOf(defaults, fields));
   const [json, setJson] = useState<string | null>(null);
-  /** What was said as JSON, and no input can say. */
+  /** Fields from the JSON view that have no input. */
   const [rest, setRest] = useState<Values>({});
   const body = json === null ? { ...rest, ...bodyOf(draft, fields, original) } : parsedObject(json);
-  const order = body && orderOf(body, parent);
+  const submission = body && submissionOf(body, parent);
   const isComplete = body !== null && (parent !== undefined || isMinimal(body));
-  const seen = usePreview(isComplete ? order : null);
-  const placing = usePlacing();
-  const problems = fieldProblems(seen.error ?? placing.error);
+  const checked = usePreview(isComplete ? submission : null);
+  const submitting = useSubmission();
+  const problems = fieldProblems(checked.error ?? submitting.error);
   const change = (name: string, text: string) => setDraft((old) => edited(old, name, text));
   const showJson = () => setJson(JSON.stringify(body, null, 2));
   const showForm = () => {
     if (body === null) return;
-    const found = divided(body, fields, defaults);
-    setDraft(found.draft);
-    setRest(found.rest);
+    const split = splitBody(body, fields, defaults);
+    setDraft(split.draft);
+    setRest(split.rest);
     setJson(null);
   };
-  const place = (event: FormEvent) => {
+  const onSubmit = (event: FormEvent) => {
     event.preventDefault();
-    if (order) placing.place(order);
+    if (submission) submitting.submit(submission);
   };
   return (
-    <form className="order" onSubmit={place} noValidate>
+    <form className="order" onSubmit={onSubmit} noValidate>
       <div className="stack">
         <ViewSwitch
           isJson={json !== null}
@@ -91,30 +91,34 @@ export function OrderForm({ methods, parent }: Props) {
         />
         {json === null ? (
           <>
-            <Rest names={Object.keys(rest)} leaveOut={() => setRest({})} />
+            <Rest names={Object.keys(rest)} remove={() => setRest({})} />
             <Fields {...{ methods, fields, draft, original, problems, change }} />
           </>
         ) : (
           <JsonEditor
             text={json}
-            problem={body === null ? "This is no JSON object: mind commas and quotes." : null}
+            problem={body === null ? "This is not a JSON object. Check commas and quotes." : null}
             change={setJson}
           />
         )}
       </div>
       <aside className="stack">
         <PreviewPanel
-          preview={seen.data}
-          error={seen.error}
-          isWaiting={seen.isWaiting}
+          preview={checked.data}
+          error={checked.error}
+          isWaiting={checked.isWaiting}
           isComplete={isComplete}
         />
         <EstimatePanel
-          spec={seen.error || seen.isWaiting || !isComplete ? undefined : seen.data?.spec}
+          spec={checked.error || checked.isWaiting || !isComplete ? undefined : checked.data?.spec}
         />
-        {placing.error !== null && <ErrorNote error={placing.error} />}
-        <button type="submit" className="primary large" disabled={!isComplete || placing.isPending}>
-          {parent ? "Run again" : "Submit job"}
+        {submitting.error !== null && <ErrorNote error={submitting.error} />}
+        <button
+          type="submit"
+          className="primary large"
+          disabled={!isComplete || submitting.isPending}
+        >
+          {parent ? "Submit rerun" : "Submit job"}
         </button>
         {body && isComplete && !parent && <CommandTabs body={body} />}
       </aside>
@@ -151,7 +155,7 @@ function Fields({ methods, fields, draft, original, problems, change }: FieldsPr
       isFilled={isFilled(some, draft)}
       isWrong={some.some(({ name }) => name in problems)}
     >
-      {title === "How" && (
+      {title === "How to prune" && (
         <MethodPicker
           methods={methods}
           chosen={draft.method ?? ""}
@@ -165,18 +169,18 @@ function Fields({ methods, fields, draft, original, problems, change }: FieldsPr
 
 interface RestProps {
   names: string[];
-  leaveOut: () => void;
+  remove: () => void;
 }
 
-function Rest({ names, leaveOut }: RestProps) {
+function Rest({ names, remove }: RestProps) {
   if (names.length === 0) return null;
   return (
     <Warning>
       <p>
-        The form has no way to say <strong>{names.join(", ")}</strong>: kept as the JSON has it.
+        The form has no input for <strong>{names.join(", ")}</strong>: kept as in the JSON.
       </p>
-      <button type="button" onClick={leaveOut}>
-        {names.length === 1 ? "Leave it out" : "Leave them out"}
+      <button type="button" onClick={remove}>
+        {names.length === 1 ? "Remove it" : "Remove them"}
       </button>
     </Warning>
   );
@@ -210,15 +214,15 @@ function ViewSwitch({ isJson, canShowForm, show }: SwitchProps) {
   );
 }
 
-/** Submit, and go to the job that was made. */
-function usePlacing() {
+/** Submit, then show the new job. */
+function useSubmission() {
   const [, go] = useLocation();
-  const keyOf = useOrderKey();
+  const keyOf = useIdempotencyKey();
   const { mutate, error, isPending } = useMutation({
-    mutationFn: (order: Order) => submit(order, keyOf(order)),
+    mutationFn: (submission: Submission) => submit(submission, keyOf(submission)),
     onSuccess: (job) => go(`/jobs/${job.id}`),
   });
-  return { place: mutate, error, isPending };
+  return { submit: mutate, error, isPending };
 }
 
 function valuesOfJob({ spec, name, labels }: Job): Values {
@@ -230,14 +234,14 @@ function defaultsOf(fields: Field[]): Values {
 }
 
 function originalText(original: Values, field: Field): string {
-  return written(original[field.name]);
+  return toText(original[field.name]);
 }
 
 function bodyOf(draft: Draft, fields: Field[], original?: Values): Values {
   return original ? changesOf(draft, fields, original) : valuesOf(draft, fields);
 }
 
-function orderOf(body: Values, parent?: Job): Order {
+function submissionOf(body: Values, parent?: Job): Submission {
   if (parent) return { kind: "rerun", parent: parent.id, changes: body };
   return { kind: "new", body: body as unknown as JobRequest };
 }
@@ -247,5 +251,5 @@ function isMinimal(body: Values): boolean {
 }
 
 function isFilled(fields: Field[], draft: Draft): boolean {
-  return fields.some(({ name, fallback }) => (draft[name] ?? "") !== written(fallback));
+  return fields.some(({ name, fallback }) => (draft[name] ?? "") !== toText(fallback));
 }

@@ -3,14 +3,14 @@ import { type ReactNode, useEffect, useState } from "react";
 interface Props {
   title: string;
   isOpen: boolean;
-  /** Whether something was filled in that a closed group would hide. */
+  /** Whether a field is filled in, which a closed group would hide. */
   isFilled: boolean;
-  /** The same of what is wrong. */
+  /** Whether a field has a problem, which a closed group would hide. */
   isWrong: boolean;
   children: ReactNode;
 }
 
-/** Some fields of the form. It opens by itself for what nobody should miss, and never closes so. */
+/** A group of fields; it opens by itself to show values and problems, but never closes by itself. */
 export function FieldGroup({ title, isOpen, isFilled, isWrong, children }: Props) {
   const [shows, show] = useState(isOpen);
   useEffect(() => {

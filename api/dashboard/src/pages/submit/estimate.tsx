@@ -5,7 +5,7 @@ import { bytes, duration, figure } from "../../format.ts";
 import { ErrorNote, Warning } from "../../ui/notes.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 
-/** What an accepted order would take. */
+/** The estimate of a valid job. */
 export function EstimatePanel({ spec }: { spec: Spec | undefined }) {
   const { data, error } = useQuery(estimateOf(spec));
   if (spec === undefined) return null;
@@ -14,30 +14,32 @@ export function EstimatePanel({ spec }: { spec: Spec | undefined }) {
       {error !== null && <ErrorNote error={error} />}
       {error === null && data?.status !== "ready" && (
         <p className="faint" role="status">
-          A worker reads the model's shapes; the job can be submitted meanwhile.
+          The service reads the model's shapes. You can submit the job meanwhile.
         </p>
       )}
-      {data?.status === "ready" && <Figures estimate={data as Estimate} />}
+      {data?.status === "ready" && <Values estimate={data as Estimate} />}
     </Section>
   );
 }
 
 function titleOf(data: { status: string } | undefined): string {
-  return data?.status === "ready" ? "What it takes" : "Estimating…";
+  return data?.status === "ready" ? "Estimate" : "Estimating…";
 }
 
-function Figures({ estimate }: { estimate: Estimate }) {
+function Values({ estimate }: { estimate: Estimate }) {
   const { model, memory, seconds, windows } = estimate;
   return (
     <>
       {!estimate.fits && (
         <Warning>
-          <p>{estimate.refusal ?? "No machine has the memory for this."}</p>
+          <p>{estimate.refusal ?? "No machine has enough memory for this job."}</p>
         </Warning>
       )}
       <Facts>
         <Fact name="Time">
-          {seconds ? `${duration(seconds.p50)}, at most ${duration(seconds.p90)}` : "not known yet"}
+          {seconds
+            ? `${duration(seconds.p50)}, likely at most ${duration(seconds.p90)}`
+            : "unknown"}
         </Fact>
         <Fact name="Memory">{bytes(memory.host_bytes)}</Fact>
         {memory.device_bytes > 0 && <Fact name="On the device">{bytes(memory.device_bytes)}</Fact>}

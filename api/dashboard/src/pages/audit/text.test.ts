@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { inWords, targetOf } from "./words.ts";
+import { inWords, targetOf } from "./text.ts";
 
 const ID = "01a213c2171576c48c37b7c0cae70a8c";
 

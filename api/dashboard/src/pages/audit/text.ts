@@ -1,6 +1,6 @@
-/** An entry of the audit, for people. */
+/** Texts for entries of the audit log. */
 
-/** What was done: the operation's name as a sentence begins. */
+/** Write an operation's id as words. */
 export function inWords(action: string): string {
   const words = action.replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
@@ -8,7 +8,7 @@ export function inWords(action: string): string {
 
 export interface Target {
   text: string;
-  /** The page that shows it, if there is one. */
+  /** The target's page, if there is one. */
   page: string | null;
 }
 
@@ -18,11 +18,11 @@ const PAGES: [RegExp, (id: string) => string][] = [
   [/^\/v1\/webhooks\/(whk_[0-9a-f]{32})/, (id) => `/webhooks/${id}`],
 ];
 
-/** What it was done to: its address in the API, and where this page shows it. */
-export function targetOf(address: string): Target {
-  const text = address.replace(/^\/v1\//, "");
+/** Return a target's path in the API, and its page. */
+export function targetOf(path: string): Target {
+  const text = path.replace(/^\/v1\//, "");
   for (const [pattern, page] of PAGES) {
-    const id = pattern.exec(address)?.[1];
+    const id = pattern.exec(path)?.[1];
     if (id) return { text, page: page(id) };
   }
   return { text, page: null };

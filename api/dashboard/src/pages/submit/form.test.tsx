@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Method } from "../../api/client.ts";
 import { button, field, mount, press, type Shown, type } from "../../testing-page.tsx";
 import { refusal, service } from "../../testing-service.ts";
-import { OrderForm } from "./form.tsx";
+import { JobForm } from "./form.tsx";
 
 const OPTIONS = {
   required: ["model", "sparsity", "dataset"],
@@ -27,7 +27,7 @@ const text = () => box().querySelector("textarea");
 beforeEach(async () => {
   vi.useFakeTimers();
   service.reply = () => refusal(422);
-  shown = await mount(<OrderForm methods={[METHOD as unknown as Method]} />);
+  shown = await mount(<JobForm methods={[METHOD as unknown as Method]} />);
 });
 afterEach(async () => {
   await shown.unmount();
@@ -49,13 +49,13 @@ it("is filled by what was pasted as JSON, and keeps what it has no field for", a
   await press(view(0));
   expect(field(box(), "Model")).toHaveProperty("value", "org/m");
   expect(field(box(), "Labels")).toHaveProperty("value", "team=nlp");
-  expect(box().querySelector(".note")?.textContent).toContain("no way to say gate");
+  expect(box().querySelector(".note")?.textContent).toContain("no input for gate");
 
   await type(field(box(), "Sparsity"), "0.7");
   await press(view(1));
   expect(JSON.parse(text()?.value ?? "")).toEqual({ ...body, sparsity: 0.7 });
   await press(view(0));
-  await press(button(box(), "Leave it out"));
+  await press(button(box(), "Remove it"));
   await press(view(1));
   expect(JSON.parse(text()?.value ?? "")).not.toHaveProperty("gate");
 });

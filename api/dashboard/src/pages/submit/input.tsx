@@ -1,18 +1,18 @@
 import { useId } from "react";
-import { written } from "../../spec/draft.ts";
+import { toText } from "../../spec/draft.ts";
 import type { Field } from "../../spec/fields.ts";
 import { FieldProblem } from "../../ui/field.tsx";
 
 interface Props {
   field: Field;
   text: string;
-  /** What it was in the job that this one repeats. */
+  /** The value in the job that is rerun. */
   original?: string;
   problem?: string;
   change: (text: string) => void;
 }
 
-/** One field of the form, as its schema says. */
+/** One field of the form. */
 export function FieldInput({ field, text, original, problem, change }: Props) {
   const id = useId();
   const isChanged = original !== undefined && original !== text.trim();
@@ -48,11 +48,11 @@ type Common = React.ComponentProps<"input"> & React.ComponentProps<"select">;
 
 function Control({ field, common, listId }: { field: Field; common: object; listId: string }) {
   const shared = common as Common;
-  const hint = field.example ? `such as ${field.example}` : "";
+  const hint = field.example ? `e.g. ${field.example}` : "";
   if (field.kind === "choice") {
     return (
       <select {...shared}>
-        {field.fallback === null && <option value="">by default</option>}
+        {field.fallback === null && <option value="">default</option>}
         {field.choices.map((choice) => (
           <option key={choice}>{choice}</option>
         ))}
@@ -62,7 +62,7 @@ function Control({ field, common, listId }: { field: Field; common: object; list
   if (field.kind === "choice-or-list") {
     return (
       <>
-        <input {...shared} type="text" list={listId} placeholder={written(field.fallback)} />
+        <input {...shared} type="text" list={listId} placeholder={toText(field.fallback)} />
         <datalist id={listId}>
           {field.choices.map((choice) => (
             <option key={choice} value={choice} />
@@ -79,7 +79,7 @@ function Control({ field, common, listId }: { field: Field; common: object; list
       inputMode={isNumeric ? "decimal" : undefined}
       autoComplete="off"
       spellCheck={false}
-      placeholder={hint || (isNumeric && field.fallback === null ? "by default" : "")}
+      placeholder={hint || (isNumeric && field.fallback === null ? "default" : "")}
     />
   );
 }

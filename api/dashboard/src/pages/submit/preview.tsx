@@ -1,7 +1,7 @@
 import { Link } from "wouter";
 import type { Preview } from "../../api/client.ts";
 import { fieldProblems, ProblemError } from "../../api/problem.ts";
-import { written } from "../../spec/draft.ts";
+import { toText } from "../../spec/draft.ts";
 import { ErrorNote, Warning } from "../../ui/notes.tsx";
 
 interface Props {
@@ -11,14 +11,16 @@ interface Props {
   isComplete: boolean;
 }
 
-/** Beside the form: what would be accepted, or what is wrong with it. */
+/** Shows whether the job would be accepted, and why not. */
 export function PreviewPanel({ preview, error, isWaiting, isComplete }: Props) {
   return (
     <section className="card preview" aria-live="polite" aria-busy={isWaiting}>
       <header>
         <h2>{heading(isComplete, isWaiting, error)}</h2>
       </header>
-      {!isComplete && <p>Name a model, a text and a sparsity or pattern; the rest has defaults.</p>}
+      {!isComplete && (
+        <p>Fill in a model, a dataset and a sparsity or pattern; all other fields have defaults.</p>
+      )}
       {isComplete && error != null && <Refusal error={error} />}
       {isComplete && error == null && preview && <Accepted preview={preview} />}
     </section>
@@ -26,12 +28,12 @@ export function PreviewPanel({ preview, error, isWaiting, isComplete }: Props) {
 }
 
 function heading(isComplete: boolean, isWaiting: boolean, error: unknown): string {
-  if (!isComplete) return "Three fields make a job";
+  if (!isComplete) return "Three fields are required";
   if (isWaiting) return "Checking…";
   return error == null ? "Would be accepted" : "Would be refused";
 }
 
-/** What the form cannot show at a field of its own. */
+/** Lists the problems, including those that no field of the form shows. */
 function Refusal({ error }: { error: unknown }) {
   const atFields = Object.keys(fieldProblems(error)).filter(Boolean);
   if (!(error instanceof ProblemError) || atFields.length === 0) return <ErrorNote error={error} />;
@@ -58,8 +60,8 @@ function Accepted({ preview }: { preview: Preview }) {
       {preview.identical_job_id && (
         <Warning>
           <p>
-            A job with exactly these fields has succeeded:{" "}
-            <Link href={`/jobs/${preview.identical_job_id}`}>take its result</Link> instead.
+            A job with the same fields has succeeded:{" "}
+            <Link href={`/jobs/${preview.identical_job_id}`}>use its result</Link> instead.
           </p>
         </Warning>
       )}
@@ -69,12 +71,12 @@ function Accepted({ preview }: { preview: Preview }) {
         </Warning>
       ))}
       <details>
-        <summary>All fields, defaults filled in</summary>
+        <summary>All fields, including defaults</summary>
         <dl className="facts">
           {Object.entries(spec).map(([name, value]) => (
             <div key={name}>
               <dt className="mono">{name}</dt>
-              <dd>{written(value) || "–"}</dd>
+              <dd>{toText(value) || "–"}</dd>
             </div>
           ))}
         </dl>

@@ -6,7 +6,7 @@ interface Props {
   choose: (name: string) => void;
 }
 
-/** The scores and solvers that may decide which weights go, and when to take which. */
+/** A choice of pruning methods, with a description of the chosen one. */
 export function MethodPicker({ methods, chosen, choose }: Props) {
   const offered = methods.filter((one) => one.fields.includes("method"));
   const described = offered.find((one) => one.name === chosen);

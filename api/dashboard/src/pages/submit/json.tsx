@@ -6,7 +6,7 @@ interface Props {
   change: (text: string) => void;
 }
 
-/** The order as the service reads it, to edit or to paste. */
+/** An editor of the request as JSON. */
 export function JsonEditor({ text, problem, change }: Props) {
   const id = useId();
   return (
@@ -31,7 +31,7 @@ export function JsonEditor({ text, problem, change }: Props) {
   );
 }
 
-/** Read an object; anything else is `null`. */
+/** Parse a JSON object; return `null` for anything else. */
 export function parsedObject(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text);

@@ -1,0 +1,234 @@
+/**
+ * One event stream for all tabs of a browser, which allows six connections per host.
+ *
+ * Visible tabs request a lock; the tab that holds it reads the stream and broadcasts the events.
+ * Hidden tabs release it. Without locks (plain HTTP on a remote host) each tab polls.
+ */
+
+import type { LiveEvent } from "../api/live-events.ts";
+import { NoStreamError, readEvents, SignedOutError } from "./source.ts";
+import type { LiveStore, Mode } from "./state.ts";
+
+const LOCK = "zpruner.events";
+// A silent service is shown as offline within five seconds: quiet, check, probe.
+const QUIET_MS = 2500;
+const CHECK_MS = 500;
+const PROBE_MS = 1500;
+const BROKEN_MS = 40_000; // more than two pings of the stream
+const RETRY_MS = [250, 500, 1000, 2000, 3000];
+
+type Message =
+  | { kind: "event"; event: LiveEvent; id: string | null }
+  | { kind: "mode"; mode: Mode; lastContactAt: number }
+  | { kind: "gap" };
+
+export interface Listener {
+  event(event: LiveEvent): void;
+  /** Events may have been missed. */
+  gap(): void;
+}
+
+export class LiveConnection {
+  #channel = new BroadcastChannel(LOCK);
+  #stop: AbortController | null = null;
+  #lastId: string | null = null;
+  #isLeading = false;
+  #isProbing = false;
+  /** Whether this tab reads the stream, and so returns to `live` by itself. */
+  #isReading = false;
+
+  constructor(
+    private readonly state: LiveStore,
+    private readonly listener: Listener,
+  ) {
+    this.#channel.onmessage = ({ data }: MessageEvent<Message>) => this.#receive(data);
+    document.addEventListener("visibilitychange", () => this.#followVisibility());
+    setInterval(() => this.#checkSilence(), CHECK_MS);
+  }
+
+  start(): void {
+    this.#followVisibility();
+  }
+
+  /** Reconnect with another key. */
+  restart(): void {
+    this.#stop?.abort();
+    this.#stop = null;
+    this.state.setMode("connecting");
+    this.#followVisibility();
+  }
+
+  /** Stop all requests until there is another key. */
+  signOut(): void {
+    this.#setMode("signed-out");
+    this.#stop?.abort();
+  }
+
+  #followVisibility(): void {
+    if (document.hidden) {
+      this.#stop?.abort();
+      this.#stop = null;
+      this.state.setMode("hidden");
+    } else if (this.#stop === null) {
+      const wasHidden = this.state.get().mode === "hidden";
+      this.#stop = new AbortController();
+      this.state.setMode("connecting");
+      if (wasHidden) this.listener.gap();
+      this.#requestLock(this.#stop.signal);
+    }
+  }
+
+  #requestLock(signal: AbortSignal): void {
+    if (!hasLocks()) {
+      this.state.setMode("polling");
+      return;
+    }
+    navigator.locks
+      .request(LOCK, { signal }, () => this.#lead(signal))
+      .catch((error) => {
+        if (!signal.aborted) throw error;
+      });
+  }
+
+  async #lead(signal: AbortSignal): Promise<void> {
+    this.#isLeading = this.#isReading = true;
+    try {
+      for (let failures = 0; !signal.aborted; failures += 1) {
+        try {
+          await this.#read(signal, () => {
+            failures = 0;
+          });
+        } catch (error) {
+          if (signal.aborted) return;
+          if (error instanceof NoStreamError) return await this.#poll(signal);
+          if (error instanceof SignedOutError) return this.#setMode("signed-out");
+        }
+        this.#setMode((await this.#isReachable()) ? "connecting" : "offline");
+        await pause(RETRY_MS[Math.min(failures, RETRY_MS.length - 1)] ?? 0, signal);
+      }
+    } finally {
+      this.#isLeading = this.#isReading = false;
+    }
+  }
+
+  async #read(signal: AbortSignal, opened: () => void): Promise<void> {
+    const broken = new AbortController();
+    let lastContactAt = Date.now();
+    const onContact = () => {
+      lastContactAt = Date.now();
+      this.state.recordContact(lastContactAt);
+    };
+    const isBroken = () =>
+      Date.now() - lastContactAt > BROKEN_MS || this.state.get().mode === "offline";
+    const timer = setInterval(() => isBroken() && broken.abort(), 1000);
+    try {
+      await readEvents(
+        this.#lastId,
+        {
+          opened: () => {
+            opened();
+            onContact();
+            this.#setMode("live");
+            this.#broadcast({ kind: "gap" });
+            this.listener.gap();
+          },
+          received: onContact,
+          position: (id) => {
+            this.#lastId = id;
+          },
+          event: (event) => this.#publish(event),
+        },
+        AbortSignal.any([signal, broken.signal]),
+      );
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  #publish(event: LiveEvent): void {
+    this.#broadcast({ kind: "event", event, id: this.#lastId });
+    this.listener.event(event);
+  }
+
+  /** Poll and keep the lock, so that the other tabs learn from this one that there is no stream. */
+  async #poll(signal: AbortSignal): Promise<void> {
+    this.#isReading = false;
+    this.#setMode("polling");
+    await new Promise((done) => signal.addEventListener("abort", done, { once: true }));
+  }
+
+  #receive(message: Message): void {
+    if (message.kind === "mode") {
+      this.state.recordContact(message.lastContactAt);
+      const isSignedOut = this.#stop?.signal.aborted;
+      if (!document.hidden && !isSignedOut) this.state.setMode(message.mode);
+      return;
+    }
+    this.state.recordContact(Date.now());
+    if (message.kind === "gap") {
+      this.listener.gap();
+      return;
+    }
+    this.#lastId = message.id ?? this.#lastId;
+    this.listener.event(message.event);
+  }
+
+  /** Broadcast the state, and probe a silent service. */
+  #checkSilence(): void {
+    if (document.hidden) return;
+    if (this.#isLeading) this.#broadcast({ kind: "mode", ...this.state.get() });
+    const isQuiet = Date.now() - this.state.get().lastContactAt > QUIET_MS;
+    if (isQuiet && !this.#isProbing && this.state.get().mode !== "signed-out") this.#unwrap();
+  }
+
+  async #unwrap(): Promise<void> {
+    this.#isProbing = true;
+    const isReachable = await this.#isReachable();
+    this.#isProbing = false;
+    if (!isReachable) this.#setMode("offline");
+    else if (this.state.get().mode === "offline" && !this.#isReading) this.#recover();
+  }
+
+  /** Recover in a tab that does not read the stream: wait for the leading tab, or poll. */
+  #recover(): void {
+    const waitsForLeader = hasLocks() && !this.#isLeading;
+    this.#setMode(waitsForLeader ? "connecting" : "polling");
+    this.listener.gap();
+  }
+
+  async #isReachable(): Promise<boolean> {
+    try {
+      const signal = AbortSignal.timeout(PROBE_MS);
+      const { ok } = await fetch("/healthz", { signal, cache: "no-store" });
+      if (ok) this.state.recordContact(Date.now());
+      return ok;
+    } catch {
+      return false;
+    }
+  }
+
+  #setMode(mode: Mode): void {
+    if (document.hidden) return;
+    this.state.setMode(mode);
+    if (this.#isLeading) this.#broadcast({ kind: "mode", ...this.state.get() });
+  }
+
+  #broadcast(message: Message): void {
+    this.#channel.postMessage(message);
+  }
+}
+
+/** Despite the types, browsers provide locks only over HTTPS and on localhost. */
+function hasLocks(): boolean {
+  return "locks" in navigator;
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      done();
+    });
+  });
+}
