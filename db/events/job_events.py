@@ -1,4 +1,4 @@
-"""A job's events and block reports, as readers query them."""
+"""The queries for a job's events and block reports."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ IDS_AT_ONCE = 500
 
 
 class EventRepository:
-    """Reads events and block reports."""
+    """Reads events and block reports of jobs."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -1,1 +1,1 @@
-"""Files on disk and the rows that name them: artifacts, uploads, download links."""
+"""Artifacts and uploaded datasets: their files on disk, their rows, and checks of both."""

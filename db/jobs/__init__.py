@@ -1,1 +1,1 @@
-"""Jobs: submitted, claimed, listed, recovered; with their queues, sweeps and workers."""
+"""Jobs: submitted, read, listed and commanded by clients; sweeps, quotas, estimates and totals."""

@@ -1,6 +1,6 @@
-"""The writes of a worker about the job that it holds.
+"""The writes of a worker to the job that it holds.
 
-Each carries the number of the worker's attempt and fails once another attempt holds the job.
+Each has the number of the worker's attempt, and fails once another attempt holds the job.
 """
 
 from collections.abc import Sequence

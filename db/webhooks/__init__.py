@@ -1,1 +1,1 @@
-"""Outgoing webhooks: endpoints, and the deliveries made from events."""
+"""Outgoing webhooks: their addresses, and the deliveries created from events."""

@@ -27,7 +27,7 @@ def data_file(path: Path, content: bytes) -> DataFile:
 
 
 def peak_of(file: DataFile, check: str) -> int:
-    """Return how much memory a check takes in this process, refused or not."""
+    """Return the memory that a check takes in this process, whether it fails or not."""
     tracemalloc.start()
     try:
         file_check.check_file(file, check)
@@ -89,10 +89,10 @@ def test_a_bounded_process_ends_with_its_parent(tmp_path: Path) -> None:
     wait_for(lambda: not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
-def wait_for(claim: Callable[[], bool]) -> None:
-    """Wait until a claim holds; a minute is more than the busiest machine needs."""
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds, for a minute at most."""
     ends = time.monotonic() + 60
-    while not claim():
+    while not condition():
         assert time.monotonic() < ends
         time.sleep(0.02)
 

@@ -15,7 +15,7 @@ TRADES = some.lists(
 
 
 def is_beaten(trade: Tradeoff, others: list[Tradeoff | None]) -> bool:
-    """Whether another one is as good in both respects and better in one."""
+    """Return whether another one is as good in both values and better in one."""
     for other in others:
         if other is None or other == trade:
             continue
@@ -26,24 +26,24 @@ def is_beaten(trade: Tradeoff, others: list[Tradeoff | None]) -> bool:
 
 @given(TRADES)
 def test_the_front_holds_exactly_the_tradeoffs_that_none_dominates(
-    trades: list[Tradeoff | None],
+    tradeoffs: list[Tradeoff | None],
 ) -> None:
-    front = pareto_front(trades)
-    for place, trade in enumerate(trades):
-        assert (place in front) == (trade is not None and not is_beaten(trade, trades))
+    front = pareto_front(tradeoffs)
+    for place, trade in enumerate(tradeoffs):
+        assert (place in front) == (trade is not None and not is_beaten(trade, tradeoffs))
 
 
 @given(TRADES)
-def test_along_the_front_more_sparsity_costs_perplexity(trades: list[Tradeoff | None]) -> None:
-    kept = sorted({trade for place in pareto_front(trades) if (trade := trades[place])})
+def test_along_the_front_more_sparsity_costs_perplexity(tradeoffs: list[Tradeoff | None]) -> None:
+    kept = sorted({trade for place in pareto_front(tradeoffs) if (trade := tradeoffs[place])})
     assert [trade[1] for trade in kept] == sorted({trade[1] for trade in kept})
 
 
 @given(TRADES, some.randoms())
-def test_the_order_does_not_matter(trades: list[Tradeoff | None], random: Random) -> None:
-    shuffled = trades.copy()
+def test_the_order_does_not_matter(tradeoffs: list[Tradeoff | None], random: Random) -> None:
+    shuffled = tradeoffs.copy()
     random.shuffle(shuffled)
-    kept = [trades[place] for place in pareto_front(trades)]
+    kept = [tradeoffs[place] for place in pareto_front(tradeoffs)]
     assert sorted(map(str, kept)) == sorted(str(shuffled[p]) for p in pareto_front(shuffled))
 
 

@@ -42,7 +42,7 @@ FILTERS = (
 
 @pytest.fixture
 def many(sessions: Sessions) -> Sessions:
-    """Thousands of jobs, as PostgreSQL knows them once its autovacuum has passed."""
+    """Thousands of jobs, with PostgreSQL's statistics up to date."""
     with sessions.begin() as session:
         session.execute(insert(Job), [row(index) for index in range(MANY)])
     engine: Engine = sessions.kw["bind"]
@@ -69,7 +69,7 @@ def row(index: int) -> dict[str, Any]:
 
 @contextmanager
 def plans(sessions: Sessions) -> Iterator[list[str]]:
-    """Collect the plan of every query, made with that query's own parameters."""
+    """Collect the plan of every query with its parameters."""
     found: list[str] = []
 
     def explain(connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:

@@ -28,7 +28,7 @@ LONG_AGO = timedelta(days=2)
 
 
 def work(sessions: Sessions, *, ends: bool = True) -> str:
-    """Have a job with some history; one that ends does so long ago."""
+    """Create a job with events, which ended long ago or is still running."""
     job_id = make_job(sessions).id
     with sessions.begin() as session:
         ClaimRepository(session).claim(job_id, "worker-1")

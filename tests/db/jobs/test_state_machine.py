@@ -1,4 +1,4 @@
-"""Random calls and faults against the repository, beside a model of it in a few plain lines."""
+"""Random calls and faults against the repositories, compared with a small model of them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ from tests.factories import make_problem, make_spec
 
 EXAMPLES, STEPS = 40, 50
 AT_ONCE = 2
-"""Few jobs, so that each meets much."""
+"""Few jobs, so that each sees many calls."""
 Row = TypeVar("Row", JobEvent, Artifact)
 HOUR = timedelta(hours=1)
 FILE = NewArtifact("model.safetensors", 1, "0" * 64, "application/octet-stream")
@@ -45,25 +45,25 @@ ENDED = {"succeeded", "failed", "cancelled", "expired"}
 
 @dataclass
 class Model:
-    """What should be known of one job."""
+    """The expected state of one job."""
 
     status: str = "queued"
     attempt: int = 0
     crashes: int = 0
     strikes: int = 0
     worker: str | None = None
-    is_silent: bool = False
+    is_expired: bool = False
     is_overdue: bool = False
     is_pushed: bool = False
     blocks: dict[int, int] = field(default_factory=dict)
-    """By attempt the last block that it has reported."""
+    """The last reported block of each attempt."""
     trail: list[str] = field(default_factory=lambda: ["queued"])
 
     def become(self, status: str) -> None:
         self.status = status
         self.trail.append(status)
         if status not in HELD:
-            self.is_silent, self.is_pushed = False, False
+            self.is_expired, self.is_pushed = False, False
 
     def finish(self, attempt: int, block: int) -> None:
         """Only a block that no earlier attempt has reached makes up for crashes."""
@@ -76,11 +76,11 @@ class Model:
 
 
 class _Undone(Exception):  # noqa: N818 - a fault, not an error
-    """The process dies before its commit."""
+    """The process ends before its commit."""
 
 
 class JobMachine(RuleBasedStateMachine):
-    """Callers, workers and the janitor, in any order, some of them twice or too late."""
+    """Clients, workers and the janitor, in any order, with duplicate and late calls."""
 
     jobs = Bundle("jobs")
     attempts = Bundle("attempts")
@@ -94,7 +94,7 @@ class JobMachine(RuleBasedStateMachine):
         with self.sessions.begin() as session:
             session.execute(delete(Job))
 
-    # Callers.
+    # Clients.
 
     @precondition(lambda self: len(self.models) < AT_ONCE)
     @rule(target=jobs)
@@ -147,7 +147,7 @@ class JobMachine(RuleBasedStateMachine):
         with self.sessions.begin() as session:
             claimed = ClaimRepository(session).claim(job, worker)
         model = self.models.get(job)
-        crashed = model is not None and model.status == "running" and model.is_silent
+        crashed = model is not None and model.status == "running" and model.is_expired
         if model is None or not (model.status == "queued" or crashed):
             assert claimed is None
             return multiple()
@@ -158,7 +158,7 @@ class JobMachine(RuleBasedStateMachine):
         model.attempt, model.crashes = model.attempt + 1, model.crashes + crashed
         model.strikes += crashed
         model.become("running")
-        model.worker, model.is_silent = worker, False
+        model.worker, model.is_expired = worker, False
         return job, model.attempt
 
     @rule(attempt=attempts, index=st.integers(0, 3))
@@ -194,13 +194,13 @@ class JobMachine(RuleBasedStateMachine):
         )
 
     @rule(attempt=attempts)
-    def yield_back(self, attempt: tuple[str, int]) -> None:
+    def release(self, attempt: tuple[str, int]) -> None:
         after = {"running": "queued", "pausing": "paused", "cancelling": "cancelled"}
         self._work(attempt, lambda session: LeaseRepository(session).release(*attempt), after)
 
     @rule(attempt=attempts)
-    def die_before_the_commit(self, attempt: tuple[str, int]) -> None:
-        """What was said in a transaction that never ended was never said."""
+    def end_before_the_commit(self, attempt: tuple[str, int]) -> None:
+        """A transaction that was rolled back has no effect."""
         try:
             with self.sessions.begin() as session:
                 LeaseRepository(session).succeed(*attempt, {}, [FILE])
@@ -211,10 +211,10 @@ class JobMachine(RuleBasedStateMachine):
     # Time, and the janitor.
 
     @rule(job=jobs)
-    def fall_silent(self, job: str) -> None:
+    def expire_lease(self, job: str) -> None:
         if job in self.models and self.models[job].status in HELD:
             self._set(job, lease_until=now(-timedelta(seconds=1)))
-            self.models[job].is_silent = True
+            self.models[job].is_expired = True
 
     @rule(job=jobs)
     def pass_the_deadline(self, job: str) -> None:
@@ -224,7 +224,7 @@ class JobMachine(RuleBasedStateMachine):
 
     @rule(lost=st.booleans())
     def relay(self, lost: bool) -> None:
-        """Push; where the broker loses all of it, half a minute goes by."""
+        """Push; if the broker loses the messages, half a minute passes."""
         with self.sessions.begin() as session:
             recovery = RecoveryRepository(session)
             ids = recovery.unpushed(1000)
@@ -247,26 +247,26 @@ class JobMachine(RuleBasedStateMachine):
             assert (job in expired) == ends
             if ends:
                 model.become("expired")
-            silent = model.is_silent and model.status in HELD
+            silent = model.is_expired and model.status in HELD
             assert (job in released) == silent
             if silent:
                 self._lose(model)
 
     @rule(job=jobs, worker=st.sampled_from("abc"))
-    def die(self, job: str, worker: str) -> None:
+    def crash(self, job: str, worker: str) -> None:
         with self.sessions.begin() as session:
             released = RecoveryRepository(session).release_lost(job, worker)
         model = self.models.get(job)
         is_held = model is not None and model.status in HELD
-        held = model is not None and is_held and (model.worker == worker or model.is_silent)
+        held = model is not None and is_held and (model.worker == worker or model.is_expired)
         assert (released is not None) == held
         if held and model is not None:
             self._lose(model)
 
-    # What must always hold.
+    # Invariants.
 
     @invariant()
-    def rows_are_as_the_model_says_and_every_change_is_told_once_and_in_order(self) -> None:
+    def rows_match_the_model_and_every_change_is_recorded_once_in_order(self) -> None:
         with self.sessions() as session:
             rows = {job.id: job for job in JobRepository(session).page(limit=1000)}
             events = _by_job(session.scalars(select(JobEvent).order_by(JobEvent.seq)))
@@ -286,7 +286,7 @@ class JobMachine(RuleBasedStateMachine):
             assert made == [model.attempt] * (model.status == "succeeded")
 
     def _steer(self, job: str, act: str, after: dict[str, str]) -> bool:
-        """Ask for something; it is done exactly where the table has the job's state."""
+        """Send a command; it succeeds if and only if ``after`` has the job's state."""
         model = self.models.get(job)
         refused = self._refused(
             lambda session: getattr(JobCommands(session), act)(job),
@@ -301,17 +301,17 @@ class JobMachine(RuleBasedStateMachine):
         return True
 
     def _work(self, attempt: tuple[str, int], act: Any, after: dict[str, str]) -> bool:
-        """Let an attempt speak: it is heard exactly while it holds its job."""
+        """Write as an attempt; it succeeds if and only if the attempt holds its job."""
         model = self.models.get(attempt[0])
-        heard = model is not None and model.holds(attempt[1]) and model.status in after
-        assert self._refused(act, LeaseLostError) != heard
-        if heard and model is not None:
+        accepted = model is not None and model.holds(attempt[1]) and model.status in after
+        assert self._refused(act, LeaseLostError) != accepted
+        if accepted and model is not None:
             before = model.status
             if after[before] != before:
                 model.become(after[before])
             else:
-                model.is_silent = False
-        return heard
+                model.is_expired = False
+        return accepted
 
     def _lose(self, model: Model) -> None:
         ran = model.status == "running"
@@ -341,7 +341,7 @@ def _by_job(rows: Iterable[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def test_2000_random_steps_leave_the_rows_as_a_model_says(sessions: Sessions) -> None:
+def test_after_2000_random_steps_the_rows_match_the_model(sessions: Sessions) -> None:
     run_state_machine_as_test(
         lambda: JobMachine(sessions),  # type: ignore[arg-type] # any factory will do
         settings=settings(

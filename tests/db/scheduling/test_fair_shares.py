@@ -108,7 +108,7 @@ def test_positions_match_the_order_of_claims_and_no_key_waits_for_two_of_another
 
 
 def test_concurrent_workers_claim_jobs_of_different_keys(sessions: Sessions) -> None:
-    """Each takes a job, and none waits for another's."""
+    """Each claims a job, and none waits for another."""
     made = [queue(sessions, key) for key in ("key_a", "key_a", "key_b")]
     taken = deque(take(sessions) for _ in made)
     assert set(taken) == set(made)

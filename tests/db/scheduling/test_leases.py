@@ -252,7 +252,7 @@ def test_only_changes_visible_to_clients_make_a_new_version(sessions: Sessions) 
 
 
 def test_a_lease_that_begins_in_the_future_has_expired(sessions: Sessions) -> None:
-    """The clock was set back by an hour since."""
+    """The clock was set back by an hour after the claim."""
     job, other = claimed(sessions), claimed(sessions)
     with sessions.begin() as session:
         later = {"leased_at": now(timedelta(hours=1)), "lease_until": now(timedelta(hours=2))}
@@ -264,7 +264,7 @@ def test_a_lease_that_begins_in_the_future_has_expired(sessions: Sessions) -> No
 
 
 def crash(sessions: Sessions, job_id: str, *blocks: int) -> JobState:
-    """Let a worker take the job, finish some blocks and die."""
+    """Claim the job, finish some blocks, and release it as lost."""
     with sessions.begin() as session:
         taken = ClaimRepository(session).claim(job_id, "worker-1")
         assert taken is not None

@@ -23,7 +23,7 @@ PROBLEM = make_problem(code="hub_unreachable")
 
 
 def fail(sessions: Sessions, job_id: str, *blocks: int) -> Job:
-    """Let a worker take the job, finish some blocks and meet what may pass."""
+    """Claim the job, finish some blocks, and postpone it."""
     with sessions.begin() as session:
         taken = ClaimRepository(session).claim(job_id, "worker-1")
         assert taken is not None
@@ -35,16 +35,16 @@ def fail(sessions: Sessions, job_id: str, *blocks: int) -> Job:
 
 
 def wait(sessions: Sessions, job_id: str, seconds: float) -> None:
-    """Set when a job may be taken, as seen from now."""
+    """Set the end of a job's delay to so many seconds from now."""
     with sessions.begin() as session:
         when = now(timedelta(seconds=seconds))
         session.execute(update(Job).where(Job.id == job_id).values(not_before=when))
 
 
 def is_free(sessions: Sessions, job_id: str) -> bool:
-    """Whether the job is pushed and taken, asked in every way there is."""
+    """Return whether the job may start; all queries must agree."""
     with sessions() as session:
-        asked = {
+        answers = {
             QueueRepository(session).next_job(["gpu"]) == job_id,
             QueueRepository(session).has_runnable(["gpu"]),
             QueueRepository(session).runnable_counts() == {"gpu": 1},
@@ -52,8 +52,8 @@ def is_free(sessions: Sessions, job_id: str) -> bool:
             ClaimRepository(session).claim(job_id, "worker-2") is not None,
         }
         session.rollback()
-    assert len(asked) == 1, "they do not agree"
-    return asked.pop()
+    assert len(answers) == 1, "they do not agree"
+    return answers.pop()
 
 
 def test_a_postponed_job_is_claimed_once_its_delay_is_over(sessions: Sessions) -> None:

@@ -40,7 +40,7 @@ def read(sessions: Sessions, delivery: Delivery) -> Delivery:
 
 
 def let_go_by(sessions: Sessions, delivery: Delivery) -> None:
-    """Let the time go by until a delivery is due."""
+    """Make a delivery due."""
     with sessions.begin() as session:
         due = update(Delivery).where(Delivery.id == delivery.id)
         session.execute(due.values(next_attempt_at=now(-timedelta(seconds=1))))

@@ -159,7 +159,7 @@ def test_two_janitors_create_each_delivery_once(sessions: Sessions) -> None:
 
 
 def test_concurrent_writers_do_not_deadlock(sessions: Sessions) -> None:
-    """On PostgreSQL two that lock the same rows in another order end in an error."""
+    """PostgreSQL ends one of two transactions that lock the same rows in different orders."""
     jobs = [make_job(sessions) for _ in range(RACES)]
     for job in jobs:
         succeed(sessions, job)
