@@ -75,8 +75,8 @@ class World:
         self.write(lambda session: ClaimRepository(session).claim(job_id, "worker-1"))
         return job_id
 
-    def rounds(self, seconds: float, *living: str) -> None:
-        """Let the janitor make its rounds, while living workers renew their leases."""
+    def recover_for(self, seconds: float, *living: str) -> None:
+        """Run lease recovery for some time, while live workers renew their leases."""
         for number in range(int(seconds // 10)):
             self.recovery.run()
             self.go_by(10)
@@ -106,7 +106,7 @@ def set_clock(world: World, seconds: float) -> None:
         due = due_messages(world)
         world.expect(due >= {made, claimed}, f"{at} messages to webhooks stay")
 
-    world.rounds(190, living)
+    world.recover_for(190, living)
     world.expect(world.job(living).status is JobState.running, f"{at} a living worker lost its job")
     world.expect(world.job(dead).status is JobState.queued, f"{at} a dead worker's job is held")
     with world.sessions.begin() as session:
@@ -131,10 +131,10 @@ def sleep_and_wake(world: World, seconds: float) -> None:
     """Suspend the machine three times while one worker works."""
     job_id = world.running()
     for number in range(3):
-        world.rounds(30, job_id)
+        world.recover_for(30, job_id)
         world.step(seconds)
         world.faults += 1
-        world.rounds(60, job_id)
+        world.recover_for(60, job_id)
         job = world.job(job_id)
         held = (job.status, job.attempt, job.crashes) == (JobState.running, 1, 0)
         world.expect(held, f"sleep {number} of {seconds} s took a job from its worker")

@@ -102,7 +102,7 @@ def submit(world: World, fate: Fate) -> None:
 
 
 def repair(world: World, fate: Fate) -> None:
-    """Be a janitor on one round."""
+    """Run lease recovery and the relay once."""
     sessions, settings = open_sessions(world.database), world.settings(WorkerSettings)
     points = fate.meets(world, sessions)
     lease_recovery.recover_leases(sessions, world.store, settings.keep_unfinished)
@@ -111,7 +111,7 @@ def repair(world: World, fate: Fate) -> None:
 
 
 def tell(world: World, fate: Fate) -> None:
-    """Be a janitor and a courier on one round: what has happened goes out to the webhooks."""
+    """Make deliveries of new events and send them once."""
     sessions = open_sessions(world.database)
     points = fate.meets(world, sessions)
     order_events(sessions)

@@ -17,7 +17,7 @@ pytestmark = [
 ]
 
 
-def test_a_clock_that_is_set_and_a_machine_that_sleeps_hold_nothing_up_and_fail_no_job(
+def test_a_changed_clock_or_a_suspended_machine_delays_and_fails_no_job(
     migrated_sqlite_url: str, tmp_path: Path, tally: Tally
 ) -> None:
     clock = WallClock(tmp_path / "clock")

@@ -127,7 +127,7 @@ def listed(client: TestClient, job_id: str) -> dict[str, Any]:
     return found
 
 
-def test_a_file_damaged_anywhere_is_never_served_and_comes_back_once_restored(
+def test_a_damaged_file_is_not_served_until_it_is_restored(
     world: World, sessions: Sessions, client: TestClient, tally: Tally
 ) -> None:
     job = finish_job(sessions, world.store, FILES)

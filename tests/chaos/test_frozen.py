@@ -84,7 +84,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.skipif(not can_be_set(), reason="libfaketime's wheel is not for this machine")
-def test_a_clock_that_is_set_and_a_machine_that_sleeps_take_no_job_from_its_worker(
+def test_a_changed_clock_or_a_suspended_machine_takes_no_job_from_its_worker(
     data_dir: Path, inputs: Path, tally: Tally
 ) -> None:
     clock, offset = WallClock(data_dir / "clock", read_every_s=1), timedelta()
@@ -110,7 +110,7 @@ def test_a_clock_that_is_set_and_a_machine_that_sleeps_take_no_job_from_its_work
             assert scene.parts() == before, "a part was taken for frozen"
 
 
-def test_parts_that_freeze_are_started_again_and_their_job_ends_once(
+def test_parts_that_hang_are_restarted_and_their_job_ends_once(
     data_dir: Path, inputs: Path, tally: Tally
 ) -> None:
     with (

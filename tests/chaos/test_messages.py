@@ -48,7 +48,7 @@ def broken(found: list[Delivery], receiver: Receiver, jobs: list[Job], times: in
     return wrong
 
 
-def test_who_tells_is_killed_at_any_touch_and_each_event_has_one_id_and_arrives(
+def test_each_event_arrives_with_one_id_although_the_sender_is_killed_at_any_write(
     world: World,
     sessions: Sessions,
     processes: ForkServerContext,

@@ -127,7 +127,7 @@ def test_a_locked_database_under_load_loses_nothing_and_keeps_readers_served(
     assert made
 
 
-def test_an_api_without_a_descriptor_left_answers_again_and_says_so_once(
+def test_an_api_that_ran_out_of_descriptors_recovers_and_logs_it_once(
     migrated_sqlite_url: str, tmp_path: Path, tally: Tally
 ) -> None:
     found: list[str] = []

@@ -137,9 +137,7 @@ def test_a_broker_that_is_killed_loses_no_job(scene: Scene, client: Client, tall
     holds(client, tally, "broker killed", job.id, accepted.id)
 
 
-def test_a_broker_that_forgets_everything_loses_no_job(
-    scene: Scene, client: Client, tally: Tally
-) -> None:
+def test_an_emptied_broker_loses_no_job(scene: Scene, client: Client, tally: Tally) -> None:
     job, waiting = running(client), submit(client, "tiny", samples=2)
     scene.broker.flush()
     holds(client, tally, "broker flushed", job.id, waiting.id)
@@ -153,7 +151,7 @@ def test_a_database_that_restarts_is_waited_for(scene: Scene, client: Client, ta
     holds(client, tally, "database restarted", job.id)
 
 
-def test_an_api_that_is_killed_comes_back_and_knows_its_jobs(
+def test_a_killed_api_is_restarted_and_has_its_jobs(
     scene: Scene, client: Client, tally: Tally
 ) -> None:
     job = running(client)
@@ -161,7 +159,7 @@ def test_an_api_that_is_killed_comes_back_and_knows_its_jobs(
     holds(client, tally, "API process killed", job.id)
 
 
-def test_a_worker_that_is_frozen_past_its_lease_does_no_harm_when_it_thaws(
+def test_a_worker_suspended_past_its_lease_does_no_harm_when_it_continues(
     scene: Scene, client: Client, tally: Tally
 ) -> None:
     job = running(client)
@@ -173,21 +171,21 @@ def test_a_worker_that_is_frozen_past_its_lease_does_no_harm_when_it_thaws(
     holds(client, tally, "worker process frozen", job.id)
 
 
-def test_a_janitor_that_is_killed_comes_back(scene: Scene, client: Client, tally: Tally) -> None:
+def test_a_killed_control_process_is_restarted(scene: Scene, client: Client, tally: Tally) -> None:
     job = running(client)
     control = next(
         one for one in scene.service.processes() if "worker.control.process" in one.cmdline()
     )
     kill_tree(control)
     kill_tree(scene.service.worker())
-    holds(client, tally, "janitor and worker processes killed", job.id)
+    holds(client, tally, "control process and worker processes killed", job.id)
 
 
 @pytest.mark.parametrize(
     ("number", "fault"),
     [(signal.SIGKILL, "fork server killed"), (signal.SIGSTOP, "fork server frozen")],
 )
-def test_a_fork_server_that_fails_costs_no_job_and_is_replaced(
+def test_a_failed_fork_server_is_replaced_without_the_loss_of_a_job(
     scene: Scene, client: Client, tally: Tally, number: signal.Signals, fault: str
 ) -> None:
     job = running(client)

@@ -18,7 +18,7 @@ LONG_S = 300.0  # on a busy machine
 NEVER = {"ZPRUNER_LEASE_S": "86400"}
 
 
-def test_a_killed_service_leaves_no_lease_and_a_running_one_no_port(
+def test_a_killed_service_releases_its_leases_and_a_running_one_keeps_its_port(
     tmp_path_factory: pytest.TempPathFactory,
     inputs: Path,  # noqa: F811 - the fixture
     tally: Tally,

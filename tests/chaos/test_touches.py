@@ -79,7 +79,7 @@ class Stage:
             return JobRepository(session).get(job_id)
 
     def repair(self) -> None:
-        """Let the janitor do its round."""
+        """Run lease recovery and the relay once."""
         settings = self.world.settings(WorkerSettings)
         lease_recovery.recover_leases(self.sessions, self.world.store, settings.keep_unfinished)
 
@@ -115,7 +115,7 @@ def stage(world: World, sessions: Sessions, processes: ForkServerContext, tally:
     return Stage(world, sessions, processes, tally)
 
 
-def test_a_worker_killed_at_any_touch_loses_nothing_and_repeats_nothing(stage: Stage) -> None:
+def test_a_worker_killed_at_any_write_loses_nothing_and_repeats_nothing(stage: Stage) -> None:
     def act(at: int) -> None:
         job_id = make_job(stage.sessions, SPEC).id
         code = stage.run(deeds.run, Fate("kill", at), job_id, f"killed-{at}")
@@ -131,7 +131,7 @@ def test_a_worker_killed_at_any_touch_loses_nothing_and_repeats_nothing(stage: S
     stage.each(act, KILLS, stage.touches)
 
 
-def test_a_worker_frozen_past_its_lease_changes_nothing_when_it_thaws(stage: Stage) -> None:
+def test_a_worker_suspended_past_its_lease_changes_nothing_when_it_continues(stage: Stage) -> None:
     def act(at: int) -> None:
         job_id = make_job(stage.sessions, SPEC).id
         frozen = stage.start(deeds.run, Fate("freeze", at), job_id, f"frozen-{at}")
@@ -150,7 +150,7 @@ def test_a_worker_frozen_past_its_lease_changes_nothing_when_it_thaws(stage: Sta
     stage.each(act, FREEZES, touches)
 
 
-def test_a_full_disk_postpones_the_job_in_words_and_the_next_attempt_ends_it(stage: Stage) -> None:
+def test_a_full_disk_delays_the_job_and_the_next_attempt_finishes_it(stage: Stage) -> None:
     touches = stage.count("disk", deeds.run, make_job(stage.sessions, SPEC).id, "counted")
 
     def act(at: int) -> None:
@@ -184,7 +184,7 @@ def test_a_message_delivered_three_times_runs_the_job_once(stage: Stage) -> None
     assert stage.tally.violations == []
 
 
-def test_an_api_killed_at_any_touch_loses_no_job_that_it_committed(stage: Stage) -> None:
+def test_an_api_killed_at_any_write_loses_no_committed_job(stage: Stage) -> None:
     before = stage.count("kill", deeds.submit)
 
     def act(at: int) -> None:
@@ -209,7 +209,9 @@ def test_an_api_killed_at_any_touch_loses_no_job_that_it_committed(stage: Stage)
     assert stage.tally.violations == []
 
 
-def test_a_janitor_killed_at_any_touch_leaves_its_work_to_the_next(stage: Stage) -> None:
+def test_the_work_of_a_control_process_killed_at_any_write_is_finished_by_the_next(
+    stage: Stage,
+) -> None:
     def lose_a_worker() -> str:
         job_id = make_job(stage.sessions, SPEC).id
         with stage.sessions.begin() as session:
@@ -224,11 +226,11 @@ def test_a_janitor_killed_at_any_touch_leaves_its_work_to_the_next(stage: Stage)
         lost.append(lose_a_worker())
         code = stage.run(deeds.repair, Fate("kill", at))
         assert code in {0, *KILLED}
-        stage.tally.fault("janitor killed", code != 0)
+        stage.tally.fault("control process killed", code != 0)
     stage.repair()
     for job_id in lost[:2]:
         stage.finish(job_id)
-        stage.check("job of a killed janitor", 0, job_id)
+        stage.check("job of a killed control process", 0, job_id)
     assert {stage.job(one).status for one in lost[2:]} == {JobState.queued}
     assert stage.tally.violations == []
 
@@ -241,12 +243,12 @@ def wait_until_stopped(process: BaseProcess) -> None:
         time.sleep(0.01)
 
 
-def test_touches_are_spread_from_the_first_to_the_last() -> None:
+def test_faults_are_spread_from_the_first_write_to_the_last() -> None:
     assert list(spread(3, 9)) == [1, 5, 9]
     assert len(set(spread(KILLS, KILLS))) == KILLS
 
 
-def test_a_world_where_something_is_broken_is_told(stage: Stage, tmp_path: Path) -> None:
+def test_broken_invariants_are_reported(stage: Stage, tmp_path: Path) -> None:
     """The check itself finds a job that did not end, and a file that is not what its row says."""
     artifact_dir = stage.world.settings(WorkerSettings).artifact_dir
     job_id = make_job(stage.sessions, SPEC).id

@@ -23,11 +23,11 @@ def niceness(*prefix: str) -> list[int]:
     return [int(line) for line in done.stdout.split()]
 
 
-def test_a_worker_steps_back_once_and_so_do_its_children() -> None:
+def test_a_worker_lowers_the_priority_of_itself_and_its_children_once() -> None:
     mine = os.getpriority(os.PRIO_PROCESS, 0)  # the tests may have been started at a lower one
     assert niceness() == [max(mine, NICE)] * 2
 
 
-def test_a_worker_that_somebody_has_set_lower_stays_there() -> None:
+def test_a_lower_priority_set_by_the_user_is_kept() -> None:
     lower = 15 - os.getpriority(os.PRIO_PROCESS, 0)
     assert niceness("nice", "-n", str(lower)) == [15, 15]

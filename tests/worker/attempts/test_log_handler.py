@@ -36,7 +36,7 @@ def told(sessions: Sessions, job_id: str) -> list[LogLine]:
         return LogRepository(session).lines(job_id, limit=10_000)
 
 
-def test_a_run_tells_its_phases_its_blocks_and_its_end(
+def test_a_run_logs_its_phases_blocks_and_end(
     sessions: Sessions, runner: Callable[..., Runner]
 ) -> None:
     job = make_job(sessions)
@@ -53,7 +53,7 @@ def test_a_run_tells_its_phases_its_blocks_and_its_end(
     ]
 
 
-def test_a_failure_is_told_with_its_traceback(
+def test_a_failure_is_logged_with_its_traceback(
     sessions: Sessions, runner: Callable[..., Runner]
 ) -> None:
     def fail(_: int) -> None:

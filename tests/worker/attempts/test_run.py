@@ -71,7 +71,7 @@ def test_a_job_ends_with_its_metrics_its_blocks_and_its_files(
     assert files["model/config.json"].read_text() == "{}"
 
 
-def test_a_running_job_says_how_long_it_will_still_take(
+def test_a_running_job_reports_its_remaining_time(
     sessions: Sessions, runner: RunnerFactory
 ) -> None:
     job, seen = make_job(sessions), list[tuple[float | None, float | None]]()
@@ -151,7 +151,7 @@ PASSING = {
 
 
 @pytest.mark.parametrize("code", PASSING)
-def test_what_may_pass_is_tried_again_later(
+def test_a_transient_error_is_retried_later(
     sessions: Sessions, runner: RunnerFactory, store: ArtifactStore, code: str
 ) -> None:
     def fail(_: int) -> None:
@@ -175,7 +175,7 @@ def test_what_may_pass_is_tried_again_later(
     assert (second.reason, second.outcome) == (None, JobState.succeeded)
 
 
-def test_what_does_not_pass_ends_the_job_and_frees_the_disk(
+def test_a_permanent_error_ends_the_job_and_frees_the_disk(
     sessions: Sessions, runner: RunnerFactory, store: ArtifactStore
 ) -> None:
     def fail(_: int) -> None:
@@ -229,7 +229,7 @@ def test_a_cancel_ends_the_process_of_work_that_never_reaches_its_next_block(
     assert statuses(sessions, job.id)[-1] == "cancelled"
 
 
-def test_a_stopping_worker_gives_its_job_back_without_counting_a_crash(
+def test_a_stopping_worker_requeues_its_job_without_counting_a_crash(
     sessions: Sessions, runner: RunnerFactory
 ) -> None:
     job = make_job(sessions)
@@ -243,7 +243,7 @@ def test_a_stopping_worker_gives_its_job_back_without_counting_a_crash(
     assert given_back.pushed_at is None
 
 
-def test_a_job_that_outlives_its_limit_fails_and_says_so(
+def test_a_job_beyond_its_time_limit_fails_with_the_reason(
     sessions: Sessions, runner: RunnerFactory
 ) -> None:
     job = make_job(sessions)
@@ -266,7 +266,7 @@ def test_a_job_that_outlives_its_limit_fails_and_says_so(
     assert failed.error["code"] == "time_limit"
 
 
-def test_an_attempt_whose_lease_was_taken_stops_and_leaves_the_newer_one_alone(
+def test_an_attempt_that_lost_its_lease_stops_and_does_not_disturb_the_newer_one(
     sessions: Sessions, runner: RunnerFactory
 ) -> None:
     job = make_job(sessions)
@@ -285,7 +285,7 @@ def test_an_attempt_whose_lease_was_taken_stops_and_leaves_the_newer_one_alone(
     assert (held.status, held.attempt, held.worker) == (JobState.running, 2, "other/2")
 
 
-def test_the_lease_is_renewed_while_the_work_is_silent(
+def test_the_lease_is_renewed_while_the_work_reports_nothing(
     sessions: Sessions, runner: RunnerFactory
 ) -> None:
     job = make_job(sessions)
@@ -300,7 +300,7 @@ def test_the_lease_is_renewed_while_the_work_is_silent(
     assert read(sessions, job.id).status is JobState.succeeded
 
 
-def test_a_pause_stops_the_work_after_its_block_and_a_resume_lets_it_go_on(
+def test_a_paused_job_stops_after_its_block_and_continues_when_it_is_resumed(
     sessions: Sessions, runner: RunnerFactory
 ) -> None:
     job = make_job(sessions)
@@ -334,7 +334,7 @@ def test_a_job_paused_in_its_last_block_has_succeeded(
 
 
 @pytest.mark.parametrize("act", ["expire", "delete"])
-def test_a_job_that_expires_or_vanishes_under_its_worker_stops_it(
+def test_an_attempt_stops_if_its_job_expires_or_is_deleted(
     act: str, sessions: Sessions, runner: RunnerFactory, store: ArtifactStore, tmp_path: Path
 ) -> None:
     job = make_job(sessions)

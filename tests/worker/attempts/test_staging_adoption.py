@@ -57,7 +57,7 @@ def pruned(sessions: Sessions, job: Job) -> dict[str, str]:
     return {one.name: one.sha256 for one in artifacts if one.name.endswith(".safetensors")}
 
 
-def test_a_job_whose_child_was_killed_goes_on_after_its_last_finished_block(
+def test_a_job_whose_child_was_killed_resumes_after_its_last_finished_block(
     sessions: Sessions,
     store: ArtifactStore,
     runner: Callable[..., Runner],
@@ -96,7 +96,7 @@ def test_a_job_whose_child_was_killed_goes_on_after_its_last_finished_block(
     assert store.staged_jobs() == []
 
 
-def test_a_retry_goes_on_from_the_last_block_that_was_finished_before_the_cancel(
+def test_a_retry_resumes_from_the_last_block_before_the_cancel(
     sessions: Sessions,
     store: ArtifactStore,
     runner: Callable[..., Runner],

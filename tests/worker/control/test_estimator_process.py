@@ -29,14 +29,14 @@ def ask(sessions: Sessions, sparsity: float = 0.5) -> str:
         return EstimateRepository(session).request(make_spec(sparsity=sparsity)).id
 
 
-def test_nothing_is_started_while_nobody_asks(
+def test_no_process_is_started_without_a_request(
     estimator: EstimatorProcess, sessions: Sessions
 ) -> None:
     estimator.supervise(sessions)
     assert estimator.process is None
 
 
-def test_one_process_is_started_however_many_ask(
+def test_one_process_is_started_for_any_number_of_requests(
     estimator: EstimatorProcess, sessions: Sessions
 ) -> None:
     ask(sessions)
@@ -49,9 +49,7 @@ def test_one_process_is_started_however_many_ask(
     assert first.poll() is None
 
 
-def test_a_process_that_died_is_started_again(
-    estimator: EstimatorProcess, sessions: Sessions
-) -> None:
+def test_an_ended_process_is_started_again(estimator: EstimatorProcess, sessions: Sessions) -> None:
     ask(sessions)
     estimator.supervise(sessions)
     first = estimator.process
@@ -64,7 +62,7 @@ def test_a_process_that_died_is_started_again(
     assert estimator.process.poll() is None
 
 
-def test_a_process_that_hangs_is_ended_and_its_question_refused(
+def test_a_hanging_process_is_killed_and_its_estimate_fails(
     estimator: EstimatorProcess, sessions: Sessions
 ) -> None:
     estimate_id = ask(sessions)

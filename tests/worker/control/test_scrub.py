@@ -65,7 +65,7 @@ def test_each_file_is_read_once_a_week_and_no_faster_than_allowed(
         assert ArtifactRepository(session).next_unchecked(WEEK) is None
 
 
-def test_a_caller_who_was_away_for_long_reads_no_more_than_for_two_seconds(
+def test_a_late_call_reads_no_more_than_two_seconds_allow(
     sessions: Sessions, store: ArtifactStore
 ) -> None:
     clock = Clock()
@@ -75,7 +75,7 @@ def test_a_caller_who_was_away_for_long_reads_no_more_than_for_two_seconds(
         assert clock.after(3600, scrub.step) <= MAX_CALL_INTERVAL_S + 1
 
 
-def test_progress_outlives_the_process(sessions: Sessions, store: ArtifactStore) -> None:
+def test_progress_is_kept_when_the_process_ends(sessions: Sessions, store: ArtifactStore) -> None:
     clock = Clock()
     finish_job(sessions, store, {name: bytes(MIB) for name in "abcdef"})
     age(sessions, 8)

@@ -113,7 +113,7 @@ def test_an_estimate_is_the_plan_that_the_job_then_makes(
         ({"dataset": "c4", "seq_len": 16}, (128, 256)),
     ],
 )
-def test_windows_are_counted_where_they_can_be(
+def test_windows_of_small_files_are_counted(
     fields: dict[str, Any],
     windows: tuple[int, int],
     settings: WorkerSettings,
@@ -127,7 +127,7 @@ def test_windows_are_counted_where_they_can_be(
     assert bool(found["warnings"]) is guessed
 
 
-def test_the_time_is_held_against_earlier_jobs(settings: WorkerSettings) -> None:
+def test_the_estimated_time_is_scaled_by_earlier_jobs(settings: WorkerSettings) -> None:
     alone = estimate(spec(), settings)["seconds"]
     few = estimate(spec(), settings, [3.0] * 4)["seconds"]
     slow = estimate(spec(), settings, [2.0] * 9 + [4.0] * 2)["seconds"]
@@ -138,7 +138,9 @@ def test_the_time_is_held_against_earlier_jobs(settings: WorkerSettings) -> None
     assert (alone["jobs"], slow["jobs"]) == (0, 11)
 
 
-def test_what_does_not_fit_is_told_with_a_change(settings: WorkerSettings) -> None:
+def test_a_job_that_does_not_fit_is_reported_with_a_change_that_would(
+    settings: WorkerSettings,
+) -> None:
     small = settings.model_copy(update={"memory_budget_bytes": 1 << 20})
     found = estimate(spec(), small)
     assert found["fits"] is False
@@ -146,14 +148,14 @@ def test_what_does_not_fit_is_told_with_a_change(settings: WorkerSettings) -> No
     assert found["memory"]["host_bytes"] > 1 << 20
 
 
-def test_what_the_model_does_not_allow_is_refused(settings: WorkerSettings) -> None:
+def test_a_request_that_the_model_does_not_allow_is_refused(settings: WorkerSettings) -> None:
     with pytest.raises(SpecRefusedError, match="has 64 positions"):
         estimate(spec(dataset="local:text.txt", seq_len=128), settings)
     with pytest.raises(PatternError):
         estimate(spec(pattern="5:10"), settings)
 
 
-def test_of_a_hub_model_only_headers_are_read(
+def test_only_the_headers_of_a_hub_model_are_read(
     folder: Path, hub: Hub, settings: WorkerSettings
 ) -> None:
     files = {path.name: path.read_bytes() for path in (folder / "dense").iterdir()}
@@ -172,7 +174,9 @@ def test_of_a_hub_model_only_headers_are_read(
     assert not list((folder / "cache").rglob("*.safetensors"))
 
 
-def test_a_hub_model_that_is_none_is_refused(hub: Hub, settings: WorkerSettings) -> None:
+def test_a_hub_repository_that_is_not_a_model_is_refused(
+    hub: Hub, settings: WorkerSettings
+) -> None:
     hub.add_model("org/broken", {"config.json": b"{}", "model.safetensors": b"\0" * 64})
     for name, code in (("org/broken", "malformed_weights"), ("org/none", "model_not_found")):
         with pytest.raises(SpecRefusedError) as refused:
@@ -180,7 +184,7 @@ def test_a_hub_model_that_is_none_is_refused(hub: Hub, settings: WorkerSettings)
         assert refused.value.code == code
 
 
-def test_an_asked_estimate_is_answered_or_refused(
+def test_a_requested_estimate_is_computed_or_fails(
     sessions: Sessions, settings: WorkerSettings
 ) -> None:
     assert not compute_next(sessions, settings)

@@ -56,7 +56,7 @@ def said(report: dict[str, Any]) -> tuple[object, ...]:
     return *figures, [block["output_error"] for block in report["blocks"]]
 
 
-def test_the_second_job_takes_the_first_ones_figure(folder: Path) -> None:
+def test_the_second_job_reuses_the_first_jobs_dense_loss(folder: Path) -> None:
     first, second = run(folder, "first"), run(folder, "second")
 
     assert first["computed"]["dense_loss"] == "measured"
@@ -65,7 +65,7 @@ def test_the_second_job_takes_the_first_ones_figure(folder: Path) -> None:
     assert len(kept(folder)) == 1
 
 
-def test_the_figure_is_really_taken_and_not_measured_again(folder: Path) -> None:
+def test_the_cached_loss_is_used_and_not_measured_again(folder: Path) -> None:
     run(folder, "first")
     kept(folder)[0].write_text('{"loss": 0.0}')
 
@@ -77,14 +77,14 @@ def test_the_figure_is_really_taken_and_not_measured_again(folder: Path) -> None
     [{"dtype": "bfloat16"}, {"eval_samples": 20}, {"eval_dataset": None}],
     ids=["dtype", "windows", "text"],
 )
-def test_other_conditions_are_measured_anew(folder: Path, fields: dict[str, Any]) -> None:
+def test_other_conditions_are_measured_again(folder: Path, fields: dict[str, Any]) -> None:
     run(folder, "first")
 
     assert run(folder, "second", **fields)["computed"]["dense_loss"] == "measured"
     assert len(kept(folder)) == 2
 
 
-def test_a_changed_checkpoint_is_measured_anew(folder: Path) -> None:
+def test_a_changed_checkpoint_is_measured_again(folder: Path) -> None:
     run(folder, "first")
     path = sorted((folder / "dense").glob("*.safetensors"))[-1]
     weights = load_file(path)
@@ -93,7 +93,7 @@ def test_a_changed_checkpoint_is_measured_anew(folder: Path) -> None:
     assert run(folder, "second")["computed"]["dense_loss"] == "measured"
 
 
-def test_several_processes_take_the_figure_too(folder: Path) -> None:
+def test_several_processes_reuse_the_cached_loss(folder: Path) -> None:
     first = run(folder, "first")
     second = run(folder, "second", devices=2)
 

@@ -38,23 +38,23 @@ def left(
     return list(eta or ())
 
 
-def test_the_blocks_to_come_take_as_long_as_those_so_far_whatever_the_download_took() -> None:
+def test_the_remaining_time_follows_the_finished_blocks_and_not_the_download() -> None:
     remaining = 1 - block(7, 32).fraction
     pace = 10 * 32 / 0.93
     assert left(*[10] * 8, total=32) == pytest.approx([remaining * pace] * 2, abs=0.1)
 
 
-def test_of_uneven_blocks_the_slowest_tenth_says_how_late_it_may_get() -> None:
+def test_the_90th_percentile_follows_the_slowest_tenth_of_the_blocks() -> None:
     p50, p90 = left(*[10] * 9, *[30] * 2, total=32)
     assert p90 / p50 == pytest.approx(30 / ((9 * 10 + 2 * 30) / 11), rel=0.01)
 
 
-def test_a_few_blocks_say_nothing_of_the_slowest() -> None:
+def test_with_few_blocks_the_90th_percentile_is_a_fixed_factor() -> None:
     p50, p90 = left(10, 10, total=32)
     assert p90 == pytest.approx(1.4 * p50, abs=0.1)
 
 
-def test_repeated_blocks_say_nothing_of_those_to_come() -> None:
+def test_repeated_blocks_are_ignored() -> None:
     assert left(*[0.1] * 20, total=32, resumed=20) == []
     assert left(*[0.1] * 20, 10, total=32, resumed=20)[0] == pytest.approx(
         10 * 32 / 0.93 * (1 - block(20, 32).fraction), abs=0.1

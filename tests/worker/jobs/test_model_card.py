@@ -58,7 +58,7 @@ def card(**fields: Any) -> str:
         ),
     ],
 )
-def test_a_card_names_what_was_done_and_links_the_papers_of_that_alone(
+def test_a_model_card_links_the_papers_of_the_methods_used_only(
     fields: dict[str, Any], said: list[str], used: list[str]
 ) -> None:
     text = card(**fields)

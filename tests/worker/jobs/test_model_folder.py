@@ -12,7 +12,7 @@ from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 
 
-def test_a_link_out_of_the_allowed_folders_is_left_out(
+def test_a_link_out_of_the_allowed_folders_is_not_copied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     root, out, cache = tmp_path / "root", tmp_path / "out", tmp_path / "cache"

@@ -101,7 +101,7 @@ def test_a_job_whose_upload_is_gone_fails_with_the_reason(
     assert error["code"] == "dataset_not_found"
 
 
-def test_files_that_no_dataset_has_are_swept_away_once_they_are_old(
+def test_old_files_without_a_dataset_are_deleted(
     client: TestClient, sessions: Sessions, settings: dict[str, Any]
 ) -> None:
     uploads = UploadStore(settings["data_dir"] / "uploads")
@@ -119,7 +119,7 @@ def test_files_that_no_dataset_has_are_swept_away_once_they_are_old(
 
 
 @pytest.mark.parametrize("field", ["dataset", "eval_dataset"])
-def test_a_dataset_that_changed_on_disk_fails_its_job_and_calibrates_nothing(
+def test_a_job_fails_if_its_dataset_changed_on_disk(
     client: TestClient,
     settings: dict[str, Any],
     sessions: Sessions,

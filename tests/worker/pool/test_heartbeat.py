@@ -62,7 +62,7 @@ def eventually(true: Callable[[], bool]) -> None:
 
 
 @pytest.mark.usefixtures("heartbeat")
-def test_a_worker_says_what_it_is_and_goes_on_saying_that_it_lives(sessions: Sessions) -> None:
+def test_a_worker_registers_itself_and_renews_its_heartbeat(sessions: Sessions) -> None:
     eventually(lambda: rows(sessions)[0].device is not None)
     (first,) = rows(sessions)
     assert (first.id, first.name, first.queues) == (ID, "gpu@test", ["gpu"])
@@ -72,7 +72,7 @@ def test_a_worker_says_what_it_is_and_goes_on_saying_that_it_lives(sessions: Ses
 
 
 @pytest.mark.usefixtures("heartbeat")
-def test_a_worker_hears_once_that_it_is_drained_and_once_that_it_is_not(
+def test_a_worker_is_notified_once_of_each_change_of_draining(
     sessions: Sessions, heard: list[bool]
 ) -> None:
     for draining in (True, False):
@@ -84,7 +84,7 @@ def test_a_worker_hears_once_that_it_is_drained_and_once_that_it_is_not(
 
 
 @pytest.mark.usefixtures("heartbeat")
-def test_a_worker_that_was_forgotten_writes_itself_down_again(sessions: Sessions) -> None:
+def test_a_worker_whose_row_was_deleted_registers_itself_again(sessions: Sessions) -> None:
     eventually(lambda: rows(sessions)[0].device is not None)
     with sessions.begin() as session:
         session.execute(delete(Worker))
@@ -92,12 +92,14 @@ def test_a_worker_that_was_forgotten_writes_itself_down_again(sessions: Sessions
     assert rows(sessions)[0].device == "cpu"
 
 
-def test_a_worker_that_ends_is_off_the_list(sessions: Sessions, heartbeat: WorkerHeartbeat) -> None:
+def test_a_worker_that_ends_is_deleted_from_the_list(
+    sessions: Sessions, heartbeat: WorkerHeartbeat
+) -> None:
     heartbeat.stop()
     assert rows(sessions) == []
 
 
-def test_a_device_that_cannot_be_found_out_keeps_nobody_from_working(sessions: Sessions) -> None:
+def test_a_worker_works_even_if_its_device_cannot_be_detected(sessions: Sessions) -> None:
     def look() -> Device:
         raise subprocess.CalledProcessError(1, "torch")
 
@@ -134,7 +136,7 @@ def test_a_gpu_is_named_with_its_own_memory() -> None:
     assert found.memory_bytes == torch.cuda.get_device_properties(0).total_memory
 
 
-def test_looking_for_the_device_never_imports_torch_here() -> None:
+def test_detecting_the_device_does_not_import_torch_in_this_process() -> None:
     code = "import sys, worker.device, worker.pool.heartbeat; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -153,15 +155,15 @@ def test_a_job_names_the_device_of_its_worker_while_it_runs_and_afterwards(
     assert attempt.device == "cpu"
 
 
-def test_any_ring_brings_the_most_urgent_job(
+def test_any_message_starts_the_most_urgent_job(
     sessions: Sessions, runner: Callable[..., Runner]
 ) -> None:
-    rung, urgent = make_job(sessions), make_job(sessions, priority=3)
+    other, urgent = make_job(sessions), make_job(sessions, priority=3)
     run = runner(work(), queues=("gpu",))
-    run.run(rung.id)
-    assert [read(sessions, job.id).status for job in (rung, urgent)] == ["queued", "succeeded"]
+    run.run(other.id)
+    assert [read(sessions, job.id).status for job in (other, urgent)] == ["queued", "succeeded"]
     run.run(urgent.id)
-    assert read(sessions, rung.id).status == "succeeded"
+    assert read(sessions, other.id).status == "succeeded"
 
 
 def test_the_worker_that_holds_a_job_is_known_and_a_draining_one_holds_none(

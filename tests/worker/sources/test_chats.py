@@ -33,9 +33,7 @@ def whole(reference: Any, tokenizer: Any, length: int) -> Any:
     return evaluation_windows(reference, tokenizer, seq_len=length)
 
 
-def test_conversations_are_written_by_the_template_one_behind_the_other(
-    tmp_path: Path, chatty: Any
-) -> None:
+def test_conversations_are_rendered_by_the_template_and_joined(tmp_path: Path, chatty: Any) -> None:
     windows = whole(chat_file(tmp_path, CHATS), chatty, 20)
     assert "".join(WRITTEN).startswith("".join(decoded(chatty, windows)))
     assert len(windows.ids) == 25 * 10 // 20
@@ -83,7 +81,7 @@ def test_without_a_template_conversations_are_refused(tmp_path: Path, tokenizer:
     assert refusal(calibrate, chat_file(tmp_path, CHATS), None).code == "no_chat_template"
 
 
-def test_messages_that_the_template_does_not_take_are_refused_with_their_line(
+def test_messages_that_the_template_rejects_are_refused_with_their_line(
     tmp_path: Path, chatty: Any
 ) -> None:
     tools = [*CHATS[0], {"role": "tool", "content": "x"}]

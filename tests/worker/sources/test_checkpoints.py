@@ -97,7 +97,7 @@ def test_an_index_that_names_a_missing_file_is_refused_with_its_name(tmp_path: P
     assert "lost.safetensors" in reason
 
 
-def test_a_whole_file_comes_before_an_index_and_an_index_before_other_files(
+def test_a_single_file_is_preferred_to_an_index_and_an_index_to_other_files(
     tmp_path: Path,
 ) -> None:
     damaged = b"no header"
@@ -122,7 +122,7 @@ def test_an_index_never_names_a_path(tmp_path: Path, file: Any) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"weight_map": []}', b"[" * 100_000])
-def test_an_index_that_is_none_is_refused(tmp_path: Path, content: Any) -> None:
+def test_a_malformed_index_is_refused(tmp_path: Path, content: Any) -> None:
     files = {"model.safetensors.index.json": content, "x.safetensors": WHOLE}
     assert code_of(write(tmp_path, files))[0] == "malformed_weights"
 

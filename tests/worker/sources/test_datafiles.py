@@ -162,9 +162,7 @@ def test_a_field_that_is_not_there_is_refused_with_those_that_are(
         ("a.parquet", b"", "no Parquet file that can be read"),
     ],
 )
-def test_a_table_that_is_none_is_refused(
-    tmp_path: Path, name: str, content: bytes, says: str
-) -> None:
+def test_a_malformed_table_is_refused(tmp_path: Path, name: str, content: bytes, says: str) -> None:
     assert says in reason(data_file(tmp_path, content, name))
 
 
@@ -186,7 +184,7 @@ def test_a_plain_text_has_no_fields_to_choose(tmp_path: Path) -> None:
         (b"\x89PNG\r\n\x1a\n\0", "UTF-8"),
     ],
 )
-def test_a_text_that_is_none_is_refused(tmp_path: Path, content: Any, says: str) -> None:
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path, content: Any, says: str) -> None:
     assert says in reason(data_file(tmp_path, content, "text.txt"))
 
 
@@ -198,7 +196,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     assert "no such file" in reason(DataFile(tmp_path / "none.txt", "eval_dataset", "none.txt"))
 
 
-def test_caps_hold_for_the_file_the_text_and_the_line(
+def test_limits_apply_to_the_file_the_text_and_the_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = data_file(tmp_path, jsonl(["a" * 90] * 3))

@@ -51,7 +51,7 @@ def test_evaluation_samples_take_the_first_windows(tmp_path: Path, tokenizer: An
     assert "at most 3" in refused.remedy
 
 
-def test_the_card_says_exactly_what_was_used(tmp_path: Path, tokenizer: Any) -> None:
+def test_the_model_card_describes_the_texts_exactly(tmp_path: Path, tokenizer: Any) -> None:
     reference = local(tmp_path, "abcdefgh" * 3)
     card = evaluation_windows(reference, tokenizer, seq_len=8).provenance
     letters = torch.tensor(tokenizer("abcdefgh" * 3, add_special_tokens=False)["input_ids"])

@@ -93,7 +93,7 @@ def test_an_index_that_counts_tied_weights_in_its_own_way_is_taken(hub: Hub, tot
     fetch_model(HubRepo("org/tiny"))
 
 
-def test_weights_that_the_disk_has_no_room_for_are_not_begun(
+def test_weights_that_do_not_fit_on_the_disk_are_not_downloaded(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.add_model("org/tiny", sharded_files())
@@ -106,7 +106,7 @@ def test_weights_that_the_disk_has_no_room_for_are_not_begun(
     monkeypatch.undo()
 
 
-def test_what_is_here_already_needs_no_room(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_in_the_cache_need_no_space(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.add_model("org/tiny", sharded_files())
     first = fetch_model(HubRepo("org/tiny"))
     usage = Usage(0)

@@ -30,7 +30,7 @@ def refusal(reference: ModelReference) -> SpecRefusedError:
     return refused.value
 
 
-def test_a_hub_model_arrives_whole_at_the_commit_its_branch_has(hub: Hub) -> None:
+def test_a_hub_model_is_downloaded_completely_at_its_branchs_commit(hub: Hub) -> None:
     files = sharded_files() | {"tokenizer.json": b"{}", "merges.txt": b"a b\n"}
     repo = hub.add_model("org/tiny", files)
 
@@ -77,7 +77,7 @@ def test_a_broken_connection_is_resumed_inside_the_file(
     assert ranges == [None, f"bytes={400_000 // (1 << 16) * (1 << 16)}-"]
 
 
-def test_a_failed_download_goes_on_with_the_files_that_are_missing(hub: Hub) -> None:
+def test_a_failed_download_is_resumed_with_the_missing_files(hub: Hub) -> None:
     hub.add_model("org/tiny", sharded_files())
     done, failing = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
     hub.failing[failing] = 503
@@ -89,7 +89,7 @@ def test_a_failed_download_goes_on_with_the_files_that_are_missing(hub: Hub) -> 
     assert len(hub.downloads(done)) == 1
 
 
-def test_a_second_job_downloads_nothing(hub: Hub) -> None:
+def test_a_second_job_of_one_model_downloads_nothing(hub: Hub) -> None:
     hub.add_model("org/tiny", model_files())
     fetch_model(HubRepo("org/tiny"))
     before = len(hub.downloads("model.safetensors"))
@@ -122,7 +122,7 @@ def test_a_gated_repository_says_so(hub: Hub) -> None:
     assert refusal(HubRepo("org/gated")).code == "hub_denied"
 
 
-def test_a_revision_that_is_not_there_is_the_revisions_fault(hub: Hub) -> None:
+def test_a_missing_revision_is_reported_for_the_field_revision(hub: Hub) -> None:
     hub.add_model("org/tiny", model_files())
     refused = refusal(HubRepo("org/tiny", "v9"))
     assert (refused.field, refused.value) == ("revision", "v9")
@@ -135,7 +135,7 @@ def test_a_tag_leads_to_its_commit(hub: Hub) -> None:
     assert fetch_model(HubRepo("org/tiny", repo.sha)).revision == repo.sha
 
 
-def test_a_hub_that_is_down_is_no_fault_of_the_name(
+def test_a_hub_that_is_down_is_reported_as_unreachable(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
@@ -143,9 +143,7 @@ def test_a_hub_that_is_down_is_no_fault_of_the_name(
     assert refusal(HubRepo("org/tiny")).code == "hub_unreachable"
 
 
-def test_offline_by_the_operators_wish_the_cache_answers(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_hf_hub_offline_the_cache_is_used(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.add_model("org/tiny", model_files())
     there = fetch_model(HubRepo("org/tiny"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -162,7 +160,7 @@ def test_a_pickle_only_repository_is_refused_before_anything_is_downloaded(hub: 
     assert not any("/resolve/" in request.path for request in hub.requests)
 
 
-def test_a_repository_with_code_of_its_own_is_refused_and_the_code_never_comes(hub: Hub) -> None:
+def test_a_repository_with_code_is_refused_and_its_code_is_not_downloaded(hub: Hub) -> None:
     canary = Path("/tmp/zpruner-canary")
     canary.unlink(missing_ok=True)
     config = CONFIG | {"auto_map": {"AutoModelForCausalLM": "modeling_evil.Evil"}}
@@ -198,7 +196,7 @@ def test_a_config_that_runs_code_or_is_quantised_is_refused(
     assert file in refused.reason
 
 
-def test_what_only_looks_dangerous_in_a_config_is_fine(tmp_path: Path) -> None:
+def test_harmless_config_fields_are_accepted(tmp_path: Path) -> None:
     harmless = {
         "auto_map": None,
         "quantization_config": None,
@@ -221,7 +219,7 @@ def test_a_local_folder_of_pickles_is_refused(tmp_path: Path) -> None:
     assert refusal(LocalPath(tmp_path, "tiny")).code == "pickle_only"
 
 
-def test_of_a_model_that_is_there_twice_the_whole_file_is_downloaded(hub: Hub) -> None:
+def test_only_the_single_file_is_downloaded_of_a_model_that_has_shards_too(hub: Hub) -> None:
     hub.add_model("org/twice", sharded_files() | model_files())
     folder = fetch_model(HubRepo("org/twice")).path
     assert [path.name for path in folder.glob("*.safetensors")] == ["model.safetensors"]

@@ -122,7 +122,7 @@ def test_a_local_folder_has_no_revision(root: Path) -> None:
     assert code_of("local:tiny", [root], revision="main") == "revision_of_a_folder"
 
 
-def test_on_the_command_line_a_plain_path_is_taken_and_an_id_still_is_one(
+def test_on_the_command_line_paths_and_hub_ids_are_accepted(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(root.parent)
@@ -171,11 +171,11 @@ def test_a_dataset_that_is_a_folder_or_missing_is_unreadable(root: Path) -> None
         ([], "no_config"),
     ],
 )
-def test_what_file_names_alone_tell_is_refused(names: list[str], code: str) -> None:
+def test_a_repository_is_refused_by_its_file_names_alone(names: list[str], code: str) -> None:
     with pytest.raises(SpecRefusedError) as refused:
         require_safetensors(names, "model", "a/b")
     assert refused.value.code == code
 
 
-def test_safetensors_beside_pickle_are_fine() -> None:
+def test_safetensors_next_to_pickle_files_are_accepted() -> None:
     require_safetensors(["config.json", "model.safetensors", "pytorch_model.bin"], "model", "a/b")

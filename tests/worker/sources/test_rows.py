@@ -43,7 +43,7 @@ def test_rows_of_ids_hold_out_those_after_calibration(tmp_path: Path) -> None:
     assert held_out.provenance["split"] == "the rows after the first 3"
 
 
-def test_where_no_row_is_left_the_calibration_is_evaluated_and_the_card_says_so(
+def test_if_no_row_is_left_the_calibration_windows_are_evaluated_and_the_provenance_says_so(
     tmp_path: Path,
 ) -> None:
     reference = id_rows(tmp_path, 3)
@@ -79,7 +79,7 @@ def test_a_row_that_does_not_fit_is_refused_with_its_line_even_behind_those_used
     assert says in refused.reason
 
 
-def test_an_evaluation_file_at_fault_is_named_as_such(tmp_path: Path) -> None:
+def test_an_error_in_the_evaluation_file_names_its_field(tmp_path: Path) -> None:
     reference = local(tmp_path, b"{", "ids.jsonl")
     assert refusal(evaluation_windows, reference, None, seq_len=4).field == "eval_dataset"
 

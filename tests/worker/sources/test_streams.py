@@ -197,7 +197,7 @@ def test_a_card_that_names_files_outside_of_the_repository_is_refused(
 
 
 @pytest.mark.parametrize("name", ["json", "pandas", "text"])
-def test_a_name_that_the_library_takes_for_a_reader_reads_no_file_here(
+def test_a_name_that_the_library_would_read_as_a_builder_reads_no_local_file(
     hub: Hub, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "secret.jsonl").write_bytes(jsonl(["secret"]))
@@ -206,7 +206,9 @@ def test_a_name_that_the_library_takes_for_a_reader_reads_no_file_here(
     assert refusal(HubDataset(name)).code == "invalid_name"
 
 
-def test_a_folder_here_of_the_same_name_is_never_read(hub: Hub, tmp_path: Path) -> None:
+def test_a_local_folder_with_the_name_of_a_hub_dataset_is_not_read(
+    hub: Hub, tmp_path: Path
+) -> None:
     (tmp_path / "org" / "set").mkdir(parents=True)
     (tmp_path / "org" / "set" / "train.jsonl").write_bytes(jsonl(["secret"]))
     hub.add_dataset("org/set", {"train.jsonl": jsonl(["public"])})
@@ -223,7 +225,7 @@ def test_several_configurations_are_offered(hub: Hub) -> None:
         assert WIKITEXT in refused.remedy
 
 
-def test_a_dataset_that_is_not_there_or_not_ours_says_so(hub: Hub) -> None:
+def test_a_missing_or_gated_dataset_is_refused_with_the_reason(hub: Hub) -> None:
     hub.add_dataset("org/private", {"train.jsonl": jsonl(["a"])}, token="hf_secret")
     hub.add_dataset("org/gated", {"train.jsonl": jsonl(["a"])}, gated=True)
     assert refusal(HubDataset("org/none")).code == "dataset_not_found"
@@ -231,7 +233,7 @@ def test_a_dataset_that_is_not_there_or_not_ours_says_so(hub: Hub) -> None:
     assert refusal(HubDataset("org/gated")).code == "hub_denied"
 
 
-def test_a_hub_that_fails_in_the_middle_is_no_fault_of_the_data(hub: Hub) -> None:
+def test_a_hub_that_fails_during_a_download_is_reported_as_unreachable(hub: Hub) -> None:
     hub.add_dataset("org/set", {"train.jsonl": jsonl(["a"])})
     hub.failing["train.jsonl"] = 410  # of the statuses, one that the client does not retry
     assert refusal(HubDataset("org/set")).code == "hub_unreachable"

@@ -33,23 +33,23 @@ def refusal(folder: Path) -> SpecRefusedError:
     return refused.value
 
 
-def test_a_good_one_is_loaded(folder: Path) -> None:
+def test_a_valid_tokenizer_is_loaded(folder: Path) -> None:
     tokenizer = load_tokenizer(folder, "org/model")
     assert tokenizer is not None
     assert tokenizer.decode(tokenizer("abc", add_special_tokens=False)["input_ids"]) == "abc"
 
 
-def test_a_folder_without_one_has_none(tmp_path: Path) -> None:
+def test_a_folder_without_a_tokenizer_has_none(tmp_path: Path) -> None:
     assert load_tokenizer(tmp_path, "org/model") is None
 
 
 @pytest.mark.parametrize("content", [b"{}", b"[", b"[" * 100_000, b'{"model": {"type": 1}}'])
-def test_one_that_is_none_is_refused(folder: Path, content: bytes) -> None:
+def test_an_invalid_tokenizer_is_refused(folder: Path, content: bytes) -> None:
     (folder / "tokenizer.json").write_bytes(content)
     assert "tokenizer.json cannot be loaded" in refusal(folder).reason
 
 
-def test_a_small_one_that_cannot_be_loaded_is_refused_too(
+def test_a_small_tokenizer_that_cannot_be_loaded_is_refused_too(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "SMALL_BYTES", 1 << 20)
@@ -57,7 +57,7 @@ def test_a_small_one_that_cannot_be_loaded_is_refused_too(
     assert "cannot be loaded" in refusal(folder).reason
 
 
-def test_one_that_takes_too_much_memory_is_refused(
+def test_a_tokenizer_that_takes_too_much_memory_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "MEMORY_BYTES", 96 << 20)
@@ -67,7 +67,7 @@ def test_one_that_takes_too_much_memory_is_refused(
     assert "96 MiB of memory" in refusal(folder).reason
 
 
-def test_one_whose_pattern_never_ends_is_refused(
+def test_a_tokenizer_whose_pattern_never_ends_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "CPU_S", 2)

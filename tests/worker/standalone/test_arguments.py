@@ -77,7 +77,7 @@ def answers(folder: Path) -> dict[str, tuple[int, str, bool]]:
 
 
 @pytest.mark.parametrize("fault", WRONG)
-def test_a_wrong_argument_is_told_without_torch(
+def test_a_wrong_argument_is_reported_without_importing_torch(
     fault: str, answers: dict[str, tuple[int, str, bool]]
 ) -> None:
     code, told, has_torch = answers[fault]
@@ -86,7 +86,9 @@ def test_a_wrong_argument_is_told_without_torch(
     assert WRONG[fault][1] in told
 
 
-def test_refusals_leave_no_file(folder: Path, answers: dict[str, tuple[int, str, bool]]) -> None:
+def test_refused_arguments_leave_no_file(
+    folder: Path, answers: dict[str, tuple[int, str, bool]]
+) -> None:
     assert answers
     left = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
     assert left == [

@@ -86,7 +86,7 @@ def test_dsnot_swaps_weights_that_keep_their_values(folder: Path, propagation: s
 @pytest.mark.parametrize(
     ("propagation", "share", "damping"), [("fused", "0.3", "0.1"), ("reference", "0", "0.01")]
 )
-def test_a_solver_does_as_measured_best_unless_the_published_protocol_is_asked_for(
+def test_a_solver_uses_the_best_settings_unless_the_published_protocol_is_requested(
     folder: Path, propagation: str, share: str, damping: str
 ) -> None:
     words = ["--method", "alps", "--propagation", propagation]
@@ -128,7 +128,7 @@ def test_gblm_chooses_by_the_dense_models_gradients(folder: Path, propagation: s
         (["--plan", "--device", "cuda:99"], 1, "cuda:99 does not exist, torch finds"),
     ],
 )
-def test_what_cannot_be_done_is_said_and_writes_nothing(
+def test_an_impossible_request_is_reported_and_writes_nothing(
     folder: Path, words: list[str], code: int, said: str
 ) -> None:
     result = run(folder, *words)
@@ -138,7 +138,7 @@ def test_what_cannot_be_done_is_said_and_writes_nothing(
     assert not (folder / "out").exists()
 
 
-def test_a_spoilt_checkpoint_is_refused_before_any_block_with_the_tensors_name(
+def test_a_checkpoint_with_infinite_weights_is_refused_with_the_tensors_name(
     folder: Path,
 ) -> None:
     index = json.loads((folder / "dense" / "model.safetensors.index.json").read_text())
@@ -156,7 +156,7 @@ def test_a_spoilt_checkpoint_is_refused_before_any_block_with_the_tensors_name(
     assert not (folder / "out").exists()
 
 
-def test_a_plan_says_what_it_would_take_and_writes_nothing(folder: Path) -> None:
+def test_a_plan_is_printed_and_nothing_is_written(folder: Path) -> None:
     result = run(folder, "--plan", "--solver", "alps")
 
     assert result.exit_code == 0, result.stderr
@@ -197,7 +197,7 @@ def test_the_report_holds_the_plan_beside_what_was_measured(folder: Path) -> Non
         ),
     ],
 )
-def test_what_ends_the_work_is_told_in_one_line(
+def test_an_error_during_the_work_is_printed_in_one_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch, ended_by: BaseException, code: int, said: str
 ) -> None:
     def engine(*_: object) -> Iterator[JobProgress]:
@@ -221,7 +221,7 @@ command.main()
 """
 
 
-def test_the_same_command_goes_on_after_a_kill_and_says_so(folder: Path) -> None:
+def test_the_same_command_resumes_after_a_kill_and_reports_it(folder: Path) -> None:
     assert run(folder).exit_code == 0
     (folder / "out").rename(folder / "undisturbed")
     words = [folder / "dense", folder / "out", "--dataset", folder / "rows.jsonl"]

@@ -29,21 +29,21 @@ def interrupt(out: Path, *made: str) -> None:
         raise KeyboardInterrupt
 
 
-def test_what_was_made_gets_its_name(tmp_path: Path) -> None:
+def test_a_finished_folder_gets_its_final_name(tmp_path: Path) -> None:
     with partial_folder(tmp_path / "deep" / "out") as folder:
         (folder / "config.json").write_text("{}")
     assert left(tmp_path / "deep" / "out") == ["out"]
     assert (tmp_path / "deep" / "out" / "config.json").read_text() == "{}"
 
 
-def test_an_interrupted_run_leaves_its_work_to_the_next(tmp_path: Path) -> None:
+def test_a_run_resumes_from_an_interrupted_one(tmp_path: Path) -> None:
     interrupt(tmp_path / "out", f"{PROGRESS_FOLDER}/", "shard")
     assert left(tmp_path / "out") == [".out.partial"]
     with partial_folder(tmp_path / "out") as folder:
         assert (folder / "shard").read_text() == "shard"
 
 
-def test_what_no_journal_vouches_for_is_not_handed_on(tmp_path: Path) -> None:
+def test_files_without_a_journal_are_not_delivered(tmp_path: Path) -> None:
     interrupt(tmp_path / "out", "of another model.json")
     with partial_folder(tmp_path / "out") as folder:
         assert list(folder.iterdir()) == []
@@ -52,13 +52,13 @@ def test_what_no_journal_vouches_for_is_not_handed_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "error", [PatternError("no"), SpecRefusedError("model", "a/b", "model_not_found", "no", "no")]
 )
-def test_a_refusal_leaves_nothing(tmp_path: Path, error: Exception) -> None:
+def test_a_refused_model_leaves_no_file(tmp_path: Path, error: Exception) -> None:
     with pytest.raises(type(error)), partial_folder(tmp_path / "out"):
         raise error
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_mistyped_option_does_not_cost_the_work_of_an_earlier_run(tmp_path: Path) -> None:
+def test_a_mistyped_option_keeps_the_work_of_an_earlier_run(tmp_path: Path) -> None:
     interrupt(tmp_path / "out", f"{PROGRESS_FOLDER}/")
     with pytest.raises(SpecRefusedError), partial_folder(tmp_path / "out"):
         raise SpecRefusedError("model", "a/b", "model_not_found", "no such model", "Name another.")
@@ -75,7 +75,7 @@ with partial_folder(Path(sys.argv[1])):
 """
 
 
-def test_two_processes_cannot_make_the_same_folder(tmp_path: Path) -> None:
+def test_two_processes_cannot_write_the_same_folder(tmp_path: Path) -> None:
     words = [sys.executable, "-c", HOLDS, str(tmp_path / "out")]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
@@ -90,7 +90,7 @@ def test_two_processes_cannot_make_the_same_folder(tmp_path: Path) -> None:
         assert folder.is_dir()
 
 
-def test_a_folder_that_holds_something_is_not_written_to(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_not_written_to(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
     with (
@@ -102,7 +102,7 @@ def test_a_folder_that_holds_something_is_not_written_to(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), OSError("no"), RuntimeError("no")])
-def test_whatever_ends_it_before_a_block_leaves_nothing_not_even_new_parents(
+def test_an_end_before_the_first_block_leaves_nothing_not_even_new_parents(
     tmp_path: Path, error: Exception
 ) -> None:
     with pytest.raises(type(error)), partial_folder(tmp_path / "new" / "deep" / "out"):

@@ -42,7 +42,7 @@ def make_due(sessions: Sessions) -> None:
 
 
 def deliver(sessions: Sessions) -> int:
-    """Be a dispatcher on one round, and return how much it sent."""
+    """Send due messages once, and return how many were sent."""
     dispatcher = make_dispatcher(sessions)
     count = dispatcher.send_due()
     dispatcher.wait(WITHIN_S)

@@ -26,7 +26,7 @@ from tests.worker.webhooks.receivers import Receiver, Request, receiving, saying
 
 
 def tell(sessions: Sessions) -> None:
-    """Be a janitor on one round, as far as webhooks can tell."""
+    """Order events and make their deliveries, as the control process does."""
     order_events(sessions)
     fan_out(sessions)
 
@@ -40,7 +40,7 @@ def ids(receiver: Receiver) -> list[str]:
     return [request.headers["webhook-id"] for request in receiver.requests]
 
 
-def test_a_job_that_succeeds_is_told_once_and_provably(sessions: Sessions) -> None:
+def test_a_succeeded_job_is_notified_once_with_a_valid_signature(sessions: Sessions) -> None:
     with receiving() as receiver:
         webhook = make_webhook(sessions, receiver.url, EventType.succeeded)
         job = make_job(sessions)
@@ -60,7 +60,7 @@ def test_a_job_that_succeeds_is_told_once_and_provably(sessions: Sessions) -> No
     assert (delivery.status, delivery.attempts) == (DeliveryStatus.delivered, 1)
 
 
-def test_a_receiver_that_is_down_gets_it_when_it_is_up(sessions: Sessions) -> None:
+def test_a_receiver_that_was_down_gets_the_message_later(sessions: Sessions) -> None:
     with receiving() as away:
         webhook = make_webhook(sessions, away.url, tests=1)
     assert deliver(sessions) == 1
@@ -91,7 +91,7 @@ def test_a_receiver_that_asks_for_time_gets_it(sessions: Sessions) -> None:
     assert delivery.next_attempt_at - delivery.created_at > timedelta(hours=1.9)
 
 
-def test_a_receiver_that_wants_nothing_more_gets_nothing_more(sessions: Sessions) -> None:
+def test_a_receiver_that_responds_with_410_gets_no_more_messages(sessions: Sessions) -> None:
     with receiving(saying(410)) as receiver:
         webhook = make_webhook(sessions, receiver.url, tests=1)
         deliver(sessions)
@@ -102,7 +102,7 @@ def test_a_receiver_that_wants_nothing_more_gets_nothing_more(sessions: Sessions
     assert [one.status for one in deliveries(sessions)] == [DeliveryStatus.failed]
 
 
-def test_what_goes_to_a_disabled_webhook_waits(sessions: Sessions) -> None:
+def test_messages_to_a_disabled_webhook_wait(sessions: Sessions) -> None:
     with receiving() as receiver:
         webhook = make_webhook(sessions, receiver.url, tests=2)
         with sessions.begin() as session:
@@ -124,7 +124,7 @@ def test_both_secrets_of_a_rotation_sign(sessions: Sessions) -> None:
         assert verified(receiver.requests[0], secret)
 
 
-def test_an_outcome_that_comes_too_late_is_not_noted(
+def test_an_outcome_that_is_late_is_not_recorded(
     sessions: Sessions, caplog: pytest.LogCaptureFixture
 ) -> None:
     with receiving(lambda _: make_due(sessions)) as receiver:  # as if it had taken a minute
@@ -134,7 +134,7 @@ def test_an_outcome_that_comes_too_late_is_not_noted(
     assert "not recorded" in caplog.text
 
 
-def test_a_message_that_cannot_be_sent_at_all_is_not_tried_all_the_time(
+def test_a_message_that_cannot_be_sent_is_retried_with_a_delay(
     sessions: Sessions, caplog: pytest.LogCaptureFixture
 ) -> None:
     with receiving() as receiver:
@@ -169,7 +169,7 @@ def test_each_outcome_is_one_line_without_secrets(
     assert "t0ken" not in caplog.text
 
 
-def test_a_webhook_deleted_on_the_way_is_no_trouble(
+def test_a_webhook_that_is_deleted_during_a_delivery_causes_no_error(
     sessions: Sessions, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

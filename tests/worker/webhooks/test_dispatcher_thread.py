@@ -1,4 +1,4 @@
-"""Couriers beside each other, with slow receivers, stopped, killed, without a database."""
+"""The dispatcher's thread: two at once, slow receivers, stopped, killed, without a database."""
 
 import multiprocessing
 import os
@@ -45,7 +45,7 @@ def deliver_in_a_process(url: str) -> None:
     deliver(open_sessions(url))
 
 
-def test_a_courier_killed_when_the_message_has_arrived_sends_it_again_as_the_same(
+def test_a_message_that_arrived_before_the_dispatcher_was_killed_is_sent_again_with_the_same_id(
     sessions: Sessions, database_url: str
 ) -> None:
     dispatcher = multiprocessing.get_context("spawn").Process(
@@ -94,7 +94,7 @@ def test_a_slow_receiver_delays_only_its_own(sessions: Sessions) -> None:
     assert len(slow.requests) == 30
 
 
-def test_a_courier_that_is_told_to_stop_does_not_wait_for_the_slow(sessions: Sessions) -> None:
+def test_a_stopping_dispatcher_does_not_wait_for_slow_receivers(sessions: Sessions) -> None:
     hold = threading.Event()
     with receiving(lambda _: hold.wait(60)) as slow:
         make_webhook(sessions, slow.url, tests=9)
@@ -110,7 +110,7 @@ def test_a_courier_that_is_told_to_stop_does_not_wait_for_the_slow(sessions: Ses
     assert len(slow.requests) == 4
 
 
-def test_a_courier_that_stops_notes_what_arrives_in_time(sessions: Sessions) -> None:
+def test_a_stopping_dispatcher_records_messages_that_arrive_in_time(sessions: Sessions) -> None:
     hold = threading.Event()
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
@@ -127,7 +127,9 @@ def test_a_courier_that_stops_notes_what_arrives_in_time(sessions: Sessions) -> 
     assert [one.status for one in deliveries(sessions)] == [DeliveryStatus.delivered]
 
 
-def test_a_courier_waits_for_a_database(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_dispatcher_waits_for_a_database(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     url = f"sqlite:///{tmp_path / 'later.db'}"
     sessions = open_sessions(url)
     dispatcher = make_dispatcher(sessions, every_s=0.02)
@@ -141,7 +143,7 @@ def test_a_courier_waits_for_a_database(tmp_path: Path, caplog: pytest.LogCaptur
     sessions.kw["bind"].dispose()
 
 
-def test_a_courier_goes_on_after_whatever_it_did_not_foresee(
+def test_a_dispatcher_continues_after_an_unexpected_error(
     sessions: Sessions, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Stumbling(WebhookDispatcher):

@@ -11,13 +11,13 @@ from tests.worker.webhooks.posting import send, told
 from tests.worker.webhooks.receivers import Receiver, receiving
 
 
-def test_an_error_does_not_tell_the_address_behind_the_host(names: dict[str, list[str]]) -> None:
+def test_an_error_does_not_contain_the_path_of_the_address(names: dict[str, list[str]]) -> None:
     names["hooks.example"] = ["127.0.0.1"]
     for url in ("http://hooks.example:1/s3cret?key=s3cret", "http://other.invalid/s3cret"):
         assert "s3cret" not in str(send(url))
 
 
-def test_a_name_is_looked_up_once_and_what_it_becomes_then_does_not_matter(
+def test_a_name_is_resolved_once_and_later_changes_have_no_effect(
     names: dict[str, list[str]],
 ) -> None:
     only = (ip_network("127.0.0.2/32"),)
@@ -36,7 +36,9 @@ def test_a_name_is_looked_up_once_and_what_it_becomes_then_does_not_matter(
     assert "127.0.0.1" in outcome.error
 
 
-def test_one_address_that_is_not_allowed_spoils_the_name(names: dict[str, list[str]]) -> None:
+def test_a_name_with_one_address_that_is_not_allowed_is_refused(
+    names: dict[str, list[str]],
+) -> None:
     with receiving(host="127.0.0.2") as allowed:
         names["both.example"] = ["127.0.0.2 127.0.0.1"]
         url = f"http://both.example:{allowed.port}/"
@@ -44,13 +46,13 @@ def test_one_address_that_is_not_allowed_spoils_the_name(names: dict[str, list[s
         assert allowed.requests == []
 
 
-def test_an_address_that_is_away_is_passed_over(names: dict[str, list[str]]) -> None:
+def test_an_unreachable_address_is_skipped(names: dict[str, list[str]]) -> None:
     with receiving(host="127.0.0.2") as receiver:
         names["both.example"] = ["127.0.0.3 127.0.0.2"]
         assert send(f"http://both.example:{receiver.port}/").status == 204
 
 
-def test_a_name_that_leads_nowhere_is_told() -> None:
+def test_a_name_that_cannot_be_resolved_is_reported() -> None:
     outcome = send("https://nowhere.invalid/")
     assert outcome.status is None
     assert outcome.error is not None
@@ -89,7 +91,7 @@ def named(authority: Authority, names: dict[str, list[str]]) -> Iterator[Receive
         yield receiver
 
 
-def test_a_receiver_proves_the_name_and_not_the_address(
+def test_a_certificate_is_checked_against_the_name_and_not_the_address(
     authority: Authority, named: Receiver
 ) -> None:
     url = f"https://hooks.example:{named.port}/hook"
@@ -106,7 +108,7 @@ def test_a_certificate_for_another_name_is_refused(authority: Authority, named: 
     assert named.requests == []
 
 
-def test_a_certificate_by_nobody_known_is_refused(named: Receiver) -> None:
+def test_a_certificate_of_an_unknown_authority_is_refused(named: Receiver) -> None:
     outcome = send(f"https://hooks.example:{named.port}/hook")
     assert outcome.error is not None
     assert "certificate verify failed" in outcome.error

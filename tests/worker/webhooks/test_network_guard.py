@@ -103,7 +103,7 @@ def connected() -> list[Any]:
 
 @pytest.mark.parametrize("scheme", ["https", "http"])
 @pytest.mark.parametrize("host", HOSTS)
-def test_nothing_goes_to_what_is_not_public(
+def test_no_message_is_sent_to_a_private_address(
     scheme: str, host: str, listener: Receiver, connected: list[Any]
 ) -> None:
     outcome = Sender().send(f"{scheme}://{host}:{listener.port}/", "{}", {})
@@ -113,7 +113,7 @@ def test_nothing_goes_to_what_is_not_public(
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_nothing_goes_to_a_name_that_leads_there(
+def test_no_message_is_sent_to_a_name_with_a_private_address(
     host: str, listener: Receiver, connected: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, inner = socket.getaddrinfo, host.strip("[]")
@@ -150,7 +150,7 @@ def test_nothing_goes_to_a_name_that_leads_there(
         "",
     ],
 )
-def test_nothing_goes_where_an_address_only_seems_to_lead(
+def test_an_ambiguous_address_is_not_mistaken_for_a_public_one(
     url: str, listener: Receiver, connected: list[Any]
 ) -> None:
     outcome = Sender().send(url.format(listener.port), "{}", {})
@@ -171,14 +171,14 @@ def test_without_tls_even_public_addresses_have_to_be_allowed(connected: list[An
         assert len(connected) == tried
 
 
-def test_a_network_that_is_allowed_allows_no_other(connected: list[Any]) -> None:
+def test_an_allowed_network_does_not_allow_others(connected: list[Any]) -> None:
     sender = Sender((ip_network("10.0.0.0/8"),))
     for host in ("127.0.0.1", "192.168.0.1", "[::ffff:127.0.0.1]"):
         assert sender.send(f"https://{host}/", "{}", {}).error is not None
     assert connected == []
 
 
-def test_one_private_address_among_public_ones_is_enough_to_stay(
+def test_one_private_address_among_public_ones_refuses_the_name(
     monkeypatch: pytest.MonkeyPatch, connected: list[Any]
 ) -> None:
     real = socket.getaddrinfo

@@ -84,7 +84,7 @@ def test_a_busy_receiver_may_name_a_date() -> None:
     assert timedelta(minutes=59) < wait < timedelta(minutes=61)
 
 
-def test_others_cannot_ask_for_time() -> None:
+def test_only_busy_receivers_can_request_a_delay() -> None:
     with receiving(saying(500, Retry_After="120")) as receiver:
         assert send(receiver.url).retry_after is None
 
@@ -98,7 +98,7 @@ def test_others_cannot_ask_for_time() -> None:
         b"HTTP/1.1 99999 OK\r\n\r\n",
     ],
 )
-def test_what_is_no_answer_is_told(words: bytes) -> None:
+def test_a_malformed_response_is_reported(words: bytes) -> None:
     def talk(connection: socket.socket) -> None:
         connection.recv(100_000)
         connection.sendall(words)
@@ -110,7 +110,7 @@ def test_what_is_no_answer_is_told(words: bytes) -> None:
     assert outcome.error.startswith("no response: ")
 
 
-def test_a_receiver_that_is_away_is_told() -> None:
+def test_an_unreachable_receiver_is_reported() -> None:
     with receiving() as receiver:
         url = receiver.url
     outcome = send(url)

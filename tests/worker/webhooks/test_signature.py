@@ -14,7 +14,7 @@ OTHER = "whsec_" + base64.b64encode(b"another secret of 32 octets size").decode(
 BODY = '{"test": 2432232314}'
 
 
-def test_the_published_vector_is_met() -> None:
+def test_the_published_test_vector_is_reproduced() -> None:
     at = datetime.fromtimestamp(1614265330, UTC)
     assert signed_headers("msg_p5jXN8AQM9LWM0D4loKWxJek", BODY, [SECRET], at) == {
         "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -23,7 +23,7 @@ def test_the_published_vector_is_met() -> None:
     }
 
 
-def test_a_moment_elsewhere_is_the_same_moment() -> None:
+def test_a_timestamp_does_not_depend_on_the_time_zone() -> None:
     at = datetime.fromtimestamp(1614265330, UTC)
     elsewhere = at.astimezone(timezone(timedelta(hours=9)))
     assert signed_headers("msg_1", BODY, [SECRET], elsewhere) == signed_headers(
@@ -31,7 +31,7 @@ def test_a_moment_elsewhere_is_the_same_moment() -> None:
     )
 
 
-def test_while_two_secrets_live_a_receiver_may_know_either() -> None:
+def test_either_of_two_valid_secrets_verifies_a_message() -> None:
     headers = signed_headers("msg_1", BODY, [OTHER, SECRET])
     for secret in (SECRET, OTHER):
         assert Webhook(secret).verify(BODY, headers) == {"test": 2432232314}
@@ -41,7 +41,7 @@ def test_while_two_secrets_live_a_receiver_may_know_either() -> None:
 
 
 @pytest.mark.parametrize("changed", ["webhook-id", "webhook-timestamp", "body"])
-def test_the_signature_is_of_all_three(changed: str) -> None:
+def test_the_signature_covers_id_timestamp_and_body(changed: str) -> None:
     headers, body = signed_headers("msg_1", BODY, [SECRET]), BODY
     if changed == "body":
         body += " "

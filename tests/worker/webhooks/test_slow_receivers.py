@@ -13,7 +13,7 @@ from tests.worker.webhooks.receivers import receiving, talking
 from worker.webhooks.sender import MAX_RESPONSE_BYTES
 
 
-def test_an_answer_without_an_end_is_heard_to_64_kilobytes() -> None:
+def test_an_endless_response_is_read_up_to_64_kilobytes() -> None:
     sent = 0
 
     def talk(handler: BaseHTTPRequestHandler) -> None:
@@ -57,7 +57,7 @@ def drip(connection: socket.socket, head: bytes, every_s: float = 0.05) -> None:
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nx: ",
     ],
 )
-def test_a_receiver_that_drips_is_left_when_the_time_is_up(head: bytes) -> None:
+def test_a_slow_response_ends_at_the_deadline(head: bytes) -> None:
     with talking(lambda connection: drip(connection, head)) as url:
         started = time.monotonic()
         outcome = send(url, timeout_s=0.5)
@@ -65,7 +65,7 @@ def test_a_receiver_that_drips_is_left_when_the_time_is_up(head: bytes) -> None:
     assert told(outcome) == (None, "no response within 0.5 s")
 
 
-def test_a_receiver_that_says_nothing_is_left_when_the_time_is_up() -> None:
+def test_a_request_without_a_response_ends_at_the_deadline() -> None:
     done = threading.Event()
     with talking(lambda _: done.wait(60)) as url:
         outcome = send(url, timeout_s=0.3)
@@ -73,7 +73,7 @@ def test_a_receiver_that_says_nothing_is_left_when_the_time_is_up() -> None:
     assert told(outcome) == (None, "no response within 0.3 s")
 
 
-def test_a_receiver_that_says_yes_has_the_message_whatever_it_says_then() -> None:
+def test_a_message_is_delivered_once_the_status_is_received() -> None:
     ok = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"
     with talking(lambda connection: drip(connection, ok)) as url:
         assert told(send(url, timeout_s=0.5)) == (200, None)
@@ -81,7 +81,7 @@ def test_a_receiver_that_says_yes_has_the_message_whatever_it_says_then() -> Non
         assert told(send(url)) == (200, None)
 
 
-def test_a_name_server_that_does_not_answer_holds_nobody_up(
+def test_a_name_server_that_does_not_respond_delays_no_other_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(40))
@@ -90,7 +90,7 @@ def test_a_name_server_that_does_not_answer_holds_nobody_up(
     assert time.monotonic() - started < 30
 
 
-def test_a_handshake_that_drips_is_left_when_the_time_is_up() -> None:
+def test_a_slow_handshake_ends_at_the_deadline() -> None:
     record = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"  # a hello of 16 kB, of which little comes
     with talking(lambda connection: drip(connection, record)) as url:
         started = time.monotonic()
