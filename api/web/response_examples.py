@@ -28,6 +28,12 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "DeliveryDetail": one.DELIVERY
     | {"body": '{"specversion":"1.0","type":"job.succeeded"}', "log": [one.DELIVERY_ATTEMPT]},
     "EstimatePending": {"id": one.ESTIMATE_ID, "status": "pending", "spec": _FULL_SPEC},
+    "AnyEventPage": {
+        "data": [one.ANY_EVENT],
+        "next_cursor": None,
+        "has_more": False,
+        "pruned": 0,
+    },
     "SweepPage": {"data": [_SUMMARY], "next_cursor": None, "has_more": False},
     "SweepPreview": {
         "name": None,

@@ -25,6 +25,8 @@ Roots = Annotated[tuple[Path, ...], NoDecode]
 Names = Annotated[tuple[str, ...], NoDecode]
 NetworkList = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
 
+LEAST_HEARTBEAT_TIMEOUT = timedelta(seconds=15)
+
 
 class Settings(BaseSettings):
     """The shared settings. By default the database, broker and files are in one data folder."""
@@ -98,8 +100,8 @@ class Settings(BaseSettings):
 
     @property
     def heartbeat_timeout(self) -> timedelta:
-        """Missing heartbeats for this long mean that a part has failed: three intervals."""
-        return timedelta(seconds=3 * self.beat_every_s)
+        """Three intervals, but never so short that a busy machine exceeds it."""
+        return max(LEAST_HEARTBEAT_TIMEOUT, timedelta(seconds=3 * self.beat_every_s))
 
     @property
     def database(self) -> str:

@@ -1189,6 +1189,24 @@ export interface components {
         /**
          * AnyEventPage
          * @description One page of the events of all jobs.
+         * @example {
+         *       "data": [
+         *         {
+         *           "seq": 3,
+         *           "at": "2026-01-05T09:30:09Z",
+         *           "kind": "phase",
+         *           "status": "running",
+         *           "phase": "loading",
+         *           "attempt": 1,
+         *           "data": {},
+         *           "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "position": 1207
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false,
+         *       "pruned": 0
+         *     }
          */
         AnyEventPage: {
             /** Data */
