@@ -131,7 +131,7 @@ def _json(source: TriggerSource, call: Call) -> bytes:
         raise ValueError(f"The content type is {FORM}: send application/json")
     form = parse_qs(call.body, strict_parsing=True)
     if len(form.get(b"payload", ())) != 1:
-        raise ValueError("The form must have exactly one field payload")
+        raise ValueError(f"The {FORM} body must have exactly one field payload")
     return form[b"payload"][0]
 
 

@@ -1,4 +1,4 @@
-"""N:M patterns, which imply the sparsity wherever a job is described."""
+"""N:M patterns imply the sparsity in every request."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What only the planner can judge is refused at submit, too: it opens the model without weights."""
+"""A submission is refused if the planner, which builds the model without weights, refuses it."""
 
 import json
 import threading
@@ -74,11 +74,11 @@ ROWS, TOKENS = 24, 16
 
 
 class Case(NamedTuple):
-    """Fields that make a job impossible, and what the refusal says of them."""
+    """Fields that make a job impossible, and the detail of its refusal."""
 
     fields: dict[str, Any]
     field: str
-    told: str
+    detail: str
 
 
 CASES = [
@@ -109,7 +109,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of models, and of texts, that are made once."""
+    """A folder of models and texts, made once."""
     folder = tmp_path_factory.mktemp("models")
     llama = FAMILIES["llama"].to_dict() | {"vocab_size": 257}  # as many as there are bytes
     write_model(folder / "good", LlamaConfig(**llama))
@@ -132,7 +132,7 @@ def roots(models: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def hub(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    """A hub with some of the models, and with some that are spoilt."""
+    """A hub with some of the models, and with some broken ones."""
     with Hub() as hub, pytest.MonkeyPatch.context() as patch:
         patch.setattr(constants, "ENDPOINT", hub.url)
         url = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
@@ -171,10 +171,10 @@ def hub_endpoint(hub: Hub) -> str:
 
 @pytest.fixture
 def planner(sessions: Sessions, settings: ApiSettings) -> Iterator[None]:
-    """The planner's work in a thread, and a control process that is alive."""
-    told = {"_env_file": None, "data_dir": settings.data_dir, "device": "cpu"}
+    """A planner in a thread, and the heartbeat of a control process."""
+    base = {"_env_file": None, "data_dir": settings.data_dir, "device": "cpu"}
     roots = {"model_roots": settings.model_roots, "dataset_roots": settings.dataset_roots}
-    stop, work = threading.Event(), WorkerSettings.model_validate(told | roots)
+    stop, work = threading.Event(), WorkerSettings.model_validate(base | roots)
 
     def answer() -> None:
         while not stop.wait(0.02):
@@ -196,12 +196,12 @@ def job(**fields: Any) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("planner")
-def test_what_cannot_be_pruned_is_refused_and_leaves_nothing(
+def test_a_job_that_cannot_run_is_refused_and_leaves_no_trace(
     client: TestClient, sessions: Sessions, queue: ListQueue, tmp_path: Path
 ) -> None:
     client.get("/v1/jobs")
     before = traces(sessions, tmp_path)
-    for fields, field, told in CASES:
+    for fields, field, detail in CASES:
         response = client.post("/v1/jobs", json=job(**fields))
         problem = response.json()
         assert response.status_code == 422, (fields, problem)
@@ -209,7 +209,7 @@ def test_what_cannot_be_pruned_is_refused_and_leaves_nothing(
         assert (error["pointer"], error["code"]) == (f"/{field}", problem["code"])
         value = fields.get(field)
         assert error["detail"].startswith(f"{field} {value!r}: "), error
-        assert told in error["detail"]
+        assert detail in error["detail"]
         assert problem["hint"], problem
         assert client.get(problem["type"]).status_code == 200
         assert traces(sessions, tmp_path) == before
@@ -217,7 +217,9 @@ def test_what_cannot_be_pruned_is_refused_and_leaves_nothing(
 
 
 @pytest.mark.usefixtures("planner")
-def test_every_way_to_a_job_is_judged(client: TestClient, sessions: Sessions) -> None:
+def test_every_request_that_creates_a_job_is_checked(
+    client: TestClient, sessions: Sessions
+) -> None:
     wrong = job(skip=["*.oproj"])
     bodies: dict[str, dict[str, Any]] = {
         "/v1/jobs?dry_run=true": wrong,
@@ -238,7 +240,7 @@ def test_every_way_to_a_job_is_judged(client: TestClient, sessions: Sessions) ->
 
 
 @pytest.mark.usefixtures("planner")
-def test_what_is_possible_is_accepted_without_a_warning(client: TestClient) -> None:
+def test_a_possible_job_is_accepted_without_a_warning(client: TestClient) -> None:
     for fields in (
         {"model": "org/good"},
         {"skip": ["*.o_proj", "lm_head"]},
@@ -250,13 +252,13 @@ def test_what_is_possible_is_accepted_without_a_warning(client: TestClient) -> N
         assert response.json()["warnings"] == []
 
 
-def test_of_a_planner_that_does_not_answer_a_job_says_so_and_waits_once(
+def test_a_planner_that_times_out_leaves_a_warning_and_is_not_waited_for_again(
     settings: ApiSettings, queue: ListQueue, sessions: Sessions
 ) -> None:
     with sessions.begin() as session:
         HeartbeatRepository(session).record()
-    impatient = settings.model_copy(update={"check_timeout_s": 0.3})
-    with TestClient(create_app(impatient, queue), base_url="http://127.0.0.1") as client:
+    short_timeout = settings.model_copy(update={"check_timeout_s": 0.3})
+    with TestClient(create_app(short_timeout, queue), base_url="http://127.0.0.1") as client:
         warned = [
             client.post("/v1/jobs", json=job(skip=[glob])).json()["warnings"]
             for glob in ("*.oproj", "*.kproj")
@@ -270,12 +272,12 @@ def test_of_a_planner_that_does_not_answer_a_job_says_so_and_waits_once(
 
 
 def test_a_job_that_passes_static_checks_asks_nobody(models: Path) -> None:
-    """The families that the API knows by name are decoders to transformers."""
+    """The model types that the API knows are decoders in transformers."""
     assert MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.keys() >= DECODERS
     seen = set()
     for config in (*FAMILIES.values(), *MIXTURES.values(), *FUSED.values()):
-        told = {**config.to_dict(), "architectures": None}
-        if passes_static_checks(make_spec(), LocalModel(told, frozenset()), {}):
+        local = {**config.to_dict(), "architectures": None}
+        if passes_static_checks(make_spec(), LocalModel(local, frozenset()), {}):
             seen.add(config.model_type)
     assert seen == DECODERS & {
         config.model_type for config in (*FAMILIES.values(), *MIXTURES.values(), *FUSED.values())

@@ -1,4 +1,4 @@
-"""What a job may not name: refused before a row is written, with field, value and remedy."""
+"""Invalid jobs are refused before a row is written, with field, value and remedy."""
 
 import json
 import os
@@ -22,7 +22,7 @@ Refused = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def refused(client: TestClient, sessions: Sessions, queue: ListQueue, tmp_path: Path) -> Refused:
-    """Submit what must be refused; the problem, once no trace of the request is found."""
+    """Submit an invalid job; return its problem after checking that the request left no trace."""
 
     def submit(status: int = 422, path: str = "/v1/jobs", **fields: Any) -> dict[str, Any]:
         before = traces(sessions, tmp_path)
@@ -39,7 +39,7 @@ def refused(client: TestClient, sessions: Sessions, queue: ListQueue, tmp_path: 
 
 
 def names(problem: dict[str, Any], field: str, value: str, code: str) -> bool:
-    """Whether the document names the field, its value, a code, and what to change."""
+    """Whether the problem names the field, its value, a code, and a remedy."""
     (error,) = problem["errors"]
     assert (error["pointer"], error["code"]) == (f"/{field}", code)
     assert field in error["detail"]

@@ -10,7 +10,8 @@ from sqlalchemy.exc import OperationalError
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.files.artifact_store import ArtifactStore
-from db.jobs.repository import JobRepository
+from db.scheduling.queues import QueueRepository
+from db.scheduling.recovery import RecoveryRepository
 from db.tables.jobs import Job, StoredResponse
 from tests.api.work import finish_job
 from tests.factories import make_job, make_spec
@@ -29,7 +30,7 @@ def count(sessions: Sessions, table: type[Job | StoredResponse] = Job) -> int:
         return session.scalar(select(func.count()).select_from(table)) or 0
 
 
-def test_the_same_request_with_the_same_key_gets_the_first_answer_again(
+def test_the_same_request_with_the_same_key_gets_the_first_response_again(
     client: TestClient, sessions: Sessions, queue: ListQueue
 ) -> None:
     first = post(client, "key-1")
@@ -137,16 +138,16 @@ def test_a_key_repeats_the_answer_of_a_reused_job_too(
         assert (answer.status_code, answer.json()["id"]) == (200, job.id)
 
 
-def test_a_database_that_goes_away_after_the_commit_leaves_the_ring_to_the_janitor(
+def test_a_database_error_after_the_commit_leaves_the_message_to_the_janitor(
     client: TestClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(*_: Any) -> None:
+    def fail(*_: Any) -> None:
         raise OperationalError("UPDATE", {}, Exception("server closed the connection"))
 
     job = make_job(sessions, status=JobState.failed)
     sweep = SMALLEST | {"grid": {"sparsity": [0.25, 0.5]}}
-    for step in ("queue_of", "mark_pushed"):
-        monkeypatch.setattr(JobRepository, step, gone)
+    for repository, step in ((QueueRepository, "queue_of"), (RecoveryRepository, "mark_pushed")):
+        monkeypatch.setattr(repository, step, fail)
         assert post(client).status_code == 201
         assert client.post("/v1/sweeps", json=sweep).status_code == 201
     assert client.post(f"/v1/jobs/{job.id}/retry").json()["status"] == "queued"

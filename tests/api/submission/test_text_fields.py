@@ -1,4 +1,4 @@
-"""Which field of a dataset's rows a job reads: chosen, checked before it is accepted."""
+"""The field of a dataset's rows that a job reads is checked at submission."""
 
 from pathlib import Path
 from typing import Any

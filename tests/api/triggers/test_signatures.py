@@ -1,4 +1,4 @@
-"""What a call of a trigger proves itself with, and what becomes of one that does not."""
+"""Calls of triggers authenticate with the secret; others are refused."""
 
 import json
 import logging

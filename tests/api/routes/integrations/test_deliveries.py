@@ -1,4 +1,4 @@
-"""What went out to a webhook, over HTTP."""
+"""Routes of a webhook's deliveries."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What calls of triggers start, and that they start it once."""
+"""Calls of triggers start their jobs once."""
 
 import json
 from typing import Any
@@ -198,7 +198,7 @@ def test_the_trigger_of_a_revoked_key_starts_nothing_and_says_why(
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (409, "trigger_key_ended")
     assert key.id in problem["detail"]
-    assert "Make the trigger anew" in problem["hint"]
+    assert "Create the trigger again" in problem["hint"]
     (kept,) = deliveries(client, trigger)
     assert (kept["outcome"], jobs(sessions)) == ("refused", 0)
     tried = client.post(f"/v1/triggers/{trigger['id']}/test", json={"payload": PUSH})

@@ -1,4 +1,4 @@
-"""Triggers over HTTP: made, changed, rotated, tried, deleted."""
+"""Routes of triggers."""
 
 import json
 from datetime import UTC, datetime, timedelta

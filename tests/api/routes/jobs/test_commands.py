@@ -1,4 +1,4 @@
-"""What callers ask of a job that is there."""
+"""Routes that change an existing job."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Datasets that callers upload: taken, refused, used, deleted."""
+"""Routes of uploaded datasets."""
 
 import dataclasses
 import errno

@@ -1,4 +1,4 @@
-"""Links that open one file without a key: made, followed, mutated, outlived."""
+"""Links that download one file without a key."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The events of all jobs, as a list and as one stream."""
+"""The events of all jobs, as a list and as a stream."""
 
 import json
 from collections.abc import Iterator

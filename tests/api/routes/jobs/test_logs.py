@@ -1,4 +1,4 @@
-"""A job's log over HTTP."""
+"""The route of a job's log."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Workers, queues, and jobs that choose among them."""
+"""Routes of workers and queues, and jobs that choose a queue."""
 
 from datetime import timedelta
 
