@@ -37,7 +37,7 @@ def better_methods(spec: PruneSpec) -> list[str]:
     if column is None or spec.method in OWN_MASK or spec.solver is not SolverName.none:
         return []
     place = COLUMNS.index(column)
-    best = min(OWN_MASK, key=lambda name: PERPLEXITY[name][place])
+    best = min(OWN_MASK & PERPLEXITY.keys(), key=lambda name: PERPLEXITY[name][place])
     better = f"{best} {perplexity_of(best, column)} in several times that"
     if PERPLEXITY[MethodName.wanda][place] < PERPLEXITY[spec.method][place]:
         better = f"wanda {perplexity_of(MethodName.wanda, column)} in the same time, {better}"

@@ -52,8 +52,8 @@ class AllocationName(StrEnum):
     owl = "owl"
 
 
-OWN_MASK = frozenset({MethodName.sparsegpt, MethodName.admm, MethodName.alps})
-"""Methods that are a solver with its own choice of mask."""
+OWN_MASK = frozenset(name for name in MethodName if name in SolverName.__members__)
+"""Methods that are solvers and choose the mask themselves."""
 
 
 class Scope(StrEnum):

@@ -33,7 +33,7 @@ class BlockPruner(Generic[M]):
         name: the block's name, for errors.
         stored: the block's parameters in their stored dtype; pruned in place.
         strategy: how to prune each layer.
-        config: the model's config; it tells how fused projections are laid out.
+        config: the model's config, for the layout of fused projections.
         gradients: the gradients of the stored weights, for a scorer that takes them.
 
     Attributes:

@@ -126,7 +126,7 @@ def _layer(layers: Sequence[LinearLayer], place: int, chosen: int | None) -> Lay
     Args:
         layers: all layers of the block.
         place: index of the layer.
-        chosen: how many experts each token is routed to, if the config tells.
+        chosen: how many experts each token is routed to, if the config has it.
     """
     layer, around = layers[place], layers[max(0, place - 1) : place + 2]
     outputs, inputs = layer.oriented(layer.weight).shape
