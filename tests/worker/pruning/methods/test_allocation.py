@@ -32,7 +32,7 @@ def test_owl_is_the_formula_on_three_blocks() -> None:
     assert owl([0.01, 0.05, 0.02], 0.5) == pytest.approx(want)
 
 
-def test_owl_refuses_what_would_empty_a_block() -> None:
+def test_owl_refuses_a_sparsity_that_would_empty_a_block() -> None:
     with pytest.raises(AllocationError, match=r"block 0 .* 1\.03, .*; choose another sparsity"):
         owl([0.01, 0.02], 0.95)
 
@@ -52,16 +52,16 @@ def test_zero_weights_count_as_scores_of_zero() -> None:
     assert outlier_share([wanda(torch.zeros(2, 4), torch.ones(4))]) == 0
 
 
-def test_explicit_gives_one_sparsity_for_each_block() -> None:
+def test_given_sparsities_are_returned_for_each_block() -> None:
     assert BlockSparsities((0.2, 0.7)).sparsities(2) == (0.2, 0.7)
 
 
-def test_explicit_sparsities_for_another_number_of_blocks_are_refused() -> None:
+def test_given_sparsities_for_another_number_of_blocks_are_refused() -> None:
     with pytest.raises(AllocationError, match="2 sparsities for a model of 3 blocks; give one"):
         BlockSparsities((0.2, 0.7)).sparsities(3)
 
 
 @pytest.mark.parametrize("wrong", [1.0, -0.1, float("nan")])
-def test_a_sparsity_that_no_block_can_have_is_refused_with_its_place(wrong: float) -> None:
+def test_a_sparsity_that_no_block_can_have_is_refused_with_its_block(wrong: float) -> None:
     with pytest.raises(AllocationError, match=r"block 1 .* outside \[0, 1\); give a"):
         BlockSparsities((0.2, wrong)).sparsities(2)

@@ -1,4 +1,4 @@
-"""The weight that makes up for earlier losses, held against least squares over the tokens."""
+"""The corrected weight, compared with least squares over the tokens."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ TOKENS, WIDTH, OUT = 500, 12, 5
 
 
 def _setting() -> tuple[Tensor, Tensor, Tensor]:
-    """Return a weight, what the pruned stream brings to it, and what the dense one does."""
+    """Return a weight, and its inputs in the pruned and in the dense model."""
     generator = torch.Generator().manual_seed(0)
     mixing = torch.randn(WIDTH, WIDTH, generator=generator)
     dense = torch.randn(TOKENS, WIDTH, generator=generator) @ mixing
@@ -45,7 +45,7 @@ def test_it_is_the_damped_least_squares_fit_of_the_blended_outputs(share: float)
     torch.testing.assert_close(got, best.float(), rtol=1e-4, atol=1e-5)
 
 
-def test_streams_that_are_the_same_leave_the_weight_as_it_was() -> None:
+def test_equal_inputs_in_both_models_leave_the_weight_unchanged() -> None:
     weight, pruned, _ = _setting()
     got = corrected_weight(weight, *_statistics(pruned, pruned), 1.0)
     torch.testing.assert_close(got, weight, rtol=1e-5, atol=1e-5)
@@ -57,7 +57,7 @@ def test_weights_of_a_feature_that_is_dead_in_the_pruned_stream_stay_finite() ->
     assert corrected_weight(weight, *_statistics(pruned, dense), 1.0).isfinite().all()
 
 
-def test_without_a_pair_for_every_input_nothing_is_known() -> None:
+def test_without_a_pair_for_every_input_there_are_no_cross_moments() -> None:
     _, pruned, dense = _setting()
     moments = CrossMoments()
     moments.add(pruned)
@@ -66,7 +66,7 @@ def test_without_a_pair_for_every_input_nothing_is_known() -> None:
     assert moments.cross() is None
 
 
-def test_inputs_of_other_tokens_are_no_pair() -> None:
+def test_inputs_of_other_tokens_are_refused() -> None:
     _, pruned, dense = _setting()
     with pytest.raises(ShapeError, match=r"\(500, 12\) but dense inputs \(499, 12\)"):
         CrossMoments().add_dense(pruned, dense[1:])

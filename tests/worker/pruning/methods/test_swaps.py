@@ -57,7 +57,9 @@ def _by_loop(
 
 @pytest.mark.parametrize("published", [False, True])
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_all_rows_at_once_swap_as_each_would_alone(pattern: Pattern, published: bool) -> None:
+def test_swaps_of_all_rows_at_once_equal_those_of_each_row_alone(
+    pattern: Pattern, published: bool
+) -> None:
     weight, spread, by_wanda = _layer(12, 40)
     score = weight.abs()
     selection: Selection = AsPublished(pattern) if published else pattern
@@ -76,7 +78,7 @@ def test_all_rows_at_once_swap_as_each_would_alone(pattern: Pattern, published: 
 
 @pytest.mark.parametrize("width", [4, 8, 64])
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_every_row_keeps_its_count_and_no_rows_mean_moves_further(
+def test_every_row_keeps_its_count_and_no_error_of_a_mean_grows(
     pattern: Pattern, width: int
 ) -> None:
     weight, spread, score = _layer(32, width)
@@ -91,13 +93,13 @@ def test_every_row_keeps_its_count_and_no_rows_mean_moves_further(
     assert (moved <= 1e-5).all()
 
 
-def test_groups_keep_their_count_as_published_too_however_many_cycles() -> None:
+def test_groups_keep_their_count_as_published_for_any_number_of_cycles() -> None:
     weight, spread, score = _layer(64, 64)
     keep = Swaps(cycles=500).keep(weight, spread, AsPublished(NofM(2, 4)), score)
     assert (keep.view(-1, 4).sum(1) == 2).all()
 
 
-def test_a_row_whose_mean_is_near_enough_is_left_alone() -> None:
+def test_a_row_with_an_error_below_the_threshold_is_not_changed() -> None:
     weight, spread, score = _layer(8, 32)
     pattern = Unstructured(0.5, "row")
     keep = Swaps(threshold=1e6).keep(weight, spread, pattern, score)

@@ -1,4 +1,4 @@
-"""The block-by-block gradients, held against autograd through the whole model at once."""
+"""The block-by-block gradients, compared with autograd through the whole model."""
 
 from pathlib import Path
 
@@ -56,9 +56,7 @@ def _whole_model(folder: Path, prefix: str) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_one_block_at_a_time_gives_the_gradients_of_the_whole_model(
-    tmp_path: Path, family: str
-) -> None:
+def test_block_by_block_gradients_are_those_of_the_whole_model(tmp_path: Path, family: str) -> None:
     folder = write_model(tmp_path / "dense", FAMILIES[family])
     meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
 
@@ -77,7 +75,7 @@ def test_one_block_at_a_time_gives_the_gradients_of_the_whole_model(
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_loses_digits_and_nothing_else(tmp_path: Path, dtype: torch.dtype) -> None:
+def test_half_precision_gives_nearly_the_same_norms(tmp_path: Path, dtype: torch.dtype) -> None:
     folder = write_model(tmp_path / "dense", FAMILIES["llama"])
     exact = MetaModel.open(folder, torch.float32, torch.device("cpu"))
     want = _measure(exact, tmp_path / "exact").read(0).norms
@@ -111,7 +109,9 @@ def test_a_norm_beyond_fp16_is_its_largest_number(tmp_path: Path) -> None:
     assert read.windows == 4
 
 
-def test_a_gradient_that_is_not_finite_is_refused_with_its_weights_name(tmp_path: Path) -> None:
+def test_a_gradient_that_is_not_finite_is_refused_with_the_name_of_its_weight(
+    tmp_path: Path,
+) -> None:
     def broken(logits: Tensor, targets: Tensor) -> Tensor:
         return token_loss(logits, targets) * torch.inf
 

@@ -1,4 +1,4 @@
-"""Whole sweeps over small models: what is written, what is reported, what is refused."""
+"""Whole pruning runs over small models: their files, their results and their errors."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -56,7 +56,7 @@ def _tensors(folder: Path) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("propagation", ["fused", "reference"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_exactly_half_of_each_linear_goes_and_the_rest_keeps_its_bits(
+def test_exactly_half_of_each_matrix_is_zeroed_and_the_rest_keeps_its_bits(
     tmp_path: Path, family: str, propagation: Propagation
 ) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES[family])
@@ -94,13 +94,13 @@ def test_the_reported_losses_are_those_of_the_loaded_models(tmp_path: Path) -> N
     assert all(error is not None and 0 < error < 2 for error in errors)
 
 
-def test_stored_weights_keep_their_dtype_whatever_computes(tmp_path: Path) -> None:
+def test_stored_weights_keep_their_dtype_whatever_the_forward_computes_in(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["qwen3"], torch.float16)
     _sweep(dense, tmp_path / "out", dtype=torch.bfloat16)
     assert {value.dtype for value in _tensors(tmp_path / "out").values()} == {torch.float16}
 
 
-def test_the_same_sweep_writes_the_same_bytes(tmp_path: Path) -> None:
+def test_the_same_run_writes_the_same_bytes(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     for out in ("one", "two"):
         _sweep(dense, tmp_path / out)
@@ -121,7 +121,7 @@ def test_activations_in_scratch_files_change_nothing(
     ]
 
 
-def test_a_fused_forward_that_does_not_fit_falls_back_and_says_so(tmp_path: Path) -> None:
+def test_fused_propagation_that_does_not_fit_into_memory_becomes_reference(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     out, many = tmp_path / "out", random_ids(5000, 16)
     out.mkdir()
@@ -140,7 +140,7 @@ def test_a_fused_forward_that_does_not_fit_falls_back_and_says_so(tmp_path: Path
     assert tight.plan.setting.propagation == "reference"
 
 
-def test_a_caller_that_stops_asking_stops_the_work(tmp_path: Path) -> None:
+def test_closing_the_generator_stops_the_run(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     out = tmp_path / "out"
     out.mkdir()
@@ -165,7 +165,7 @@ def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("family", ["llama", "gpt2-conv1d", "gpt-neox"])
 @pytest.mark.parametrize("propagation", ["fused", "reference"])
 @pytest.mark.parametrize("solver", sorted(SOLVERS))
-def test_a_solver_lowers_the_error_that_the_mask_alone_leaves(
+def test_a_solver_lowers_the_error_of_the_mask_alone(
     tmp_path: Path, family: str, propagation: Propagation, solver: str
 ) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES[family])
@@ -182,7 +182,7 @@ def test_a_solver_lowers_the_error_that_the_mask_alone_leaves(
 @pytest.mark.parametrize("family", ["llama", "opt-projected", "mixtral-experts"])
 @pytest.mark.parametrize("propagation", ["fused", "reference"])
 @pytest.mark.parametrize("solver", sorted(SOLVERS))
-def test_correction_brings_the_calibration_text_nearer_to_the_dense_model(
+def test_correction_lowers_the_error_on_the_calibration_text(
     tmp_path: Path, family: str, propagation: Propagation, solver: str
 ) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES[family])
@@ -218,7 +218,7 @@ def test_a_solver_without_a_score_chooses_its_own_mask_of_the_same_size(
 
 
 @pytest.mark.parametrize("solver", [None, *SOLVERS.values()])
-def test_each_four_neighbours_keep_two(tmp_path: Path, solver: Solver | None) -> None:
+def test_two_of_each_four_neighbours_are_kept(tmp_path: Path, solver: Solver | None) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     recipe = Recipe(get_scorer("zpruner"), NofM(2, 4), solver=solver)
     _sweep(dense, tmp_path / "out", recipe=recipe)
@@ -227,7 +227,7 @@ def test_each_four_neighbours_keep_two(tmp_path: Path, solver: Solver | None) ->
             assert ((weight.view(-1, 4) != 0).sum(1) == 2).all(), name
 
 
-def test_a_pattern_that_does_not_divide_the_rows_is_refused_before_anything_is_done(
+def test_a_pattern_that_does_not_divide_the_rows_is_refused_before_any_work(
     tmp_path: Path,
 ) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
@@ -246,9 +246,7 @@ def test_owl_keeps_the_mean_and_prunes_blocks_with_outliers_less(tmp_path: Path)
 
 
 @pytest.mark.parametrize("propagation", ["fused", "reference"])
-def test_each_block_gets_the_sparsity_that_was_written_out_for_it(
-    tmp_path: Path, propagation: Propagation
-) -> None:
+def test_each_block_gets_its_given_sparsity(tmp_path: Path, propagation: Propagation) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     written = BlockSparsities((0.25, 0.0, 0.75))
     recipe = Recipe(get_scorer("wanda"), Unstructured(1 / 3, "row"), propagation)
@@ -256,7 +254,9 @@ def test_each_block_gets_the_sparsity_that_was_written_out_for_it(
     assert [report.zeros / report.weights for report in reports] == [0.25, 0.0, 0.75]
 
 
-def test_sparsities_for_another_number_of_blocks_are_refused_before_work(tmp_path: Path) -> None:
+def test_sparsities_for_another_number_of_blocks_are_refused_before_any_work(
+    tmp_path: Path,
+) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     recipe = Recipe(get_scorer("wanda"), Unstructured(0.5), allocation=BlockSparsities((0.4, 0.6)))
     with pytest.raises(AllocationError, match="2 sparsities for a model of 3 blocks"):

@@ -1,4 +1,4 @@
-"""Sweeps that die, and the runs that go on from what they left."""
+"""Pruning runs that are killed, and the runs that resume them."""
 
 import json
 import os
@@ -38,7 +38,7 @@ OWL = Recipe(get_scorer("wanda"), Unstructured(0.5, "row"), allocation="owl")
 
 @dataclass(frozen=True)
 class Run:
-    """What a whole run said and wrote."""
+    """The results and the shards of a whole run."""
 
     reports: list[BlockResult]
     result: PruningResult
@@ -75,13 +75,13 @@ def finish(sweep: ModelPruner, out: Path, after: Callable[[int], object] = lambd
             return Run(reports, end.value, shards)
 
 
-def photograph(out: Path, target: Path) -> None:
-    """Copy what a process that is killed now would leave on the disk."""
+def copy_state(out: Path, target: Path) -> None:
+    """Copy the files that a process would leave if it were killed now."""
     shutil.copytree(out, target)
 
 
-def timeless(run: Run) -> tuple[object, ...]:
-    """Return all of a run but the seconds it took."""
+def without_timing(run: Run) -> tuple[object, ...]:
+    """Return a run without its timing."""
     reports = [replace(report, prune_seconds=0.0) for report in run.reports]
     return reports, replace(run.result, prune_seconds=0.0, evaluate_seconds=0.0), run.shards
 
@@ -100,34 +100,34 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("propagation", ["fused", "reference"])
 @pytest.mark.parametrize("recipe", [HALF, CORRECTED, OWL], ids=["score", "sparsegpt", "owl"])
-def test_killed_after_any_block_it_ends_with_the_same_bytes_and_figures(
+def test_a_run_killed_after_any_block_resumes_with_the_same_bytes_and_results(
     dense: Path, tmp_path: Path, recipe: Recipe, propagation: Propagation
 ) -> None:
     recipe, out = replace(recipe, propagation=propagation), tmp_path / "out"
     undisturbed = finish(
-        open_sweep(dense, out, recipe), out, lambda i: photograph(out, tmp_path / str(i))
+        open_sweep(dense, out, recipe), out, lambda i: copy_state(out, tmp_path / str(i))
     )
     for index in range(BLOCKS):
         left = tmp_path / str(index)
         again = open_sweep(dense, left, recipe)
         assert again.resumed_from_block == index + 1
-        assert timeless(finish(again, left)) == timeless(undisturbed)
+        assert without_timing(finish(again, left)) == without_timing(undisturbed)
 
 
 @pytest.mark.parametrize("family", RECURRENT)
-def test_a_layer_whose_weight_is_used_without_a_call_changes_no_byte_either(
+def test_a_layer_whose_weight_is_used_without_a_call_resumes_with_the_same_bytes(
     tmp_path: Path, family: str
 ) -> None:
     dense, out = write_model(tmp_path / "dense", RECURRENT[family]), tmp_path / "out"
-    undisturbed = finish(open_sweep(dense, out), out, lambda i: photograph(out, tmp_path / str(i)))
+    undisturbed = finish(open_sweep(dense, out), out, lambda i: copy_state(out, tmp_path / str(i)))
     for index in range(BLOCKS):
         left = tmp_path / str(index)
-        assert timeless(finish(open_sweep(dense, left), left)) == timeless(undisturbed)
+        assert without_timing(finish(open_sweep(dense, left), left)) == without_timing(undisturbed)
 
 
 @pytest.mark.parametrize(("family", "held"), [("llama", 1 << 20), *((f, 0) for f in FAMILIES)])
 @pytest.mark.usefixtures("often")
-def test_saved_hidden_states_and_ones_computed_again_are_the_same(
+def test_saved_hidden_states_equal_those_computed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str, held: int
 ) -> None:
     monkeypatch.setattr("worker.pruning.planning.plan._HELD_BYTES", held)
@@ -135,40 +135,40 @@ def test_saved_hidden_states_and_ones_computed_again_are_the_same(
     undisturbed = finish(
         open_sweep(dense, out, dtype=torch.bfloat16),
         out,
-        lambda i: photograph(out, tmp_path / str(i)),
+        lambda i: copy_state(out, tmp_path / str(i)),
     )
     shutil.copytree(tmp_path / "1", tmp_path / "bare")
     shutil.rmtree(tmp_path / "bare" / PROGRESS_FOLDER / "snapshot-2")
     for left in (tmp_path / "1", tmp_path / "bare"):
         again = open_sweep(dense, left, dtype=torch.bfloat16)
-        assert timeless(finish(again, left)) == timeless(undisturbed)
+        assert without_timing(finish(again, left)) == without_timing(undisturbed)
         assert [path.name for path in (left / PROGRESS_FOLDER).iterdir()] == ["journal.jsonl"]
 
 
 @pytest.mark.parametrize(("first", "second"), [(None, 1.0), (1.0, None)])
 @pytest.mark.usefixtures("often")
-def test_a_run_measures_the_dense_loss_if_the_one_it_goes_on_from_did(
+def test_a_run_measures_the_dense_loss_if_the_run_that_it_resumes_did(
     dense: Path, tmp_path: Path, first: float | None, second: float | None
 ) -> None:
     out = tmp_path / "out"
     undisturbed = finish(
-        open_sweep(dense, out, dense_loss=first), out, lambda i: photograph(out, tmp_path / str(i))
+        open_sweep(dense, out, dense_loss=first), out, lambda i: copy_state(out, tmp_path / str(i))
     )
     for index in range(BLOCKS):
         left = tmp_path / str(index)
         again = open_sweep(dense, left, dense_loss=second)
         assert again.resumed_from_block == index + 1
-        assert timeless(finish(again, left)) == timeless(undisturbed)
+        assert without_timing(finish(again, left)) == without_timing(undisturbed)
 
 
-def test_killed_inside_a_block_it_does_that_block_again(dense: Path, tmp_path: Path) -> None:
+def test_a_run_killed_inside_a_block_prunes_that_block_again(dense: Path, tmp_path: Path) -> None:
     calls: list[int] = []
     out, left = tmp_path / "out", tmp_path / "left"
 
     def zpruner(weight: Tensor, sq_mean: Tensor) -> Tensor:
         calls.append(len(calls))
         if len(calls) == 10:  # the third of seven layers of the second block
-            photograph(out, left)
+            copy_state(out, left)
         return scores.zpruner(weight, sq_mean)
 
     recipe = replace(HALF, scorer=InputScorer("zpruner", zpruner, "matrix"))
@@ -176,31 +176,29 @@ def test_killed_inside_a_block_it_does_that_block_again(dense: Path, tmp_path: P
     calls.append(10)
     again = open_sweep(dense, left, recipe)
     assert again.resumed_from_block == 1
-    assert timeless(finish(again, left)) == timeless(undisturbed)
+    assert without_timing(finish(again, left)) == without_timing(undisturbed)
 
 
-def test_killed_before_its_last_word_it_computes_no_block_again(
+def test_a_run_killed_after_its_last_block_prunes_no_block_again(
     dense: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     undisturbed = finish(open_sweep(dense, out), out)
     again = open_sweep(dense, out)
     assert again.resumed_from_block == BLOCKS
-    assert timeless(finish(again, out)) == timeless(undisturbed)
+    assert without_timing(finish(again, out)) == without_timing(undisturbed)
 
 
 @pytest.mark.parametrize("torn", [b'{"sha256": "0', b"\0\0\0\0", b'{"record": 1}\n'])
-def test_a_line_that_was_being_written_counts_for_nothing(
-    dense: Path, tmp_path: Path, torn: bytes
-) -> None:
+def test_an_incomplete_line_of_the_log_is_ignored(dense: Path, tmp_path: Path, torn: bytes) -> None:
     out = tmp_path / "out"
-    undisturbed = finish(open_sweep(dense, out), out, lambda i: photograph(out, tmp_path / str(i)))
+    undisturbed = finish(open_sweep(dense, out), out, lambda i: copy_state(out, tmp_path / str(i)))
     journal = tmp_path / "1" / PROGRESS_FOLDER / "journal.jsonl"
     whole = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join(whole[:-1]) + torn)
     again = open_sweep(dense, tmp_path / "1")
     assert again.resumed_from_block == 1
-    assert timeless(finish(again, tmp_path / "1")) == timeless(undisturbed)
+    assert without_timing(finish(again, tmp_path / "1")) == without_timing(undisturbed)
 
 
 @pytest.mark.usefixtures("often")
@@ -213,7 +211,7 @@ def test_a_shard_with_a_flipped_bit_is_pruned_again(
     again = open_sweep(dense, out)
     assert again.resumed_from_block == 1
     assert "model-00002-of-00004.safetensors is damaged" in caplog.text
-    assert timeless(finish(again, out)) == timeless(undisturbed)
+    assert without_timing(finish(again, out)) == without_timing(undisturbed)
 
 
 @pytest.mark.usefixtures("often")
@@ -221,31 +219,31 @@ def test_saved_hidden_states_with_a_flipped_bit_are_computed_again(
     dense: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     out, left = tmp_path / "out", tmp_path / "1"
-    undisturbed = finish(open_sweep(dense, out), out, lambda i: photograph(out, tmp_path / str(i)))
+    undisturbed = finish(open_sweep(dense, out), out, lambda i: copy_state(out, tmp_path / str(i)))
     flip(left / PROGRESS_FOLDER / "snapshot-2" / "calibration" / "0.bin")
-    assert timeless(finish(open_sweep(dense, left), left)) == timeless(undisturbed)
+    assert without_timing(finish(open_sweep(dense, left), left)) == without_timing(undisturbed)
     assert "snapshot-2 is damaged" in caplog.text
 
 
 @pytest.mark.usefixtures("often")
-def test_only_the_last_saved_hidden_states_stay(dense: Path, tmp_path: Path) -> None:
+def test_only_the_latest_snapshot_is_kept(dense: Path, tmp_path: Path) -> None:
     seen: list[list[str]] = []
 
-    def look(_: int) -> None:
+    def record(_: int) -> None:
         folders = (tmp_path / "out" / PROGRESS_FOLDER).iterdir()
         seen.append([path.name for path in folders if path.is_dir()])
 
-    finish(open_sweep(dense, tmp_path / "out"), tmp_path / "out", look)
+    finish(open_sweep(dense, tmp_path / "out"), tmp_path / "out", record)
     assert seen == [["snapshot-1"], ["snapshot-2"], ["snapshot-3"]]
 
 
-def test_hidden_states_are_not_saved_before_a_minute_is_over(dense: Path, tmp_path: Path) -> None:
+def test_hidden_states_are_not_saved_in_the_first_minute(dense: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     finish(open_sweep(dense, out), out)
     assert "snapshot" not in (out / PROGRESS_FOLDER / "journal.jsonl").read_text()
 
 
-def test_another_recipe_starts_over_and_says_what_changed(
+def test_another_recipe_starts_over_and_logs_the_change(
     dense: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     fresh = finish(open_sweep(dense, tmp_path / "fresh", OWL), tmp_path / "fresh")
@@ -260,7 +258,7 @@ def test_another_recipe_starts_over_and_says_what_changed(
     assert again.resumed_from_block is None
     assert "starting over: recipe changed" in caplog.text
     assert not (out / "report.json").exists()
-    assert timeless(finish(again, out)) == timeless(fresh)
+    assert without_timing(finish(again, out)) == without_timing(fresh)
 
 
 def test_a_checkpoint_that_was_written_again_starts_over(
@@ -280,7 +278,7 @@ def test_a_checkpoint_that_was_written_again_starts_over(
     assert "starting over: weights changed" in caplog.text
 
 
-DIES = """
+KILLED = """
 import os, signal, sys
 from pathlib import Path
 from tests.worker.pruning.sweep.test_resume import SPARSEGPT, open_sweep
@@ -295,16 +293,16 @@ def test_a_process_killed_with_signal_9_loses_no_finished_block(
 ) -> None:
     out, killed = tmp_path / "out", tmp_path / "killed"
     undisturbed = finish(open_sweep(dense, out, SPARSEGPT), out)
-    died = subprocess.run([sys.executable, "-c", DIES, str(dense), str(killed)], check=False)
-    assert died.returncode == -signal.SIGKILL
+    process = subprocess.run([sys.executable, "-c", KILLED, str(dense), str(killed)], check=False)
+    assert process.returncode == -signal.SIGKILL
 
     again = open_sweep(dense, killed, SPARSEGPT)
 
     assert again.resumed_from_block == 2
-    assert timeless(finish(again, killed)) == timeless(undisturbed)
+    assert without_timing(finish(again, killed)) == without_timing(undisturbed)
 
 
-def test_the_journal_names_the_shards_by_their_sha256(dense: Path, tmp_path: Path) -> None:
+def test_the_log_has_the_sha256_of_each_shard(dense: Path, tmp_path: Path) -> None:
     run = finish(open_sweep(dense, tmp_path / "out"), tmp_path / "out")
     lines = (tmp_path / "out" / PROGRESS_FOLDER / "journal.jsonl").read_text().splitlines()
     records = [json.loads(json.loads(line)["record"]) for line in lines]
