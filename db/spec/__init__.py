@@ -1,1 +1,1 @@
-"""The job specification, and the catalogue of all that it can name."""
+"""The job specification, and the methods, models and datasets that it can name."""

@@ -1,11 +1,11 @@
-"""The datasets that a job names by a short word."""
+"""The built-in datasets."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class BuiltinDataset:
-    """One of them; ``joiner`` stands between two of its documents."""
+    """A built-in dataset; ``joiner`` is put between its documents."""
 
     name: str
     description: str
@@ -28,7 +28,7 @@ BUILTIN_DATASETS = {
         ),
         BuiltinDataset(
             "ptb",
-            "Penn Treebank: newspaper sentences in small letters, with rare words left out. "
+            "Penn Treebank: newspaper sentences in lower case, with rare words replaced. "
             "Calibrates on its training split, evaluates on its test split.",
             joiner=" ",
         ),
@@ -39,7 +39,7 @@ BUILTIN_DATASETS = {
         ),
         BuiltinDataset(
             "stdlib-docs",
-            "The docstrings of the worker's own Python: there on every machine, without a "
+            "The docstrings of the worker's own Python: available on every machine without a "
             "download. Every tenth module is evaluated on, the others calibrate.",
         ),
     )

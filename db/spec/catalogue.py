@@ -1,4 +1,4 @@
-"""The pruning methods on offer, in the words a caller reads."""
+"""Descriptions of the pruning methods, for users."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,9 @@ from db.spec.prune_spec import OWN_MASK, AllocationName, MethodName, SolverName
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """One method: what it does, where it comes from, what it is good for and what it costs.
+    """A method: what it does, its source, when to use it and what it costs.
 
-    What a job combines freely: a score or a solver's own choice as its ``method``, a ``solver``
-    after it, and an ``allocation``.
+    A job combines a ``method``, a ``solver`` and an ``allocation``.
     """
 
     name: MethodName | SolverName | AllocationName
@@ -23,7 +22,7 @@ class MethodInfo:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields of a job that may name it."""
+        """The fields of a job that can name the method."""
         if isinstance(self.name, SolverName):
             return ("solver",)
         if isinstance(self.name, AllocationName):
@@ -60,7 +59,7 @@ METHODS: tuple[MethodInfo, ...] = (
         title="Magnitude",
         summary="Zeros the weights with the smallest absolute values.",
         source="https://arxiv.org/abs/1506.02626",
-        when_to_use="As a yardstick: it needs no text, and every other method should beat it.",
+        when_to_use="As a baseline: it needs no text, and every other method should do better.",
         cost="One selection per matrix.",
     ),
     MethodInfo(
@@ -73,8 +72,8 @@ METHODS: tuple[MethodInfo, ...] = (
         source="https://arxiv.org/abs/2306.11695",
         when_to_use=(
             "The first choice without a solver up to 50 %, and where the result must compare with "
-            "the most published numbers. Beyond that no score alone is of use: at 60 % it came to "
-            f"perplexity {perplexity_of(MethodName.wanda, '60 %')}, `admm` to "
+            "the most published numbers. At higher sparsity no score alone is useful: at 60 % it "
+            f"reached perplexity {perplexity_of(MethodName.wanda, '60 %')}, `admm` "
             f"{perplexity_of(MethodName.admm, '60 %')}."
         ),
         cost="As zpruner.",
@@ -114,10 +113,10 @@ METHODS: tuple[MethodInfo, ...] = (
         title="SparseGPT",
         summary=(
             "Drops weights column by column and changes those to the right so that the layer's "
-            "output stays as near as it can; chooses its own mask in blocks of 128 columns."
+            "output changes as little as possible; chooses its own mask in blocks of 128 columns."
         ),
         source="https://arxiv.org/abs/2301.00774",
-        when_to_use="Where some more seconds are welcome for a lower perplexity, also with N:M.",
+        when_to_use="Where a lower perplexity is worth some more seconds, also with N:M.",
         cost="A Gram matrix and one Cholesky factor per shared input, and a pass over the columns.",
     ),
     MethodInfo(
@@ -125,7 +124,7 @@ METHODS: tuple[MethodInfo, ...] = (
         title="ADMM",
         summary=(
             "Solves each layer's least squares under its mask by 20 steps of ADMM; the mask is "
-            "chosen anew in the first 15."
+            "chosen again in each of the first 15."
         ),
         source="https://arxiv.org/abs/2401.02938",
         when_to_use=(
@@ -150,8 +149,8 @@ METHODS: tuple[MethodInfo, ...] = (
         title="DSnoT",
         summary=(
             "Swaps dropped weights for kept ones in each row of a score's mask, as long as that "
-            "brings the row's mean output nearer to the dense one; all weights that stay keep "
-            "their values."
+            "brings the row's mean output nearer to the dense one. The kept weights keep their "
+            "values."
         ),
         source="https://arxiv.org/abs/2310.08915",
         when_to_use=(
@@ -163,9 +162,7 @@ METHODS: tuple[MethodInfo, ...] = (
     MethodInfo(
         name=AllocationName.owl,
         title="OWL",
-        summary=(
-            "Gives blocks with more outlying scores a lower sparsity than the rest; the mean stays."
-        ),
+        summary=("Gives blocks with more outlying scores a lower sparsity; the mean is unchanged."),
         source="https://arxiv.org/abs/2310.05175",
         when_to_use="From 60 % unstructured sparsity on, with any method.",
         cost="One more forward pass of the calibration windows, through the dense model.",

@@ -1,4 +1,4 @@
-"""Safetensors files, judged by their headers alone."""
+"""Checks of safetensors files that read only their headers."""
 
 import json
 import struct
@@ -16,7 +16,7 @@ SIZES = {
     **{"F64": 8, "F32": 4, "F16": 2, "BF16": 2},
     **{"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1},
 }
-"""Bytes of a number, by the names of plain number formats in safetensors files."""
+"""Bytes per number of the unquantised formats in safetensors files."""
 MAX_HEADER_BYTES = 25_000_000
 MAX_TENSORS = 20_000
 MAX_DIMENSIONS = 64
@@ -24,13 +24,13 @@ COMPLETE = "Download it again, or name a complete copy."
 
 
 def check_weights(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
-    """Read the header of every weight file, and the index, and refuse what does not fit.
+    """Read the header of every weight file and the index, and check that they agree.
 
     Returns:
-        The shape of each tensor, by name.
+        Each tensor's shape, by name.
 
     Raises:
-        SpecRefusedError: a file is truncated or malformed, or a tensor is missing or there twice.
+        SpecRefusedError: a file is truncated or malformed, or a tensor is missing or duplicated.
     """
     present = {path.name for path in folder.iterdir()}
     tensors: dict[str, str] = {}
@@ -39,7 +39,7 @@ def check_weights(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
         for tensor, shape in _tensors(folder / file, name).items():
             if tensor in tensors:
                 reason = f"tensor {tensor!r} is in {tensors[tensor]} and in {file}"
-                raise refused(name, "malformed_weights", reason, "Leave one of them.")
+                raise refused(name, "malformed_weights", reason, "Remove one of them.")
             tensors[tensor], shapes[tensor] = file, shape
         if len(tensors) > MAX_TENSORS:
             reason = f"it has more than {MAX_TENSORS:,} tensors"
@@ -53,10 +53,10 @@ def check_weights(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
 
 
 def weight_files(folder: Path, name: str, present: Collection[str]) -> list[str]:
-    """Choose of the files ``present`` those that hold the model, as transformers does.
+    """Return the files in ``present`` that transformers would load.
 
-    That is ``model.safetensors``, else those that the index in ``folder`` names, else all: some
-    repositories hold a model twice.
+    These are ``model.safetensors``, or else the files in the index, or else all safetensors files.
+    Some repositories have a model twice.
 
     Raises:
         SpecRefusedError: the index is malformed, or names a file that is not ``present``.
@@ -68,16 +68,13 @@ def weight_files(folder: Path, name: str, present: Collection[str]) -> list[str]
     files = sorted(set(_weight_map(folder, name).values()))
     for file in files:
         if file not in present:
-            reason = f"{INDEX} names {file!r}, which is not there"
+            reason = f"{INDEX} names {file!r}, which is missing"
             raise refused(name, "missing_shard", reason, COMPLETE)
     return files
 
 
 def index_bytes(folder: Path, weights: Collection[str]) -> int | None:
-    """Return how many bytes of weights the index in ``folder`` says that there are, if it does.
-
-    Of a model in one file no index is looked at.
-    """
+    """Return the total size in the index, or None for a single file or without a size."""
     if WHOLE in weights or not (folder / INDEX).is_file():
         return None
     metadata = json.loads((folder / INDEX).read_bytes()).get("metadata")
@@ -96,7 +93,7 @@ def _weight_map(folder: Path, name: str) -> dict[str, str]:
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         raise _malformed(name, INDEX, "has no weight_map") from None
     for tensor, file in pairs:
-        # A name must never become a path that leads elsewhere.
+        # A file name must not lead out of the folder.
         if (
             not isinstance(file, str)
             or not file.endswith(".safetensors")
@@ -107,7 +104,7 @@ def _weight_map(folder: Path, name: str) -> dict[str, str]:
 
 
 def _tensors(path: Path, name: str) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a file's tensors, after checking that its bytes are all there."""
+    """Return the shapes of a file's tensors; check that they fill the file exactly."""
     header, body_bytes = _header(path, name)
     header.pop("__metadata__", None)
     if len(header) > MAX_TENSORS:
@@ -128,9 +125,9 @@ def _tensors(path: Path, name: str) -> dict[str, tuple[int, ...]]:
 
 
 def _header(path: Path, name: str) -> tuple[dict[str, Any], int]:
-    """Return a file's header, and how many bytes follow it."""
+    """Return a file's header and the number of bytes after it."""
     if not path.is_file():
-        raise _malformed(name, path.name, "is no plain file")
+        raise _malformed(name, path.name, "is not a regular file")
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(8)
@@ -143,38 +140,42 @@ def _header(path: Path, name: str) -> tuple[dict[str, Any], int]:
             raise refused(name, "truncated_weights", reason, COMPLETE)
         text = file.read(length)
     try:
-        header = json.loads(text, object_pairs_hook=_without_twins)
+        header = json.loads(text, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError):
         raise _malformed(name, path.name, "has a header that is not JSON") from None
     if not isinstance(header, dict):
-        raise _malformed(name, path.name, "has a header that is no JSON object")
+        raise _malformed(name, path.name, "has a header that is not a JSON object")
     return header, size - 8 - length
 
 
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a key that comes twice: two readers could take two different tensors for it."""
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Reject duplicate keys: two readers could choose different tensors."""
     entries = dict(pairs)
     if len(entries) != len(pairs):
-        raise ValueError("a key comes twice")
+        raise ValueError("duplicate key")
     return entries
 
 
 def _span(path: Path, name: str, tensor: str, entry: Any) -> tuple[int, int, str]:
-    """Return where a tensor begins and ends, after checking that its shape says the same."""
+    """Return a tensor's offsets; check that they fit its shape and format."""
     try:
         dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
         numbers = (*shape, begin, end)
-        whole = isinstance(dtype, str) and len(numbers) <= MAX_DIMENSIONS
-        whole = whole and all(type(number) is int and 0 <= number < 2**63 for number in numbers)
+        is_valid = isinstance(dtype, str) and len(numbers) <= MAX_DIMENSIONS
+        is_valid = is_valid and all(
+            type(number) is int and 0 <= number < 2**63 for number in numbers
+        )
     except (KeyError, TypeError, ValueError):
-        whole = False
-    if not whole:
-        raise _malformed(name, path.name, f"does not say what tensor {tensor!r} is")
+        is_valid = False
+    if not is_valid:
+        raise _malformed(name, path.name, f"does not describe tensor {tensor!r}")
     if dtype not in SIZES:
-        reason = f"tensor {tensor!r} in {path.name} is stored as {dtype}, no plain number format"
+        reason = f"tensor {tensor!r} in {path.name} is stored as {dtype}, a quantised format"
         raise refused(name, "quantized", reason, "Name the unquantised model it was made from.")
     if end - begin != prod(shape) * SIZES[dtype]:
-        raise _malformed(name, path.name, f"gives tensor {tensor!r} bytes unlike its shape")
+        raise _malformed(
+            name, path.name, f"has a size for tensor {tensor!r} that does not fit its shape"
+        )
     return begin, end, tensor
 
 

@@ -1,18 +1,18 @@
-"""Which options of a specification go together."""
+"""Checks of combinations of a specification's options."""
 
 from db.core.errors import SpecRefusedError
 from db.spec.builtin_datasets import BUILTIN_DATASETS
 from db.spec.prune_spec import OWN_MASK, AllocationName, PruneSpec, SolverName
 
 UNFIT = "unfit_combination"
-ROUNDING = 1e-6  # a sparsity of six decimals is exact enough
+ROUNDING = 1e-6  # six decimals are enough for a sparsity
 
 
 def check_combination(spec: PruneSpec) -> None:
-    """Refuse options that make no sense together, or that ask for nothing.
+    """Check that the options can be combined, and that there is something to do.
 
     Raises:
-        SpecRefusedError: with the reason, and which of them to leave out.
+        SpecRefusedError: they cannot, or there is nothing to do.
     """
     if spec.method in OWN_MASK and spec.solver is not SolverName.none:
         raise SpecRefusedError(
@@ -42,7 +42,7 @@ def check_combination(spec: PruneSpec) -> None:
             spec.sparsity,
             UNFIT,
             "no weight would be pruned",
-            "Set it above 0, or name an eval_dataset to only measure the model.",
+            "Set it above 0, or name an eval_dataset to evaluate the model without pruning.",
         )
 
 
@@ -54,9 +54,9 @@ def _check_text_fields(spec: PruneSpec) -> None:
     for name, value, dataset in choices:
         if value is None or (dataset is not None and dataset not in BUILTIN_DATASETS):
             continue
-        reason = f"{dataset} is built in, and its text is known"
+        reason = f"{dataset} is built in and has no fields to choose from"
         if dataset is None:
-            reason = "there is no eval_dataset; what is measured on comes from dataset"
+            reason = "there is no eval_dataset; the evaluation uses dataset"
         raise SpecRefusedError(name, value, UNFIT, reason, f"Leave {name} out.")
 
 
@@ -93,7 +93,7 @@ def _check_pattern(spec: PruneSpec, pattern: str) -> None:
             "scope",
             spec.scope.value,
             UNFIT,
-            f"pattern {pattern} itself says which weights compete",
+            f"pattern {pattern} determines which weights compete",
             "Leave scope or pattern out.",
         )
 

@@ -1,4 +1,4 @@
-"""Files of text that a job names, read with caps and refused with the line at fault."""
+"""Dataset files, read with size limits and with errors that name the line."""
 
 import csv
 import json
@@ -28,25 +28,25 @@ JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 PARQUET = ".parquet"
 ROW_SUFFIXES = (*JSON_SUFFIXES, *DELIMITERS, PARQUET)
-"""What is read row by row; everything else is one plain text."""
+"""Files with rows; every other file is one plain text."""
 MAX_FILE_BYTES = 2 << 30
 MAX_TEXT_BYTES = 64 << 20
 MAX_LINE_BYTES = 16 << 20
 PARQUET_ROWS = 64
-"""How many rows of a Parquet file are in memory at once."""
+"""The number of rows of a Parquet file in memory at once."""
 
 Objects = Iterator[tuple[int, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file of text.
+    """A dataset file that a specification names.
 
     Attributes:
-        path: where it lies.
+        path: the file's path.
         field: the field of the specification that names it.
-        name: what that field holds.
-        text_field: which field of its rows is used; None takes a known one.
+        name: the value of that field.
+        text_field: the field of its rows to use; None selects a known one.
     """
 
     path: Path
@@ -56,31 +56,29 @@ class DataFile:
 
     @property
     def dataset(self) -> DatasetName:
-        """The file as the specification names it."""
         return DatasetName(self.field, self.name, self.text_field)
 
     @property
     def suffix(self) -> str:
-        """What the file is, by its name."""
+        """The file's suffix in lower case, which determines its format."""
         return self.path.suffix.lower()
 
     @property
     def holds_rows(self) -> bool:
-        """Whether it is read row by row."""
+        """Whether the file has rows, or is one plain text."""
         return self.suffix in ROW_SUFFIXES
 
     def refused(self, reason: str, remedy: str = REMEDY) -> SpecRefusedError:
-        """Return the refusal to raise."""
         return self.dataset.refused(reason, remedy)
 
     def rows(self) -> Iterator[Row]:
-        """Yield the rows in order: one of a plain text, else one of each object; all of one kind.
+        """Yield the rows in order, all of one type; a plain text is one row.
 
         Raises:
-            SpecRefusedError: the file is too large, binary, or a row is not what it should be.
+            SpecRefusedError: the file is too large or binary, or a row is not valid.
         """
         if self.holds_rows:
-            yield from self._capped()
+            yield from self._limited_rows()
             return
         try:
             self._refuse_size()
@@ -89,7 +87,7 @@ class DataFile:
             raise self._unreadable(error) from error
 
     def objects(self) -> Objects:
-        """Yield each row's fields, and the line that it ends on (its number in a Parquet file).
+        """Yield the line on which each row ends (in Parquet: its number), and its fields.
 
         Raises:
             SpecRefusedError: the file is too large, or a row cannot be read.
@@ -97,11 +95,11 @@ class DataFile:
         try:
             self._refuse_size()
             if self.suffix in DELIMITERS:
-                yield from self._cells()
+                yield from self._table_rows()
             elif self.suffix == PARQUET:
-                yield from self._columns()
+                yield from self._parquet_rows()
             else:
-                yield from self._lines_of_json()
+                yield from self._json_rows()
         except OSError as error:
             raise self._unreadable(error) from error
 
@@ -113,18 +111,17 @@ class DataFile:
         """
         for row in self.rows():
             return row
-        raise self.refused("it holds no rows")
+        raise self.refused("it has no rows")
 
     def sha256(self) -> str:
-        """Return the hash of the file's bytes."""
         with self.path.open("rb") as file:
             return file_digest(file, "sha256").hexdigest()
 
     def require_digest(self, expected: str) -> None:
-        """Refuse a file whose bytes are not those that were uploaded.
+        """Check that the file has not changed since it was uploaded.
 
         Raises:
-            SpecRefusedError: they have changed since, or cannot be read.
+            SpecRefusedError: it has, or cannot be read.
         """
         try:
             found = self.sha256()
@@ -163,18 +160,18 @@ class DataFile:
             raise self.refused("it is empty")
         return text
 
-    def _capped(self) -> Iterator[Row]:
+    def _limited_rows(self) -> Iterator[Row]:
         reader = RowReader(self.dataset, "row" if self.suffix == PARQUET else "line")
         characters, row = 0, None
         for line, values in self.objects():
             row = reader.row(line, values)
             characters += text_length(row)
             if characters > MAX_TEXT_BYTES:
-                reason = f"it holds more than {MAX_TEXT_BYTES >> 20} MiB of text"
+                reason = f"it has more than {MAX_TEXT_BYTES >> 20} MiB of text"
                 raise self.refused(reason, "Name a smaller part of it.")
             yield row
         if row is None:
-            raise self.refused("it holds no rows")
+            raise self.refused("it has no rows")
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         with self.path.open("rb") as file:
@@ -186,7 +183,7 @@ class DataFile:
                     raise self.refused(reason, "Split it.")
                 yield number, content
 
-    def _lines_of_json(self) -> Objects:
+    def _json_rows(self) -> Objects:
         for line, content in self._lines():
             if not content.strip():
                 continue
@@ -195,11 +192,11 @@ class DataFile:
             except (ValueError, RecursionError):
                 raise self.refused(f"line {line} is not JSON") from None
             if not isinstance(values, dict):
-                raise self.refused(f"line {line} is no JSON object")
+                raise self.refused(f"line {line} is not a JSON object")
             yield line, values
 
-    def _cells(self) -> Objects:
-        """Yield the rows of a table whose first line names its columns."""
+    def _table_rows(self) -> Objects:
+        """Yield the rows of a CSV or TSV file, whose first line names its columns."""
         csv.field_size_limit(MAX_LINE_BYTES)
         lines = (self._decoded(content, line).removeprefix("\ufeff" if line == 1 else "")
                  for line, content in self._lines())  # fmt: skip
@@ -215,7 +212,7 @@ class DataFile:
                     yield table.line_num, dict(zip(names, cells, strict=True))
                 else:
                     reason = f"line {table.line_num} has {len(cells)} cells, the first {len(names)}"
-                    raise self.refused(reason, "Give each line a cell for each column.")
+                    raise self.refused(reason, "Each line needs one cell for each column.")
         except csv.Error as error:
             raise self.refused(f"line {table.line_num} is not CSV ({error})") from None
 
@@ -225,9 +222,9 @@ class DataFile:
             raise self.refused("its first line does not name each column once")
         return names
 
-    def _columns(self) -> Objects:
-        """Yield the rows of a Parquet file, each with the one column that is used."""
-        parquet = import_module("pyarrow.parquet")  # 40 MB that no other file needs
+    def _parquet_rows(self) -> Objects:
+        """Yield the rows of a Parquet file with only the column that is used."""
+        parquet = import_module("pyarrow.parquet")  # 40 MB, needed for Parquet only
         failures = (import_module("pyarrow").ArrowException, ValueError)
         try:
             with parquet.ParquetFile(self.path) as file:
@@ -237,7 +234,7 @@ class DataFile:
                 for number, value in enumerate(values, 1):
                     yield number, {column: value}
         except failures as error:
-            reason = f"it is no Parquet file that can be read ({str(error)[:200]})"
+            reason = f"it is not a readable Parquet file ({str(error)[:200]})"
             raise self.refused(reason) from None
 
     def _decoded(self, content: bytes, line: int) -> str:
@@ -248,5 +245,5 @@ class DataFile:
             raise self.refused(f"line {line} is not UTF-8 (byte {error.start})") from None
         if (at := text.find("\0")) >= 0:
             line += text.count("\n", 0, at)
-            raise self.refused(f"line {line} holds a NUL byte, so it is no text")
+            raise self.refused(f"line {line} has a NUL byte, so it is not text")
         return text

@@ -1,4 +1,4 @@
-"""A configuration's numbers, held against the tensors before a model is built from them."""
+"""Checks of a model configuration's numbers against its tensors, before the model is built."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,25 +11,24 @@ Shapes = Mapping[str, tuple[int, ...]]
 LAYERS = re.compile(r"(num_hidden_layers|num_layers|n_layers?|num_decoder_layers|decoder_layers)\Z")
 EXPERTS = re.compile(r"(num_(local_|routed_|total_)?experts|n_routed_experts|moe_num_experts)\Z")
 DECODERS = {"text_config", "decoder", "llm_config", "language_config"}
-"""Parts of composed models whose layers are those of the model that is pruned."""
+"""Parts of composite models that are pruned."""
 COUNT = re.compile(r"(layers?|blocks?|experts?|depth|stages|codebooks)\Z")
 WIDTH = re.compile(r"(size|dims?|rank|heads?|width|embd?|inner|groups?|kernel|d_model|d_ff)\Z")
 LENGTH = re.compile(r"(position|positions|embeddings|ctx|seq_len|seq_length)\Z")
 BOUNDS = ((COUNT, 1024), (WIDTH, 1 << 24), (LENGTH, 1 << 28))
-"""More of these no model has: 1,024 blocks, 16 million wide, 268 million positions."""
-REMEDY = "Name a complete copy of the model, whose config.json is the one it was saved with."
+"""Upper bounds: 1,024 blocks, a width of 16 million, 268 million positions."""
+REMEDY = "Name a complete copy of the model, with the config.json it was saved with."
 
 
 def check_dimensions(config: Mapping[str, Any], shapes: Shapes, name: str) -> None:
-    """Refuse a config that promises far more than its tensors hold.
+    """Check that the config describes no more layers and experts than the tensors contain.
 
-    A module is built for each layer and expert that it names: two million of them would take all
-    memory before the first tensor is looked at.
+    Each of them becomes a module: two million would exhaust the memory before a tensor is read.
 
     Args:
-        config: what config.json holds.
+        config: the content of config.json.
         shapes: the shape of each tensor, by name.
-        name: what the caller named the model.
+        name: the model's name in the request.
 
     Raises:
         SpecRefusedError: ``malformed_config``.
@@ -40,26 +39,26 @@ def check_dimensions(config: Mapping[str, Any], shapes: Shapes, name: str) -> No
             if pattern.search(key) and number > bound:
                 reason = f"config.json says {'.'.join(path)} = {number}, more than {bound:,}"
                 raise refused(name, "malformed_config", reason, REMEDY)
-        if set(path[:-1]) <= DECODERS and (shown := _shown(key, shapes)) and number > shown:
-            said = f"config.json says {'.'.join(path)} = {number}"
-            reason = f"{said}, but its tensors show {shown} at most"
+        if set(path[:-1]) <= DECODERS and (limit := _limit(key, shapes)) and number > limit:
+            entry = f"config.json says {'.'.join(path)} = {number}"
+            reason = f"{entry}, but its tensors have {limit} at most"
             raise refused(name, "malformed_config", reason, REMEDY)
 
 
-def _shown(key: str, shapes: Shapes) -> int | None:
-    """Return how many layers or experts the tensors can be of; None for other keys."""
+def _limit(key: str, shapes: Shapes) -> int | None:
+    """Return the largest possible number of layers or experts; None for other keys."""
     is_layers, is_experts = LAYERS.match(key), EXPERTS.match(key)
     if not (is_layers or is_experts) or not shapes:
         return None
     parts = (part for tensor in shapes for part in tensor.split("."))
     numbers = [int(part) for part in parts if part.isdecimal() and len(part) < 7]
-    # The weights of all experts of a layer may lie in one tensor, and their router is as wide.
+    # One tensor may have the weights of all experts of a layer; its shape has their number.
     dimensions = [size for shape in shapes.values() for size in shape] if is_experts else []
     return max([*(number + 1 for number in numbers), *dimensions, 1])
 
 
 def _numbers(config: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Yield every whole number of a config with the keys that lead to it."""
+    """Yield the path and value of every integer in a config."""
     waiting: list[tuple[tuple[str, ...], Any]] = [((), config)]
     while waiting:
         path, value = waiting.pop()

@@ -1,4 +1,4 @@
-"""The figures that a job measures, by the names that a gate may bound."""
+"""The metrics of a job, by the names that a gate can use."""
 
 from difflib import get_close_matches
 
@@ -27,27 +27,27 @@ METRIC_NAMES = (
     "protocol.stride",
     "protocol.documents",
 )
-"""Those of a job's ``result`` that are numbers; a dot leads into an object."""
+"""The numbers in a job's ``result``, with dots between nested names."""
 
 
 def check_gate(gate: Gate | None) -> None:
-    """Refuse a gate on a figure that no job measures: it could only fail.
+    """Check that a gate uses existing metrics only; with others it could only fail.
 
     Raises:
-        SpecRefusedError: with the nearest figures that there are.
+        SpecRefusedError: a metric does not exist; the remedy has the nearest name.
     """
     if gate is None:
         return
     for bound, limits in (("max", gate.max), ("min", gate.min)):
         for name in limits:
             if name not in METRIC_NAMES:
-                reason = "no job measures a figure of this name"
+                reason = "no job measures a metric of this name"
                 raise SpecRefusedError(
                     f"gate.{bound}", name, "unknown_figure", reason, _remedy(name)
                 )
 
 
 def _remedy(name: str) -> str:
-    offered = f"There are {', '.join(METRIC_NAMES)}."
+    offered = f"The metrics are {', '.join(METRIC_NAMES)}."
     close = get_close_matches(name, METRIC_NAMES, n=1)
     return f"Did you mean {close[0]}? {offered}" if close else offered

@@ -1,4 +1,4 @@
-"""Configuration files that would run code, or that describe weights we cannot prune."""
+"""Checks of configuration files that would run code or describe unsupported weights."""
 
 import json
 import os
@@ -20,16 +20,16 @@ MAX_CONFIG_BYTES = 16 << 20
 
 
 def check_configs(folder: Path, name: str) -> dict[str, Any]:
-    """Read the folder's configuration files and refuse what must not be used.
+    """Read and check the folder's configuration files.
 
     Returns:
-        What config.json holds.
+        The content of config.json.
 
     Raises:
         SpecRefusedError: ``custom_code``, ``quantized`` or ``malformed_config``.
     """
-    there = [file for file in CONFIGS if os.path.lexists(folder / file)]
-    configs = {file: _read(folder / file, name) for file in there}
+    present = [file for file in CONFIGS if os.path.lexists(folder / file)]
+    configs = {file: _read(folder / file, name) for file in present}
     for file, config in configs.items():
         for key, value in _entries(config):
             _check(name, file, key, value)
@@ -39,7 +39,7 @@ def check_configs(folder: Path, name: str) -> dict[str, Any]:
 def _check(name: str, file: str, key: str, value: Any) -> None:
     if key in {"auto_map", "custom_pipelines"} and value:
         raise refused(name, "custom_code", f"{file} asks to run its own code ({key})", OWN_CODE)
-    # transformers downloads and runs a kernel when such a value names a hub repository.
+    # If the value is a hub repository, transformers downloads a kernel from it and runs it.
     if "_implementation" in key:
         for choice in value.values() if isinstance(value, dict) else [value]:
             if isinstance(choice, str) and "/" in choice:
@@ -55,7 +55,7 @@ OWN_CODE = "Name a model whose architecture is part of transformers, without cod
 
 def _read(path: Path, name: str) -> dict[str, Any]:
     if not path.is_file():
-        raise _malformed(name, path, "is no plain file")
+        raise _malformed(name, path, "is not a regular file")
     if path.stat().st_size > MAX_CONFIG_BYTES:
         raise _malformed(name, path, "is larger than 16 MiB")
     try:
@@ -63,12 +63,12 @@ def _read(path: Path, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise _malformed(name, path, "is not JSON") from None
     if not isinstance(config, dict):
-        raise _malformed(name, path, "holds no JSON object")
+        raise _malformed(name, path, "is not a JSON object")
     return config
 
 
 def _entries(config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield every key with its value, of the parts of composed models too."""
+    """Yield every key and value, nested ones included."""
     waiting: list[Any] = [config]
     while waiting:
         part = waiting.pop()

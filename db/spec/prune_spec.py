@@ -1,4 +1,4 @@
-"""What a caller asks for: one frozen, fully validated specification."""
+"""The specification of a job: its validated, immutable fields."""
 
 import re
 from enum import StrEnum
@@ -36,7 +36,7 @@ class MethodName(StrEnum):
 
 
 class SolverName(StrEnum):
-    """What repairs the kept weights for the ones that went; ``dsnot`` chooses others instead."""
+    """How kept weights make up for the pruned ones; ``dsnot`` swaps weights instead."""
 
     none = "none"
     sparsegpt = "sparsegpt"
@@ -46,7 +46,7 @@ class SolverName(StrEnum):
 
 
 class AllocationName(StrEnum):
-    """How the sparsity is spread over the blocks."""
+    """How the sparsity is distributed over the blocks."""
 
     uniform = "uniform"
     owl = "owl"
@@ -71,7 +71,7 @@ class Propagation(StrEnum):
 
 
 class Dtype(StrEnum):
-    """What the forward passes compute in; ``auto`` takes bfloat16 where the machine has it."""
+    """The data type of forward passes; ``auto`` is bfloat16 where the machine supports it."""
 
     auto = "auto"
     float32 = "float32"
@@ -80,7 +80,7 @@ class Dtype(StrEnum):
 
 
 def _one_error(value: object, validate: ValidatorFunctionWrapHandler) -> object:
-    """Say once what an allocation may be, not for each form of it what is wrong with that."""
+    """Report one error for an allocation, instead of one for each type it could have."""
     try:
         return validate(value)
     except ValidationError:
@@ -100,7 +100,7 @@ def _check_pattern(value: str) -> str:
 
 
 def implied_sparsity(pattern: object) -> float | None:
-    """Return the sparsity that a pattern N:M gives; None if it is not written so."""
+    """Return the sparsity of a pattern N:M; None if the format is wrong."""
     if not isinstance(pattern, str) or re.fullmatch(PATTERN, pattern) is None:
         return None
     kept, group = map(int, pattern.split(":"))
@@ -113,7 +113,7 @@ Pattern = Annotated[
 BlockSparsity = Annotated[StrictFloat, Field(ge=0, lt=1)]
 BlockSparsities = Annotated[tuple[BlockSparsity, ...], Field(min_length=1, max_length=1024)]
 Allocation = Annotated[AllocationName | BlockSparsities, WrapValidator(_one_error)]
-# PostgreSQL keeps no NUL, and a pattern refuses half a character, too.
+# PostgreSQL cannot store NUL, and the pattern rejects unpaired surrogates as well.
 Glob = Annotated[str, Field(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
 SourceName = Annotated[str, Field(min_length=1, max_length=512)]
 FieldName = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -171,8 +171,8 @@ class PruneSpec(BaseModel):
         ge=0,
         le=1,
         description=(
-            "How far a solver makes up for what earlier layers lost; by default 0.3, and 0 with "
-            "reference propagation."
+            "How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 "
+            "with reference propagation."
         ),
     )
     damping: StrictFloat | None = Field(
@@ -187,14 +187,14 @@ class PruneSpec(BaseModel):
     )
     allocation: Allocation = Field(
         default=AllocationName.uniform,
-        description="How `sparsity` is spread over the blocks: `uniform`, `owl`, or a list with "
-        "the sparsity of each block in depth order, whose mean `sparsity` then is.",
+        description="How `sparsity` is distributed over the blocks: `uniform`, `owl`, or a list "
+        "with the sparsity of each block in depth order, whose mean must be `sparsity`.",
         examples=["owl", [0.45, 0.5, 0.55]],
     )
     skip: tuple[Glob, ...] = Field(
         default=(),
         max_length=64,
-        fail_fast=True,  # a tuple's length is looked at last
+        fail_fast=True,  # a tuple's length is checked last
         description="Globs of layers to leave alone, such as `*.o_proj` or `model.layers.0.*`.",
     )
     propagation: Propagation = Propagation.fused
@@ -232,7 +232,7 @@ class PruneSpec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _imply_sparsity(cls, data: Any) -> Any:
-        """Fill in the sparsity that a pattern gives, so that every reader finds it."""
+        """Set the sparsity that a pattern implies."""
         if isinstance(data, dict) and data.get("sparsity") is None:
             share = implied_sparsity(data.get("pattern"))
             return data if share is None else data | {"sparsity": share}
@@ -242,7 +242,7 @@ class PruneSpec(BaseModel):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Describe ``sparsity`` as optional in requests: a pattern implies it."""
+        """Make ``sparsity`` optional in requests, as a pattern implies it."""
         schema = handler(core_schema)
         required = handler.resolve_ref_schema(schema).get("required", [])
         if handler.mode == "validation" and "sparsity" in required:

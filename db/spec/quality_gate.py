@@ -1,4 +1,4 @@
-"""The bounds that a job's figures must keep to, and whether they did."""
+"""Gates: bounds for a job's metrics, and the verdict on them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Limits = Annotated[dict[MetricName, Limit], Field(max_length=32)]
 
 
 class Verdict(StrEnum):
-    """What a gate says of a job; ``none``: it has no gate, or has not succeeded."""
+    """Whether a job passed its gate; ``none`` without a gate, or before the job succeeds."""
 
     passed = "pass"
     failed = "fail"
@@ -25,28 +25,29 @@ class Verdict(StrEnum):
 
 
 class Gate(BaseModel):
-    """Bounds for figures, by their names in a job's ``result``; a dot leads into an object."""
+    """Bounds for metrics, by name in a job's ``result``, with dots between nested names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max: Limits = Field(default={}, description="What each figure may be at most.")
-    min: Limits = Field(default={}, description="What each figure must be at least.")
+    max: Limits = Field(default={}, description="Upper bounds, by metric.")
+    min: Limits = Field(default={}, description="Lower bounds, by metric.")
 
     @model_validator(mode="after")
     def _bounds_something(self) -> Self:
         if not self.max and not self.min:
-            raise PydanticCustomError("empty_gate", "Input should name at least one figure")
+            raise PydanticCustomError("empty_gate", "Input should name at least one metric")
         return self
 
 
 @dataclass(frozen=True)
 class GateFailure:
-    """A bound that was not kept.
+    """A bound that a metric violates.
 
     Attributes:
-        metric: the figure's name.
-        bound: whether ``wanted`` is what it may be at most, or must be at least.
-        got: what was measured; None where nothing was.
+        metric: the metric's name.
+        bound: ``max`` for an upper bound, ``min`` for a lower one.
+        wanted: the bound.
+        got: the measured value; None if it was not measured.
     """
 
     metric: str
@@ -61,24 +62,24 @@ class GateFailure:
 
 
 def judge(gate: Gate | None, metrics: Mapping[str, Any]) -> Verdict:
-    """Return whether the figures keep to the gate; one that is missing does not."""
+    """Return the verdict on the metrics; a missing metric fails its bound."""
     if gate is None:
         return Verdict.none
     return Verdict.failed if gate_failures(gate, metrics) else Verdict.passed
 
 
 def gate_failures(gate: Gate, metrics: Mapping[str, Any]) -> list[GateFailure]:
-    """Return the bounds that the figures do not keep to."""
+    """Return the bounds that the metrics violate."""
     return list(_failures(gate, metrics))
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether a value is a figure; to Python a bool is an int as well."""
+    """Whether a value is a number; a bool, which is an int in Python, is not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def metric_value(metrics: Mapping[str, Any], name: str) -> float | None:
-    """Return the number of this name: of the whole name, or else of a path along its dots."""
+    """Return the metric with this name, or at this path of names separated by dots."""
     if name in metrics:
         value = metrics[name]
         return float(value) if is_number(value) else None
@@ -93,7 +94,7 @@ def metric_value(metrics: Mapping[str, Any], name: str) -> float | None:
 def _failures(gate: Gate, metrics: Mapping[str, Any]) -> Iterator[GateFailure]:
     for name, wanted in gate.max.items():
         got = metric_value(metrics, name)
-        if got is None or not got <= wanted:  # so that NaN fails, too
+        if got is None or not got <= wanted:  # so that NaN fails as well
             yield GateFailure(name, "max", wanted, got)
     for name, wanted in gate.min.items():
         got = metric_value(metrics, name)

@@ -1,4 +1,4 @@
-"""What the names of models and datasets in a specification refer to."""
+"""References: the models and datasets that the names in a specification stand for."""
 
 import os
 import re
@@ -31,15 +31,14 @@ class HubRepo:
 
     @property
     def name(self) -> str:
-        """Return the id."""
         return self.id
 
 
 @dataclass(frozen=True)
 class LocalPath:
-    """A folder or file on this machine, links resolved, with the name the caller gave it.
+    """A local folder or file with its links resolved, and its name in the request.
 
-    ``text_field`` is which field of a dataset's rows is used; None takes a known one.
+    ``text_field`` is the field of a dataset's rows to use; None selects a known one.
     """
 
     path: Path
@@ -49,14 +48,14 @@ class LocalPath:
 
 @dataclass(frozen=True)
 class Builtin:
-    """A dataset known by a short name."""
+    """A built-in dataset."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class HubDataset:
-    """A dataset repository on the hub, which of its configurations, and which field of its rows."""
+    """A dataset on the hub, with its configuration and the field of its rows to use."""
 
     id: str
     config: str | None = None
@@ -64,7 +63,7 @@ class HubDataset:
 
     @property
     def name(self) -> str:
-        """Return what the caller writes: ``id`` or ``id:config``."""
+        """The name in a request: ``id`` or ``id:config``."""
         return f"{self.id}:{self.config}" if self.config else self.id
 
 
@@ -74,7 +73,7 @@ DatasetReference = Builtin | HubDataset | LocalPath
 
 @dataclass(frozen=True)
 class _Name:
-    """A name, the field that holds it, and the folders it may lead to (None: any)."""
+    """A name, its field, and the folders in which local paths may be (None: any)."""
 
     field: str
     value: str
@@ -89,7 +88,7 @@ class _Name:
 
 
 def parse_model(name: str, revision: str | None, roots: Sequence[Path] | None) -> ModelReference:
-    """Say which model ``name`` means; ``roots`` of None lets any folder be named.
+    """Parse the name of a model; with `roots` of None, any folder is allowed.
 
     Raises:
         SpecRefusedError: it is neither a hub id nor a folder below an allowed root.
@@ -121,14 +120,14 @@ def parse_dataset(
     uploads: Path | None = None,
     text_field: str | None = None,
 ) -> DatasetReference:
-    """Say which dataset ``name`` means; ``roots`` of None lets any file be named.
+    """Parse the name of a dataset; with `roots` of None, any file is allowed.
 
     Args:
-        name: what a specification names.
-        roots: folders that local files may lie in.
+        name: the name in the specification.
+        roots: the folders in which local files are allowed.
         field: the field of the specification.
         uploads: the folder of uploaded datasets.
-        text_field: which field of its rows the specification chooses.
+        text_field: the field of its rows that the specification selects.
 
     Raises:
         SpecRefusedError: it is no built-in, no hub id, no file below an allowed root, and no
@@ -153,7 +152,7 @@ def parse_dataset(
 
 
 def require_safetensors(names: Collection[str], field: str, value: str) -> None:
-    """Refuse a model whose files, by their names alone, cannot be used.
+    """Check by the names of its files that a model can be used.
 
     Raises:
         SpecRefusedError: ``no_config``, ``pickle_only`` or ``no_weights``.
@@ -189,29 +188,29 @@ def require_safetensors(names: Collection[str], field: str, value: str) -> None:
 def _refuse_urls(name: _Name) -> None:
     if "://" in name.value or "::" in name.value:
         raise name.refused(
-            "invalid_name", "URLs and chained paths are not taken", "Write the Hugging Face id."
+            "invalid_name", "URLs and chained paths are not supported", "Write the Hugging Face id."
         )
     if not name.value.isprintable():
         raise name.refused(
-            "invalid_name", "it holds characters that cannot be printed", "Remove them."
+            "invalid_name", "it has characters that are not printable", "Remove them."
         )
 
 
 def _local_path(name: _Name) -> Path | None:
-    """Return the real path that the name means, None when it means something on the hub."""
+    """Return the resolved path of a local name, or None for a name on the hub."""
     rest = name.value.removeprefix(LOCAL)
     if rest == name.value and not _looks_local(name):
         return None
     if name.roots is None:
         return Path(rest).expanduser().resolve()
     found = [path for root in name.roots if (path := _below(root, rest)) is not None]
-    # os.path's questions, unlike Path's, also answer for names too long and folders closed to us.
-    there = next((path for path in found if os.path.exists(path)), None)
-    return there or _first_allowed(name, found)
+    # Unlike Path.exists, os.path.exists raises nothing for long names and unreadable folders.
+    existing = next((path for path in found if os.path.exists(path)), None)
+    return existing or _first_allowed(name, found)
 
 
 def _looks_local(name: _Name) -> bool:
-    """Without roots a plain relative path may be meant too, as on any command line."""
+    """Whether the name is a path; without roots, as on the command line, a relative one too."""
     if name.value.startswith("/"):
         return True
     if name.roots is not None:
@@ -221,7 +220,7 @@ def _looks_local(name: _Name) -> bool:
 
 
 def _below(root: Path, rest: str) -> Path | None:
-    """Return the path with every link resolved, None when that leaves the root."""
+    """Return the path with all links resolved, or None if it is outside the root."""
     base = Path(os.path.realpath(root))
     path = Path(os.path.realpath(base / rest))
     return path if path == base or base in path.parents else None
@@ -245,7 +244,7 @@ def _require_file(name: _Name, path: Path) -> None:
         )
     if not os.access(path, os.R_OK):
         raise name.refused(
-            "unreadable_dataset", "the file may not be read", "Give the service the right to."
+            "unreadable_dataset", "the service has no permission to read the file", "Grant it."
         )
 
 

@@ -1,1 +1,1 @@
-"""The tables, one file for each group."""
+"""The database tables, in one module for each group."""

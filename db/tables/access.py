@@ -1,4 +1,4 @@
-"""Who may do what: keys, and the record of what was done with them."""
+"""Tables of API keys, their turns in scheduling, secrets, and the audit log."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +12,7 @@ from db.tables.base import ID, Base
 
 
 class AccessScope(StrEnum):
-    """What a key opens; ``admin`` opens everything."""
+    """What a key permits; ``admin`` permits everything."""
 
     jobs_read = "jobs:read"
     jobs_write = "jobs:write"
@@ -21,13 +21,13 @@ class AccessScope(StrEnum):
 
 
 DEFAULT_SCOPES = (AccessScope.jobs_read, AccessScope.jobs_write, AccessScope.artifacts_read)
-"""What a key opens unless it is made for less or for more."""
+"""The scopes of a key that is created without a list of scopes."""
 
 
 class ApiKey(Base):
-    """What opens the service to a person or a program; of its secrets only digests are kept.
+    """A client's credentials; only digests of its secrets are stored.
 
-    The former secret is the one before the last rotation: both open until ``former_until``.
+    The former secret is the one before the last rotation. Both are valid until ``former_until``.
     """
 
     __tablename__ = "api_keys"
@@ -52,10 +52,10 @@ NO_KEY = ""
 
 
 class LastClaim(Base):
-    """When a key had a job taken, among all that queued one; ``NO_KEY`` is whoever needs none.
+    """The last claim of a job of each key; ``NO_KEY`` stands for clients without a key.
 
     Attributes:
-        turn: the higher, the later; no clock, which may be set back. 0: never.
+        claim_number: larger for later claims, 0 before the first. Not a time: clocks may go back.
     """
 
     __tablename__ = "key_turns"
@@ -65,7 +65,7 @@ class LastClaim(Base):
 
 
 class Secret(Base):
-    """A secret of the service itself, the same for all its processes; hexadecimal."""
+    """A hexadecimal secret that all processes of the service share."""
 
     __tablename__ = "secrets"
 
@@ -74,7 +74,7 @@ class Secret(Base):
 
 
 class AuditEntry(Base):
-    """One request to change something, whether it was done or refused."""
+    """One request to change something, whether it succeeded or failed."""
 
     __tablename__ = "audit"
     __table_args__ = (Index("ix_audit_listed", "created_at", "id"),)

@@ -1,4 +1,4 @@
-"""What all tables have in common: how their columns are kept, and how constraints are named."""
+"""Column types and naming conventions of all tables."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -13,7 +13,7 @@ from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Verdict
 
 Document = dict[str, Any]
-# Only what is searched is JSONB, which forgets the order of keys.
+# JSONB loses the order of keys, so it is used only where queries search the document.
 SEARCHABLE_JSON = JSON().with_variant(JSONB(), "postgresql")
 STATE = Enum(JobState, native_enum=False, length=16)
 PHASE = Enum(Phase, native_enum=False, length=16)
@@ -22,28 +22,27 @@ VERDICT = Enum(
 )
 ID = String(40)
 
-# A column that is added to a table with rows needs a default.
+# Server defaults of columns that were added to tables with rows.
 EMPTY_TEXT = text("''")
 ZERO = text("0")
 
 
 class SpecType(TypeDecorator[PruneSpec]):
-    """A specification, kept as JSON and validated on the way out."""
+    """A specification, stored as JSON and validated when it is read."""
 
     impl = SEARCHABLE_JSON
     cache_ok = True
 
     def process_bind_param(self, value: PruneSpec | None, dialect: Dialect) -> Document | None:
-        """Write every field, so that a later default never changes an old job."""
+        """Store every field, so that a changed default never changes an old job."""
         return None if value is None else value.model_dump(mode="json")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> PruneSpec | None:
-        """Return the frozen specification."""
         return None if value is None else PruneSpec.model_validate(value)
 
 
 class Base(DeclarativeBase):
-    """Names every constraint, so that a migration can drop it by name on any database."""
+    """Base of all tables; names every constraint, so that migrations can drop it by name."""
 
     metadata = MetaData(
         naming_convention={

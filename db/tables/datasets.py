@@ -1,4 +1,4 @@
-"""Datasets that callers have uploaded."""
+"""The table of uploaded datasets."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from db.tables.base import ID, Base
 
 
 class Dataset(Base):
-    """One uploaded text; its bytes lie in the upload store under its id."""
+    """One uploaded dataset; the upload store has its file, named after its id."""
 
     __tablename__ = "datasets"
     __table_args__ = (UniqueConstraint("sha256", "media_type"),)
@@ -27,5 +27,5 @@ class Dataset(Base):
 
     @property
     def reference(self) -> str:
-        """What a job says to use it."""
+        """The value of a job's ``dataset`` field that refers to this dataset."""
         return f"{UPLOADED}{self.id}"

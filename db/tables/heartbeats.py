@@ -1,4 +1,4 @@
-"""Heartbeats of parts of the service that are not workers."""
+"""Heartbeats of parts of the service other than workers."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from db.tables.base import Base
 
 
 class Heartbeat(Base):
-    """When a part of the service that is no worker was last heard of."""
+    """The time of the last heartbeat of a part of the service."""
 
     __tablename__ = "heartbeats"
 

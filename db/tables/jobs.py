@@ -1,4 +1,4 @@
-"""The tables: jobs, what happened to them, what they reported, what they made, who works."""
+"""Tables of jobs, sweeps, estimates, events, block reports, artifacts and workers."""
 
 from datetime import datetime
 
@@ -24,24 +24,25 @@ from db.spec.quality_gate import Verdict
 from db.tables.base import EMPTY_TEXT, ID, SEARCHABLE_JSON, ZERO, Base, Document, SpecType
 
 FILTER_COLUMNS = ("method", "model_key", "search")
-"""What a list finds a job by besides time and status: copies, made by `db.jobs.search`."""
+"""Columns that lists are filtered by, besides time and status; `db.jobs.search` fills them."""
 
 
 class Job(Base):
-    """One request to prune one model: the only truth about it.
+    """One request to prune one model.
 
     Attributes:
-        eta_p50_s, eta_p90_s: how many seconds the present attempt will still take, as its worker
-            worked out at its last step.
-        crashes: how many workers it has lost since its last retry.
-        strikes, struck_at: how many of them since it last finished a block, and when the last one.
-        retries, not_before: how often it was queued again after a failure that may pass, since it
-            last finished a block, and when it may be taken.
-        leased_at: when its worker was last heard of.
+        eta_p50_s, eta_p90_s: the remaining seconds of the current attempt, as its worker estimated
+            them at its last step.
+        crashes: the number of workers lost since the last retry by a client.
+        strikes, struck_at: the number of those since a block was last finished, and the time of
+            the last one.
+        retries, not_before: the number of automatic retries after transient failures since a
+            block was last finished, and the earliest time for the next attempt.
+        leased_at: the time of the worker's last heartbeat.
     """
 
     __tablename__ = "jobs"
-    # Each holds all that a list is filtered and sorted by, so that only one page's rows are read.
+    # Each index has all columns that a list is filtered and sorted by: only a page's rows are read.
     __table_args__ = (
         Index("ix_jobs_listed", "created_at", "id", "status", *FILTER_COLUMNS),
         Index("ix_jobs_of_a_status", "status", "created_at", "id", *FILTER_COLUMNS),
@@ -102,7 +103,7 @@ class Job(Base):
 
 
 class Sweep(Base):
-    """Jobs that differ in how one model is pruned, asked for at once."""
+    """One request for several jobs that differ in how one model is pruned."""
 
     __tablename__ = "sweeps"
 
@@ -115,7 +116,7 @@ class Sweep(Base):
 
 
 class Estimate(Base):
-    """What a job would take: asked for by the API, answered by a process that has the planner."""
+    """The resources that a job would take; requested by the API, computed by a worker."""
 
     __tablename__ = "estimates"
     __table_args__ = (Index("ix_estimates_waiting", "finished_at", "created_at"),)
@@ -131,10 +132,10 @@ class Estimate(Base):
 
 
 class JobEvent(Base):
-    """One thing that happened to a job; written in the transaction that made it happen.
+    """One change of a job, written in the transaction that made the change.
 
     Attributes:
-        position: its place among the events of all jobs, given once every reader can see it.
+        position: the position among the events of all jobs; assigned after the commit.
     """
 
     __tablename__ = "job_events"
@@ -151,10 +152,11 @@ class JobEvent(Base):
 
 
 class EventCounter(Base):
-    """One row: the highest place that was ever given to an event, which may be deleted since.
+    """A single row with positions of events.
 
     Attributes:
-        pruned: the highest place of an event that was deleted while its job was kept.
+        last_position: the highest position that was ever assigned, of a deleted event too.
+        deleted_to: the highest position of an event that was deleted before its job.
     """
 
     __tablename__ = "event_counter"
@@ -165,7 +167,7 @@ class EventCounter(Base):
 
 
 class BlockReport(Base):
-    """What the engine measured on one block in one attempt."""
+    """The measurements of one block in one attempt."""
 
     __tablename__ = "block_reports"
 
@@ -177,12 +179,12 @@ class BlockReport(Base):
 
 
 class Artifact(Base):
-    """One finished file. The attempt that made it is part of where it lies.
+    """One finished file of a job; its path contains the attempt.
 
     Attributes:
-        checked_at: when its bytes were last compared with ``sha256``.
-        checked_as: which file that was (see `db.files.artifact_store.identity_of`).
-        damage: what was wrong with it; None for a whole file.
+        checked_at: the time of the last comparison of its bytes with ``sha256``.
+        checked_as: the identity of the checked file (`db.files.artifact_store.identity_of`).
+        damage: a description of the damage; None for an intact file.
     """
 
     __tablename__ = "artifacts"
@@ -202,10 +204,10 @@ class Artifact(Base):
 
 
 class StoredResponse(Base):
-    """What a request with an idempotency key was answered first; it lives as long as its job.
+    """The first response to an idempotency key; deleted with its job.
 
     Attributes:
-        created_by: the API key that it came with, whose own the idempotency key is; or nothing.
+        created_by: the API key of the request, or an empty string; each has its own namespace.
     """
 
     __tablename__ = "answers"
@@ -220,15 +222,15 @@ class StoredResponse(Base):
 
 
 class Worker(Base):
-    """One running worker, as it last said of itself.
+    """One running worker, as of its last heartbeat.
 
     Attributes:
-        name: what Celery calls it, such as ``gpu@host``.
-        queues: what it takes jobs from.
-        device: what it computes on; None until it has looked.
-        memory_bytes: of that device.
+        name: its name in Celery, such as ``gpu@host``.
+        queues: the queues that it takes jobs from.
+        device: the device that it computes on; None until it is known.
+        memory_bytes: the memory of that device.
         job_id: the job that one of its processes holds.
-        draining: it finishes what it holds and takes nothing new.
+        draining: whether it finishes its current job and takes no new ones.
     """
 
     __tablename__ = "workers"

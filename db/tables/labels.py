@@ -1,4 +1,4 @@
-"""Labels of jobs, copied out of their rows so that lists find jobs by them."""
+"""The table of job labels, by which lists are filtered."""
 
 from datetime import datetime
 
@@ -9,11 +9,11 @@ from db.tables.base import Base
 from db.tables.jobs import Job
 
 Label = tuple[str, str]
-"""A name and its value."""
+"""A label's name and value."""
 
 
 class JobLabel(Base):
-    """One label of one job: a copy out of the job's row, which lists find it by."""
+    """One label of one job; an indexed copy of an entry in ``Job.labels``."""
 
     __tablename__ = "job_labels"
     __table_args__ = (Index("ix_job_labels_found", "name", "value", "created_at", "job_id"),)

@@ -1,4 +1,4 @@
-"""The logs of attempts."""
+"""The table of log lines of attempts."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Every table there is, for those who need them all."""
+"""All tables, for migrations and tests."""
 
 from db.tables.access import ApiKey, AuditEntry, LastClaim, Secret
 from db.tables.base import Base

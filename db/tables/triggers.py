@@ -1,4 +1,4 @@
-"""What lets other systems start jobs: triggers, and what came in for each."""
+"""Tables of triggers and the calls that each received."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ from db.tables.base import ID, Base, Document
 
 
 class TriggerSource(StrEnum):
-    """Who calls a trigger, and so how a call proves itself."""
+    """The kind of system that calls a trigger; it decides how calls are authenticated."""
 
     huggingface = "huggingface"
     mlflow = "mlflow"
@@ -23,7 +23,7 @@ class TriggerSource(StrEnum):
 
 
 class TriggerOutcome(StrEnum):
-    """What came of a call."""
+    """The result of a call."""
 
     submitted = "submitted"
     ignored = "ignored"
@@ -31,16 +31,16 @@ class TriggerOutcome(StrEnum):
 
 
 class Trigger(Base):
-    """A job that another system starts.
+    """A stored request that calls of another system turn into jobs.
 
-    Its secrets have to be read to compute signatures, so they are kept as they are. The former
-    one is that before the last rotation: both are good until ``former_until``.
+    Its secrets are stored in clear text, because signatures are computed with them. The former
+    secret is the one before the last rotation. Both are valid until ``former_until``.
 
     Attributes:
-        job: fields of the job; those that ``map`` fills may be missing.
-        filter: by pointer into a payload, the value it must have there, or a list of such values.
-        map: by field of the job, the pointer into a payload to what fills it.
-        created_by: the key that its jobs count for.
+        job: fields of the job; fields in ``map`` may be missing.
+        filter: by JSON pointer into the payload, the required value or a list of allowed values.
+        map: by field of the job, the JSON pointer to its value in the payload.
+        created_by: the API key that its jobs count for.
     """
 
     __tablename__ = "triggers"
@@ -59,15 +59,15 @@ class Trigger(Base):
 
 
 class TriggerDelivery(Base):
-    """One call of a trigger that proved itself.
+    """One authenticated call of a trigger.
 
     Attributes:
-        delivery_id: what the caller named it by; the same name again is the same call.
-        body_digest: of a source that signs the body without the name, and then the same body again
-            is the same call as well.
-        reason: why it was ignored.
-        job_id: the job that it started; that one may be deleted since.
-        problem: why it was refused, as the caller was told.
+        delivery_id: the caller's id of the call; a second call with it is a duplicate.
+        body_digest: set for sources that sign the body without the id; a second call with the
+            same body is a duplicate too.
+        reason: why the call was ignored.
+        job_id: the job that it created, which may have been deleted since.
+        problem: the problem document of the response, if the call was refused.
     """
 
     __tablename__ = "trigger_deliveries"

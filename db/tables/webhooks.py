@@ -1,4 +1,4 @@
-"""Who is told what happens: webhooks, and what goes out to each."""
+"""Tables of webhooks and their deliveries."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ from db.tables.base import ID, Base
 
 
 class EventType(StrEnum):
-    """What a webhook can be told of; each is ``job.`` and the status that a job enters."""
+    """The events that webhooks can receive: ``job.`` and the status that the job enters."""
 
     queued = "job.queued"
     running = "job.running"
@@ -26,27 +26,26 @@ class EventType(StrEnum):
 
     @classmethod
     def of(cls, status: JobState) -> Self:
-        """Return the type that tells of a status.
+        """Return the type of event for a status.
 
         Raises:
-            ValueError: nobody is told of it: it only says what was asked of a worker.
+            ValueError: there is none, because the status is only a request to a worker.
         """
         return cls(f"job.{status}")
 
     @property
     def status(self) -> JobState:
-        """The status that the job has entered."""
         return JobState(self.name)
 
 
 FINAL_EVENTS = tuple(one for one in EventType if one.status in FINAL)
-"""What a webhook is told of unless it asks for less or for more."""
+"""The events that webhooks receive by default."""
 TEST_EVENT = "webhook.test"
-"""The type of what is sent only to be seen to arrive."""
+"""The type of test messages."""
 
 
 class DeliveryStatus(StrEnum):
-    """Whether a delivery is still to be made, was made, or was given up."""
+    """Whether a delivery is still to be made, has succeeded, or was given up."""
 
     pending = "pending"
     delivered = "delivered"
@@ -57,14 +56,14 @@ DELIVERY_STATUS = Enum(DeliveryStatus, native_enum=False, length=16)
 
 
 class Webhook(Base):
-    """An address that wants to be told.
+    """An address that receives signed messages about events.
 
-    Its secrets have to be read to sign with them, so they are kept as they are. The former one is
-    that before the last rotation: both sign until ``former_until``.
+    Its secrets are stored in clear text, because messages are signed with them. The former secret
+    is the one before the last rotation. Messages are signed with both until ``former_until``.
 
     Attributes:
-        position: the place among the events of all jobs up to which it has been told.
-        disabled_reason: ``by_request``, or ``gone`` where the address said so itself.
+        position: the position of the last event, of all jobs, for which deliveries were created.
+        disabled_reason: ``by_request``, or ``gone`` after the address responded with 410.
     """
 
     __tablename__ = "webhooks"
@@ -84,14 +83,14 @@ class Webhook(Base):
 
 
 class Delivery(Base):
-    """One message to one webhook; its id and its body stay the same however often it is sent.
+    """One message to one webhook; every attempt sends the same id and body.
 
     Attributes:
-        job_id: which job it is about; that one may be deleted since.
-        position: the place of the event that it tells of; a test has none.
-        next_attempt_at: when it is due; while it is being sent, when it is taken for lost.
-        noted_at: when that was decided.
-        log: what came of each attempt, the newest last.
+        job_id: the job of the event, which may have been deleted since.
+        position: the position of the event; None for test messages.
+        next_attempt_at: when it is due; while an attempt runs, when that one counts as lost.
+        noted_at: when ``next_attempt_at`` was set.
+        log: the results of the attempts, newest last.
     """
 
     __tablename__ = "webhook_deliveries"

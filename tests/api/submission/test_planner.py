@@ -92,7 +92,7 @@ CASES = [
     Case({"model": "org/code"}, "model", "asks to run its own code (auto_map)"),
     Case({"model": "org/quantised"}, "model", "has a quantization_config"),
     Case({"model": "org/config"}, "model", "config.json is not JSON"),
-    Case({"model": "org/shard"}, "model", "which is not there"),
+    Case({"model": "org/shard"}, "model", "which is missing"),
     Case({"model": "org/garbage"}, "model", "the header of"),
     Case({"model": "org/good", "seq_len": 128}, "seq_len", "has 64 positions"),
     Case({"seq_len": 128, "dataset": "wikitext2"}, "seq_len", "Set seq_len to 64 or less."),

@@ -248,7 +248,7 @@ TRUNCATED = model_files()["model.safetensors"][:-4]
     ("files", "code", "told"),
     [
         ({"config__json": b"{"}, "malformed_config", "config.json is not JSON"),
-        ({"config__json": b"[]"}, "malformed_config", "config.json holds no JSON object"),
+        ({"config__json": b"[]"}, "malformed_config", "config.json is not a JSON object"),
         (
             {"config__json": as_json(CONFIG | {"auto_map": {"AutoModel": "evil.Model"}})},
             *("custom_code", "config.json asks to run its own code (auto_map)"),
@@ -267,7 +267,7 @@ TRUNCATED = model_files()["model.safetensors"][:-4]
         ),
         (
             {"config__json": as_json(CONFIG | {"num_hidden_layers": 3})},
-            *("malformed_config", "its tensors show 1 at most"),
+            *("malformed_config", "its tensors have 1 at most"),
         ),
         ({"model__safetensors": b"\0" * 4}, "truncated_weights", "before its header does"),
         ({"model__safetensors": TRUNCATED}, "truncated_weights", "ends inside tensor 'b'"),
@@ -292,7 +292,7 @@ def test_a_folder_without_one_of_its_shards(refused: Refused, roots: Path) -> No
     write(roots / "odd", files)
     problem = refused(model="local:odd")
     assert names(problem, "model", "local:odd", "missing_shard")
-    assert f"names '{SHARD}', which is not there" in problem["detail"]
+    assert f"names '{SHARD}', which is missing" in problem["detail"]
 
 
 def test_a_good_folder_and_a_good_text_are_accepted_without_a_warning(

@@ -51,7 +51,7 @@ def test_rows_are_uploaded_and_their_field_is_chosen_by_the_job(
     ("content", "kind", "status", "told"),
     [
         (b'{"id": 1, "score": 2}\n', "application/jsonl", 422, "its fields are id, score"),
-        (b"id,body\n,\n, \n", "text/csv", 422, "line 2 has no field that holds text"),
+        (b"id,body\n,\n, \n", "text/csv", 422, "line 2 has no field with text"),
         (b"id,text\n1,a,b\n", "text/csv", 422, "line 2 has 3 cells"),
         (b"id,text\n", "text/csv", 422, "no rows"),
         (b"a\tb\n", "text/tab-separated-values", 415, "text/csv"),
@@ -75,7 +75,7 @@ def test_a_table_that_no_job_could_read_is_refused(
         ({"dataset": "local:a.txt", "text_field": "a"}, "/text_field", "plain text"),
         ({"dataset": "local:a.csv"}, "/dataset", "its fields are id, body"),
         ({"dataset": "local:a.csv", "text_field": "nope"}, "/text_field", "are id, body"),
-        ({"dataset": "local:a.parquet"}, "/dataset", "no Parquet file"),
+        ({"dataset": "local:a.parquet"}, "/dataset", "not a readable Parquet file"),
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs?dry_run=true", "/v1/estimates"])

@@ -29,7 +29,7 @@ def _spec(**fields: Any) -> PruneSpec:
         ({"allocation": [0.4, 0.5]}, "sparsity", "of the 2 sparsities in allocation is 0.45"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused_with_the_remedy(
+def test_invalid_combinations_are_rejected_with_a_remedy(
     fields: dict[str, Any], field: str, reason: str
 ) -> None:
     with pytest.raises(SpecRefusedError, match=reason) as caught:
@@ -53,7 +53,7 @@ def test_options_that_do_not_go_together_are_refused_with_the_remedy(
         {"method": "wanda", "scope": "matrix", "solver": "sparsegpt"},
     ],
 )
-def test_options_that_go_together_pass(fields: dict[str, Any]) -> None:
+def test_valid_combinations_pass(fields: dict[str, Any]) -> None:
     check_combination(_spec(**fields))
 
 

@@ -39,20 +39,20 @@ NUMBERS = some.floats(allow_nan=False, allow_infinity=False)
         ("acc", None),
         ("acc.other", None),
         ("sparsity.deeper", None),
-        ("unheard", None),
+        ("unknown", None),
     ],
 )
-def test_a_figure_is_found_by_its_name_or_along_its_dots(name: str, value: float | None) -> None:
+def test_a_metric_is_found_by_its_name_or_its_path(name: str, value: float | None) -> None:
     assert metric_value(METRICS, name) == value
 
 
-def test_a_bound_is_kept_by_what_equals_it() -> None:
+def test_a_metric_may_equal_its_bound() -> None:
     gate = Gate(max={"perplexity_ratio": 1.2}, min={"sparsity": 0.5, "acc.arc_easy": 0.6})
     assert gate_failures(gate, METRICS) == []
     assert judge(gate, METRICS) is Verdict.passed
 
 
-def test_each_bound_that_is_not_kept_is_named_with_what_was_measured() -> None:
+def test_each_violated_bound_is_reported_with_the_measured_value() -> None:
     gate = Gate(max={"perplexity_ratio": 1.1}, min={"sparsity": 0.5, "acc.mmlu.art": 0.1})
     too_high, missing = gate_failures(gate, METRICS)
     assert (too_high.metric, too_high.bound, too_high.wanted, too_high.got) == (
@@ -80,13 +80,13 @@ def test_each_bound_that_is_not_kept_is_named_with_what_was_measured() -> None:
         {"min": {f"a{n}": 1 for n in range(33)}},
     ],
 )
-def test_what_is_no_gate_is_refused(wrong: dict[str, Any]) -> None:
+def test_an_invalid_gate_is_rejected(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Gate.model_validate(wrong)
 
 
 @given(some.dictionaries(NAMES, NUMBERS, min_size=1, max_size=5), NUMBERS)
-def test_a_gate_is_passed_exactly_by_what_keeps_to_all_of_its_bounds(
+def test_a_gate_passes_exactly_if_all_bounds_are_met(
     metrics: dict[str, float], bound: float
 ) -> None:
     gate = Gate(max=dict.fromkeys(metrics, bound))
@@ -96,7 +96,7 @@ def test_a_gate_is_passed_exactly_by_what_keeps_to_all_of_its_bounds(
 
 
 @given(some.dictionaries(NAMES, NUMBERS, max_size=5), NAMES, NUMBERS)
-def test_what_was_not_measured_never_passes(
+def test_a_metric_that_was_not_measured_never_passes(
     metrics: dict[str, float], name: str, bound: float
 ) -> None:
     metrics.pop(name, None)
@@ -106,13 +106,13 @@ def test_what_was_not_measured_never_passes(
 
 
 @given(some.dictionaries(NAMES, NUMBERS, min_size=1, max_size=5))
-def test_a_gate_survives_being_written(limits: dict[str, float]) -> None:
+def test_a_gate_can_be_serialised_and_parsed(limits: dict[str, float]) -> None:
     gate = Gate(max=limits, min=limits)
     assert Gate.model_validate(json.loads(gate.model_dump_json())) == gate
 
 
 @pytest.mark.parametrize(("ratio", "verdict"), [(1.05, Verdict.passed), (1.15, Verdict.failed)])
-def test_the_verdict_is_written_when_the_job_succeeds(
+def test_the_verdict_is_stored_when_the_job_succeeds(
     ratio: float, verdict: Verdict, sessions: Sessions
 ) -> None:
     gate = Gate(max={"perplexity_ratio": 1.1})

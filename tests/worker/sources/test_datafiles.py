@@ -48,7 +48,7 @@ def test_rows_of_ids_are_integers_of_64_bits(tmp_path: Path) -> None:
         (b"{", "not JSON"),
         (b"[" * 100_000, "not JSON"),
         (b'{"text": ' + b"9" * 5000 + b"}", "not JSON"),
-        (b"[1]", "no JSON object"),
+        (b"[1]", "not a JSON object"),
         (b'{"page": "a", "id": 1}', "has no field 'text'; its fields are page, id"),
         (b'{"text": 1}', "neither"),
         (b'{"text": null}', "text is null, neither"),
@@ -67,16 +67,16 @@ def test_a_bad_row_is_refused_with_its_line(tmp_path: Path, line: bytes, says: s
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
-        ("input_ids", [], "no list"),
-        ("input_ids", "1", "no list"),
+        ("input_ids", [], "not a list"),
+        ("input_ids", "1", "not a list"),
         ("input_ids", [1, 1.5], "input_ids[1] is 1.5"),
         ("input_ids", [True], "input_ids[0] is true"),
         ("input_ids", [-1], "input_ids[0] is -1"),
-        ("input_ids", [2**63], "no token id"),
-        ("messages", [], "holds no messages"),
-        ("messages", ["a"], "messages[0] has no string role and content"),
-        ("messages", [{"role": "user"}], "messages[0] has no string role and content"),
-        ("messages", [{"role": 1, "content": "a"}], "messages[0] has no string role and content"),
+        ("input_ids", [2**63], "not a token id"),
+        ("messages", [], "has no messages"),
+        ("messages", ["a"], "messages[0] needs a string role and content"),
+        ("messages", [{"role": "user"}], "messages[0] needs a string role and content"),
+        ("messages", [{"role": 1, "content": "a"}], "messages[0] needs a string role and content"),
         ("messages", [{"role": "user", "content": "\ud800"}], "surrogate"),
     ],
 )
@@ -158,8 +158,8 @@ def test_a_field_that_is_not_there_is_refused_with_those_that_are(
         ("a.csv", b'text\n"a\n', "is not CSV"),
         ("a.csv", b"text\na\0\n", "NUL"),
         ("a.csv", b"text\n\xff\n", "line 2 is not UTF-8"),
-        ("a.parquet", b"PAR1 but nothing else PAR1", "no Parquet file that can be read"),
-        ("a.parquet", b"", "no Parquet file that can be read"),
+        ("a.parquet", b"PAR1 but nothing else PAR1", "not a readable Parquet file"),
+        ("a.parquet", b"", "not a readable Parquet file"),
     ],
 )
 def test_a_malformed_table_is_refused(tmp_path: Path, name: str, content: bytes, says: str) -> None:
@@ -180,7 +180,7 @@ def test_a_plain_text_has_no_fields_to_choose(tmp_path: Path) -> None:
         (b"", "empty"),
         (b" \n ", "empty"),
         (b"a\nb\xff\n", "line 2 is not UTF-8 (byte 3)"),
-        (b"a\nb\0", "line 2 holds a NUL byte"),
+        (b"a\nb\0", "line 2 has a NUL byte"),
         (b"\x89PNG\r\n\x1a\n\0", "UTF-8"),
     ],
 )

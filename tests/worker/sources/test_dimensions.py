@@ -37,10 +37,10 @@ def test_additional_tensors_that_model_families_save_are_accepted(
     ("config", "told"),
     [
         ({"num_hidden_layers": 2_000_000}, "num_hidden_layers = 2000000, more than 1,024"),
-        ({"num_hidden_layers": 4}, "num_hidden_layers = 4, but its tensors show 3 at most"),
-        ({"n_layer": 1000}, "show 3"),
+        ({"num_hidden_layers": 4}, "num_hidden_layers = 4, but its tensors have 3 at most"),
+        ({"n_layer": 1000}, "have 3"),
         ({"text_config": {"num_hidden_layers": 64}}, "text_config.num_hidden_layers = 64"),
-        ({"num_local_experts": 9}, "show 8"),
+        ({"num_local_experts": 9}, "have 8"),
         ({"n_routed_experts": 1 << 40}, "more than 1,024"),
         ({"vision_config": {"depth": 1 << 20}}, "vision_config.depth"),
         ({"hidden_size": 1 << 25}, "more than 16,777,216"),

@@ -1176,13 +1176,13 @@ export interface components {
     schemas: {
         /**
          * AccessScope
-         * @description What a key opens; ``admin`` opens everything.
+         * @description What a key permits; ``admin`` permits everything.
          * @enum {string}
          */
         AccessScope: "jobs:read" | "jobs:write" | "artifacts:read" | "admin";
         /**
          * AllocationName
-         * @description How the sparsity is spread over the blocks.
+         * @description How the sparsity is distributed over the blocks.
          * @enum {string}
          */
         AllocationName: "uniform" | "owl";
@@ -1786,7 +1786,7 @@ export interface components {
         };
         /**
          * DeliveryStatus
-         * @description Whether a delivery is still to be made, was made, or was given up.
+         * @description Whether a delivery is still to be made, has succeeded, or was given up.
          * @enum {string}
          */
         DeliveryStatus: "pending" | "delivered" | "failed";
@@ -1808,7 +1808,7 @@ export interface components {
         };
         /**
          * Dtype
-         * @description What the forward passes compute in; ``auto`` takes bfloat16 where the machine has it.
+         * @description The data type of forward passes; ``auto`` is bfloat16 where the machine supports it.
          * @enum {string}
          */
         Dtype: "auto" | "float32" | "bfloat16" | "float16";
@@ -2031,7 +2031,7 @@ export interface components {
         };
         /**
          * EventType
-         * @description What a webhook can be told of; each is ``job.`` and the status that a job enters.
+         * @description The events that webhooks can receive: ``job.`` and the status that the job enters.
          * @enum {string}
          */
         EventType: "job.queued" | "job.running" | "job.paused" | "job.succeeded" | "job.failed" | "job.cancelled" | "job.expired";
@@ -2075,12 +2075,12 @@ export interface components {
         };
         /**
          * Gate
-         * @description Bounds for figures, by their names in a job's ``result``; a dot leads into an object.
+         * @description Bounds for metrics, by name in a job's ``result``, with dots between nested names.
          */
         Gate: {
             /**
              * Max
-             * @description What each figure may be at most.
+             * @description Upper bounds, by metric.
              * @default {}
              */
             max: {
@@ -2088,7 +2088,7 @@ export interface components {
             };
             /**
              * Min
-             * @description What each figure must be at least.
+             * @description Lower bounds, by metric.
              * @default {}
              */
             min: {
@@ -2097,12 +2097,13 @@ export interface components {
         };
         /**
          * GateFailure
-         * @description A bound that was not kept.
+         * @description A bound that a metric violates.
          *
          *     Attributes:
-         *         metric: the figure's name.
-         *         bound: whether ``wanted`` is what it may be at most, or must be at least.
-         *         got: what was measured; None where nothing was.
+         *         metric: the metric's name.
+         *         bound: ``max`` for an upper bound, ``min`` for a lower one.
+         *         wanted: the bound.
+         *         got: the measured value; None if it was not measured.
          */
         GateFailure: {
             /** Metric */
@@ -2213,7 +2214,7 @@ export interface components {
             solver: components["schemas"]["SolverName"];
             /**
              * Correction
-             * @description How far a solver makes up for what earlier layers lost; by default 0.3, and 0 with reference propagation.
+             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation.
              */
             correction?: number | null;
             /**
@@ -2223,7 +2224,7 @@ export interface components {
             damping?: number | null;
             /**
              * Allocation
-             * @description How `sparsity` is spread over the blocks: `uniform`, `owl`, or a list with the sparsity of each block in depth order, whose mean `sparsity` then is.
+             * @description How `sparsity` is distributed over the blocks: `uniform`, `owl`, or a list with the sparsity of each block in depth order, whose mean must be `sparsity`.
              * @default uniform
              * @example owl
              * @example [
@@ -3045,7 +3046,7 @@ export interface components {
             solver: components["schemas"]["SolverName"];
             /**
              * Correction
-             * @description How far a solver makes up for what earlier layers lost; by default 0.3, and 0 with reference propagation.
+             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation.
              */
             correction?: number | null;
             /**
@@ -3055,7 +3056,7 @@ export interface components {
             damping?: number | null;
             /**
              * Allocation
-             * @description How `sparsity` is spread over the blocks: `uniform`, `owl`, or a list with the sparsity of each block in depth order, whose mean `sparsity` then is.
+             * @description How `sparsity` is distributed over the blocks: `uniform`, `owl`, or a list with the sparsity of each block in depth order, whose mean must be `sparsity`.
              * @default uniform
              * @example owl
              * @example [
@@ -4402,7 +4403,7 @@ export interface components {
             solver: components["schemas"]["SolverName"];
             /**
              * Correction
-             * @description How far a solver makes up for what earlier layers lost; by default 0.3, and 0 with reference propagation.
+             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation.
              */
             correction?: number | null;
             /**
@@ -4412,7 +4413,7 @@ export interface components {
             damping?: number | null;
             /**
              * Allocation
-             * @description How `sparsity` is spread over the blocks: `uniform`, `owl`, or a list with the sparsity of each block in depth order, whose mean `sparsity` then is.
+             * @description How `sparsity` is distributed over the blocks: `uniform`, `owl`, or a list with the sparsity of each block in depth order, whose mean must be `sparsity`.
              * @default uniform
              * @example owl
              * @example [
@@ -4619,7 +4620,7 @@ export interface components {
         };
         /**
          * SolverName
-         * @description What repairs the kept weights for the ones that went; ``dsnot`` chooses others instead.
+         * @description How kept weights make up for the pruned ones; ``dsnot`` swaps weights instead.
          * @enum {string}
          */
         SolverName: "none" | "sparsegpt" | "admm" | "alps" | "dsnot";
@@ -4879,7 +4880,7 @@ export interface components {
             solver: components["schemas"]["SolverName"];
             /**
              * Correction
-             * @description How far a solver makes up for what earlier layers lost; by default 0.3, and 0 with reference propagation.
+             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation.
              */
             correction?: number | null;
             /**
@@ -4889,7 +4890,7 @@ export interface components {
             damping?: number | null;
             /**
              * Allocation
-             * @description How `sparsity` is spread over the blocks: `uniform`, `owl`, or a list with the sparsity of each block in depth order, whose mean `sparsity` then is.
+             * @description How `sparsity` is distributed over the blocks: `uniform`, `owl`, or a list with the sparsity of each block in depth order, whose mean must be `sparsity`.
              * @default uniform
              * @example owl
              * @example [
@@ -5098,7 +5099,7 @@ export interface components {
         };
         /**
          * TriggerOutcome
-         * @description What came of a call.
+         * @description The result of a call.
          * @enum {string}
          */
         TriggerOutcome: "submitted" | "ignored" | "refused";
@@ -5247,7 +5248,7 @@ export interface components {
         };
         /**
          * TriggerSource
-         * @description Who calls a trigger, and so how a call proves itself.
+         * @description The kind of system that calls a trigger; it decides how calls are authenticated.
          * @enum {string}
          */
         TriggerSource: "huggingface" | "mlflow" | "github" | "standard" | "generic";
@@ -5311,7 +5312,7 @@ export interface components {
         };
         /**
          * Verdict
-         * @description What a gate says of a job; ``none``: it has no gate, or has not succeeded.
+         * @description Whether a job passed its gate; ``none`` without a gate, or before the job succeeds.
          * @enum {string}
          */
         Verdict: "pass" | "fail" | "none";

@@ -122,7 +122,9 @@ def test_a_figure_that_no_job_measures_is_refused_with_those_there_are(
     (error,) = problem["errors"]
     assert error["pointer"] == ("/job/gate/max" if path == "/v1/triggers" else "/gate/max")
     assert "'perplexity_ration'" in error["detail"]
-    assert problem["hint"].startswith("Did you mean perplexity_ratio? There are perplexity_ratio, ")
+    assert problem["hint"].startswith(
+        "Did you mean perplexity_ratio? The metrics are perplexity_ratio, "
+    )
     assert client.get(problem["type"]).status_code == 200
     assert client.get("/v1/jobs").json()["data"] == []
     assert queue.ids == []
