@@ -46,7 +46,7 @@ from api.services.readiness import Readiness
 from api.settings import ApiSettings
 from api.submission.planner_client import PlannerClient
 from api.web.openapi import RESPONSES, document, operation_id
-from api.web.query_parameters import refuse_unknown
+from api.web.query_parameters import refuse_unknown_parameters
 from db.core import redaction
 from db.core.logging_setup import configure
 from db.core.session import THREADS, open_sessions
@@ -109,7 +109,7 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
         docs_url=None,  # ours needs no CDN
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(require_scope), Depends(refuse_unknown)],
+        dependencies=[Depends(require_scope), Depends(refuse_unknown_parameters)],
         responses=RESPONSES,
         generate_unique_id_function=operation_id,
         lifespan=_lifespan,

@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import JsonValue, ValidationError
 
 from api.schemas.requests import JobRequest
-from api.web.json_pointers import NothingThereError, found
+from api.web.json_pointers import PointerNotFoundError, resolve
 from db.core.errors import SpecRefusedError
 from db.spec.combinations import check_combination
 from db.spec.metrics import check_gate
@@ -59,8 +59,8 @@ def filter_mismatch(conditions: Mapping[str, JsonValue], payload: JsonValue) -> 
     """Return why a payload does not match a filter; None if it does."""
     for pointer, expected in conditions.items():
         try:
-            actual = found(payload, pointer)
-        except NothingThereError:
+            actual = resolve(payload, pointer)
+        except PointerNotFoundError:
             return f"the payload has no value at {pointer}"
         allowed = expected if isinstance(expected, list) else [expected]
         if not any(_is_equal(one, actual) for one in allowed):
@@ -93,8 +93,8 @@ def build_job(trigger: Trigger, payload: JsonValue) -> JobRequest:
 
 def _mapped_value(payload: JsonValue, field: str, pointer: str) -> JsonValue:
     try:
-        return found(payload, pointer)
-    except NothingThereError:
+        return resolve(payload, pointer)
+    except PointerNotFoundError:
         remedy = "Change the trigger's map, or add a filter that ignores such payloads."
         reason = "the payload has no value there"
         raise SpecRefusedError(field, pointer, "unmapped", reason, remedy) from None

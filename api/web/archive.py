@@ -1,4 +1,4 @@
-"""All files of a job as one tar, made while it is sent and the same bytes every time."""
+"""All files of a job as one tar, created while it is sent, with the same bytes every time."""
 
 import hashlib
 import tarfile
@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from api.web.ranges import read
+from api.web.ranges import read_range
 from db.tables.jobs import Artifact
 
 
 @dataclass(frozen=True)
 class Member:
-    """One file of the archive: its header's bytes, and where its own are."""
+    """One file of the archive: the bytes of its header, and its path."""
 
     header: bytes
     path: Path
@@ -37,7 +37,7 @@ class Archive:
 
     @property
     def etag(self) -> str:
-        """The archive's strong entity tag, made of its files' digests."""
+        """The archive's strong entity tag, computed from its files' digests."""
         digest = hashlib.sha256()
         for member in self._members:
             digest.update(member.header + member.sha256.encode())
@@ -46,7 +46,7 @@ class Archive:
     def __iter__(self) -> Iterator[bytes]:
         for member in self._members:
             yield member.header
-            yield from read(member.path, range(member.size_bytes))
+            yield from read_range(member.path, range(member.size_bytes))
             yield member.padding
         yield self._ending
 

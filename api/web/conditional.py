@@ -1,4 +1,4 @@
-"""Conditional requests: entity tags, and what a caller says it has."""
+"""Conditional requests: entity tags, ``If-Match`` and ``If-None-Match``."""
 
 import re
 
@@ -12,40 +12,40 @@ _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
 
 def etag_of(job: Job, position: int | None = None) -> str:
-    """Return a job's strong entity tag: every change a caller can see changes it.
+    """Return a job's strong entity tag, which changes with every visible change of the job.
 
-    A position in the queue changes with other jobs, so that the version does not tell it.
+    A queue position changes with other jobs and not with the version, so it is a part of the tag.
     """
     return (
         f'"{job.id}-{job.version}"' if position is None else f'"{job.id}-{job.version}q{position}"'
     )
 
 
-def is_known(request: Request, etag: str) -> bool:
-    """Whether ``If-None-Match`` says that the caller has this version."""
+def is_not_modified(request: Request, etag: str) -> bool:
+    """Whether ``If-None-Match`` names this version."""
     header = request.headers.get("if-none-match")
     if header is None:
         return False
     return header.strip() == "*" or etag in {tag.removeprefix("W/") for tag in _TAG.findall(header)}
 
 
-def is_ahead(request: Request, job_id: str, etag: str) -> bool:
+def has_newer(request: Request, job_id: str, etag: str) -> bool:
     """Whether ``If-None-Match`` names a later version of the job than this one."""
     seen = _versions(request.headers.get("if-none-match", ""), job_id)
     return max(seen, default=0) > max(_versions(etag, job_id), default=0)
 
 
-def wants_news(request: Request) -> bool:
-    """Whether ``Cache-Control`` says that no answer from before this request will do."""
-    asked = request.headers.get("cache-control", "")
-    return re.search(r"\b(no-cache|max-age=0)\b", asked) is not None
+def wants_current(request: Request) -> bool:
+    """Whether ``Cache-Control`` forbids a cached response."""
+    directives = request.headers.get("cache-control", "")
+    return re.search(r"\b(no-cache|max-age=0)\b", directives) is not None
 
 
 def require_match(request: Request, etag: str) -> None:
-    """Hold ``If-Match`` against this version.
+    """Check ``If-Match`` against this version.
 
     Raises:
-        ProblemError: the caller wants another one.
+        ProblemError: it names another version.
     """
     header = request.headers.get("if-match")
     if header is None or header.strip() == "*" or etag in _TAG.findall(header):
@@ -55,9 +55,9 @@ def require_match(request: Request, etag: str) -> None:
 
 
 def wanted_version(request: Request, job_id: str) -> int | None:
-    """Return the version of a job that ``If-Match`` asks for; None: any.
+    """Return the version of a job that ``If-Match`` requires; None for any version.
 
-    Of several that it names the newest: whoever has seen that one knows that no other is present.
+    Of several versions only the newest can be the present one.
 
     Raises:
         ProblemError: it names no version of this job.
@@ -73,6 +73,6 @@ def wanted_version(request: Request, job_id: str) -> int | None:
 
 
 def _versions(tags: str, job_id: str) -> list[int]:
-    """Return the versions of the job that entity tags name, weak or strong, at any position."""
+    """Return the versions of the job in entity tags, weak or strong, with any queue position."""
     found = re.findall(rf'"{job_id}-([0-9]{{1,9}})(?:q[0-9]{{1,4}})?"', tags)
     return [int(version) for version in found]

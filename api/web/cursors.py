@@ -1,4 +1,4 @@
-"""Cursors: where a list goes on. What is in one is nobody's business but ours."""
+"""Cursors of lists, which are opaque to clients."""
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -17,31 +17,31 @@ from db.tables.jobs import Job
 Row = TypeVar("Row")
 
 
-class NotACursorError(ValueError):
-    """The text was never given out as a ``next_cursor``."""
+class InvalidCursorError(ValueError):
+    """The text is not a ``next_cursor`` of this service."""
 
 
-def cut(
+def paginate(
     found: Sequence[Row], limit: int, cursor: Callable[[Row], str]
 ) -> tuple[Sequence[Row], str | None]:
-    """Return a page of rows, and the cursor after it if more were found than it takes."""
+    """Return a page of rows, and the cursor of the next page if there are more rows."""
     page = found[:limit]
     return page, cursor(page[-1]) if len(found) > limit else None
 
 
 def cursor_of(row: Job | AuditEntry) -> str:
-    """Return the cursor for what comes after a row."""
+    """Return the cursor of the page after a row."""
     written = f"{row.created_at.isoformat()} {row.id}"
     return urlsafe_b64encode(written.encode()).decode().rstrip("=")
 
 
 def cursor_for(prefix: Prefix) -> AfterValidator:
-    """Refuse what is no cursor of a list of what has such ids."""
+    """Return a validator for cursors of a list of rows with such ids."""
 
     def check(cursor: str) -> str:
         try:
             place_of(cursor, prefix)
-        except NotACursorError:
+        except InvalidCursorError:
             message = "Input should be a next_cursor of this list"
             raise PydanticCustomError("cursor", message) from None
         return cursor
@@ -50,10 +50,10 @@ def cursor_for(prefix: Prefix) -> AfterValidator:
 
 
 def place_of(cursor: str, prefix: Prefix) -> SortKey:
-    """Return where a list of what has ids with this prefix goes on.
+    """Return the place at which a list of rows with such ids continues.
 
     Raises:
-        NotACursorError: the cursor is none.
+        InvalidCursorError: the text is not such a cursor.
     """
     try:
         written = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).decode()
@@ -61,7 +61,7 @@ def place_of(cursor: str, prefix: Prefix) -> SortKey:
         created_at = datetime.fromisoformat(moment)
         in_utc = created_at.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise NotACursorError(cursor) from None
+        raise InvalidCursorError(cursor) from None
     if created_at.tzinfo is None or not re.fullmatch(id_pattern(prefix), row_id):
-        raise NotACursorError(cursor)
+        raise InvalidCursorError(cursor)
     return SortKey(in_utc, row_id)

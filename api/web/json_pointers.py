@@ -1,4 +1,4 @@
-"""JSON pointers (RFC 6901): where something is in a document."""
+"""JSON pointers (RFC 6901)."""
 
 import re
 from typing import Annotated
@@ -11,15 +11,15 @@ Pointer = Annotated[
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
-class NothingThereError(LookupError):
-    """The document has nothing at this place."""
+class PointerNotFoundError(LookupError):
+    """The document has no value at this pointer."""
 
 
-def found(document: JsonValue, pointer: str) -> JsonValue:
-    """Return what a pointer points to.
+def resolve(document: JsonValue, pointer: str) -> JsonValue:
+    """Return the value at a pointer.
 
     Raises:
-        NothingThereError: that is nothing.
+        PointerNotFoundError: there is none.
     """
     for written in pointer.split("/")[1:]:
         name = written.replace("~1", "/").replace("~0", "~")
@@ -28,5 +28,5 @@ def found(document: JsonValue, pointer: str) -> JsonValue:
         elif isinstance(document, list) and _INDEX.fullmatch(name) and int(name) < len(document):
             document = document[int(name)]
         else:
-            raise NothingThereError(pointer)
+            raise PointerNotFoundError(pointer)
     return document

@@ -1,4 +1,4 @@
-"""What a list of jobs can be asked for; a parameter that does not exist is refused."""
+"""The query parameters of the list of jobs; unknown ones are refused."""
 
 from typing import Annotated, Any, Literal
 
@@ -32,9 +32,9 @@ LabelPair = Annotated[
 
 
 def _check_labels(pairs: list[str]) -> list[str]:
-    """No job has two values of a label, so that nothing would be found."""
-    parted = {_parted(pair) for pair in pairs}
-    if len({name for name, _ in parted}) < len(parted):
+    """Refuse two values of one label, because no job has both."""
+    pairs_seen = {_name_and_value(pair) for pair in pairs}
+    if len({name for name, _ in pairs_seen}) < len(pairs_seen):
         raise PydanticCustomError("label_twice", "A label has one value")
     return pairs
 
@@ -84,7 +84,7 @@ class JobQuery(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _fold(cls, given: Any) -> Any:
+    def _merge_dotted_labels(cls, given: Any) -> Any:
         """Read ``label.name=value`` as ``label=name:value``."""
         if not isinstance(given, dict):
             return given
@@ -98,8 +98,8 @@ class JobQuery(BaseModel):
             ]
         return kept
 
-    def wanted(self) -> JobFilter:
-        """Return which jobs are asked for."""
+    def job_filter(self) -> JobFilter:
+        """Return the filter that the parameters describe."""
         return JobFilter(
             statuses=tuple(dict.fromkeys(self.status)),
             method=self.method,
@@ -107,18 +107,18 @@ class JobQuery(BaseModel):
             parent_id=self.parent,
             sweep_id=self.sweep,
             verdict=self.verdict,
-            labels=tuple(_parted(pair) for pair in self.label),
+            labels=tuple(_name_and_value(pair) for pair in self.label),
             text=self.q,
             created_after=self.created_after,
             created_before=self.created_before,
         )
 
-    def after(self) -> SortKey | None:
-        """Return where the page begins."""
+    def place(self) -> SortKey | None:
+        """Return the place after which the page begins."""
         return None if self.cursor is None else place_of(self.cursor, "job")
 
     def link(self, cursor: str) -> dict[str, Any]:
-        """Return the parameters that ask for the next page."""
+        """Return the parameters of the next page."""
         given = self.model_dump(mode="json", exclude_unset=True)
         return given | {"limit": self.limit, "cursor": cursor}
 
@@ -127,6 +127,6 @@ def _listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
-def _parted(pair: str) -> tuple[str, str]:
+def _name_and_value(pair: str) -> tuple[str, str]:
     name, _, value = pair.partition(":")
     return name, value

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with errors told as they are."""
+"""The OpenAPI document of FastAPI, completed by problems, examples, headers and scopes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -45,7 +45,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         },
     }
 }
-"""Every operation's errors: one document for all."""
+"""The errors of every operation, which share one schema."""
 
 
 KEY = {
@@ -68,8 +68,8 @@ HEADERS: dict[str, dict[str, Any]] = {
         "example": "wait=60",
     },
 }
-ANSWERED_BY = {"if-none-match": "ETag", "prefer": "Preference-Applied"}
-"""By header of a request, the one in the answer that belongs to it."""
+RESPONSE_HEADER_OF = {"if-none-match": "ETag", "prefer": "Preference-Applied"}
+"""The response header that belongs to a request header."""
 
 
 def operation_id(route: APIRoute) -> str:
@@ -78,7 +78,7 @@ def operation_id(route: APIRoute) -> str:
 
 
 def document(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
-    """Return the application's document; made once."""
+    """Return the application's document, which is created once."""
     if app.openapi_schema is None:
         schema = get_openapi(
             title=app.title,
@@ -93,7 +93,7 @@ def document(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
         _add_examples(schemas)
         for path, operation in _operations(schema):
             _complete_responses(path, operation)
-        _tell_scopes(schema, settings)
+        _add_security(schema, settings)
         app.openapi_schema = schema
     return app.openapi_schema
 
@@ -105,7 +105,7 @@ def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _add_examples(schemas: dict[str, Any]) -> None:
-    """Put in the examples, of pages too; FastAPI would drop every null of them."""
+    """Add the examples, also of pages; FastAPI would remove every null from them."""
     examples = {**EXAMPLES, **SCHEMAS}
     for name, example in examples.items():
         schemas[name]["examples"] = [example]
@@ -117,9 +117,11 @@ def _add_examples(schemas: dict[str, Any]) -> None:
 
 
 def _complete_responses(path: str, operation: dict[str, Any]) -> None:
-    """Write down headers of answers, examples of what has no schema, and no media type twice."""
+    """Add headers and examples without a schema, and remove FastAPI's duplicate media type."""
     names = {one["name"].lower() for one in operation.get("parameters", ())}
-    headers = {header: HEADERS[header] for asked, header in ANSWERED_BY.items() if asked in names}
+    headers = {
+        header: HEADERS[header] for asked, header in RESPONSE_HEADER_OF.items() if asked in names
+    }
     for status, response in operation["responses"].items():
         if status == "default":
             continue
@@ -127,16 +129,16 @@ def _complete_responses(path: str, operation: dict[str, Any]) -> None:
             response["headers"] = headers | response.get("headers", {})
         content = response.get("content", {})
         if len(content) > 1 and content.get("application/json") == {"schema": {}}:
-            del content["application/json"]  # FastAPI's own, of an answer that is bytes
+            del content["application/json"]  # FastAPI adds it to a response of bytes
         for media_type, one in content.items():
             if (example := CONTENTS.get((path, media_type))) is not None:
                 one["example"] = example
 
 
-def _tell_scopes(schema: dict[str, Any], settings: ApiSettings) -> None:
-    """Write beside each operation what its key must be good for."""
+def _add_security(schema: dict[str, Any], settings: ApiSettings) -> None:
+    """Add to each operation the scopes that its key needs."""
     schema["components"]["securitySchemes"] = {"key": KEY}
-    # On loopback an operation that takes a key does without one, too.
+    # On loopback a key is optional.
     otherwise: list[dict[str, Any]] = [] if settings.needs_keys else [{}]
     for path, verbs in schema["paths"].items():
         for verb, operation in verbs.items():

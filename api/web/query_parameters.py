@@ -1,4 +1,4 @@
-"""The names that a route takes in its query, and no others."""
+"""The query parameters of a route; others are refused."""
 
 from collections.abc import Iterator
 
@@ -9,17 +9,17 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 
-async def refuse_unknown(request: Request) -> None:
-    """Refuse a misspelt parameter, which else would be left out without a word.
+async def refuse_unknown_parameters(request: Request) -> None:
+    """Refuse an unknown parameter, which FastAPI would ignore.
 
     Raises:
-        RequestValidationError: the route takes no parameter of this name.
+        RequestValidationError: the route has no parameter of this name.
     """
     route: APIRoute = request.scope["route"]
     if not request.scope["query_string"] or not route.path.startswith("/v1/"):
         return
     if any(True for _ in query_models(route)):
-        return  # it refuses them itself, and may take more names than its fields have
+        return  # the model refuses them itself, and may accept more names than its fields
     given, known = request.query_params, query_names(route)
     unknown = [name for name in given if name not in known]
     if unknown:
@@ -30,7 +30,7 @@ async def refuse_unknown(request: Request) -> None:
 
 
 def query_names(route: APIRoute) -> list[str]:
-    """Return what a route's documented parameters are called."""
+    """Return the names of a route's documented parameters."""
     names = [name for model in query_models(route) for name in model.model_fields]
     return names or [name for name, _ in _parameters(route.dependant)]
 

@@ -1,4 +1,8 @@
-"""Parts of a file: what ``Range`` and ``If-Range`` ask for, and the bytes."""
+"""Ranges of a file: the headers ``Range`` and ``If-Range``, and the bytes.
+
+Starlette's FileResponse does not do: 416 is plain text there and no problem document, malformed
+ranges are a 400, and ``If-Range`` accepts a date as well as the entity tag.
+"""
 
 import re
 from collections.abc import Iterator
@@ -13,9 +17,9 @@ CHUNK_BYTES = 1 << 20
 
 
 def requested_range(request: Request, size: int, etag: str) -> range | None:
-    """Return the bytes that the caller wants; None: all of them.
+    """Return the requested range of bytes; None for the whole file.
 
-    Several ranges at once, other units and malformed ones are ignored, as RFC 9110 allows.
+    Several ranges, other units and malformed ranges are ignored, as RFC 9110 allows.
 
     Raises:
         ProblemError: the range lies outside the file.
@@ -42,11 +46,11 @@ def _within(size: int, first: str, last: str) -> range:
     return wanted
 
 
-def read(path: Path, wanted: range) -> Iterator[bytes]:
-    """Yield the bytes of one file.
+def read_range(path: Path, wanted: range) -> Iterator[bytes]:
+    """Yield the bytes of a range of a file.
 
     Raises:
-        EOFError: the file is shorter than it was said to be.
+        EOFError: the file ends before the range does.
     """
     with path.open("rb") as file:
         file.seek(wanted.start)

@@ -1,4 +1,4 @@
-"""Examples of whole responses, where that of a resource alone does not show them."""
+"""Examples of responses that contain more than one resource."""
 
 from dataclasses import asdict
 from typing import Any

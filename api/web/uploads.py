@@ -1,4 +1,4 @@
-"""The body of an upload: written to a file while it arrives, and only then looked at."""
+"""The body of an upload, which is written to a file before it is checked."""
 
 import errno
 import re
@@ -25,12 +25,12 @@ KINDS = {
     "application/x-ndjson": "application/jsonl",
     "text/csv": "text/csv",
 }
-"""Each media type that is taken, and what it is kept as."""
+"""The accepted media types, and the type under which each is stored."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """A body that has arrived as a whole and is on disk; the file goes unless somebody moves it."""
+    """A complete body on disk; its file is deleted after the request unless it was moved."""
 
     path: Path
     size_bytes: int
@@ -39,7 +39,7 @@ class Received:
 
 
 def is_upload(request: Request) -> bool:
-    """Whether the body is a dataset, which is bounded here and not where all others are."""
+    """Whether the body is a dataset, which has a size limit of its own."""
     path: str = request.scope["path"]
     paths = (path, path.removeprefix(request.scope.get("root_path", "")))
     return request.method == "POST" and PATH in paths
@@ -62,7 +62,7 @@ async def _received(request: Request, service: ServiceDep) -> AsyncIterator[Rece
         staged.unlink(missing_ok=True)
 
 
-# Its end comes before the answer goes out: what is answered is on disk, or gone.
+# It ends before the response is sent: the file is then stored, or deleted.
 ReceivedDep = Annotated[Received, Depends(_received, scope="function")]
 
 
@@ -82,7 +82,7 @@ async def _write(request: Request, service: Service, path: Path) -> tuple[int, s
                     raise _too_large(service)
                 await run_in_threadpool(write, file, chunk)
         except ClientDisconnect:
-            raise HTTPException(400, "The body broke off.") from None
+            raise HTTPException(400, "The body ended early.") from None
         await run_in_threadpool(_sync, file)
     return size_bytes, digest.hexdigest()
 
@@ -93,21 +93,21 @@ def _sync(file: BinaryIO) -> None:
 
 
 def _media_type(request: Request) -> str:
-    """Return what the body is kept as."""
-    told = request.headers.get("content-type", "")
-    kind, _, parameters = told.partition(";")
+    """Return the media type under which the body is stored."""
+    header = request.headers.get("content-type", "")
+    kind, _, parameters = header.partition(";")
     charset = re.search(r'charset\s*=\s*"?([^\s";]*)', parameters.lower())
     is_utf8 = charset is None or charset[1] in {"utf-8", "utf8"}
-    if (kept_as := KINDS.get(kind.strip().lower())) is None or not is_utf8:
-        raise _unsupported(f"The Content-Type is {ascii(told)[:200]}.")
+    if (stored_as := KINDS.get(kind.strip().lower())) is None or not is_utf8:
+        raise _unsupported(f"The Content-Type is {ascii(header)[:200]}.")
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding != "identity":
         raise _unsupported(f"The Content-Encoding is {ascii(encoding)[:200]}.")
-    return kept_as
+    return stored_as
 
 
 def _refuse_length(request: Request, service: Service) -> None:
-    """Refuse a body that says itself that it is too long, before any of it is read."""
+    """Refuse a body whose Content-Length is too large before reading it."""
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > service.max_dataset_bytes:
         raise _too_large(service)

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from api.deps import ServiceDep
 from api.schemas.keys import AuditRead
 from api.schemas.pages import Page
-from api.web.cursors import cursor_for, cursor_of, cut, place_of
-from api.web.pagination import next_page
+from api.web.cursors import cursor_for, cursor_of, paginate, place_of
+from api.web.pagination import next_link
 from db.access.audit import AuditRepository
 from db.core.ids import id_pattern
 
@@ -40,8 +40,8 @@ def list_audit(
     after = None if query.cursor is None else place_of(query.cursor, "aud")
     with service.sessions() as session:
         found = AuditRepository(session).page(key_id=query.key, limit=query.limit + 1, after=after)
-    page, next_cursor = cut(found, query.limit, cursor_of)
+    page, next_cursor = paginate(found, query.limit, cursor_of)
     if next_cursor is not None:
         given = {"key": query.key, "limit": query.limit, "cursor": next_cursor}
-        response.headers["link"] = next_page("/v1/audit", given)
+        response.headers["link"] = next_link("/v1/audit", given)
     return Page(data=[AuditRead.of(entry) for entry in page], next_cursor=next_cursor)

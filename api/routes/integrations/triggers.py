@@ -22,8 +22,8 @@ from api.schemas.triggers import (
 from api.schemas.webhooks import SecretRotation
 from api.triggers.deliveries import preview_call
 from api.triggers.mapping import check_template
-from api.web.cursors import cut
-from api.web.pagination import next_page
+from api.web.cursors import paginate
+from api.web.pagination import next_link
 from db.core.ids import id_pattern
 from db.tables.triggers import Trigger
 from db.triggers import TriggerRepository
@@ -129,10 +129,10 @@ def list_trigger_deliveries(
         triggers = TriggerRepository(session)
         triggers.get(trigger_id)
         found = triggers.deliveries(trigger_id, limit=query.limit + 1, after=query.cursor)
-    page, next_cursor = cut(found, query.limit, lambda delivery: delivery.id)
+    page, next_cursor = paginate(found, query.limit, lambda delivery: delivery.id)
     if next_cursor is not None:
         given = {"limit": query.limit, "cursor": next_cursor}
-        response.headers["link"] = next_page(f"/v1/triggers/{trigger_id}/deliveries", given)
+        response.headers["link"] = next_link(f"/v1/triggers/{trigger_id}/deliveries", given)
     data = [TriggerDeliveryRead.model_validate(one) for one in page]
     return Page(data=data, next_cursor=next_cursor)
 

@@ -19,8 +19,8 @@ from api.schemas.webhooks import (
     WebhookRead,
     WebhookRequest,
 )
-from api.web.cursors import cut
-from api.web.pagination import next_page
+from api.web.cursors import paginate
+from api.web.pagination import next_link
 from db.core.ids import id_pattern
 from db.tables.webhooks import DeliveryStatus, Webhook
 from db.webhooks.addresses import check_address
@@ -139,10 +139,10 @@ def list_deliveries(
         found = DeliveryRepository(session).page(
             webhook_id, status=query.status, limit=query.limit + 1, after=query.cursor
         )
-    page, next_cursor = cut(found, query.limit, lambda delivery: delivery.id)
+    page, next_cursor = paginate(found, query.limit, lambda delivery: delivery.id)
     if next_cursor is not None:
         given = {"status": query.status, "limit": query.limit, "cursor": next_cursor}
-        response.headers["link"] = next_page(f"{_path(webhook_id)}/deliveries", given)
+        response.headers["link"] = next_link(f"{_path(webhook_id)}/deliveries", given)
     return Page(data=[DeliveryRead.of(delivery) for delivery in page], next_cursor=next_cursor)
 
 

@@ -14,8 +14,8 @@ from api.middleware.writers import WritingRoute
 from api.schemas.artifacts import ArtifactRead, LinkRead, LinkRequest
 from api.schemas.pages import Page
 from api.web.archive import Archive
-from api.web.conditional import is_known, require_match
-from api.web.ranges import read, requested_range
+from api.web.conditional import is_not_modified, require_match
+from api.web.ranges import read_range, requested_range
 from db.core.errors import NoArtifactsError
 from db.files.artifacts import ArtifactRepository
 from db.jobs.download_links import LinkRepository
@@ -82,7 +82,7 @@ async def get_artifact(
     path = await service.checks.require(artifact)
     etag, size = f'"{artifact.sha256}"', artifact.size_bytes
     require_match(request, etag)
-    if is_known(request, etag):
+    if is_not_modified(request, etag):
         return Response(status_code=304, headers={"etag": etag})
     requested = requested_range(request, size, etag)
     headers = _headers(etag, PurePosixPath(artifact.name).name) | {"accept-ranges": "bytes"}
@@ -91,7 +91,7 @@ async def get_artifact(
     body = range(size) if requested is None else requested
     return _stream(
         request,
-        read(path, body),
+        read_range(path, body),
         headers | {"content-length": str(len(body))},
         artifact.media_type,
         status=200 if requested is None else 206,
@@ -145,7 +145,7 @@ async def get_archive(
     """Return all of a job's files as one tar archive; the status is 410 if one is damaged."""
     archive = Archive({one: await service.checks.require(one) for one in artifacts})
     require_match(request, archive.etag)
-    if is_known(request, archive.etag):
+    if is_not_modified(request, archive.etag):
         return Response(status_code=304, headers={"etag": archive.etag})
     headers = _headers(archive.etag, f"{job_id}.tar") | {"content-length": str(archive.size_bytes)}
     return _stream(request, archive, headers, "application/x-tar")

@@ -10,9 +10,9 @@ from api.deps import Service, ServiceDep
 from api.middleware.caller import StillAllowedDep
 from api.schemas.history import AnyEventPage, AnyEventRead
 from api.services.event_broadcast import ALL_JOBS, Frame
-from api.web.cursors import cut
+from api.web.cursors import paginate
 from api.web.event_stream import EventStream, StreamStart, pruned_event
-from api.web.pagination import next_page
+from api.web.pagination import next_link
 from db.core.states import JobState
 from db.events.event_order import EventOrder
 
@@ -82,10 +82,10 @@ def list_all_events(
         found = events.events_after(
             query.after or 0, query.limit + 1, kinds=query.kind, statuses=query.status
         )
-    page, next_cursor = cut(found, query.limit, lambda event: str(event.position))
+    page, next_cursor = paginate(found, query.limit, lambda event: str(event.position))
     if next_cursor is not None:
         given = query.model_dump(mode="json", exclude_defaults=True)
-        response.headers["link"] = next_page("/v1/events", given | {"after": next_cursor})
+        response.headers["link"] = next_link("/v1/events", given | {"after": next_cursor})
     data = [AnyEventRead.of(event) for event in page]
     return AnyEventPage(data=data, next_cursor=next_cursor, pruned=pruned)
 

@@ -9,9 +9,9 @@ from api.deps import JobId, Service, ServiceDep
 from api.middleware.caller import StillAllowedDep
 from api.schemas.history import BlockRead, EventRead
 from api.schemas.pages import Page
-from api.web.cursors import cut
+from api.web.cursors import paginate
 from api.web.event_stream import EventStream, StreamStart
-from api.web.pagination import next_page
+from api.web.pagination import next_link
 from db.events.job_events import EventRepository
 from db.jobs.repository import JobRepository
 
@@ -59,10 +59,10 @@ def list_events(
     with service.sessions() as session:
         JobRepository(session).get(job_id)
         events = EventRepository(session).events(job_id, after=after, limit=limit + 1)
-    page, next_cursor = cut(events, limit, lambda event: str(event.seq))
+    page, next_cursor = paginate(events, limit, lambda event: str(event.seq))
     if next_cursor is not None:
         query = {"after": next_cursor, "limit": limit}
-        response.headers["link"] = next_page(f"/v1/jobs/{job_id}/events", query)
+        response.headers["link"] = next_link(f"/v1/jobs/{job_id}/events", query)
     return Page(data=[EventRead.of(event) for event in page], next_cursor=next_cursor)
 
 

@@ -11,10 +11,10 @@ from api.schemas.jobs import Facets, JobDetail, JobPage, JobRead
 from api.schemas.requests import JobRequest
 from api.submission.idempotency import KeyedRequest
 from api.submission.submit import NO_NEW_JOB, Submission, preview_response, submit
-from api.web.conditional import is_ahead, is_known, require_match, wants_news
-from api.web.cursors import cursor_of, cut
+from api.web.conditional import has_newer, is_not_modified, require_match, wants_current
+from api.web.cursors import cursor_of, paginate
 from api.web.list_queries import JobQuery
-from api.web.pagination import next_page
+from api.web.pagination import next_link
 from db.jobs.repository import JobRepository
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -60,20 +60,20 @@ def list_jobs(
     service: ServiceDep, response: Response, query: Annotated[JobQuery, Query()]
 ) -> JobPage:
     """List jobs, newest first by default; filters are combined with "and"."""
-    wanted, facets = query.wanted(), None
+    wanted, facets = query.job_filter(), None
     with service.sessions() as session:
         jobs = JobRepository(session)
         found = jobs.page(
             wanted,
             limit=query.limit + 1,
-            after=query.after(),
+            after=query.place(),
             oldest_first=query.sort == "created",
         )
         if query.include == "facets":
             facets = Facets.of(jobs.facets(wanted))
-    page, next_cursor = cut(found, query.limit, cursor_of)
+    page, next_cursor = paginate(found, query.limit, cursor_of)
     if next_cursor is not None:
-        response.headers["link"] = next_page("/v1/jobs", query.link(next_cursor))
+        response.headers["link"] = next_link("/v1/jobs", query.link(next_cursor))
     data = [JobRead.of(job) for job in page]
     return JobPage(data=data, next_cursor=next_cursor, facets=facets)
 
@@ -93,15 +93,15 @@ async def get_job(
     ``Cache-Control: no-cache``. With ``Prefer: wait=60`` as well, it is sent as soon as the job
     changes.
     """
-    polls = "if-none-match" in request.headers and not wants_news(request)
+    polls = "if-none-match" in request.headers and not wants_current(request)
     snapshot = await (
         service.job_cache.recent(job_id) if polls else service.job_cache.current(job_id)
     )
-    if is_ahead(request, job_id, snapshot.etag):  # the client has seen a newer version
+    if has_newer(request, job_id, snapshot.etag):  # the client has seen a newer version
         snapshot = await service.job_cache.current(job_id)
     require_match(request, snapshot.etag)
-    if wait_s and is_known(request, snapshot.etag):
+    if wait_s and is_not_modified(request, snapshot.etag):
         snapshot = await service.job_cache.wait_for_change(job_id, snapshot, wait_s)
-    if is_known(request, snapshot.etag):
+    if is_not_modified(request, snapshot.etag):
         return Response(status_code=304, headers={"etag": snapshot.etag})
     return Response(snapshot.body, headers={"etag": snapshot.etag}, media_type="application/json")

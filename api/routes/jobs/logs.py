@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from api.deps import JobId, ServiceDep
 from api.schemas.logs import LogLineRead
 from api.schemas.pages import Page
-from api.web.cursors import cut
-from api.web.pagination import next_page
+from api.web.cursors import paginate
+from api.web.pagination import next_link
 from db.events.logs import LogRepository
 from db.jobs.repository import JobRepository
 
@@ -72,13 +72,13 @@ def list_log_lines(
             )
         else:
             found = LogRepository(session).tail(job_id, **filters, limit=query.tail)
-    data, next_cursor = cut(
+    data, next_cursor = paginate(
         [LogLineRead.of(line) for line in found], query.tail or query.limit, lambda line: line.id
     )
     headers = {"vary": "accept"}
     if next_cursor is not None:
         given = query.model_dump(exclude_defaults=True) | {"after": next_cursor}
-        headers["link"] = next_page(f"/v1/jobs/{job_id}/logs", given)
+        headers["link"] = next_link(f"/v1/jobs/{job_id}/logs", given)
     if _wants_text(request):
         return PlainTextResponse("".join(line.text() for line in data), headers=headers)
     response.headers.update(headers)

@@ -9,7 +9,7 @@ from api.deps import IF_NONE_MATCH, JobId, ServiceDep
 from api.problems.handlers import ProblemError
 from api.schemas.artifacts import ArtifactRead, JobResult
 from api.schemas.jobs import JobDetail
-from api.web.conditional import etag_of, is_known
+from api.web.conditional import etag_of, is_not_modified
 from db.core.errors import NoArtifactsError
 from db.core.escaping import escape_surrogates
 from db.core.problem import FieldProblem
@@ -103,7 +103,7 @@ def _result(job: Job, artifacts: list[Artifact]) -> JobResult:
 
 
 def _unless_not_modified(request: Request, etag: str, response: Response) -> Response:
-    if is_known(request, etag):
+    if is_not_modified(request, etag):
         response = Response(status_code=304)
     response.headers["etag"] = etag
     return response

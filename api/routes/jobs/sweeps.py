@@ -15,8 +15,8 @@ from api.services.preflight import CheckedSources
 from api.submission.idempotency import REPLAYED, KeyedRequest, store_response, stored_response
 from api.submission.submit import Submission, check, logged_database_errors, new_job, publish
 from api.submission.sweep_request import SweepRequest
-from api.web.cursors import cut
-from api.web.pagination import next_page
+from api.web.cursors import paginate
+from api.web.pagination import next_link
 from db.core.errors import IdempotencyKeyTakenError
 from db.core.ids import id_pattern
 from db.jobs.repository import NewJob
@@ -81,11 +81,11 @@ def list_sweeps(
     with service.sessions() as session:
         sweeps = SweepRepository(session)
         found = sweeps.page(limit=query.limit + 1, after=query.cursor)
-        page, next_cursor = cut(found, query.limit, lambda sweep: sweep.id)
+        page, next_cursor = paginate(found, query.limit, lambda sweep: sweep.id)
         counts = sweeps.counts([sweep.id for sweep in page])
     if next_cursor is not None:
         query_args = {"limit": query.limit, "cursor": next_cursor}
-        response.headers["link"] = next_page("/v1/sweeps", query_args)
+        response.headers["link"] = next_link("/v1/sweeps", query_args)
     data = [SweepSummary.of(sweep, counts[sweep.id]) for sweep in page]
     return SweepPage(data=data, next_cursor=next_cursor)
 

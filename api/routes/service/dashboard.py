@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, Response
 from starlette.exceptions import HTTPException
 
 from api.problems.handlers import ProblemError
-from api.web.conditional import is_known
+from api.web.conditional import is_not_modified
 from db.problems.service import DASHBOARD_NOT_BUILT
 
 router = APIRouter(include_in_schema=False)
@@ -93,6 +93,6 @@ def _revalidated(
     """Return a body that clients revalidate by its ETag, or 304 if it has not changed."""
     tag = f'"{hashlib.sha256(body).hexdigest()}"'
     headers = {"etag": tag} | (headers or {})
-    if is_known(request, tag):
+    if is_not_modified(request, tag):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=media_type)

@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api.services.file_checks import AT_ONCE
-from api.web.ranges import read
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from tests.api.work import FILES, finish_job
@@ -193,7 +192,7 @@ def test_a_file_that_shrinks_while_it_is_sent_cuts_the_answer(tmp_path: Path) ->
     path = tmp_path / "weights.bin"
     path.write_bytes(WEIGHTS[:10])
     with pytest.raises(EOFError):
-        list(read(path, range(SIZE)))
+        list(read_range(path, range(SIZE)))
 
 
 def test_an_unfinished_job_has_an_empty_list_and_no_archive(
