@@ -1,4 +1,4 @@
-"""The application; ``api.program`` serves it."""
+"""The FastAPI application, which ``api.program`` serves."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -58,7 +58,7 @@ from db.startup.private_files import keep_private
 
 STATEMENT_TIMEOUT = timedelta(seconds=10)
 BUSY_TIMEOUT = timedelta(seconds=4)
-"""A locked database is answered with 503 after this: the caller knows better how long to wait."""
+"""After this time a locked database is a 503; the client decides how long to wait."""
 SHORT_BUSY_TIMEOUT = timedelta(seconds=0.25)
 """For small writes in requests that read, which the next request can repeat."""
 READERS = THREADS - WRITERS
@@ -92,7 +92,7 @@ ROUTERS = (
 
 
 def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) -> FastAPI:
-    """Return the application; without arguments, as the environment describes it."""
+    """Return the application; without arguments, with the settings of the environment."""
     redaction.install()
     if settings is None:
         with checks.exit_on_error("api"):
@@ -106,7 +106,7 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
         summary="LLM pruning as a job API",
         description="Post a model, a sparsity and a dataset; get a pruned model and its numbers.",
         version=version("zpruner"),
-        docs_url=None,  # ours needs no CDN
+        docs_url=None,  # our own page needs no CDN
         redoc_url=None,
         redirect_slashes=False,
         dependencies=[Depends(require_scope), Depends(refuse_unknown_parameters)],
@@ -123,7 +123,7 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
     for router in ROUTERS:
         app.include_router(router)
     trace_requests(app)
-    app.openapi = partial(document, app, settings)  # type: ignore[method-assign] # FastAPI's own way
+    app.openapi = partial(document, app, settings)  # type: ignore[method-assign] # as FastAPI documents it
     return app
 
 
@@ -153,8 +153,8 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
     )
 
 
-async def _beat(heartbeats: HeartbeatPipe, every_s: float) -> None:
-    """Beat from the event loop: once that stands still, nobody is answered."""
+async def _report_alive(heartbeats: HeartbeatPipe, every_s: float) -> None:
+    """Report from the event loop that it runs: a blocked loop sends no responses."""
     while True:
         heartbeats.beat()
         await asyncio.sleep(every_s)
@@ -163,7 +163,9 @@ async def _beat(heartbeats: HeartbeatPipe, every_s: float) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = READERS
-    beating = asyncio.create_task(_beat(HeartbeatPipe(), app.state.beat_every_s), name="beats")
+    beating = asyncio.create_task(
+        _report_alive(HeartbeatPipe(), app.state.beat_every_s), name="beats"
+    )
     yield
     beating.cancel()
     app.state.service.queue.close()

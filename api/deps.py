@@ -1,4 +1,4 @@
-"""What the routes are given."""
+"""Dependencies of the routes."""
 
 import re
 from dataclasses import dataclass
@@ -49,11 +49,11 @@ from db.startup.settings import NetworkList
 
 @dataclass(frozen=True)
 class Service:
-    """The parts that all requests share.
+    """The objects that all requests share.
 
     Attributes:
         best_effort_sessions: sessions with a short lock timeout, for writes that may fail.
-        instance: what the process that started this one knows it by.
+        instance: the id by which the process that started this one recognizes it.
     """
 
     sessions: Sessions
@@ -74,7 +74,7 @@ class Service:
     instance: str | None
 
 
-LONGEST_WAIT_S = 60.0
+MAX_WAIT_S = 60.0
 
 
 def _service(request: Request) -> Service:
@@ -82,13 +82,13 @@ def _service(request: Request) -> Service:
     return service
 
 
-# Sessions are opened inside a route and never by a dependency: one that waits for a thread
-# to go on while holding a connection can starve the threads that wait for connections.
+# Sessions are opened inside a route and never by a dependency: a dependency would hold a
+# connection while it waits for a thread, and threads that wait for connections would starve.
 ServiceDep = Annotated[Service, Depends(_service)]
 
 
-def _named(prefix: Prefix, error: type[NotFoundError]) -> AfterValidator:
-    """Refuse what cannot be an id before anything looks for it."""
+def _id_of(prefix: Prefix, error: type[NotFoundError]) -> AfterValidator:
+    """Return a validator that refuses malformed ids before any query."""
     pattern = re.compile(id_pattern(prefix))
 
     def check(row_id: str) -> str:
@@ -99,47 +99,47 @@ def _named(prefix: Prefix, error: type[NotFoundError]) -> AfterValidator:
     return AfterValidator(check)
 
 
-JobId = Annotated[str, Path(examples=[JOB_ID]), _named("job", JobNotFoundError)]
-ArtifactId = Annotated[str, Path(examples=[ARTIFACT_ID]), _named("art", ArtifactNotFoundError)]
-KeyId = Annotated[str, Path(examples=[KEY_ID]), _named("key", ApiKeyNotFoundError)]
-SweepId = Annotated[str, Path(examples=[SWEEP_ID]), _named("swp", SweepNotFoundError)]
-EstimateId = Annotated[str, Path(examples=[ESTIMATE_ID]), _named("est", EstimateNotFoundError)]
-WebhookId = Annotated[str, Path(examples=[WEBHOOK_ID]), _named("whk", WebhookNotFoundError)]
-TriggerId = Annotated[str, Path(examples=[TRIGGER_ID]), _named("trg", TriggerNotFoundError)]
-DeliveryId = Annotated[str, Path(examples=[DELIVERY_ID]), _named("msg", DeliveryNotFoundError)]
-DatasetId = Annotated[str, Path(examples=[DATASET_ID]), _named("dat", DatasetNotFoundError)]
-WorkerId = Annotated[str, Path(examples=[WORKER_ID]), _named("wrk", WorkerNotFoundError)]
+JobId = Annotated[str, Path(examples=[JOB_ID]), _id_of("job", JobNotFoundError)]
+ArtifactId = Annotated[str, Path(examples=[ARTIFACT_ID]), _id_of("art", ArtifactNotFoundError)]
+KeyId = Annotated[str, Path(examples=[KEY_ID]), _id_of("key", ApiKeyNotFoundError)]
+SweepId = Annotated[str, Path(examples=[SWEEP_ID]), _id_of("swp", SweepNotFoundError)]
+EstimateId = Annotated[str, Path(examples=[ESTIMATE_ID]), _id_of("est", EstimateNotFoundError)]
+WebhookId = Annotated[str, Path(examples=[WEBHOOK_ID]), _id_of("whk", WebhookNotFoundError)]
+TriggerId = Annotated[str, Path(examples=[TRIGGER_ID]), _id_of("trg", TriggerNotFoundError)]
+DeliveryId = Annotated[str, Path(examples=[DELIVERY_ID]), _id_of("msg", DeliveryNotFoundError)]
+DatasetId = Annotated[str, Path(examples=[DATASET_ID]), _id_of("dat", DatasetNotFoundError)]
+WorkerId = Annotated[str, Path(examples=[WORKER_ID]), _id_of("wrk", WorkerNotFoundError)]
 IdempotencyKey = Annotated[
     str | None,
     Header(
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]*$",
-        description="Made up by the caller: the same request with the same key is done once.",
+        description="Chosen by the client: a request repeated with the same key is done once.",
     ),
 ]
-DryRun = Annotated[bool, Query(description="Check everything, accept nothing.")]
+DryRun = Annotated[bool, Query(description="Check the request, but create nothing.")]
 
 
 def preferred_wait_s(prefer: str | None, otherwise_s: float = 0) -> float:
-    """Read how long the caller would wait; RFC 7240 has what cannot be read ignored."""
+    """Return the seconds of ``wait=N``; malformed preferences are ignored, as in RFC 7240."""
     match = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\b", prefer or "", re.ASCII)
-    return min(float(match[1]), LONGEST_WAIT_S) if match else otherwise_s
+    return min(float(match[1]), MAX_WAIT_S) if match else otherwise_s
 
 
 def _wait_s(
     request: Request,
     prefer: Annotated[
         str | None,
-        Header(description="`wait=N` lets the answer wait for news up to N seconds, 60 at most."),
+        Header(description="`wait=N` waits for a change for up to N seconds, at most 60."),
     ] = None,
 ) -> float:
-    note_preference(request, prefer)
+    set_preference_applied(request, prefer)
     return preferred_wait_s(prefer)
 
 
-def note_preference(request: Request, prefer: str | None) -> None:
-    """Have the answer say how long a wait that was asked for may take."""
+def set_preference_applied(request: Request, prefer: str | None) -> None:
+    """Name the accepted wait in the response's ``Preference-Applied`` header."""
     if wait_s := preferred_wait_s(prefer):
         request.state.preference_applied = f"wait={wait_s:.0f}"
 
@@ -152,11 +152,11 @@ def _if_match(
         str | None,
         Header(
             alias="If-Match",
-            description="An `ETag`: refused with 412 if there is another version by now.",
+            description="An `ETag`: 412 if the present version is another one.",
         ),
     ] = None,
 ) -> None:
-    """Document a header that ``api.web.conditional`` reads."""
+    """Document the header, which ``api.web.conditional`` reads."""
 
 
 def _if_none_match(
@@ -164,11 +164,11 @@ def _if_none_match(
         str | None,
         Header(
             alias="If-None-Match",
-            description="An `ETag`: 304 without a body if it is still the present one.",
+            description="An `ETag`: 304 without a body if it is the present version.",
         ),
     ] = None,
 ) -> None:
-    """Document another one."""
+    """Document the header, which ``api.web.conditional`` reads."""
 
 
 IF_MATCH, IF_NONE_MATCH = Depends(_if_match), Depends(_if_none_match)

@@ -1,4 +1,4 @@
-"""The API as a program: ``zpruner part api``."""
+"""The program of the API: ``zpruner part api``."""
 
 import argparse
 import os
@@ -12,16 +12,16 @@ from api.middleware.connections import server_config
 from api.settings import ApiSettings
 from db.startup import checks
 
-GRACE_S = 5
-"""Event streams would keep it from ending."""
-FAILED = 3
+SHUTDOWN_TIMEOUT_S = 5
+"""Without a limit, open event streams would prevent the shutdown."""
+EXIT_NOT_STARTED = 3
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until a signal ends the process."""
     arguments = _arguments()
     given = {name: value for name, value in vars(arguments).items() if value is not None}
-    # The application reads its settings itself: whether a key is needed depends on the host.
+    # The application reads its settings again: whether a key is needed depends on the host.
     os.environ |= {f"ZPRUNER_{name.upper()}": str(value) for name, value in given.items()}
     with checks.exit_on_error("api"):
         settings = checks.read_settings(ApiSettings)
@@ -31,13 +31,13 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         access_log=False,
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
     )
     server = uvicorn.Server(config)
     inherited = [socket.socket(fileno=number) for number in settings.listening]
     server.run(inherited or None)
     if not server.started:
-        sys.exit(FAILED)
+        sys.exit(EXIT_NOT_STARTED)
 
 
 def _arguments() -> argparse.Namespace:

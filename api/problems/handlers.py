@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
 
-from api.problems.validation import described, is_malformed
+from api.problems.validation import describe, is_malformed
 from db.core.errors import IllegalTransitionError, JobError, QuotaExceededError, SpecRefusedError
 from db.core.escaping import escape_surrogates
 from db.core.problem import Problem
@@ -93,7 +93,7 @@ def _invalid(request: Request, error: RequestValidationError) -> Problem:
     if is_malformed(errors):
         first = errors[0]
         return MALFORMED_JSON.problem(f"{first['ctx']['error']} at byte {first['loc'][1]}.")
-    refused = [described(one, request.scope["route"]) for one in errors[:MAX_FIELD_PROBLEMS]]
+    refused = [describe(one, request.scope["route"]) for one in errors[:MAX_FIELD_PROBLEMS]]
     detail = " ".join(one.problem.detail for one in refused)
     if (more := len(errors) - len(refused)) > 0:
         detail += f" And {more} more."

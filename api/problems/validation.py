@@ -1,4 +1,4 @@
-"""Requests that do not validate, in words: the field, its value, what to change."""
+"""Texts of validation errors: the field, its value and the remedy."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ REMEDIES = {
     "finite_number": "Use a finite number.",
     "enum": "Use {expected}.",
     "literal_error": "Use {expected}.",
-    "past": "Use a moment to come.",
+    "past": "Use a time in the future.",
     "too_short": "Use at least {min_length} entries.",
-    "cursor": "Take it from next_cursor or the Link header of an earlier answer.",
+    "cursor": "Take it from next_cursor or the Link header of an earlier response.",
     "timezone_aware": "Add the time zone, as in 2026-01-05T09:30:00Z.",
     "datetime_from_date_parsing": "Write it as 2026-01-05T09:30:00Z.",
     "datetime_parsing": "Write it as 2026-01-05T09:30:00Z.",
@@ -53,43 +53,47 @@ REMEDIES = {
     "dict_type": "Use a JSON object.",
     "model_attributes_type": "Send one JSON object, and Content-Type: application/json.",
 }
-"""What to change, by pydantic's name for what is wrong."""
+"""The remedy for each of pydantic's error types."""
 
 
-LONGEST = 200
-"""How much of a value or a name is repeated."""
+MAX_SHOWN = 200
+"""Most characters of a value or a name that an error repeats."""
 
 _short = Repr()
 _short.maxlist = _short.maxtuple = 20
-_short.maxstring = _short.maxlong = _short.maxother = LONGEST
+_short.maxstring = _short.maxlong = _short.maxother = MAX_SHOWN
 
 
 @dataclass(frozen=True)
-class Refused:
-    """One refused field, and the part of its detail that says what to change."""
+class DescribedError:
+    """The problem of one field, and the remedy at the end of its detail."""
 
     problem: FieldProblem
     remedy: str
 
 
 def is_malformed(errors: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the body could not be read at all."""
+    """Whether the body is not JSON."""
     return bool(errors) and errors[0]["type"] == "json_invalid"
 
 
-def described(error: Mapping[str, Any], route: APIRoute) -> Refused:
-    """Put one of pydantic's errors about a request to a route into words."""
-    place, *path = (escape_surrogates(str(part)[:LONGEST]) for part in error["loc"])
+def describe(error: Mapping[str, Any], route: APIRoute) -> DescribedError:
+    """Describe one of pydantic's errors in a request to a route."""
+    place, *path = (escape_surrogates(str(part)[:MAX_SHOWN]) for part in error["loc"])
     name = ".".join(path) or place
     reason, remedy = _reason(error, place), _remedy(error, place, path or [place], route)
     pointer = "/".join(["" if place == "body" else place, *path])
     detail = f"{name}{_value(error)}: {reason}. {remedy}"
-    return Refused(FieldProblem(pointer=pointer, code=error["type"], detail=detail), remedy)
+    return DescribedError(FieldProblem(pointer=pointer, code=error["type"], detail=detail), remedy)
 
 
 def _reason(error: Mapping[str, Any], place: str) -> str:
     if error["type"] == "extra_forbidden":
-        return "is no parameter of this path" if place == "query" else "is no field of this request"
+        return (
+            "is not a parameter of this path"
+            if place == "query"
+            else "is not a field of this request"
+        )
     if error["type"] == "missing":
         return "is required"
     return str(error["msg"]).rstrip(".")
@@ -97,21 +101,21 @@ def _reason(error: Mapping[str, Any], place: str) -> str:
 
 def _remedy(error: Mapping[str, Any], place: str, path: list[str], route: APIRoute) -> str:
     if error["type"] == "extra_forbidden":
-        return _instead(path[-1], _names(route, place, path[:-1]))
+        return _suggestion(path[-1], _names(route, place, path[:-1]))
     if error["type"] == "missing" and path[-1] == "sparsity":
         return "Add it, or a pattern such as 2:4, which implies it."
     remedy = REMEDIES.get(error["type"], "/docs shows what is expected.")
     return remedy.format_map(error.get("ctx", {}))
 
 
-def _instead(name: str, names: list[str]) -> str:
+def _suggestion(name: str, names: list[str]) -> str:
     if close := get_close_matches(name, names, n=1):
         return f"Did you mean {close[0]}?"
-    return f"Remove it; there are {', '.join(names)}." if names else "Remove it."
+    return f"Remove it; the allowed names are {', '.join(names)}." if names else "Remove it."
 
 
 def _names(route: APIRoute, place: str, above: Sequence[str]) -> list[str]:
-    """Return what a route takes in its query, or in its body below the fields ``above``."""
+    """Return a route's query parameters, or the fields of its body below the fields ``above``."""
     if place == "query":
         return query_names(route)
     model = None if route.body_field is None else _model(route.body_field.field_info.annotation)
@@ -124,19 +128,19 @@ def _names(route: APIRoute, place: str, above: Sequence[str]) -> list[str]:
 def _model(annotation: object) -> type[BaseModel] | None:
     for kind in get_args(annotation) or (annotation,):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            # A rerun takes any part of a job.
+            # A rerun accepts any part of a job.
             return JobRequest if issubclass(kind, RootModel) else kind
     return None
 
 
 def _value(error: Mapping[str, Any]) -> str:
-    """Return a refused value as Python writes it, shortened; nothing for a whole object."""
+    """Return the value as Python writes it, shortened; an empty text for a whole object."""
     if error["type"] == "missing" or isinstance(error.get("input"), dict | bytes):
         return ""
     return f" {quoted(error.get('input'))}"
 
 
 def quoted(value: object) -> str:
-    """Return a value as Python writes it, in ASCII; of a long one only some, and at no cost."""
+    """Return a value as Python writes it, in ASCII; long values are cut without writing them."""
     written = _short.repr(value).encode("ascii", "backslashreplace").decode()
-    return written[:LONGEST] + ("…" if len(written) > LONGEST else "")
+    return written[:MAX_SHOWN] + ("…" if len(written) > MAX_SHOWN else "")

@@ -55,7 +55,7 @@ def test_a_key_is_made_with_limits_that_the_list_shows(tabs: Session, service: S
     page.get_by_role("button", name="Create key").click()
     jobs, last = page.get_by_label("Jobs in flight"), page.get_by_label("Last day")
     expect(jobs).to_have_accessible_description(re.compile("Use a whole number"))
-    expect(last).to_have_accessible_description(re.compile("Use a moment to come"))
+    expect(last).to_have_accessible_description(re.compile("Use a time in the future"))
     tabs.complaints.clear()  # the browser itself notes every refusal
 
     jobs.fill("3")

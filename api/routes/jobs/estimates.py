@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from api.deps import EstimateId, Service, ServiceDep, Wait, note_preference, preferred_wait_s
+from api.deps import EstimateId, Service, ServiceDep, Wait, preferred_wait_s, set_preference_applied
 from api.middleware.writers import run_writer
 from api.schemas.estimates import EstimatePending, EstimateRead
 from api.schemas.requests import JobRequest
@@ -36,7 +36,7 @@ async def estimate_job(
 ) -> Response:
     """Estimate a job; requests are refused as those for the job itself."""
     row, warnings = await run_writer(_request, service, body)
-    note_preference(request, prefer)
+    set_preference_applied(request, prefer)
     wait_s = preferred_wait_s(prefer, otherwise_s=DEFAULT_WAIT_S)
     return await run_in_threadpool(_wait, service, row, wait_s, warnings, body.gate)
 

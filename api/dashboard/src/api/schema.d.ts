@@ -5584,13 +5584,13 @@ export interface operations {
     submit_job: {
         parameters: {
             query?: {
-                /** @description Check everything, accept nothing. */
+                /** @description Check the request, but create nothing. */
                 dry_run?: boolean;
             };
             header?: {
-                /** @description Made up by the caller: the same request with the same key is done once. */
+                /** @description Chosen by the client: a request repeated with the same key is done once. */
                 "idempotency-key"?: string | null;
-                /** @description `wait=N` lets the answer wait for news up to N seconds, 60 at most. */
+                /** @description `wait=N` waits for a change for up to N seconds, at most 60. */
                 prefer?: string | null;
             };
             path?: never;
@@ -5665,11 +5665,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                /** @description An `ETag`: 412 if the present version is another one. */
                 "If-Match"?: string | null;
-                /** @description An `ETag`: 304 without a body if it is still the present one. */
+                /** @description An `ETag`: 304 without a body if it is the present version. */
                 "If-None-Match"?: string | null;
-                /** @description `wait=N` lets the answer wait for news up to N seconds, 60 at most. */
+                /** @description `wait=N` waits for a change for up to N seconds, at most 60. */
                 prefer?: string | null;
             };
             path: {
@@ -5744,7 +5744,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                /** @description An `ETag`: 412 if the present version is another one. */
                 "If-Match"?: string | null;
             };
             path: {
@@ -5796,7 +5796,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                /** @description An `ETag`: 412 if the present version is another one. */
                 "If-Match"?: string | null;
             };
             path: {
@@ -5854,7 +5854,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                /** @description An `ETag`: 412 if the present version is another one. */
                 "If-Match"?: string | null;
             };
             path: {
@@ -5908,7 +5908,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                /** @description An `ETag`: 412 if the present version is another one. */
                 "If-Match"?: string | null;
             };
             path: {
@@ -5962,7 +5962,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                /** @description An `ETag`: 412 if the present version is another one. */
                 "If-Match"?: string | null;
             };
             path: {
@@ -6016,7 +6016,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                /** @description An `ETag`: 412 if the present version is another one. */
                 "If-Match"?: string | null;
             };
             path: {
@@ -6069,11 +6069,11 @@ export interface operations {
     rerun_job: {
         parameters: {
             query?: {
-                /** @description Check everything, accept nothing. */
+                /** @description Check the request, but create nothing. */
                 dry_run?: boolean;
             };
             header?: {
-                /** @description Made up by the caller: the same request with the same key is done once. */
+                /** @description Chosen by the client: a request repeated with the same key is done once. */
                 "idempotency-key"?: string | null;
             };
             path: {
@@ -6644,7 +6644,7 @@ export interface operations {
                 pending?: "202" | "404" | "503";
             };
             header?: {
-                /** @description An `ETag`: 304 without a body if it is still the present one. */
+                /** @description An `ETag`: 304 without a body if it is the present version. */
                 "If-None-Match"?: string | null;
             };
             path: {
@@ -6720,7 +6720,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An `ETag`: 304 without a body if it is still the present one. */
+                /** @description An `ETag`: 304 without a body if it is the present version. */
                 "If-None-Match"?: string | null;
             };
             path: {
@@ -6795,7 +6795,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An `ETag`: 304 without a body if it is still the present one. */
+                /** @description An `ETag`: 304 without a body if it is the present version. */
                 "If-None-Match"?: string | null;
             };
             path: {
@@ -6950,9 +6950,9 @@ export interface operations {
                 sig?: string | null;
             };
             header?: {
-                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                /** @description An `ETag`: 412 if the present version is another one. */
                 "If-Match"?: string | null;
-                /** @description An `ETag`: 304 without a body if it is still the present one. */
+                /** @description An `ETag`: 304 without a body if it is the present version. */
                 "If-None-Match"?: string | null;
             };
             path: {
@@ -7032,9 +7032,9 @@ export interface operations {
                 sig?: string | null;
             };
             header?: {
-                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                /** @description An `ETag`: 412 if the present version is another one. */
                 "If-Match"?: string | null;
-                /** @description An `ETag`: 304 without a body if it is still the present one. */
+                /** @description An `ETag`: 304 without a body if it is the present version. */
                 "If-None-Match"?: string | null;
             };
             path: {
@@ -7165,9 +7165,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                /** @description An `ETag`: 412 if the present version is another one. */
                 "If-Match"?: string | null;
-                /** @description An `ETag`: 304 without a body if it is still the present one. */
+                /** @description An `ETag`: 304 without a body if it is the present version. */
                 "If-None-Match"?: string | null;
             };
             path: {
@@ -7232,9 +7232,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An `ETag`: refused with 412 if there is another version by now. */
+                /** @description An `ETag`: 412 if the present version is another one. */
                 "If-Match"?: string | null;
-                /** @description An `ETag`: 304 without a body if it is still the present one. */
+                /** @description An `ETag`: 304 without a body if it is the present version. */
                 "If-None-Match"?: string | null;
             };
             path: {
@@ -7404,11 +7404,11 @@ export interface operations {
     submit_sweep: {
         parameters: {
             query?: {
-                /** @description Check everything, accept nothing. */
+                /** @description Check the request, but create nothing. */
                 dry_run?: boolean;
             };
             header?: {
-                /** @description Made up by the caller: the same request with the same key is done once. */
+                /** @description Chosen by the client: a request repeated with the same key is done once. */
                 "idempotency-key"?: string | null;
             };
             path?: never;
@@ -7650,7 +7650,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` lets the answer wait for news up to N seconds, 60 at most. */
+                /** @description `wait=N` waits for a change for up to N seconds, at most 60. */
                 prefer?: string | null;
             };
             path: {

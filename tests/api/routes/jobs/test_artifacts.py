@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api.services.file_checks import AT_ONCE
+from api.web.ranges import read_range
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from tests.api.work import FILES, finish_job

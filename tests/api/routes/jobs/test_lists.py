@@ -129,7 +129,7 @@ def test_events_go_on_after_their_next_cursor(
     path, seen, following = of.format(job_id), list[int](), {"limit": "2"}
     refused = client.get(path, params={"cursor": "1"})
     assert refused.status_code == 422
-    assert "there are after, " in refused.json()["hint"]
+    assert "the allowed names are after, " in refused.json()["hint"]
     while following:
         page = client.get(path, params=following).json()
         seen += [event["seq"] for event in page["data"]]
