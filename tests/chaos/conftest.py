@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from db.core.session import Sessions, open_sessions
-from tests.chaos.deeds import World
 from tests.chaos.inputs import write_inputs
+from tests.chaos.programs import World
 from tests.db.conftest import (  # noqa: F401 - fixtures
     database_url,
     migrated_postgres_url,

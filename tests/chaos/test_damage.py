@@ -18,7 +18,7 @@ from db.core.session import Sessions
 from db.files.artifact_store import identity_of
 from db.tables.jobs import Artifact
 from tests.api.work import finish_job
-from tests.chaos.deeds import World
+from tests.chaos.programs import World
 from tests.chaos.tally import Tally
 from tests.fakes import ListQueue
 from worker.control.scrub import Scrub
@@ -72,7 +72,7 @@ def swapped(first: int, second: int, length: int = 512) -> bytes:
 
 
 END = len(CONTENT)
-DEEDS: list[tuple[str, Deed]] = [
+DAMAGES: list[tuple[str, Deed]] = [
     *(("bit flipped", flip(at, at % 8)) for at in (0, 1, 4095, 4096, 8191, 35_000, END - 1)),
     *(("bit flipped, times kept", flip_unseen(at)) for at in (7, 4097, END - 2)),
     *(("truncated", write(CONTENT[:size])) for size in (0, 1, 4096, END // 2, END - 1)),
@@ -134,8 +134,8 @@ def test_a_damaged_file_is_not_served_until_it_is_restored(
     folder = world.data / "artifacts" / job.id / "1"
     path, file = folder / "model.safetensors", listed(client, job.id)
     assert client.get(file["url"]).content == CONTENT
-    for kind, deed in DEEDS:
-        deed(path)
+    for kind, damage in DAMAGES:
+        damage(path)
         found = served(client, job.id, file)
         found += [] if listed(client, job.id)["damage"] else ["it is not listed as damaged"]
         restore(folder)
@@ -162,8 +162,8 @@ def test_damage_that_changes_no_time_is_found_by_the_scrub(
     job = finish_job(sessions, world.store, FILES)
     folder = world.data / "artifacts" / job.id / "1"
     path, file = folder / "model.safetensors", listed(client, job.id)
-    for kind, deed in DEEDS:
-        deed(path)
+    for kind, damage in DAMAGES:
+        damage(path)
         with sessions.begin() as session:  # a disk that rots tells nobody, a week goes by
             values: dict[str, Any] = {"checked_at": now(-timedelta(days=8))}
             if path.exists():

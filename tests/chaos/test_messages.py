@@ -1,4 +1,4 @@
-"""Who tells webhooks is killed at each touch of the rows: each event has one id, and arrives."""
+"""The sender of webhook messages is killed at each write: every event arrives with one id."""
 
 from collections import defaultdict
 from multiprocessing.context import ForkServerContext
@@ -10,10 +10,10 @@ from db.core.session import Sessions
 from db.core.states import JobState
 from db.tables.jobs import Job
 from db.tables.webhooks import Delivery, DeliveryStatus, EventType
-from tests.chaos import deeds
-from tests.chaos.deeds import Fate, World
+from tests.chaos import programs
+from tests.chaos.programs import FaultPlan, World
 from tests.chaos.tally import Tally
-from tests.chaos.test_touches import ENDS_WITHIN_S, HEALTHY, KILLED, spread
+from tests.chaos.test_faults_at_every_write import ENDS_WITHIN_S, HEALTHY, KILLED, spread
 from tests.factories import make_job, move
 from tests.worker.webhooks.messages import deliveries, make_due, make_webhook
 from tests.worker.webhooks.receivers import Receiver, receiving
@@ -55,8 +55,8 @@ def test_each_event_arrives_with_one_id_although_the_sender_is_killed_at_any_wri
     tally: Tally,
     tmp_path: Path,
 ) -> None:
-    def tell(fate: Fate) -> int:
-        process = processes.Process(target=deeds.tell, args=(world, fate))
+    def send(plan: FaultPlan) -> int:
+        process = processes.Process(target=programs.send_messages, args=(world, plan))
         process.start()
         process.join(ENDS_WITHIN_S)
         assert process.exitcode is not None
@@ -64,14 +64,14 @@ def test_each_event_arrives_with_one_id_although_the_sender_is_killed_at_any_wri
 
     with receiving() as receiver:
         make_webhook(sessions, receiver.url, EventType.succeeded)
-        jobs, told = [end_a_job(sessions)], tmp_path / "touches"
-        assert tell(Fate(told=told)) == 0
-        touches = int(told.read_text())
-        for at in spread(min(ROUNDS, touches), touches):
+        jobs, count_file = [end_a_job(sessions)], tmp_path / "writes"
+        assert send(FaultPlan(count_file=count_file)) == 0
+        writes = int(count_file.read_text())
+        for at in spread(min(ROUNDS, writes), writes):
             jobs.append(end_a_job(sessions))
-            assert tell(Fate("kill", at)) in KILLED
+            assert send(FaultPlan("kill", at)) in KILLED
             make_due(sessions)  # a minute goes by
-            assert tell(HEALTHY) == 0
+            assert send(HEALTHY) == 0
             tally.fault("dispatcher killed")
             tally.check(
                 f"dispatcher killed at {at}", broken(deliveries(sessions), receiver, jobs, 2)

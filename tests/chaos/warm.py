@@ -4,8 +4,8 @@ import tempfile
 from pathlib import Path
 
 from db.core.session import migrate, open_sessions
-from tests.chaos.deeds import SPEC, Fate, World, run
 from tests.chaos.inputs import write_inputs
+from tests.chaos.programs import SPEC, FaultPlan, World, run
 from tests.factories import make_job
 
 with tempfile.TemporaryDirectory() as name:
@@ -13,5 +13,5 @@ with tempfile.TemporaryDirectory() as name:
     write_inputs(world.inputs)
     migrate(world.database)
     sessions = open_sessions(world.database)
-    run(world, Fate(), make_job(sessions, SPEC).id, "warm")
+    run(world, FaultPlan(), make_job(sessions, SPEC).id, "warm")
     sessions.kw["bind"].dispose()

@@ -1,7 +1,7 @@
-"""Every moment at which a process touches the world, and what can befall it there.
+"""Faults injected into a process at its n-th write to files or to the database.
 
-A process that is killed between two touches leaves the same world as one killed at the second, so
-that its n-th touch, for every n, is all there is to try.
+A process that is killed between two writes leaves the same state as one killed at the second, so
+that killing it at each write covers every moment.
 """
 
 import errno
@@ -16,7 +16,7 @@ from sqlalchemy import Engine, event
 _ON_DISK = frozenset(
     {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "shutil.rmtree"}
 )
-Befall = Callable[[], None]
+Fault = Callable[[], None]
 
 
 def kill() -> None:
@@ -25,7 +25,7 @@ def kill() -> None:
 
 
 def freeze() -> None:
-    """Stop this process until it is told to go on."""
+    """Suspend this process until it gets SIGCONT."""
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
@@ -34,33 +34,33 @@ def fill_the_disk() -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-class Points:
-    """Counts this process's touches, and lets something befall it at one of them.
+class FaultInjector:
+    """Counts this process's writes, and causes a fault at one of them.
 
     Attributes:
-        seen: how many there were.
+        writes: the number of writes so far.
     """
 
-    def __init__(self, below: str, at: int | None = None, befall: Befall = kill) -> None:
-        """Watch files below a folder; ``at`` is the touch, from 1, that goes wrong."""
-        self.seen, self._below, self._at, self._befall = 0, below, at, befall
+    def __init__(self, below: str, at: int | None = None, fault: Fault = kill) -> None:
+        """Count writes below a folder; the fault happens at write ``at``, counted from 1."""
+        self.writes, self._below, self._at, self._fault = 0, below, at, fault
 
     def watch_files(self) -> None:
-        """Count what is written, renamed and deleted. Lasts as long as the process."""
+        """Count files that are written, renamed or deleted; this cannot be undone."""
         sys.addaudithook(self._audited)
 
     def watch_rows(self, engine: Engine) -> None:
         """Count each statement and each commit."""
-        event.listen(engine, "before_cursor_execute", self._touched)
-        event.listen(engine, "commit", self._touched)
+        event.listen(engine, "before_cursor_execute", self._count)
+        event.listen(engine, "commit", self._count)
 
     def _audited(self, name: str, arguments: tuple[Any, ...]) -> None:
         writes = name == "open" and isinstance(arguments[2], int)
         writes = writes and bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
         if (writes or name in _ON_DISK) and str(arguments[0]).startswith(self._below):
-            self._touched()
+            self._count()
 
-    def _touched(self, *_: object) -> None:
-        self.seen += 1
-        if self.seen == self._at:
-            self._befall()
+    def _count(self, *_: object) -> None:
+        self.writes += 1
+        if self.writes == self._at:
+            self._fault()

@@ -1,4 +1,4 @@
-"""What a process of its own does in a world that is about to go wrong."""
+"""Parts of the service that run as processes with an injected fault."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from db.core.session import Sessions, open_sessions
 from db.events.event_order import order_events
 from db.files.artifact_store import ArtifactStore
 from db.webhooks.fanout import fan_out
-from tests.chaos.points import Points, fill_the_disk, freeze, kill
+from tests.chaos.fault_injection import FaultInjector, fill_the_disk, freeze, kill
 from tests.factories import make_spec
 from tests.fakes import ListQueue
 from tests.worker.webhooks.messages import deliver
@@ -22,14 +22,14 @@ from worker.attempts.run import Runner
 from worker.control import lease_recovery, relay
 from worker.settings import WorkerSettings
 
-BEFALLS = {"kill": kill, "freeze": freeze, "disk": fill_the_disk}
+FAULTS = {"kill": kill, "freeze": freeze, "disk": fill_the_disk}
 JOB = {"model": "local:dense", "dataset": "local:rows.jsonl", "sparsity": 0.5, "method": "wanda"}
 SPEC = make_spec(**JOB)
 
 
 @dataclass(frozen=True)
 class World:
-    """Where everything is."""
+    """The database and the folders of one test."""
 
     database: str
     folder: Path
@@ -54,67 +54,66 @@ class World:
 
 
 @dataclass(frozen=True)
-class Fate:
-    """What befalls a process at which of its touches; where ``at`` is None, nothing.
+class FaultPlan:
+    """The fault of a process, and the write at which it happens; None for no fault.
 
     Attributes:
-        told: a file that gets the number of touches.
+        count_file: a file that gets the number of writes.
     """
 
-    befall: str = "kill"
+    fault: str = "kill"
     at: int | None = None
-    told: Path | None = None
+    count_file: Path | None = None
 
-    def meets(self, world: World, sessions: Sessions) -> Points:
-        """Begin to count this process's touches: of files, and where it is to be killed of rows.
+    def inject(self, world: World, sessions: Sessions) -> FaultInjector:
+        """Start counting this process's writes to files and, if it is to be killed, to rows.
 
-        A full disk hits files alone, and whoever is frozen in a transaction holds up everyone.
+        A full disk affects files only, and a process suspended in a transaction blocks others.
         """
-        points = Points(str(world.data), self.at, BEFALLS[self.befall])
-        points.watch_files()
-        if self.befall == "kill":
-            points.watch_rows(sessions.kw["bind"])
-        return points
+        injector = FaultInjector(str(world.data), self.at, FAULTS[self.fault])
+        injector.watch_files()
+        if self.fault == "kill":
+            injector.watch_rows(sessions.kw["bind"])
+        return injector
 
-    def tell(self, points: Points) -> None:
-        """Say how many touches there were."""
-        if self.told is not None:
-            self.told.write_text(str(points.seen))
+    def write_count(self, injector: FaultInjector) -> None:
+        if self.count_file is not None:
+            self.count_file.write_text(str(injector.writes))
 
 
-def run(world: World, fate: Fate, job_id: str, worker: str) -> None:
-    """Be a worker that takes one message."""
+def run(world: World, plan: FaultPlan, job_id: str, worker: str) -> None:
+    """Run the worker for one message."""
     torch.set_num_threads(1)
     sessions = open_sessions(world.database)
     runner = Runner(sessions, world.store, prune, world.settings(WorkerSettings), worker=worker)
-    points = fate.meets(world, sessions)
+    injector = plan.inject(world, sessions)
     runner.run(job_id)
-    fate.tell(points)
+    plan.write_count(injector)
 
 
-def submit(world: World, fate: Fate) -> None:
-    """Be an API that answers one request."""
+def submit(world: World, plan: FaultPlan) -> None:
+    """Run the API for one request."""
     app = create_app(world.settings(ApiSettings), ListQueue())
     with TestClient(app, base_url="http://127.0.0.1") as client:
-        points = fate.meets(world, app.state.service.sessions)
+        injector = plan.inject(world, app.state.service.sessions)
         assert client.post("/v1/jobs", json=JOB).status_code == 201
-        fate.tell(points)
+        plan.write_count(injector)
 
 
-def repair(world: World, fate: Fate) -> None:
+def repair(world: World, plan: FaultPlan) -> None:
     """Run lease recovery and the relay once."""
     sessions, settings = open_sessions(world.database), world.settings(WorkerSettings)
-    points = fate.meets(world, sessions)
+    injector = plan.inject(world, sessions)
     lease_recovery.recover_leases(sessions, world.store, settings.keep_unfinished)
     relay.relay(sessions, lambda *_: None, lambda _: 0)
-    fate.tell(points)
+    plan.write_count(injector)
 
 
-def tell(world: World, fate: Fate) -> None:
+def send_messages(world: World, plan: FaultPlan) -> None:
     """Make deliveries of new events and send them once."""
     sessions = open_sessions(world.database)
-    points = fate.meets(world, sessions)
+    injector = plan.inject(world, sessions)
     order_events(sessions)
     fan_out(sessions)
     deliver(sessions)
-    fate.tell(points)
+    plan.write_count(injector)

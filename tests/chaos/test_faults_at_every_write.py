@@ -1,4 +1,4 @@
-"""Processes that die, freeze or fail at each of their touches of the world, one after the other."""
+"""Programs that are killed, suspended or fail at each of their writes."""
 
 import os
 import signal
@@ -23,8 +23,8 @@ from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.recovery import PUSH_AGAIN_AFTER, RecoveryRepository
 from db.tables.jobs import Job
-from tests.chaos import deeds
-from tests.chaos.deeds import SPEC, Fate, World
+from tests.chaos import programs
+from tests.chaos.programs import SPEC, FaultPlan, World
 from tests.chaos.tally import Tally, broken, weights
 from tests.factories import expire_lease, make_job
 from worker.control import lease_recovery
@@ -38,7 +38,7 @@ UNSEEN = 255
 """multiprocessing's word for an end that its server did not see, whichever it was."""
 KILLED = {-signal.SIGKILL, UNSEEN}
 ENDS_WITHIN_S = 60.0
-HEALTHY = Fate()
+HEALTHY = FaultPlan()
 
 
 class Stage:
@@ -50,29 +50,29 @@ class Stage:
         self.world, self.sessions, self.tally = world, sessions, tally
         self._processes = processes
         whole, again = (make_job(sessions, SPEC).id for _ in range(2))
-        self.count("kill", deeds.run, whole, "whole")
+        self.count("kill", programs.run, whole, "whole")
         # The first also measures the dense model, which the others need not.
-        self.touches = self.count("kill", deeds.run, again, "again")
+        self.writes = self.count("kill", programs.run, again, "again")
         self.whole = weights(sessions, whole)
         assert self.whole
 
-    def start(self, deed: Callable[..., None], fate: Fate, *arguments: Any) -> BaseProcess:
-        process = self._processes.Process(target=deed, args=(self.world, fate, *arguments))
+    def start(self, program: Callable[..., None], plan: FaultPlan, *arguments: Any) -> BaseProcess:
+        process = self._processes.Process(target=program, args=(self.world, plan, *arguments))
         process.start()
         return process
 
-    def run(self, deed: Callable[..., None], fate: Fate, *arguments: Any) -> int:
+    def run(self, program: Callable[..., None], plan: FaultPlan, *arguments: Any) -> int:
         """Let a process do it to its end, and return how it ended."""
-        process = self.start(deed, fate, *arguments)
+        process = self.start(program, plan, *arguments)
         process.join(ENDS_WITHIN_S)
-        assert process.exitcode is not None, f"{deed} with {fate} does not end"
+        assert process.exitcode is not None, f"{program} with {plan} does not end"
         return process.exitcode
 
-    def count(self, befall: str, deed: Callable[..., None], *arguments: Any) -> int:
-        """Do it undisturbed, and return the number of its touches."""
-        told = self.world.folder / f"touches-{time.monotonic_ns()}"
-        assert self.run(deed, Fate(befall, told=told), *arguments) == 0
-        return int(told.read_text())
+    def count(self, fault: str, program: Callable[..., None], *arguments: Any) -> int:
+        """Run a program without a fault, and return the number of its writes."""
+        count_file = self.world.folder / f"writes-{time.monotonic_ns()}"
+        assert self.run(program, FaultPlan(fault, count_file=count_file), *arguments) == 0
+        return int(count_file.read_text())
 
     def job(self, job_id: str) -> Job:
         with self.sessions() as session:
@@ -85,7 +85,7 @@ class Stage:
 
     def finish(self, job_id: str) -> None:
         """Let a healthy worker take the job, if it is not over; what it leaves is checked later."""
-        assert self.run(deeds.run, HEALTHY, job_id, f"healthy-{job_id}") in {0, UNSEEN}
+        assert self.run(programs.run, HEALTHY, job_id, f"healthy-{job_id}") in {0, UNSEEN}
 
     def fault(self, kind: str, at: int, job_id: str) -> None:
         """Note the fault, and whatever it broke."""
@@ -97,17 +97,17 @@ class Stage:
         artifact_dir = self.world.settings(WorkerSettings).artifact_dir
         self.tally.check(f"{kind} at {at}", broken(self.sessions, artifact_dir, job_id, self.whole))
 
-    def each(self, act: Callable[[int], None], number: int, touches: int) -> None:
-        """Do it at so many touches, from the first to the last; fail for all that broke."""
+    def each(self, act: Callable[[int], None], number: int, writes: int) -> None:
+        """Call ``act`` for ``number`` of the writes, and report all violations."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(act, spread(min(number, touches), touches)))
+            list(pool.map(act, spread(min(number, writes), writes)))
         assert self.tally.violations == []
 
 
-def spread(number: int, touches: int) -> Iterator[int]:
-    """Yield so many different touches, the first and the last among them."""
-    assert touches >= number > 1
-    return (1 + round(index * (touches - 1) / (number - 1)) for index in range(number))
+def spread(number: int, writes: int) -> Iterator[int]:
+    """Yield ``number`` different writes, including the first and the last."""
+    assert writes >= number > 1
+    return (1 + round(index * (writes - 1) / (number - 1)) for index in range(number))
 
 
 @pytest.fixture
@@ -118,8 +118,8 @@ def stage(world: World, sessions: Sessions, processes: ForkServerContext, tally:
 def test_a_worker_killed_at_any_write_loses_nothing_and_repeats_nothing(stage: Stage) -> None:
     def act(at: int) -> None:
         job_id = make_job(stage.sessions, SPEC).id
-        code = stage.run(deeds.run, Fate("kill", at), job_id, f"killed-{at}")
-        if code == 0:  # it had fewer touches than the one that was counted
+        code = stage.run(programs.run, FaultPlan("kill", at), job_id, f"killed-{at}")
+        if code == 0:  # it had fewer writes than the one that was counted
             return
         assert code in KILLED
         if stage.job(job_id).lease_until is not None:
@@ -128,13 +128,13 @@ def test_a_worker_killed_at_any_write_loses_nothing_and_repeats_nothing(stage: S
         stage.finish(job_id)
         stage.fault("worker killed", at, job_id)
 
-    stage.each(act, KILLS, stage.touches)
+    stage.each(act, KILLS, stage.writes)
 
 
 def test_a_worker_suspended_past_its_lease_changes_nothing_when_it_continues(stage: Stage) -> None:
     def act(at: int) -> None:
         job_id = make_job(stage.sessions, SPEC).id
-        frozen = stage.start(deeds.run, Fate("freeze", at), job_id, f"frozen-{at}")
+        frozen = stage.start(programs.run, FaultPlan("freeze", at), job_id, f"frozen-{at}")
         wait_until_stopped(frozen)
         if stage.job(job_id).lease_until is not None:
             expire_lease(stage.sessions, job_id)
@@ -146,16 +146,16 @@ def test_a_worker_suspended_past_its_lease_changes_nothing_when_it_continues(sta
         stage.finish(job_id)
         stage.fault("worker frozen past its lease", at, job_id)
 
-    touches = stage.count("freeze", deeds.run, make_job(stage.sessions, SPEC).id, "counted")
-    stage.each(act, FREEZES, touches)
+    writes = stage.count("freeze", programs.run, make_job(stage.sessions, SPEC).id, "counted")
+    stage.each(act, FREEZES, writes)
 
 
 def test_a_full_disk_delays_the_job_and_the_next_attempt_finishes_it(stage: Stage) -> None:
-    touches = stage.count("disk", deeds.run, make_job(stage.sessions, SPEC).id, "counted")
+    writes = stage.count("disk", programs.run, make_job(stage.sessions, SPEC).id, "counted")
 
     def act(at: int) -> None:
         job_id = make_job(stage.sessions, SPEC).id
-        assert stage.run(deeds.run, Fate("disk", at), job_id, f"full-{at}") == 0
+        assert stage.run(programs.run, FaultPlan("disk", at), job_id, f"full-{at}") == 0
         job = stage.job(job_id)
         if job.status is not JobState.succeeded:  # what failed then was only tidying up
             assert (job.status, job.retries) == (JobState.queued, 1)
@@ -169,13 +169,13 @@ def test_a_full_disk_delays_the_job_and_the_next_attempt_finishes_it(stage: Stag
             stage.finish(job_id)
         stage.fault("disk full", at, job_id)
 
-    stage.each(act, FULL_DISKS, touches)
+    stage.each(act, FULL_DISKS, writes)
 
 
 def test_a_message_delivered_three_times_runs_the_job_once(stage: Stage) -> None:
     for number in range(TRIPLES):
         job_id = make_job(stage.sessions, SPEC).id
-        started = [stage.start(deeds.run, HEALTHY, job_id, f"{number}-{n}") for n in range(3)]
+        started = [stage.start(programs.run, HEALTHY, job_id, f"{number}-{n}") for n in range(3)]
         for process in started:
             process.join(ENDS_WITHIN_S)
         assert stage.job(job_id).attempt == 1
@@ -185,10 +185,10 @@ def test_a_message_delivered_three_times_runs_the_job_once(stage: Stage) -> None
 
 
 def test_an_api_killed_at_any_write_loses_no_committed_job(stage: Stage) -> None:
-    before = stage.count("kill", deeds.submit)
+    before = stage.count("kill", programs.submit)
 
     def act(at: int) -> None:
-        assert stage.run(deeds.submit, Fate("kill", at)) in KILLED
+        assert stage.run(programs.submit, FaultPlan("kill", at)) in KILLED
         stage.tally.fault("API killed")
 
     stage.each(act, SUBMITS, before)
@@ -220,11 +220,11 @@ def test_the_work_of_a_control_process_killed_at_any_write_is_finished_by_the_ne
         return job_id
 
     lose_a_worker()
-    touches = stage.count("kill", deeds.repair)
+    writes = stage.count("kill", programs.repair)
     lost: list[str] = []
-    for at in spread(min(ROUNDS, touches), touches):
+    for at in spread(min(ROUNDS, writes), writes):
         lost.append(lose_a_worker())
-        code = stage.run(deeds.repair, Fate("kill", at))
+        code = stage.run(programs.repair, FaultPlan("kill", at))
         assert code in {0, *KILLED}
         stage.tally.fault("control process killed", code != 0)
     stage.repair()
