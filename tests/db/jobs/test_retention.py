@@ -117,7 +117,7 @@ def test_a_retry_continues_with_unused_event_numbers(sessions: Sessions) -> None
 def test_each_deletion_is_limited_and_the_next_one_continues(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("db.jobs.retention.JOBS_AT_ONCE", 2)
+    monkeypatch.setattr("db.jobs.retention.JOB_BATCH_SIZE", 2)
     monkeypatch.setattr("worker.control.cleanup.MAX_BATCHES", 2)
     for _ in range(5):
         work(sessions)
@@ -128,7 +128,7 @@ def test_each_deletion_is_limited_and_the_next_one_continues(
 def test_old_audit_entries_are_deleted_in_batches(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("db.jobs.retention.ENTRIES_AT_ONCE", 2)
+    monkeypatch.setattr("db.jobs.retention.ENTRY_BATCH_SIZE", 2)
     fields = {"who": "me", "action": "POST /v1/jobs", "target": "/v1/jobs", "status": 201}
     fields |= {"request_id": "req_1", "address": "127.0.0.1"}
     with sessions.begin() as session:
