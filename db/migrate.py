@@ -1,4 +1,4 @@
-"""Bring the configured database to the tables of this version, or back to those of an older one."""
+"""Upgrade the configured database to this version's tables, or downgrade it to older ones."""
 
 import argparse
 
@@ -10,7 +10,6 @@ from db.startup.settings import Settings
 
 
 def main() -> None:
-    """Migrate, and end."""
     parser = argparse.ArgumentParser("zpruner part migrate", description=__doc__)
     parser.add_argument(
         "--to",

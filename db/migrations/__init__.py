@@ -1,1 +1,1 @@
-"""How the tables came to be, one step at a time."""
+"""The Alembic migrations of the tables."""

@@ -1,4 +1,4 @@
-"""What lists are filtered by, and the indexes that hold it."""
+"""Columns and indexes for filtering lists."""
 
 import json
 from collections.abc import Iterator

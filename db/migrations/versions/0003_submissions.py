@@ -1,4 +1,4 @@
-"""First answers by idempotency key, and what identical jobs are found by."""
+"""Responses by idempotency key, and the digest that identifies identical jobs."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The moment by which a job must have ended."""
+"""Deadlines of jobs."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Keys, the audit, and which key made a job."""
+"""API keys, the audit log, and the key that created a job."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Workers, logs of attempts, urgency of jobs, and one order of all events."""
+"""Workers, logs of attempts, priorities of jobs, and one order of all events."""
 
 import sqlalchemy as sa
 from alembic import op

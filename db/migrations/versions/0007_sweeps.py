@@ -1,4 +1,4 @@
-"""Gates and verdicts, sweeps and their points, estimates."""
+"""Gates and verdicts, sweeps, estimates."""
 
 import sqlalchemy as sa
 from alembic import op

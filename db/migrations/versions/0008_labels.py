@@ -1,4 +1,4 @@
-"""Labels in an order that lists can walk along."""
+"""Labels, indexed for lists."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Webhooks, and what goes out to each."""
+"""Webhooks and deliveries."""
 
 import sqlalchemy as sa
 from alembic import op

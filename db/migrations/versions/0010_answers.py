@@ -1,4 +1,4 @@
-"""An idempotency key is its caller's own: another caller may use the same one."""
+"""Idempotency keys are scoped to the API key that uses them."""
 
 import sqlalchemy as sa
 from alembic import op

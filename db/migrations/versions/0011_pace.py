@@ -1,4 +1,4 @@
-"""Since when, and from where, the pace of a job's present attempt counts."""
+"""The start of the current attempt's rate of progress."""
 
 import sqlalchemy as sa
 from alembic import op

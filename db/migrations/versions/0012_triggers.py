@@ -1,4 +1,4 @@
-"""Triggers, and what came in for each."""
+"""Triggers and their calls."""
 
 import sqlalchemy as sa
 from alembic import op

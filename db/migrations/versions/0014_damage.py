@@ -1,4 +1,4 @@
-"""When each artifact's bytes were last checked, and what was found."""
+"""The time and the result of the last check of each artifact."""
 
 import sqlalchemy as sa
 from alembic import op

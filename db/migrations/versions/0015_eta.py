@@ -1,4 +1,4 @@
-"""How long a running job will still take, worked out by its worker."""
+"""The remaining time of a running job, as its worker estimates it."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Which key's turn it is among those whose jobs wait."""
+"""The turns of API keys in scheduling."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""When each moment that is waited for was written, crashes in a row, and heartbeats."""
+"""When each deadline was written, consecutive crashes, and heartbeats."""
 
 import sqlalchemy as sa
 from alembic import op

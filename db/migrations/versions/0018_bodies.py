@@ -1,4 +1,4 @@
-"""Calls of triggers that are told from each other by their bodies, too."""
+"""Detection of duplicate trigger calls by their bodies."""
 
 import sqlalchemy as sa
 from alembic import op

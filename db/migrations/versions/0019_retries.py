@@ -1,4 +1,4 @@
-"""How often a job was tried again after a passing failure, and when it is next."""
+"""Automatic retries after transient failures."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Up to which place events may have been deleted."""
+"""The position up to which events may have been deleted."""
 
 import sqlalchemy as sa
 from alembic import op

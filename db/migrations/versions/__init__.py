@@ -1,1 +1,1 @@
-"""The steps themselves."""
+"""One module for each migration."""
