@@ -173,7 +173,7 @@ def test_a_long_poll_ends_with_the_position_of_then(app: FastAPI, sessions: Sess
 def test_a_position_is_not_counted_beyond_the_first_jobs(
     client: TestClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queues, "NEAR", 2)
+    monkeypatch.setattr(queues, "MAX_POSITION", 2)
     jobs = [make_job(sessions) for _ in range(3)]
     shown = [client.get(f"/v1/jobs/{job.id}").json()["queue_position"] for job in jobs]
     assert shown == [1, 2, None]
