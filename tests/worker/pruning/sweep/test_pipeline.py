@@ -113,7 +113,7 @@ def test_activations_in_scratch_files_change_nothing(
 ) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     _, held = _sweep(dense, tmp_path / "held")
-    monkeypatch.setattr("worker.pruning.planning.plan._HELD_BYTES", 0)
+    monkeypatch.setattr("worker.pruning.planning.plan._IN_MEMORY_BYTES", 0)
     _, spilled = _sweep(dense, tmp_path / "spilled")
     assert (held.dense_loss, held.pruned_loss) == (spilled.dense_loss, spilled.pruned_loss)
     assert [path.name for path in (tmp_path / "spilled" / PROGRESS_FOLDER).iterdir()] == [
@@ -201,7 +201,7 @@ def test_correction_with_activations_in_scratch_files_changes_nothing(
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     recipe = Recipe(None, Unstructured(0.5), solver=get_solver("sparsegpt"), correction=0.5)
     _sweep(dense, tmp_path / "held", recipe=recipe)
-    monkeypatch.setattr("worker.pruning.planning.plan._HELD_BYTES", 0)
+    monkeypatch.setattr("worker.pruning.planning.plan._IN_MEMORY_BYTES", 0)
     _sweep(dense, tmp_path / "spilled", recipe=recipe)
     held, spilled = _tensors(tmp_path / "held"), _tensors(tmp_path / "spilled")
     assert all(torch.equal(held[name], spilled[name]) for name in held)

@@ -130,7 +130,7 @@ def test_a_layer_whose_weight_is_used_without_a_call_resumes_with_the_same_bytes
 def test_saved_hidden_states_equal_those_computed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str, held: int
 ) -> None:
-    monkeypatch.setattr("worker.pruning.planning.plan._HELD_BYTES", held)
+    monkeypatch.setattr("worker.pruning.planning.plan._IN_MEMORY_BYTES", held)
     dense, out = write_model(tmp_path / "dense", FAMILIES[family]), tmp_path / "out"
     undisturbed = finish(
         open_sweep(dense, out, dtype=torch.bfloat16),
