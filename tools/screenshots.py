@@ -58,7 +58,7 @@ def _photograph(client: Client, page: Page, model: str) -> None:
 
 
 def _name(spec: dict[str, Any]) -> str:
-    return f"{spec['method']}, {spec['sparsity']:.0%}"
+    return f"{spec['method']}, {spec['sparsity']:.0%}".replace("%", " %")
 
 
 def _save(page: Page, name: str) -> None:
