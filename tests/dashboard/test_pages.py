@@ -26,6 +26,16 @@ THEMES = ("light", "dark")
 SIZES = {"wide": WIDE, "narrow": NARROW, "200-percent": AT_200_PERCENT}
 
 
+def upload_damaged_dataset(client: Client, service: Service) -> str:
+    """Upload a text and change its bytes on the disk; a job that reads it fails."""
+    text = service.data_dir / "damaged.txt"
+    text.write_text("A sentence of a text that is to change. " * 4000)
+    dataset = client.datasets.upload(text)
+    (stored,) = (service.data_dir / "uploads").glob(f"{dataset.id}*")
+    stored.write_text(text.read_text().replace("change", "differ"))
+    return dataset.dataset
+
+
 @dataclass(frozen=True)
 class Place:
     """A page, and the heading by which one knows that it is there."""
@@ -42,7 +52,8 @@ def places(service: Service) -> list[Place]:
         one = submit(client, "slow", samples=8, name="first")
         options = {"sparsity": 0.6, "method": "wanda", "name": "<b>second</b>"}
         other = submit(client, "slow", samples=8, **options)
-        broken = submit(client, "tiny", samples=4, skip=["*"], name="broken")
+        damaged = upload_damaged_dataset(client, service)
+        broken = submit(client, "tiny", samples=4, dataset=damaged, name="broken")
         sweep = make_sweep(service.url)
         make_key(service.url)
         webhook_id = make_webhook(service.url)

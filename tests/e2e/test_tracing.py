@@ -18,7 +18,7 @@ def spans(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> li
     folder = tmp_path_factory.mktemp("traces")
     (folder / "zpruner.db").write_bytes(migrated_sqlite.read_bytes())
     command = [sys.executable, "-m", "tests.e2e.tracing_program", str(folder), CALLER]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=PROGRAM.parents[1])
+    done = subprocess.run(command, capture_output=True, text=True, cwd=PROGRAM.parents[2])
     assert done.returncode == 0, done.stderr
     spans: list[dict[str, Any]] = json.loads(done.stdout)
     return spans
@@ -61,7 +61,7 @@ class Without(PathFinder):
         return None if name == "opentelemetry.sdk" else super().find_spec(name, *rest)
 sys.meta_path[:] = [Without if one is PathFinder else one for one in sys.meta_path]
 logging.basicConfig()
-from db import tracing
+from db.startup import tracing
 from db.startup.settings import Settings
 try:
     tracing.start(Settings(), "api")
@@ -71,7 +71,7 @@ except tracing.TracingError as error:
 
 
 def start(**variables: str) -> subprocess.CompletedProcess[str]:
-    path = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROGRAM.parents[1])}
+    path = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROGRAM.parents[2])}
     return subprocess.run(
         [sys.executable, "-c", NO_SDK], env=path | variables, capture_output=True, text=True
     )

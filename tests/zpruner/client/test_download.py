@@ -353,4 +353,4 @@ def test_an_unwritable_folder_is_named(live: Live, tmp_path: Path) -> None:
 
     assert result.exit_code == 2
     assert str(tmp_path / "file") in result.stderr
-    assert "name a folder" in result.stderr
+    assert "name a writable folder" in result.stderr

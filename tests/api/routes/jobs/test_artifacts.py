@@ -277,5 +277,5 @@ def test_a_service_that_closes_does_not_read_a_file_to_its_end(
     checks = app.state.service.checks
     (store._root / weights["job_id"] / "1" / weights["name"]).touch()
     checks._integrity.close()
-    with pytest.raises(RuntimeError, match="closing"):
+    with pytest.raises(RuntimeError, match="interrupted by the shutdown"):
         checks._integrity.read(weights["id"])
