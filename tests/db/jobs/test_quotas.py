@@ -141,9 +141,7 @@ def test_usage_is_computed_once_for_all_points_of_a_sweep(sessions: Sessions) ->
     with sessions.begin() as session:
         job = JobRepository(session).page()[0]
         JobCommands(session).cancel(job.id)
-    with pytest.raises(
-        QuotaExceededError, match="5 of its 6 .* request is for 2 jobs"
-    ):
+    with pytest.raises(QuotaExceededError, match=r"5 of its 6 .* request is for 2 jobs"):
         sweep(2)
     assert usage(sessions, key.id).jobs_in_flight == 5
     sweep(1)
