@@ -13,8 +13,9 @@ from zpruner import Client
 expect.set_options(timeout=20_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One browser per file: while it runs, no test in this process can start an event loop."""
     with chromium() as browser:
         yield browser
 

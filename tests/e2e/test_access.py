@@ -27,7 +27,7 @@ def test_a_job_needs_a_key_which_appears_in_no_file_or_log(
     downloads = tmp_path / "downloads"
     admin = first_key(data_dir)
     with serving(data_dir, inputs, ZPRUNER_HOST="0.0.0.0") as service:
-        with Client(service.url) as anonymous, pytest.raises(ProblemError, match="without a key"):
+        with Client(service.url) as anonymous, pytest.raises(ProblemError, match="has no key"):
             anonymous.jobs.list()
         with Client(service.url, admin) as client:
             made = client.keys.create("ci", jobs_in_flight=1)

@@ -7,7 +7,6 @@ from collections import Counter
 import pytest
 
 from api.services.shared_reads import AT_ONCE, SharedReads
-from tests.loops import in_a_loop
 
 
 def test_callers_share_a_read_that_has_not_begun() -> None:
@@ -28,7 +27,7 @@ def test_callers_share_a_read_that_has_not_begun() -> None:
         await asyncio.gather(*first)
         return await asyncio.gather(*many)
 
-    assert in_a_loop(ask()) == ["WANTED"] * 100
+    assert asyncio.run(ask()) == ["WANTED"] * 100
     assert reads["wanted"] == 1
 
 
@@ -52,7 +51,7 @@ def test_a_read_that_has_begun_is_not_shared() -> None:
         gate.set()
         return [await first, await second]
 
-    assert in_a_loop(ask()) == ["before", "after"]
+    assert asyncio.run(ask()) == ["before", "after"]
 
 
 def test_a_cancelled_caller_does_not_cancel_the_read_of_the_others() -> None:
@@ -72,7 +71,7 @@ def test_a_cancelled_caller_does_not_cancel_the_read_of_the_others() -> None:
         gate.set()
         return await staying
 
-    assert in_a_loop(ask()) == "job"
+    assert asyncio.run(ask()) == "job"
 
 
 def test_a_failure_reaches_all_callers_and_the_next_call_reads_again() -> None:
@@ -88,4 +87,4 @@ def test_a_failure_reaches_all_callers_and_the_next_call_reads_again() -> None:
         both = await asyncio.gather(shared.get("job"), shared.get("job"), return_exceptions=True)
         return [*map(type, both), await shared.get("job")]
 
-    assert in_a_loop(ask()) == [LookupError, LookupError, "back"]
+    assert asyncio.run(ask()) == [LookupError, LookupError, "back"]

@@ -18,7 +18,6 @@ from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from tests.api.live import serving
 from tests.factories import make_job, make_problem
-from tests.loops import in_a_loop
 
 STREAM = {"accept": "text/event-stream"}
 UNKNOWN = "job_" + "0" * 32
@@ -185,7 +184,7 @@ def test_one_poller_serves_all_subscribers_and_stops_after_the_last_one(
         return told
 
     whole = list(range(1, 44))
-    assert in_a_loop(listen()) == [whole, whole, whole[1:], whole[1:]] * len(job_ids)
+    assert asyncio.run(listen()) == [whole, whole, whole[1:], whole[1:]] * len(job_ids)
 
 
 def test_no_event_is_lost_while_the_database_is_unavailable(
@@ -215,7 +214,7 @@ def test_no_event_is_lost_while_the_database_is_unavailable(
         if "max(job_events.seq)" in statement:
             looks.append(statement)
 
-    assert in_a_loop(listen()) == [1, 2, 3, 4, 5]
+    assert asyncio.run(listen()) == [1, 2, 3, 4, 5]
 
 
 def test_a_subscriber_that_is_behind_the_recent_frames_reads_rows() -> None:
@@ -242,6 +241,6 @@ def test_a_stream_stops_once_the_callers_key_is_not_valid_any_longer(
             [frame async for frame in follow(EventBroadcast(sessions, sessions), start, never)]
         )
 
-    told = in_a_loop(listen())
+    told = asyncio.run(listen())
     assert told.startswith(OPENING)
     assert END not in told
