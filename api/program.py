@@ -18,7 +18,7 @@ EXIT_NOT_STARTED = 3
 
 
 def main() -> None:
-    """Serve until a signal ends the process."""
+    """Serve the API until a signal stops the process."""
     arguments = _arguments()
     given = {name: value for name, value in vars(arguments).items() if value is not None}
     # The application reads its settings again: whether a key is needed depends on the host.
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser("zpruner part api", description=__doc__)
+    parser = argparse.ArgumentParser("zpruner part api", description=main.__doc__)
     parser.add_argument("--host", help="address to listen on (ZPRUNER_HOST, 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (ZPRUNER_PORT, 8000)")
     return parser.parse_args()

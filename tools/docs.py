@@ -1,49 +1,82 @@
-"""A hook of mkdocs that generates pages of the documentation from code."""
+"""A hook of mkdocs that makes the page of the command line from its code."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import typer.main
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from typer.core import TyperCommand, TyperGroup
 
+from worker.standalone import command as prune
+from zpruner.cli.commands.programs import PASS_ARGUMENTS_ON
 from zpruner.cli.main import app
 
 COMMAND_LINE = "reference/command-line.md"
 INTRODUCTION = """# Command line
 
-Generated from the code of `zpruner`. Exit codes are in [Jobs over HTTP](../jobs.md).
+Made from the code of `zpruner`. Exit codes are in [Jobs over HTTP](../jobs.md).
 """
+FOLDER = Path(__file__).parents[1] / "docs"
+"""Without a `.env`, whose settings would be checked."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the generated pages."""
+    """Add the page of the command line."""
     files.append(File.generated(config, COMMAND_LINE, content=command_line()))
     return files
 
 
 def command_line() -> str:
-    """Return the reference of every command and its options, as Markdown."""
-    root = typer.main.get_group(app)
-    return "\n".join([INTRODUCTION, *_sections(root, "zpruner")])
+    """Return the reference of all commands and their options, as Markdown."""
+    found = dict(commands())
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # starting a program takes a second
+        return "\n".join([INTRODUCTION, *pool.map(_section, found, found.values())])
 
 
-def _sections(group: TyperGroup, name: str) -> Iterator[str]:
+def commands() -> Iterator[tuple[str, TyperCommand]]:
+    """Yield the full name and the definition of each command."""
+    own = dict(_below(typer.main.get_group(prune.app), "zpruner"))
+    for name, command in _below(typer.main.get_group(app), "zpruner"):
+        yield name, own.get(name, command)
+
+
+def _below(group: TyperGroup, name: str) -> Iterator[tuple[str, TyperCommand]]:
     for word, command in group.commands.items():
         if isinstance(command, TyperGroup):
-            yield from _sections(command, f"{name} {word}")
+            yield from _below(command, f"{name} {word}")
         elif isinstance(command, TyperCommand):
-            yield from _section(command, f"{name} {word}")
+            yield f"{name} {word}", command
 
 
-def _section(command: TyperCommand, name: str) -> Iterator[str]:
+def _section(name: str, command: TyperCommand) -> str:
+    # A program of the service has its own parser, so its options are not in the command.
+    is_program = command.context_settings == PASS_ARGUMENTS_ON
+    body = _program_help(name) if is_program else _described(name, command)
+    return f"## {name}\n\n{body}\n"
+
+
+def _program_help(name: str) -> str:
+    words = [str(Path(sys.executable).with_name("zpruner")), *name.split()[1:], "--help"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ZPRUNER_")}
+    environment["COLUMNS"] = "100"
+    done = subprocess.run(
+        words, env=environment, cwd=FOLDER, capture_output=True, text=True, check=True
+    )
+    return f"```\n{done.stdout}```\n"
+
+
+def _described(name: str, command: TyperCommand) -> str:
     context = typer.Context(command, info_name=name)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
-    yield f"## {name}\n\n```\n{usage}\n```\n\n{command.help or ''}\n"
-    if rows := [row for one in command.params if (row := one.get_help_record(context))]:
-        yield "| argument or option | meaning |\n|---|---|"
-        yield from (f"| `{option}` | {_cell(meaning)} |" for option, meaning in rows)
-        yield ""
+    rows = [row for one in command.params if (row := one.get_help_record(context))]
+    table = "".join(f"| `{option}` | {_cell(meaning)} |\n" for option, meaning in rows)
+    head = "| argument or option | meaning |\n|---|---|\n" if rows else ""
+    return f"```\n{usage}\n```\n\n{command.help or ''}\n\n{head}{table}"
 
 
 def _cell(text: str) -> str:

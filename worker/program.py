@@ -42,7 +42,9 @@ def _arguments() -> argparse.Namespace:
     worker = programs.add_parser("worker", description="Run jobs from queues.")
     worker.add_argument("-Q", "--queues", default=GPU_QUEUE, help="queue names, comma-separated")
     worker.add_argument("-n", "--name", default=GPU_QUEUE, help="a name unique on this machine")
-    ping = programs.add_parser("ping", description="Exit with 0 if a worker here responds.")
+    ping = programs.add_parser(
+        "ping", description="Exit with 0 if a worker of this machine, or control, responds."
+    )
     ping.add_argument("name", help="the worker's name, or control")
     return parser.parse_args()
 

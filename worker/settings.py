@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from db.startup.settings import Grace, Seconds, Settings
 from worker.device import is_cpu
@@ -27,24 +28,65 @@ class WorkerSettings(Settings):
     """The shared settings, and those of workers."""
 
     device: Device = "auto"
+    """The worker's device: `cpu`, `cuda`, or `auto` for a GPU if there is one."""
+
     memory_budget_bytes: int | None = Field(default=None, gt=0)
+    """The most memory a job's process may use, by default without a limit; the job runs in a way
+    that fits, or is refused before it starts."""
+
     devices: int = Field(default=1, ge=1)
-    lease_s: Seconds = 60
-    reap_every_s: Seconds = 10
-    relay_every_s: Seconds = 1
-    job_timeout_s: Seconds = 6 * 3600
-    sweep_every_s: Seconds = 3600
-    scrub_every_s: Seconds = 7 * 24 * 3600
-    scrub_bytes_per_s: int = Field(default=32 << 20, ge=0)
-    keep_unfinished_s: Grace = 24 * 3600
-    keep_events_s: Grace = 90 * 24 * 3600
-    keep_audit_s: Grace = 365 * 24 * 3600
-    cancel_grace_s: Grace = 2
-    pause_grace_s: Grace = 600
-    yield_grace_s: Grace = 45
+    """Number of GPUs that share each job, from `cuda:0` on; on a CPU the number of processes."""
+
     fork_server: Forking = "auto"
-    # Not for users: the parent process sets it for its children.
-    worker_id: str | None = None
+    """`auto` forks each job's process from one that has imported torch, where jobs are computed on
+    the CPU; `always` also where they use a GPU (not tested on one); `never` starts a new process
+    for each job, which takes some seconds longer and uses some 450 MB less while the worker is
+    idle. Forking needs Linux (docs/decisions/0030-jobs-processes-are-forked.md)."""
+
+    job_timeout_s: Seconds = 6 * 3600
+    """The longest a job may run."""
+
+    lease_s: Seconds = 60
+    """The time after which the job of a silent worker is requeued; use the same value for workers
+    and `control`."""
+
+    cancel_grace_s: Grace = 2
+    """How long a cancelled or overdue job may take to stop before its process is killed."""
+
+    pause_grace_s: Grace = 600
+    """How long a job that is pausing may take to finish its current block."""
+
+    yield_grace_s: Grace = 45
+    """How long a stopped worker may take to requeue its job."""
+
+    keep_unfinished_s: Grace = 24 * 3600
+    """How long the finished blocks of a job that did not succeed are kept for a retry."""
+
+    keep_events_s: Grace = 90 * 24 * 3600
+    """How long after a job's end its events of phases and progress are kept; 0 means forever
+    (docs/operations.md#retention)."""
+
+    keep_audit_s: Grace = 365 * 24 * 3600
+    """How long entries of the audit are kept; 0 means forever."""
+
+    reap_every_s: Seconds = 10
+    """How often `control` requeues the jobs of lost workers and expires overdue jobs."""
+
+    relay_every_s: Seconds = 1
+    """How often `control` checks for jobs whose broker message was lost, for requested estimates,
+    and for messages to webhooks."""
+
+    sweep_every_s: Seconds = 3600
+    """How often `control` deletes old rows, and files left by interrupted deletions."""
+
+    scrub_every_s: Seconds = 7 * 24 * 3600
+    """How often `control` compares each finished file with its digest."""
+
+    scrub_bytes_per_s: int = Field(default=32 << 20, ge=0)
+    """The maximum rate of these reads; 0 disables them."""
+
+    # Not for users, so not in the schema: the parent process sets it for its children.
+    worker_id: SkipJsonSchema[str | None] = None
 
     @property
     def forks(self) -> bool:

@@ -179,7 +179,14 @@ def main() -> None:
     parser = argparse.ArgumentParser("zpruner keys bootstrap", description=main.__doc__)
     parser.add_argument("name", help="the owner of the key")
     admin = [AccessScope.admin]
-    parser.add_argument("--scopes", nargs="+", choices=list(AccessScope), default=admin)
+    parser.add_argument(
+        "--scopes",
+        nargs="+",
+        choices=list(AccessScope),
+        default=admin,
+        metavar="SCOPE",
+        help=f"any of {', '.join(AccessScope)}; by default admin",
+    )
     arguments = parser.parse_args()
     with checks.exit_on_error("keys"):
         settings = checks.read_settings(Settings)

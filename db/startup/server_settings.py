@@ -13,19 +13,22 @@ _HOST = re.compile(r"\*|[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
 
 
 class ServerSettings(Settings):
-    """The shared settings, and those of the HTTP server.
-
-    Attributes:
-        auth: ``auto`` requires a key unless ``host`` is a loopback address; ``keys`` always
-            requires one; ``none`` never does, for a network or proxy that authenticates.
-        allowed_hosts: accepted names in the Host header, besides those of loopback, ``host`` and
-            the address that a request arrives at; ``*`` accepts every name.
-    """
+    """The shared settings, and those of the HTTP server."""
 
     host: str = "127.0.0.1"
-    allowed_hosts: Names = ()
+    """The address that the API listens on."""
+
     port: int = Field(default=8000, ge=1, le=65_535)
+    """The port that the API listens on."""
+
+    allowed_hosts: Names = ()
+    """Host names that the API accepts besides loopback names, `ZPRUNER_HOST`, and the address that
+    a request arrives at; `*` allows every name (docs/access.md#names-of-the-service)."""
+
     auth: Literal["auto", "keys", "none"] = "auto"
+    """`auto` requires a key unless the service listens on loopback; `keys` always requires one, as
+    is necessary behind any proxy; `none` requires none, for a network or a proxy that controls
+    access itself (docs/access.md)."""
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

@@ -31,18 +31,44 @@ LEAST_HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 class Settings(BaseSettings):
     """The shared settings. By default the database, broker and files are in one data folder."""
 
-    model_config = SettingsConfigDict(env_prefix="ZPRUNER_", env_file=".env", extra="ignore")
+    # docs/settings.md is generated from the fields and the text below each: `make generated`.
+    model_config = SettingsConfigDict(
+        env_prefix="ZPRUNER_", env_file=".env", extra="ignore", use_attribute_docstrings=True
+    )
 
     data_dir: Path = Path("~/.local/share/zpruner")
+    """Database, broker, staging, artifacts, uploaded datasets, measured losses of dense models and
+    the speed of the machine; private to its user (mode 0700, set at each start)."""
+
     database_url: SecretStr | None = None
+    """`postgresql+psycopg://…` beyond one host; by default SQLite in the data folder."""
+
     broker_url: SecretStr | None = None
+    """`redis://…` or `rediss://…`; by default the embedded broker."""
+
     model_roots: Roots = ()
+    """Folders that contain the local models that jobs may name."""
+
     dataset_roots: Roots = ()
+    """Folders that contain the local datasets that jobs may name."""
+
     queues: Names = (GPU_QUEUE,)
+    """The queues that jobs may name; under `zpruner serve` also the queues of its worker."""
+
     webhook_networks: NetworkList = ()
+    """Private networks, as in `10.0.0.0/8,127.0.0.0/8`, that webhooks may be sent to, also without
+    https; set it for every process of the service (docs/webhooks.md)."""
+
     log_format: Format = "text"
+    """`json` writes one object a line."""
+
     tracing: bool = False
+    """Whether traces are sent; `OTEL_…` say where to (docs/operations.md#traces)."""
+
     beat_every_s: Seconds = 15
+    """Interval of heartbeats, and of a worker's check whether it is drained. `zpruner serve`
+    restarts a process that misses three, and `/readyz` fails if `control` misses three (at least
+    15 seconds)."""
 
     @field_validator("data_dir")
     @classmethod

@@ -1,7 +1,9 @@
 """The commands that start the service's programs."""
 
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 from zpruner.programs import PROGRAMS, command, environment, source_folder
 
@@ -9,6 +11,16 @@ from zpruner.programs import PROGRAMS, command, environment, source_folder
 def test_every_program_starts_with_a_safe_path() -> None:
     for program in PROGRAMS:
         assert command(program)[:3] == [sys.executable, "-P", "-m"]
+
+
+def test_the_control_process_describes_itself_and_starts_nothing(tmp_path: Path) -> None:
+    home = environment() | {"HOME": str(tmp_path), "HF_HOME": str(tmp_path / "hub")}
+    done = subprocess.run(
+        command("control", "--help"), env=home, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "zpruner" in done.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_our_packages_come_first_and_the_current_folder_never() -> None:

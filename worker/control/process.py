@@ -4,6 +4,7 @@ It does not use Celery's scheduler, which follows the wall clock: when that is s
 nothing runs for an hour.
 """
 
+import argparse
 import logging
 import signal
 import threading
@@ -39,7 +40,8 @@ GRACE_S = 3.0
 
 
 def main() -> None:
-    """Run until a signal stops the process."""
+    """Run the periodic tasks and send webhooks, until a signal stops the process."""
+    argparse.ArgumentParser("zpruner part control", description=main.__doc__).parse_args()
     redaction.install()
     with checks.exit_on_error("control"):
         settings = checks.read_settings(WorkerSettings)

@@ -9,4 +9,5 @@ FollowOption = Annotated[
     bool, typer.Option("--follow", "-f", help="Continue until the job has ended.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the response as JSON.")]
+LimitOption = Annotated[int, typer.Option("--limit", help="The most entries to list.")]
 TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="The most seconds to wait.")]

@@ -25,8 +25,8 @@ MARKS = {"ok": "ok", "absent": "-", "wrong": "WRONG"}
 
 
 def main() -> None:
-    """Print the findings; exit with 2 if the service could not start."""
-    parser = argparse.ArgumentParser("zpruner doctor", description=__doc__)
+    """Check whether the service can start on this machine; if it cannot, exit with 2."""
+    parser = argparse.ArgumentParser("zpruner doctor", description=main.__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     findings = list(dict.fromkeys(run_checks()))

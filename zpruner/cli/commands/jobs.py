@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from zpruner.cli.display import event_line, failure_text, result_text, summary
-from zpruner.cli.options import FollowOption, JobArgument, JsonOption, TimeoutOption
+from zpruner.cli.options import FollowOption, JobArgument, JsonOption, LimitOption, TimeoutOption
 from zpruner.cli.requests import pair_of
 from zpruner.cli.tables import jobs_table
 from zpruner.cli.terminal import (
@@ -39,12 +39,14 @@ def wait_for(
 @app.command(name="ls")
 def list_jobs(
     status: Annotated[list[str] | None, typer.Option(help="A status; may be repeated.")] = None,
-    model: str | None = None,
-    method: str | None = None,
+    model: Annotated[str | None, typer.Option(help="A model, as in the request.")] = None,
+    method: Annotated[str | None, typer.Option(help="A method, such as wanda.")] = None,
     created_after: Annotated[
         str | None, typer.Option(help="For example 2026-01-05T09:30:00Z.")
     ] = None,
-    created_before: str | None = None,
+    created_before: Annotated[
+        str | None, typer.Option(help="For example 2026-01-06T09:30:00Z.")
+    ] = None,
     parent: Annotated[str | None, typer.Option(help="Reruns of this job.")] = None,
     sweep: Annotated[str | None, typer.Option(help="Points of this sweep.")] = None,
     verdict: Annotated[str | None, typer.Option(help="pass, fail or none.")] = None,
@@ -53,7 +55,7 @@ def list_jobs(
         typer.Option("--label", help="name=value; may be repeated, all must match."),
     ] = None,
     q: Annotated[str | None, typer.Option("--search", "-q", help="Part of a name.")] = None,
-    limit: int = 20,
+    limit: LimitOption = 20,
     oldest: Annotated[bool, typer.Option("--oldest", help="Oldest first.")] = False,
     facets: Annotated[bool, typer.Option("--facets", help="Count instead of listing.")] = False,
     as_json: JsonOption = False,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from zpruner.cli.display import preview_text
-from zpruner.cli.options import JsonOption
+from zpruner.cli.options import JsonOption, LimitOption
 from zpruner.cli.terminal import connect, print_response, stderr
 from zpruner.cli.text_table import Table
 from zpruner.client.models.triggers import NewTrigger, Trigger, TriggerDelivery, TriggerTest
@@ -122,7 +122,9 @@ def try_out(
 
 
 @app.command()
-def deliveries(trigger_id: TriggerArgument, limit: int = 20, as_json: JsonOption = False) -> None:
+def deliveries(
+    trigger_id: TriggerArgument, limit: LimitOption = 20, as_json: JsonOption = False
+) -> None:
     """List the authenticated calls, newest first."""
     with connect() as client:
         found = client.triggers.deliveries(trigger_id, limit=limit)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from zpruner.cli.options import JsonOption
+from zpruner.cli.options import JsonOption, LimitOption
 from zpruner.cli.terminal import connect, print_json, print_response, print_table, stderr
 from zpruner.cli.text_table import Table
 from zpruner.client.models.webhooks import Delivery, DeliveryAttempt, NewWebhook, Webhook
@@ -110,7 +110,7 @@ def deliveries(
         str | None, typer.Argument(help="Show this message with its body and attempts: msg_…")
     ] = None,
     status: Annotated[str | None, typer.Option(help="pending, delivered or failed.")] = None,
-    limit: int = 20,
+    limit: LimitOption = 20,
     as_json: JsonOption = False,
 ) -> None:
     """List the messages to a webhook, newest first, or show one of them."""
