@@ -1,6 +1,8 @@
 """Fixtures for all tests: a migrated SQLite database, and the count of injected faults."""
 
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,16 @@ from db.core.session import Sessions, migrate, open_sessions
 from tests.chaos.tally import Tally
 
 TALLY = pytest.StashKey[Tally]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Use a data folder of this run by default, never that of the user.
+
+    Set before any test is imported, because some modules read settings at import.
+    """
+    folder = tempfile.mkdtemp(prefix="zpruner-tests-")
+    os.environ["ZPRUNER_DATA_DIR"] = folder
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,6 @@
+import os
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -19,3 +21,7 @@ def test_an_invalid_network_is_rejected(written: str, monkeypatch: pytest.Monkey
     monkeypatch.setenv("ZPRUNER_WEBHOOK_NETWORKS", written)
     with pytest.raises(ValidationError, match="webhook_networks"):
         Settings()
+
+
+def test_the_tests_use_a_data_folder_of_their_own_by_default() -> None:
+    assert Settings().data_dir == Path(os.environ["ZPRUNER_DATA_DIR"])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,7 +61,7 @@ def test_serve_checks_the_machine_before_it_starts_anything(tmp_path: Path) -> N
     )
     names = "BROKER_URL DATABASE_URL DATA_DIR DEVICE MODEL_ROOTS"
     assert sorted(refused_settings(done)) == [f"ZPRUNER_{name}" for name in names.split()]
-    assert "CUDA devices here. Set auto or cpu" in done.stderr
+    assert "CUDA devices. Set auto or cpu" in done.stderr
     assert "secret" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
@@ -73,6 +74,18 @@ def test_the_doctor_reports_what_works_and_creates_nothing(tmp_path: Path) -> No
         assert rows[subject] == "ok"
     assert {"cuda", "bfloat16", "hub", "dashboard"} < rows.keys()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_doctor_leaves_the_data_folder_as_it_is(tmp_path: Path, migrated_sqlite: Path) -> None:
+    (data := tmp_path / "data").mkdir(mode=0o750)
+    shutil.copy(migrated_sqlite, data / "zpruner.db")
+    before = [(path.name, path.stat().st_mode, path.read_bytes()) for path in data.iterdir()]
+    assert run(tmp_path, "doctor").returncode == 0
+    assert before == [
+        (path.name, path.stat().st_mode, path.read_bytes()) for path in data.iterdir()
+    ]
+    assert data.stat().st_mode & 0o777 == 0o750
+    assert list(tmp_path.iterdir()) == [data]
 
 
 def test_the_doctors_json_lists_everything_that_is_wrong(tmp_path: Path) -> None:
