@@ -43,6 +43,7 @@ from api.services.hub import Hub
 from api.services.job_cache import JobCache
 from api.services.preflight import Preflight
 from api.services.readiness import Readiness
+from api.services.shared_metrics import SharedMetrics
 from api.settings import ApiSettings
 from api.submission.planner_client import PlannerClient
 from api.web.openapi import RESPONSES, document, operation_id
@@ -143,7 +144,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         max_dataset_bytes=settings.max_dataset_bytes,
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s)),
         planner=PlannerClient(sessions, settings.check_timeout_s, settings.heartbeat_timeout),
-        metrics=Metrics(sessions, settings.queues),
+        metrics=Metrics(sessions, settings.queues, SharedMetrics.of(settings)),
         known_queues=settings.queues,
         broadcast=broadcast,
         job_cache=JobCache(sessions, broadcast),

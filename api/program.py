@@ -11,10 +11,12 @@ from api.app import create_app
 from api.middleware.connections import server_config
 from api.settings import ApiSettings
 from db.startup import checks
+from db.startup.connection_limit import connection_limit
 
 SHUTDOWN_TIMEOUT_S = 5
 """Without a limit, open event streams would prevent the shutdown."""
 EXIT_NOT_STARTED = 3
+SUPERVISOR = "zpruner.serve.api_processes"
 
 
 def main() -> None:
@@ -25,6 +27,8 @@ def main() -> None:
     os.environ |= {f"ZPRUNER_{name.upper()}": str(value) for name, value in given.items()}
     with checks.exit_on_error("api"):
         settings = checks.read_settings(ApiSettings)
+        if settings.api_workers > 1 and settings.api_process is None:
+            _supervise(settings)
     config = server_config(
         create_app,
         factory=True,
@@ -40,10 +44,30 @@ def main() -> None:
         sys.exit(EXIT_NOT_STARTED)
 
 
+def _supervise(settings: ApiSettings) -> None:
+    """Replace this process by one that starts and supervises several like it.
+
+    Raises:
+        SettingsError: none of them could start.
+        SQLAlchemyError: the database cannot be reached.
+    """
+    checks.require([*checks.folders(settings), checks.database(settings.database)])
+    checks.require(connection_limit(settings))
+    command = [sys.executable, "-P", "-m", SUPERVISOR]
+    os.execv(command[0], command)  # noqa: S606 - our own module, which `api` must not import
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("zpruner part api", description=main.__doc__)
     parser.add_argument("--host", help="address to listen on (ZPRUNER_HOST, 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (ZPRUNER_PORT, 8000)")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        dest="api_workers",
+        metavar="N",
+        help="number of processes (ZPRUNER_API_WORKERS, 1)",
+    )
     return parser.parse_args()
 
 

@@ -1,5 +1,6 @@
 """Settings of the API."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
@@ -41,13 +42,21 @@ class ApiSettings(ServerSettings):
     """The largest dataset that can be uploaded; not more than the default (docs/datasets.md)."""
 
     rate_limit_per_minute: int = Field(default=6000, ge=0)
-    """Requests of one key, or of one address without a key; 0 means no limit. Each process of the
-    API counts separately."""
+    """Requests of one key, or of one address without a key; 0 means no limit. The processes of
+    `ZPRUNER_API_WORKERS` count together (docs/decisions/0032-limits-across-api-processes.md)."""
 
     rate_limit_burst: int = Field(default=1000, gt=0)
     """The largest burst of requests."""
 
     # Not for users, so not in the schema: `zpruner serve` distinguishes its API from that of
-    # another service by the first; the second are the descriptors of the sockets it listens on.
+    # another service by the first; the second are the descriptors of the sockets it listens on. The
+    # last are the number of this process and the folder that all share, if there are several.
     instance: SkipJsonSchema[str | None] = None
     listening: SkipJsonSchema[Descriptors] = ()
+    api_process: SkipJsonSchema[int | None] = None
+    api_shared_dir: SkipJsonSchema[Path | None] = None
+
+    @property
+    def buckets_file(self) -> Path | None:
+        """The file of the rate limits, where several processes count together."""
+        return None if self.api_shared_dir is None else self.api_shared_dir / "rate-limits"

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from db.startup.connection_limit import MOST_OF_A_PROCESS, OF_OTHERS
 from zpruner.programs import command
 from zpruner.serve.serve import ServeSettings, children
 from zpruner.serve.supervisor import Child
@@ -86,6 +87,13 @@ def test_broker_and_database_have_no_access_to_outside_networks() -> None:
     assert SERVICES["redis"]["networks"] == SERVICES["postgres"]["networks"] == ["inside"]
 
 
+def test_the_database_allows_the_connections_of_four_processes_of_the_api() -> None:
+    *_, setting = SERVICES["postgres"]["command"]
+    name, _, allowed = setting.partition("=")
+    assert name == "max_connections"
+    assert int(allowed) >= 4 * MOST_OF_A_PROCESS + OF_OTHERS
+
+
 def test_the_broker_persists_its_data() -> None:
     command = SERVICES["redis"]["command"]
     for option, value in (("--appendonly", "yes"), ("--maxmemory-policy", "noeviction")):
@@ -117,7 +125,8 @@ def test_the_api_image_installs_no_torch() -> None:
 def test_the_example_names_every_variable_that_compose_reads() -> None:
     read = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text()))
     named = set(re.findall(r"^(?:# )?(\w+)=", EXAMPLE.read_text(), re.MULTILINE))
-    assert named == read | {"ZPRUNER_WEBHOOK_NETWORKS", "ZPRUNER_ALLOWED_HOSTS"}
+    optional = ("ALLOWED_HOSTS", "API_WORKERS", "WEBHOOK_NETWORKS")
+    assert named == read | {f"ZPRUNER_{name}" for name in optional}
 
 
 def test_the_unchanged_example_is_valid_for_the_embedded_mode() -> None:

@@ -12,8 +12,8 @@ def lower_priority() -> None:
     """Lower the priority of this process and of those it starts; a second call changes nothing."""
     if os.getpriority(os.PRIO_PROCESS, 0) < NICE:
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
-    # If Linux groups processes by session, niceness counts only within a group. The group of a
-    # user's shell is not changed.
+    # If Linux groups processes by session, niceness counts only within a group, so the processes
+    # of a worker all stay in its session. The group of a user's shell is not changed.
     if os.getsid(0) == os.getpid():
         with suppress(OSError):
             AUTOGROUP.write_text(str(NICE))

@@ -49,7 +49,9 @@ class AuthenticationMiddleware:
         self._identity = Identity(settings, service.sessions, service.best_effort_sessions)
         self._buckets: TokenBuckets | None = None
         if settings.rate_limit_per_minute:
-            self._buckets = TokenBuckets(settings.rate_limit_per_minute, settings.rate_limit_burst)
+            self._buckets = TokenBuckets(
+                settings.rate_limit_per_minute, settings.rate_limit_burst, settings.buckets_file
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond with an error, or call the application with ``state.caller``."""

@@ -14,6 +14,7 @@ from prometheus_client import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.services.metrics import RowCollector
+from api.services.shared_metrics import SharedMetrics
 from db.core.session import Sessions
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -26,30 +27,41 @@ disable_created_metrics()  # type: ignore[no-untyped-call] # theirs
 
 
 class Metrics:
-    """The Prometheus metrics of one application."""
+    """The Prometheus metrics of one application, or of several processes of it."""
 
-    def __init__(self, sessions: Sessions, queues: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        queues: Sequence[str] = (),
+        shared: SharedMetrics | None = None,
+    ) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(RowCollector(sessions, queues))
-        ProcessCollector(registry=self.registry)
+        if shared is None:
+            ProcessCollector(registry=self.registry)
+        else:
+            shared.register(self.registry)
+        own = self.registry if shared is None else None
         self.requests = Counter(
             "zpruner_http_requests",
             "Requests with a response.",
             ["method", "route", "status"],
-            registry=self.registry,
+            registry=own,
         )
         self.seconds = Histogram(
             "zpruner_http_request_seconds",
             "Time until a response began.",
             ["method", "route"],
             buckets=BUCKETS_S,
-            registry=self.registry,
+            registry=own,
         )
         self.open = Gauge(
             "zpruner_http_open_requests",
             "Requests and streams that have not ended.",
-            registry=self.registry,
+            registry=own,
+            multiprocess_mode="livesum",
         )
+        self.open.set(0)  # a shared value may be that of an earlier process, which was killed
 
 
 class RequestMetricsMiddleware:

@@ -30,6 +30,9 @@ class ServerSettings(Settings):
     is necessary behind any proxy; `none` requires none, for a network or a proxy that controls
     access itself (docs/access.md)."""
 
+    api_workers: int = Field(default=1, ge=1, le=64)
+    """How many processes serve the API (docs/deployment.md#several-processes-for-the-api)."""
+
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:

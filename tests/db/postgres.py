@@ -18,7 +18,7 @@ import psycopg
 START_TIMEOUT_S = 60
 CHILD = Path(__file__).with_name("child.py")
 # Nothing here outlives the tests, so nothing need survive a power cut.
-FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=50")
+FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=150")
 
 
 @contextmanager

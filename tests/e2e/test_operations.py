@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from api.services.broker import Broker
 from tests.e2e.embedded import Service, serving, submit
-from worker.priority import NICE
+from worker.priority import AUTOGROUP, NICE
 from zpruner import Client, Worker
 
 pytestmark = pytest.mark.e2e
@@ -70,6 +71,21 @@ def test_workers_run_at_a_lower_priority_than_the_api(service: Service) -> None:
     workers = [parent, *parent.children(recursive=True)]
     assert {one.nice() for one in workers} == {max(mine, NICE)}
     assert api.nice() == mine
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="this system does not group by session")
+def test_all_processes_of_a_worker_are_in_one_group_of_lower_priority(service: Service) -> None:
+    (api,) = (one for one in service.processes() if "api.program" in one.cmdline())
+    parent = service.worker()
+    workers = [parent, *parent.children(recursive=True)]
+    assert len({group(one) for one in workers}) == 1
+    assert group(parent).endswith(f" nice {NICE}")
+    assert group(api).endswith(" nice 0")
+
+
+def group(process: psutil.Process) -> str:
+    """Return the group of processes between which the system shares out its processors."""
+    return Path(f"/proc/{process.pid}/autogroup").read_text().strip()
 
 
 def test_a_drained_worker_claims_nothing_and_later_the_most_urgent_job_first(

@@ -55,6 +55,7 @@ def _surroundings() -> dict[str, Any]:
         "folder": str(Path.cwd()),
         "environment": {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")},
         "group": os.getpgrp(),
+        "session": os.getsid(0),
     }
 
 

@@ -29,7 +29,10 @@ class EstimatorProcess:
         if is_stuck:
             self.close()
         if has_pending and self.process is None:
-            self.process = subprocess.Popen(self._command)  # noqa: S603 - our own command
+            self.process = subprocess.Popen(  # noqa: S603 - our own command
+                self._command,
+                start_new_session=True,  # so that it can lower the priority of its session
+            )
 
     def __enter__(self) -> "EstimatorProcess":
         return self

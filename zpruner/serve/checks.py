@@ -11,6 +11,7 @@ from importlib.util import find_spec
 
 from db.startup import checks
 from db.startup.checks import Finding
+from db.startup.connection_limit import connection_limit
 from db.startup.server_settings import ServerSettings
 from zpruner.serve.embedded_broker import BrokerError, find_server
 
@@ -39,14 +40,11 @@ def check_environment(
     settings: ServerSettings, timeout_s: float = checks.CONNECT_TIMEOUT_S
 ) -> list[Finding]:
     """Check the folders, the database and the broker, which all parts share."""
-    with ThreadPoolExecutor(2) as pool:
-        connections = [
-            pool.submit(
-                checks.database, settings.database, needs_tables=False, timeout_s=timeout_s
-            ),
-            pool.submit(_broker, settings, timeout_s),
-        ]
-        return [*checks.folders(settings), *(one.result() for one in connections)]
+    with ThreadPoolExecutor(1) as pool:
+        broker = pool.submit(_broker, settings, timeout_s)
+        database = checks.database(settings.database, needs_tables=False, timeout_s=timeout_s)
+        limit = connection_limit(settings) if database.state == "ok" else []
+        return [*checks.folders(settings), database, *limit, broker.result()]
 
 
 def require(findings: Iterable[Finding]) -> None:

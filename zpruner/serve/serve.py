@@ -4,7 +4,6 @@ import argparse
 import logging
 import os
 import secrets
-import signal
 import sys
 import threading
 import time
@@ -25,9 +24,10 @@ from db.startup.settings import Grace
 from db.startup.tracing import TracingError, is_enabled
 from zpruner import programs
 from zpruner.serve import checks as parts
+from zpruner.serve.api_processes import api_children, api_folder
 from zpruner.serve.embedded_broker import BrokerError, broker_command
 from zpruner.serve.preconditions import ServeError, listening, locked, release_leases, require_admin
-from zpruner.serve.supervisor import Child, Supervisor
+from zpruner.serve.supervisor import Child, Supervisor, stop_signal
 
 log = logging.getLogger("zpruner")
 READY_TIMEOUT_S = 120.0
@@ -51,10 +51,7 @@ class ServeSettings(ServerSettings):
 def main() -> None:
     """Serve until a signal to stop."""
     redaction.install()
-    arguments = _arguments()
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+    arguments, stop = _arguments(), stop_signal()
     overrides = {name: value for name, value in vars(arguments).items() if value is not None}
     try:
         settings = checked(overrides)
@@ -96,6 +93,7 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
     with (
         locked(settings.data_dir),
         listening(settings.host, settings.port) as sockets,
+        api_folder(settings) as folder,
     ):
         migrate(settings.database)
         require_admin(settings)
@@ -106,7 +104,8 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
             if settings.broker_url is None:
                 _start_broker(supervisor, settings)
                 brokers = 1
-            for child in children(settings, [one.fileno() for one in sockets], instance):
+            fds = [one.fileno() for one in sockets]
+            for child in children(settings, fds, instance, folder):
                 supervisor.add(child)
             _announce(supervisor, settings.url, instance, stop)
             supervisor.run(stop)
@@ -129,13 +128,19 @@ def environment() -> dict[str, str]:
     } | programs.environment()
 
 
-def children(settings: ServeSettings, fds: Sequence[int] = (), instance: str = "") -> list[Child]:
-    """Return the three parts of the service; docker-compose.yml runs the same commands.
+def children(
+    settings: ServeSettings,
+    fds: Sequence[int] = (),
+    instance: str = "",
+    folder: Path | None = None,
+) -> list[Child]:
+    """Return the processes of the three parts; docker-compose.yml runs the same commands.
 
     Args:
         settings: passed to all parts in their environment.
         fds: descriptors of the sockets that the API listens on.
         instance: sent by the API in a header, to distinguish it from another service.
+        folder: shared by the processes of the API, if there are several.
     """
     env = environment() | {
         "ZPRUNER_DATA_DIR": str(settings.data_dir),
@@ -148,20 +153,12 @@ def children(settings: ServeSettings, fds: Sequence[int] = (), instance: str = "
         "ZPRUNER_TRACING": str(settings.tracing).lower(),
         "ZPRUNER_BEAT_EVERY_S": str(settings.beat_every_s),
     }
-    api_env = {"ZPRUNER_LISTENING": ",".join(map(str, fds)), "ZPRUNER_INSTANCE": instance}
     worker = programs.command("worker", "-Q", ",".join(settings.queues))
-    address = ("--host", settings.host, "--port", str(settings.port))
     silent_after_s = settings.heartbeat_timeout.total_seconds()
     return [
         Child("worker", worker, env, settings.yield_grace_s + 5, silent_after_s),
         Child("control", programs.command("control"), env, silent_after_s=silent_after_s),
-        Child(
-            "api",
-            programs.command("api", *address),
-            env | api_env,
-            silent_after_s=silent_after_s,
-            fds=fds,
-        ),
+        *api_children(settings, env | {"ZPRUNER_INSTANCE": instance}, fds, folder),
     ]
 
 
@@ -202,6 +199,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("zpruner serve", description=__doc__)
     parser.add_argument("--host", help="address to listen on (ZPRUNER_HOST, 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (ZPRUNER_PORT, 8000)")
+    parser.add_argument(
+        "--api-workers",
+        type=int,
+        metavar="N",
+        help="number of processes that serve the API (ZPRUNER_API_WORKERS, 1)",
+    )
     parser.add_argument("--data-dir", type=Path, help="folder of all data (ZPRUNER_DATA_DIR)")
     return parser.parse_args()
 

@@ -1,5 +1,6 @@
 """Who answers estimates: one process, started when somebody asks, ended when it hangs."""
 
+import os
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
@@ -47,6 +48,15 @@ def test_one_process_is_started_for_any_number_of_requests(
     assert estimator.process is first
     assert first is not None
     assert first.poll() is None
+
+
+def test_the_process_leads_a_session_whose_priority_it_can_lower(
+    estimator: EstimatorProcess, sessions: Sessions
+) -> None:
+    ask(sessions)
+    estimator.supervise(sessions)
+    assert estimator.process is not None
+    assert os.getsid(estimator.process.pid) == estimator.process.pid
 
 
 def test_an_ended_process_is_started_again(estimator: EstimatorProcess, sessions: Sessions) -> None:

@@ -31,6 +31,13 @@ def exchange(ranks: Ranks, device: torch.device) -> Generator[object, None, str]
     return "done"
 
 
+def surroundings(
+    ranks: Ranks, device: torch.device
+) -> Generator[list[tuple[int, ...]], None, None]:
+    """Yield of each rank its session, its niceness, and 0 if it leads a process group."""
+    yield ranks.all_gather(os.getsid(0), os.nice(0), os.getpgid(0) - os.getpid())
+
+
 def exchange_on_device(ranks: Ranks, device: torch.device) -> Generator[list[float], None, None]:
     """Sum and broadcast tensors on each rank's own GPU."""
     mine = torch.full((2,), float(ranks.rank + 1), device=device)

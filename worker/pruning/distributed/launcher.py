@@ -201,7 +201,9 @@ def _start_process(pipe: int, environment: dict[str, str]) -> subprocess.Popen[b
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=_STDERR,  # keep their output out of ours
-        start_new_session=True,  # Ctrl-C reaches only this process, which kills them
+        # Ctrl-C reaches only this process, which kills them. They stay in its session, because a
+        # new one would have a scheduling priority of its own.
+        process_group=0,
     )
 
 

@@ -1,5 +1,6 @@
 """Ranks exchange values, and all of them end together."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from tests.worker.pruning.rank_tasks import (
     hang,
     kill_one,
     raise_error,
+    surroundings,
 )
 from worker.pruning.base.errors import DevicesError, NotFiniteError, RankLostError
 from worker.pruning.distributed.launcher import launch, rank_devices
@@ -35,6 +37,11 @@ def test_ranks_exchange_values_and_listen_only_on_the_loopback_interface() -> No
     with pytest.raises(StopIteration) as end:
         next(steps)
     assert end.value.value == "done"
+
+
+def test_ranks_have_the_session_and_the_niceness_of_their_parent_but_groups_of_their_own() -> None:
+    (found,) = launch(surroundings, TWO)
+    assert found == [(os.getsid(0), os.nice(0), 0)] * 2
 
 
 def test_a_single_process_gets_its_own_values_back() -> None:

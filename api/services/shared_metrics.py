@@ -1,0 +1,56 @@
+"""Metrics of several API processes, so that a scrape of any of them returns those of all."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, ProcessCollector, values
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from api.settings import ApiSettings
+
+
+class SharedMetrics:
+    """Has the values of this process's metrics written to files, and reads those of all processes.
+
+    The files are named by the number of the process. A restarted process continues them, so that
+    counters do not fall and the number of files is bounded.
+    """
+
+    def __init__(self, folder: Path, process: int) -> None:
+        self._folder = folder
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+        values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call] # theirs
+        (folder / f"{process}.pid").write_text(str(os.getpid()))
+
+    @classmethod
+    def of(cls, settings: ApiSettings) -> "SharedMetrics | None":
+        """Return those of this process; None if there is only one."""
+        if settings.api_process is None or settings.api_shared_dir is None:
+            return None
+        return cls(settings.api_shared_dir, settings.api_process)
+
+    def register(self, registry: CollectorRegistry) -> None:
+        """Add the metrics of all processes to a registry."""
+        MultiProcessCollector(registry, str(self._folder))  # type: ignore[no-untyped-call] # theirs
+        registry.register(_Processes(self._folder))
+
+
+class _Processes(Collector):
+    """The ``process_…`` metrics of all processes, with the number of each as a label."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        merged: dict[str, Metric] = {}
+        for file in sorted(self._folder.glob("*.pid")):
+            for metric in ProcessCollector(pid=file.read_text, registry=None).collect():
+                known = merged.setdefault(
+                    metric.name, Metric(metric.name, metric.documentation, metric.type)
+                )
+                for sample in metric.samples:
+                    known.add_sample(sample.name, {"process": file.stem}, sample.value)
+        return merged.values()

@@ -1,0 +1,40 @@
+"""The connections that PostgreSQL allows, where several processes serve the API."""
+
+from sqlalchemy import text
+
+from db.core.session import POOL_SIZE, THREADS, open_sessions, sqlite_file
+from db.startup.checks import Finding
+from db.startup.server_settings import ServerSettings
+
+MOST_OF_A_PROCESS = THREADS + 2 * POOL_SIZE
+"""One for each thread; each of the two pools of a process keeps some more open."""
+OF_OTHERS = 20
+"""Workers, the control process, commands, and those that PostgreSQL keeps for its superuser."""
+
+
+def connection_limit(settings: ServerSettings) -> list[Finding]:
+    """Check that PostgreSQL allows the connections of several API processes.
+
+    Raises:
+        SQLAlchemyError: the database cannot be reached.
+    """
+    workers = settings.api_workers
+    if workers == 1 or sqlite_file(settings.database) is not None:
+        return []
+    needed, allowed = workers * MOST_OF_A_PROCESS + OF_OTHERS, _max_connections(settings.database)
+    if allowed >= needed:
+        return [Finding("connections", "ok", f"{allowed} allowed, at most {needed} used")]
+    why = (
+        f"ZPRUNER_API_WORKERS={workers}: the service may open {needed} connections, but "
+        f"max_connections of PostgreSQL is {allowed}. Increase that, or use fewer processes."
+    )
+    return [Finding("connections", "wrong", why)]
+
+
+def _max_connections(url: str) -> int:
+    engine = open_sessions(url).kw["bind"]
+    try:
+        with engine.connect() as connection:
+            return int(connection.execute(text("SHOW max_connections")).scalar_one())
+    finally:
+        engine.dispose()

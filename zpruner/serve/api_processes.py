@@ -1,0 +1,81 @@
+"""The processes of the API, and the program of their supervisor where the API runs by itself.
+
+``zpruner part api --workers N`` becomes that program.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from db.core import redaction
+from db.core.logging_setup import configure
+from db.startup import checks
+from db.startup.private_files import keep_private
+from db.startup.server_settings import ServerSettings
+from zpruner import programs
+from zpruner.serve.preconditions import ServeError, listening
+from zpruner.serve.shared_folder import shared_folder
+from zpruner.serve.supervisor import Child, Supervisor, stop_signal
+
+GRACE_S = 8.0
+"""The API waits five seconds for open requests and streams; Docker waits ten for a container."""
+
+
+def main() -> None:
+    """Serve until a signal to stop."""
+    redaction.install()
+    stop, supervisor = stop_signal(), Supervisor()
+    try:
+        with checks.exit_on_error("api"):
+            settings = checks.read_settings(ServerSettings)
+            keep_private(settings.data_dir)
+        configure(settings.log_format)
+        with listening(settings.host, settings.port) as sockets, api_folder(settings) as folder:
+            fds = [one.fileno() for one in sockets]
+            try:
+                for child in api_children(settings, os.environ, fds, folder):
+                    supervisor.add(child)
+                supervisor.run(stop)
+            finally:
+                for one in sockets:
+                    one.close()
+                supervisor.end()
+    except (ServeError, OSError) as error:
+        sys.stderr.write(f"api: {error}\n")
+        sys.exit(checks.EXIT_CODE)
+
+
+def api_folder(settings: ServerSettings) -> AbstractContextManager[Path | None]:
+    """Make the folder that several processes share; one process needs none."""
+    return nullcontext() if settings.api_workers == 1 else shared_folder()
+
+
+def api_children(
+    settings: ServerSettings, env: Mapping[str, str], fds: Sequence[int], folder: Path | None
+) -> list[Child]:
+    """Return the processes of the API; each accepts connections from the same sockets.
+
+    Args:
+        settings: decide the number of processes.
+        env: the environment of each.
+        fds: descriptors of the sockets.
+        folder: what several processes share.
+    """
+    command = programs.command("api", "--host", settings.host, "--port", str(settings.port))
+    listens = {"ZPRUNER_LISTENING": ",".join(map(str, fds))}
+
+    def child(name: str, numbered: Mapping[str, str]) -> Child:
+        silent_after_s = settings.heartbeat_timeout.total_seconds()
+        return Child(name, command, {**env, **listens, **numbered}, GRACE_S, silent_after_s, fds)
+
+    if settings.api_workers == 1:
+        return [child("api", {"ZPRUNER_API_WORKERS": "1"})]
+    shared = {"ZPRUNER_API_SHARED_DIR": str(folder)}
+    numbers = range(1, settings.api_workers + 1)
+    return [child(f"api {n}", shared | {"ZPRUNER_API_PROCESS": str(n)}) for n in numbers]
+
+
+if __name__ == "__main__":
+    main()
