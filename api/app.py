@@ -1,7 +1,7 @@
 """The FastAPI application, which ``api.program`` serves."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -9,9 +9,11 @@ from importlib.metadata import version
 
 from anyio import to_thread
 from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
 
 from api.deps import Service
 from api.middleware.authentication import AuthenticationMiddleware, require_scope
+from api.middleware.job_polls import JobPollMiddleware
 from api.middleware.request_limits import RequestLimitsMiddleware
 from api.middleware.request_metrics import Metrics, RequestMetricsMiddleware
 from api.middleware.tracing import trace_requests
@@ -37,10 +39,12 @@ from api.routes.jobs import (
 from api.routes.service import dashboard, docs, health, metrics, workers
 from api.routes.service import problems as problem_pages
 from api.services.broker import Broker, Queue
+from api.services.current_values import CommitMarks
 from api.services.event_broadcast import EventBroadcast
 from api.services.file_checks import FileChecks
 from api.services.hub import Hub
 from api.services.job_cache import JobCache
+from api.services.job_pages import JobPages
 from api.services.preflight import Preflight
 from api.services.readiness import Readiness
 from api.services.shared_metrics import SharedMetrics
@@ -117,22 +121,29 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
     )
     service = _service(settings, queue or Broker(settings.broker))
     app.state.service, app.state.beat_every_s = service, settings.beat_every_s
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_middleware(JobPollMiddleware, job_cache=service.job_cache, route=_route(jobs.get_job))
     app.add_middleware(AuthenticationMiddleware, settings=settings, service=service)
     app.add_middleware(RequestLimitsMiddleware, settings=settings)
     app.add_middleware(RequestMetricsMiddleware, metrics=service.metrics)  # added last: outermost
     handlers.install(app)
-    for router in ROUTERS:
-        app.include_router(router)
     trace_requests(app)
     app.openapi = partial(document, app, settings)  # type: ignore[method-assign] # as FastAPI documents it
     return app
+
+
+def _route(endpoint: Callable[..., object]) -> APIRoute:
+    routes = (one for one in jobs.router.routes if isinstance(one, APIRoute))
+    return next(one for one in routes if one.endpoint is endpoint)
 
 
 def _service(settings: ApiSettings, queue: Queue) -> Service:
     open_here = partial(open_sessions, settings.database, statement_timeout=STATEMENT_TIMEOUT)
     sessions = open_here(busy_timeout=BUSY_TIMEOUT)
     best_effort = open_here(busy_timeout=SHORT_BUSY_TIMEOUT)
-    broadcast = EventBroadcast(sessions, best_effort)
+    marks = CommitMarks(sessions)
+    broadcast = EventBroadcast(sessions, best_effort, marks)
     store = ArtifactStore(settings.artifact_dir)
     return Service(
         sessions=sessions,
@@ -147,7 +158,9 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         metrics=Metrics(sessions, settings.queues, SharedMetrics.of(settings)),
         known_queues=settings.queues,
         broadcast=broadcast,
-        job_cache=JobCache(sessions, broadcast),
+        marks=marks,
+        job_cache=JobCache(sessions, broadcast, marks),
+        job_pages=JobPages(sessions, marks),
         readiness=Readiness(sessions, queue, store, settings.heartbeat_timeout),
         webhook_networks=settings.webhook_networks,
         instance=settings.instance,

@@ -9,9 +9,11 @@ from pydantic import AfterValidator
 
 from api.middleware.request_metrics import Metrics
 from api.services.broker import Queue
+from api.services.current_values import CommitMarks
 from api.services.event_broadcast import EventBroadcast
 from api.services.file_checks import FileChecks
 from api.services.job_cache import JobCache
+from api.services.job_pages import JobPages
 from api.services.preflight import Preflight
 from api.services.readiness import Readiness
 from api.submission.planner_client import PlannerClient
@@ -65,10 +67,12 @@ class Service:
     max_dataset_bytes: int
     preflight: Preflight
     planner: PlannerClient
+    marks: CommitMarks
     broadcast: EventBroadcast
     metrics: Metrics
     known_queues: tuple[str, ...]
     job_cache: JobCache
+    job_pages: JobPages
     readiness: Readiness
     webhook_networks: NetworkList
     instance: str | None
@@ -77,11 +81,12 @@ class Service:
 MAX_WAIT_S = 60.0
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 
 
+# Dependencies are async, because FastAPI runs others on threads, which takes longer than they do.
 # Sessions are opened inside a route and never by a dependency: a dependency would hold a
 # connection while it waits for a thread, and threads that wait for connections would starve.
 ServiceDep = Annotated[Service, Depends(_service)]
@@ -127,7 +132,7 @@ def preferred_wait_s(prefer: str | None, otherwise_s: float = 0) -> float:
     return min(float(match[1]), MAX_WAIT_S) if match else otherwise_s
 
 
-def _wait_s(
+async def _wait_s(
     request: Request,
     prefer: Annotated[
         str | None,
@@ -147,7 +152,7 @@ def set_preference_applied(request: Request, prefer: str | None) -> None:
 Wait = Annotated[float, Depends(_wait_s)]
 
 
-def _if_match(
+async def _if_match(
     _: Annotated[
         str | None,
         Header(
@@ -159,7 +164,7 @@ def _if_match(
     """Document the header, which ``api.web.conditional`` reads."""
 
 
-def _if_none_match(
+async def _if_none_match(
     _: Annotated[
         str | None,
         Header(

@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Mapping
-from functools import partial
 from urllib.parse import quote, urlsplit
 
 from fastapi import Request
@@ -32,7 +31,6 @@ from db.problems.access import (
     UNAUTHENTICATED,
 )
 from db.problems.plain import PLAIN
-from db.tables.access import AccessScope
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +44,9 @@ class AuthenticationMiddleware:
 
     def __init__(self, app: ASGIApp, settings: ApiSettings, service: Service) -> None:
         self._app, self._sessions = app, service.sessions
-        self._identity = Identity(settings, service.sessions, service.best_effort_sessions)
+        self._identity = Identity(
+            settings, service.sessions, service.best_effort_sessions, service.marks
+        )
         self._buckets: TokenBuckets | None = None
         if settings.rate_limit_per_minute:
             self._buckets = TokenBuckets(
@@ -74,9 +74,6 @@ class AuthenticationMiddleware:
         except Exception as error:
             await audited.record(503 if isinstance(error, OperationalError) else 500)
             raise
-        finally:
-            if AccessScope.admin in needed:
-                self._identity.clear_cache()
 
     async def _without_key(self, request: Request, send: Send) -> None:
         """Call the application without a caller; the calls of triggers have a rate limit, too."""
@@ -101,11 +98,12 @@ class AuthenticationMiddleware:
     ) -> "Response | _AuditedResponse":
         """Return the error, or the object that sends the application's response."""
         # Before the key is looked up: a client that guesses keys is limited by its address.
-        headers, limited = self._count(request, self._identity.recent_key_id(request))
+        sent = self._identity.credentials(request)
+        headers, limited = self._count(request, self._identity.recent_key_id(sent))
         if limited is not None:
             return limited
         try:
-            caller = await self._identity.caller(request)
+            caller = await self._identity.caller(request, sent)
         except (BadKeyError, MalformedTokenError) as bad:
             return _unauthenticated(request, str(bad))
         except BadLinkError as bad:
@@ -118,7 +116,7 @@ class AuthenticationMiddleware:
             headers = {**headers, **(forbidden.headers or {})}
             return respond(request, forbidden.problem, headers)
         request.state.caller = caller
-        request.state.still_allowed = partial(self._identity.still_allowed, request)
+        request.state.still_allowed = self._identity.still_allowed(sent)
         return audited
 
     def _count(

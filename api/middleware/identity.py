@@ -3,18 +3,29 @@
 import logging
 import re
 import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from fastapi import Request
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from api.middleware.caller import ANYONE, LINK, LOCAL, Caller
+from api.middleware.caller import (
+    ANYONE,
+    LINK,
+    LOCAL,
+    Caller,
+    StillAllowed,
+    always_allowed,
+)
 from api.middleware.hosts import requested_host
 from api.middleware.scopes import READING
+from api.services.current_values import CommitMarks, CurrentValues
 from api.settings import ApiSettings
 from db.access.keys import KeyRepository
-from db.access.tokens import MalformedTokenError, Token
-from db.core.errors import BadKeyError
+from db.access.tokens import MalformedTokenError, SentKey, Token
+from db.core.errors import BadKeyError, BadLinkError
 from db.core.ids import id_pattern
 from db.core.session import Sessions
 from db.jobs.download_links import Link, LinkRepository
@@ -25,27 +36,57 @@ logger = logging.getLogger(__name__)
 
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 FILE = re.compile(rf"/v1/artifacts/({id_pattern('art')})/content")
-CACHED_FOR_S = 1.0
-"""How long a key is not looked up again; otherwise each 304 of a poller would cost a query."""
+MAX_KEYS = 4096
+"""How many keys are remembered."""
+CHECK_EXPIRY_EVERY_S = 1.0
+"""A key expires without a commit, so it is looked up again after this time."""
 RECENT_FOR_S = 600.0
 """How long the rate of a valid key is counted for the key, and not for the client's address."""
 
-KeyName = tuple[str, str]
-"""A key's id and the digest of the secret that was sent."""
+CredentialsError = BadKeyError | BadLinkError | MalformedTokenError
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The key or the link that a request has sent, or neither.
+
+    Attributes:
+        error: why it cannot be valid.
+    """
+
+    key: SentKey | None = None
+    link: Link | None = None
+    error: CredentialsError | None = None
 
 
 class Identity:
     """Finds the caller of a request; scopes are checked elsewhere."""
 
     def __init__(
-        self, settings: ApiSettings, sessions: Sessions, best_effort_sessions: Sessions
+        self,
+        settings: ApiSettings,
+        sessions: Sessions,
+        best_effort_sessions: Sessions,
+        marks: CommitMarks,
     ) -> None:
         self._settings, self._sessions = settings, sessions
         self._best_effort_sessions = best_effort_sessions
-        self._cached: dict[KeyName, tuple[float, Caller]] = {}
-        self._recent: dict[KeyName, float] = {}
+        self._callers = CurrentValues[SentKey, Caller](
+            marks, self._look_up, max_values=MAX_KEYS, max_age_s=CHECK_EXPIRY_EVERY_S
+        )
+        self._recent: OrderedDict[SentKey, float] = OrderedDict()
 
-    async def caller(self, request: Request) -> Caller:
+    def credentials(self, request: Request) -> Credentials:
+        """Return what the request has sent, without a query."""
+        try:
+            if (link := _link(request)) is not None:
+                return Credentials(link=link)
+            sent = self._sent_text(request)
+            return Credentials(key=None if sent is None else Token.read(sent).sent)
+        except (BadKeyError, BadLinkError, MalformedTokenError) as error:
+            return Credentials(error=error)
+
+    async def caller(self, request: Request, sent: Credentials) -> Caller:
         """Return the caller of a request.
 
         Raises:
@@ -53,45 +94,45 @@ class Identity:
             BadLinkError: the link is not valid.
             MalformedTokenError: the text in Authorization is not a key.
         """
-        if (link := _link(request)) is not None:
-            await run_in_threadpool(self._check, link)
+        if sent.error is not None:
+            raise sent.error
+        if sent.link is not None:
+            await run_in_threadpool(self._check, sent.link)
             return LINK
-        sent = self._sent_key(request)
-        if sent is not None:
-            return await self._owner(Token.read(sent))
+        if sent.key is not None:
+            return await self._owner(sent.key)
         if self._settings.auth == "none":
             return ANYONE
         if self._settings.needs_keys or not is_local(request):
             raise BadKeyError("the request has no key")
         return LOCAL
 
-    def recent_key_id(self, request: Request) -> str | None:
-        """Return the id of the request's key if it was valid recently; without a query."""
-        try:
-            sent = self._sent_key(request)
-            token = None if sent is None else Token.read(sent)
-        except (BadKeyError, MalformedTokenError):
+    def recent_key_id(self, sent: Credentials) -> str | None:
+        """Return the id of the key if it was valid recently; without a query."""
+        if sent.key is None:
             return None
-        if token is None or (token.key_id, token.digest) not in self._recent:
-            return None
-        return token.key_id
+        valid_at = self._recent.get(sent.key, -RECENT_FOR_S)
+        return sent.key.key_id if time.monotonic() - valid_at < RECENT_FOR_S else None
 
-    async def still_allowed(self, request: Request) -> bool:
-        """Whether the request would be authenticated now as well."""
+    def still_allowed(self, sent: Credentials) -> StillAllowed:
+        """Return the check whether the credentials, which were valid, still are."""
+        return always_allowed if sent == Credentials() else _StillAllowed(self, sent)
+
+    async def is_valid(self, sent: Credentials) -> bool:
+        """Whether a key or link is valid now; true while the database does not respond."""
         try:
-            await self.caller(request)
-        except (BadKeyError, MalformedTokenError):
+            if sent.link is not None:
+                await run_in_threadpool(self._check, sent.link)
+            if sent.key is not None:
+                await self._owner(sent.key)
+        except (BadKeyError, BadLinkError):
             return False
         except SQLAlchemyError as error:
             # Streams continue while the database restarts: they send nothing meanwhile.
             logger.warning("a key could not be looked up: %s", error)
         return True
 
-    def clear_cache(self) -> None:
-        """Look up every key again, because one of them may have changed."""
-        self._cached.clear()
-
-    def _sent_key(self, request: Request) -> str | None:
+    def _sent_text(self, request: Request) -> str | None:
         if b"zpr_" in request.scope["query_string"]:
             raise BadKeyError("the key was sent in the URL, which logs record: revoke it")
         if (header := request.headers.get("authorization")) is None:
@@ -103,33 +144,33 @@ class Identity:
             raise BadKeyError("the scheme in Authorization is not Bearer")
         return sent.strip()
 
-    async def _owner(self, token: Token) -> Caller:
-        now, name = time.monotonic(), (token.key_id, token.digest)
-        since, caller = self._cached.get(name, (0.0, None))
-        if caller is None or now - since > CACHED_FOR_S:
-            try:
-                caller = await run_in_threadpool(self._look_up, token)
-            except BadKeyError:
-                self._recent.pop(name, None)
-                raise
-            self._cache(name, now, caller)
+    async def _owner(self, sent: SentKey) -> Caller:
+        try:
+            caller = await self._callers.get(sent)
+        except BadKeyError:
+            self._recent.pop(sent, None)
+            raise
+        self._recent[sent] = time.monotonic()
+        self._recent.move_to_end(sent)
+        if len(self._recent) > MAX_KEYS:
+            self._recent.popitem(last=False)
         return caller
-
-    def _cache(self, name: KeyName, now: float, caller: Caller) -> None:
-        self._cached = {
-            one: entry for one, entry in self._cached.items() if now - entry[0] <= CACHED_FOR_S
-        }
-        self._cached[name] = (now, caller)
-        self._recent = {one: at for one, at in self._recent.items() if now - at <= RECENT_FOR_S}
-        self._recent[name] = now
 
     def _check(self, link: Link) -> None:
         with self._sessions() as session:
             LinkRepository(session).check(link)
 
-    def _look_up(self, token: Token) -> Caller:
-        with self._sessions() as session:
-            key, use_is_due = KeyRepository(session).authenticate(token)
+    def _look_up(
+        self, sent: Sequence[SentKey], _known: Mapping[SentKey, Caller]
+    ) -> dict[SentKey, Caller | Exception]:
+        return {one: self._caller_of(one) for one in sent}
+
+    def _caller_of(self, sent: SentKey) -> Caller | BadKeyError:
+        try:
+            with self._sessions() as session:
+                key, use_is_due = KeyRepository(session).authenticate(sent)
+        except BadKeyError as error:
+            return error
         if use_is_due:
             self._record_use(key)
         return Caller.of(key)
@@ -140,6 +181,17 @@ class Identity:
                 KeyRepository(session).record_use(key.id)
         except OperationalError as error:  # the next request notes it
             logger.warning("the use of key %s could not be noted: %s", key.id, error.orig)
+
+
+@dataclass(frozen=True)
+class _StillAllowed:
+    """The check of one key or link; equal for all responses to it."""
+
+    identity: Identity
+    sent: Credentials
+
+    async def __call__(self) -> bool:
+        return await self.identity.is_valid(self.sent)
 
 
 def _link(request: Request) -> Link | None:

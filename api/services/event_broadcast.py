@@ -1,4 +1,4 @@
-"""Live events: one polling query at a time serves all subscribers.
+"""Live events: one query at a time serves all subscribers.
 
 Events of one job are numbered by their ``seq``, events of all jobs by their ``position``.
 """
@@ -6,7 +6,7 @@ Events of one job are numbered by their ``seq``, events of all jobs by their ``p
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -14,8 +14,11 @@ from fastapi.sse import format_sse_event
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
+from api.middleware.caller import StillAllowed, always_allowed
 from api.schemas.history import AnyEventRead, EventRead
-from api.services.shared_reads import SharedReads
+from api.services.batched_reads import BatchedReads
+from api.services.current_values import CommitMarks
+from db.core.commit_marks import Mark
 from db.core.session import Sessions
 from db.events.event_order import EventOrder, order_events
 from db.events.job_events import EventRepository
@@ -23,7 +26,10 @@ from db.tables.jobs import JobEvent
 
 logger = logging.getLogger(__name__)
 
-POLL_EVERY_S = 0.5
+POLL_EVERY_S = 0.05
+"""How often the commit mark is compared: rows are read only after a commit."""
+RETRY_AFTER_S = 0.5
+CHECK_KEYS_EVERY_S = 0.5
 EVENTS_PER_READ = 500
 ALL_JOBS = "*"
 """The topic of the events of all jobs."""
@@ -58,21 +64,21 @@ class Frame:
         return cls(read.position, False, data, event.kind, event.status)
 
 
+Replays = dict[tuple[str, int], list[Frame] | Exception]
+
+
 @dataclass
 class Topic:
     """The events of one job, or of all jobs, while there are subscribers.
 
     Attributes:
-        last: number of the newest event that the poller has read.
+        last: number of the newest event that was read.
         recent: the newest frames, without a gap.
-        changed: set, and replaced, when frames are published.
-        subscribers: the number of subscribers.
     """
 
     last: int
     recent: deque[Frame] = field(default_factory=lambda: deque(maxlen=MAX_RECENT_FRAMES))
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-    subscribers: int = 0
+    subscriptions: set["Subscription"] = field(default_factory=set)
 
     def after(self, seq: int) -> list[Frame] | None:
         """Return the frames after a number; None if some of them are no longer in `recent`."""
@@ -90,35 +96,76 @@ class Topic:
     def publish(self, frames: list[Frame]) -> None:
         self.recent.extend(frames)
         self.last = frames[-1].seq
-        self.changed.set()
-        self.changed = asyncio.Event()
+        for subscription in self.subscriptions:
+            subscription.notify()
+
+
+class Subscription:
+    """One subscriber of a topic.
+
+    Attributes:
+        is_revoked: whether the subscriber's key is not valid any longer.
+    """
+
+    def __init__(self, topic: Topic, still_allowed: StillAllowed) -> None:
+        self.topic, self.still_allowed = topic, still_allowed
+        self.is_revoked = False
+        self._changed = asyncio.Event()
+
+    def notify(self) -> None:
+        self._changed.set()
+
+    def revoke(self) -> None:
+        self.is_revoked = True
+        self._changed.set()
+
+    def reset(self) -> None:
+        """Wait only for changes after this call."""
+        self._changed.clear()
+
+    async def changed(self) -> None:
+        """Wait until there are new frames, or the key was revoked."""
+        await self._changed.wait()
 
 
 class EventBroadcast:
     """The live events of one process; for use on one event loop, reads rows on its threads."""
 
-    def __init__(self, sessions: Sessions, best_effort_sessions: Sessions) -> None:
+    def __init__(
+        self, sessions: Sessions, best_effort_sessions: Sessions, marks: CommitMarks
+    ) -> None:
         self._sessions, self._best_effort_sessions = sessions, best_effort_sessions
+        self._marks = marks
         self._topics: dict[str, Topic] = {}
-        self._poller: asyncio.Task[None] | None = None
-        self._replays = SharedReads(self._replay)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._replays = BatchedReads(self._replay)
 
     @asynccontextmanager
-    async def subscribe(self, job_id: str, seen: int) -> AsyncIterator[Topic]:
-        """Return the topic of a job, which gets the events after `seen` until the context ends."""
+    async def subscribe(
+        self, job_id: str, seen: int, still_allowed: StillAllowed = always_allowed
+    ) -> AsyncIterator[Subscription]:
+        """Return a subscription, which gets the job's events after `seen` until the context ends.
+
+        It is revoked within a second after the caller's key.
+        """
         topic = self._topics.setdefault(job_id, Topic(seen))
-        topic.subscribers += 1
-        if self._poller is None:
-            self._poller = asyncio.create_task(self._poll(), name="event broadcast")
+        subscription = Subscription(topic, still_allowed)
+        topic.subscriptions.add(subscription)
+        if not self._tasks:
+            self._tasks = [
+                asyncio.create_task(self._poll(), name="event broadcast"),
+                asyncio.create_task(self._check_keys(), name="keys of streams"),
+            ]
         try:
-            yield topic
+            yield subscription
         finally:
-            topic.subscribers -= 1
-            if topic.subscribers == 0:
+            topic.subscriptions.remove(subscription)
+            if not topic.subscriptions:
                 del self._topics[job_id]
             if not self._topics:
-                self._poller.cancel()
-                self._poller = None
+                for task in self._tasks:
+                    task.cancel()
+                self._tasks = []
 
     async def replay(self, job_id: str, after: int) -> list[Frame]:
         """Return the next events after a number from the rows, oldest first."""
@@ -132,24 +179,49 @@ class EventBroadcast:
             logger.warning("events could not be ordered: %s", error.orig)
 
     async def _poll(self) -> None:
+        """Read new events whenever something was committed."""
+        mark: Mark = None
         while True:
             await asyncio.sleep(POLL_EVERY_S)
-            seen = {job_id: topic.last for job_id, topic in self._topics.items()}
             try:
-                found = await run_in_threadpool(self._read, seen)
+                now = await self._marks.now()
+                if mark is None or now != mark:
+                    await self._publish_new()
+                mark = now
             except Exception:
                 # The database may be restarting: subscribers wait as if no event had occurred.
                 logger.exception("events could not be read")
-                continue
-            for job_id, frames in found.items():
-                topic = self._topics.get(job_id)
-                # A topic that was deleted and created again meanwhile may be at another event.
-                if topic is not None and topic.last == seen[job_id]:
-                    topic.publish(frames)
+                mark = None
+                await asyncio.sleep(RETRY_AFTER_S)
 
-    def _replay(self, start: tuple[str, int]) -> list[Frame]:
-        job_id, after = start
-        return self._read({job_id: after}).get(job_id, [])
+    async def _publish_new(self) -> None:
+        seen = {job_id: topic.last for job_id, topic in self._topics.items()}
+        for job_id, frames in (await run_in_threadpool(self._read, seen)).items():
+            topic = self._topics.get(job_id)
+            # A topic that was deleted and created again meanwhile may be at another event.
+            if topic is not None and topic.last == seen[job_id]:
+                topic.publish(frames)
+
+    async def _check_keys(self) -> None:
+        """Revoke the subscriptions of keys that are not valid any longer."""
+        while True:
+            await asyncio.sleep(CHECK_KEYS_EVERY_S)
+            by_key: dict[StillAllowed, list[Subscription]] = {}
+            for topic in self._topics.values():
+                for subscription in topic.subscriptions:
+                    by_key.setdefault(subscription.still_allowed, []).append(subscription)
+            for still_allowed, subscriptions in by_key.items():
+                if not await still_allowed():
+                    for subscription in subscriptions:
+                        subscription.revoke()
+
+    async def _replay(self, starts: Sequence[tuple[str, int]]) -> Replays:
+        return await run_in_threadpool(self._read_each, starts)
+
+    def _read_each(self, starts: Sequence[tuple[str, int]]) -> Replays:
+        return {
+            (topic, after): self._read({topic: after}).get(topic, []) for topic, after in starts
+        }
 
     def _read(self, seen: Mapping[str, int]) -> dict[str, list[Frame]]:
         found: dict[str, list[Frame]] = {}

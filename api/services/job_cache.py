@@ -1,22 +1,22 @@
-"""Snapshots of jobs: one read of a row serves all requests of the same second."""
+"""Snapshots of jobs, which are read and encoded once for all requests."""
 
 import asyncio
-import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy.orm import Session
+
 from api.schemas.jobs import JobDetail
+from api.services.current_values import CommitMarks, CurrentValues
 from api.services.event_broadcast import EventBroadcast
-from api.services.shared_reads import SharedReads
 from api.web.conditional import etag_of
+from db.core.errors import JobNotFoundError
 from db.core.session import Sessions
 from db.events.job_events import EventRepository
+from db.events.job_rows import get_job
 from db.jobs.repository import JobRepository
 from db.scheduling.queues import QueueRepository
 
-MAX_AGE_S = 1.0
-"""How old a snapshot may be that a polling client gets."""
 MAX_SNAPSHOTS = 4096
 
 
@@ -37,10 +37,9 @@ class JobSnapshot:
 class JobCache:
     """The latest snapshots of one process; for use on one event loop."""
 
-    def __init__(self, sessions: Sessions, broadcast: EventBroadcast) -> None:
+    def __init__(self, sessions: Sessions, broadcast: EventBroadcast, marks: CommitMarks) -> None:
         self._sessions, self._broadcast = sessions, broadcast
-        self._reads = SharedReads(self._read)
-        self._recent: OrderedDict[str, tuple[float, asyncio.Task[JobSnapshot]]] = OrderedDict()
+        self._snapshots = CurrentValues(marks, self._read, max_values=MAX_SNAPSHOTS)
 
     async def current(self, job_id: str) -> JobSnapshot:
         """Return the job as it is now.
@@ -48,23 +47,7 @@ class JobCache:
         Raises:
             JobNotFoundError: there is none.
         """
-        return await self._reads.get(job_id)
-
-    async def recent(self, job_id: str) -> JobSnapshot:
-        """Return the job as it was within the last second; concurrent callers share one read.
-
-        Raises:
-            JobNotFoundError: there is none.
-        """
-        at, task = self._recent.get(job_id, (0.0, None))
-        if task is None or at < time.monotonic() - MAX_AGE_S:
-            task = asyncio.create_task(self.current(job_id), name="job snapshot")
-            self._store(job_id, task)
-        return await asyncio.shield(task)
-
-    def invalidate(self, job_id: str) -> None:
-        """Delete the snapshot of a job that this process has changed."""
-        self._recent.pop(job_id, None)
+        return await self._snapshots.get(job_id)
 
     async def wait_for_change(self, job_id: str, seen: JobSnapshot, within_s: float) -> JobSnapshot:
         """Return the job once it differs from `seen`, or at the end of the time."""
@@ -82,28 +65,41 @@ class JobCache:
         suffices: Callable[[JobSnapshot], bool],
         seen: JobSnapshot,
     ) -> JobSnapshot:
-        subscription = self._broadcast.subscribe(job_id, seen.newest)
+        subscribed = self._broadcast.subscribe(job_id, seen.newest)
         try:
-            async with asyncio.timeout(within_s), subscription as topic:
+            async with asyncio.timeout(within_s), subscribed as subscription:
                 while True:
-                    changed = topic.changed  # taken before the read, so that no change is missed
+                    subscription.reset()  # before the read, so that no change is missed
                     snapshot = await self.current(job_id)
                     if suffices(snapshot):
                         return snapshot
-                    await changed.wait()
+                    await subscription.changed()
         except TimeoutError:
             return await self.current(job_id)  # no event says that its queue position has changed
 
-    def _store(self, job_id: str, task: asyncio.Task[JobSnapshot]) -> None:
-        self._recent[job_id] = (time.monotonic(), task)
-        self._recent.move_to_end(job_id)
-        while len(self._recent) > MAX_SNAPSHOTS:
-            self._recent.popitem(last=False)
-
-    def _read(self, job_id: str) -> JobSnapshot:
+    def _read(
+        self, job_ids: Sequence[str], known: Mapping[str, JobSnapshot]
+    ) -> dict[str, JobSnapshot | Exception]:
+        """Read the versions of jobs, and the whole rows of those that have changed."""
+        found: dict[str, JobSnapshot | Exception] = {}
         with self._sessions() as session:
-            job, history = JobRepository(session).get(job_id), EventRepository(session)
-            events, newest = history.milestones(job_id), history.newest_events([job_id])[job_id]
-            position = QueueRepository(session).near_position(job)
-        body = JobDetail.with_history(job, events, position).model_dump_json().encode()
-        return JobSnapshot(etag_of(job, position), body, newest, job.status.is_final)
+            queues = QueueRepository(session)
+            versions = {job.id: job for job in JobRepository(session).versions(job_ids)}
+            for job_id in job_ids:
+                job, seen = versions.get(job_id), known.get(job_id)
+                tag = None if job is None else etag_of(job, queues.near_position(job))
+                try:
+                    if seen is None or seen.etag != tag:
+                        seen = _snapshot(session, job_id)
+                    found[job_id] = seen
+                except JobNotFoundError as missing:
+                    found[job_id] = missing
+        return found
+
+
+def _snapshot(session: Session, job_id: str) -> JobSnapshot:
+    job, history = get_job(session, job_id), EventRepository(session)
+    position = QueueRepository(session).near_position(job)
+    events, newest = history.milestones(job_id), history.newest_events([job_id])[job_id]
+    body = JobDetail.with_history(job, events, position).model_dump_json().encode()
+    return JobSnapshot(etag_of(job, position), body, newest, job.status.is_final)

@@ -24,21 +24,15 @@ def etag_of(job: Job, position: int | None = None) -> str:
 def is_not_modified(request: Request, etag: str) -> bool:
     """Whether ``If-None-Match`` names this version."""
     header = request.headers.get("if-none-match")
-    if header is None:
-        return False
-    return header.strip() == "*" or etag in {tag.removeprefix("W/") for tag in _TAG.findall(header)}
+    return header is not None and names_version(header, etag)
 
 
-def has_newer(request: Request, job_id: str, etag: str) -> bool:
-    """Whether ``If-None-Match`` names a later version of the job than this one."""
-    seen = _versions(request.headers.get("if-none-match", ""), job_id)
-    return max(seen, default=0) > max(_versions(etag, job_id), default=0)
-
-
-def wants_current(request: Request) -> bool:
-    """Whether ``Cache-Control`` forbids a cached response."""
-    directives = request.headers.get("cache-control", "")
-    return re.search(r"\b(no-cache|max-age=0)\b", directives) is not None
+def names_version(if_none_match: str, etag: str) -> bool:
+    """Whether the value of an ``If-None-Match`` header names this version."""
+    if if_none_match == etag:
+        return True
+    tags = _TAG.findall(if_none_match)
+    return if_none_match.strip() == "*" or etag in {tag.removeprefix("W/") for tag in tags}
 
 
 def require_match(request: Request, etag: str) -> None:

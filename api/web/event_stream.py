@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
 from api.middleware.caller import StillAllowed
-from api.services.event_broadcast import ALL_JOBS, EventBroadcast, Frame
+from api.services.event_broadcast import ALL_JOBS, EventBroadcast, Frame, Subscription
 
 PING_EVERY_S = 15.0
 OPENING = format_sse_event(retry=2000)
@@ -32,7 +31,6 @@ class StreamStart:
         includes: which events are sent.
         opening: the first message.
         ping: the message after each ``ping_every_s`` seconds without an event.
-        ping_every_s: the caller's key is checked again at this interval as well.
     """
 
     topic: str
@@ -42,6 +40,15 @@ class StreamStart:
     opening: bytes = OPENING
     ping: bytes = KEEPALIVE_COMMENT
     ping_every_s: float = PING_EVERY_S
+
+    def messages(self, frames: Iterable[Frame], seen: int) -> Iterator[bytes]:
+        """Yield the messages of the frames that follow the event ``seen``."""
+        for frame in frames:
+            if self.topic != ALL_JOBS and frame.seq > seen + 1:  # a job's events have no gaps
+                yield pruned_event(frame.seq - 1)
+            if self.includes(frame):
+                yield frame.data
+            seen = frame.seq
 
 
 class EventStream(EventSourceResponse):
@@ -62,41 +69,34 @@ async def follow(
     The stream stops without an ``end`` event once the caller's key is not valid any longer.
     """
     seen, is_over, is_behind = start.seen, start.is_over, True
-    checked_at = time.monotonic()
     yield start.opening
-    async with broadcast.subscribe(start.topic, seen) as topic:
+    async with broadcast.subscribe(start.topic, seen, still_allowed) as subscription:
         while True:
-            if time.monotonic() - checked_at >= start.ping_every_s:
-                if not await still_allowed():
-                    return
-                checked_at = time.monotonic()
-            changed = topic.changed  # taken before the read, so that no change is missed
-            frames = None if is_behind else topic.after(seen)
+            subscription.reset()  # before the read, so that no change is missed
+            if subscription.is_revoked:
+                return
+            frames = None if is_behind else subscription.topic.after(seen)
             if frames is None:
                 frames = await broadcast.replay(start.topic, seen)
-            for frame in frames:
-                if start.topic != ALL_JOBS and frame.seq > seen + 1:  # a job's events have no gaps
-                    yield pruned_event(frame.seq - 1)
-                if start.includes(frame):
-                    yield frame.data
-                seen, is_over = frame.seq, frame.is_final
             if frames:
-                continue
-            if is_behind:
+                if sent := b"".join(start.messages(frames, seen)):
+                    yield sent
+                seen, is_over = frames[-1].seq, frames[-1].is_final
+            elif is_behind:
                 is_behind = False
-                topic.skip_to(seen)
+                subscription.topic.skip_to(seen)
             elif is_over:
                 break
-            elif not await _changes(changed, start.ping_every_s):
+            elif not await _changes(subscription, start.ping_every_s):
                 yield start.ping
     yield END
 
 
-async def _changes(changed: asyncio.Event, within_s: float) -> bool:
+async def _changes(subscription: Subscription, within_s: float) -> bool:
     """Wait for a change; return whether one occurred in time."""
     try:
         async with asyncio.timeout(within_s):
-            await changed.wait()
+            await subscription.changed()
     except TimeoutError:
         return False
     return True

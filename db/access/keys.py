@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from db.access.tokens import Token
+from db.access.tokens import SentKey, Token
 from db.core.clock import now
 from db.core.errors import ApiKeyNotFoundError, ApiKeyRevokedError, BadKeyError
 from db.core.ids import new_id
@@ -129,20 +129,20 @@ class KeyRepository:
             raise ApiKeyRevokedError(self.get(key_id).id)
         return key, token
 
-    def authenticate(self, token: Token) -> tuple[ApiKey, bool]:
-        """Return the token's key, and whether `record_use` should be called for it.
+    def authenticate(self, sent: SentKey) -> tuple[ApiKey, bool]:
+        """Return the key that was sent, and whether `record_use` should be called for it.
 
         Raises:
             BadKeyError: the secret is wrong, or the key is revoked or expired.
         """
         query = select(ApiKey, _is_live(), ApiKey.former_until > now(), _is_use_unrecorded())
-        row = self._session.execute(query.where(ApiKey.id == token.key_id)).one_or_none()
+        row = self._session.execute(query.where(ApiKey.id == sent.key_id)).one_or_none()
         if row is None:
             raise BadKeyError("there is no such key, or the secret is wrong")
         key, is_live, has_former, is_use_unrecorded = row
         known = [key.secret_digest] + ([key.former_digest or ""] if has_former else [])
         # A list, so that the time does not depend on which secret matches.
-        matches = [hmac.compare_digest(token.digest, digest) for digest in known]
+        matches = [hmac.compare_digest(sent.digest, digest) for digest in known]
         if not any(matches):
             raise BadKeyError("there is no such key, or the secret is wrong")
         if not is_live:

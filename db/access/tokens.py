@@ -21,6 +21,14 @@ class MalformedTokenError(ValueError):
 
 
 @dataclass(frozen=True)
+class SentKey:
+    """A key that a request has sent, without its secret."""
+
+    key_id: str
+    digest: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Token:
     """A key's id and secret; the secret is left out of its representation."""
 
@@ -56,6 +64,11 @@ class Token:
     def digest(self) -> str:
         """The digest to store; the secret is random and long enough for a fast hash."""
         return sha256(self.secret.encode()).hexdigest()
+
+    @property
+    def sent(self) -> SentKey:
+        """The key's id and digest, which are enough to authenticate."""
+        return SentKey(self.key_id, self.digest)
 
 
 def _crc(start: str) -> str:

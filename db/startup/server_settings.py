@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -55,6 +56,7 @@ class ServerSettings(Settings):
         return self.auth == "keys" or (self.auth == "auto" and not is_loopback(self.host))
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str | None) -> bool:
     """Whether a name or address is one of the loopback interface."""
     if host == "localhost":

@@ -109,7 +109,6 @@ def delete_job(job_id: JobId, service: ServiceDep, version: Version) -> Response
     """Delete a job that has ended, its events, its files and its idempotency key."""
     with service.sessions.begin() as session:
         JobCommands(session).delete(job_id, version=version)
-    service.job_cache.invalidate(job_id)
     service.store.delete_job(job_id)
     return Response(status_code=204)
 
@@ -120,7 +119,6 @@ def _run(service: Service, response: Response, command: Command) -> JobDetail:
         job = command(session)
         events = EventRepository(session).milestones(job.id)
         position = QueueRepository(session).near_position(job)
-    service.job_cache.invalidate(job.id)
     if job.status is JobState.queued and job.pushed_at is None:
         enqueue(service, job.id)
     response.headers["etag"] = etag_of(job, position)

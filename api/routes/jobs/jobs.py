@@ -7,15 +7,12 @@ from fastapi import APIRouter, Query, Request, Response
 from api.deps import IF_MATCH, IF_NONE_MATCH, DryRun, IdempotencyKey, JobId, ServiceDep, Wait
 from api.middleware.caller import CallerDep
 from api.middleware.writers import run_writer
-from api.schemas.jobs import Facets, JobDetail, JobPage, JobRead
+from api.schemas.jobs import JobDetail, JobPage
 from api.schemas.requests import JobRequest
 from api.submission.idempotency import KeyedRequest
 from api.submission.submit import NO_NEW_JOB, Submission, preview_response, submit
-from api.web.conditional import has_newer, is_not_modified, require_match, wants_current
-from api.web.cursors import cursor_of, paginate
+from api.web.conditional import is_not_modified, require_match
 from api.web.list_queries import JobQuery
-from api.web.pagination import next_link
-from db.jobs.repository import JobRepository
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 KEPT_HEADERS = ("location", "idempotency-replayed")
@@ -55,27 +52,12 @@ async def submit_job(
     return response
 
 
-@router.get("")
-def list_jobs(
-    service: ServiceDep, response: Response, query: Annotated[JobQuery, Query()]
-) -> JobPage:
+@router.get("", response_model=JobPage)
+async def list_jobs(service: ServiceDep, query: Annotated[JobQuery, Query()]) -> Response:
     """List jobs, newest first by default; filters are combined with "and"."""
-    wanted, facets = query.job_filter(), None
-    with service.sessions() as session:
-        jobs = JobRepository(session)
-        found = jobs.page(
-            wanted,
-            limit=query.limit + 1,
-            after=query.place(),
-            oldest_first=query.sort == "created",
-        )
-        if query.include == "facets":
-            facets = Facets.of(jobs.facets(wanted))
-    page, next_cursor = paginate(found, query.limit, cursor_of)
-    if next_cursor is not None:
-        response.headers["link"] = next_link("/v1/jobs", query.link(next_cursor))
-    data = [JobRead.of(job) for job in page]
-    return JobPage(data=data, next_cursor=next_cursor, facets=facets)
+    page = await service.job_pages.get(query)
+    headers = {} if page.link is None else {"link": page.link}
+    return Response(page.body, headers=headers, media_type="application/json")
 
 
 @router.get(
@@ -89,16 +71,9 @@ async def get_job(
 ) -> Response:
     """Return one job; with ``If-None-Match``, only if it has changed.
 
-    The response to a request with ``If-None-Match`` may be a second old, unless it has
-    ``Cache-Control: no-cache``. With ``Prefer: wait=60`` as well, it is sent as soon as the job
-    changes.
+    With ``Prefer: wait=60`` as well, the response is sent as soon as the job changes.
     """
-    polls = "if-none-match" in request.headers and not wants_current(request)
-    snapshot = await (
-        service.job_cache.recent(job_id) if polls else service.job_cache.current(job_id)
-    )
-    if has_newer(request, job_id, snapshot.etag):  # the client has seen a newer version
-        snapshot = await service.job_cache.current(job_id)
+    snapshot = await service.job_cache.current(job_id)
     require_match(request, snapshot.etag)
     if wait_s and is_not_modified(request, snapshot.etag):
         snapshot = await service.job_cache.wait_for_change(job_id, snapshot, wait_s)

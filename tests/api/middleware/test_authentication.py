@@ -1,6 +1,7 @@
 """Authentication and scopes of every route in the OpenAPI document."""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -200,15 +201,21 @@ def test_a_key_is_checked_even_where_none_is_needed(client: TestClient, sessions
     assert "was revoked" in response.json()["detail"]
 
 
-def test_a_key_that_another_process_revoked_is_valid_for_a_second_at_most(
-    client: TestClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+def test_a_key_that_another_process_revoked_is_refused_at_once(
+    client: TestClient, sessions: Sessions
 ) -> None:
     key, written = make_key(sessions)
     assert client.get("/v1/me", headers=bearer(written)).status_code == 200
     with sessions.begin() as session:
         KeyRepository(session).revoke(key.id)
-    assert identity.CACHED_FOR_S <= 1
-    monkeypatch.setattr(identity, "CACHED_FOR_S", -1.0)  # as if it were over
+    assert client.get("/v1/me", headers=bearer(written)).status_code == 401
+
+
+def test_a_key_is_refused_a_second_after_it_expires(client: TestClient, sessions: Sessions) -> None:
+    moment = datetime.now(UTC) + timedelta(seconds=2)
+    _, written = make_key(sessions, expires_at=moment)
+    assert client.get("/v1/me", headers=bearer(written)).status_code == 200
+    time.sleep(2 + identity.CHECK_EXPIRY_EVERY_S + 0.1)
     assert client.get("/v1/me", headers=bearer(written)).status_code == 401
 
 
@@ -344,9 +351,8 @@ def test_guessed_keys_are_limited_by_the_clients_address(
 
 
 def test_requests_with_a_revoked_key_are_counted_for_the_address(
-    settings: ApiSettings, queue: ListQueue, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+    settings: ApiSettings, queue: ListQueue, sessions: Sessions
 ) -> None:
-    monkeypatch.setattr(identity, "CACHED_FOR_S", -1.0)
     slow = settings.model_copy(update={"rate_limit_per_minute": 1, "rate_limit_burst": 3})
     key, written = make_key(sessions)
     with TestClient(create_app(slow, queue), base_url="http://127.0.0.1") as client:

@@ -9,9 +9,11 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import event
 
+from api.middleware.caller import always_allowed
+from api.services.current_values import CommitMarks
 from api.services.event_broadcast import MAX_RECENT_FRAMES, EventBroadcast, Frame, Topic
 from api.web.event_stream import END, OPENING, StreamStart, follow
-from db.core.session import Sessions
+from db.core.session import Sessions, open_sessions
 from db.core.states import JobState
 from db.jobs.commands import JobCommands
 from db.scheduling.claims import ClaimRepository
@@ -143,8 +145,8 @@ def test_an_interrupted_and_resumed_stream_sends_every_event_once_and_in_order(
     assert rest[-3:] == ["event: end", "data: {}", ""]
 
 
-async def always() -> bool:
-    return True
+def make_broadcast(sessions: Sessions) -> EventBroadcast:
+    return EventBroadcast(sessions, sessions, CommitMarks(sessions))
 
 
 async def never() -> bool:
@@ -165,10 +167,10 @@ def test_one_poller_serves_all_subscribers_and_stops_after_the_last_one(
     job_ids = [make_job(sessions).id for _ in range(3)]
 
     async def listen() -> list[list[int]]:
-        broadcast = EventBroadcast(sessions, sessions)
+        broadcast = make_broadcast(sessions)
         tasks = [
             asyncio.create_task(
-                collect(follow(broadcast, StreamStart(job_id, seen, is_over=False), always))
+                collect(follow(broadcast, StreamStart(job_id, seen, is_over=False), always_allowed))
             )
             for job_id in job_ids
             for seen in (0, 0, 1, 1)
@@ -188,33 +190,34 @@ def test_one_poller_serves_all_subscribers_and_stops_after_the_last_one(
 
 
 def test_no_event_is_lost_while_the_database_is_unavailable(
-    sessions: Sessions, caplog: pytest.LogCaptureFixture
+    sessions: Sessions, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     job_id = make_job(sessions).id
+    own = open_sessions(database_url)
+    engine = own.kw["bind"]
 
-    async def listen() -> list[int]:
-        broadcast = EventBroadcast(sessions, sessions)
-        task = asyncio.create_task(
-            collect(follow(broadcast, StreamStart(job_id, 0, is_over=False), always))
-        )
-        while len(looks) < 4:  # two by the subscriber, which then waits, and some by the poller
+    async def follow_job() -> list[int]:
+        broadcast = make_broadcast(own)
+        frames = follow(broadcast, StreamStart(job_id, 0, is_over=False), always_allowed)
+        collected = asyncio.create_task(collect(frames))
+        while len(reads) < 3:  # two by the subscriber, which then waits, and one by the poller
             await asyncio.sleep(0.01)
-        sessions.configure(bind=None)
+        own.configure(bind=None)
+        await asyncio.to_thread(run, sessions, job_id)
         while "events could not be read" not in caplog.text:
             await asyncio.sleep(0.01)
-        sessions.configure(bind=engine)
-        await asyncio.to_thread(run, sessions, job_id)
-        return await task
+        own.configure(bind=engine)
+        return await collected
 
-    looks: list[str] = []
-    engine = sessions.kw["bind"]
+    reads: list[str] = []
 
     @event.listens_for(engine, "before_cursor_execute")
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if "max(job_events.seq)" in statement:
-            looks.append(statement)
+            reads.append(statement)
 
-    assert asyncio.run(listen()) == [1, 2, 3, 4, 5]
+    assert asyncio.run(follow_job()) == [1, 2, 3, 4, 5]
+    engine.dispose()
 
 
 def test_a_subscriber_that_is_behind_the_recent_frames_reads_rows() -> None:
@@ -237,9 +240,7 @@ def test_a_stream_stops_once_the_callers_key_is_not_valid_any_longer(
 
     async def listen() -> bytes:
         start = StreamStart(job_id, 0, is_over=False, ping_every_s=0.01)
-        return b"".join(
-            [frame async for frame in follow(EventBroadcast(sessions, sessions), start, never)]
-        )
+        return b"".join([frame async for frame in follow(make_broadcast(sessions), start, never)])
 
     told = asyncio.run(listen())
     assert told.startswith(OPENING)

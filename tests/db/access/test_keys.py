@@ -22,7 +22,7 @@ PAST, FUTURE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC
 def authenticates(sessions: Sessions, written: str) -> bool:
     with sessions() as session:
         try:
-            KeyRepository(session).authenticate(Token.read(written))
+            KeyRepository(session).authenticate(Token.read(written).sent)
         except BadKeyError:
             return False
     return True
@@ -73,7 +73,7 @@ def test_an_expired_or_revoked_key_is_rejected_with_the_reason(sessions: Session
     assert authenticates(sessions, valid)
     for token, reason in ((expired, "expired"), (written, "revoked")):
         with sessions() as session, pytest.raises(BadKeyError, match=reason):
-            KeyRepository(session).authenticate(Token.read(token))
+            KeyRepository(session).authenticate(Token.read(token).sent)
 
 
 def test_after_a_rotation_both_secrets_are_valid_during_the_grace_period(
@@ -123,7 +123,7 @@ def test_use_is_recorded_once_a_minute(sessions: Sessions) -> None:
 
     def is_use_unrecorded() -> bool:
         with sessions() as session:
-            return KeyRepository(session).authenticate(Token.read(written))[1]
+            return KeyRepository(session).authenticate(Token.read(written).sent)[1]
 
     assert is_use_unrecorded()
     with sessions.begin() as session:
@@ -168,6 +168,8 @@ def test_the_first_key_is_created_without_a_running_service(new_database_url: st
     migrate(new_database_url)
     sessions = open_sessions(new_database_url)
     with sessions() as session:
-        key, _ = KeyRepository(session).authenticate(Token.read(done.stdout.removesuffix("\n")))
+        key, _ = KeyRepository(session).authenticate(
+            Token.read(done.stdout.removesuffix("\n")).sent
+        )
     assert (key.name, key.scopes) == ("Ada", ["admin"])
     sessions.kw["bind"].dispose()
