@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 from fastapi import Request
 from sqlalchemy.exc import OperationalError
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,6 +19,7 @@ from api.middleware.scopes import READING, Needed, is_trigger_call, needed_for
 from api.middleware.writers import run_writer
 from api.problems.handlers import ProblemError, respond
 from api.settings import ApiSettings
+from api.web.response_headers import add_missing, raw
 from db.access.audit import AuditRepository
 from db.access.tokens import MalformedTokenError
 from db.core.errors import BadKeyError, BadLinkError, ExpiredLinkError
@@ -88,7 +89,7 @@ class AuthenticationMiddleware:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add(message, headers)
+                add_missing(message, raw(headers))
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
@@ -151,9 +152,11 @@ class _AuditedResponse:
     async def send(self, message: Message) -> None:
         """Send a part of the response, after its audit entry was written."""
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            await self.record(message["status"], headers.get("location"))
-            _add(message, self._headers)
+            if not self._is_recorded:
+                await self.record(
+                    message["status"], Headers(raw=message["headers"]).get("location")
+                )
+            add_missing(message, raw(self._headers))
         await self._send(message)
 
     async def record(self, status: int, location: str | None = None) -> None:
@@ -210,13 +213,6 @@ def _needed(scope: Scope) -> Needed | None:
 def _paths(scope: Scope) -> tuple[str, str]:
     path: str = scope["path"]
     return path, path.removeprefix(scope.get("root_path", ""))
-
-
-def _add(start: Message, headers: Mapping[str, str]) -> None:
-    """Add headers to the start of a response, unless it has them already."""
-    present = MutableHeaders(scope=start)
-    for name, value in headers.items():
-        present.setdefault(name, value)
 
 
 def _address(request: Request) -> str:

@@ -6,7 +6,6 @@ import re
 import uuid_utils
 from fastapi import Request
 from sqlalchemy.exc import OperationalError
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +14,7 @@ from api.middleware.hosts import Hosts
 from api.middleware.scopes import READING
 from api.problems.handlers import respond
 from api.settings import ApiSettings
+from api.web.response_headers import add_missing, raw
 from api.web.uploads import is_upload
 from db.core.logging_setup import log_context
 from db.problems.plain import PLAIN
@@ -26,13 +26,15 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER = {"retry-after": "5"}
 MAX_FIELDS = 5000
 """Most fields of a body, because each may need an error. A sweep of 200 points has about 2500."""
-HEADERS = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
-    "form-action 'none'",
-    "cache-control": "no-cache",
-}
+HEADERS = raw(
+    {
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
+        "form-action 'none'",
+        "cache-control": "no-cache",
+    }
+)
 
 
 class RequestLimitsMiddleware:
@@ -109,12 +111,10 @@ class _Response:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.has_started = True
-            headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = self._state.request_id
+            own = [(b"x-request-id", self._state.request_id.encode())]
             if (applied := getattr(self._state, "preference_applied", None)) is not None:
-                headers["preference-applied"] = applied
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
+                own.append((b"preference-applied", applied.encode()))
+            add_missing(message, own + HEADERS)
         await self._send(message)
 
 
