@@ -41,9 +41,7 @@ export interface paths {
          * Get Job
          * @description Return one job; with ``If-None-Match``, only if it has changed.
          *
-         *     The response to a request with ``If-None-Match`` may be a second old, unless it has
-         *     ``Cache-Control: no-cache``. With ``Prefer: wait=60`` as well, it is sent as soon as the job
-         *     changes.
+         *     With ``Prefer: wait=60`` as well, the response is sent as soon as the job changes.
          */
         get: operations["get_job"];
         put?: never;
