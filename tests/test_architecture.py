@@ -1,5 +1,6 @@
-"""The import rules, and the origin of our top-level packages."""
+"""Import rules, the origin of our packages, reasons of silenced checks."""
 
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -8,10 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("api", "db", "worker", "zpruner")
 HEAVY = ("torch", "transformers", "safetensors")
 
 
-@pytest.mark.parametrize("package", ["api", "db", "worker", "zpruner"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_our_packages_are_imported_from_this_repository(package: str) -> None:
     spec = find_spec(package)
     assert spec is not None
@@ -39,6 +41,22 @@ def test_the_application_is_made_without_torch(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_silenced_check_names_its_code_and_a_reason() -> None:
+    """As in ``# noqa: T201 - the output`` and ``# type: ignore[arg-type] # any text will do``."""
+    mark = re.compile(r"#\s*(?:noqa|type:\s*ignore|pragma:)")
+    reasoned = re.compile(r"# (?:noqa: [A-Z0-9, ]+ [-#]|type: ignore\[[a-z, -]+\] #) ?\S")
+    folders = (*PACKAGES, "benchmarks", "demo", "tests", "tools")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for folder in folders
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if "node_modules" not in path.parts
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if mark.search(line) and not reasoned.search(line)
+    ]
+    assert found == []
 
 
 def test_the_import_rules_hold() -> None:

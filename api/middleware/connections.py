@@ -78,7 +78,7 @@ class Connection(H11Protocol):
     _awaited: type[h11.IDLE | h11.SEND_BODY] | None = None
     _received = _received_before = 0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's
         """Refuse the connection if there are too many."""
         super().connection_made(transport)
         if len(self.connections) > (limit := max_connections()):

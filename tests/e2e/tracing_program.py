@@ -36,10 +36,10 @@ def main(folder: Path, caller: str) -> None:
     sessions, store = open_sessions(settings.database), ArtifactStore(folder / "artifacts")
     Runner(sessions, store, work(), WorkerSettings(data_dir=folder), worker="test/1").run(job_id)
     sessions.kw["bind"].dispose()
-    print(json.dumps([told(span) for span in exporter.get_finished_spans()]))  # noqa: T201
+    print(json.dumps([span_json(span) for span in exporter.get_finished_spans()]))  # noqa: T201 - its result
 
 
-def told(span: ReadableSpan) -> dict[str, Any]:
+def span_json(span: ReadableSpan) -> dict[str, Any]:
     assert span.context is not None
     return {
         "name": span.name,

@@ -1,6 +1,7 @@
 """Fixtures for the glue: a store and a way to run one job."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,13 @@ def runner(sessions: Sessions, store: ArtifactStore) -> RunnerFactory:
     """Return a function that makes a runner of some work; settings by keyword."""
 
     def make(
-        prune: Prune, *, exit_process: Callable[[], None] = lambda: None, **fields: object
+        prune: Prune,
+        *,
+        exit_process: Callable[[], None] = lambda: None,
+        queues: Sequence[str] = (),
+        stopping: threading.Event | None = None,
+        **fields: object,
     ) -> Runner:
-        stopping, queues = fields.pop("stopping", None), fields.pop("queues", ())
         settings = WorkerSettings.model_validate({"_env_file": None} | fields)
         return Runner(
             sessions,
@@ -33,8 +38,8 @@ def runner(sessions: Sessions, store: ArtifactStore) -> RunnerFactory:
             prune,
             settings,
             worker="test/1",
-            queues=queues,  # type: ignore[arg-type]
-            stopping=stopping,  # type: ignore[arg-type]
+            queues=queues,
+            stopping=stopping,
             exit_process=exit_process,
         )
 

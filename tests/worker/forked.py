@@ -1,4 +1,4 @@
-"""What a process finds when it begins, and what it makes: told by a file, for others to compare."""
+"""Write to a file what a process finds when it begins and what it makes, for tests to compare."""
 
 import json
 import os
@@ -16,10 +16,10 @@ from worker.jobs.resources import Resources
 def work(spec: PruneSpec, resources: Resources, folder: Path) -> None:
     """Say what there is, compute with every library, and prune a model into ``out``."""
     was_loaded = "worker.jobs.prune" in sys.modules
-    import numpy as np  # noqa: PLC0415 - here is where a spawned process loads them
-    import torch  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415 - a spawned process loads them here
+    import torch  # noqa: PLC0415 - a spawned process loads them here
 
-    from worker.jobs.prune import prune  # noqa: PLC0415
+    from worker.jobs.prune import prune  # noqa: PLC0415 - a spawned process loads them here
 
     found = _surroundings() | {
         "threads": torch.get_num_threads(),
@@ -32,8 +32,8 @@ def work(spec: PruneSpec, resources: Resources, folder: Path) -> None:
     (folder / "out").mkdir()
     for _step in prune(spec, folder / "out", resources):
         pass
-    told = {"found": found, "was loaded": was_loaded, "alone": alone, "drawn": drawn}
-    (folder / "told.json").write_text(json.dumps(told))
+    report = {"found": found, "was loaded": was_loaded, "alone": alone, "drawn": drawn}
+    (folder / "report.json").write_text(json.dumps(report))
 
 
 def end(code: int) -> None:

@@ -88,9 +88,9 @@ def page(*rows: object) -> Answer:
 
 @contextmanager
 def serving() -> Iterator[Service]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = _Server(("127.0.0.1", 0), _Handler)
     service = Service(f"http://127.0.0.1:{server.server_port}")
-    server.service = service  # type: ignore[attr-defined]
+    server.service = service
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
@@ -99,6 +99,10 @@ def serving() -> Iterator[Service]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    service: Service
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -127,8 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     @property
     def service(self) -> Service:
-        service: Service = self.server.service  # type: ignore[attr-defined]
-        return service
+        assert isinstance(self.server, _Server)
+        return self.server.service
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing."""

@@ -75,7 +75,8 @@ def with_fields(
             *(one.parameter() for one in options),
             *(one.replace(kind=Parameter.KEYWORD_ONLY) for one in own),
         ]
-        run.__signature__ = signature(command).replace(parameters=parameters)  # type: ignore[attr-defined]
+        made = signature(command).replace(parameters=parameters)
+        run.__signature__ = made  # type: ignore[attr-defined] # inspect and typer read it
         run.__annotations__ = {one.name: one.annotation for one in parameters}
         return run
 

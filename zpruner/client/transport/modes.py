@@ -37,7 +37,7 @@ class operation(Generic[P, T]):  # noqa: N801 - a decorator
 
     def __init__(self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> None:
         self._function = function
-        update_wrapper(self, function)  # type: ignore[arg-type]
+        update_wrapper(self, function)  # type: ignore[arg-type] # it is no callable
 
     @overload
     def __get__(self, bound: None, owner: type[Any]) -> "operation[P, T]": ...
@@ -60,7 +60,7 @@ class iteration(Generic[P, T]):  # noqa: N801 - a decorator
 
     def __init__(self, function: Callable[Concatenate[Any, P], AsyncIterator[T]]) -> None:
         self._function = function
-        update_wrapper(self, function)  # type: ignore[arg-type]
+        update_wrapper(self, function)  # type: ignore[arg-type] # it is no callable
 
     @overload
     def __get__(self, bound: None, owner: type[Any]) -> "iteration[P, T]": ...

@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import httpx2 as httpx
 import pytest
@@ -151,7 +152,7 @@ def test_a_waiting_job_tells_its_position_and_no_304_hides_that_it_has_changed(
 
     assert (after.status_code, after.json()["queue_position"]) == (200, 1)
     assert (waited.status_code, waited.headers["etag"]) == (200, after.headers["etag"])
-    # Nobody else has changed the job itself: what was read before may still be acted on.
+    # No one else has changed the job itself: what was read before may still be acted on.
     urgent = client.patch(path, json={"priority": 1}, headers={"if-match": before.headers["etag"]})
     assert (urgent.status_code, urgent.json()["queue_position"]) == (200, 1)
     stale = client.post(f"{path}/cancel", headers={"if-match": after.headers["etag"]})
@@ -304,7 +305,8 @@ def test_a_job_that_is_not_there_is_404_on_every_path(client: TestClient) -> Non
 
 def test_every_thread_that_runs_a_route_finds_a_connection(client: TestClient) -> None:
     threads = 40  # anyio's limit
-    pool = client.app.state.service.sessions.kw["bind"].pool  # type: ignore[attr-defined]
+    app = cast(FastAPI, client.app)
+    pool = app.state.service.sessions.kw["bind"].pool
     assert pool.size() + pool._max_overflow >= threads
 
 

@@ -31,14 +31,14 @@ HALF = Unstructured(0.5)
 SOLVING = replace(WORK, solver="sparsegpt")
 
 
-class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Products(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's
     """Counts the operations of all matrix products.
 
     torch's `FlopCounterMode` also tracks modules, which fails for gradients of selected tensors.
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call] # torch's
         self.operations = 0
 
     def __torch_dispatch__(
