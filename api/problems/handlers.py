@@ -83,7 +83,7 @@ def _job_error(request: Request, error: JobError) -> Response:
     if isinstance(error, IllegalTransitionError):
         allowed = ", ".join(allowed_actions(error.current))
         hint = f"A job that is {error.current} allows: {allowed}."
-    # A 409 tells the client that the same request will fail again.
+    # With a 409 the client knows that the same request will fail again.
     headers = {"x-should-retry": "false"} if kind.status == 409 else None
     return respond(request, kind.problem(detail, hint=hint), headers)
 

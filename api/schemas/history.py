@@ -22,7 +22,7 @@ class AttemptRead(BaseModel):
     started_at: datetime
     ended_at: datetime | None
     outcome: JobState | None = Field(description="The job's status when the attempt ended.")
-    reason: str | None = Field(description="Why it ended, if `outcome` does not tell.")
+    reason: str | None = Field(description="Why it ended, if `outcome` does not say so.")
     error: Problem | None
 
 

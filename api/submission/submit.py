@@ -200,11 +200,11 @@ def check(service: Service, body: JobRequest, spec: PruneSpec) -> CheckedSources
 
 @contextmanager
 def logged_database_errors() -> Iterator[None]:
-    """Log database errors: the job is committed, and the janitor will enqueue it."""
+    """Log database errors: the job is committed, and the relay will enqueue it."""
     try:
         yield
     except SQLAlchemyError as error:
-        logger.warning("a committed job was not enqueued; the janitor will do it: %s", error)
+        logger.warning("a committed job was not enqueued; the relay will do it: %s", error)
 
 
 def enqueue(service: Service, job_id: str) -> None:

@@ -56,7 +56,7 @@ def was_set_back(written: Any) -> ColumnElement[bool]:
 
 @compiles(DatabaseTime, "postgresql")
 def _postgresql(element: DatabaseTime, compiler: SQLCompiler, **kw: Any) -> str:
-    # now() is the start of the transaction; a heartbeat written in a slow one would look old.
+    # now() is the start of the transaction; a heartbeat written in a slow one would seem old.
     seconds = compiler.process(element.clauses, **kw)
     return f"(clock_timestamp() + make_interval(secs => CAST({seconds} AS double precision)))"
 

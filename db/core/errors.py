@@ -145,10 +145,6 @@ class AddressRefusedError(SpecRefusedError):
     """The service does not send webhooks to this address."""
 
 
-class UploadRefusedError(SpecRefusedError):
-    """The uploaded file is not text that a job could use."""
-
-
 class WebhookNotFoundError(NotFoundError):
     noun = "webhook"
 

@@ -1,4 +1,4 @@
-"""Ending a process when its parent dies, however the parent dies."""
+"""Ending a process when its parent ends, however the parent ends."""
 
 import ctypes
 import os
@@ -9,10 +9,10 @@ _libc = ctypes.CDLL(None)  # loaded here: a forked child should not load librari
 
 
 def exit_with_parent(parent: int | None = None, signal_number: int = signal.SIGKILL) -> None:
-    """Have the kernel send this process a signal when its parent dies; only Linux can.
+    """Have the kernel send this process a signal when its parent ends; only Linux can.
 
     Args:
-        parent: id of the process that started this one. If that has already died, exit now.
+        parent: id of the process that started this one. If that has already ended, exit now.
         signal_number: the signal to send.
     """
     prctl = getattr(_libc, "prctl", None)

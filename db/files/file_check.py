@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
 
-from db.core.errors import SpecRefusedError, UploadRefusedError
+from db.core.errors import SpecRefusedError
 from db.files.bounded_process import BoundsExceededError, run_bounded, serve_bounded
 from db.spec.datafiles import PARQUET, DataFile
 from db.spec.dataset_checks import check_upload, peek
@@ -33,7 +33,6 @@ def check_file(file: DataFile, check: str) -> list[str]:
 
     Raises:
         SpecRefusedError: the check failed, or it exceeded the limits of memory or time.
-        UploadRefusedError: the same for an upload.
     """
     is_table = file.suffix == PARQUET
     streams = check == "upload" and not file.holds_rows
@@ -43,15 +42,16 @@ def check_file(file: DataFile, check: str) -> list[str]:
     request = {"path": str(file.path), "check": check, "field": file.field}
     request |= {"name": file.name, "text_field": file.text_field or ""}
     memory_bytes = PARQUET_MEMORY_BYTES if is_table else JSON_MEMORY_BYTES
-    kind = UploadRefusedError if check == "upload" else SpecRefusedError
     try:
         with _SLOTS:
             response = run_bounded(__name__, request, memory_bytes=memory_bytes)
     except BoundsExceededError as error:
         reason = f"the file cannot be checked: {error}"
-        raise kind(file.field, file.name, "unreadable_dataset", reason, REMEDY) from None
+        raise SpecRefusedError(
+            file.field, file.name, "unreadable_dataset", reason, REMEDY
+        ) from None
     if refused := response.get("refused"):
-        raise kind(*refused)
+        raise SpecRefusedError(*refused)
     if "unchecked" in response:
         return [response["unchecked"]]
     return _plain_text_warnings(file)

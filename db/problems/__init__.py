@@ -1,1 +1,1 @@
-"""The catalogue of problem kinds that API, workers and janitor share."""
+"""The catalogue of problem kinds that the API, workers and the control process share."""

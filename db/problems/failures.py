@@ -93,9 +93,6 @@ ALLOCATION = GROUP.add(
     "The number of sparsities is not the number of blocks, or a block would get one outside "
     "[0, 1).",
 )
-UNKNOWN_SOLVER = GROUP.add(
-    "unknown_solver", 422, "No such solver", "The worker does not know this solver."
-)
 SOLVER_FAILED = GROUP.add(
     "solver_failed",
     422,

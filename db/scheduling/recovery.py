@@ -26,7 +26,7 @@ _LOST = (
 
 
 class RecoveryRepository:
-    """Jobs as the janitor repairs them; never commits."""
+    """Jobs as lease recovery and the relay repair them; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from db.core.errors import SpecRefusedError, UploadRefusedError
+from db.core.errors import SpecRefusedError
 from db.spec.datafiles import DataFile
 from db.spec.datarows import IDS, KNOWN_FIELDS, REMEDY, IdsRow, RowReader, TextRow
 
@@ -33,7 +33,7 @@ def check_upload(file: DataFile) -> None:
     """Check that jobs can read an uploaded file, without loading all of it into memory.
 
     Raises:
-        UploadRefusedError: the file is binary or empty, or a line is not valid.
+        SpecRefusedError: the file is binary or empty, or a line is not valid.
     """
     try:
         has_text = False
@@ -43,9 +43,7 @@ def check_upload(file: DataFile) -> None:
             raise file.refused("it has no text")
     except SpecRefusedError as error:
         remedy = SEND if error.remedy == REMEDY else error.remedy
-        raise UploadRefusedError(
-            error.field, error.value, error.code, error.reason, remedy
-        ) from None
+        raise SpecRefusedError(error.field, error.value, error.code, error.reason, remedy) from None
 
 
 def _texts(file: DataFile) -> Iterator[str]:

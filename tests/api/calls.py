@@ -72,7 +72,7 @@ def jobs(sessions: Sessions) -> int:
 
 
 def deliveries(client: TestClient, trigger: Any) -> list[Any]:
-    """Return what is told of a trigger's calls."""
+    """Return the recorded calls of a trigger."""
     found: list[Any] = client.get(f"/v1/triggers/{trigger['id']}/deliveries").json()["data"]
     return found
 

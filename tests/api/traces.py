@@ -19,7 +19,7 @@ class Traces(NamedTuple):
 
 
 def traces(sessions: Sessions, folder: Path) -> Traces:
-    """Look at all tables, at all files below a folder, and at all children of this process."""
+    """Read all tables, all files below a folder, and all children of this process."""
     with sessions() as session:
         rows = {
             table.name: session.scalar(select(func.count()).select_from(table)) or 0

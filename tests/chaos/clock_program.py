@@ -38,7 +38,7 @@ SLEEPS = (10 * MINUTE, 8 * HOUR, 3 * DAY)
 
 
 class World:
-    """One database, and the two clocks: one on the wall, one that nobody can set."""
+    """One database, and the two clocks: the wall clock, and one that cannot be set."""
 
     def __init__(self, database: str, folder: Path, wall: WallClock) -> None:
         self.sessions: Sessions = open_sessions(database)
@@ -87,7 +87,7 @@ class World:
 
 
 def set_clock(world: World, seconds: float) -> None:
-    """Set the clock once, while one worker works, one has just died, and messages are under way."""
+    """Set the clock once, while one worker works, another has just ended, and messages wait."""
     world.recovery.run()
     living, dead, pushed = world.running(), world.running(), make_job(world.sessions).id
     world.write(lambda session: RecoveryRepository(session).mark_pushed([pushed]))

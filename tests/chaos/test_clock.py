@@ -29,7 +29,7 @@ def test_a_changed_clock_or_a_suspended_machine_delays_and_fails_no_job(
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    tally.fault("clock set or machine suspended", told["faults"])
-    tally.check("clock", told["broken"])
+    report = json.loads(done.stdout)
+    tally.fault("clock set or machine suspended", report["faults"])
+    tally.check("clock", report["broken"])
     assert tally.violations == []

@@ -27,10 +27,10 @@ pytestmark = pytest.mark.chaos
 
 CONTENT = random.Random(1).randbytes(70_000)
 FILES = {"model.safetensors": CONTENT, "other.safetensors": CONTENT[::-1]}
-Deed = Callable[[Path], None]
+Damage = Callable[[Path], None]
 
 
-def flip(at: int, bit: int = 0) -> Deed:
+def flip(at: int, bit: int = 0) -> Damage:
     def act(path: Path) -> None:
         with path.open("r+b") as file:
             file.seek(at)
@@ -39,7 +39,7 @@ def flip(at: int, bit: int = 0) -> Deed:
     return act
 
 
-def flip_unseen(at: int) -> Deed:
+def flip_unseen(at: int) -> Damage:
     """Flip a bit and put the old times back, as a clumsy tool or an attacker would."""
 
     def act(path: Path) -> None:
@@ -50,7 +50,7 @@ def flip_unseen(at: int) -> Deed:
     return act
 
 
-def write(content: bytes) -> Deed:
+def write(content: bytes) -> Damage:
     def act(path: Path) -> None:
         path.write_bytes(content)
 
@@ -72,7 +72,7 @@ def swapped(first: int, second: int, length: int = 512) -> bytes:
 
 
 END = len(CONTENT)
-DAMAGES: list[tuple[str, Deed]] = [
+DAMAGES: list[tuple[str, Damage]] = [
     *(("bit flipped", flip(at, at % 8)) for at in (0, 1, 4095, 4096, 8191, 35_000, END - 1)),
     *(("bit flipped, times kept", flip_unseen(at)) for at in (7, 4097, END - 2)),
     *(("truncated", write(CONTENT[:size])) for size in (0, 1, 4096, END // 2, END - 1)),
@@ -164,7 +164,7 @@ def test_damage_that_changes_no_time_is_found_by_the_scrub(
     path, file = folder / "model.safetensors", listed(client, job.id)
     for kind, damage in DAMAGES:
         damage(path)
-        with sessions.begin() as session:  # a disk that rots tells nobody, a week goes by
+        with sessions.begin() as session:  # nothing reports a damaged disk, and a week passes
             values: dict[str, Any] = {"checked_at": now(-timedelta(days=8))}
             if path.exists():
                 values |= {"checked_as": identity_of(path.stat())}

@@ -32,7 +32,7 @@ class Scene:
         """Return the process of each part."""
         found: dict[str, int] = {}
         for process in self.service.processes():
-            with suppress(psutil.Error):  # it ends while it is looked at
+            with suppress(psutil.Error):  # it ends while it is inspected
                 words, parent = process.cmdline(), process.ppid()
                 mine = [name for name in PARTS if name in words and parent == self.supervisor.pid]
                 found |= dict.fromkeys(mine, process.pid)
@@ -98,7 +98,7 @@ def test_a_changed_clock_or_a_suspended_machine_takes_no_job_from_its_worker(
                 offset += timedelta(hours=hours)
                 clock.set(offset)
                 tally.fault("clock of a service set")
-                time.sleep(1.2)  # for libfaketime to look
+                time.sleep(1.2)  # for libfaketime to read its file
             for _ in range(3):
                 scene.signal(signal.SIGSTOP)
                 offset += timedelta(hours=8)

@@ -105,7 +105,7 @@ def holds(client: Client, tally: Tally, fault: str, *job_ids: str, within_s: flo
 
 
 def waited(client: Client, job_id: str, within_s: float) -> Job:
-    """Return a job that has ended; a first look may meet what has only now begun to break."""
+    """Return a job that has ended; the first request may meet a new failure."""
     deadline = time.monotonic() + LOST_MESSAGE_S
     while True:
         try:

@@ -34,7 +34,7 @@ def test_a_killed_service_releases_its_leases_and_a_running_one_keeps_its_port(
         # The lease would last for a day.
         until(client, job.id, is_second, within_s=LONG_S)
         [api] = [one for one in service.processes() if "api.program" in one.cmdline()]
-        api.kill()  # the hardest moment: nobody answers on the port
+        api.kill()  # the hardest moment: no process listens on the port
         tally.fault("API process killed")
         done = start_beside(service.url, tmp_path_factory.mktemp("d"))
         tally.fault("second service started on the same port")

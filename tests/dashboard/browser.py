@@ -21,7 +21,7 @@ from playwright.sync_api import (
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "api" / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
 SCREENSHOTS = ROOT / "build" / "screenshots"
-# Without these, Chromium looks up its maker's hosts at every start.
+# Without these, Chromium resolves its maker's hosts at every start.
 QUIET = [
     "--no-sandbox",
     "--disable-background-networking",
@@ -125,6 +125,6 @@ def overflow(page: Page) -> int:
 
 
 def photograph(page: Page, name: str) -> None:
-    """Keep a picture of the whole page, for people to look at."""
+    """Keep a picture of the whole page."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)

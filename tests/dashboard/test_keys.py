@@ -99,7 +99,7 @@ def test_the_audit_tells_what_was_done_with_a_key_page_by_page(
 
 
 def first_key(data_dir: Path) -> str:
-    """Make the first key as whoever runs the service does."""
+    """Make the first key as an operator does."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "zpruner", "keys", "bootstrap", "root"],
         env=os.environ | {"ZPRUNER_DATA_DIR": str(data_dir)},
@@ -117,7 +117,7 @@ def key(data_dir: Path) -> str:
 
 @pytest.fixture
 def locked(data_dir: Path, inputs: Path, key: str) -> Iterator[Service]:
-    """A service that answers nobody without a key."""
+    """A service that requires a key of every client."""
     with serving(data_dir, inputs, ZPRUNER_AUTH="keys") as service:
         yield service
 

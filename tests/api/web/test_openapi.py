@@ -173,11 +173,11 @@ def test_conditional_requests_and_preferences_are_documented(document: dict[str,
     assert names(got) >= {"if-match", "if-none-match", "prefer"}
     for name, operation in operations(document):
         for status, response in operation["responses"].items():
-            told = set(response.get("headers", {})) if status != "default" else None
-            if told is not None and "prefer" in names(operation):
-                assert "Preference-Applied" in told, name
-            if told is not None and "if-none-match" in names(operation):
-                assert "ETag" in told, name
+            headers = set(response.get("headers", {})) if status != "default" else None
+            if headers is not None and "prefer" in names(operation):
+                assert "Preference-Applied" in headers, name
+            if headers is not None and "if-none-match" in names(operation):
+                assert "ETag" in headers, name
 
 
 def test_operations_that_accept_or_return_a_job_have_an_example(document: dict[str, Any]) -> None:

@@ -32,10 +32,10 @@ def test_events_of_all_jobs_have_consecutive_positions(sessions: Sessions) -> No
     first, second = make_job(sessions).id, make_job(sessions).id
     with sessions.begin() as session:
         ClaimRepository(session).claim(first, "worker-1")
-    told = read(sessions, start)
-    assert [(job, seq) for job, seq, _ in told] == [(first, 1), (second, 1), (first, 2)]
-    assert [place for *_, place in told] == [start + 1, start + 2, start + 3]
-    assert read(sessions, start + 2) == told[2:]
+    events = read(sessions, start)
+    assert [(job, seq) for job, seq, _ in events] == [(first, 1), (second, 1), (first, 2)]
+    assert [place for *_, place in events] == [start + 1, start + 2, start + 3]
+    assert read(sessions, start + 2) == events[2:]
 
 
 # In SQLite a second writer waits for the first, so none commits late.
@@ -72,9 +72,9 @@ def test_concurrent_writers_and_readers_miss_no_event(sessions: Sessions) -> Non
         while not running.is_set() or read(sessions, seen[-1][2] if seen else start):
             seen += read(sessions, seen[-1][2] if seen else start)
 
-    told: list[list[tuple[str, int, int]]] = [[], []]
+    events: list[list[tuple[str, int, int]]] = [[], []]
     threads = [threading.Thread(target=write, args=(job_id,)) for job_id in job_ids]
-    readers = [threading.Thread(target=follow, args=(seen,)) for seen in told]
+    readers = [threading.Thread(target=follow, args=(seen,)) for seen in events]
     for thread in (*threads, *readers):
         thread.start()
     for thread in threads:
@@ -83,7 +83,7 @@ def test_concurrent_writers_and_readers_miss_no_event(sessions: Sessions) -> Non
     for thread in readers:
         thread.join()
 
-    for seen in told:
+    for seen in events:
         places = [place for *_, place in seen]
         assert places == list(range(start + 1, start + 1 + writers * 31))
         for job_id in job_ids:

@@ -25,10 +25,10 @@ def test_lines_are_ordered_by_attempt_and_number(sessions: Sessions) -> None:
         write(sessions, job_id, attempt, 3)
     with sessions() as session:
         logs = LogRepository(session)
-        told = [(line.attempt, line.seq) for line in logs.lines(job_id)]
-        assert told == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]
+        found = [(line.attempt, line.seq) for line in logs.lines(job_id)]
+        assert found == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]
         later = logs.lines(job_id, after=(1, 2), limit=2)
-        assert [(line.attempt, line.seq) for line in later] == told[2:4]
+        assert [(line.attempt, line.seq) for line in later] == found[2:4]
         assert [line.seq for line in logs.lines(job_id, attempt=2)] == [1, 2, 3]
         assert [line.at for line in later] == [MOMENT] * 2
 

@@ -1,4 +1,4 @@
-"""Uploaded datasets, whoever else is at work."""
+"""Uploaded datasets, with other processes at work."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Files that become many times as large in memory are looked at in bounded processes."""
+"""Files that become many times as large in memory are checked in bounded processes."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ import pyarrow as pa  # type: ignore[import-untyped] # it has none
 import pyarrow.parquet as pq  # type: ignore[import-untyped] # it has none
 import pytest
 
-from db.core.errors import SpecRefusedError, UploadRefusedError
+from db.core.errors import SpecRefusedError
 from db.files import file_check
 from db.files.bounded_process import BoundsExceededError, run_bounded
 from db.spec.datafiles import DataFile
@@ -55,7 +55,7 @@ def test_a_file_that_exceeds_the_memory_limit_is_rejected(
     with pytest.raises(BoundsExceededError, match="100 MiB"):
         run_bounded("db.files.file_check", asked | {"text_field": ""}, memory_bytes=100 * MIB)
     monkeypatch.setattr(file_check, "JSON_MEMORY_BYTES", 100 * MIB)
-    with pytest.raises(UploadRefusedError) as refused:
+    with pytest.raises(SpecRefusedError) as refused:
         file_check.check_file(file, "upload")
     assert "cannot be checked" in refused.value.reason
     assert "Split it" in refused.value.remedy
@@ -101,7 +101,7 @@ def test_errors_of_a_bounded_process_keep_their_text(tmp_path: Path) -> None:
     content = b'{"text": "a"}\n' * 20_000 + b'{"page": "a"}\n'
     file = data_file(tmp_path / "it.jsonl", content)
     assert file_check.check_file(file, "peek") == [], "only the beginning is read"
-    with pytest.raises(UploadRefusedError) as refused:
+    with pytest.raises(SpecRefusedError) as refused:
         file_check.check_file(file, "upload")
     assert refused.value.reason == "line 20001 has no field 'text'; its fields are page"
 

@@ -39,13 +39,13 @@ def test_held_time_matches_a_loop_over_minutes() -> None:
         (JobState.queued, -6.0),
         (JobState.running, -2.0),  # still
     ]
-    told = [(NOON + timedelta(minutes=at), status) for status, at in changes]
+    history = [(NOON + timedelta(minutes=at), status) for status, at in changes]
     since, until = NOON - timedelta(minutes=30), NOON
     minutes = 0
     for minute in range(-30, 0):
         latest = [status for status, at in changes if at <= minute][-1]
         minutes += latest in HELD
-    assert held_time(told, since, until) == timedelta(minutes=minutes)
+    assert held_time(history, since, until) == timedelta(minutes=minutes)
     assert minutes == 10 + 3 + 2
 
 

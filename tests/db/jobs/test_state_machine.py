@@ -80,7 +80,7 @@ class _Undone(Exception):  # noqa: N818 - a fault, not an error
 
 
 class JobMachine(RuleBasedStateMachine):
-    """Clients, workers and the janitor, in any order, with duplicate and late calls."""
+    """Clients, workers and the control process, in any order, with duplicate and late calls."""
 
     jobs = Bundle("jobs")
     attempts = Bundle("attempts")
@@ -208,7 +208,7 @@ class JobMachine(RuleBasedStateMachine):
         except (_Undone, LeaseLostError):
             pass
 
-    # Time, and the janitor.
+    # Time, and the control process.
 
     @rule(job=jobs)
     def expire_lease(self, job: str) -> None:
@@ -273,13 +273,13 @@ class JobMachine(RuleBasedStateMachine):
             files = _by_job(session.scalars(select(Artifact)))
         assert set(rows) == set(self.models) == set(events)
         for job_id, model in self.models.items():
-            row, told = rows[job_id], events[job_id]
+            row, recorded = rows[job_id], events[job_id]
             seen = (row.status, row.attempt, row.crashes, row.strikes)
             assert seen == (model.status, model.attempt, model.crashes, model.strikes)
             assert (row.lease_until is not None) == (model.status in HELD)
             assert (row.finished_at is not None) == (row.status in FINAL)
-            assert [one.seq for one in told] == list(range(1, len(told) + 1))
-            trail = [one.status.value for one in told if one.kind == "status"]
+            assert [one.seq for one in recorded] == list(range(1, len(recorded) + 1))
+            trail = [one.status.value for one in recorded if one.kind == "status"]
             assert trail == model.trail
             assert trail.count("succeeded") <= 1
             made = [one.attempt for one in files.get(job_id, [])]

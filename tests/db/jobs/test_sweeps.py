@@ -202,7 +202,7 @@ def test_a_claim_waits_for_another_one_in_the_same_sweep(sessions: Sessions) -> 
     with ThreadPoolExecutor(1) as pool:
         with sessions.begin() as session:
             assert ClaimRepository(session).claim(second, "worker") is not None
-            # Nobody else sees that yet, and the first point comes before it again.
+            # No other session sees that yet, and the first point comes before it again.
             with sessions.begin() as other:
                 JobCommands(other).retry(first)
             late = pool.submit(claim, sessions, first)

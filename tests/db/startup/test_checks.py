@@ -160,16 +160,16 @@ def test_a_failed_migration_is_reported_in_one_line(
     new_postgres: str, postgres: Path, tmp_path: Path
 ) -> None:
     with admin(postgres) as connection:
-        connection.execute("CREATE ROLE stranger LOGIN")
+        connection.execute("CREATE ROLE other LOGIN")
     settings = {
-        "ZPRUNER_DATABASE_URL": new_postgres.replace("postgres@", "stranger@"),
+        "ZPRUNER_DATABASE_URL": new_postgres.replace("postgres@", "other@"),
         "ZPRUNER_DATA_DIR": str(tmp_path / "data"),
     }
     done = bash("zpruner part migrate", tmp_path, **settings)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "the database reported an error: permission denied for schema public" in done.stderr
     with admin(postgres) as connection:
-        connection.execute("DROP ROLE stranger")
+        connection.execute("DROP ROLE other")
 
 
 BY_HAND = {

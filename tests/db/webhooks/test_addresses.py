@@ -95,7 +95,7 @@ def test_the_error_does_not_repeat_a_password() -> None:
         "http://localhost:9000/",
         "http://[fd00::7]/",
         "http://[::ffff:10.1.2.3]/",
-        "http://receiver.internal/",  # whether it is inside shows when it is looked up
+        "http://receiver.internal/",  # whether it is internal shows when it is resolved
         "https://example.com/",
     ],
 )

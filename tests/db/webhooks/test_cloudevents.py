@@ -13,7 +13,7 @@ from db.spec.quality_gate import Gate
 from db.tables.jobs import Job
 from db.tables.webhooks import EventType
 from db.webhooks.cloudevents import MAX_BYTES
-from tests.db.webhooks.test_fanout import deliveries, succeed, tell
+from tests.db.webhooks.test_fanout import deliveries, make_deliveries, succeed
 from tests.factories import make_job, make_problem, make_spec, make_webhook
 
 
@@ -24,7 +24,7 @@ def fail(sessions: Sessions, job: Job, **problem: Any) -> None:
         LeaseRepository(session).fail(job.id, claimed.attempt, make_problem(**problem))
 
 
-def told(sessions: Sessions) -> list[dict[str, Any]]:
+def bodies(sessions: Sessions) -> list[dict[str, Any]]:
     return [json.loads(delivery.body) for delivery in deliveries(sessions)]
 
 
@@ -41,10 +41,10 @@ def test_the_body_is_a_cloudevent_with_the_job_in_it(sessions: Sessions) -> None
         )
     result = {"sparsity": 0.5, "zeros": 7, "dense_loss_known": True, "computed": {"dtype": "fp32"}}
     succeed(sessions, job, result)
-    tell(sessions)
+    make_deliveries(sessions)
 
-    (delivery,), (body,) = deliveries(sessions), told(sessions)
-    face = body["data"].pop("job")
+    (delivery,), (body,) = deliveries(sessions), bodies(sessions)
+    job_body = body["data"].pop("job")
     assert body.pop("time").endswith("Z")
     assert body == {
         "specversion": "1.0",
@@ -55,8 +55,8 @@ def test_the_body_is_a_cloudevent_with_the_job_in_it(sessions: Sessions) -> None
         "datacontenttype": "application/json",
         "data": {},
     }
-    assert face.pop("created_at") <= face.pop("finished_at")
-    assert face == {
+    assert job_body.pop("created_at") <= job_body.pop("finished_at")
+    assert job_body == {
         "id": job.id,
         "name": "nightly",
         "status": "succeeded",
@@ -72,8 +72,8 @@ def test_the_body_is_a_cloudevent_with_the_job_in_it(sessions: Sessions) -> None
 def test_every_body_has_the_job_as_of_its_event(sessions: Sessions) -> None:
     make_webhook(sessions, *EventType)
     succeed(sessions, make_job(sessions))
-    tell(sessions)
-    jobs = [body["data"]["job"] for body in told(sessions)]
+    make_deliveries(sessions)
+    jobs = [body["data"]["job"] for body in bodies(sessions)]
     assert [job["status"] for job in jobs] == ["queued", "running", "succeeded"]
     assert [job["attempt"] for job in jobs] == [0, 1, 1]
     assert [job["finished_at"] is None for job in jobs] == [True, True, False]
@@ -84,8 +84,8 @@ def test_the_body_of_a_failure_has_the_problem(sessions: Sessions) -> None:
     make_webhook(sessions)
     job = make_job(sessions)
     fail(sessions, job, code="out_of_memory", detail="needs 31 GB", hint="lower samples")
-    tell(sessions)
-    (body,) = told(sessions)
+    make_deliveries(sessions)
+    (body,) = bodies(sessions)
     assert body["type"] == "job.failed"
     assert body["data"]["job"]["error"] == {
         "type": "/problems/made_up",
@@ -111,10 +111,10 @@ def test_no_body_exceeds_the_limit(sessions: Sessions, letter: str) -> None:
         lost, won = jobs.page()
     fail(sessions, lost, **dict.fromkeys(("title", "detail", "hint"), letter * 5000))
     succeed(sessions, won, {f"{written * 60}{number}": number / 7 for number in range(200)})
-    tell(sessions)
+    make_deliveries(sessions)
 
     sizes = [len(delivery.body.encode()) for delivery in deliveries(sessions)]
     assert len(sizes) == 2
     assert max(sizes) <= MAX_BYTES
-    assert {body["data"]["job"]["name"] for body in told(sessions)} == {written * 200}
-    assert "metrics" in told(sessions)[1]["data"]["omitted"]
+    assert {body["data"]["job"]["name"] for body in bodies(sessions)} == {written * 200}
+    assert "metrics" in bodies(sessions)[1]["data"]["omitted"]

@@ -1,4 +1,4 @@
-"""Claims and outcomes of deliveries, as whoever sends them makes them."""
+"""Claims and outcomes of deliveries."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -218,12 +218,12 @@ def test_concurrent_claims_get_different_deliveries(sessions: Sessions) -> None:
     made = [make_delivery(sessions, webhook).id for _ in range(40)]
     start = Barrier(4)
 
-    def courier(_: int) -> list[str]:
+    def sender(_: int) -> list[str]:
         start.wait()
         return [one.id for _ in range(6) for one in claim(sessions, 3)]
 
     with ThreadPoolExecutor(4) as pool:
-        claimed = [one for each in pool.map(courier, range(4)) for one in each]
+        claimed = [one for each in pool.map(sender, range(4)) for one in each]
     assert sorted(claimed) == sorted(made)
 
 

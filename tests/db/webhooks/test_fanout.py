@@ -34,7 +34,7 @@ def succeed(sessions: Sessions, job: Job, result: dict[str, Any] | None = None) 
         LeaseRepository(session).succeed(job.id, claimed.attempt, result or {"sparsity": 0.5}, [])
 
 
-def tell(sessions: Sessions) -> int:
+def make_deliveries(sessions: Sessions) -> int:
     order_events(sessions)
     return fan_out(sessions)
 
@@ -49,8 +49,8 @@ def test_a_job_that_succeeds_is_delivered_once(sessions: Sessions) -> None:
     job = make_job(sessions, name="nightly")
     succeed(sessions, job)
 
-    assert tell(sessions) == 1
-    assert tell(sessions) == 0
+    assert make_deliveries(sessions) == 1
+    assert make_deliveries(sessions) == 0
 
     (delivery,) = deliveries(sessions)
     assert (delivery.webhook_id, delivery.job_id) == (webhook.id, job.id)
@@ -66,7 +66,7 @@ def test_a_webhook_receives_only_later_events_that_it_subscribed_to(sessions: Se
         JobCommands(session).pause(job.id)
         JobCommands(session).resume(job.id)
         JobCommands(session).cancel(job.id)
-    tell(sessions)
+    make_deliveries(sessions)
     kinds = [(one.type, one.webhook_id == paused.id) for one in deliveries(sessions)]
     assert sorted(kinds) == [("job.paused", True), ("job.queued", False)]
 
@@ -79,7 +79,7 @@ def test_the_end_of_a_job_that_is_deleted_at_once_is_delivered(sessions: Session
         succeed(sessions, one)
     with sessions.begin() as session:
         JobCommands(session).delete(job.id)
-    tell(sessions)
+    make_deliveries(sessions)
     assert [(one.job_id, one.type) for one in deliveries(sessions)] == [
         (job.id, "job.succeeded"),
         (other.id, "job.succeeded"),
@@ -92,7 +92,7 @@ def test_a_refused_deletion_creates_no_deliveries(sessions: Sessions) -> None:
     with pytest.raises(IllegalTransitionError), sessions.begin() as session:
         JobCommands(session).delete(job.id)
     assert deliveries(sessions) == []
-    assert tell(sessions) == 1
+    assert make_deliveries(sessions) == 1
 
 
 def test_a_new_name_or_progress_is_not_delivered(sessions: Sessions) -> None:
@@ -102,22 +102,22 @@ def test_a_new_name_or_progress_is_not_delivered(sessions: Sessions) -> None:
         JobCommands(session).describe(job.id, name="other", labels={})
         ClaimRepository(session).claim(job.id, "worker")
         LeaseRepository(session).report_progress(job.id, 1, block=(0, 2, "layers.0"))
-    tell(sessions)
+    make_deliveries(sessions)
     assert [one.type for one in deliveries(sessions)] == ["job.running"]
 
 
 def test_events_while_a_webhook_is_disabled_are_never_delivered(sessions: Sessions) -> None:
     webhook = make_webhook(sessions, EventType.queued)
     before = make_job(sessions)
-    tell(sessions)
+    make_deliveries(sessions)
     with sessions.begin() as session:
         WebhookRepository(session).disable(webhook.id)
     make_job(sessions)
-    tell(sessions)
+    make_deliveries(sessions)
     with sessions.begin() as session:
         WebhookRepository(session).enable(webhook.id)
     after = make_job(sessions)
-    tell(sessions)
+    make_deliveries(sessions)
     assert [one.job_id for one in deliveries(sessions)] == [before.id, after.id]
 
 
@@ -126,7 +126,7 @@ def test_enabling_an_enabled_webhook_skips_nothing(sessions: Sessions) -> None:
     make_job(sessions)
     with sessions.begin() as session:
         WebhookRepository(session).enable(webhook.id)
-    assert tell(sessions) == 1
+    assert make_deliveries(sessions) == 1
 
 
 def test_more_events_than_one_batch_are_all_delivered(sessions: Sessions) -> None:
@@ -134,7 +134,11 @@ def test_more_events_than_one_batch_are_all_delivered(sessions: Sessions) -> Non
     with sessions.begin() as session:
         jobs = JobRepository(session)
         ids = [jobs.add(NewJob(make_spec())).id for _ in range(BATCH_SIZE + 3)]
-    assert [tell(sessions), tell(sessions), tell(sessions)] == [BATCH_SIZE, 3, 0]
+    assert [make_deliveries(sessions), make_deliveries(sessions), make_deliveries(sessions)] == [
+        BATCH_SIZE,
+        3,
+        0,
+    ]
     assert sorted(one.job_id or "" for one in deliveries(sessions)) == sorted(ids)
 
 
@@ -142,15 +146,15 @@ def test_two_janitors_create_each_delivery_once(sessions: Sessions) -> None:
     webhooks = [make_webhook(sessions, *EventType) for _ in range(3)]
     start = Barrier(2)
 
-    def janitor(_: int) -> int:
+    def control(_: int) -> int:
         start.wait()
-        return tell(sessions)
+        return make_deliveries(sessions)
 
     for _ in range(RACES):
         succeed(sessions, make_job(sessions))
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(janitor, range(2)))
-    tell(sessions)
+            list(pool.map(control, range(2)))
+    make_deliveries(sessions)
 
     found = [(one.webhook_id, one.position) for one in deliveries(sessions)]
     assert len(found) == len(set(found)) == len(webhooks) * RACES * 3
@@ -167,7 +171,7 @@ def test_concurrent_writers_do_not_deadlock(sessions: Sessions) -> None:
 
     def retell(job: Job) -> None:
         make_job(sessions)
-        tell(sessions)
+        make_deliveries(sessions)
 
     def forget(job: Job) -> None:
         with sessions.begin() as session:
@@ -198,5 +202,5 @@ def test_concurrent_writers_do_not_deadlock(sessions: Sessions) -> None:
 
 
 def test_every_status_but_pausing_and_cancelling_has_an_event_type() -> None:
-    told = {one.status for one in EventType}
-    assert set(JobState) - told == {JobState.pausing, JobState.cancelling}
+    announced = {one.status for one in EventType}
+    assert set(JobState) - announced == {JobState.pausing, JobState.cancelling}

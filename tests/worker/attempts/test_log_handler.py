@@ -31,7 +31,7 @@ def _informed() -> Iterator[None]:
     root.setLevel(level)
 
 
-def told(sessions: Sessions, job_id: str) -> list[LogLine]:
+def logged(sessions: Sessions, job_id: str) -> list[LogLine]:
     with sessions() as session:
         return LogRepository(session).lines(job_id, limit=10_000)
 
@@ -42,7 +42,7 @@ def test_a_run_logs_its_phases_blocks_and_end(
     job = make_job(sessions)
     runner(work(blocks=2)).run(job.id)
     log.info("not the job's")
-    messages = [line.message for line in told(sessions, job.id)]
+    messages = [line.message for line in logged(sessions, job.id)]
     assert messages == [
         "attempt 1 begins on test/1",
         "resolving",
@@ -61,7 +61,7 @@ def test_a_failure_is_logged_with_its_traceback(
 
     job = make_job(sessions)
     runner(work(before=fail)).run(job.id)
-    (error,) = [line for line in told(sessions, job.id) if line.level == "ERROR"]
+    (error,) = [line for line in logged(sessions, job.id) if line.level == "ERROR"]
     assert "Traceback" in error.message
     assert "ValueError: no such thing" in error.message
 
@@ -74,7 +74,7 @@ def test_lines_can_be_read_while_the_attempt_runs(
     with JobLogHandler(sessions, job.id, 1):
         log.info("early")
         deadline = time.monotonic() + 10
-        while not told(sessions, job.id):
+        while not logged(sessions, job.id):
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
@@ -90,7 +90,7 @@ def test_lines_beyond_the_limit_are_counted_and_errors_have_a_higher_limit(
             log.info("line %d", number)
         log.error("grave")
         log.error("too many of these, too")
-    lines = told(sessions, job.id)
+    lines = logged(sessions, job.id)
     assert [line.seq for line in lines] == [1, 2, 3, 4, 5]
     messages = [line.message for line in lines]
     assert messages[2:] == ["line 2", "grave", "3 further lines were left out"]
@@ -104,7 +104,7 @@ def test_characters_that_a_database_rejects_are_escaped(sessions: Sessions) -> N
             logging.makeLogRecord(odd)
         )  # by itself: pytest's reports cannot hold it either
         log.log(35, "x" * (MAX_CHARACTERS + 1))
-    first, second = told(sessions, job.id)
+    first, second = logged(sessions, job.id)
     assert first.message == "nul \\0 lone \\udc80 end"
     assert (len(second.message), second.level) == (MAX_CHARACTERS + 1, "WARNING")
 
@@ -116,16 +116,16 @@ def test_lines_are_written_after_an_outage_of_the_database(sessions: Sessions) -
         sessions.configure(bind=None)
         handler.flush()
         sessions.configure(bind=engine)
-    assert [line.message for line in told(sessions, job.id)] == ["patient"]
+    assert [line.message for line in logged(sessions, job.id)] == ["patient"]
 
 
 def test_the_lines_of_a_deleted_job_are_dropped_without_an_error(sessions: Sessions) -> None:
     job = make_job(sessions)
     with JobLogHandler(sessions, job.id, 1):
-        log.info("for nobody")
+        log.info("not stored")
         with sessions.begin() as session:
             session.execute(delete(Job).where(Job.id == job.id))
-    assert told(sessions, job.id) == []
+    assert logged(sessions, job.id) == []
 
 
 LOGS_SECRETS = """
@@ -147,7 +147,7 @@ def test_secrets_are_redacted(sessions: Sessions, database_url: str) -> None:
     job = make_job(sessions)
     command = [sys.executable, "-c", LOGS_SECRETS, database_url, job.id]
     subprocess.run(command, check=True, capture_output=True)
-    (line,) = told(sessions, job.id)
+    (line,) = logged(sessions, job.id)
     assert line.message.startswith("with hf_***")
     assert "ValueError: https://user:***@hub" in line.message
     assert "canary@" not in line.message
@@ -171,4 +171,4 @@ def test_a_process_that_exits_early_writes_its_last_lines(
     job = make_job(sessions)
     done = subprocess.run([sys.executable, "-c", EXITS_EARLY, database_url, job.id], check=False)
     assert done.returncode == EX_TEMPFAIL
-    assert [line.message for line in told(sessions, job.id)] == ["last words"]
+    assert [line.message for line in logged(sessions, job.id)] == ["last words"]

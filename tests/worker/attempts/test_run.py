@@ -76,11 +76,11 @@ def test_a_running_job_reports_its_remaining_time(
 ) -> None:
     job, seen = make_job(sessions), list[tuple[float | None, float | None]]()
 
-    def look(_: int) -> None:
+    def check(_: int) -> None:
         now = read(sessions, job.id)
         seen.append((now.eta_p50_s, now.eta_p90_s))
 
-    runner(work(blocks=3, before=look)).run(job.id)
+    runner(work(blocks=3, before=check)).run(job.id)
 
     assert seen[0] == (None, None)
     for p50, p90 in seen[2:]:

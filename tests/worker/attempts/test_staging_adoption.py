@@ -1,4 +1,4 @@
-"""A worker's child dies in the middle of a sweep; the next attempt goes on from its blocks."""
+"""A worker's child is killed during a sweep; the next attempt continues after its blocks."""
 
 import json
 import signal
@@ -24,7 +24,7 @@ from tests.worker.work import after_block
 from worker.attempts.engine import prune
 from worker.attempts.run import Runner
 
-DIES = """
+KILLED = """
 import sys
 from pathlib import Path
 from db.core.session import open_sessions
@@ -70,9 +70,9 @@ def test_a_job_whose_child_was_killed_resumes_after_its_last_finished_block(
     roots = {"model_roots": (inputs,), "dataset_roots": (inputs,)}
     undisturbed = runner(prune, **roots)
     undisturbed.run(whole.id)
-    words = [sys.executable, "-c", DIES, database_url, str(tmp_path / "artifacts"), str(inputs)]
-    died = subprocess.run([*words, job.id], check=False)
-    assert died.returncode == -signal.SIGKILL
+    words = [sys.executable, "-c", KILLED, database_url, str(tmp_path / "artifacts"), str(inputs)]
+    done = subprocess.run([*words, job.id], check=False)
+    assert done.returncode == -signal.SIGKILL
     releases.release_job(sessions, store, job.id, "test/9")
 
     undisturbed.run(job.id)

@@ -149,8 +149,8 @@ def test_a_job_reads_the_column_that_it_names(
     tokens = {}
     for chosen in ("body", "text"):
         body = {"model": "local:tiny", "sparsity": 0.5, "samples": 4, "seq_len": 16}
-        told = body | {"dataset": made["dataset"], "text_field": chosen}
-        job = client.post("/v1/jobs", json=told).json()
+        request = body | {"dataset": made["dataset"], "text_field": chosen}
+        job = client.post("/v1/jobs", json=request).json()
         Runner(sessions, store, prune, fields, worker="w").run(job["id"])
         made_of = report(sessions, store, job["id"])
         assert made_of["calibration"]["text_field"] == chosen

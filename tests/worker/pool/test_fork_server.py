@@ -66,21 +66,23 @@ def run(kind: Any, target: Any, *arguments: Any) -> Any:
     return process
 
 
-def told(kind: Any, resources: Resources, folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+def report(
+    kind: Any, resources: Resources, folder: Path
+) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Return what a process says, and the files it has made."""
     folder.mkdir()
     spec = make_spec(model="local:dense", dataset="local:rows.jsonl", sparsity=0.5, method="wanda")
     assert run(kind, forked.work, spec, resources, folder).exitcode == 0
     made = {path.name: path.read_bytes() for path in (folder / "out").glob("*.safetensors")}
-    return json.loads((folder / "told.json").read_text()), made
+    return json.loads((folder / "report.json").read_text()), made
 
 
 def test_a_forked_process_has_the_environment_and_results_of_a_spawned_one(
     server: ForkServer, resources: Resources, tmp_path: Path
 ) -> None:
-    spawned, expected = told(SpawnProcess, resources, tmp_path / "spawned")
-    first, made = told(ForkedProcess, resources, tmp_path / "first")
-    second, made_again = told(ForkedProcess, resources, tmp_path / "second")
+    spawned, expected = report(SpawnProcess, resources, tmp_path / "spawned")
+    first, made = report(ForkedProcess, resources, tmp_path / "first")
+    second, made_again = report(ForkedProcess, resources, tmp_path / "second")
 
     assert [one["was loaded"] for one in (spawned, first, second)] == [False, True, True]
     assert first["found"] == second["found"] == spawned["found"]

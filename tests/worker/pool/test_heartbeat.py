@@ -29,19 +29,19 @@ WITHIN_S = 10
 
 
 @pytest.fixture
-def heard() -> list[bool]:
+def drains() -> list[bool]:
     return []
 
 
 @pytest.fixture
-def heartbeat(sessions: Sessions, heard: list[bool]) -> Iterator[WorkerHeartbeat]:
+def heartbeat(sessions: Sessions, drains: list[bool]) -> Iterator[WorkerHeartbeat]:
     heartbeat = WorkerHeartbeat(
         sessions,
         ID,
         "gpu@test",
         ["gpu"],
         detect_device=lambda: Device("cpu", 1 << 34),
-        on_drain=heard.append,
+        on_drain=drains.append,
         every_s=0.02,
     )
     heartbeat.start()
@@ -73,14 +73,14 @@ def test_a_worker_registers_itself_and_renews_its_heartbeat(sessions: Sessions) 
 
 @pytest.mark.usefixtures("heartbeat")
 def test_a_worker_is_notified_once_of_each_change_of_draining(
-    sessions: Sessions, heard: list[bool]
+    sessions: Sessions, drains: list[bool]
 ) -> None:
     for draining in (True, False):
         with sessions.begin() as session:
             WorkerRepository(session).set_draining(ID, draining)
-        eventually(lambda now=draining: heard[-1:] == [now])  # type: ignore[misc] # a lambda's default
+        eventually(lambda now=draining: drains[-1:] == [now])  # type: ignore[misc] # a lambda's default
     time.sleep(0.1)
-    assert heard == [True, False]
+    assert drains == [True, False]
 
 
 @pytest.mark.usefixtures("heartbeat")
@@ -100,23 +100,23 @@ def test_a_worker_that_ends_is_deleted_from_the_list(
 
 
 def test_a_worker_works_even_if_its_device_cannot_be_detected(sessions: Sessions) -> None:
-    def look() -> Device:
+    def detect() -> Device:
         raise subprocess.CalledProcessError(1, "torch")
 
-    looked = threading.Event()
+    registered = threading.Event()
     heartbeat = WorkerHeartbeat(
         sessions,
         ID,
         "gpu@test",
         ["gpu"],
-        detect_device=look,
-        on_drain=lambda _: looked.set(),
+        detect_device=detect,
+        on_drain=lambda _: registered.set(),
         every_s=0.02,
     )
     heartbeat.start()
     with sessions.begin() as session:
         WorkerRepository(session).set_draining(ID, True)
-    assert looked.wait(WITHIN_S)
+    assert registered.wait(WITHIN_S)
     assert rows(sessions)[0].device is None
     heartbeat.stop()
 
@@ -171,7 +171,7 @@ def test_the_worker_that_holds_a_job_is_known_and_a_draining_one_holds_none(
 ) -> None:
     seen: list[str | None] = []
 
-    def look(_: int) -> None:
+    def detect(_: int) -> None:
         with sessions() as session:
             seen.append(WorkerRepository(session).get(ID).job_id)
 
@@ -179,7 +179,7 @@ def test_the_worker_that_holds_a_job_is_known_and_a_draining_one_holds_none(
         worker = Worker(id=ID, name="a", hostname="a", pid=1, queues=["gpu"], version="1")
         WorkerRepository(session).register(worker)
     first, second = make_job(sessions), make_job(sessions)
-    run = runner(work(1, before=look), worker_id=ID, queues=("gpu",))
+    run = runner(work(1, before=detect), worker_id=ID, queues=("gpu",))
     run.run(first.id)
     assert seen == [first.id]
     with sessions.begin() as session:

@@ -59,9 +59,9 @@ def test_rows_of_ids_are_integers_of_64_bits(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_row_is_refused_with_its_line(tmp_path: Path, line: bytes, says: str) -> None:
-    told = reason(data_file(tmp_path, b'{"text": "a"}\n' + line + b"\n"))
-    assert "line 2" in told
-    assert says in told
+    message = reason(data_file(tmp_path, b'{"text": "a"}\n' + line + b"\n"))
+    assert "line 2" in message
+    assert says in message
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_a_bad_row_of_ids_or_messages_is_refused_with_its_line(
     tmp_path: Path, key: str, value: Any, says: str
 ) -> None:
     good = {"input_ids": [1], "messages": [{"role": "user", "content": "a"}]}[key]
-    told = reason(data_file(tmp_path, jsonl([good, value], key)))
-    assert "line 2" in told
-    assert says in told
+    message = reason(data_file(tmp_path, jsonl([good, value], key)))
+    assert "line 2" in message
+    assert says in message
 
 
 CHAT = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]

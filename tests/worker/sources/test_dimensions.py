@@ -34,7 +34,7 @@ def test_additional_tensors_that_model_families_save_are_accepted(
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "reason"),
     [
         ({"num_hidden_layers": 2_000_000}, "num_hidden_layers = 2000000, more than 1,024"),
         ({"num_hidden_layers": 4}, "num_hidden_layers = 4, but its tensors have 3 at most"),
@@ -50,11 +50,13 @@ def test_additional_tensors_that_model_families_save_are_accepted(
         ({"max_position_embeddings": 1 << 40}, "more than 268,435,456"),
     ],
 )
-def test_numbers_that_contradict_the_tensors_are_refused(config: dict[str, Any], told: str) -> None:
+def test_numbers_that_contradict_the_tensors_are_refused(
+    config: dict[str, Any], reason: str
+) -> None:
     with pytest.raises(SpecRefusedError) as refused:
         check_dimensions(config, SHAPES, "org/model")
     assert (refused.value.field, refused.value.code) == ("model", "malformed_config")
-    assert told in refused.value.reason
+    assert reason in refused.value.reason
 
 
 @pytest.mark.parametrize(

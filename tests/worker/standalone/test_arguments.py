@@ -14,15 +14,15 @@ import json, sys
 from contextlib import redirect_stderr
 from io import StringIO
 from worker.standalone import command
-told = []
+results = []
 for words in json.load(sys.stdin):
     command.stderr.file = StringIO()
     try:
         command.app(words, prog_name="zpruner prune")
     except SystemExit as end:
         code = end.code
-    told.append((code, command.stderr.file.getvalue(), "torch" in sys.modules))
-json.dump(told, sys.stdout)
+    results.append((code, command.stderr.file.getvalue(), "torch" in sys.modules))
+json.dump(results, sys.stdout)
 """
 WRONG = {
     "device": (["--device", "foo"], "device 'foo': it is not auto, cpu, cuda, or a GPU"),
@@ -80,10 +80,10 @@ def answers(folder: Path) -> dict[str, tuple[int, str, bool]]:
 def test_a_wrong_argument_is_reported_without_importing_torch(
     fault: str, answers: dict[str, tuple[int, str, bool]]
 ) -> None:
-    code, told, has_torch = answers[fault]
+    code, message, has_torch = answers[fault]
     assert (code, has_torch) == (2, False)
-    assert told.startswith("error: ")
-    assert WRONG[fault][1] in told
+    assert message.startswith("error: ")
+    assert WRONG[fault][1] in message
 
 
 def test_refused_arguments_leave_no_file(

@@ -213,7 +213,7 @@ def test_an_error_during_the_work_is_printed_in_one_line(
     assert not (folder / "out").exists()
 
 
-DIES = """
+KILLED = """
 from tests.worker.work import killed_after
 from worker.standalone import command
 command.prune = killed_after(1, command.prune)
@@ -225,7 +225,7 @@ def test_the_same_command_resumes_after_a_kill_and_reports_it(folder: Path) -> N
     assert run(folder).exit_code == 0
     (folder / "out").rename(folder / "undisturbed")
     words = [folder / "dense", folder / "out", "--dataset", folder / "rows.jsonl"]
-    command = [sys.executable, "-c", DIES, *map(str, words), "--sparsity", "0.5"]
+    command = [sys.executable, "-c", KILLED, *map(str, words), "--sparsity", "0.5"]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     assert not (folder / "out").exists()
 

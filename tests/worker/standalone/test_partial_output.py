@@ -1,4 +1,4 @@
-"""The folder in which a command works: lent to one process, kept for the next where one dies."""
+"""The folder that a command writes to: locked by one process, kept for the next after a kill."""
 
 import signal
 import subprocess

@@ -17,10 +17,10 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     real = socket.getaddrinfo
 
     def look_up(host: str, *args: Any, **options: Any) -> Any:
-        told = answers.get(host)
-        if told is None:
+        addresses = answers.get(host)
+        if addresses is None:
             return real(host, *args, **options)
-        found = told.pop(0) if len(told) > 1 else told[0]
+        found = addresses.pop(0) if len(addresses) > 1 else addresses[0]
         return [one for address in found.split() for one in real(address, *args, **options)]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)

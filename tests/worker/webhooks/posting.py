@@ -16,6 +16,6 @@ def send(url: str, **options: Any) -> SendResult:
     return Sender(**usual | options).send(url, BODY, HEADERS)
 
 
-def told(outcome: SendResult) -> tuple[int | None, str | None]:
+def status_and_error(outcome: SendResult) -> tuple[int | None, str | None]:
     """Return what an outcome says, but for its time."""
     return outcome.status, outcome.error

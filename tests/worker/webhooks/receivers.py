@@ -73,7 +73,7 @@ def receiving(
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, *_: object) -> None:
-            """Say nothing of callers that hang up."""
+            """Print nothing when a client disconnects."""
 
     server = Server((host, port), Handler)
     if tls is not None:

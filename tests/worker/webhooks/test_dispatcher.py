@@ -25,7 +25,7 @@ from tests.worker.webhooks.messages import (
 from tests.worker.webhooks.receivers import Receiver, Request, receiving, saying
 
 
-def tell(sessions: Sessions) -> None:
+def make_deliveries(sessions: Sessions) -> None:
     """Order events and make their deliveries, as the control process does."""
     order_events(sessions)
     fan_out(sessions)
@@ -46,9 +46,9 @@ def test_a_succeeded_job_is_notified_once_with_a_valid_signature(sessions: Sessi
         job = make_job(sessions)
         with sessions.begin() as session:
             move(session, job.id, JobState.running, JobState.succeeded)
-        tell(sessions)
+        make_deliveries(sessions)
         assert deliver(sessions) == 1
-        tell(sessions)
+        make_deliveries(sessions)
         assert deliver(sessions) == 0
         (request,) = receiver.requests
     (delivery,) = deliveries(sessions)

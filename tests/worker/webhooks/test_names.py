@@ -1,4 +1,4 @@
-"""A receiver's name: looked up once, proved by a certificate, led away from nobody."""
+"""A receiver's name: resolved once, verified by its certificate, never redirected."""
 
 import ssl
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 import trustme
 
-from tests.worker.webhooks.posting import send, told
+from tests.worker.webhooks.posting import send, status_and_error
 from tests.worker.webhooks.receivers import Receiver, receiving
 
 
@@ -25,8 +25,8 @@ def test_a_name_is_resolved_once_and_later_changes_have_no_effect(
         with receiving(host="127.0.0.1", port=allowed.port) as private:
             names["flip.example"] = ["127.0.0.2", "127.0.0.1"]
             url = f"http://flip.example:{allowed.port}/hook"
-            assert told(send(url, networks=only)) == (204, None)
-            assert names["flip.example"] == ["127.0.0.1"], "it was not looked up exactly once"
+            assert status_and_error(send(url, networks=only)) == (204, None)
+            assert names["flip.example"] == ["127.0.0.1"], "it was not resolved exactly once"
             outcome = send(url, networks=only)
         assert private.requests == []
     (request,) = allowed.requests
@@ -95,7 +95,7 @@ def test_a_certificate_is_checked_against_the_name_and_not_the_address(
     authority: Authority, named: Receiver
 ) -> None:
     url = f"https://hooks.example:{named.port}/hook"
-    assert told(send(url, tls=authority.client())) == (204, None)
+    assert status_and_error(send(url, tls=authority.client())) == (204, None)
     assert named.asked_for == ["hooks.example"]
     assert named.requests[0].headers["host"] == f"hooks.example:{named.port}"
 

@@ -15,11 +15,11 @@ PUBLIC = "93.184.215.14"
 CONNECTED: list[Any] = []
 
 
-def note(name: str, told: tuple[Any, ...]) -> None:
+def note(name: str, arguments: tuple[Any, ...]) -> None:
     """Keep every address that this process connects to, and let none out of this machine."""
     if name == "socket.connect":
-        CONNECTED.append(told[1])
-        if told[1][0] == PUBLIC:
+        CONNECTED.append(arguments[1])
+        if arguments[1][0] == PUBLIC:
             raise ConnectionRefusedError
 
 
@@ -70,7 +70,7 @@ HOSTS = [
     "[fc00::1]",
     "[fe80::1]",
     "[fec0::1]",
-    # nobody, everybody, examples
+    # unspecified, broadcast, examples
     "192.0.0.1",
     "192.0.2.1",
     "198.18.0.1",
@@ -117,7 +117,9 @@ def test_no_message_is_sent_to_a_name_with_a_private_address(
     host: str, listener: Receiver, connected: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, inner = socket.getaddrinfo, host.strip("[]")
-    monkeypatch.setattr(socket, "getaddrinfo", lambda _, *args, **told: real(inner, *args, **told))
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda _, *args, **options: real(inner, *args, **options)
+    )
     outcome = Sender().send(f"https://public.example:{listener.port}/", "{}", {})
     assert outcome.error is not None
     assert outcome.error.startswith("public.example ")

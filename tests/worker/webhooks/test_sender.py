@@ -7,14 +7,14 @@ from email.utils import format_datetime
 
 import pytest
 
-from tests.worker.webhooks.posting import BODY, LOOPBACK, send, told
+from tests.worker.webhooks.posting import BODY, LOOPBACK, send, status_and_error
 from tests.worker.webhooks.receivers import receiving, saying, talking
 from worker.webhooks.sender import Sender
 
 
 def test_a_message_arrives_as_it_is() -> None:
     with receiving() as receiver:
-        assert told(send(f"{receiver.url}?from=us")) == (204, None)
+        assert status_and_error(send(f"{receiver.url}?from=us")) == (204, None)
         (request,) = receiver.requests
     assert (request.path, request.body) == ("/hook?from=us", BODY)
     assert request.headers["webhook-id"] == "msg_1"
@@ -49,7 +49,7 @@ def test_a_status_decides(status: int, verdict: str) -> None:
 def test_a_redirect_is_a_failure_and_is_not_followed(status: int) -> None:
     with receiving() as other, receiving(saying(status, Location=other.url)) as receiver:
         outcome = send(receiver.url)
-    assert told(outcome) == (status, "redirects are not followed")
+    assert status_and_error(outcome) == (status, "redirects are not followed")
     assert not outcome.is_delivered
     assert other.requests == []
     assert len(receiver.requests) == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.worker.webhooks.posting import send, told
+from tests.worker.webhooks.posting import send, status_and_error
 from tests.worker.webhooks.receivers import receiving, talking
 from worker.webhooks.sender import MAX_RESPONSE_BYTES
 
@@ -25,10 +25,10 @@ def test_an_endless_response_is_read_up_to_64_kilobytes() -> None:
 
     with receiving(talk) as receiver:
         started = time.monotonic()
-        assert told(send(receiver.url)) == (200, None)
+        assert status_and_error(send(receiver.url)) == (200, None)
         assert time.monotonic() - started < 30
         until_quiet(lambda: sent)
-    # Beside what was heard there is what the kernels of both sides had taken already.
+    # In addition to what was received, the kernels of both sides had buffered some.
     assert MAX_RESPONSE_BYTES <= sent < 20_000_000
 
 
@@ -62,7 +62,7 @@ def test_a_slow_response_ends_at_the_deadline(head: bytes) -> None:
         started = time.monotonic()
         outcome = send(url, timeout_s=0.5)
         assert 0.4 < time.monotonic() - started < 30
-    assert told(outcome) == (None, "no response within 0.5 s")
+    assert status_and_error(outcome) == (None, "no response within 0.5 s")
 
 
 def test_a_request_without_a_response_ends_at_the_deadline() -> None:
@@ -70,15 +70,15 @@ def test_a_request_without_a_response_ends_at_the_deadline() -> None:
     with talking(lambda _: done.wait(60)) as url:
         outcome = send(url, timeout_s=0.3)
         done.set()
-    assert told(outcome) == (None, "no response within 0.3 s")
+    assert status_and_error(outcome) == (None, "no response within 0.3 s")
 
 
 def test_a_message_is_delivered_once_the_status_is_received() -> None:
     ok = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"
     with talking(lambda connection: drip(connection, ok)) as url:
-        assert told(send(url, timeout_s=0.5)) == (200, None)
+        assert status_and_error(send(url, timeout_s=0.5)) == (200, None)
     with talking(lambda connection: connection.sendall(ok)) as url:
-        assert told(send(url)) == (200, None)
+        assert status_and_error(send(url)) == (200, None)
 
 
 def test_a_name_server_that_does_not_respond_delays_no_other_message(
@@ -96,4 +96,4 @@ def test_a_slow_handshake_ends_at_the_deadline() -> None:
         started = time.monotonic()
         outcome = send(url.replace("http:", "https:"), timeout_s=0.5)
         assert time.monotonic() - started < 30
-    assert told(outcome) == (None, "no response within 0.5 s")
+    assert status_and_error(outcome) == (None, "no response within 0.5 s")

@@ -118,10 +118,10 @@ def test_a_preview_shows_what_would_be_submitted(service: Service, client: Clien
 
 def test_an_unreachable_service_is_named(client: Client) -> None:
     with (
-        Client("http://127.0.0.1:9") as nobody,
+        Client("http://127.0.0.1:9") as unreachable,
         pytest.raises(ServiceError, match=r"127\.0\.0\.1:9"),
     ):
-        nobody.jobs.get("job_1")
+        unreachable.jobs.get("job_1")
 
 
 def test_a_list_follows_the_links_to_the_next_pages(service: Service, client: Client) -> None:

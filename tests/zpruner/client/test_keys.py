@@ -91,7 +91,7 @@ def test_a_missing_wrong_or_insufficient_key_ends_with_exit_code_6(
     url: str, sessions: Sessions
 ) -> None:
     _, reader = make_key(sessions, AccessScope.jobs_read)
-    for key, text in ((None, "without a key"), ("x", "does not look like"), (reader, "admin")):
+    for key, text in ((None, "without a key"), ("x", "is not of the form"), (reader, "admin")):
         refused = run(url, key, "keys", "ls")
         assert (refused.exit_code, refused.stdout) == (6, "")
         assert text in refused.stderr

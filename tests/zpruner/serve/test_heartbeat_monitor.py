@@ -1,4 +1,4 @@
-"""Frozen children are restarted; suspended machines do not look like frozen children."""
+"""Frozen children are restarted; suspended machines are not taken for frozen children."""
 
 import os
 import signal

@@ -52,7 +52,7 @@ def launch(
 ) -> Generator[Report, None, Result]:
     """Run ``work`` in one process per device; yield what rank 0 yields, return what it returns.
 
-    Closing the generator kills all processes. They are also killed when this process dies.
+    Closing the generator kills all processes. They are also killed when this process ends.
 
     Args:
         work: called with ``(ranks, device)`` in each process; must be picklable.
@@ -213,7 +213,7 @@ def _send(pipe: Connection, message: object) -> None:
 
 
 def _exit_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent dies; exit now if it already has.
+    """Have the kernel kill this process when its parent ends; exit now if it already has.
 
     The service's `db.core.parent_death` does the same, but the core imports nothing of the service.
     """

@@ -132,7 +132,7 @@ class BlockInputs:
         Blocks that get a dict or a list are run alone on two tokens.
 
         Raises:
-            UnsupportedModelError: a block does not find what it looks up.
+            UnsupportedModelError: a block needs an input that is not there.
         """
         for index, arguments in enumerate(self._arguments[self._sample.shape[:2]]):
             if arguments.has_containers:

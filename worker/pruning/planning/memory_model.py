@@ -35,9 +35,9 @@ class PhaseMemory:
 def memory_by_phase(shape: ModelShape, work: Workload, setting: Setting) -> dict[str, PhaseMemory]:
     """Return the memory of each phase beyond what the process uses before, by phase.
 
-    In order: ``entrance`` computes the embeddings, ``outliers`` measures those of the dense model,
+    In order: ``embedding`` computes the embeddings, ``outliers`` measures those of the dense model,
     ``gradients`` runs one window's backward through a block, ``blocks`` prunes the largest block,
-    ``rest`` copies the tensors outside the blocks, ``exit`` computes the losses.
+    ``rest`` copies the tensors outside the blocks, ``losses`` computes the losses.
     """
     return _MemoryModel(shape, work, setting).phases()
 
@@ -50,7 +50,7 @@ class _MemoryModel:
         self._batch = min(setting.batch(work.seq_len), tokens)  # tokens
 
     def phases(self) -> dict[str, PhaseMemory]:
-        found = {"entrance": self._embed()}
+        found = {"embedding": self._embed()}
         if self._work.measures_outliers:
             found["outliers"] = self._largest_block(self._measure_outliers)
         if self._work.needs_gradients:
@@ -59,7 +59,7 @@ class _MemoryModel:
         largest = max(self._shape.embeddings.largest_bytes, self._shape.head.largest_bytes)
         found["rest"] = self._phase(max(min(_COPY_BYTES, self._shape.stored_bytes), largest), 0)
         if self._work.evaluation_windows or self._work.needs_gradients:
-            found["exit"] = self._head()
+            found["losses"] = self._head()
         return found
 
     def _phase(self, host: int, computing: int) -> PhaseMemory:

@@ -31,7 +31,7 @@ app = typer.Typer()
 def wait_for(
     job_id: JobArgument, timeout: TimeoutOption = None, as_json: JsonOption = False
 ) -> None:
-    """Follow a job until it ends; the exit code tells how it ended."""
+    """Follow a job until it ends; the exit code says how it ended."""
     with connect() as client:
         follow(client, job_id, timeout, as_json)
 
@@ -206,7 +206,7 @@ def download(
 ) -> None:
     """Download and verify a job's files; run it again to resume.
 
-    The exit code tells why there are no files; it is 3 if the job failed its quality gate.
+    The exit code says why there are no files; it is 3 if the job failed its quality gate.
     """
     with connect() as client:
         job = client.jobs.get(job_id)

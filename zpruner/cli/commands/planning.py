@@ -45,7 +45,7 @@ app = typer.Typer()
 @app.command()
 @with_fields(*JOB_FIELDS, *SUBMISSION, REUSE)
 def run(fields: dict[str, Any], timeout: TimeoutOption = None, as_json: JsonOption = False) -> None:
-    """Submit a job and follow it until it ends; the exit code tells how it ended."""
+    """Submit a job and follow it until it ends; the exit code says how it ended."""
     with connect() as client:
         job = create(client, request_of(fields))
         stderr.print(job.id, markup=False)

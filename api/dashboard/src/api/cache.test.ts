@@ -6,7 +6,7 @@ import { makeEvent, makeJob } from "../testing.ts";
 import type { Job, JobEvent } from "./client.ts";
 import { withEvent } from "./live-events.ts";
 
-/** A service that answers when it is told to. */
+/** A service that responds when the test says so. */
 const service = vi.hoisted(() => {
   const asked: { path: string; answer: (body: object, status?: number) => void }[] = [];
   globalThis.fetch = (input) =>
@@ -79,7 +79,7 @@ it("adds an event that follows, once, and leaves a gap to be fetched", () => {
   expect(cache.appended([first], third).map((one) => one.seq)).toEqual([1]);
 });
 
-it("shows a job's newest face in every list and on its page", () => {
+it("shows a job's newest version in every list and on its page", () => {
   const other = makeJob({ id: "job_0" });
   const pages = [page(other), page(job())];
   queries.setQueryData<unknown>(list.queryKey, { pages, pageParams: ["", "c"] });
@@ -95,7 +95,7 @@ it("shows a job's newest face in every list and on its page", () => {
   expect(shown()?.status).toBe("cancelled");
 });
 
-it("keeps a newer face when an older answer comes late", () => {
+it("keeps a newer version when an older response arrives late", () => {
   cache.storeJob(queries, job({ status: "succeeded", updated_at: at(2) }));
   cache.storeJob(queries, job({ status: "running", updated_at: at(1) }));
   expect(shown()?.status).toBe("succeeded");
@@ -132,7 +132,7 @@ it("believes an answer that was read after an event", async () => {
   await expect.poll(() => listed()?.[0]?.status).toBe("queued");
 });
 
-it("asks again after a first look that began before something happened", async () => {
+it("requests again if the first request began before an event", async () => {
   await watchList();
 
   cache.applyEvent(queries, succeeded());
@@ -145,7 +145,7 @@ it("asks again after a first look that began before something happened", async (
   await expect.poll(() => listed()?.length).toBe(1);
 });
 
-it("does not take a first look from before a gap for one from after it", async () => {
+it("does not take a request from before a gap for one from after it", async () => {
   await watchList();
 
   cache.refetchAll(queries);

@@ -1338,7 +1338,7 @@ export interface components {
             outcome: components["schemas"]["JobState"] | null;
             /**
              * Reason
-             * @description Why it ended, if `outcome` does not tell.
+             * @description Why it ended, if `outcome` does not say so.
              */
             reason: string | null;
             error: components["schemas"]["Problem"] | null;

@@ -27,18 +27,18 @@ it("asks for long lists the rarer the longer they are, and for what has ended no
   }
 });
 
-it("looks for itself while the stream is live, whatever else is on its way", async () => {
+it("polls while the stream is live, whatever other requests are pending", async () => {
   const queries = new QueryClient();
   const state = new LiveStore();
   state.setMode("live");
-  let looks = 0;
+  let polls = 0;
   const watch = (name: string, queryFn: () => unknown) =>
     new QueryObserver(queries, { queryKey: [name], queryFn }).subscribe(() => {});
   watch("slow", () => new Promise(() => {}));
-  watch("workers", () => ++looks);
+  watch("workers", () => ++polls);
   startPolling(queries, state);
   await vi.advanceTimersByTimeAsync(1000);
-  expect(looks).toBe(1);
+  expect(polls).toBe(1);
   await vi.advanceTimersByTimeAsync(16_000);
-  expect(looks).toBe(3);
+  expect(polls).toBe(3);
 });

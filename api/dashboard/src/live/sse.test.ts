@@ -34,9 +34,9 @@ it("hears pings, which are no frames", async () => {
       controller.close();
     },
   });
-  let heard = 0;
+  let received = 0;
   const found = [];
-  for await (const frame of frames(body, () => heard++)) found.push(frame.data);
+  for await (const frame of frames(body, () => received++)) found.push(frame.data);
   expect(found).toEqual(["é"]);
-  expect(heard).toBeGreaterThanOrEqual(1);
+  expect(received).toBeGreaterThanOrEqual(1);
 });

@@ -93,7 +93,7 @@ describe("a draft", () => {
     expect(valuesOf({ model: "m", sparsity: "half" }, FIELDS)).toMatchObject({ sparsity: "half" });
   });
 
-  it("that nobody touched changes nothing in a rerun, whatever the values", () => {
+  it("that was not edited changes nothing in a rerun, whatever the values", () => {
     const original = makeSpec({
       allocation: [0.4, 0.6],
       skip: ["*.o_proj"],

@@ -94,7 +94,7 @@ def test_a_key_that_is_not_there_is_a_problem(client: TestClient, key_id: str) -
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "hint"),
     [
         ({"scopes": []}, "Use at least 1 entries."),
         ({"scopes": ["root"]}, "jobs:read"),
@@ -106,11 +106,11 @@ def test_a_key_that_is_not_there_is_a_problem(client: TestClient, key_id: str) -
     ],
 )
 def test_a_request_for_a_key_that_is_not_right_is_refused_with_the_remedy(
-    client: TestClient, fields: dict[str, Any], told: str
+    client: TestClient, fields: dict[str, Any], hint: str
 ) -> None:
     response = client.post("/v1/keys", json={"name": "Ada"} | fields)
     assert response.status_code == 422
-    assert told in response.json()["hint"]
+    assert hint in response.json()["hint"]
     assert client.get("/v1/keys").json()["data"] == []
 
 
@@ -185,12 +185,12 @@ def test_every_request_to_change_something_is_in_the_audit(
     client.post(f"/v1/jobs/{job['id']}/cancel", json={}, headers=given | {"if-match": '"x"'})
     client.delete(f"/v1/keys/{made['id']}", headers=given)
     client.get("/v1/jobs")  # changes nothing
-    client.post("/v1/jobs", json=JOB, headers=bearer("wrong"))  # nobody's
+    client.post("/v1/jobs", json=JOB, headers=bearer("wrong"))  # of no key
 
     entries = client.get("/v1/audit").json()["data"][::-1]
-    told = [(one["who"], one["action"], one["target"], one["status"]) for one in entries]
+    found = [(one["who"], one["action"], one["target"], one["status"]) for one in entries]
     path = f"/v1/jobs/{job['id']}"
-    assert told == [
+    assert found == [
         ("this machine", "create_key", f"/v1/keys/{made['id']}", 201),
         ("Ada", "submit_job", path, 201),
         ("Ada", "cancel_job", f"{path}/cancel", 200),

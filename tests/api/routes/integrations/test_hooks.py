@@ -28,18 +28,18 @@ def test_a_call_that_proves_itself_starts_the_job(
 ) -> None:
     trigger = create(client, source=source)
     answer = call(client, trigger)
-    told = answer.json()
-    assert (answer.status_code, told["outcome"]) == (202, "submitted"), told
-    assert answer.headers["location"] == told["job"]
+    result = answer.json()
+    assert (answer.status_code, result["outcome"]) == (202, "submitted"), result
+    assert answer.headers["location"] == result["job"]
     assert answer.headers["ratelimit-remaining"]
-    job = client.get(told["job"]).json()
-    assert (job["id"], job["status"]) == (told["job_id"], "queued")
+    job = client.get(result["job"]).json()
+    assert (job["id"], job["status"]) == (result["job_id"], "queued")
     assert job["spec"]["model"] == "org/model"
     assert job["labels"] == {"commit": COMMIT, "trigger": trigger["id"]}
     assert queue.ids == [job["id"]]
     (kept,) = deliveries(client, trigger)
     assert (kept["outcome"], kept["job_id"]) == ("submitted", job["id"])
-    assert kept["delivery_id"] == told["delivery_id"]
+    assert kept["delivery_id"] == result["delivery_id"]
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -89,8 +89,8 @@ def test_what_the_filter_does_not_want_is_ignored_with_the_reason(
     trigger = create(client)
     for _ in range(2):
         answer = call(client, trigger, PUSH | changes)
-        told = answer.json()
-        assert (answer.status_code, told["outcome"], told["reason"]) == (200, "ignored", reason)
+        result = answer.json()
+        assert (answer.status_code, result["outcome"], result["reason"]) == (200, "ignored", reason)
     (kept,) = deliveries(client, trigger)
     assert (kept["reason"], kept["job_id"], jobs(sessions)) == (reason, None, 0)
 
@@ -179,12 +179,12 @@ def test_a_job_counts_for_the_key_that_made_the_trigger(
     quotas = Quotas(jobs_in_flight=1)
     key, written = make_key(sessions, AccessScope.admin, name="ci", quotas=quotas)
     trigger = create(client, {"authorization": f"Bearer {written}"})
-    told = call(client, trigger, idempotency_key="1").json()
-    assert client.get(told["job"]).json()["created_by"] == key.id
+    result = call(client, trigger, idempotency_key="1").json()
+    assert client.get(result["job"]).json()["created_by"] == key.id
     full = call(client, trigger, idempotency_key="2")
     assert (full.status_code, full.json()["code"]) == (429, "quota_exceeded")
     assert full.headers["retry-after"]
-    client.post(f"{told['job']}/cancel")
+    client.post(f"{result['job']}/cancel")
     assert call(client, trigger, idempotency_key="2").status_code == 202
 
 

@@ -39,7 +39,7 @@ def test_the_list_is_newest_first(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "pointer", "told"),
+    ("fields", "pointer", "hint"),
     [
         ({"source": "gitlab"}, "/source", "github"),
         ({"name": ""}, "/name", "at least 1"),
@@ -62,13 +62,13 @@ def test_the_list_is_newest_first(client: TestClient) -> None:
     ],
 )
 def test_a_trigger_that_is_not_right_is_refused_with_the_remedy(
-    client: TestClient, fields: dict[str, Any], pointer: str, told: str
+    client: TestClient, fields: dict[str, Any], pointer: str, hint: str
 ) -> None:
     headers = {"content-type": "application/json"}
     body = json.dumps(TRIGGER | fields)
     response = client.post("/v1/triggers", content=body, headers=headers)
     problem = response.json()
-    assert (response.status_code, told in problem["hint"]) == (422, True), problem
+    assert (response.status_code, hint in problem["hint"]) == (422, True), problem
     assert problem["errors"][0]["pointer"].startswith(pointer)
     assert client.get("/v1/triggers").json()["data"] == []
 

@@ -60,7 +60,7 @@ def test_the_list_is_newest_first(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "hint"),
     [
         ({"url": "https://10.0.0.1/"}, "ZPRUNER_WEBHOOK_NETWORKS"),
         ({"url": "http://hooks.example/"}, "Use https."),
@@ -75,11 +75,11 @@ def test_the_list_is_newest_first(client: TestClient) -> None:
     ],
 )
 def test_a_webhook_that_is_not_right_is_refused_with_the_remedy(
-    client: TestClient, fields: dict[str, Any], told: str
+    client: TestClient, fields: dict[str, Any], hint: str
 ) -> None:
     response = client.post("/v1/webhooks", json={"url": URL} | fields)
     problem = response.json()
-    assert (response.status_code, told in problem["hint"]) == (422, True), problem
+    assert (response.status_code, hint in problem["hint"]) == (422, True), problem
     (field,) = problem["errors"]
     assert field["pointer"].split("/")[1] == next(iter(fields))
     assert client.get("/v1/webhooks").json()["data"] == []

@@ -43,9 +43,9 @@ def upload(client: TestClient) -> Upload:
         name: str | None = None,
         **headers: str,
     ) -> Any:
-        told = {"content-type": kind} | {key.replace("_", "-"): headers[key] for key in headers}
+        sent = {"content-type": kind} | {key.replace("_", "-"): headers[key] for key in headers}
         params = {} if name is None else {"name": name}
-        return client.post("/v1/datasets", content=content, params=params, headers=told)
+        return client.post("/v1/datasets", content=content, params=params, headers=sent)
 
     return send
 
@@ -91,7 +91,7 @@ def test_the_built_in_ones_are_listed_first(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "kind", "told"),
+    ("content", "kind", "text"),
     [
         (b"", "text/plain", "no text"),
         (b" \n\t\n", "text/plain", "no text"),
@@ -117,12 +117,12 @@ def test_what_no_job_could_read_is_refused_with_its_line_and_a_remedy(
     settings: ApiSettings,
     content: bytes,
     kind: str,
-    told: str,
+    text: str,
 ) -> None:
     response = upload(content, kind)
     problem = response.json()
     assert (response.status_code, problem["code"]) == (422, "unreadable_dataset")
-    assert told in problem["detail"]
+    assert text in problem["detail"]
     assert problem["hint"]
     assert client.get(problem["type"]).status_code == 200
     assert stored(settings) == []

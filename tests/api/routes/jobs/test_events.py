@@ -66,8 +66,8 @@ def frames(lines: Iterator[str]) -> Iterator[dict[str, str]]:
             yield frame
             frame = {}
         elif line:
-            name, _, told = line.partition(": ")
-            frame[name] = told
+            name, _, value = line.partition(": ")
+            frame[name] = value
 
 
 def place(frame: dict[str, str]) -> tuple[str, int]:
@@ -79,12 +79,12 @@ def test_a_stream_tells_what_happens_from_now_on_to_any_job(
     app: FastAPI, sessions: Sessions
 ) -> None:
     run(sessions, make_job(sessions).id)
-    with serving(app) as url, stream(url) as told:
-        ready = next(told)
+    with serving(app) as url, stream(url) as frames:
+        ready = next(frames)
         assert ready["event"] == "ready"
         first, second = make_job(sessions).id, make_job(sessions).id
         claim(sessions, first)
-        got = [next(told) for _ in range(3)]
+        got = [next(frames) for _ in range(3)]
     assert [place(frame) for frame in got] == [(first, 1), (second, 1), (first, 2)]
     assert [int(frame["id"]) - int(ready["id"]) for frame in got] == [1, 2, 3]
 
@@ -93,31 +93,31 @@ def test_a_stream_that_broke_off_is_resumed_without_a_gap_or_a_repetition(
     app: FastAPI, sessions: Sessions
 ) -> None:
     with serving(app) as url:
-        with stream(url) as told:
-            ready = next(told)
+        with stream(url) as frames:
+            ready = next(frames)
         job_id = make_job(sessions).id
-        with stream(url, **{"last-event-id": ready["id"]}) as told:
-            assert next(told)["id"] == ready["id"]
-            got = [next(told)]
+        with stream(url, **{"last-event-id": ready["id"]}) as frames:
+            assert next(frames)["id"] == ready["id"]
+            got = [next(frames)]
         run(sessions, job_id, 600)  # more than is kept or read at once
-        with stream(url, **{"last-event-id": got[-1]["id"]}) as told:
-            next(told)
-            got += [next(told) for _ in range(602)]
+        with stream(url, **{"last-event-id": got[-1]["id"]}) as frames:
+            next(frames)
+            got += [next(frames) for _ in range(602)]
     assert [place(frame) for frame in got] == [(job_id, seq) for seq in range(1, 604)]
 
 
 def test_a_stream_is_narrowed_too(app: FastAPI, sessions: Sessions) -> None:
-    with serving(app) as url, stream(url, "?status=succeeded") as told:
-        next(told)
+    with serving(app) as url, stream(url, "?status=succeeded") as frames:
+        next(frames)
         job_id = make_job(sessions).id
         run(sessions, job_id)
-        assert place(next(told)) == (job_id, 5)
+        assert place(next(frames)) == (job_id, 5)
 
 
 def test_a_silent_stream_says_that_it_lives(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "PING_EVERY_S", 0.1)
-    with serving(app) as url, stream(url) as told:
-        assert [next(told)["event"] for _ in range(3)] == ["ready", "ping", "ping"]
+    with serving(app) as url, stream(url) as frames:
+        assert [next(frames)["event"] for _ in range(3)] == ["ready", "ping", "ping"]
 
 
 @pytest.mark.parametrize("params", [{"after": -1}, {"kind": "A B"}, {"status": "x"}, {"job": "y"}])
@@ -136,11 +136,11 @@ def test_a_stream_ends_once_its_key_is_revoked_or_has_expired(
     _, expired = make_key(sessions, expires_at=soon)
     with serving(cast(FastAPI, guarded.app)) as url:
         for token in (revoked, expired):
-            with stream(url, authorization=f"Bearer {token}") as told:
-                assert [next(told)["event"] for _ in range(2)] == ["ready", "ping"]
+            with stream(url, authorization=f"Bearer {token}") as frames:
+                assert [next(frames)["event"] for _ in range(2)] == ["ready", "ping"]
                 with sessions.begin() as session:
                     KeyRepository(session).revoke(key.id)
-                assert {frame["event"] for frame in told} <= {"ping"}
+                assert {frame["event"] for frame in frames} <= {"ping"}
 
 
 def prune(sessions: Sessions, job_id: str) -> None:
@@ -167,10 +167,10 @@ def test_whoever_resumes_behind_what_is_no_longer_kept_is_told_so(
     assert f'event: pruned\ndata: {{"until": {kept[-1] - 1}}}' in own
     later = STREAM | {"Last-Event-ID": str(kept[-1] - 1)}
     assert "pruned" not in client.get(f"/v1/jobs/{job_id}/events", headers=later).text
-    with serving(app) as url, stream(url, "?after=1") as told:
-        first, second, third = (next(told) for _ in range(3))
+    with serving(app) as url, stream(url, "?after=1") as frames:
+        first, second, third = (next(frames) for _ in range(3))
         assert (first["event"], second["event"]) == ("ready", "pruned")
         assert json.loads(second["data"]) == {"until": listed["pruned"]}
         assert third["id"] == str(kept[0])
-    with serving(app) as url, stream(url, f"?after={listed['pruned']}") as told:
-        assert [next(told)["event"] for _ in range(2)] == ["ready", "status"]
+    with serving(app) as url, stream(url, f"?after={listed['pruned']}") as frames:
+        assert [next(frames)["event"] for _ in range(2)] == ["ready", "status"]

@@ -70,11 +70,11 @@ def test_a_job_that_ended_otherwise_is_a_failed_dependency(
 
 
 @pytest.mark.parametrize(
-    ("part", "told"), [("metrics", {"sparsity": 0.5}), ("manifest", {"blocks": []})]
+    ("part", "expected"), [("metrics", {"sparsity": 0.5}), ("manifest", {"blocks": []})]
 )
 def test_a_job_that_succeeded_gives_its_figures_and_how_it_was_made_whatever_its_gate_says(
     part: str,
-    told: dict[str, object],
+    expected: dict[str, object],
     client: TestClient,
     sessions: Sessions,
     store: ArtifactStore,
@@ -86,7 +86,7 @@ def test_a_job_that_succeeded_gives_its_figures_and_how_it_was_made_whatever_its
 
     response = client.get(url)
 
-    assert (response.status_code, response.json()) == (200, told)
+    assert (response.status_code, response.json()) == (200, expected)
     again = client.get(url, headers={"if-none-match": response.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
 
@@ -95,13 +95,13 @@ def test_a_job_that_succeeded_gives_its_figures_and_how_it_was_made_whatever_its
 def test_before_a_job_has_succeeded_there_are_no_figures(
     part: str, client: TestClient, sessions: Sessions
 ) -> None:
-    for status, told in (
+    for status, expected in (
         (JobState.running, (404, "unfinished", "5")),
         (JobState.failed, (424, "not_succeeded", None)),
     ):
         response = client.get(f"/v1/jobs/{make_job(sessions, status=status).id}/{part}")
         found = (response.status_code, response.json()["code"], response.headers.get("retry-after"))
-        assert found == told
+        assert found == expected
 
 
 @pytest.mark.parametrize("part", ["result", "metrics", "manifest"])

@@ -16,7 +16,7 @@ ASSET = re.compile(r'(?:src|href)="(/[^"]+)"')
 
 @pytest.fixture
 def unbuilt(tmp_path: Path) -> Iterator[Path]:
-    """A checkout in which nobody has built the page."""
+    """A checkout in which the page has not been built."""
     kept, dashboard.DIST = dashboard.DIST, tmp_path
     yield tmp_path
     dashboard.DIST = kept

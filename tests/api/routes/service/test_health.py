@@ -22,7 +22,7 @@ from tests.fakes import ListQueue
 
 @pytest.fixture(autouse=True)
 def control(sessions: Sessions) -> None:
-    """A control process that has just been heard of."""
+    """A control process that has just sent a heartbeat."""
     with sessions.begin() as session:
         HeartbeatRepository(session).record()
 

@@ -42,53 +42,53 @@ def test_metrics_count_rows(client: TestClient, sessions: Sessions) -> None:
         LeaseRepository(session).report_block(job.id, 1, 0, "layers.0", {"prune_seconds": 2.5})
     appear(sessions, "a")
 
-    told = scrape(client)
+    scraped = scrape(client)
 
-    assert value(told, "zpruner_jobs", status="running", method="zpruner") == 1
-    assert value(told, "zpruner_jobs_finished", outcome="failed") == 1
-    assert value(told, "zpruner_jobs_finished", outcome="succeeded") == 0
-    assert value(told, "zpruner_job_attempts", method="zpruner") == 4
-    assert value(told, "zpruner_job_crashes", method="zpruner") == 2
-    assert value(told, "zpruner_queue_depth", queue="big") == 1
-    assert value(told, "zpruner_queue_depth", queue="gpu") == 0
-    assert value(told, "zpruner_queue_running", queue="gpu") == 1
-    oldest = value(told, "zpruner_queue_oldest_seconds", queue="big")
+    assert value(scraped, "zpruner_jobs", status="running", method="zpruner") == 1
+    assert value(scraped, "zpruner_jobs_finished", outcome="failed") == 1
+    assert value(scraped, "zpruner_jobs_finished", outcome="succeeded") == 0
+    assert value(scraped, "zpruner_job_attempts", method="zpruner") == 4
+    assert value(scraped, "zpruner_job_crashes", method="zpruner") == 2
+    assert value(scraped, "zpruner_queue_depth", queue="big") == 1
+    assert value(scraped, "zpruner_queue_depth", queue="gpu") == 0
+    assert value(scraped, "zpruner_queue_running", queue="gpu") == 1
+    oldest = value(scraped, "zpruner_queue_oldest_seconds", queue="big")
     assert oldest is not None
     assert 0 <= oldest < 60
-    assert value(told, "zpruner_running_block_seconds", method="zpruner") == 2.5
-    assert value(told, "zpruner_workers", queue="gpu", state="idle") == 1
-    assert value(told, "zpruner_leases_expired") == 0
-    assert value(told, "zpruner_artifacts_bytes") == 0
-    assert value(told, "zpruner_webhook_deliveries", status="pending") == 0
-    assert value(told, "zpruner_webhook_deliveries", status="failed") == 0
-    assert value(told, "zpruner_webhook_overdue_seconds") == 0
+    assert value(scraped, "zpruner_running_block_seconds", method="zpruner") == 2.5
+    assert value(scraped, "zpruner_workers", queue="gpu", state="idle") == 1
+    assert value(scraped, "zpruner_leases_expired") == 0
+    assert value(scraped, "zpruner_artifacts_bytes") == 0
+    assert value(scraped, "zpruner_webhook_deliveries", status="pending") == 0
+    assert value(scraped, "zpruner_webhook_deliveries", status="failed") == 0
+    assert value(scraped, "zpruner_webhook_overdue_seconds") == 0
 
 
 def test_requests_are_counted_by_the_route_s_template(client: TestClient) -> None:
     for path in ("/v1/jobs/job_1", "/v1/jobs/job_2", "/wp-admin", "/also/made/up"):
         assert client.get(path).status_code == 404
-    door = client.get("/v1/jobs", headers={"host": "elsewhere.example"})
-    assert door.status_code == 421
+    refused_host = client.get("/v1/jobs", headers={"host": "elsewhere.example"})
+    assert refused_host.status_code == 421
 
-    told = scrape(client)
+    scraped = scrape(client)
 
     counted = {"method": "GET", "route": "/v1/jobs/{job_id}", "status": "404"}
-    assert value(told, "zpruner_http_requests_total", **counted) == 2
+    assert value(scraped, "zpruner_http_requests_total", **counted) == 2
     strangers = {"method": "GET", "route": "none", "status": "404"}
-    assert value(told, "zpruner_http_requests_total", **strangers) == 2
-    refused = {"method": "GET", "route": "none", "status": str(door.status_code)}
-    assert value(told, "zpruner_http_requests_total", **refused) == 1
+    assert value(scraped, "zpruner_http_requests_total", **strangers) == 2
+    refused = {"method": "GET", "route": "none", "status": str(refused_host.status_code)}
+    assert value(scraped, "zpruner_http_requests_total", **refused) == 1
     timed = {"method": "GET", "route": "/v1/jobs/{job_id}"}
-    assert value(told, "zpruner_http_request_seconds_count", **timed) == 2
-    assert value(told, "zpruner_http_open_requests") == 1  # this one
+    assert value(scraped, "zpruner_http_request_seconds_count", **timed) == 2
+    assert value(scraped, "zpruner_http_open_requests") == 1  # this one
 
 
-def test_openmetrics_is_spoken_to_whoever_asks_for_it(client: TestClient) -> None:
+def test_a_client_that_accepts_openmetrics_gets_it(client: TestClient) -> None:
     accept = {"accept": "application/openmetrics-text; version=1.0.0"}
     response = client.get("/metrics", headers=accept)
     assert response.headers["content-type"].startswith("application/openmetrics-text")
     read = openmetrics.text_string_to_metric_families
-    names = {family.name for family in read(response.text)}  # type: ignore[no-untyped-call]
+    names = {family.name for family in read(response.text)}  # type: ignore[no-untyped-call] # theirs
     assert {"zpruner_jobs", "zpruner_http_requests"} <= names
 
 

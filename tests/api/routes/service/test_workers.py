@@ -32,9 +32,9 @@ def test_workers_tell_what_they_are_and_what_they_hold(
     with sessions.begin() as session:
         ClaimRepository(session).claim(job.id, "host/1", worker_id=worker)
         WorkerRepository(session).set_job(worker, job.id)
-    (told,) = client.get("/v1/workers").json()["data"]
-    assert (told["id"], told["name"], told["state"]) == (worker, "gpu@host", "busy")
-    assert (told["job_id"], told["device"], told["memory_bytes"]) == (
+    (found,) = client.get("/v1/workers").json()["data"]
+    assert (found["id"], found["name"], found["state"]) == (worker, "gpu@host", "busy")
+    assert (found["job_id"], found["device"], found["memory_bytes"]) == (
         job.id,
         "cuda: H100",
         80 << 30,
@@ -88,8 +88,8 @@ def test_a_job_waits_where_it_says_and_as_urgently(
 def test_a_job_tells_where_it_stands(client: TestClient, sessions: Sessions, worker: str) -> None:
     make_job(sessions)
     second = make_job(sessions)
-    told = client.get(client.get(f"/v1/jobs/{second.id}").json()["links"]["queue"]).json()
-    assert told == {"name": "gpu", "position": 2, "depth": 2, "workers": 1}
+    place = client.get(client.get(f"/v1/jobs/{second.id}").json()["links"]["queue"]).json()
+    assert place == {"name": "gpu", "position": 2, "depth": 2, "workers": 1}
     client.post(f"/v1/jobs/{second.id}/cancel")
     assert client.get(f"/v1/jobs/{second.id}/queue").json()["position"] is None
 

@@ -16,7 +16,7 @@ from db.scheduling.leases import LeaseRepository
 from tests.factories import make_job, make_problem
 from tests.zpruner.live import Live
 from tests.zpruner.service import Answer, Service, problem
-from tests.zpruner.service import job as face
+from tests.zpruner.service import job as job_body
 from zpruner import AsyncClient, Client, Event, Job, NoFilesError, ProblemError, ServiceError
 from zpruner.client.transport.modes import iteration, operation
 
@@ -181,8 +181,8 @@ def test_both_clients_raise_the_same_errors(live: Live, client: Client) -> None:
 
 def test_the_async_client_repeats_a_request_whose_response_was_lost(service: Service) -> None:
     soon = Answer(429, problem("rate_limited", 429), headers={"Retry-After": "0"})
-    lost = Answer(201, face("queued"), cut=10)
-    service.prepare("/v1/jobs", lost, soon, Answer(201, face("queued")))
+    lost = Answer(201, job_body("queued"), cut=10)
+    service.prepare("/v1/jobs", lost, soon, Answer(201, job_body("queued")))
 
     async def submitted() -> Job[Any]:
         async with AsyncClient(service.url) as client:

@@ -6,7 +6,7 @@ const job = (id: string, result: object, spec = {}) =>
   makeJob({ id, result: result as never, spec: makeSpec(spec) });
 const perplexity = METRICS[0];
 
-it("tells which fields differ", () => {
+it("marks the fields that differ", () => {
   const rows = specRows([job("a", {}), job("b", {}, { sparsity: 0.6, skip: ["x"] })]);
   expect(rows.filter((row) => row.differs).map(({ name, values }) => [name, ...values])).toEqual([
     ["sparsity", "0.5", "0.6"],

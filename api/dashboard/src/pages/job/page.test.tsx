@@ -54,10 +54,10 @@ it("shows how its reruns go, with a stream and without", async () => {
 it("says where a job stands: its number while it waits, what is left, what it kept", async () => {
   const line = () => shown.box.querySelector(".progress-line")?.textContent;
   const block = { index: 7, total: 32, name: "layers.7" };
-  const face = (fields: object) => {
+  const update = (fields: object) => {
     answers["/v1/jobs/job_1"] = [200, { ...job, ...fields }];
   };
-  face({
+  update({
     status: "queued",
     progress: { fraction: 0, block: null, eta_seconds: null },
     queue_position: 3,
@@ -65,7 +65,7 @@ it("says where a job stands: its number while it waits, what is left, what it ke
   shown = await mount(<JobPage id="job_1" />);
   expect(line()).toContain("number 3 in the queue");
 
-  face({
+  update({
     status: "queued",
     progress: { fraction: 0, block: null, eta_seconds: null },
     queue_position: 2,
@@ -74,12 +74,12 @@ it("says where a job stands: its number while it waits, what is left, what it ke
   expect(line()).toContain("number 2 in the queue");
 
   const eta_seconds = { p50: 90, p90: 130 };
-  face({ status: "running", progress: { fraction: 0.25, block, eta_seconds } });
+  update({ status: "running", progress: { fraction: 0.25, block, eta_seconds } });
   await settle(6000);
   expect(line()).toContain("8 of 32 blocks");
   expect(line()).toContain("about 1 min 30 s left, at most 2 min 10 s");
 
-  face({ status: "paused", progress: { fraction: 0.25, block, eta_seconds: null } });
+  update({ status: "paused", progress: { fraction: 0.25, block, eta_seconds: null } });
   shown.queries.invalidateQueries({ queryKey: ["job"] });
   await settle();
   expect(line()).toContain("8 of 32 blocks kept");

@@ -43,7 +43,7 @@ it("phases of an earlier attempt are not this one's", () => {
   ]);
 });
 
-it("attempts tell who worked, what was kept and how it ended", () => {
+it("attempts show the worker, the blocks that were kept and the outcome", () => {
   const status = (state: string, attempt: number, data = {}) =>
     makeEvent({ kind: "status", status: state as JobEvent["status"], attempt, data });
   const events = [

@@ -37,7 +37,7 @@ afterEach(async () => {
   vi.useRealTimers();
 });
 
-it("says that the next page was refused, and asks for it again when it is told to", async () => {
+it("shows that the next page was refused, and requests it again on demand", async () => {
   reply = ({ searchParams }) =>
     searchParams.has("cursor") ? refusal(429) : listing(JOBS, { next_cursor: "c", has_more: true });
   await open();

@@ -39,7 +39,7 @@ it("leaves it to the service to refuse what is no number", () => {
   expect(requestOf({ ...NO_LIMITS, until: "12345-01-05" }).expires_at).toBe("12345-01-05");
 });
 
-it("tells a key that opens nothing from one that does", () => {
+it("distinguishes a revoked or expired key from a valid one", () => {
   const [at, now] = ["2026-01-05T09:30:00Z", Date.UTC(2026, 0, 6)];
   expect(endOf({ revoked_at: null, expires_at: null }, now)).toBeNull();
   expect(endOf({ revoked_at: null, expires_at: "2026-01-07T00:00:00Z" }, now)).toBeNull();

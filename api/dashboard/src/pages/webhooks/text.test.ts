@@ -42,7 +42,7 @@ it("says why nothing is sent", () => {
   expect(webhook(false, "by_request").label).toBe("disabled");
 });
 
-it("says what came of an attempt", () => {
+it("describes the outcome of an attempt", () => {
   const at = "2026-01-05T09:29:01Z";
   expect(responseInWords(null)).toBe("not sent yet");
   expect(responseInWords({ at, status: 204, seconds: 0.12, error: null })).toBe(

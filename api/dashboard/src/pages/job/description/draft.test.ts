@@ -7,7 +7,7 @@ import { draftOf, labelProblems, patchOf, rebased } from "./draft.ts";
 const JOB = makeJob({ name: "old", priority: 2, labels: { team: "nlp", run: "7" } });
 const DRAFT = draftOf(JOB);
 
-it("says nothing of what nobody touched", () => {
+it("omits fields that were not edited", () => {
   expect(patchOf(JOB, DRAFT)).toEqual({});
 });
 
