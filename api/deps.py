@@ -17,7 +17,7 @@ from api.services.job_pages import JobPages
 from api.services.preflight import Preflight
 from api.services.readiness import Readiness
 from api.submission.planner_client import PlannerClient
-from api.web.examples import (
+from api.web.examples.ids import (
     ARTIFACT_ID,
     DATASET_ID,
     DELIVERY_ID,

@@ -10,8 +10,8 @@ from fastapi.routing import APIRoute
 from api.middleware.scopes import needed_for
 from api.problems.handlers import MEDIA_TYPE
 from api.settings import ApiSettings
-from api.web.examples import EXAMPLES
-from api.web.response_examples import CONTENTS, SCHEMAS
+from api.web.examples.responses import CONTENTS, SCHEMAS
+from api.web.examples.schemas import EXAMPLES
 from db.core.problem import Problem
 
 _REF = "#/components/schemas/{model}"

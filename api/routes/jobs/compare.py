@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from api.deps import ServiceDep
 from api.submission.comparison import Comparison
-from api.web.examples import JOB_ID
+from api.web.examples.ids import JOB_ID
 from db.core.ids import id_pattern
 from db.jobs.repository import JobRepository
 

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from api.schemas.requests import JobRequest
-from api.web.examples import EXAMPLES
+from api.web.examples.schemas import EXAMPLES
 from db.core.problem import Problem
 from db.spec.catalogue import METHODS
 from db.spec.prune_spec import PruneSpec

@@ -5,12 +5,14 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from api.web import examples as one
+from api.web.examples import access, files, ids, integrations, jobs, planning
 from db.spec.catalogue import METHODS
 from db.spec.prune_spec import PruneSpec
 
-_SUMMARY = {key: one.SWEPT[key] for key in one.SWEPT if key not in ("points", "front", "dense")}
-_FULL_SPEC = PruneSpec.model_validate(one.SPEC).model_dump(mode="json")
+_SUMMARY = {
+    key: planning.SWEPT[key] for key in planning.SWEPT if key not in ("points", "front", "dense")
+}
+_FULL_SPEC = PruneSpec.model_validate(jobs.SPEC).model_dump(mode="json")
 _METRICS: dict[str, JsonValue] = {
     "sparsity": 0.5,
     "dense_perplexity": 8.64,
@@ -21,15 +23,18 @@ _METRICS: dict[str, JsonValue] = {
 SCHEMAS: dict[str, dict[str, Any]] = {
     "Health": {"status": "ok"},
     "Readiness": {"status": "ready", "workers": ["gpu@host"]},
-    "NewKey": one.KEY | {"key": "zpr_01920c3a9d4b7f6e8c1a2b3c4d5e6f70_…"},
-    "NewWebhook": one.WEBHOOK | {"secret": "whsec_…"},
-    "NewTrigger": one.TRIGGER | {"secret": "whsec_…"},
-    "TriggerTest": {"outcome": "submitted", "reason": None, "job": one.PREVIEW},
-    "DeliveryDetail": one.DELIVERY
-    | {"body": '{"specversion":"1.0","type":"job.succeeded"}', "log": [one.DELIVERY_ATTEMPT]},
-    "EstimatePending": {"id": one.ESTIMATE_ID, "status": "pending", "spec": _FULL_SPEC},
+    "NewKey": access.KEY | {"key": "zpr_01920c3a9d4b7f6e8c1a2b3c4d5e6f70_…"},
+    "NewWebhook": integrations.WEBHOOK | {"secret": "whsec_…"},
+    "NewTrigger": integrations.TRIGGER | {"secret": "whsec_…"},
+    "TriggerTest": {"outcome": "submitted", "reason": None, "job": jobs.PREVIEW},
+    "DeliveryDetail": integrations.DELIVERY
+    | {
+        "body": '{"specversion":"1.0","type":"job.succeeded"}',
+        "log": [integrations.DELIVERY_ATTEMPT],
+    },
+    "EstimatePending": {"id": ids.ESTIMATE_ID, "status": "pending", "spec": _FULL_SPEC},
     "AnyEventPage": {
-        "data": [one.ANY_EVENT],
+        "data": [jobs.ANY_EVENT],
         "next_cursor": None,
         "has_more": False,
         "pruned": 0,
@@ -51,7 +56,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "data": {"sparsity": 0.5, "output_error": 0.0312, "seconds": 3.1},
     },
     "MethodRead": asdict(METHODS[0]) | {"fields": ["method"], "options": {"type": "object"}},
-    "DatasetPage": {"data": [one.DATASET], "next_cursor": None, "has_more": False},
+    "DatasetPage": {"data": [files.DATASET], "next_cursor": None, "has_more": False},
 }
 """By the name of the schema."""
 

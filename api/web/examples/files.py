@@ -1,0 +1,52 @@
+"""Examples of files, results, links and datasets."""
+
+from pydantic import JsonValue
+
+from api.web.examples.ids import ARTIFACT_ID, DATASET_ID, JOB_ID, KEY_ID
+
+ARTIFACT: dict[str, JsonValue] = {
+    "id": ARTIFACT_ID,
+    "job_id": JOB_ID,
+    "name": "model/config.json",
+    "size_bytes": 861,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "media_type": "application/json",
+    "created_at": "2026-01-05T09:38:20Z",
+    "checked_at": "2026-01-05T09:38:20Z",
+    "damage": None,
+    "expires_at": None,
+    "url": f"/v1/artifacts/{ARTIFACT_ID}/content",
+}
+
+RESULT: dict[str, JsonValue] = {
+    "job_id": JOB_ID,
+    "metrics": {"sparsity": 0.5, "dense_perplexity": 8.64, "pruned_perplexity": 9.72},
+    "artifacts": [ARTIFACT],
+    "archive": f"/v1/jobs/{JOB_ID}/archive",
+}
+
+DATASET: dict[str, JsonValue] = {
+    "kind": "uploaded",
+    "id": DATASET_ID,
+    "dataset": f"uploaded:{DATASET_ID}",
+    "name": "support-tickets.jsonl",
+    "size_bytes": 7340032,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "media_type": "application/jsonl",
+    "created_at": "2026-01-05T09:20:00Z",
+    "created_by": KEY_ID,
+}
+
+LINK: dict[str, JsonValue] = {
+    "url": f"/v1/artifacts/{ARTIFACT_ID}/content?expires=1767692300&key={KEY_ID}&sig="
+    "5f2a1c9e7d4b8063a1e5c7d9f0b2846c3e1a5d7f9b0c2e4a6d8f1b3c5e7a9d0f",
+    "expires_at": "2026-01-06T09:38:20Z",
+}
+
+EXAMPLES: dict[str, dict[str, JsonValue]] = {
+    "ArtifactRead": ARTIFACT,
+    "JobResult": RESULT,
+    "DatasetRead": DATASET,
+    "LinkRequest": {"expires_in": 86400},
+    "LinkRead": LINK,
+}

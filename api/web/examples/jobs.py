@@ -1,0 +1,137 @@
+"""Examples of jobs, their events and logs."""
+
+from pydantic import JsonValue
+
+from api.web.examples.ids import JOB_ID, KEY_ID
+from db.spec.prune_spec import PruneSpec
+
+SPEC: dict[str, JsonValue] = {"model": "meta-llama/Llama-3.1-8B", "sparsity": 0.5, "dataset": "c4"}
+
+JOB: dict[str, JsonValue] = {
+    "id": JOB_ID,
+    "name": None,
+    "labels": {},
+    "parent_id": None,
+    "queue": "gpu",
+    "priority": 0,
+    "created_by": KEY_ID,
+    "status": "running",
+    "phase": "pruning",
+    "progress": {
+        "fraction": 0.25,
+        "block": {"index": 7, "total": 32, "name": "model.layers.7"},
+        "eta_seconds": {"p50": 312.0, "p90": 371.0},
+    },
+    "spec": PruneSpec.model_validate(SPEC).model_dump(mode="json"),
+    "attempt": 1,
+    "worker": "gpu@host",
+    "device": "cuda: NVIDIA H100 80GB HBM3",
+    "sweep_id": None,
+    "result": None,
+    "gate": {"max": {"perplexity_ratio": 1.1}, "min": {"sparsity": 0.5}},
+    "verdict": "none",
+    "gate_failures": [],
+    "error": None,
+    "warnings": [],
+    "deadline": None,
+    "not_before": None,
+    "actions": ["cancel", "pause", "rerun"],
+    "created_at": "2026-01-05T09:30:00Z",
+    "updated_at": "2026-01-05T09:31:46Z",
+    "started_at": "2026-01-05T09:30:02Z",
+    "finished_at": None,
+    "links": {
+        "self": f"/v1/jobs/{JOB_ID}",
+        "cancel": f"/v1/jobs/{JOB_ID}/cancel",
+        "pause": f"/v1/jobs/{JOB_ID}/pause",
+        "resume": f"/v1/jobs/{JOB_ID}/resume",
+        "retry": f"/v1/jobs/{JOB_ID}/retry",
+        "rerun": f"/v1/jobs/{JOB_ID}/rerun",
+        "result": f"/v1/jobs/{JOB_ID}/result",
+        "metrics": f"/v1/jobs/{JOB_ID}/metrics",
+        "manifest": f"/v1/jobs/{JOB_ID}/manifest",
+        "events": f"/v1/jobs/{JOB_ID}/events",
+        "blocks": f"/v1/jobs/{JOB_ID}/blocks",
+        "logs": f"/v1/jobs/{JOB_ID}/logs",
+        "queue": f"/v1/jobs/{JOB_ID}/queue",
+        "artifacts": f"/v1/jobs/{JOB_ID}/artifacts",
+        "archive": f"/v1/jobs/{JOB_ID}/archive",
+    },
+}
+
+DETAIL: dict[str, JsonValue] = JOB | {
+    "queue_position": None,
+    "attempts": [
+        {
+            "number": 1,
+            "worker": "gpu@host",
+            "device": "cuda: NVIDIA H100 80GB HBM3",
+            "started_at": "2026-01-05T09:30:02Z",
+            "ended_at": None,
+            "outcome": None,
+            "reason": None,
+            "error": None,
+        }
+    ],
+    "phases": [
+        {
+            "attempt": 1,
+            "name": "pruning",
+            "started_at": "2026-01-05T09:30:09Z",
+            "ended_at": None,
+        }
+    ],
+}
+
+JOBS: dict[str, JsonValue] = {
+    "data": [JOB],
+    "next_cursor": "MjAyNi0wMS0wNVQwOTozMDowMCswMDowMCBqb2JfMDE5MjBjM2I1ZjdhN2MzZThhNGQ",
+    "has_more": True,
+    "facets": {"status": {"running": 1, "succeeded": 41}, "method": {"wanda": 2, "zpruner": 40}},
+}
+
+PREVIEW: dict[str, JsonValue] = {
+    "spec": JOB["spec"],
+    "name": None,
+    "labels": {},
+    "parent_id": None,
+    "queue": "gpu",
+    "priority": 0,
+    "warnings": [],
+    "identical_job_id": None,
+}
+
+EVENT: dict[str, JsonValue] = {
+    "seq": 3,
+    "at": "2026-01-05T09:30:09Z",
+    "kind": "phase",
+    "status": "running",
+    "phase": "loading",
+    "attempt": 1,
+    "data": {},
+}
+
+ANY_EVENT: dict[str, JsonValue] = EVENT | {"job_id": JOB_ID, "position": 1207}
+
+LOG_LINE: dict[str, JsonValue] = {
+    "id": "1.12",
+    "attempt": 1,
+    "seq": 12,
+    "at": "2026-01-05T09:31:46.218000Z",
+    "level": "INFO",
+    "logger": "worker.attempts.run",
+    "message": "block 8 of 32 (model.layers.7): sparsity 0.5000, output error 0.0312, seconds 3.1",
+}
+
+EXAMPLES: dict[str, dict[str, JsonValue]] = {
+    "JobRequest": SPEC,
+    "JobChanges": {"sparsity": 0.6},
+    "JobPatch": {"name": "second", "labels": {"team": "search", "old": None}},
+    "JobRead": JOB,
+    "JobDetail": DETAIL,
+    "JobPage": JOBS,
+    "JobPreview": PREVIEW,
+    "EventRead": EVENT,
+    "AnyEventRead": ANY_EVENT,
+    "LogLineRead": LOG_LINE,
+}

@@ -1,0 +1,105 @@
+"""Examples of sweeps, comparisons and estimates."""
+
+from pydantic import JsonValue
+
+from api.web.examples.ids import ESTIMATE_ID, JOB_ID, SWEEP_ID
+from api.web.examples.jobs import JOB, SPEC
+from db.spec.measured_quality import better_methods
+from db.spec.prune_spec import PruneSpec
+
+SWEEP: dict[str, JsonValue] = {
+    "model": "meta-llama/Llama-3.1-8B",
+    "dataset": "c4",
+    "grid": {"sparsity": [0.4, 0.5, 0.6], "method": ["zpruner", "wanda"]},
+    "max_parallel": 2,
+}
+
+SWEPT: dict[str, JsonValue] = {
+    "id": SWEEP_ID,
+    "name": None,
+    "labels": {},
+    "max_parallel": 2,
+    "created_at": "2026-01-05T09:30:00Z",
+    "total": 1,
+    "counts": {"succeeded": 1},
+    "is_final": True,
+    "links": {
+        "self": f"/v1/sweeps/{SWEEP_ID}",
+        "cancel": f"/v1/sweeps/{SWEEP_ID}/cancel",
+        "jobs": f"/v1/jobs?sweep={SWEEP_ID}",
+    },
+    "points": [
+        {
+            "job_id": JOB_ID,
+            "varied": {"sparsity": 0.5, "method": "zpruner"},
+            "status": "succeeded",
+            "progress": 1.0,
+            "verdict": "pass",
+            "sparsity": 0.5,
+            "perplexity": 9.72,
+            "perplexity_ratio": 1.125,
+            "on_front": True,
+        }
+    ],
+    "front": [JOB_ID],
+    "dense": {"measured": 1, "shared": 0},
+}
+
+COMPARISON: dict[str, JsonValue] = {
+    "comparable": True,
+    "reasons": [],
+    "differences": {"sparsity": [0.5, 0.6]},
+    "jobs": [
+        {
+            "id": JOB_ID,
+            "name": None,
+            "status": "succeeded",
+            "verdict": "none",
+            "metrics": {"pruned_perplexity": 9.72},
+            "deltas": {"pruned_perplexity": 0.0},
+        },
+        {
+            "id": "job_01920c41d2e07b6a9c8f3e2d1a0b9c8d",
+            "name": None,
+            "status": "succeeded",
+            "verdict": "none",
+            "metrics": {"pruned_perplexity": 11.3},
+            "deltas": {"pruned_perplexity": 1.58},
+        },
+    ],
+}
+
+ESTIMATE: dict[str, JsonValue] = {
+    "id": ESTIMATE_ID,
+    "status": "ready",
+    "spec": JOB["spec"],
+    "model": {
+        "name": "meta-llama/Llama-3.1-8B",
+        "revision": "d04e592bb4f6aa9cfee91e2e20afa771667e1d4b",
+        "parameters": 8030261248,
+        "blocks": 32,
+    },
+    "fits": True,
+    "refusal": None,
+    "queue": "gpu",
+    "memory": {
+        "host_bytes": 3400000000,
+        "device_bytes": 5200000000,
+        "scratch_bytes": 2147483648,
+    },
+    "seconds": {"p50": 310.0, "p90": 372.0, "jobs": 41},
+    "artifact_bytes": 16060522496,
+    "computed_on": {"device": "cuda", "dtype": "bfloat16"},
+    "setting": {"propagation": "fused", "batch_tokens": 16384, "spills": True},
+    "windows": {"calibration": 128, "evaluation": 256, "seq_len": 2048},
+    "hints": list(better_methods(PruneSpec.model_validate(SPEC))),
+    "warnings": [],
+    "identical_job_id": None,
+}
+
+EXAMPLES: dict[str, dict[str, JsonValue]] = {
+    "SweepRequest": SWEEP,
+    "SweepRead": SWEPT,
+    "Comparison": COMPARISON,
+    "EstimateRead": ESTIMATE,
+}
