@@ -13,6 +13,9 @@ from zpruner.cli.display import progress_display, summary
 from zpruner.cli.text_table import Table
 from zpruner.client.client import Client
 from zpruner.client.models.jobs import JobFields, ResponseModel
+from zpruner.client.models.keys import NewKey
+from zpruner.client.models.triggers import NewTrigger
+from zpruner.client.models.webhooks import NewWebhook
 from zpruner.client.transport.errors import NoFilesError, ProblemError, ServiceError
 
 OK, JOB_FAILED, USAGE, GATE_FAILED, CANCELLED, EXPIRED = 0, 1, 2, 3, 4, 5
@@ -93,6 +96,15 @@ def print_response(
         typer.echo(shown)
     else:
         print_table(shown)
+
+
+def print_secret(
+    made: NewKey | NewTrigger | NewWebhook, secret: str, as_json: bool, note: str
+) -> None:
+    """Print a new secret, and how long the one that it replaces stays valid."""
+    print_response(made, as_json, lambda _: secret, [note])
+    if made.former_until is not None:
+        stderr.print(f"the old secret is valid until {made.former_until:%F %T}", markup=False)
 
 
 def print_table(table: Table) -> None:

@@ -111,7 +111,7 @@ def test_the_command_line_updates_rotates_and_deletes(url: str) -> None:
     rotated = run(url, "rotate", made["id"], "--grace-s", "60")
     assert rotated.stdout.startswith("whsec_")
     assert rotated.stdout.removesuffix("\n") != made["secret"]
-    assert "the old secret signs until" in rotated.stderr
+    assert "the old secret is valid until" in rotated.stderr
     assert (run(url, "rm", made["id"]).exit_code, run(url, "rm", made["id"]).exit_code) == (0, 7)
     assert run(url, "ls", "--json").stdout == "[]\n"
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from zpruner.cli.options import JsonOption
-from zpruner.cli.terminal import connect, print_response, stderr
+from zpruner.cli.options import GraceOption, JsonOption
+from zpruner.cli.terminal import connect, print_response, print_secret
 from zpruner.cli.text_table import Table
 from zpruner.client.models.keys import Key, Me, NewKey
 
@@ -68,18 +68,13 @@ def revoke(key_id: KeyArgument, as_json: JsonOption = False) -> None:
 @app.command()
 def rotate(
     key_id: KeyArgument,
-    grace_s: Annotated[
-        int | None,
-        typer.Option(help="Seconds for which the old secret stays valid; a day by default."),
-    ] = None,
+    grace_s: GraceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Replace a key's secret and print the new one."""
     with connect() as client:
         made = client.keys.rotate(key_id, grace_s=grace_s)
     _print_secret(made, as_json)
-    if made.former_until is not None:
-        stderr.print(f"the old secret is valid until {_when(made.former_until)}", markup=False)
 
 
 def me(as_json: JsonOption = False) -> None:
@@ -91,7 +86,7 @@ def me(as_json: JsonOption = False) -> None:
 
 def _print_secret(made: NewKey, as_json: bool) -> None:
     note = f"{made.id} for {made.name}; store it, it is never shown again:"
-    print_response(made, as_json, lambda made: made.key, [note])
+    print_secret(made, made.key, as_json, note)
 
 
 def _table(keys: Sequence[Key]) -> Table:

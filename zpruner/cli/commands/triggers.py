@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from zpruner.cli.display import preview_text
-from zpruner.cli.options import JsonOption, LimitOption
-from zpruner.cli.terminal import connect, print_response, stderr
+from zpruner.cli.options import GraceOption, JsonOption, LimitOption
+from zpruner.cli.terminal import connect, print_response, print_secret
 from zpruner.cli.text_table import Table
 from zpruner.client.models.triggers import NewTrigger, Trigger, TriggerDelivery, TriggerTest
 
@@ -95,18 +95,13 @@ def rm(trigger_id: TriggerArgument) -> None:
 @app.command()
 def rotate(
     trigger_id: TriggerArgument,
-    grace_s: Annotated[
-        int | None,
-        typer.Option(help="Seconds for which the old secret stays valid; a day by default."),
-    ] = None,
+    grace_s: GraceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Replace a trigger's secret and print the new one."""
     with connect() as client:
         made = client.triggers.rotate(trigger_id, grace_s=grace_s)
     _print_secret(made, as_json)
-    if made.former_until is not None:
-        stderr.print(f"the old secret is valid until {made.former_until:%F %T}", markup=False)
 
 
 @app.command(name="test")
@@ -169,7 +164,7 @@ def _value(text: str) -> Any:
 
 def _print_secret(made: NewTrigger, as_json: bool) -> None:
     note = f"{made.id}, called at {made.hook}; store its secret, it is never shown again:"
-    print_response(made, as_json, lambda made: made.secret, [note])
+    print_secret(made, made.secret, as_json, note)
 
 
 def _text(trigger: Trigger) -> str:

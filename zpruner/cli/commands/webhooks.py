@@ -5,8 +5,14 @@ from typing import Annotated
 
 import typer
 
-from zpruner.cli.options import JsonOption, LimitOption
-from zpruner.cli.terminal import connect, print_json, print_response, print_table, stderr
+from zpruner.cli.options import GraceOption, JsonOption, LimitOption
+from zpruner.cli.terminal import (
+    connect,
+    print_json,
+    print_response,
+    print_secret,
+    print_table,
+)
 from zpruner.cli.text_table import Table
 from zpruner.client.models.webhooks import Delivery, DeliveryAttempt, NewWebhook, Webhook
 
@@ -82,18 +88,13 @@ def rm(webhook_id: WebhookArgument) -> None:
 @app.command()
 def rotate(
     webhook_id: WebhookArgument,
-    grace_s: Annotated[
-        int | None,
-        typer.Option(help="Seconds for which the old secret signs too; a day by default."),
-    ] = None,
+    grace_s: GraceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Replace a webhook's secret and print the new one."""
     with connect() as client:
         made = client.webhooks.rotate(webhook_id, grace_s=grace_s)
     _print_secret(made, as_json)
-    if made.former_until is not None:
-        stderr.print(f"the old secret signs until {made.former_until:%F %T}", markup=False)
 
 
 @app.command(name="test")
@@ -136,7 +137,7 @@ def redeliver(
 
 def _print_secret(made: NewWebhook, as_json: bool) -> None:
     note = f"{made.id} to {made.url}; store it, it is never shown again:"
-    print_response(made, as_json, lambda made: made.secret, [note])
+    print_secret(made, made.secret, as_json, note)
 
 
 def _print_id(delivery: Delivery, as_json: bool) -> None:
