@@ -14,13 +14,15 @@ class CachedDenseLoss:
 
     Attributes:
         path: its name contains everything that the loss depends on. Deleting the file is safe:
-            the next job measures the loss again.
+            the next job measures the loss again. None keeps no loss, as for ``zpruner prune``.
     """
 
-    path: Path
+    path: Path | None
 
     def read(self) -> float | None:
         """Return the loss, None if no job has measured it."""
+        if self.path is None:
+            return None
         try:
             return float(json.loads(self.path.read_text())["loss"])
         except FileNotFoundError:
@@ -28,6 +30,8 @@ class CachedDenseLoss:
 
     def write(self, loss: float) -> None:
         """Store the loss; concurrent writes of two jobs do no harm."""
+        if self.path is None:
+            return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         written = self.path.with_suffix(f".{os.getpid()}")
         written.write_text(json.dumps({"loss": loss}))

@@ -58,35 +58,53 @@ def prune(
     devices = rank_devices(compute_device(resources.device), resources.devices)
     model = fetch_model(parse_model(spec.model, spec.revision, resources.model_roots))
     yield JobProgress(Phase.loading, 0.01)
-    dtype = compute_dtype(spec.dtype, devices[0])
-    # With several devices each process opens the model on its own; here only headers are read.
-    reader = devices[0] if len(devices) == 1 else torch.device("cpu")
-    meta_model = MetaModel.open(model.path, dtype, reader)
-    recipe = recipe_of(spec)
-    recipe.check(meta_model)  # before anything that takes time
-    meta_model.checkpoint.check_finite()
+    meta_model, recipe = _open(model.path, spec, devices)
     calibration, evaluation = windows_of(spec, model, meta_model, resources)
-    key = dense_loss_key(meta_model, evaluation.ids, token_loss, devices[0])
-    cached = CachedDenseLoss(resources.baselines / f"{key}.json") if resources.baselines else None
-    dense_loss = cached.read() if cached else None
     ids = (calibration.ids, evaluation.ids)
+    cached = _dense_loss_cache(meta_model, evaluation.ids, devices[0], resources)
     sweep, resumed = _start_sweep(
-        model.path, meta_model, recipe, ids, out, resources, devices, dense_loss
+        model.path, meta_model, recipe, ids, out, resources, devices, cached.read()
     )
     yield JobProgress(Phase.calibrating, 0.02, resumed_from_block=resumed)
     blocks: list[BlockResult] = []
     result = yield from _progress_of(sweep, blocks)
     yield JobProgress(Phase.packaging, 0.99)
-    environment = environment_json(devices, dtype, result)
-    report = job_report(spec, model, calibration, evaluation, environment, result, blocks)
-    if cached and result.dense_loss is not None and not result.dense_loss_known:
+    if result.dense_loss is not None and not result.dense_loss_known:
         cached.write(result.dense_loss)
+    environment = environment_json(devices, meta_model.dtype, result)
+    report = job_report(spec, model, calibration, evaluation, environment, result, blocks)
     write_model_folder(model.path, out, report, resources.model_roots)
-    digests = {
+    return JobResult(report["metrics"], _digests(result))
+
+
+def _open(
+    folder: Path, spec: PruneSpec, devices: tuple[torch.device, ...]
+) -> tuple[MetaModel, Recipe]:
+    """Open the model and check the recipe and the weights, before anything that takes time."""
+    # With several devices each process opens the model on its own; here only headers are read.
+    reader = devices[0] if len(devices) == 1 else torch.device("cpu")
+    meta_model = MetaModel.open(folder, compute_dtype(spec.dtype, devices[0]), reader)
+    recipe = recipe_of(spec)
+    recipe.check(meta_model)
+    meta_model.checkpoint.check_finite()
+    return meta_model, recipe
+
+
+def _dense_loss_cache(
+    meta_model: MetaModel, evaluation: Tensor, device: torch.device, resources: Resources
+) -> CachedDenseLoss:
+    if resources.baselines is None:
+        return CachedDenseLoss(None)
+    key = dense_loss_key(meta_model, evaluation, token_loss, device)
+    return CachedDenseLoss(resources.baselines / f"{key}.json")
+
+
+def _digests(result: PruningResult) -> dict[str, KnownDigest]:
+    """Return the digests that were computed while the shards were written."""
+    return {
         shard.name: KnownDigest(shard.sha256, shard.size_bytes, shard.modified_ns)
         for shard in result.shards
     }
-    return JobResult(report["metrics"], digests)
 
 
 def _start_sweep(

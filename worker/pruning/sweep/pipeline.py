@@ -81,32 +81,26 @@ class ModelPruner:
         recipe.check(meta_model)
         fix_malloc_thresholds()
         self._meta_model, self._recipe, self._token_loss = meta_model, recipe, token_loss
-        self._ranks = ranks
+        self._ranks, self._total = ranks, len(meta_model.blocks)
         self._block_inputs = BlockInputs(meta_model)
-        known = dense_loss is not None
-        ids = (calibration, evaluation)
-        budget = memory_budget_bytes
-        plan = plan_pruning(meta_model, recipe, *ids, budget, dense_known=known, speed=speed)
+        ids, known = (calibration, evaluation), dense_loss is not None
+        plan = plan_pruning(
+            meta_model, recipe, *ids, memory_budget_bytes, dense_known=known, speed=speed
+        )
         given = fingerprint(meta_model, recipe, calibration, evaluation, token_loss)
         self._progress = Progress(out, given, ranks)
-        setting = self._progress.measure_once(
-            "setting", lambda: ranks.run_on_main(plan.setting_values)
-        )
-        self.plan = plan.with_setting(setting)
-        self._calibration = ranks.share_of(split_batches(calibration, self.plan.setting))
-        # A resumed run keeps the earlier value, which decides the length of its streams.
-        known_loss = self._progress.measure_once(
-            "dense_loss", lambda: ranks.run_on_main(lambda: dense_loss)
-        )
+        # A resumed run keeps the earlier run's values; both decide the length of its streams.
+        self.plan = plan.with_setting(self._progress.decide_once("setting", plan.setting_values))
+        known_loss = self._progress.decide_once("dense_loss", lambda: dense_loss)
         self._dense_loss_known = known_loss is not None
-        measured = split_batches(evaluation, self.plan.setting)
+        setting = self.plan.setting
+        self._calibration = ranks.share_of(split_batches(calibration, setting))
+        measured = split_batches(evaluation, setting)
         self._evaluation = Evaluation(
             meta_model, self._block_inputs, measured, token_loss, ranks, known_loss
         )
-        self._total = len(meta_model.blocks)
         self._output = ModelOutput(meta_model, out, self._progress.folder)
-        propagation = self.plan.setting.propagation
-        self._pass = BlockPass(meta_model, self._block_inputs, recipe, propagation, ranks)
+        self._pass = BlockPass(meta_model, self._block_inputs, recipe, setting.propagation, ranks)
         self._seconds = Stopwatch()
 
     @property

@@ -93,6 +93,10 @@ class Progress:
         known: T = self._facts[name]
         return known
 
+    def decide_once(self, name: str, decide: Callable[[], T]) -> T:
+        """Return the result of ``decide`` on rank 0, or that of an earlier run from the log."""
+        return self.measure_once(name, lambda: self._ranks.run_on_main(decide))
+
     def is_measured(self, name: str) -> bool:
         """Whether the log has the result of this name."""
         return name in self._facts
