@@ -23,7 +23,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 
 class MethodName(StrEnum):
-    """How weights are scored; the last three are solvers that choose the mask themselves."""
+    """How weights are scored; those that are also solvers choose the mask themselves."""
 
     zpruner = "zpruner"
     magnitude = "magnitude"
@@ -163,8 +163,8 @@ class PruneSpec(BaseModel):
     )
     solver: SolverName = Field(
         default=SolverName.none,
-        description="`sparsegpt`, `admm` and `alps` change the kept weights to make up for the "
-        "others; `dsnot` swaps weights instead, so that all keep their values.",
+        description="Changes the kept weights to make up for the others; `dsnot` swaps weights "
+        "instead, so that all keep their values.",
     )
     correction: StrictFloat | None = Field(
         default=None,

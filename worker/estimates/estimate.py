@@ -16,11 +16,11 @@ from worker.estimates.planned_job import PlannedJob, planned_job
 from worker.jobs.eta import P90_FACTOR
 from worker.pruning.base.compute import compute_device, dtype_name
 from worker.pruning.base.errors import InsufficientMemoryError
+from worker.pruning.base.speed import Speed
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.machine_benchmark import machine_speed
 from worker.pruning.planning.memory_limits import Headroom, idle_headroom
 from worker.pruning.planning.plan import Plan
-from worker.pruning.planning.speed import Speed
 from worker.settings import WorkerSettings
 from worker.sources.models import ModelFolder, fetch_outline
 

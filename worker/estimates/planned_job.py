@@ -9,11 +9,11 @@ from db.spec.prune_spec import PruneSpec
 from worker.estimates.expected_windows import ExpectedWindows
 from worker.jobs.recipes import recipe_of
 from worker.pruning.base.compute import compute_dtype
+from worker.pruning.base.shapes import ModelShape
+from worker.pruning.base.speed import Speed
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.plan import Plan, plan
-from worker.pruning.planning.shapes import ModelShape
-from worker.pruning.planning.speed import Speed
 from worker.pruning.planning.workload import Workload
 from worker.pruning.sweep.job_shapes import model_shape, workload
 from worker.sources.models import ModelFolder

@@ -13,17 +13,17 @@ from worker.pruning.methods.solvers.sparsegpt import SPARSEGPT
 
 Registered = TypeVar("Registered")
 
-MAGNITUDE = WeightScorer("magnitude", scores.magnitude, "matrix")
-WANDA = InputScorer("wanda", scores.wanda, "row")
+MAGNITUDE = WeightScorer("magnitude", scores.magnitude, "matrix", bytes_per_weight=12)
+WANDA = InputScorer("wanda", scores.wanda, "row", bytes_per_weight=24)
 
 SCORERS: Mapping[str, Scorer] = {
     scorer.name: scorer
     for scorer in (
-        InputScorer("zpruner", scores.zpruner, "matrix"),
+        InputScorer("zpruner", scores.zpruner, "matrix", bytes_per_weight=104),
         MAGNITUDE,
         WANDA,
-        InputScorer("ria", scores.ria, "matrix"),
-        GradientScorer("gblm", scores.gblm, "row"),
+        InputScorer("ria", scores.ria, "matrix", bytes_per_weight=40),
+        GradientScorer("gblm", scores.gblm, "row", bytes_per_weight=36),
     )
 }
 

@@ -27,6 +27,10 @@ class Scorer(Protocol):
     def scope(self) -> Scope:
         """Which weights compete in the published form of the method."""
 
+    @property
+    def bytes_per_weight(self) -> int:
+        """The bytes that computing the score reads and writes per weight, derived from its code."""
+
     def score(self, weight: Tensor, inputs: Moments, gradient: Callable[[], Tensor]) -> Tensor:
         """Return a score for each weight, from the statistics that this scorer takes.
 
@@ -48,6 +52,7 @@ class WeightScorer:
     name: str
     function: Callable[[Tensor], Tensor]
     scope: Scope
+    bytes_per_weight: int
 
     def score(self, weight: Tensor, inputs: Moments, gradient: Callable[[], Tensor]) -> Tensor:
         """Return the score of the weights, ``[out, in]`` fp32."""
@@ -62,6 +67,7 @@ class InputScorer:
     name: str
     function: Callable[[Tensor, Tensor], Tensor]
     scope: Scope
+    bytes_per_weight: int
 
     def score(self, weight: Tensor, inputs: Moments, gradient: Callable[[], Tensor]) -> Tensor:
         """Return the score of the weights for these inputs, ``[out, in]`` fp32."""
@@ -76,6 +82,7 @@ class GradientScorer:
     name: str
     function: Callable[[Tensor, Tensor, Tensor], Tensor]
     scope: Scope
+    bytes_per_weight: int
 
     def score(self, weight: Tensor, inputs: Moments, gradient: Callable[[], Tensor]) -> Tensor:
         """Return the score of the weights for these statistics, ``[out, in]`` fp32."""

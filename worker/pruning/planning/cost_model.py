@@ -1,8 +1,8 @@
 """Predicting the operations and the bytes that a sweep processes."""
 
+from worker.pruning.base.shapes import ITEM_BYTES, BlockShape, LayerShape, ModelShape
+from worker.pruning.base.speed import Cost
 from worker.pruning.planning.layer_cost import score_cost, solver_cost
-from worker.pruning.planning.shapes import ITEM_BYTES, BlockShape, LayerShape, ModelShape
-from worker.pruning.planning.speed import Cost
 from worker.pruning.planning.workload import Setting, Workload
 
 _BLOCK_STATES = 20  # hidden states that a block reads and writes outside its layers
@@ -78,9 +78,11 @@ class _CostModel:
     def _pruning(self, layer: LayerShape) -> Cost:
         work = self._work
         outliers = score_cost(layer, "wanda", swaps=False) * work.measures_outliers
-        if work.solver is None:
+        if work.solver is not None:
+            return outliers + solver_cost(layer, work.solver, work.method, corrects=work.corrects)
+        if work.method is not None:
             return outliers + score_cost(layer, work.method, swaps=work.swaps)
-        return outliers + solver_cost(layer, work.solver, work.method, corrects=work.corrects)
+        return outliers
 
     def _gradients(self, block: BlockShape) -> Cost:
         weights = sum(layer.weights for layer in block.layers)

@@ -4,39 +4,13 @@ Bytes per weight ``[out, in]`` and per entry of a matrix ``[in, in]`` are derive
 benchmark compares them with the measured peaks of whole jobs.
 """
 
-from dataclasses import dataclass
-
-from worker.pruning.planning.shapes import LayerShape
+from worker.pruning.base.shapes import LayerShape
+from worker.pruning.methods.registry import get_solver
 
 _SCORE_BYTES = 13  # the score, two tensors of its size, and a mask
 _FP32_BYTES = 4  # an fp32 copy of a weight stored in another dtype
 _SUM_BYTES = 8  # the sum of x xᵀ, and again that of x x̂ᵀ
 _CORRECTION_BYTES = 16  # sum and mean of x x̂ᵀ, and the factor of the correction
-
-
-@dataclass(frozen=True)
-class SolverMemory:
-    """Bytes that a solver needs.
-
-    Attributes:
-        factorizing: per entry of ``[in, in]`` during a factorization.
-        factored: per entry of ``[in, in]`` afterwards, for all layers that share the input.
-        solving: per weight.
-        refactorizing: per weight during a factorization, for solvers that repeat it.
-    """
-
-    factorizing: int
-    factored: int
-    solving: int
-    refactorizing: int = 0
-
-
-_SOLVERS = {
-    "sparsegpt": SolverMemory(factorizing=32, factored=20, solving=24),
-    "admm": SolverMemory(factorizing=28, factored=18, solving=36),
-    "alps": SolverMemory(factorizing=32, factored=16, solving=44, refactorizing=24),
-}
-_UPPER_BOUND = SolverMemory(32, 20, 44, 24)  # for solvers that are not listed
 
 
 def score_bytes(layer: LayerShape, converted: bool) -> int:
@@ -57,7 +31,7 @@ def solver_bytes(
             for ``reference``.
         corrects: whether the solver's target is corrected with the dense model's inputs.
     """
-    memory = _SOLVERS.get(solver, _UPPER_BOUND)
+    memory = get_solver(solver).memory
     sum_bytes = _SUM_BYTES * (1 + corrects)
     factored = memory.factored + _CORRECTION_BYTES * corrects
     waiting = (

@@ -16,8 +16,8 @@ from torch.nn import functional
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.durable_files import fsync, move_into_place, sha256
 from worker.pruning.base.memory import fix_malloc_thresholds, trim_heap
+from worker.pruning.base.speed import Speed
 from worker.pruning.planning.processor import processor_name
-from worker.pruning.planning.speed import Speed
 
 log = logging.getLogger(__name__)
 

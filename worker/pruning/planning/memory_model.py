@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
-from worker.pruning.planning.layer_memory import score_bytes, solver_bytes
-from worker.pruning.planning.shapes import (
+from worker.pruning.base.shapes import (
     ITEM_BYTES,
     BlockShape,
     LayerShape,
     ModelShape,
     ParameterCounts,
 )
+from worker.pruning.planning.layer_memory import score_bytes, solver_bytes
 from worker.pruning.planning.workload import Setting, Workload
 
 _COPY_BYTES = 64 << 20  # tensors outside the blocks that are copied at a time

@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from worker.pruning.base.errors import InsufficientMemoryError
+from worker.pruning.base.shapes import ITEM_BYTES, ModelShape
+from worker.pruning.base.speed import Speed
 from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.memory_model import memory_by_phase
-from worker.pruning.planning.shapes import ITEM_BYTES, ModelShape
-from worker.pruning.planning.speed import Speed
 from worker.pruning.planning.workload import Setting, Workload
 
 _MARGIN = 1.05  # predictions may be 5 % too low

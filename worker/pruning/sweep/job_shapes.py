@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from worker.pruning.base.compute import dtype_name
+from worker.pruning.base.shapes import BlockShape, LayerShape, ModelShape, ParameterCounts
+from worker.pruning.base.speed import Speed
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.memory_limits import headroom
 from worker.pruning.planning.plan import Plan, plan
-from worker.pruning.planning.shapes import BlockShape, LayerShape, ModelShape, ParameterCounts
-from worker.pruning.planning.speed import Speed
 from worker.pruning.planning.workload import Setting, Workload
 from worker.pruning.sweep.evaluation import COMPARED_WINDOWS
 from worker.pruning.sweep.recipe import Recipe

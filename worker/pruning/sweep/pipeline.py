@@ -14,6 +14,7 @@ from worker.pruning.base.memory import (
     peak_resident_bytes,
     trim_heap,
 )
+from worker.pruning.base.speed import Speed
 from worker.pruning.base.stopwatch import Stopwatch
 from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.pruning.methods.patterns import Pattern
@@ -22,7 +23,6 @@ from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.streams import Streams
-from worker.pruning.planning.speed import Speed
 from worker.pruning.stats.gradient_norms import NO_GRADIENTS, GradientNorms
 from worker.pruning.sweep.block_pass import BlockPass
 from worker.pruning.sweep.block_pruner import BlockPruner

@@ -2206,7 +2206,7 @@ export interface components {
              */
             pattern?: string | null;
             /**
-             * @description `sparsegpt`, `admm` and `alps` change the kept weights to make up for the others; `dsnot` swaps weights instead, so that all keep their values.
+             * @description Changes the kept weights to make up for the others; `dsnot` swaps weights instead, so that all keep their values.
              * @default none
              */
             solver: components["schemas"]["SolverName"];
@@ -3038,7 +3038,7 @@ export interface components {
              */
             pattern?: string | null;
             /**
-             * @description `sparsegpt`, `admm` and `alps` change the kept weights to make up for the others; `dsnot` swaps weights instead, so that all keep their values.
+             * @description Changes the kept weights to make up for the others; `dsnot` swaps weights instead, so that all keep their values.
              * @default none
              */
             solver: components["schemas"]["SolverName"];
@@ -3450,7 +3450,7 @@ export interface components {
         };
         /**
          * MethodName
-         * @description How weights are scored; the last three are solvers that choose the mask themselves.
+         * @description How weights are scored; those that are also solvers choose the mask themselves.
          * @enum {string}
          */
         MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps";
@@ -4395,7 +4395,7 @@ export interface components {
              */
             pattern?: string | null;
             /**
-             * @description `sparsegpt`, `admm` and `alps` change the kept weights to make up for the others; `dsnot` swaps weights instead, so that all keep their values.
+             * @description Changes the kept weights to make up for the others; `dsnot` swaps weights instead, so that all keep their values.
              * @default none
              */
             solver: components["schemas"]["SolverName"];
@@ -4872,7 +4872,7 @@ export interface components {
              */
             pattern?: string | null;
             /**
-             * @description `sparsegpt`, `admm` and `alps` change the kept weights to make up for the others; `dsnot` swaps weights instead, so that all keep their values.
+             * @description Changes the kept weights to make up for the others; `dsnot` swaps weights instead, so that all keep their values.
              * @default none
              */
             solver: components["schemas"]["SolverName"];

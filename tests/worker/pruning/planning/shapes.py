@@ -1,7 +1,7 @@
 """The shapes of a decoder, a workload, and a machine with enough memory."""
 
+from worker.pruning.base.shapes import BlockShape, LayerShape, ModelShape, ParameterCounts
 from worker.pruning.planning.memory_limits import Headroom
-from worker.pruning.planning.shapes import BlockShape, LayerShape, ModelShape, ParameterCounts
 from worker.pruning.planning.workload import Workload
 
 AMPLE = Headroom(400_000_000, 400_000_000, 1 << 40, "free memory")

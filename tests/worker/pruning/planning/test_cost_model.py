@@ -13,13 +13,13 @@ from transformers import LlamaConfig
 from tests.models import MIXTURES, VOCABULARY, random_ids, write_model
 from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama
 from worker.evaluation.perplexity import token_loss
+from worker.pruning.base.shapes import ModelShape
+from worker.pruning.base.speed import Speed
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.plan import plan
-from worker.pruning.planning.shapes import ModelShape
-from worker.pruning.planning.speed import Speed
 from worker.pruning.planning.workload import Workload
 from worker.pruning.sweep.job_shapes import model_shape, workload
 from worker.pruning.sweep.pipeline import ModelPruner

@@ -6,9 +6,9 @@ import pytest
 
 from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama
 from worker.pruning.base.errors import InsufficientMemoryError
+from worker.pruning.base.shapes import ModelShape
 from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.plan import Plan, plan
-from worker.pruning.planning.shapes import ModelShape
 from worker.pruning.planning.workload import Setting, Workload
 
 SOLVING = replace(WORK, solver="alps")

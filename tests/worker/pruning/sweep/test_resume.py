@@ -171,7 +171,7 @@ def test_a_run_killed_inside_a_block_prunes_that_block_again(dense: Path, tmp_pa
             copy_state(out, left)
         return scores.zpruner(weight, sq_mean)
 
-    recipe = replace(HALF, scorer=InputScorer("zpruner", zpruner, "matrix"))
+    recipe = replace(HALF, scorer=InputScorer("zpruner", zpruner, "matrix", 104))
     undisturbed = finish(open_sweep(dense, out, recipe), out)
     calls.append(10)
     again = open_sweep(dense, left, recipe)

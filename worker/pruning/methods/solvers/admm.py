@@ -4,8 +4,11 @@ import torch
 from torch import Tensor
 
 from worker.pruning.base.masking import mask_as_float, masked
+from worker.pruning.base.shapes import LayerShape
+from worker.pruning.base.speed import Cost
+from worker.pruning.methods.layer_work import MASK_BYTES, cube, product
 from worker.pruning.methods.selection import Selection, partial_selection
-from worker.pruning.methods.solvers.solver import Solver
+from worker.pruning.methods.solvers.solver import Solver, SolverMemory
 from worker.pruning.stats.gram import Gram
 
 _STEPS = 20
@@ -60,4 +63,19 @@ def admm(
     return masked((total / scaled.scale).masked_fill_(gram.dead, 0.0), keep)
 
 
-ADMM = Solver("admm", admm, damping=0.1, counting="truncated")
+def _cost(layer: LayerShape, selects: bool) -> Cost:
+    return Cost(
+        factorization=cube(layer),
+        fp32_matmul=(_STEPS + 1) * product(layer),
+        elementwise=layer.weights * (_STEPS * 48 + _SELECTING_STEPS * MASK_BYTES * selects),
+    )
+
+
+ADMM = Solver(
+    "admm",
+    admm,
+    damping=0.1,
+    counting="truncated",
+    memory=SolverMemory(factorizing=28, factored=18, solving=36),
+    cost=_cost,
+)

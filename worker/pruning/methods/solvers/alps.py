@@ -1,13 +1,18 @@
 """The ALPS solver: it searches for the mask with a rising penalty, then solves for the weights."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from worker.pruning.base.errors import SolverFailedError
 from worker.pruning.base.masking import mask_as_float, masked
+from worker.pruning.base.shapes import LayerShape
+from worker.pruning.base.speed import Cost
+from worker.pruning.methods.layer_work import MASK_BYTES, product
 from worker.pruning.methods.selection import Selection
 from worker.pruning.methods.solvers.penalty import FAST, PUBLISHED, Penalty, Schedule
-from worker.pruning.methods.solvers.solver import Solver
+from worker.pruning.methods.solvers.solver import Solver, SolverMemory
 from worker.pruning.stats.gram import Gram, NormalisedGram
 
 _SETTLED_FROM = 30  # steps after which a nearly constant support ends the search
@@ -132,5 +137,20 @@ def _repair(start: Tensor, pull: Tensor, matrix: Tensor, keep: Tensor) -> Tensor
     return solution
 
 
-ALPS = Solver("alps", fast_alps, damping=0.1, counting="rounded")
-PUBLISHED_ALPS = Solver("alps", alps, damping=0.01, counting="rounded")
+def _cost(layer: LayerShape, selects: bool) -> Cost:
+    repairing = Cost(
+        fp32_matmul=(_REPAIR_STEPS + 2) * product(layer),
+        elementwise=_REPAIR_STEPS * 56 * layer.weights,
+    )
+    if not selects:
+        return repairing
+    return repairing + Cost(  # of `fast_alps`, without a restart
+        factorization=FAST.steps / FAST.every * layer.inputs**3,
+        fp32_matmul=FAST.steps * product(layer),
+        elementwise=FAST.steps * (MASK_BYTES + 48) * layer.weights,
+    )
+
+
+_MEMORY = SolverMemory(factorizing=32, factored=16, solving=44, refactorizing=24)
+ALPS = Solver("alps", fast_alps, damping=0.1, counting="rounded", memory=_MEMORY, cost=_cost)
+PUBLISHED_ALPS = replace(ALPS, solve=alps, damping=0.01)

@@ -5,6 +5,8 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
+from worker.pruning.base.shapes import LayerShape
+from worker.pruning.base.speed import Cost
 from worker.pruning.methods.selection import Selection
 from worker.pruning.stats.gram import Gram
 
@@ -28,6 +30,35 @@ class Solve(Protocol):
         """
 
 
+class SolverCost(Protocol):
+    """The function that predicts a solver's cost."""
+
+    def __call__(self, layer: LayerShape, selects: bool) -> Cost:
+        """Return the cost of solving one layer, with factorizations unless it shares its input.
+
+        Args:
+            layer: the layer.
+            selects: whether the solver chooses the mask as well.
+        """
+
+
+@dataclass(frozen=True)
+class SolverMemory:
+    """Bytes that a solver needs, derived from its code.
+
+    Attributes:
+        factorizing: per entry of ``[in, in]`` during a factorization.
+        factored: per entry of ``[in, in]`` afterwards, for all layers that share the input.
+        solving: per weight.
+        refactorizing: per weight during a factorization, for solvers that repeat it.
+    """
+
+    factorizing: int
+    factored: int
+    solving: int
+    refactorizing: int = 0
+
+
 @dataclass(frozen=True)
 class Solver:
     """A way to choose and repair the weights of one linear layer, given its inputs' Gram matrix.
@@ -41,9 +72,13 @@ class Solver:
         damping: the default damping. More of it fits the weights less to the calibration text.
         counting: how many weights the authors' code drops where the solver chooses the mask: the
             rounded number, the truncated one, or one more for each matrix or 128 columns.
+        memory: what it needs, from which a job is planned.
+        cost: predicts its cost, from which a job's time is predicted.
     """
 
     name: str
     solve: Solve
     damping: float
     counting: Counting
+    memory: SolverMemory
+    cost: SolverCost
