@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-TYPES: dict[str, type] = {"number": float, "integer": int}
+TYPES: dict[str, type] = {"number": float, "integer": int, "boolean": bool}
 """Python types by the names that JSON schema gives them; all others are text."""
 
 
@@ -97,7 +97,7 @@ def options_of(schema: Mapping[str, Any]) -> Iterator[FieldOption]:
             help=_help(next(filter(None, descriptions), ""), may_be_list),
             type=TYPES.get(min(kinds), str),
             choices=() if may_be_list else tuple(forms[0].get("enum", ())),
-            default="" if default in (None, []) else str(default),
+            default="" if default is False or default in (None, []) else str(default),
             is_required=name in schema["required"],
             is_repeated=kinds == {"array"},
             is_argument=name == "model",

@@ -3,6 +3,7 @@
 from typing import Any, get_args
 
 import pytest
+from typer import Typer
 from typer.testing import CliRunner
 
 from api.submission.sweep_request import Varied
@@ -10,7 +11,7 @@ from db.spec.prune_spec import PruneSpec
 from tools.job_schema import FILE, schema_text
 from worker.standalone.command import app as standalone
 from zpruner.cli.commands.planning import VARIED
-from zpruner.cli.field_options import JOB_FIELDS, options_of
+from zpruner.cli.field_options import JOB_FIELDS, options_of, with_fields
 from zpruner.cli.main import app
 
 FIELDS = set(PruneSpec.model_fields) - {"model"}
@@ -47,7 +48,20 @@ def test_options_have_the_types_choices_and_defaults_of_the_fields() -> None:
 
 def test_a_new_field_needs_nothing_but_its_declaration() -> None:
     class Extended(PruneSpec):
-        patience: int = 3
+        steps: int = 3
+        is_strict: bool = False
 
-    (added,) = [one for one in options_of(Extended.model_json_schema()) if one.name == "patience"]
-    assert (added.type, added.default) == (int, "3")
+    *_, steps, is_strict = options_of(Extended.model_json_schema())
+    assert (steps.name, steps.type, steps.default) == ("steps", int, "3")
+    assert (is_strict.name, is_strict.type, is_strict.default) == ("is_strict", bool, "")
+    program = Typer()
+    given: list[dict[str, Any]] = []
+
+    @program.command()
+    @with_fields(steps, is_strict)
+    def command(fields: dict[str, Any]) -> None:
+        given.append(fields)
+
+    CliRunner().invoke(program, ["--steps", "4", "--is-strict"])
+    CliRunner().invoke(program, [])
+    assert given == [{"steps": 4, "is_strict": True}, {}]
