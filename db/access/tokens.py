@@ -48,7 +48,7 @@ class Token:
             MalformedTokenError: the format or the CRC is wrong.
         """
         if (match := PATTERN.fullmatch(text)) is None:
-            raise MalformedTokenError("the key is not of the form zpr_<id>_<secret>")
+            raise MalformedTokenError("the key does not look like zpr_<id>_<secret>")
         token = cls(f"key_{match[1]}", match[2])
         if token.text != text:
             raise MalformedTokenError("the checksum in the key is wrong: probably a typing error")

@@ -171,7 +171,7 @@ def test_the_worker_that_holds_a_job_is_known_and_a_draining_one_holds_none(
 ) -> None:
     seen: list[str | None] = []
 
-    def detect(_: int) -> None:
+    def check(_: int) -> None:
         with sessions() as session:
             seen.append(WorkerRepository(session).get(ID).job_id)
 
@@ -179,7 +179,7 @@ def test_the_worker_that_holds_a_job_is_known_and_a_draining_one_holds_none(
         worker = Worker(id=ID, name="a", hostname="a", pid=1, queues=["gpu"], version="1")
         WorkerRepository(session).register(worker)
     first, second = make_job(sessions), make_job(sessions)
-    run = runner(work(1, before=detect), worker_id=ID, queues=("gpu",))
+    run = runner(work(1, before=check), worker_id=ID, queues=("gpu",))
     run.run(first.id)
     assert seen == [first.id]
     with sessions.begin() as session:
