@@ -13,11 +13,11 @@ SET_WORDS = 3 * WAYS
 """A set has the digests of its names, then the levels of their buckets, then the times of these."""
 TABLE_BYTES = SETS * SET_WORDS * WORD
 SEED_BYTES = 16
-LOCK_WITHIN_S = 0.002
+LOCK_WITHIN_S = 0.05
 """A set is locked for microseconds, unless the process that locked it is stopped or gets no CPU
-time. An event loop must not wait for that: it counts without the lock then, and one of two
-simultaneous requests may not be counted."""
-RETRY_AFTER_S = 0.00005
+time. An event loop must not wait for that for long: it counts without the lock then."""
+RETRY_AFTER_S = 0.0002
+WAIT_AGAIN_AFTER_S = 1.0
 
 
 class BucketTable:
@@ -37,6 +37,7 @@ class BucketTable:
         memory = bytearray(_new()) if self._fd is None else mmap.mmap(self._fd, 0)
         # The seed is secret, so that a client cannot choose addresses which share a set.
         self._seed = bytes(memory[TABLE_BYTES:])
+        self._no_wait_until: dict[int, float] = {}
         table = memoryview(memory)[:TABLE_BYTES]
         self._digests, self._numbers = table.cast("Q"), table.cast("d")
 
@@ -47,11 +48,22 @@ class BucketTable:
         index = digest % SETS
         if self._fd is None:
             return self._take(index * SET_WORDS, digest, at)
-        _lock(self._fd, index)
+        self._lock(self._fd, index)
         try:
             return self._take(index * SET_WORDS, digest, at)
         finally:
             fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, index)
+
+    def _lock(self, fd: int, index: int) -> None:
+        """Lock a set, or give up; the system releases the locks of a killed process."""
+        if _try_lock(fd, index) or time.monotonic() < self._no_wait_until.get(index, 0.0):
+            return
+        deadline = time.monotonic() + LOCK_WITHIN_S
+        while not _try_lock(fd, index):
+            if time.monotonic() > deadline:
+                self._no_wait_until[index] = time.monotonic() + WAIT_AGAIN_AFTER_S
+                return
+            time.sleep(RETRY_AFTER_S)
 
     def _take(self, start: int, digest: int, at: float) -> float:
         digests = self._digests[start : start + WAYS].tolist()
@@ -85,13 +97,6 @@ def _opened(path: Path) -> int:
         os.pwrite(fd, _new(), 0)
     fcntl.lockf(fd, fcntl.LOCK_UN)
     return fd
-
-
-def _lock(fd: int, index: int) -> None:
-    """Lock a set, or give up; the system releases the locks of a killed process."""
-    deadline = time.monotonic() + LOCK_WITHIN_S
-    while not _try_lock(fd, index) and time.monotonic() < deadline:
-        time.sleep(RETRY_AFTER_S)
 
 
 def _try_lock(fd: int, index: int) -> bool:

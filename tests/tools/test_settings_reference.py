@@ -26,6 +26,8 @@ def test_every_field_of_every_part_is_a_known_name() -> None:
 def test_every_known_name_except_internal_ones_is_on_the_page() -> None:
     page = page_text()
     assert {name for name in NAMES if f"`{name}`" not in page} == {
+        "ZPRUNER_API_PROCESS",
+        "ZPRUNER_API_SHARED_DIR",
         "ZPRUNER_INSTANCE",
         "ZPRUNER_LISTENING",
         "ZPRUNER_WORKER_ID",
