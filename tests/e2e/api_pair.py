@@ -58,7 +58,7 @@ class ApiProcess:
 
 
 @contextmanager
-def running_pair(database: str, folder: Path) -> Iterator[list[ApiProcess]]:
+def running_pair(database: str, folder: Path, **settings: str) -> Iterator[list[ApiProcess]]:
     """Run two processes on a database, with a shared folder below ``folder``."""
     (folder / "shared").mkdir()
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("ZPRUNER_")}
@@ -68,7 +68,7 @@ def running_pair(database: str, folder: Path) -> Iterator[list[ApiProcess]]:
         "ZPRUNER_API_SHARED_DIR": str(folder / "shared"),
     }
     with ExitStack() as stack:
-        pair = [ApiProcess(number, inherited | SETTINGS | places) for number in (1, 2)]
+        pair = [ApiProcess(number, inherited | SETTINGS | settings | places) for number in (1, 2)]
         for one in pair:
             stack.callback(one.close)
         for one in pair:
