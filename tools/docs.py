@@ -46,11 +46,11 @@ def commands() -> Iterator[tuple[str, TyperCommand]]:
 
 
 def _below(group: TyperGroup, name: str) -> Iterator[tuple[str, TyperCommand]]:
-    for word, command in group.commands.items():
+    for own, command in group.commands.items():
         if isinstance(command, TyperGroup):
-            yield from _below(command, f"{name} {word}")
+            yield from _below(command, f"{name} {own}")
         elif isinstance(command, TyperCommand):
-            yield f"{name} {word}", command
+            yield f"{name} {own}", command
 
 
 def _section(name: str, command: TyperCommand) -> str:

@@ -75,9 +75,9 @@ def _value(name: str, schema: dict[str, Any]) -> str:
         return "folder"
     unit = next((UNITS[end] for end in UNITS if name.endswith(end)), TYPES[schema["type"]])
     bounds = [
-        f"{sign} {schema[word]}"
-        for word, sign in BOUNDS.items()
-        if word in schema and schema[word] != MAX_S
+        f"{sign} {schema[key]}"
+        for key, sign in BOUNDS.items()
+        if key in schema and schema[key] != MAX_S
     ]
     return ", ".join([unit, *bounds])
 

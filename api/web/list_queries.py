@@ -67,7 +67,7 @@ class JobQuery(BaseModel):
         description="All of these, as `name:value`; `label.name=value` says the same.",
         examples=[["team:search"]],
     )
-    verdict: Verdict | None = Field(default=None, description="What the job's gate said.")
+    verdict: Verdict | None = Field(default=None, description="The verdict of the job's gate.")
     q: Text | None = Field(
         default=None, description="Part of the job's name or of its model, in any case."
     )

@@ -1,4 +1,4 @@
-"""Problems that end a job which a worker has begun."""
+"""Problems that end a job which a worker has started."""
 
 from db.problems.kind import KindGroup
 

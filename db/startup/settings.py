@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     """`json` writes one object a line."""
 
     tracing: bool = False
-    """Whether traces are sent; `OTEL_…` say where to (docs/operations.md#traces)."""
+    """Whether traces are sent, as `OTEL_…` say (docs/operations.md#traces)."""
 
     beat_every_s: Seconds = 15
     """Interval of heartbeats, and of a worker's check whether it is drained. `zpruner serve`

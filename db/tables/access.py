@@ -1,4 +1,4 @@
-"""Tables of API keys, their turns in scheduling, secrets, and the audit log."""
+"""Tables of API keys, their last claims, secrets, and the audit log."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""The number of windows that a job will use: counted for small texts, guessed for others."""
+"""The number of windows that a job will use: counted for small texts, estimated for others."""
 
 from dataclasses import dataclass
 from itertools import islice

@@ -5520,7 +5520,7 @@ export interface operations {
                 sweep?: string | null;
                 /** @description All of these, as `name:value`; `label.name=value` says the same. */
                 label?: string[];
-                /** @description What the job's gate said. */
+                /** @description The verdict of the job's gate. */
                 verdict?: components["schemas"]["Verdict"] | null;
                 /** @description Part of the job's name or of its model, in any case. */
                 q?: string | null;
