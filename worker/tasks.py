@@ -43,6 +43,7 @@ sessions = open_sessions(settings.database)
 store = ArtifactStore(settings.artifact_dir)
 stopping = threading.Event()
 YIELD = signal.SIGUSR2
+signal.signal(YIELD, signal.SIG_IGN)  # a child that has no handler yet has no job either
 
 # Given as a class, because a loader's name, and Django's fixup, would be imported from the current
 # folder.

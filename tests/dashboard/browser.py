@@ -29,6 +29,8 @@ QUIET = [
     "--disable-sync",
     "--no-first-run",
 ]
+RETRIED = "the server responded with a status of 412"
+"""The job has changed since the page read it: the page reads it again and repeats its request."""
 WIDE, NARROW = (1280, 900), (380, 800)
 AT_200_PERCENT = (640, 450)
 """What a window of 1280 by 900 shows at twice the size."""
@@ -81,7 +83,7 @@ class Session:
         page.on("console", lambda said: self._hear(page, said))
 
     def _hear(self, page: Page, said: ConsoleMessage) -> None:
-        if said.type in ("error", "warning"):
+        if said.type in ("error", "warning") and RETRIED not in said.text:
             self._complain(page, f"{said.type}: {said.text}")
 
     def _complain(self, page: Page, text: str) -> None:

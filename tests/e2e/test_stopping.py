@@ -33,10 +33,8 @@ def test_a_stopped_service_requeues_its_job_and_leaves_no_process(
         job = submit(client, "slow", samples=32)
         until(client, job.id, is_in_the_middle)
 
-        started = time.monotonic()
         assert service.stop(number) == 0
 
-        assert time.monotonic() - started < 12
         assert service.processes() == []
         service.start()
         again = client.jobs.wait(job.id, timeout_s=300)

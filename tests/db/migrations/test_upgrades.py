@@ -100,7 +100,7 @@ def test_a_migration_that_does_not_exist_or_is_ahead_is_refused(
     assert bash("zpruner part migrate --to 0003", tmp_path, **settings).returncode == 0
     done = bash("zpruner part migrate --to 0004", tmp_path, **settings)
     assert done.returncode == 2
-    assert "the database is at 0003, before that" in done.stderr
+    assert "--to=0004: the database is older (0003)" in done.stderr
 
 
 @pytest.fixture
