@@ -16,6 +16,7 @@ from demo.service import free_port
 
 START_TIMEOUT_S = 120
 BURST = 100
+CONCURRENT = 24
 NO_SUCH = "127.0.0.1:9"  # nothing listens there
 SETTINGS = {
     "HF_ENDPOINT": f"http://{NO_SUCH}",
@@ -79,7 +80,7 @@ def running_pair(database: str, folder: Path, **settings: str) -> Iterator[list[
 def concurrently(
     pair: Sequence[ApiProcess], count: int, call: Callable[[httpx.Client], httpx.Response]
 ) -> list[httpx.Response]:
-    """Make ``count`` calls at once, of each process in turn."""
+    """Make ``count`` calls, many of them at once, of each process in turn."""
     clients = [pair[number % len(pair)].http for number in range(count)]
-    with ThreadPoolExecutor(count) as pool:
+    with ThreadPoolExecutor(CONCURRENT) as pool:
         return list(pool.map(call, clients))
