@@ -43,7 +43,6 @@ sessions = open_sessions(settings.database)
 store = ArtifactStore(settings.artifact_dir)
 stopping = threading.Event()
 YIELD = signal.SIGUSR2
-signal.signal(YIELD, signal.SIG_IGN)  # a child that has no handler yet has no job either
 
 # Given as a class, because a loader's name, and Django's fixup, would be imported from the current
 # folder.
@@ -136,6 +135,7 @@ def _check_machine(**_: object) -> None:
         checks.require(check_worker(settings))
         keep_private(settings.data_dir)
     lower_priority()
+    signal.signal(YIELD, signal.SIG_IGN)  # a child that has no handler yet has no job either
 
 
 @signals.setup_logging.connect
