@@ -1,4 +1,4 @@
-"""Publishing of submitted jobs to the broker; the janitor publishes again what is lost."""
+"""Publishing of submitted jobs to the broker; the control process publishes again what is lost."""
 
 import logging
 import time
@@ -13,7 +13,7 @@ from db.core.broker_names import GPU_QUEUE, PRUNE_TASK, TRANSPORT_OPTIONS
 logger = logging.getLogger(__name__)
 
 PAUSE_AFTER_FAILURE = timedelta(seconds=5)
-"""How long nothing is published after a failure; the janitor publishes the jobs later."""
+"""How long nothing is published after a failure; the control process publishes the jobs later."""
 
 CONNECTION_LIMITS = {
     # Without a limit kombu tries to connect to a broker that is down forever, inside the request.
@@ -52,7 +52,7 @@ class Broker:
             task_serializer="json",
             accept_content=["json"],
             task_ignore_result=True,
-            task_publish_retry=False,  # the janitor publishes again; a request must not wait
+            task_publish_retry=False,  # the control process publishes again
             broker_connection_timeout=3,
             broker_transport_options=TRANSPORT_OPTIONS | CONNECTION_LIMITS,
         )
@@ -68,7 +68,7 @@ class Broker:
             # Any exception of a driver: the row is committed, so the client still gets 201.
             self._paused_until = time.monotonic() + PAUSE_AFTER_FAILURE.total_seconds()
             logger.warning(
-                "job %s could not be published, the janitor will do so: %s", job_id, error
+                "job %s could not be published, the control process will do so: %s", job_id, error
             )
             return False
         return True

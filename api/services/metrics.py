@@ -43,7 +43,7 @@ def _all_metrics(totals: Totals, queues: Sequence[str]) -> Iterator[Metric]:
     yield from _jobs(totals)
     yield from _queues(totals, names)
     yield from _paces(totals)
-    expired = "Jobs whose lease has expired and which the janitor has not released yet."
+    expired = "Jobs whose lease has expired and which the control process has not released yet."
     yield GaugeMetricFamily("zpruner_leases_expired", expired, totals.expired_leases)
     stored = "Bytes of all artifacts."
     yield GaugeMetricFamily("zpruner_artifacts_bytes", stored, totals.artifact_bytes)

@@ -138,7 +138,7 @@ def test_a_key_repeats_the_answer_of_a_reused_job_too(
         assert (answer.status_code, answer.json()["id"]) == (200, job.id)
 
 
-def test_a_database_error_after_the_commit_leaves_the_message_to_the_janitor(
+def test_a_database_error_after_the_commit_leaves_the_message_to_the_control_process(
     client: TestClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:

@@ -142,7 +142,7 @@ def test_more_events_than_one_batch_are_all_delivered(sessions: Sessions) -> Non
     assert sorted(one.job_id or "" for one in deliveries(sessions)) == sorted(ids)
 
 
-def test_two_janitors_create_each_delivery_once(sessions: Sessions) -> None:
+def test_two_control_processes_create_each_delivery_once(sessions: Sessions) -> None:
     webhooks = [make_webhook(sessions, *EventType) for _ in range(3)]
     start = Barrier(2)
 
