@@ -63,14 +63,14 @@ def test_the_command_refuses_before_it_starts_anything(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["serve.lock", "zpruner.db"]
 
 
-@pytest.mark.parametrize("value", ["abc", "70000"])
+@pytest.mark.parametrize("line", ["PORT=abc", "PORT=70000", "API_WORKERS=0"])
 def test_an_invalid_setting_is_reported_in_one_line_with_its_remedy(
-    value: str, tmp_path: Path
+    line: str, tmp_path: Path
 ) -> None:
-    (tmp_path / ".env").write_text(f"ZPRUNER_PORT={value}\n")
+    (tmp_path / ".env").write_text(f"ZPRUNER_{line}\n")
     done = serve(tmp_path)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert f"ZPRUNER_PORT={value}: Input should be" in done.stderr
+    assert f"ZPRUNER_{line}: Input should be" in done.stderr
     assert "Correct it" in done.stderr
 
 
