@@ -48,6 +48,7 @@ bench: $(INSTALLED)-dev $(INSTALLED)-demo ## Measure time, memory and quality; p
 
 bench-service: $(INSTALLED)-dev ## Measure the service under many pollers, many streams and long lists
 	$(BIN)/python -m benchmarks.polling
+	$(BIN)/python -m benchmarks.requests
 	$(BIN)/python -m benchmarks.lists
 	$(BIN)/python -m benchmarks.tiny
 

@@ -28,8 +28,9 @@ def serving(folder: Path, **settings: str) -> Iterator[str]:
     command = [sys.executable, "-P", "-m", "zpruner", "serve", "--port", str(port)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as service:
         assert service.stdout is not None
-        service.stdout.readline()  # printed once the service is ready
         try:
+            if not service.stdout.readline():  # printed once the service is ready
+                raise SystemExit("the service did not start: its messages are above")
             yield f"http://127.0.0.1:{port}"
         finally:
             service.terminate()
