@@ -62,6 +62,7 @@ class OpenLoop:
         while (self.sent or self.waiting) and time.monotonic() < last:
             await asyncio.sleep(0.01)
         missing = [*self.waiting, *(due for _, due in self.sent.values())]
+        self.sent.clear()
         self.load.seconds += [time.monotonic() - due for due in missing]
         self.load.unanswered = len(missing)
         self.load.lasted_s = schedule.number / schedule.rate
@@ -74,6 +75,8 @@ class OpenLoop:
             response.add_done_callback(self._received)
 
     def _received(self, response: asyncio.Future[Response]) -> None:
+        if response not in self.sent:
+            return  # it was counted as unanswered
         poller, due = self.sent.pop(response)
         if (error := response.exception()) is not None:
             self.load.errors[type(error).__name__] += 1  # the connection is not used again

@@ -45,7 +45,7 @@ def test_no_rate_holds_or_all_do() -> None:
 
 
 class Responder(asyncio.Protocol):
-    """Answers each request with the number of requests so far as its ETag."""
+    """Answers each request with the number of requests so far as its ETag, or none at all."""
 
     def __init__(self, received: list[bytes], ends_after: int) -> None:
         self._received, self._ends_after = received, ends_after
@@ -56,6 +56,8 @@ class Responder(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received.append(data)
+        if self._ends_after == 0:
+            return
         if len(self._received) > self._ends_after:
             self._transport.abort()
         etag = b"%d" % len(self._received)
@@ -72,6 +74,7 @@ async def _answered(number: int, ends_after: int) -> tuple[OpenLoop, list[bytes]
     loop = OpenLoop(deque([poller]))
     await loop.run(Schedule(asyncio.get_running_loop().time(), 1e6, number))
     poller.connection.close()
+    await asyncio.sleep(0.01)  # the closed connection reports its last request
     listening.close()
     return loop, received
 
@@ -91,3 +94,10 @@ def test_what_is_never_answered_counts_with_the_time_that_it_waited(
     loop, _ = asyncio.run(_answered(4, ends_after=1))
     assert (loop.load.statuses, loop.load.errors) == ({304: 1}, {"ConnectionResetError": 1})
     assert (len(loop.load.seconds), loop.load.unanswered) == (3, 2)
+
+
+def test_an_unanswered_request_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.load.constant_rate.WAIT_FOR_LAST_S", 0.1)
+    loop, received = asyncio.run(_answered(1, ends_after=0))
+    assert len(received) == 1
+    assert (loop.load.unanswered, loop.load.errors.total()) == (1, 0)
