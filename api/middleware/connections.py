@@ -1,18 +1,15 @@
 """Limits on HTTP connections: their number, and the time that a client may take to send."""
 
 import asyncio
-import json
 import logging
 import resource
 import time
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from api.problems.handlers import MEDIA_TYPE
+from api.middleware.http_protocol import INVALID, HttpProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -21,13 +18,12 @@ BACKLOG = 256
 """asyncio accepts all of these at once, before the first of them is counted."""
 RESERVED = BACKLOG + 256
 """File descriptors for the database, the broker, logs and connections that will be refused."""
+RETRY_AFTER = "retry-after: 5\r\n"
 WARN_EVERY_S = 60.0
 REPEATED = (
     "socket.accept() out of system resource",
     "Exception in callback BaseSelectorEventLoop._start_serving",  # follows the one above
-    "Invalid HTTP request received.",
-    "Unsupported upgrade request.",
-    "No supported WebSocket library",
+    INVALID,
     "%d connections are open",
 )
 """Beginnings of warnings that clients can cause as often as they want."""
@@ -37,6 +33,7 @@ def server_config(app: Any, **options: Any) -> uvicorn.Config:
     """Return uvicorn's configuration; raise the process's limit of file descriptors."""
     raise_descriptor_limit()
     defaults: dict[str, Any] = {"http": Connection, "ws": "none", "backlog": BACKLOG}
+    defaults["loop"] = "asyncio"  # else uvicorn takes uvloop, if that happens to be installed
     config = uvicorn.Config(app, **(defaults | options))
     for name in ("asyncio", "uvicorn.error", __name__):
         logging.getLogger(name).addFilter(_THROTTLE)
@@ -61,7 +58,7 @@ def max_connections() -> int:
     return max(16, min(MAX_CONNECTIONS, (soft - RESERVED) // 2))
 
 
-class Connection(H11Protocol):
+class Connection(HttpProtocol):
     """An HTTP connection, which is closed if its client sends a request too slowly.
 
     Attributes:
@@ -75,7 +72,7 @@ class Connection(H11Protocol):
     body_min_bytes = 10_000
 
     _timer: asyncio.TimerHandle | None = None
-    _awaited: type[h11.IDLE | h11.SEND_BODY] | None = None
+    _timed: Literal["headers", "body"] | None = None
     _received = _received_before = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's
@@ -84,7 +81,7 @@ class Connection(H11Protocol):
         if len(self.connections) > (limit := max_connections()):
             logger.warning("%d connections are open, so no more are accepted", limit)
             detail = f"The service has {limit} open connections. Try again after Retry-After."
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, detail, "retry-after: 5\r\n")
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, detail, RETRY_AFTER, retryable=True)
             return
         self._restart_timer()
 
@@ -94,20 +91,19 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        self._received += len(data)
+        if not self._ignores_rest:
+            self._received += len(data)
         self._restart_timer()
 
     def _restart_timer(self) -> None:
         """Start a timer for the part of the request that the client has to send next."""
-        state = self.conn.their_state
-        awaited = state if state in (h11.IDLE, h11.SEND_BODY) else None
-        if awaited is self._awaited:
+        if (awaited := self._awaited()) is self._timed:
             return
         self._stop_timer()
-        self._awaited = awaited
-        if awaited is h11.IDLE:
+        self._timed = awaited
+        if awaited == "headers":
             self._timer = self.loop.call_later(self.headers_timeout_s, self._headers_timed_out)
-        elif awaited is h11.SEND_BODY:
+        elif awaited == "body":
             self._start_body_timer()
 
     def _stop_timer(self) -> None:
@@ -120,7 +116,7 @@ class Connection(H11Protocol):
             self.transport.close()
             return
         detail = f"The request's headers did not arrive within {self.headers_timeout_s:g} s."
-        self._refuse(HTTPStatus.REQUEST_TIMEOUT, detail)
+        self._refuse(HTTPStatus.REQUEST_TIMEOUT, detail, retryable=True)
 
     def _start_body_timer(self) -> None:
         self._received_before = self._received
@@ -133,17 +129,6 @@ class Connection(H11Protocol):
             self._start_body_timer()
         else:
             self.transport.close()
-
-    def _refuse(self, status: HTTPStatus, detail: str, headers: str = "") -> None:
-        """Send an error without calling the application, and close the connection."""
-        code = status.phrase.lower().replace(" ", "_")
-        problem = {"type": "about:blank", "title": status.phrase, "status": status.value}
-        body = json.dumps(problem | {"code": code, "detail": detail, "retryable": True})
-        self.transport.write(
-            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n{headers}\r\n{body}".encode()
-        )
-        self.transport.close()
 
 
 class ThrottleFilter(logging.Filter):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from api.middleware.connections import server_config
 
@@ -15,7 +15,7 @@ START_TIMEOUT_S = 30
 
 
 @contextmanager
-def serving(app: FastAPI, **options: Any) -> Iterator[str]:
+def serving(app: ASGIApp, **options: Any) -> Iterator[str]:
     """Serve on a free port of loopback; yield the address."""
     defaults: dict[str, Any] = {"port": 0, "log_level": "error", "timeout_graceful_shutdown": 1}
     server = uvicorn.Server(server_config(app, **(defaults | options)))

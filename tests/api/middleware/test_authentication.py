@@ -114,7 +114,11 @@ def test_no_spelling_of_a_path_permits_a_request_without_the_scope(
                 line.request(verb.upper(), written, headers=bearer(others[AccessScope(needed[0])]))
                 answer = line.getresponse()
                 answer.read()
-                assert answer.status in {403, 404, 405, 307}, (verb, written)
+                is_path = written.startswith("/")
+                assert answer.status in ({403, 404, 405, 307} if is_path else {400}), (
+                    verb,
+                    written,
+                )
                 seen.add(answer.status)
     assert {403, 404} <= seen
 

@@ -1,0 +1,156 @@
+"""How requests are read from a connection: strictly, and in bounded memory.
+
+llhttp, which uvicorn uses through httptools, reads headers of any size and any number of requests
+in advance, and accepts some requests that another reader could take for different ones.
+"""
+
+import json
+from http import HTTPStatus
+from typing import Literal
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from api.problems.handlers import MEDIA_TYPE
+
+MAX_HEAD_BYTES = 16_384
+"""For the request line and headers; also for trailers and other bytes between parts of a body."""
+MAX_WAITING = 16
+"""Requests that a client may send before an earlier one has been answered."""
+INVALID = "Invalid HTTP request received."
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """A connection's requests, which the application answers one after the other."""
+
+    _answered: RequestResponseCycle | None = None  # uvicorn's `cycle` is the last one read
+    _reads_body = False
+    _ignores_rest = False
+    _undelivered = 0  # bytes that have become neither headers nor body
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that is answered, where uvicorn tells only the last one read."""
+        self.pipeline.clear()
+        if self._answered is not None and self._is_answering():
+            self._answered.disconnected = True
+            self._answered.message_event.set()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        for start in range(0, len(data), MAX_HEAD_BYTES):
+            if not self._ignores_rest:
+                self._read(data[start : start + MAX_HEAD_BYTES])
+
+    def _read(self, data: bytes) -> None:
+        self._undelivered += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            (read,) = offer.args
+            head = self._head_without_offer()
+            self.parser = httptools.HttpRequestParser(self)  # the old one may read no more requests
+            self._read(head + data[read:])
+        except httptools.HttpParserError as error:
+            self.logger.warning(INVALID)
+            self._refuse(HTTPStatus.BAD_REQUEST, f"The request is not valid HTTP: {_reason(error)}")
+        else:
+            if self._undelivered >= MAX_HEAD_BYTES:
+                detail = f"The request's headers are longer than {MAX_HEAD_BYTES} bytes."
+                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+
+    def _head_without_offer(self) -> bytes:
+        """Return the headers without ``Upgrade``, because of which llhttp has skipped the body."""
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        head = [b"%s %s HTTP/%s\r\n" % (method, self.url, version)]
+        head += [b"%s: %s\r\n" % one for one in self.headers if one[0] != b"upgrade"]
+        return b"".join(head) + b"\r\n"
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._reads_body:  # else it is a trailer; uvicorn would add it to the headers
+            super().on_header(name, value.rstrip(b" \t"))
+
+    def on_headers_complete(self) -> None:
+        self._undelivered = 0
+        self._check_head()
+        if self.parser.should_upgrade():
+            return  # feed_data now raises HttpParserUpgrade
+        super().on_headers_complete()
+        self._reads_body = True
+        if not self._is_answering():
+            self._answered = self.cycle
+
+    def _check_head(self) -> None:
+        """Refuse what llhttp accepts and RFC 9112 does not."""
+        version, names = self.parser.get_http_version(), [name for name, _ in self.headers]
+        if version not in ("1.0", "1.1"):
+            raise httptools.HttpParserError(f"HTTP/{version} is not supported")
+        if self.parser.get_method() == b"CONNECT":
+            raise httptools.HttpParserError("CONNECT is not supported")
+        if names.count(b"host") != 1 and (version == "1.1" or b"host" in names):
+            raise httptools.HttpParserError("Expected one Host header")
+        if b"transfer-encoding" in names and (
+            version == "1.0" or dict(self.headers)[b"transfer-encoding"].lower() != b"chunked"
+        ):
+            raise httptools.HttpParserError("The only Transfer-Encoding is chunked, in HTTP/1.1")
+        if len(self.pipeline) >= MAX_WAITING:
+            raise httptools.HttpParserError("Too many requests wait for earlier ones")
+
+    def on_body(self, body: bytes) -> None:
+        self._undelivered = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._undelivered = 0
+        if self._reads_body:
+            self._reads_body = False
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        if self.pipeline:
+            self._answered = self.pipeline[-1][0]
+        super().on_response_complete()
+
+    def _is_answering(self) -> bool:
+        return self._answered is not None and not self._answered.response_complete
+
+    def _awaited(self) -> Literal["headers", "body"] | None:
+        """Return what the client has to send next."""
+        if self._reads_body:
+            return "body"
+        return None if self._is_answering() or self._ignores_rest else "headers"
+
+    def _can_refuse_last(self) -> bool:
+        """Whether an error can be the response to the last request read, whose body arrives."""
+        is_next = self.cycle is self._answered and not self.cycle.response_started
+        return is_next and self._reads_body
+
+    def _refuse(
+        self, status: HTTPStatus, detail: str, headers: str = "", retryable: bool = False
+    ) -> None:
+        """Send an error without calling the application, and close the connection.
+
+        If an earlier request has not been answered, its response is the last one instead.
+        """
+        self._ignores_rest = True
+        if self._is_answering() and not self._can_refuse_last():
+            self.cycle.keep_alive = False
+            return
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        code = status.phrase.lower().replace(" ", "_")
+        problem = {"type": "about:blank", "title": status.phrase, "status": status.value}
+        body = json.dumps(problem | {"code": code, "detail": detail, "retryable": retryable})
+        self.transport.write(
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n{headers}\r\n{body}".encode()
+        )
+        self.transport.close()
+
+
+def _reason(error: httptools.HttpParserError) -> str:
+    """Return the reason in words; llhttp does not know that of a callback's error."""
+    cause = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
+    is_known = isinstance(cause, httptools.HttpParserError)
+    return f"{cause}." if is_known else "Its target has no path."
