@@ -37,11 +37,9 @@ def busy_service() -> Iterator[tuple[str, list[str]]]:
 
 
 def submit_paused_jobs(url: str, number: int = JOBS) -> list[str]:
-    """Submit jobs, pause them, and return their paths."""
+    """Submit jobs, pause each before the worker can finish it, and return their paths."""
     with Client(url) as client:
-        ids = [_submit(client) for _ in range(number)]
-        for job_id in ids:
-            client.jobs.pause(job_id)
+        ids = [client.jobs.pause(_submit(client)).id for _ in range(number)]
     return [f"/v1/jobs/{job_id}" for job_id in ids]
 
 
