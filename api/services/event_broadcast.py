@@ -89,13 +89,17 @@ class Topic:
         return [frame for frame in self.recent if frame.seq > seq]
 
     def skip_to(self, seq: int) -> None:
-        """Skip events that every subscriber has read from the rows."""
-        if not self.recent:
-            self.last = max(self.last, seq)
+        """Note what one subscriber has read from the rows; the others have to read it there too."""
+        if not self.recent and seq > self.last:
+            self.last = seq
+            self._notify()
 
     def publish(self, frames: list[Frame]) -> None:
         self.recent.extend(frames)
         self.last = frames[-1].seq
+        self._notify()
+
+    def _notify(self) -> None:
         for subscription in self.subscriptions:
             subscription.notify()
 

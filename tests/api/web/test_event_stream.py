@@ -220,6 +220,32 @@ def test_no_event_is_lost_while_the_database_is_unavailable(
     engine.dispose()
 
 
+def test_an_event_that_a_new_subscriber_reads_reaches_those_who_wait(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.services.event_broadcast.POLL_EVERY_S", 3600)
+    job_id = make_job(sessions).id
+
+    async def listen() -> list[list[int]]:
+        broadcast = make_broadcast(sessions)
+        start = StreamStart(job_id, 0, is_over=False, ping_every_s=3600)
+        waiting = asyncio.create_task(collect(follow(broadcast, start, always_allowed)))
+        while len(reads) < 2:  # the second finds nothing, and the subscriber waits
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(run, sessions, job_id)
+        new = await collect(follow(broadcast, start, always_allowed))
+        return [new, await asyncio.wait_for(waiting, 30)]
+
+    reads: list[str] = []
+
+    @event.listens_for(sessions.kw["bind"], "before_cursor_execute")
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "max(job_events.seq)" in statement:
+            reads.append(statement)
+
+    assert asyncio.run(listen()) == [[1, 2, 3, 4, 5]] * 2
+
+
 def test_a_subscriber_that_is_behind_the_recent_frames_reads_rows() -> None:
     topic = Topic(last=0)
     assert topic.after(0) == []
