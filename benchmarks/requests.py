@@ -26,7 +26,7 @@ from zpruner import Client
 RESULTS = Path(__file__).parent / "results"
 POLLS, CHANGES, EVENTS, STREAMS, CALLERS = 1000, 5 * JOBS, 25, 200, 300
 AT_ONCE = 50
-IDLE_S = 5.0
+IDLE_S, OPEN_WITHIN_S = 5.0, 3.0
 DESCRIPTORS = 1 << 16
 
 
@@ -134,8 +134,7 @@ class Requests:
         """Open streams of one job that have all its events."""
         path, arrivals = self.paths[0], Arrivals(number)
         streams = [await self.server.follow(path, arrivals.received) for _ in range(number)]
-        await self._rename(path, f"opened {time.monotonic()}")
-        await asyncio.sleep(2)
+        await asyncio.sleep(OPEN_WITHIN_S)
         await arrivals.complete(arrivals.newest)
         yield arrivals
         for stream in streams:
