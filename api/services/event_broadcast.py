@@ -16,8 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.middleware.caller import StillAllowed, always_allowed
 from api.schemas.history import AnyEventRead, EventRead
-from api.services.batched_reads import BatchedReads
-from api.services.current_values import CommitMarks
+from api.services.current_values import CommitMarks, CurrentValues
 from db.core.commit_marks import Mark
 from db.core.session import Sessions
 from db.events.event_order import EventOrder, order_events
@@ -35,6 +34,9 @@ ALL_JOBS = "*"
 """The topic of the events of all jobs."""
 MAX_RECENT_FRAMES = 256
 """Frames that a topic's subscribers share; a subscriber that is further behind reads rows."""
+
+MAX_REPLAYS = 32
+"""Reads of past events that are kept for other streams which begin at the same event."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ class Frame:
         return cls(read.position, False, data, event.kind, event.status)
 
 
-Replays = dict[tuple[str, int], list[Frame] | Exception]
+Start = tuple[str, int]
+"""A topic, and the number of the event after which its frames are read."""
+Replays = dict[Start, list[Frame] | Exception]
 
 
 @dataclass
@@ -142,7 +146,7 @@ class EventBroadcast:
         self._marks = marks
         self._topics: dict[str, Topic] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._replays = BatchedReads(self._replay)
+        self._replays = CurrentValues(marks, self._read_each, max_values=MAX_REPLAYS)
 
     @asynccontextmanager
     async def subscribe(
@@ -219,10 +223,7 @@ class EventBroadcast:
                     for subscription in subscriptions:
                         subscription.revoke()
 
-    async def _replay(self, starts: Sequence[tuple[str, int]]) -> Replays:
-        return await run_in_threadpool(self._read_each, starts)
-
-    def _read_each(self, starts: Sequence[tuple[str, int]]) -> Replays:
+    def _read_each(self, starts: Sequence[Start], _known: Mapping[Start, list[Frame]]) -> Replays:
         return {
             (topic, after): self._read({topic: after}).get(topic, []) for topic, after in starts
         }

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import WithJsonSchema
+from starlette.concurrency import run_in_threadpool
 
 from api.deps import JobId, Service, ServiceDep
 from api.middleware.caller import StillAllowedDep
@@ -37,7 +38,7 @@ EventLimit = Annotated[int, Query(ge=1, le=1000, description="The largest number
 
 
 @router.get("/events", response_model=Page[EventRead], responses=STREAM)
-def list_events(
+async def list_events(
     job_id: JobId,
     service: ServiceDep,
     request: Request,
@@ -53,24 +54,27 @@ def list_events(
     which ends with the job; ``Last-Event-ID`` resumes it.
     """
     if EventStream.media_type in request.headers.get("accept", ""):
-        start = _start(service, job_id, after if last_event_id is None else last_event_id)
+        start = await _start(service, job_id, after if last_event_id is None else last_event_id)
         return EventStream(service.broadcast, start, still_allowed)
     response.headers["vary"] = "accept"
+    page = await run_in_threadpool(_page, service, job_id, after, limit)
+    if page.next_cursor is not None:
+        query = {"after": page.next_cursor, "limit": limit}
+        response.headers["link"] = next_link(f"/v1/jobs/{job_id}/events", query)
+    return page
+
+
+def _page(service: Service, job_id: str, after: int, limit: int) -> Page[EventRead]:
     with service.sessions() as session:
         JobRepository(session).get(job_id)
         events = EventRepository(session).events(job_id, after=after, limit=limit + 1)
     page, next_cursor = paginate(events, limit, lambda event: str(event.seq))
-    if next_cursor is not None:
-        query = {"after": next_cursor, "limit": limit}
-        response.headers["link"] = next_link(f"/v1/jobs/{job_id}/events", query)
     return Page(data=[EventRead.of(event) for event in page], next_cursor=next_cursor)
 
 
-def _start(service: Service, job_id: str, seen: int) -> StreamStart:
-    with service.sessions() as session:
-        is_final = JobRepository(session).get(job_id).status.is_final
-        newest = EventRepository(session).newest_events([job_id])[job_id]
-    return StreamStart(job_id, min(seen, newest), is_over=is_final and seen >= newest)
+async def _start(service: Service, job_id: str, seen: int) -> StreamStart:
+    job = await service.job_cache.current(job_id)
+    return StreamStart(job_id, min(seen, job.newest), is_over=job.is_final and seen >= job.newest)
 
 
 @router.get("/blocks")
