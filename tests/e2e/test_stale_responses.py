@@ -27,7 +27,7 @@ JOBS = 4
 
 
 @pytest.fixture
-def pair(database_url: str, tmp_path: Path) -> Iterator[list[ApiProcess]]:  # noqa: F811
+def pair(database_url: str, tmp_path: Path) -> Iterator[list[ApiProcess]]:  # noqa: F811 - a fixture
     with running_pair(database_url, tmp_path, ZPRUNER_RATE_LIMIT_PER_MINUTE="0") as pair:
         yield pair
 
