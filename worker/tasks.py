@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from billiard import active_children
+from billiard.exceptions import WorkerLostError
 from celery import Celery, Task, signals
 from celery.loaders.app import AppLoader
 from celery.worker import state
@@ -71,10 +72,18 @@ class JobRequest(Request):
         finally:
             state.revoked.discard(self.id)
 
-    def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> None:
-        """Release the child's lease, then requeue the message."""
+    def on_failure(
+        self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False
+    ) -> None:
+        """Release the child's lease, then requeue the message.
+
+        The traceback of a lost process shows only Celery's own frames, so it is not logged.
+        """
         self._release_lease()
-        super().on_failure(exc_info, *args, **kwargs)
+        error = getattr(exc_info.exception, "exc", exc_info.exception)
+        if is_lost := isinstance(error, WorkerLostError):
+            log.warning("the process of job %s ended: %s", self.kwargs["job_id"], error)
+        super().on_failure(exc_info, send_failed_event, return_ok or is_lost)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Release the lease of a child that is killed at the hard time limit."""

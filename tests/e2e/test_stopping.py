@@ -36,6 +36,7 @@ def test_a_stopped_service_requeues_its_job_and_leaves_no_process(
         assert service.stop(number) == 0
 
         assert service.processes() == []
+        assert "Traceback" not in service.log()
         service.start()
         again = client.jobs.wait(job.id, timeout_s=300)
         assert (again.status, ends(client, job.id)) == ("succeeded", ["succeeded"])
