@@ -44,8 +44,8 @@ METHODS: tuple[MethodInfo, ...] = (
         when_to_use=(
             "The default, because this service was built for it, not because it scores best. On "
             f"{MODEL} at 50 % it reached perplexity {perplexity_of(MethodName.zpruner, '50 %')} "
-            f"(dense {DENSE:.1f}), `wanda` {perplexity_of(MethodName.wanda, '50 %')} in the same "
-            f"time, `admm` and `alps` {perplexity_of(MethodName.admm, '50 %')} and "
+            f"(dense {DENSE:.1f}), wanda {perplexity_of(MethodName.wanda, '50 %')} in the same "
+            f"time, admm and alps {perplexity_of(MethodName.admm, '50 %')} and "
             f"{perplexity_of(MethodName.alps, '50 %')} in several times that. Use one of those "
             "unless you want the published method, or a sweep on your model shows otherwise."
         ),
@@ -73,7 +73,7 @@ METHODS: tuple[MethodInfo, ...] = (
         when_to_use=(
             "The first choice without a solver up to 50 %, and where the result must compare with "
             "the most published numbers. At higher sparsity no score alone is useful: at 60 % it "
-            f"reached perplexity {perplexity_of(MethodName.wanda, '60 %')}, `admm` "
+            f"reached perplexity {perplexity_of(MethodName.wanda, '60 %')}, admm "
             f"{perplexity_of(MethodName.admm, '60 %')}."
         ),
         cost="As zpruner.",

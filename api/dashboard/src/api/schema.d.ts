@@ -3465,7 +3465,7 @@ export interface components {
          *       "title": "Z-Pruner",
          *       "summary": "Scores each weight by the cubed Z-scores of its row-normalised and its column-normalised value, times the norm of the input feature it multiplies to the power 1.5, and zeros the smallest. The kept weights are not changed; nothing is retrained.",
          *       "source": "https://arxiv.org/abs/2508.15828",
-         *       "when_to_use": "The default, because this service was built for it, not because it scores best. On SmolLM2-135M-Instruct at 50 % it reached perplexity 67.7 (dense 28.7), `wanda` 61.4 in the same time, `admm` and `alps` 42.9 and 42.7 in several times that. Use one of those unless you want the published method, or a sweep on your model shows otherwise.",
+         *       "when_to_use": "The default, because this service was built for it, not because it scores best. On SmolLM2-135M-Instruct at 50 % it reached perplexity 67.7 (dense 28.7), wanda 61.4 in the same time, admm and alps 42.9 and 42.7 in several times that. Use one of those unless you want the published method, or a sweep on your model shows otherwise.",
          *       "cost": "One forward pass of the calibration windows through the model (two with reference propagation) and one selection per matrix; memory for one block and the activations.",
          *       "fields": [
          *         "method"
@@ -3966,7 +3966,7 @@ export interface components {
          *           "title": "Z-Pruner",
          *           "summary": "Scores each weight by the cubed Z-scores of its row-normalised and its column-normalised value, times the norm of the input feature it multiplies to the power 1.5, and zeros the smallest. The kept weights are not changed; nothing is retrained.",
          *           "source": "https://arxiv.org/abs/2508.15828",
-         *           "when_to_use": "The default, because this service was built for it, not because it scores best. On SmolLM2-135M-Instruct at 50 % it reached perplexity 67.7 (dense 28.7), `wanda` 61.4 in the same time, `admm` and `alps` 42.9 and 42.7 in several times that. Use one of those unless you want the published method, or a sweep on your model shows otherwise.",
+         *           "when_to_use": "The default, because this service was built for it, not because it scores best. On SmolLM2-135M-Instruct at 50 % it reached perplexity 67.7 (dense 28.7), wanda 61.4 in the same time, admm and alps 42.9 and 42.7 in several times that. Use one of those unless you want the published method, or a sweep on your model shows otherwise.",
          *           "cost": "One forward pass of the calibration windows through the model (two with reference propagation) and one selection per matrix; memory for one block and the activations.",
          *           "fields": [
          *             "method"
