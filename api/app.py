@@ -1,8 +1,6 @@
 """The FastAPI application, which ``api.program`` serves."""
 
 import asyncio
-import gc
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -179,9 +177,6 @@ async def _report_alive(heartbeats: HeartbeatPipe, every_s: float) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = READERS
-    sys.setswitchinterval(0.0005)
-    gc.collect()
-    gc.freeze()  # a collection that visits all objects of the application stops it for 150 ms
     beating = asyncio.create_task(
         _report_alive(HeartbeatPipe(), app.state.beat_every_s), name="beats"
     )

@@ -29,7 +29,7 @@ class HttpProtocol(HttpToolsProtocol):
     _undelivered = 0  # bytes that have become neither headers nor body
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the request that is answered, where uvicorn tells only the last one read."""
+        """Notify the request that is being answered; uvicorn notifies only the last one read."""
         self.pipeline.clear()
         if self._answered is not None and self._is_answering():
             self._answered.disconnected = True
@@ -89,9 +89,8 @@ class HttpProtocol(HttpToolsProtocol):
             raise httptools.HttpParserError("CONNECT is not supported")
         if names.count(b"host") != 1 and (version == "1.1" or b"host" in names):
             raise httptools.HttpParserError("Expected one Host header")
-        if b"transfer-encoding" in names and (
-            version == "1.0" or dict(self.headers)[b"transfer-encoding"].lower() != b"chunked"
-        ):
+        encodings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if encodings and (version == "1.0" or encodings != [b"chunked"]):
             raise httptools.HttpParserError("The only Transfer-Encoding is chunked, in HTTP/1.1")
         if len(self.pipeline) >= MAX_WAITING:
             raise httptools.HttpParserError("Too many requests wait for earlier ones")

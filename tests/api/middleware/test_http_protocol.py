@@ -53,6 +53,8 @@ INVALID_HEADS = {
     "length and chunks": POST + b"content-length: 3\r\ntransfer-encoding: chunked\r\n",
     "chunks and length": POST + b"transfer-encoding: chunked\r\ncontent-length: 3\r\n",
     "compressed chunks": POST + b"transfer-encoding: gzip, chunked\r\n",
+    "compressed chunks in two headers": POST
+    + b"transfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n",
     "chunks that end in another coding": POST + b"transfer-encoding: chunked, gzip\r\n",
     "chunks twice": POST + b"transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
     "unknown coding": POST + b"transfer-encoding: xchunked\r\n",
