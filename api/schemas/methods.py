@@ -16,7 +16,7 @@ class MethodRead(BaseModel):
     fields: list[str]
     title: str
     summary: str
-    source: str
+    source: str | None
     when_to_use: str
     cost: str
     options: dict[str, Any]

@@ -6,6 +6,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, JsonValue, RootModel, ValidationError
 
 from api.schemas.requests import JobRequest
+from db.spec.prune_spec import implied_sparsity
 from db.tables.jobs import Job
 
 
@@ -33,8 +34,9 @@ class JobChanges(RootModel[dict[str, JsonValue]]):
             "priority": job.priority,
             "gate": job.gate,
         }
-        if self.root.get("pattern") is not None and "sparsity" not in self.root:
-            del fields["sparsity"]  # the new pattern implies it
+        implied = implied_sparsity(self.root.get("method"), self.root.get("pattern"))
+        if implied is not None and "sparsity" not in self.root:
+            del fields["sparsity"]
         try:
             return JobRequest.model_validate(fields | self.root)
         except ValidationError as refused:

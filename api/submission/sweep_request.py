@@ -56,7 +56,7 @@ class SweepRequest(JobRequest):
     @model_validator(mode="before")
     @classmethod
     def _imply_sparsity(cls, data: Any) -> Any:
-        """Override: each point's own pattern implies its sparsity."""
+        """Override: each point's own pattern or method implies its sparsity."""
         return data
 
     @model_validator(mode="after")

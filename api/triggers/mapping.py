@@ -52,7 +52,7 @@ def _check_options(request: JobRequest) -> None:
 
 def _alternatives(field: int | str) -> set[int | str]:
     """Return the fields of which any one can supply ``field``."""
-    return {"sparsity", "pattern"} if field == "sparsity" else {field}
+    return {"sparsity", "pattern", "method"} if field == "sparsity" else {field}
 
 
 def filter_mismatch(conditions: Mapping[str, JsonValue], payload: JsonValue) -> str | None:

@@ -8,7 +8,7 @@ from db.spec.prune_spec import OWN_MASK, AllocationName, MethodName, SolverName
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """A method: what it does, its source, when to use it and what it costs.
+    """A method: what it does, its source if it was published, when to use it and what it costs.
 
     A job combines a ``method``, a ``solver`` and an ``allocation``.
     """
@@ -16,7 +16,7 @@ class MethodInfo:
     name: MethodName | SolverName | AllocationName
     title: str
     summary: str
-    source: str
+    source: str | None
     when_to_use: str
     cost: str
 
@@ -143,6 +143,14 @@ METHODS: tuple[MethodInfo, ...] = (
         source="https://arxiv.org/abs/2406.07831",
         when_to_use="For the lowest perplexity, most of all with N:M, where time matters less.",
         cost="Four inverses and 28 products per layer, 12 where a score gives the mask.",
+    ),
+    MethodInfo(
+        name=MethodName.none,
+        title="None",
+        summary="Keeps the zeros that the model has, prunes nothing and changes no weight.",
+        source=None,
+        when_to_use="To measure a model that is sparse already.",
+        cost="The evaluation alone: no calibration window runs through the model.",
     ),
     MethodInfo(
         name=SolverName.dsnot,

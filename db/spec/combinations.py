@@ -2,7 +2,7 @@
 
 from db.core.errors import SpecRefusedError
 from db.spec.builtin_datasets import BUILTIN_DATASETS
-from db.spec.prune_spec import OWN_MASK, AllocationName, PruneSpec, SolverName
+from db.spec.prune_spec import OWN_MASK, AllocationName, MethodName, PruneSpec, SolverName
 
 UNFIT = "unfit_combination"
 ROUNDING = 1e-6  # six decimals are enough for a sparsity
@@ -14,6 +14,8 @@ def check_combination(spec: PruneSpec) -> None:
     Raises:
         SpecRefusedError: they cannot, or there is nothing to do.
     """
+    if spec.method is MethodName.none:
+        _check_prunes_nothing(spec)
     if spec.method in OWN_MASK and spec.solver is not SolverName.none:
         raise SpecRefusedError(
             "solver",
@@ -36,7 +38,8 @@ def check_combination(spec: PruneSpec) -> None:
         _check_pattern(spec, spec.pattern)
     if isinstance(spec.allocation, tuple):
         _check_mean(spec, spec.allocation)
-    if spec.sparsity == 0 and spec.eval_dataset is None:
+    has_work = spec.sparsity > 0 or spec.method is MethodName.none or spec.eval_dataset is not None
+    if not has_work:
         raise SpecRefusedError(
             "sparsity",
             spec.sparsity,
@@ -44,6 +47,29 @@ def check_combination(spec: PruneSpec) -> None:
             "no weight would be pruned",
             "Set it above 0, or name an eval_dataset to evaluate the model without pruning.",
         )
+
+
+def _check_prunes_nothing(spec: PruneSpec) -> None:
+    """Check that a job that keeps the zeros of its model has no option of a pruning job."""
+    is_uniform = spec.allocation is AllocationName.uniform
+    options = {
+        "pattern": spec.pattern,
+        "sparsity": spec.sparsity or None,
+        "solver": None if spec.solver is SolverName.none else spec.solver.value,
+        "allocation": None if is_uniform else _plain(spec.allocation),
+        "scope": None if spec.scope is None else spec.scope.value,
+        "correction": spec.correction,
+        "damping": spec.damping,
+    }
+    for name, value in options.items():
+        if value is not None:
+            raise SpecRefusedError(
+                name,
+                value,
+                UNFIT,
+                "method none keeps the zeros that the model has and prunes nothing",
+                f"Leave {name} out, or name a method that prunes, such as zpruner.",
+            )
 
 
 def _check_text_fields(spec: PruneSpec) -> None:

@@ -23,7 +23,10 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 
 class MethodName(StrEnum):
-    """How weights are scored; those that are also solvers choose the mask themselves."""
+    """How weights are scored; those that are also solvers choose the mask themselves.
+
+    ``none`` keeps the zeros that the model has and prunes nothing.
+    """
 
     zpruner = "zpruner"
     magnitude = "magnitude"
@@ -33,6 +36,7 @@ class MethodName(StrEnum):
     sparsegpt = "sparsegpt"
     admm = "admm"
     alps = "alps"
+    none = "none"
 
 
 class SolverName(StrEnum):
@@ -52,7 +56,9 @@ class AllocationName(StrEnum):
     owl = "owl"
 
 
-OWN_MASK = frozenset(name for name in MethodName if name in SolverName.__members__)
+OWN_MASK = frozenset(
+    name for name in MethodName if name in SolverName.__members__ and name is not MethodName.none
+)
 """Methods that are solvers and choose the mask themselves."""
 
 
@@ -99,8 +105,10 @@ def _check_pattern(value: str) -> str:
     return value
 
 
-def implied_sparsity(pattern: object) -> float | None:
-    """Return the sparsity of a pattern N:M; None if the format is wrong."""
+def implied_sparsity(method: object, pattern: object) -> float | None:
+    """Return the sparsity that the method `none`, or a pattern N:M, implies; None for others."""
+    if method == MethodName.none:
+        return 0.0
     if not isinstance(pattern, str) or re.fullmatch(PATTERN, pattern) is None:
         return None
     kept, group = map(int, pattern.split(":"))
@@ -131,7 +139,8 @@ class PruneSpec(BaseModel):
     sparsity: StrictFloat = Field(
         ge=0,
         lt=1,
-        description="Share of each pruned matrix that becomes zero; a `pattern` implies it.",
+        description="Share of each pruned matrix that becomes zero; a `pattern` implies it, and "
+        "method `none` needs none.",
         examples=[0.5],
     )
     dataset: SourceName = Field(
@@ -232,9 +241,9 @@ class PruneSpec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _imply_sparsity(cls, data: Any) -> Any:
-        """Set the sparsity that a pattern implies."""
+        """Set the sparsity that the method or the pattern implies."""
         if isinstance(data, dict) and data.get("sparsity") is None:
-            share = implied_sparsity(data.get("pattern"))
+            share = implied_sparsity(data.get("method"), data.get("pattern"))
             return data if share is None else data | {"sparsity": share}
         return data
 
@@ -242,7 +251,7 @@ class PruneSpec(BaseModel):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Make ``sparsity`` optional in requests, as a pattern implies it."""
+        """Make ``sparsity`` optional in requests, as a pattern or the method may imply it."""
         schema = handler(core_schema)
         required = handler.resolve_ref_schema(schema).get("required", [])
         if handler.mode == "validation" and "sparsity" in required:

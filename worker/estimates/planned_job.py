@@ -1,7 +1,7 @@
 """The plan of a job, computed from its model's headers and the number of its windows."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -59,6 +59,8 @@ def planned_job(
     recipe = recipe_of(spec)
     recipe.check(meta_model)
     windows = count_windows(meta_model)
+    if not recipe.is_calibrated:
+        windows = replace(windows, calibration=0)
     with torch.device("meta"):  # only the windows' shapes matter to a plan
         calibration = torch.empty(windows.calibration, windows.seq_len)
         evaluation = torch.empty(windows.evaluation, windows.seq_len)

@@ -8,7 +8,7 @@ from db.spec.catalogue import METHODS
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.recipes import recipe_of
 from worker.pruning.methods.patterns import NofM, Pattern
-from worker.pruning.sweep.recipe import Allocation
+from worker.pruning.sweep.recipe import Allocation, Recipe
 
 _SOURCES = {str(method.name): f"[{method.title}]({method.source})" for method in METHODS}
 _TEMPLATE = """\
@@ -71,6 +71,14 @@ def model_card(report: dict[str, Any]) -> str:
 def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
     """Describe each step of the method, with the values of fields that the request left out."""
     recipe = recipe_of(spec)
+    if recipe.prunes:
+        yield from _pruning_steps(spec, recipe)
+    else:
+        yield "no weight pruned or changed: method `none` keeps the zeros of the model"
+    yield f"propagation `{environment['propagation']}`, forward passes in `{environment['dtype']}`"
+
+
+def _pruning_steps(spec: PruneSpec, recipe: Recipe) -> Iterable[str]:
     if recipe.scorer is None:
         yield f"mask and weights by the method `{spec.method}`, {_SOURCES[spec.method]}"
     else:
@@ -86,7 +94,6 @@ def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
         damping = recipe.solver.damping if recipe.damping is None else recipe.damping
         yield f"correction {recipe.correction:g}, damping {damping:g}"
     yield _allocation(recipe.allocation)
-    yield f"propagation `{environment['propagation']}`, forward passes in `{environment['dtype']}`"
 
 
 def _pattern(pattern: Pattern) -> str:

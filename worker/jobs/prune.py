@@ -60,6 +60,8 @@ def prune(
     yield JobProgress(Phase.loading, 0.01)
     meta_model, recipe = _open(model.path, spec, devices)
     calibration, evaluation = windows_of(spec, model, meta_model, resources)
+    if not recipe.is_calibrated:
+        calibration = calibration.emptied()
     ids = (calibration.ids, evaluation.ids)
     cached = _dense_loss_cache(meta_model, evaluation.ids, devices[0], resources)
     sweep, resumed = _start_sweep(

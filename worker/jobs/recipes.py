@@ -1,6 +1,6 @@
 """The translation of a specification into a recipe of the pruning core."""
 
-from db.spec.prune_spec import OWN_MASK, Propagation, PruneSpec, SolverName
+from db.spec.prune_spec import OWN_MASK, MethodName, Propagation, PruneSpec, SolverName
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
 from worker.pruning.methods.registry import get_scorer, get_solver
@@ -9,10 +9,11 @@ from worker.pruning.methods.swaps import PUBLISHED_SWAPS, Swaps
 from worker.pruning.sweep.recipe import Allocation, Recipe
 
 _DEFAULT_CORRECTION = 0.3  # measured: decision 13
+_UNSCORED = OWN_MASK | {MethodName.none}
 
 
 def recipe_of(spec: PruneSpec) -> Recipe:
-    scorer = None if spec.method in OWN_MASK else get_scorer(spec.method)
+    scorer = get_scorer(spec.method) if spec.method not in _UNSCORED else None
     pattern: Pattern
     if spec.pattern is None:
         published = scorer.scope if scorer else "matrix"

@@ -19,6 +19,10 @@ class Windows:
     ids: Tensor
     provenance: dict[str, Any]
 
+    def emptied(self) -> "Windows":
+        """Return no window of the same text."""
+        return windows(self.ids[:0], **self.provenance)
+
 
 def windows(ids: Tensor, **facts: Any) -> Windows:
     """Return windows ``[windows, seq_len]``; their provenance is ``facts`` and the ids' counts."""

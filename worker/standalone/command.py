@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from db.core import redaction
 from db.core.errors import JobError, SpecRefusedError
 from db.files.artifact_store import seal
-from db.spec.prune_spec import PruneSpec
+from db.spec.prune_spec import MethodName, PruneSpec
 from db.startup import checks
 from worker.attempts.engine import prune
 from worker.jobs.progress import JobProgress, JobResult
@@ -66,7 +66,7 @@ def command(
     ] = False,
 ) -> None:
     """Prune a model into a folder; the last line of output is a JSON object of metrics."""
-    if not fields.keys() & {"sparsity", "pattern"}:
+    if not fields.keys() & {"sparsity", "pattern"} and fields.get("method") != MethodName.none:
         raise typer.BadParameter("set it, or --pattern such as 2:4", param_hint="--sparsity")
     with _errors_printed(), checks.exit_on_error("zpruner prune"):
         speeds = checks.read_settings(WorkerSettings).speed_file

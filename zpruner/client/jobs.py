@@ -40,7 +40,7 @@ class Jobs(Resource[Mode]):
     ) -> Job[Mode]:
         """Submit a job; ``options`` are further fields of the request.
 
-        ``sparsity`` may be omitted if ``pattern`` is given, which implies it.
+        ``sparsity`` may be omitted if ``pattern`` implies it, or with the method ``none``.
 
         If the response is lost, the request is sent again and still creates one job. Pass your own
         ``idempotency_key`` to extend this to later calls.

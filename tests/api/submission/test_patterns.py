@@ -1,4 +1,4 @@
-"""N:M patterns imply the sparsity in every request."""
+"""N:M patterns and the method `none` imply the sparsity in every request."""
 
 from typing import Any
 
@@ -80,6 +80,24 @@ def test_a_trigger_s_job_needs_no_sparsity_beside_a_pattern(client: TestClient) 
         assert answer.status_code == 202, answer.text
         spec = spec_of(client, answer.json()["job_id"])
         assert spec["sparsity"] == (0.75 if "pattern" in payload else 0.5)
+
+
+def test_a_job_that_prunes_nothing_needs_no_sparsity(client: TestClient) -> None:
+    kept = {"model": "org/model", "dataset": "wikitext2", "method": "none"}
+    made = client.post("/v1/jobs", json=kept).json()
+    assert made["spec"]["sparsity"] == 0
+    half = client.post(f"/v1/jobs/{made['id']}/rerun", json={"method": "wanda", "sparsity": 0.5})
+    again = client.post(f"/v1/jobs/{half.json()['id']}/rerun", json={"method": "none"})
+    assert again.json()["spec"] == made["spec"]
+    points = [{"method": "none"}, {"method": "wanda", "sparsity": 0.5}]
+    base = {"model": "org/model", "dataset": "wikitext2"}
+    sweep = client.post("/v1/sweeps", json=base | {"jobs": points})
+    assert sweep.status_code == 201, sweep.text
+    mapped = create(
+        client, job={"dataset": "wikitext2"}, map={"model": "/repo/name", "method": "/how"}
+    )
+    answer = call(client, mapped, PUSH | {"how": "none"})
+    assert spec_of(client, answer.json()["job_id"])["sparsity"] == 0
 
 
 def test_the_schema_of_a_request_requires_no_sparsity_and_an_answer_has_it(

@@ -64,8 +64,7 @@ def test_a_number_that_json_does_not_allow_is_never_stored(
 
 
 def test_every_method_a_job_may_name_is_described() -> None:
-    unexplained = {SolverName.none, AllocationName.uniform}
-    named = {*MethodName, *SolverName, *AllocationName} - unexplained
+    named = {*MethodName, *SolverName, *AllocationName} - {AllocationName.uniform}
     assert {method.name for method in METHODS} == named
     assert len(METHODS) == len(named)  # solvers that choose their own mask are named twice
     assert all(method.summary and method.when_to_use and method.cost for method in METHODS)

@@ -25,6 +25,8 @@ def _spec(**fields: Any) -> PruneSpec:
         ({"pattern": "2:4", "allocation": [0.5, 0.5]}, "allocation", "the same sparsity"),
         ({"pattern": "2:4", "scope": "row"}, "scope", "which weights compete"),
         ({"sparsity": 0.0}, "sparsity", "no weight would be pruned"),
+        ({"method": "none"}, "sparsity", "prunes nothing"),
+        ({"method": "none", "pattern": "2:4"}, "pattern", "prunes nothing"),
         ({"sparsity": 0.0, "allocation": [0.0, 0.0]}, "sparsity", "no weight would be pruned"),
         ({"allocation": [0.4, 0.5]}, "sparsity", "of the 2 sparsities in allocation is 0.45"),
     ],
@@ -39,6 +41,28 @@ def test_invalid_combinations_are_rejected_with_a_remedy(
 
 
 @pytest.mark.parametrize(
+    "option",
+    [
+        {"solver": "alps"},
+        {"solver": "dsnot"},
+        {"allocation": "owl"},
+        {"allocation": [0.0, 0.0]},
+        {"scope": "row"},
+        {"correction": 0.0},
+        {"damping": 0.1},
+    ],
+)
+def test_options_of_pruning_are_refused_beside_method_none(option: dict[str, Any]) -> None:
+    fields = {"model": "m", "dataset": "c4", "method": "none"}
+    check_combination(PruneSpec.model_validate(fields))
+    [(name, value)] = option.items()
+    with pytest.raises(SpecRefusedError, match="method none keeps the zeros") as caught:
+        check_combination(PruneSpec.model_validate(fields | option))
+    assert (caught.value.field, caught.value.value) == (name, value)
+    assert caught.value.remedy.startswith(f"Leave {name} out")
+
+
+@pytest.mark.parametrize(
     "fields",
     [
         {},
@@ -48,6 +72,7 @@ def test_invalid_combinations_are_rejected_with_a_remedy(
         {"method": "alps", "correction": 1.0, "damping": 0.01},
         {"pattern": "1:4", "sparsity": 0.75},
         {"sparsity": 0.0, "eval_dataset": "wikitext2"},
+        {"method": "none", "sparsity": 0.0, "skip": ["*.o_proj"]},
         {"allocation": [0.25, 0.5, 0.75]},
         {"allocation": [0.1, 0.1, 0.2], "sparsity": 0.133333},
         {"method": "wanda", "scope": "matrix", "solver": "sparsegpt"},

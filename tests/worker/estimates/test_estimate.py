@@ -82,7 +82,10 @@ def run(asked: PruneSpec, folder: Path) -> dict[str, Any]:
     return plan
 
 
-@pytest.mark.parametrize("fields", [{"samples": 8}, {"eval_samples": 4}, {"method": "alps"}])
+@pytest.mark.parametrize(
+    "fields",
+    [{"samples": 8}, {"eval_samples": 4}, {"method": "alps"}, {"method": "none", "sparsity": 0.0}],
+)
 def test_an_estimate_is_the_plan_that_the_job_then_makes(
     fields: dict[str, Any], folder: Path, settings: WorkerSettings
 ) -> None:
@@ -107,6 +110,7 @@ def test_an_estimate_is_the_plan_that_the_job_then_makes(
         ({"samples": 8}, (8, 16)),
         ({"samples": 8, "eval_samples": 4}, (8, 4)),
         ({"eval_dataset": "local:rows.jsonl"}, (24, 24)),
+        ({"method": "none", "sparsity": 0.0, "samples": 8}, (0, 16)),
         ({"dataset": "local:text.txt", "seq_len": 16, "eval_samples": 3}, (128, 3)),
         ({"dataset": "local:text.txt", "seq_len": 16}, (128, 15)),
         ({"dataset": "local:text.txt", "seq_len": 32}, (70, 7)),

@@ -43,3 +43,32 @@ def test_every_figure_that_a_gate_may_bound_is_measured_and_no_other(tmp_path: P
     result = run_to_end(prune(spec, tmp_path / "out", Resources()), lambda _: None)
 
     assert numbers(result.metrics) | ELSEWHERE == set(METRIC_NAMES)
+
+
+def test_a_job_with_method_none_measures_a_pruned_model_and_changes_nothing(tmp_path: Path) -> None:
+    write_model(tmp_path / "dense", FAMILIES["llama"])
+    rows = ({"input_ids": ids} for ids in random_ids(8, 16).tolist())
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = {"dataset": str(tmp_path / "rows.jsonl"), "samples": 4, "dtype": "float32"}
+
+    def run(model: str, out: str, **fields: Any) -> dict[str, Any]:
+        (tmp_path / out).mkdir()
+        spec = PruneSpec.model_validate({"model": str(tmp_path / model), **text, **fields})
+        run_to_end(prune(spec, tmp_path / out, Resources()), lambda _: None)
+        report: dict[str, Any] = json.loads((tmp_path / out / "report.json").read_text())
+        return report
+
+    pruned = run("dense", "pruned", method="wanda", sparsity=0.5)
+    kept = run("pruned", "kept", method="none")
+
+    assert kept["metrics"]["sparsity"] == 0.5
+    assert kept["metrics"]["pruned_perplexity"] == pruned["metrics"]["pruned_perplexity"]
+    assert kept["metrics"]["fallbacks"] == 0
+    assert kept["calibration"]["tokens"] == 0
+    assert kept["evaluation"] == pruned["evaluation"]
+    layers = [
+        [(one["name"], one["zeros"]) for one in r["blocks"][0]["layers"]] for r in (pruned, kept)
+    ]
+    assert layers[0] == layers[1]
+    for shard in (tmp_path / "pruned").glob("*.safetensors"):
+        assert shard.read_bytes() == (tmp_path / "kept" / shard.name).read_bytes()

@@ -56,6 +56,7 @@ def card(**fields: Any) -> str:
             ["improved by the solver `dsnot`", "no kept weight", "a sparsity named for each block"],
             ["zpruner", "dsnot"],
         ),
+        ({"method": "none", "sparsity": 0.0}, ["no weight pruned or changed", "propagation"], []),
     ],
 )
 def test_a_model_card_links_the_papers_of_the_methods_used_only(

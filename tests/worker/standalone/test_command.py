@@ -273,6 +273,12 @@ def test_a_pattern_needs_no_sparsity_and_one_of_both_is_needed(folder: Path) -> 
     assert json.loads(implied.stdout.splitlines()[-1])["sparsity"] == 0.75
 
     (folder / "out").rename(folder / "implied")
+    kept = CliRunner().invoke(app, [*words, "--method", "none", "--eval-samples", "2"])
+    assert kept.exit_code == 0, kept.stderr
+    assert json.loads(kept.stdout.splitlines()[-1])["zeros"] == 0
+    assert weights(folder / "out").keys() == weights(folder / "dense").keys()
+
+    (folder / "out").rename(folder / "kept")
     neither = CliRunner().invoke(app, words)
     assert neither.exit_code == 2
     assert "or --pattern such as 2:4" in " ".join(neither.stderr.split())

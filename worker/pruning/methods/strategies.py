@@ -10,6 +10,7 @@ from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.calibration.collectors import Collector, InputCollector, M
 from worker.pruning.calibration.dense_block import DenseBlock
 from worker.pruning.methods.correction import corrected_weight
+from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.methods.registry import WANDA
 from worker.pruning.methods.scorers import Scorer
 from worker.pruning.methods.selection import Selection
@@ -49,6 +50,24 @@ class Strategy(Protocol[M]):
 
     def damping(self, moments: M) -> float | None:
         """Return the damping that the Gram matrix needed, as a share of its mean diagonal."""
+
+
+@dataclass(frozen=True)
+class KeepZeros:
+    """Keep the zeros that the matrix has, and every weight as it is."""
+
+    selection: ClassVar[Selection] = Unstructured(0.0)
+    fallback: ClassVar[None] = None
+
+    def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[Moments]:
+        """Return a collector of the inputs' mean squares, which also counts the tokens."""
+        return InputCollector[Moments](InputMoments)
+
+    def prune(self, target: Target, moments: Moments) -> None:
+        """Leave the target as it is."""
+
+    def damping(self, moments: Moments) -> None:
+        """Return None: there is no repair."""
 
 
 @dataclass(frozen=True)

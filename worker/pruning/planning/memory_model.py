@@ -124,7 +124,9 @@ class _MemoryModel:
         return self._block_phase(block, running, norms)
 
     def _layers(self, block: BlockShape) -> int:
-        """Return the peak bytes of scoring, or of solving, the layers one after another."""
+        """Return the peak bytes of scoring, or of solving, the layers one after another, if any."""
+        if self._work.solver is None and self._work.method is None:
+            return 0
         if self._work.solver is None:
             return max(map(self._score, block.layers), default=0)
         return solver_bytes(

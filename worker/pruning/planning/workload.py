@@ -17,7 +17,8 @@ class Workload:
         seq_len: tokens of each window.
         dtype: of the forward passes, such as ``bfloat16``.
         device: ``cpu`` or ``cuda``.
-        method: name of the method that scores weights; None if the solver chooses the mask.
+        method: name of the method that scores weights; None if the solver chooses the mask, or
+            nothing is pruned.
         solver: name of the solver; None for none.
         propagation: as requested.
         measures_outliers: whether outliers of the dense model are measured first, for ``owl``.

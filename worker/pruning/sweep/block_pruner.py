@@ -10,7 +10,7 @@ from worker.pruning.base.masking import count_zeros
 from worker.pruning.base.memory import trim_heap
 from worker.pruning.calibration.collectors import M
 from worker.pruning.methods.registry import MAGNITUDE
-from worker.pruning.methods.strategies import ScoreMask, Strategy
+from worker.pruning.methods.strategies import KeepZeros, ScoreMask, Strategy
 from worker.pruning.methods.target import Target
 from worker.pruning.model.fused_projections import has_unknown_layout, layer_parts
 from worker.pruning.model.linear_layers import LinearLayer
@@ -67,9 +67,8 @@ class BlockPruner(Generic[M]):
             trim_heap()
         for part in layer_parts(layer, self._config):
             target = Target(self._name, layer, part, parameter, self._gradients)
-            fallback = self._prune(target, moments)
-            if fallback is None and has_unknown_layout(layer, self._config):
-                fallback = _UNKNOWN_LAYOUT
+            keeps = isinstance(self.strategy, KeepZeros)
+            fallback = None if keeps else self._prune(target, moments)
             result = LayerResult(
                 name=layer.weight_name,
                 expert=layer.expert,
@@ -101,7 +100,7 @@ class BlockPruner(Generic[M]):
                 raise
             by_score.prune(target, moments)
             return str(error)
-        return None
+        return _UNKNOWN_LAYOUT if has_unknown_layout(layer, self._config) else None
 
 
 def _reached(tokens: int, fewest: int) -> str:

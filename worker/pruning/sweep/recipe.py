@@ -10,12 +10,12 @@ from torch import nn
 from worker.pruning.base.errors import PatternError, SkipError
 from worker.pruning.methods.allocation import BlockSparsities, owl
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
-from worker.pruning.methods.registry import WANDA
 from worker.pruning.methods.scorers import Scorer
 from worker.pruning.methods.selection import AsPublished, Selection
 from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.methods.strategies import (
     CorrectedRepair,
+    KeepZeros,
     Repair,
     ScoreMask,
     Strategy,
@@ -34,7 +34,8 @@ class Recipe:
     """How a model is pruned.
 
     Attributes:
-        scorer: scores the weights; None leaves the mask to the solver.
+        scorer: scores the weights; None leaves the mask to the solver. Without a solver as well,
+            nothing is pruned: the zeros that the model has are kept.
         pattern: the constraint on the masks.
         propagation: ``fused`` prunes each layer on its true inputs, in one forward per block;
             ``reference`` is the published protocol of two, with masks that count as published.
@@ -67,6 +68,16 @@ class Recipe:
             raise ValueError("a solver repairs one mask, so swaps cannot be combined with it")
 
     @property
+    def prunes(self) -> bool:
+        """Whether weights are pruned."""
+        return self.scorer is not None or self.solver is not None
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the calibration windows run through the model."""
+        return self.prunes
+
+    @property
     def takes_gradients(self) -> bool:
         """Whether the dense model's gradients have to be measured first."""
         return self.scorer is not None and self.scorer.takes_gradients
@@ -84,10 +95,11 @@ class Recipe:
         """
         selection = self._selection(pattern)
         if self.solver is None:
-            scorer = self.scorer or WANDA
+            if self.scorer is None:
+                return KeepZeros()
             if self.swaps is None:
-                return ScoreMask(scorer, selection)
-            return SwappedMask(scorer, selection, self.swaps)
+                return ScoreMask(self.scorer, selection)
+            return SwappedMask(self.scorer, selection, self.swaps)
         damping = self.solver.damping if self.damping is None else self.damping
         repair = Repair(self.solver, self.scorer, selection, damping)
         return CorrectedRepair(repair, self.correction) if self.is_corrected else repair

@@ -2174,7 +2174,7 @@ export interface components {
             model?: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and method `none` needs none.
              * @example 0.5
              */
             sparsity?: number;
@@ -3006,7 +3006,7 @@ export interface components {
             model: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and method `none` needs none.
              * @example 0.5
              */
             sparsity?: number;
@@ -3451,9 +3451,11 @@ export interface components {
         /**
          * MethodName
          * @description How weights are scored; those that are also solvers choose the mask themselves.
+         *
+         *     ``none`` keeps the zeros that the model has and prunes nothing.
          * @enum {string}
          */
-        MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps";
+        MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps" | "none";
         /**
          * MethodRead
          * @description One pruning method; ``options`` is the JSON Schema of a job that uses it.
@@ -3485,7 +3487,7 @@ export interface components {
             /** Summary */
             summary: string;
             /** Source */
-            source: string;
+            source: string | null;
             /** When To Use */
             when_to_use: string;
             /** Cost */
@@ -4363,7 +4365,7 @@ export interface components {
             model: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and method `none` needs none.
              * @example 0.5
              */
             sparsity: number;

@@ -84,6 +84,11 @@ def test_alps_takes_longer_if_it_also_searches_the_mask() -> None:
     assert seconds(replace(given, method=None)) > 2 * seconds(given)
 
 
+def test_a_job_that_prunes_nothing_scores_nothing() -> None:
+    evaluating = replace(WORK, calibration_windows=0)
+    assert seconds(replace(evaluating, method=None)) < seconds(evaluating) < seconds()
+
+
 def test_a_known_dense_loss_saves_forward_passes() -> None:
     assert seconds(replace(WORK, dense_windows=16)) < seconds()
 

@@ -58,6 +58,12 @@ def test_the_head_is_the_peak_if_the_vocabulary_is_large() -> None:
     assert planned(SMALL, llama(hidden=2048, vocabulary=1000)).phase == "blocks"
 
 
+def test_a_job_that_prunes_nothing_needs_no_memory_for_scores() -> None:
+    alone = replace(WORK, calibration_windows=0, evaluation_windows=1)
+    shape = llama(hidden=4096, vocabulary=100)
+    assert planned(replace(alone, method=None), shape).host_bytes < planned(alone, shape).host_bytes
+
+
 def test_reference_needs_more_memory_than_fused_for_the_gram_matrices_of_all_inputs() -> None:
     few = replace(SOLVING, calibration_windows=1, evaluation_windows=0)
     reference = replace(few, propagation="reference")

@@ -73,3 +73,12 @@ it("does not close a group in which one types", async () => {
   await type(windows(), "");
   expect(group.open).toBe(true);
 });
+
+it("needs no sparsity where nothing is pruned", async () => {
+  const body = { model: "org/m", dataset: "c4" };
+  await press(view(1));
+  await type(text(), JSON.stringify(body));
+  expect(box().textContent).toContain("Three fields are required");
+  await type(text(), JSON.stringify({ ...body, method: "none" }));
+  expect(box().textContent).not.toContain("Three fields are required");
+});

@@ -247,7 +247,8 @@ function submissionOf(body: Values, parent?: Job): Submission {
 }
 
 function isMinimal(body: Values): boolean {
-  return "model" in body && "dataset" in body && ("sparsity" in body || "pattern" in body);
+  const isSparse = "sparsity" in body || "pattern" in body || body.method === "none";
+  return "model" in body && "dataset" in body && isSparse;
 }
 
 function isFilled(fields: Field[], draft: Draft): boolean {

@@ -32,7 +32,12 @@ export function MethodPicker({ methods, chosen, choose }: Props) {
           <p>{described.when_to_use}</p>
           <p className="faint">{described.summary}</p>
           <p className="faint">
-            Cost: {described.cost} Source: <span className="mono">{described.source}</span>
+            Cost: {described.cost}{" "}
+            {described.source && (
+              <>
+                Source: <span className="mono">{described.source}</span>
+              </>
+            )}
           </p>
         </div>
       )}
