@@ -1,0 +1,32 @@
+"""Train a sparse model further without losing its zeros, in a trainer of one's own.
+
+Adapters of peft are in ``zpruner.training.adapters``, which alone needs peft.
+"""
+
+from zpruner.training.errors import (
+    AdapterError,
+    ComparisonError,
+    MaskError,
+    NotSparseError,
+    OptimizerError,
+    TrainingError,
+)
+from zpruner.training.masks import zero_masks
+from zpruner.training.sparsity import LostSparsity, compare_sparsity
+from zpruner.training.trainer_callback import KeepZerosCallback
+from zpruner.training.zero_hooks import ZeroHooks, keep_zeros
+
+__all__ = [
+    "AdapterError",
+    "ComparisonError",
+    "KeepZerosCallback",
+    "LostSparsity",
+    "MaskError",
+    "NotSparseError",
+    "OptimizerError",
+    "TrainingError",
+    "ZeroHooks",
+    "compare_sparsity",
+    "keep_zeros",
+    "zero_masks",
+]

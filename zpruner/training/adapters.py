@@ -1,0 +1,181 @@
+"""LoRA adapters of peft that do not fill the zeros of a sparse model.
+
+An adapter adds s·BA to a weight W. BA is dense, so that merging it fills the zeros of W: a model
+of 40 % zeros was left with 32.7 % (github.com/locuslab/wanda/issues/83). A masked adapter adds
+s·M ⊙ BA, M being 1 where W is not zero (Zimmer et al., 2023, arXiv:2312.15230).
+"""
+
+import torch
+from peft import PeftConfig, PeftModel, PeftType
+from peft.tuners import lora
+from peft.tuners.lora.layer import LoraVariant
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zpruner.training.errors import AdapterError, NotSparseError
+from zpruner.training.masks import MIN_SPARSITY, matrix_sparsity
+
+KEEPING_INITIALIZATIONS = (True, False, "gaussian", "eva", "orthogonal")
+"""The others subtract the new adapter from the weights, which fills their zeros."""
+
+
+class MaskedLora(LoraVariant):
+    """The variant of LoRA, as peft calls it, that adds s·M ⊙ BA; peft calls its methods."""
+
+    _merged_mask: Tensor
+
+    @staticmethod
+    def init(module: lora.Linear, adapter_name: str, **_: object) -> None:
+        """Add nothing to a layer: A and B are those of LoRA."""
+
+    def supports_lora_conversion(self) -> bool:
+        """Return False: as plain LoRA the adapter would have no mask."""
+        return False
+
+    def forward(
+        self, module: lora.Linear, active_adapter: str, x: Tensor, result: Tensor, **_: object
+    ) -> Tensor:
+        """Return a layer's output.
+
+        Args:
+            module: the layer.
+            active_adapter: the adapter's name.
+            x: ``[..., in]``.
+            result: ``[..., out]``, the output without the adapter.
+
+        Returns:
+            ``[..., out]``: result + s·(M ⊙ BA)·dropout(x).
+        """
+        update = _update(module, active_adapter, module.get_base_layer().weight != 0)
+        bias = module.lora_B[active_adapter].bias
+        added: Tensor = functional.linear(
+            module.lora_dropout[active_adapter](x),
+            update.T if module.fan_in_fan_out else update,
+            None if bias is None else bias * module.scaling[active_adapter],
+        )
+        return result + added
+
+    @torch.no_grad()
+    def merge_safe(self, module: lora.Linear, active_adapter: str, orig_weight: Tensor) -> Tensor:
+        """Return the weight with the adapter added, ``orig_weight`` unchanged."""
+        self._merged_mask = orig_weight != 0
+        merged = orig_weight + _update(module, active_adapter, self._merged_mask)
+        return merged.to(orig_weight.dtype)
+
+    def merge_unsafe(self, module: lora.Linear, active_adapter: str, orig_weight: Tensor) -> None:
+        """Add the adapter to the weight in place."""
+        orig_weight.data = self.merge_safe(module, active_adapter, orig_weight.data)
+
+    @torch.no_grad()
+    def unmerge(self, module: lora.Linear, active_adapter: str, orig_weight: Tensor) -> Tensor:
+        """Return the weight without the adapter, up to rounding."""
+        # Not from the merged weight: a kept weight may have become zero.
+        unmerged = orig_weight.data - _update(module, active_adapter, self._merged_mask)
+        return unmerged.to(orig_weight.dtype)
+
+
+def mask_adapters(model: PeftModel) -> None:
+    """Mask the LoRA adapters on sparse layers, in forward passes and in merges.
+
+    Call it after ``get_peft_model`` or ``PeftModel.from_pretrained``, again after further adapters
+    were loaded, and before training: an adapter that was trained with its mask computes the same
+    after the merge. Adapters on dense layers stay as they are.
+
+    A forward pass computes M ⊙ BA of each sparse layer, and keeps it for the backward pass: up to
+    five bytes per weight with adapters in float32, unless gradient checkpointing is on.
+
+    Args:
+        model: has LoRA adapters on nn.Linear or Conv1D layers.
+
+    Raises:
+        NotSparseError: no layer with an adapter is sparse.
+        AdapterError: an adapter is not plain LoRA (such as DoRA, or another method of peft), was
+            initialized in a way that fills zeros, is on a layer of another kind, or is merged.
+    """
+    for adapter, config in model.peft_config.items():
+        _check_config(adapter, config)
+    layers = [
+        layer
+        for name, layer in model.named_modules()
+        if isinstance(layer, lora.LoraLayer) and _must_be_masked(name, layer)
+    ]
+    if not layers:
+        raise NotSparseError(
+            "no layer with an adapter is sparse; load the pruned model, or merge with peft alone"
+        )
+    for layer in layers:
+        for adapter in layer.lora_A:
+            layer.lora_variant[adapter] = MaskedLora()
+
+
+def merge_adapters(model: PeftModel) -> nn.Module:
+    """Merge the active adapter into the weights, all zeros kept, and return the model without it.
+
+    Each target layer's weight becomes W + s·M ⊙ BA. The adapter's part on the zeros is dropped: if
+    it was trained without ``mask_adapters``, the merged model differs by that part.
+
+    Args:
+        model: as for ``mask_adapters``; changed.
+
+    Returns:
+        The base model, as ``merge_and_unload`` of peft returns it.
+
+    Raises:
+        AdapterError: as ``mask_adapters``; or several adapters are active, or none.
+        NotSparseError: no layer with an adapter is sparse.
+        ValueError: a merged weight is not finite.
+    """
+    mask_adapters(model)
+    active = model.active_adapters
+    if len(active) != 1:
+        raise AdapterError(
+            f"{len(active)} adapters are active ({', '.join(active)}); activate the one to merge "
+            "with set_adapter, after add_weighted_adapter if it shall be a sum"
+        )
+    merged: nn.Module = model.merge_and_unload(safe_merge=True)
+    return merged
+
+
+def _update(layer: lora.Linear, adapter: str, mask: Tensor) -> Tensor:
+    """Return s·M ⊙ BA, laid out as the weight: ``[out, in]``, of a Conv1D ``[in, out]``."""
+    product = layer.lora_B[adapter].weight @ layer.lora_A[adapter].weight  # [out, in]
+    product = product.T if layer.fan_in_fan_out else product
+    return torch.where(mask, product * layer.scaling[adapter], 0)
+
+
+def _check_config(adapter: str, config: PeftConfig) -> None:
+    if config.peft_type != PeftType.LORA:
+        raise AdapterError(
+            f"adapter {adapter!r} is of the type {config.peft_type}; only LoRA's can be masked"
+        )
+    if config.init_lora_weights not in KEEPING_INITIALIZATIONS:
+        raise AdapterError(
+            f"adapter {adapter!r} has init_lora_weights={config.init_lora_weights!r}, which "
+            "changes the weights and so fills their zeros; load the pruned model and choose True, "
+            "'gaussian', 'orthogonal' or 'eva'"
+        )
+
+
+def _must_be_masked(name: str, layer: lora.LoraLayer) -> bool:
+    """Return whether the weight of a layer with adapters is sparse.
+
+    Raises:
+        AdapterError: it is, or may be, but the adapters cannot be masked.
+    """
+    weight = getattr(layer.get_base_layer(), "weight", None)
+    if weight is not None and weight.is_floating_point() and matrix_sparsity(weight) < MIN_SPARSITY:
+        return False
+    if type(layer) is not lora.Linear:
+        raise AdapterError(
+            f"the adapter on {name} is a {type(layer).__name__} of peft, whose zeros cannot be "
+            "kept; put adapters on unquantized nn.Linear and Conv1D layers only"
+        )
+    if layer.merged:
+        raise AdapterError(f"the adapter on {name} is merged already; call unmerge_adapter first")
+    for adapter, variant in layer.lora_variant.items():
+        if not isinstance(variant, MaskedLora):
+            raise AdapterError(
+                f"adapter {adapter!r} on {name} is a {type(variant).__name__}, not plain LoRA; "
+                "train one without use_dora and the like"
+            )
+    return True

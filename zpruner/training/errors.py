@@ -1,0 +1,25 @@
+"""The errors of this library. A message names the tensor, layer or argument, and the remedy."""
+
+
+class TrainingError(Exception):
+    """Base class of all errors of this library."""
+
+
+class NotSparseError(TrainingError):
+    """There are no zeros to keep."""
+
+
+class MaskError(TrainingError):
+    """A mask does not belong to the model."""
+
+
+class OptimizerError(TrainingError):
+    """The optimizer has no hooks, so that nothing can keep zeros in its steps."""
+
+
+class AdapterError(TrainingError):
+    """An adapter cannot be masked, or not be merged."""
+
+
+class ComparisonError(TrainingError):
+    """Two models cannot be compared tensor by tensor."""

@@ -1,0 +1,51 @@
+"""A callback of transformers' Trainer that keeps zeros zero."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from zpruner.training.zero_hooks import ZeroHooks, keep_zeros
+
+
+class KeepZerosCallback(TrainerCallback):
+    """Keeps the zeros that a model has when training begins, in every step until it ends.
+
+    Also those of a checkpoint from which training resumes, and in every checkpoint that is saved.
+
+    Args:
+        masks: as for ``keep_zeros``; by default those of the model as training begins.
+
+    Raises:
+        NotSparseError, MaskError, OptimizerError: as ``keep_zeros`` does, when training begins.
+    """
+
+    def __init__(self, masks: Mapping[str, Tensor] | None = None) -> None:
+        self._masks = masks
+        self._hooks: ZeroHooks | None = None
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        *,
+        model: nn.Module,
+        optimizer: Optimizer,
+        **_: object,
+    ) -> None:
+        """Begin to keep the zeros; transformers calls it."""
+        self._remove()  # training that an error ended has left them
+        self._hooks = keep_zeros(model, optimizer, self._masks)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Stop keeping the zeros; transformers calls it."""
+        self._remove()
+
+    def _remove(self) -> None:
+        if self._hooks is not None:
+            self._hooks.remove()
+            self._hooks = None
