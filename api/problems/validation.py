@@ -30,7 +30,8 @@ REMEDIES = {
     "datetime_from_date_parsing": "Write it as 2026-01-05T09:30:00Z.",
     "datetime_parsing": "Write it as 2026-01-05T09:30:00Z.",
     "pattern": "Write 2:4 to keep two of each four neighbours.",
-    "allocation": "Use a name, or a list like [0.45, 0.5, 0.55] with an entry for each block.",
+    "allocation": 'Use a name, {{"name": "owl", "spread": 0.15}}, or a list like [0.45, 0.5, 0.55] '
+    "with an entry for each block.",
     "empty_gate": 'Name a figure, as in {{"max": {{"perplexity_ratio": 1.1}}}}.',
     "one_of_both": "Name the values of some fields in grid, or the points themselves in jobs.",
     "too_many_points": "Leave values out, or make several sweeps.",

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from db.spec.allocations import AllocationName
 from db.spec.measured_quality import DENSE, MODEL, perplexity_of
-from db.spec.prune_spec import OWN_MASK, AllocationName, MethodName, SolverName
+from db.spec.prune_spec import OWN_MASK, MethodName, SolverName
 
 
 @dataclass(frozen=True)
@@ -170,9 +171,38 @@ METHODS: tuple[MethodInfo, ...] = (
     MethodInfo(
         name=AllocationName.owl,
         title="OWL",
-        summary=("Gives blocks with more outlying scores a lower sparsity; the mean is unchanged."),
+        summary=(
+            "Gives blocks with more outlying scores a lower sparsity; the mean is unchanged. The "
+            "most and the least pruned block lie twice the spread apart, 0.08 by default."
+        ),
         source="https://arxiv.org/abs/2310.05175",
         when_to_use="From 60 % unstructured sparsity on, with any method.",
         cost="One more forward pass of the calibration windows, through the dense model.",
+    ),
+    MethodInfo(
+        name=AllocationName.dlp,
+        title="DLP",
+        summary=(
+            "Gives blocks with a lower median score a lower sparsity; the mean is unchanged. The "
+            "most and the least pruned block lie twice the spread apart, 0.15 by default."
+        ),
+        source="https://arxiv.org/abs/2505.23807",
+        when_to_use="As owl; its authors measured it to be better than owl at 70 % and more.",
+        cost="As owl.",
+    ),
+    MethodInfo(
+        name=AllocationName.matrix,
+        title="Error curves",
+        summary=(
+            "Distributes the sparsity of each block over its matrices, so that the sum of the "
+            "squares of weight times input norm over all dropped weights is the least. The "
+            "sparsity of a matrix differs from the job's by the spread at most, 0.15 by default."
+        ),
+        source="https://doi.org/10.1109/29.90373",
+        when_to_use=(
+            "Where matrices of a block differ much in their inputs, and with experts; compare it "
+            "with uniform on your own model."
+        ),
+        cost="As owl, and a sort of every matrix.",
     ),
 )

@@ -1,8 +1,9 @@
 """Checks of combinations of a specification's options."""
 
 from db.core.errors import SpecRefusedError
+from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.builtin_datasets import BUILTIN_DATASETS
-from db.spec.prune_spec import OWN_MASK, AllocationName, MethodName, PruneSpec, SolverName
+from db.spec.prune_spec import OWN_MASK, MethodName, PruneSpec, SolverName
 
 UNFIT = "unfit_combination"
 ROUNDING = 1e-6  # six decimals are enough for a sparsity
@@ -111,7 +112,7 @@ def _check_pattern(spec: PruneSpec, pattern: str) -> None:
             "allocation",
             _plain(spec.allocation),
             UNFIT,
-            f"pattern {pattern} gives every block the same sparsity",
+            f"pattern {pattern} gives every matrix the same sparsity",
             "Leave allocation or pattern out.",
         )
     if spec.scope is not None:
@@ -136,5 +137,7 @@ def _check_mean(spec: PruneSpec, sparsities: tuple[float, ...]) -> None:
         )
 
 
-def _plain(allocation: AllocationName | tuple[float, ...]) -> object:
+def _plain(allocation: AllocationName | tuple[float, ...] | SpreadAllocation) -> object:
+    if isinstance(allocation, SpreadAllocation):
+        return allocation.model_dump()
     return list(allocation) if isinstance(allocation, tuple) else allocation.value

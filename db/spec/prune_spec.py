@@ -12,14 +12,13 @@ from pydantic import (
     GetJsonSchemaHandler,
     StrictFloat,
     StrictInt,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
     WithJsonSchema,
-    WrapValidator,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
+
+from db.spec.allocations import Allocation, AllocationName
 
 
 class MethodName(StrEnum):
@@ -47,13 +46,6 @@ class SolverName(StrEnum):
     admm = "admm"
     alps = "alps"
     dsnot = "dsnot"
-
-
-class AllocationName(StrEnum):
-    """How the sparsity is distributed over the blocks."""
-
-    uniform = "uniform"
-    owl = "owl"
 
 
 OWN_MASK = frozenset(
@@ -85,17 +77,6 @@ class Dtype(StrEnum):
     float16 = "float16"
 
 
-def _one_error(value: object, validate: ValidatorFunctionWrapHandler) -> object:
-    """Report one error for an allocation, instead of one for each type it could have."""
-    try:
-        return validate(value)
-    except ValidationError:
-        raise PydanticCustomError(
-            "allocation",
-            "Input should be 'uniform', 'owl' or one number from 0 to below 1 for each block",
-        ) from None
-
-
 PATTERN = r"^[1-9][0-9]?:[1-9][0-9]?$"
 
 
@@ -118,9 +99,6 @@ def implied_sparsity(method: object, pattern: object) -> float | None:
 Pattern = Annotated[
     str, AfterValidator(_check_pattern), WithJsonSchema({"type": "string", "pattern": PATTERN})
 ]
-BlockSparsity = Annotated[StrictFloat, Field(ge=0, lt=1)]
-BlockSparsities = Annotated[tuple[BlockSparsity, ...], Field(min_length=1, max_length=1024)]
-Allocation = Annotated[AllocationName | BlockSparsities, WrapValidator(_one_error)]
 # PostgreSQL cannot store NUL, and the pattern rejects unpaired surrogates as well.
 Glob = Annotated[str, Field(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
 SourceName = Annotated[str, Field(min_length=1, max_length=512)]
@@ -196,9 +174,11 @@ class PruneSpec(BaseModel):
     )
     allocation: Allocation = Field(
         default=AllocationName.uniform,
-        description="How `sparsity` is distributed over the blocks: `uniform`, `owl`, or a list "
-        "with the sparsity of each block in depth order, whose mean must be `sparsity`.",
-        examples=["owl", [0.45, 0.5, 0.55]],
+        description="How `sparsity` is distributed: `uniform`; over the blocks by `owl` or `dlp`; "
+        "within each block over its matrices by `matrix`; one of these three with a spread, as in "
+        '`{"name": "owl", "spread": 0.15}`; or a list with the sparsity of each block in depth '
+        "order, whose mean must be `sparsity`.",
+        examples=["owl", {"name": "matrix", "spread": 0.1}, [0.45, 0.5, 0.55]],
     )
     skip: tuple[Glob, ...] = Field(
         default=(),

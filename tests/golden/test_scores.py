@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from worker.evaluation.perplexity import perplexity, token_loss
-from worker.pruning.methods.allocation import outlier_share, owl
+from worker.pruning.methods.allocation import OwlAllocation, outlier_share, owl
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
 from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.methods.scores import wanda
@@ -22,7 +21,7 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.stats.input_moments import InputMoments
 from worker.pruning.sweep.gradient_pass import GradientPass
 from worker.pruning.sweep.pipeline import ModelPruner
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe import Allocation, Recipe
 from worker.pruning.sweep.results import PruningResult
 
 HERE = Path(__file__).parent
@@ -55,7 +54,7 @@ def _reference(
     method: str | None,
     pattern: Pattern,
     solver: str | None = None,
-    allocation: Literal["uniform", "owl"] = "uniform",
+    allocation: Allocation = "uniform",
 ) -> Recipe:
     return Recipe(
         get_scorer(method) if method else None,
@@ -82,7 +81,7 @@ def _reference(
         ),
         (
             "owl_wanda_0.7",
-            _reference("wanda", Unstructured(0.7, "row"), allocation="owl"),
+            _reference("wanda", Unstructured(0.7, "row"), allocation=OwlAllocation()),
             137.808177,
         ),
     ],

@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any
 
+from db.spec.allocations import AllocationName
 from db.spec.catalogue import METHODS
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.recipes import recipe_of
+from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern
 from worker.pruning.sweep.recipe import Allocation, Recipe
 
@@ -103,11 +105,15 @@ def _pattern(pattern: Pattern) -> str:
 
 
 def _allocation(allocation: Allocation) -> str:
-    if allocation == "uniform":
-        return "allocation `uniform`: the same sparsity in every block"
-    if allocation == "owl":
-        return f"allocation `owl`, {_SOURCES['owl']}: the mean of all blocks is the sparsity"
-    return "allocation: a sparsity named for each block, which `report.json` lists"
+    if isinstance(allocation, str):
+        return f"allocation `{allocation}`: the same sparsity in every matrix"
+    if isinstance(allocation, BlockSparsities):
+        return "allocation: a sparsity named for each block, which `report.json` lists"
+    kept = "each block" if allocation.name == AllocationName.matrix else "the mean of all blocks"
+    return (
+        f"allocation `{allocation.name}` with spread {allocation.spread:g}, "
+        f"{_SOURCES[allocation.name]}: {kept} has the sparsity"
+    )
 
 
 def _number(value: float | None) -> str:

@@ -1,9 +1,10 @@
 """The translation of a specification into a recipe of the pruning core."""
 
+from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.prune_spec import OWN_MASK, MethodName, Propagation, PruneSpec, SolverName
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
-from worker.pruning.methods.registry import get_scorer, get_solver
+from worker.pruning.methods.registry import get_allocation, get_scorer, get_solver
 from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.methods.swaps import PUBLISHED_SWAPS, Swaps
 from worker.pruning.sweep.recipe import Allocation, Recipe
@@ -54,6 +55,9 @@ def _correction(spec: PruneSpec) -> float:
 
 
 def _allocation(spec: PruneSpec) -> Allocation:
-    if isinstance(spec.allocation, tuple):
-        return BlockSparsities(spec.allocation)
-    return spec.allocation.value
+    chosen = spec.allocation
+    if isinstance(chosen, tuple):
+        return BlockSparsities(chosen)
+    if isinstance(chosen, SpreadAllocation):
+        return get_allocation(chosen.name, chosen.spread)
+    return "uniform" if chosen is AllocationName.uniform else get_allocation(chosen)

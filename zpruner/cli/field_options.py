@@ -17,7 +17,10 @@ TYPES: dict[str, type] = {"number": float, "integer": int, "boolean": bool}
 
 @dataclass(frozen=True)
 class FieldOption:
-    """One option, or with ``is_argument`` a positional argument, of a command."""
+    """One option, or with ``is_argument`` a positional argument, of a command.
+
+    ``pair`` names the two fields of an object that is written as ``FIRST:SECOND``.
+    """
 
     name: str
     help: str
@@ -28,11 +31,19 @@ class FieldOption:
     is_repeated: bool = False
     is_argument: bool = False
     may_be_list: bool = False
+    pair: tuple[str, ...] = ()
 
     def read(self, value: Any) -> Any:
         """Return a value as a request has it: ``0.45,0.5`` as a list where that is allowed."""
         if self.may_be_list and "," in value:
             return [value_of(one) for one in value.split(",")]
+        return self.read_one(value)
+
+    def read_one(self, value: Any) -> Any:
+        """Return one value: ``owl:0.15`` as an object of two fields where that is allowed."""
+        if self.pair and ":" in value:
+            first, _, second = value.partition(":")
+            return dict(zip(self.pair, (first, value_of(second)), strict=True))
         return value
 
     def parameter(self) -> Parameter:
@@ -92,9 +103,10 @@ def options_of(schema: Mapping[str, Any]) -> Iterator[FieldOption]:
         descriptions = [form.get("description", "") for form in (field, *forms)]
         default = field.get("default")
         may_be_list = kinds > {"array"}
+        pair = next(filter(_is_pair, (tuple(form.get("properties", ())) for form in forms)), ())
         yield FieldOption(
             name,
-            help=_help(next(filter(None, descriptions), ""), may_be_list),
+            help=_help(next(filter(None, descriptions), ""), may_be_list, pair),
             type=TYPES.get(min(kinds), str),
             choices=() if may_be_list else tuple(forms[0].get("enum", ())),
             default="" if default is False or default in (None, []) else str(default),
@@ -102,6 +114,7 @@ def options_of(schema: Mapping[str, Any]) -> Iterator[FieldOption]:
             is_repeated=kinds == {"array"},
             is_argument=name == "model",
             may_be_list=may_be_list,
+            pair=pair,
         )
 
 
@@ -117,8 +130,13 @@ def _is_given(value: Any) -> bool:
     return not (value is None or value is False or value == [])
 
 
-def _help(description: str, may_be_list: bool) -> str:
+def _is_pair(fields: tuple[str, ...]) -> bool:
+    return len(fields) == 2
+
+
+def _help(description: str, may_be_list: bool, pair: tuple[str, ...]) -> str:
     more = " Separate the numbers of a list by commas: 0.45,0.5,0.55." if may_be_list else ""
+    more += f" Write {' and '.join(pair)} as {':'.join(pair).upper()}." if pair else ""
     return description.replace("``", "`") + more
 
 

@@ -53,7 +53,7 @@ def comparison_table(found: Comparison) -> Table:
     table = Table("", *(str(number) for number, _ in enumerate(found.jobs, 1)))
     table.add_row("job", *(job.id for job in found.jobs))
     for name, values in found.differences.items():
-        table.add_row(name, *map(str, values))
+        table.add_row(name, *map(_written, values))
     table.add_row("status", *(job.status for job in found.jobs))
     for name in SHOWN:
         cells = [_figure(job.metrics or {}, job.deltas, name) for job in found.jobs]
@@ -70,7 +70,7 @@ def sweep_table(sweep: Sweep) -> Table:
     for point in sweep.points:
         table.add_row(
             point.job_id,
-            *(str(point.varied.get(name, "")) for name in names),
+            *(_written(point.varied.get(name, "")) for name in names),
             point.status if point.verdict == "none" else f"{point.status}, gate {point.verdict}",
             *map(_number, (point.sparsity, point.perplexity, point.perplexity_ratio)),
             "*" if point.on_front else "",
@@ -81,6 +81,13 @@ def sweep_table(sweep: Sweep) -> Table:
 def counts_text(sweep: Sweep) -> str:
     """Return the numbers of points by status."""
     return ", ".join(f"{count} {status}" for status, count in sweep.counts.items())
+
+
+def _written(value: object) -> str:
+    """Return a field as its option is written."""
+    if isinstance(value, dict) and value.keys() == {"name", "spread"}:
+        return f"{value['name']}:{value['spread']:g}"
+    return str(value)
 
 
 def _figure(metrics: dict[str, Any], deltas: dict[str, float], name: str) -> str:

@@ -1,5 +1,6 @@
 """The route of pruning methods."""
 
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -32,5 +33,8 @@ def _job_schema(method: MethodInfo) -> dict[str, Any]:
         schema["properties"][field]["default"] = method.name
     else:
         schema["required"].append(field)
-    del schema["$defs"][type(method.name).__name__]
+    document = json.dumps(schema)
+    unused = [name for name in schema["$defs"] if f'"#/$defs/{name}"' not in document]
+    for name in unused:
+        del schema["$defs"][name]
     return schema

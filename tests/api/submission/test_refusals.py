@@ -64,6 +64,7 @@ def model(roots: Path) -> Path:
         ({"allocation": "both"}, "allocation", "'both'", "allocation"),
         ({"allocation": [0.5, 1.0]}, "allocation", "[0.5, 1.0]", "allocation"),
         ({"allocation": []}, "allocation", "[]", "allocation"),
+        ({"allocation": {"name": "owl", "spread": 0.6}}, "allocation", "at most 0.5", "allocation"),
         ({"samples": 0}, "samples", "0", "greater_than_equal"),
         ({"samples": 1.5}, "samples", "1.5", "int_type"),
         ({"seq_len": 10**6}, "seq_len", "1000000", "less_than_equal"),

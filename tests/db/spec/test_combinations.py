@@ -23,6 +23,12 @@ def _spec(**fields: Any) -> PruneSpec:
         ({"pattern": "1:4"}, "sparsity", "gives 0.75"),
         ({"pattern": "2:4", "allocation": "owl"}, "allocation", "the same sparsity"),
         ({"pattern": "2:4", "allocation": [0.5, 0.5]}, "allocation", "the same sparsity"),
+        ({"pattern": "2:4", "allocation": "matrix"}, "allocation", "the same sparsity"),
+        (
+            {"pattern": "2:4", "allocation": {"name": "dlp", "spread": 0.1}},
+            "allocation",
+            "the same sparsity",
+        ),
         ({"pattern": "2:4", "scope": "row"}, "scope", "which weights compete"),
         ({"sparsity": 0.0}, "sparsity", "no weight would be pruned"),
         ({"method": "none"}, "sparsity", "prunes nothing"),

@@ -57,6 +57,16 @@ def card(**fields: Any) -> str:
             ["zpruner", "dsnot"],
         ),
         ({"method": "none", "sparsity": 0.0}, ["no weight pruned or changed", "propagation"], []),
+        (
+            {"method": "wanda", "allocation": {"name": "matrix", "spread": 0.1}},
+            ["allocation `matrix` with spread 0.1", "each block has the sparsity"],
+            ["wanda", "matrix"],
+        ),
+        (
+            {"method": "wanda", "allocation": "dlp"},
+            ["`dlp` with spread 0.15", "the mean of all blocks has the sparsity"],
+            ["wanda", "dlp"],
+        ),
     ],
 )
 def test_a_model_card_links_the_papers_of_the_methods_used_only(

@@ -1,13 +1,27 @@
+import pytest
+
+from db.spec.allocations import DEFAULT_SPREADS, AllocationName
 from db.spec.prune_spec import OWN_MASK, MethodName, SolverName
 from tests.factories import make_spec
 from worker.jobs.recipes import recipe_of
-from worker.pruning.methods.registry import SCORERS, SOLVERS
+from worker.pruning.methods.registry import ALLOCATIONS, SCORERS, SOLVERS, get_allocation
 
 
 def test_the_methods_and_solvers_that_a_job_can_name_are_those_that_are_registered() -> None:
     assert SCORERS.keys() == set(MethodName) - OWN_MASK - {MethodName.none}
     assert SOLVERS.keys() == set(SolverName) - {SolverName.none, SolverName.dsnot}
+    assert ALLOCATIONS.keys() == set(AllocationName) - {AllocationName.uniform}
 
 
 def test_method_none_is_a_recipe_that_prunes_nothing() -> None:
     assert not recipe_of(make_spec(method="none", sparsity=0.0)).prunes
+
+
+@pytest.mark.parametrize("name", sorted(DEFAULT_SPREADS))
+def test_an_allocation_has_the_spread_that_the_job_names_or_the_documented_default(
+    name: str,
+) -> None:
+    assert recipe_of(make_spec(allocation=name)).allocation == get_allocation(name)
+    assert get_allocation(name).spread == DEFAULT_SPREADS[name]
+    spread = {"name": name, "spread": 0.1}
+    assert recipe_of(make_spec(allocation=spread)).allocation == get_allocation(name, 0.1)

@@ -123,7 +123,7 @@ def test_gblm_chooses_by_the_dense_models_gradients(folder: Path, propagation: s
         (["--correction", "1.5"], 2, "less than or equal to 1"),
         (["--allocation", "0.25,0.5"], 2, "Set sparsity to 0.375, or correct allocation"),
         (["--allocation", "0.4,0.6"], 1, "2 sparsities for a model of 3 blocks"),
-        (["--allocation", "0.25,much"], 2, "'uniform', 'owl' or one number"),
+        (["--allocation", "0.25,much"], 2, "'uniform', 'owl', 'dlp' or 'matrix'"),
         (["--device", "cuda:99"], 1, "cuda:99 does not exist, torch finds"),
         (["--plan", "--device", "cuda:99"], 1, "cuda:99 does not exist, torch finds"),
     ],

@@ -44,6 +44,9 @@ def test_options_have_the_types_choices_and_defaults_of_the_fields() -> None:
     assert {name for name, one in options.items() if one.is_required} == {"model", "dataset"}
     assert options["allocation"].read("0.4,0.6") == [0.4, 0.6]
     assert options["allocation"].read("owl") == "owl"
+    assert options["allocation"].read("owl:0.15") == {"name": "owl", "spread": 0.15}
+    assert options["allocation"].pair == ("name", "spread")
+    assert "Write name and spread as NAME:SPREAD." in options["allocation"].help
 
 
 def test_a_new_field_needs_nothing_but_its_declaration() -> None:

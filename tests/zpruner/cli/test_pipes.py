@@ -144,7 +144,7 @@ def test_a_sweep_varies_each_field_that_the_service_can_vary(live: Live) -> None
         "method": ("zpruner,ria", ["zpruner", "ria"]),
         "solver": ("sparsegpt,alps", ["sparsegpt", "alps"]),
         "scope": ("matrix,null", ["matrix", None]),
-        "allocation": ('["uniform", "owl"]', ["uniform", "owl"]),
+        "allocation": ("uniform,owl:0.1", ["uniform", {"name": "owl", "spread": 0.1}]),
         "correction": ("0,0.3", [0.0, 0.3]),
         "skip": ('[[], ["*.o_proj"]]', [[], ["*.o_proj"]]),
         "damping": ("0.1", [0.1]),

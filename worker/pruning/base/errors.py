@@ -22,10 +22,10 @@ class AllocationError(PruningError):
 
 
 class UnknownMethodError(PruningError):
-    """No method or solver is registered under this name.
+    """No method, solver or allocation is registered under this name.
 
     Args:
-        kind: ``method`` or ``solver``.
+        kind: ``method``, ``solver`` or ``allocation``.
         name: the unknown name.
         known: the registered names.
     """

@@ -1,7 +1,9 @@
 """Finding the k-th smallest of many numbers."""
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 _SAMPLE_STRIDE = 61  # a prime, so that a sample of a matrix does not follow its columns
 _DEVIATIONS = 4.0  # half width of the bounds, in standard deviations of the sample's quantile
@@ -25,6 +27,16 @@ def kth_smallest(values: Floats, k: int) -> float:
     if 1 <= rank <= len(between):
         return _partitioned(between, rank)
     return _partitioned(values, k)
+
+
+def kth_smallest_of_rows(values: Tensor, k: int) -> Tensor:
+    """Return the k-th smallest of each row of ``values [rows, n]``, ``[rows, 1]``."""
+    if values.is_cuda:
+        return values.kthvalue(k, dim=1, keepdim=True).values
+    if len(values) == 1:
+        return torch.tensor([[kth_smallest(values[0].numpy(), k)]], dtype=values.dtype)
+    # On a CPU numpy's vectorised quickselect takes a tenth of the time of torch's.
+    return torch.from_numpy(np.partition(values.numpy(), k - 1, axis=1)[:, k - 1 : k].copy())
 
 
 def _bounds(values: Floats, k: int) -> tuple[float, float]:

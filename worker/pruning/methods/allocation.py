@@ -1,12 +1,55 @@
 """Allocations: how the sparsity of a model is spread over its blocks."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
 from worker.pruning.base.errors import AllocationError
+from worker.pruning.base.quickselect import kth_smallest_of_rows
+from worker.pruning.methods.patterns import BlockPattern, Unstructured
+
+
+@dataclass(frozen=True)
+class MatrixScores:
+    """Wanda's scores of a matrix, or of a part of a fused one, on the dense model's inputs.
+
+    Attributes:
+        matrix: its name in the block, from `matrix_name`.
+        score: ``[out, in]`` fp32; negative where the weight is zero.
+        tokens: calibration tokens that reached it, at least one.
+    """
+
+    matrix: str
+    score: Tensor
+    tokens: int
+
+
+class MeasuredAllocation(Protocol):
+    """An allocation by what is measured of each block of the dense model."""
+
+    name: ClassVar[str]
+
+    @property
+    def spread(self) -> float:
+        """How far sparsities may lie from the requested one."""
+
+    def measure(self, pattern: Unstructured, matrices: Sequence[MatrixScores]) -> Any:
+        """Return what decides a block's sparsities; it equals itself after a round trip by JSON.
+
+        Args:
+            pattern: the pattern of the whole model.
+            matrices: the block's matrices that tokens reached, at least one.
+        """
+
+    def patterns(self, pattern: Unstructured, measured: Sequence[Any]) -> tuple[BlockPattern, ...]:
+        """Return each block's pattern, given what `measure` returned; None for a block without it.
+
+        Raises:
+            AllocationError: a block's sparsity would not be in ``[0, 1)``.
+        """
 
 
 @dataclass(frozen=True)
@@ -29,27 +72,86 @@ class BlockSparsities:
         return _checked(self.per_block, "give a sparsity from 0 to below 1")
 
 
+@dataclass(frozen=True)
+class OwlAllocation:
+    """The more outliers a block's scores have, the less it is pruned: `owl`.
+
+    Attributes:
+        spread: the paper's lambda; the most and the least pruned block lie twice as far apart.
+    """
+
+    name: ClassVar[str] = "owl"
+    spread: float = 0.08
+
+    def measure(self, pattern: Unstructured, matrices: Sequence[MatrixScores]) -> float:
+        """Return the block's outlier share."""
+        return outlier_share(one.score for one in matrices)
+
+    def patterns(
+        self, pattern: Unstructured, measured: Sequence[float | None]
+    ) -> tuple[BlockPattern, ...]:
+        """Return each block's pattern by the outlier shares."""
+        shares = [share for share in measured if share is not None]
+        return _by_block(pattern, measured, owl(shares, pattern.sparsity, self.spread))
+
+
+@dataclass(frozen=True)
+class DlpAllocation:
+    """The higher the median of a block's scores, the more it is pruned: `dlp`.
+
+    Attributes:
+        spread: the paper's alpha; the most and the least pruned block lie twice as far apart.
+    """
+
+    name: ClassVar[str] = "dlp"
+    spread: float = 0.15
+
+    def measure(self, pattern: Unstructured, matrices: Sequence[MatrixScores]) -> float:
+        """Return the median of the block's scores."""
+        return median_score(one.score for one in matrices)
+
+    def patterns(
+        self, pattern: Unstructured, measured: Sequence[float | None]
+    ) -> tuple[BlockPattern, ...]:
+        """Return each block's pattern by the medians."""
+        medians = [median for median in measured if median is not None]
+        return _by_block(pattern, measured, dlp(medians, pattern.sparsity, self.spread))
+
+
 def owl(shares: Sequence[float], sparsity: float, spread: float = 0.08) -> tuple[float, ...]:
     """Return a sparsity for each block: the more outliers a block has, the less it is pruned.
 
-    OWL, Yin et al., arXiv:2310.05175, and its code: with ``r = 2 spread * minmax(shares)`` over
-    the blocks, block l gets ``sparsity - (r_l - mean r)``. Their mean is ``sparsity``. If all
-    blocks have the same share, they get the same sparsity; the published code divides by zero.
+    OWL, Yin et al., arXiv:2310.05175, and its code. Its importance of a block is the share of
+    outliers; `_by_importance` has the equation.
 
     Args:
         shares: each block's `outlier_share`, in depth order; a common factor changes nothing.
         sparsity: the mean to reach, in ``[0, 1)``.
-        spread: the paper's lambda; the most and the least pruned block lie ``2 * spread`` apart.
+        spread: the paper's lambda.
 
     Raises:
         AllocationError: a block's sparsity would not be in ``[0, 1)``.
     """
-    low, high = min(shares), max(shares)
-    width = high - low or 1.0
-    raised = [2 * spread * ((share - low) / width) for share in shares]
-    mean = sum(raised) / len(raised)
-    sparsities = tuple(sparsity - (value - mean) for value in raised)
-    return _checked(sparsities, "choose another sparsity, or the allocation uniform")
+    return _by_importance(shares, sparsity, spread)
+
+
+def dlp(medians: Sequence[float], sparsity: float, spread: float = 0.15) -> tuple[float, ...]:
+    """Return a sparsity for each block: the higher its median score, the more it is pruned.
+
+    DLP, Chen et al., arXiv:2505.23807. Its importance of a block is ``1 - share``, the share being
+    that of the block's median in the sum of all medians. The published code takes the mean score in
+    place of the paper's median.
+
+    Args:
+        medians: each block's `median_score`, in depth order; a common factor changes nothing.
+        sparsity: the mean to reach, in ``[0, 1)``.
+        spread: the paper's alpha.
+
+    Raises:
+        AllocationError: a block's sparsity would not be in ``[0, 1)``.
+    """
+    total = sum(medians) or 1.0
+    return _by_importance([1 - median / total for median in medians], sparsity, spread)
 
 
 def outlier_share(scores: Iterable[Tensor], multiple: float = 5.0) -> float:
@@ -68,6 +170,48 @@ def outlier_share(scores: Iterable[Tensor], multiple: float = 5.0) -> float:
     count = sum(score.numel() for score in scored)
     bound = multiple * sum(float(score.sum(dtype=torch.float64)) for score in scored) / count
     return sum(int((score > bound).sum()) for score in scored) / count
+
+
+def median_score(scores: Iterable[Tensor]) -> float:
+    """Return the median of a block's Wanda scores, the lower one of an even number.
+
+    DLP's redundancy of a block (arXiv:2505.23807), over all layers of the block together.
+
+    Args:
+        scores: as in `outlier_share`.
+    """
+    pooled = torch.cat([score.flatten() for score in scores])
+    median = kth_smallest_of_rows(pooled[None], (len(pooled) + 1) // 2)
+    return max(0.0, float(median))
+
+
+def _by_importance(
+    importances: Sequence[float], sparsity: float, spread: float
+) -> tuple[float, ...]:
+    """Return a sparsity for each block: the more important a block is, the less it is pruned.
+
+    With ``r = 2 spread * minmax(importances)`` over the blocks, block l gets
+    ``sparsity - (r_l - mean r)``. Their mean is ``sparsity``. If all blocks are equally important,
+    they get the same sparsity; the published code divides by zero.
+    """
+    low, high = min(importances, default=0.0), max(importances, default=0.0)
+    width = high - low or 1.0
+    raised = [2 * spread * ((importance - low) / width) for importance in importances]
+    mean = sum(raised) / max(1, len(raised))
+    sparsities = tuple(sparsity - (value - mean) for value in raised)
+    remedy = "choose another sparsity, a smaller spread, or the allocation uniform"
+    return _checked(sparsities, remedy)
+
+
+def _by_block(
+    pattern: Unstructured, measured: Sequence[float | None], sparsities: Iterable[float]
+) -> tuple[BlockPattern, ...]:
+    """Return a pattern for each block: the next sparsity where it was measured."""
+    left = iter(sparsities)
+    return tuple(
+        BlockPattern(pattern if one is None else replace(pattern, sparsity=next(left)))
+        for one in measured
+    )
 
 
 def _checked(sparsities: tuple[float, ...], remedy: str) -> tuple[float, ...]:

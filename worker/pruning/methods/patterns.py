@@ -1,14 +1,14 @@
 """Patterns: the constraints on a mask. In a mask, ``keep``, True marks a weight that is kept."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from worker.pruning.base.errors import PatternError, ShapeError
-from worker.pruning.base.quickselect import kth_smallest
+from worker.pruning.base.quickselect import kth_smallest_of_rows
 
 Scope = Literal["matrix", "row"]
 
@@ -31,7 +31,7 @@ class Unstructured:
         Of equal scores those with the smaller index are dropped first, so that the count is exact
         and the mask is the same on every run.
         """
-        scores = self._competing(score)
+        scores = self.competing(score)
         count = round(scores.shape[1] * self.sparsity)
         return keep_largest(scores, scores.shape[1] - count).view_as(score)
 
@@ -45,12 +45,12 @@ class Unstructured:
             score: ``[out, in]``.
             inclusive: whether that additional weight is dropped.
         """
-        scores = self._competing(score)
+        scores = self.competing(score)
         count = int(scores.shape[1] * self.sparsity)
         count += inclusive and self.scope == "matrix" and self.sparsity > 0
         return keep_largest(scores, scores.shape[1] - count).view_as(score)
 
-    def _competing(self, score: Tensor) -> Tensor:
+    def competing(self, score: Tensor) -> Tensor:
         """Return the scores with one row for each set of weights that compete."""
         return score.reshape(1, -1) if self.scope == "matrix" else score
 
@@ -111,6 +111,19 @@ class NofM:
 Pattern = Unstructured | NofM
 
 
+@dataclass(frozen=True)
+class BlockPattern:
+    """The patterns of a block's matrices.
+
+    Attributes:
+        pattern: that of every matrix without its own.
+        of_matrix: those of single matrices, by their names in the block from `matrix_name`.
+    """
+
+    pattern: Pattern
+    of_matrix: Mapping[str, Pattern] = field(default_factory=dict)
+
+
 def keep_largest(score: Tensor, kept: int) -> Tensor:
     """Return a bool mask ``[rows, n]`` that is True for the ``kept`` largest of each row.
 
@@ -124,7 +137,7 @@ def keep_largest(score: Tensor, kept: int) -> Tensor:
     dropped = score.shape[1] - kept
     if dropped == 0:
         return torch.ones_like(score, dtype=torch.bool)
-    threshold = _kth_smallest(score, dropped)
+    threshold = kth_smallest_of_rows(score, dropped)
     keep = score > threshold
     spare = kept - keep.count_nonzero(1)[:, None]  # ties that are kept: the last ones of each row
     if not bool(spare.any()):
@@ -148,13 +161,3 @@ def _ranks(places: Tensor) -> Tensor:
         ranks[later] += wins.sum(0, dtype=torch.int16)
         ranks[:later] += ~wins
     return ranks
-
-
-def _kth_smallest(score: Tensor, k: int) -> Tensor:
-    """Return the k-th smallest of each row, ``[rows, 1]``."""
-    if score.is_cuda:
-        return score.kthvalue(k, dim=1, keepdim=True).values
-    if len(score) == 1:
-        return torch.tensor([[kth_smallest(score[0].numpy(), k)]], dtype=score.dtype)
-    # On a CPU numpy's vectorised quickselect takes a tenth of the time of torch's.
-    return torch.from_numpy(np.partition(score.numpy(), k - 1, axis=1)[:, k - 1 : k].copy())

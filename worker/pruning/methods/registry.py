@@ -1,10 +1,12 @@
-"""The scorers and solvers that a job can name. A new one is registered by one line here."""
+"""The scorers, solvers and allocations that a job can name; one line here registers a new one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from worker.pruning.base.errors import UnknownMethodError
 from worker.pruning.methods import scores
+from worker.pruning.methods.allocation import DlpAllocation, MeasuredAllocation, OwlAllocation
+from worker.pruning.methods.matrix_allocation import MatrixAllocation
 from worker.pruning.methods.scorers import GradientScorer, InputScorer, Scorer, WeightScorer
 from worker.pruning.methods.solvers.admm import ADMM
 from worker.pruning.methods.solvers.alps import ALPS, PUBLISHED_ALPS
@@ -39,6 +41,12 @@ SOLVERS: Mapping[str, Solver] = {
 PUBLISHED_SOLVERS: Mapping[str, Solver] = {**SOLVERS, PUBLISHED_ALPS.name: PUBLISHED_ALPS}
 """The solvers as their authors' code runs them."""
 
+ALLOCATIONS: Mapping[str, Callable[..., MeasuredAllocation]] = {
+    OwlAllocation.name: OwlAllocation,
+    DlpAllocation.name: DlpAllocation,
+    MatrixAllocation.name: MatrixAllocation,
+}
+
 
 def get_scorer(name: str) -> Scorer:
     """Return the scorer registered under ``name``.
@@ -56,6 +64,16 @@ def get_solver(name: str, *, as_published: bool = False) -> Solver:
         UnknownMethodError: no solver has this name.
     """
     return _get("solver", name, PUBLISHED_SOLVERS if as_published else SOLVERS)
+
+
+def get_allocation(name: str, spread: float | None = None) -> MeasuredAllocation:
+    """Return the allocation registered under ``name``, with its default spread if that is None.
+
+    Raises:
+        UnknownMethodError: no allocation has this name.
+    """
+    make = _get("allocation", name, ALLOCATIONS)
+    return make() if spread is None else make(spread)
 
 
 def _get(kind: str, name: str, registered: Mapping[str, Registered]) -> Registered:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from worker.pruning.base.masking import apply_mask_
-from worker.pruning.model.fused_projections import Part
+from worker.pruning.model.fused_projections import Part, matrix_name
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.stats.gradient_norms import BlockGradients
 
@@ -35,6 +35,11 @@ class Target:
     def name(self) -> str:
         """Dotted path of the layer in the model."""
         return f"{self.block}.{self.layer.name}"
+
+    @property
+    def matrix(self) -> str:
+        """Name of the matrix in its block."""
+        return matrix_name(self.layer, self.part)
 
     @property
     def stored(self) -> Tensor:

@@ -76,6 +76,11 @@ def layer_parts(layer: LinearLayer, config: PretrainedConfig) -> list[Part]:
     return [_WHOLE] if layout is None else layout.parts()
 
 
+def matrix_name(layer: LinearLayer, part: Part) -> str:
+    """Return the name of a part in its block: that of its layer, and its own if it has one."""
+    return layer.name if part.name is None else f"{layer.name}.{part.name}"
+
+
 def has_unknown_layout(layer: LinearLayer, config: PretrainedConfig) -> bool:
     """Return whether a layer is fused, judging by its name, in a layout that is not known."""
     name = _projection(layer)

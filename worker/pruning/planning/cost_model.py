@@ -2,7 +2,7 @@
 
 from worker.pruning.base.shapes import ITEM_BYTES, BlockShape, LayerShape, ModelShape
 from worker.pruning.base.speed import Cost
-from worker.pruning.planning.layer_cost import score_cost, solver_cost
+from worker.pruning.planning.layer_cost import allocation_cost, score_cost, solver_cost
 from worker.pruning.planning.workload import Setting, Workload
 
 _BLOCK_STATES = 20  # hidden states that a block reads and writes outside its layers
@@ -39,7 +39,7 @@ class _CostModel:
         """Number of tokens in all forward passes of a block together."""
         work = self._work
         passes = 1 + (self._setting.propagation == "reference") + work.corrects
-        passes += work.measures_outliers + _BACKWARD * work.needs_gradients
+        passes += work.allocates + _BACKWARD * work.needs_gradients
         return passes * work.calibration_tokens + work.evaluation_tokens + work.dense_tokens
 
     def _forward(self, block: BlockShape) -> Cost:
@@ -63,26 +63,26 @@ class _CostModel:
             return Cost()
         tokens = self._work.calibration_tokens * layer.token_share
         squares = Cost(elementwise=tokens * layer.inputs * (_SQUARE_BYTES + self._size))
-        outliers = squares * self._work.measures_outliers
+        dense = squares * self._work.allocates
         if self._work.solver is None:
-            return outliers + squares
+            return dense + squares
         batches = tokens / self._setting.batch(self._work.seq_len)
         square = layer.inputs**2
         # Half of the symmetric sum is not computed, except for the panels on its diagonal.
         share = min(1.0, 0.5 + _PANEL / (2 * layer.inputs)) + self._work.corrects
-        return outliers + Cost(
+        return dense + Cost(
             fp32_matmul=2 * share * tokens * square,
             elementwise=share * batches * _SUM_BYTES * square,
         )
 
     def _pruning(self, layer: LayerShape) -> Cost:
         work = self._work
-        outliers = score_cost(layer, "wanda", swaps=False) * work.measures_outliers
+        dense = allocation_cost(layer, work.allocation) if work.allocation else Cost()
         if work.solver is not None:
-            return outliers + solver_cost(layer, work.solver, work.method, corrects=work.corrects)
+            return dense + solver_cost(layer, work.solver, work.method, corrects=work.corrects)
         if work.method is not None:
-            return outliers + score_cost(layer, work.method, swaps=work.swaps)
-        return outliers
+            return dense + score_cost(layer, work.method, swaps=work.swaps)
+        return dense
 
     def _gradients(self, block: BlockShape) -> Cost:
         weights = sum(layer.weights for layer in block.layers)
@@ -92,7 +92,7 @@ class _CostModel:
     def _copies(self, block: BlockShape) -> Cost:
         """Return the cost of reading a block, converting it and writing it."""
         parameters = block.parameters
-        times = 1 + self._work.measures_outliers + 2 * self._work.needs_gradients
+        times = 1 + self._work.allocates + 2 * self._work.needs_gradients
         converted = parameters.copied_bytes(self._work.dtype)
         return Cost(
             reading=times * parameters.stored_bytes,

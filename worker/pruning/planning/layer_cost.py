@@ -6,11 +6,19 @@ from worker.pruning.methods.layer_work import INVERSE, MASK_BYTES, cube, product
 from worker.pruning.methods.registry import get_scorer, get_solver
 
 _SWAP_BYTES = 600  # both lists of candidates, and up to 50 swaps
+# Per weight, what each allocation measures: outliers, a median, and a sort.
+_MEASURING_BYTES = {"owl": 60, "dlp": 60, "matrix": 300}
 
 
 def score_cost(layer: LayerShape, method: str, *, swaps: bool) -> Cost:
     """Return the cost of scoring one layer and choosing its mask."""
     bytes_per_weight = get_scorer(method).bytes_per_weight + MASK_BYTES + _SWAP_BYTES * swaps
+    return Cost(elementwise=layer.weights * bytes_per_weight)
+
+
+def allocation_cost(layer: LayerShape, allocation: str) -> Cost:
+    """Return the cost of scoring one layer of the dense model, and measuring its scores."""
+    bytes_per_weight = get_scorer("wanda").bytes_per_weight + _MEASURING_BYTES[allocation]
     return Cost(elementwise=layer.weights * bytes_per_weight)
 
 

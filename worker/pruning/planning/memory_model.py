@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 
 from worker.pruning.base.shapes import (
@@ -21,7 +22,8 @@ _NORM_BYTES = 4  # per weight: the norm of its gradient
 _BACKWARD_STATES = 3  # in states of a forward: those kept for the backward, and gradients
 _RETURNED_BYTES = 4 << 20  # size from which freed memory is returned: `fix_malloc_thresholds`
 _FRAGMENTATION = 1.5  # measured ratio of heap memory to the states in it
-_OUTLIER_BYTES = 9  # per weight: its score, a copy of it and a mask
+# Per weight, its score, and a copy and masks of it; for `matrix` of one matrix at a time.
+_MEASURED_BYTES = {"owl": 9, "dlp": 11, "matrix": 9}
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class PhaseMemory:
 def memory_by_phase(shape: ModelShape, work: Workload, setting: Setting) -> dict[str, PhaseMemory]:
     """Return the memory of each phase beyond what the process uses before, by phase.
 
-    In order: ``embedding`` computes the embeddings, ``outliers`` measures those of the dense model,
+    In order: ``embedding`` computes the embeddings, ``allocation`` measures the dense model for it,
     ``gradients`` runs one window's backward through a block, ``blocks`` prunes the largest block,
     ``rest`` copies the tensors outside the blocks, ``losses`` computes the losses.
     """
@@ -51,8 +53,9 @@ class _MemoryModel:
 
     def phases(self) -> dict[str, PhaseMemory]:
         found = {"embedding": self._embed()}
-        if self._work.measures_outliers:
-            found["outliers"] = self._largest_block(self._measure_outliers)
+        if self._work.allocation is not None:
+            measured = partial(self._measure_scores, _MEASURED_BYTES[self._work.allocation])
+            found["allocation"] = self._largest_block(measured)
         if self._work.needs_gradients:
             found["gradients"] = self._largest_block(self._measure_gradients)
         found["blocks"] = self._largest_block(self._prune)
@@ -99,9 +102,9 @@ class _MemoryModel:
         host, computing = self._loaded(self._shape.head)
         return self._phase(host, computing + logits + states)
 
-    def _measure_outliers(self, block: BlockShape) -> PhaseMemory:
+    def _measure_scores(self, bytes_per_weight: int, block: BlockShape) -> PhaseMemory:
         weights = sum(layer.weights for layer in block.layers)
-        scores = weights * _OUTLIER_BYTES + max(map(self._score, block.layers), default=0)
+        scores = weights * bytes_per_weight + max(map(self._score, block.layers), default=0)
         running = max(self._forward(), scores)
         return self._block_phase(block, running)
 

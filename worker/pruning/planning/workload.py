@@ -21,7 +21,7 @@ class Workload:
             nothing is pruned.
         solver: name of the solver; None for none.
         propagation: as requested.
-        measures_outliers: whether outliers of the dense model are measured first, for ``owl``.
+        allocation: name of the allocation that measures the dense model first; None for none.
         corrects: whether calibration windows also run through the dense model, for correction.
         needs_gradients: whether gradients of the dense model are measured first, as for ``gblm``.
         swaps: whether weights are swapped after the mask is chosen.
@@ -35,7 +35,7 @@ class Workload:
     method: str | None
     solver: str | None
     propagation: Propagation
-    measures_outliers: bool = False
+    allocation: str | None = None
     corrects: bool = False
     needs_gradients: bool = False
     swaps: bool = False
@@ -47,9 +47,14 @@ class Workload:
         return self.calibration_windows * self.seq_len
 
     @property
+    def allocates(self) -> bool:
+        """Whether the dense model is measured first, for an allocation."""
+        return self.allocation is not None
+
+    @property
     def stream_tokens(self) -> int:
         """Number of hidden states between two blocks, in all streams together."""
-        streams = 1 + self.measures_outliers + self.corrects
+        streams = 1 + self.allocates + self.corrects
         return streams * self.calibration_tokens + self.evaluation_tokens + self.dense_tokens
 
     @property

@@ -1,5 +1,6 @@
 """Pruning the linear layers of one block."""
 
+from collections.abc import Mapping
 from typing import Generic
 
 from torch import Tensor
@@ -32,9 +33,11 @@ class BlockPruner(Generic[M]):
     Args:
         name: the block's name, for errors.
         stored: the block's parameters in their stored dtype; pruned in place.
-        strategy: how to prune each layer.
+        strategy: how to prune each matrix.
         config: the model's config, for the layout of fused projections.
         gradients: the gradients of the stored weights, for a scorer that takes them.
+        own: how to prune those matrices that have a pattern of their own, by `Target.matrix`; they
+            take the same moments.
 
     Attributes:
         results: one for each matrix that was pruned.
@@ -47,11 +50,12 @@ class BlockPruner(Generic[M]):
         strategy: Strategy[M],
         config: PretrainedConfig,
         gradients: BlockGradients = NO_GRADIENTS,
+        own: Mapping[str, Strategy[M]] | None = None,
     ) -> None:
         self.strategy = strategy
         self.results: list[LayerResult] = []
         self._name, self._stored, self._config = name, stored, config
-        self._gradients = gradients
+        self._gradients, self._own = gradients, own or {}
 
     def prune_layer(self, layer: LinearLayer, moments: M) -> None:
         """Prune one layer, each part of a fused one by itself.
@@ -84,17 +88,18 @@ class BlockPruner(Generic[M]):
     def _prune(self, target: Target, moments: M) -> str | None:
         """Prune the target; return why it was pruned in another way than requested, if it was."""
         layer, tokens = target.layer, moments.tokens
+        strategy = self._own.get(target.matrix, self.strategy)
         to_score = _FEWEST_TO_SCORE if layer.is_routed else 1
         if tokens < to_score:
-            ScoreMask(MAGNITUDE, self.strategy.selection).prune(target, moments)
+            ScoreMask(MAGNITUDE, strategy.selection).prune(target, moments)
             return f"{_reached(tokens, to_score)}: pruned by magnitude"
-        by_score = self.strategy.fallback
+        by_score = strategy.fallback
         to_repair = _FEWEST_TO_REPAIR * layer.inputs if layer.is_routed else 0
         if by_score is not None and tokens < to_repair:
             by_score.prune(target, moments)
             return f"{_reached(tokens, to_repair)}: pruned by score, without repair"
         try:
-            self.strategy.prune(target, moments)
+            strategy.prune(target, moments)
         except SolverFailedError as error:
             if by_score is None:
                 raise

@@ -10,6 +10,7 @@ from torch import Tensor
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.shapes import BlockShape, LayerShape, ModelShape, ParameterCounts
 from worker.pruning.base.speed import Speed
+from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.memory_limits import headroom
@@ -72,6 +73,7 @@ def workload(
     meta_model: MetaModel, recipe: Recipe, calibration: Tensor, evaluation: Tensor
 ) -> Workload:
     """Return the work of a recipe on windows ``[windows, tokens]`` of token ids."""
+    allocation = recipe.allocation
     return Workload(
         calibration_windows=len(calibration),
         evaluation_windows=len(evaluation),
@@ -81,7 +83,7 @@ def workload(
         method=recipe.scorer.name if recipe.scorer else None,
         solver=recipe.solver.name if recipe.solver else None,
         propagation=recipe.propagation,
-        measures_outliers=recipe.allocation == "owl",
+        allocation=None if isinstance(allocation, str | BlockSparsities) else allocation.name,
         corrects=recipe.correction > 0,
         needs_gradients=recipe.takes_gradients,
         swaps=recipe.swaps is not None,

@@ -4,6 +4,7 @@ from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from worker.pruning.base.memory import (
 from worker.pruning.base.speed import Speed
 from worker.pruning.base.stopwatch import Stopwatch
 from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
-from worker.pruning.methods.patterns import Pattern
+from worker.pruning.methods.patterns import BlockPattern
 from worker.pruning.model.activations import Activations
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import TokenLoss
@@ -26,11 +27,11 @@ from worker.pruning.model.streams import Streams
 from worker.pruning.stats.gradient_norms import NO_GRADIENTS, GradientNorms
 from worker.pruning.sweep.block_pass import BlockPass
 from worker.pruning.sweep.block_pruner import BlockPruner
+from worker.pruning.sweep.dense_scores import DenseScores
 from worker.pruning.sweep.evaluation import Evaluation
 from worker.pruning.sweep.fingerprint import fingerprint
 from worker.pruning.sweep.gradient_pass import GradientPass
 from worker.pruning.sweep.job_shapes import plan_pruning, split_batches
-from worker.pruning.sweep.outliers import outlier_shares
 from worker.pruning.sweep.output import ModelOutput
 from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.recipe import Recipe
@@ -162,7 +163,7 @@ class ModelPruner:
         trim_heap()
 
     def _prune_block(
-        self, index: int, pattern: Pattern, streams: Streams, gradients: GradientNorms | None
+        self, index: int, pattern: BlockPattern, streams: Streams, gradients: GradientNorms | None
     ) -> None:
         name, before = self._meta_model.block_name(index), self._seconds.seconds["prune"]
         with self._seconds("prune"):
@@ -171,7 +172,8 @@ class ModelPruner:
                 self._meta_model.read_ahead(index + 1)
         norms = gradients.read(index) if gradients else NO_GRADIENTS
         config = self._meta_model.model.config.get_text_config()
-        pruner = BlockPruner(name, stored, self._recipe.strategy(pattern), config, norms)
+        strategy, own = self._recipe.strategy(pattern.pattern), self._recipe.own_strategies(pattern)
+        pruner = BlockPruner(name, stored, strategy, config, norms, own)
         with self._meta_model.loaded_block(index, stored) as block:
             with self._seconds("evaluate"):
                 self._block_inputs.advance(block, index, streams.dense_evaluation)
@@ -194,20 +196,19 @@ class ModelPruner:
         )
         self._progress.record_block(result, shard, self._seconds.seconds)
 
-    def _patterns(self, stack: ExitStack, streams: Streams) -> tuple[Pattern, ...]:
-        """Return each block's pattern; ``owl`` measures the dense model's outliers first."""
-        if self._recipe.allocation != "owl":
-            return self._recipe.patterns([0.0] * self._total)
+    def _patterns(self, stack: ExitStack, streams: Streams) -> tuple[BlockPattern, ...]:
+        """Return each block's pattern; most allocations measure the dense model first."""
+        measure_block = self._recipe.measurement()
+        if measure_block is None:
+            return self._recipe.patterns([None] * self._total)
 
-        def measure() -> list[float]:
+        def measure() -> list[Any]:
             spill = self._scratch(stack) if streams.calibration.spills else None
             states = streams.calibration.copy(spill)
-            shares = outlier_shares(
-                self._meta_model, self._block_inputs, self._recipe, states, self._ranks
-            )
-            return list(shares)
+            scores = DenseScores(self._meta_model, self._block_inputs, self._recipe, self._ranks)
+            return list(scores.measure(states, measure_block))
 
-        return self._recipe.patterns(self._progress.measure_once("outlier_shares", measure))
+        return self._recipe.patterns(self._progress.measure_once("allocation", measure))
 
     def _gradients(self, stack: ExitStack) -> GradientNorms | None:
         """Measure the gradients for the blocks that are not pruned yet, if they are needed."""

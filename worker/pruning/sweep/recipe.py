@@ -1,15 +1,16 @@
 """A recipe: how a model is pruned."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, Literal
 
 from torch import nn
 
 from worker.pruning.base.errors import PatternError, SkipError
-from worker.pruning.methods.allocation import BlockSparsities, owl
-from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
+from worker.pruning.methods.allocation import BlockSparsities, MatrixScores, MeasuredAllocation
+from worker.pruning.methods.patterns import BlockPattern, NofM, Pattern, Unstructured
 from worker.pruning.methods.scorers import Scorer
 from worker.pruning.methods.selection import AsPublished, Selection
 from worker.pruning.methods.solvers.solver import Solver
@@ -26,7 +27,7 @@ from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
 
-Allocation = Literal["uniform", "owl"] | BlockSparsities
+Allocation = Literal["uniform"] | BlockSparsities | MeasuredAllocation
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Recipe:
         propagation: ``fused`` prunes each layer on its true inputs, in one forward per block;
             ``reference`` is the published protocol of two, with masks that count as published.
         solver: repairs the kept weights; None leaves them unchanged.
-        allocation: ``owl`` spreads the pattern's sparsity over the blocks by their outliers;
-            given sparsities replace the pattern's.
+        allocation: spreads the pattern's sparsity over blocks or matrices, by what it measures of
+            the dense model; given sparsities replace the pattern's.
         skip: globs of layers not to prune, such as ``*.o_proj`` or ``model.layers.0.*``.
         correction: how far, from 0 to 1, a solver's target is moved from the layer's outputs for
             the pruned model's inputs to those for the dense model's inputs.
@@ -104,6 +105,10 @@ class Recipe:
         repair = Repair(self.solver, self.scorer, selection, damping)
         return CorrectedRepair(repair, self.correction) if self.is_corrected else repair
 
+    def own_strategies(self, pattern: BlockPattern) -> dict[str, Strategy[Any]]:
+        """Return how the matrices with a pattern of their own are pruned, by `matrix_name`."""
+        return {matrix: self.strategy(one) for matrix, one in pattern.of_matrix.items()}
+
     def layers(self, block_name: str, block: nn.Module) -> list[LinearLayer]:
         """Return the layers of a block that are pruned."""
         return [
@@ -132,15 +137,26 @@ class Recipe:
                     f"into groups of {self.pattern.m}; skip it, or choose another pattern"
                 )
 
-    def patterns(self, shares: Sequence[float]) -> tuple[Pattern, ...]:
-        """Return a pattern for each block, given the outlier share of each (for ``owl``)."""
-        if self.allocation == "uniform" or not isinstance(self.pattern, Unstructured):
-            return (self.pattern,) * len(shares)
+    def measurement(self) -> Callable[[Sequence[MatrixScores]], Any] | None:
+        """Return what an allocation measures of a block of the dense model; None if nothing."""
+        if isinstance(self.allocation, str | BlockSparsities):
+            return None
+        if not isinstance(self.pattern, Unstructured):
+            return None
+        return partial(self.allocation.measure, self.pattern)
+
+    def patterns(self, measured: Sequence[Any]) -> tuple[BlockPattern, ...]:
+        """Return the pattern of each block, given what `measurement` found, or None, for each.
+
+        Raises:
+            AllocationError: the allocation does not fit the blocks.
+        """
+        if isinstance(self.allocation, str) or not isinstance(self.pattern, Unstructured):
+            return (BlockPattern(self.pattern),) * len(measured)
         if isinstance(self.allocation, BlockSparsities):
-            sparsities = self.allocation.sparsities(len(shares))
-        else:
-            sparsities = owl(shares, self.pattern.sparsity)
-        return tuple(replace(self.pattern, sparsity=sparsity) for sparsity in sparsities)
+            sparsities = self.allocation.sparsities(len(measured))
+            return tuple(BlockPattern(replace(self.pattern, sparsity=one)) for one in sparsities)
+        return self.allocation.patterns(self.pattern, measured)
 
     def _selection(self, pattern: Pattern) -> Selection:
         """Return the pattern with exact counts, or with published ones for ``reference``.

@@ -138,9 +138,9 @@ def _exit_code(sweep: Sweep) -> int:
 
 
 def _values(name: str, text: str, *more: str) -> list[Any]:
-    """Read ``A,B,C``, each a number, text or ``null``; or a list as JSON."""
+    """Read ``A,B,C``, each a number, text, ``null`` or as a job's option; or a list as JSON."""
     if not text.startswith("["):
-        return [value_of(one) for one in text.split(",")]
+        return [_value(name, one) for one in text.split(",")]
     try:
         values = json.loads(text)
     except ValueError as error:
@@ -150,3 +150,8 @@ def _values(name: str, text: str, *more: str) -> list[Any]:
         problem = f"{more[0]} beside a JSON list: put all values into one list"
         raise typer.BadParameter(problem, param_hint=f"--{name}")
     return list(values)
+
+
+def _value(name: str, text: str) -> Any:
+    option = next((one for one in JOB_FIELDS if one.name == name), None)
+    return option.read_one(text) if option and option.pair else value_of(text)

@@ -1180,10 +1180,10 @@ export interface components {
         AccessScope: "jobs:read" | "jobs:write" | "artifacts:read" | "admin";
         /**
          * AllocationName
-         * @description How the sparsity is distributed over the blocks.
+         * @description How the sparsity is distributed: over blocks, or with ``matrix`` within each block.
          * @enum {string}
          */
-        AllocationName: "uniform" | "owl";
+        AllocationName: "uniform" | "owl" | "dlp" | "matrix";
         /**
          * AnyEventPage
          * @description One page of the events of all jobs.
@@ -2222,16 +2222,20 @@ export interface components {
             damping?: number | null;
             /**
              * Allocation
-             * @description How `sparsity` is distributed over the blocks: `uniform`, `owl`, or a list with the sparsity of each block in depth order, whose mean must be `sparsity`.
+             * @description How `sparsity` is distributed: `uniform`; over the blocks by `owl` or `dlp`; within each block over its matrices by `matrix`; one of these three with a spread, as in `{"name": "owl", "spread": 0.15}`; or a list with the sparsity of each block in depth order, whose mean must be `sparsity`.
              * @default uniform
              * @example owl
+             * @example {
+             *       "name": "matrix",
+             *       "spread": 0.1
+             *     }
              * @example [
              *       0.45,
              *       0.5,
              *       0.55
              *     ]
              */
-            allocation: components["schemas"]["AllocationName"] | number[];
+            allocation: components["schemas"]["AllocationName"] | number[] | components["schemas"]["SpreadAllocation"];
             /**
              * Skip
              * @description Globs of layers to leave alone, such as `*.o_proj` or `model.layers.0.*`.
@@ -3054,16 +3058,20 @@ export interface components {
             damping?: number | null;
             /**
              * Allocation
-             * @description How `sparsity` is distributed over the blocks: `uniform`, `owl`, or a list with the sparsity of each block in depth order, whose mean must be `sparsity`.
+             * @description How `sparsity` is distributed: `uniform`; over the blocks by `owl` or `dlp`; within each block over its matrices by `matrix`; one of these three with a spread, as in `{"name": "owl", "spread": 0.15}`; or a list with the sparsity of each block in depth order, whose mean must be `sparsity`.
              * @default uniform
              * @example owl
+             * @example {
+             *       "name": "matrix",
+             *       "spread": 0.1
+             *     }
              * @example [
              *       0.45,
              *       0.5,
              *       0.55
              *     ]
              */
-            allocation: components["schemas"]["AllocationName"] | number[];
+            allocation: components["schemas"]["AllocationName"] | number[] | components["schemas"]["SpreadAllocation"];
             /**
              * Skip
              * @description Globs of layers to leave alone, such as `*.o_proj` or `model.layers.0.*`.
@@ -4413,16 +4421,20 @@ export interface components {
             damping?: number | null;
             /**
              * Allocation
-             * @description How `sparsity` is distributed over the blocks: `uniform`, `owl`, or a list with the sparsity of each block in depth order, whose mean must be `sparsity`.
+             * @description How `sparsity` is distributed: `uniform`; over the blocks by `owl` or `dlp`; within each block over its matrices by `matrix`; one of these three with a spread, as in `{"name": "owl", "spread": 0.15}`; or a list with the sparsity of each block in depth order, whose mean must be `sparsity`.
              * @default uniform
              * @example owl
+             * @example {
+             *       "name": "matrix",
+             *       "spread": 0.1
+             *     }
              * @example [
              *       0.45,
              *       0.5,
              *       0.55
              *     ]
              */
-            allocation: components["schemas"]["AllocationName"] | number[];
+            allocation: components["schemas"]["AllocationName"] | number[] | components["schemas"]["SpreadAllocation"];
             /**
              * Skip
              * @description Globs of layers to leave alone, such as `*.o_proj` or `model.layers.0.*`.
@@ -4624,6 +4636,22 @@ export interface components {
          * @enum {string}
          */
         SolverName: "none" | "sparsegpt" | "admm" | "alps" | "dsnot";
+        /**
+         * SpreadAllocation
+         * @description An allocation with its spread: how far sparsities may lie from the requested one.
+         */
+        SpreadAllocation: {
+            /**
+             * Name
+             * @enum {string}
+             */
+            name: "owl" | "dlp" | "matrix";
+            /**
+             * Spread
+             * @description For `owl` and `dlp` half the distance between the most and the least pruned block; for `matrix` the most by which a matrix's sparsity differs from the job's.
+             */
+            spread: number;
+        };
         /**
          * SweepPage
          * @description One page of a list of sweeps.
@@ -4890,16 +4918,20 @@ export interface components {
             damping?: number | null;
             /**
              * Allocation
-             * @description How `sparsity` is distributed over the blocks: `uniform`, `owl`, or a list with the sparsity of each block in depth order, whose mean must be `sparsity`.
+             * @description How `sparsity` is distributed: `uniform`; over the blocks by `owl` or `dlp`; within each block over its matrices by `matrix`; one of these three with a spread, as in `{"name": "owl", "spread": 0.15}`; or a list with the sparsity of each block in depth order, whose mean must be `sparsity`.
              * @default uniform
              * @example owl
+             * @example {
+             *       "name": "matrix",
+             *       "spread": 0.1
+             *     }
              * @example [
              *       0.45,
              *       0.5,
              *       0.55
              *     ]
              */
-            allocation: components["schemas"]["AllocationName"] | number[];
+            allocation: components["schemas"]["AllocationName"] | number[] | components["schemas"]["SpreadAllocation"];
             /**
              * Skip
              * @description Globs of layers to leave alone, such as `*.o_proj` or `model.layers.0.*`.

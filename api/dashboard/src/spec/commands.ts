@@ -1,5 +1,7 @@
 /** Commands that submit a job. */
 
+import { toText } from "./draft.ts";
+
 export type Body = Record<string, unknown>;
 
 export interface Commands {
@@ -44,7 +46,7 @@ function flags(name: string, value: unknown): string[] {
   if (name === "gate") return bounds(value as Body);
   if (name === "reuse") return value === "if_succeeded" ? ["--reuse"] : [];
   const flag = `--${name.replaceAll("_", "-")}`;
-  if (!Array.isArray(value)) return [flag, quoted(String(value))];
+  if (!Array.isArray(value)) return [flag, quoted(toText(value))];
   if (name === "skip") return value.flatMap((one) => [flag, quoted(String(one))]);
   return [flag, quoted(value.join(","))];
 }

@@ -10,9 +10,21 @@ export function toText(value: unknown): string {
   if (value === null || value === undefined) return "";
   if (typeof value !== "object") return String(value);
   if (Array.isArray(value)) return value.map(toText).join(", ");
+  if (hasSpread(value)) return `${value.name}:${value.spread}`;
   return Object.entries(value)
     .map(([name, part]) => `${name}=${toText(part)}`)
     .join(", ");
+}
+
+/** Whether a value is an allocation with its spread, which is written as `owl:0.15`. */
+function hasSpread(value: object): value is { name: string; spread: number } {
+  return "spread" in value && typeof value.spread === "number";
+}
+
+/** Parse an allocation with its spread. */
+function withSpread(text: string): unknown {
+  const [name = "", spread = ""] = text.split(":").map((part) => part.trim());
+  return { name, spread: numeric(spread) };
 }
 
 export function draftOf(values: Values, fields: Field[]): Draft {
@@ -49,6 +61,8 @@ export function parse(field: Field, text: string): unknown {
   if (field.kind === "number" || field.kind === "integer") return numeric(plain);
   if (field.kind === "list") return parts(plain);
   if (field.kind === "labels") return labelsOf(plain);
+  const isChoice = field.kind === "choice" || field.kind === "choice-or-list";
+  if (isChoice && plain.includes(":")) return withSpread(plain);
   if (field.kind === "choice-or-list" && !field.choices.includes(plain)) {
     return parts(plain).map(numeric);
   }

@@ -16,7 +16,7 @@ const SCHEMA = {
     seed: { type: "integer", default: 0 },
     skip: { type: "array", items: { type: "string" }, default: [] },
     allocation: {
-      anyOf: [{ enum: ["uniform", "owl"], type: "string" }, { type: "array" }],
+      anyOf: [{ enum: ["uniform", "owl"], type: "string" }, { type: "array" }, { type: "object" }],
       default: "uniform",
     },
     method: { const: "wanda" },
@@ -136,6 +136,18 @@ describe("a draft", () => {
     const second = splitBody({ model: "m", ...rest, sparsity: [0.5] }, fields, defaults);
     expect(valuesOf(second.draft, fields)).toEqual({ model: "m" });
     expect(second.rest).toEqual({ ...rest, sparsity: [0.5] });
+  });
+
+  it("writes an allocation with its spread as one word, and reads it back", () => {
+    const allocation = { name: "owl", spread: 0.15 };
+    expect(toText(allocation)).toBe("owl:0.15");
+    expect(parse(named("allocation"), "owl: 0.15")).toEqual(allocation);
+    const { draft, rest } = splitBody({ model: "m", allocation }, FIELDS, {});
+    expect(valuesOf(draft, FIELDS)).toEqual({ model: "m", allocation });
+    expect(rest).toEqual({});
+    const { cli, python } = commandsOf({ model: "m", allocation }, "http://h:1");
+    expect(cli).toContain("--allocation owl:0.15");
+    expect(python).toContain('allocation={"name": "owl", "spread": 0.15},');
   });
 
   it("of a rerun is made of what changes", () => {

@@ -66,6 +66,16 @@ def test_a_list_names_its_points_one_by_one(client: TestClient) -> None:
     assert [point["varied"] for point in sweep["points"]] == jobs
 
 
+def test_allocations_vary_by_name_spread_and_list(client: TestClient) -> None:
+    values = ["uniform", "matrix", {"name": "owl", "spread": 0.15}, [0.4, 0.6]]
+    sweep = post(client, sparsity=0.5, grid={"allocation": values}).json()
+    specs = [client.get(f"/v1/jobs/{point['job_id']}").json()["spec"] for point in sweep["points"]]
+    assert [spec["allocation"] for spec in specs] == values
+    assert [point["varied"]["allocation"] for point in sweep["points"]] == values
+    same = ["owl", {"name": "owl", "spread": 0.08}]  # its default
+    assert "points 0 and 1 are equal" in post(client, sparsity=0.5, grid={"allocation": same}).text
+
+
 def test_only_so_many_points_are_pushed_at_once(client: TestClient, queue: ListQueue) -> None:
     sweep = post(client, grid=GRID, max_parallel=2).json()
     assert sweep["max_parallel"] == 2

@@ -16,6 +16,8 @@ from worker.pruning.calibration.block_calibration import BlockCalibration
 from worker.pruning.calibration.collectors import InputCollector
 from worker.pruning.distributed.launcher import launch
 from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
+from worker.pruning.methods.allocation import OwlAllocation
+from worker.pruning.methods.matrix_allocation import MatrixAllocation
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.model.checkpoint import Checkpoint
@@ -34,7 +36,8 @@ RECIPES = {
     "reference": Recipe(get_scorer("zpruner"), HALF, "reference"),
     "solver-fused": Recipe(get_scorer("wanda"), HALF, solver=get_solver("sparsegpt")),
     "solver-reference": Recipe(None, HALF, "reference", get_solver("alps")),
-    "owl": Recipe(get_scorer("wanda"), HALF, allocation="owl"),
+    "owl": Recipe(get_scorer("wanda"), HALF, allocation=OwlAllocation()),
+    "matrix": Recipe(get_scorer("wanda"), HALF, allocation=MatrixAllocation()),
 }
 
 

@@ -15,6 +15,7 @@ from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.shapes import ModelShape
 from worker.pruning.base.speed import Speed
+from worker.pruning.methods.allocation import OwlAllocation
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.model.meta_model import MetaModel
@@ -63,7 +64,7 @@ def seconds(work: Workload = WORK, shape: ModelShape | None = None, speed: Speed
         replace(WORK, evaluation_windows=65),
         replace(WORK, seq_len=1025),
         replace(WORK, propagation="reference"),
-        replace(WORK, measures_outliers=True),
+        *(replace(WORK, allocation=name) for name in ("owl", "dlp", "matrix")),
         replace(WORK, needs_gradients=True, method="gblm"),
         replace(WORK, swaps=True),
         SOLVING,
@@ -118,7 +119,7 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
     [
         Recipe(ZPRUNER, HALF),
         Recipe(ZPRUNER, HALF, "reference"),
-        Recipe(ZPRUNER, HALF, allocation="owl"),
+        Recipe(ZPRUNER, HALF, allocation=OwlAllocation()),
         Recipe(get_scorer("gblm"), HALF),
         Recipe(None, HALF, solver=get_solver("sparsegpt")),
         Recipe(None, HALF, solver=get_solver("admm")),

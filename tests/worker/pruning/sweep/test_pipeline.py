@@ -12,7 +12,7 @@ from tests.models import FAMILIES, random_ids, write_model
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.errors import AllocationError, NotFiniteError, PatternError, SkipError
 from worker.pruning.base.names import PROGRESS_FOLDER
-from worker.pruning.methods.allocation import BlockSparsities
+from worker.pruning.methods.allocation import BlockSparsities, OwlAllocation
 from worker.pruning.methods.patterns import NofM, Unstructured
 from worker.pruning.methods.registry import SOLVERS, get_scorer, get_solver
 from worker.pruning.methods.solvers.solver import Solver
@@ -238,7 +238,7 @@ def test_a_pattern_that_does_not_divide_the_rows_is_refused_before_any_work(
 
 def test_owl_keeps_the_mean_and_prunes_blocks_with_outliers_less(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
-    recipe = Recipe(get_scorer("wanda"), Unstructured(0.6), allocation="owl")
+    recipe = Recipe(get_scorer("wanda"), Unstructured(0.6), allocation=OwlAllocation())
     reports, _ = _sweep(dense, tmp_path / "out", recipe=recipe)
     shares = [report.zeros / report.weights for report in reports]
     assert sum(shares) / len(shares) == pytest.approx(0.6, abs=1e-3)

@@ -19,6 +19,8 @@ from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.durable_files import sha256
 from worker.pruning.base.names import PROGRESS_FOLDER
 from worker.pruning.methods import scores
+from worker.pruning.methods.allocation import OwlAllocation
+from worker.pruning.methods.matrix_allocation import MatrixAllocation
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.methods.scorers import InputScorer
@@ -33,7 +35,8 @@ CALIBRATION, EVALUATION = random_ids(40, 16, seed=1), random_ids(3, 16, seed=2)
 HALF = Recipe(get_scorer("zpruner"), Unstructured(0.5))
 SPARSEGPT = replace(HALF, solver=get_solver("sparsegpt"))
 CORRECTED = replace(SPARSEGPT, correction=0.3)
-OWL = Recipe(get_scorer("wanda"), Unstructured(0.5, "row"), allocation="owl")
+OWL = Recipe(get_scorer("wanda"), Unstructured(0.5, "row"), allocation=OwlAllocation())
+MATRIX = replace(CORRECTED, allocation=MatrixAllocation())
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,9 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("propagation", ["fused", "reference"])
-@pytest.mark.parametrize("recipe", [HALF, CORRECTED, OWL], ids=["score", "sparsegpt", "owl"])
+@pytest.mark.parametrize(
+    "recipe", [HALF, CORRECTED, OWL, MATRIX], ids=["score", "sparsegpt", "owl", "matrix"]
+)
 def test_a_run_killed_after_any_block_resumes_with_the_same_bytes_and_results(
     dense: Path, tmp_path: Path, recipe: Recipe, propagation: Propagation
 ) -> None:

@@ -14,6 +14,7 @@ import {
   secondsBetween,
   shortId,
 } from "../../format.ts";
+import { toText } from "../../spec/draft.ts";
 import { ProgressBar, StatusPill } from "../../ui/status.tsx";
 import { Ago } from "../../ui/time.tsx";
 
@@ -61,7 +62,7 @@ function recipe({ spec }: Job): string {
   const parts = [percent(spec.sparsity), spec.method, spec.pattern];
   if (spec.solver !== "none") parts.push(`+ ${spec.solver}`);
   if (spec.allocation !== "uniform")
-    parts.push(Array.isArray(spec.allocation) ? "by block" : "owl");
+    parts.push(Array.isArray(spec.allocation) ? "by block" : toText(spec.allocation));
   return parts.filter(Boolean).join(" ");
 }
 

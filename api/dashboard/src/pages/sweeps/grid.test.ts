@@ -16,10 +16,9 @@ const field = (name: string, kind: Field["kind"], choices: string[] = []): Field
 it("reads values of each kind", () => {
   expect(valuesIn(field("sparsity", "number"), "0.4, 0.5,,0.6")).toEqual([0.4, 0.5, 0.6]);
   expect(valuesIn(field("pattern", "text"), "none, 2:4")).toEqual([null, "2:4"]);
-  expect(valuesIn(field("allocation", "choice-or-list", ["owl"]), "uniform, owl")).toEqual([
-    "uniform",
-    "owl",
-  ]);
+  expect(valuesIn(field("allocation", "choice-or-list", ["owl"]), "uniform, owl, owl:0.1")).toEqual(
+    ["uniform", "owl", { name: "owl", spread: 0.1 }],
+  );
 });
 
 it("varies only what has several values, and the sparsity", () => {

@@ -24,7 +24,7 @@ const HINTS: Record<string, string> = {
   method: "zpruner, wanda",
   pattern: "none, 2:4",
   solver: "none, sparsegpt",
-  allocation: "uniform, owl",
+  allocation: "uniform, owl:0.15, matrix",
 };
 
 export function NewSweepPage() {

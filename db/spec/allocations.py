@@ -1,0 +1,75 @@
+"""Allocations: how the sparsity of a job is distributed over blocks and matrices."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
+
+
+class AllocationName(StrEnum):
+    """How the sparsity is distributed: over blocks, or with ``matrix`` within each block."""
+
+    uniform = "uniform"
+    owl = "owl"
+    dlp = "dlp"
+    matrix = "matrix"
+
+
+DEFAULT_SPREADS: Mapping[str, float] = {"owl": 0.08, "dlp": 0.15, "matrix": 0.15}
+
+
+class SpreadAllocation(BaseModel):
+    """An allocation with its spread: how far sparsities may lie from the requested one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["owl", "dlp", "matrix"]
+    spread: StrictFloat = Field(
+        gt=0,
+        le=0.5,
+        description="For `owl` and `dlp` half the distance between the most and the least pruned "
+        "block; for `matrix` the most by which a matrix's sparsity differs from the job's.",
+    )
+
+
+BlockSparsity = Annotated[StrictFloat, Field(ge=0, lt=1)]
+BlockSparsities = Annotated[tuple[BlockSparsity, ...], Field(min_length=1, max_length=1024)]
+
+
+def _one_error(value: object, validate: ValidatorFunctionWrapHandler) -> object:
+    """Report one error for an allocation, instead of one for each type it could have."""
+    try:
+        return validate(value)
+    except ValidationError:
+        raise PydanticCustomError(
+            "allocation",
+            "Input should be 'uniform', 'owl', 'dlp' or 'matrix', one of the last three with a "
+            "spread above 0 and at most 0.5, or one number from 0 to below 1 for each block",
+        ) from None
+
+
+def _simplest(
+    value: AllocationName | tuple[float, ...] | SpreadAllocation,
+) -> AllocationName | tuple[float, ...] | SpreadAllocation:
+    """Return the name alone if the spread is the default: equal jobs have equal specifications."""
+    if isinstance(value, SpreadAllocation) and value.spread == DEFAULT_SPREADS[value.name]:
+        return AllocationName(value.name)
+    return value
+
+
+Allocation = Annotated[
+    AllocationName | BlockSparsities | SpreadAllocation,
+    AfterValidator(_simplest),
+    WrapValidator(_one_error),
+]

@@ -1,0 +1,76 @@
+"""One pass over the dense model that measures each block's scores, for an allocation."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from torch import nn
+
+from worker.pruning.base.errors import NotFiniteError
+from worker.pruning.calibration.block_calibration import BlockCalibration
+from worker.pruning.calibration.collectors import InputCollector
+from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.methods.allocation import MatrixScores
+from worker.pruning.methods.scores import wanda
+from worker.pruning.model.activations import Activations
+from worker.pruning.model.block_inputs import BlockInputs
+from worker.pruning.model.fused_projections import layer_parts, matrix_name
+from worker.pruning.model.linear_layers import LinearLayer
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.stats.input_moments import InputMoments
+from worker.pruning.sweep.recipe import Recipe
+
+
+class DenseScores:
+    """Measures the blocks of the dense model by Wanda's scores of their matrices.
+
+    Args:
+        meta_model: the model.
+        block_inputs: calls its blocks.
+        recipe: decides which layers are measured.
+        ranks: the ranks that share the inputs; the scores are those of all inputs.
+    """
+
+    def __init__(
+        self, meta_model: MetaModel, block_inputs: BlockInputs, recipe: Recipe, ranks: Ranks
+    ) -> None:
+        self._meta_model, self._block_inputs = meta_model, block_inputs
+        self._recipe, self._ranks = recipe, ranks
+        self._config = meta_model.model.config.get_text_config()
+
+    def measure(
+        self, states: Activations, measure_block: Callable[[Sequence[MatrixScores]], Any]
+    ) -> Iterator[Any]:
+        """Yield what ``measure_block`` returns for each block, None for one without scores.
+
+        Args:
+            states: the first block's inputs; they become the last block's outputs.
+            measure_block: gets the scores of a block's matrices that tokens reached.
+
+        Raises:
+            NotFiniteError: a layer's weight, or its inputs, hold NaN or infinity.
+        """
+        for index in range(len(self._meta_model.blocks)):
+            stored = self._meta_model.read_block(index)
+            with self._meta_model.loaded_block(index, stored) as block:
+                scores = self._scores(block, index, states)
+                yield measure_block(scores) if scores else None
+
+    def _scores(self, block: nn.Module, index: int, states: Activations) -> list[MatrixScores]:
+        """Run the states through a block, and return the scores of its matrices."""
+        name, scores = self._meta_model.block_name(index), list[MatrixScores]()
+
+        def advance(batch: int) -> None:
+            states[batch] = self._block_inputs.call(block, index, states[batch])
+
+        def score(layer: LinearLayer, moments: InputMoments) -> None:
+            for part in layer_parts(layer, self._config) if moments.tokens else ():
+                found = wanda(part.of(layer.oriented(layer.weight)), moments.sq_mean())
+                if not bool(found.sum().isfinite()):
+                    raise NotFiniteError(f"{name}.{layer.name}")
+                scores.append(MatrixScores(matrix_name(layer, part), found, moments.tokens))
+
+        layers, collector = self._recipe.layers(name, block), InputCollector(InputMoments)
+        BlockCalibration(
+            layers, advance, len(states), score, collector, self._ranks
+        ).run_reference()
+        return scores
