@@ -16,7 +16,7 @@ from tests.fakes import ListQueue
 
 PROGRAM = Path(sys.executable).with_name("schemathesis")
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-EXAMPLES = 10  # of each operation and phase
+EXAMPLES = 6  # of each operation and phase
 
 
 def test_every_answer_is_as_the_document_says(

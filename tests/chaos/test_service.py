@@ -137,6 +137,7 @@ def test_a_broker_that_is_killed_loses_no_job(scene: Scene, client: Client, tall
     holds(client, tally, "broker killed", job.id, accepted.id)
 
 
+@pytest.mark.parametrize("scene", ["postgres"], indirect=True)
 def test_an_emptied_broker_loses_no_job(scene: Scene, client: Client, tally: Tally) -> None:
     job, waiting = running(client), submit(client, "tiny", samples=2)
     scene.broker.flush()
@@ -151,6 +152,7 @@ def test_a_database_that_restarts_is_waited_for(scene: Scene, client: Client, ta
     holds(client, tally, "database restarted", job.id)
 
 
+@pytest.mark.parametrize("scene", ["sqlite"], indirect=True)
 def test_a_killed_api_is_restarted_and_has_its_jobs(
     scene: Scene, client: Client, tally: Tally
 ) -> None:
@@ -171,6 +173,7 @@ def test_a_worker_suspended_past_its_lease_does_no_harm_when_it_continues(
     holds(client, tally, "worker process frozen", job.id)
 
 
+@pytest.mark.parametrize("scene", ["postgres"], indirect=True)
 def test_a_killed_control_process_is_restarted(scene: Scene, client: Client, tally: Tally) -> None:
     job = running(client)
     control = next(
@@ -182,8 +185,12 @@ def test_a_killed_control_process_is_restarted(scene: Scene, client: Client, tal
 
 
 @pytest.mark.parametrize(
-    ("number", "fault"),
-    [(signal.SIGKILL, "fork server killed"), (signal.SIGSTOP, "fork server frozen")],
+    ("scene", "number", "fault"),
+    [
+        ("sqlite", signal.SIGKILL, "fork server killed"),
+        ("postgres", signal.SIGSTOP, "fork server frozen"),
+    ],
+    indirect=["scene"],
 )
 def test_a_failed_fork_server_is_replaced_without_the_loss_of_a_job(
     scene: Scene, client: Client, tally: Tally, number: signal.Signals, fault: str

@@ -18,7 +18,7 @@ LONG_S = 300.0  # on a busy machine
 NEVER = {"ZPRUNER_LEASE_S": "86400"}
 
 
-def test_a_killed_service_releases_its_leases_and_a_running_one_keeps_its_port(
+def test_a_killed_service_leaves_no_process_and_releases_its_leases_and_port(
     tmp_path_factory: pytest.TempPathFactory,
     inputs: Path,  # noqa: F811 - the fixture
     tally: Tally,
@@ -27,9 +27,11 @@ def test_a_killed_service_releases_its_leases_and_a_running_one_keeps_its_port(
     with serving(data, inputs, **NEVER) as service, Client(service.url) as client:
         job = submit(client, "slow", samples=32)
         until(client, job.id, is_in_the_middle, within_s=LONG_S)
+        before = service.processes()
         service.stop(signal.SIGKILL)
         tally.fault("service killed with kill -9")
         service.start()  # at once: whatever is still dying is waited for
+        assert not any(process.is_running() for process in before)
 
         # The lease would last for a day.
         until(client, job.id, is_second, within_s=LONG_S)

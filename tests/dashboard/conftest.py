@@ -37,7 +37,8 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Service]:
     """One service with a real worker, which all of these tests share."""
-    with serving(tmp_path_factory.mktemp("d"), inputs) as service:
+    receivers = {"ZPRUNER_WEBHOOK_NETWORKS": "127.0.0.0/8"}
+    with serving(tmp_path_factory.mktemp("d"), inputs, **receivers) as service:
         yield service
 
 

@@ -22,9 +22,9 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("d")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Service]:
-    """One service that all tests of a module share."""
+    """One service that the tests share which need no settings of their own."""
     with serving(tmp_path_factory.mktemp("d"), inputs) as service:
         yield service
 

@@ -131,13 +131,3 @@ def test_messages_without_a_queued_job_start_no_process(service: Service, client
     # A process that starts and finds no job takes seconds; the messages take milliseconds.
     assert (job.started_at - job.created_at).total_seconds() < 20
     assert "is not for this worker" not in service.log()
-
-
-def test_a_stopped_service_leaves_no_worker_behind(data_dir: Path, inputs: Path) -> None:
-    with serving(data_dir, inputs) as service:
-        with Client(service.url) as client:
-            first = worker(client)
-        service.stop()
-        service.start()
-        with Client(service.url) as client:
-            assert worker(client).id != first.id

@@ -2,7 +2,7 @@
 
 import os
 import signal
-import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -25,21 +25,29 @@ def child_of(job_worker: str) -> int:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_service_requeues_its_job_and_leaves_no_process(
-    data_dir: Path, inputs: Path, number: signal.Signals
+    data_dir: Path, inputs: Path
 ) -> None:
     with serving(data_dir, inputs) as service, Client(service.url) as client:
         job = submit(client, "slow", samples=32)
-        until(client, job.id, is_in_the_middle)
+        for attempt, number in enumerate((signal.SIGINT, signal.SIGTERM), start=1):
+            until(client, job.id, partial(is_in_attempt, attempt))
+            [before] = client.workers.list()
 
-        assert service.stop(number) == 0
+            assert service.stop(number) == 0
 
-        assert service.processes() == []
-        assert "Traceback" not in service.log()
-        service.start()
+            assert service.processes() == []
+            assert "Traceback" not in service.log()
+            service.start()
+            [after] = client.workers.list()
+            assert after.id != before.id
         again = client.jobs.wait(job.id, timeout_s=300)
         assert (again.status, ends(client, job.id)) == ("succeeded", ["succeeded"])
+
+
+def is_in_attempt(number: int, job: Job) -> bool:
+    """Whether the job runs in this attempt and has finished a block in it."""
+    return job.attempt == number and is_in_the_middle(job)
 
 
 @pytest.mark.e2e
@@ -80,23 +88,3 @@ def test_the_job_of_a_killed_child_runs_again_without_waiting_for_its_lease(
         [resumed] = [one for one in client.jobs.events(job.id) if one.kind == "resumed"]
         assert resumed.attempt == 2
         assert resumed.data["resumed_from_block"] >= 1
-
-
-@pytest.mark.e2e
-@pytest.mark.chaos
-def test_all_processes_end_with_a_killed_supervisor_and_no_job_is_lost(
-    data_dir: Path, inputs: Path
-) -> None:
-    with serving(data_dir, inputs, **CHAOS) as service, Client(service.url) as client:
-        job = submit(client, "slow", samples=32)
-        until(client, job.id, is_in_the_middle)
-
-        service.stop(signal.SIGKILL)
-
-        deadline = time.monotonic() + 5
-        while service.processes():
-            assert time.monotonic() < deadline, service.processes()
-            time.sleep(0.05)
-        service.start()
-        assert client.jobs.wait(job.id, timeout_s=300).status == "succeeded"
-        assert ends(client, job.id) == ["succeeded"]

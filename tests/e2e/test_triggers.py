@@ -1,21 +1,12 @@
 """A job started by another system, with the whole service."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import httpx
 import pytest
 
-from tests.e2e.embedded import SPEC, Service, serving
+from tests.e2e.embedded import SPEC, Service
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Service]:
-    with serving(tmp_path_factory.mktemp("d"), inputs) as service:
-        yield service
 
 
 def test_a_call_starts_a_job_once(service: Service, client: Client) -> None:
