@@ -21,6 +21,10 @@ class AllocationError(PruningError):
     """The sparsities do not match the number of blocks, or one is out of range."""
 
 
+class RecoveryError(PruningError):
+    """The pruned model cannot be trained in the requested way."""
+
+
 class UnknownMethodError(PruningError):
     """No method, solver or allocation is registered under this name.
 
@@ -80,16 +84,20 @@ class InsufficientMemoryError(PruningError):
         limit: the name of the limit, such as ``free memory``.
         change: a change of the job that would fit, such as ``seq_len to 512``; None if only more
             memory would help.
+        task: the part of the job that needs it.
     """
 
-    def __init__(self, needed: int, left: int, limit: str, change: str | None) -> None:
-        super().__init__(needed, left, limit, change)
+    def __init__(
+        self, needed: int, left: int, limit: str, change: str | None, task: str = "pruning"
+    ) -> None:
+        super().__init__(needed, left, limit, change, task)
         self.needed, self.left, self.limit, self.change = needed, left, limit, change
+        self.task = task
 
     def __str__(self) -> str:
         remedy = f"set {self.change}" if self.change else "provide that much memory"
         return (
-            f"pruning needs {_megabytes(self.needed)} of memory, but {self.limit} leaves "
+            f"{self.task} needs {_megabytes(self.needed)} of memory, but {self.limit} leaves "
             f"{_megabytes(self.left)}; {remedy}"
         )
 

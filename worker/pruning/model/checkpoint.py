@@ -95,6 +95,16 @@ class Checkpoint:
         buffer = self._bytes(name, 0, stored.size_bytes)
         return buffer.view(stored.dtype).view(stored.shape)
 
+    def read_row(self, name: str, row: int) -> Tensor:
+        """Return ``tensor[row]`` of one tensor, without reading the rest of it.
+
+        Raises:
+            CheckpointError: the file ends inside the tensor.
+        """
+        stored = self.tensors[name]
+        size = stored.size_bytes // stored.shape[0]
+        return self._bytes(name, row * size, size).view(stored.dtype).view(stored.shape[1:])
+
     def check_finite(self) -> None:
         """Read all tensors piece by piece and check that they are finite.
 

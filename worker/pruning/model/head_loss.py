@@ -1,10 +1,11 @@
 """The loss and its gradient, computed from the last hidden states in pieces."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.pruning.model.block_inputs import BlockInputs
@@ -38,7 +39,7 @@ def mean_loss(
     """
     total, count = torch.zeros((), dtype=torch.float64), 0
     for hidden, targets in _pieces(meta_model, states, batches):
-        logits = _logits(meta_model, block_inputs, hidden)
+        logits = head_logits(meta_model, block_inputs, hidden)
         total += token_loss(logits, targets.to(logits.device)).double().sum().cpu()
         count += len(targets)
     return float(ranks.all_reduce(total) / ranks.sum_of(count))
@@ -69,7 +70,7 @@ def loss_gradient(
     for piece, targets in _pieces(meta_model, [hidden], [ids]):
         leaf = piece.to(meta_model.device, copy=True).requires_grad_()
         with torch.enable_grad():
-            logits = _logits(meta_model, block_inputs, leaf)
+            logits = head_logits(meta_model, block_inputs, leaf)
             losses = token_loss(logits, targets.to(logits.device))
             loss = losses.sum() * (scale / (ids.shape[1] - 1))
         (piece_gradient,) = torch.autograd.grad(loss, leaf)
@@ -89,8 +90,20 @@ def _pieces(
         yield from zip(torch.split(inputs, length), torch.split(targets, length), strict=True)
 
 
-def _logits(meta_model: MetaModel, block_inputs: BlockInputs, hidden: Tensor) -> Tensor:
-    """Return the logits ``[n, vocabulary]`` of last hidden states ``[n, hidden]``."""
+def head_logits(
+    meta_model: MetaModel,
+    block_inputs: BlockInputs,
+    hidden: Tensor,
+    replaced: Mapping[str, Tensor] | None = None,
+) -> Tensor:
+    """Return the logits ``[n, vocabulary]`` of last hidden states ``[n, hidden]``.
+
+    Args:
+        meta_model: the model, with its head loaded.
+        block_inputs: knows whether blocks return a tensor or a tuple.
+        hidden: last hidden states ``[n, hidden]``.
+        replaced: parameters to use instead of those that are loaded, by name.
+    """
     states = hidden.to(meta_model.device)[None]  # [1, n, hidden]
 
     def stub(index: int) -> Stub:
@@ -102,5 +115,7 @@ def _logits(meta_model: MetaModel, block_inputs: BlockInputs, hidden: Tensor) ->
     width = meta_model.model.get_input_embeddings().embedding_dim
     unused = torch.zeros(1, len(hidden), width, dtype=states.dtype, device=states.device)
     with stubbed(meta_model.blocks, stub):
-        logits: Tensor = meta_model.model(inputs_embeds=unused, use_cache=False).logits
+        given = {"inputs_embeds": unused, "use_cache": False}
+        output = functional_call(meta_model.model, dict(replaced or {}), (), given)
+    logits: Tensor = output.logits
     return logits[0]

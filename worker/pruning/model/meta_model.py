@@ -49,8 +49,20 @@ class MetaModel:
         self.prefix, self.blocks = find_blocks(model)
 
     @classmethod
-    def open(cls, folder: Path, dtype: torch.dtype, device: torch.device) -> "MetaModel":
+    def open(
+        cls,
+        folder: Path,
+        dtype: torch.dtype,
+        device: torch.device,
+        weights: Path | None = None,
+    ) -> "MetaModel":
         """Build the model of the folder's config, to compute in ``dtype``.
+
+        Args:
+            folder: has the config.
+            dtype: of the forward passes.
+            device: of the forward passes.
+            weights: the folder of the weights, if it is another one.
 
         Raises:
             UnsupportedModelError: transformers builds no decoder from this config.
@@ -76,7 +88,7 @@ class MetaModel:
         model.eval().requires_grad_(False)
         model.config.use_cache = False
         _fill_computed_buffers(model, device)
-        return cls(model, Checkpoint.open(folder), dtype, device)
+        return cls(model, Checkpoint.open(weights or folder), dtype, device)
 
     def block_name(self, index: int) -> str:
         """Return the dotted name of one block."""
@@ -131,6 +143,10 @@ class MetaModel:
     def loaded_head(self) -> AbstractContextManager[None]:
         """Load the parameters of `head_names` for the body of the ``with`` statement."""
         return self._loaded(self.head_names)
+
+    def loaded_outside_blocks(self) -> AbstractContextManager[None]:
+        """Load all parameters outside the blocks for the body of the ``with`` statement."""
+        return self._loaded([*self.embedding_names, *self.head_names])
 
     def _outside(self, excluded: nn.Module | None) -> list[str]:
         """Return names of parameters outside the blocks, without untied ones of ``excluded``."""

@@ -37,10 +37,10 @@ def fingerprint(
         evaluation: ``[windows, tokens]`` ids.
         token_loss: the function that measures the loss.
     """
-    return _common(meta_model, token_loss, meta_model.device) | {
-        "recipe": _plain(recipe),
-        "calibration": _ids(calibration),
-        "evaluation": _ids(evaluation),
+    return model_parts(meta_model, token_loss, meta_model.device) | {
+        "recipe": plain_values(recipe),
+        "calibration": ids_digest(calibration),
+        "evaluation": ids_digest(evaluation),
     }
 
 
@@ -58,31 +58,34 @@ def dense_loss_key(
         token_loss: the function that measures the loss.
         device: the device of the forward.
     """
-    parts = _common(meta_model, token_loss, device) | {"evaluation": _ids(evaluation)}
+    parts = model_parts(meta_model, token_loss, device) | {"evaluation": ids_digest(evaluation)}
     return _digest(json.dumps(parts, sort_keys=True))
 
 
-def _common(meta_model: MetaModel, token_loss: TokenLoss, device: torch.device) -> dict[str, Any]:
+def model_parts(
+    meta_model: MetaModel, token_loss: TokenLoss, device: torch.device
+) -> dict[str, Any]:
+    """Return everything that the outputs of a model and its loss depend on, ready for JSON."""
     return {
         "config": _digest(meta_model.model.config.to_json_string(use_diff=False)),
         "weights": _weights(meta_model),
-        "loss": _plain(token_loss),
+        "loss": plain_values(token_loss),
         "dtype": str(meta_model.dtype),
         "device": _device(device),
         "versions": {name: version(name) for name in _LIBRARIES},
-        "code": _code(),
+        "code": code_digest(Path(__file__).parents[1]),
     }
 
 
-def _plain(value: object) -> Any:
-    """Return a value ready for JSON; a function by its name, because `_code` covers its source."""
+def plain_values(value: object) -> Any:
+    """Return a value ready for JSON; a function by its name, as `code_digest` covers its source."""
     if is_dataclass(value) and not isinstance(value, type):
-        named = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        named = {field.name: plain_values(getattr(value, field.name)) for field in fields(value)}
         return {"type": type(value).__name__} | named
     if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
+        return [plain_values(one) for one in value]
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): plain_values(one) for key, one in value.items()}
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, FunctionType):
@@ -110,7 +113,8 @@ def _file(path: Path) -> list[Any]:
     return [path.name, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
-def _ids(ids: Tensor) -> dict[str, Any]:
+def ids_digest(ids: Tensor) -> dict[str, Any]:
+    """Return what identifies token ids ``[windows, tokens]``, ready for JSON."""
     content = hashlib.sha256(ids.contiguous().cpu().numpy().tobytes()).hexdigest()
     return {"shape": list(ids.shape), "dtype": str(ids.dtype), "sha256": content}
 
@@ -130,9 +134,9 @@ def _device(device: torch.device) -> dict[str, Any]:
     }
 
 
-def _code() -> str:
-    """Return one hash of this package's source files."""
-    root, content = Path(__file__).parents[1], hashlib.sha256()
+def code_digest(root: Path) -> str:
+    """Return one hash of the source files of the package in this folder."""
+    content = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         content.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
     return content.hexdigest()

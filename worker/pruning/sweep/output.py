@@ -1,5 +1,6 @@
 """The output of a pruning run: the shards of the pruned model."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -42,9 +43,16 @@ class ModelOutput:
         tensors = self._meta_model.stored_block(index, stored)
         return self._shards.write(index + 1, tensors, self._scratch)
 
-    def finish(self) -> None:
-        """Copy the tensors outside the blocks unchanged, and write the index."""
-        read = self._meta_model.checkpoint.read
+    def finish(self, changed: Mapping[str, Tensor] | None = None) -> None:
+        """Copy the tensors outside the blocks, and write the index.
+
+        Args:
+            changed: tensors that differ from those of the source, by their names in it.
+        """
+        source, changed = self._meta_model.checkpoint, changed or {}
         for number, names in enumerate(self._rest, self._blocks + 1):
-            self._shards.write(number, {name: read(name) for name in names}, self._scratch)
+            tensors = {
+                name: changed[name] if name in changed else source.read(name) for name in names
+            }
+            self._shards.write(number, tensors, self._scratch)
         self._shards.finish()

@@ -58,7 +58,7 @@ class Progress:
     def _resume(self, fingerprint: dict[str, Any]) -> tuple[dict[str, Any], list[Record]]:
         """Keep what is intact, delete the rest, and return the known facts and finished blocks."""
         records = self._log.read()
-        intact = self._read(records[1:]) if _matches(records, fingerprint) else []
+        intact = self._read(records[1:]) if is_same_run(records, fingerprint) else []
         if intact:
             self._delete_unrecorded()
         elif self.folder.exists():
@@ -181,7 +181,7 @@ class Progress:
         return self.folder / f"snapshot-{snapshot['snapshot']}"
 
 
-def _matches(records: list[Record], fingerprint: dict[str, Any]) -> bool:
+def is_same_run(records: list[Record], fingerprint: dict[str, Any]) -> bool:
     """Whether the records are of a run with this fingerprint; log the parts that differ."""
     if not records:
         return False

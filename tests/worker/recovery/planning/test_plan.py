@@ -1,0 +1,103 @@
+"""Plans of recoveries."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.worker.pruning.planning.shapes import AMPLE, llama
+from worker.pruning.base.errors import InsufficientMemoryError
+from worker.pruning.base.speed import Speed
+from worker.pruning.planning.memory_limits import Headroom
+from worker.recovery.planning.plan import plan_recovery
+from worker.recovery.planning.workload import RecoveryWork
+from worker.recovery.settings import KINDS, Kind, Recovery
+
+WORK = RecoveryWork(512, 64, 20_480, 512, "float32", "cpu")
+SHAPE = llama(blocks=24, hidden=2048)
+FAST = Speed(1e11, 1e11, 1e10, 1e10, 1e9, 1e9)
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plan steps of the usual size."""
+    monkeypatch.setattr("worker.recovery.settings._FEWEST_BATCH_TOKENS", 8_192)
+
+
+def working_bytes(kind: Kind, dtype: str = "float32") -> int:
+    work = replace(WORK, dtype=dtype)
+    return plan_recovery(SHAPE, Recovery(kind), work, AMPLE).working_bytes
+
+
+def test_the_fastest_setting_is_chosen_where_memory_is_ample() -> None:
+    plan = plan_recovery(SHAPE, Recovery("masked"), WORK, AMPLE)
+    assert (plan.setting.micro_batch_windows, plan.setting.recomputes) == (2, False)
+    assert plan.steps == 32
+
+
+def test_training_weights_takes_sixteen_bytes_of_each_and_adapters_take_less() -> None:
+    weights = sum(layer.weights for block in SHAPE.blocks for layer in block.layers)
+    assert working_bytes("masked") > 16 * weights
+    assert working_bytes("ast") > working_bytes("masked")
+    assert working_bytes("mask_lora") < 0.8 * working_bytes("masked")
+
+
+def test_less_memory_leads_to_smaller_batches_then_to_recomputing() -> None:
+    chosen = []
+    left = plan_recovery(SHAPE, Recovery("masked"), WORK, AMPLE).working_bytes * 2
+    while True:
+        try:
+            plan = plan_recovery(SHAPE, Recovery("masked"), WORK, limited(left))
+        except InsufficientMemoryError:
+            break
+        assert plan.working_bytes <= left
+        chosen.append((plan.setting.micro_batch_windows, plan.setting.recomputes))
+        left = int(left * 0.995)
+    assert list(dict.fromkeys(chosen)) == [(2, False), (1, False), (2, True), (1, True)]
+
+
+def test_what_does_not_fit_is_refused_with_a_kind_that_does() -> None:
+    left = limited(working_bytes("mask_lora") * 11 // 10)
+    with pytest.raises(InsufficientMemoryError, match=r"recover masked needs .*mask_lora"):
+        plan_recovery(SHAPE, Recovery("masked"), WORK, left)
+    assert plan_recovery(SHAPE, Recovery("mask_lora"), WORK, left)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_no_kind_fits_is_refused_with_what_needs_one_block(kind: Kind) -> None:
+    with pytest.raises(InsufficientMemoryError, match="set recover to none and refine to true"):
+        plan_recovery(SHAPE, Recovery(kind), WORK, limited(100 << 20))
+
+
+def test_on_a_gpu_the_model_is_on_the_device() -> None:
+    work = replace(WORK, device="cuda", dtype="bfloat16", seq_len=1_024)
+    plan = plan_recovery(SHAPE, Recovery("masked"), work, replace(AMPLE, device_bytes=80 << 30))
+    weights = sum(layer.weights for block in SHAPE.blocks for layer in block.layers)
+    assert plan.device_bytes > 16 * weights
+    assert plan.host_bytes - AMPLE.resident_bytes < 16 * weights
+    with pytest.raises(InsufficientMemoryError, match="the device's memory"):
+        plan_recovery(SHAPE, Recovery("masked"), work, replace(AMPLE, device_bytes=4 << 30))
+
+
+def test_the_files_are_the_predictions_and_the_states() -> None:
+    recovery = Recovery("masked")
+    plan = plan_recovery(SHAPE, recovery, WORK, AMPLE)
+    weights = sum(layer.weights for block in SHAPE.blocks for layer in block.layers)
+    predictions = (512 + 64) * 512 * 512 * 6
+    assert plan.scratch_bytes == predictions + 28 * weights
+    more = replace(WORK, training_windows=5_000)  # those that are not used take no space
+    assert plan_recovery(SHAPE, recovery, more, AMPLE).scratch_bytes == plan.scratch_bytes
+
+
+def test_time_grows_with_the_tokens_and_is_unknown_without_a_speed() -> None:
+    short, long = (
+        plan_recovery(SHAPE, Recovery("masked", tokens=tokens), WORK, AMPLE, FAST).seconds
+        for tokens in (131_072, 262_144)
+    )
+    assert short is not None
+    assert long is not None
+    assert 1.5 * short < long < 2.5 * short
+    assert plan_recovery(SHAPE, Recovery("masked"), WORK, AMPLE).seconds is None
+
+
+def limited(host_bytes: int) -> Headroom:
+    return replace(AMPLE, host_bytes=host_bytes)

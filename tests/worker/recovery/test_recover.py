@@ -1,0 +1,246 @@
+"""Whole recoveries of small models."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM
+
+from tests.models import FAMILIES, write_model
+from tests.worker.pruning.sweeps import tensors
+from tests.worker.recovery.recoveries import (
+    EVALUATION,
+    HELD_OUT,
+    STEPS,
+    TRAINING,
+    TWO_OF_FOUR,
+    Models,
+    finish,
+    matrices,
+    open_recovery,
+    prune,
+    recovery_of,
+    text,
+)
+from worker.evaluation.perplexity import token_loss
+from worker.pruning.base.errors import InsufficientMemoryError, NotFiniteError, RecoveryError
+from worker.pruning.base.masking import count_zeros
+from worker.pruning.model.head_loss import TokenLoss
+from worker.pruning.model.meta_model import MetaModel
+from worker.recovery.recover import ModelRecovery
+from worker.recovery.results import RecoveryProgress
+from worker.recovery.settings import KINDS, Kind, Recovery
+
+
+def zeros_of(models: Models, folder: Path) -> dict[str, Tensor]:
+    return {name: value == 0 for name, value in matrices(models, tensors(folder))}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_held_out_loss_falls_and_zeros_stay(models: Models, tmp_path: Path, kind: Kind) -> None:
+    out = tmp_path / "out"
+    result = finish(open_recovery(models, out, recovery_of(kind)))
+
+    assert result.held_out_after < 0.97 * result.held_out_before
+    assert result.evaluation_loss_before == pytest.approx(models.pruned_loss, rel=1e-6)
+    assert result.evaluation_loss_after is not None
+    assert result.evaluation_loss_before is not None
+    assert result.evaluation_loss_after < result.evaluation_loss_before
+    assert not result.kept_start
+    before, after = tensors(models.pruned), tensors(out)
+    assert {name: (one.dtype, one.shape) for name, one in after.items()} == {
+        name: (one.dtype, one.shape) for name, one in before.items()
+    }
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    assert same == {"lm_head.weight", "model.embed_tokens.weight"}
+    zeros = zeros_of(models, models.pruned)
+    for name, found in zeros_of(models, out).items():
+        assert int(found.sum()) == int(zeros[name].sum()), name
+        assert kind == "ast" or torch.equal(found, zeros[name]), name
+        assert not bool(after[name].signbit()[found].any()), name
+
+
+@pytest.mark.parametrize("kind", ["masked", "ast"])
+def test_two_of_four_stays_two_of_four(dense: Path, tmp_path: Path, kind: Kind) -> None:
+    models = prune(dense, tmp_path / "pruned", TWO_OF_FOUR, skip=("*.down_proj",))
+    out = tmp_path / "out"
+    finish(open_recovery(models, out, recovery_of(kind)))
+    changed = 0
+    before = tensors(models.pruned)
+    for name, value in matrices(models, tensors(out)):
+        kept = (value.view(-1, 4) != 0).sum(1)
+        assert bool((kept == (4 if "down_proj" in name else 2)).all()), name
+        changed += not torch.equal(value == 0, before[name] == 0)
+    assert bool(changed) == (kind == "ast")
+
+
+def test_the_result_is_a_checkpoint_that_transformers_loads(models: Models, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = finish(open_recovery(models, out, recovery_of("spp")))
+    shutil.copy(models.dense / "config.json", out)
+    model = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32).eval()
+    with torch.no_grad():
+        logits = model(EVALUATION, use_cache=False).logits[:, :-1].flatten(0, 1)
+    loss = float(token_loss(logits, EVALUATION[:, 1:].flatten()).mean())
+    assert loss == pytest.approx(result.evaluation_loss_after, rel=1e-5)
+    assert {shard.name for shard in result.shards} == {path.name for path in out.glob("model-*")}
+
+
+def test_progress_covers_all_stages_in_order(models: Models, tmp_path: Path) -> None:
+    seen: list[RecoveryProgress] = []
+    result = finish(open_recovery(models, tmp_path / "out", recovery_of("masked")), seen.append)
+
+    stages = list(dict.fromkeys(one.stage for one in seen))
+    assert stages == ["teacher", "evaluating", "training"]  # and evaluating again
+    training = [one for one in seen if one.stage == "training"]
+    assert [one.step for one in training] == list(range(STEPS + 1))
+    assert training[-1].tokens == result.tokens == STEPS * 64
+    assert [one.step for one in training if one.held_out_loss is not None] == [
+        *range(0, STEPS + 1, 2)
+    ]
+    points = [(point.step, point.loss, point.held_out_loss) for point in result.curve]
+    assert points == [(one.step, one.loss, one.held_out_loss) for one in training]
+    for stage in stages:
+        last = [one for one in seen if one.stage == stage][-1]
+        assert last.step == last.steps
+
+
+def test_a_model_that_gets_no_better_is_kept_and_training_stops(
+    models: Models, tmp_path: Path
+) -> None:
+    recovery = replace(recovery_of("masked"), learning_rate=1.0)
+    out = tmp_path / "out"
+    result = finish(open_recovery(models, out, recovery))
+    assert result.kept_start
+    assert result.best_step == 0
+    assert result.steps == 6  # three held-out losses, each after two steps
+    assert result.held_out_after == result.held_out_before
+    assert result.evaluation_loss_after == result.evaluation_loss_before
+    before, after = tensors(models.pruned), tensors(out)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_the_best_state_is_written_rather_than_the_last(models: Models, tmp_path: Path) -> None:
+    recovery = replace(recovery_of("masked"), learning_rate=0.01)
+    few = text(4, seed=1)  # so that they are learned by heart
+    result = finish(_open(models.dense, models.pruned, tmp_path, recovery, training=few))
+    measured = {
+        point.step: point.held_out_loss for point in result.curve if point.held_out_loss is not None
+    }
+    assert 0 < result.best_step < result.steps < STEPS
+    assert measured[result.best_step] == min(measured.values()) == result.held_out_after
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_half_precision_checkpoint_keeps_its_dtype_and_zeros(
+    dense: Path, tmp_path: Path, kind: Kind
+) -> None:
+    half = AutoModelForCausalLM.from_pretrained(dense, dtype=torch.bfloat16)
+    half.save_pretrained(tmp_path / "dense")
+    models = prune(tmp_path / "dense", tmp_path / "pruned")
+    out = tmp_path / "out"
+    result = finish(open_recovery(models, out, recovery_of(kind), torch.bfloat16))
+    assert result.held_out_after < result.held_out_before
+    before = dict(matrices(models, tensors(models.pruned)))
+    for name, value in matrices(models, tensors(out)):
+        assert value.dtype == torch.bfloat16
+        assert count_zeros(value) == count_zeros(before[name]), name
+
+
+def test_micro_batches_give_nearly_the_same_losses(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = finish(open_recovery(models, tmp_path / "whole", recovery_of("masked")))
+    monkeypatch.setattr("worker.recovery.planning.plan._MICRO_BATCH_TOKENS", {"cpu": 16})
+    parts = finish(open_recovery(models, tmp_path / "parts", recovery_of("masked")))
+    assert parts.plan.setting.micro_batch_windows == 1
+    assert parts.held_out_after == pytest.approx(whole.held_out_after, rel=1e-3)
+
+
+def test_the_seed_decides_the_order_of_the_windows(models: Models, tmp_path: Path) -> None:
+    first, second = (
+        finish(open_recovery(models, tmp_path / str(seed), recovery_of("masked", 4), seed=seed))
+        for seed in (0, 1)
+    )
+    assert first.held_out_before == second.held_out_before
+    assert first.curve[1].loss != second.curve[1].loss
+
+
+def test_ast_without_a_pattern_is_refused(models: Models, tmp_path: Path) -> None:
+    with pytest.raises(RecoveryError, match=r"recover ast changes the mask.*set recover to masked"):
+        _open(models.dense, models.pruned, tmp_path, recovery_of("ast"))
+
+
+def test_another_dense_model_is_refused(models: Models, tmp_path: Path) -> None:
+    other = write_model(tmp_path / "other", FAMILIES["gpt2-conv1d"])
+    with pytest.raises(RecoveryError, match="have different parameters"):
+        ModelRecovery(
+            MetaModel.open(other, torch.float32, torch.device("cpu")),
+            MetaModel.open(models.dense, torch.float32, torch.device("cpu"), weights=models.pruned),
+            recovery_of("masked"),
+            models.pattern,
+            TRAINING,
+            HELD_OUT,
+            EVALUATION,
+            tmp_path,
+            token_loss,
+            seed=0,
+        )
+
+
+def test_a_model_that_does_not_fit_is_refused_before_any_work(
+    models: Models, tmp_path: Path
+) -> None:
+    with pytest.raises(InsufficientMemoryError, match=r"recover masked needs .*refine to true"):
+        _open(models.dense, models.pruned, tmp_path, recovery_of("masked"), budget=1 << 20)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_evaluation_windows_no_loss_is_measured(models: Models, tmp_path: Path) -> None:
+    recovery = _open(
+        models.dense, models.pruned, tmp_path, recovery_of("masked", 2), evaluation=EVALUATION[:0]
+    )
+    result = finish(recovery)
+    assert (result.evaluation_loss_before, result.evaluation_loss_after) == (None, None)
+
+
+def not_a_number(logits: Tensor, targets: Tensor) -> Tensor:
+    return token_loss(logits, targets) * torch.nan
+
+
+def test_a_loss_that_is_not_finite_ends_the_training(models: Models, tmp_path: Path) -> None:
+    recovery = _open(
+        models.dense, models.pruned, tmp_path, recovery_of("masked"), loss=not_a_number
+    )
+    with pytest.raises(NotFiniteError, match="gradient of training step 1 contains NaN"):
+        finish(recovery)
+
+
+def _open(
+    dense: Path,
+    pruned: Path,
+    out: Path,
+    recovery: Recovery,
+    evaluation: Tensor = EVALUATION,
+    training: Tensor = TRAINING,
+    loss: TokenLoss = token_loss,
+    budget: int | None = None,
+) -> ModelRecovery:
+    device = torch.device("cpu")
+    return ModelRecovery(
+        MetaModel.open(dense, torch.float32, device),
+        MetaModel.open(dense, torch.float32, device, weights=pruned),
+        recovery,
+        None,
+        training,
+        HELD_OUT,
+        evaluation,
+        out,
+        loss,
+        seed=0,
+        memory_budget_bytes=budget,
+    )

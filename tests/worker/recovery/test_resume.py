@@ -1,0 +1,157 @@
+"""Recoveries that are killed, and the runs that resume them."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.worker.recovery.recoveries import (
+    Models,
+    digests,
+    finish,
+    open_recovery,
+    recovery_of,
+)
+from worker.pruning.base.names import PROGRESS_FOLDER
+from worker.recovery.results import RecoveryProgress
+from worker.recovery.settings import Kind
+
+KILLS = (("teacher", 2), ("training", 5), ("training", 11))
+STEPS = 12
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let three chunks of windows run through the dense model."""
+    monkeypatch.setattr("worker.recovery.teacher.CHUNK_TOKENS", {"cpu": 256})
+
+
+@pytest.mark.parametrize("kind", ["masked", "mask_lora", "spp", "ast"])
+def test_a_run_killed_anywhere_resumes_with_the_same_bytes_and_result(
+    models: Models, tmp_path: Path, kind: Kind
+) -> None:
+    out = tmp_path / "out"
+
+    def copy(progress: RecoveryProgress) -> None:
+        if (progress.stage, progress.step) in KILLS:
+            shutil.copytree(out, tmp_path / f"{progress.stage}-{progress.step}")
+
+    undisturbed = finish(open_recovery(models, out, recovery_of(kind, STEPS)), copy)
+    for stage, step in KILLS:
+        left = tmp_path / f"{stage}-{step}"
+        again = open_recovery(models, left, recovery_of(kind, STEPS))
+        saved = step if stage == "training" and step else None
+        assert again.resumed_from_step == saved
+        assert finish(again) == undisturbed
+        assert digests(left) == digests(out)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.worker.recovery.recoveries import BATCH_TOKENS, Models, open_recovery, recovery_of
+from tests.worker.recovery.recoveries import SPARSE
+from worker.recovery import settings
+settings._FEWEST_BATCH_TOKENS = BATCH_TOKENS
+models = Models(Path(sys.argv[1]), Path(sys.argv[2]), SPARSE, None)
+for progress in open_recovery(models, Path(sys.argv[3]), recovery_of("masked", 12)).run():
+    if (progress.stage, progress.step) == ("training", 7):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_process_killed_with_signal_9_loses_no_recorded_step(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # the other process has chunks of the usual size
+    monkeypatch.setattr("worker.recovery.settings._FEWEST_BATCH_TOKENS", 64)
+    out, killed = tmp_path / "out", tmp_path / "killed"
+    undisturbed = finish(open_recovery(models, out, recovery_of("masked", STEPS)))
+    arguments = [str(models.dense), str(models.pruned), str(killed)]
+    process = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False)
+    assert process.returncode == -signal.SIGKILL
+
+    again = open_recovery(models, killed, recovery_of("masked", STEPS))
+
+    assert again.resumed_from_step == 7
+    assert finish(again) == undisturbed
+    assert digests(killed) == digests(out)
+
+
+def test_a_finished_run_trains_no_step_again(models: Models, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    seen: list[RecoveryProgress] = []
+    undisturbed = finish(open_recovery(models, out, recovery_of("masked", STEPS)))
+    assert (
+        finish(open_recovery(models, out, recovery_of("masked", STEPS)), seen.append) == undisturbed
+    )
+    assert seen == []
+
+
+def test_only_the_last_and_the_best_state_are_kept(models: Models, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    kept: list[set[str]] = []
+
+    def look(progress: RecoveryProgress) -> None:
+        folder = out / PROGRESS_FOLDER
+        kept.append({path.name for path in folder.iterdir() if "-0000" in path.name})
+
+    finish(open_recovery(models, out, recovery_of("masked", 4)), look)
+    assert max(len({one for one in names if "moments" in one}) for names in kept) == 1
+    assert max(len({one for one in names if "weights" in one}) for names in kept) <= 2
+
+
+@pytest.mark.parametrize("file", ["moments-000006.safetensors", "teacher-00001.safetensors"])
+def test_a_damaged_file_is_computed_again(
+    models: Models, tmp_path: Path, caplog: pytest.LogCaptureFixture, file: str
+) -> None:
+    out, left = tmp_path / "out", tmp_path / "left"
+
+    def copy(progress: RecoveryProgress) -> None:
+        if (progress.stage, progress.step) == ("training", 6):
+            shutil.copytree(out, left)
+
+    undisturbed = finish(open_recovery(models, out, recovery_of("masked", STEPS)), copy)
+    path = left / PROGRESS_FOLDER / file
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+    again = open_recovery(models, left, recovery_of("masked", STEPS))
+
+    assert f"{file} damaged; computing it again" in caplog.text
+    assert finish(again) == undisturbed
+    assert digests(left) == digests(out)
+
+
+def test_other_settings_start_over_and_log_the_change(
+    models: Models, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    finish(open_recovery(models, out, recovery_of("masked", 2)))
+    again = open_recovery(models, out, recovery_of("spp", 2))
+    assert again.resumed_from_step is None
+    assert "starting over: recovery changed" in caplog.text
+    fresh = finish(open_recovery(models, tmp_path / "fresh", recovery_of("spp", 2)))
+    assert finish(again) == fresh
+    assert digests(out) == digests(tmp_path / "fresh")
+
+
+def test_a_pruned_model_that_was_written_again_does_not_start_over(
+    models: Models, tmp_path: Path
+) -> None:
+    """A sweep that is resumed writes the tensors outside the blocks again."""
+    changing = Models(
+        models.dense, shutil.copytree(models.pruned, tmp_path / "pruned"), models.pattern, None
+    )
+    out = tmp_path / "out"
+    progress = open_recovery(changing, out, recovery_of("masked", STEPS)).run()
+    while next(progress).step < 3 or not list((out / PROGRESS_FOLDER).glob("moments-*")):
+        pass
+    progress.close()
+    for path in changing.pruned.glob("model-*"):
+        path.write_bytes(path.read_bytes())
+    assert open_recovery(changing, out, recovery_of("masked", STEPS)).resumed_from_step is not None

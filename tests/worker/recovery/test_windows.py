@@ -1,0 +1,43 @@
+"""The order of the training windows."""
+
+import pytest
+import torch
+
+from tests.models import random_ids
+from worker.pruning.base.errors import ShapeError
+from worker.recovery.settings import Recovery
+from worker.recovery.windows import RecoveryWindows, training_order
+
+
+def test_every_window_comes_once_before_any_comes_again() -> None:
+    order = training_order(7, 17, seed=3).tolist()
+    assert sorted(order[:7]) == sorted(order[7:14]) == list(range(7))
+    assert order[:7] != order[7:14]
+
+
+def test_the_first_windows_do_not_depend_on_how_many_are_wanted() -> None:
+    assert training_order(7, 17, seed=3)[:5].tolist() == training_order(7, 5, seed=3).tolist()
+    assert training_order(7, 7, seed=3).tolist() != training_order(7, 7, seed=4).tolist()
+
+
+@pytest.mark.parametrize("wanted", [3, 20])
+def test_only_windows_that_are_used_are_kept(wanted: int) -> None:
+    training, held_out = random_ids(6, 16, seed=1), random_ids(2, 16, seed=2)
+
+    windows = RecoveryWindows.of(training, held_out, Recovery("masked", tokens=wanted * 16), seed=0)
+
+    assert len(windows.ids) == 2 + min(wanted, 6)
+    assert torch.equal(windows.ids[:2], held_out)
+    order = training_order(6, wanted, seed=0)
+    assert torch.equal(windows.ids[windows.order], training[order])
+    steps = torch.cat([windows.of_step(step) for step in range(windows.steps)])
+    assert torch.equal(steps, windows.order)
+    assert windows.tokens_until(windows.steps) == wanted * 16
+
+
+def test_windows_of_other_lengths_are_refused() -> None:
+    recovery = Recovery("masked")
+    with pytest.raises(ShapeError, match=r"training windows \[6, 16\] and held-out .*\[2, 8\]"):
+        RecoveryWindows.of(random_ids(6, 16), random_ids(2, 8), recovery, seed=0)
+    with pytest.raises(ShapeError, match="at least one window each"):
+        RecoveryWindows.of(random_ids(6, 16), random_ids(0, 16), recovery, seed=0)

@@ -1,0 +1,1 @@
+"""Training a pruned model to predict what the dense model predicts, with its zeros kept."""

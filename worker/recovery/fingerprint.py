@@ -1,0 +1,55 @@
+"""Everything that decides the bytes of a recovery's result."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from worker.pruning.base.durable_files import sha256
+from worker.pruning.methods.patterns import Pattern
+from worker.pruning.model.head_loss import TokenLoss
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.sweep.fingerprint import (
+    code_digest,
+    ids_digest,
+    model_parts,
+    plain_values,
+)
+from worker.recovery.settings import Recovery
+
+
+def recovery_fingerprint(
+    dense: MetaModel,
+    pruned: MetaModel,
+    recovery: Recovery,
+    pattern: Pattern | None,
+    windows: dict[str, Tensor],
+    token_loss: TokenLoss,
+    seed: int,
+    ranks: int,
+) -> dict[str, Any]:
+    """Return everything that the result depends on, part by part, ready for JSON.
+
+    The pruned model is identified by its content: a sweep that is resumed writes some of its files
+    again.
+
+    Args:
+        dense: the dense model.
+        pruned: the pruned model.
+        recovery: how it is trained.
+        pattern: the constraint on a mask that changes.
+        windows: token ids ``[windows, tokens]``, by their use.
+        token_loss: the function that measures the loss.
+        seed: of the order of the windows, and of adapters.
+        ranks: number of processes.
+    """
+    files = sorted({stored.file for stored in pruned.checkpoint.tensors.values()})
+    return model_parts(dense, token_loss, dense.device) | {
+        "pruned": [[path.name, sha256(path)] for path in files],
+        "recovery": plain_values(recovery),
+        "pattern": plain_values(pattern),
+        "windows": {name: ids_digest(ids) for name, ids in windows.items()},
+        "seed": seed,
+        "ranks": ranks,
+        "recovery_code": code_digest(Path(__file__).parent),
+    }

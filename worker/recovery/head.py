@@ -1,0 +1,131 @@
+"""The head of a model, run on pieces of the last hidden states so that logits stay small."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from worker.pruning.model.block_inputs import BlockInputs
+from worker.pruning.model.head_loss import TokenLoss, head_logits
+from worker.pruning.model.meta_model import MetaModel
+from worker.recovery.losses import Targets, distillation_losses
+from worker.recovery.planning.sizes import LOGITS_BYTES
+from worker.recovery.settings import Recovery
+
+
+@dataclass(frozen=True)
+class Head:
+    """A model's norm and head.
+
+    Attributes:
+        meta_model: the model, with its head loaded.
+        block_inputs: knows whether its blocks return a tensor or a tuple.
+    """
+
+    meta_model: MetaModel
+    block_inputs: BlockInputs
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens."""
+        size: int = self.meta_model.model.config.get_text_config().vocab_size
+        return size
+
+    def logits(self, hidden: Tensor, norms: Mapping[str, Tensor]) -> Tensor:
+        """Return the logits ``[n, vocabulary]`` of last hidden states ``[n, hidden]``.
+
+        Args:
+            hidden: the states.
+            norms: trained parameters outside the blocks, by name.
+        """
+        return head_logits(self.meta_model, self.block_inputs, hidden, norms)
+
+    def pieces(self, hidden: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Yield pieces ``[n, hidden]`` of all states that predict a token, and where each starts.
+
+        Args:
+            hidden: ``[windows, tokens, hidden]``; the last token of each window predicts none.
+        """
+        states = hidden[:, :-1].flatten(0, 1)
+        fitting = LOGITS_BYTES[self.meta_model.device.type] // (4 * self.vocabulary)
+        length = max(
+            1, min(hidden.shape[1], fitting)
+        )  # no more tokens than the model has positions
+        for start in range(0, len(states), length):
+            yield start, states[start : start + length]
+
+    @torch.no_grad()
+    def targets(self, hidden: Tensor, temperature: float) -> Targets:
+        """Return the predictions that last hidden states ``[windows, tokens, hidden]`` make."""
+        found = [
+            Targets.of(self.logits(piece, {}), temperature) for _, piece in self.pieces(hidden)
+        ]
+        return Targets(
+            torch.cat([one.indices for one in found]), torch.cat([one.log_shares for one in found])
+        )
+
+
+@dataclass(frozen=True)
+class DistillationHead:
+    """A model's norm and head, and the training loss of what they predict.
+
+    Attributes:
+        head: the norm and the head.
+        recovery: has the weights of the loss.
+        token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``, the cross-entropy.
+    """
+
+    head: Head
+    recovery: Recovery
+    token_loss: TokenLoss
+
+    @torch.no_grad()
+    def loss(
+        self, hidden: Tensor, ids: Tensor, targets: Targets, norms: Mapping[str, Tensor]
+    ) -> Tensor:
+        """Return the sum of the losses of all predicted tokens, fp64.
+
+        Args:
+            hidden: last hidden states ``[windows, tokens, hidden]``.
+            ids: their token ids ``[windows, tokens]``.
+            targets: the dense model's predictions, in the order of the tokens.
+            norms: trained parameters outside the blocks, by name.
+        """
+        total = torch.zeros((), dtype=torch.float64, device=hidden.device)
+        for start, piece in self.head.pieces(hidden):
+            total += self._losses(start, piece, ids, targets, norms).double().sum()
+        return total
+
+    def backward(
+        self, hidden: Tensor, ids: Tensor, targets: Targets, norms: Mapping[str, Tensor]
+    ) -> Tensor:
+        """Return what `loss` does, and add its gradients to all trained parameters.
+
+        Args:
+            hidden: last hidden states, with the graph of the blocks.
+            ids, targets, norms: as for `loss`.
+        """
+        total = torch.zeros((), dtype=torch.float64, device=hidden.device)
+        states = hidden.detach().requires_grad_()
+        for start, piece in self.head.pieces(states):
+            loss = self._losses(start, piece, ids, targets, norms).sum()
+            torch.autograd.backward(loss)
+            total += loss.detach().double()
+        torch.autograd.backward(hidden, states.grad)
+        return total
+
+    def _losses(
+        self,
+        start: int,
+        piece: Tensor,
+        ids: Tensor,
+        targets: Targets,
+        norms: Mapping[str, Tensor],
+    ) -> Tensor:
+        """Return the losses ``[n]`` of a piece of the states, which starts at token ``start``."""
+        stop = start + len(piece)
+        tokens = ids[:, 1:].flatten()[start:stop].to(piece.device)
+        logits = self.head.logits(piece, norms)
+        own = targets.rows(start, stop)
+        return distillation_losses(logits, own, tokens, self.recovery, self.token_loss)

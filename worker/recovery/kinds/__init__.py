@@ -1,0 +1,1 @@
+"""The kinds of recovery: what of a matrix is trained, and how its weights follow from that."""

@@ -1,0 +1,46 @@
+"""Low-rank adapters whose product is masked: PERP (Zimmer et al., 2023, arXiv:2312.15230)."""
+
+import math
+
+import torch
+from torch import Generator, Tensor, nn
+from typing_extensions import override
+
+from worker.recovery.kinds.matrix import MatrixLayout
+from worker.recovery.kinds.parametrization import Parametrization
+from worker.recovery.planning.sizes import ADAPTER_RANK
+
+_ALPHA = 32
+_SCALE = _ALPHA / ADAPTER_RANK
+
+
+class MaskedLowRank(Parametrization):
+    """W + s·M⊙(B·A): W is fixed, A ``[r, in]`` is random at the start and B ``[out, r]`` zero.
+
+    A zero of W is a zero of the sum, so that adding the product to W fills none.
+    """
+
+    def __init__(self, stored: Tensor, layout: MatrixLayout, generator: Generator) -> None:
+        super().__init__()
+        self._layout = layout
+        count, outputs, inputs = layout.oriented(stored).shape
+        device = stored.device
+        self.base = nn.Parameter(stored, requires_grad=False)
+        self.down = nn.Parameter(
+            kaiming_uniform((count, ADAPTER_RANK, inputs), generator).to(device)
+        )
+        self.up = nn.Parameter(torch.zeros(count, outputs, ADAPTER_RANK, device=device))
+
+    @override
+    def forward(self) -> Tensor:
+        change = self._layout.stored(self.up @ self.down)
+        return self.base.float() + _SCALE * (change * (self.base != 0))
+
+
+def kaiming_uniform(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Return uniform random numbers from ±1/√in, Kaiming's bound for a = √5; in is the last size.
+
+    torch's own function gives the same distribution, but takes the global generator.
+    """
+    bound = 1 / math.sqrt(shape[-1])
+    return torch.empty(shape).uniform_(-bound, bound, generator=generator)

@@ -1,0 +1,54 @@
+"""The kinds by name."""
+
+from torch import Generator, Tensor
+
+from worker.pruning.base.errors import RecoveryError
+from worker.pruning.methods.patterns import Pattern
+from worker.recovery.kinds.adaptive import AdaptiveWeights
+from worker.recovery.kinds.mask_lora import MaskedLowRank
+from worker.recovery.kinds.masked import MaskedWeights
+from worker.recovery.kinds.matrix import MatrixLayout
+from worker.recovery.kinds.parametrization import Parametrization
+from worker.recovery.kinds.spp import ScaledWeights
+from worker.recovery.settings import Kind
+
+
+def parametrize(
+    kind: Kind,
+    stored: Tensor,
+    layout: MatrixLayout,
+    pattern: Pattern | None,
+    generator: Generator,
+) -> Parametrization:
+    """Return the trained parameters of pruned matrices; at the start they give these matrices.
+
+    Args:
+        kind: what is trained.
+        stored: the parameter with the pruned matrices, in its stored dtype.
+        layout: how the matrices are stored in it.
+        pattern: the constraint on a mask that changes.
+        generator: of the random numbers of adapters, on the CPU.
+
+    Raises:
+        RecoveryError: the kind needs a pattern.
+    """
+    check_pattern(kind, pattern)
+    if kind == "masked":
+        return MaskedWeights(stored)
+    if pattern is not None and kind == "ast":
+        return AdaptiveWeights(stored, layout, pattern)
+    adapter = MaskedLowRank if kind == "mask_lora" else ScaledWeights
+    return adapter(stored, layout, generator)
+
+
+def check_pattern(kind: Kind, pattern: Pattern | None) -> None:
+    """Check that a pattern is known, if the kind needs one.
+
+    Raises:
+        RecoveryError: it is not.
+    """
+    if kind == "ast" and pattern is None:
+        raise RecoveryError(
+            "recover ast changes the mask, but the pattern that it has to satisfy is not known; "
+            "set recover to masked"
+        )

@@ -1,0 +1,46 @@
+"""Adapters that multiply the kept weights: SPP (Lu et al., 2024, arXiv:2405.16057)."""
+
+import torch
+from torch import Generator, Tensor, nn
+from typing_extensions import override
+
+from worker.recovery.kinds.mask_lora import kaiming_uniform
+from worker.recovery.kinds.matrix import MatrixLayout
+from worker.recovery.kinds.parametrization import Parametrization
+from worker.recovery.planning.sizes import ADAPTER_RANK
+
+_SCALE = 2.0
+
+
+class ScaledWeights(Parametrization):
+    """W + s·Ā⊙b⊙W: W is fixed, A ``[r, in]`` is random at the start and b ``[out, 1]`` zero.
+
+    Ā ``[out, in]`` repeats each row of A for ⌈out/r⌉ neighbouring outputs; if r does not divide
+    out, the last rows of A stand for fewer.
+    """
+
+    def __init__(self, stored: Tensor, layout: MatrixLayout, generator: Generator) -> None:
+        super().__init__()
+        self._layout = layout
+        count, outputs, inputs = layout.oriented(stored).shape
+        device = stored.device
+        self.base = nn.Parameter(stored, requires_grad=False)
+        self.rows = nn.Parameter(
+            kaiming_uniform((count, ADAPTER_RANK, inputs), generator).to(device)
+        )
+        self.outputs = nn.Parameter(torch.zeros(count, outputs, 1, device=device))
+
+    @override
+    def forward(self) -> Tensor:
+        base = self.base.float()
+        factor = self._layout.stored(repeated(self.rows, self.outputs.shape[1]) * self.outputs)
+        return base.addcmul(factor, base, value=_SCALE)
+
+
+def repeated(rows: Tensor, outputs: int) -> Tensor:
+    """Return each of r rows ``[matrices, r, in]`` repeated, ``[matrices, outputs, in]``."""
+    count, rank, inputs = rows.shape
+    times = -(-outputs // rank)
+    # Expanded rather than indexed: the backward of an index is not deterministic on a GPU.
+    spread = rows[:, :, None].expand(count, rank, times, inputs)
+    return spread.reshape(count, rank * times, inputs)[:, :outputs]

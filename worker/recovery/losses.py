@@ -1,0 +1,95 @@
+"""The training loss: the divergence from the dense model, and the cross-entropy of the text.
+
+The dense model's distribution is kept as its largest probabilities and the sum of all others. The
+divergence between two distributions after such a merge of tokens is at most the whole one.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from worker.pruning.model.head_loss import TokenLoss
+from worker.recovery.planning.sizes import top_count
+from worker.recovery.settings import Recovery
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The dense model's predictions of n tokens.
+
+    Attributes:
+        indices: ``[n, k]`` int64, its k most likely tokens.
+        log_shares: ``[n, k + 1]`` fp32, the logarithms of their probabilities and of the sum of all
+            others, at the temperature of the recovery.
+    """
+
+    indices: Tensor
+    log_shares: Tensor
+
+    @classmethod
+    def of(cls, logits: Tensor, temperature: float) -> "Targets":
+        """Return the targets that logits ``[n, vocabulary]`` of the dense model stand for."""
+        indices = logits.topk(top_count(logits.shape[1]), sorted=False).indices
+        return cls(indices, log_shares(logits, indices, temperature))
+
+    def rows(self, start: int, stop: int) -> "Targets":
+        """Return the targets of some of the tokens."""
+        return Targets(self.indices[start:stop], self.log_shares[start:stop])
+
+
+def log_shares(logits: Tensor, indices: Tensor, temperature: float) -> Tensor:
+    """Return the logarithms of some tokens' probabilities, and of the sum of all others.
+
+    Args:
+        logits: ``[n, vocabulary]``, any float dtype; computed in fp32.
+        indices: ``[n, k]`` int64, different tokens of each row, but not all.
+        temperature: divides the logits.
+
+    Returns:
+        ``[n, k + 1]`` fp32.
+    """
+    scaled = logits.float() / temperature
+    rest = scaled.scatter(1, indices, -torch.inf).logsumexp(1, keepdim=True)
+    shares = torch.cat([scaled.gather(1, indices), rest], dim=1)
+    return shares - shares.logsumexp(1, keepdim=True)
+
+
+def divergence(target: Tensor, prediction: Tensor) -> Tensor:
+    """Return the Kullback-Leibler divergence of each prediction from its target.
+
+    Args:
+        target, prediction: ``[n, k + 1]`` logarithms of probabilities that sum to 1.
+
+    Returns:
+        ``[n]``, in nats, at least 0 but for rounding.
+    """
+    return (target.exp() * (target - prediction)).sum(1)
+
+
+def distillation_losses(
+    logits: Tensor, targets: Targets, ids: Tensor, recovery: Recovery, token_loss: TokenLoss
+) -> Tensor:
+    """Return a·T²·KL(p_T ‖ q_T) + (1 − a)·CE of each token.
+
+    T² keeps the size of the gradient the same for all temperatures (Hinton et al., 2015,
+    arXiv:1503.02531, section 2).
+
+    Args:
+        logits: ``[n, vocabulary]`` of the pruned model.
+        targets: the dense model's predictions of the same tokens.
+        ids: ``[n]`` int64, the tokens.
+        recovery: has the weight a and the temperature T.
+        token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``, the cross-entropy.
+
+    Returns:
+        ``[n]`` fp32.
+    """
+    losses = torch.zeros(len(ids), device=logits.device)
+    if recovery.kl > 0:
+        predicted = log_shares(logits, targets.indices, recovery.temperature)
+        weight = recovery.kl * recovery.temperature**2
+        losses = losses + weight * divergence(targets.log_shares, predicted)
+    if recovery.kl < 1:
+        losses = losses + (1 - recovery.kl) * token_loss(logits, ids)
+    return losses

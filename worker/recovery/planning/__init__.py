@@ -1,0 +1,1 @@
+"""The memory and time that a recovery takes, computed from shapes."""

@@ -1,0 +1,88 @@
+"""Predicting the operations and the bytes that a recovery processes."""
+
+from worker.pruning.base.shapes import ModelShape
+from worker.pruning.base.speed import Cost
+from worker.recovery.planning.sizes import CHUNK_TOKENS
+from worker.recovery.planning.workload import (
+    RecoverySetting,
+    RecoveryWork,
+    TrainedNumbers,
+    item_bytes,
+)
+from worker.recovery.settings import Recovery, batch_tokens, step_count
+
+_BACKWARD = 2  # in forwards
+_BLOCK_STATES = 20  # hidden states that a block reads and writes outside its layers
+_LOSS_BYTES = 60  # read and written per logit by the loss and its gradient
+_TARGET_BYTES = 24  # likewise by the dense model's probabilities
+_STEP_BYTES = 60  # likewise per trained number by a step of the optimizer
+_STATE_BYTES = 12  # per trained number in the files of a state
+_SAVED, _MEASURED = 20, 11  # states that are saved, and held-out losses
+
+
+def recovery_cost(
+    shape: ModelShape, recovery: Recovery, work: RecoveryWork, setting: RecoverySetting
+) -> Cost:
+    """Return the cost of a whole recovery."""
+    return _CostModel(shape, recovery, work, setting).total()
+
+
+class _CostModel:
+    def __init__(
+        self, shape: ModelShape, recovery: Recovery, work: RecoveryWork, setting: RecoverySetting
+    ) -> None:
+        self._shape, self._recovery, self._work = shape, recovery, work
+        self._setting = setting
+        self._numbers = TrainedNumbers.of(shape, recovery)
+
+    def total(self) -> Cost:
+        work, shape = self._work, self._shape
+        teacher = work.teacher_tokens(self._recovery)
+        chunks = -(-teacher // CHUNK_TOKENS[work.device])
+        held_out = work.held_out_windows * work.seq_len * min(_MEASURED, self._steps + 1)
+        forward = self._forward()
+        only_forward = teacher + held_out + 2 * work.evaluation_tokens
+        cost = forward * only_forward + self._loss(teacher + held_out, _TARGET_BYTES)
+        passes = 1 + _BACKWARD + self._setting.recomputes
+        tokens = work.training_tokens(self._recovery)
+        cost += forward * (tokens * passes) + self._loss(tokens, _LOSS_BYTES) * (1 + _BACKWARD)
+        files = Cost(
+            reading=(chunks + 3) * shape.stored_bytes,
+            writing=shape.stored_bytes
+            + min(_SAVED, self._steps) * _STATE_BYTES * self._numbers.trained,
+        )
+        return cost + self._optimizer() + files
+
+    @property
+    def _steps(self) -> int:
+        return step_count(self._recovery, self._work.seq_len)
+
+    def _forward(self) -> Cost:
+        """Return the cost of one token in a forward pass of all blocks."""
+        shape, size = self._shape, item_bytes(self._work)
+        total = Cost()
+        for block in shape.blocks:
+            used = sum(layer.weights * layer.token_share for layer in block.layers)
+            states = sum((one.inputs + one.outputs) * one.token_share for one in block.layers)
+            total += Cost(
+                forward_matmul=2 * (used + 2 * self._work.seq_len * shape.hidden),
+                elementwise=(2 * states + _BLOCK_STATES * shape.hidden) * size,
+            )
+        return total
+
+    def _loss(self, tokens: int, logit_bytes: int) -> Cost:
+        vocabulary = self._shape.vocabulary
+        return Cost(
+            forward_matmul=2 * tokens * self._shape.hidden * vocabulary,
+            elementwise=tokens * vocabulary * logit_bytes / (1 + _BACKWARD),
+        )
+
+    def _optimizer(self) -> Cost:
+        """Return the cost of the steps, and of computing weights for each micro-batch."""
+        numbers = self._numbers
+        tokens = batch_tokens(self._recovery.tokens)
+        batches = -(-tokens // self._setting.micro_batch_tokens(self._recovery, self._work))
+        weights = 8 * numbers.weights * (numbers.trained != numbers.weights)
+        passes = 1 + _BACKWARD + self._setting.recomputes
+        each = _STEP_BYTES * numbers.trained + batches * passes * weights
+        return Cost(elementwise=self._steps * each)

@@ -1,0 +1,164 @@
+"""Predicting the peak memory of a recovery, and the size of its files."""
+
+from dataclasses import dataclass
+
+from worker.pruning.base.shapes import ModelShape
+from worker.recovery.planning.sizes import (
+    CHUNK_TOKENS,
+    FORWARD_TOKENS,
+    LOGITS_BYTES,
+    top_count,
+)
+from worker.recovery.planning.workload import (
+    RecoverySetting,
+    RecoveryWork,
+    TrainedNumbers,
+    item_bytes,
+)
+from worker.recovery.settings import Recovery
+
+_LIBRARY_BYTES = 16 << 20  # buffers of the linear algebra libraries
+_TRAINED_BYTES = 16  # per trained number: itself, its gradient and two moments, in fp32
+_MASK_BYTES = 1
+_TARGET_BYTES = 6  # per kept probability: an index and a logarithm
+_LOSS_COPIES = 8  # of the fp32 logits: other dtypes, softmaxes and gradients
+_STATE_BYTES = 12  # per trained number in the files of a state
+
+
+@dataclass(frozen=True)
+class RecoveryMemory:
+    """Bytes beyond what the process used before.
+
+    Attributes:
+        host_bytes: on the host.
+        device_bytes: on the GPU; 0 if the CPU computes.
+    """
+
+    host_bytes: int
+    device_bytes: int
+
+
+def recovery_memory(
+    shape: ModelShape, recovery: Recovery, work: RecoveryWork, setting: RecoverySetting
+) -> RecoveryMemory:
+    """Return the peak memory of a recovery in this setting."""
+    model = _MemoryModel(shape, recovery, work, setting)
+    teacher, training = model.teacher(), model.training()
+    return RecoveryMemory(
+        max(teacher.host_bytes, training.host_bytes),
+        max(teacher.device_bytes, training.device_bytes),
+    )
+
+
+def scratch_bytes(shape: ModelShape, recovery: Recovery, work: RecoveryWork) -> int:
+    """Return the most bytes of the files that a recovery keeps while it runs.
+
+    They are the dense model's predictions, the hidden states of a chunk, the last state of the
+    training beside the one that is being written, and the best weights.
+    """
+    trained = TrainedNumbers.of(shape, recovery).trained
+    tokens = work.teacher_tokens(recovery)
+    chunk = min(tokens, CHUNK_TOKENS[work.device])
+    states = chunk * shape.hidden * item_bytes(work)
+    saved = (2 * _STATE_BYTES + 4) * trained
+    return tokens * _target_bytes(shape) + max(states, saved)
+
+
+def _target_bytes(shape: ModelShape) -> int:
+    """Return the bytes of the dense model's predictions of one token."""
+    return _TARGET_BYTES * top_count(shape.vocabulary)
+
+
+class _MemoryModel:
+    def __init__(
+        self, shape: ModelShape, recovery: Recovery, work: RecoveryWork, setting: RecoverySetting
+    ) -> None:
+        self._shape, self._recovery, self._work = shape, recovery, work
+        self._setting = setting
+        self._numbers = TrainedNumbers.of(shape, recovery)
+        self._size = item_bytes(work)
+        self._tokens = setting.micro_batch_tokens(recovery, work)
+
+    def teacher(self) -> RecoveryMemory:
+        """Return the memory of running a chunk through the dense model."""
+        chunk = min(CHUNK_TOKENS[self._work.device], self._work.teacher_tokens(self._recovery))
+        targets = 2 * chunk * _target_bytes(self._shape)  # twice, as they are joined
+        block = self._numbers.largest_block
+        stored = max(one.parameters.read_bytes for one in self._shape.blocks)
+        tokens = max(self._work.seq_len, FORWARD_TOKENS[self._work.device])
+        features = max(3 * self._shape.widest, 8 * self._shape.hidden)
+        batch = tokens * features * self._size
+        head = self._outside() + self._logits()
+        return self._memory(targets + stored, max(block * self._size + batch, head))
+
+    def training(self) -> RecoveryMemory:
+        """Return the memory of training."""
+        numbers = self._numbers
+        held = self._weights() + self._size * numbers.fixed + self._outside()
+        running = self._effective() + self._activations() + self._logits()
+        stepping = 3 * 4 * numbers.largest_layer
+        return self._memory(self._copied(), held + max(running, stepping))
+
+    def _memory(self, host: int, computing: int) -> RecoveryMemory:
+        host += _LIBRARY_BYTES
+        if self._work.device == "cpu":
+            return RecoveryMemory(host + computing, 0)
+        return RecoveryMemory(host, computing + _LIBRARY_BYTES)
+
+    def _copied(self) -> int:
+        """Return the bytes on the host of a block that is read or written, and of saved states."""
+        block = 2 * max(one.parameters.read_bytes for one in self._shape.blocks)
+        moments = 0 if self._work.device == "cpu" else 8 * self._numbers.trained
+        return max(block, moments)
+
+    def _outside(self) -> int:
+        return self._size * self._numbers.outside
+
+    @property
+    def _is_adapter(self) -> bool:
+        return self._recovery.kind in {"mask_lora", "spp"}
+
+    def _weights(self) -> int:
+        """Return the bytes of weights, gradients, moments and masks.
+
+        Of several processes each has its part of all but the masks, and one block that is whole.
+        """
+        ranks, numbers = self._work.ranks, self._numbers
+        divided = _TRAINED_BYTES * numbers.trained + self._is_adapter * numbers.weight_bytes
+        masks = 0 if self._is_adapter else _MASK_BYTES * numbers.weights
+        block = 2 * 4 * numbers.largest_block if ranks > 1 else 0  # with its gradients
+        return divided // ranks + masks + block
+
+    def _effective(self) -> int:
+        """Return the bytes of weights that are computed for the forward and kept for the backward.
+
+        They are those of all blocks, or of one where the backward computes them again.
+        """
+        weights = self._numbers.weights
+        if self._setting.recomputes:
+            weights = self._numbers.largest_block
+        kept = {
+            "masked": 0 if self._size == 4 else self._size,
+            "ast": self._size,
+            "mask_lora": self._size + 1,  # and the mask
+            "spp": self._size + 8,  # and the repeated rows, and the weights in fp32
+        }
+        computed = 3 * 4 * self._numbers.largest_layer
+        return weights * kept[self._recovery.kind] + computed
+
+    def _activations(self) -> int:
+        """Return the bytes that the forward keeps for the backward.
+
+        A block keeps the inputs of its norms, matrices, activations and attention.
+        """
+        shape = self._shape
+        scores = shape.scored_heads * self._work.seq_len * (self._size + 4)
+        kept = (12 * shape.hidden + 5 * shape.widest) * self._size + scores  # of a token
+        blocks = len(shape.blocks)
+        between = blocks * shape.hidden * self._size if self._setting.recomputes else 0
+        return self._tokens * (between + kept * (1 if self._setting.recomputes else blocks))
+
+    def _logits(self) -> int:
+        """Return the bytes of the loss of one piece of the hidden states."""
+        whole = self._tokens * self._shape.vocabulary * 4
+        return _LOSS_COPIES * min(whole, LOGITS_BYTES[self._work.device])

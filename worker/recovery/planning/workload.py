@@ -1,0 +1,112 @@
+"""The work of a recovery, and how it runs, in names and numbers."""
+
+from dataclasses import dataclass
+
+from worker.pruning.base.shapes import ITEM_BYTES, LayerShape, ModelShape
+from worker.recovery.planning.sizes import ADAPTER_RANK
+from worker.recovery.settings import Recovery, window_count, windows_per_step
+
+
+@dataclass(frozen=True)
+class RecoveryWork:
+    """What a recovery has to do.
+
+    Attributes:
+        training_windows, held_out_windows: number of windows.
+        evaluation_tokens: number of evaluation tokens, which are measured before and after.
+        seq_len: tokens of each training window.
+        dtype: of the forward passes, such as ``bfloat16``.
+        device: ``cpu`` or ``cuda``.
+        ranks: number of processes, each with a part of the trained weights.
+    """
+
+    training_windows: int
+    held_out_windows: int
+    evaluation_tokens: int
+    seq_len: int
+    dtype: str
+    device: str
+    ranks: int = 1
+
+    def teacher_tokens(self, recovery: Recovery) -> int:
+        """Return the number of tokens whose predictions by the dense model are needed."""
+        used = min(self.training_windows, window_count(recovery, self.seq_len))
+        return (used + self.held_out_windows) * self.seq_len
+
+    def training_tokens(self, recovery: Recovery) -> int:
+        """Return the number of training tokens, repeated ones included."""
+        return window_count(recovery, self.seq_len) * self.seq_len
+
+
+@dataclass(frozen=True)
+class RecoverySetting:
+    """How a recovery runs.
+
+    Attributes:
+        micro_batch_windows: windows that run through the model at a time.
+        recomputes: whether the backward runs each block's forward again rather than keeping what
+            it computed: a third more time, less memory.
+    """
+
+    micro_batch_windows: int
+    recomputes: bool
+
+    def micro_batch_tokens(self, recovery: Recovery, work: RecoveryWork) -> int:
+        """Return the number of tokens that run through the model at a time."""
+        windows = min(self.micro_batch_windows, windows_per_step(recovery, work.seq_len))
+        return windows * work.seq_len
+
+
+@dataclass(frozen=True)
+class TrainedNumbers:
+    """How many numbers a recovery holds.
+
+    Attributes:
+        weights: entries of the trained matrices.
+        weight_bytes: their size as they are stored.
+        trained: entries of the parameters that are trained; norms are too few to count.
+        fixed: entries of the blocks' other parameters.
+        outside: entries of the embeddings and the head.
+        largest_block: weights of the largest block.
+        largest_layer: weights of the largest matrix.
+    """
+
+    weights: int
+    weight_bytes: int
+    trained: int
+    fixed: int
+    outside: int
+    largest_block: int
+    largest_layer: int
+
+    @classmethod
+    def of(cls, shape: ModelShape, recovery: Recovery) -> "TrainedNumbers":
+        """Count the numbers of a model and a kind."""
+        layers = [layer for block in shape.blocks for layer in block.layers]
+        weights = sum(layer.weights for layer in layers)
+        inside = sum(block.parameters.numbers for block in shape.blocks)
+        inside_bytes = sum(block.parameters.stored_bytes for block in shape.blocks)
+        # Matrices are nearly all of a block, so that they have the mean size of its numbers.
+        size = inside_bytes / inside
+        return cls(
+            weights=weights,
+            weight_bytes=round(weights * size),
+            trained=sum(_trained(layer, recovery) for layer in layers),
+            fixed=inside - weights,
+            outside=round((shape.stored_bytes - inside_bytes) / size),
+            largest_block=max(sum(one.weights for one in block.layers) for block in shape.blocks),
+            largest_layer=max(layer.weights for layer in layers),
+        )
+
+
+def _trained(layer: LayerShape, recovery: Recovery) -> int:
+    if recovery.kind == "mask_lora":
+        return ADAPTER_RANK * (layer.inputs + layer.outputs)
+    if recovery.kind == "spp":
+        return ADAPTER_RANK * layer.inputs + layer.outputs
+    return layer.weights
+
+
+def item_bytes(work: RecoveryWork) -> int:
+    """Return the bytes of a number in the dtype of the forward passes."""
+    return ITEM_BYTES[work.dtype]

@@ -1,0 +1,244 @@
+"""The recovery of a pruned model: what the dense model predicts, training, and writing."""
+
+from collections.abc import Generator
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from worker.pruning.base.errors import RecoveryError
+from worker.pruning.base.memory import (
+    device_peak_bytes,
+    fix_malloc_thresholds,
+    peak_resident_bytes,
+    trim_heap,
+)
+from worker.pruning.base.speed import Speed
+from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
+from worker.pruning.methods.patterns import Pattern
+from worker.pruning.model.checkpoint import Checkpoint
+from worker.pruning.model.head_loss import TokenLoss
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.planning.memory_limits import headroom
+from worker.pruning.sweep.output import ModelOutput
+from worker.recovery.evaluation import evaluation_loss
+from worker.recovery.fingerprint import recovery_fingerprint
+from worker.recovery.forward_stream import open_block_inputs
+from worker.recovery.head import DistillationHead, Head
+from worker.recovery.kinds.registry import check_pattern, parametrize
+from worker.recovery.optimizer import Optimizer
+from worker.recovery.planning.plan import plan_recovery
+from worker.recovery.recovery_log import RecoveryLog, TrainingState
+from worker.recovery.results import RecoveryProgress, RecoveryResult
+from worker.recovery.settings import Recovery
+from worker.recovery.shapes import recovery_shape, recovery_work
+from worker.recovery.student import Student
+from worker.recovery.teacher import Teacher
+from worker.recovery.teaching import teach
+from worker.recovery.training import Training
+from worker.recovery.windows import RecoveryWindows
+
+
+class ModelRecovery:
+    """Trains one pruned model and writes the result into one folder.
+
+    First the training text runs through the dense model, block by block, and its predictions are
+    stored. Then the pruned model is trained, whole in memory, to predict the same.
+    """
+
+    def __init__(
+        self,
+        dense: MetaModel,
+        pruned: MetaModel,
+        recovery: Recovery,
+        pattern: Pattern | None,
+        training: Tensor,
+        held_out: Tensor,
+        evaluation: Tensor,
+        out: Path,
+        token_loss: TokenLoss,
+        *,
+        seed: int,
+        memory_budget_bytes: int | None = None,
+        ranks: Ranks = SINGLE_PROCESS,
+        speed: Speed | None = None,
+    ) -> None:
+        """Prepare, and resume an earlier run of the same recovery in ``out``.
+
+        Args:
+            dense: the dense model, without its weights.
+            pruned: the pruned model, without its weights.
+            recovery: how to train it.
+            pattern: the constraint on masks that ``ast`` changes; how many weights it keeps of each
+                matrix is what the pruned model has. None if no pattern is known.
+            training: ``[windows, tokens]`` int64 ids to train on.
+            held_out: ``[windows, tokens]`` int64 ids by which the best state is chosen.
+            evaluation: ``[windows, tokens]`` int64 ids to measure the loss on before and after; may
+                be empty.
+            out: an existing folder for the shards and their index, and for a folder ``.progress``
+                that has to be deleted before ``out`` is published.
+            token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``, the cross-entropy.
+            seed: of the order of the windows, and of adapters.
+            memory_budget_bytes: the most memory that this process may hold; None for all of it.
+            ranks: the ranks that share the work; all get the same arguments.
+            speed: the machine's speed, so that the plan predicts the time.
+
+        Raises:
+            PruningError: the models or the available memory do not allow it.
+        """
+        _check(dense, pruned, recovery, pattern)
+        fix_malloc_thresholds()
+        self._dense, self._pruned, self._recovery, self._pattern = dense, pruned, recovery, pattern
+        self._evaluation, self._out, self._token_loss = evaluation, out, token_loss
+        self._seed, self._ranks = seed, ranks
+        self._windows = RecoveryWindows.of(training, held_out, recovery, seed, ranks.size)
+        self.plan = plan_recovery(
+            recovery_shape(pruned),
+            recovery,
+            recovery_work(pruned, training, held_out, evaluation, ranks.size),
+            headroom(pruned.device, memory_budget_bytes),
+            speed,
+        )
+        used = {"training": training, "held_out": held_out, "evaluation": evaluation}
+        given = recovery_fingerprint(
+            dense, pruned, recovery, pattern, used, token_loss, seed, ranks.size
+        )
+        self._log = RecoveryLog(out, given, ranks)
+        # A resumed run keeps the earlier run's setting, on which the rounding of sums depends.
+        values = self._log.decide_once("setting", self.plan.setting_values)
+        self.plan = self.plan.with_setting(values)
+        self._resumed_from = self._log.state.step if self._log.state else None
+        self._teacher = Teacher(
+            self._log.folder, self._windows.ids, recovery.temperature, dense.device
+        )
+        self._output = ModelOutput(pruned, out, self._log.folder)
+
+    @property
+    def resumed_from_step(self) -> int | None:
+        """The step from which this run trains, if an earlier run has recorded one."""
+        return self._resumed_from
+
+    def run(self) -> Generator[RecoveryProgress, None, RecoveryResult]:
+        """Train the model and write it.
+
+        It is a generator, so that its caller can report progress, renew a lease or stop between
+        two steps.
+
+        Yields:
+            The progress after each block of a forward pass, and after each step.
+
+        Raises:
+            PruningError: a result is not finite.
+        """
+        yield from teach(self._teacher, self._dense, self._log, self._ranks)
+        trim_heap()
+        before = yield from self._evaluate("evaluation_before", self._pruned)
+        state = yield from self._train()
+        trim_heap()
+        written = Checkpoint.open(self._out)
+        recovered = MetaModel(self._pruned.model, written, self._pruned.dtype, self._pruned.device)
+        after = yield from self._evaluate("evaluation_after", recovered)
+        return self._result(state, before, after)
+
+    def _evaluate(
+        self, name: str, model: MetaModel
+    ) -> Generator[RecoveryProgress, None, float | None]:
+        """Return the loss of a model on the evaluation windows, measured by rank 0."""
+        if not len(self._evaluation):
+            return None
+        loss = float("nan")
+        if not self._log.is_known(name) and self._ranks.is_main:
+            folder = self._log.folder
+            loss = yield from evaluation_loss(model, self._evaluation, self._token_loss, folder)
+        return self._log.decide_once(name, lambda: loss)
+
+    def _train(self) -> Generator[RecoveryProgress, None, TrainingState]:
+        """Train the model, and write its best state."""
+        block_inputs = open_block_inputs(self._pruned)
+        generator = torch.Generator().manual_seed(self._seed)
+        build = partial(
+            parametrize, self._recovery.kind, pattern=self._pattern, generator=generator
+        )
+        with self._pruned.loaded_outside_blocks():
+            student = Student(
+                self._pruned,
+                block_inputs,
+                build,
+                recomputes=self.plan.setting.recomputes,
+                ranks=self._ranks,
+            )
+            training = Training(
+                student,
+                self._optimizer(student),
+                DistillationHead(
+                    Head(self._pruned, block_inputs), self._recovery, self._token_loss
+                ),
+                self._teacher,
+                self._windows,
+                self.plan.setting.micro_batch_windows,
+                self._log,
+                self._ranks,
+            )
+            state = yield from training.run()
+            self._write(student if state.best_step else None)
+        return state
+
+    def _optimizer(self, student: Student) -> Optimizer:
+        parameters = sum(one.numel() for one in self._pruned.model.parameters())
+        steps = self._windows.steps
+        return Optimizer(student, self._recovery, parameters, steps, self._ranks)
+
+    def _write(self, student: Student | None) -> None:
+        """Write the weights of a student, or the pruned ones if none is better."""
+        blocks = list(student.trained_blocks()) if student else []
+        for index in range(len(self._pruned.blocks)):
+            merged = blocks[index].merged() if blocks else {}
+            if self._ranks.is_main:
+                stored = self._pruned.read_block(index) | merged
+                self._output.write_block(index, stored)
+        norms = student.merged_norms() if student else {}
+        if self._ranks.is_main:
+            self._output.finish(self._pruned.weights.to_stored(norms))
+        self._ranks.barrier()
+
+    def _result(
+        self, state: TrainingState, before: float | None, after: float | None
+    ) -> RecoveryResult:
+        start = state.curve[0].held_out_loss
+        return RecoveryResult(
+            steps=state.step,
+            best_step=state.best_step,
+            tokens=self._windows.tokens_until(state.step),
+            held_out_before=state.best_loss if start is None else start,
+            held_out_after=state.best_loss,
+            kept_start=state.best_step == 0,
+            evaluation_loss_before=before,
+            evaluation_loss_after=after,
+            curve=state.curve,
+            seconds=self._log.seconds,
+            resumed_from_step=self.resumed_from_step,
+            plan=self.plan,
+            peak_bytes=self._ranks.sum_of(peak_resident_bytes()),
+            device_peak_bytes=device_peak_bytes(self._pruned.device) or None,
+            shards=tuple(self._output.shards),
+        )
+
+
+def _check(
+    dense: MetaModel,
+    pruned: MetaModel,
+    recovery: Recovery,
+    pattern: Pattern | None,
+) -> None:
+    """Refuse what cannot work before anything that takes time.
+
+    Raises:
+        RecoveryError: the models are not the same architecture, or the kind needs a pattern.
+    """
+    if dense.model.state_dict().keys() != pruned.model.state_dict().keys():
+        raise RecoveryError(
+            "the dense model and the pruned model have different parameters; "
+            "give the model that was pruned"
+        )
+    check_pattern(recovery.kind, pattern)

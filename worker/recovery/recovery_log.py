@@ -1,0 +1,212 @@
+"""The progress of a recovery, kept in its output folder so that another run can resume it."""
+
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from torch import Tensor
+
+from worker.pruning.base.durable_files import move_into_place, save_tensors, sha256
+from worker.pruning.base.names import PROGRESS_FOLDER
+from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
+from worker.pruning.model.checkpoint import Checkpoint
+from worker.pruning.model.shards import shard_files
+from worker.pruning.sweep.progress import is_same_run
+from worker.pruning.sweep.resume_log import Record, ResumeLog
+from worker.recovery.results import CurvePoint
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """How far the training is.
+
+    Attributes:
+        step: steps that have been made.
+        best_step: the step with the smallest held-out loss; 0 is the pruned model.
+        best_loss: that loss.
+        rises: held-out losses in a row since then, all of them larger.
+        curve: the losses of all steps.
+    """
+
+    step: int
+    best_step: int
+    best_loss: float
+    rises: int
+    curve: tuple[CurvePoint, ...]
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """Return the state whose fields were stored as JSON."""
+        curve = tuple(CurvePoint(**point) for point in fields["curve"])
+        return cls(**fields | {"curve": curve})
+
+
+class RecoveryLog:
+    """The log of a recovery and its files: the teacher's predictions, and states of the training.
+
+    A run that finds a log with its own fingerprint continues from the last recorded state. Files of
+    a run with another fingerprint are deleted.
+
+    Attributes:
+        folder: the folder of all these files.
+        state: the last recorded state of the training; None before the first.
+    """
+
+    def __init__(
+        self, out: Path, fingerprint: dict[str, Any], ranks: Ranks = SINGLE_PROCESS
+    ) -> None:
+        """Resume an earlier run from its files in ``out``; delete those that cannot be used.
+
+        Args:
+            out: the output folder.
+            fingerprint: everything that the result depends on.
+            ranks: the ranks of the run. Rank 0 reads and writes the log, and shares its contents.
+        """
+        self.folder = out / PROGRESS_FOLDER
+        self._out, self._ranks = out, ranks
+        self._log = ResumeLog(self.folder / "journal.jsonl")
+        self._started = time.perf_counter()
+        records = ranks.run_on_main(lambda: self._resume(fingerprint))
+        self._facts = {one["fact"]: one["value"] for one in records if "fact" in one}
+        self._chunks = {one["teacher"] for one in records if "teacher" in one}
+        states = [TrainingState.from_json(one["state"]) for one in records if "state" in one]
+        self.state = states[-1] if states else None
+        self._earlier_seconds = max((one["seconds"] for one in records), default=0.0)
+
+    @property
+    def seconds(self) -> float:
+        """The time of this run, and of earlier ones until their last record."""
+        return self._earlier_seconds + time.perf_counter() - self._started
+
+    def has_chunk(self, chunk: int) -> bool:
+        """Whether the teacher's predictions of a chunk are on the disk."""
+        return chunk in self._chunks
+
+    def record_chunk(self, chunk: int, file: Path) -> None:
+        """Record that the teacher's predictions of a chunk are on the disk."""
+        self._record(lambda: {"teacher": chunk, "files": {file.name: sha256(file)}})
+        self._chunks.add(chunk)
+
+    def decide_once(self, name: str, decide: Callable[[], T]) -> T:
+        """Return the result of ``decide`` on rank 0, or that of an earlier run from the log."""
+        return self.measure_once(name, lambda: self._ranks.run_on_main(decide))
+
+    def measure_once(self, name: str, measure: Callable[[], T]) -> T:
+        """Return the result of ``measure`` on all ranks, or that of an earlier run from the log.
+
+        Args:
+            name: the name of the result in the log.
+            measure: its result has to be equal after conversion to JSON and back.
+        """
+        if name not in self._facts:
+            self._facts[name] = measure()
+            self._record(lambda: {"fact": name, "value": self._facts[name]})
+        known: T = self._facts[name]
+        return known
+
+    def is_known(self, name: str) -> bool:
+        """Whether the log has the result of this name."""
+        return name in self._facts
+
+    def record_state(
+        self, state: TrainingState, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor]
+    ) -> None:
+        """Save a state of the training; delete the files of those before, except the best weights.
+
+        Args:
+            state: how far the training is.
+            weights: the trained parameters and masks, by name.
+            moments: the moments of their gradients, by name.
+        """
+
+        def save() -> Record:
+            self._save(_weights_file(state.step), weights)
+            self._save(_moments_file(state.step), moments)
+            files = {name: sha256(self.folder / name) for name in _files_of(state)}
+            return {"state": asdict(state), "files": files}
+
+        self._record(save)
+        self.state = state
+        if self._ranks.is_main:
+            needed = _files_of(state)
+            for pattern in ("weights-*", "moments-*"):
+                _delete(path for path in self.folder.glob(pattern) if path.name not in needed)
+        self._ranks.barrier()
+
+    def weights(self, step: int) -> dict[str, Tensor]:
+        """Read the weights of the last recorded state, or the best ones before it."""
+        return _read(self.folder / _weights_file(step))
+
+    def moments(self, step: int) -> dict[str, Tensor]:
+        """Read the moments of the last recorded state."""
+        return _read(self.folder / _moments_file(step))
+
+    def _resume(self, fingerprint: dict[str, Any]) -> list[Record]:
+        """Keep what is intact, delete the rest, and return the intact records."""
+        records = self._log.read()
+        if not is_same_run(records, fingerprint):
+            shutil.rmtree(self.folder, ignore_errors=True)
+            _delete(shard_files(self._out))
+            records = []
+        intact = [one for one in records[1:] if "fact" in one]
+        intact += [one for one in records if "teacher" in one and self._is_intact(one)]
+        intact += [one for one in records if "state" in one][-1:]
+        if intact and "state" in intact[-1] and not self._is_intact(intact[-1]):
+            intact.pop()
+        first: Record = {"fingerprint": fingerprint}
+        self._log.rewrite([first, *intact])
+        needed = {self._log.path.name, *(name for one in intact for name in one.get("files", {}))}
+        _delete(path for path in self.folder.iterdir() if path.name not in needed)
+        return intact
+
+    def _is_intact(self, record: Record) -> bool:
+        paths = [(self.folder / name, digest) for name, digest in record["files"].items()]
+        damaged = [
+            path.name for path, digest in paths if not path.is_file() or sha256(path) != digest
+        ]
+        if damaged:
+            log.warning("%s damaged; computing it again", ", ".join(damaged))
+        return not damaged
+
+    def _record(self, record: Callable[[], Record]) -> None:
+        if self._ranks.is_main:
+            self._log.append({"seconds": self.seconds} | record())
+
+    def _save(self, name: str, tensors: Mapping[str, Tensor]) -> None:
+        written = self.folder / f"{name}.new"
+        save_tensors({key: value.contiguous() for key, value in tensors.items()}, written)
+        move_into_place(written, self.folder / name)
+
+
+def _files_of(state: TrainingState) -> list[str]:
+    """Return the names of the files that a state needs."""
+    best = [_weights_file(state.best_step)] if state.best_step else []
+    return [*{_weights_file(state.step): None, **dict.fromkeys(best)}, _moments_file(state.step)]
+
+
+def _weights_file(step: int) -> str:
+    return f"weights-{step:06d}.safetensors"
+
+
+def _moments_file(step: int) -> str:
+    return f"moments-{step:06d}.safetensors"
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    checkpoint = Checkpoint.from_files([path])
+    return {name: checkpoint.read(name) for name in checkpoint.tensors}
+
+
+def _delete(paths: Iterator[Path]) -> None:
+    for path in list(paths):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

@@ -1,0 +1,112 @@
+"""The settings of a recovery, and the defaults that follow from its kind and its size."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Kind = Literal["masked", "mask_lora", "spp", "ast"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_SMALL, _LARGE = 500e6, 7e9  # parameters
+_SMALL_RATE, _LARGE_RATE = 1e-4, 2e-5  # of training whole weights
+_ADAPTER_RATES = {"mask_lora": 5e-4, "spp": 4e-3}
+_WARMUP, _SPP_WARMUP = 0.05, 0.03  # share of the steps
+_SPP_DECAY = 1e-3
+_FEWEST_BATCH_TOKENS, _MOST_BATCH_TOKENS = 8_192, 131_072
+_STEPS = 256  # from this number on, batches grow instead of the number of steps
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """How a pruned model is trained.
+
+    Attributes:
+        kind: what is trained: ``masked`` all kept weights, ``mask_lora`` and ``spp`` adapters of
+            few parameters, ``ast`` all weights with a mask that may change.
+        tokens: number of training tokens, those of repeated windows included.
+        learning_rate: the highest learning rate; None for the default of the kind and the size.
+        kl: weight of the divergence from the dense model, from 0 to 1; the rest is the weight of
+            the cross-entropy of the text.
+        temperature: of both models' distributions in the divergence.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    kind: Kind
+    tokens: int = 262_144
+    learning_rate: float | None = None
+    kl: float = 0.67
+    temperature: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind {self.kind!r} is unknown; choose one of {', '.join(KINDS)}")
+        if self.tokens < 1:
+            raise ValueError(f"tokens {self.tokens} is less than 1; give more training tokens")
+        if self.learning_rate is not None and not 0 < self.learning_rate <= 1:
+            raise ValueError(
+                f"learning_rate {self.learning_rate} is not above 0 and at most 1; "
+                "give one in between, or none for the default"
+            )
+        if not 0 <= self.kl <= 1:
+            raise ValueError(f"kl {self.kl} is not from 0 to 1; give a weight in between")
+        if not 0 < self.temperature <= 100:
+            raise ValueError(
+                f"temperature {self.temperature} is not above 0 and at most 100; "
+                "give one in between, such as 2"
+            )
+
+    @property
+    def warmup(self) -> float:
+        """Share of the steps in which the learning rate rises."""
+        return _SPP_WARMUP if self.kind == "spp" else _WARMUP
+
+    @property
+    def weight_decay(self) -> float:
+        """Decoupled weight decay of the adapters or weights; that of norms is 0."""
+        return _SPP_DECAY if self.kind == "spp" else 0.0
+
+    def rates(self, parameters: int) -> tuple[float, float]:
+        """Return the highest learning rates of matrices and of norms.
+
+        Adapters take larger steps than weights do; norms are weights in all kinds.
+
+        Args:
+            parameters: number of the model's parameters.
+        """
+        rate = self.learning_rate or default_learning_rate(self.kind, parameters)
+        return rate, min(rate, default_learning_rate("masked", parameters))
+
+
+def default_learning_rate(kind: Kind, parameters: int) -> float:
+    """Return the highest learning rate of a kind for a model of this many parameters.
+
+    That of weights falls with the size: it is interpolated between those of small and of large
+    models, both on logarithmic scales.
+    """
+    if kind in _ADAPTER_RATES:
+        return _ADAPTER_RATES[kind]
+    share = math.log(max(1, parameters) / _SMALL) / math.log(_LARGE / _SMALL)
+    logarithm = min(1.0, max(0.0, share)) * math.log(_LARGE_RATE / _SMALL_RATE)
+    return _SMALL_RATE * math.exp(logarithm)
+
+
+def batch_tokens(tokens: int) -> int:
+    """Return the tokens of one optimizer step, for this many training tokens."""
+    return min(_MOST_BATCH_TOKENS, max(_FEWEST_BATCH_TOKENS, tokens // _STEPS))
+
+
+def windows_per_step(recovery: Recovery, seq_len: int) -> int:
+    """Return the number of windows of one optimizer step."""
+    return max(1, batch_tokens(recovery.tokens) // seq_len)
+
+
+def window_count(recovery: Recovery, seq_len: int) -> int:
+    """Return the number of windows of all steps, repeated ones included."""
+    return max(1, recovery.tokens // seq_len)
+
+
+def step_count(recovery: Recovery, seq_len: int) -> int:
+    """Return the number of optimizer steps; the last one may have fewer windows."""
+    return -(-window_count(recovery, seq_len) // windows_per_step(recovery, seq_len))

@@ -1,0 +1,31 @@
+"""The shapes of a recovery, from which it is planned."""
+
+from torch import Tensor
+
+from worker.pruning.base.compute import dtype_name
+from worker.pruning.base.shapes import ModelShape
+from worker.pruning.methods.patterns import Unstructured
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.sweep.job_shapes import model_shape
+from worker.pruning.sweep.recipe import Recipe
+from worker.recovery.planning.workload import RecoveryWork
+
+
+def recovery_shape(model: MetaModel) -> ModelShape:
+    """Return the shapes of a model whose linear layers are all trained."""
+    return model_shape(model, Recipe(None, Unstructured(0.0)))
+
+
+def recovery_work(
+    model: MetaModel, training: Tensor, held_out: Tensor, evaluation: Tensor, ranks: int = 1
+) -> RecoveryWork:
+    """Return the work of a recovery with these windows ``[windows, tokens]``."""
+    return RecoveryWork(
+        training_windows=len(training),
+        held_out_windows=len(held_out),
+        evaluation_tokens=evaluation.numel(),
+        seq_len=training.shape[1],
+        dtype=dtype_name(model.dtype),
+        device=model.device.type,
+        ranks=ranks,
+    )

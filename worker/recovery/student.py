@@ -1,0 +1,242 @@
+"""The pruned model as it is trained: whole in memory, its blocks computed from parameters."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils.checkpoint import checkpoint
+from transformers import PretrainedConfig
+
+from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
+from worker.pruning.model.block_inputs import BlockInputs
+from worker.pruning.model.head_loss import head_logits
+from worker.pruning.model.linear_layers import LinearLayer, linear_layers
+from worker.pruning.model.meta_model import MetaModel
+from worker.recovery.kinds.matrix import MatrixLayout
+from worker.recovery.kinds.parametrization import Parametrization
+from worker.recovery.sharding import shard, whole
+
+Parametrize = Callable[[Tensor, MatrixLayout], Parametrization]
+
+
+class TrainedBlock(nn.Module):
+    """A decoder block whose matrices and norms are trained.
+
+    Args:
+        block: the block of a meta model; its own parameters stay on ``meta``.
+        stored: its parameters in their stored dtype.
+        config: the model's config.
+        parametrize: returns the trained parameters of a pruned parameter.
+        dtype: of the forward.
+        device: of the forward.
+
+    Attributes:
+        matrix_names: the pruned parameters that `matrices` compute, by their names in the block.
+        rounds: whether weights are rounded to their stored dtype before the forward.
+    """
+
+    def __init__(
+        self,
+        block: nn.Module,
+        stored: Mapping[str, Tensor],
+        config: PretrainedConfig,
+        parametrize: Parametrize,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        super().__init__()
+        self._block = (block,)  # in a tuple, so that its parameters are not those of this module
+        self._dtype, self.rounds = dtype, False
+        layers = _layers_by_parameter(block)
+        self.matrix_names = list(layers)
+        self.norm_names = [name for name in norm_names(block) if name in stored]
+        self._stored_dtypes = {
+            name: stored[name].dtype for name in (*self.matrix_names, *self.norm_names)
+        }
+        self.matrices = nn.ModuleList(
+            parametrize(stored[name].to(device), MatrixLayout(own, config))
+            for name, own in layers.items()
+        )
+        self.norms = nn.ParameterList(
+            nn.Parameter(stored[name].to(device, torch.float32)) for name in self.norm_names
+        )
+        dtypes = {name: value.dtype for name, value in block.state_dict().items()}
+        self._fixed = {
+            name: value.to(device, dtypes[name])
+            for name, value in stored.items()
+            if name not in self._stored_dtypes
+        }
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the block, with the arguments that the model's code gives it."""
+        values = self._fixed | {name: value.to(self._dtype) for name, value in self._trained()}
+        return functional_call(self._block[0], values, args, kwargs)
+
+    @torch.no_grad()
+    def merged(self) -> dict[str, Tensor]:
+        """Return the trained weights in their stored dtype, by name, without -0.0."""
+        with whole(self):
+            return {
+                name: value.to("cpu", self._stored_dtypes[name]) + 0.0
+                for name, value in self._trained()
+            }
+
+    def parametrizations(self) -> Iterator[Parametrization]:
+        """Yield the trained parameters of each pruned parameter."""
+        for matrix in self.matrices:
+            if isinstance(matrix, Parametrization):
+                yield matrix
+
+    def _trained(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield the trained weights in fp32, or rounded to the stored dtype."""
+        for name, matrix in zip(self.matrix_names, self.matrices, strict=True):
+            yield name, self._rounded(name, matrix())
+        for name, norm in zip(self.norm_names, self.norms, strict=True):
+            yield name, self._rounded(name, norm)
+
+    def _rounded(self, name: str, value: Tensor) -> Tensor:
+        return value.to(self._stored_dtypes[name]) if self.rounds else value
+
+
+class Student(nn.Module):
+    """A pruned model in training.
+
+    The embeddings and the head are fixed; they have to be loaded in the meta model while this is
+    used.
+
+    Args:
+        meta_model: the pruned model.
+        block_inputs: calls its blocks.
+        parametrize: returns the trained parameters of a pruned parameter.
+        recomputes: whether the backward runs each block's forward again rather than keeping what
+            it computed.
+        ranks: the processes among which the blocks' parameters are divided.
+
+    Attributes:
+        blocks: the blocks, each a `TrainedBlock`.
+    """
+
+    def __init__(
+        self,
+        meta_model: MetaModel,
+        block_inputs: BlockInputs,
+        parametrize: Parametrize,
+        *,
+        recomputes: bool,
+        ranks: Ranks = SINGLE_PROCESS,
+    ) -> None:
+        super().__init__()
+        self._meta_model, self._block_inputs = meta_model, block_inputs
+        self._recomputes = recomputes
+        config = meta_model.model.config.get_text_config()
+        build = partial(
+            TrainedBlock,
+            config=config,
+            parametrize=parametrize,
+            dtype=meta_model.dtype,
+            device=meta_model.device,
+        )
+        self.blocks = nn.ModuleList()
+        for index, block in enumerate(meta_model.blocks):
+            trained = build(block, meta_model.read_block(index))
+            shard(trained, ranks, meta_model.device)
+            self.blocks.append(trained)
+        self.norm_names = _head_norms(meta_model, block_inputs)
+        self._stored_norms = meta_model.weights.load(set(self.norm_names).__contains__)
+        self.norms = nn.ParameterList(
+            nn.Parameter(self._stored_norms[name].to(meta_model.device, torch.float32))
+            for name in self.norm_names
+        )
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Return the last hidden states ``[windows, tokens, hidden]`` of ids [windows, tokens]."""
+        embedded: list[Tensor] = []
+        with torch.no_grad():
+            self._block_inputs.embed([ids], embedded.append)
+        (hidden,) = embedded
+        for index, block in enumerate(self.blocks):
+            run = partial(self._block_inputs.call, block, index)
+            if self._recomputes and torch.is_grad_enabled():
+                hidden = checkpoint(run, hidden, use_reentrant=False, preserve_rng_state=False)
+            else:
+                hidden = run(hidden)
+        return hidden
+
+    def head_norms(self) -> dict[str, Tensor]:
+        """Return the trained parameters outside the blocks, in the dtype of the forward."""
+        rounds = any(block.rounds for block in self.trained_blocks())
+        found = {}
+        for name, norm in zip(self.norm_names, self.norms, strict=True):
+            value = norm.to(self._stored_norms[name].dtype) if rounds else norm
+            found[name] = value.to(self._meta_model.dtype)
+        return found
+
+    @torch.no_grad()
+    def merged_norms(self) -> dict[str, Tensor]:
+        """Return the trained parameters outside the blocks, in their stored dtype."""
+        return {
+            name: norm.to("cpu", self._stored_norms[name].dtype)
+            for name, norm in zip(self.norm_names, self.norms, strict=True)
+        }
+
+    def trained_blocks(self) -> Iterator[TrainedBlock]:
+        """Yield the blocks."""
+        for block in self.blocks:
+            if isinstance(block, TrainedBlock):
+                yield block
+
+    def parametrizations(self) -> Iterator[Parametrization]:
+        """Yield the trained parameters of each pruned parameter."""
+        for block in self.trained_blocks():
+            yield from block.parametrizations()
+
+    @contextmanager
+    def rounded(self) -> Iterator[None]:
+        """Compute with the weights as they would be stored, for the body of the ``with``."""
+        for block in self.trained_blocks():
+            block.rounds = True
+        try:
+            yield
+        finally:
+            for block in self.trained_blocks():
+                block.rounds = False
+
+
+def norm_names(module: nn.Module) -> list[str]:
+    """Return the names of the parameters of all norms in a module."""
+    return [
+        f"{path}.{name}".lstrip(".")
+        for path, part in module.named_modules()
+        if "norm" in type(part).__name__.lower()
+        for name, parameter in part.named_parameters(recurse=False)
+        if parameter.ndim == 1
+    ]
+
+
+def _layers_by_parameter(block: nn.Module) -> dict[str, list[LinearLayer]]:
+    layers = sorted(linear_layers(block), key=lambda layer: layer.weight_name)
+    return {name: list(own) for name, own in groupby(layers, key=lambda one: one.weight_name)}
+
+
+def _head_norms(meta_model: MetaModel, block_inputs: BlockInputs) -> list[str]:
+    """Return the norms outside the blocks that the logits depend on."""
+    names = [
+        name
+        for name in norm_names(meta_model.model)
+        if not name.startswith(f"{meta_model.prefix}.")
+    ]
+    width = meta_model.model.config.get_text_config().hidden_size
+    loaded = dict(meta_model.model.named_parameters())
+    norms = {name: loaded[name].detach().requires_grad_() for name in names}
+    states = torch.ones(1, width, dtype=meta_model.dtype, device=meta_model.device)
+    with torch.enable_grad():
+        logits = head_logits(meta_model, block_inputs, states, norms).sum()
+    if not logits.requires_grad:
+        return []
+    gradients = torch.autograd.grad(logits, list(norms.values()), allow_unused=True)
+    return [name for name, gradient in zip(names, gradients, strict=True) if gradient is not None]

@@ -1,0 +1,99 @@
+"""The dense model's predictions of the training text, computed once and kept in files."""
+
+from collections.abc import Generator, Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import Tensor
+
+from worker.pruning.base.durable_files import move_into_place, save_tensors
+from worker.pruning.model.checkpoint import Checkpoint
+from worker.pruning.model.meta_model import MetaModel
+from worker.recovery.forward_stream import forward_batches, last_states, open_block_inputs
+from worker.recovery.head import Head
+from worker.recovery.losses import Targets
+from worker.recovery.planning.sizes import CHUNK_TOKENS
+
+
+class Teacher:
+    """The predictions for some windows, in one file for each chunk of them.
+
+    Args:
+        folder: an existing folder for the files.
+        windows: ``[windows, tokens]`` token ids.
+        temperature: of the predictions.
+        device: of the dense model's forward passes.
+    """
+
+    def __init__(
+        self, folder: Path, windows: Tensor, temperature: float, device: torch.device
+    ) -> None:
+        self._folder, self._windows, self._temperature = folder, windows, temperature
+        self._device = device
+        self._size = max(1, CHUNK_TOKENS[device.type] // windows.shape[1])  # windows of a chunk
+
+    @property
+    def chunks(self) -> int:
+        """Number of chunks."""
+        return -(-len(self._windows) // self._size)
+
+    def tokens(self, chunks: Iterable[int]) -> int:
+        """Return the number of tokens of some chunks."""
+        return sum(self._chunk(chunk).numel() for chunk in chunks)
+
+    def file(self, chunk: int) -> Path:
+        """Return the path of a chunk's file."""
+        return self._folder / f"teacher-{chunk:05d}.safetensors"
+
+    def compute(self, dense: MetaModel, chunk: int) -> Generator[int, None, None]:
+        """Compute the predictions of a chunk and write its file.
+
+        Probabilities are stored in float16, and normalized again when they are read.
+
+        Args:
+            dense: the dense model.
+            chunk: index of the chunk.
+
+        Yields:
+            The index of each block that has been run.
+        """
+        block_inputs = open_block_inputs(dense)
+        batches = forward_batches(self._chunk(chunk), dense.device)
+        with TemporaryDirectory(prefix="activations-", dir=self._folder) as spill:
+            states = yield from last_states(dense, block_inputs, batches, Path(spill))
+            with dense.loaded_head():
+                head = Head(dense, block_inputs)
+                found = [_stored(head.targets(each, self._temperature), each) for each in states]
+        tensors = {name: torch.cat([one[name] for one in found]) for name in found[0]}
+        written = self.file(chunk).with_suffix(".new")
+        save_tensors(tensors, written)
+        move_into_place(written, self.file(chunk))
+
+    def targets(self, windows: Sequence[int]) -> Targets:
+        """Return the predictions of some windows, in their order.
+
+        Args:
+            windows: indices of windows whose chunks have been computed.
+        """
+        read = [self._read(index) for index in windows]
+        indices = torch.cat([one["indices"] for one in read]).to(self._device, torch.int64)
+        log_shares = torch.cat([one["log_shares"] for one in read]).to(self._device)
+        return Targets(indices, log_shares.float().log_softmax(1))
+
+    def _chunk(self, chunk: int) -> Tensor:
+        return self._windows[chunk * self._size : (chunk + 1) * self._size]
+
+    def _read(self, window: int) -> dict[str, Tensor]:
+        chunk, row = divmod(window, self._size)
+        file = Checkpoint.from_files([self.file(chunk)])
+        return {name: file.read_row(name, row) for name in file.tensors}
+
+
+def _stored(targets: Targets, states: Tensor) -> dict[str, Tensor]:
+    """Return the targets of states ``[windows, tokens, hidden]`` with one row for each window."""
+    kept = targets.indices.shape[1]
+    return {
+        "indices": targets.indices.to("cpu", torch.int32).view(len(states), -1, kept),
+        "log_shares": targets.log_shares.to("cpu", torch.float16).view(len(states), -1, kept + 1),
+    }

@@ -1,0 +1,149 @@
+"""The steps of a recovery's training."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from itertools import pairwise
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
+from worker.recovery.head import DistillationHead
+from worker.recovery.optimizer import Optimizer
+from worker.recovery.recovery_log import RecoveryLog, TrainingState
+from worker.recovery.results import CurvePoint, RecoveryProgress
+from worker.recovery.student import Student
+from worker.recovery.teacher import Teacher
+from worker.recovery.windows import RecoveryWindows
+
+_MEASURED, _SAVED = 10, 20  # how often in the whole training
+_PATIENCE = 3  # held-out losses in a row above the smallest
+
+
+class Training:
+    """Trains a student, and keeps the state with the smallest held-out loss.
+
+    Args:
+        student: the model; holds its first state, or any other that is overwritten here.
+        optimizer: makes the steps.
+        head: the loss of the student's last hidden states.
+        teacher: the dense model's predictions for all windows.
+        windows: the windows, and their order.
+        micro_batch: windows that run through the student at a time.
+        log: has the state of an earlier run; gets those of this one.
+        ranks: the processes that share the windows of each step.
+    """
+
+    def __init__(
+        self,
+        student: Student,
+        optimizer: Optimizer,
+        head: DistillationHead,
+        teacher: Teacher,
+        windows: RecoveryWindows,
+        micro_batch: int,
+        log: RecoveryLog,
+        ranks: Ranks = SINGLE_PROCESS,
+    ) -> None:
+        self._student, self._optimizer, self._head = student, optimizer, head
+        self._teacher, self._windows, self._log = teacher, windows, log
+        self._micro_batch, self._ranks = micro_batch, ranks
+        self._measured = _every(_MEASURED, windows.steps)
+        self._saved = _every(_SAVED, windows.steps) | self._measured
+
+    def run(self) -> Generator[RecoveryProgress, None, TrainingState]:
+        """Make all steps that are left, or stop when the held-out loss keeps rising.
+
+        The student holds the best weights when this returns, unless the start was the best.
+
+        Yields:
+            The progress before the first step and after each one.
+        """
+        state = self._log.state or self._start()
+        if not state.step:
+            yield self._progress(state, 0.0)
+        elif not is_finished(state, self._windows):
+            self._optimizer.load_weights(self._log.weights(state.step))
+            self._optimizer.load_moments(self._log.moments(state.step))
+        first, started = state.step, perf_counter()
+        while not is_finished(state, self._windows):
+            state = self._step(state)
+            rate = self._tokens(first, state.step) / (perf_counter() - started)
+            yield self._progress(state, rate)
+        if state.best_step:
+            self._optimizer.load_weights(self._log.weights(state.best_step))
+        return state
+
+    def _start(self) -> TrainingState:
+        before = self._log.measure_once("held_out", self._held_out_loss)
+        return TrainingState(0, 0, before, 0, (CurvePoint(0, None, before),))
+
+    def _step(self, state: TrainingState) -> TrainingState:
+        step = state.step
+        loss = self._gradients(self._windows.of_step(step))
+        self._optimizer.step(step, self._predicted(self._windows.of_step(step)))
+        done = step + 1
+        held_out = self._held_out_loss() if done in self._measured else None
+        after = replace(state, step=done, curve=(*state.curve, CurvePoint(done, loss, held_out)))
+        if held_out is not None:
+            better = held_out < state.best_loss
+            after = replace(after, rises=0 if better else state.rises + 1)
+            after = replace(after, best_step=done, best_loss=held_out) if better else after
+        if done in self._saved:
+            self._log.record_state(after, self._optimizer.weights(), self._optimizer.moments())
+        return after
+
+    def _gradients(self, rows: Tensor) -> float:
+        """Compute the gradients of the sum of the losses of some windows; return the mean loss."""
+        total = torch.zeros((), dtype=torch.float64)
+        for part in self._batches(rows):
+            ids, targets = self._windows.ids[part], self._teacher.targets(part.tolist())
+            hidden, norms = self._student(ids), self._student.head_norms()
+            total += self._head.backward(hidden, ids, targets, norms).cpu()
+        return float(self._ranks.all_reduce(total)) / self._predicted(rows)
+
+    @torch.no_grad()
+    def _held_out_loss(self) -> float:
+        """Return the mean loss on the held-out windows with weights as they would be stored."""
+        rows = torch.arange(self._windows.held_out)
+        total = torch.zeros((), dtype=torch.float64)
+        with self._student.rounded():
+            norms = self._student.head_norms()
+            for part in self._batches(rows):
+                ids, targets = self._windows.ids[part], self._teacher.targets(part.tolist())
+                total += self._head.loss(self._student(ids), ids, targets, norms).cpu()
+        return float(self._ranks.all_reduce(total)) / self._predicted(rows)
+
+    def _batches(self, rows: Tensor) -> list[Tensor]:
+        """Return this rank's share of windows, in micro-batches."""
+        return list(torch.split(torch.stack(self._ranks.share_of(list(rows))), self._micro_batch))
+
+    def _predicted(self, rows: Tensor) -> int:
+        return len(rows) * self._windows.predicted
+
+    def _tokens(self, first: int, last: int) -> int:
+        return self._windows.tokens_until(last) - self._windows.tokens_until(first)
+
+    def _progress(self, state: TrainingState, rate: float) -> RecoveryProgress:
+        point = state.curve[-1]
+        return RecoveryProgress(
+            stage="training",
+            step=state.step,
+            steps=self._windows.steps,
+            tokens=self._tokens(0, state.step),
+            loss=point.loss,
+            held_out_loss=point.held_out_loss,
+            tokens_per_second=rate,
+        )
+
+
+def is_finished(state: TrainingState, windows: RecoveryWindows) -> bool:
+    """Whether no step is left to make."""
+    return state.step == windows.steps or state.rises == _PATIENCE
+
+
+def _every(times: int, steps: int) -> set[int]:
+    """Return the steps after which something is done so many times, evenly, and at the end."""
+    ends = [round(steps * share / times) for share in range(times + 1)]
+    return {after for before, after in pairwise(ends) if after > before}

@@ -1,0 +1,94 @@
+"""The windows of a recovery, and their order."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from worker.pruning.base.errors import ShapeError
+from worker.recovery.settings import Recovery, window_count, windows_per_step
+
+
+@dataclass(frozen=True)
+class RecoveryWindows:
+    """The windows that are used.
+
+    Attributes:
+        ids: ``[windows, tokens]`` int64, the held-out windows, then those to train on.
+        held_out: number of held-out windows.
+        order: ``[n]`` int64, the indices in ``ids`` of the training windows, in training order.
+        per_step: number of training windows of a step.
+    """
+
+    ids: Tensor
+    held_out: int
+    order: Tensor
+    per_step: int
+
+    @classmethod
+    def of(
+        cls, training: Tensor, held_out: Tensor, recovery: Recovery, seed: int, ranks: int = 1
+    ) -> Self:
+        """Choose the training windows and their order.
+
+        Args:
+            training: ``[windows, tokens]`` token ids.
+            held_out: ``[windows, tokens]`` token ids.
+            recovery: has the number of tokens.
+            seed: of the order.
+            ranks: number of processes. Each gets as many windows as any other, so that there are
+                a few more training windows, or fewer held-out ones, if they do not divide evenly.
+
+        Raises:
+            ShapeError: there are too few windows, or they differ in length.
+        """
+        if not len(training) or len(held_out) < ranks or training.shape[1] != held_out.shape[1]:
+            raise ShapeError(
+                f"training windows {list(training.shape)} and held-out windows "
+                f"{list(held_out.shape)} need at least one window each, or one for each of several "
+                "devices, of the same length; give more text"
+            )
+        held_out = held_out[: len(held_out) // ranks * ranks]
+        wanted = _multiple(window_count(recovery, training.shape[1]), ranks)
+        order = training_order(len(training), wanted, seed)
+        used = order[: len(training)]  # all different
+        place = torch.empty(len(training), dtype=torch.int64)
+        place[used] = torch.arange(len(used)) + len(held_out)
+        ids = torch.cat([held_out, training[used]])
+        per_step = _multiple(windows_per_step(recovery, ids.shape[1]), ranks)
+        return cls(ids, len(held_out), place[order], per_step)
+
+    @property
+    def steps(self) -> int:
+        """Number of steps."""
+        return -(-len(self.order) // self.per_step)
+
+    @property
+    def predicted(self) -> int:
+        """Number of tokens of a window that are predicted."""
+        return self.ids.shape[1] - 1
+
+    def of_step(self, step: int) -> Tensor:
+        """Return the indices of a step's windows, ``[n]``; the last step may have fewer."""
+        return self.order[step * self.per_step : (step + 1) * self.per_step]
+
+    def tokens_until(self, step: int) -> int:
+        """Return the number of training tokens of the first ``step`` steps."""
+        return min(step * self.per_step, len(self.order)) * self.ids.shape[1]
+
+
+def training_order(windows: int, wanted: int, seed: int) -> Tensor:
+    """Return indices of windows in training order, ``[wanted]`` int64.
+
+    All windows come once, shuffled, before any comes again in another order. The order of the
+    first windows does not depend on how many are wanted.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    epochs = [torch.randperm(windows, generator=generator) for _ in range(-(-wanted // windows))]
+    return torch.cat(epochs)[:wanted]
+
+
+def _multiple(count: int, ranks: int) -> int:
+    """Return the least multiple of ``ranks`` that is at least ``count``."""
+    return -(-count // ranks) * ranks
