@@ -27,6 +27,7 @@ Varied = Literal[
     "scope",
     "correction",
     "damping",
+    "variant",
     "propagation",
     "skip",
 ]

@@ -146,6 +146,24 @@ METHODS: tuple[MethodInfo, ...] = (
         cost="Four inverses and 28 products per layer, 12 where a score gives the mask.",
     ),
     MethodInfo(
+        name=MethodName.exact,
+        title="Exact",
+        summary=(
+            "Removes all dropped weights of a row at once: least squares on the kept ones. As a "
+            "method it chooses the mask in blocks of columns, with N:M by the joint loss of each "
+            "set of a group; variant takes SparseGPT's choice or its repair instead."
+        ),
+        source="https://arxiv.org/abs/2410.15567",
+        when_to_use=(
+            "As the solver after a score, for the least output error that its mask allows; as the "
+            "method, where each layer's own optimum matters more than time."
+        ),
+        cost=(
+            "A factorization for each row of a matrix, of half its width at 50 %; with a mask of "
+            "its own up to one and a half of them."
+        ),
+    ),
+    MethodInfo(
         name=MethodName.none,
         title="None",
         summary="Keeps the zeros that the model has, prunes nothing and changes no weight.",

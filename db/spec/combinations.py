@@ -1,12 +1,17 @@
 """Checks of combinations of a specification's options."""
 
+from math import comb
+
 from db.core.errors import SpecRefusedError
 from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.builtin_datasets import BUILTIN_DATASETS
 from db.spec.prune_spec import OWN_MASK, MethodName, PruneSpec, SolverName
+from db.spec.variants import default_variant
 
 UNFIT = "unfit_combination"
 ROUNDING = 1e-6  # six decimals are enough for a sparsity
+MAX_SETS = 1000
+"""The most sets of a group that are compared: 4:8 has 70, 5:10 has 252."""
 
 
 def check_combination(spec: PruneSpec) -> None:
@@ -34,6 +39,7 @@ def check_combination(spec: PruneSpec) -> None:
                 "no solver changes the weights",
                 f"Name a solver such as alps, or leave {name} out.",
             )
+    _check_variant(spec)
     _check_text_fields(spec)
     if spec.pattern is not None:
         _check_pattern(spec, spec.pattern)
@@ -71,6 +77,40 @@ def _check_prunes_nothing(spec: PruneSpec) -> None:
                 "method none keeps the zeros that the model has and prunes nothing",
                 f"Leave {name} out, or name a method that prunes, such as zpruner.",
             )
+
+
+def _check_variant(spec: PruneSpec) -> None:
+    """Check that only ``exact`` has a variant, and that it has not too many sets to compare."""
+    if spec.method is not MethodName.exact:
+        if spec.variant is not None:
+            raise SpecRefusedError(
+                "variant",
+                spec.variant.value,
+                UNFIT,
+                "only the method exact has variants",
+                "Leave variant out, or name exact as the method.",
+            )
+        return
+    variant = spec.variant or default_variant(spec.pattern)
+    if not variant.compares_sets:
+        return
+    if spec.pattern is None:
+        raise SpecRefusedError(
+            "variant",
+            variant.value,
+            UNFIT,
+            "it compares the sets of a group of N:M, and there is no pattern",
+            "Name a pattern such as 2:4, or set variant to sm or ss.",
+        )
+    kept, group = map(int, spec.pattern.split(":"))
+    if (sets := comb(group, kept)) > MAX_SETS:
+        raise SpecRefusedError(
+            "variant",
+            variant.value,
+            UNFIT,
+            f"a group of {spec.pattern} has {sets:,} sets, and at most {MAX_SETS:,} are compared",
+            "Set variant to sm or ss, or choose a pattern of smaller groups.",
+        )
 
 
 def _check_text_fields(spec: PruneSpec) -> None:

@@ -19,6 +19,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from db.spec.allocations import Allocation, AllocationName
+from db.spec.variants import Variant
 
 
 class MethodName(StrEnum):
@@ -35,6 +36,7 @@ class MethodName(StrEnum):
     sparsegpt = "sparsegpt"
     admm = "admm"
     alps = "alps"
+    exact = "exact"
     none = "none"
 
 
@@ -45,6 +47,7 @@ class SolverName(StrEnum):
     sparsegpt = "sparsegpt"
     admm = "admm"
     alps = "alps"
+    exact = "exact"
     dsnot = "dsnot"
 
 
@@ -153,6 +156,11 @@ class PruneSpec(BaseModel):
         description="Changes the kept weights to make up for the others; `dsnot` swaps weights "
         "instead, so that all keep their values.",
     )
+    variant: Variant | None = Field(
+        default=None,
+        description="How method `exact` chooses the mask and how it repairs the kept weights, each "
+        "singly (s) or jointly (m); by default `mm` with N:M and `sm` without.",
+    )
     correction: StrictFloat | None = Field(
         default=None,
         ge=0,
@@ -168,8 +176,8 @@ class PruneSpec(BaseModel):
         le=1,
         description=(
             "How strongly a solver holds the kept weights to the dense ones, as a share of the "
-            "inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm` and `alps`, and "
-            "as published with reference propagation."
+            "inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm`, `alps` and "
+            "`exact`, and as published with reference propagation."
         ),
     )
     allocation: Allocation = Field(

@@ -2,9 +2,11 @@
 
 from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.prune_spec import OWN_MASK, MethodName, Propagation, PruneSpec, SolverName
+from db.spec.variants import default_variant
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
 from worker.pruning.methods.registry import get_allocation, get_scorer, get_solver
+from worker.pruning.methods.solvers.exact import variant_of
 from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.methods.swaps import PUBLISHED_SWAPS, Swaps
 from worker.pruning.sweep.recipe import Allocation, Recipe
@@ -39,7 +41,10 @@ def _solver(spec: PruneSpec) -> Solver | None:
     name = spec.method if spec.method in OWN_MASK else spec.solver
     if name in {SolverName.none, SolverName.dsnot}:
         return None
-    return get_solver(name, as_published=spec.propagation is Propagation.reference)
+    solver = get_solver(name, as_published=spec.propagation is Propagation.reference)
+    if spec.method is MethodName.exact:
+        return variant_of(solver, (spec.variant or default_variant(spec.pattern)).value)
+    return solver
 
 
 def _swaps(spec: PruneSpec) -> Swaps | None:

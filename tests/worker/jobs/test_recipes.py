@@ -5,12 +5,32 @@ from db.spec.prune_spec import OWN_MASK, MethodName, SolverName
 from tests.factories import make_spec
 from worker.jobs.recipes import recipe_of
 from worker.pruning.methods.registry import ALLOCATIONS, SCORERS, SOLVERS, get_allocation
+from worker.pruning.methods.solvers.exact import Exact
 
 
 def test_the_methods_and_solvers_that_a_job_can_name_are_those_that_are_registered() -> None:
     assert SCORERS.keys() == set(MethodName) - OWN_MASK - {MethodName.none}
     assert SOLVERS.keys() == set(SolverName) - {SolverName.none, SolverName.dsnot}
     assert ALLOCATIONS.keys() == set(AllocationName) - {AllocationName.uniform}
+
+
+@pytest.mark.parametrize(
+    ("fields", "variant"),
+    [
+        ({}, "sm"),
+        ({"pattern": "2:4"}, "mm"),
+        ({"variant": "ss"}, "ss"),
+        ({"pattern": "2:4", "variant": "ms"}, "ms"),
+    ],
+)
+@pytest.mark.parametrize(("propagation", "damping"), [("fused", 0.1), ("reference", 0.01)])
+def test_exact_runs_in_the_variant_of_the_job(
+    fields: dict[str, object], variant: str, propagation: str, damping: float
+) -> None:
+    recipe = recipe_of(make_spec(method="exact", propagation=propagation, **fields))
+    assert recipe.solver is not None
+    assert recipe.solver.solve == Exact(variant)  # type: ignore[arg-type] # a literal each
+    assert recipe.solver.damping == damping
 
 
 def test_method_none_is_a_recipe_that_prunes_nothing() -> None:

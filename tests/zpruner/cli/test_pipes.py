@@ -150,6 +150,7 @@ def test_a_sweep_varies_each_field_that_the_service_can_vary(live: Live) -> None
         "damping": ("0.1", [0.1]),
         "propagation": ("fused", ["fused"]),
         "pattern": ("null", [None]),
+        "variant": ("null", [None]),
     }
     assert varied.keys() == set(get_args(Varied))
     written = (f"--{name}={text}" for name, (text, _) in varied.items())

@@ -79,6 +79,19 @@ class NofM:
         """The share of the weights that is dropped."""
         return 1 - self.n / self.m
 
+    def check_splits(self, weight: Tensor) -> None:
+        """Check that the rows of a weight ``[out, in]`` split into groups.
+
+        Raises:
+            ShapeError: the row length is not a multiple of ``m``.
+        """
+        if weight.shape[1] % self.m:
+            raise ShapeError(
+                f"rows of {weight.shape[1]} weights do not split into groups of {self.m}; "
+                f"skip this layer, choose an m that divides {weight.shape[1]}, or use an "
+                "unstructured pattern"
+            )
+
     def keep(self, score: Tensor) -> Tensor:
         """Return a bool mask shaped like ``score``, True where the weight is kept.
 
@@ -87,12 +100,7 @@ class NofM:
         Raises:
             ShapeError: the row length is not a multiple of ``m``.
         """
-        if score.shape[1] % self.m:
-            raise ShapeError(
-                f"rows of {score.shape[1]} weights do not split into groups of {self.m}; "
-                f"skip this layer, choose an m that divides {score.shape[1]}, or use an "
-                "unstructured pattern"
-            )
+        self.check_splits(score)
         places = score.reshape(-1, self.m).T.contiguous()  # [m, groups]
         return (_ranks(places) >= self.m - self.n).T.reshape(score.shape)
 

@@ -10,6 +10,7 @@ from worker.pruning.methods.matrix_allocation import MatrixAllocation
 from worker.pruning.methods.scorers import GradientScorer, InputScorer, Scorer, WeightScorer
 from worker.pruning.methods.solvers.admm import ADMM
 from worker.pruning.methods.solvers.alps import ALPS, PUBLISHED_ALPS
+from worker.pruning.methods.solvers.exact import EXACT, PUBLISHED_EXACT
 from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.methods.solvers.sparsegpt import SPARSEGPT
 
@@ -35,10 +36,13 @@ SOLVERS: Mapping[str, Solver] = {
         SPARSEGPT,
         ADMM,
         ALPS,
+        EXACT,
     )
 }
 
-PUBLISHED_SOLVERS: Mapping[str, Solver] = {**SOLVERS, PUBLISHED_ALPS.name: PUBLISHED_ALPS}
+PUBLISHED_SOLVERS: Mapping[str, Solver] = {
+    solver.name: solver for solver in (*SOLVERS.values(), PUBLISHED_ALPS, PUBLISHED_EXACT)
+}
 """The solvers as their authors' code runs them."""
 
 ALLOCATIONS: Mapping[str, Callable[..., MeasuredAllocation]] = {

@@ -33,10 +33,10 @@ class AsPublished:
         return self.pattern.keep_as_published(score, inclusive=self.inclusive)
 
 
-def group_width(selection: Selection) -> int | None:
-    """Return the group size M of an N:M pattern, None for an unstructured one."""
+def group_pattern(selection: Selection) -> NofM | None:
+    """Return the N:M pattern of a selection, None for an unstructured one."""
     pattern = _pattern(selection)
-    return pattern.m if isinstance(pattern, NofM) else None
+    return pattern if isinstance(pattern, NofM) else None
 
 
 def partial_selection(selection: Selection, share: float) -> Selection:

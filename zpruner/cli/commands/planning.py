@@ -26,7 +26,7 @@ from zpruner.client.models.planning import Sweep
 
 VARIED = (
     *("sparsity", "method", "pattern", "solver", "scope"),
-    *("allocation", "correction", "damping", "propagation"),
+    *("variant", "allocation", "correction", "damping", "propagation"),
 )
 """Fields of which a sweep takes several values, besides ``skip``, whose values are lists."""
 

@@ -1826,6 +1826,7 @@ export interface components {
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
+         *         "variant": null,
          *         "correction": null,
          *         "damping": null,
          *         "allocation": "uniform",
@@ -1868,6 +1869,7 @@ export interface components {
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
+         *         "variant": null,
          *         "correction": null,
          *         "damping": null,
          *         "allocation": "uniform",
@@ -2210,6 +2212,8 @@ export interface components {
              * @default none
              */
             solver: components["schemas"]["SolverName"];
+            /** @description How method `exact` chooses the mask and how it repairs the kept weights, each singly (s) or jointly (m); by default `mm` with N:M and `sm` without. */
+            variant?: components["schemas"]["Variant"] | null;
             /**
              * Correction
              * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation.
@@ -2217,7 +2221,7 @@ export interface components {
             correction?: number | null;
             /**
              * Damping
-             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm` and `alps`, and as published with reference propagation.
+             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm`, `alps` and `exact`, and as published with reference propagation.
              */
             damping?: number | null;
             /**
@@ -2363,6 +2367,7 @@ export interface components {
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
+         *         "variant": null,
          *         "correction": null,
          *         "damping": null,
          *         "allocation": "uniform",
@@ -2620,6 +2625,7 @@ export interface components {
          *             "scope": null,
          *             "pattern": null,
          *             "solver": "none",
+         *             "variant": null,
          *             "correction": null,
          *             "damping": null,
          *             "allocation": "uniform",
@@ -2754,6 +2760,7 @@ export interface components {
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
+         *         "variant": null,
          *         "correction": null,
          *         "damping": null,
          *         "allocation": "uniform",
@@ -2838,6 +2845,7 @@ export interface components {
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
+         *         "variant": null,
          *         "correction": null,
          *         "damping": null,
          *         "allocation": "uniform",
@@ -3046,6 +3054,8 @@ export interface components {
              * @default none
              */
             solver: components["schemas"]["SolverName"];
+            /** @description How method `exact` chooses the mask and how it repairs the kept weights, each singly (s) or jointly (m); by default `mm` with N:M and `sm` without. */
+            variant?: components["schemas"]["Variant"] | null;
             /**
              * Correction
              * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation.
@@ -3053,7 +3063,7 @@ export interface components {
             correction?: number | null;
             /**
              * Damping
-             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm` and `alps`, and as published with reference propagation.
+             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm`, `alps` and `exact`, and as published with reference propagation.
              */
             damping?: number | null;
             /**
@@ -3463,7 +3473,7 @@ export interface components {
          *     ``none`` keeps the zeros that the model has and prunes nothing.
          * @enum {string}
          */
-        MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps" | "none";
+        MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps" | "exact" | "none";
         /**
          * MethodRead
          * @description One pruning method; ``options`` is the JSON Schema of a job that uses it.
@@ -4409,6 +4419,8 @@ export interface components {
              * @default none
              */
             solver: components["schemas"]["SolverName"];
+            /** @description How method `exact` chooses the mask and how it repairs the kept weights, each singly (s) or jointly (m); by default `mm` with N:M and `sm` without. */
+            variant?: components["schemas"]["Variant"] | null;
             /**
              * Correction
              * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation.
@@ -4416,7 +4428,7 @@ export interface components {
             correction?: number | null;
             /**
              * Damping
-             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm` and `alps`, and as published with reference propagation.
+             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm`, `alps` and `exact`, and as published with reference propagation.
              */
             damping?: number | null;
             /**
@@ -4635,7 +4647,7 @@ export interface components {
          * @description How kept weights make up for the pruned ones; ``dsnot`` swaps weights instead.
          * @enum {string}
          */
-        SolverName: "none" | "sparsegpt" | "admm" | "alps" | "dsnot";
+        SolverName: "none" | "sparsegpt" | "admm" | "alps" | "exact" | "dsnot";
         /**
          * SpreadAllocation
          * @description An allocation with its spread: how far sparsities may lie from the requested one.
@@ -4717,6 +4729,7 @@ export interface components {
          *             "scope": null,
          *             "pattern": null,
          *             "solver": "none",
+         *             "variant": null,
          *             "correction": null,
          *             "damping": null,
          *             "allocation": "uniform",
@@ -4906,6 +4919,8 @@ export interface components {
              * @default none
              */
             solver: components["schemas"]["SolverName"];
+            /** @description How method `exact` chooses the mask and how it repairs the kept weights, each singly (s) or jointly (m); by default `mm` with N:M and `sm` without. */
+            variant?: components["schemas"]["Variant"] | null;
             /**
              * Correction
              * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation.
@@ -4913,7 +4928,7 @@ export interface components {
             correction?: number | null;
             /**
              * Damping
-             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm` and `alps`, and as published with reference propagation.
+             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm`, `alps` and `exact`, and as published with reference propagation.
              */
             damping?: number | null;
             /**
@@ -5301,6 +5316,7 @@ export interface components {
          *           "scope": null,
          *           "pattern": null,
          *           "solver": "none",
+         *           "variant": null,
          *           "correction": null,
          *           "damping": null,
          *           "allocation": "uniform",
@@ -5342,6 +5358,16 @@ export interface components {
             /** @description The body of the call. */
             payload: components["schemas"]["JsonValue"];
         };
+        /**
+         * Variant
+         * @description How the method ``exact`` chooses the mask, and how it repairs the kept weights.
+         *
+         *     The first letter is the choice: ``s`` by the loss of each weight alone, ``m`` by the joint loss
+         *     of each set of a group of N:M. The second is the repair: ``s`` column by column, ``m`` of all
+         *     weights at once.
+         * @enum {string}
+         */
+        Variant: "ss" | "sm" | "ms" | "mm";
         /**
          * Verdict
          * @description Whether a job passed its gate; ``none`` without a gate, or before the job succeeds.
@@ -6857,6 +6883,7 @@ export interface operations {
                      *         "scope": null,
                      *         "pattern": null,
                      *         "solver": "none",
+                     *         "variant": null,
                      *         "correction": null,
                      *         "damping": null,
                      *         "allocation": "uniform",

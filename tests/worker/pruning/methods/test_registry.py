@@ -24,6 +24,8 @@ def test_every_solver_also_runs_as_published() -> None:
     assert PUBLISHED_SOLVERS.keys() == SOLVERS.keys()
     assert get_solver("alps", as_published=True).damping == 0.01
     assert get_solver("alps").damping == 0.1
+    assert get_solver("exact", as_published=True).damping == 0.01
+    assert get_solver("exact").damping == 0.1
 
 
 def test_an_unknown_method_is_refused_with_the_known_ones() -> None:

@@ -74,15 +74,16 @@ def test_more_work_takes_longer(more: Workload) -> None:
     assert seconds(more) > seconds()
 
 
-@pytest.mark.parametrize("solver", ["sparsegpt", "admm", "alps"])
+@pytest.mark.parametrize("solver", ["sparsegpt", "admm", "alps", "exact"])
 def test_a_solver_with_correction_takes_longer(solver: str) -> None:
     work = replace(WORK, solver=solver)
     assert seconds(replace(work, corrects=True)) > seconds(work)
 
 
-def test_alps_takes_longer_if_it_also_searches_the_mask() -> None:
-    given = replace(WORK, solver="alps", calibration_windows=1, evaluation_windows=0)
-    assert seconds(replace(given, method=None)) > 2 * seconds(given)
+@pytest.mark.parametrize(("solver", "times"), [("alps", 2), ("exact", 1.5)])
+def test_a_solver_takes_longer_if_it_also_searches_the_mask(solver: str, times: float) -> None:
+    given = replace(WORK, solver=solver, calibration_windows=1, evaluation_windows=0)
+    assert seconds(replace(given, method=None)) > times * seconds(given)
 
 
 def test_a_job_that_prunes_nothing_scores_nothing() -> None:
@@ -125,8 +126,13 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
         Recipe(None, HALF, solver=get_solver("admm")),
         Recipe(ZPRUNER, HALF, solver=get_solver("alps")),
         Recipe(ZPRUNER, HALF, solver=get_solver("alps"), correction=0.3),
+        Recipe(ZPRUNER, HALF, solver=get_solver("exact")),
+        Recipe(None, HALF, solver=get_solver("exact")),
     ],
-    ids=["fused", "reference", "owl", "gblm", "sparsegpt", "admm", "alps", "corrected"],
+    ids=[
+        *("fused", "reference", "owl", "gblm", "sparsegpt", "admm", "alps", "corrected"),
+        *("exact on a mask", "exact"),
+    ],
 )
 def test_predicted_matrix_products_are_those_that_torch_counts(
     recipe: Recipe, tmp_path: Path

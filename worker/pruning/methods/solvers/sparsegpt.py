@@ -1,5 +1,7 @@
 """The SparseGPT solver: it prunes column by column and repairs the columns that follow."""
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
@@ -7,12 +9,32 @@ from worker.pruning.base.masking import mask_as_float, masked
 from worker.pruning.base.shapes import LayerShape
 from worker.pruning.base.speed import Cost
 from worker.pruning.methods.layer_work import INVERSE, MASK_BYTES, cube
-from worker.pruning.methods.selection import Selection, group_width, of_columns
+from worker.pruning.methods.selection import Selection, group_pattern, of_columns
 from worker.pruning.methods.solvers.solver import Solver, SolverMemory
 from worker.pruning.stats.gram import Gram
 
-_COLUMNS = 128  # columns whose weights compete, as published
+COLUMNS = 128
+"""Columns whose weights compete, as published."""
 _ONE_BY_ONE = 16  # columns that are eliminated one by one before the others are updated
+
+
+class Choose(Protocol):
+    """The function that chooses the mask of a group of columns."""
+
+    def __call__(self, weight: Tensor, factor: Tensor, selection: Selection, /) -> Tensor:
+        """Return a bool mask ``[out, n]``, True where the weight is kept.
+
+        Args:
+            weight: ``[out, n]`` fp32, the weights of the group now.
+            factor: ``[n, n]`` fp32, upper, U; UᵀU is the part of the group of the inverse Hessian
+                of its columns and those after it.
+            selection: how many weights of the group are kept.
+        """
+
+
+def single_choice(weight: Tensor, factor: Tensor, selection: Selection) -> Tensor:
+    """Choose by the loss of removing each weight alone, w_j² / U_jj²."""
+    return selection.keep(weight.abs() / factor.diagonal())
 
 
 def sparsegpt(
@@ -45,31 +67,58 @@ def sparsegpt(
         SolverFailedError: the Gram matrix is not positive definite, however much it is damped.
     """
     gram.check_fits(weight)
-    run = _Elimination(weight, gram, selection, damping)
+    run = Elimination(weight, gram, selection, damping)
     if score is None:
         run.select_and_eliminate(0, weight.shape[1])
     else:
         run.drop.copy_(mask_as_float(~selection.keep(score)).T)
         run.eliminate(0, weight.shape[1])
-    return masked(run.work.T, run.drop.T == 0)
+    return masked(run.work.T, run.keep)
 
 
-class _Elimination:
-    """The columns as rows of ``work`` ``[in, out]``, so that each is contiguous.
+class Elimination:
+    """The elimination of weights column by column, from left to right.
 
     A range of columns is halved until it is small, and the second half is updated for the first
     half's losses in one product: nearly all arithmetic is in large matrix products.
+
+    Args:
+        weight: ``[out, in]``, any float dtype; not modified.
+        gram: second moments of the ``in`` input features.
+        selection: which weights are kept.
+        damping: the smallest share of the mean diagonal that is added to the diagonal.
+        choose: chooses the mask of each group of columns.
+
+    Attributes:
+        work: ``[in, out]`` fp32, the weights; the columns are its rows, so that each is contiguous.
+        drop: ``[in, out]`` fp32, 1 where a weight is dropped, else 0.
+
+    Raises:
+        SolverFailedError: the Gram matrix is not positive definite, however much it is damped.
     """
 
-    def __init__(self, weight: Tensor, gram: Gram, selection: Selection, damping: float) -> None:
-        factor = gram.inverse_cholesky(damping)
+    def __init__(
+        self,
+        weight: Tensor,
+        gram: Gram,
+        selection: Selection,
+        damping: float,
+        choose: Choose = single_choice,
+    ) -> None:
+        self._factor = factor = gram.inverse_cholesky(damping)
         self.work = weight.float().T.clone(memory_format=torch.contiguous_format)
         self.work[gram.dead] = 0.0
         self.drop = torch.zeros_like(self.work)  # 1 where dropped
-        self._pivots = factor.diagonal()[:, None]  # [in, 1]
-        self._steps = factor / self._pivots  # row j: the change of each column for a unit of w_j
-        self._selection = selection
-        self._group = group_width(selection) or _COLUMNS
+        # Row j: the change of each column for a unit of w_j.
+        self._steps = factor / factor.diagonal()[:, None]
+        self._selection, self._choose = selection, choose
+        pattern = group_pattern(selection)
+        self._group = pattern.m if pattern else COLUMNS
+
+    @property
+    def keep(self) -> Tensor:
+        """``[out, in]`` bool, True where the weight has not been dropped."""
+        return self.drop.T == 0
 
     def select_and_eliminate(self, start: int, stop: int) -> None:
         """Select and drop weights in columns ``start`` to ``stop``, group by group."""
@@ -96,9 +145,10 @@ class _Elimination:
                 self.work[after].addr_(self._steps[column, after], dropped, alpha=-1)
 
     def _select(self, start: int, stop: int) -> None:
-        score = (self.work[start:stop].abs() / self._pivots[start:stop]).T.contiguous()
-        selection = of_columns(self._selection, len(score), start, stop)
-        self.drop[start:stop] = mask_as_float(~selection.keep(score)).T
+        weight = self.work[start:stop].T.contiguous()
+        factor = self._factor[start:stop, start:stop]
+        selection = of_columns(self._selection, len(weight), start, stop)
+        self.drop[start:stop] = mask_as_float(~self._choose(weight, factor, selection)).T
 
     def _update(self, start: int, middle: int, stop: int) -> None:
         """Change the columns from ``middle`` on to make up for the losses before it."""

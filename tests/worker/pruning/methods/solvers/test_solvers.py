@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.worker.pruning.layers import random_layer
+from tests.worker.pruning.layers import output_error, random_layer
 from worker.pruning.base.errors import ShapeError, SolverFailedError
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
 from worker.pruning.methods.registry import PUBLISHED_SOLVERS, SOLVERS
+from worker.pruning.methods.solvers.exact import Exact
 from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.stats.gram import Gram
 
@@ -198,3 +199,15 @@ def test_a_row_that_does_not_split_into_groups_is_refused(solve: Solve) -> None:
     weight, gram = random_layer(3, 130)
     with pytest.raises(ShapeError, match="groups of 4"):
         solve(weight, gram, NofM(2, 4))
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_no_other_weights_on_the_same_mask_have_less_error_than_least_squares(
+    solve: Solve, scored: bool
+) -> None:
+    weight, gram = random_layer(12, 40)
+    score = weight.abs() * gram.sq_mean.sqrt() if scored else None
+    found = solve(weight, gram, Unstructured(0.5), score)
+    best = Exact()(weight, gram, Unstructured(0.5), (found != 0).float(), 1e-7)
+    assert torch.equal(best != 0, found != 0)
+    assert output_error(weight, best, gram) <= (1 + 1e-4) * output_error(weight, found, gram)
