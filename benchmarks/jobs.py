@@ -51,6 +51,11 @@ JOBS = {
     "150,000 words": Job("words", _FLOAT32),
     "8 experts": Job("mixture", _FLOAT32),
     "SparseGPT": Job("wide", _SPARSEGPT),
+    "SparseGPT, refined": Job("deep", (*_SPARSEGPT, "--refine", "--refine-steps", "8")),
+    "Wanda, refined by halves": Job(
+        "wide", (*_FLOAT32, "--method", "wanda", "--refine-steps", "8", "--refine-scope", "half")
+    ),
+    "bf16, refined": Job("wide bf16", ("--dtype", "bfloat16", "--refine", "--refine-steps", "8")),
     "ALPS by itself": Job("one", _OWN_ALPS),
     "zpruner + ALPS, corrected": Job("one", _CORRECTED),
     "SparseGPT, reference": Job("deep", (*_SPARSEGPT, *_REFERENCE)),

@@ -25,6 +25,7 @@ class Peak:
     """Peak memory of pruning one model, and its excess over an idle Python with torch imported."""
 
     blocks: int
+    refined: bool
     checkpoint_bytes: int
     peak_bytes: int
     above_idle_bytes: int
@@ -38,21 +39,29 @@ def main() -> None:
     arguments = parser.parse_args()
     idle = run([sys.executable, "-c", "import torch"]).peak_bytes
     with tempfile.TemporaryDirectory() as folder:
-        peaks = [_measure(blocks, Path(folder), idle) for blocks in arguments.blocks]
+        peaks = [
+            _measure(blocks, Path(folder), idle, refined=refined)
+            for blocks in arguments.blocks
+            for refined in (False, True)
+        ]
     _write(idle, peaks)
 
 
-def _measure(blocks: int, folder: Path, idle_bytes: int) -> Peak:
-    model = folder / f"llama-{blocks}"
-    run([sys.executable, "-m", "benchmarks.llama", str(blocks), str(model)])
+def _measure(blocks: int, folder: Path, idle_bytes: int, *, refined: bool) -> Peak:
+    model, out = folder / f"llama-{blocks}", folder / f"pruned-{blocks}-{refined}"
+    if not model.exists():
+        run([sys.executable, "-m", "benchmarks.llama", str(blocks), str(model)])
     size = (model / "model.safetensors").stat().st_size
     calibration = random_rows(folder / "calibration.jsonl", SAMPLES, seed=1, seq_len=SEQ_LEN)
     evaluation = random_rows(folder / "evaluation.jsonl", EVAL_SAMPLES, seed=2, seq_len=SEQ_LEN)
-    command = [ZPRUNER, "prune", str(model), str(folder / f"pruned-{blocks}")]
+    command = [ZPRUNER, "prune", str(model), str(out)]
     command += ["--dataset", str(calibration), "--eval-dataset", str(evaluation)]
     command += ["--sparsity", "0.5", "--seq-len", str(SEQ_LEN), "--dtype", "float32"]
+    command += ["--refine", "--refine-steps", "8"] if refined else []
     usage = run(command)
-    return Peak(blocks, size, usage.peak_bytes, usage.peak_bytes - idle_bytes, usage.seconds)
+    return Peak(
+        blocks, refined, size, usage.peak_bytes, usage.peak_bytes - idle_bytes, usage.seconds
+    )
 
 
 def _write(idle_bytes: int, peaks: Sequence[Peak]) -> None:
@@ -71,10 +80,11 @@ def _write(idle_bytes: int, peaks: Sequence[Peak]) -> None:
 
 def _markdown(peaks: Sequence[Peak]) -> str:
     lines = [
-        "| blocks | checkpoint | peak above an idle Python with torch | seconds |",
-        "|---:|---:|---:|---:|",
+        "| blocks | refined | checkpoint | peak above an idle Python with torch | seconds |",
+        "|---:|---|---:|---:|---:|",
         *(
-            f"| {peak.blocks} | {peak.checkpoint_bytes / MB:,.0f} MB "
+            f"| {peak.blocks} | {'yes' if peak.refined else 'no'} "
+            f"| {peak.checkpoint_bytes / MB:,.0f} MB "
             f"| {peak.above_idle_bytes / MB:,.0f} MB | {peak.seconds:.0f} |"
             for peak in peaks
         ),

@@ -12,6 +12,7 @@ from typing import Any
 
 from db.spec.datafiles import JSON_SUFFIXES, ChatRow, DataFile, IdsRow
 from db.spec.prune_spec import PruneSpec
+from db.spec.refinement import FEWEST_WINDOWS
 
 DECODERS = frozenset(
     {
@@ -80,6 +81,7 @@ def passes_static_checks(spec: PruneSpec, model: LocalModel, texts: Mapping[str,
         and (spec.pattern is None or DIVISOR % int(spec.pattern.partition(":")[2]) == 0)
         and _has_positions(spec, model, texts)
         and all(_fills_windows(spec, model, field, file) for field, file in texts.items())
+        and _has_windows_to_refine(spec, model, texts)
     )
 
 
@@ -140,6 +142,21 @@ def _fills_windows(spec: PruneSpec, model: LocalModel, field: str, file: DataFil
     if spec.eval_dataset is None:
         needed_bytes *= EVALUATION_DIVISOR
     return file.path.stat().st_size >= needed_bytes
+
+
+def _has_windows_to_refine(
+    spec: PruneSpec, model: LocalModel, texts: Mapping[str, DataFile]
+) -> bool:
+    """Whether there are enough calibration windows to hold some out; a text gives any number."""
+    if spec.refine is None:
+        return True
+    row = _row_length(texts.get("dataset"))
+    seq_len = (
+        spec.seq_len or row or min(MAX_DEFAULT_SEQ_LEN, model.positions or MAX_DEFAULT_SEQ_LEN)
+    )
+    if spec.refine.tokens is not None and spec.refine.tokens < FEWEST_WINDOWS * seq_len:
+        return False
+    return row is None or _has_lines(texts["dataset"], FEWEST_WINDOWS)
 
 
 def _row_length(file: DataFile | None) -> int | None:

@@ -29,6 +29,7 @@ Varied = Literal[
     "damping",
     "variant",
     "propagation",
+    "refine",
     "skip",
 ]
 """Fields that change the pruning but not the evaluation, so that points are comparable and share

@@ -93,6 +93,12 @@ ALLOCATION = GROUP.add(
     "The number of sparsities is not the number of blocks, or a block would get one outside "
     "[0, 1).",
 )
+REFINEMENT = GROUP.add(
+    "refinement",
+    422,
+    "The text is too short to refine with",
+    "Refining takes at least eight calibration windows, an eighth of which it holds out.",
+)
 SOLVER_FAILED = GROUP.add(
     "solver_failed",
     422,

@@ -6,6 +6,7 @@ from db.core.errors import SpecRefusedError
 from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.builtin_datasets import BUILTIN_DATASETS
 from db.spec.prune_spec import OWN_MASK, MethodName, PruneSpec, SolverName
+from db.spec.refinement import FEWEST_WINDOWS, RefineSpec
 from db.spec.variants import default_variant
 
 UNFIT = "unfit_combination"
@@ -30,8 +31,10 @@ def check_combination(spec: PruneSpec) -> None:
             f"method {spec.method} chooses its own mask and repairs it",
             "Leave solver out, or name a score such as zpruner as the method.",
         )
-    for name, value in (("correction", spec.correction), ("damping", spec.damping)):
-        if value is not None and not _is_solved(spec):
+    changes_weights = {"correction": _is_solved(spec) or spec.refine is not None}
+    changes_weights["damping"] = _is_solved(spec)
+    for name, is_used in changes_weights.items():
+        if (value := getattr(spec, name)) is not None and not is_used:
             raise SpecRefusedError(
                 name,
                 value,
@@ -41,6 +44,8 @@ def check_combination(spec: PruneSpec) -> None:
             )
     _check_variant(spec)
     _check_text_fields(spec)
+    if spec.refine is not None:
+        _check_refine(spec, spec.refine)
     if spec.pattern is not None:
         _check_pattern(spec, spec.pattern)
     if isinstance(spec.allocation, tuple):
@@ -67,6 +72,7 @@ def _check_prunes_nothing(spec: PruneSpec) -> None:
         "scope": None if spec.scope is None else spec.scope.value,
         "correction": spec.correction,
         "damping": spec.damping,
+        "refine": None if spec.refine is None else spec.refine.model_dump(mode="json"),
     }
     for name, value in options.items():
         if value is not None:
@@ -125,6 +131,18 @@ def _check_text_fields(spec: PruneSpec) -> None:
         if dataset is None:
             reason = "there is no eval_dataset; the evaluation uses dataset"
         raise SpecRefusedError(name, value, UNFIT, reason, f"Leave {name} out.")
+
+
+def _check_refine(spec: PruneSpec, refine: RefineSpec) -> None:
+    windows = f"refine needs {FEWEST_WINDOWS} calibration windows, an eighth of which it holds out"
+    if spec.samples is not None and spec.samples < FEWEST_WINDOWS:
+        remedy = f"Set samples to {FEWEST_WINDOWS} or more, or leave refine out."
+        raise SpecRefusedError("samples", spec.samples, UNFIT, windows, remedy)
+    least = FEWEST_WINDOWS * (spec.seq_len or 1)
+    if refine.tokens is not None and refine.tokens < least:
+        value = refine.model_dump(mode="json")
+        remedy = f"Set its tokens to {least} or more, or leave them out."
+        raise SpecRefusedError("refine", value, UNFIT, windows, remedy)
 
 
 def _is_solved(spec: PruneSpec) -> bool:

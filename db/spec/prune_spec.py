@@ -19,6 +19,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from db.spec.allocations import Allocation, AllocationName
+from db.spec.refinement import Refine
 from db.spec.variants import Variant
 
 
@@ -195,6 +196,12 @@ class PruneSpec(BaseModel):
         description="Globs of layers to leave alone, such as `*.o_proj` or `model.layers.0.*`.",
     )
     propagation: Propagation = Propagation.fused
+    refine: Refine = Field(
+        default=None,
+        description="Trains the kept weights of each block, once it is pruned, towards the dense "
+        "block's outputs: `true`, or an object that sets more.",
+        examples=[{"steps": 96}],
+    )
     samples: StrictInt | None = Field(
         default=None,
         ge=1,

@@ -148,6 +148,9 @@ class Runner:
 
         def record(progress: JobProgress) -> None:
             nonlocal previous_phase
+            if progress.phase is previous_phase and not progress.has_finished_work:
+                watchdog.check()
+                return
             log_progress(progress, previous_phase)
             previous_phase = progress.phase
             status = attempt.record(progress, estimator.update(progress))

@@ -29,6 +29,8 @@ class EtaEstimator:
     def update(self, progress: JobProgress) -> Eta | None:
         """Return the median and the 90th percentile of the seconds left; None before a block."""
         now, previous = self._clock(), self._previous
+        if previous is not None and progress.block is None and progress.fraction == previous[1]:
+            return self._eta(1 - progress.fraction) if self._durations else None
         self._previous = (now, progress.fraction)
         self._first_new_block = progress.resumed_from_block or self._first_new_block
         block = progress.block

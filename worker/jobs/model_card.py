@@ -10,9 +10,12 @@ from db.spec.prune_spec import PruneSpec
 from worker.jobs.recipes import recipe_of
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern
+from worker.pruning.refinement.settings import Refinement
 from worker.pruning.sweep.recipe import Allocation, Recipe
 
 _SOURCES = {str(method.name): f"[{method.title}]({method.source})" for method in METHODS}
+_UNCHANGED = ", and so are these tensors of the blocks"
+_TRAINED_NORMS = ". These tensors of the blocks were not pruned, but their norms were trained"
 _TEMPLATE = """\
 ---
 library_name: transformers
@@ -26,12 +29,12 @@ tags: [pruning, sparsity, z-pruner]
 | perplexity | {dense} | {pruned} |
 | zeros in the pruned layers | | {percent:.4f} % |
 
-Pruned without retraining:
+Pruned {training}:
 
 {steps}
 
 {coverage:.1f} % of the parameters of the decoder blocks were subject to pruning. Embeddings and
-head are unchanged, and so are these tensors of the blocks: {untouched}.
+head are unchanged{but}: {untouched}.
 {fallbacks} matrices were pruned in another way than requested; `report.json` lists them.
 
 **Calibration**: {calibration}.
@@ -61,9 +64,11 @@ def model_card(report: dict[str, Any]) -> str:
         percent=100 * metrics["sparsity"],
         dense=_number(metrics["dense_perplexity"]),
         pruned=_number(metrics["pruned_perplexity"]),
+        training="and trained block by block" if spec.refine else "without retraining",
         steps="\n".join(f"- {step}" for step in _steps(spec, environment)),
         coverage=100 * metrics["coverage"],
         fallbacks=metrics["fallbacks"] or "No",
+        but=_TRAINED_NORMS if spec.refine and spec.refine.norms else _UNCHANGED,
         untouched=_listed(dict.fromkeys(n for b in report["blocks"] for n in b["untouched"])),
         calibration=_protocol(report["calibration"]),
         evaluation=_protocol(report["evaluation"]),
@@ -88,14 +93,24 @@ def _pruning_steps(spec: PruneSpec, recipe: Recipe) -> Iterable[str]:
     yield _pattern(recipe.pattern)
     if recipe.swaps is not None:
         yield f"mask improved by the solver `{spec.solver}`, {_SOURCES[spec.solver]}"
-    if recipe.solver is None:
+    if recipe.solver is None and recipe.refinement is None:
         yield "no kept weight changed"
-    else:
+    elif recipe.solver is not None:
         if recipe.scorer is not None:
             yield f"kept weights repaired by the solver `{spec.solver}`, {_SOURCES[spec.solver]}"
         damping = recipe.solver.damping if recipe.damping is None else recipe.damping
         yield f"correction {recipe.correction:g}, damping {damping:g}"
+    if recipe.refinement is not None:
+        yield _refinement(recipe.refinement, recipe.correction)
     yield _allocation(recipe.allocation)
+
+
+def _refinement(refinement: Refinement, correction: float) -> str:
+    weights = "kept weights and norms" if refinement.norms else "kept weights"
+    return (
+        f"{weights} of each {refinement.scope} trained in {refinement.steps} steps towards the "
+        f"dense block's outputs, correction {correction:g}: [EBFT](https://arxiv.org/abs/2402.12419)"
+    )
 
 
 def _pattern(pattern: Pattern) -> str:

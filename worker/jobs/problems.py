@@ -23,6 +23,7 @@ KINDS: dict[type[BaseException], ProblemKind] = {
     errors.PatternError: kinds.PATTERN,
     errors.SkipError: kinds.SKIP,
     errors.AllocationError: kinds.ALLOCATION,
+    errors.RefinementError: kinds.REFINEMENT,
     errors.UnknownMethodError: kinds.UNKNOWN_METHOD,
     errors.SolverFailedError: kinds.SOLVER_FAILED,
     errors.UnsupportedModelError: kinds.UNSUPPORTED_MODEL,
@@ -43,6 +44,7 @@ FIELDS: dict[type[BaseException], str | None] = {
     errors.PatternError: "pattern",
     errors.SkipError: "skip",
     errors.AllocationError: "allocation",
+    errors.RefinementError: "refine",
     BaseException: None,
 }
 """The field of a specification that an error of the pruning core is about."""

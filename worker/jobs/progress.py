@@ -9,7 +9,7 @@ from db.files.artifact_store import KnownDigest
 
 @dataclass(frozen=True)
 class JobProgress:
-    """The progress of a job after a change of phase or a finished block.
+    """The progress of a job, at a place where its work may stop.
 
     Attributes:
         phase: the current phase.
@@ -24,6 +24,11 @@ class JobProgress:
     block: tuple[int, int, str] | None = None
     report: dict[str, Any] | None = None
     resumed_from_block: int | None = None
+
+    @property
+    def has_finished_work(self) -> bool:
+        """Whether a block has just finished."""
+        return self.block is not None
 
 
 @dataclass(frozen=True)

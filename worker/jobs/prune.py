@@ -26,13 +26,16 @@ from worker.pruning.distributed.launcher import launch, rank_devices
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.machine_benchmark import machine_speed
+from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.sweep.fingerprint import dense_loss_key
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, PruningResult
 from worker.sources.models import fetch_model
 
-_PRUNED_FRACTION = 0.95  # the share of the work that is done after the last block
+_EMBEDDED_FRACTION, _PRUNED_FRACTION = 0.02, 0.95  # the shares done before and after the blocks
+
+Sweep = Generator[BlockResult | RefinementProgress, None, PruningResult]
 
 
 def prune(
@@ -67,7 +70,7 @@ def prune(
     sweep, resumed = _start_sweep(
         model.path, meta_model, recipe, ids, out, resources, devices, cached.read()
     )
-    yield JobProgress(Phase.calibrating, 0.02, resumed_from_block=resumed)
+    yield JobProgress(Phase.calibrating, _EMBEDDED_FRACTION, resumed_from_block=resumed)
     blocks: list[BlockResult] = []
     result = yield from _progress_of(sweep, blocks)
     yield JobProgress(Phase.packaging, 0.99)
@@ -118,7 +121,7 @@ def _start_sweep(
     resources: Resources,
     devices: tuple[torch.device, ...],
     dense_loss: float | None,
-) -> tuple[Generator[BlockResult, None, PruningResult], int | None]:
+) -> tuple[Sweep, int | None]:
     """Return the sweep, in this process or one per device, and the block it resumes from."""
     budget, dtype = resources.memory_budget_bytes, meta_model.dtype
     if len(devices) > 1:
@@ -135,7 +138,7 @@ def _start_sweep(
         dense_loss=dense_loss,
         speed=machine_speed(resources.speeds, devices[0], dtype) if resources.speeds else None,
     )
-    return sweep.run(), sweep.resumed_from_block
+    return sweep.steps(), sweep.resumed_from_block
 
 
 def _sweep_on_rank(
@@ -149,7 +152,7 @@ def _sweep_on_rank(
     dense_loss: float | None,
     ranks: Ranks,
     device: torch.device,
-) -> Generator[BlockResult, None, PruningResult]:
+) -> Sweep:
     """Run one rank of a sweep; the process is given nothing but these arguments."""
     meta_model = MetaModel.open(folder, dtype, device)
     return ModelPruner(
@@ -162,13 +165,14 @@ def _sweep_on_rank(
         memory_budget_bytes=budget_bytes,
         ranks=ranks,
         dense_loss=dense_loss,
-    ).run()
+    ).steps()
 
 
 def _progress_of(
-    sweep: Generator[BlockResult, None, PruningResult], blocks: list[BlockResult]
+    sweep: Sweep, blocks: list[BlockResult]
 ) -> Generator[JobProgress, None, PruningResult]:
     """Yield the progress of a sweep, and append its reports to ``blocks``."""
+    fraction = _EMBEDDED_FRACTION
     with closing(sweep):
         while True:
             try:
@@ -176,9 +180,12 @@ def _progress_of(
             except StopIteration as end:
                 result: PruningResult = end.value
                 return result
+            if isinstance(block, RefinementProgress):
+                yield JobProgress(Phase.pruning, fraction)  # a place to stop
+                continue
             blocks.append(block)
             done = (block.index + 1) / block.total
-            fraction = 0.02 + (_PRUNED_FRACTION - 0.02) * done
+            fraction = _EMBEDDED_FRACTION + (_PRUNED_FRACTION - _EMBEDDED_FRACTION) * done
             position = (block.index, block.total, block.name)
             yield JobProgress(Phase.pruning, fraction, position, block_json(block))
             if block.index + 1 == block.total:

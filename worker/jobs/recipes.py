@@ -9,6 +9,7 @@ from worker.pruning.methods.registry import get_allocation, get_scorer, get_solv
 from worker.pruning.methods.solvers.exact import variant_of
 from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.methods.swaps import PUBLISHED_SWAPS, Swaps
+from worker.pruning.refinement.settings import Refinement
 from worker.pruning.sweep.recipe import Allocation, Recipe
 
 _DEFAULT_CORRECTION = 0.3  # measured: decision 13
@@ -31,9 +32,10 @@ def recipe_of(spec: PruneSpec) -> Recipe:
         solver,
         _allocation(spec),
         spec.skip,
-        _correction(spec) if solver else 0.0,
+        _correction(spec) if solver or spec.refine else 0.0,
         spec.damping if solver else None,
         _swaps(spec),
+        _refinement(spec),
     )
 
 
@@ -51,6 +53,12 @@ def _swaps(spec: PruneSpec) -> Swaps | None:
     if spec.solver is not SolverName.dsnot:
         return None
     return PUBLISHED_SWAPS if spec.propagation is Propagation.reference else Swaps()
+
+
+def _refinement(spec: PruneSpec) -> Refinement | None:
+    if (refine := spec.refine) is None:
+        return None
+    return Refinement(refine.scope, refine.steps, refine.tokens, refine.lr, refine.norms, spec.seed)
 
 
 def _correction(spec: PruneSpec) -> float:

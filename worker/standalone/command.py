@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from db.core import redaction
 from db.core.errors import JobError, SpecRefusedError
+from db.core.states import Phase
 from db.files.artifact_store import seal
 from db.spec.prune_spec import MethodName, PruneSpec
 from db.startup import checks
@@ -134,10 +135,15 @@ def _silence_libraries() -> None:
 def _follow(steps: Generator[JobProgress, None, JobResult]) -> JobResult:
     """Show progress until the work is done."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    phase: Phase | None = None
     with Progress(*columns, console=stderr) as progress:
         task = progress.add_task("starting", total=1.0)
 
         def show(step: JobProgress) -> None:
+            nonlocal phase
+            if step.phase is phase and not step.has_finished_work:
+                return
+            phase = step.phase
             if step.resumed_from_block is not None:
                 done = step.resumed_from_block
                 progress.console.print(f"resuming after block {done} of an earlier run")

@@ -1,8 +1,8 @@
 """Command line options that are made from the JSON schema of a job's fields."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import wraps
 from importlib.resources import files
 from inspect import Parameter, signature
@@ -19,7 +19,10 @@ TYPES: dict[str, type] = {"number": float, "integer": int, "boolean": bool}
 class FieldOption:
     """One option, or with ``is_argument`` a positional argument, of a command.
 
-    ``pair`` names the two fields of an object that is written as ``FIRST:SECOND``.
+    A field whose value may be an object has further options for the parts of that object. They
+    have the field's name in ``part_of``, and their own in ``part``; the option of the field itself
+    has in ``part`` which of them its value sets. ``pair`` names the two fields of an object that is
+    written as ``FIRST:SECOND``.
     """
 
     name: str
@@ -32,6 +35,8 @@ class FieldOption:
     is_argument: bool = False
     may_be_list: bool = False
     pair: tuple[str, ...] = ()
+    part_of: str = ""
+    part: str = ""
 
     def read(self, value: Any) -> Any:
         """Return a value as a request has it: ``0.45,0.5`` as a list where that is allowed."""
@@ -46,6 +51,21 @@ class FieldOption:
             return dict(zip(self.pair, (first, value_of(second)), strict=True))
         return value
 
+    @property
+    def may_be_false(self) -> bool:
+        """Whether it is a flag that is set by default."""
+        return self.type is bool and self.default == "True"
+
+    @property
+    def flags(self) -> str:
+        """Its name as a command has it; ``--x/--no-x`` for a flag that is set by default."""
+        name = self.name.replace("_", "-")
+        return f"--{name}/--no-{name}" if self.may_be_false else f"--{name}"
+
+    def is_given(self, value: Any) -> bool:
+        """Whether the value is not that of an option that was left out."""
+        return not (value is None or value == [] or (value is False and not self.may_be_false))
+
     def parameter(self) -> Parameter:
         """Return the parameter of a command's function from which typer makes the option."""
         value: Any = GenericAlias(list, (self.type,)) if self.is_repeated else self.type
@@ -53,13 +73,14 @@ class FieldOption:
             typer.Argument(help=self.help)
             if self.is_argument
             else typer.Option(
-                f"--{self.name.replace('_', '-')}",
+                self.flags,
                 help=self.help,
                 metavar="|".join(self.choices) or None,
                 show_default=self.default or False,
             )
         )
-        default = Parameter.empty if self.is_required else False if value is bool else None
+        is_flag = value is bool and not self.may_be_false
+        default = Parameter.empty if self.is_required else False if is_flag else None
         return Parameter(
             self.name,
             Parameter.KEYWORD_ONLY,
@@ -78,9 +99,8 @@ def with_fields(
 
         @wraps(command)
         def run(**values: Any) -> None:
-            given = ((one, values.pop(one.name)) for one in options)
-            fields = {one.name: one.read(value) for one, value in given if _is_given(value)}
-            command(fields, **values)
+            given = [(one, values.pop(one.name)) for one in options]
+            command(_fields([one for one in given if one[0].is_given(one[1])]), **values)
 
         parameters = [
             *(one.parameter() for one in options),
@@ -104,6 +124,9 @@ def options_of(schema: Mapping[str, Any]) -> Iterator[FieldOption]:
         default = field.get("default")
         may_be_list = kinds > {"array"}
         pair = next(filter(_is_pair, (tuple(form.get("properties", ())) for form in forms)), ())
+        parts = next((form for form in forms if len(form.get("properties", ())) > 2), {})
+        names = parts.get("properties", {})
+        (whole,) = parts.get("required", [""])
         yield FieldOption(
             name,
             help=_help(next(filter(None, descriptions), ""), may_be_list, pair),
@@ -115,19 +138,34 @@ def options_of(schema: Mapping[str, Any]) -> Iterator[FieldOption]:
             is_argument=name == "model",
             may_be_list=may_be_list,
             pair=pair,
+            part=whole,
         )
+        within = {**schema, "properties": {one: names[one] for one in names if one != whole}}
+        for part in options_of(within | {"required": []}):
+            full = f"{name}_{part.name}"
+            yield replace(part, name=full, is_argument=False, part_of=name, part=part.name)
+
+
+def _fields(given: Sequence[tuple[FieldOption, Any]]) -> dict[str, Any]:
+    """Return the fields of a request; the parts of an object are put together."""
+    fields = {one.name: one.read(value) for one, value in given if not one.part_of}
+    names = {one.name: one.part for one, _ in given}
+    for option, value in given:
+        if option.part_of:
+            whole = fields.get(option.part_of)
+            if not isinstance(whole, dict):
+                own = names.get(option.part_of)
+                whole = {own: whole} if own else {}
+            fields[option.part_of] = whole | {option.part: value}
+    return fields
 
 
 def value_of(text: str) -> Any:
-    """Read a number, ``null``, or else text."""
+    """Read a number, ``null``, ``true``, ``false``, or else text."""
     try:
         return float(text)
     except ValueError:
-        return None if text == "null" else text
-
-
-def _is_given(value: Any) -> bool:
-    return not (value is None or value is False or value == [])
+        return {"null": None, "true": True, "false": False}.get(text, text)
 
 
 def _is_pair(fields: tuple[str, ...]) -> bool:

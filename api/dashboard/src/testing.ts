@@ -16,6 +16,7 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     correction: null,
     damping: null,
     allocation: "uniform",
+    refine: null,
     skip: [],
     propagation: "fused",
     samples: null,

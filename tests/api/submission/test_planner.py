@@ -288,12 +288,20 @@ def test_a_job_that_passes_static_checks_asks_nobody(models: Path) -> None:
     llama = LocalModel(LlamaConfig(**SMALL).to_dict(), frozenset(tensors))
     fitting = make_spec(samples=24, skip=("*.o_proj",), pattern="2:4")
     assert passes_static_checks(fitting, llama, ids)
+    refined = make_spec(refine={"tokens": 128})
+    assert passes_static_checks(refined, llama, ids)
+    few = models / "few.jsonl"
+    few.write_text("".join((models / "rows.jsonl").read_text().splitlines(keepends=True)[:7]))
+    rows = {"dataset": DataFile(few, "dataset", "local:few.jsonl")}
+    assert passes_static_checks(make_spec(), llama, rows)
+    assert not passes_static_checks(make_spec(refine=True), llama, rows)
     for fields in (
         {"samples": 25},
         {"skip": ("*.q_proj",)},
         {"skip": ("*.o_proj", "*.k_proj")},
         {"pattern": "5:10", "sparsity": 0.5},
         {"allocation": (0.5,)},
+        {"refine": {"tokens": 127}},
         {"seq_len": 17},
     ):
         assert not passes_static_checks(make_spec(**fields), llama, ids)

@@ -17,6 +17,10 @@ def _spec(**fields: Any) -> PruneSpec:
     [
         ({"method": "alps", "solver": "admm"}, "solver", "chooses its own mask"),
         ({"damping": 0.1}, "damping", "no solver"),
+        ({"refine": True, "damping": 0.1}, "damping", "no solver"),
+        ({"refine": True, "samples": 7}, "samples", "refine needs 8 calibration windows"),
+        ({"refine": {"tokens": 4095}, "seq_len": 512}, "refine", "refine needs 8"),
+        ({"refine": {"tokens": 7}}, "refine", "refine needs 8"),
         ({"correction": 0.0}, "correction", "no solver"),
         ({"solver": "dsnot", "correction": 0.3}, "correction", "no solver"),
         ({"pattern": "4:4"}, "pattern", "keeps everything"),
@@ -38,6 +42,7 @@ def _spec(**fields: Any) -> PruneSpec:
         ({"sparsity": 0.0}, "sparsity", "no weight would be pruned"),
         ({"method": "none"}, "sparsity", "prunes nothing"),
         ({"method": "none", "pattern": "2:4"}, "pattern", "prunes nothing"),
+        ({"method": "none", "sparsity": 0.0, "refine": True}, "refine", "prunes nothing"),
         ({"sparsity": 0.0, "allocation": [0.0, 0.0]}, "sparsity", "no weight would be pruned"),
         ({"allocation": [0.4, 0.5]}, "sparsity", "of the 2 sparsities in allocation is 0.45"),
     ],
@@ -89,6 +94,8 @@ def test_options_of_pruning_are_refused_beside_method_none(option: dict[str, Any
         {"sparsity": 0.0, "eval_dataset": "wikitext2"},
         {"method": "none", "sparsity": 0.0, "skip": ["*.o_proj"]},
         {"allocation": [0.25, 0.5, 0.75]},
+        {"refine": True, "correction": 0.5, "samples": 8},
+        {"refine": {"tokens": 4096, "steps": 0}, "seq_len": 512, "pattern": "2:4"},
         {"allocation": [0.1, 0.1, 0.2], "sparsity": 0.133333},
         {"method": "wanda", "scope": "matrix", "solver": "sparsegpt"},
     ],
@@ -113,3 +120,42 @@ def test_a_pattern_implies_the_sparsity(pattern: str, share: float) -> None:
 def test_a_pattern_is_two_numbers(pattern: str) -> None:
     with pytest.raises(ValidationError, match="such as 2:4"):
         _spec(pattern=pattern)
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        (False, None),
+        (None, None),
+        (True, {"scope": "block", "steps": 48, "tokens": None, "lr": None, "norms": True}),
+        (
+            {"scope": "half", "lr": "auto", "steps": 3},
+            {"scope": "half", "steps": 3, "tokens": None, "lr": None, "norms": True},
+        ),
+    ],
+)
+def test_refine_is_a_flag_or_an_object(given: Any, stored: Any) -> None:
+    spec = _spec(refine=given)
+    assert spec.model_dump(mode="json")["refine"] == stored
+    assert _spec(refine=stored) == spec
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ("yes", ("refine",)),
+        ([], ("refine",)),
+        ({"scope": "layer"}, ("refine", "scope")),
+        ({"steps": -1}, ("refine", "steps")),
+        ({"steps": 24.0}, ("refine", "steps")),
+        ({"tokens": 0}, ("refine", "tokens")),
+        ({"lr": 0.0}, ("refine", "lr")),
+        ({"lr": "fast"}, ("refine", "lr")),
+        ({"norms": 1}, ("refine", "norms")),
+        ({"epochs": 2}, ("refine", "epochs")),
+    ],
+)
+def test_each_part_of_refine_is_checked(given: Any, place: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        _spec(refine=given)
+    assert [error["loc"] for error in refused.value.errors()] == [place]

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from db.core.clock import now
 from db.core.errors import SpecRefusedError
 from db.core.session import Sessions
-from db.core.states import JobState
+from db.core.states import JobState, Phase
 from db.events.history import attempts
 from db.events.job_events import EventRepository
 from db.files.artifact_store import ArtifactStore
@@ -26,6 +26,7 @@ from db.tables.jobs import Job
 from tests.factories import make_job, move
 from tests.worker.work import work
 from worker.attempts.run import Runner
+from worker.jobs.progress import JobProgress, JobResult
 
 RunnerFactory = Callable[..., Runner]
 
@@ -212,6 +213,29 @@ def test_a_cancel_stops_the_work_at_its_next_block_and_deletes_what_it_wrote(
     assert seen == [0, 1]
     assert statuses(sessions, job.id)[-2:] == ["cancelling", "cancelled"]
     assert left(store, tmp_path) == []
+
+
+def test_a_cancel_stops_the_work_between_two_steps_of_a_block_which_are_not_recorded(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job, versions, ended = make_job(sessions), list[int](), threading.Event()
+
+    def training(*_: object) -> Generator[JobProgress, None, JobResult]:
+        yield JobProgress(Phase.resolving, 0.0)
+        for _step in range(1000):
+            yield JobProgress(Phase.pruning, 0.1)
+            versions.append(read(sessions, job.id).version)
+            if len(versions) == 10:
+                cancel(sessions, job.id)
+            time.sleep(0.01)
+        return JobResult({})
+
+    runner(training, exit_process=ended.set).run(job.id)
+
+    assert statuses(sessions, job.id)[-2:] == ["cancelling", "cancelled"]
+    assert len(set(versions[:10])) == 1
+    assert len(versions) < 1000
+    assert not ended.is_set()
 
 
 def test_a_cancel_ends_the_process_of_work_that_never_reaches_its_next_block(

@@ -84,7 +84,13 @@ def run(asked: PruneSpec, folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"samples": 8}, {"eval_samples": 4}, {"method": "alps"}, {"method": "none", "sparsity": 0.0}],
+    [
+        {"samples": 8},
+        {"eval_samples": 4},
+        {"method": "alps"},
+        {"method": "none", "sparsity": 0.0},
+        {"refine": {"steps": 2}},
+    ],
 )
 def test_an_estimate_is_the_plan_that_the_job_then_makes(
     fields: dict[str, Any], folder: Path, settings: WorkerSettings

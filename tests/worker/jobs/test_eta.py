@@ -49,6 +49,19 @@ def test_the_90th_percentile_follows_the_slowest_tenth_of_the_blocks() -> None:
     assert p90 / p50 == pytest.approx(30 / ((9 * 10 + 2 * 30) / 11), rel=0.01)
 
 
+def test_steps_inside_a_block_do_not_end_it() -> None:
+    clock = Clock()
+    estimator = EtaEstimator(clock)
+    estimator.update(JobProgress(Phase.calibrating, 0.02))
+    estimator.update(JobProgress(Phase.pruning, 0.02))
+    for _ in range(10):
+        clock.now += 1
+        assert estimator.update(JobProgress(Phase.pruning, 0.02)) is None
+    eta = estimator.update(block(0, 32))
+    assert eta is not None
+    assert eta[0] == pytest.approx(10 * 32 / 0.93 * (1 - block(0, 32).fraction), abs=0.1)
+
+
 def test_with_few_blocks_the_90th_percentile_is_a_fixed_factor() -> None:
     p50, p90 = left(10, 10, total=32)
     assert p90 == pytest.approx(1.4 * p50, abs=0.1)

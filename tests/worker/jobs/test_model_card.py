@@ -52,6 +52,16 @@ def card(**fields: Any) -> str:
             ["ria", "sparsegpt"],
         ),
         (
+            {"refine": True},
+            ["kept weights and norms of each block trained in 48 steps", "correction 0.3"],
+            ["zpruner"],
+        ),
+        (
+            {"solver": "sparsegpt", "refine": {"norms": False, "scope": "half"}},
+            ["kept weights of each half trained", "repaired by the solver"],
+            ["zpruner", "sparsegpt"],
+        ),
+        (
             {"solver": "dsnot", "allocation": [0.4, 0.6], "scope": "row"},
             ["improved by the solver `dsnot`", "no kept weight", "a sparsity named for each block"],
             ["zpruner", "dsnot"],
@@ -77,3 +87,12 @@ def test_a_model_card_links_the_papers_of_the_methods_used_only(
         assert words in text
     assert {name for name, source in SOURCES.items() if f"({source})" in text} == set(used)
     assert "None" not in text
+
+
+def test_a_model_card_says_what_was_trained() -> None:
+    assert "Pruned without retraining" in card()
+    assert "unchanged, and so are these tensors" in card(refine={"norms": False})
+    trained = card(refine=True)
+    assert "Pruned and trained block by block" in trained
+    assert "not pruned, but their norms were trained: `norm`" in trained
+    assert "no kept weight changed" not in trained

@@ -6,6 +6,7 @@ from tests.factories import make_spec
 from worker.jobs.recipes import recipe_of
 from worker.pruning.methods.registry import ALLOCATIONS, SCORERS, SOLVERS, get_allocation
 from worker.pruning.methods.solvers.exact import Exact
+from worker.pruning.refinement.settings import Refinement
 
 
 def test_the_methods_and_solvers_that_a_job_can_name_are_those_that_are_registered() -> None:
@@ -45,3 +46,15 @@ def test_an_allocation_has_the_spread_that_the_job_names_or_the_documented_defau
     assert get_allocation(name).spread == DEFAULT_SPREADS[name]
     spread = {"name": name, "spread": 0.1}
     assert recipe_of(make_spec(allocation=spread)).allocation == get_allocation(name, 0.1)
+
+
+def test_refine_trains_with_the_seed_and_the_correction_of_the_job() -> None:
+    refine = {"scope": "half", "steps": 3, "lr": 1e-3, "tokens": 4096, "norms": False}
+    recipe = recipe_of(make_spec(refine=refine, seed=7))
+    assert recipe.refinement == Refinement("half", 3, 4096, 1e-3, norms=False, seed=7)
+    assert recipe.correction == 0.3
+    assert recipe_of(make_spec(refine=True, correction=0.0)).correction == 0.0
+    assert recipe_of(make_spec(refine=True, propagation="reference")).correction == 0.0
+    plain = recipe_of(make_spec())
+    assert (plain.refinement, plain.correction) == (None, 0.0)
+    assert recipe_of(make_spec(refine=True)).refinement == Refinement()

@@ -18,12 +18,18 @@ CALIBRATION, EVALUATION = random_ids(150, 16, seed=1), random_ids(4, 16, seed=2)
 
 
 def sweep(
-    folder: Path, out: Path, recipe: Recipe, calibration: Tensor = CALIBRATION
+    folder: Path,
+    out: Path,
+    recipe: Recipe,
+    calibration: Tensor = CALIBRATION,
+    *,
+    evaluation: Tensor = EVALUATION,
+    dtype: torch.dtype = torch.float32,
 ) -> tuple[list[BlockResult], PruningResult]:
-    """Prune the model in ``folder`` into ``out``, computing in float32."""
+    """Prune the model in ``folder`` into ``out``."""
     out.mkdir()
-    meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
-    blocks = ModelPruner(meta_model, recipe, calibration, EVALUATION, out, token_loss).run()
+    meta_model = MetaModel.open(folder, dtype, torch.device("cpu"))
+    blocks = ModelPruner(meta_model, recipe, calibration, evaluation, out, token_loss).run()
     reports: list[BlockResult] = []
     return reports, run_to_end(blocks, reports.append)
 

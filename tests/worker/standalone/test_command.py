@@ -243,6 +243,27 @@ def weights_sha256(folder: Path) -> list[str]:
     return [line for line in lines if line.endswith(".safetensors")]
 
 
+def test_a_refined_block_reports_its_held_out_loss(folder: Path) -> None:
+    result = run(folder, "--refine", "--refine-steps", "4", "--refine-lr", "1e-3")
+
+    assert result.exit_code == 0, result.stderr
+    report = json.loads((folder / "out" / "report.json").read_text())
+    for block in report["blocks"]:
+        refinement = block["refinement"]
+        assert 0 < refinement["held_out_after"] <= refinement["held_out_before"]
+        assert refinement["learning_rate"] == 1e-3
+    assert report["plan"]["seconds"] > 0
+    assert "trained in 4 steps" in (folder / "out" / "README.md").read_text()
+
+
+def test_too_few_rows_to_refine_with_are_refused(folder: Path) -> None:
+    rows = (folder / "rows.jsonl").read_text().splitlines(keepends=True)
+    (folder / "rows.jsonl").write_text("".join(rows[:5]))
+    result = run(folder, "--refine")
+    assert (result.exit_code, (folder / "out").exists()) == (1, False)
+    assert "gets 5 of 16 tokens; set samples to 8 or more" in result.stderr
+
+
 def test_two_processes_write_what_one_writes(folder: Path) -> None:
     words = ("--method", "wanda", "--dtype", "float32")
     alone = run(folder, *words)

@@ -1,8 +1,9 @@
 """Both command lines take each field of a job, and no list of the fields is kept by hand."""
 
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import pytest
+from pydantic import BaseModel
 from typer import Typer
 from typer.testing import CliRunner
 
@@ -68,3 +69,53 @@ def test_a_new_field_needs_nothing_but_its_declaration() -> None:
     CliRunner().invoke(program, ["--steps", "4", "--is-strict"])
     CliRunner().invoke(program, [])
     assert given == [{"steps": 4, "is_strict": True}, {}]
+
+
+@pytest.mark.parametrize(
+    ("words", "fields"),
+    [
+        (["--refine"], {"refine": True}),
+        (["--refine", "--refine-steps", "24"], {"refine": {"steps": 24}}),
+        (
+            ["--refine-scope", "half", "--refine-lr", "1e-4", "--no-refine-norms"],
+            {"refine": {"scope": "half", "lr": 1e-4, "norms": False}},
+        ),
+        (["--refine-norms"], {"refine": {"norms": True}}),
+        (["--seed", "3"], {"seed": 3}),
+    ],
+)
+def test_the_parts_of_an_object_are_options_of_their_own(
+    words: list[str], fields: dict[str, Any]
+) -> None:
+    program, given = Typer(), list[dict[str, Any]]()
+
+    @program.command()
+    @with_fields(*(one for one in JOB_FIELDS if not one.is_required))
+    def command(fields: dict[str, Any]) -> None:
+        given.append(fields)
+
+    result = CliRunner().invoke(program, words)
+    assert (result.exit_code, given) == (0, [fields]), result.output
+
+
+def test_a_part_that_the_option_of_the_field_sets_has_no_option_of_its_own() -> None:
+    class Training(BaseModel):
+        kind: Literal["masked", "spp"]
+        steps: int = 3
+        rate: float | None = None
+
+    class Extended(PruneSpec):
+        train: Training | Literal["masked", "spp"] | None = None
+
+    *_, train, steps, rate = options_of(Extended.model_json_schema())
+    assert [one.name for one in (train, steps, rate)] == ["train", "train_steps", "train_rate"]
+    program, given = Typer(), list[dict[str, Any]]()
+
+    @program.command()
+    @with_fields(train, steps, rate)
+    def command(fields: dict[str, Any]) -> None:
+        given.append(fields)
+
+    CliRunner().invoke(program, ["--train", "spp", "--train-steps", "4"])
+    CliRunner().invoke(program, ["--train", "spp"])
+    assert given == [{"train": {"kind": "spp", "steps": 4}}, {"train": "spp"}]

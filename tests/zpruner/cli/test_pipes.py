@@ -148,6 +148,7 @@ def test_a_sweep_varies_each_field_that_the_service_can_vary(live: Live) -> None
         "correction": ("0,0.3", [0.0, 0.3]),
         "skip": ('[[], ["*.o_proj"]]', [[], ["*.o_proj"]]),
         "damping": ("0.1", [0.1]),
+        "refine": ("true", [True]),
         "propagation": ("fused", ["fused"]),
         "pattern": ("null", [None]),
         "variant": ("null", [None]),

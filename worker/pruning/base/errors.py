@@ -25,6 +25,10 @@ class RecoveryError(PruningError):
     """The pruned model cannot be trained in the requested way."""
 
 
+class RefinementError(PruningError):
+    """The calibration text has too few windows for a refinement."""
+
+
 class UnknownMethodError(PruningError):
     """No method, solver or allocation is registered under this name.
 

@@ -1,6 +1,7 @@
-"""Consuming a generator and keeping its return value."""
+"""Consuming generators and keeping their return values."""
 
 from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -18,3 +19,18 @@ def run_to_end(
             result: Result = end.value
             return result
         each(item)
+
+
+def of_type(
+    kind: type[Item], items: Generator[object, None, Result]
+) -> Generator[Item, None, Result]:
+    """Yield the items of one type, and return the generator's return value."""
+    with closing(items):
+        while True:
+            try:
+                item = next(items)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            if isinstance(item, kind):
+                yield item

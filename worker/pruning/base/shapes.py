@@ -88,10 +88,17 @@ class LayerShape:
 
 @dataclass(frozen=True)
 class BlockShape:
-    """A decoder block: all its parameters, and the layers to prune."""
+    """A decoder block.
+
+    Attributes:
+        parameters: all its parameters.
+        layers: the layers to prune.
+        halves: how many weights are trained in each half of it, if a refinement trains it.
+    """
 
     parameters: ParameterCounts
     layers: tuple[LayerShape, ...]
+    halves: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

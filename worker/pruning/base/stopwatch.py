@@ -1,9 +1,13 @@
 """Wall time, added up by activity."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from time import perf_counter
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Stopwatch:
@@ -20,6 +24,23 @@ class Stopwatch:
             yield
         finally:
             self.seconds[name] += perf_counter() - start
+
+    def each(
+        self, name: str, items: Generator[Item, None, Result]
+    ) -> Generator[Item, None, Result]:
+        """Yield the items, and add the seconds that the generator takes to ``name``.
+
+        Those that the caller takes between two items are left out.
+        """
+        with closing(items):
+            while True:
+                with self(name):
+                    try:
+                        item = next(items)
+                    except StopIteration as end:
+                        result: Result = end.value
+                        return result
+                yield item
 
     def add(self, seconds: Mapping[str, float]) -> None:
         """Add seconds that were measured elsewhere."""

@@ -52,6 +52,17 @@ class Activations:
             return batch
         return _read(self._files[index], batch.dtype, batch.shape)
 
+    def row(self, index: int, row: int) -> Tensor:
+        """Return one row ``[tokens, hidden]`` of batch ``index``; no other row is read."""
+        batch = self._batches[index]
+        if self._spill is None:
+            return batch[row]
+        return _read(self._files[index], batch.dtype, batch.shape[1:], row)
+
+    def clear(self) -> None:
+        """Remove all batches; those appended later take the place of their files."""
+        self._batches.clear()
+
     def __iter__(self) -> Iterator[Tensor]:
         return (self[index] for index in range(len(self)))
 
@@ -93,8 +104,10 @@ def _write(path: Path, hidden: Tensor) -> None:
     hidden.view(torch.uint8).numpy().tofile(path)
 
 
-def _read(path: Path, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
+def _read(path: Path, dtype: torch.dtype, shape: tuple[int, ...], place: int = 0) -> Tensor:
+    """Read a tensor; of several of its shape in the file, the one at ``place``."""
     buffer = torch.empty(shape, dtype=dtype)
     with path.open("rb", buffering=0) as file:
+        file.seek(place * buffer.nbytes)
         file.readinto(buffer.view(torch.uint8).numpy().data.cast("B"))
     return buffer

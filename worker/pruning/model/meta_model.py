@@ -179,9 +179,13 @@ class MetaModel:
 
 @contextmanager
 def _assigned(module: nn.Module, values: dict[str, Tensor]) -> Iterator[None]:
-    """Assign values to parameters for the ``with`` body, then restore the meta tensors."""
+    """Assign values to parameters for the ``with`` body, then restore the meta tensors.
+
+    ``values`` is emptied, so that a parameter that gets other values frees these.
+    """
     empty = {name: value for name, value in module.state_dict().items() if name in values}
     module.load_state_dict(values, strict=False, assign=True)
+    values.clear()
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ from worker.pruning.base.shapes import ITEM_BYTES, BlockShape, LayerShape, Model
 from worker.pruning.base.speed import Cost
 from worker.pruning.planning.layer_cost import allocation_cost, score_cost, solver_cost
 from worker.pruning.planning.workload import Setting, Workload
+from worker.pruning.refinement.settings import CHECKS
 
 _BLOCK_STATES = 20  # hidden states that a block reads and writes outside its layers
 _LOGIT_BYTES = 24  # read and written per logit: fp32 conversion and log-softmax
@@ -12,6 +13,8 @@ _PANEL = 128  # rows of a symmetric sum computed by one product, as in `gram`
 _SUM_BYTES = 20  # per entry of a Gram matrix: an fp32 product is added to an fp64 sum
 _GRADIENT_BYTES = 24  # per weight and window: its gradient, and adding its square
 _BACKWARD = 4  # in forwards: one to keep the states, another one, and a backward of two
+_TRAINING = 3.0  # in forwards: one with its backward, which takes two
+_STEP_BYTES = 44  # per weight: masking and clipping its gradient, the optimizer, the copy to use
 
 
 def sweep_cost(shape: ModelShape, work: Workload, setting: Setting) -> Cost:
@@ -32,13 +35,16 @@ class _CostModel:
         cost = self._forward(block) * self._forward_tokens
         for layer in block.layers:
             cost += self._statistics(layer) + self._pruning(layer)
-        return cost + self._gradients(block) + self._copies(block) + self._streams()
+        cost += self._gradients(block) + self._refinement(block)
+        return cost + self._copies(block) + self._streams()
 
     @property
     def _forward_tokens(self) -> float:
         """Number of tokens in all forward passes of a block together."""
         work = self._work
-        passes = 1 + (self._setting.propagation == "reference") + work.corrects
+        passes = 1 + (self._setting.propagation == "reference") + work.runs_dense
+        if work.refinement is not None:
+            passes = 3 + work.runs_dense  # the targets, the pruning, and the outputs at the end
         passes += work.allocates + _BACKWARD * work.needs_gradients
         return passes * work.calibration_tokens + work.evaluation_tokens + work.dense_tokens
 
@@ -88,6 +94,22 @@ class _CostModel:
         weights = sum(layer.weights for layer in block.layers)
         windows = self._work.calibration_windows * self._work.needs_gradients
         return Cost(elementwise=windows * weights * _GRADIENT_BYTES)
+
+    def _refinement(self, block: BlockShape) -> Cost:
+        """Return the cost of training a block and of measuring its held-out loss."""
+        work, refinement = self._work, self._work.refinement
+        if refinement is None or not block.layers:
+            return Cost()
+        counts = refinement.window_counts(work.calibration_windows, work.seq_len)
+        forwards, trainings = _TRAINING, 1
+        if refinement.scope == "half" and len(block.halves) == 2:
+            # A forward for each half; the second one needs no gradients of the first.
+            forwards, trainings = 4 + block.halves[1] / sum(block.halves), 2
+        windows = forwards * refinement.steps * counts.per_step
+        windows += (1 + trainings * min(CHECKS, refinement.steps)) * counts.held_out
+        weights = sum(layer.weights for layer in block.layers)
+        steps = Cost(elementwise=refinement.steps * weights * _STEP_BYTES)
+        return self._forward(block) * (windows * work.seq_len) + steps
 
     def _copies(self, block: BlockShape) -> Cost:
         """Return the cost of reading a block, converting it and writing it."""

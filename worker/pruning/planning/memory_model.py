@@ -14,6 +14,7 @@ from worker.pruning.base.shapes import (
 )
 from worker.pruning.planning.layer_memory import score_bytes, solver_bytes
 from worker.pruning.planning.workload import Setting, Workload
+from worker.pruning.refinement.settings import Refinement
 
 _COPY_BYTES = 64 << 20  # tensors outside the blocks that are copied at a time
 _LOGITS_BYTES = 16 << 20  # fp32 logits that are computed at a time
@@ -24,6 +25,10 @@ _RETURNED_BYTES = 4 << 20  # size from which freed memory is returned: `fix_mall
 _FRAGMENTATION = 1.5  # measured ratio of heap memory to the states in it
 # Per weight, its score, and a copy and masks of it; for `matrix` of one matrix at a time.
 _MEASURED_BYTES = {"owl": 9, "dlp": 11, "matrix": 9}
+_TRAINED_BYTES = 13  # per weight: two moments and the gradient in fp32, and where it is kept
+_MASTER_BYTES = 4  # per weight
+_ROUNDING_BYTES = 8  # per weight of the largest tensor: rounding it, and counting its zeros
+_TARGET_BYTES = 16  # per number of a block's outputs: these, targets and errors in fp32
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ def memory_by_phase(shape: ModelShape, work: Workload, setting: Setting) -> dict
 
     In order: ``embedding`` computes the embeddings, ``allocation`` measures the dense model for it,
     ``gradients`` runs one window's backward through a block, ``blocks`` prunes the largest block,
-    ``rest`` copies the tensors outside the blocks, ``losses`` computes the losses.
+    ``refinement`` trains it, ``rest`` copies the tensors outside the blocks, ``losses`` computes
+    the losses.
     """
     return _MemoryModel(shape, work, setting).phases()
 
@@ -59,6 +65,8 @@ class _MemoryModel:
         if self._work.needs_gradients:
             found["gradients"] = self._largest_block(self._measure_gradients)
         found["blocks"] = self._largest_block(self._prune)
+        if (refinement := self._work.refinement) is not None:
+            found["refinement"] = self._largest_block(partial(self._refine, refinement))
         largest = max(self._shape.embeddings.largest_bytes, self._shape.head.largest_bytes)
         found["rest"] = self._phase(max(min(_COPY_BYTES, self._shape.stored_bytes), largest), 0)
         if self._work.evaluation_windows or self._work.needs_gradients:
@@ -90,7 +98,7 @@ class _MemoryModel:
     def _embed(self) -> PhaseMemory:
         first = self._shape.blocks[0].parameters
         host, computing = self._loaded(self._shape.embeddings)
-        computing += self._copy(first) + self._forward()
+        computing += self._copy(first) + self._forward(self._batch)
         return self._phase(host + first.stored_bytes, computing)
 
     def _head(self) -> PhaseMemory:
@@ -105,7 +113,7 @@ class _MemoryModel:
     def _measure_scores(self, bytes_per_weight: int, block: BlockShape) -> PhaseMemory:
         weights = sum(layer.weights for layer in block.layers)
         scores = weights * bytes_per_weight + max(map(self._score, block.layers), default=0)
-        running = max(self._forward(), scores)
+        running = max(self._forward(self._batch), scores)
         return self._block_phase(block, running)
 
     def _measure_gradients(self, block: BlockShape) -> PhaseMemory:
@@ -113,7 +121,7 @@ class _MemoryModel:
         # The sums of squares, the gradients of all weights, and one in fp32 with its square.
         largest = max((layer.weights for layer in block.layers), default=0)
         summed = weights * (_NORM_BYTES + self._size) + 2 * _NORM_BYTES * largest
-        running = summed + _BACKWARD_STATES * self._forward()
+        running = summed + _BACKWARD_STATES * self._forward(self._batch)
         return self._block_phase(block, running)
 
     def _prune(self, block: BlockShape) -> PhaseMemory:
@@ -121,10 +129,28 @@ class _MemoryModel:
         # Dense batches wait for both propagations until the last layer has its moments.
         waiting = (fused + self._work.corrects) * self._states(block)
         dense_copy = block.parameters.numbers * self._size * self._work.corrects
-        running = waiting + dense_copy + max(self._forward(), self._layers(block))
+        running = waiting + dense_copy + max(self._forward(self._batch), self._layers(block))
         weights = sum(layer.weights for layer in block.layers)
         norms = 2 * _NORM_BYTES * weights * self._work.needs_gradients  # two: one as it is read
         return self._block_phase(block, running, norms)
+
+    def _refine(self, refinement: Refinement, block: BlockShape) -> PhaseMemory:
+        """Return the memory of the training; the best state takes the place of the stored weights.
+
+        Where the forward computes in fp32 with copies of the stored weights, the masters take
+        their place; where it computes with the stored weights themselves, the forward needs copies.
+        """
+        work, parameters = self._work, block.parameters
+        counts = refinement.window_counts(work.calibration_windows, work.seq_len)
+        tokens, per_weight = counts.per_step * work.seq_len, _TRAINED_BYTES + _MASTER_BYTES
+        if work.dtype == "float32":
+            per_weight -= _MASTER_BYTES * bool(self._copy(parameters))
+        elif not self._copy(parameters):
+            per_weight += self._size
+        trained = max(block.halves, default=0) if refinement.scope == "half" else sum(block.halves)
+        running = trained * per_weight + _ROUNDING_BYTES * parameters.largest
+        running += tokens * self._shape.hidden * _TARGET_BYTES
+        return self._block_phase(block, running + _BACKWARD_STATES * self._forward(tokens))
 
     def _layers(self, block: BlockShape) -> int:
         """Return the peak bytes of scoring, or of solving, the layers one after another, if any."""
@@ -158,8 +184,8 @@ class _MemoryModel:
             return parameters.loading_bytes(self._work.dtype), 0
         return parameters.read_bytes, parameters.numbers * self._size
 
-    def _forward(self) -> int:
-        """Return the peak bytes of one batch in the forward of a block.
+    def _forward(self, tokens: int) -> int:
+        """Return the peak bytes of a batch of so many tokens in the forward of a block.
 
         At its peak, a gated MLP has three states of its width, attention eight of the hidden size.
         """
@@ -168,7 +194,7 @@ class _MemoryModel:
         between = 2 + self._shape.scored_heads * (
             self._size + 4
         )  # bytes per pair of tokens: masks and scores
-        return self._batch * (features * self._size + self._work.seq_len * between)
+        return tokens * (features * self._size + self._work.seq_len * between)
 
     def _states(self, block: BlockShape) -> int:
         """Return the bytes of all batches while they wait for the layer where they are largest.

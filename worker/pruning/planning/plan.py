@@ -11,6 +11,7 @@ from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.memory_model import memory_by_phase
 from worker.pruning.planning.workload import Setting, Workload
+from worker.pruning.refinement.settings import FEWEST_WINDOWS
 
 _MARGIN = 1.05  # predictions may be 5 % too low
 _BATCH_TOKENS = {"cpu": 512, "cuda": 16_384}  # larger batches are no faster
@@ -141,17 +142,24 @@ def _insufficient_memory(
 
 def _changes(shape: ModelShape, work: Workload) -> Iterator[tuple[str, Workload]]:
     """Yield changes of the job that need less memory, those that cost the least quality first."""
+    refinement = work.refinement
+    if refinement is not None and refinement.scope == "block":
+        halves = replace(refinement, scope="half")
+        yield 'refine to {"scope": "half"}', replace(work, refinement=halves)
     for dtype in dict.fromkeys((*shape.blocks[0].parameters.entries, "bfloat16")):
         if dtype in _FORWARD_DTYPES and dtype != work.dtype:
             yield f"dtype to {dtype}", replace(work, dtype=dtype)
+    fewest = FEWEST_WINDOWS if refinement else 1
     samples = work.calibration_windows // 2
-    while samples:
+    while samples >= fewest:
         yield f"samples to {samples}", replace(work, calibration_windows=samples)
         samples //= 2
     tokens = work.seq_len // 2
     while tokens >= _MIN_TOKENS:
         yield f"seq_len to {tokens}", replace(work, seq_len=tokens)
         tokens //= 2
+    if refinement is not None:
+        yield "refine to false", replace(work, refinement=None, corrects_refinement=False)
     if work.needs_gradients:
         yield "method to wanda", replace(work, method="wanda", needs_gradients=False)
     if work.solver and work.method:

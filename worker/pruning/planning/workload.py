@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from worker.pruning.refinement.settings import Refinement
+
 Propagation = Literal["fused", "reference"]
 
 
@@ -22,9 +24,11 @@ class Workload:
         solver: name of the solver; None for none.
         propagation: as requested.
         allocation: name of the allocation that measures the dense model first; None for none.
-        corrects: whether calibration windows also run through the dense model, for correction.
+        corrects: whether a solver is corrected with the dense model's inputs.
         needs_gradients: whether gradients of the dense model are measured first, as for ``gblm``.
         swaps: whether weights are swapped after the mask is chosen.
+        refinement: how blocks are trained after they have been pruned; None for no training.
+        corrects_refinement: whether a refinement aims, in part, at the dense model's outputs.
     """
 
     calibration_windows: int
@@ -40,6 +44,8 @@ class Workload:
     needs_gradients: bool = False
     swaps: bool = False
     dense_windows: int | None = None
+    refinement: Refinement | None = None
+    corrects_refinement: bool = False
 
     @property
     def calibration_tokens(self) -> int:
@@ -54,8 +60,13 @@ class Workload:
     @property
     def stream_tokens(self) -> int:
         """Number of hidden states between two blocks, in all streams together."""
-        streams = 1 + self.allocates + self.corrects
+        streams = 1 + self.allocates + self.runs_dense + (self.refinement is not None)
         return streams * self.calibration_tokens + self.evaluation_tokens + self.dense_tokens
+
+    @property
+    def runs_dense(self) -> bool:
+        """Whether calibration windows also run through the dense model."""
+        return self.corrects or self.corrects_refinement
 
     @property
     def evaluation_tokens(self) -> int:

@@ -1,11 +1,12 @@
-"""The calibration windows' pass through one block, in which its layers are pruned."""
+"""The calibration windows' pass through one block, in which its layers are pruned and refined."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from copy import deepcopy
 from functools import partial
 
 from torch import Tensor, nn
 
+from worker.pruning.base.memory import trim_heap
 from worker.pruning.calibration.block_calibration import BlockCalibration
 from worker.pruning.calibration.collectors import M
 from worker.pruning.calibration.dense_block import DenseBlock
@@ -16,12 +17,15 @@ from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.streams import Streams
 from worker.pruning.planning.workload import Propagation
+from worker.pruning.refinement.block_refiner import BlockRefiner
+from worker.pruning.refinement.block_targets import BlockTargets
+from worker.pruning.refinement.results import RefinementProgress, RefinementResult
 from worker.pruning.sweep.block_pruner import BlockPruner
 from worker.pruning.sweep.recipe import Recipe
 
 
 class BlockPass:
-    """Runs the calibration windows through a block and prunes its layers on the way.
+    """Runs the calibration windows through a block, and prunes and refines its layers on the way.
 
     Args:
         meta_model: the dense model.
@@ -29,6 +33,7 @@ class BlockPass:
         recipe: decides which layers are pruned.
         propagation: how the inputs of the next block are computed.
         ranks: the ranks that share the windows; rank 0 prunes, the others copy its weights.
+        calibration: ``[windows, tokens]`` ids of the windows of all ranks.
     """
 
     def __init__(
@@ -38,19 +43,67 @@ class BlockPass:
         recipe: Recipe,
         propagation: Propagation,
         ranks: Ranks,
+        calibration: Tensor,
     ) -> None:
         self._meta_model, self._block_inputs, self._recipe = meta_model, block_inputs, recipe
         self._propagation, self._ranks = propagation, ranks
+        self._refiner: BlockRefiner | None = None
+        if recipe.refinement is not None:
+            self._refiner = BlockRefiner(
+                recipe.refinement, calibration, meta_model, block_inputs, ranks
+            )
 
-    def run(self, block: nn.Module, index: int, streams: Streams, pruner: BlockPruner[M]) -> None:
-        """Prune a block, and replace its inputs by its outputs.
+    def embed(self) -> None:
+        """Prepare the forwards of refinement; the model's embeddings have to be loaded."""
+        if self._refiner is not None:
+            self._refiner.embed()
+
+    def run(
+        self,
+        block: nn.Module,
+        index: int,
+        stored: dict[str, Tensor],
+        streams: Streams,
+        pruner: BlockPruner[M],
+    ) -> Generator[RefinementProgress, None, RefinementResult | None]:
+        """Prune and refine a block, and replace its inputs by its outputs.
 
         Args:
             block: the block with its dense weights, which are pruned in place.
             index: its index.
+            stored: its parameters in their stored dtype, which are pruned in place as well.
             streams: its inputs; those of the calibration windows become outputs.
             pruner: prunes its layers.
+
+        Yields:
+            The progress of the refinement, if there is one.
         """
+        if self._refiner is None:
+            self._prune(block, index, streams, pruner)
+            return None
+        self._run_dense(block, index, streams)
+        self._prune(block, index, streams, pruner)
+        states, dense = streams.calibration, streams.dense_calibration
+        correction = self._recipe.correction
+        targets = BlockTargets(states, streams.targets, dense, correction, self._ranks)
+        trim_heap()
+        layers = self._layers(block, index)
+        result = yield from self._refiner.run(block, index, stored, layers, targets)
+        streams.targets.clear()
+        self._block_inputs.advance(block, index, states)
+        return result
+
+    def _run_dense(self, block: nn.Module, index: int, streams: Streams) -> None:
+        """Run the still dense block for the targets of the refinement."""
+        for hidden in streams.calibration:
+            streams.targets.append(self._block_inputs.call(block, index, hidden))
+        if not self._recipe.is_corrected:  # otherwise the calibration does this
+            self._block_inputs.advance(block, index, streams.dense_calibration)
+
+    def _prune(
+        self, block: nn.Module, index: int, streams: Streams, pruner: BlockPruner[M]
+    ) -> None:
+        """Prune a block, and replace its inputs by its outputs unless it is still refined."""
         states = streams.calibration
 
         def call(batch: int) -> Tensor:
@@ -65,17 +118,23 @@ class BlockPass:
             self._ranks.broadcast(layer.oriented(layer.weight))
 
         def calibration(forward: Callable[[int], object]) -> BlockCalibration[M]:
-            layers = self._recipe.layers(self._meta_model.block_name(index), block)
+            layers = self._layers(block, index)
             dense = partial(self._dense_block, block, index, streams.dense_calibration)
             collector = pruner.strategy.collector(dense)
             count = len(states)
             return BlockCalibration(layers, forward, count, prune_layer, collector, self._ranks)
 
+        is_last_run = self._refiner is None
         if self._propagation == "fused":
-            calibration(advance).run_fused(partial(self._block_inputs.run_sample, block, index))
-        else:
-            calibration(call).run_reference()
+            forward = advance if is_last_run else call
+            calibration(forward).run_fused(partial(self._block_inputs.run_sample, block, index))
+            return
+        calibration(call).run_reference()
+        if is_last_run:
             self._block_inputs.advance(block, index, states)
+
+    def _layers(self, block: nn.Module, index: int) -> list[LinearLayer]:
+        return self._recipe.layers(self._meta_model.block_name(index), block)
 
     def _dense_block(self, block: nn.Module, index: int, states: Activations) -> DenseBlock:
         """Return a copy of the block, still dense, that replaces its inputs by its outputs."""
@@ -84,5 +143,4 @@ class BlockPass:
         def advance(batch: int) -> None:
             states[batch] = self._block_inputs.call(copy, index, states[batch])
 
-        layers = self._recipe.layers(self._meta_model.block_name(index), copy)
-        return DenseBlock(layers, advance, len(states))
+        return DenseBlock(self._layers(copy, index), advance, len(states))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.shapes import BlockShape, LayerShape, ModelShape, ParameterCounts
@@ -16,6 +16,8 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.memory_limits import headroom
 from worker.pruning.planning.plan import Plan, plan
 from worker.pruning.planning.workload import Setting, Workload
+from worker.pruning.refinement.groups import trained_groups
+from worker.pruning.refinement.settings import Refinement
 from worker.pruning.sweep.evaluation import COMPARED_WINDOWS
 from worker.pruning.sweep.recipe import Recipe
 
@@ -84,9 +86,11 @@ def workload(
         solver=recipe.solver.name if recipe.solver else None,
         propagation=recipe.propagation,
         allocation=None if isinstance(allocation, str | BlockSparsities) else allocation.name,
-        corrects=recipe.correction > 0,
+        corrects=recipe.is_corrected,
         needs_gradients=recipe.takes_gradients,
         swaps=recipe.swaps is not None,
+        refinement=recipe.refinement,
+        corrects_refinement=recipe.refinement is not None and recipe.correction > 0,
     )
 
 
@@ -104,7 +108,18 @@ def _block(meta_model: MetaModel, recipe: Recipe, index: int) -> BlockShape:
     return BlockShape(
         _part(meta_model, lambda name: name.startswith(prefix)),
         tuple(_layer(layers, place, chosen) for place in range(len(layers))),
+        _halves(meta_model.blocks[index], layers, recipe.refinement),
     )
+
+
+def _halves(
+    block: nn.Module, layers: Sequence[LinearLayer], refinement: Refinement | None
+) -> tuple[int, ...]:
+    """Return how many weights are trained in each half of a block; none without refinement."""
+    if refinement is None:
+        return ()
+    groups = trained_groups(block, layers, replace(refinement, scope="half"))
+    return tuple(sum(block.get_parameter(name).numel() for name in group) for group in groups)
 
 
 def _part(meta_model: MetaModel, wanted: Callable[[str], bool]) -> ParameterCounts:

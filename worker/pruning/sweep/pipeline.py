@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from worker.pruning.base.generators import of_type
 from worker.pruning.base.memory import (
     device_peak_bytes,
     fix_malloc_thresholds,
@@ -24,6 +25,7 @@ from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.streams import Streams
+from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.stats.gradient_norms import NO_GRADIENTS, GradientNorms
 from worker.pruning.sweep.block_pass import BlockPass
 from worker.pruning.sweep.block_pruner import BlockPruner
@@ -101,7 +103,9 @@ class ModelPruner:
             meta_model, self._block_inputs, measured, token_loss, ranks, known_loss
         )
         self._output = ModelOutput(meta_model, out, self._progress.folder)
-        self._pass = BlockPass(meta_model, self._block_inputs, recipe, setting.propagation, ranks)
+        self._pass = BlockPass(
+            meta_model, self._block_inputs, recipe, setting.propagation, ranks, calibration
+        )
         self._seconds = Stopwatch()
 
     @property
@@ -109,8 +113,12 @@ class ModelPruner:
         """The first block that this run prunes, if an earlier run has pruned those before it."""
         return self._progress.resumed_from_block
 
-    @torch.no_grad()
     def run(self) -> Generator[BlockResult, None, PruningResult]:
+        """Return `steps` without the progress between two blocks."""
+        return of_type(BlockResult, self.steps())
+
+    @torch.no_grad()
+    def steps(self) -> Generator[BlockResult | RefinementProgress, None, PruningResult]:
         """Prune block after block in depth order.
 
         It is a generator, so that its caller can report progress, renew a lease or stop between
@@ -118,7 +126,7 @@ class ModelPruner:
 
         Yields:
             The result of each block, after its shard is on the disk, those of an earlier run
-            included.
+            included; and, where blocks are refined, the progress after each optimizer step.
 
         Raises:
             PruningError: the model or its weights do not allow it.
@@ -135,7 +143,7 @@ class ModelPruner:
             known = self._total if measured else self._progress.restore_streams(streams.named())
             for index, pattern in enumerate(patterns):
                 if index >= self._progress.finished:
-                    self._prune_block(index, pattern, streams, gradients)
+                    yield from self._prune_block(index, pattern, streams, gradients)
                 elif index >= known:
                     replay(self._meta_model, self._block_inputs, written, index, streams)
                 if index >= known:
@@ -158,13 +166,14 @@ class ModelPruner:
             self._block_inputs.detect_output_format()
             self._block_inputs.embed(self._calibration, streams.calibration.append)
             self._evaluation.embed(streams)
-        for hidden in streams.calibration if self._recipe.is_corrected else ():
+            self._pass.embed()
+        for hidden in streams.calibration if self._recipe.follows_dense else ():
             streams.dense_calibration.append(hidden)
         trim_heap()
 
     def _prune_block(
         self, index: int, pattern: BlockPattern, streams: Streams, gradients: GradientNorms | None
-    ) -> None:
+    ) -> Generator[RefinementProgress, None, None]:
         name, before = self._meta_model.block_name(index), self._seconds.seconds["prune"]
         with self._seconds("prune"):
             stored = self._meta_model.read_block(index)
@@ -177,8 +186,8 @@ class ModelPruner:
         with self._meta_model.loaded_block(index, stored) as block:
             with self._seconds("evaluate"):
                 self._block_inputs.advance(block, index, streams.dense_evaluation)
-            with self._seconds("prune"):
-                self._pass.run(block, index, streams, pruner)
+            steps = self._pass.run(block, index, stored, streams, pruner)
+            refinement = yield from self._seconds.each("prune", steps)
             with self._seconds("evaluate"):
                 self._block_inputs.advance(block, index, streams.evaluation)
                 error = self._evaluation.output_error(streams)
@@ -193,6 +202,7 @@ class ModelPruner:
             untouched=untouched(stored, pruner.results),
             output_error=error,
             prune_seconds=self._seconds.seconds["prune"] - before,
+            refinement=refinement,
         )
         self._progress.record_block(result, shard, self._seconds.seconds)
 
@@ -238,7 +248,7 @@ class ModelPruner:
     def _open_streams(self, stack: ExitStack) -> Streams:
         """Return empty streams, in memory or, where the plan says so, in scratch files."""
         spills = self.plan.setting.spills
-        return Streams(*(Activations(self._scratch(stack) if spills else None) for _ in range(4)))
+        return Streams(*(Activations(self._scratch(stack) if spills else None) for _ in range(5)))
 
     def _scratch(self, stack: ExitStack) -> Path:
         scratch = TemporaryDirectory(prefix="activations-", dir=self._progress.folder)

@@ -26,6 +26,7 @@ from worker.pruning.methods.swaps import Swaps
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
+from worker.pruning.refinement.settings import Refinement
 
 Allocation = Literal["uniform"] | BlockSparsities | MeasuredAllocation
 
@@ -44,11 +45,12 @@ class Recipe:
         allocation: spreads the pattern's sparsity over blocks or matrices, by what it measures of
             the dense model; given sparsities replace the pattern's.
         skip: globs of layers not to prune, such as ``*.o_proj`` or ``model.layers.0.*``.
-        correction: how far, from 0 to 1, a solver's target is moved from the layer's outputs for
-            the pruned model's inputs to those for the dense model's inputs.
+        correction: how far, from 0 to 1, the target of a solver, or of a refinement, is moved from
+            the outputs for the pruned model's inputs to those for the dense model's inputs.
         damping: how strongly a solver holds the kept weights to the dense ones; None for the
             solver's default.
         swaps: change the mask that a score has chosen; None does not. Not with a solver.
+        refinement: how each block is trained after it has been pruned; None does not.
 
     Raises:
         ValueError: both a solver and swaps are given.
@@ -63,6 +65,7 @@ class Recipe:
     correction: float = 0.0
     damping: float | None = None
     swaps: Swaps | None = None
+    refinement: Refinement | None = None
 
     def __post_init__(self) -> None:
         if self.solver is not None and self.swaps is not None:
@@ -76,7 +79,7 @@ class Recipe:
     @property
     def is_calibrated(self) -> bool:
         """Whether the calibration windows run through the model."""
-        return self.prunes
+        return self.prunes or self.refinement is not None
 
     @property
     def takes_gradients(self) -> bool:
@@ -87,6 +90,11 @@ class Recipe:
     def is_corrected(self) -> bool:
         """Whether the calibration windows run through the dense model too, for the solver."""
         return self.solver is not None and self.correction > 0
+
+    @property
+    def follows_dense(self) -> bool:
+        """Whether the calibration windows run through the dense model too, for any purpose."""
+        return self.is_corrected or (self.refinement is not None and self.correction > 0)
 
     def strategy(self, pattern: Pattern) -> Strategy[Any]:
         """Return how the matrices of a block with this pattern are pruned.

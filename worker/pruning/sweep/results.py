@@ -9,6 +9,7 @@ from torch import Tensor
 
 from worker.pruning.model.shards import Shard
 from worker.pruning.planning.plan import Plan
+from worker.pruning.refinement.results import RefinementResult
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class BlockResult:
             and skipped layers.
         output_error: how far the evaluation text's hidden state is from the dense model's after
             this block, relative to the dense one; None without evaluation.
-        prune_seconds: time of calibration, pruning and writing.
+        prune_seconds: time of calibration, pruning, refinement and writing.
+        refinement: what training it achieved; None where it was not refined.
     """
 
     index: int
@@ -62,6 +64,7 @@ class BlockResult:
     untouched: dict[str, int]
     output_error: float | None
     prune_seconds: float
+    refinement: RefinementResult | None = None
 
     @property
     def zeros(self) -> int:
@@ -86,7 +89,9 @@ class BlockResult:
     def from_json(cls, fields: dict[str, Any]) -> Self:
         """Return the result whose ``as_json`` was stored as JSON."""
         layers = tuple(LayerResult(**layer) for layer in fields["layers"])
-        return cls(**fields | {"layers": layers})
+        refined = fields.get("refinement")
+        refinement = None if refined is None else RefinementResult(**refined)
+        return cls(**fields | {"layers": layers, "refinement": refinement})
 
 
 def untouched(parameters: Mapping[str, Tensor], layers: Iterable[LayerResult]) -> dict[str, int]:

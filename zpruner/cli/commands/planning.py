@@ -26,12 +26,12 @@ from zpruner.client.models.planning import Sweep
 
 VARIED = (
     *("sparsity", "method", "pattern", "solver", "scope"),
-    *("variant", "allocation", "correction", "damping", "propagation"),
+    *("variant", "allocation", "correction", "damping", "propagation", "refine"),
 )
 """Fields of which a sweep takes several values, besides ``skip``, whose values are lists."""
 
 SEVERAL = "One value, or several: A,B,C; or a list as JSON: '[\"owl\", [0.4, 0.6]]'."
-SWEEP_FIELDS = {one.name: one for one in (*JOB_FIELDS, *SUBMISSION)}
+SWEEP_FIELDS = {one.name: one for one in (*JOB_FIELDS, *SUBMISSION) if one.part_of not in VARIED}
 SWEEP_FIELDS |= {name: FieldOption(name, SEVERAL) for name in VARIED}
 SWEEP_FIELDS["skip"] = FieldOption(
     "skip",

@@ -137,6 +137,8 @@ export interface Block {
   error: number | null;
   seconds: number | null;
   coverage: number | null;
+  /** The loss on windows held out, before and after the block was refined. */
+  refinement: { before: number | null; after: number | null } | null;
   layers: Layer[];
 }
 
@@ -154,8 +156,15 @@ function block({ index, name, data }: RawBlock): Block {
     error: number(data.output_error),
     seconds: number(data.prune_seconds),
     coverage: number(data.coverage),
+    refinement: refinement(data.refinement),
     layers: Array.isArray(data.layers) ? (data.layers as Layer[]) : [],
   };
+}
+
+function refinement(data: unknown): Block["refinement"] {
+  if (typeof data !== "object" || data === null) return null;
+  const { held_out_before, held_out_after } = data as Record<string, unknown>;
+  return { before: number(held_out_before), after: number(held_out_after) };
 }
 
 export function number(value: unknown): number | null {

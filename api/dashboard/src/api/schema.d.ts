@@ -1832,6 +1832,7 @@ export interface components {
          *         "allocation": "uniform",
          *         "skip": [],
          *         "propagation": "fused",
+         *         "refine": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -1875,6 +1876,7 @@ export interface components {
          *         "allocation": "uniform",
          *         "skip": [],
          *         "propagation": "fused",
+         *         "refine": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -2249,6 +2251,13 @@ export interface components {
             /** @default fused */
             propagation: components["schemas"]["Propagation"];
             /**
+             * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
+             * @example {
+             *       "steps": 96
+             *     }
+             */
+            refine?: boolean | components["schemas"]["RefineSpec"] | null;
+            /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
              */
@@ -2373,6 +2382,7 @@ export interface components {
          *         "allocation": "uniform",
          *         "skip": [],
          *         "propagation": "fused",
+         *         "refine": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -2631,6 +2641,7 @@ export interface components {
          *             "allocation": "uniform",
          *             "skip": [],
          *             "propagation": "fused",
+         *             "refine": null,
          *             "samples": null,
          *             "seq_len": null,
          *             "seed": 0,
@@ -2766,6 +2777,7 @@ export interface components {
          *         "allocation": "uniform",
          *         "skip": [],
          *         "propagation": "fused",
+         *         "refine": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -2851,6 +2863,7 @@ export interface components {
          *         "allocation": "uniform",
          *         "skip": [],
          *         "propagation": "fused",
+         *         "refine": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -3090,6 +3103,13 @@ export interface components {
             skip: string[];
             /** @default fused */
             propagation: components["schemas"]["Propagation"];
+            /**
+             * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
+             * @example {
+             *       "steps": 96
+             *     }
+             */
+            refine?: boolean | components["schemas"]["RefineSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -4456,6 +4476,13 @@ export interface components {
             /** @default fused */
             propagation: components["schemas"]["Propagation"];
             /**
+             * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
+             * @example {
+             *       "steps": 96
+             *     }
+             */
+            refine?: components["schemas"]["RefineSpec"] | null;
+            /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
              */
@@ -4577,6 +4604,41 @@ export interface components {
              * @description The workers that accept jobs.
              */
             workers: string[];
+        };
+        /**
+         * RefineSpec
+         * @description How the kept weights of each block are trained towards the dense block's outputs.
+         */
+        RefineSpec: {
+            /**
+             * Scope
+             * @description What is trained at once: a `block`, or each `half` of it, which takes less memory.
+             * @default block
+             * @enum {string}
+             */
+            scope: "block" | "half";
+            /**
+             * Steps
+             * @description Optimizer steps for each block, or half of it; each takes about 1,024 tokens.
+             * @default 48
+             */
+            steps: number;
+            /**
+             * Tokens
+             * @description The most calibration tokens to use; by default all. An eighth is held out.
+             */
+            tokens?: number | null;
+            /**
+             * Lr
+             * @description The highest learning rate; by default 2e-4 up to 500 million parameters, falling to 3e-5 at 7 billion.
+             */
+            lr?: number | "auto" | null;
+            /**
+             * Norms
+             * @description Whether the weights of the block's norms are trained as well.
+             * @default true
+             */
+            norms: boolean;
         };
         /**
          * Rotation
@@ -4735,6 +4797,7 @@ export interface components {
          *             "allocation": "uniform",
          *             "skip": [],
          *             "propagation": "fused",
+         *             "refine": null,
          *             "samples": null,
          *             "seq_len": null,
          *             "seed": 0,
@@ -4955,6 +5018,13 @@ export interface components {
             skip: string[];
             /** @default fused */
             propagation: components["schemas"]["Propagation"];
+            /**
+             * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
+             * @example {
+             *       "steps": 96
+             *     }
+             */
+            refine?: boolean | components["schemas"]["RefineSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -5322,6 +5392,7 @@ export interface components {
          *           "allocation": "uniform",
          *           "skip": [],
          *           "propagation": "fused",
+         *           "refine": null,
          *           "samples": null,
          *           "seq_len": null,
          *           "seed": 0,
@@ -6889,6 +6960,7 @@ export interface operations {
                      *         "allocation": "uniform",
                      *         "skip": [],
                      *         "propagation": "fused",
+                     *         "refine": null,
                      *         "samples": null,
                      *         "seq_len": null,
                      *         "seed": 0,

@@ -3,7 +3,14 @@ import type { Block } from "../api/jobs.ts";
 import { blockInWords, heatRows, SHADES } from "./heat.ts";
 
 function block(index: number, overrides: Partial<Block> = {}): Block {
-  const measured = { sparsity: 0.5, error: null, seconds: 1, coverage: 1, layers: [] };
+  const measured = {
+    sparsity: 0.5,
+    error: null,
+    seconds: 1,
+    coverage: 1,
+    refinement: null,
+    layers: [],
+  };
   return { index, name: `layers.${index}`, ...measured, ...overrides };
 }
 

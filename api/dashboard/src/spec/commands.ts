@@ -46,9 +46,21 @@ function flags(name: string, value: unknown): string[] {
   if (name === "gate") return bounds(value as Body);
   if (name === "reuse") return value === "if_succeeded" ? ["--reuse"] : [];
   const flag = `--${name.replaceAll("_", "-")}`;
+  if (name === "refine" && typeof value === "object") return settings(flag, value as Body);
+  if (typeof value === "boolean") return value ? [flag] : [];
   if (!Array.isArray(value)) return [flag, quoted(toText(value))];
   if (name === "skip") return value.flatMap((one) => [flag, quoted(String(one))]);
   return [flag, quoted(value.join(","))];
+}
+
+/** The flag of a field, and one for each of its settings. */
+function settings(flag: string, value: Body): string[] {
+  const given = Object.entries(value).filter(([, one]) => one !== null);
+  const named = given.flatMap(([name, one]) => {
+    if (typeof one === "boolean") return [`${one ? "--" : "--no-"}${flag.slice(2)}-${name}`];
+    return [`${flag}-${name}`, quoted(String(one))];
+  });
+  return named.length > 0 ? named : [flag];
 }
 
 /** A flag for each bound of a gate. */

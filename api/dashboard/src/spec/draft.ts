@@ -61,6 +61,7 @@ export function parse(field: Field, text: string): unknown {
   if (field.kind === "number" || field.kind === "integer") return numeric(plain);
   if (field.kind === "list") return parts(plain);
   if (field.kind === "labels") return labelsOf(plain);
+  if (field.kind === "settings") return settingsOf(plain);
   const isChoice = field.kind === "choice" || field.kind === "choice-or-list";
   if (isChoice && plain.includes(":")) return withSpread(plain);
   if (field.kind === "choice-or-list" && !field.choices.includes(plain)) {
@@ -108,6 +109,19 @@ function labelsOf(text: string): Record<string, string> {
     return [name.trim(), value.join("=").trim()];
   });
   return Object.fromEntries(pairs);
+}
+
+/** Parse `true` or `false`, or settings: `steps=24, scope=half`. An empty value is null. */
+function settingsOf(text: string): unknown {
+  if (text === "true" || text === "false") return text === "true";
+  if (!text.includes("=")) return text;
+  const pairs = Object.entries(labelsOf(text)).map(([name, value]) => [name, settingOf(value)]);
+  return Object.fromEntries(pairs);
+}
+
+function settingOf(text: string): unknown {
+  if (text === "") return null;
+  return text === "true" || text === "false" ? text === "true" : numeric(text);
 }
 
 function numeric(text: string): unknown {

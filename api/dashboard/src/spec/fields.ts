@@ -1,6 +1,16 @@
 /** The fields of a job, from the JSON Schema of each method. */
 
-export type Kind = "text" | "number" | "integer" | "choice" | "list" | "choice-or-list" | "labels";
+import { toText } from "./draft.ts";
+
+export type Kind =
+  | "text"
+  | "number"
+  | "integer"
+  | "choice"
+  | "list"
+  | "choice-or-list"
+  | "settings"
+  | "labels";
 
 export interface Field {
   name: string;
@@ -30,6 +40,7 @@ const LABELS: Record<string, string> = {
   eval_samples: "Evaluation windows",
   skip: "Layers to skip",
   pattern: "N:M pattern",
+  refine: "Refine each block",
 };
 
 /** Return all fields of a job's schema, without `except`. */
@@ -80,6 +91,7 @@ function kindOf(forms: Schema[]): Kind {
   const isChoice = forms.some((form) => Array.isArray(form.enum));
   if (isList) return isChoice ? "choice-or-list" : "list";
   if (isChoice) return "choice";
+  if (forms.some((form) => form.type === "boolean") && forms.length > 1) return "settings";
   const type = forms[0]?.type;
   return type === "number" || type === "integer" ? type : "text";
 }
@@ -91,7 +103,7 @@ function bound(form: Schema, ...names: string[]): number | undefined {
 
 function exampleOf(property: Schema): string {
   const [first] = (property.examples as unknown[] | undefined) ?? [];
-  return first === undefined ? "" : String(first);
+  return toText(first);
 }
 
 function sentence(name: string): string {

@@ -19,6 +19,7 @@ const SCHEMA = {
       anyOf: [{ enum: ["uniform", "owl"], type: "string" }, { type: "array" }, { type: "object" }],
       default: "uniform",
     },
+    refine: { anyOf: [{ type: "boolean" }, { type: "object" }, { type: "null" }], default: null },
     method: { const: "wanda" },
   },
 };
@@ -46,6 +47,7 @@ describe("fields", () => {
       "integer",
       "list",
       "choice-or-list",
+      "settings",
     ]);
     expect(named("sparsity")).toMatchObject({ isRequired: true, min: 0, max: 1 });
     expect(named("scope")).toMatchObject({
@@ -150,6 +152,15 @@ describe("a draft", () => {
     expect(python).toContain('allocation={"name": "owl", "spread": 0.15},');
   });
 
+  it("writes settings with their names, and reads them back", () => {
+    const refine = { scope: "half", steps: 24, lr: null, norms: false };
+    expect(toText(refine)).toBe("scope=half, steps=24, lr=, norms=false");
+    for (const value of [refine, true, false]) {
+      expect(parse(named("refine"), toText(value))).toEqual(value);
+    }
+    expect(parse(named("refine"), "yes")).toBe("yes");
+  });
+
   it("of a rerun is made of what changes", () => {
     const original = makeSpec({ samples: 16, seed: 7 } as never) as Record<string, unknown>;
     const changes = { sparsity: 0.6, samples: null };
@@ -193,6 +204,15 @@ describe("commands", () => {
     expect(commandsOf(body, "http://h:1").cli.replaceAll(" \\\n ", "")).toBe(
       "ZPRUNER_URL=http://h:1 zpruner submit m --gate-max perplexity_ratio=1.1 " +
         "--gate-min sparsity=0.5 --reuse",
+    );
+  });
+
+  it("say what is refined by a flag, or by one for each setting", () => {
+    const said = (refine: unknown) =>
+      commandsOf({ model: "m", refine }, "http://h:1").cli.replaceAll(" \\\n ", "");
+    expect(said(true)).toMatch(/submit m --refine$/);
+    expect(said({ steps: 24, lr: null, norms: false })).toMatch(
+      /submit m --refine-steps 24 --no-refine-norms$/,
     );
   });
 

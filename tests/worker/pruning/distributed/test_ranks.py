@@ -23,6 +23,8 @@ from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.refinement.results import RefinementProgress
+from worker.pruning.refinement.settings import Refinement
 from worker.pruning.stats.input_moments import InputMoments
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
@@ -39,6 +41,13 @@ RECIPES = {
     "owl": Recipe(get_scorer("wanda"), HALF, allocation=OwlAllocation()),
     "matrix": Recipe(get_scorer("wanda"), HALF, allocation=MatrixAllocation()),
 }
+REFINED = Recipe(
+    get_scorer("wanda"),
+    HALF,
+    solver=get_solver("sparsegpt"),
+    correction=0.3,
+    refinement=Refinement(steps=2, learning_rate=2e-3),
+)
 
 
 @dataclass(frozen=True)
@@ -140,16 +149,20 @@ def test_two_ranks_write_the_files_of_one(swept: Swept) -> None:
     assert one == two
 
 
-def test_two_ranks_resume_after_the_last_finished_block(tmp_path: Path) -> None:
+@pytest.mark.parametrize("recipe", [RECIPES["solver-fused"], REFINED], ids=["solver", "refined"])
+def test_two_ranks_resume_after_the_last_finished_block(tmp_path: Path, recipe: Recipe) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     for name in ("whole", "broken"):
         (tmp_path / name).mkdir()
-    whole = list(launch(partial(sweep_one, dense, tmp_path / "whole"), (CPU, CPU)))
-    broken = launch(partial(sweep_one, dense, tmp_path / "broken"), (CPU, CPU))
-    assert isinstance(next(broken), BlockResult)
+    whole = list(launch(partial(sweep_one, dense, tmp_path / "whole", recipe), (CPU, CPU)))
+    broken = launch(partial(sweep_one, dense, tmp_path / "broken", recipe), (CPU, CPU))
+    while not isinstance(next(broken), BlockResult):
+        pass
+    if recipe.refinement:
+        assert isinstance(next(broken), RefinementProgress)  # of the second block
     broken.close()
 
-    again = list(launch(partial(sweep_one, dense, tmp_path / "broken"), (CPU, CPU)))
+    again = list(launch(partial(sweep_one, dense, tmp_path / "broken", recipe), (CPU, CPU)))
 
     first, second = whole[-1], again[-1]
     assert isinstance(first, PruningResult)
@@ -161,13 +174,13 @@ def test_two_ranks_resume_after_the_last_finished_block(tmp_path: Path) -> None:
 
 
 def sweep_one(
-    dense: Path, out: Path, ranks: Ranks, device: torch.device
-) -> Generator[BlockResult | PruningResult, None, None]:
-    """Yield the reports of all blocks and then the result."""
+    dense: Path, out: Path, recipe: Recipe, ranks: Ranks, device: torch.device
+) -> Generator[BlockResult | RefinementProgress | PruningResult, None, None]:
+    """Yield the reports of all blocks, with the progress between them, and then the result."""
     windows = random_ids(4 * BATCH + 22, 16, seed=1), random_ids(2 * BATCH, 16, seed=2)
     meta_model = MetaModel.open(dense, torch.float32, device)
-    sweep = ModelPruner(meta_model, RECIPES["solver-fused"], *windows, out, token_loss, ranks=ranks)
-    yield (yield from sweep.run())
+    sweep = ModelPruner(meta_model, recipe, *windows, out, token_loss, ranks=ranks)
+    yield (yield from sweep.steps())
 
 
 @pytest.mark.parametrize("propagation", ["fused", "reference"])

@@ -22,5 +22,6 @@ def llama(blocks: int = 4, hidden: int = 1024, vocabulary: int = 32_000) -> Mode
     inside = ParameterCounts({"float32": sum(layer.weights for layer in layers)}, wide * hidden)
     outside = ParameterCounts({"float32": vocabulary * hidden}, vocabulary * hidden)
     stored = blocks * inside.stored_bytes + outside.stored_bytes
-    block = BlockShape(inside, layers)
+    halves = [sum(layer.weights for layer in half) for half in (attention, mlp)]
+    block = BlockShape(inside, layers, tuple(halves))
     return ModelShape((block,) * blocks, outside, outside, stored, hidden, wide, vocabulary)

@@ -22,6 +22,7 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.plan import plan
 from worker.pruning.planning.workload import Workload
+from worker.pruning.refinement.settings import Refinement
 from worker.pruning.sweep.job_shapes import model_shape, workload
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
@@ -30,6 +31,8 @@ SPEED = Speed(5e10, 4e10, 2e10, 4e9, 1e9, 5e8)
 ZPRUNER = get_scorer("zpruner")
 HALF = Unstructured(0.5)
 SOLVING = replace(WORK, solver="sparsegpt")
+REFINEMENT = Refinement(steps=8)
+HALVES = replace(REFINEMENT, scope="half")
 
 
 class Products(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's
@@ -67,6 +70,8 @@ def seconds(work: Workload = WORK, shape: ModelShape | None = None, speed: Speed
         *(replace(WORK, allocation=name) for name in ("owl", "dlp", "matrix")),
         replace(WORK, needs_gradients=True, method="gblm"),
         replace(WORK, swaps=True),
+        replace(WORK, refinement=REFINEMENT),
+        replace(WORK, refinement=REFINEMENT, corrects_refinement=True),
         SOLVING,
     ],
 )
@@ -78,6 +83,12 @@ def test_more_work_takes_longer(more: Workload) -> None:
 def test_a_solver_with_correction_takes_longer(solver: str) -> None:
     work = replace(WORK, solver=solver)
     assert seconds(replace(work, corrects=True)) > seconds(work)
+
+
+def test_training_halves_takes_longer_than_training_blocks_and_so_do_more_steps() -> None:
+    block = seconds(replace(WORK, refinement=REFINEMENT))
+    for more in (HALVES, replace(REFINEMENT, steps=16)):
+        assert seconds(replace(WORK, refinement=more)) > block
 
 
 @pytest.mark.parametrize(("solver", "times"), [("alps", 2), ("exact", 1.5)])
@@ -128,10 +139,13 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
         Recipe(ZPRUNER, HALF, solver=get_solver("alps"), correction=0.3),
         Recipe(ZPRUNER, HALF, solver=get_solver("exact")),
         Recipe(None, HALF, solver=get_solver("exact")),
+        Recipe(ZPRUNER, HALF, refinement=REFINEMENT),
+        Recipe(ZPRUNER, HALF, "reference", correction=0.3, refinement=HALVES),
     ],
     ids=[
         *("fused", "reference", "owl", "gblm", "sparsegpt", "admm", "alps", "corrected"),
         *("exact on a mask", "exact"),
+        *("refined", "halves"),
     ],
 )
 def test_predicted_matrix_products_are_those_that_torch_counts(

@@ -10,9 +10,11 @@ from worker.pruning.base.shapes import ModelShape
 from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.plan import Plan, plan
 from worker.pruning.planning.workload import Setting, Workload
+from worker.pruning.refinement.settings import Refinement
 
 SOLVING = replace(WORK, solver="alps")
 SMALL = replace(WORK, calibration_windows=2, evaluation_windows=1)
+REFINING = replace(WORK, calibration_windows=8, evaluation_windows=1, refinement=Refinement())
 
 
 def planned(
@@ -124,6 +126,42 @@ def test_a_score_without_gradients_is_proposed_if_gradients_do_not_fit() -> None
     assert planned(work, shape).phase == "gradients"
     with pytest.raises(InsufficientMemoryError, match="set method to wanda"):
         planned(work, shape, left(200_000_000))
+
+
+def test_training_takes_more_memory_than_pruning() -> None:
+    assert planned(REFINING).phase == "refinement"
+    plain = planned(replace(REFINING, refinement=None))
+    assert planned(REFINING).host_bytes > plain.host_bytes
+
+
+@pytest.mark.parametrize(
+    ("stored", "dtype", "bytes_per_weight"),
+    [
+        ("float32", "float32", 17),  # a master, two moments, a gradient and a mask
+        ("bfloat16", "float32", 13),  # the master takes the place of the forward's copy
+        ("float32", "bfloat16", 17),
+        ("bfloat16", "bfloat16", 19),  # the forward needs a copy beside the best state
+    ],
+)
+def test_training_halves_saves_what_the_training_of_the_smaller_one_takes(
+    stored: str, dtype: str, bytes_per_weight: int
+) -> None:
+    (first, *_), weights = llama().blocks, llama().blocks[0].parameters
+    block = replace(first, parameters=replace(weights, entries={stored: weights.numbers}))
+    shape, work = replace(llama(), blocks=(block,)), replace(REFINING, dtype=dtype)
+    halves = replace(work, refinement=Refinement("half"))
+    saved = planned(work, shape).host_bytes - planned(halves, shape).host_bytes
+    assert saved == bytes_per_weight * block.halves[0]
+
+
+def test_training_halves_or_none_is_proposed_if_training_blocks_does_not_fit() -> None:
+    block, halves = planned(REFINING), planned(replace(REFINING, refinement=Refinement("half")))
+    between = (block.working_bytes + halves.working_bytes) // 2
+    with pytest.raises(InsufficientMemoryError, match=r'set refine to \{"scope": "half"\}'):
+        planned(REFINING, headroom=left(round(between * 1.05)))
+    least = planned(replace(REFINING, refinement=None)).working_bytes
+    with pytest.raises(InsufficientMemoryError, match="set refine to false"):
+        planned(replace(REFINING, seq_len=128), headroom=left(round(least * 1.01)))
 
 
 def test_the_proposed_change_fits() -> None:

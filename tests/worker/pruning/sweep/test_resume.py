@@ -26,6 +26,8 @@ from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.methods.scorers import InputScorer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
+from worker.pruning.refinement.results import RefinementProgress
+from worker.pruning.refinement.settings import Refinement
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, PruningResult
@@ -37,6 +39,9 @@ SPARSEGPT = replace(HALF, solver=get_solver("sparsegpt"))
 CORRECTED = replace(SPARSEGPT, correction=0.3)
 OWL = Recipe(get_scorer("wanda"), Unstructured(0.5, "row"), allocation=OwlAllocation())
 MATRIX = replace(CORRECTED, allocation=MatrixAllocation())
+REFINED = replace(
+    HALF, correction=0.3, refinement=Refinement(steps=4, learning_rate=2e-3, tokens=32 * 16)
+)
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,9 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("propagation", ["fused", "reference"])
 @pytest.mark.parametrize(
-    "recipe", [HALF, CORRECTED, OWL, MATRIX], ids=["score", "sparsegpt", "owl", "matrix"]
+    "recipe",
+    [HALF, CORRECTED, OWL, MATRIX, REFINED],
+    ids=["score", "sparsegpt", "owl", "matrix", "refined"],
 )
 def test_a_run_killed_after_any_block_resumes_with_the_same_bytes_and_results(
     dense: Path, tmp_path: Path, recipe: Recipe, propagation: Propagation
@@ -304,6 +311,46 @@ def test_a_process_killed_with_signal_9_loses_no_finished_block(
     again = open_sweep(dense, killed, SPARSEGPT)
 
     assert again.resumed_from_block == 2
+    assert without_timing(finish(again, killed)) == without_timing(undisturbed)
+
+
+def test_a_run_stopped_between_two_steps_of_a_block_trains_that_block_again(
+    dense: Path, tmp_path: Path
+) -> None:
+    out, left = tmp_path / "out", tmp_path / "left"
+    undisturbed = finish(open_sweep(dense, out, REFINED), out)
+    steps = open_sweep(dense, left, REFINED).steps()
+    for step in steps:
+        if isinstance(step, RefinementProgress) and (step.block, step.step) == (1, 2):
+            steps.close()
+
+    again = open_sweep(dense, left, REFINED)
+
+    assert again.resumed_from_block == 1
+    assert without_timing(finish(again, left)) == without_timing(undisturbed)
+
+
+KILLED_TRAINING = """
+import os, signal, sys
+from pathlib import Path
+from tests.worker.pruning.sweep.test_resume import REFINED, open_sweep
+for step in open_sweep(Path(sys.argv[1]), Path(sys.argv[2]), REFINED).steps():
+    if (getattr(step, "block", None), getattr(step, "step", None)) == (1, 2):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_process_killed_while_it_trains_a_block_loses_that_block_only(
+    dense: Path, tmp_path: Path
+) -> None:
+    out, killed = tmp_path / "out", tmp_path / "killed"
+    undisturbed = finish(open_sweep(dense, out, REFINED), out)
+    program = [sys.executable, "-c", KILLED_TRAINING, str(dense), str(killed)]
+    assert subprocess.run(program, check=False).returncode == -signal.SIGKILL
+
+    again = open_sweep(dense, killed, REFINED)
+
+    assert again.resumed_from_block == 1
     assert without_timing(finish(again, killed)) == without_timing(undisturbed)
 
 

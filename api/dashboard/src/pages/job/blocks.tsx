@@ -67,6 +67,11 @@ function BlockDetail({ block, index }: { block: Block | undefined; index: number
         <span>error {figure(block.error)}</span>
         <span>{duration(block.seconds)}</span>
         <span>{percent(block.coverage)} of its parameters covered</span>
+        {block.refinement && (
+          <span>
+            held-out loss {figure(block.refinement.before)} → {figure(block.refinement.after)}
+          </span>
+        )}
       </p>
       <details>
         <summary>{block.layers.length} matrices</summary>

@@ -63,6 +63,7 @@ function recipe({ spec }: Job): string {
   if (spec.solver !== "none") parts.push(`+ ${spec.solver}`);
   if (spec.allocation !== "uniform")
     parts.push(Array.isArray(spec.allocation) ? "by block" : toText(spec.allocation));
+  if (spec.refine) parts.push("refined");
   return parts.filter(Boolean).join(" ");
 }
 

@@ -1,0 +1,131 @@
+"""The refinement of a model's blocks, one after the other."""
+
+import math
+from collections.abc import Generator, Sequence
+from functools import partial
+
+from torch import Tensor, nn
+
+from worker.pruning.base.errors import NotFiniteError
+from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.model.block_inputs import BlockInputs
+from worker.pruning.model.linear_layers import LinearLayer
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.refinement.block_targets import BlockTargets
+from worker.pruning.refinement.block_training import BlockTraining
+from worker.pruning.refinement.groups import Group, trained_groups
+from worker.pruning.refinement.learning_rate import default_learning_rate, scheduled
+from worker.pruning.refinement.results import RefinementProgress, RefinementResult
+from worker.pruning.refinement.settings import Refinement
+from worker.pruning.refinement.trained_weight import TrainedWeight
+from worker.pruning.refinement.window_draw import WindowDraw
+
+
+class BlockRefiner:
+    """Trains the kept weights of pruned blocks.
+
+    EBFT, Guo et al., arXiv:2402.12419, with the state of the lowest loss on windows held out, as
+    it would be stored.
+
+    Args:
+        refinement: how blocks are trained.
+        windows: ``[windows, tokens]`` ids of the calibration windows of all ranks.
+        meta_model: the model.
+        block_inputs: calls its blocks.
+        ranks: the ranks that share the windows. All train alike, so that none has to wait.
+
+    Raises:
+        RefinementError: there are too few windows.
+    """
+
+    def __init__(
+        self,
+        refinement: Refinement,
+        windows: Tensor,
+        meta_model: MetaModel,
+        block_inputs: BlockInputs,
+        ranks: Ranks,
+    ) -> None:
+        self._refinement, self._ids, self._ranks = refinement, windows, ranks
+        self._meta_model, self._block_inputs = meta_model, block_inputs
+        self._draw = WindowDraw(refinement.window_counts(*windows.shape), refinement.seed)
+        stored = meta_model.checkpoint.tensors.values()
+        size = sum(math.prod(tensor.shape) for tensor in stored)
+        highest = refinement.learning_rate or default_learning_rate(size)
+        steps = refinement.steps
+        self._rate, self._rates = highest, [scheduled(highest, at, steps) for at in range(steps)]
+
+    def embed(self) -> None:
+        """Record the blocks' arguments for the numbers of windows that run at once.
+
+        The embeddings have to be loaded.
+        """
+        samples = [self._ids[:count] for count in sorted({1, self._draw.per_step})]
+        self._block_inputs.embed(samples, lambda _: None)
+
+    def run(
+        self,
+        block: nn.Module,
+        index: int,
+        stored: dict[str, Tensor],
+        layers: Sequence[LinearLayer],
+        targets: BlockTargets,
+    ) -> Generator[RefinementProgress, None, RefinementResult]:
+        """Train a block's kept weights in place, those of ``stored`` included.
+
+        Args:
+            block: the block with its pruned weights.
+            index: its index.
+            stored: its parameters in their stored dtype; those of rank 0 count.
+            layers: its layers that were pruned.
+            targets: its inputs, and the outputs that it should have.
+
+        Yields:
+            The progress after each step.
+
+        Raises:
+            NotFiniteError: the pruned block's outputs hold NaN or infinity.
+        """
+        training = self._training(block, index, targets)
+        before = best = training.held_out_loss()
+        if not math.isfinite(before):
+            raise NotFiniteError(f"the output of {self._meta_model.block_name(index)}")
+        groups = trained_groups(block, layers, self._refinement)
+        for name in dict.fromkeys(name for group in groups for name in group):
+            self._ranks.broadcast(stored[name])  # only rank 0 has pruned its own
+        for group in groups:
+            best = yield from self._train(group, block, index, stored, training, best)
+        return RefinementResult(before, best, self._rate)
+
+    def _train(
+        self,
+        group: Group,
+        block: nn.Module,
+        index: int,
+        stored: dict[str, Tensor],
+        training: BlockTraining,
+        best: float,
+    ) -> Generator[RefinementProgress, None, float]:
+        """Train some of the parameters, and leave them in their best state.
+
+        It is a function of its own so that their masters are freed before the next ones are made.
+        """
+        weights = [
+            TrainedWeight(block.get_parameter(name), stored[name], layers)
+            for name, layers in group.items()
+        ]
+        try:
+            best = yield from training.train(weights, best, index, self._rates)
+            for name in group:
+                self._ranks.broadcast(stored[name])  # in case two devices round differently
+        finally:
+            for weight in weights:
+                weight.restore()
+        return best
+
+    def _training(self, block: nn.Module, index: int, targets: BlockTargets) -> BlockTraining:
+        hidden = self._meta_model.model.config.get_text_config().hidden_size
+        windows = [*self._draw.training, *self._draw.held_out]
+        scale = self._ids.shape[1] * targets.variance(windows, hidden)
+        forward = partial(self._block_inputs.call, block, index)
+        return BlockTraining(forward, targets, self._draw, scale, self._ranks)

@@ -1,0 +1,83 @@
+"""The inputs of a pruned block, and the outputs that it should have for them."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.model.activations import Activations
+
+
+class BlockTargets:
+    """One rank's share of the inputs and target outputs of a block.
+
+    Windows are numbered across all ranks, each of which has consecutive ones. The target is
+    ``(1 - c) f(X̂) + c f(X)``, as that of a solver is for a single layer.
+
+    Args:
+        inputs: the pruned block's inputs X̂.
+        own: the dense block's outputs for them.
+        dense: the dense block's outputs for the dense model's inputs X; empty without correction.
+        correction: c, from 0 to 1.
+        ranks: the ranks that share the windows.
+    """
+
+    def __init__(
+        self,
+        inputs: Activations,
+        own: Activations,
+        dense: Activations,
+        correction: float,
+        ranks: Ranks,
+    ) -> None:
+        self._inputs, self._own, self._dense = inputs, own, dense
+        self._correction, self._ranks = correction, ranks
+        sizes = [shape[0] for _, shape in inputs.shapes()]
+        self._batch = sizes[0] if sizes else 1
+        counts = [count for (count,) in ranks.all_gather(sum(sizes))]
+        first = sum(counts[: ranks.rank])
+        self._windows = range(first, first + sum(sizes))
+
+    def owned(self, windows: Iterable[int]) -> list[int]:
+        """Return those of the windows that are this rank's."""
+        return [window for window in windows if window in self._windows]
+
+    def inputs(self, windows: Sequence[int]) -> Tensor:
+        """Return the inputs ``[windows, tokens, hidden]`` of windows of this rank."""
+        return torch.stack([self._inputs.row(*self._place(window)) for window in windows])
+
+    def outputs(self, windows: Sequence[int]) -> Tensor:
+        """Return the targets ``[windows, tokens, hidden]``, fp32, of windows of this rank."""
+        return torch.stack([self._target(*self._place(window)) for window in windows])
+
+    def variance(self, windows: Iterable[int], hidden: int) -> float:
+        """Return the mean squared distance of the tokens' targets from their mean.
+
+        Args:
+            windows: windows of all ranks.
+            hidden: number of features.
+
+        Returns:
+            The sum of the features' variances; 1 if all targets are equal.
+        """
+        sums = torch.zeros(hidden + 2, dtype=torch.float64)  # of targets; of squares, and tokens
+        for window in self.owned(windows):
+            target = self._target(*self._place(window)).double()
+            sums[:hidden] += target.sum(0)
+            sums[hidden] += target.square().sum()
+            sums[hidden + 1] += len(target)
+        sums = self._ranks.all_reduce(sums)
+        squares, tokens = sums[hidden:].tolist()
+        variance = squares / tokens - float((sums[:hidden] / tokens).square().sum())
+        return variance if variance > 0 else 1.0
+
+    def _target(self, batch: int, row: int) -> Tensor:
+        own = self._own.row(batch, row).float()
+        if not self._correction:
+            return own
+        return own.lerp(self._dense.row(batch, row).float(), self._correction)
+
+    def _place(self, window: int) -> tuple[int, int]:
+        """Return the batch and the row in it of a window of this rank."""
+        return divmod(window - self._windows.start, self._batch)

@@ -1,0 +1,127 @@
+"""The optimizer steps that train a block towards its target outputs."""
+
+import math
+from collections.abc import Callable, Generator, Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import AdamW
+
+from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.refinement.block_targets import BlockTargets
+from worker.pruning.refinement.results import RefinementProgress
+from worker.pruning.refinement.settings import CHECKS
+from worker.pruning.refinement.trained_weight import TrainedWeight
+from worker.pruning.refinement.window_draw import WindowDraw
+
+_BETAS = (0.9, 0.95)
+_MAX_GRADIENT_NORM = 1.0
+# A power of two, so that it loses no bits; without it gradients would underflow in fp16.
+_LOSS_SCALE = 2.0**12
+
+
+class BlockTraining:
+    """The training of one block.
+
+    The loss is ``‖f(X̂) - Y‖² / ‖Y - mean Y‖²``, so that 1 is that of a block that returns the mean.
+
+    Args:
+        forward: runs inputs ``[windows, tokens, hidden]`` through the block.
+        targets: inputs and target outputs of this rank's windows.
+        windows: which windows are trained on, and which are held out.
+        window_scale: what the squared error of one window is divided by: the number of its tokens,
+            times the variance of the targets.
+        ranks: the ranks; each computes the gradients of its own windows, and all apply the sum.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[[Tensor], Tensor],
+        targets: BlockTargets,
+        windows: WindowDraw,
+        window_scale: float,
+        ranks: Ranks,
+    ) -> None:
+        self._forward, self._targets, self._windows = forward, targets, windows
+        self._window_scale, self._ranks = window_scale, ranks
+
+    def held_out_loss(self) -> float:
+        """Return the loss on the windows held out."""
+        held_out = self._windows.held_out
+        total = torch.zeros((), dtype=torch.float64)
+        for piece in self._pieces(held_out):
+            total += self._error(piece).double().cpu()
+        return float(self._ranks.all_reduce(total)) / (len(held_out) * self._window_scale)
+
+    def train(
+        self, weights: Sequence[TrainedWeight], best: float, block: int, rates: Sequence[float]
+    ) -> Generator[RefinementProgress, None, float]:
+        """Take the steps, and store the weights whenever the held-out loss is the lowest so far.
+
+        Args:
+            weights: what is trained.
+            best: the held-out loss of their stored state.
+            block: index of the block.
+            rates: the learning rate of each step.
+
+        Yields:
+            The progress after each step.
+
+        Returns:
+            The held-out loss of the stored state.
+        """
+        masters = [weight.master for weight in weights]
+        optimizer = AdamW(masters, betas=_BETAS, weight_decay=0.0, fused=True)
+        checks = {math.ceil(len(rates) * check / CHECKS) for check in range(1, CHECKS + 1)}
+        batches = self._windows.batches(block, len(rates))
+        for step, (batch, rate) in enumerate(zip(batches, rates, strict=True), 1):
+            self._add_gradients(batch)
+            for weight in weights:
+                weight.take_gradient(self._ranks, _LOSS_SCALE)
+            optimizer.param_groups[0]["lr"] = rate
+            if bool(clip_grad_norm_(masters, _MAX_GRADIENT_NORM).isfinite()):
+                optimizer.step()
+            optimizer.zero_grad()
+            for weight in weights:
+                weight.use_master()
+            if step in checks:
+                best = self._store_if_better(weights, best)
+            yield RefinementProgress(block, step, len(rates))
+        return best
+
+    def _add_gradients(self, batch: Sequence[int]) -> None:
+        for piece in self._pieces(batch):
+            with torch.enable_grad():
+                loss = self._error(piece) * (_LOSS_SCALE / (len(batch) * self._window_scale))
+            if loss.requires_grad:  # not if the tokens reach none of the experts that are trained
+                torch.autograd.backward(loss)
+
+    def _store_if_better(self, weights: Sequence[TrainedWeight], best: float) -> float:
+        """Return the lower of the held-out losses of the present and the best state."""
+        for weight in weights:
+            weight.use_rounded()
+        loss = self.held_out_loss()
+        is_better = loss < best
+        for weight in weights:
+            if is_better:
+                weight.store()
+            weight.use_master()
+        return loss if is_better else best
+
+    def _error(self, windows: Sequence[int]) -> Tensor:
+        """Return the squared error of windows of this rank, fp32."""
+        outputs = self._forward(self._targets.inputs(windows))
+        return (outputs.float() - self._targets.outputs(windows).to(outputs.device)).square().sum()
+
+    def _pieces(self, windows: Sequence[int]) -> Iterator[list[int]]:
+        """Split this rank's windows into as many as a step has, and the rest into single ones.
+
+        The block's other arguments are known for these two shapes.
+        """
+        owned, size = self._targets.owned(windows), self._windows.per_step
+        whole = len(owned) // size * size
+        for start in range(0, whole, size):
+            yield owned[start : start + size]
+        for window in owned[whole:]:
+            yield [window]

@@ -1,0 +1,54 @@
+"""The draw of the calibration windows to train on, and of those held out."""
+
+from collections.abc import Iterator
+
+import torch
+
+from worker.pruning.refinement.settings import WindowCounts
+
+
+class WindowDraw:
+    """Draws the calibration windows to train on and those to hold out.
+
+    The split is that of all blocks, so that no block has been trained on a window held out. Every
+    rank draws the same windows.
+
+    Args:
+        counts: how many windows there are of each kind.
+        seed: seed of the draw.
+
+    Attributes:
+        per_step: how many windows make one step.
+        held_out: indices of the windows held out.
+        training: indices of the others.
+    """
+
+    def __init__(self, counts: WindowCounts, seed: int) -> None:
+        self.per_step, self._seed = counts.per_step, seed
+        order = _shuffled(list(range(counts.available)), _generator(seed))
+        used = counts.training + counts.held_out
+        self.held_out = sorted(order[: counts.held_out])
+        self.training = sorted(order[counts.held_out : used])
+
+    def batches(self, block: int, steps: int) -> Iterator[list[int]]:
+        """Yield the windows of each step: all in random order, then all in another, and so on.
+
+        Args:
+            block: index of the block, which has an order of its own.
+            steps: number of steps.
+        """
+        generator, left = _generator(self._seed + 1 + block), list[int]()
+        for _ in range(steps):
+            while len(left) < self.per_step:
+                left += _shuffled(self.training, generator)
+            yield left[: self.per_step]
+            left = left[self.per_step :]
+
+
+def _shuffled(windows: list[int], generator: torch.Generator) -> list[int]:
+    order = torch.randperm(len(windows), generator=generator).tolist()
+    return [windows[place] for place in order]
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
