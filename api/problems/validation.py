@@ -31,6 +31,7 @@ REMEDIES = {
     "datetime_parsing": "Write it as 2026-01-05T09:30:00Z.",
     "pattern": "Write 2:4 to keep two of each four neighbours.",
     "refine": 'Write true for the defaults, false, or an object such as {{"steps": 24}}.',
+    "recover": 'Write a kind such as masked, or {{"kind": "masked", "tokens": 1000000}}.',
     "allocation": 'Use a name, {{"name": "owl", "spread": 0.15}}, or a list like [0.45, 0.5, 0.55] '
     "with an entry for each block.",
     "empty_gate": 'Name a figure, as in {{"max": {{"perplexity_ratio": 1.1}}}}.',

@@ -41,6 +41,18 @@ class ExpectedWindows(BaseModel):
     calibration: int
     evaluation: int
     seq_len: int
+    training: int = Field(default=0, description="Of `recover`; a shorter text has fewer.")
+    held_out: int = Field(default=0, description="Of `recover`, to watch the training with.")
+
+
+class RecoveryEstimate(BaseModel):
+    """What `recover` takes of the memory and time of an estimate."""
+
+    host_bytes: int
+    device_bytes: int
+    scratch_bytes: int
+    steps: int
+    seconds: float | None
 
 
 class ComputedOn(BaseModel):
@@ -65,6 +77,9 @@ class EstimateRead(BaseModel):
     memory: Memory
     seconds: Seconds | None = Field(
         description="Null if several devices share the job, or the machine's speed is unknown."
+    )
+    recovery: RecoveryEstimate | None = Field(
+        default=None, description="The part of these that `recover` takes."
     )
     artifact_bytes: int
     computed_on: ComputedOn

@@ -74,7 +74,8 @@ class LocalModel:
 def passes_static_checks(spec: PruneSpec, model: LocalModel, texts: Mapping[str, DataFile]) -> bool:
     """Whether a job can certainly run; ``texts`` are its local text files by field."""
     return (
-        all(_is_checkable(file) for file in texts.values())
+        spec.recover is None  # it needs more text, which the planner counts
+        and all(_is_checkable(file) for file in texts.values())
         and _is_decoder(model.config)
         and _has_blocks(spec, model)
         and _has_layers(spec, model)

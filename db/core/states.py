@@ -30,6 +30,7 @@ class Phase(StrEnum):
     calibrating = "calibrating"
     pruning = "pruning"
     evaluating = "evaluating"
+    recovering = "recovering"
     packaging = "packaging"
 
 

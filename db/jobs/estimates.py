@@ -131,7 +131,8 @@ def _time_ratio(metrics: Document) -> float | None:
     pruning, evaluating, predicted = (metric_value(metrics, name) for name in names)
     if pruning is None or evaluating is None or not predicted:
         return None
-    return (pruning + evaluating) / predicted
+    recovering = metric_value(metrics, "recovery.seconds") or 0.0
+    return (pruning + evaluating + recovering) / predicted
 
 
 _IS_PENDING = (Estimate.finished_at.is_(None), Estimate.started_at.is_(None))

@@ -99,6 +99,12 @@ REFINEMENT = GROUP.add(
     "The text is too short to refine with",
     "Refining takes at least eight calibration windows, an eighth of which it holds out.",
 )
+RECOVERY = GROUP.add(
+    "recovery",
+    422,
+    "The recovery does not fit the job",
+    "The kind of recovery does not allow the model, or needs a pattern that the job does not have.",
+)
 SOLVER_FAILED = GROUP.add(
     "solver_failed",
     422,

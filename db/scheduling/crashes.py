@@ -6,12 +6,15 @@ from sqlalchemy import ColumnElement, case, or_, select
 from sqlalchemy.orm import Session
 
 from db.core.clock import now, was_set_back
-from db.core.states import JobState
-from db.tables.jobs import BlockReport, Job
+from db.core.states import JobState, Phase
+from db.tables.base import Document
+from db.tables.jobs import BlockReport, Job, JobEvent
 
 MAX_CRASHES = 3
-"""How many workers a job may lose within `CRASHES_WITHIN` without finishing a further block."""
+"""How many workers a job may lose within `CRASHES_WITHIN` without a further block or step."""
 CRASHES_WITHIN = timedelta(days=1)
+RECOVERY_STAGES = ("teacher", "training")
+"""The stages that a recovery goes through, in this order."""
 
 
 def lost(*states: JobState) -> ColumnElement[bool]:
@@ -33,3 +36,21 @@ def is_repeated(session: Session, job_id: str, attempt: int, index: int) -> bool
     earlier = (BlockReport.job_id == job_id, BlockReport.attempt < attempt)
     query = select(BlockReport.index).where(*earlier, BlockReport.index >= index)
     return session.scalar(query.limit(1)) is not None
+
+
+def is_step_repeated(session: Session, job_id: str, attempt: int, recovery: Document) -> bool:
+    """Return whether an earlier attempt has done this step of a recovery, or a later one.
+
+    That of an evaluation counts as repeated, because evaluations come before and after training.
+    """
+    if recovery["stage"] not in RECOVERY_STAGES:
+        return True
+    earlier = (JobEvent.job_id == job_id, JobEvent.attempt < attempt)
+    reported = (*earlier, JobEvent.kind == "progress", JobEvent.phase == Phase.recovering)
+    steps = (data["recovery"] for data in session.scalars(select(JobEvent.data).where(*reported)))
+    places = (_place(one) for one in steps if one["stage"] in RECOVERY_STAGES)
+    return any(place >= _place(recovery) for place in places)
+
+
+def _place(recovery: Document) -> tuple[int, int]:
+    return RECOVERY_STAGES.index(recovery["stage"]), int(recovery["step"])

@@ -17,7 +17,7 @@ from db.core.states import HELD, JobState, Phase
 from db.events.job_rows import change_job, record_event
 from db.events.transitions import LEASE, entering, leading_to, lease_fields, releasing
 from db.files.artifact_store import NewArtifact
-from db.scheduling.crashes import is_repeated
+from db.scheduling.crashes import is_repeated, is_step_repeated
 from db.scheduling.transient_retries import DELAYS
 from db.spec.quality_gate import Gate, Verdict, judge
 from db.tables.base import Document
@@ -51,19 +51,23 @@ class LeaseRepository:
         phase: Phase | None = None,
         fraction: float | None = None,
         block: Block | None = None,
+        recovery: Document | None = None,
         eta: Eta | None = None,
     ) -> JobState:
-        """Renew the lease and store progress; None leaves a field unchanged. Return the state."""
+        """Renew the lease and store progress; None leaves a field unchanged. Return the state.
+
+        ``recovery`` is the stage, step and losses of a step, which only the event contains.
+        """
         # Reading first is safe: only the attempt that holds the job writes its phase.
         before = self._session.scalar(select(Job.phase).where(Job.id == job_id))
         fields = _progress(phase, fraction, block, eta)
-        if block is not None and not is_repeated(self._session, job_id, attempt, block[0]):
+        if self._is_further(job_id, attempt, block, recovery):
             fields |= {"strikes": 0, "retries": 0}
         job = self._renew(job_id, attempt, **fields)
         if phase is not None and phase != before:
             record_event(self._session, job, "phase")
-        if block is not None:
-            record_event(self._session, job, "progress", _progress_data(job))
+        if block is not None or recovery is not None:
+            record_event(self._session, job, "progress", _progress_data(job, recovery))
         return job.status
 
     def report_block(
@@ -75,10 +79,10 @@ class LeaseRepository:
         self._session.merge(report)
         self._session.flush()
 
-    def report_resume(self, job_id: str, attempt: int, block: int) -> None:
-        """Record that the attempt reuses an earlier one's work up to, excluding, ``block``."""
+    def report_resume(self, job_id: str, attempt: int, kept: Document) -> None:
+        """Record the first block or step that the attempt does not take from an earlier one."""
         job = self._renew(job_id, attempt)
-        record_event(self._session, job, "resumed", {"resumed_from_block": block})
+        record_event(self._session, job, "resumed", kept)
 
     def succeed(
         self, job_id: str, attempt: int, result: Document, artifacts: Sequence[NewArtifact]
@@ -146,6 +150,16 @@ class LeaseRepository:
         gate = self._session.scalar(select(Job.gate).where(Job.id == job_id))
         return judge(None if gate is None else Gate.model_validate(gate), result)
 
+    def _is_further(
+        self, job_id: str, attempt: int, block: Block | None, recovery: Document | None
+    ) -> bool:
+        """Return whether no earlier attempt has finished this block or step."""
+        if block is not None:
+            return not is_repeated(self._session, job_id, attempt, block[0])
+        return recovery is not None and not is_step_repeated(
+            self._session, job_id, attempt, recovery
+        )
+
     def _renew(self, job_id: str, attempt: int, **values: Any) -> Job:
         """Renew the lease of a held job and set the given columns."""
         job = change_job(
@@ -196,9 +210,10 @@ def _progress(
     return fields
 
 
-def _progress_data(job: Job) -> Document:
+def _progress_data(job: Job, recovery: Document | None) -> Document:
     block = {"index": job.block_index, "total": job.block_total, "name": job.block_name}
-    return {"fraction": job.progress, "block": block}
+    data = {"fraction": job.progress, "block": block}
+    return data if recovery is None else data | {"recovery": recovery}
 
 
 def _postponed_data(job: Job, problem: Problem) -> Document:

@@ -6,6 +6,7 @@ from db.core.errors import SpecRefusedError
 from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.builtin_datasets import BUILTIN_DATASETS
 from db.spec.prune_spec import OWN_MASK, MethodName, PruneSpec, SolverName
+from db.spec.recovery import RecoverSpec
 from db.spec.refinement import FEWEST_WINDOWS, RefineSpec
 from db.spec.variants import default_variant
 
@@ -50,6 +51,8 @@ def check_combination(spec: PruneSpec) -> None:
         _check_pattern(spec, spec.pattern)
     if isinstance(spec.allocation, tuple):
         _check_mean(spec, spec.allocation)
+    if spec.recover is not None:
+        _check_recover(spec, spec.recover)
     has_work = spec.sparsity > 0 or spec.method is MethodName.none or spec.eval_dataset is not None
     if not has_work:
         raise SpecRefusedError(
@@ -117,6 +120,30 @@ def _check_variant(spec: PruneSpec) -> None:
             f"a group of {spec.pattern} has {sets:,} sets, and at most {MAX_SETS:,} are compared",
             "Set variant to sm or ss, or choose a pattern of smaller groups.",
         )
+
+
+def _check_recover(spec: PruneSpec, recover: RecoverSpec) -> None:
+    keeps = spec.method is MethodName.none
+    refusals = (
+        (
+            spec.sparsity == 0 and not keeps,
+            "no weight would be pruned, so that there is nothing to recover",
+            "Set sparsity above 0, or leave recover out.",
+        ),
+        (
+            keeps and recover.kind == "ast",
+            "ast changes the zeros, and method none keeps those that the model has",
+            "Set its kind to masked, mask_lora or spp.",
+        ),
+        (
+            keeps and recover.kl == 1,
+            "with method none the model is its own teacher, from which it learns nothing",
+            "Set its kl below 1.",
+        ),
+    )
+    for applies, reason, remedy in refusals:
+        if applies:
+            raise SpecRefusedError("recover", recover.kind, UNFIT, reason, remedy)
 
 
 def _check_text_fields(spec: PruneSpec) -> None:

@@ -19,6 +19,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from db.spec.allocations import Allocation, AllocationName
+from db.spec.recovery import Recover
 from db.spec.refinement import Refine
 from db.spec.variants import Variant
 
@@ -201,6 +202,11 @@ class PruneSpec(BaseModel):
         description="Trains the kept weights of each block, once it is pruned, towards the dense "
         "block's outputs: `true`, or an object that sets more.",
         examples=[{"steps": 96}],
+    )
+    recover: Recover = Field(
+        default=None,
+        description="Trains the pruned model to predict as the dense one does, zeros kept: "
+        "`masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind.",
     )
     samples: StrictInt | None = Field(
         default=None,

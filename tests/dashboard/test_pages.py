@@ -52,17 +52,21 @@ def places(service: Service) -> list[Place]:
         one = submit(client, "slow", samples=8, name="first")
         options = {"sparsity": 0.6, "method": "wanda", "name": "<b>second</b>"}
         other = submit(client, "slow", samples=8, **options)
+        recover = {"kind": "masked", "tokens": 40_960}
+        recovered = submit(client, "tiny", samples=4, name="recovered", recover=recover)
         damaged = upload_damaged_dataset(client, service)
         broken = submit(client, "tiny", samples=4, dataset=damaged, name="broken")
         sweep = make_sweep(service.url)
         make_key(service.url)
         webhook_id = make_webhook(service.url)
-        for job_id in (one.id, other.id, broken.id, *(p["job_id"] for p in sweep["points"])):
+        jobs = [one.id, other.id, recovered.id, broken.id]
+        for job_id in (*jobs, *(point["job_id"] for point in sweep["points"])):
             client.jobs.wait(job_id, timeout_s=120)
     return [
         Place("jobs", "/", "Jobs"),
         Place("jobs-none-found", "/?q=nothing-is-called-so", "Jobs"),
         Place("job", f"/jobs/{one.id}", "first"),
+        Place("job-recovered", f"/jobs/{recovered.id}", "recovered"),
         Place("job-failed", f"/jobs/{broken.id}", "broken"),
         Place("rerun", f"/jobs/{one.id}/rerun", "Rerun"),
         Place("new", "/new", "New job"),

@@ -57,6 +57,28 @@ def test_an_uploaded_text_calibrates_and_a_link_downloads_the_result(
     client.datasets.delete(made.dataset)
 
 
+def test_a_recovery_keeps_the_zeros_and_its_losses_can_be_read_as_events_and_in_the_report(
+    service: Service, client: Client, tmp_path: Path
+) -> None:
+    recover = {"kind": "masked", "tokens": 3 * 8192}
+    job = client.jobs.wait(submit(client, "tiny", samples=4, recover=recover).id, timeout_s=120)
+
+    assert job.status == "succeeded", job.error
+    assert job.result is not None
+    assert (job.spec["recover"]["kind"], job.result["recovery"]["steps"]) == ("masked", 3)
+    assert job.result["pruned_perplexity"] < job.result["perplexity_before_recovery"]
+    reported = [one.data.get("recovery", {}) for one in client.jobs.events(job.id)]
+    followed = [one for one in reported if one.get("stage") == "training"]
+    report = httpx.get(f"{service.url}/v1/jobs/{job.id}/manifest").json()
+    curve = report["recovery"]["curve"]
+    assert [one["step"] for one in curve] == [0, 1, 2, 3]
+    for name in ("step", "loss", "held_out_loss"):
+        assert [one[name] for one in followed] == [one[name] for one in curve]
+    client.jobs.download(job.id, tmp_path)
+    assert zeros(tmp_path) == pytest.approx(0.5, abs=1e-3)
+    assert not [path for path in tmp_path.rglob(".*") if path.is_dir()]
+
+
 def zeros(folder: Path) -> float:
     """Return the sparsity of the matrices of the blocks."""
     shards = [load_file(path) for path in folder.rglob("*.safetensors")]

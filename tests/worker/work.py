@@ -31,8 +31,8 @@ def work(blocks: int = 3, before: Callable[[int], None] = lambda _: None) -> Pru
     return prune
 
 
-def after_block(block: int, act: Callable[[], None], work: Prune) -> Prune:
-    """Return work that calls ``act`` when this block is finished."""
+def after(is_time: Callable[[JobProgress], bool], act: Callable[[], None], work: Prune) -> Prune:
+    """Return work that calls ``act`` before it reports the progress that it is time for."""
 
     def prune(
         spec: PruneSpec, out: Path, resources: Resources
@@ -44,13 +44,24 @@ def after_block(block: int, act: Callable[[], None], work: Prune) -> Prune:
             except StopIteration as end:
                 result: JobResult = end.value
                 return result
-            if step.block is not None and step.block[0] == block:
+            if is_time(step):
                 act()
             yield step
 
     return prune
 
 
-def killed_after(block: int, work: Prune) -> Prune:
-    """Return work that kills its process with signal 9 when this block is finished."""
-    return after_block(block, lambda: os.kill(os.getpid(), signal.SIGKILL), work)
+def after_block(block: int, act: Callable[[], None], work: Prune) -> Prune:
+    """Return work that calls ``act`` when this block is finished."""
+    return after(lambda step: step.block is not None and step.block[0] == block, act, work)
+
+
+def after_step(number: int, act: Callable[[], None], work: Prune) -> Prune:
+    """Return work that calls ``act`` when this step of a recovery's training is finished."""
+    done = {"stage": "training", "step": number}
+    return after(lambda step: (step.recovery or {}).items() >= done.items(), act, work)
+
+
+def kill_process() -> None:
+    """End this process by signal 9."""
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -91,7 +91,7 @@ class Attempt:
             return self._leases(session).heartbeat(self.job_id, self.number)
 
     def record(self, progress: JobProgress, eta: Eta | None = None) -> JobState:
-        """Write progress and a finished block's report; return the job's state."""
+        """Write progress, and the report of a finished block; return the job's state."""
         block, report = progress.block, progress.report
 
         def write(leases: LeaseRepository) -> JobState:
@@ -103,10 +103,12 @@ class Attempt:
                 phase=progress.phase,
                 fraction=progress.fraction,
                 block=block,
+                recovery=progress.recovery,
                 eta=eta,
             )
-            if progress.resumed_from_block is not None:
-                leases.report_resume(self.job_id, self.number, progress.resumed_from_block)
+            for name in ("resumed_from_block", "resumed_from_step"):
+                if (kept := getattr(progress, name)) is not None:
+                    leases.report_resume(self.job_id, self.number, {name: kept})
             return status
 
         return self._retried(write)

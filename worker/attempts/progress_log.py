@@ -14,19 +14,27 @@ METRICS = (
     ("output_error", "output error", ".3g"),
     ("prune_seconds", "seconds", ".3g"),
 )
+LOSSES = (
+    ("loss", "loss", ".4f"),
+    ("held_out_loss", "held-out loss", ".4f"),
+    ("tokens_per_second", "tokens per second", ",.0f"),
+)
 
 
 def log_progress(progress: JobProgress, previous_phase: Phase | None) -> None:
-    """Log a phase when it begins and a block when it is finished."""
+    """Log a phase when it begins, and a block or a step when it is finished."""
     if progress.phase is not previous_phase:
         log.info("%s", progress.phase)
         get_current_span().add_event(progress.phase)
     if progress.block is not None:
         index, total, name = progress.block
-        metrics = _metrics(progress.report or {})
+        metrics = _texts(progress.report or {}, METRICS)
         log.info("block %d of %d (%s)%s", index + 1, total, name, metrics)
+    if (step := progress.recovery) is not None:
+        metrics = _texts(step, LOSSES)
+        log.info("%s, step %d of %d%s", step["stage"], step["step"], step["steps"], metrics)
 
 
-def _metrics(report: dict[str, Any]) -> str:
-    texts = [f"{label} {report[name]:{spec}}" for name, label, spec in METRICS if report.get(name)]
+def _texts(report: dict[str, Any], metrics: tuple[tuple[str, str, str], ...]) -> str:
+    texts = [f"{label} {report[name]:{spec}}" for name, label, spec in metrics if report.get(name)]
     return ": " + ", ".join(texts) if texts else ""

@@ -12,7 +12,7 @@ from db.spec.combinations import check_combination
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import parse_model
 from worker.estimates.expected_windows import can_count_windows, expected_windows
-from worker.estimates.planned_job import PlannedJob, planned_job
+from worker.estimates.planned_job import JobPlan, PlannedJob, planned_job
 from worker.jobs.eta import P90_FACTOR
 from worker.pruning.base.compute import compute_device, dtype_name
 from worker.pruning.base.errors import InsufficientMemoryError
@@ -20,7 +20,7 @@ from worker.pruning.base.speed import Speed
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.machine_benchmark import machine_speed
 from worker.pruning.planning.memory_limits import Headroom, idle_headroom
-from worker.pruning.planning.plan import Plan
+from worker.recovery.planning.plan import RecoveryPlan
 from worker.settings import WorkerSettings
 from worker.sources.models import ModelFolder, fetch_outline
 
@@ -30,7 +30,8 @@ P50_FACTOR = 1.0
 """Half of the jobs in benchmarks/results/plans.md took less time than planned."""
 UNLIMITED_BYTES = 1 << 60
 MEMORY = ("host_bytes", "device_bytes", "scratch_bytes")
-WINDOWS = ("calibration", "evaluation", "seq_len")
+WINDOWS = ("calibration", "evaluation", "seq_len", "training", "held_out")
+RECOVERY = ("host_bytes", "device_bytes", "scratch_bytes", "steps", "seconds")
 
 
 def estimate(
@@ -70,9 +71,10 @@ def estimate(
         "refusal": refusal,
         "memory": {name: getattr(plan, name) for name in MEMORY},
         "seconds": _seconds(plan.seconds, duration_ratios),
-        "artifact_bytes": plan.artifact_bytes,
+        "artifact_bytes": plan.sweep.artifact_bytes,
         "computed_on": {"device": device.type, "dtype": dtype_name(dtype)},
-        "setting": plan.setting_values(),
+        "setting": plan.sweep.setting_values(),
+        "recovery": _recovery(plan.recovery),
         "windows": {name: getattr(job.windows, name) for name in WINDOWS},
         "warnings": list(job.windows.guesses),
     }
@@ -80,7 +82,7 @@ def estimate(
 
 def _plan_or_refusal(
     job: PlannedJob, headroom: Headroom, speed: Speed | None
-) -> tuple[Plan, str | None]:
+) -> tuple[JobPlan, str | None]:
     """Return the plan; if none fits, one for unlimited memory and the reason for the refusal."""
     try:
         return job.plan(headroom, speed), None
@@ -98,6 +100,10 @@ def _size(model: ModelFolder, meta_model: MetaModel) -> dict[str, Any]:
         "parameters": parameters,
         "blocks": len(meta_model.blocks),
     }
+
+
+def _recovery(plan: RecoveryPlan | None) -> dict[str, Any] | None:
+    return None if plan is None else {name: getattr(plan, name) for name in RECOVERY}
 
 
 def _seconds(planned: float | None, duration_ratios: Sequence[float]) -> dict[str, float] | None:

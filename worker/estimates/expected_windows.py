@@ -1,14 +1,17 @@
 """The number of windows that a job will use: counted for small texts, estimated for others."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import Builtin, DatasetReference, HubDataset, LocalPath
+from worker.jobs.recipes import recovery_of
 from worker.jobs.resources import Resources
 from worker.jobs.windows import datasets_of, window_length, windows_of
 from worker.pruning.model.meta_model import MetaModel
-from worker.sources.datasets import DEFAULT_SAMPLES, row_length
+from worker.recovery.settings import window_count
+from worker.sources.calibration import DEFAULT_SAMPLES, held_out_count
+from worker.sources.datasets import row_length
 from worker.sources.hub_datasets import BUILTIN_TEXTS
 from worker.sources.models import ModelFolder
 from worker.sources.rows import ids_file, too_few
@@ -37,12 +40,15 @@ class ExpectedWindows:
         calibration, evaluation: how many windows of each kind.
         seq_len: tokens in each window.
         guesses: one sentence for each number that was guessed.
+        training, held_out: how many windows of each kind recovery uses; 0 without recovery.
     """
 
     calibration: int
     evaluation: int
     seq_len: int
     guesses: tuple[str, ...] = ()
+    training: int = 0
+    held_out: int = 0
 
 
 def can_count_windows(spec: PruneSpec, resources: Resources) -> bool:
@@ -62,9 +68,13 @@ def counted_windows(
     spec: PruneSpec, model: ModelFolder, meta_model: MetaModel, resources: Resources
 ) -> ExpectedWindows:
     """Encode the job's texts and count their windows."""
-    calibration, evaluation = windows_of(spec, model, meta_model, resources)
-    seq_len = calibration.ids.shape[1]
-    return ExpectedWindows(len(calibration.ids), len(evaluation.ids), seq_len)
+    found = windows_of(spec, model, meta_model, resources)
+    calibration, evaluation = found.calibration.ids, found.evaluation.ids
+    counts = ExpectedWindows(len(calibration), len(evaluation), calibration.shape[1])
+    if found.recovery is None:
+        return counts
+    training, held_out = found.recovery.training.ids, found.recovery.held_out.ids
+    return replace(counts, training=len(training), held_out=len(held_out))
 
 
 def expected_windows(
@@ -80,6 +90,16 @@ def expected_windows(
     """
     if can_count_windows(spec, resources):
         return counted_windows(spec, model, meta_model, resources)
+    expected = _guessed_windows(spec, meta_model, resources)
+    if (settings := recovery_of(spec)) is None:
+        return expected
+    training = window_count(settings, expected.seq_len)
+    return replace(expected, training=training, held_out=held_out_count(training))
+
+
+def _guessed_windows(
+    spec: PruneSpec, meta_model: MetaModel, resources: Resources
+) -> ExpectedWindows:
     dataset, own = datasets_of(spec, resources)
     length = window_length(spec, meta_model, row_length(dataset))
     rows = _row_count(dataset, "dataset")

@@ -7,7 +7,6 @@ from db.spec.prune_spec import PruneSpec
 from db.spec.references import parse_model
 from worker.estimates.expected_windows import counted_windows
 from worker.estimates.planned_job import planned_job
-from worker.jobs.job_report import plan_json
 from worker.jobs.resources import Resources
 from worker.pruning.base.compute import compute_device
 from worker.pruning.distributed.launcher import rank_devices
@@ -33,4 +32,4 @@ def forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:
     )
     dtype = job.meta_model.dtype
     speed = machine_speed(resources.speeds, device, dtype) if resources.speeds else None
-    return plan_json(job.plan(headroom(device, resources.memory_budget_bytes), speed))
+    return job.plan(headroom(device, resources.memory_budget_bytes), speed).as_json()

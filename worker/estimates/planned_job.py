@@ -1,13 +1,16 @@
 """The plan of a job, computed from its model's headers and the number of its windows."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from db.spec.prune_spec import PruneSpec
 from worker.estimates.expected_windows import ExpectedWindows
-from worker.jobs.recipes import recipe_of
+from worker.jobs.job_report import plan_json
+from worker.jobs.recipes import recipe_of, recovery_of
 from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.shapes import ModelShape
 from worker.pruning.base.speed import Speed
@@ -16,25 +19,83 @@ from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.plan import Plan, plan
 from worker.pruning.planning.workload import Workload
 from worker.pruning.sweep.job_shapes import model_shape, workload
+from worker.recovery.planning.plan import RecoveryPlan, plan_recovery
+from worker.recovery.planning.workload import RecoveryWork
+from worker.recovery.settings import Recovery
+from worker.recovery.shapes import recovery_shape, recovery_work
 from worker.sources.models import ModelFolder
 
 
 @dataclass(frozen=True)
+class JobPlan:
+    """The plans of a job's sweep and of its recovery, which follows it."""
+
+    sweep: Plan
+    recovery: RecoveryPlan | None
+
+    @property
+    def host_bytes(self) -> int:
+        """Peak resident memory."""
+        return max(one.host_bytes for one in self._all())
+
+    @property
+    def device_bytes(self) -> int:
+        """Peak memory of tensors on the GPU; 0 if the CPU computes."""
+        return max(one.device_bytes for one in self._all())
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Size of temporary files; recovery also needs the pruned model beside its own."""
+        largest = max(one.scratch_bytes for one in self._all())
+        return largest + (self.sweep.artifact_bytes if self.recovery else 0)
+
+    @property
+    def seconds(self) -> float | None:
+        """Duration in one process; None if the machine's speed is not known."""
+        seconds = [one.seconds for one in self._all()]
+        return None if None in seconds else sum(filter(None, seconds))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the sweep's plan with the job's totals, and that of the recovery."""
+        names = ("host_bytes", "device_bytes", "scratch_bytes", "seconds")
+        totals = {name: getattr(self, name) for name in names}
+        found = plan_json(self.sweep) | totals
+        return found if self.recovery is None else found | {"recovery": asdict(self.recovery)}
+
+    def _all(self) -> list[Plan | RecoveryPlan]:
+        return [self.sweep, self.recovery] if self.recovery else [self.sweep]
+
+
+@dataclass(frozen=True)
+class PlannedRecovery:
+    """A recovery, which can be planned for any amount of memory."""
+
+    shape: ModelShape
+    settings: Recovery
+    work: RecoveryWork
+
+    def plan(self, headroom: Headroom, speed: Speed | None = None) -> RecoveryPlan:
+        return plan_recovery(self.shape, self.settings, self.work, headroom, speed)
+
+
+@dataclass(frozen=True)
 class PlannedJob:
-    """A job's model and workload, which can be planned for any amount of memory."""
+    """A job's model and work, which can be planned for any amount of memory."""
 
     meta_model: MetaModel
     windows: ExpectedWindows
     shape: ModelShape
     work: Workload
+    recovery: PlannedRecovery | None
 
-    def plan(self, headroom: Headroom, speed: Speed | None = None) -> Plan:
-        """Return the fastest plan that fits into ``headroom``.
+    def plan(self, headroom: Headroom, speed: Speed | None = None) -> JobPlan:
+        """Return the fastest plans that fit into ``headroom``.
 
         Raises:
             InsufficientMemoryError: none fits.
         """
-        return plan(self.shape, self.work, headroom, speed)
+        sweep = plan(self.shape, self.work, headroom, speed)
+        return JobPlan(sweep, self.recovery.plan(headroom, speed) if self.recovery else None)
 
 
 def planned_job(
@@ -61,12 +122,26 @@ def planned_job(
     windows = count_windows(meta_model)
     if not recipe.is_calibrated:
         windows = replace(windows, calibration=0)
-    with torch.device("meta"):  # only the windows' shapes matter to a plan
-        calibration = torch.empty(windows.calibration, windows.seq_len)
-        evaluation = torch.empty(windows.evaluation, windows.seq_len)
+    calibration, evaluation = _ids(windows.calibration, windows), _ids(windows.evaluation, windows)
     return PlannedJob(
         meta_model,
         windows,
         model_shape(meta_model, recipe),
         workload(meta_model, recipe, calibration, evaluation),
+        _planned_recovery(spec, meta_model, windows),
     )
+
+
+def _planned_recovery(
+    spec: PruneSpec, meta_model: MetaModel, windows: ExpectedWindows
+) -> PlannedRecovery | None:
+    if (settings := recovery_of(spec)) is None:
+        return None
+    training, held_out = _ids(windows.training, windows), _ids(windows.held_out, windows)
+    work = recovery_work(meta_model, training, held_out, _ids(windows.evaluation, windows))
+    return PlannedRecovery(recovery_shape(meta_model), settings, work)
+
+
+def _ids(count: int, windows: ExpectedWindows) -> Tensor:
+    """Return ids without content, as only their shape matters to a plan."""
+    return torch.empty(count, windows.seq_len, device="meta")

@@ -1,4 +1,4 @@
-"""The remaining time of a job, estimated from the duration of its finished blocks."""
+"""The remaining time of a job, estimated from the duration of its finished blocks and steps."""
 
 import time
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from statistics import quantiles
 from db.scheduling.leases import Eta
 from worker.jobs.progress import JobProgress
 
-MIN_BLOCKS = 5
-"""With fewer blocks, quantiles of their durations mean nothing."""
+MIN_DURATIONS = 5
+"""With fewer blocks or steps, quantiles of their durations mean nothing."""
 P90_FACTOR = 1.4
 """Nine tenths of the jobs in benchmarks/results/plans.md took at most this times their plan."""
 
@@ -16,35 +16,46 @@ P90_FACTOR = 1.4
 class EtaEstimator:
     """Estimates the remaining time from the blocks that this attempt has pruned itself.
 
-    Blocks of an earlier attempt are left out: repeating them is far faster than pruning.
+    Blocks of an earlier attempt are left out: repeating them is far faster than pruning. In each
+    stage of a recovery only the steps of this stage count, because a step is unlike a block.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._previous: tuple[float, float] | None = None
         self._first_new_block = 0
+        self._stage: str | None = None
         self._durations: list[tuple[float, float]] = []
-        """For each block, its seconds and its share of all the work."""
+        """For each block or step, its seconds and its share of all the work."""
 
     def update(self, progress: JobProgress) -> Eta | None:
-        """Return the median and the 90th percentile of the seconds left; None before a block."""
+        """Return the median and the 90th percentile of the seconds left; None if unknown."""
         now, previous = self._clock(), self._previous
         if previous is not None and progress.block is None and progress.fraction == previous[1]:
             return self._eta(1 - progress.fraction) if self._durations else None
         self._previous = (now, progress.fraction)
         self._first_new_block = progress.resumed_from_block or self._first_new_block
-        block = progress.block
-        if previous is not None and block is not None and block[0] >= self._first_new_block:
+        if previous is not None and self._counts(progress):
             seconds, share = now - previous[0], progress.fraction - previous[1]
             if share > 0:
                 self._durations.append((seconds, share))
         return self._eta(1 - progress.fraction) if self._durations else None
 
+    def _counts(self, progress: JobProgress) -> bool:
+        """Whether the time since the last update shows the speed of the work that is left."""
+        if progress.recovery is None:
+            return progress.block is not None and progress.block[0] >= self._first_new_block
+        stage = str(progress.recovery["stage"])
+        if stage == self._stage:
+            return True
+        self._stage, self._durations = stage, []
+        return False
+
     def _eta(self, remaining: float) -> Eta:
         shares = sum(share for _, share in self._durations)
         mean = sum(seconds for seconds, _ in self._durations) / shares
         p90 = mean * P90_FACTOR
-        if len(self._durations) >= MIN_BLOCKS:
+        if len(self._durations) >= MIN_DURATIONS:
             rates = [seconds / share for seconds, share in self._durations]
             p90 = max(mean, quantiles(rates, n=10, method="inclusive")[8])
         return round(mean * remaining, 1), round(p90 * remaining, 1)

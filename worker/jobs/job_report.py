@@ -8,53 +8,56 @@ from typing import Any
 import torch
 import transformers
 
-from db.spec.prune_spec import PruneSpec
 from worker.evaluation.perplexity import perplexity
+from worker.jobs.opened_job import OpenedJob
+from worker.jobs.recovered_model import RecoveredModel
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.planning.plan import Plan
 from worker.pruning.sweep.results import BlockResult, PruningResult
-from worker.sources.models import ModelFolder
-from worker.sources.windows import Windows
+from worker.recovery.results import RecoveryResult
 
 
 def job_report(
-    spec: PruneSpec,
-    model: ModelFolder,
-    calibration: Windows,
-    evaluation: Windows,
-    environment: dict[str, Any],
+    job: OpenedJob,
     result: PruningResult,
     blocks: Sequence[BlockResult],
+    recovered: RecoveredModel | None = None,
 ) -> dict[str, Any]:
     """Return everything that was measured and how, as in ``report.json``.
 
     Raises:
         NotFiniteError: a loss is not a finite number.
     """
-    protocol = evaluation.provenance | {"dtype": environment["dtype"]}
-    return {
-        "spec": spec.model_dump(mode="json"),
-        "model": {"name": model.name, "revision": model.revision},
-        "metrics": job_metrics(result, blocks) | {"protocol": protocol},
+    environment = environment_json(job, result)
+    protocol = job.windows.evaluation.provenance | {"dtype": environment["dtype"]}
+    report = {
+        "spec": job.spec.model_dump(mode="json"),
+        "model": {"name": job.model.name, "revision": job.model.revision},
+        "metrics": job_metrics(result, blocks, recovered) | {"protocol": protocol},
         "computed": environment,
         "plan": plan_json(result.plan),
-        "calibration": calibration.provenance,
+        "calibration": job.windows.calibration.provenance,
         "evaluation": protocol,
         "resumed_from_block": result.resumed_from_block,
         "blocks": [block_json(block) for block in blocks],
     }
+    return report if recovered is None else report | {"recovery": recovered.report()}
 
 
-def job_metrics(result: PruningResult, blocks: Sequence[BlockResult]) -> dict[str, Any]:
+def job_metrics(
+    result: PruningResult, blocks: Sequence[BlockResult], recovered: RecoveredModel | None
+) -> dict[str, Any]:
     """Return the metrics by name.
 
     Raises:
         NotFiniteError: a loss is not a finite number.
     """
     zeros, weights = sum(b.zeros for b in blocks), sum(b.weights for b in blocks)
+    if recovered is not None:
+        zeros = recovered.zeros
     metrics: dict[str, Any] = {
-        **_perplexities(result),
+        **_perplexities(result, recovered),
         "sparsity": zeros / weights,
         "zeros": zeros,
         "weights": weights,
@@ -63,38 +66,57 @@ def job_metrics(result: PruningResult, blocks: Sequence[BlockResult]) -> dict[st
         "fallbacks": sum(layer.fallback is not None for b in blocks for layer in b.layers),
         "prune_seconds": result.prune_seconds,
         "evaluate_seconds": result.evaluate_seconds,
-        "predicted_seconds": result.plan.seconds,
-        "peak_memory_bytes": result.peak_bytes,
-        "predicted_peak_memory_bytes": result.plan.host_bytes,
+        **_plan_metrics(result, recovered),
+    }
+    return metrics if recovered is None else metrics | {"recovery": recovered.metrics()}
+
+
+def _perplexities(
+    result: PruningResult, recovered: RecoveredModel | None
+) -> dict[str, float | None]:
+    losses = {"dense": result.dense_loss, "pruned": result.pruned_loss}
+    names = {"dense": "dense_perplexity", "pruned": "pruned_perplexity"}
+    if recovered is not None:
+        losses["recovered"] = recovered.result.evaluation_loss_after
+        names |= {"pruned": "perplexity_before_recovery", "recovered": "pruned_perplexity"}
+    measured = {names[model]: _perplexity(model, loss) for model, loss in losses.items()}
+    dense, pruned = measured["dense_perplexity"], measured["pruned_perplexity"]
+    ratio = None if dense is None or pruned is None else pruned / dense
+    return measured | {"perplexity_ratio": ratio}
+
+
+def _perplexity(model: str, loss: float | None) -> float | None:
+    if loss is None:
+        return None
+    if not math.isfinite(loss):
+        raise NotFiniteError(f"the {model} model's evaluation loss")
+    return perplexity(loss)
+
+
+def _plan_metrics(result: PruningResult, recovered: RecoveredModel | None) -> dict[str, Any]:
+    """Return what was predicted of the time and the memory, and the peaks that were measured."""
+    runs: list[PruningResult | RecoveryResult] = [result]
+    if recovered is not None:
+        runs.append(recovered.result)
+    seconds = [run.plan.seconds for run in runs]
+    metrics: dict[str, Any] = {
+        "predicted_seconds": None if None in seconds else sum(filter(None, seconds)),
+        "peak_memory_bytes": max(run.peak_bytes for run in runs),
+        "predicted_peak_memory_bytes": max(run.plan.host_bytes for run in runs),
     }
     if result.device_peak_bytes is not None:
-        metrics["device_peak_memory_bytes"] = result.device_peak_bytes
-        metrics["predicted_device_peak_memory_bytes"] = result.plan.device_bytes
+        peaks = [run.device_peak_bytes or 0 for run in runs]
+        metrics["device_peak_memory_bytes"] = max(peaks)
+        metrics["predicted_device_peak_memory_bytes"] = max(run.plan.device_bytes for run in runs)
     return metrics
 
 
-def _perplexities(result: PruningResult) -> dict[str, float | None]:
-    if result.dense_loss is None or result.pruned_loss is None:
-        return {"dense_perplexity": None, "pruned_perplexity": None, "perplexity_ratio": None}
-    for name, loss in (("dense", result.dense_loss), ("pruned", result.pruned_loss)):
-        if not math.isfinite(loss):
-            raise NotFiniteError(f"the {name} model's evaluation loss")
-    dense, pruned = perplexity(result.dense_loss), perplexity(result.pruned_loss)
-    return {
-        "dense_perplexity": dense,
-        "pruned_perplexity": pruned,
-        "perplexity_ratio": pruned / dense,
-    }
-
-
-def environment_json(
-    devices: Sequence[torch.device], dtype: torch.dtype, result: PruningResult
-) -> dict[str, Any]:
+def environment_json(job: OpenedJob, result: PruningResult) -> dict[str, Any]:
     """Return the hardware and software that computed the metrics."""
     return {
-        "device": str(devices[0]),
-        "devices": len(devices),
-        "dtype": dtype_name(dtype),
+        "device": str(job.devices[0]),
+        "devices": len(job.devices),
+        "dtype": dtype_name(job.meta_model.dtype),
         "propagation": result.propagation,
         "dense_loss": "of an earlier job" if result.dense_loss_known else "measured",
         "torch": torch.__version__,

@@ -27,7 +27,7 @@ tags: [pruning, sparsity, z-pruner]
 | | dense | pruned |
 |---|---:|---:|
 | perplexity | {dense} | {pruned} |
-| zeros in the pruned layers | | {percent:.4f} % |
+{before}| zeros in the pruned layers | | {percent:.4f} % |
 
 Pruned {training}:
 
@@ -39,7 +39,7 @@ head are unchanged{but}: {untouched}.
 
 **Calibration**: {calibration}.
 
-**Perplexity**: {evaluation}.
+{training_text}**Perplexity**: {evaluation}.
 
 `report.json` contains the specification, both protocols and one report per block;
 `SHA256SUMS` contains the checksums.
@@ -57,22 +57,36 @@ def model_card(report: dict[str, Any]) -> str:
     """Return the model card of the job with this report."""
     metrics, environment = report["metrics"], report["computed"]
     spec = PruneSpec.model_validate(report["spec"])
-    model = report["model"]
+    model, recovery = report["model"], report.get("recovery")
     return _TEMPLATE.format(
         base=f"base_model: {model['name']}\n" if model["revision"] else "",
         name=PurePath(model["name"]).name if model["revision"] is None else model["name"],
         percent=100 * metrics["sparsity"],
         dense=_number(metrics["dense_perplexity"]),
+        before=_before(metrics) if recovery else "",
         pruned=_number(metrics["pruned_perplexity"]),
-        training="and trained block by block" if spec.refine else "without retraining",
-        steps="\n".join(f"- {step}" for step in _steps(spec, environment)),
+        training=_training(spec),
+        steps="\n".join(
+            f"- {step}" for step in (*_steps(spec, environment), *_recovery_steps(report))
+        ),
         coverage=100 * metrics["coverage"],
         fallbacks=metrics["fallbacks"] or "No",
-        but=_TRAINED_NORMS if spec.refine and spec.refine.norms else _UNCHANGED,
+        but=_TRAINED_NORMS if _trains_norms(spec) else _UNCHANGED,
         untouched=_listed(dict.fromkeys(n for b in report["blocks"] for n in b["untouched"])),
         calibration=_protocol(report["calibration"]),
+        training_text=_training_text(recovery) if recovery else "",
         evaluation=_protocol(report["evaluation"]),
     )
+
+
+def _training(spec: PruneSpec) -> str:
+    trained = ["trained block by block"] if spec.refine else []
+    trained += ["trained to predict as the dense model does"] if spec.recover else []
+    return f"and {', then '.join(trained)}" if trained else "without retraining"
+
+
+def _trains_norms(spec: PruneSpec) -> bool:
+    return spec.recover is not None or (spec.refine is not None and spec.refine.norms)
 
 
 def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
@@ -111,6 +125,37 @@ def _refinement(refinement: Refinement, correction: float) -> str:
         f"{weights} of each {refinement.scope} trained in {refinement.steps} steps towards the "
         f"dense block's outputs, correction {correction:g}: [EBFT](https://arxiv.org/abs/2402.12419)"
     )
+
+
+def _recovery_steps(report: dict[str, Any]) -> Iterable[str]:
+    """Describe how the pruned model was trained, if it was."""
+    if "recovery" not in report:
+        return
+    settings, measured = report["recovery"]["settings"], report["metrics"]["recovery"]
+    yield (
+        f"then trained by the recovery `{settings['kind']}`: {measured['steps']:,} steps on "
+        f"{measured['tokens']:,} tokens, zeros kept"
+    )
+    kl, temperature = settings["kl"], settings["temperature"]
+    yield (
+        f"training loss: {kl:g} of the divergence from the dense model at temperature "
+        f"{temperature:g}, {1 - kl:g} of the cross-entropy of the text"
+    )
+    before, after = measured["held_out_loss_before"], measured["held_out_loss_after"]
+    if measured["kept_start"]:
+        yield f"no step lowered the held-out loss of {before:.4f}, so the weights are as pruned"
+    else:
+        kept = f"weights of step {measured['best_step']:,}"
+        yield f"{kept}, which lowered the held-out loss from {before:.4f} to {after:.4f}"
+
+
+def _before(metrics: dict[str, Any]) -> str:
+    value = _number(metrics["perplexity_before_recovery"])
+    return f"| perplexity before recovery | | {value} |\n"
+
+
+def _training_text(recovery: dict[str, Any]) -> str:
+    return f"**Training**: {_protocol(recovery['training'])}.\n\n"
 
 
 def _pattern(pattern: Pattern) -> str:

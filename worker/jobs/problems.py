@@ -24,6 +24,7 @@ KINDS: dict[type[BaseException], ProblemKind] = {
     errors.SkipError: kinds.SKIP,
     errors.AllocationError: kinds.ALLOCATION,
     errors.RefinementError: kinds.REFINEMENT,
+    errors.RecoveryError: kinds.RECOVERY,
     errors.UnknownMethodError: kinds.UNKNOWN_METHOD,
     errors.SolverFailedError: kinds.SOLVER_FAILED,
     errors.UnsupportedModelError: kinds.UNSUPPORTED_MODEL,
@@ -45,6 +46,7 @@ FIELDS: dict[type[BaseException], str | None] = {
     errors.SkipError: "skip",
     errors.AllocationError: "allocation",
     errors.RefinementError: "refine",
+    errors.RecoveryError: "recover",
     BaseException: None,
 }
 """The field of a specification that an error of the pruning core is about."""

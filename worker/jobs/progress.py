@@ -16,19 +16,23 @@ class JobProgress:
         fraction: the share of all work that is done.
         block: index, total and name of the block that has just finished.
         report: the measurements of that block, ready for JSON.
+        recovery: the stage, step and losses of a step of the recovery, ready for JSON.
         resumed_from_block: how many blocks an earlier attempt finished; reported once.
+        resumed_from_step: how many steps of the recovery an earlier attempt did; reported once.
     """
 
     phase: Phase
     fraction: float
     block: tuple[int, int, str] | None = None
     report: dict[str, Any] | None = None
+    recovery: dict[str, Any] | None = None
     resumed_from_block: int | None = None
+    resumed_from_step: int | None = None
 
     @property
     def has_finished_work(self) -> bool:
-        """Whether a block has just finished."""
-        return self.block is not None
+        """Whether a block or a reported step of the recovery has just finished."""
+        return self.block is not None or self.recovery is not None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The translation of a specification into a recipe of the pruning core."""
+"""The translation of a specification into what the pruning core and recovery take."""
 
 from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.prune_spec import OWN_MASK, MethodName, Propagation, PruneSpec, SolverName
@@ -11,6 +11,7 @@ from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.methods.swaps import PUBLISHED_SWAPS, Swaps
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.sweep.recipe import Allocation, Recipe
+from worker.recovery.settings import Recovery
 
 _DEFAULT_CORRECTION = 0.3  # measured: decision 13
 _UNSCORED = OWN_MASK | {MethodName.none}
@@ -37,6 +38,13 @@ def recipe_of(spec: PruneSpec) -> Recipe:
         _swaps(spec),
         _refinement(spec),
     )
+
+
+def recovery_of(spec: PruneSpec) -> Recovery | None:
+    """Return how the pruned model is trained; None if it is not."""
+    if (one := spec.recover) is None:
+        return None
+    return Recovery(one.kind, one.tokens, one.lr, one.kl, one.temperature)
 
 
 def _solver(spec: PruneSpec) -> Solver | None:

@@ -1,35 +1,62 @@
-"""The calibration and evaluation windows of a job."""
+"""The windows of a job: for calibration, for evaluation, and for recovery."""
+
+from dataclasses import dataclass
 
 from db.core.errors import SpecRefusedError
+from db.spec.combinations import UNFIT
 from db.spec.datafiles import DataFile
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import DatasetReference, LocalPath, parse_dataset
+from worker.jobs.recipes import recovery_of
 from worker.jobs.resources import Resources
 from worker.pruning.model.meta_model import MetaModel
-from worker.sources.datasets import Windows, calibration_windows, evaluation_windows, row_length
+from worker.recovery.settings import window_count
+from worker.sources.calibration import CalibrationPart
+from worker.sources.datasets import evaluation_windows, row_length
 from worker.sources.models import ModelFolder
 from worker.sources.tokenizer import load_tokenizer
+from worker.sources.windows import Windows
 
 _MAX_DEFAULT_SEQ_LEN = 2048  # longer windows do not improve calibration
 
 
+@dataclass(frozen=True)
+class RecoveryWindows:
+    """The windows that recovery trains on, and those that it holds out to watch the training."""
+
+    training: Windows
+    held_out: Windows
+
+
+@dataclass(frozen=True)
+class JobWindows:
+    """All windows of a job; they have the same length.
+
+    Attributes:
+        calibration: for the statistics.
+        evaluation: to measure perplexity on.
+        recovery: None for a job without recovery.
+    """
+
+    calibration: Windows
+    evaluation: Windows
+    recovery: RecoveryWindows | None = None
+
+
 def windows_of(
     spec: PruneSpec, model: ModelFolder, meta_model: MetaModel, resources: Resources
-) -> tuple[Windows, Windows]:
-    """Return the calibration and the evaluation windows; both have the same length."""
+) -> JobWindows:
+    """Return the windows of a job.
+
+    Raises:
+        SpecRefusedError: a dataset cannot be used, or is too small.
+    """
     dataset, own = datasets_of(spec, resources)
     length = window_length(spec, meta_model, row_length(dataset))
     vocabulary = meta_model.model.config.get_text_config().vocab_size
     tokenizer = load_tokenizer(model.path, model.name)
-    calibration = calibration_windows(
-        dataset,
-        tokenizer,
-        samples=spec.samples,
-        seq_len=length,
-        seed=spec.seed,
-        vocab_size=vocabulary,
-        hold_out=own is None,
-    )
+    part = CalibrationPart(dataset, tokenizer, length, vocabulary, hold_out=own is None)
+    calibration = part.windows(spec.samples, spec.seed)
     evaluation = evaluation_windows(
         own or dataset,
         tokenizer,
@@ -38,7 +65,25 @@ def windows_of(
         vocab_size=vocabulary,
         held_out_by=calibration if own is None else None,
     )
-    return calibration, evaluation
+    if (settings := recovery_of(spec)) is None:
+        return JobWindows(calibration, evaluation)
+    _check_separate(spec, calibration, evaluation)
+    number, used = window_count(settings, length), len(calibration.ids)
+    drawn = RecoveryWindows(*part.training_windows(number, used, spec.seed))
+    return JobWindows(calibration, evaluation, drawn)
+
+
+def _check_separate(spec: PruneSpec, calibration: Windows, evaluation: Windows) -> None:
+    """Check that an evaluation dataset is not the text that recovery trains on."""
+    read = calibration.provenance["dataset_sha256"], evaluation.provenance["dataset_sha256"]
+    if spec.eval_dataset is not None and read[0] == read[1]:
+        raise SpecRefusedError(
+            "eval_dataset",
+            spec.eval_dataset,
+            UNFIT,
+            "it is the text that recover trains on",
+            "Leave it out, so that a part of dataset is held out, or name another text.",
+        )
 
 
 def datasets_of(

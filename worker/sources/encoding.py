@@ -85,6 +85,22 @@ class Encoder:
         return SpecRefusedError(self.field, self.name, code, reason, remedy)
 
 
+def encode_text(text: Text, encoder: Encoder, seq_len: int) -> Tensor:
+    """Encode a whole text into ``[tokens]``, which are at least one window.
+
+    Raises:
+        SpecRefusedError: the text is shorter.
+    """
+    ids = encoder.ids(text.joined)
+    if len(ids) >= seq_len:
+        return ids
+    remedy = f"Set seq_len to at most {len(ids)}, or name more text"
+    if text.split.endswith("tenth"):
+        remedy += ", or name an eval_dataset, so that no text is held out"
+    reason = f"its text ({text.split}) has {len(ids)} tokens, a window has {seq_len}"
+    raise encoder.refused("dataset_too_small", reason, f"{remedy}.")
+
+
 def random_windows(ids: Tensor, count: int, seq_len: int, seed: int) -> Tensor:
     """Cut ``[count, seq_len]`` windows at random starts, which depend on the seed only."""
     random = Random(seed)  # noqa: S311 # reproducible on purpose

@@ -9,6 +9,7 @@ from torch import Tensor
 from db.core.errors import SpecRefusedError
 from db.spec.datafiles import DataFile, IdsRow
 from db.spec.references import DatasetReference, LocalPath
+from worker.sources.windows import Windows, windows
 
 
 def ids_file(reference: DatasetReference, field: str) -> DataFile | None:
@@ -63,3 +64,9 @@ def too_few(field: str, wanted: int, available: int, name: str) -> SpecRefusedEr
     reason = f"{name} has {available}"
     remedy = f"Set {field} to at most {available}, or leave it out."
     return SpecRefusedError(field, wanted, "too_few_rows", reason, remedy)
+
+
+def windows_of_rows(file: DataFile, ids: Tensor, split: str) -> Windows:
+    """Return rows ``[windows, seq_len]`` as windows; ``split`` says which rows they are."""
+    facts = {"dataset": file.name, "dataset_sha256": file.sha256(), "split": split}
+    return windows(ids, **facts, stride=ids.shape[1])

@@ -6,6 +6,9 @@ from typing import Any
 
 from torch import Tensor
 
+from db.spec.references import DatasetReference
+from worker.sources.documents import Text
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -29,3 +32,27 @@ def windows(ids: Tensor, **facts: Any) -> Windows:
     hashed = sha256(ids.numpy().astype("<i8", copy=False).tobytes()).hexdigest()
     counts = {"tokens": ids.numel(), "window": ids.shape[1], "windows": ids.shape[0]}
     return Windows(ids, facts | counts | {"bos": False, "token_ids_sha256": hashed})
+
+
+def windows_of_text(
+    reference: DatasetReference,
+    text: Text,
+    ids: Tensor,
+    *,
+    stride: int | None = None,
+    seed: int | None = None,
+) -> Windows:
+    """Return pieces ``[windows, seq_len]`` of an encoded text as windows.
+
+    Args:
+        reference: the dataset.
+        text: the part of it that was encoded.
+        ids: the pieces.
+        stride: tokens between the starts of two pieces; None if they are at random places.
+        seed: of the random places.
+    """
+    facts: dict[str, Any] = {"dataset": reference.name, "dataset_sha256": text.sha256}
+    facts |= {"revision": text.revision, "split": text.split, "documents": len(text.documents)}
+    facts |= {"joiner": text.joiner, "stride": stride, "seed": seed}
+    facts |= {"text_field": text.text_field}
+    return windows(ids, **{key: value for key, value in facts.items() if value is not None})

@@ -144,9 +144,10 @@ def _follow(steps: Generator[JobProgress, None, JobResult]) -> JobResult:
             if step.phase is phase and not step.has_finished_work:
                 return
             phase = step.phase
-            if step.resumed_from_block is not None:
-                done = step.resumed_from_block
-                progress.console.print(f"resuming after block {done} of an earlier run")
+            kept = {"block": step.resumed_from_block, "step": step.resumed_from_step}
+            for kind, done in kept.items():
+                if done is not None:
+                    progress.console.print(f"resuming after {kind} {done} of an earlier run")
             progress.update(task, completed=step.fraction, description=_description(step))
 
         result = run_to_end(steps, show)
@@ -155,6 +156,8 @@ def _follow(steps: Generator[JobProgress, None, JobResult]) -> JobResult:
 
 
 def _description(step: JobProgress) -> str:
+    if (done := step.recovery) is not None:
+        return f"{step.phase}, {done['stage']}, step {done['step']} of {done['steps']}"
     if step.block is None:
         return step.phase
     index, total, _ = step.block

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from db.core.errors import SpecRefusedError
 from worker.pruning.base.errors import PruningError
-from worker.pruning.base.names import PROGRESS_FOLDER
+from worker.pruning.base.names import WORKING_FOLDERS
 
 
 @contextmanager
@@ -29,15 +29,20 @@ def partial_folder(out: Path) -> Iterator[Path]:
     with _locked(folder, out):
         try:
             require_new_folder(out)
-            if not (folder / PROGRESS_FOLDER).exists():  # of a run that ended during the rename
+            if not _can_resume(folder):  # of a run that ended during the rename
                 _empty(folder)
             yield folder
         except Exception as error:
-            if isinstance(error, PruningError) or not (folder / PROGRESS_FOLDER).exists():
+            if isinstance(error, PruningError) or not _can_resume(folder):
                 shutil.rmtree(folder)
                 _remove_empty(created)
             raise
         os.replace(folder, out)
+
+
+def _can_resume(folder: Path) -> bool:
+    """Whether the folder has the working files of an interrupted run."""
+    return any((folder / name).exists() for name in WORKING_FOLDERS)
 
 
 def require_new_folder(out: Path) -> None:

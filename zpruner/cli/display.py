@@ -43,7 +43,7 @@ class _Lines:
 def stage(job: JobFields) -> str:
     """Return the stage of a job: ``pruning 7/32``, ``queued, number 3``, ``paused at 7/32``."""
     block = job.progress.block
-    done = f"{block.index + 1}/{block.total}" if block else ""
+    done = f"{block.index + 1}/{block.total}" if block and job.phase != "recovering" else ""
     if job.status == "queued" and job.queue_position is not None:
         return f"queued, number {job.queue_position}"
     if job.status == "paused" and done:
@@ -71,7 +71,9 @@ def preview_text(preview: Preview) -> str:
 def event_line(event: Event) -> str:
     """Describe an event in one line."""
     parts = [str(event.seq), f"{event.at:%F %T}", event.kind, event.phase or event.status]
-    if block := event.data.get("block"):
+    if step := event.data.get("recovery"):
+        parts.append(f"{step['stage']} {step['step']}/{step['steps']}")
+    elif block := event.data.get("block"):
         parts.append(f"{block['index'] + 1}/{block['total']}")
     return " ".join(parts)
 

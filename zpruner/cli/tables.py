@@ -5,7 +5,7 @@ from typing import Any
 
 from zpruner.cli.text_table import Table
 from zpruner.client.models.jobs import JobFields
-from zpruner.client.models.planning import Comparison, Estimate, Sweep
+from zpruner.client.models.planning import Comparison, Estimate, Recovery, Sweep
 
 SHOWN = (
     "sparsity",
@@ -41,11 +41,19 @@ def estimate_text(found: Estimate) -> str:
     if found.seconds is not None:
         usual, late = found.seconds.p50, found.seconds.p90
         lines.append(f"  time: {usual:,.0f} s, nine times in ten below {late:,.0f} s")
+    if found.recovery is not None:
+        lines.append(f"  of which recovery: {_recovery(found.recovery)}")
     lines.append(f"  files: {_size(found.artifact_bytes)}")
     lines.append(f"  queue: {found.queue}" if found.fits else f"  does not fit: {found.refusal}")
     if found.identical_job_id is not None:
         lines.append(f"  {found.identical_job_id} has succeeded with the same fields")
     return "\n".join(lines)
+
+
+def _recovery(part: Recovery) -> str:
+    seconds = "" if part.seconds is None else f", {part.seconds:,.0f} s"
+    scratch = f"{_size(part.scratch_bytes)} of temporary files"
+    return f"{part.steps:,} steps{seconds}, {_size(part.host_bytes)}, {scratch}"
 
 
 def comparison_table(found: Comparison) -> Table:

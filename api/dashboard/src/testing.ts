@@ -17,6 +17,7 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     damping: null,
     allocation: "uniform",
     refine: null,
+    recover: null,
     skip: [],
     propagation: "fused",
     samples: null,

@@ -106,6 +106,52 @@ def test_progress_is_stored_and_its_phases_and_blocks_become_events(sessions: Se
     ]
 
 
+def test_a_step_of_a_recovery_becomes_an_event_with_its_losses(sessions: Sessions) -> None:
+    job = claimed(sessions)
+    step = {"stage": "training", "step": 3, "steps": 9, "loss": 2.5, "held_out_loss": None}
+    with sessions.begin() as session:
+        leases = LeaseRepository(session)
+        leases.report_progress(job.id, 1, phase=Phase.pruning, block=(1, 2, "layers.1"))
+        leases.report_progress(job.id, 1, phase=Phase.recovering, fraction=0.75, recovery=step)
+        *_, event = EventRepository(session).events(job.id)
+    assert (event.kind, event.phase) == ("progress", Phase.recovering)
+    block = {"index": 1, "total": 2, "name": "layers.1"}
+    assert event.data == {"fraction": 0.75, "block": block, "recovery": step}
+
+
+@pytest.mark.parametrize(
+    ("done", "stage", "step", "is_further"),
+    [
+        (("teacher", 4), "teacher", 4, False),
+        (("teacher", 4), "teacher", 5, True),
+        (("teacher", 4), "training", 1, True),
+        (("training", 3), "teacher", 9, False),
+        (("training", 3), "training", 3, False),
+        (("training", 3), "training", 4, True),
+        (("training", 3), "evaluating", 9, False),
+    ],
+)
+def test_only_a_further_step_of_a_recovery_clears_a_jobs_strikes(
+    sessions: Sessions, done: tuple[str, int], stage: str, step: int, is_further: bool
+) -> None:
+    job = claimed(sessions)
+    with sessions.begin() as session:
+        for place in (("teacher", 1), done, ("evaluating", 9)):
+            recovery = {"stage": place[0], "step": place[1], "steps": 9}
+            LeaseRepository(session).report_progress(
+                job.id, 1, phase=Phase.recovering, recovery=recovery
+            )
+        LeaseRepository(session).release(job.id, 1)
+        ClaimRepository(session).claim(job.id, "worker-2")
+        session.execute(update(Job).where(Job.id == job.id).values(strikes=2))
+        recovery = {"stage": stage, "step": step, "steps": 9}
+        LeaseRepository(session).report_progress(
+            job.id, 2, phase=Phase.recovering, recovery=recovery
+        )
+        strikes = JobRepository(session).get(job.id).strikes
+    assert (strikes == 0) is is_further
+
+
 def test_a_block_reported_twice_is_kept_once_and_the_latest_attempt_counts(
     sessions: Sessions,
 ) -> None:

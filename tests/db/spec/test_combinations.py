@@ -44,6 +44,17 @@ def _spec(**fields: Any) -> PruneSpec:
         ({"method": "none", "pattern": "2:4"}, "pattern", "prunes nothing"),
         ({"method": "none", "sparsity": 0.0, "refine": True}, "refine", "prunes nothing"),
         ({"sparsity": 0.0, "allocation": [0.0, 0.0]}, "sparsity", "no weight would be pruned"),
+        (
+            {"sparsity": 0.0, "eval_dataset": "ptb", "recover": "masked"},
+            "recover",
+            "nothing to recover",
+        ),
+        ({"method": "none", "sparsity": 0.0, "recover": "ast"}, "recover", "changes the zeros"),
+        (
+            {"method": "none", "sparsity": 0.0, "recover": {"kind": "spp", "kl": 1.0}},
+            "recover",
+            "its own teacher",
+        ),
         ({"allocation": [0.4, 0.5]}, "sparsity", "of the 2 sparsities in allocation is 0.45"),
     ],
 )
@@ -98,6 +109,8 @@ def test_options_of_pruning_are_refused_beside_method_none(option: dict[str, Any
         {"refine": {"tokens": 4096, "steps": 0}, "seq_len": 512, "pattern": "2:4"},
         {"allocation": [0.1, 0.1, 0.2], "sparsity": 0.133333},
         {"method": "wanda", "scope": "matrix", "solver": "sparsegpt"},
+        {"recover": "ast", "pattern": "2:4"},
+        {"method": "none", "sparsity": 0.0, "recover": "masked"},
     ],
 )
 def test_valid_combinations_pass(fields: dict[str, Any]) -> None:

@@ -29,14 +29,15 @@ import sys
 from pathlib import Path
 from db.core.session import open_sessions
 from db.files.artifact_store import ArtifactStore
-from tests.worker.work import killed_after
+from tests.worker.work import after_block, after_step, kill_process
 from worker.attempts.engine import prune
 from worker.attempts.run import Runner
 from worker.settings import WorkerSettings
-url, root, inputs, job_id = sys.argv[1:]
+url, root, inputs, when, job_id = sys.argv[1:]
+killed = {"block": after_block, "step": after_step}[when](1, kill_process, prune)
 settings = WorkerSettings(_env_file=None, model_roots=inputs, dataset_roots=inputs)
 store = ArtifactStore(Path(root))
-Runner(open_sessions(url), store, killed_after(1, prune), settings, worker="test/9").run(job_id)
+Runner(open_sessions(url), store, killed, settings, worker="test/9").run(job_id)
 """
 
 
@@ -71,7 +72,7 @@ def test_a_job_whose_child_was_killed_resumes_after_its_last_finished_block(
     undisturbed = runner(prune, **roots)
     undisturbed.run(whole.id)
     words = [sys.executable, "-c", KILLED, database_url, str(tmp_path / "artifacts"), str(inputs)]
-    done = subprocess.run([*words, job.id], check=False)
+    done = subprocess.run([*words, "block", job.id], check=False)
     assert done.returncode == -signal.SIGKILL
     releases.release_job(sessions, store, job.id, "test/9")
 
@@ -123,4 +124,36 @@ def test_a_retry_resumes_from_the_last_block_before_the_cancel(
     with sessions() as session:
         events = EventRepository(session).events(job.id)
     assert [one.data for one in events if one.kind == "resumed"] == [{"resumed_from_block": 2}]
+    assert store.staged_jobs() == []
+
+
+def test_a_job_whose_child_was_killed_in_its_recovery_continues_it_with_the_same_bytes(
+    sessions: Sessions,
+    store: ArtifactStore,
+    runner: Callable[..., Runner],
+    database_url: str,
+    inputs: Path,
+    tmp_path: Path,
+) -> None:
+    recover = {"kind": "masked", "tokens": 3 * 8192}
+    spec = make_spec(model="local:dense", dataset="local:rows.jsonl", samples=16, recover=recover)
+    whole, job = make_job(sessions, spec=spec), make_job(sessions, spec=spec)
+    roots = {"model_roots": (inputs,), "dataset_roots": (inputs,)}
+    undisturbed = runner(prune, **roots)
+    undisturbed.run(whole.id)
+    words = [sys.executable, "-c", KILLED, database_url, str(tmp_path / "artifacts"), str(inputs)]
+    done = subprocess.run([*words, "step", job.id], check=False)
+    assert done.returncode == -signal.SIGKILL
+    releases.release_job(sessions, store, job.id, "test/9")
+
+    undisturbed.run(job.id)
+
+    assert pruned(sessions, job) == pruned(sessions, whole)
+    ended, other = (read(sessions, one.id).result or {} for one in (job, whole))
+    assert ended["pruned_perplexity"] == other["pruned_perplexity"]
+    with sessions() as session:
+        events = EventRepository(session).events(job.id)
+    resumed = [event.data for event in events if event.kind == "resumed"]
+    assert resumed == [{"resumed_from_block": 3}, {"resumed_from_step": 1}]
+    assert not [path for path in (tmp_path / "artifacts").rglob(".*") if path.is_dir()]
     assert store.staged_jobs() == []

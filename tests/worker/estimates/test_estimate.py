@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from huggingface_hub import close_session, constants
+from transformers import LlamaConfig
 
 from db.core.errors import SpecRefusedError
 from db.core.session import Sessions
@@ -209,3 +210,55 @@ def test_a_requested_estimate_is_computed_or_fails(
     assert answered.answer["fits"] is True
     assert refused.error is not None
     assert refused.error["status"] == 422
+
+
+def test_an_estimate_contains_the_recovery_that_the_job_then_plans(
+    folder: Path, settings: WorkerSettings
+) -> None:
+    fields = {"samples": 8, "eval_samples": 4}
+    alone, asked = spec(**fields), spec(**fields, recover={"kind": "masked", "tokens": 64})
+    found, without = estimate(asked, settings), estimate(alone, settings)
+    assert without["recovery"] is None
+
+    plan = run(asked, folder)
+    report = json.loads((folder / "out" / "report.json").read_text())
+
+    assert (found["windows"]["training"], found["windows"]["held_out"]) == (4, 1)
+    assert plan["host_bytes"] > 0
+    planned, recovery = report["recovery"]["plan"], found["recovery"]
+    assert (recovery["steps"], recovery["scratch_bytes"]) == (1, planned["scratch_bytes"])
+    copy = found["artifact_bytes"]
+    assert found["memory"]["scratch_bytes"] >= copy + recovery["scratch_bytes"]
+    assert found["seconds"]["p50"] == pytest.approx(
+        without["seconds"]["p50"] + recovery["seconds"], rel=0.01
+    )
+
+
+def test_a_recovery_that_does_not_fit_is_reported_with_a_change_that_would(
+    folder: Path, settings: WorkerSettings
+) -> None:
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 24}
+    write_model(folder / "deep", LlamaConfig(**sizes, vocab_size=96, num_attention_heads=4))
+    swept = estimate(spec(model="local:deep", samples=8), settings)["memory"]["host_bytes"]
+    small = settings.model_copy(update={"memory_budget_bytes": swept + (4 << 20)})
+    found = estimate(spec(model="local:deep", samples=8, recover="masked"), small)
+    assert found["fits"] is False
+    assert "recover masked needs" in found["refusal"]
+    assert "set recover to" in found["refusal"]
+
+
+def test_the_windows_of_a_recovery_follow_from_its_tokens(
+    settings: WorkerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expected_windows, "MAX_ENCODED_BYTES", 0)  # as of larger files
+    windows = estimate(spec(dataset="c4", seq_len=16, recover="spp"), settings)["windows"]
+    assert (windows["training"], windows["held_out"]) == (262_144 // 16, 64)
+
+
+def test_text_that_is_too_short_to_train_on_is_refused(
+    folder: Path, settings: WorkerSettings
+) -> None:
+    with pytest.raises(SpecRefusedError, match="the text that recover trains on"):
+        estimate(spec(eval_dataset="local:rows.jsonl", recover="masked"), settings)
+    with pytest.raises(SpecRefusedError, match="uses the same 24 rows"):
+        estimate(spec(recover="masked"), settings)

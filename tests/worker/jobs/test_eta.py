@@ -72,3 +72,26 @@ def test_repeated_blocks_are_ignored() -> None:
     assert left(*[0.1] * 20, 10, total=32, resumed=20)[0] == pytest.approx(
         10 * 32 / 0.93 * (1 - block(20, 32).fraction), abs=0.1
     )
+
+
+def step(stage: str, number: int, fraction: float) -> JobProgress:
+    done = {"stage": stage, "step": number, "steps": 10}
+    return JobProgress(Phase.recovering, fraction, recovery=done)
+
+
+def test_in_a_recovery_only_the_steps_of_the_present_stage_count() -> None:
+    clock = Clock()
+    estimator = EtaEstimator(clock)
+    estimator.update(block(0, 2))
+    clock.now += 100
+    assert estimator.update(JobProgress(Phase.recovering, 0.5)) is None
+    for number in range(3):
+        clock.now += 1
+        teaching = estimator.update(step("teacher", number, 0.51 + 0.01 * number))
+    assert teaching == pytest.approx((47, 1.4 * 47), abs=0.1)
+    clock.now += 50
+    assert estimator.update(step("training", 0, 0.55)) is None
+    for number in range(1, 3):
+        clock.now += 10
+        training = estimator.update(step("training", number, 0.55 + 0.1 * number))
+    assert training == pytest.approx((25, 35), abs=0.1)

@@ -38,7 +38,9 @@ def test_every_figure_that_a_gate_may_bound_is_measured_and_no_other(tmp_path: P
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "out").mkdir()
     fields = {"model": str(tmp_path / "dense"), "dataset": str(tmp_path / "rows.jsonl")}
-    spec = PruneSpec.model_validate(fields | {"sparsity": 0.5, "samples": 4})
+    spec = PruneSpec.model_validate(
+        fields | {"sparsity": 0.5, "samples": 4, "recover": {"kind": "spp", "tokens": 64}}
+    )
 
     result = run_to_end(prune(spec, tmp_path / "out", Resources()), lambda _: None)
 

@@ -11,7 +11,9 @@ from worker.jobs.model_card import model_card
 SOURCES = {str(method.name): method.source for method in METHODS}
 
 
-def card(**fields: Any) -> str:
+def card(
+    metrics: dict[str, Any] | None = None, report: dict[str, Any] | None = None, **fields: Any
+) -> str:
     return model_card(
         {
             "spec": make_spec(**fields).model_dump(mode="json"),
@@ -22,12 +24,14 @@ def card(**fields: Any) -> str:
                 "pruned_perplexity": None,
                 "coverage": 1.0,
                 "fallbacks": 0,
-            },
+            }
+            | (metrics or {}),
             "computed": {"propagation": "fused", "dtype": "bfloat16"},
             "blocks": [{"untouched": ["norm"]}],
             "calibration": {},
             "evaluation": {},
         }
+        | (report or {})
     )
 
 
@@ -96,3 +100,23 @@ def test_a_model_card_says_what_was_trained() -> None:
     assert "Pruned and trained block by block" in trained
     assert "not pruned, but their norms were trained: `norm`" in trained
     assert "no kept weight changed" not in trained
+
+
+def recovered(kept_start: bool) -> str:
+    settings = {"kind": "masked", "kl": 0.75, "temperature": 2.0}
+    steps = {"steps": 32, "best_step": 30, "tokens": 262_144, "kept_start": kept_start}
+    measured = steps | {"held_out_loss_before": 3.5, "held_out_loss_after": 3.25}
+    metrics = {"recovery": measured, "perplexity_before_recovery": 12.5}
+    report = {"recovery": {"settings": settings, "training": {}}}
+    return card(metrics, report, recover="masked")
+
+
+def test_a_recovered_model_is_not_said_to_be_as_it_was_pruned() -> None:
+    text = recovered(kept_start=False)
+    assert "Pruned and trained to predict as the dense model does" in text
+    assert "norms were trained" in text
+    assert "| perplexity before recovery | | 12.5000 |" in text
+    assert "recovery `masked`: 32 steps on 262,144 tokens" in text
+    assert "0.75 of the divergence from the dense model at temperature 2, 0.25 of the" in text
+    assert "weights of step 30, which lowered the held-out loss from 3.5000 to 3.2500" in text
+    assert "no step lowered the held-out loss of 3.5000" in recovered(kept_start=True)

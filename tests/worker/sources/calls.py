@@ -8,11 +8,9 @@ import pytest
 from db.core.errors import SpecRefusedError
 from db.spec.references import DatasetReference, LocalPath
 from tests.worker.sources.builders import jsonl
-from worker.sources.datasets import (
-    Windows,
-    calibration_windows,
-)
+from worker.sources.calibration import CalibrationPart
 from worker.sources.encoding import Tokenizer
+from worker.sources.windows import Windows
 
 
 def local(tmp_path: Path, content: bytes | str, name: str = "text.txt") -> LocalPath:
@@ -26,9 +24,15 @@ def id_rows(tmp_path: Path, count: int, length: int = 4) -> LocalPath:
     return local(tmp_path, jsonl(rows, "input_ids"), "ids.jsonl")
 
 
-def calibrate(reference: DatasetReference, tokenizer: Tokenizer | None, **options: Any) -> Windows:
-    given_options = {"samples": None, "seq_len": 8, "seed": 0} | options
-    return calibration_windows(reference, tokenizer, **given_options)
+def calibrate(
+    reference: DatasetReference,
+    tokenizer: Tokenizer | None,
+    samples: int | None = None,
+    seq_len: int = 8,
+    seed: int = 0,
+    **options: Any,
+) -> Windows:
+    return CalibrationPart(reference, tokenizer, seq_len, **options).windows(samples, seed)
 
 
 def decoded(tokenizer: Any, windows: Windows) -> list[str]:

@@ -7,9 +7,9 @@ from db.core.errors import SpecRefusedError
 from db.spec.references import Builtin, DatasetReference, HubDataset
 from tests.hub import Hub
 from tests.worker.sources.builders import as_json, jsonl, jsonl_gz, parquet
-from tests.worker.sources.calls import no_chat
+from tests.worker.sources.calls import calibrate, no_chat
 from worker.sources import streams
-from worker.sources.datasets import calibration_windows, evaluation_windows
+from worker.sources.datasets import evaluation_windows
 from worker.sources.documents import Part, Text
 from worker.sources.encoding import Tokenizer
 from worker.sources.texts import load_texts
@@ -80,9 +80,9 @@ def test_c4_draws_windows_from_long_documents_of_one_shard(hub: Hub, tokenizer: 
     c4(hub, ["short"] * 20 + [letter * 40 for letter in "abcdef"], ["held out " * 3] * 3)
     options: dict[str, Any] = {"samples": 4, "seq_len": 16}
 
-    windows = calibration_windows(Builtin("c4"), tokenizer, seed=1, **options)
-    again = calibration_windows(Builtin("c4"), tokenizer, seed=1, **options)
-    other = calibration_windows(Builtin("c4"), tokenizer, seed=2, **options)
+    windows = calibrate(Builtin("c4"), tokenizer, seed=1, **options)
+    again = calibrate(Builtin("c4"), tokenizer, seed=1, **options)
+    other = calibrate(Builtin("c4"), tokenizer, seed=2, **options)
 
     pieces = [tokenizer.decode(ids) for ids in windows.ids]
     assert all(len(set(piece)) == 1 and len(piece) == 16 for piece in pieces)
@@ -106,7 +106,7 @@ def test_c4_without_a_document_that_is_long_enough_is_refused(
 ) -> None:
     c4(hub, ["short"], ["short"])
     with pytest.raises(SpecRefusedError, match="more than 16 tokens") as refused:
-        calibration_windows(Builtin("c4"), tokenizer, samples=1, seq_len=16, seed=0)
+        calibrate(Builtin("c4"), tokenizer, samples=1, seq_len=16, seed=0)
     assert refused.value.code == "dataset_too_small"
 
 

@@ -124,6 +124,9 @@ def test_gblm_chooses_by_the_dense_models_gradients(folder: Path, propagation: s
         (["--allocation", "0.25,0.5"], 2, "Set sparsity to 0.375, or correct allocation"),
         (["--allocation", "0.4,0.6"], 1, "2 sparsities for a model of 3 blocks"),
         (["--allocation", "0.25,much"], 2, "'uniform', 'owl', 'dlp' or 'matrix'"),
+        (["--recover", "masked"], 2, "Set samples below 24, or name an eval_dataset"),
+        (["--recover-tokens", "8"], 2, "recover.kind"),
+        (["--recover", "dense"], 2, "'masked', 'mask_lora', 'spp' or 'ast'"),
         (["--device", "cuda:99"], 1, "cuda:99 does not exist, torch finds"),
         (["--plan", "--device", "cuda:99"], 1, "cuda:99 does not exist, torch finds"),
     ],
@@ -214,9 +217,9 @@ def test_an_error_during_the_work_is_printed_in_one_line(
 
 
 KILLED = """
-from tests.worker.work import killed_after
+from tests.worker.work import after_block, kill_process
 from worker.standalone import command
-command.prune = killed_after(1, command.prune)
+command.prune = after_block(1, kill_process, command.prune)
 command.main()
 """
 
@@ -235,6 +238,48 @@ def test_the_same_command_resumes_after_a_kill_and_reports_it(folder: Path) -> N
     assert "resuming after block 2 of an earlier run" in result.stderr
     assert weights_sha256(folder / "out") == weights_sha256(folder / "undisturbed")
     assert not list(folder.rglob(".*"))
+
+
+def test_a_recovery_keeps_the_zeros_and_says_what_it_did(folder: Path) -> None:
+    words = ("--samples", "16", "--eval-samples", "8", "--method", "wanda", "--dtype", "float32")
+    assert run(folder, *words).exit_code == 0
+    (folder / "out").rename(folder / "swept")
+
+    result = run(folder, *words, "--recover", "masked", "--recover-tokens", str(3 * 8192))
+
+    assert result.exit_code == 0, result.stderr
+    swept, recovered = weights(folder / "swept"), weights(folder / "out")
+    assert swept.keys() == recovered.keys()
+    for name in (name for name in swept if name.endswith("proj.weight")):
+        assert torch.equal(swept[name] == 0, recovered[name] == 0)
+    before, after = (
+        json.loads((folder / name / "report.json").read_text()) for name in ("swept", "out")
+    )
+    metrics, measured = after["metrics"], after["metrics"]["recovery"]
+    assert metrics == json.loads(result.stdout.splitlines()[-1])
+    for name in ("zeros", "sparsity", "dense_perplexity"):
+        assert metrics[name] == before["metrics"][name]
+    assert metrics["perplexity_before_recovery"] == before["metrics"]["pruned_perplexity"]
+    assert (measured["steps"], measured["tokens"]) == (3, 3 * 8192)
+    assert measured["held_out_loss_after"] < measured["held_out_loss_before"]
+    assert [point["step"] for point in after["recovery"]["curve"]] == [0, 1, 2, 3]
+    assert after["recovery"]["training"]["windows"] == 14
+    assert after["recovery"]["held_out"]["windows"] == 2
+    assert after["recovery"]["training"]["rounds"] == 110  # 1,536 windows of 16 tokens
+    assert "then trained by the recovery `masked`" in (folder / "out" / "README.md").read_text()
+    assert not [path for path in (folder / "out").iterdir() if path.is_dir()]
+
+
+def test_a_recovery_is_planned_with_the_sweep(folder: Path) -> None:
+    words = ("--plan", "--samples", "16")
+    swept, both = (
+        json.loads(run(folder, *words, *more).stdout)
+        for more in ((), ("--recover", "spp", "--recover-kl", "1"))
+    )
+    assert "recovery" not in swept
+    assert both["seconds"] == pytest.approx(swept["seconds"] + both["recovery"]["seconds"], rel=0.5)
+    assert both["host_bytes"] >= max(swept["working_bytes"], both["recovery"]["working_bytes"])
+    assert both["scratch_bytes"] >= both["artifact_bytes"] + both["recovery"]["scratch_bytes"]
 
 
 def weights_sha256(folder: Path) -> list[str]:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from api.submission.sweep_request import Varied
 from db.spec.prune_spec import PruneSpec
+from db.spec.recovery import RecoverSpec, RecoveryKind
 from tools.job_schema import FILE, schema_text
 from worker.standalone.command import app as standalone
 from zpruner.cli.commands.planning import VARIED
@@ -48,6 +49,26 @@ def test_options_have_the_types_choices_and_defaults_of_the_fields() -> None:
     assert options["allocation"].read("owl:0.15") == {"name": "owl", "spread": 0.15}
     assert options["allocation"].pair == ("name", "spread")
     assert "Write name and spread as NAME:SPREAD." in options["allocation"].help
+
+
+def test_a_field_that_is_a_name_or_an_object_has_an_option_for_each_member() -> None:
+    recover = [one for one in JOB_FIELDS if one.name.startswith("recover")]
+    names = {one.name: one for one in recover}
+    members = RecoverSpec.model_fields.keys() - {"kind"}
+    assert names.keys() == {"recover", *(f"recover_{member}" for member in members)}
+    assert set(names["recover"].choices) == {*get_args(RecoveryKind), "none"}
+    assert (names["recover_tokens"].type, names["recover_tokens"].default) == (int, "262144")
+    program, given = Typer(), list[dict[str, Any]]()
+
+    @program.command()
+    @with_fields(*recover)
+    def command(fields: dict[str, Any]) -> None:
+        given.append(fields)
+
+    for words in ("", "--recover spp", "--recover spp --recover-tokens 9", "--recover-kl 1"):
+        assert CliRunner().invoke(program, words.split()).exit_code == 0
+    whole = {"kind": "spp", "tokens": 9}
+    assert given == [{}, {"recover": "spp"}, {"recover": whole}, {"recover": {"kl": 1.0}}]
 
 
 def test_a_new_field_needs_nothing_but_its_declaration() -> None:

@@ -55,3 +55,17 @@ def test_a_queued_job_shows_its_position(live: Live) -> None:
             client.jobs.wait(second.id, timeout_s=2, on_change=move)
     assert seen[0] == 2
     assert seen[-1] == 1
+
+
+def test_a_job_in_recovery_shows_its_step_in_its_events_and_no_block_in_its_stage(
+    live: Live,
+) -> None:
+    job = make_job(live.sessions)
+    step = {"stage": "training", "step": 3, "steps": 32}
+    with live.sessions.begin() as session:
+        ClaimRepository(session).claim(job.id, "gpu@test")
+        leases = LeaseRepository(session)
+        leases.report_progress(job.id, 1, phase=Phase.pruning, block=(31, 32, "layers.31"))
+        leases.report_progress(job.id, 1, phase=Phase.recovering, fraction=0.5, recovery=step)
+    assert f"{job.id} recovering 50%" in live.run("get", job.id).stdout
+    assert live.run("events", job.id).stdout.splitlines()[-1].endswith("recovering training 3/32")

@@ -29,6 +29,16 @@ class Seconds(ResponseModel):
     p90: float
 
 
+class Recovery(ResponseModel):
+    """The part of a job's memory and time that recovery takes."""
+
+    steps: int
+    host_bytes: int
+    device_bytes: int = 0
+    scratch_bytes: int = 0
+    seconds: float | None = None
+
+
 class Estimate(ResponseModel):
     """The predicted memory and time of a job."""
 
@@ -39,6 +49,7 @@ class Estimate(ResponseModel):
     queue: str | None = None
     memory: Memory
     seconds: Seconds | None = None
+    recovery: Recovery | None = None
     artifact_bytes: int
     warnings: list[str] = []
     hints: list[str] = []

@@ -32,7 +32,7 @@ export function applyEvent(queries: QueryClient, event: LiveEvent): void {
   if (event.kind === "status" || event.kind === "described") refreshAfter(queries, event, presence);
   if (event.kind === "progress") {
     throttle.run(`progress ${id}`, () => {
-      refetch(queries, "blocks", id);
+      if (!("recovery" in event.data)) refetch(queries, "blocks", id);
       refetch(queries, "job", id); // for the remaining time, which events do not contain
     });
   }

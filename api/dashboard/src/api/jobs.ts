@@ -101,6 +101,15 @@ export function jobEvents(id: string) {
   });
 }
 
+/** The `report.json` of a job that has succeeded. */
+export function jobReport(id: string) {
+  return queryOptions({
+    queryKey: ["report", id],
+    queryFn: ({ signal }) =>
+      unwrap(api.GET("/v1/jobs/{job_id}/manifest", { params: path(id), signal })),
+  });
+}
+
 export function jobArtifacts(id: string) {
   return queryOptions({
     queryKey: ["artifacts", id],

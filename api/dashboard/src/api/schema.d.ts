@@ -1833,6 +1833,7 @@ export interface components {
          *         "skip": [],
          *         "propagation": "fused",
          *         "refine": null,
+         *         "recover": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -1877,6 +1878,7 @@ export interface components {
          *         "skip": [],
          *         "propagation": "fused",
          *         "refine": null,
+         *         "recover": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -1904,6 +1906,7 @@ export interface components {
          *         "p90": 372,
          *         "jobs": 41
          *       },
+         *       "recovery": null,
          *       "artifact_bytes": 16060522496,
          *       "computed_on": {
          *         "device": "cuda",
@@ -1917,7 +1920,9 @@ export interface components {
          *       "windows": {
          *         "calibration": 128,
          *         "evaluation": 256,
-         *         "seq_len": 2048
+         *         "seq_len": 2048,
+         *         "training": 0,
+         *         "held_out": 0
          *       },
          *       "hints": [
          *         "At 50 % zpruner reached perplexity 67.7 on SmolLM2-135M-Instruct (dense 28.7), wanda 61.4 in the same time, alps 42.7 in several times that. The order may differ on other models: a sweep over method shows it."
@@ -1956,6 +1961,8 @@ export interface components {
             memory: components["schemas"]["Memory"];
             /** @description Null if several devices share the job, or the machine's speed is unknown. */
             seconds: components["schemas"]["Seconds"] | null;
+            /** @description The part of these that `recover` takes. */
+            recovery?: components["schemas"]["RecoveryEstimate"] | null;
             /** Artifact Bytes */
             artifact_bytes: number;
             computed_on: components["schemas"]["ComputedOn"];
@@ -2048,6 +2055,18 @@ export interface components {
             evaluation: number;
             /** Seq Len */
             seq_len: number;
+            /**
+             * Training
+             * @description Of `recover`; a shorter text has fewer.
+             * @default 0
+             */
+            training: number;
+            /**
+             * Held Out
+             * @description Of `recover`, to watch the training with.
+             * @default 0
+             */
+            held_out: number;
         };
         /**
          * Facets
@@ -2257,6 +2276,8 @@ export interface components {
              *     }
              */
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
+            /** @description Trains the pruned model to predict as the dense one does, zeros kept: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
+            recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -2383,6 +2404,7 @@ export interface components {
          *         "skip": [],
          *         "propagation": "fused",
          *         "refine": null,
+         *         "recover": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -2642,6 +2664,7 @@ export interface components {
          *             "skip": [],
          *             "propagation": "fused",
          *             "refine": null,
+         *             "recover": null,
          *             "samples": null,
          *             "seq_len": null,
          *             "seed": 0,
@@ -2778,6 +2801,7 @@ export interface components {
          *         "skip": [],
          *         "propagation": "fused",
          *         "refine": null,
+         *         "recover": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -2864,6 +2888,7 @@ export interface components {
          *         "skip": [],
          *         "propagation": "fused",
          *         "refine": null,
+         *         "recover": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -3110,6 +3135,8 @@ export interface components {
              *     }
              */
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
+            /** @description Trains the pruned model to predict as the dense one does, zeros kept: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
+            recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -4232,7 +4259,7 @@ export interface components {
          * @description The activity of a running job; for display only, no rule depends on it.
          * @enum {string}
          */
-        Phase: "resolving" | "loading" | "calibrating" | "pruning" | "evaluating" | "packaging";
+        Phase: "resolving" | "loading" | "calibrating" | "pruning" | "evaluating" | "recovering" | "packaging";
         /**
          * PhaseRead
          * @description One phase of an attempt.
@@ -4482,6 +4509,8 @@ export interface components {
              *     }
              */
             refine?: components["schemas"]["RefineSpec"] | null;
+            /** @description Trains the pruned model to predict as the dense one does, zeros kept: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
+            recover?: components["schemas"]["RecoverSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -4604,6 +4633,57 @@ export interface components {
              * @description The workers that accept jobs.
              */
             workers: string[];
+        };
+        /**
+         * RecoverSpec
+         * @description How the pruned model is trained to predict as the dense one does, with its zeros kept.
+         */
+        RecoverSpec: {
+            /**
+             * Kind
+             * @description What is trained: `masked` all kept weights; `mask_lora` a low-rank change of them; `spp` a scaling of them by rows and columns; `ast` all weights, with a mask that is chosen again as they change.
+             * @enum {string}
+             */
+            kind: "masked" | "mask_lora" | "spp" | "ast";
+            /**
+             * Tokens
+             * @description Training tokens; a shorter text is used several times.
+             * @default 262144
+             */
+            tokens: number;
+            /**
+             * Lr
+             * @description The highest learning rate; by default that of the kind and the model's size.
+             */
+            lr?: number | null;
+            /**
+             * Kl
+             * @description Weight of the divergence from the dense model's predictions in the loss; the rest is the cross-entropy of the text. 1 is the divergence alone.
+             * @default 0.67
+             */
+            kl: number;
+            /**
+             * Temperature
+             * @description What both models' logits are divided by before they are compared.
+             * @default 2
+             */
+            temperature: number;
+        };
+        /**
+         * RecoveryEstimate
+         * @description What `recover` takes of the memory and time of an estimate.
+         */
+        RecoveryEstimate: {
+            /** Host Bytes */
+            host_bytes: number;
+            /** Device Bytes */
+            device_bytes: number;
+            /** Scratch Bytes */
+            scratch_bytes: number;
+            /** Steps */
+            steps: number;
+            /** Seconds */
+            seconds: number | null;
         };
         /**
          * RefineSpec
@@ -4798,6 +4878,7 @@ export interface components {
          *             "skip": [],
          *             "propagation": "fused",
          *             "refine": null,
+         *             "recover": null,
          *             "samples": null,
          *             "seq_len": null,
          *             "seed": 0,
@@ -5025,6 +5106,8 @@ export interface components {
              *     }
              */
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
+            /** @description Trains the pruned model to predict as the dense one does, zeros kept: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
+            recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -5393,6 +5476,7 @@ export interface components {
          *           "skip": [],
          *           "propagation": "fused",
          *           "refine": null,
+         *           "recover": null,
          *           "samples": null,
          *           "seq_len": null,
          *           "seed": 0,
@@ -6961,6 +7045,7 @@ export interface operations {
                      *         "skip": [],
                      *         "propagation": "fused",
                      *         "refine": null,
+                     *         "recover": null,
                      *         "samples": null,
                      *         "seq_len": null,
                      *         "seed": 0,

@@ -59,7 +59,7 @@ export function Lines({ lines, label, unit }: { lines: Line[]; label: string; un
   );
 }
 
-function Legend({ names }: { names: string[] }) {
+export function Legend({ names }: { names: string[] }) {
   return (
     <ul className="legend">
       {names.map((name, at) => (

@@ -75,6 +75,13 @@ export function path(values: (number | null)[], x: Scale, y: Scale): string {
     .join("");
 }
 
+/** Return an SVG path through points. */
+export function curvePath(points: Point[], x: Scale, y: Scale): string {
+  return points
+    .map((point, at) => `${at === 0 ? "M" : "L"}${x(point.x).toFixed(1)},${y(point.y).toFixed(1)}`)
+    .join("");
+}
+
 function clean(value: number): number {
   return Number(value.toPrecision(12));
 }

@@ -8,7 +8,7 @@ import type { LiveStore } from "./state.ts";
 const POLL_MS = 2000;
 const LIVE_ROUNDS = 4;
 /** Queries whose results never change. */
-const CONSTANT = new Set(["methods", "preview", "sweep preview", "estimate"]);
+const CONSTANT = new Set(["methods", "preview", "sweep preview", "estimate", "report"]);
 /** Queries that do not change after a job has ended. */
 const OF_ONE_JOB = new Set(["blocks", "events", "artifacts", "logs"]);
 

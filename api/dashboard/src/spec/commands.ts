@@ -47,6 +47,7 @@ function flags(name: string, value: unknown): string[] {
   if (name === "reuse") return value === "if_succeeded" ? ["--reuse"] : [];
   const flag = `--${name.replaceAll("_", "-")}`;
   if (name === "refine" && typeof value === "object") return settings(flag, value as Body);
+  if (name === "recover" && typeof value === "object") return members(name, value as Body);
   if (typeof value === "boolean") return value ? [flag] : [];
   if (!Array.isArray(value)) return [flag, quoted(toText(value))];
   if (name === "skip") return value.flatMap((one) => [flag, quoted(String(one))]);
@@ -61,6 +62,13 @@ function settings(flag: string, value: Body): string[] {
     return [`${flag}-${name}`, quoted(String(one))];
   });
   return named.length > 0 ? named : [flag];
+}
+
+/** A flag for each member of an object; the kind is the field itself. */
+function members(name: string, value: Body): string[] {
+  return Object.entries(value).flatMap(([key, part]) =>
+    flags(key === "kind" ? name : `${name}_${key}`, part),
+  );
 }
 
 /** A flag for each bound of a gate. */

@@ -28,7 +28,40 @@ function withSpread(text: string): unknown {
 }
 
 export function draftOf(values: Values, fields: Field[]): Draft {
-  return Object.fromEntries(fields.map(({ name }) => [name, toText(values[name])]));
+  const given = expanded(values, fields);
+  return Object.fromEntries(fields.map(({ name }) => [name, toText(given[name])]));
+}
+
+/** Replace each object by its members, where each has an input. */
+function expanded(values: Values, fields: Field[]): Values {
+  const entries = Object.entries(values).flatMap(([name, value]) => {
+    const members = fields.filter(({ member }) => member?.of === name);
+    if (members.length === 0 || !isObject(value)) return [[name, value]];
+    const inputs = Object.entries(value).map(([key, part]) => [
+      members.find(({ member }) => member?.key === key)?.name,
+      part,
+    ]);
+    return inputs.every(([input]) => input !== undefined) ? inputs : [[name, value]];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Put members back into their objects; without others, the first stands for the object. */
+function assembled(values: Values, fields: Field[]): Values {
+  const whole = { ...values };
+  for (const { name, member } of fields) {
+    if (member === undefined || name === member.of || !(name in values)) continue;
+    const first = fields.find((one) => one.name === member.of)?.member?.key ?? "";
+    const known = whole[member.of];
+    const others = isObject(known) ? known : known === undefined ? {} : { [first]: known };
+    whole[member.of] = { ...others, [member.key]: values[name] };
+    delete whole[name];
+  }
+  return whole;
+}
+
+function isObject(value: unknown): value is Values {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**
@@ -38,7 +71,7 @@ export function draftOf(values: Values, fields: Field[]): Draft {
  */
 export function splitBody(body: Values, fields: Field[], defaults: Values) {
   const [editable, rest]: [Values, Values] = [{ ...defaults }, {}];
-  for (const [name, value] of Object.entries(body)) {
+  for (const [name, value] of Object.entries(expanded(body, fields))) {
     const field = fields.find((one) => one.name === name);
     const isEditable = field && isAlike(value, readBack(field, value));
     (isEditable ? editable : rest)[name] = value;
@@ -78,16 +111,23 @@ export function valuesOf(draft: Draft, fields: Field[]): Values {
     if (text === "" || (!field.isRequired && text === toText(field.fallback))) continue;
     values[field.name] = parse(field, text);
   }
-  return values;
+  return assembled(values, fields);
 }
 
 /** Return the changes of a rerun: inputs that differ from the job's; an emptied one means the default. */
 export function changesOf(draft: Draft, fields: Field[], original: Values): Values {
   const changes: Values = {};
+  const before = draftOf(original, fields);
   for (const field of fields) {
     const text = (draft[field.name] ?? "").trim();
-    if (text === toText(original[field.name])) continue;
-    changes[field.name] = text === "" ? field.fallback : parse(field, text);
+    if (text === before[field.name]) continue;
+    if (field.member === undefined) {
+      changes[field.name] = text === "" ? field.fallback : parse(field, text);
+    } else {
+      // A change of one member replaces the object.
+      const members = fields.filter(({ member }) => member?.of === field.member?.of);
+      changes[field.member.of] = valuesOf(draft, members)[field.member.of] ?? null;
+    }
   }
   return changes;
 }

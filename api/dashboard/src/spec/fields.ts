@@ -24,6 +24,8 @@ export interface Field {
   example: string;
   min?: number;
   max?: number;
+  /** The member of an object that the input sets. */
+  member?: { of: string; key: string };
 }
 
 type Schema = Record<string, unknown>;
@@ -41,6 +43,11 @@ const LABELS: Record<string, string> = {
   skip: "Layers to skip",
   pattern: "N:M pattern",
   refine: "Refine each block",
+  recover: "Recovery",
+  "recover.tokens": "Recovery tokens",
+  "recover.lr": "Recovery learning rate",
+  "recover.kl": "Recovery weight of the dense model",
+  "recover.temperature": "Recovery temperature",
 };
 
 /** Return all fields of a job's schema, without `except`. */
@@ -50,7 +57,31 @@ export function fieldsOf(schema: Schema, except: string[] = []): Field[] {
   const definitions = (schema.$defs ?? {}) as Record<string, Schema>;
   return Object.entries(properties)
     .filter(([name]) => !except.includes(name))
-    .map(([name, property]) => field(name, property, required.has(name), definitions));
+    .flatMap(([name, property]) => {
+      const parts = membersOf(name, property, definitions);
+      const whole = field(name, property, required.has(name), definitions);
+      return [{ ...whole, ...parts.plain }, ...parts.fields];
+    });
+}
+
+/** Whether a form is an object whose one required member a plain value stands for. */
+function isNamed(form: Schema): boolean {
+  return (form.required as string[] | undefined)?.length === 1;
+}
+
+/** Return fields for the members of a value that may be an object, and which one a plain value is. */
+function membersOf(name: string, property: Schema, definitions: Record<string, Schema>) {
+  const object = formsOf(property, definitions).find(isNamed);
+  const [key] = (object?.required as string[] | undefined) ?? [];
+  if (object === undefined || key === undefined) return { plain: {}, fields: [] };
+  const members = Object.entries(object.properties as Record<string, Schema>);
+  const fields = members
+    .filter(([member]) => member !== key)
+    .map(([member, inner]) => ({
+      ...field(`${name}.${member}`, inner, false, definitions),
+      member: { of: name, key: member },
+    }));
+  return { plain: { member: { of: name, key } }, fields };
 }
 
 function field(
@@ -59,7 +90,7 @@ function field(
   isRequired: boolean,
   definitions: Record<string, Schema>,
 ): Field {
-  const forms = formsOf(property, definitions);
+  const forms = formsOf(property, definitions).filter((form) => !isNamed(form));
   const [first = {}] = forms;
   return {
     name,
@@ -107,7 +138,7 @@ function exampleOf(property: Schema): string {
 }
 
 function sentence(name: string): string {
-  const words = name.replaceAll("_", " ");
+  const words = name.replaceAll(/[._]/g, " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 

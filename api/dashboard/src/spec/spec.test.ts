@@ -6,7 +6,18 @@ import { type Field, fieldsOf, jobFields } from "./fields.ts";
 
 const SCHEMA = {
   required: ["model", "sparsity"],
-  $defs: { Scope: { enum: ["matrix", "row"], type: "string", description: "Who competes." } },
+  $defs: {
+    Scope: { enum: ["matrix", "row"], type: "string", description: "Who competes." },
+    Recover: {
+      type: "object",
+      required: ["kind"],
+      properties: {
+        kind: { enum: ["masked", "spp"], type: "string" },
+        tokens: { type: "integer", minimum: 1, default: 1000 },
+        lr: { anyOf: [{ type: "number" }, { type: "null" }], default: null },
+      },
+    },
+  },
   properties: {
     model: { type: "string", examples: ["org/m"], description: "A name." },
     sparsity: { type: "number", minimum: 0, exclusiveMaximum: 1 },
@@ -20,6 +31,11 @@ const SCHEMA = {
       default: "uniform",
     },
     refine: { anyOf: [{ type: "boolean" }, { type: "object" }, { type: "null" }], default: null },
+    recover: {
+      anyOf: [{ $ref: "#/$defs/Recover" }, { enum: ["masked", "spp"] }, { type: "null" }],
+      default: null,
+      description: "Trains.",
+    },
     method: { const: "wanda" },
   },
 };
@@ -48,7 +64,16 @@ describe("fields", () => {
       "list",
       "choice-or-list",
       "settings",
+      "choice",
+      "integer",
+      "number",
     ]);
+    expect(FIELDS.slice(-3).map(({ name }) => name)).toEqual([
+      "recover",
+      "recover.tokens",
+      "recover.lr",
+    ]);
+    expect(named("recover")).toMatchObject({ choices: ["masked", "spp"], help: "Trains." });
     expect(named("sparsity")).toMatchObject({ isRequired: true, min: 0, max: 1 });
     expect(named("scope")).toMatchObject({
       choices: ["matrix", "row"],
@@ -161,6 +186,42 @@ describe("a draft", () => {
     expect(parse(named("refine"), "yes")).toBe("yes");
   });
 
+  it("sets the members of an object, and its first alone as plain text", () => {
+    const defaults = { "recover.tokens": "1000", model: "m" };
+    expect(valuesOf({ ...defaults, recover: "spp" }, FIELDS)).toEqual({
+      model: "m",
+      recover: "spp",
+    });
+    const more = { ...defaults, recover: "spp", "recover.tokens": "9", "recover.lr": "0.1" };
+    const whole = { kind: "spp", tokens: 9, lr: 0.1 };
+    expect(valuesOf(more, FIELDS)).toEqual({ model: "m", recover: whole });
+    expect(valuesOf({ ...defaults, "recover.tokens": "9" }, FIELDS)).toEqual({
+      model: "m",
+      recover: { tokens: 9 },
+    });
+    const { draft, rest } = splitBody({ model: "m", recover: whole }, FIELDS, {});
+    expect([valuesOf(draft, FIELDS), rest]).toEqual([{ model: "m", recover: whole }, {}]);
+    const unknown = { model: "m", recover: { kind: "spp", rank: 4 } };
+    expect(splitBody(unknown, FIELDS, {}).rest).toEqual({ recover: unknown.recover });
+  });
+
+  it("of a rerun replaces an object of which one member changes", () => {
+    const recover = { kind: "spp", tokens: 500, lr: null };
+    const original = makeSpec({ recover } as never) as Record<string, unknown>;
+    const draft = draftOf(original, FIELDS);
+    expect([draft.recover, draft["recover.tokens"], draft["recover.lr"]]).toEqual([
+      "spp",
+      "500",
+      "",
+    ]);
+    expect(changesOf(draft, FIELDS, original)).toEqual({});
+    expect(changesOf({ ...draft, recover: "masked" }, FIELDS, original)).toEqual({
+      recover: { kind: "masked", tokens: 500 },
+    });
+    const nothing = { ...draft, recover: "", "recover.tokens": "" };
+    expect(changesOf(nothing, FIELDS, original)).toEqual({ recover: null });
+  });
+
   it("of a rerun is made of what changes", () => {
     const original = makeSpec({ samples: 16, seed: 7 } as never) as Record<string, unknown>;
     const changes = { sparsity: 0.6, samples: null };
@@ -213,6 +274,13 @@ describe("commands", () => {
     expect(said(true)).toMatch(/submit m --refine$/);
     expect(said({ steps: 24, lr: null, norms: false })).toMatch(
       /submit m --refine-steps 24 --no-refine-norms$/,
+    );
+  });
+
+  it("say an object by a flag for each member", () => {
+    const recover = { kind: "spp", tokens: 9, lr: null };
+    expect(commandsOf({ model: "m", recover }, "http://h:1").cli.replaceAll(" \\\n ", "")).toBe(
+      "ZPRUNER_URL=http://h:1 zpruner submit m --recover spp --recover-tokens 9",
     );
   });
 

@@ -4,6 +4,7 @@ import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { attemptsOf } from "./phases.ts";
+import { currentStep, stepInWords } from "./recovery-steps.ts";
 
 export function Attempts({ events }: { events: JobEvent[] }) {
   const attempts = attemptsOf(events);
@@ -21,6 +22,9 @@ export function Attempts({ events }: { events: JobEvent[] }) {
               <div className="faint">
                 Resumed after {one.keptBlocks} finished {one.keptBlocks === 1 ? "block" : "blocks"}.
               </div>
+            )}
+            {one.keptSteps !== null && (
+              <div className="faint">Resumed after step {one.keptSteps} of the recovery.</div>
             )}
           </li>
         ))}
@@ -58,16 +62,26 @@ export function History({ events }: { events: JobEvent[] }) {
 export function inWords(event: JobEvent): string {
   const { data } = event;
   if (event.kind === "phase") return `${event.phase} started`;
-  if (event.kind === "resumed") return `resumed after ${data.resumed_from_block} finished blocks`;
+  if (event.kind === "resumed") return resumedInWords(data);
   if (event.kind === "progress") {
+    const done = `${percent(data.fraction as number, 0)} of the job`;
+    const step = currentStep([event]);
+    if (step) return `${stepInWords(step)}, ${done}`;
     const block = data.block as { index: number; name: string } | undefined;
-    return `block ${block?.index ?? ""} finished, ${percent(data.fraction as number, 0)} of the job`;
+    return `block ${block?.index ?? ""} finished, ${done}`;
   }
   if (event.kind === "status") {
     const reason = typeof data.reason === "string" ? ` (${data.reason.replaceAll("_", " ")})` : "";
     return `${event.status}${reason}`;
   }
   return event.kind.replaceAll("_", " ");
+}
+
+function resumedInWords(data: JobEvent["data"]): string {
+  const { resumed_from_block: blocks, resumed_from_step: step } = data;
+  return step === undefined
+    ? `resumed after ${blocks} finished blocks`
+    : `resumed after step ${step} of the recovery`;
 }
 
 export function tookInWords(job: Job): string {

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { applyEvent } from "../../api/cache.ts";
 import { startPolling } from "../../live/poller.ts";
 import { LiveStore } from "../../live/state.ts";
-import { makeEvent, makeJob } from "../../testing.ts";
+import { makeEvent, makeJob, makeSpec } from "../../testing.ts";
 import { mount, type Shown, settle } from "../../testing-page.tsx";
 import { type Answer, listing, refusal, service } from "../../testing-service.ts";
 import { JobPage } from "./page.tsx";
@@ -123,4 +123,39 @@ it("asks once more for what is of a job that has ended, for that was perhaps rea
   service.asked.length = 0;
   await settle(10_000);
   expect(new Set(service.asked)).toEqual(new Set(["/v1/jobs?parent=job_1&limit=20"]));
+});
+
+it("follows a recovery from its events, and draws it from the report when they are gone", async () => {
+  const recover = { kind: "masked", tokens: 100 };
+  const spec = makeSpec({ recover } as never);
+  const training = { stage: "training", step: 3, steps: 32, tokens_per_second: 512 };
+  const event = makeEvent({
+    seq: 1,
+    job_id: "job_1",
+    phase: "recovering",
+    data: { fraction: 0.5, recovery: { ...training, loss: 3.25, held_out_loss: 3.5 } },
+  });
+  answers["/v1/jobs/job_1"] = [200, { ...job, spec, status: "running", phase: "recovering" }];
+  answers["/v1/jobs/job_1/events"] = listing([event]);
+  shown = await mount(<JobPage id="job_1" />);
+  const text = () => card("Recovery")?.textContent;
+  expect(text()).toContain("training, step 3 of 32, 512 tokens per second");
+  expect(shown.box.querySelector(".progress-line")?.textContent).toContain("step 3 of 32");
+  expect(card("Recovery")?.querySelectorAll("tbody tr")).toHaveLength(1);
+
+  const measured = {
+    held_out_loss_before: 4,
+    held_out_loss_after: 3,
+    steps: 32,
+    kept_start: false,
+  };
+  const ended = { ...job, spec, result: { recovery: measured, perplexity_before_recovery: 20 } };
+  answers["/v1/jobs/job_1"] = [200, ended];
+  answers["/v1/jobs/job_1/events"] = listing([]);
+  const curve = [1, 2].map((step) => ({ step, loss: 3, held_out_loss: null }));
+  answers["/v1/jobs/job_1/manifest"] = [200, { recovery: { curve } }];
+  await shown.unmount();
+  shown = await mount(<JobPage id="job_1" />);
+  expect(text()).toContain("4.00 before, 3.00 after");
+  expect(card("Recovery")?.querySelectorAll("tbody tr")).toHaveLength(2);
 });

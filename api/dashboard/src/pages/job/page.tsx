@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
-import type { Job } from "../../api/client.ts";
+import type { Job, JobEvent } from "../../api/client.ts";
 import { isFinal, jobById, jobEvents, jobReruns } from "../../api/jobs.ts";
 import { ProblemError } from "../../api/problem.ts";
 import { blocksInWords, duration, figure, modelName, percent, shortId } from "../../format.ts";
@@ -19,6 +19,8 @@ import { DescriptionSection } from "./description/section.tsx";
 import { Files } from "./files.tsx";
 import { Attempts, History, tookInWords } from "./history.tsx";
 import { Log } from "./log.tsx";
+import { Recovery } from "./recovery.tsx";
+import { currentStep, stepInWords } from "./recovery-steps.ts";
 import { Result } from "./result.tsx";
 import { PhaseStepper } from "./stepper.tsx";
 
@@ -73,7 +75,7 @@ function JobView({ job }: { job: Job }) {
       </header>
       <div className="columns">
         <div className="stack">
-          <Progress job={job} />
+          <Progress job={job} events={events} />
           <PhaseStepper job={job} events={events} />
           <JobProblem job={job} />
           <GateFailures job={job} />
@@ -83,6 +85,7 @@ function JobView({ job }: { job: Job }) {
             </Warning>
           ))}
           <Result job={job} />
+          <Recovery job={job} events={events} />
           <Blocks job={job} />
           <Files job={job} />
           <Log job={job} />
@@ -102,15 +105,17 @@ function JobView({ job }: { job: Job }) {
   );
 }
 
-function Progress({ job }: { job: Job }) {
+function Progress({ job, events }: { job: Job; events: JobEvent[] }) {
   if (isFinal(job.status)) return null;
+  const step = job.phase === "recovering" ? currentStep(events) : undefined;
   const { fraction, block, eta_seconds: eta } = job.progress;
   return (
     <section className="progress-line" aria-label="Progress">
       <ProgressBar job={job} />
       <p>
         <strong className="figure">{percent(fraction, 0)}</strong>
-        {block && <span>{blocksInWords(job.status, block)}</span>}
+        {step && <span>{stepInWords(step)}</span>}
+        {block && !step && <span>{blocksInWords(job.status, block)}</span>}
         {job.status === "queued" && <span>{waitInWords(job)}</span>}
         {eta != null && (
           <span className="faint">

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { JobEvent } from "../../api/client.ts";
-import { makeEvent, makeJob } from "../../testing.ts";
+import { makeEvent, makeJob, makeSpec } from "../../testing.ts";
 import { attemptsOf, stepsOf } from "./phases.ts";
 
 const at = (second: number) => new Date(Date.UTC(2026, 0, 5, 9, 30, second)).toISOString();
@@ -52,11 +52,26 @@ it("attempts show the worker, the blocks that were kept and the outcome", () => 
     status("queued", 1, { reason: "worker_lost" }),
     status("running", 2, { worker: "b/2", device: "cuda:0" }),
     makeEvent({ kind: "resumed", attempt: 2, data: { resumed_from_block: 7 } }),
+    makeEvent({ kind: "resumed", attempt: 2, data: { resumed_from_step: 12 } }),
     status("cancelling", 2),
     status("cancelled", 2),
   ];
   expect(attemptsOf(events)).toMatchObject([
     { number: 1, worker: "a/1", ended: "worker lost", keptBlocks: null },
-    { number: 2, worker: "b/2", device: "cuda:0", ended: "cancelled", keptBlocks: 7 },
+    {
+      number: 2,
+      worker: "b/2",
+      device: "cuda:0",
+      ended: "cancelled",
+      keptBlocks: 7,
+      keptSteps: 12,
+    },
   ]);
+});
+
+it("only a job with recovery has its phase", () => {
+  const names = (recover: object | null) =>
+    stepsOf(makeJob({ spec: makeSpec({ recover } as never) }), [], 0).map(({ phase }) => phase);
+  expect(names(null)).not.toContain("recovering");
+  expect(names({ kind: "masked" }).slice(-2)).toEqual(["recovering", "packaging"]);
 });

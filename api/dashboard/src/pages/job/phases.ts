@@ -1,7 +1,7 @@
 /** The phases of a job's latest attempt, from its events. */
 
 import type { Job, JobEvent, Phase } from "../../api/client.ts";
-import { isFinal } from "../../api/jobs.ts";
+import { isFinal, number } from "../../api/jobs.ts";
 import { secondsBetween } from "../../format.ts";
 
 const PHASES: Phase[] = [
@@ -10,6 +10,7 @@ const PHASES: Phase[] = [
   "calibrating",
   "pruning",
   "evaluating",
+  "recovering",
   "packaging",
 ];
 
@@ -26,7 +27,7 @@ export function stepsOf(job: Job, events: JobEvent[], now: number): Step[] {
   const end = hasEnded ? (job.finished_at ?? job.updated_at) : now;
   const order = [...starts].sort((a, b) => a[1] - b[1]);
   const last = order.at(-1)?.[0];
-  return PHASES.map((phase) => {
+  return phasesOf(job).map((phase) => {
     const start = starts.get(phase);
     if (start === undefined) return { phase, state: missing(job, phase, last), seconds: null };
     const next = order.find(([, at]) => at > start)?.[1];
@@ -34,6 +35,10 @@ export function stepsOf(job: Job, events: JobEvent[], now: number): Step[] {
     const seconds = secondsBetween(new Date(start).toISOString(), until);
     return { phase, state: phase === last ? lastState(job) : "done", seconds };
   });
+}
+
+function phasesOf(job: Job): Phase[] {
+  return job.spec.recover ? PHASES : PHASES.filter((phase) => phase !== "recovering");
 }
 
 function startsOf(events: JobEvent[]): Map<Phase, number> {
@@ -64,6 +69,7 @@ export interface Attempt {
   /** How it ended; `null` while it runs. */
   ended: string | null;
   keptBlocks: number | null;
+  keptSteps: number | null;
 }
 
 /** Return all attempts, oldest first. */
@@ -81,9 +87,13 @@ export function attemptsOf(events: JobEvent[]): Attempt[] {
         device,
         ended: null,
         keptBlocks: null,
+        keptSteps: null,
       });
     } else if (last && event.attempt === last.number) {
-      if (event.kind === "resumed") last.keptBlocks = Number(event.data.resumed_from_block);
+      if (event.kind === "resumed") {
+        last.keptBlocks = number(event.data.resumed_from_block) ?? last.keptBlocks;
+        last.keptSteps = number(event.data.resumed_from_step) ?? last.keptSteps;
+      }
       if (event.kind === "status" && last.ended === null) last.ended = endInWords(event);
     }
   }

@@ -10,6 +10,7 @@ export function Result({ job }: { job: Job }) {
   if (!metrics) return null;
   const dense = number(metrics.dense_perplexity);
   const pruned = number(metrics.pruned_perplexity);
+  const before = number(metrics.perplexity_before_recovery);
   const metric = (name: string) => number(metrics[name]);
   const protocol = (metrics.protocol ?? {}) as Record<string, unknown>;
   return (
@@ -19,7 +20,8 @@ export function Result({ job }: { job: Job }) {
           label="Perplexity, dense and pruned"
           bars={[
             { name: "Dense", value: dense, isReference: true },
-            { name: "Pruned", value: pruned },
+            ...(before === null ? [] : [{ name: "Swept", value: before }]),
+            { name: before === null ? "Pruned" : "Recovered", value: pruned },
           ]}
         />
       )}

@@ -27,7 +27,7 @@ function titleOf(data: { status: string } | undefined): string {
 }
 
 function Values({ estimate }: { estimate: Estimate }) {
-  const { model, memory, seconds, windows } = estimate;
+  const { model, memory, seconds, windows, recovery } = estimate;
   return (
     <>
       {!estimate.fits && (
@@ -44,6 +44,7 @@ function Values({ estimate }: { estimate: Estimate }) {
         <Fact name="Memory">{bytes(memory.host_bytes)}</Fact>
         {memory.device_bytes > 0 && <Fact name="On the device">{bytes(memory.device_bytes)}</Fact>}
         {memory.scratch_bytes > 0 && <Fact name="On disk">{bytes(memory.scratch_bytes)}</Fact>}
+        {recovery && <Fact name="Of which recovery">{recoveryInWords(recovery)}</Fact>}
         <Fact name="Files">{bytes(estimate.artifact_bytes)}</Fact>
         <Fact name="Model">
           {figure(model.parameters / 1e6)} million parameters, {model.blocks} blocks
@@ -60,4 +61,9 @@ function Values({ estimate }: { estimate: Estimate }) {
       ))}
     </>
   );
+}
+
+function recoveryInWords({ steps, seconds, host_bytes }: NonNullable<Estimate["recovery"]>) {
+  const time = seconds === null ? "" : `, ${duration(seconds)}`;
+  return `${steps} steps${time}, ${bytes(host_bytes)}`;
 }

@@ -137,12 +137,13 @@ interface FieldsProps {
 
 function Fields({ methods, fields, draft, original, problems, change }: FieldsProps) {
   const groups = grouped(fields.filter(({ name }) => name !== "method"));
+  const before = original && draftOf(original, fields);
   const input = (field: Field) => (
     <FieldInput
       key={field.name}
       field={field}
       text={draft[field.name] ?? ""}
-      original={original && originalText(original, field)}
+      original={before?.[field.name]}
       problem={problems[field.name]}
       change={(text) => change(field.name, text)}
     />
@@ -233,10 +234,6 @@ function defaultsOf(fields: Field[]): Values {
   return Object.fromEntries(fields.map(({ name, fallback }) => [name, fallback]));
 }
 
-function originalText(original: Values, field: Field): string {
-  return toText(original[field.name]);
-}
-
 function bodyOf(draft: Draft, fields: Field[], original?: Values): Values {
   return original ? changesOf(draft, fields, original) : valuesOf(draft, fields);
 }
@@ -252,5 +249,8 @@ function isMinimal(body: Values): boolean {
 }
 
 function isFilled(fields: Field[], draft: Draft): boolean {
-  return fields.some(({ name, fallback }) => (draft[name] ?? "") !== toText(fallback));
+  return fields.some(({ name, fallback }) => {
+    const text = draft[name] ?? "";
+    return text !== "" && text !== toText(fallback);
+  });
 }

@@ -14,6 +14,11 @@ const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
     isOpen: true,
   },
   {
+    title: "Recovery",
+    names: ["recover", "recover.tokens", "recover.lr", "recover.kl", "recover.temperature"],
+    isOpen: false,
+  },
+  {
     title: "Calibration",
     names: ["samples", "seq_len", "propagation", "dtype", "seed"],
     isOpen: false,

@@ -1,0 +1,78 @@
+"""A job whose model and texts are open, as all of its work needs it."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+
+from db.spec.prune_spec import PruneSpec
+from worker.jobs.recipes import recipe_of
+from worker.jobs.resources import Resources
+from worker.jobs.windows import JobWindows, windows_of
+from worker.pruning.base.compute import compute_dtype
+from worker.pruning.base.speed import Speed
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.planning.machine_benchmark import machine_speed
+from worker.pruning.sweep.recipe import Recipe
+from worker.sources.models import ModelFolder
+
+
+@dataclass(frozen=True)
+class OpenedJob:
+    """A job before its work begins.
+
+    Attributes:
+        spec: its specification.
+        model: the dense model's folder.
+        meta_model: the dense model. With several devices each process opens one of its own, and
+            this one only reads headers.
+        recipe: how the model is pruned.
+        windows: the token ids that it runs on.
+        devices: one for each process that shares the work.
+        resources: folders and memory that it may use.
+    """
+
+    spec: PruneSpec
+    model: ModelFolder
+    meta_model: MetaModel
+    recipe: Recipe
+    windows: JobWindows
+    devices: tuple[torch.device, ...]
+    resources: Resources
+
+    @classmethod
+    def open(
+        cls,
+        spec: PruneSpec,
+        model: ModelFolder,
+        devices: tuple[torch.device, ...],
+        resources: Resources,
+    ) -> "OpenedJob":
+        """Open a job, and check the recipe and the weights before anything that takes time.
+
+        Raises:
+            SpecRefusedError: a field names something that cannot be used.
+            PruningError: the model cannot be pruned in this way.
+        """
+        reader = devices[0] if len(devices) == 1 else torch.device("cpu")
+        meta_model = MetaModel.open(model.path, compute_dtype(spec.dtype, devices[0]), reader)
+        recipe = recipe_of(spec)
+        recipe.check(meta_model)
+        meta_model.checkpoint.check_finite()
+        windows = windows_of(spec, model, meta_model, resources)
+        if not recipe.is_calibrated:
+            windows = replace(windows, calibration=windows.calibration.emptied())
+        return cls(spec, model, meta_model, recipe, windows, devices, resources)
+
+    @property
+    def budget_of_a_process(self) -> int | None:
+        """The most memory of each process; None for no limit."""
+        budget = self.resources.memory_budget_bytes
+        return budget // len(self.devices) if budget else None
+
+    @cached_property
+    def speed(self) -> Speed | None:
+        """The machine's speed; None if it is not known, or if several devices share the job."""
+        if self.resources.speeds is None or len(self.devices) > 1:
+            return None
+        return machine_speed(self.resources.speeds, self.devices[0], self.meta_model.dtype)

@@ -1,0 +1,155 @@
+"""The recovery of a job's pruned model: planned before the sweep, run after it."""
+
+import errno
+import os
+import shutil
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from db.core.states import Phase
+from worker.jobs.opened_job import OpenedJob
+from worker.jobs.progress import JobProgress
+from worker.jobs.recipes import recovery_of
+from worker.jobs.recovery_task import RecoveryTask
+from worker.jobs.windows import RecoveryWindows
+from worker.pruning.base.names import PRUNED_FOLDER
+from worker.pruning.distributed.launcher import launch
+from worker.pruning.distributed.ranks import SINGLE_PROCESS
+from worker.pruning.planning.memory_limits import headroom
+from worker.recovery.planning.plan import RecoveryPlan, plan_recovery
+from worker.recovery.results import RecoveryProgress, RecoveryResult
+from worker.recovery.settings import Recovery
+from worker.recovery.shapes import recovery_shape, recovery_work
+
+REPORTED_STEPS = 200
+"""How many steps of a stage are reported at most, beside those that measure the held-out loss."""
+_STAGES = {"teacher": (0.0, 0.2), "training": (0.2, 1.0)}
+"""The shares of a recovery that are done before and after each stage."""
+
+
+@dataclass(frozen=True)
+class JobRecovery:
+    """A recovery for which there are memory and space.
+
+    Attributes:
+        job: the job.
+        settings: how the model is trained.
+        windows: what it is trained on.
+        out: the folder of the result; the sweep writes into a folder inside it.
+        plan: the memory, space and time that it takes.
+    """
+
+    job: OpenedJob
+    settings: Recovery
+    windows: RecoveryWindows
+    out: Path
+    plan: RecoveryPlan
+
+    @property
+    def pruned(self) -> Path:
+        """The folder of the pruned model."""
+        return self.out / PRUNED_FOLDER
+
+    def progress(self, start: float, end: float) -> Generator[JobProgress, None, RecoveryResult]:
+        """Train the pruned model, and write it into the folder of the result.
+
+        Args:
+            start, end: the shares of all of the job's work that are done before and after it.
+
+        Yields:
+            Wherever the work may stop; the details of some steps only.
+
+        Raises:
+            PruningError: the model or the available memory does not allow it.
+        """
+        steps, resumed = self._start()
+        yield JobProgress(Phase.recovering, start, resumed_from_step=resumed)
+        fraction, previous = start, None
+        with closing(steps) as run:
+            while True:
+                try:
+                    step = next(run)
+                except StopIteration as stop:
+                    result: RecoveryResult = stop.value
+                    return result
+                if step.stage in _STAGES:
+                    before, after = _STAGES[step.stage]
+                    done = before + (after - before) * step.step / step.steps
+                    fraction = start + (end - start) * done
+                details = asdict(step) if _is_reported(step, previous) else None
+                yield JobProgress(Phase.recovering, fraction, recovery=details)
+                previous = step
+
+    def _start(self) -> tuple[Generator[RecoveryProgress, None, RecoveryResult], int | None]:
+        """Return the steps, in this process or one per device, and the one they resume from."""
+        job, windows = self.job, self.windows
+        task = RecoveryTask(
+            job.model.path,
+            self.pruned,
+            job.meta_model.dtype,
+            self.settings,
+            job.recipe.pattern if job.recipe.prunes else None,
+            windows.training.ids,
+            windows.held_out.ids,
+            job.windows.evaluation.ids,
+            self.out,
+            job.spec.seed,
+            job.budget_of_a_process,
+            job.speed,
+        )
+        if len(job.devices) > 1:  # only the processes know the step they resume from
+            return launch(task.run, job.devices), None
+        engine = task.open(SINGLE_PROCESS, job.devices[0])
+        return engine.run(), engine.resumed_from_step
+
+
+def planned_recovery(job: OpenedJob, out: Path) -> JobRecovery | None:
+    """Plan the recovery of a job; return None if it has none.
+
+    Args:
+        job: the job.
+        out: the folder of the result, empty or with the files of an earlier run.
+
+    Raises:
+        InsufficientMemoryError: it does not fit; the error names a change that would.
+        OSError: the disk has too little space (``ENOSPC``).
+    """
+    settings, windows = recovery_of(job.spec), job.windows.recovery
+    if settings is None or windows is None:
+        return None
+    ids = (windows.training.ids, windows.held_out.ids, job.windows.evaluation.ids)
+    work = recovery_work(job.meta_model, *ids, len(job.devices))
+    work, shape = replace(work, device=job.devices[0].type), recovery_shape(job.meta_model)
+    free = headroom(job.devices[0], job.budget_of_a_process)
+    plan = plan_recovery(shape, settings, work, free, job.speed)
+    _require_space(out, 2 * shape.stored_bytes + plan.scratch_bytes)
+    return JobRecovery(job, settings, windows, out, plan)
+
+
+def sweep_share(sweep_seconds: float | None, recovery_seconds: float | None) -> float:
+    """Return the sweep's share of the planned time, a half if it is not known."""
+    if sweep_seconds is None or recovery_seconds is None:
+        return 0.5
+    return sweep_seconds / (sweep_seconds + recovery_seconds)
+
+
+def _is_reported(step: RecoveryProgress, previous: RecoveryProgress | None) -> bool:
+    """Whether a step's details are reported: a job may have many thousands."""
+    if previous is None or previous.stage != step.stage or step.held_out_loss is not None:
+        return True
+    last, now = (REPORTED_STEPS * one.step // step.steps for one in (previous, step))
+    return now > last
+
+
+def _require_space(out: Path, needed_bytes: int) -> None:
+    """Check the space for the pruned model, the recovered one and the cache of predictions."""
+    present = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    free = shutil.disk_usage(out).free
+    if needed_bytes - present > free:
+        text = (
+            f"the job needs {needed_bytes - present:,} bytes more on the disk of its results, and "
+            f"{free:,} are free"
+        )
+        raise OSError(errno.ENOSPC, text, os.fspath(out))

@@ -1,0 +1,71 @@
+"""What each process of a recovery has to do."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from worker.evaluation.perplexity import token_loss
+from worker.pruning.base.speed import Speed
+from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.methods.patterns import Pattern
+from worker.pruning.model.meta_model import MetaModel
+from worker.recovery.recover import ModelRecovery
+from worker.recovery.results import RecoveryProgress, RecoveryResult
+from worker.recovery.settings import Recovery
+
+
+@dataclass(frozen=True)
+class RecoveryTask:
+    """A recovery as one process runs it; a process is given nothing but this.
+
+    Attributes:
+        dense, pruned: the folders of the two models.
+        dtype: of the forward passes.
+        settings: how the model is trained.
+        pattern: the constraint on a mask that changes; None if it is not known.
+        training, held_out, evaluation: ``[windows, tokens]`` ids.
+        out: the folder of the result.
+        seed: of the order of the windows.
+        memory_budget_bytes: the most memory of one process; None for all of it.
+        speed: the machine's speed, if it is known.
+    """
+
+    dense: Path
+    pruned: Path
+    dtype: torch.dtype
+    settings: Recovery
+    pattern: Pattern | None
+    training: Tensor
+    held_out: Tensor
+    evaluation: Tensor
+    out: Path
+    seed: int
+    memory_budget_bytes: int | None
+    speed: Speed | None
+
+    def open(self, ranks: Ranks, device: torch.device) -> ModelRecovery:
+        """Prepare the recovery, or resume one from its files."""
+        return ModelRecovery(
+            MetaModel.open(self.dense, self.dtype, device),
+            MetaModel.open(self.dense, self.dtype, device, weights=self.pruned),
+            self.settings,
+            self.pattern,
+            self.training,
+            self.held_out,
+            self.evaluation,
+            self.out,
+            token_loss,
+            seed=self.seed,
+            memory_budget_bytes=self.memory_budget_bytes,
+            ranks=ranks,
+            speed=self.speed,
+        )
+
+    def run(
+        self, ranks: Ranks, device: torch.device
+    ) -> Generator[RecoveryProgress, None, RecoveryResult]:
+        """Run the part of one rank."""
+        return self.open(ranks, device).run()

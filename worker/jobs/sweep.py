@@ -1,0 +1,126 @@
+"""The sweep of a job, in this process or in one for each device."""
+
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from db.core.states import Phase
+from worker.evaluation.perplexity import token_loss
+from worker.jobs.job_report import block_json
+from worker.jobs.opened_job import OpenedJob
+from worker.jobs.progress import JobProgress
+from worker.pruning.distributed.launcher import launch
+from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.refinement.results import RefinementProgress
+from worker.pruning.sweep.pipeline import ModelPruner
+from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.results import BlockResult, PruningResult
+
+SweepSteps = Generator[BlockResult | RefinementProgress, None, PruningResult]
+
+
+@dataclass(frozen=True)
+class JobSweep:
+    """A sweep that is ready to run.
+
+    Attributes:
+        run: yields each block's result and where it may stop, and returns that of the model.
+        resumed_from_block: the first block that it prunes; None if it prunes all, or if only its
+            processes know it.
+        seconds: its planned duration, if it is known.
+    """
+
+    run: SweepSteps
+    resumed_from_block: int | None = None
+    seconds: float | None = None
+
+    def progress(
+        self, blocks: list[BlockResult], start: float, end: float
+    ) -> Generator[JobProgress, None, PruningResult]:
+        """Run the sweep, and append the blocks' results to ``blocks``.
+
+        Args:
+            start, end: the shares of all of the job's work that are done before and after it.
+        """
+        fraction = start
+        with closing(self.run) as run:
+            while True:
+                try:
+                    block = next(run)
+                except StopIteration as stop:
+                    result: PruningResult = stop.value
+                    return result
+                if isinstance(block, RefinementProgress):
+                    yield JobProgress(Phase.pruning, fraction)  # a place to stop
+                    continue
+                blocks.append(block)
+                done = (block.index + 1) / block.total
+                fraction = start + (end - start) * done
+                position = (block.index, block.total, block.name)
+                yield JobProgress(Phase.pruning, fraction, position, block_json(block))
+                if block.index + 1 == block.total:
+                    yield JobProgress(Phase.evaluating, end)
+
+
+def start_sweep(job: OpenedJob, out: Path, dense_loss: float | None) -> JobSweep:
+    """Prepare the sweep of a job, or resume one from its files in ``out``.
+
+    Args:
+        job: the job.
+        out: an existing folder for the shards.
+        dense_loss: the dense model's loss on the evaluation windows, if it is known.
+
+    Raises:
+        PruningError: the model or the available memory does not allow it.
+    """
+    ids = (job.windows.calibration.ids, job.windows.evaluation.ids)
+    budget, dtype = job.budget_of_a_process, job.meta_model.dtype
+    if len(job.devices) > 1:
+        work = partial(
+            _sweep_on_rank, job.model.path, dtype, job.recipe, *ids, out, budget, dense_loss
+        )
+        return JobSweep(launch(work, job.devices))
+    pruner = ModelPruner(
+        job.meta_model,
+        job.recipe,
+        *ids,
+        out,
+        token_loss,
+        memory_budget_bytes=budget,
+        dense_loss=dense_loss,
+        speed=job.speed,
+    )
+    return JobSweep(pruner.steps(), pruner.resumed_from_block, pruner.plan.seconds)
+
+
+def _sweep_on_rank(
+    folder: Path,
+    dtype: torch.dtype,
+    recipe: Recipe,
+    calibration: Tensor,
+    evaluation: Tensor,
+    out: Path,
+    budget_bytes: int | None,
+    dense_loss: float | None,
+    ranks: Ranks,
+    device: torch.device,
+) -> SweepSteps:
+    """Run one rank of a sweep; the process is given nothing but these arguments."""
+    meta_model = MetaModel.open(folder, dtype, device)
+    return ModelPruner(
+        meta_model,
+        recipe,
+        calibration,
+        evaluation,
+        out,
+        token_loss,
+        memory_budget_bytes=budget_bytes,
+        ranks=ranks,
+        dense_loss=dense_loss,
+    ).steps()

@@ -1,0 +1,169 @@
+"""The part of a dataset that a model is calibrated on, and on which recovery trains it."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from random import Random
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from db.core.errors import SpecRefusedError
+from db.spec.datafiles import DataFile
+from db.spec.references import DatasetReference
+from worker.sources.documents import Text
+from worker.sources.encoding import (
+    Encoder,
+    Tokenizer,
+    consecutive_windows,
+    document_windows,
+    encode_text,
+    random_windows,
+)
+from worker.sources.rows import ids_file, read_rows, take, windows_of_rows
+from worker.sources.texts import load_texts
+from worker.sources.windows import Windows, windows_of_text
+
+DEFAULT_SAMPLES = 128
+MAX_HELD_OUT = 64
+
+
+def held_out_count(training: int) -> int:
+    """Return how many windows are held out, for this many to train on."""
+    return max(1, min(MAX_HELD_OUT, training // 8))
+
+
+@dataclass(frozen=True)
+class CalibrationPart:
+    """The calibration part of a dataset; a text is read and encoded only once.
+
+    Attributes:
+        reference: what ``parse_dataset`` returned.
+        tokenizer: the model's; may be None for rows of ``input_ids``.
+        seq_len: tokens in each window.
+        vocab_size: the size of the model's vocabulary.
+        hold_out: whether the rest of the dataset is held out for the evaluation; False if the
+            evaluation uses another dataset.
+    """
+
+    reference: DatasetReference
+    tokenizer: Tokenizer | None
+    seq_len: int
+    vocab_size: int | None = None
+    hold_out: bool = True
+
+    def windows(self, samples: int | None, seed: int) -> Windows:
+        """Return the windows that a model is calibrated on.
+
+        Rows of ``input_ids`` are used unchanged, from the first. Text is encoded as a whole and
+        cut at random places, which depend on the seed only.
+
+        Args:
+            samples: the number of windows; None uses 128, or fewer if the dataset is smaller.
+            seed: of the random places.
+
+        Raises:
+            SpecRefusedError: the dataset cannot be read, or is too small.
+        """
+        if file := ids_file(self.reference, "dataset"):
+            rows = read_rows(file, self.seq_len, self.vocab_size)
+            ids = take(file, rows, "samples", samples, DEFAULT_SAMPLES)
+            return windows_of_rows(file, ids, f"the first {len(ids)} rows")
+        text, wanted = self._text, samples or DEFAULT_SAMPLES
+        if text.samples_documents:
+            ids = document_windows(text, self._encoder, wanted, self.seq_len, seed)
+        else:
+            # More windows than fit into the text would only repeat its tokens.
+            count = samples or min(wanted, len(self._ids) // self.seq_len)
+            ids = random_windows(self._ids, count, self.seq_len, seed)
+        return windows_of_text(self.reference, text, ids, seed=seed)
+
+    def training_windows(self, number: int, used: int, seed: int) -> tuple[Windows, Windows]:
+        """Return windows to train on, and those that are held out to watch the training.
+
+        The part is cut into windows without overlap, whose order depends on the seed only. An
+        eighth of them, at most 64, is held out.
+
+        Args:
+            number: how many windows the training uses; a smaller part is used several times.
+            used: the number of calibration windows, which the evaluation leaves out.
+            seed: of the order.
+
+        Raises:
+            SpecRefusedError: it has less than two windows, or is what the evaluation uses too.
+        """
+        random = Random(seed)  # noqa: S311 # reproducible on purpose
+        pool = self._pool(number + MAX_HELD_OUT, used, random)
+        if len(pool) < 2:
+            raise self._too_small(len(pool))
+        order = random.sample(range(len(pool)), len(pool))
+        held_out = held_out_count(min(number, len(pool)))
+        training = order[held_out : held_out + number]
+        rounds = -(-number // len(training))
+        return (
+            self._described(pool[training], used, seed=seed, rounds=rounds),
+            self._described(pool[order[:held_out]], used, seed=seed),
+        )
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        return Encoder(self.tokenizer, self.vocab_size, "dataset", self.reference.name)
+
+    @cached_property
+    def _text(self) -> Text:
+        chat = self._encoder.chat
+        return load_texts(self.reference, "calibration", chat, hold_out=self.hold_out)
+
+    @cached_property
+    def _ids(self) -> Tensor:
+        return encode_text(self._text, self._encoder, self.seq_len)
+
+    def _pool(self, wanted: int, used: int, random: Random) -> Tensor:
+        """Return all windows of the part, or about ``wanted`` of a dataset of long documents."""
+        if file := ids_file(self.reference, "dataset"):
+            return self._row_pool(file, used)
+        if self._text.samples_documents:
+            ids = self._random_documents(wanted * self.seq_len, random)
+        else:
+            ids = self._ids
+        return consecutive_windows(ids, len(ids) // self.seq_len, self.seq_len)
+
+    def _row_pool(self, file: DataFile, used: int) -> Tensor:
+        rows = list(read_rows(file, self.seq_len, self.vocab_size))
+        if not self.hold_out:
+            return torch.stack(rows)
+        if used == len(rows):
+            raise self._encoder.refused(
+                "too_few_rows",
+                f"the evaluation uses the same {used} rows as the calibration, so that none is "
+                "left that recover may train on",
+                f"Set samples below {used}, or name an eval_dataset.",
+            )
+        return torch.stack(rows[:used])
+
+    def _random_documents(self, tokens: int, random: Random) -> Tensor:
+        """Encode documents in random order into ``[tokens]`` ids, or more, or all there are."""
+        pieces: list[Tensor] = []
+        for document in random.sample(self._text.documents, len(self._text.documents)):
+            if tokens <= 0:
+                break
+            pieces.append(self._encoder.ids(document + self._text.joiner))
+            tokens -= len(pieces[-1])
+        return torch.cat(pieces)
+
+    def _described(self, ids: Tensor, used: int, **facts: Any) -> Windows:
+        """Return windows with their provenance; ``facts`` say how they were chosen."""
+        if file := ids_file(self.reference, "dataset"):
+            split = f"the first {used} rows" if self.hold_out else "all rows"
+            described = windows_of_rows(file, ids, split)
+        else:
+            described = windows_of_text(self.reference, self._text, ids, stride=self.seq_len)
+        return replace(described, provenance=described.provenance | facts)
+
+    def _too_small(self, available: int) -> SpecRefusedError:
+        return self._encoder.refused(
+            "dataset_too_small",
+            f"recover needs text for two windows of {self.seq_len} tokens, one to train on and one "
+            f"to hold out, and its calibration part has {available}",
+            "Set a smaller seq_len, or name more text.",
+        )
