@@ -6,7 +6,8 @@ from typing import Any
 
 from db.spec.allocations import AllocationName
 from db.spec.catalogue import METHODS
-from db.spec.prune_spec import PruneSpec
+from db.spec.prune_spec import MethodName, PruneSpec
+from db.spec.variants import default_variant
 from worker.jobs.recipes import recipe_of
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern
@@ -102,6 +103,8 @@ def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
 def _pruning_steps(spec: PruneSpec, recipe: Recipe) -> Iterable[str]:
     if recipe.scorer is None:
         yield f"mask and weights by the method `{spec.method}`, {_SOURCES[spec.method]}"
+        if spec.method is MethodName.exact:
+            yield f"variant `{spec.variant or default_variant(spec.pattern)}`"
     else:
         yield f"weights scored by the method `{spec.method}`, {_SOURCES[spec.method]}"
     yield _pattern(recipe.pattern)

@@ -71,6 +71,7 @@ def card(
             ["zpruner", "dsnot"],
         ),
         ({"method": "none", "sparsity": 0.0}, ["no weight pruned or changed", "propagation"], []),
+        ({"method": "exact", "pattern": "2:4"}, ["method `exact`", "variant `mm`"], ["exact"]),
         (
             {"method": "wanda", "allocation": {"name": "matrix", "spread": 0.1}},
             ["allocation `matrix` with spread 0.1", "each block has the sparsity"],
