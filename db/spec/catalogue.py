@@ -213,14 +213,13 @@ METHODS: tuple[MethodInfo, ...] = (
         name=AllocationName.matrix,
         title="Error curves",
         summary=(
-            "Distributes the sparsity of each block over its matrices, so that the sum of the "
-            "squares of weight times input norm over all dropped weights is the least. The "
-            "sparsity of a matrix differs from the job's by the spread at most, 0.15 by default."
+            "Distributes the sparsity of each block over its matrices, so that their outputs "
+            "change the least, judged by the share of Wanda's squared scores that each loses. "
+            "No matrix's sparsity differs from the job's by more than the spread, 0.15 by default."
         ),
         source="https://doi.org/10.1109/29.90373",
         when_to_use=(
-            "Where matrices of a block differ much in their inputs, and with experts; compare it "
-            "with uniform on your own model."
+            "With unstructured sparsity and any method; compare it with uniform on your own model."
         ),
         cost="As owl, and a sort of every matrix.",
     ),

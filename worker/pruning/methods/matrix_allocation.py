@@ -55,7 +55,8 @@ class ErrorCurve:
     """The error of dropping the smallest weights of a matrix, over how many are dropped.
 
     The error of a set of weights is the sum of their ``W² ‖x‖²``, x being the input feature that a
-    weight multiplies: the change of the outputs if the features were uncorrelated.
+    weight multiplies, as a share of the sum over the whole matrix: the relative change of its
+    outputs if the features were uncorrelated. It is multiplied by the tokens that reach the matrix.
 
     Attributes:
         counts: how many weights are dropped at each point of the curve, ascending.
@@ -76,17 +77,19 @@ def error_curve(matrix: MatrixScores, pattern: Unstructured, spread: float) -> E
 
     It ends where no weight is dropped, or only one of those that compete is kept.
     """
-    errors = pattern.competing(matrix.score.clamp(min=0).square_().mul_(matrix.tokens))
+    errors = pattern.competing(matrix.score.clamp(min=0).square_())
     lines, length = errors.shape
     requested = round(length * pattern.sparsity)
     most = max(requested, length - 1)
     levels = (pattern.sparsity + spread * step / _STEPS for step in range(-_STEPS, _STEPS + 1))
     points = sorted({min(max(round(length * level), 0), most) for level in levels})
+    scale = matrix.tokens / (float(errors.sum(dtype=torch.float64)) or 1.0)
     ordered = _sorted(errors)
     return ErrorCurve(
         counts=tuple(lines * point for point in points),
         errors=tuple(
-            float(ordered[:, start:end].sum(dtype=torch.float64)) for start, end in pairwise(points)
+            scale * float(ordered[:, start:end].sum(dtype=torch.float64))
+            for start, end in pairwise(points)
         ),
         requested=lines * requested,
         unit=lines,

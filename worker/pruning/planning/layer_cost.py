@@ -7,7 +7,7 @@ from worker.pruning.methods.registry import get_scorer, get_solver
 
 _SWAP_BYTES = 600  # both lists of candidates, and up to 50 swaps
 # Per weight, what each allocation measures: outliers, a median, and a sort.
-_MEASURING_BYTES = {"owl": 60, "dlp": 60, "matrix": 300}
+_MEASURING_BYTES = {"owl": 60, "dlp": 30, "matrix": 60}
 
 
 def score_cost(layer: LayerShape, method: str, *, swaps: bool) -> Cost:

@@ -17,16 +17,17 @@ def scores(*matrices: Tensor, tokens: int = 1) -> list[MatrixScores]:
     return [MatrixScores(str(at), matrix, tokens) for at, matrix in enumerate(matrices)]
 
 
-def random_matrix(rows: int, columns: int, scale: float = 1.0) -> Tensor:
+def random_matrix(rows: int, columns: int, power: float = 1.0) -> Tensor:
+    """Return scores of which fewer are large, the higher the power."""
     generator = torch.Generator().manual_seed(rows * columns)
-    return scale * torch.rand(rows, columns, generator=generator)
+    return torch.rand(rows, columns, generator=generator) ** power
 
 
 def error_of(matrix: Tensor, dropped: int, scope: Scope) -> float:
-    """Return the sum of squares of the smallest entries, of the matrix or of each row."""
+    """Return the smallest entries' share of the squares, of the whole matrix or by row."""
     lines: list[list[float]] = [matrix.flatten().tolist()] if scope == "matrix" else matrix.tolist()
     each = dropped // len(lines)
-    return sum(score * score for line in lines for score in sorted(line)[:each])
+    return sum(x * x for line in lines for x in sorted(line)[:each]) / float(matrix.square().sum())
 
 
 @pytest.mark.parametrize("scope", ["matrix", "row"])
@@ -34,7 +35,7 @@ def error_of(matrix: Tensor, dropped: int, scope: Scope) -> float:
 def test_no_other_counts_within_the_spread_leave_less_error(scope: Scope, sparsity: float) -> None:
     # A step of the curve is one weight of 16: 16 steps on either side are more than there are.
     shapes = {"matrix": (4, 4), "row": (2, 16)}
-    matrices = [random_matrix(*shapes[scope], scale) for scale in (0.5, 0.8, 1.0)]
+    matrices = [random_matrix(*shapes[scope], power) for power in (0.3, 1.0, 3.0)]
     lines = 1 if scope == "matrix" else 2
     requested, reach = round(16 * sparsity), 3
 
@@ -63,10 +64,18 @@ def test_equal_curves_give_every_matrix_the_same_sparsity(scope: Scope, fill: fl
 
 
 def test_a_matrix_of_zeros_loses_most_and_the_total_stays() -> None:
-    large, zeros = random_matrix(10, 50), -torch.ones(20, 20)  # Wanda scores zeros -1
-    got = MatrixAllocation(0.2).measure(HALF, scores(large, zeros, 2 * large))
+    first, zeros = random_matrix(10, 50), -torch.ones(20, 20)  # Wanda scores zeros -1
+    second = random_matrix(10, 50, 3.0)
+    got = MatrixAllocation(0.2).measure(HALF, scores(first, zeros, second))
     assert got["1"] == max(got.values()) == pytest.approx(0.7)
     assert round(500 * got["0"]) + round(400 * got["1"]) + round(500 * got["2"]) == 700
+
+
+def test_larger_weights_alone_spare_no_matrix_and_more_equal_ones_do() -> None:
+    matrix, equal = random_matrix(8, 50), random_matrix(8, 50, 0.3)
+    got = MatrixAllocation().measure(HALF, scores(matrix, 8 * matrix, equal))
+    assert got["0"] == pytest.approx(got["1"], abs=0.02)
+    assert got["2"] < 0.5 < got["0"]
 
 
 @pytest.mark.parametrize("sparsity", [0.0, 0.03, 0.5, 0.9, 0.95])
