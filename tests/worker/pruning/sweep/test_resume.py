@@ -26,7 +26,6 @@ from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.methods.scorers import InputScorer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
-from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
@@ -312,22 +311,6 @@ def test_a_process_killed_with_signal_9_loses_no_finished_block(
 
     assert again.resumed_from_block == 2
     assert without_timing(finish(again, killed)) == without_timing(undisturbed)
-
-
-def test_a_run_stopped_between_two_steps_of_a_block_trains_that_block_again(
-    dense: Path, tmp_path: Path
-) -> None:
-    out, left = tmp_path / "out", tmp_path / "left"
-    undisturbed = finish(open_sweep(dense, out, REFINED), out)
-    steps = open_sweep(dense, left, REFINED).steps()
-    for step in steps:
-        if isinstance(step, RefinementProgress) and (step.block, step.step) == (1, 2):
-            steps.close()
-
-    again = open_sweep(dense, left, REFINED)
-
-    assert again.resumed_from_block == 1
-    assert without_timing(finish(again, left)) == without_timing(undisturbed)
 
 
 KILLED_TRAINING = """

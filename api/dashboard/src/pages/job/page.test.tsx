@@ -85,6 +85,14 @@ it("says where a job stands: its number while it waits, what is left, what it ke
   expect(line()).toContain("8 of 32 blocks kept");
 });
 
+it("shows what the training of a block has achieved", async () => {
+  const refinement = { held_out_before: 0.25, held_out_after: 0.125 };
+  const data = { sparsity: 0.5, refinement, layers: [] };
+  answers["/v1/jobs/job_1/blocks"] = listing([{ index: 0, name: "layers.0", data }]);
+  shown = await mount(<JobPage id="job_1" />);
+  expect(card("Blocks")?.textContent).toContain("held-out loss 0.25 → 0.125");
+});
+
 it("says that its events could not be read instead of counting none", async () => {
   answers["/v1/jobs/job_1/events"] = refusal(500);
   shown = await mount(<JobPage id="job_1" />);
