@@ -25,8 +25,8 @@ _RETURNED_BYTES = 4 << 20  # size from which freed memory is returned: `fix_mall
 _FRAGMENTATION = 1.5  # measured ratio of heap memory to the states in it
 # Per weight, its score, and a copy and masks of it; for `matrix` of one matrix at a time.
 _MEASURED_BYTES = {"owl": 9, "dlp": 11, "matrix": 9}
-_TRAINED_BYTES = 13  # per weight: two moments and the gradient in fp32, and where it is kept
-_MASTER_BYTES = 4  # per weight
+_TRAINED_BYTES = 9  # per weight: two moments in fp32, and where it is kept
+_MASTER_BYTES = 4  # per weight, and the same for its gradient
 _ROUNDING_BYTES = 8  # per weight of the largest tensor: rounding it, and counting its zeros
 _TARGET_BYTES = 16  # per number of a block's outputs: these, targets and errors in fp32
 
@@ -148,9 +148,11 @@ class _MemoryModel:
         elif not self._copy(parameters):
             per_weight += self._size
         trained = max(block.halves, default=0) if refinement.scope == "half" else sum(block.halves)
-        running = trained * per_weight + _ROUNDING_BYTES * parameters.largest
-        running += tokens * self._shape.hidden * _TARGET_BYTES
-        return self._block_phase(block, running + _BACKWARD_STATES * self._forward(tokens))
+        # The gradients grow in number as the states that the backward has used are freed.
+        gradients = trained * _MASTER_BYTES + _ROUNDING_BYTES * parameters.largest
+        states = _BACKWARD_STATES * self._forward(tokens)
+        states += tokens * self._shape.hidden * _TARGET_BYTES
+        return self._block_phase(block, trained * per_weight + max(gradients, states))
 
     def _layers(self, block: BlockShape) -> int:
         """Return the peak bytes of scoring, or of solving, the layers one after another, if any."""

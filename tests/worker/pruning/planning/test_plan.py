@@ -137,10 +137,10 @@ def test_training_takes_more_memory_than_pruning() -> None:
 @pytest.mark.parametrize(
     ("stored", "dtype", "bytes_per_weight"),
     [
-        ("float32", "float32", 17),  # a master, two moments, a gradient and a mask
-        ("bfloat16", "float32", 13),  # the master takes the place of the forward's copy
-        ("float32", "bfloat16", 17),
-        ("bfloat16", "bfloat16", 19),  # the forward needs a copy beside the best state
+        ("float32", "float32", 13),  # a master, two moments and a mask
+        ("bfloat16", "float32", 9),  # the master takes the place of the forward's copy
+        ("float32", "bfloat16", 13),
+        ("bfloat16", "bfloat16", 15),  # the forward needs a copy beside the best state
     ],
 )
 def test_training_halves_saves_what_the_training_of_the_smaller_one_takes(
