@@ -8,6 +8,7 @@ from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama
 from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.base.shapes import ModelShape
 from worker.pruning.planning.memory_limits import Headroom
+from worker.pruning.planning.memory_model import memory_by_phase
 from worker.pruning.planning.plan import Plan, plan
 from worker.pruning.planning.workload import Setting, Workload
 from worker.pruning.refinement.settings import Refinement
@@ -149,9 +150,12 @@ def test_training_halves_saves_what_the_training_of_the_smaller_one_takes(
     (first, *_), weights = llama().blocks, llama().blocks[0].parameters
     block = replace(first, parameters=replace(weights, entries={stored: weights.numbers}))
     shape, work = replace(llama(), blocks=(block,)), replace(REFINING, dtype=dtype)
-    halves = replace(work, refinement=Refinement("half"))
-    saved = planned(work, shape).host_bytes - planned(halves, shape).host_bytes
-    assert saved == bytes_per_weight * block.halves[0]
+    setting = Setting("fused", 1024, spills=True)
+    whole, half = (
+        memory_by_phase(shape, replace(work, refinement=Refinement(scope)), setting)["refinement"]
+        for scope in ("block", "half")
+    )
+    assert whole.host_bytes - half.host_bytes == bytes_per_weight * block.halves[0]
 
 
 def test_training_halves_or_none_is_proposed_if_training_blocks_does_not_fit() -> None:
