@@ -6,6 +6,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, JsonValue, RootModel, ValidationError
 
 from api.schemas.requests import JobRequest
+from db.spec.presets import PRESET_FIELDS
 from db.spec.prune_spec import implied_sparsity
 from db.tables.jobs import Job
 
@@ -34,6 +35,8 @@ class JobChanges(RootModel[dict[str, JsonValue]]):
             "priority": job.priority,
             "gate": job.gate,
         }
+        if self.root.get("preset") is not None:  # it replaces the fields of another preset
+            fields = {name: value for name, value in fields.items() if name not in PRESET_FIELDS}
         implied = implied_sparsity(self.root.get("method"), self.root.get("pattern"))
         if implied is not None and "sparsity" not in self.root:
             del fields["sparsity"]

@@ -20,6 +20,7 @@ MAX_POINTS = 200
 
 Varied = Literal[
     "sparsity",
+    "preset",
     "method",
     "pattern",
     "solver",
@@ -30,6 +31,7 @@ Varied = Literal[
     "variant",
     "propagation",
     "refine",
+    "recover",
     "skip",
 ]
 """Fields that change the pruning but not the evaluation, so that points are comparable and share
@@ -57,8 +59,8 @@ class SweepRequest(JobRequest):
 
     @model_validator(mode="before")
     @classmethod
-    def _imply_sparsity(cls, data: Any) -> Any:
-        """Override: each point's own pattern or method implies its sparsity."""
+    def _complete(cls, data: Any) -> Any:
+        """Override: each point is completed by itself, with its own preset, method and pattern."""
         return data
 
     @model_validator(mode="after")
@@ -74,10 +76,10 @@ class SweepRequest(JobRequest):
         return self
 
     def base(self) -> dict[str, Any]:
-        """Return the fields that all points share."""
+        """Return the fields that the request sets for all points."""
         sweep_only = SweepRequest.model_fields.keys() - JobRequest.model_fields.keys()
         unset = {"sparsity"} if self.sparsity is None else set()
-        return self.model_dump(mode="json", exclude=sweep_only | unset)
+        return self.model_dump(mode="json", exclude=sweep_only | unset, exclude_unset=True)
 
     def points(self) -> list[Point]:
         """Return the points in order.

@@ -14,7 +14,7 @@ from db.spec.prune_spec import PruneSpec
 # Together below the largest index entry of PostgreSQL, 2,704 bytes.
 MODEL_KEY_BYTES = 256
 SEARCH_BYTES = 1024
-ADDED_FIELDS = ("text_field", "eval_text_field", "refine", "recover")
+ADDED_FIELDS = ("text_field", "eval_text_field", "preset", "variant", "refine", "recover")
 """Fields that did not exist when older jobs' digests were computed."""
 
 

@@ -19,6 +19,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from db.spec.allocations import Allocation, AllocationName
+from db.spec.presets import PresetName, resolve_preset
 from db.spec.recovery import Recover
 from db.spec.refinement import Refine
 from db.spec.variants import Variant
@@ -143,6 +144,11 @@ class PruneSpec(BaseModel):
         pattern=r"^[A-Za-z0-9][\w./-]*$",
         description="Branch, tag or commit of the model; pinned to a commit when the job runs.",
     )
+    preset: PresetName | None = Field(
+        default=None,
+        description="Sets several of the fields below: `fast`, `balanced` or `best`. Fields beside "
+        "it override its own.",
+    )
     method: MethodName = MethodName.zpruner
     scope: Scope | None = Field(
         default=None,
@@ -241,9 +247,12 @@ class PruneSpec(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _imply_sparsity(cls, data: Any) -> Any:
-        """Set the sparsity that the method or the pattern implies."""
-        if isinstance(data, dict) and data.get("sparsity") is None:
+    def _complete(cls, data: Any) -> Any:
+        """Set what the preset sets, and the sparsity that the method or the pattern implies."""
+        if not isinstance(data, dict):
+            return data
+        data = resolve_preset(data)
+        if data.get("sparsity") is None:
             share = implied_sparsity(data.get("method"), data.get("pattern"))
             return data if share is None else data | {"sparsity": share}
         return data

@@ -149,6 +149,8 @@ def test_a_sweep_varies_each_field_that_the_service_can_vary(live: Live) -> None
         "skip": ('[[], ["*.o_proj"]]', [[], ["*.o_proj"]]),
         "damping": ("0.1", [0.1]),
         "refine": ("true", [True]),
+        "recover": ("spp", ["spp"]),
+        "preset": ("best", ["best"]),
         "propagation": ("fused", ["fused"]),
         "pattern": ("null", [None]),
         "variant": ("null", [None]),

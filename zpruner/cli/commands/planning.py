@@ -25,8 +25,8 @@ from zpruner.cli.terminal import (
 from zpruner.client.models.planning import Sweep
 
 VARIED = (
-    *("sparsity", "method", "pattern", "solver", "scope"),
-    *("variant", "allocation", "correction", "damping", "propagation", "refine"),
+    *("sparsity", "preset", "method", "pattern", "solver", "scope", "variant", "allocation"),
+    *("correction", "damping", "propagation", "refine", "recover"),
 )
 """Fields of which a sweep takes several values, besides ``skip``, whose values are lists."""
 

@@ -1822,6 +1822,7 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
+         *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
          *         "pattern": null,
@@ -1867,6 +1868,7 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
+         *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
          *         "pattern": null,
@@ -2218,6 +2220,8 @@ export interface components {
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
             revision?: string | null;
+            /** @description Sets several of the fields below: `fast`, `balanced` or `best`. Fields beside it override its own. */
+            preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /** @description Which weights compete; by default as the method was published. */
@@ -2393,6 +2397,7 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
+         *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
          *         "pattern": null,
@@ -2653,6 +2658,7 @@ export interface components {
          *             "dataset": "c4",
          *             "text_field": null,
          *             "revision": null,
+         *             "preset": null,
          *             "method": "zpruner",
          *             "scope": null,
          *             "pattern": null,
@@ -2790,6 +2796,7 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
+         *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
          *         "pattern": null,
@@ -2877,6 +2884,7 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
+         *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
          *         "pattern": null,
@@ -3077,6 +3085,8 @@ export interface components {
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
             revision?: string | null;
+            /** @description Sets several of the fields below: `fast`, `balanced` or `best`. Fields beside it override its own. */
+            preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /** @description Which weights compete; by default as the method was published. */
@@ -4357,6 +4367,12 @@ export interface components {
             on_front: boolean;
         };
         /**
+         * PresetName
+         * @description A named combination of a job's fields, from the cheapest to the one of the best quality.
+         * @enum {string}
+         */
+        PresetName: "fast" | "balanced" | "best";
+        /**
          * Problem
          * @description RFC 9457 problem details with this service's extensions.
          *
@@ -4451,6 +4467,8 @@ export interface components {
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
             revision?: string | null;
+            /** @description Sets several of the fields below: `fast`, `balanced` or `best`. Fields beside it override its own. */
+            preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /** @description Which weights compete; by default as the method was published. */
@@ -4867,6 +4885,7 @@ export interface components {
          *             "dataset": "c4",
          *             "text_field": null,
          *             "revision": null,
+         *             "preset": null,
          *             "method": "zpruner",
          *             "scope": null,
          *             "pattern": null,
@@ -5048,6 +5067,8 @@ export interface components {
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
             revision?: string | null;
+            /** @description Sets several of the fields below: `fast`, `balanced` or `best`. Fields beside it override its own. */
+            preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /** @description Which weights compete; by default as the method was published. */
@@ -5465,6 +5486,7 @@ export interface components {
          *           "dataset": "c4",
          *           "text_field": null,
          *           "revision": null,
+         *           "preset": null,
          *           "method": "zpruner",
          *           "scope": null,
          *           "pattern": null,
@@ -7034,6 +7056,7 @@ export interface operations {
                      *         "dataset": "c4",
                      *         "text_field": null,
                      *         "revision": null,
+                     *         "preset": null,
                      *         "method": "zpruner",
                      *         "scope": null,
                      *         "pattern": null,

@@ -68,6 +68,17 @@ def test_a_rerun_is_a_new_job_with_its_changes_and_its_parent(
     assert child["id"] == job["id"]
 
 
+def test_a_rerun_with_another_preset_has_the_fields_of_that_preset(
+    client: TestClient, sessions: Sessions
+) -> None:
+    first = make_job(sessions, make_spec(preset="best", seed=7))
+    response = client.post(f"/v1/jobs/{first.id}/rerun", json={"preset": "fast"})
+    assert response.status_code == 201
+    spec = response.json()["spec"]
+    assert (spec["preset"], spec["method"], spec["seed"]) == ("fast", "wanda", 7)
+    assert (spec["refine"], spec["recover"], spec["allocation"]) == (None, None, "uniform")
+
+
 def test_a_rerun_without_changes_needs_no_body(client: TestClient, sessions: Sessions) -> None:
     parent = make_job(sessions)
     response = client.post(f"/v1/jobs/{parent.id}/rerun")

@@ -76,6 +76,16 @@ def test_allocations_vary_by_name_spread_and_list(client: TestClient) -> None:
     assert "points 0 and 1 are equal" in post(client, sparsity=0.5, grid={"allocation": same}).text
 
 
+def test_presets_vary_and_a_field_of_the_sweep_overrides_theirs(client: TestClient) -> None:
+    values = ["fast", "balanced", "best"]
+    sweep = post(client, sparsity=0.5, recover="none", grid={"preset": values}).json()
+    specs = [client.get(f"/v1/jobs/{point['job_id']}").json()["spec"] for point in sweep["points"]]
+    assert [spec["preset"] for spec in specs] == values
+    assert [spec["method"] for spec in specs] == ["wanda", "admm", "admm"]
+    assert [spec["allocation"] for spec in specs] == ["uniform", "uniform", "owl"]
+    assert [spec["recover"] for spec in specs] == [None, None, None]
+
+
 def test_only_so_many_points_are_pushed_at_once(client: TestClient, queue: ListQueue) -> None:
     sweep = post(client, grid=GRID, max_parallel=2).json()
     assert sweep["max_parallel"] == 2

@@ -10,7 +10,7 @@ const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
   },
   {
     title: "How to prune",
-    names: ["solver", "variant", "allocation", "scope", "correction", "damping", "refine", "skip"],
+    names: ["preset", "solver", "variant", "allocation", "scope", "correction", "damping", "refine", "skip"],
     isOpen: true,
   },
   {

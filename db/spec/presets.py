@@ -1,0 +1,36 @@
+"""Presets: named combinations of a specification's fields."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+
+class PresetName(StrEnum):
+    """A named combination of a job's fields, from the cheapest to the one of the best quality."""
+
+    fast = "fast"
+    balanced = "balanced"
+    best = "best"
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    PresetName.fast: {"method": "wanda"},
+    PresetName.balanced: {"method": "admm", "refine": True},
+    PresetName.best: {
+        "method": "admm",
+        "allocation": "owl",
+        "refine": True,
+        "recover": "masked",
+    },
+}
+PRESET_FIELDS = frozenset(name for fields in PRESETS.values() for name in fields)
+
+
+def resolve_preset(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add the fields of the named preset to a request; those that it has itself stay.
+
+    A pattern N:M fixes the sparsity of every block, so the preset's allocation is left out then.
+    """
+    preset = PRESETS.get(str(fields.get("preset")), {})
+    unfit = {"allocation"} if fields.get("pattern") is not None else set()
+    return {name: value for name, value in preset.items() if name not in unfit} | dict(fields)
