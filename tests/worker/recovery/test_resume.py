@@ -29,7 +29,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.recovery.teacher.CHUNK_TOKENS", {"cpu": 256})
 
 
-@pytest.mark.parametrize("kind", ["masked", "mask_lora", "spp", "ast"])
+@pytest.mark.parametrize("kind", ["masked", "spp", "ast"])
 def test_a_run_killed_anywhere_resumes_with_the_same_bytes_and_result(
     models: Models, tmp_path: Path, kind: Kind
 ) -> None:

@@ -7,7 +7,7 @@ from torch import Generator, Tensor, nn
 from typing_extensions import override
 
 from worker.recovery.kinds.matrix import MatrixLayout
-from worker.recovery.kinds.parametrization import Parametrization
+from worker.recovery.kinds.parametrization import Parametrization, computed_again
 from worker.recovery.planning.sizes import ADAPTER_RANK
 
 _ALPHA = 32
@@ -33,7 +33,10 @@ class MaskedLowRank(Parametrization):
 
     @override
     def forward(self) -> Tensor:
-        change = self._layout.stored(self.up @ self.down)
+        return computed_again(self._sum, self.up, self.down)
+
+    def _sum(self, up: Tensor, down: Tensor) -> Tensor:
+        change = self._layout.stored(up @ down)
         return self.base.float() + _SCALE * (change * (self.base != 0))
 
 

@@ -1,6 +1,9 @@
 """What all kinds have in common."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 
 class Parametrization(nn.Module):
@@ -28,3 +31,12 @@ class Parametrization(nn.Module):
 
     def after_step(self, step: int) -> None:
         """Update what follows from the new parameters."""
+
+
+def computed_again(compute: Callable[..., Tensor], *parameters: Tensor) -> Tensor:
+    """Return ``compute(*parameters)``, which the backward computes again.
+
+    It would keep a few matrices as large as the weights, for parameters that are far smaller.
+    """
+    result: Tensor = checkpoint(compute, *parameters, use_reentrant=False, preserve_rng_state=False)
+    return result

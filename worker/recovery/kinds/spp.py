@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from worker.recovery.kinds.mask_lora import kaiming_uniform
 from worker.recovery.kinds.matrix import MatrixLayout
-from worker.recovery.kinds.parametrization import Parametrization
+from worker.recovery.kinds.parametrization import Parametrization, computed_again
 from worker.recovery.planning.sizes import ADAPTER_RANK
 
 _SCALE = 2.0
@@ -32,8 +32,11 @@ class ScaledWeights(Parametrization):
 
     @override
     def forward(self) -> Tensor:
+        return computed_again(self._sum, self.rows, self.outputs)
+
+    def _sum(self, rows: Tensor, outputs: Tensor) -> Tensor:
         base = self.base.float()
-        factor = self._layout.stored(repeated(self.rows, self.outputs.shape[1]) * self.outputs)
+        factor = self._layout.stored(repeated(rows, outputs.shape[1]) * outputs)
         return base.addcmul(factor, base, value=_SCALE)
 
 

@@ -140,10 +140,10 @@ class _MemoryModel:
         kept = {
             "masked": 0 if self._size == 4 else self._size,
             "ast": self._size,
-            "mask_lora": self._size + 1,  # and the mask
-            "spp": self._size + 8,  # and the repeated rows, and the weights in fp32
+            "mask_lora": self._size,
+            "spp": self._size,
         }
-        computed = 3 * 4 * self._numbers.largest_layer
+        computed = 4 * 4 * self._numbers.largest_layer
         return weights * kept[self._recovery.kind] + computed
 
     def _activations(self) -> int:
