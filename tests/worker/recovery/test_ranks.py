@@ -52,7 +52,7 @@ def test_two_processes_that_are_killed_resume_with_the_same_bytes(
     models: Models, undisturbed: tuple[Path, Results], tmp_path: Path
 ) -> None:
     out, results = undisturbed
-    kinds = KINDS[1:]
+    kinds: tuple[Kind, ...] = ("ast",)  # the kind whose masks are gathered, too
     steps = launch(partial(recover_all, models, tmp_path, kinds), TWO)
     for kind, progress in steps:
         if (kind, progress.stage, progress.step) == ("ast", "training", 7):
