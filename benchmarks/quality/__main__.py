@@ -10,21 +10,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from transformers.utils import logging
 
-from benchmarks.chart import chart
-from benchmarks.combinations import COMBINATIONS, PATTERNS, QUICK, Combination
-from benchmarks.table import Table
+from benchmarks.quality.chart import chart
+from benchmarks.quality.combinations import COMBINATIONS, PATTERNS, QUICK, Combination
+from benchmarks.quality.measured_job import OWN_TEXT, job_fields, measure
+from benchmarks.quality.table import Table
 from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
-from worker.jobs.prune import prune
-from worker.jobs.resources import Resources
-from worker.pruning.base.generators import run_to_end
 
-RESULTS = Path(__file__).parent / "results"
-OWN_TEXT = "stdlib-docs"
+RESULTS = Path(__file__).parents[1] / "results"
 
 
 def main() -> None:
@@ -37,7 +33,7 @@ def main() -> None:
         for combination, pattern in _cells(arguments):
             if table.perplexity(combination.name, pattern) is None:
                 spec = _spec(arguments, combination, pattern)
-                metrics = _measure(spec, Path(baselines))
+                metrics = measure(spec, Path(baselines))
                 table.put(combination.name, pattern, metrics)
                 line = f"{combination.name} at {pattern}: {metrics['pruned_perplexity']:.2f}"
                 print(line, file=sys.stderr, flush=True)
@@ -92,30 +88,15 @@ def _cells(arguments: argparse.Namespace) -> Iterator[tuple[Combination, str]]:
 
 
 def _spec(arguments: argparse.Namespace, combination: Combination, pattern: str) -> PruneSpec:
-    texts = {"dataset": arguments.calibration, "eval_dataset": arguments.evaluation}
-    given = {name: f"local:{path.resolve()}" for name, path in texts.items() if path}
-    return PruneSpec.model_validate(
-        {
-            "model": f"local:{arguments.model.resolve()}",
-            "dataset": OWN_TEXT,
-            "samples": arguments.samples,
-            "seq_len": arguments.seq_len,
-            "eval_samples": arguments.eval_samples,
-            **given,
-            **PATTERNS[pattern],
-            **combination.fields,
-        }
+    fields = job_fields(
+        arguments.model,
+        arguments.calibration,
+        arguments.evaluation,
+        seq_len=arguments.seq_len,
+        eval_samples=arguments.eval_samples,
     )
-
-
-def _measure(spec: PruneSpec, baselines: Path) -> dict[str, Any]:
-    """Prune into a temporary folder and return the figures.
-
-    The loss of the dense model is measured once for all cells.
-    """
-    with TemporaryDirectory() as out:
-        steps = prune(spec, Path(out), Resources(baselines=baselines))
-        return run_to_end(steps).metrics
+    own = {"samples": arguments.samples, **PATTERNS[pattern], **combination.fields}
+    return PruneSpec.model_validate(fields | own)
 
 
 def _chart(table: Table) -> str:

@@ -5,9 +5,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.chart import chart
-from benchmarks.combinations import COMBINATIONS, PATTERNS, QUICK
-from benchmarks.table import Table
+from benchmarks.quality.chart import chart
+from benchmarks.quality.combinations import COMBINATIONS, PATTERNS, QUICK
+from benchmarks.quality.table import Table
 from db.spec.combinations import check_combination
 from db.spec.prune_spec import PruneSpec
 

@@ -1,0 +1,35 @@
+"""A job whose quality is measured, in this process and without a service."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from db.spec.prune_spec import PruneSpec
+from worker.jobs.prune import prune
+from worker.jobs.resources import Resources
+from worker.pruning.base.generators import run_to_end
+
+OWN_TEXT = "stdlib-docs"
+
+
+def job_fields(
+    model: Path, calibration: Path | None, evaluation: Path | None, **fields: Any
+) -> dict[str, Any]:
+    """Return the fields of a job on these files; without files the text is ``OWN_TEXT``."""
+    texts = {"dataset": calibration, "eval_dataset": evaluation}
+    given = {name: f"local:{path.resolve()}" for name, path in texts.items() if path}
+    return {"model": f"local:{model.resolve()}", "dataset": OWN_TEXT, **given, **fields}
+
+
+def measure(spec: PruneSpec, baselines: Path, out: Path | None = None) -> dict[str, Any]:
+    """Run a job and return its figures.
+
+    Args:
+        spec: the job.
+        baselines: a folder that keeps the loss of the dense model for further jobs.
+        out: an empty folder for the result; None deletes the result.
+    """
+    if out is None:
+        with TemporaryDirectory() as folder:
+            return measure(spec, baselines, Path(folder))
+    return run_to_end(prune(spec, out, Resources(baselines=baselines))).metrics

@@ -1,0 +1,47 @@
+"""The rows of the training table: jobs that train what is left, by calibration tokens."""
+
+from dataclasses import dataclass
+from typing import Any
+
+SOLVED: dict[str, Any] = {"method": "admm"}
+ALLOCATED = SOLVED | {"allocation": "matrix"}
+REFINED = SOLVED | {"refine": True}
+BOTH = ALLOCATED | {"refine": True}
+
+
+@dataclass(frozen=True)
+class TrainingRow:
+    """One row of the table.
+
+    Attributes:
+        name: its label.
+        fields: the fields of the job.
+        windows: its calibration windows.
+    """
+
+    name: str
+    fields: dict[str, Any]
+    windows: int
+
+
+_CURVE = {"admm": SOLVED, "refine": REFINED, "matrix": ALLOCATED, "matrix, refine": BOTH}
+_RECOVERIES: dict[str, Any] = {
+    "recover masked": "masked",
+    "recover masked, KL alone": {"kind": "masked", "kl": 1.0, "temperature": 1.0},
+    "recover mask_lora": "mask_lora",
+    "recover spp": "spp",
+    "recover ast": "ast",
+}
+
+TRAINING_ROWS = (
+    *(
+        TrainingRow(name, fields, windows)
+        for windows in (16, 64, 128, 256)
+        for name, fields in _CURVE.items()
+    ),
+    *(
+        TrainingRow(f"matrix, refine, {name}", BOTH | {"recover": recover}, 128)
+        for name, recover in _RECOVERIES.items()
+    ),
+    *(TrainingRow(name, {"preset": name}, 128) for name in ("fast", "balanced", "best")),
+)
