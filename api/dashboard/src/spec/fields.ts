@@ -46,7 +46,7 @@ const LABELS: Record<string, string> = {
   recover: "Recovery",
   "recover.tokens": "Recovery tokens",
   "recover.lr": "Recovery learning rate",
-  "recover.kl": "Recovery weight of the dense model",
+  "recover.kl": "Recovery divergence weight",
   "recover.temperature": "Recovery temperature",
 };
 

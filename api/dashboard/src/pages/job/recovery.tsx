@@ -6,14 +6,7 @@ import { count, duration, figure } from "../../format.ts";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
-import {
-  currentStep,
-  curvesOf,
-  type Losses,
-  lossesIn,
-  lossesOf,
-  stepInWords,
-} from "./recovery-steps.ts";
+import { currentStep, curvesOf, type Losses, lossesIn, lossesOf } from "./recovery-steps.ts";
 
 /** The progress and the losses of a job's recovery. */
 export function Recovery({ job, events }: { job: Job; events: JobEvent[] }) {
@@ -30,12 +23,10 @@ function RecoverySection({ job, events }: { job: Job; events: JobEvent[] }) {
     enabled: isSucceeded && followed.length === 0,
   });
   const points = followed.length > 0 ? followed : lossesIn(report.data ?? {});
-  const current = currentStep(events);
   return (
     <Section title="Recovery" aside={<span className="faint mono">{job.spec.recover?.kind}</span>}>
       {report.error !== null && <ErrorNote error={report.error} retry={report.refetch} />}
-      {job.phase === "recovering" && current && <p role="status">{stepInWords(current)}</p>}
-      {points.length === 0 && !isSucceeded && current === undefined && (
+      {points.length === 0 && !isSucceeded && currentStep(events) === undefined && (
         <p className="faint">It follows the sweep.</p>
       )}
       {points.length > 0 && (

@@ -20,7 +20,7 @@ export function Result({ job }: { job: Job }) {
           label="Perplexity, dense and pruned"
           bars={[
             { name: "Dense", value: dense, isReference: true },
-            ...(before === null ? [] : [{ name: "Swept", value: before }]),
+            ...(before === null ? [] : [{ name: "Pruned", value: before }]),
             { name: before === null ? "Pruned" : "Recovered", value: pruned },
           ]}
         />
