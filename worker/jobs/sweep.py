@@ -83,7 +83,15 @@ def start_sweep(job: OpenedJob, out: Path, dense_loss: float | None) -> JobSweep
     budget, dtype = job.budget_of_a_process, job.meta_model.dtype
     if len(job.devices) > 1:
         work = partial(
-            _sweep_on_rank, job.model.path, dtype, job.recipe, *ids, out, budget, dense_loss
+            _sweep_on_rank,
+            job.model.path,
+            dtype,
+            job.recipe,
+            *ids,
+            out,
+            budget,
+            dense_loss,
+            job.resources.baselines,
         )
         return JobSweep(launch(work, job.devices))
     pruner = ModelPruner(
@@ -95,6 +103,7 @@ def start_sweep(job: OpenedJob, out: Path, dense_loss: float | None) -> JobSweep
         memory_budget_bytes=budget,
         dense_loss=dense_loss,
         speed=job.speed,
+        measurements=job.resources.baselines,
     )
     return JobSweep(pruner.steps(), pruner.resumed_from_block, pruner.plan.seconds)
 
@@ -108,6 +117,7 @@ def _sweep_on_rank(
     out: Path,
     budget_bytes: int | None,
     dense_loss: float | None,
+    measurements: Path | None,
     ranks: Ranks,
     device: torch.device,
 ) -> SweepSteps:
@@ -123,4 +133,5 @@ def _sweep_on_rank(
         memory_budget_bytes=budget_bytes,
         ranks=ranks,
         dense_loss=dense_loss,
+        measurements=measurements,
     ).steps()

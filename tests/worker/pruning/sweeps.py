@@ -25,11 +25,14 @@ def sweep(
     *,
     evaluation: Tensor = EVALUATION,
     dtype: torch.dtype = torch.float32,
+    measurements: Path | None = None,
 ) -> tuple[list[BlockResult], PruningResult]:
     """Prune the model in ``folder`` into ``out``."""
     out.mkdir()
     meta_model = MetaModel.open(folder, dtype, torch.device("cpu"))
-    blocks = ModelPruner(meta_model, recipe, calibration, evaluation, out, token_loss).run()
+    ids = (calibration, evaluation)
+    pruner = ModelPruner(meta_model, recipe, *ids, out, token_loss, measurements=measurements)
+    blocks = pruner.run()
     reports: list[BlockResult] = []
     return reports, run_to_end(blocks, reports.append)
 

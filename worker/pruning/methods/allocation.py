@@ -36,6 +36,9 @@ class MeasuredAllocation(Protocol):
     def spread(self) -> float:
         """How far sparsities may lie from the requested one."""
 
+    def basis(self, pattern: Unstructured) -> Any:
+        """Return what `measure` depends on besides the matrices, ready for JSON."""
+
     def measure(self, pattern: Unstructured, matrices: Sequence[MatrixScores]) -> Any:
         """Return what decides a block's sparsities; it equals itself after a round trip by JSON.
 
@@ -83,6 +86,10 @@ class OwlAllocation:
     name: ClassVar[str] = "owl"
     spread: float = 0.08
 
+    def basis(self, pattern: Unstructured) -> str:
+        """Return its name: any sparsity and spread have the same measurement."""
+        return self.name
+
     def measure(self, pattern: Unstructured, matrices: Sequence[MatrixScores]) -> float:
         """Return the block's outlier share."""
         return outlier_share(one.score for one in matrices)
@@ -105,6 +112,10 @@ class DlpAllocation:
 
     name: ClassVar[str] = "dlp"
     spread: float = 0.15
+
+    def basis(self, pattern: Unstructured) -> str:
+        """Return its name: any sparsity and spread have the same measurement."""
+        return self.name
 
     def measure(self, pattern: Unstructured, matrices: Sequence[MatrixScores]) -> float:
         """Return the median of the block's scores."""

@@ -1,9 +1,9 @@
 """The allocation ``matrix``: a sparsity for each matrix of a block, by error curves."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -28,6 +28,10 @@ class MatrixAllocation:
 
     name: ClassVar[str] = "matrix"
     spread: float = 0.15
+
+    def basis(self, pattern: Unstructured) -> list[Any]:
+        """Return its name, its spread and the pattern."""
+        return [self.name, self.spread, asdict(pattern)]
 
     def measure(self, pattern: Unstructured, matrices: Sequence[MatrixScores]) -> dict[str, float]:
         """Return the sparsity of each matrix of a block, by its name."""

@@ -34,11 +34,15 @@ from worker.pruning.sweep.evaluation import Evaluation
 from worker.pruning.sweep.fingerprint import fingerprint
 from worker.pruning.sweep.gradient_pass import GradientPass
 from worker.pruning.sweep.job_shapes import plan_pruning, split_batches
+from worker.pruning.sweep.measurement_cache import MeasurementCache
 from worker.pruning.sweep.output import ModelOutput
 from worker.pruning.sweep.progress import Progress
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe import Measurement, Recipe
 from worker.pruning.sweep.replay import replay
 from worker.pruning.sweep.results import BlockResult, PruningResult, untouched
+
+_OF_ONE_JOB = ("recipe", "evaluation")
+"""Parts of a fingerprint that no measurement of the dense model depends on."""
 
 
 class ModelPruner:
@@ -62,6 +66,7 @@ class ModelPruner:
         ranks: Ranks = SINGLE_PROCESS,
         dense_loss: float | None = None,
         speed: Speed | None = None,
+        measurements: Path | None = None,
     ) -> None:
         """Prepare, and resume an earlier run of the same pruning in ``out``.
 
@@ -77,6 +82,7 @@ class ModelPruner:
             ranks: the ranks that share the work; all get the same arguments.
             dense_loss: the dense model's loss on ``evaluation``, if it is known.
             speed: the machine's speed, so that the plan predicts the time.
+            measurements: the folder of a `MeasurementCache`; None measures everything.
 
         Raises:
             PruningError: the model or the available memory does not allow it.
@@ -90,8 +96,8 @@ class ModelPruner:
         plan = plan_pruning(
             meta_model, recipe, *ids, memory_budget_bytes, dense_known=known, speed=speed
         )
-        given = fingerprint(meta_model, recipe, calibration, evaluation, token_loss)
-        self._progress = Progress(out, given, ranks)
+        self._given = fingerprint(meta_model, recipe, calibration, evaluation, token_loss)
+        self._progress = Progress(out, self._given, ranks)
         # A resumed run keeps the earlier run's values; both decide the length of its streams.
         self.plan = plan.with_setting(self._progress.decide_once("setting", plan.setting_values))
         known_loss = self._progress.decide_once("dense_loss", lambda: dense_loss)
@@ -107,6 +113,7 @@ class ModelPruner:
             meta_model, self._block_inputs, recipe, setting.propagation, ranks, calibration
         )
         self._seconds = Stopwatch()
+        self._measurements = MeasurementCache(measurements, ranks)
 
     @property
     def resumed_from_block(self) -> int | None:
@@ -208,17 +215,26 @@ class ModelPruner:
 
     def _patterns(self, stack: ExitStack, streams: Streams) -> tuple[BlockPattern, ...]:
         """Return each block's pattern; most allocations measure the dense model first."""
-        measure_block = self._recipe.measurement()
-        if measure_block is None:
+        measurement = self._recipe.measurement()
+        if measurement is None:
             return self._recipe.patterns([None] * self._total)
 
         def measure() -> list[Any]:
             spill = self._scratch(stack) if streams.calibration.spills else None
             states = streams.calibration.copy(spill)
             scores = DenseScores(self._meta_model, self._block_inputs, self._recipe, self._ranks)
-            return list(scores.measure(states, measure_block))
+            return list(scores.measure(states, measurement.of_block))
 
-        return self._recipe.patterns(self._progress.measure_once("allocation", measure))
+        def known_or_measured() -> list[Any]:
+            return self._measurements.once(self._basis_of(measurement), measure)
+
+        return self._recipe.patterns(self._progress.measure_once("allocation", known_or_measured))
+
+    def _basis_of(self, measurement: Measurement) -> dict[str, Any]:
+        """Return what a measurement of the dense model depends on: the batches decide its bits."""
+        shared = {name: part for name, part in self._given.items() if name not in _OF_ONE_JOB}
+        run = {"batch": self.plan.setting.batch_tokens, "ranks": self._ranks.size}
+        return shared | run | {"measurement": measurement.basis}
 
     def _gradients(self, stack: ExitStack) -> GradientNorms | None:
         """Measure the gradients for the blocks that are not pruned yet, if they are needed."""

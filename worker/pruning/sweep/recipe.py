@@ -32,6 +32,19 @@ Allocation = Literal["uniform"] | BlockSparsities | MeasuredAllocation
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """What an allocation measures of the dense model.
+
+    Attributes:
+        of_block: gets the scores of a block's matrices that tokens reached.
+        basis: what it depends on besides the model and the calibration windows, ready for JSON.
+    """
+
+    of_block: Callable[[Sequence[MatrixScores]], Any]
+    basis: list[Any]
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How a model is pruned.
 
@@ -145,13 +158,14 @@ class Recipe:
                     f"into groups of {self.pattern.m}; skip it, or choose another pattern"
                 )
 
-    def measurement(self) -> Callable[[Sequence[MatrixScores]], Any] | None:
-        """Return what an allocation measures of a block of the dense model; None if nothing."""
+    def measurement(self) -> Measurement | None:
+        """Return what an allocation measures of the dense model; None if nothing."""
         if isinstance(self.allocation, str | BlockSparsities):
             return None
         if not isinstance(self.pattern, Unstructured):
             return None
-        return partial(self.allocation.measure, self.pattern)
+        basis = [self.allocation.basis(self.pattern), list(self.skip)]
+        return Measurement(partial(self.allocation.measure, self.pattern), basis)
 
     def patterns(self, measured: Sequence[Any]) -> tuple[BlockPattern, ...]:
         """Return the pattern of each block, given what `measurement` found, or None, for each.

@@ -11,6 +11,7 @@ from worker.pruning.methods.allocation import DlpAllocation, MeasuredAllocation,
 from worker.pruning.methods.matrix_allocation import MatrixAllocation
 from worker.pruning.methods.patterns import NofM, Unstructured
 from worker.pruning.methods.registry import get_scorer, get_solver
+from worker.pruning.sweep.dense_scores import DenseScores
 from worker.pruning.sweep.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, LayerResult
 
@@ -71,3 +72,38 @@ def test_dlp_keeps_the_mean_and_has_its_spread(tmp_path: Path) -> None:
 
 def test_a_pattern_n_of_m_measures_nothing() -> None:
     assert Recipe(get_scorer("wanda"), NofM(2, 4), allocation=MATRIX).measurement() is None
+
+
+@pytest.mark.parametrize("allocation", [OwlAllocation(), DlpAllocation(), MATRIX])
+def test_a_second_run_reuses_what_the_first_has_measured(
+    tmp_path: Path, allocation: MeasuredAllocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dense, known = write_model(tmp_path / "dense", FAMILIES["llama"]), tmp_path / "known"
+    recipe = Recipe(get_scorer("wanda"), Unstructured(0.5), allocation=allocation)
+    first, _ = sweep(dense, tmp_path / "first", recipe, WINDOWS, measurements=known)
+    assert len(list(known.iterdir())) == 1
+    monkeypatch.delattr(DenseScores, "measure")
+    again, _ = sweep(dense, tmp_path / "again", recipe, WINDOWS, measurements=known)
+    assert [block.layers for block in again] == [block.layers for block in first]
+
+
+@pytest.mark.parametrize(
+    ("allocation", "files"), [(OwlAllocation(), 1), (DlpAllocation(), 1), (MATRIX, 2)]
+)
+def test_runs_share_a_measurement_if_it_does_not_depend_on_the_sparsity(
+    tmp_path: Path, allocation: MeasuredAllocation, files: int
+) -> None:
+    dense, known = write_model(tmp_path / "dense", FAMILIES["llama"]), tmp_path / "known"
+    for sparsity in (0.5, 0.6):
+        recipe = Recipe(get_scorer("wanda"), Unstructured(sparsity), allocation=allocation)
+        sweep(dense, tmp_path / f"{sparsity}", recipe, WINDOWS, measurements=known)
+    assert len(list(known.iterdir())) == files
+
+
+def test_other_windows_are_measured_anew(tmp_path: Path) -> None:
+    dense, known = write_model(tmp_path / "dense", FAMILIES["llama"]), tmp_path / "known"
+    recipe = Recipe(get_scorer("wanda"), Unstructured(0.5), allocation=OwlAllocation())
+    for seed in (1, 2):
+        ids = random_ids(40, 16, seed=seed)
+        sweep(dense, tmp_path / f"{seed}", recipe, ids, measurements=known)
+    assert len(list(known.iterdir())) == 2

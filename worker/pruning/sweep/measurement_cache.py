@@ -1,0 +1,58 @@
+"""Measurements of a dense model that further runs reuse, such as the points of a grid."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from worker.pruning.base.durable_files import move_into_place
+from worker.pruning.distributed.ranks import Ranks
+
+T = TypeVar("T")
+
+
+class MeasurementCache:
+    """Small files, one for each measurement.
+
+    Args:
+        folder: deleting its files is safe, the next run measures again; None keeps nothing.
+        ranks: the ranks that measure together; rank 0 reads and writes the files.
+    """
+
+    def __init__(self, folder: Path | None, ranks: Ranks) -> None:
+        self._folder, self._ranks = folder, ranks
+
+    def once(self, basis: Mapping[str, Any], measure: Callable[[], T]) -> T:
+        """Return what was measured on this basis, or measure it now and keep it.
+
+        Args:
+            basis: everything that the measurement depends on, ready for JSON.
+            measure: its result has to be equal after conversion to JSON and back.
+        """
+        if self._folder is None:
+            return measure()
+        key = hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()
+        path = self._folder / f"{key}.json"
+        known: T | None = self._ranks.run_on_main(lambda: _read(path))
+        if known is not None:
+            return known
+        measured = measure()
+        self._ranks.run_on_main(lambda: _write(path, measured))
+        return measured
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+
+
+def _write(path: Path, measured: object) -> None:
+    """Write a file; concurrent writes of two runs do no harm."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = path.with_suffix(f".{os.getpid()}")
+    written.write_text(json.dumps(measured))
+    move_into_place(written, path)
