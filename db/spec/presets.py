@@ -18,7 +18,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     PresetName.balanced: {"method": "admm", "refine": True},
     PresetName.best: {
         "method": "admm",
-        "allocation": "owl",
+        "allocation": "dlp",
         "refine": True,
         "recover": "masked",
     },
