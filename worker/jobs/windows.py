@@ -69,8 +69,8 @@ def windows_of(
         return JobWindows(calibration, evaluation)
     _check_separate(spec, calibration, evaluation)
     number, used = window_count(settings, length), len(calibration.ids)
-    drawn = RecoveryWindows(*part.training_windows(number, used, spec.seed))
-    return JobWindows(calibration, evaluation, drawn)
+    drawn = part.training_windows(number, used, spec.seed, resources.devices)
+    return JobWindows(calibration, evaluation, RecoveryWindows(*drawn))
 
 
 def _check_separate(spec: PruneSpec, calibration: Windows, evaluation: Windows) -> None:

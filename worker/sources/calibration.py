@@ -25,7 +25,8 @@ from worker.sources.texts import load_texts
 from worker.sources.windows import Windows, windows_of_text
 
 DEFAULT_SAMPLES = 128
-MAX_HELD_OUT = 64
+MAX_HELD_OUT = 16
+"""More would take as long as the training: they are measured eleven times."""
 
 
 def held_out_count(training: int) -> int:
@@ -78,26 +79,29 @@ class CalibrationPart:
             ids = random_windows(self._ids, count, self.seq_len, seed)
         return windows_of_text(self.reference, text, ids, seed=seed)
 
-    def training_windows(self, number: int, used: int, seed: int) -> tuple[Windows, Windows]:
+    def training_windows(
+        self, number: int, used: int, seed: int, ranks: int = 1
+    ) -> tuple[Windows, Windows]:
         """Return windows to train on, and those that are held out to watch the training.
 
         The part is cut into windows without overlap, whose order depends on the seed only. An
-        eighth of them, at most 64, is held out.
+        eighth of them, at most 16, is held out.
 
         Args:
             number: how many windows the training uses; a smaller part is used several times.
             used: the number of calibration windows, which the evaluation leaves out.
             seed: of the order.
+            ranks: how many processes share the held-out windows.
 
         Raises:
-            SpecRefusedError: it has less than two windows, or is what the evaluation uses too.
+            SpecRefusedError: it has too few windows, or is what the evaluation uses too.
         """
         random = Random(seed)  # noqa: S311 # reproducible on purpose
         pool = self._pool(number + MAX_HELD_OUT, used, random)
-        if len(pool) < 2:
-            raise self._too_small(len(pool))
+        if len(pool) <= ranks:
+            raise self._too_small(len(pool), ranks + 1)
         order = random.sample(range(len(pool)), len(pool))
-        held_out = held_out_count(min(number, len(pool)))
+        held_out = max(ranks, held_out_count(min(number, len(pool))))
         training = order[held_out : held_out + number]
         rounds = -(-number // len(training))
         return (
@@ -160,10 +164,10 @@ class CalibrationPart:
             described = windows_of_text(self.reference, self._text, ids, stride=self.seq_len)
         return replace(described, provenance=described.provenance | facts)
 
-    def _too_small(self, available: int) -> SpecRefusedError:
+    def _too_small(self, available: int, needed: int) -> SpecRefusedError:
         return self._encoder.refused(
             "dataset_too_small",
-            f"recover needs text for two windows of {self.seq_len} tokens, one to train on and one "
-            f"to hold out, and its calibration part has {available}",
+            f"recover needs text for {needed} windows of {self.seq_len} tokens, to train on and to "
+            f"hold out, and its calibration part has {available}",
             "Set a smaller seq_len, or name more text.",
         )

@@ -252,7 +252,7 @@ def test_the_windows_of_a_recovery_follow_from_its_tokens(
 ) -> None:
     monkeypatch.setattr(expected_windows, "MAX_ENCODED_BYTES", 0)  # as of larger files
     windows = estimate(spec(dataset="c4", seq_len=16, recover="spp"), settings)["windows"]
-    assert (windows["training"], windows["held_out"]) == (262_144 // 16, 64)
+    assert (windows["training"], windows["held_out"]) == (262_144 // 16, 16)
 
 
 def test_text_that_is_too_short_to_train_on_is_refused(

@@ -37,7 +37,7 @@ def test_training_and_held_out_windows_are_different_pieces_of_the_calibration_p
     training, held_out = drawn(local(tmp_path, TEXT), tokenizer, 400)
 
     trained, watched = decoded(tokenizer, training), decoded(tokenizer, held_out)
-    assert (len(set(trained)), len(set(watched))) == (400, 50)
+    assert (len(set(trained)), len(set(watched))) == (400, 16)
     assert set(trained).isdisjoint(watched)
     assert max(trained + watched) < "line 0900", "the last tenth is for the evaluation"
     assert trained != sorted(trained)
@@ -56,14 +56,21 @@ def test_a_short_text_is_used_several_times_and_the_provenance_says_so(
     tmp_path: Path, tokenizer: Any
 ) -> None:
     training, held_out = drawn(local(tmp_path, TEXT), tokenizer, 2000, hold_out=False)
-    assert (len(training.ids), len(held_out.ids)) == (936, 64)
+    assert (len(training.ids), len(held_out.ids)) == (984, 16)
     assert training.provenance["rounds"] == 3
     assert "rounds" not in held_out.provenance
 
 
-@pytest.mark.parametrize(("training", "held_out"), [(1, 1), (15, 1), (16, 2), (10_000, 64)])
-def test_an_eighth_is_held_out_at_least_one_and_at_most_64(training: int, held_out: int) -> None:
+@pytest.mark.parametrize(("training", "held_out"), [(1, 1), (15, 1), (16, 2), (10_000, 16)])
+def test_an_eighth_is_held_out_at_least_one_and_at_most_16(training: int, held_out: int) -> None:
     assert held_out_count(training) == held_out
+
+
+def test_each_of_several_processes_has_a_window_of_those_held_out(tmp_path: Path) -> None:
+    part = CalibrationPart(id_rows(tmp_path, 9), None, 4)
+    training, held_out = part.training_windows(100, 6, 0, ranks=3)
+    assert (len(training.ids), len(held_out.ids)) == (3, 3)
+    assert "needs text for 7 windows" in refusal(part.training_windows, 100, 6, 0, ranks=6).reason
 
 
 def test_of_rows_only_those_that_calibrate_are_trained_on_if_the_others_are_evaluated(
