@@ -64,6 +64,7 @@ function recipe({ spec }: Job): string {
   if (spec.allocation !== "uniform")
     parts.push(Array.isArray(spec.allocation) ? "by block" : toText(spec.allocation));
   if (spec.refine) parts.push("refined");
+  if (spec.recover) parts.push("recovered");
   return parts.filter(Boolean).join(" ");
 }
 

@@ -10,7 +10,17 @@ const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
   },
   {
     title: "How to prune",
-    names: ["preset", "solver", "variant", "allocation", "scope", "correction", "damping", "refine", "skip"],
+    names: [
+      "preset",
+      "solver",
+      "variant",
+      "allocation",
+      "scope",
+      "correction",
+      "damping",
+      "refine",
+      "skip",
+    ],
     isOpen: true,
   },
   {
