@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from db.core.errors import SpecRefusedError
-from db.spec.refusals import refused
+from db.core.refusals import refused
 
 WHOLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"

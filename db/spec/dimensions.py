@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from db.spec.refusals import refused
+from db.core.refusals import refused
 
 Shapes = Mapping[str, tuple[int, ...]]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from db.core.errors import SpecRefusedError
-from db.spec.refusals import refused
+from db.core.refusals import refused
 
 CONFIGS = (
     "config.json",

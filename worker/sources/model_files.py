@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from db.core.refusals import refused
 from db.spec.checkpoint_headers import INDEX, MAX_HEADER_BYTES
 from db.spec.model_configs import CONFIGS, MAX_CONFIG_BYTES
-from db.spec.refusals import refused
 
 TOKENIZERS = re.compile(
     r"tokenizer\.json|tokenizer\.model|[\w.-]*\.(tiktoken|model)|tekken\.json|tokenizer\.model\.v\d+"

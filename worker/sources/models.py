@@ -11,11 +11,11 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import OfflineModeIsEnabled
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
+from db.core.refusals import refused
 from db.spec.checkpoint_headers import INDEX, check_weights, index_bytes, weight_files
 from db.spec.dimensions import check_dimensions
 from db.spec.model_configs import CONFIGS, check_configs
 from db.spec.references import HubRepo, LocalPath, ModelReference, require_safetensors
-from db.spec.refusals import refused
 from worker.sources import hub_errors
 from worker.sources.header_only import fetch_headers
 from worker.sources.model_files import check_sizes, check_total, is_needed, require_space

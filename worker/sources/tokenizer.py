@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from db.core.errors import SpecRefusedError
+from db.core.refusals import refused
 from db.files.bounded_process import BoundsExceededError, run_bounded, serve_bounded
-from db.spec.refusals import refused
 
 FAST = "tokenizer.json"
 FILES = (FAST, "tokenizer.model", "vocab.json", "tokenizer_config.json")
