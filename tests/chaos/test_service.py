@@ -23,6 +23,11 @@ pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
 LOST_MESSAGE_S = 45.0
 LONG = 300.0
 FORK_SERVER_REPLACED = "the fork server is restarted"
+FORK_SERVER_FAULTS = (
+    (signal.SIGKILL, "fork server killed"),
+    (signal.SIGSTOP, "fork server frozen"),
+)
+"""One for each database, which has no part in them."""
 
 
 class Broker:
@@ -184,17 +189,10 @@ def test_a_killed_control_process_is_restarted(scene: Scene, client: Client, tal
     holds(client, tally, "control process and worker processes killed", job.id)
 
 
-@pytest.mark.parametrize(
-    ("scene", "number", "fault"),
-    [
-        ("sqlite", signal.SIGKILL, "fork server killed"),
-        ("postgres", signal.SIGSTOP, "fork server frozen"),
-    ],
-    indirect=["scene"],
-)
 def test_a_failed_fork_server_is_replaced_without_the_loss_of_a_job(
-    scene: Scene, client: Client, tally: Tally, number: signal.Signals, fault: str
+    scene: Scene, client: Client, tally: Tally
 ) -> None:
+    number, fault = FORK_SERVER_FAULTS[scene.postgres is not None]
     job = running(client)
     failed, warnings = fork_server(scene), scene.service.log().count(FORK_SERVER_REPLACED)
     failed.send_signal(number)
