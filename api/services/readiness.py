@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 CACHED_FOR_S = 2.0
 """How long a result is reused: the check takes a second, and clients need no key for it."""
+NOT_READY_CACHED_FOR_S = 0.2
+"""The same while a part is missing: whoever starts the service waits for the end of that."""
 
 Result = TypeVar("Result")
 
@@ -49,7 +51,9 @@ class Readiness:
         async with self._lock:
             if time.monotonic() >= self._fresh_until:
                 self._result = await run_in_threadpool(self._check)
-                self._fresh_until = time.monotonic() + CACHED_FOR_S
+                is_ready = not isinstance(self._result, str)
+                reused_s = CACHED_FOR_S if is_ready else NOT_READY_CACHED_FOR_S
+                self._fresh_until = time.monotonic() + reused_s
             result = self._result
         if isinstance(result, str):
             raise NotReadyError(result)

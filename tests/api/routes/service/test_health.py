@@ -133,3 +133,6 @@ def test_an_answer_is_not_kept_for_long(
     assert client.get("/readyz").status_code == 200
     time.sleep(1.1)
     assert client.get("/readyz").status_code == 503
+    queue.is_up = True
+    time.sleep(0.3)  # that a part is missing is kept for less time
+    assert client.get("/readyz").status_code == 200
