@@ -211,8 +211,8 @@ class PruneSpec(BaseModel):
     )
     recover: Recover = Field(
         default=None,
-        description="Trains the pruned model to predict as the dense one does, zeros kept: "
-        "`masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind.",
+        description="Trains the pruned model to predict as the dense one does: `masked`, "
+        "`mask_lora`, `spp` or `ast`; or an object that sets more than the kind.",
     )
     samples: StrictInt | None = Field(
         default=None,

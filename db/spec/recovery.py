@@ -12,7 +12,7 @@ MAX_TOKENS = 100_000_000
 
 
 class RecoverSpec(BaseModel):
-    """How the pruned model is trained to predict as the dense one does, with its zeros kept."""
+    """How the pruned model is trained to predict as the dense one does."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -3,8 +3,7 @@
 import errno
 import os
 import shutil
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from worker.jobs.progress import JobProgress
 from worker.jobs.recipes import recovery_of
 from worker.jobs.recovery_task import RecoveryTask
 from worker.jobs.windows import RecoveryWindows
+from worker.pruning.base.generators import mapped
 from worker.pruning.base.names import PRUNED_FOLDER
 from worker.pruning.distributed.launcher import launch
 from worker.pruning.distributed.ranks import SINGLE_PROCESS
@@ -66,21 +66,20 @@ class JobRecovery:
         """
         steps, resumed = self._start()
         yield JobProgress(Phase.recovering, start, resumed_from_step=resumed)
-        fraction, previous = start, None
-        with closing(steps) as run:
-            while True:
-                try:
-                    step = next(run)
-                except StopIteration as stop:
-                    result: RecoveryResult = stop.value
-                    return result
-                if step.stage in _STAGES:
-                    before, after = _STAGES[step.stage]
-                    done = before + (after - before) * step.step / step.steps
-                    fraction = start + (end - start) * done
-                details = asdict(step) if _is_reported(step, previous) else None
-                yield JobProgress(Phase.recovering, fraction, recovery=details)
-                previous = step
+        fraction = start
+        previous: RecoveryProgress | None = None
+
+        def progress_of(step: RecoveryProgress) -> Iterator[JobProgress]:
+            nonlocal fraction, previous
+            if step.stage in _STAGES:
+                before, after = _STAGES[step.stage]
+                done = before + (after - before) * step.step / step.steps
+                fraction = start + (end - start) * done
+            details = asdict(step) if _is_reported(step, previous) else None
+            yield JobProgress(Phase.recovering, fraction, recovery=details)
+            previous = step
+
+        return (yield from mapped(steps, progress_of))
 
     def _start(self) -> tuple[Generator[RecoveryProgress, None, RecoveryResult], int | None]:
         """Return the steps, in this process or one per device, and the one they resume from."""

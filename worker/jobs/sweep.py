@@ -1,7 +1,6 @@
 """The sweep of a job, in this process or in one for each device."""
 
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from worker.evaluation.perplexity import token_loss
 from worker.jobs.job_report import block_json
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
+from worker.pruning.base.generators import mapped
 from worker.pruning.distributed.launcher import launch
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.meta_model import MetaModel
@@ -49,23 +49,21 @@ class JobSweep:
             start, end: the shares of all of the job's work that are done before and after it.
         """
         fraction = start
-        with closing(self.run) as run:
-            while True:
-                try:
-                    block = next(run)
-                except StopIteration as stop:
-                    result: PruningResult = stop.value
-                    return result
-                if isinstance(block, RefinementProgress):
-                    yield JobProgress(Phase.pruning, fraction)  # a place to stop
-                    continue
-                blocks.append(block)
-                done = (block.index + 1) / block.total
-                fraction = start + (end - start) * done
-                position = (block.index, block.total, block.name)
-                yield JobProgress(Phase.pruning, fraction, position, block_json(block))
-                if block.index + 1 == block.total:
-                    yield JobProgress(Phase.evaluating, end)
+
+        def progress_of(step: BlockResult | RefinementProgress) -> Iterator[JobProgress]:
+            nonlocal fraction
+            if isinstance(step, RefinementProgress):
+                yield JobProgress(Phase.pruning, fraction)  # a place to stop
+                return
+            blocks.append(step)
+            done = (step.index + 1) / step.total
+            fraction = start + (end - start) * done
+            position = (step.index, step.total, step.name)
+            yield JobProgress(Phase.pruning, fraction, position, block_json(step))
+            if step.index + 1 == step.total:
+                yield JobProgress(Phase.evaluating, end)
+
+        return mapped(self.run, progress_of)
 
 
 def start_sweep(job: OpenedJob, out: Path, dense_loss: float | None) -> JobSweep:

@@ -1,10 +1,11 @@
 """Consuming generators and keeping their return values."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from typing import TypeVar
 
 Item = TypeVar("Item")
+Other = TypeVar("Other")
 Result = TypeVar("Result")
 
 
@@ -21,10 +22,13 @@ def run_to_end(
         each(item)
 
 
-def of_type(
-    kind: type[Item], items: Generator[object, None, Result]
-) -> Generator[Item, None, Result]:
-    """Yield the items of one type, and return the generator's return value."""
+def mapped(
+    items: Generator[Item, None, Result], convert: Callable[[Item], Iterable[Other]]
+) -> Generator[Other, None, Result]:
+    """Yield all that ``convert`` returns for each item, and return the generator's return value.
+
+    The generator is closed with this one.
+    """
     with closing(items):
         while True:
             try:
@@ -32,5 +36,11 @@ def of_type(
             except StopIteration as end:
                 result: Result = end.value
                 return result
-            if isinstance(item, kind):
-                yield item
+            yield from convert(item)
+
+
+def of_type(
+    kind: type[Item], items: Generator[object, None, Result]
+) -> Generator[Item, None, Result]:
+    """Yield the items of one type, and return the generator's return value."""
+    return mapped(items, lambda item: [item] if isinstance(item, kind) else [])

@@ -2280,7 +2280,7 @@ export interface components {
              *     }
              */
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
-            /** @description Trains the pruned model to predict as the dense one does, zeros kept: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
+            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
             recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
             /**
              * Samples
@@ -3145,7 +3145,7 @@ export interface components {
              *     }
              */
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
-            /** @description Trains the pruned model to predict as the dense one does, zeros kept: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
+            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
             recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
             /**
              * Samples
@@ -4527,7 +4527,7 @@ export interface components {
              *     }
              */
             refine?: components["schemas"]["RefineSpec"] | null;
-            /** @description Trains the pruned model to predict as the dense one does, zeros kept: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
+            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
             recover?: components["schemas"]["RecoverSpec"] | null;
             /**
              * Samples
@@ -4654,7 +4654,7 @@ export interface components {
         };
         /**
          * RecoverSpec
-         * @description How the pruned model is trained to predict as the dense one does, with its zeros kept.
+         * @description How the pruned model is trained to predict as the dense one does.
          */
         RecoverSpec: {
             /**
@@ -5127,7 +5127,7 @@ export interface components {
              *     }
              */
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
-            /** @description Trains the pruned model to predict as the dense one does, zeros kept: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
+            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
             recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
             /**
              * Samples
