@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.schemas.pages import Page
 from db.core.states import FINAL, JobState
-from db.jobs.pareto import Tradeoff, pareto_front
+from db.jobs.pareto import Tradeoff, pareto_front, sparsest
 from db.jobs.sweeps import Point
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate, Verdict, metric_value
@@ -40,6 +40,7 @@ class PointRead(BaseModel):
 class DenseRead(BaseModel):
     """The source of the dense model's loss for the points that have succeeded."""
 
+    perplexity: float | None = Field(description="Null until a point has succeeded.")
     measured: int = Field(description="How many points measured it.")
     shared: int = Field(description="How many points took it from an earlier job.")
 
@@ -66,6 +67,11 @@ class SweepRead(SweepSummary):
     """A sweep with its points."""
 
     points: list[PointRead]
+    gate: Gate | None = Field(description="The bounds that decide each point's verdict.")
+    best: str | None = Field(
+        description="The sparsest job that has passed the gate; of equally sparse ones, the one "
+        "with the lowest perplexity. Null without a gate, and while none has passed."
+    )
     front: list[str] = Field(description="The jobs on the Pareto front, the sparsest last.")
     dense: DenseRead
 
@@ -79,11 +85,17 @@ class SweepRead(SweepSummary):
             _point(job, sweep.varied[job.sweep_point or 0], index in front)
             for index, job in enumerate(jobs)
         ]
-        best = sorted((one for one in points if one.on_front), key=lambda one: one.sparsity or 0)
+        on_front = sorted(
+            (one for one in points if one.on_front), key=lambda one: one.sparsity or 0
+        )
+        gate = next((job.gate for job in jobs), None)  # all have the same
+        best = sparsest([_trade(job) if job.verdict is Verdict.passed else None for job in jobs])
         return cls(
             **_summary(sweep, counts),
             points=points,
-            front=[one.job_id for one in best],
+            gate=None if gate is None else Gate.model_validate(gate),
+            best=None if best is None else jobs[best].id,
+            front=[one.job_id for one in on_front],
             dense=_dense(jobs),
         )
 
@@ -155,4 +167,6 @@ def _dense(jobs: Sequence[Job]) -> DenseRead:
         for job in jobs
         if job.result and DENSE_LOSS_SHARED in job.result
     ]
-    return DenseRead(measured=shared.count(False), shared=shared.count(True))
+    perplexities = (metric_value(job.result or {}, "dense_perplexity") for job in jobs)
+    perplexity = next((one for one in perplexities if one is not None), None)
+    return DenseRead(perplexity=perplexity, measured=shared.count(False), shared=shared.count(True))

@@ -26,5 +26,15 @@ def pareto_front(tradeoffs: Sequence[Tradeoff | None]) -> set[int]:
     }
 
 
+def sparsest(tradeoffs: Sequence[Tradeoff | None]) -> int | None:
+    """Return the index of the sparsest tradeoff; of equally sparse ones, of the best perplexity."""
+    known = [
+        (-round(tradeoff[0], DIGITS), tradeoff[1], index)
+        for index, tradeoff in enumerate(tradeoffs)
+        if tradeoff is not None
+    ]
+    return min(known)[2] if known else None
+
+
 def _dominates(one: Tradeoff, other: Tradeoff) -> bool:
     return one != other and one[0] >= other[0] and one[1] <= other[1]

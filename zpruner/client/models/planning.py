@@ -99,6 +99,7 @@ class Sweep(ResponseModel):
     is_final: bool = False
     points: list[Point] = []
     front: list[str] = []
+    best: str | None = None
 
 
 class SweepPreview(ResponseModel):

@@ -1794,6 +1794,11 @@ export interface components {
          */
         DenseRead: {
             /**
+             * Perplexity
+             * @description Null until a point has succeeded.
+             */
+            perplexity: number | null;
+            /**
              * Measured
              * @description How many points measured it.
              */
@@ -5011,6 +5016,13 @@ export interface components {
             };
             /** Points */
             points: components["schemas"]["PointRead"][];
+            /** @description The bounds that decide each point's verdict. */
+            gate: components["schemas"]["Gate"] | null;
+            /**
+             * Best
+             * @description The sparsest job that has passed the gate; of equally sparse ones, the one with the lowest perplexity. Null without a gate, and while none has passed.
+             */
+            best: string | null;
             /**
              * Front
              * @description The jobs on the Pareto front, the sparsest last.

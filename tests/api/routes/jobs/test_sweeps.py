@@ -97,13 +97,15 @@ def test_the_points_that_no_other_beats_are_marked(client: TestClient, sessions:
     ids = [point["job_id"] for point in sweep["points"]]
     for place, (sparsity, perplexity) in enumerate([(0.3, 20), (0.4, 30), (0.5, 30), (0.6, 50)]):
         known = {"dense_loss_known": place > 0, "perplexity_ratio": perplexity / 20}
+        known |= {"dense_perplexity": 20.0}
         finish(sessions, ids[place], sparsity=sparsity, pruned_perplexity=perplexity, **known)
 
     read = client.get(f"/v1/sweeps/{sweep['id']}").json()
 
     assert [point["on_front"] for point in read["points"]] == [True, False, True, True, False]
     assert read["front"] == [ids[0], ids[2], ids[3]]
-    assert read["dense"] == {"measured": 1, "shared": 3}
+    assert read["dense"] == {"perplexity": 20, "measured": 1, "shared": 3}
+    assert (read["gate"], read["best"]) == (None, None)
     assert read["counts"] == {"succeeded": 4, "queued": 1}
     third = read["points"][2]
     assert (third["sparsity"], third["perplexity"], third["perplexity_ratio"]) == (0.5, 30, 1.5)
@@ -118,6 +120,19 @@ def test_the_gate_of_a_sweep_judges_each_point(client: TestClient, sessions: Ses
     read = client.get(f"/v1/sweeps/{sweep['id']}").json()
     assert [point["verdict"] for point in read["points"]] == ["pass", "fail"]
     assert read["is_final"] is True
+    assert read["gate"] == {"max": {"perplexity_ratio": 1.2}, "min": {}}
+
+
+def test_the_best_is_the_sparsest_that_passes(client: TestClient, sessions: Sessions) -> None:
+    gate = {"max": {"perplexity_ratio": 1.2}}
+    sweep = post(client, grid=GRID, gate=gate).json()
+    assert sweep["best"] is None
+    ratios = [(0.4, 1.01), (0.4, 1.1), (0.4, 1.0), (0.5, 1.15), (0.5003, 1.1), (0.5, 1.3)]
+    for point, (sparsity, ratio) in zip(sweep["points"], ratios, strict=True):
+        metrics = {"perplexity_ratio": ratio, "pruned_perplexity": 20 * ratio}
+        finish(sessions, point["job_id"], sparsity=sparsity, **metrics)
+    read = client.get(f"/v1/sweeps/{sweep['id']}").json()
+    assert read["best"] == read["points"][4]["job_id"]
 
 
 def test_a_cancel_ends_all_that_has_not_ended_and_may_be_asked_twice(
