@@ -8,6 +8,9 @@ import { live } from "./live/state.ts";
 import { field, mount, press, settle, type } from "./testing-page.tsx";
 import { listing, refusal, service } from "./testing-service.ts";
 
+// With a false clock, nothing waits until the code of a page is there.
+await Promise.all([import("./pages/submit/page.tsx"), import("./pages/workers/page.tsx")]);
+
 const OPTIONS = {
   required: ["model", "sparsity", "dataset"],
   properties: {

@@ -6,6 +6,14 @@ import { createRoot } from "react-dom/client";
 import { vi } from "vitest";
 
 Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true });
+// happy-dom has no canvas: whatever is drawn is ignored.
+const context = new Proxy({}, { get: () => () => ({}), set: () => true });
+Object.assign(globalThis, {
+  Path2D: function Path() {
+    return context;
+  },
+});
+Object.assign(HTMLCanvasElement.prototype, { getContext: () => context });
 
 export interface Shown {
   box: HTMLElement;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { classOf, extent, linear, logarithmic, paretoFront, path, ticks } from "./scale.ts";
+import { classOf, extent, linear, logarithmic, paretoFront, path } from "./scale.ts";
 
 it("scales put the bounds at the ends and equal values in the middle", () => {
   expect([0, 5, 10].map(linear(0, 10))).toEqual([0, 0.5, 1]);
@@ -10,13 +10,6 @@ it("scales put the bounds at the ends and equal values in the middle", () => {
 it("bounds pass over what is missing", () => {
   expect(extent([null, 2, Number.NaN, -1])).toEqual([-1, 2]);
   expect(extent([null])).toBeNull();
-});
-
-it("ticks are round and inside the bounds", () => {
-  expect(ticks(0, 1)).toEqual([0, 0.25, 0.5, 0.75, 1]);
-  expect(ticks(17.7, 63.9)).toEqual([20, 40, 60]);
-  expect(ticks(0.3, 0.7)).toEqual([0.3, 0.4, 0.5, 0.6, 0.7]);
-  expect(ticks(5, 5)).toEqual([5]);
 });
 
 it("classes take in both ends", () => {

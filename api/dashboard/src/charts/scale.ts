@@ -24,17 +24,6 @@ export function extent(values: Iterable<number | null>): [number, number] | null
   return low > high ? null : [low, high];
 }
 
-/** Return about `count` round values within the bounds. */
-export function ticks(low: number, high: number, count = 4): number[] {
-  if (high <= low) return [low];
-  const rough = (high - low) / count;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = ([1, 2, 2.5, 5, 10].find((one) => one * power >= rough) ?? 10) * power;
-  const first = Math.ceil(low / step - 1e-9);
-  const last = Math.floor(high / step + 1e-9);
-  return Array.from({ length: last - first + 1 }, (_, at) => clean((first + at) * step));
-}
-
 /** Put a value into one of `count` classes; 0 is the lowest. */
 export function classOf(share: number, count: number): number {
   return Math.min(count - 1, Math.max(0, Math.floor(share * count)));
@@ -73,15 +62,4 @@ export function path(values: (number | null)[], x: Scale, y: Scale): string {
       return `${command}${x(at).toFixed(1)},${y(value).toFixed(1)}`;
     })
     .join("");
-}
-
-/** Return an SVG path through points. */
-export function curvePath(points: Point[], x: Scale, y: Scale): string {
-  return points
-    .map((point, at) => `${at === 0 ? "M" : "L"}${x(point.x).toFixed(1)},${y(point.y).toFixed(1)}`)
-    .join("");
-}
-
-function clean(value: number): number {
-  return Number(value.toPrecision(12));
 }

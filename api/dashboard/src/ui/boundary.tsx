@@ -12,6 +12,12 @@ interface State {
   place: string;
 }
 
+/** The code of a page could not be loaded; the browser tries again only after a reload. */
+export class MissingCodeError extends Error {
+  override message =
+    "Its code could not be loaded: the service is not reachable or has been updated.";
+}
+
 /** Shows an error of one page in place of that page. */
 export class Boundary extends Component<Props, State> {
   override state: State = { error: null, place: this.props.place };
@@ -27,6 +33,8 @@ export class Boundary extends Component<Props, State> {
   override render(): ReactNode {
     const { error } = this.state;
     if (error === null) return this.props.children;
-    return <ErrorNote error={error} retry={() => this.setState({ error: null })} />;
+    const isMissing = error instanceof MissingCodeError;
+    const retry = () => (isMissing ? location.reload() : this.setState({ error: null }));
+    return <ErrorNote error={error} retry={retry} />;
   }
 }

@@ -49,7 +49,7 @@ def test_what_the_page_loads_is_here_and_what_is_hashed_is_kept_for_good(
     client: TestClient,
 ) -> None:
     loaded = ASSET.findall(client.get("/").text)
-    assert len([path for path in loaded if path.startswith("/assets/")]) == 2
+    assert {Path(path).suffix for path in loaded if "/assets/" in path} == {".js", ".css"}
     for path in loaded:
         answer = client.get(path)
         assert answer.status_code == 200
@@ -67,8 +67,10 @@ def test_the_page_is_small_and_sent_small(client: TestClient) -> None:
         assert small.headers["content-encoding"] == "gzip"
         assert small.headers["vary"] == "accept-encoding"
         assert small.content == plain.content  # the client has unpacked it
-        assert int(small.headers["content-length"]) < len(plain.content) / 2
-    assert sum(sizes) < 150_000
+        limit = max(100, len(plain.content) / 2)
+        assert int(small.headers["content-length"]) < limit
+    assert sum(sizes) < 130_000  # the list of jobs; other pages load their code when opened
+    assert sum(file.stat().st_size for file in dashboard.DIST.glob("assets/*.gz")) < 200_000
 
 
 @needs_build

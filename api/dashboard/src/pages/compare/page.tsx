@@ -4,9 +4,11 @@ import { Link, useSearch } from "wouter";
 import type { Job } from "../../api/client.ts";
 import { comparisonOf } from "../../api/compare.ts";
 import { jobBlocks, jobById } from "../../api/jobs.ts";
-import { Lines } from "../../charts/lines.tsx";
-import { Scatter } from "../../charts/scatter.tsx";
-import { change, modelName, NONE, shortId } from "../../format.ts";
+import { BLOCK, BLOCK_METRICS, dotsOf } from "../../charts/block-metrics.ts";
+import { Chart } from "../../charts/chart.tsx";
+import type { Series } from "../../charts/series.ts";
+import { TradeoffChart } from "../../charts/tradeoff.tsx";
+import { change, figure, modelName, NONE, shortId } from "../../format.ts";
 import { Empty, ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
@@ -46,10 +48,13 @@ function Comparison({ jobs }: { jobs: Job[] }) {
   const comparison = useQuery(comparisonOf(jobs.map((job) => job.id)));
   const isComparable = comparison.data?.comparable ?? false;
   const reasons = comparison.data?.reasons ?? [];
-  const dots = jobs.flatMap((job) => {
+  const dots = jobs.flatMap((job, style) => {
     const [x, y] = [metricOf(job, "sparsity"), metricOf(job, "pruned_perplexity")];
-    return x === null || y === null ? [] : [{ x, y, name: nameOf(job), href: `/jobs/${job.id}` }];
+    const name = nameOf(job);
+    const dot = { name, series: name, style, href: `/jobs/${job.id}` };
+    return x === null || y === null ? [] : [{ x, y, ...dot }];
   });
+  const dense = jobs[0] ? metricOf(jobs[0], "dense_perplexity") : null;
   return (
     <div className="stack">
       {comparison.error !== null && (
@@ -76,7 +81,12 @@ function Comparison({ jobs }: { jobs: Job[] }) {
         <Overlay jobs={jobs} />
         {dots.length > 1 && isComparable && (
           <Section title="Sparsity against perplexity">
-            <Scatter dots={dots} dense={jobs[0] && metricOf(jobs[0], "dense_perplexity")} />
+            <TradeoffChart
+              jobs={dots}
+              rules={
+                dense === null ? [] : [{ name: `dense ${figure(dense)}`, at: dense, axis: "y" }]
+              }
+            />
           </Section>
         )}
       </div>
@@ -189,18 +199,21 @@ function Specs({ jobs }: { jobs: Job[] }) {
 /** The output errors of all jobs, by block. */
 function Overlay({ jobs }: { jobs: Job[] }) {
   const found = useQueries({ queries: jobs.map((job) => jobBlocks(job.id, false)) });
-  const lines = jobs.map((job, at) => ({
-    name: nameOf(job),
-    values: (found[at]?.data ?? []).map((block) => block.error),
-  }));
-  if (!lines.some(({ values }) => values.length > 1)) return null;
+  const lines = jobs.map((job, style): Series => {
+    const dots = dotsOf(found[style]?.data ?? [], "error");
+    return { name: nameOf(job), kind: "line", style, dots };
+  });
+  if (!lines.some(({ dots }) => dots.length > 1)) return null;
   return (
     <Section title="Error by block">
-      <Lines
-        lines={lines}
+      <Chart
         label="Error by block, with a line for each job"
-        unit="The relative error of each block's output, compared with the dense model's."
-      />
+        series={lines}
+        x={BLOCK}
+        y={BLOCK_METRICS.error}
+      >
+        The relative error of each block's output, compared with the dense model's.
+      </Chart>
     </Section>
   );
 }

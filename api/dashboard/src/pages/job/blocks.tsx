@@ -7,6 +7,7 @@ import { duration, figure, NONE, percent } from "../../format.ts";
 import { ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
+import { BlockChart } from "./block-chart.tsx";
 
 /** The reports of the blocks. */
 export function Blocks({ job }: { job: Job }) {
@@ -50,6 +51,7 @@ export function Blocks({ job }: { job: Job }) {
             choose={pick}
           />
           <BlockDetail block={data.find((one) => one.index === chosen)} index={chosen} />
+          <BlockChart blocks={data} choose={pick} />
         </>
       )}
     </Section>

@@ -147,10 +147,12 @@ it("follows a recovery from its events, and draws it from the report when they a
   answers["/v1/jobs/job_1/events"] = listing([event]);
   shown = await mount(<JobPage id="job_1" />);
   const text = () => card("Recovery")?.textContent;
+  const steps = () =>
+    Number(card("Recovery")?.querySelector("[role=slider]")?.getAttribute("aria-valuemax")) + 1;
   expect(shown.box.querySelector(".progress-line")?.textContent).toContain(
     "training, step 3 of 32, 512 tokens per second",
   );
-  expect(card("Recovery")?.querySelectorAll("tbody tr")).toHaveLength(1);
+  expect(steps()).toBe(1);
 
   const measured = {
     held_out_loss_before: 4,
@@ -166,5 +168,5 @@ it("follows a recovery from its events, and draws it from the report when they a
   await shown.unmount();
   shown = await mount(<JobPage id="job_1" />);
   expect(text()).toContain("4.00 before, 3.00 after");
-  expect(card("Recovery")?.querySelectorAll("tbody tr")).toHaveLength(2);
+  expect(steps()).toBe(2);
 });

@@ -29,8 +29,11 @@ it("the losses are those of the training, and a repeated step has those of the l
     [2, 2.5, null],
   ]);
   expect(curvesOf(losses)).toEqual([
-    { name: "Training", points: [1, 2].map((x, at) => ({ x, y: [3.25, 2.5][at] })) },
-    { name: "Held out", points: [{ x: 0, y: 3.5 }] },
+    {
+      ...{ name: "Training", style: 0, kind: "line" },
+      dots: [1, 2].map((x, at) => ({ x, y: [3.25, 2.5][at] })),
+    },
+    { name: "Held out", style: 1, kind: "line", dots: [{ x: 0, y: 3.5 }] },
   ]);
 });
 

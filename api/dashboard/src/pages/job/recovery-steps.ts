@@ -2,7 +2,7 @@
 
 import type { JobEvent } from "../../api/client.ts";
 import { number } from "../../api/jobs.ts";
-import type { Curve } from "../../charts/curves.tsx";
+import type { Series } from "../../charts/series.ts";
 
 /** A reported step; the teacher's steps are the blocks of the dense model. */
 export interface RecoveryStep {
@@ -35,15 +35,15 @@ export function lossesIn(report: Record<string, unknown>): Losses[] {
   return (curve ?? []).map(losses);
 }
 
-export function curvesOf(points: Losses[]): Curve[] {
-  const curve = (name: string, loss: (one: Losses) => number | null) => ({
-    name,
-    points: points.flatMap((one) => {
+export function curvesOf(points: Losses[]): Series[] {
+  const curve = (name: string, style: number, loss: (one: Losses) => number | null): Series => ({
+    ...{ name, style, kind: "line" },
+    dots: points.flatMap((one) => {
       const y = loss(one);
       return y === null ? [] : [{ x: one.step, y }];
     }),
   });
-  return [curve("Training", ({ loss }) => loss), curve("Held out", ({ heldOut }) => heldOut)];
+  return [curve("Training", 0, ({ loss }) => loss), curve("Held out", 1, ({ heldOut }) => heldOut)];
 }
 
 /** Describe a step: "training, step 12 of 32, 1,240 tokens per second". */

@@ -1,12 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
 import type { Job, JobEvent } from "../../api/client.ts";
 import { jobReport, number } from "../../api/jobs.ts";
-import { Curves } from "../../charts/curves.tsx";
+import { Chart } from "../../charts/chart.tsx";
+import type { Axis } from "../../charts/series.ts";
 import { count, duration, figure } from "../../format.ts";
 import { ErrorNote } from "../../ui/notes.tsx";
-import { Scroll } from "../../ui/scroll.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
-import { currentStep, curvesOf, type Losses, lossesIn, lossesOf } from "./recovery-steps.ts";
+import { currentStep, curvesOf, lossesIn, lossesOf } from "./recovery-steps.ts";
+
+const STEP: Axis = { title: "Step", unit: "whole" };
+const LOSS: Axis = { title: "Loss", unit: "number" };
 
 /** The progress and the losses of a job's recovery. */
 export function Recovery({ job, events }: { job: Job; events: JobEvent[] }) {
@@ -15,64 +19,34 @@ export function Recovery({ job, events }: { job: Job; events: JobEvent[] }) {
 }
 
 function RecoverySection({ job, events }: { job: Job; events: JobEvent[] }) {
-  const followed = lossesOf(events);
+  const followed = useMemo(() => lossesOf(events), [events]);
   const isSucceeded = job.status === "succeeded";
   // The service deletes the events of old jobs; the report stays.
   const report = useQuery({
     ...jobReport(job.id),
     enabled: isSucceeded && followed.length === 0,
   });
-  const points = followed.length > 0 ? followed : lossesIn(report.data ?? {});
+  const series = useMemo(
+    () => curvesOf(followed.length > 0 ? followed : lossesIn(report.data ?? {})),
+    [followed, report.data],
+  );
+  const hasLosses = series.some(({ dots }) => dots.length > 0);
   return (
     <Section title="Recovery" aside={<span className="faint mono">{job.spec.recover?.kind}</span>}>
       {report.error !== null && <ErrorNote error={report.error} retry={report.refetch} />}
-      {points.length === 0 && !isSucceeded && currentStep(events) === undefined && (
+      {!hasLosses && !isSucceeded && currentStep(events) === undefined && (
         <p className="faint">It follows the sweep.</p>
       )}
-      {points.length > 0 && (
-        <>
-          <Curves
-            label="Loss by step, on the training text and on held-out text"
-            unit="loss by step of the training"
-            curves={curvesOf(points)}
-          />
-          <LossTable points={points} />
-        </>
+      {hasLosses && (
+        <Chart
+          label="Loss by step, on the training text and on held-out text"
+          series={series}
+          x={STEP}
+          y={LOSS}
+        />
       )}
       <Outcome job={job} />
     </Section>
-  );
-}
-
-function LossTable({ points }: { points: Losses[] }) {
-  return (
-    <details>
-      <summary>Losses by step</summary>
-      <Scroll label="Losses by step" className="tall">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Step</th>
-              <th scope="col" className="end">
-                Training
-              </th>
-              <th scope="col" className="end">
-                Held out
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {points.map(({ step, loss, heldOut }) => (
-              <tr key={step}>
-                <th scope="row">{step}</th>
-                <td className="end figure">{figure(loss)}</td>
-                <td className="end figure">{figure(heldOut)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
-    </details>
   );
 }
 

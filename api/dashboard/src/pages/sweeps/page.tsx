@@ -3,7 +3,7 @@ import { useMemo } from "react";
 import { Link } from "wouter";
 import { ProblemError } from "../../api/problem.ts";
 import { type Point, type Sweep, sweepById, useSweepCancel } from "../../api/sweeps.ts";
-import { Scatter } from "../../charts/scatter.tsx";
+import { type Tradeoff, TradeoffChart } from "../../charts/tradeoff.tsx";
 import { figure, NONE, percent, shortId } from "../../format.ts";
 import { toText } from "../../spec/draft.ts";
 import { Confirm } from "../../ui/confirm.tsx";
@@ -87,7 +87,7 @@ function SweepView({ sweep }: { sweep: Sweep }) {
       <div className="pair">
         <Section title="Sparsity against perplexity">
           {dots.length > 0 ? (
-            <Scatter dots={dots} />
+            <TradeoffChart jobs={dots} rules={[]} />
           ) : (
             <p className="faint">The chart appears when the first point has succeeded.</p>
           )}
@@ -106,12 +106,15 @@ function SweepView({ sweep }: { sweep: Sweep }) {
   );
 }
 
-function dotsOf(points: Point[]) {
-  return points.flatMap((one) =>
-    one.sparsity === null || one.perplexity === null
-      ? []
-      : [{ x: one.sparsity, y: one.perplexity, name: nameOf(one), href: `/jobs/${one.job_id}` }],
-  );
+function dotsOf(points: Point[]): Tradeoff[] {
+  const methods = [...new Set(points.map(({ varied }) => toText(varied.method)))];
+  return points.flatMap((one) => {
+    const { sparsity: x, perplexity: y, job_id } = one;
+    if (x === null || y === null) return [];
+    const method = toText(one.varied.method);
+    const look = { series: method || "Points", style: methods.indexOf(method) };
+    return [{ x, y, name: nameOf(one), href: `/jobs/${job_id}`, ...look }];
+  });
 }
 
 function nameOf({ varied }: Point): string {

@@ -1,0 +1,45 @@
+/** The bounds of a chart's axes. */
+
+import type { Drawing, Rows } from "./series.ts";
+
+export type Bounds = [number, number];
+
+const ROOM = 0.06;
+
+/** Return the bounds of all rows, with room for what is drawn around a point. */
+export function across({ series, rules }: Drawing, { xs }: Rows): Bounds {
+  const ruled = rules.filter(({ axis }) => axis === "x").map(({ at }) => at);
+  const [low, high] = [Math.min(xs[0] ?? 0, ...ruled), Math.max(xs.at(-1) ?? 1, ...ruled)];
+  if (series.some(({ kind }) => kind === "bars")) return [low - 0.6, high + 0.6];
+  if (low === high) return spread(low);
+  if (series.every(({ kind }) => kind === "line")) return [low, high];
+  const by = (high - low) * ROOM;
+  return [low - by, high + by];
+}
+
+/** Return the bounds of an axis for values from `low` to `high`. */
+export function upwards(drawing: Drawing, low: number, high: number): Bounds {
+  const rules = drawing.rules.filter(({ axis }) => axis === "y").map(({ at }) => at);
+  const [least, most] = [Math.min(low, ...rules), Math.max(high, ...rules)];
+  if (drawing.isLog) {
+    const by = least === most ? 1.2 : (most / least) ** ROOM;
+    return [least / by, most * by];
+  }
+  if (least === most) return spread(least);
+  const by = (most - least) * ROOM;
+  if (drawing.series.some(({ kind }) => kind === "bars")) return [Math.min(0, least), most + by];
+  // What cannot be negative does not look as if it could be.
+  return [least >= 0 ? Math.max(0, least - by) : least - by, most + by];
+}
+
+/** Return bounds around a single value. */
+function spread(value: number): Bounds {
+  const by = Math.abs(value) * 0.05 || 1;
+  return [value - by, value + by];
+}
+
+/** Whether a logarithmic axis can show all values. */
+export function canBeLog({ series, rules }: Pick<Drawing, "series" | "rules">): boolean {
+  const values = [...series.flatMap(({ dots }) => dots), ...rules.map(({ at }) => ({ y: at }))];
+  return values.length > 0 && values.every(({ y }) => y > 0);
+}

@@ -1,0 +1,70 @@
+/** Positions and texts of an axis' labels. */
+
+import { figure, percent } from "../format.ts";
+import type { Axis } from "./series.ts";
+
+const MAX_DIGITS = 6;
+
+/** Return about `count` round values within the bounds, at least one step apart. */
+export function ticks(low: number, high: number, count = 4, leastStep = 0): number[] {
+  if (high <= low) return [low];
+  const rough = Math.max(leastStep, (high - low) / count);
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = ([1, 2, 2.5, 5, 10].find((one) => one * power >= rough) ?? 10) * power;
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, at) => clean((first + at) * step));
+}
+
+/** Return round values for a logarithmic axis; within one power of ten, those of a linear one. */
+export function logTicks(low: number, high: number, count = 6): number[] {
+  const powers = Array.from(
+    { length: Math.ceil(Math.log10(high)) - Math.floor(Math.log10(low)) + 1 },
+    (_, at) => clean(10 ** (Math.floor(Math.log10(low)) + at)),
+  );
+  const inside = (value: number) => value >= low && value <= high;
+  const full = powers.flatMap((power) => [1, 2, 5].map((one) => clean(one * power)));
+  const found = full.filter(inside);
+  if (found.length < 3) return ticks(low, high, count);
+  return found.length > count ? powers.filter(inside) : found;
+}
+
+/** Return the labels, with as many digits as tell them apart. */
+export function tickTexts(values: number[], unit: Axis["unit"]): string[] {
+  if (unit === "percent") {
+    const shares = values.map((value) => clean(value * 100));
+    return fixed(shares, digitsOf(shares, 2)).map((text) => `${text} %`);
+  }
+  const largest = Math.max(...values.map(Math.abs));
+  if (largest > 0 && largest < 0.001) return values.map((value) => value.toExponential(1));
+  return fixed(values, digitsOf(values, MAX_DIGITS));
+}
+
+/** Format one value of an axis. */
+export function valueText(value: number, unit: Axis["unit"]): string {
+  if (unit === "percent") return percent(value);
+  if (unit === "whole" || Math.abs(value) >= 10_000) return wholeText(value);
+  return Math.abs(value) < 0.001 ? figure(value) : String(Number(value.toPrecision(5)));
+}
+
+function wholeText(value: number): string {
+  return value.toLocaleString("en", { maximumFractionDigits: 0 });
+}
+
+function fixed(values: number[], digits: number): string[] {
+  return values.map((value) => value.toLocaleString("en", { maximumFractionDigits: digits }));
+}
+
+/** Return the digits after the point that all of the values have. */
+function digitsOf(values: number[], most: number): number {
+  for (let digits = 0; digits < most; digits += 1) {
+    const isExact = (value: number) =>
+      Math.abs(Number(value.toFixed(digits)) - value) <= 1e-9 * Math.max(1, Math.abs(value));
+    if (values.every(isExact)) return digits;
+  }
+  return most;
+}
+
+function clean(value: number): number {
+  return Number(value.toPrecision(12));
+}

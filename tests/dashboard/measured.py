@@ -1,0 +1,45 @@
+"""Rows of finished jobs, for pages that compare them."""
+
+from typing import Any
+
+from sqlalchemy import insert
+
+from db.core.session import Sessions
+from db.core.states import JobState
+from db.spec.quality_gate import Gate, judge
+from db.tables.jobs import BlockReport, Job
+from tests.factories import make_job, make_spec
+
+DENSE = 20.0
+BLOCKS = 16
+
+
+def add_job(sessions: Sessions, name: str, perplexity: float, **row: Any) -> Job:
+    """Insert a job that has succeeded, with this perplexity and a report of each block."""
+    spec = make_spec(**row.pop("spec", {}))
+    result = {
+        "sparsity": spec.sparsity,
+        "dense_perplexity": DENSE,
+        "pruned_perplexity": perplexity,
+        "perplexity_ratio": perplexity / DENSE,
+        "prune_seconds": 10.0,
+        "protocol": {"token_ids_sha256": "0" * 64, "dtype": "float32"},
+    }
+    gate = None if row.get("gate") is None else Gate.model_validate(row["gate"])
+    fields = {"status": JobState.succeeded, "progress": 1.0, "attempt": 1, "result": result}
+    job = make_job(sessions, spec, name, **fields, verdict=judge(gate, result), **row)
+    with sessions.begin() as session:
+        session.execute(insert(BlockReport), [_report(job, index) for index in range(BLOCKS)])
+    return job
+
+
+def _report(job: Job, index: int) -> dict[str, Any]:
+    error = 0.01 * (1 + index) * job.spec.sparsity
+    figures = {"sparsity": job.spec.sparsity, "output_error": error, "prune_seconds": 1.5}
+    return {
+        "job_id": job.id,
+        "attempt": 1,
+        "index": index,
+        "name": f"model.layers.{index}",
+        "data": figures | {"coverage": 0.99, "layers": [], "untouched": {}},
+    }
