@@ -35,7 +35,9 @@ from db.tables.access import ApiKey
 logger = logging.getLogger(__name__)
 
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
-FILE = re.compile(rf"/v1/artifacts/({id_pattern('art')})/content")
+DOWNLOAD = re.compile(
+    rf"/v1/(?:artifacts/({id_pattern('art')})/content|jobs/({id_pattern('job')})/archive)"
+)
 MAX_KEYS = 4096
 """How many keys are remembered."""
 CHECK_EXPIRY_EVERY_S = 1.0
@@ -195,17 +197,17 @@ class _StillAllowed:
 
 
 def _link(request: Request) -> Link | None:
-    """Return the signed link of a file that the request follows; None for all other requests.
+    """Return the signed link of a download that the request follows; None for other requests.
 
     Raises:
         BadLinkError: the link is malformed.
     """
     query = request.scope["query_string"].decode("latin-1")
     path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-    match = FILE.fullmatch(path)
+    match = DOWNLOAD.fullmatch(path)
     if match is None or request.method not in READING or "sig=" not in query:
         return None
-    return Link.parse(match[1], query)
+    return Link.parse(match[1] or match[2], query)
 
 
 def is_local(request: Request) -> bool:

@@ -54,13 +54,14 @@ class LinkRead(BaseModel):
     """A download link, which needs no key."""
 
     url: str = Field(
-        description="Anyone who has it can download the file, with `GET`, `HEAD` and `Range`."
+        description="Anyone who has it can download the file, with `GET`, `HEAD` and `Range`, or "
+        "the archive, with `GET` and `HEAD`."
     )
     expires_at: datetime
 
     @classmethod
     def of(cls, link: Link) -> Self:
-        url = f"/v1/artifacts/{link.artifact_id}/content?{link.query}"
+        url = f"{link.path}?{link.query}"
         return cls(url=url, expires_at=datetime.fromtimestamp(link.expires, UTC))
 
 

@@ -1,8 +1,10 @@
-"""Pruning methods."""
+"""Pruning methods, presets and metrics: what a job can name."""
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+
+from api.schemas.pages import Page
 
 
 class MethodRead(BaseModel):
@@ -20,3 +22,20 @@ class MethodRead(BaseModel):
     when_to_use: str
     cost: str
     options: dict[str, Any]
+
+
+class PresetRead(BaseModel):
+    """A named combination of a job's fields."""
+
+    name: str
+    fields: dict[str, Any] = Field(description="The fields that it sets, unless the job does.")
+    not_with_pattern: list[str] = Field(
+        description="Those of them that it does not set for a job with a `pattern`."
+    )
+
+
+class MethodPage(Page[MethodRead]):
+    """The methods, and what else the form of a job offers."""
+
+    presets: list[PresetRead] = Field(description="From the cheapest to the best.")
+    metrics: list[str] = Field(description="The metrics that a `gate` can bound.")

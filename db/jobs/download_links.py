@@ -1,4 +1,5 @@
-"""Signed links that allow the download of one file without an API key until they expire."""
+"""Signed links that allow a download without an API key until they expire: of a file, or of all
+files of a job as an archive."""
 
 import hmac
 import re
@@ -13,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from db.access.keys import KeyRepository
 from db.core.clock import now
-from db.core.errors import ArtifactNotFoundError, BadLinkError, ExpiredLinkError
+from db.core.digests import digest
+from db.core.errors import BadLinkError, ExpiredLinkError, NoArtifactsError, NotFoundError
 from db.core.ids import id_pattern
 from db.files.artifacts import ArtifactRepository
 from db.jobs.repository import JobRepository
@@ -22,6 +24,8 @@ from db.tables.access import Secret
 VERSION, METHOD = "1", "GET"
 """Parts of the signed message: the link format's version and the HTTP method, which covers HEAD."""
 SECRET = "links"  # noqa: S105 - its name
+ARCHIVES = "job_"
+"""How the id of a job begins, whose archive is the target."""
 MAX_LIFETIME = timedelta(days=7)
 _PATTERN = re.compile(
     rf"expires=([1-9][0-9]{{0,11}})(?:&key=({id_pattern('key')}))?&sig=([0-9a-f]{{64}})",
@@ -31,20 +35,21 @@ _PATTERN = re.compile(
 
 @dataclass(frozen=True)
 class Link:
-    """A link to one file.
+    """A link to one file, or to the archive of a job.
 
     Attributes:
+        target: the id of the artifact, or of the job.
         expires: the time of its expiry, in seconds since 1970.
         key_id: the API key that it was created with, whose revocation ends it; None without one.
     """
 
-    artifact_id: str
+    target: str
     expires: int
     key_id: str | None
     signature: str = field(repr=False)
 
     @classmethod
-    def parse(cls, artifact_id: str, query: str) -> Self:
+    def parse(cls, target: str, query: str) -> Self:
         """Parse the query of a link, which must be in its issued form.
 
         Raises:
@@ -52,7 +57,14 @@ class Link:
         """
         if (match := _PATTERN.fullmatch(query)) is None:
             raise BadLinkError("it is not in its issued form")
-        return cls(artifact_id, int(match[1]), match[2], match[3])
+        return cls(target, int(match[1]), match[2], match[3])
+
+    @property
+    def path(self) -> str:
+        """The path of its URL."""
+        if self.target.startswith(ARCHIVES):
+            return f"/v1/jobs/{self.target}/archive"
+        return f"/v1/artifacts/{self.target}/content"
 
     @property
     def query(self) -> str:
@@ -67,26 +79,28 @@ class LinkRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def create(self, artifact_id: str, lifetime: timedelta, key_id: str | None) -> Link:
-        """Create a link to an artifact.
+    def create(self, target: str, lifetime: timedelta, key_id: str | None) -> Link:
+        """Create a link to an artifact, or to the archive of a job.
 
         Raises:
-            ArtifactNotFoundError: there is no such artifact.
+            ArtifactNotFoundError, JobNotFoundError: there is no such artifact or job.
+            NoArtifactsError: the job has no files.
         """
         at = self._session.scalars(select(now(lifetime))).one()
         expires = ceil(at.timestamp())
-        return Link(artifact_id, expires, key_id, self._signature(artifact_id, expires, key_id))
+        return Link(target, expires, key_id, self._signature(target, expires, key_id))
 
     def check(self, link: Link) -> None:
         """Raise an error unless the link is valid.
 
         Raises:
-            BadLinkError: its signature does not match, its file was deleted, or its key is invalid.
+            BadLinkError: its signature does not match, its files were deleted, or its key is
+                invalid.
             ExpiredLinkError: it has expired.
         """
         try:
-            signature = self._signature(link.artifact_id, link.expires, link.key_id)
-        except ArtifactNotFoundError:
+            signature = self._signature(link.target, link.expires, link.key_id)
+        except (NotFoundError, NoArtifactsError):
             raise BadLinkError("its signature does not match, or its file was deleted") from None
         if not hmac.compare_digest(signature, link.signature):
             raise BadLinkError("its signature does not match, or its file was deleted")
@@ -95,10 +109,19 @@ class LinkRepository:
         if link.key_id is not None and not KeyRepository(self._session).is_live(link.key_id):
             raise BadLinkError("the API key that it was created with was revoked or has expired")
 
-    def _signature(self, artifact_id: str, expires: int, key_id: str | None) -> str:
-        artifact = ArtifactRepository(self._session).get(artifact_id)
-        owner = JobRepository(self._session).get(artifact.job_id).created_by
-        signed = (VERSION, METHOD, artifact_id, artifact.sha256, owner, str(expires), key_id)
+    def _signature(self, target: str, expires: int, key_id: str | None) -> str:
+        content, owner = self._content(target)
+        signed = (VERSION, METHOD, target, content, owner, str(expires), key_id)
         secret = self._session.get_one(Secret, SECRET).value
         message = "\n".join(part or "" for part in signed)
         return hmac.new(bytes.fromhex(secret), message.encode(), sha256).hexdigest()
+
+    def _content(self, target: str) -> tuple[str, str | None]:
+        """Return the digest of the bytes that a target has, and the key that its job counts for."""
+        if not target.startswith(ARCHIVES):
+            artifact = ArtifactRepository(self._session).get(target)
+            return artifact.sha256, JobRepository(self._session).get(artifact.job_id).created_by
+        job = JobRepository(self._session).get(target)
+        if not (artifacts := ArtifactRepository(self._session).of_job(target)):
+            raise NoArtifactsError(target, job.status)
+        return digest({one.name: one.sha256 for one in artifacts}), job.created_by

@@ -24,13 +24,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 PRESET_FIELDS = frozenset(name for fields in PRESETS.values() for name in fields)
+NOT_WITH_PATTERN = ("allocation",)
+"""A pattern N:M fixes the sparsity of every block, so a preset's allocation is left out then."""
 
 
 def resolve_preset(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Add the fields of the named preset to a request; those that it has itself stay.
-
-    A pattern N:M fixes the sparsity of every block, so the preset's allocation is left out then.
-    """
+    """Add the fields of the named preset to a request; those that it has itself stay."""
     preset = PRESETS.get(str(fields.get("preset")), {})
-    unfit = {"allocation"} if fields.get("pattern") is not None else set()
+    unfit = NOT_WITH_PATTERN if fields.get("pattern") is not None else ()
     return {name: value for name, value in preset.items() if name not in unfit} | dict(fields)

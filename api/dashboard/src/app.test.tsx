@@ -29,7 +29,9 @@ it("asks for a key where there are no locks, and keeps what was typed until ther
   service.reply = ({ pathname }, request) => {
     if (pathname === "/healthz") return [200, {}];
     if (!keys.has(request.headers.get("authorization"))) return refusal(401);
-    return pathname === "/v1/methods" ? listing([METHOD]) : refusal(422);
+    return pathname === "/v1/methods"
+      ? listing([METHOD], { presets: [], metrics: [] })
+      : refusal(422);
   };
   const signIn = async (key: string) => {
     await type(box.querySelector("input[type=password]"), key);

@@ -61,6 +61,16 @@ export async function type(element: Element | undefined | null, text: string): P
   await settle();
 }
 
+/** Choose an option so that React notices it. */
+export async function choose(element: Element | undefined | null, option: string): Promise<void> {
+  if (!(element instanceof HTMLSelectElement)) throw new Error("There is no select.");
+  act(() => {
+    element.value = option;
+    element.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+  await settle();
+}
+
 /** Find the button with this text. */
 export function button(box: ParentNode, text: string): HTMLButtonElement | undefined {
   return [...box.querySelectorAll("button")].find((one) => one.textContent?.includes(text));

@@ -8,8 +8,8 @@ from urllib.parse import quote
 from fastapi import APIRouter, Body, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
-from api.deps import IF_MATCH, IF_NONE_MATCH, ArtifactId, JobId, ServiceDep
-from api.middleware.caller import CallerDep
+from api.deps import IF_MATCH, IF_NONE_MATCH, ArtifactId, JobId, Service, ServiceDep
+from api.middleware.caller import Caller, CallerDep
 from api.middleware.writers import WritingRoute
 from api.schemas.artifacts import ArtifactRead, LinkRead, LinkRequest
 from api.schemas.pages import Page
@@ -51,8 +51,7 @@ def _document_link_query(
     """Document the query of a download link, which the authentication checks."""
 
 
-_CONDITIONAL = [IF_MATCH, IF_NONE_MATCH]
-_LINK_AND_CONDITIONAL = [Depends(_document_link_query), *_CONDITIONAL]
+_LINK_AND_CONDITIONAL = [Depends(_document_link_query), IF_MATCH, IF_NONE_MATCH]
 
 
 def _artifact(artifact_id: ArtifactId, service: ServiceDep) -> Artifact:
@@ -110,14 +109,10 @@ def create_link(
 
     It expires after `expires_in` seconds, or with the caller's key.
     """
-    lifetime = timedelta(seconds=(body or LinkRequest()).expires_in)
     with service.sessions() as session:
         artifact = ArtifactRepository(session).get(artifact_id)
     service.checks.require_in_thread(artifact)
-    with service.sessions() as session:
-        link = LinkRepository(session).create(artifact_id, lifetime, caller.key_id)
-    response.headers["cache-control"] = "no-store"
-    return LinkRead.of(link)
+    return _link(artifact_id, body, caller, service, response)
 
 
 def _finished_artifacts(job_id: str, service: ServiceDep) -> list[Artifact]:
@@ -133,22 +128,55 @@ def _finished_artifacts(job_id: str, service: ServiceDep) -> list[Artifact]:
     "/jobs/{job_id}/archive",
     operation_id="head_archive",
     responses=_ARCHIVE_RESPONSES,
-    dependencies=_CONDITIONAL,
+    dependencies=_LINK_AND_CONDITIONAL,
 )
-@router.get("/jobs/{job_id}/archive", responses=_ARCHIVE_RESPONSES, dependencies=_CONDITIONAL)
+@router.get(
+    "/jobs/{job_id}/archive", responses=_ARCHIVE_RESPONSES, dependencies=_LINK_AND_CONDITIONAL
+)
 async def get_archive(
     job_id: JobId,
     artifacts: Annotated[list[Artifact], Depends(_finished_artifacts)],
     service: ServiceDep,
     request: Request,
 ) -> Response:
-    """Return all of a job's files as one tar archive; the status is 410 if one is damaged."""
+    """Return all of a job's files as one tar archive; the status is 410 if one is damaged.
+
+    With the query of a link from `create_archive_link`, no key is needed.
+    """
     archive = Archive({one: await service.checks.require(one) for one in artifacts})
     require_match(request, archive.etag)
     if is_not_modified(request, archive.etag):
         return Response(status_code=304, headers={"etag": archive.etag})
     headers = _headers(archive.etag, f"{job_id}.tar") | {"content-length": str(archive.size_bytes)}
     return _stream(request, archive, headers, "application/x-tar")
+
+
+@router.post("/jobs/{job_id}/archive/links", status_code=201)
+def create_archive_link(
+    job_id: JobId,
+    artifacts: Annotated[list[Artifact], Depends(_finished_artifacts)],
+    caller: CallerDep,
+    service: ServiceDep,
+    response: Response,
+    body: Annotated[LinkRequest | None, Body()] = None,
+) -> LinkRead:
+    """Create a link that downloads the archive of a job without a key.
+
+    It expires after `expires_in` seconds, or with the caller's key.
+    """
+    for one in artifacts:
+        service.checks.require_in_thread(one)
+    return _link(job_id, body, caller, service, response)
+
+
+def _link(
+    target: str, body: LinkRequest | None, caller: Caller, service: Service, response: Response
+) -> LinkRead:
+    lifetime = timedelta(seconds=(body or LinkRequest()).expires_in)
+    with service.sessions() as session:
+        link = LinkRepository(session).create(target, lifetime, caller.key_id)
+    response.headers["cache-control"] = "no-store"
+    return LinkRead.of(link)
 
 
 def _headers(etag: str, filename: str) -> dict[str, str]:

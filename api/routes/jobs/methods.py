@@ -1,28 +1,40 @@
 """The route of pruning methods."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
 
-from api.schemas.methods import MethodRead
-from api.schemas.pages import Page
+from api.schemas.methods import MethodPage, MethodRead, PresetRead
 from db.spec.catalogue import METHODS, MethodInfo
+from db.spec.metrics import METRIC_NAMES
+from db.spec.presets import NOT_WITH_PATTERN, PRESETS
 from db.spec.prune_spec import PruneSpec
 
 router = APIRouter(prefix="/v1/methods", tags=["catalog"])
 
 
 @router.get("")
-def list_methods() -> Page[MethodRead]:
-    """List the pruning methods, each with the JSON Schema of a job that uses it."""
-    return Page(
+def list_methods() -> MethodPage:
+    """List the pruning methods, each with the JSON Schema of a job that uses it.
+
+    `presets` are the named combinations of fields, `metrics` what a gate can bound.
+    """
+    return MethodPage(
         data=[
             MethodRead(**asdict(one), fields=list(one.fields), options=_job_schema(one))
             for one in METHODS
-        ]
+        ],
+        presets=[_preset(name, fields) for name, fields in PRESETS.items()],
+        metrics=list(METRIC_NAMES),
     )
+
+
+def _preset(name: str, fields: Mapping[str, Any]) -> PresetRead:
+    unfit = [one for one in fields if one in NOT_WITH_PATTERN]
+    return PresetRead(name=name, fields=dict(fields), not_with_pattern=unfit)
 
 
 def _job_schema(method: MethodInfo) -> dict[str, Any]:

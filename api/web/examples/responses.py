@@ -55,7 +55,13 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "attempt": 1,
         "data": {"sparsity": 0.5, "output_error": 0.0312, "seconds": 3.1},
     },
-    "MethodRead": asdict(METHODS[0]) | {"fields": ["method"], "options": {"type": "object"}},
+    "MethodPage": {
+        "data": [asdict(METHODS[0]) | {"fields": ["method"], "options": {"type": "object"}}],
+        "presets": [{"name": "fast", "fields": {"method": "wanda"}, "not_with_pattern": []}],
+        "metrics": ["perplexity_ratio", "sparsity"],
+        "next_cursor": None,
+        "has_more": False,
+    },
     "DatasetPage": {"data": [files.DATASET], "next_cursor": None, "has_more": False},
 }
 """By the name of the schema."""

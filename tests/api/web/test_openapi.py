@@ -11,6 +11,8 @@ from api.schemas.requests import JobRequest
 from api.web.examples.schemas import EXAMPLES
 from db.core.problem import Problem
 from db.spec.catalogue import METHODS
+from db.spec.metrics import METRIC_NAMES
+from db.spec.presets import PRESETS
 from db.spec.prune_spec import PruneSpec
 
 
@@ -54,6 +56,7 @@ def test_the_document_lists_the_expected_routes(document: dict[str, Any]) -> Non
         "get /v1/jobs/{job_id}/artifacts",
         "get /v1/jobs/{job_id}/archive",
         "head /v1/jobs/{job_id}/archive",
+        "post /v1/jobs/{job_id}/archive/links",
         "get /v1/artifacts/{artifact_id}/content",
         "head /v1/artifacts/{artifact_id}/content",
         "post /v1/artifacts/{artifact_id}/links",
@@ -186,8 +189,11 @@ def test_operations_that_accept_or_return_a_job_have_an_example(document: dict[s
 
 
 def test_every_method_is_explained_with_the_schema_of_its_job(client: TestClient) -> None:
-    methods = client.get("/v1/methods").json()["data"]
+    answer = client.get("/v1/methods").json()
+    methods = answer["data"]
     assert [one["name"] for one in methods] == [one.name for one in METHODS]
+    assert {one["name"]: one["fields"] for one in answer["presets"]} == PRESETS
+    assert answer["metrics"] == list(METRIC_NAMES)
     for method in methods:
         Draft202012Validator.check_schema(method["options"])
         validator = Draft202012Validator(method["options"])

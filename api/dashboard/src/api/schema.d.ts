@@ -492,6 +492,8 @@ export interface paths {
         /**
          * Get Archive
          * @description Return all of a job's files as one tar archive; the status is 410 if one is damaged.
+         *
+         *     With the query of a link from `create_archive_link`, no key is needed.
          */
         get: operations["get_archive"];
         put?: never;
@@ -501,8 +503,32 @@ export interface paths {
         /**
          * Get Archive
          * @description Return all of a job's files as one tar archive; the status is 410 if one is damaged.
+         *
+         *     With the query of a link from `create_archive_link`, no key is needed.
          */
         head: operations["head_archive"];
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{job_id}/archive/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Archive Link
+         * @description Create a link that downloads the archive of a job without a key.
+         *
+         *     It expires after `expires_in` seconds, or with the caller's key.
+         */
+        post: operations["create_archive_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -640,6 +666,8 @@ export interface paths {
         /**
          * List Methods
          * @description List the pruning methods, each with the JSON Schema of a job that uses it.
+         *
+         *     `presets` are the named combinations of fields, `metrics` what a gate can bound.
          */
         get: operations["list_methods"];
         put?: never;
@@ -3398,7 +3426,7 @@ export interface components {
         LinkRead: {
             /**
              * Url
-             * @description Anyone who has it can download the file, with `GET`, `HEAD` and `Range`.
+             * @description Anyone who has it can download the file, with `GET`, `HEAD` and `Range`, or the archive, with `GET` and `HEAD`.
              */
             url: string;
             /**
@@ -3537,25 +3565,72 @@ export interface components {
          */
         MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps" | "exact" | "none";
         /**
+         * MethodPage
+         * @description The methods, and what else the form of a job offers.
+         * @example {
+         *       "data": [
+         *         {
+         *           "name": "zpruner",
+         *           "title": "Z-Pruner",
+         *           "summary": "Scores each weight by the cubed Z-scores of its row-normalised and its column-normalised value, times the norm of the input feature it multiplies to the power 1.5, and zeros the smallest. The kept weights are not changed; nothing is retrained.",
+         *           "source": "https://arxiv.org/abs/2508.15828",
+         *           "when_to_use": "The default, because this service was built for it, not because it scores best. On SmolLM2-135M-Instruct at 50 % it reached perplexity 67.7 (dense 28.7), wanda 61.4 in the same time, admm and alps 42.9 and 42.7 in several times that. Use one of those unless you want the published method, or a sweep on your model shows otherwise.",
+         *           "cost": "One forward pass of the calibration windows through the model (two with reference propagation) and one selection per matrix; memory for one block and the activations.",
+         *           "fields": [
+         *             "method"
+         *           ],
+         *           "options": {
+         *             "type": "object"
+         *           }
+         *         }
+         *       ],
+         *       "presets": [
+         *         {
+         *           "name": "fast",
+         *           "fields": {
+         *             "method": "wanda"
+         *           },
+         *           "not_with_pattern": []
+         *         }
+         *       ],
+         *       "metrics": [
+         *         "perplexity_ratio",
+         *         "sparsity"
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
+        MethodPage: {
+            /** Data */
+            data: components["schemas"]["MethodRead"][];
+            /**
+             * Next Cursor
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
+             */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+            /**
+             * Presets
+             * @description From the cheapest to the best.
+             */
+            presets: components["schemas"]["PresetRead"][];
+            /**
+             * Metrics
+             * @description The metrics that a `gate` can bound.
+             */
+            metrics: string[];
+        };
+        /**
          * MethodRead
          * @description One pruning method; ``options`` is the JSON Schema of a job that uses it.
          *
          *     ``fields`` are the fields of a job that accept it: a solver can choose the mask itself, as
          *     ``method``, or update the weights that a score has kept, as ``solver``.
-         * @example {
-         *       "name": "zpruner",
-         *       "title": "Z-Pruner",
-         *       "summary": "Scores each weight by the cubed Z-scores of its row-normalised and its column-normalised value, times the norm of the input feature it multiplies to the power 1.5, and zeros the smallest. The kept weights are not changed; nothing is retrained.",
-         *       "source": "https://arxiv.org/abs/2508.15828",
-         *       "when_to_use": "The default, because this service was built for it, not because it scores best. On SmolLM2-135M-Instruct at 50 % it reached perplexity 67.7 (dense 28.7), wanda 61.4 in the same time, admm and alps 42.9 and 42.7 in several times that. Use one of those unless you want the published method, or a sweep on your model shows otherwise.",
-         *       "cost": "One forward pass of the calibration windows through the model (two with reference propagation) and one selection per matrix; memory for one block and the activations.",
-         *       "fields": [
-         *         "method"
-         *       ],
-         *       "options": {
-         *         "type": "object"
-         *       }
-         *     }
          */
         MethodRead: {
             /** Name */
@@ -4040,43 +4115,6 @@ export interface components {
             has_more: boolean;
         };
         /**
-         * Page[MethodRead]
-         * @example {
-         *       "data": [
-         *         {
-         *           "name": "zpruner",
-         *           "title": "Z-Pruner",
-         *           "summary": "Scores each weight by the cubed Z-scores of its row-normalised and its column-normalised value, times the norm of the input feature it multiplies to the power 1.5, and zeros the smallest. The kept weights are not changed; nothing is retrained.",
-         *           "source": "https://arxiv.org/abs/2508.15828",
-         *           "when_to_use": "The default, because this service was built for it, not because it scores best. On SmolLM2-135M-Instruct at 50 % it reached perplexity 67.7 (dense 28.7), wanda 61.4 in the same time, admm and alps 42.9 and 42.7 in several times that. Use one of those unless you want the published method, or a sweep on your model shows otherwise.",
-         *           "cost": "One forward pass of the calibration windows through the model (two with reference propagation) and one selection per matrix; memory for one block and the activations.",
-         *           "fields": [
-         *             "method"
-         *           ],
-         *           "options": {
-         *             "type": "object"
-         *           }
-         *         }
-         *       ],
-         *       "next_cursor": null,
-         *       "has_more": false
-         *     }
-         */
-        Page_MethodRead_: {
-            /** Data */
-            data: components["schemas"]["MethodRead"][];
-            /**
-             * Next Cursor
-             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
-             */
-            next_cursor?: string | null;
-            /**
-             * Has More
-             * @default false
-             */
-            has_more: boolean;
-        };
-        /**
          * Page[QueueRead]
          * @example {
          *       "data": [
@@ -4377,6 +4415,26 @@ export interface components {
          * @enum {string}
          */
         PresetName: "fast" | "balanced" | "best";
+        /**
+         * PresetRead
+         * @description A named combination of a job's fields.
+         */
+        PresetRead: {
+            /** Name */
+            name: string;
+            /**
+             * Fields
+             * @description The fields that it sets, unless the job does.
+             */
+            fields: {
+                [key: string]: unknown;
+            };
+            /**
+             * Not With Pattern
+             * @description Those of them that it does not set for a job with a `pattern`.
+             */
+            not_with_pattern: string[];
+        };
         /**
          * Problem
          * @description RFC 9457 problem details with this service's extensions.
@@ -7414,7 +7472,11 @@ export interface operations {
     };
     get_archive: {
         parameters: {
-            query?: never;
+            query?: {
+                expires?: number | null;
+                key?: string | null;
+                sig?: string | null;
+            };
             header?: {
                 /** @description An `ETag`: 412 if the present version is another one. */
                 "If-Match"?: string | null;
@@ -7481,7 +7543,11 @@ export interface operations {
     };
     head_archive: {
         parameters: {
-            query?: never;
+            query?: {
+                expires?: number | null;
+                key?: string | null;
+                sig?: string | null;
+            };
             header?: {
                 /** @description An `ETag`: 412 if the present version is another one. */
                 "If-Match"?: string | null;
@@ -7514,6 +7580,61 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_archive_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["LinkRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkRead"];
+                };
             };
             /** @description What went wrong, and what to change. */
             default: {
@@ -7985,7 +8106,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_MethodRead_"];
+                    "application/json": components["schemas"]["MethodPage"];
                 };
             };
             /** @description What went wrong, and what to change. */

@@ -1,6 +1,8 @@
 /** The draft of a job: the text of each input, by the field's name. */
 
 import type { Field } from "./fields.ts";
+import { gateOf, gateToText } from "./gate.ts";
+import { shareOf } from "./share.ts";
 
 export type Draft = Record<string, string>;
 type Values = Record<string, unknown>;
@@ -29,7 +31,11 @@ function withSpread(text: string): unknown {
 
 export function draftOf(values: Values, fields: Field[]): Draft {
   const given = expanded(values, fields);
-  return Object.fromEntries(fields.map(({ name }) => [name, toText(given[name])]));
+  return Object.fromEntries(fields.map((field) => [field.name, textOf(field, given[field.name])]));
+}
+
+function textOf({ kind }: Field, value: unknown): string {
+  return kind === "gate" ? gateToText(value) : toText(value);
 }
 
 /** Replace each object by its members, where each has an input. */
@@ -80,7 +86,7 @@ export function splitBody(body: Values, fields: Field[], defaults: Values) {
 }
 
 function readBack(field: Field, value: unknown): unknown {
-  const text = toText(value);
+  const text = textOf(field, value);
   return text === "" ? field.fallback : parse(field, text);
 }
 
@@ -91,6 +97,8 @@ function isAlike(one: unknown, other: unknown): boolean {
 /** Parse an input; invalid text stays text, so that the service refuses it by field. */
 export function parse(field: Field, text: string): unknown {
   const plain = text.trim();
+  if (field.kind === "share") return shareOf(plain);
+  if (field.kind === "gate") return gateOf(plain);
   if (field.kind === "number" || field.kind === "integer") return numeric(plain);
   if (field.kind === "list") return parts(plain);
   if (field.kind === "labels") return labelsOf(plain);
@@ -114,13 +122,14 @@ export function valuesOf(draft: Draft, fields: Field[]): Values {
   return assembled(values, fields);
 }
 
-/** Return the changes of a rerun: inputs that differ from the job's; an emptied one means the default. */
-export function changesOf(draft: Draft, fields: Field[], original: Values): Values {
+/** Return the inputs that differ from the base; an emptied one means the default. */
+export function changesOf(draft: Draft, fields: Field[], base: Values): Values {
   const changes: Values = {};
-  const before = draftOf(original, fields);
+  const before = draftOf(base, fields);
   for (const field of fields) {
     const text = (draft[field.name] ?? "").trim();
     if (text === before[field.name]) continue;
+    if (text === "" && before[field.name] === textOf(field, field.fallback)) continue;
     if (field.member === undefined) {
       changes[field.name] = text === "" ? field.fallback : parse(field, text);
     } else {

@@ -10,6 +10,9 @@ export type Kind =
   | "list"
   | "choice-or-list"
   | "settings"
+  | "share"
+  | "gate"
+  | "moment"
   | "labels";
 
 export interface Field {
@@ -95,7 +98,7 @@ function field(
   return {
     name,
     label: LABELS[name] ?? sentence(name),
-    kind: kindOf(forms),
+    kind: name === "sparsity" ? "share" : kindOf(forms),
     isRequired,
     help: String(property.description ?? first.description ?? ""),
     choices: forms.flatMap((form) => (form.enum as string[] | undefined) ?? []),

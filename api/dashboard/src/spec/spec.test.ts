@@ -56,7 +56,7 @@ describe("fields", () => {
   it("have the kind, the bounds and the words of the schema", () => {
     expect(FIELDS.map(({ kind }) => kind)).toEqual([
       "text",
-      "number",
+      "share",
       "choice",
       "text",
       "integer",

@@ -15,7 +15,7 @@ from db.jobs.download_links import LinkRepository
 from db.tables.access import AccessScope, Secret
 from tests.api.middleware.test_authentication import bearer, refusal
 from tests.api.work import FILES, finish_job
-from tests.factories import make_key
+from tests.factories import make_job, make_key
 from tests.fakes import ListQueue
 
 WEIGHTS = FILES["model/weights.bin"]
@@ -143,6 +143,39 @@ def test_a_key_without_the_scope_makes_none(
     _, writer = make_key(sessions, AccessScope.jobs_read, AccessScope.jobs_write)
     response = guarded.post(f"{weights}/links", headers=bearer(writer))
     assert refusal(response) == (403, "missing_scope")
+
+
+def test_a_link_opens_the_archive_of_one_job(
+    guarded: TestClient, sessions: Sessions, store: ArtifactStore, token: str
+) -> None:
+    job, other = finish_job(sessions, store), finish_job(sessions, store)
+    path = f"/v1/jobs/{job.id}/archive"
+    url = make(guarded, path, token, expires_in=60)["url"]
+
+    response = guarded.get(url)
+    assert response.headers["content-type"] == "application/x-tar"
+    assert response.content == guarded.get(path, headers=bearer(token)).content
+    assert guarded.head(url).headers["content-length"] == str(len(response.content))
+    query = url.partition("?")[2]
+    assert refusal(guarded.get(f"/v1/jobs/{other.id}/archive?{query}")) == (403, "link_refused")
+    [artifact, *_] = guarded.get(f"/v1/jobs/{job.id}/artifacts", headers=bearer(token)).json()["data"]
+    assert refusal(guarded.get(f"{artifact['url']}?{query}")) == (403, "link_refused")
+    assert guarded.post(f"{path}/links?{query}").status_code == 401
+    assert refusal(guarded.get(url.replace("archive", "artifacts"))) == (401, "unauthenticated")
+
+
+def test_a_link_to_an_archive_dies_with_its_files(
+    guarded: TestClient, sessions: Sessions, store: ArtifactStore, token: str
+) -> None:
+    job = finish_job(sessions, store)
+    url = make(guarded, f"/v1/jobs/{job.id}/archive", token)["url"]
+    guarded.delete(f"/v1/jobs/{job.id}", headers=bearer(make_key(sessions)[1]))
+    assert refusal(guarded.get(url)) == (403, "link_refused")
+    waiting = make_job(sessions)
+    response = guarded.post(f"/v1/jobs/{waiting.id}/archive/links", headers=bearer(token))
+    assert refusal(response)[0] == guarded.get(
+        f"/v1/jobs/{waiting.id}/archive", headers=bearer(token)
+    ).status_code
 
 
 def test_without_keys_links_are_made_and_checked_too(client: TestClient, weights: str) -> None:

@@ -2,8 +2,8 @@
 
 import { act } from "react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import type { Method } from "../../api/client.ts";
-import { button, field, mount, press, type Shown, type } from "../../testing-page.tsx";
+import type { Catalogue } from "../../api/methods.ts";
+import { button, choose, field, mount, press, type Shown, type } from "../../testing-page.tsx";
 import { refusal, service } from "../../testing-service.ts";
 import { JobForm } from "./form.tsx";
 
@@ -15,9 +15,18 @@ const OPTIONS = {
     sparsity: { type: "number" },
     samples: { anyOf: [{ type: "integer" }, { type: "null" }], default: null },
     method: { default: "zpruner" },
+    preset: { anyOf: [{ enum: ["best"], type: "string" }, { type: "null" }], default: null },
+    skip: { type: "array", items: { type: "string" }, default: [] },
   },
 };
-const METHOD = { name: "zpruner", title: "Z-Pruner", fields: ["method"], options: OPTIONS };
+const METHODS = ["zpruner", "admm"].map((name) => ({
+  ...{ name, title: name, fields: ["method"], options: OPTIONS },
+}));
+const CATALOGUE = {
+  data: METHODS,
+  presets: [{ name: "best", fields: { method: "admm" }, not_with_pattern: [] }],
+  metrics: ["perplexity_ratio", "sparsity"],
+} as unknown as Catalogue;
 
 let shown: Shown;
 const box = () => shown.box;
@@ -27,7 +36,7 @@ const text = () => box().querySelector("textarea");
 beforeEach(async () => {
   vi.useFakeTimers();
   service.reply = () => refusal(422);
-  shown = await mount(<JobForm methods={[METHOD as unknown as Method]} />);
+  shown = await mount(<JobForm catalogue={CATALOGUE} />);
 });
 afterEach(async () => {
   await shown.unmount();
@@ -37,6 +46,7 @@ afterEach(async () => {
 it("is filled by what was pasted as JSON, and keeps what it has no field for", async () => {
   const body = {
     gate: { max: { perplexity_ratio: 1.1 } },
+    skip: ["a,b"],
     model: "org/m",
     dataset: "c4",
     sparsity: 0.6,
@@ -49,7 +59,8 @@ it("is filled by what was pasted as JSON, and keeps what it has no field for", a
   await press(view(0));
   expect(field(box(), "Model")).toHaveProperty("value", "org/m");
   expect(field(box(), "Labels")).toHaveProperty("value", "team=nlp");
-  expect(box().querySelector(".note")?.textContent).toContain("no input for gate");
+  expect(box().querySelector(".note")?.textContent).toContain("no input for skip");
+  expect(box().querySelector("[aria-label='Limit of bound 1']")).toHaveProperty("value", "1.1");
 
   await type(field(box(), "Sparsity"), "0.7");
   await press(view(1));
@@ -57,7 +68,41 @@ it("is filled by what was pasted as JSON, and keeps what it has no field for", a
   await press(view(0));
   await press(button(box(), "Remove it"));
   await press(view(1));
-  expect(JSON.parse(text()?.value ?? "")).not.toHaveProperty("gate");
+  expect(JSON.parse(text()?.value ?? "")).not.toHaveProperty("skip");
+});
+
+it("shows the method that a preset sets, and any other beside it", async () => {
+  const chosen = () => box().querySelector<HTMLInputElement>("input[name=method]:checked")?.value;
+  const shownJson = async () => {
+    await press(view(1));
+    const shownBody = JSON.parse(text()?.value ?? "");
+    await press(view(0));
+    return shownBody;
+  };
+  expect(chosen()).toBe("zpruner");
+  await choose(field(box(), "Preset"), "best");
+  expect(chosen()).toBe("admm");
+  expect(await shownJson()).toEqual({ preset: "best" });
+  await press(box().querySelector("input[value=zpruner]"));
+  expect(await shownJson()).toEqual({ preset: "best", method: "zpruner" });
+  expect(chosen()).toBe("zpruner");
+});
+
+it("takes a gate, a priority and a sparsity in percent", async () => {
+  await type(field(box(), "Model"), "org/m");
+  await type(field(box(), "Sparsity"), "50 %");
+  await type(field(box(), "Priority"), "3");
+  await press(button(box(), "Add a bound"));
+  await type(box().querySelector("[aria-label='Limit of bound 1']"), "1.1");
+  await press(button(box(), "Add a bound"));
+  await type(box().querySelector("[aria-label='Limit of bound 2']"), "50");
+  await press(view(1));
+  expect(JSON.parse(text()?.value ?? "")).toEqual({
+    model: "org/m",
+    sparsity: 0.5,
+    priority: 3,
+    gate: { max: { perplexity_ratio: 1.1 }, min: { sparsity: 0.5 } },
+  });
 });
 
 it("does not close a group in which one types", async () => {

@@ -1,82 +1,44 @@
-import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useMemo, useState } from "react";
-import { useLocation } from "wouter";
-import { type Submission, submit } from "../../api/actions.ts";
-import type { Job, JobRequest, Method } from "../../api/client.ts";
+import { useQuery } from "@tanstack/react-query";
+import { type FormEvent, useMemo } from "react";
+import { useSearch } from "wouter";
+import type { Submission } from "../../api/actions.ts";
+import type { Job, JobRequest } from "../../api/client.ts";
+import type { Catalogue } from "../../api/methods.ts";
 import { fieldProblems } from "../../api/problem.ts";
-import {
-  changesOf,
-  type Draft,
-  draftOf,
-  edited,
-  splitBody,
-  toText,
-  valuesOf,
-} from "../../spec/draft.ts";
+import { queues } from "../../api/workers.ts";
+import type { Draft } from "../../spec/draft.ts";
 import { type Field, jobFields } from "../../spec/fields.ts";
+import { requestFields } from "../../spec/request-fields.ts";
 import { CommandTabs } from "../../ui/code.tsx";
-import { ErrorNote, Warning } from "../../ui/notes.tsx";
+import { ErrorNote } from "../../ui/notes.tsx";
 import { EstimatePanel } from "./estimate.tsx";
-import { FieldGroup } from "./group.tsx";
-import { grouped } from "./groups.ts";
-import { useIdempotencyKey } from "./idempotency-key.ts";
-import { FieldInput } from "./input.tsx";
-import { JsonEditor, parsedObject } from "./json.tsx";
-import { MethodPicker } from "./methods.tsx";
+import { Fields } from "./fields.tsx";
+import { JsonEditor } from "./json.tsx";
 import { PreviewPanel } from "./preview.tsx";
+import { useDraft } from "./use-draft.ts";
 import { usePreview } from "./use-preview.ts";
+import { useSubmission } from "./use-submission.ts";
+import { Rest, ViewSwitch } from "./view.tsx";
 
 type Values = Record<string, unknown>;
 
 interface Props {
-  methods: Method[];
+  catalogue: Catalogue;
   /** The job to rerun. */
   parent?: Job;
 }
 
-const OWN = { isRequired: false, choices: [], example: "" };
-const NAMING: Field[] = [
-  {
-    ...OWN,
-    name: "name",
-    label: "Name",
-    kind: "text",
-    help: "A name for the job.",
-    fallback: null,
-  },
-  {
-    ...OWN,
-    name: "labels",
-    label: "Labels",
-    kind: "labels",
-    help: "Labels of your choice, such as team=nlp, run=7.",
-    fallback: {},
-  },
-];
-
-export function JobForm({ methods, parent }: Props) {
-  const fields = useMemo(() => [...jobFields(methods), ...NAMING], [methods]);
+export function JobForm({ catalogue, parent }: Props) {
+  const fields = useJobFields(catalogue);
   const original = useMemo(() => (parent ? valuesOfJob(parent) : undefined), [parent]);
-  const defaults = useMemo(() => original ?? defaultsOf(fields), [original, fields]);
-  const [draft, setDraft] = useState<Draft>(() => draftOf(defaults, fields));
-  const [json, setJson] = useState<string | null>(null);
-  /** Fields from the JSON view that have no input. */
-  const [rest, setRest] = useState<Values>({});
-  const body = json === null ? { ...rest, ...bodyOf(draft, fields, original) } : parsedObject(json);
+  const given = givenIn(useSearch(), fields);
+  const request = useDraft({ fields, presets: catalogue.presets, original, given });
+  const { body, json, rest, setJson } = request;
   const submission = body && submissionOf(body, parent);
   const isComplete = body !== null && (parent !== undefined || isMinimal(body));
   const checked = usePreview(isComplete ? submission : null);
   const submitting = useSubmission();
   const problems = fieldProblems(checked.error ?? submitting.error);
-  const change = (name: string, text: string) => setDraft((old) => edited(old, name, text));
-  const showJson = () => setJson(JSON.stringify(body, null, 2));
-  const showForm = () => {
-    if (body === null) return;
-    const split = splitBody(body, fields, defaults);
-    setDraft(split.draft);
-    setRest(split.rest);
-    setJson(null);
-  };
   const onSubmit = (event: FormEvent) => {
     event.preventDefault();
     if (submission) submitting.submit(submission);
@@ -84,15 +46,11 @@ export function JobForm({ methods, parent }: Props) {
   return (
     <form className="order" onSubmit={onSubmit} noValidate>
       <div className="stack">
-        <ViewSwitch
-          isJson={json !== null}
-          canShowForm={body !== null}
-          show={(isJson) => (isJson ? showJson() : showForm())}
-        />
+        <ViewSwitch isJson={json !== null} canShowForm={body !== null} show={request.show} />
         {json === null ? (
           <>
-            <Rest names={Object.keys(rest)} remove={() => setRest({})} />
-            <Fields {...{ methods, fields, draft, original, problems, change }} />
+            <Rest names={Object.keys(rest)} remove={request.removeRest} />
+            <Fields {...{ catalogue, fields, problems }} {...request} />
           </>
         ) : (
           <JsonEditor
@@ -126,116 +84,24 @@ export function JobForm({ methods, parent }: Props) {
   );
 }
 
-interface FieldsProps {
-  methods: Method[];
-  fields: Field[];
-  draft: Draft;
-  original?: Values;
-  problems: Record<string, string>;
-  change: (name: string, text: string) => void;
-}
-
-function Fields({ methods, fields, draft, original, problems, change }: FieldsProps) {
-  const groups = grouped(fields.filter(({ name }) => name !== "method"));
-  const before = original && draftOf(original, fields);
-  const input = (field: Field) => (
-    <FieldInput
-      key={field.name}
-      field={field}
-      text={draft[field.name] ?? ""}
-      original={before?.[field.name]}
-      problem={problems[field.name]}
-      change={(text) => change(field.name, text)}
-    />
-  );
-  return groups.map(({ title, isOpen, fields: some }) => (
-    <FieldGroup
-      key={title}
-      title={title}
-      isOpen={isOpen}
-      isFilled={isFilled(some, draft)}
-      isWrong={some.some(({ name }) => name in problems)}
-    >
-      {title === "How to prune" && (
-        <MethodPicker
-          methods={methods}
-          chosen={draft.method ?? ""}
-          choose={(name) => change("method", name)}
-        />
-      )}
-      <div className="fields">{some.map(input)}</div>
-    </FieldGroup>
-  ));
-}
-
-interface RestProps {
-  names: string[];
-  remove: () => void;
-}
-
-function Rest({ names, remove }: RestProps) {
-  if (names.length === 0) return null;
-  return (
-    <Warning>
-      <p>
-        The form has no input for <strong>{names.join(", ")}</strong>: kept as in the JSON.
-      </p>
-      <button type="button" onClick={remove}>
-        {names.length === 1 ? "Remove it" : "Remove them"}
-      </button>
-    </Warning>
+/** Return the fields of a job, with the known queues as choices. */
+export function useJobFields(catalogue: Catalogue): Field[] {
+  const { data } = useQuery({ ...queues, refetchInterval: false });
+  const names = data?.map(({ name }) => name).join();
+  return useMemo(
+    () => [...jobFields(catalogue.data), ...requestFields(names?.split(",").filter(Boolean) ?? [])],
+    [catalogue, names],
   );
 }
 
-interface SwitchProps {
-  isJson: boolean;
-  canShowForm: boolean;
-  show: (isJson: boolean) => void;
+/** Return the inputs that the address fills in: `?dataset=c4`. */
+function givenIn(search: string, fields: Field[]): Draft {
+  const known = new Set(fields.map(({ name }) => name));
+  return Object.fromEntries([...new URLSearchParams(search)].filter(([name]) => known.has(name)));
 }
 
-function ViewSwitch({ isJson, canShowForm, show }: SwitchProps) {
-  return (
-    <fieldset className="segmented">
-      <legend className="unseen">View</legend>
-      <label>
-        <input
-          type="radio"
-          name="view"
-          checked={!isJson}
-          disabled={!canShowForm}
-          onChange={() => show(false)}
-        />
-        <span>Form</span>
-      </label>
-      <label>
-        <input type="radio" name="view" checked={isJson} onChange={() => show(true)} />
-        <span>JSON</span>
-      </label>
-    </fieldset>
-  );
-}
-
-/** Submit, then show the new job. */
-function useSubmission() {
-  const [, go] = useLocation();
-  const keyOf = useIdempotencyKey();
-  const { mutate, error, isPending } = useMutation({
-    mutationFn: (submission: Submission) => submit(submission, keyOf(submission)),
-    onSuccess: (job) => go(`/jobs/${job.id}`),
-  });
-  return { submit: mutate, error, isPending };
-}
-
-function valuesOfJob({ spec, name, labels }: Job): Values {
-  return { ...(spec as unknown as Values), name, labels };
-}
-
-function defaultsOf(fields: Field[]): Values {
-  return Object.fromEntries(fields.map(({ name, fallback }) => [name, fallback]));
-}
-
-function bodyOf(draft: Draft, fields: Field[], original?: Values): Values {
-  return original ? changesOf(draft, fields, original) : valuesOf(draft, fields);
+function valuesOfJob({ spec, name, labels, queue, priority, gate }: Job): Values {
+  return { ...(spec as unknown as Values), name, labels, queue, priority, gate };
 }
 
 function submissionOf(body: Values, parent?: Job): Submission {
@@ -246,11 +112,4 @@ function submissionOf(body: Values, parent?: Job): Submission {
 function isMinimal(body: Values): boolean {
   const isSparse = "sparsity" in body || "pattern" in body || body.method === "none";
   return "model" in body && "dataset" in body && isSparse;
-}
-
-function isFilled(fields: Field[], draft: Draft): boolean {
-  return fields.some(({ name, fallback }) => {
-    const text = draft[name] ?? "";
-    return text !== "" && text !== toText(fallback);
-  });
 }

@@ -38,6 +38,12 @@ const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
     names: ["eval_dataset", "eval_text_field", "eval_samples"],
     isOpen: false,
   },
+  { title: "Gate", names: ["gate"], isOpen: true },
+  {
+    title: "Queue and deadline",
+    names: ["queue", "priority", "deadline", "max_parallel"],
+    isOpen: false,
+  },
 ];
 const REST = "Name and labels";
 

@@ -1,6 +1,7 @@
 import { useId } from "react";
 import { toText } from "../../spec/draft.ts";
 import type { Field } from "../../spec/fields.ts";
+import { fromLocalInput, toLocalInput } from "../../spec/moment.ts";
 import { FieldProblem } from "../../ui/field.tsx";
 
 interface Props {
@@ -8,12 +9,14 @@ interface Props {
   text: string;
   /** The value in the job that is rerun. */
   original?: string;
+  /** What has set the value, if it was not the reader. */
+  source?: string;
   problem?: string;
   change: (text: string) => void;
 }
 
 /** One field of the form. */
-export function FieldInput({ field, text, original, problem, change }: Props) {
+export function FieldInput({ field, text, original, source, problem, change }: Props) {
   const id = useId();
   const isChanged = original !== undefined && original !== text.trim();
   const described = [field.help && `${id}-help`, problem && `${id}-problem`]
@@ -32,6 +35,7 @@ export function FieldInput({ field, text, original, problem, change }: Props) {
       <label htmlFor={id}>
         {field.label}
         {isChanged && <span className="tag">was {original || "not set"}</span>}
+        {source && <span className="tag">{source}</span>}
       </label>
       <Control field={field} common={common} listId={`${id}-list`} />
       {field.help && (
@@ -50,10 +54,12 @@ function Control({ field, common, listId }: { field: Field; common: object; list
   const shared = common as Common;
   const hint = field.example ? `e.g. ${field.example}` : "";
   if (field.kind === "choice") {
+    const chosen = String(shared.value);
+    const isOffered = chosen === "" || field.choices.includes(chosen);
     return (
       <select {...shared}>
         {field.fallback === null && <option value="">default</option>}
-        {field.choices.map((choice) => (
+        {(isOffered ? field.choices : [chosen, ...field.choices]).map((choice) => (
           <option key={choice}>{choice}</option>
         ))}
       </select>
@@ -71,7 +77,19 @@ function Control({ field, common, listId }: { field: Field; common: object; list
       </>
     );
   }
-  const isNumeric = field.kind === "number" || field.kind === "integer";
+  if (field.kind === "moment") {
+    return (
+      <input
+        {...shared}
+        type="datetime-local"
+        value={toLocalInput(String(shared.value))}
+        onChange={({ target }) =>
+          shared.onChange?.({ target: { value: fromLocalInput(target.value) } } as never)
+        }
+      />
+    );
+  }
+  const isNumeric = ["number", "integer", "share"].includes(field.kind);
   return (
     <input
       {...shared}

@@ -3,16 +3,18 @@ import type { Method } from "../../api/client.ts";
 interface Props {
   methods: Method[];
   chosen: string;
+  /** The preset that sets the method. */
+  preset?: string;
   choose: (name: string) => void;
 }
 
 /** A choice of pruning methods, with a description of the chosen one. */
-export function MethodPicker({ methods, chosen, choose }: Props) {
+export function MethodPicker({ methods, chosen, preset, choose }: Props) {
   const offered = methods.filter((one) => one.fields.includes("method"));
   const described = offered.find((one) => one.name === chosen);
   return (
     <fieldset className="methods">
-      <legend>Method</legend>
+      <legend>Method {preset && <span className="tag">by preset {preset}</span>}</legend>
       <div className="method-grid">
         {offered.map((one) => (
           <label key={one.name}>

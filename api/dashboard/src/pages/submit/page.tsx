@@ -1,26 +1,26 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { jobById } from "../../api/jobs.ts";
-import { methods } from "../../api/methods.ts";
+import { catalogue } from "../../api/methods.ts";
 import { modelName, shortId } from "../../format.ts";
 import { ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Title } from "../../ui/title.tsx";
 import { JobForm } from "./form.tsx";
 
 export function NewJobPage() {
-  const offered = useQuery(methods);
+  const offered = useQuery(catalogue);
   return (
     <>
       <Title text="New job" />
       {offered.isPending && <Loading what="the form" />}
       {offered.isError && <ErrorNote error={offered.error} retry={() => offered.refetch()} />}
-      {offered.data && <JobForm methods={offered.data} />}
+      {offered.data && <JobForm catalogue={offered.data} />}
     </>
   );
 }
 
 export function RerunPage({ id }: { id: string }) {
-  const offered = useQuery(methods);
+  const offered = useQuery(catalogue);
   // The job as it was when the form was opened: later changes must not reset the form.
   const job = useQuery({ ...jobById(id), staleTime: Number.POSITIVE_INFINITY });
   const error = offered.error ?? job.error;
@@ -36,7 +36,7 @@ export function RerunPage({ id }: { id: string }) {
       </p>
       {error !== null && <ErrorNote error={error} />}
       {error === null && !(offered.data && job.data) && <Loading what="the form" />}
-      {offered.data && job.data && <JobForm methods={offered.data} parent={job.data} />}
+      {offered.data && job.data && <JobForm catalogue={offered.data} parent={job.data} />}
     </>
   );
 }

@@ -1,76 +1,63 @@
 import { keepPreviousData, useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useMemo, useState } from "react";
 import { useLocation } from "wouter";
-import type { Method } from "../../api/client.ts";
-import { methods } from "../../api/methods.ts";
+import { type Catalogue, catalogue } from "../../api/methods.ts";
 import { fieldProblems } from "../../api/problem.ts";
 import { previewSweep, submitSweep } from "../../api/sweeps.ts";
-import { type Draft, toText, valuesOf } from "../../spec/draft.ts";
-import { type Field, jobFields } from "../../spec/fields.ts";
-import { ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
+import { type Draft, draftOf, valuesOf } from "../../spec/draft.ts";
+import type { Field } from "../../spec/fields.ts";
+import { defaultsOf } from "../../spec/presets.ts";
+import { ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Title } from "../../ui/title.tsx";
+import { Fields } from "../submit/fields.tsx";
+import { useJobFields } from "../submit/form.tsx";
 import { useIdempotencyKey } from "../submit/idempotency-key.ts";
 import { FieldInput } from "../submit/input.tsx";
 import { useDebounced } from "../submit/use-debounced.ts";
 import { sweepOf, VARIED, valuesIn } from "./grid.ts";
+import { SweepPreview } from "./preview.tsx";
 
-const SHARED = [
-  ...["model", "dataset", "text_field", "samples", "seq_len", "seed"],
-  ...["eval_dataset", "eval_text_field", "eval_samples"],
-];
 const HINTS: Record<string, string> = {
-  sparsity: "0.4, 0.5, 0.6",
+  sparsity: "40, 50, 60 %",
   method: "zpruner, wanda",
   pattern: "none, 2:4",
   solver: "none, sparsegpt",
   allocation: "uniform, owl:0.15, matrix",
+  preset: "fast, balanced, best",
 };
 
 export function NewSweepPage() {
-  const offered = useQuery(methods);
+  const offered = useQuery(catalogue);
   return (
     <>
       <Title text="New sweep" />
       {offered.isPending && <Loading what="the form" />}
       {offered.isError && <ErrorNote error={offered.error} retry={() => offered.refetch()} />}
-      {offered.data && <SweepForm methods={offered.data} />}
+      {offered.data && <SweepForm catalogue={offered.data} />}
     </>
   );
 }
 
-function SweepForm({ methods: offered }: { methods: Method[] }) {
-  const fields = useMemo(() => jobFields(offered), [offered]);
-  const [draft, setDraft] = useState<Draft>({});
-  const body = bodyOf(draft, fields);
+function SweepForm({ catalogue }: { catalogue: Catalogue }) {
+  const jobFields = useJobFields(catalogue);
+  const shared = useMemo(
+    () => [...jobFields.filter(({ name }) => !VARIED.includes(name)), PARALLEL],
+    [jobFields],
+  );
+  const unchanged = useMemo(() => draftOf(defaultsOf(shared), shared), [shared]);
+  const [draft, setDraft] = useState<Draft>(unchanged);
+  const body = bodyOf(draft, jobFields, shared);
   const isComplete =
     ["model", "dataset"].every((name) => name in body) && Boolean(draft.sparsity || draft.pattern);
-  const debounced = useDebounced(JSON.stringify(isComplete ? body : null));
-  const checked = useQuery({
-    queryKey: ["sweep preview", debounced],
-    queryFn: ({ signal }) => previewSweep(JSON.parse(debounced), signal),
-    enabled: debounced !== "null",
-    retry: false,
-    staleTime: 30_000,
-    placeholderData: keepPreviousData,
-  });
+  const checked = useSweepPreview(isComplete ? body : null);
   const submitting = useSubmission();
   const problems = fieldProblems(checked.error ?? submitting.error);
+  const change = (name: string, text: string) => setDraft((old) => ({ ...old, [name]: text }));
   const onSubmit = (event: FormEvent) => {
     event.preventDefault();
     if (isComplete) submitting.mutate(body);
   };
-  const input = (field: Field) => (
-    <FieldInput
-      key={field.name}
-      field={field}
-      text={draft[field.name] ?? ""}
-      problem={problems[field.name]}
-      change={(text) => setDraft((old) => ({ ...old, [field.name]: text }))}
-    />
-  );
-  const named = (names: string[]) =>
-    names.flatMap((name) => fields.filter((field) => field.name === name));
   return (
     <form className="order" onSubmit={onSubmit} noValidate>
       <div className="stack">
@@ -78,12 +65,21 @@ function SweepForm({ methods: offered }: { methods: Method[] }) {
           <p className="faint">
             Separate several values by commas: every combination becomes a job.
           </p>
-          <div className="fields">{named(VARIED).map(asList).map(input)}</div>
+          <div className="fields">
+            {named(jobFields, VARIED).map((field) => (
+              <FieldInput
+                key={field.name}
+                field={asList(field)}
+                text={draft[field.name] ?? ""}
+                problem={problems[field.name]}
+                change={(text) => change(field.name, text)}
+              />
+            ))}
+          </div>
           {problems.grid && <p className="problem-word">{problems.grid}</p>}
         </Section>
-        <Section title="Shared fields">
-          <div className="fields">{[...named(SHARED), ...SWEEP_FIELDS].map(input)}</div>
-        </Section>
+        <h2>Shared by all jobs</h2>
+        <Fields fields={shared} {...{ catalogue, draft, unchanged, problems, change }} />
       </div>
       <aside className="stack">
         <SweepPreview checked={checked} isComplete={isComplete} />
@@ -100,29 +96,20 @@ function SweepForm({ methods: offered }: { methods: Method[] }) {
   );
 }
 
-/** Fields of the sweep itself. */
-const SWEEP_FIELDS: Field[] = [
-  {
-    name: "max_parallel",
-    label: "Parallel jobs",
-    kind: "integer",
-    isRequired: false,
-    help: "The most points that run at once; by default, as many as there are workers.",
-    choices: [],
-    fallback: null,
-    example: "2",
-  },
-  {
-    name: "name",
-    label: "Name",
-    kind: "text",
-    isRequired: false,
-    help: "A name for the sweep.",
-    choices: [],
-    fallback: null,
-    example: "",
-  },
-];
+const PARALLEL: Field = {
+  name: "max_parallel",
+  label: "Parallel jobs",
+  kind: "integer",
+  isRequired: false,
+  help: "The most points that run at once; by default, as many as there are workers.",
+  choices: [],
+  fallback: null,
+  example: "2",
+};
+
+function named(fields: Field[], names: string[]): Field[] {
+  return names.flatMap((name) => fields.filter((field) => field.name === name));
+}
 
 /** Turn a field into a text input for several values, with its choices in the help. */
 function asList(field: Field): Field {
@@ -131,14 +118,24 @@ function asList(field: Field): Field {
   return { ...field, kind: "text", isRequired: false, example, help: field.help + choices };
 }
 
-function bodyOf(draft: Draft, fields: Field[]): Record<string, unknown> {
-  const shared = [...fields.filter(({ name }) => SHARED.includes(name)), ...SWEEP_FIELDS];
+function bodyOf(draft: Draft, fields: Field[], shared: Field[]): Record<string, unknown> {
   const varied = Object.fromEntries(
-    fields
-      .filter(({ name }) => VARIED.includes(name))
-      .map((field) => [field.name, valuesIn(field, draft[field.name] ?? "")]),
+    named(fields, VARIED).map((field) => [field.name, valuesIn(field, draft[field.name] ?? "")]),
   );
   return sweepOf(valuesOf(draft, shared), varied);
+}
+
+/** Check a sweep with a dry run, after a pause in typing. */
+function useSweepPreview(body: Record<string, unknown> | null) {
+  const debounced = useDebounced(JSON.stringify(body));
+  return useQuery({
+    queryKey: ["sweep preview", debounced],
+    queryFn: ({ signal }) => previewSweep(JSON.parse(debounced), signal),
+    enabled: debounced !== "null",
+    retry: false,
+    staleTime: 30_000,
+    placeholderData: keepPreviousData,
+  });
 }
 
 function useSubmission() {
@@ -148,47 +145,4 @@ function useSubmission() {
     mutationFn: (body: Record<string, unknown>) => submitSweep(body, keyOf(body)),
     onSuccess: (sweep) => go(`/sweeps/${sweep.id}`),
   });
-}
-
-type Checked = {
-  data?: Awaited<ReturnType<typeof previewSweep>>;
-  error: Error | null;
-  isFetching: boolean;
-};
-
-function SweepPreview({ checked, isComplete }: { checked: Checked; isComplete: boolean }) {
-  const { data, error, isFetching } = checked;
-  return (
-    <section className="card preview" aria-live="polite" aria-busy={isFetching}>
-      <header>
-        <h2>{isComplete ? heading(checked) : "A grid of jobs"}</h2>
-      </header>
-      {!isComplete && <p>Fill in a model, a dataset and some sparsities or patterns.</p>}
-      {isComplete && error !== null && <ErrorNote error={error} />}
-      {isComplete && error === null && data && (
-        <>
-          {data.warnings.map((one) => (
-            <Warning key={one}>
-              <p>{one}</p>
-            </Warning>
-          ))}
-          <ol className="points">
-            {data.points.map(({ varied }) => (
-              <li key={JSON.stringify(varied)} className="mono">
-                {Object.entries(varied)
-                  .map(([name, value]) => `${name} ${toText(value) || "none"}`)
-                  .join(", ")}
-              </li>
-            ))}
-          </ol>
-        </>
-      )}
-    </section>
-  );
-}
-
-function heading({ data, error, isFetching }: Checked): string {
-  if (isFetching) return "Checking…";
-  if (error !== null) return "Would be refused";
-  return data ? `${data.total} jobs would be accepted` : "Checking…";
 }

@@ -1,0 +1,47 @@
+import type { previewSweep } from "../../api/sweeps.ts";
+import { toText } from "../../spec/draft.ts";
+import { ErrorNote, Warning } from "../../ui/notes.tsx";
+
+interface Checked {
+  data?: Awaited<ReturnType<typeof previewSweep>>;
+  error: Error | null;
+  isFetching: boolean;
+}
+
+/** Shows the points of a sweep that would be submitted, or why it would be refused. */
+export function SweepPreview({ checked, isComplete }: { checked: Checked; isComplete: boolean }) {
+  const { data, error, isFetching } = checked;
+  return (
+    <section className="card preview" aria-live="polite" aria-busy={isFetching}>
+      <header>
+        <h2>{isComplete ? heading(checked) : "A grid of jobs"}</h2>
+      </header>
+      {!isComplete && <p>Fill in a model, a dataset and some sparsities or patterns.</p>}
+      {isComplete && error !== null && <ErrorNote error={error} />}
+      {isComplete && error === null && data && (
+        <>
+          {data.warnings.map((one) => (
+            <Warning key={one}>
+              <p>{one}</p>
+            </Warning>
+          ))}
+          <ol className="points">
+            {data.points.map(({ varied }) => (
+              <li key={JSON.stringify(varied)} className="mono">
+                {Object.entries(varied)
+                  .map(([name, value]) => `${name} ${toText(value) || "none"}`)
+                  .join(", ")}
+              </li>
+            ))}
+          </ol>
+        </>
+      )}
+    </section>
+  );
+}
+
+function heading({ data, error, isFetching }: Checked): string {
+  if (isFetching) return "Checking…";
+  if (error !== null) return "Would be refused";
+  return data ? `${data.total} jobs would be accepted` : "Checking…";
+}

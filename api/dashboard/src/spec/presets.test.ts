@@ -1,0 +1,68 @@
+import { describe, expect, it } from "vitest";
+import { changesOf, draftOf } from "./draft.ts";
+import { fieldsOf } from "./fields.ts";
+import { baseOf, presetFields, rebased } from "./presets.ts";
+
+const FIELDS = fieldsOf({
+  properties: {
+    preset: { anyOf: [{ enum: ["fast", "best"], type: "string" }, { type: "null" }] },
+    method: { enum: ["zpruner", "wanda", "admm"], type: "string", default: "zpruner" },
+    pattern: { anyOf: [{ type: "string" }, { type: "null" }] },
+    allocation: { anyOf: [{ enum: ["uniform", "dlp"] }, { type: "array" }], default: "uniform" },
+    refine: { anyOf: [{ type: "boolean" }, { type: "object" }, { type: "null" }] },
+    seed: { type: "integer", default: 0 },
+  },
+});
+const PRESETS = [
+  { name: "fast", fields: { method: "wanda" }, not_with_pattern: [] },
+  {
+    name: "best",
+    fields: { method: "admm", allocation: "dlp", refine: true },
+    not_with_pattern: ["allocation"],
+  },
+];
+const NONE = baseOf(FIELDS, PRESETS, {});
+const BEST = baseOf(FIELDS, PRESETS, { preset: "best" });
+const shownFor = (draft: Record<string, string>) => rebased(draft, FIELDS, NONE, BEST);
+
+describe("a preset", () => {
+  it("shows its values in the inputs that were not edited", () => {
+    const draft = { ...draftOf(NONE, FIELDS), preset: "best", seed: "7" };
+    expect(shownFor(draft)).toMatchObject({
+      method: "admm",
+      allocation: "dlp",
+      refine: "true",
+      seed: "7",
+    });
+    expect(shownFor({ ...draft, method: "wanda" }).method).toBe("wanda");
+    expect(rebased(shownFor(draft), FIELDS, BEST, NONE)).toEqual(draft);
+  });
+
+  it("is submitted by its name, with the fields that differ from it alone", () => {
+    const draft = shownFor({ ...draftOf(NONE, FIELDS), preset: "best" });
+    expect(changesOf(draft, FIELDS, BEST)).toEqual({ preset: "best" });
+    expect(changesOf({ ...draft, method: "zpruner", refine: "" }, FIELDS, BEST)).toEqual({
+      preset: "best",
+      method: "zpruner",
+      refine: null,
+    });
+  });
+
+  it("leaves to a pattern what the pattern decides", () => {
+    const chosen = { preset: "best", pattern: "2:4" };
+    expect(baseOf(FIELDS, PRESETS, chosen)).toMatchObject({ allocation: "uniform" });
+    expect(presetFields(PRESETS, chosen)).toEqual(["method", "refine"]);
+  });
+
+  it("replaces in a rerun what the preset of the job had set", () => {
+    const original = { preset: "best", method: "admm", allocation: "dlp", refine: {}, seed: 7 };
+    expect(baseOf(FIELDS, PRESETS, { preset: "best" }, original)).toEqual(original);
+    expect(baseOf(FIELDS, PRESETS, { preset: "fast" }, original)).toEqual({
+      preset: "best",
+      method: "wanda",
+      allocation: "uniform",
+      refine: null,
+      seed: 7,
+    });
+  });
+});
