@@ -13,7 +13,10 @@ SPECIAL = (
     (re.compile(r"/v1/me"), ANY_KEY),
     (re.compile(r"/v1/(keys|audit|webhooks|triggers)(/.*)?", re.DOTALL), ADMIN),
     (re.compile(r"/v1/workers/.+", re.DOTALL), ADMIN),
-    (re.compile(r"/v1/jobs/[^/]+/(artifacts|archive|archive/links)"), frozenset({AccessScope.artifacts_read})),
+    (
+        re.compile(r"/v1/jobs/[^/]+/(artifacts|archive|archive/links)"),
+        frozenset({AccessScope.artifacts_read}),
+    ),
     (re.compile(r"/v1/artifacts/.*", re.DOTALL), frozenset({AccessScope.artifacts_read})),
 )
 HOOK = re.compile(r"/v1/hooks/[^/]+")

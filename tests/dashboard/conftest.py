@@ -1,13 +1,20 @@
 """Fixtures: a browser, and a service with a worker behind the page."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from api.app import create_app
+from api.settings import ApiSettings
+from db.core.session import Sessions, migrate, open_sessions
+from db.files.artifact_store import ArtifactStore
+from tests.api.live import serving as serving_api
 from tests.dashboard.browser import Session, chromium, session
 from tests.e2e.embedded import Service, serving, write_inputs
+from tests.fakes import ListQueue
 from zpruner import Client
 
 expect.set_options(timeout=20_000)
@@ -52,4 +59,35 @@ def client(service: Service) -> Iterator[Client]:
 def tabs(browser: Browser, service: Service) -> Iterator[Session]:
     """A browser profile of one's own, on the service."""
     with session(browser, service.url) as tabs:
+        yield tabs
+
+
+@dataclass(frozen=True)
+class Api:
+    """A running API without workers, with its database and files."""
+
+    url: str
+    sessions: Sessions
+    store: ArtifactStore
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Api]:
+    """An API on which no job runs, for what needs none: it starts in a second."""
+    folder = tmp_path_factory.mktemp("api")
+    database_url = f"sqlite:///{folder}/zpruner.db"
+    migrate(database_url)
+    fields = {"data_dir": folder, "database_url": database_url}
+    roots = {"model_roots": (inputs,), "dataset_roots": (inputs,)}
+    settings = ApiSettings.model_validate({"_env_file": None, **fields, **roots})
+    sessions = open_sessions(database_url)
+    with serving_api(create_app(settings, ListQueue())) as url:
+        yield Api(url, sessions, ArtifactStore(settings.artifact_dir))
+    sessions.kw["bind"].dispose()
+
+
+@pytest.fixture
+def api_tabs(browser: Browser, api: Api) -> Iterator[Session]:
+    """A browser profile of one's own, on that API."""
+    with session(browser, api.url) as tabs:
         yield tabs

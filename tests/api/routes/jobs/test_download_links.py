@@ -158,7 +158,9 @@ def test_a_link_opens_the_archive_of_one_job(
     assert guarded.head(url).headers["content-length"] == str(len(response.content))
     query = url.partition("?")[2]
     assert refusal(guarded.get(f"/v1/jobs/{other.id}/archive?{query}")) == (403, "link_refused")
-    [artifact, *_] = guarded.get(f"/v1/jobs/{job.id}/artifacts", headers=bearer(token)).json()["data"]
+    [artifact, *_] = guarded.get(f"/v1/jobs/{job.id}/artifacts", headers=bearer(token)).json()[
+        "data"
+    ]
     assert refusal(guarded.get(f"{artifact['url']}?{query}")) == (403, "link_refused")
     assert guarded.post(f"{path}/links?{query}").status_code == 401
     assert refusal(guarded.get(url.replace("archive", "artifacts"))) == (401, "unauthenticated")
@@ -173,9 +175,10 @@ def test_a_link_to_an_archive_dies_with_its_files(
     assert refusal(guarded.get(url)) == (403, "link_refused")
     waiting = make_job(sessions)
     response = guarded.post(f"/v1/jobs/{waiting.id}/archive/links", headers=bearer(token))
-    assert refusal(response)[0] == guarded.get(
-        f"/v1/jobs/{waiting.id}/archive", headers=bearer(token)
-    ).status_code
+    assert (
+        refusal(response)[0]
+        == guarded.get(f"/v1/jobs/{waiting.id}/archive", headers=bearer(token)).status_code
+    )
 
 
 def test_without_keys_links_are_made_and_checked_too(client: TestClient, weights: str) -> None:

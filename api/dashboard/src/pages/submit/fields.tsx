@@ -1,6 +1,7 @@
 import type { Catalogue } from "../../api/methods.ts";
-import type { Draft } from "../../spec/draft.ts";
+import { type Draft, draftOf } from "../../spec/draft.ts";
 import type { Field } from "../../spec/fields.ts";
+import { defaultsOf } from "../../spec/presets.ts";
 import { GateField } from "./gate.tsx";
 import { FieldGroup } from "./group.tsx";
 import { grouped } from "./groups.ts";
@@ -37,28 +38,38 @@ export function Fields(props: Props) {
     const original = before?.[name];
     return <FieldInput key={name} {...{ field, original, source, ...common }} change={edit} />;
   };
-  const hasMethod = fields.some(({ name }) => name === "method");
+  const defaults = draftOf(defaultsOf(fields), fields);
+  const method = fields.some(({ name }) => name === "method") && (
+    <MethodPicker
+      methods={catalogue.data}
+      chosen={draft.method ?? ""}
+      preset={isFromPreset("method") ? draft.preset : undefined}
+      choose={(name) => change("method", name)}
+    />
+  );
   return grouped(fields.filter(({ name }) => name !== "method")).map((group) => (
     <FieldGroup
       key={group.title}
       title={group.title}
       isOpen={group.isOpen}
-      isFilled={group.fields.some(({ name }) => isFilled(draft[name], unchanged[name]))}
+      isFilled={group.fields.some(({ name }) => isFilled(draft[name], defaults[name]))}
       isWrong={group.fields.some(({ name }) => name in problems)}
     >
-      {group.title === "How to prune" && hasMethod && (
-        <MethodPicker
-          methods={catalogue.data}
-          chosen={draft.method ?? ""}
-          preset={isFromPreset("method") ? draft.preset : undefined}
-          choose={(name) => change("method", name)}
-        />
-      )}
-      <div className="fields">{group.fields.map(input)}</div>
+      {group.fields
+        .filter(({ name }) => name === "preset")
+        .map((field) => (
+          <div key={field.name} className="stack">
+            <div className="fields">{input(field)}</div>
+            {method}
+          </div>
+        ))}
+      <div className="fields">
+        {group.fields.filter(({ name }) => name !== "preset").map(input)}
+      </div>
     </FieldGroup>
   ));
 }
 
-function isFilled(text = "", unchanged = ""): boolean {
-  return text !== "" && text !== unchanged;
+function isFilled(text = "", byDefault = ""): boolean {
+  return text !== "" && text !== byDefault;
 }

@@ -1,0 +1,89 @@
+"""The forms of a job and a sweep, on an API without workers: nothing runs."""
+
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.dashboard.browser import Session
+from tests.dashboard.conftest import Api
+
+pytestmark = pytest.mark.e2e
+
+
+def fill_minimal(page: Page, sparsity: str) -> None:
+    page.get_by_label("Model", exact=True).fill("local:tiny")
+    page.get_by_label("Calibration text", exact=True).fill("local:text.txt")
+    page.get_by_label("Sparsity", exact=True).fill(sparsity)
+
+
+def bound(page: Page, number: int, limit: str) -> None:
+    page.get_by_role("button", name="Add a bound").click()
+    page.get_by_label(f"Limit of bound {number}").fill(limit)
+
+
+def newest(url: str, path: str = "/v1/jobs") -> dict[str, object]:
+    found: dict[str, object] = httpx.get(f"{url}{path}").json()["data"][0]
+    return found
+
+
+def test_a_job_has_the_gate_the_deadline_and_the_labels_of_its_form(
+    api_tabs: Session, api: Api
+) -> None:
+    page = api_tabs.open("/new")
+    fill_minimal(page, "50 %")
+    bound(page, 1, "1.1")
+    bound(page, 2, "50")
+    page.get_by_role("heading", name="Queue and deadline").click()
+    page.get_by_label("Queue", exact=True).select_option("gpu")
+    page.get_by_label("Priority").fill("3")
+    page.get_by_label("Deadline").fill("2030-01-05T18:00")
+    page.get_by_role("heading", name="Name and labels").click()
+    page.get_by_label("Labels").fill("team=nlp")
+    expect(page.get_by_role("heading", name="Would be accepted")).to_be_visible()
+    page.get_by_role("button", name="Submit job").click()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("tiny")
+    job = newest(api.url)
+    assert job["gate"] == {"max": {"perplexity_ratio": 1.1}, "min": {"sparsity": 0.5}}
+    assert (job["priority"], job["labels"], job["queue"]) == (3, {"team": "nlp"}, "gpu")
+    deadline = datetime.fromisoformat(str(job["deadline"]))
+    assert deadline == datetime(2030, 1, 5, 18).astimezone(UTC)
+    assert job["spec"]["sparsity"] == 0.5  # type: ignore[index] # JSON
+
+
+def test_a_preset_shows_its_method_and_is_overridden_beside_it(api_tabs: Session) -> None:
+    page = api_tabs.open("/new")
+    fill_minimal(page, "50")
+    page.get_by_label("Preset", exact=True).select_option("best")
+    methods = page.get_by_role("group", name="Method")
+    expect(methods.get_by_label("ADMM")).to_be_checked()
+    expect(page.get_by_label("Recovery by preset best")).to_have_value("masked")
+    command = page.get_by_role("region", name="curl command")
+    expect(command).to_contain_text('"preset":"best"')
+    expect(command).not_to_contain_text("method")
+
+    methods.get_by_text("Z-Pruner", exact=True).click()
+    expect(command).to_contain_text('"method":"zpruner"')
+    page.get_by_text("All fields, including defaults").click()
+    fields = page.locator(".preview .facts")
+    expect(fields).to_contain_text("methodzpruner")
+    expect(fields).to_contain_text("allocationdlp")
+
+
+def test_a_sweep_has_the_gate_of_its_form(api_tabs: Session, api: Api) -> None:
+    page = api_tabs.open("/sweeps/new")
+    fill_minimal(page, "40, 50, 60 %")
+    bound(page, 1, "1.1")
+    page.get_by_role("heading", name="Queue and deadline").click()
+    page.get_by_label("Priority").fill("-2")
+    expect(page.get_by_role("heading", name="3 jobs would be accepted")).to_be_visible()
+    page.get_by_role("button", name="Submit sweep").click()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Sweep")
+    sweep = newest(api.url, "/v1/sweeps")
+    jobs = httpx.get(f"{api.url}/v1/jobs?sweep={sweep['id']}").json()["data"]
+    assert sorted(one["spec"]["sparsity"] for one in jobs) == [0.4, 0.5, 0.6]
+    assert {one["priority"] for one in jobs} == {-2}
+    assert all(one["gate"] == {"max": {"perplexity_ratio": 1.1}, "min": {}} for one in jobs)
