@@ -78,6 +78,6 @@ export function button(box: ParentNode, text: string): HTMLButtonElement | undef
 
 /** Find the input, select or text area with this label. */
 export function field(box: ParentNode, label: string): Element | null | undefined {
-  const found = [...box.querySelectorAll("label")].find((one) => one.textContent === label);
+  const found = [...box.querySelectorAll("label")].find((one) => one.textContent?.trim() === label);
   return found && document.getElementById(found.htmlFor);
 }

@@ -33,8 +33,7 @@ export function FieldInput({ field, text, original, source, problem, change }: P
   return (
     <div className={isChanged ? "field is-changed" : "field"}>
       <label htmlFor={id}>
-        {field.label}
-        {isChanged && <span className="tag">was {original || "not set"}</span>}
+        {field.label} {isChanged && <span className="tag">was {original || "not set"}</span>}
         {source && <span className="tag">{source}</span>}
       </label>
       <Control field={field} common={common} listId={`${id}-list`} />
