@@ -90,6 +90,7 @@ def test_a_changed_clock_or_a_suspended_machine_takes_no_job_from_its_worker(
     clock, offset = WallClock(data_dir / "clock", read_every_s=1), timedelta()
     # The library opens a file in each process, with which the fork server does not fork.
     settings = clock.environment() | {"ZPRUNER_FORK_SERVER": "never"}
+    settings |= {"PATH": ""}  # the allocator of Debian's redis-server fails under the library
     with serving(data_dir, inputs, **settings) as service:
         scene = Scene(service, tally)
         with Client(service.url) as client:

@@ -19,6 +19,11 @@ def kill_tree(process: psutil.Process) -> None:
         one.kill()
 
 
+def suspend_tree(process: psutil.Process) -> None:
+    for one in (process, *process.children(recursive=True)):
+        one.suspend()
+
+
 def child_of(job_worker: str) -> int:
     """Return the process id in a worker's name, ``host/pid``."""
     return int(job_worker.rpartition("/")[2])

@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from db.core.session import Sessions, open_sessions
 from tests.e2e.embedded import Service, is_in_the_middle, serving, submit, until
-from tests.e2e.test_stopping import CHAOS, kill_tree
+from tests.e2e.test_stopping import CHAOS, kill_tree, suspend_tree
 from tests.worker.webhooks import messages
 from tests.worker.webhooks.receivers import Receiver, receiving, saying
 from zpruner import Client
@@ -112,6 +112,7 @@ def test_each_event_arrives_with_one_id_even_if_processes_are_killed(
         job = submit(client, "slow", samples=32)
         messages.until(lambda: len(receiver.requests) == 1, WITHIN_S)
         until(client, job.id, is_in_the_middle, WITHIN_S)
+        suspend_tree(service.worker())  # so that the job does not end before it is killed
         messages.make_due(sessions)  # as if a minute had passed
         messages.until(lambda: len(receiver.requests) == 2, WITHIN_S)
         assert types(receiver, verifier) == ["job.running"]

@@ -20,6 +20,7 @@ from db.jobs.search import search_columns
 from db.spec.prune_spec import MethodName
 from db.spec.quality_gate import Verdict
 from db.tables.jobs import Job
+from db.tables.labels import JobLabel
 from tests.db.jobs.test_listing import NEW_YEAR
 from tests.factories import make_spec
 
@@ -42,15 +43,17 @@ FILTERS = (
 
 @pytest.fixture
 def many(sessions: Sessions) -> Sessions:
-    """Thousands of jobs, with PostgreSQL's statistics up to date."""
+    """Thousands of jobs with a label each, with PostgreSQL's statistics up to date."""
+    rows = [row(index) for index in range(MANY)]
     with sessions.begin() as session:
-        session.execute(insert(Job), [row(index) for index in range(MANY)])
+        session.execute(insert(Job), rows)
+        session.execute(insert(JobLabel), [label(job, index) for index, job in enumerate(rows)])
     engine: Engine = sessions.kw["bind"]
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             # A commit that is not on the disk yet keeps its rows from being marked as visible.
             connection.execute(text("CHECKPOINT"))
-            connection.execute(text("VACUUM ANALYZE jobs"))
+            connection.execute(text("VACUUM ANALYZE jobs, job_labels"))
     return sessions
 
 
@@ -65,6 +68,11 @@ def row(index: int) -> dict[str, Any]:
         "created_at": NEW_YEAR + timedelta(seconds=index),
         **search_columns(spec, name),
     }
+
+
+def label(job: dict[str, Any], index: int) -> dict[str, Any]:
+    team = ("nlp", "vision")[index % 2]
+    return {"job_id": job["id"], "created_at": job["created_at"], "name": "team", "value": team}
 
 
 @contextmanager
