@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from benchmarks.machine import machine
 from db.core.ids import new_id
 from db.core.session import Sessions, migrate, open_sessions
-from db.core.sort_key import SortKey
+from db.core.sort_key import SortKey, SortMetric
 from db.core.states import JobState
 from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository
@@ -68,6 +68,19 @@ QUERIES: dict[str, Query] = {
         statuses=(JobState.succeeded,), method=MethodName.wanda, text="number 1"
     ),
     "reruns of a job": _page(parent_id=new_id("job")),
+    "by perplexity": lambda session, _: JobRepository(session).sorted_page(
+        SortMetric.perplexity, limit=LIMIT
+    ),
+    "by perplexity, status and text": lambda session, _: JobRepository(session).sorted_page(
+        SortMetric.perplexity,
+        JobFilter(statuses=(JobState.succeeded,), text="number 1"),
+        limit=LIMIT,
+        descending=True,
+    ),
+    "part of an id": lambda session, _: JobRepository(session).page(
+        JobFilter(text=new_id("job")[-8:]), limit=LIMIT
+    ),
+    "of a key": _page(created_by="key_1"),
     "facets": lambda session, _: JobRepository(session).facets(),
 }
 
@@ -130,12 +143,15 @@ def _row(index: int) -> dict[str, Any]:
     fields = {"model": f"org/model-{index % 50}", "dataset": "c4", "sparsity": 0.5}
     spec = PruneSpec.model_validate(fields | {"method": method})
     status = JobState.failed if index % 20 == 0 else JobState.succeeded
+    perplexity = None if status is JobState.failed else 5 + index * 7919 % 100_003 / 1000
     return {
         "id": new_id("job"),
         "spec": spec,
         "name": f"number {index}",
         "status": JobState.cancelled if index % 5000 == 0 else status,
         "created_at": NEW_YEAR + timedelta(seconds=index),
+        "created_by": f"key_{index % 5}",
+        "perplexity": perplexity,
         **search_columns(spec, f"number {index}"),
     }
 

@@ -102,6 +102,12 @@ class JobRead(BaseModel):
     device: str | None
     sweep_id: str | None = Field(description="The sweep that this job is a point of.")
     result: dict[str, Any] | None = Field(description="Metrics, once the job has succeeded.")
+    seconds: float | None = Field(
+        description="The time from its start to its end, once the job has succeeded."
+    )
+    size_bytes: int | None = Field(
+        description="The size of all its files, once the job has succeeded."
+    )
     gate: Gate | None
     verdict: Verdict = Field(
         description="Whether the metrics are within the gate, once the job has succeeded."
@@ -161,14 +167,15 @@ class JobPreview(BaseModel):
 
 
 class Facets(BaseModel):
-    """The number of jobs of each status and method; those without jobs are omitted."""
+    """The number of jobs of each status, method and verdict; those without jobs are omitted."""
 
     status: dict[JobState, int]
     method: dict[str, int]
+    verdict: dict[Verdict, int]
 
     @classmethod
     def of(cls, facets: listing.Facets) -> Self:
-        return cls(status=facets.status, method=facets.method)
+        return cls(status=facets.status, method=facets.method, verdict=facets.verdict)
 
 
 class JobPage(Page[JobRead]):

@@ -1,15 +1,17 @@
 """Pages of the list of jobs, which are read and encoded once for identical requests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from api.schemas.jobs import Facets, JobPage, JobRead
 from api.services.current_values import CommitMarks, CurrentValues
-from api.web.cursors import cursor_of, paginate
+from api.web.cursors import cursor_of, metric_cursor_of, paginate
 from api.web.list_queries import JobQuery
 from api.web.pagination import next_link
 from db.core.session import Sessions
+from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository
+from db.tables.jobs import Job
 
 MAX_PAGES = 128
 READS_AT_ONCE = 4
@@ -45,16 +47,26 @@ class JobPages:
         wanted, facets = query.job_filter(), None
         with self._sessions() as session:
             jobs = JobRepository(session)
-            found = jobs.page(
-                wanted,
-                limit=query.limit + 1,
-                after=query.place(),
-                oldest_first=query.sort == "created",
-            )
+            found = _found(jobs, wanted, query)
             if query.include == "facets":
                 facets = Facets.of(jobs.facets(wanted))
-        page, next_cursor = paginate(found, query.limit, cursor_of)
+        page, next_cursor = paginate(found, query.limit, _cursors(query))
         data = [JobRead.of(job) for job in page]
         body = JobPage(data=data, next_cursor=next_cursor, facets=facets).model_dump_json()
         link = None if next_cursor is None else next_link("/v1/jobs", query.link(next_cursor))
         return EncodedPage(body.encode(), link)
+
+
+def _found(jobs: JobRepository, wanted: JobFilter, query: JobQuery) -> list[Job]:
+    """Return the jobs of the page, and the one after it."""
+    limit = query.limit + 1
+    if query.metric is None:
+        oldest_first = not query.descending
+        return jobs.page(wanted, limit=limit, after=query.place(), oldest_first=oldest_first)
+    after, descending = query.metric_place(), query.descending
+    return jobs.sorted_page(query.metric, wanted, limit=limit, after=after, descending=descending)
+
+
+def _cursors(query: JobQuery) -> Callable[[Job], str]:
+    metric = query.metric
+    return cursor_of if metric is None else lambda job: metric_cursor_of(job, metric)

@@ -1,16 +1,18 @@
 """Cursors of lists, which are opaque to clients."""
 
+import math
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from db.core.ids import Prefix, id_pattern
-from db.core.sort_key import SortKey
+from db.core.sort_key import MetricKey, SortKey, SortMetric
 from db.tables.access import AuditEntry
 from db.tables.jobs import Job
 
@@ -31,22 +33,32 @@ def paginate(
 
 def cursor_of(row: Job | AuditEntry) -> str:
     """Return the cursor of the page after a row."""
-    written = f"{row.created_at.isoformat()} {row.id}"
-    return urlsafe_b64encode(written.encode()).decode().rstrip("=")
+    return _encoded(row.created_at.isoformat(), row.id)
+
+
+def metric_cursor_of(job: Job, metric: SortMetric) -> str:
+    """Return the cursor of the page after a job in a list that is sorted by a metric."""
+    value = getattr(job, metric)
+    return cursor_of(job) if value is None else _encoded(repr(float(value)), job.id)
 
 
 def cursor_for(prefix: Prefix) -> AfterValidator:
     """Return a validator for cursors of a list of rows with such ids."""
 
     def check(cursor: str) -> str:
-        try:
-            place_of(cursor, prefix)
-        except InvalidCursorError:
-            message = "Input should be a next_cursor of this list"
-            raise PydanticCustomError("cursor", message) from None
+        check_cursor(cursor, partial(place_of, prefix=prefix))
         return cursor
 
     return AfterValidator(check)
+
+
+def check_cursor(cursor: str, read: Callable[[str], object]) -> None:
+    """Raise pydantic's error for a text from which ``read`` reads no place."""
+    try:
+        read(cursor)
+    except InvalidCursorError:
+        message = "Input should be a next_cursor of this list"
+        raise PydanticCustomError("cursor", message) from None
 
 
 def place_of(cursor: str, prefix: Prefix) -> SortKey:
@@ -55,13 +67,49 @@ def place_of(cursor: str, prefix: Prefix) -> SortKey:
     Raises:
         InvalidCursorError: the text is not such a cursor.
     """
+    moment, row_id = _decoded(cursor, prefix)
     try:
-        written = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).decode()
-        moment, row_id = written.split(" ")
         created_at = datetime.fromisoformat(moment)
         in_utc = created_at.astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidCursorError(cursor) from None
-    if created_at.tzinfo is None or not re.fullmatch(id_pattern(prefix), row_id):
+    if created_at.tzinfo is None:
         raise InvalidCursorError(cursor)
     return SortKey(in_utc, row_id)
+
+
+def job_place_of(cursor: str) -> SortKey:
+    """Return the place at which a list of jobs in order of creation continues."""
+    return place_of(cursor, "job")
+
+
+def metric_place_of(cursor: str) -> SortKey | MetricKey:
+    """Return the place at which a list of jobs that is sorted by a metric continues.
+
+    Raises:
+        InvalidCursorError: the text is not such a cursor.
+    """
+    written, job_id = _decoded(cursor, "job")
+    try:
+        value = float(written)
+    except ValueError:
+        return job_place_of(cursor)  # among the jobs without the metric
+    if not math.isfinite(value):
+        raise InvalidCursorError(cursor)
+    return MetricKey(value, job_id)
+
+
+def _encoded(key: str, row_id: str) -> str:
+    return urlsafe_b64encode(f"{key} {row_id}".encode()).decode().rstrip("=")
+
+
+def _decoded(cursor: str, prefix: Prefix) -> tuple[str, str]:
+    """Return the sort key's text and the id in a cursor."""
+    try:
+        written = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).decode()
+        key, row_id = written.split(" ")
+    except ValueError:
+        raise InvalidCursorError(cursor) from None
+    if not re.fullmatch(id_pattern(prefix), row_id):
+        raise InvalidCursorError(cursor)
+    return key, row_id

@@ -8,14 +8,16 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from api.schemas.fields import MAX_LABELS, Moment
-from api.web.cursors import cursor_for, place_of
+from api.web.cursors import check_cursor, job_place_of, metric_place_of
 from db.core.ids import id_pattern
-from db.core.sort_key import SortKey
+from db.core.sort_key import MetricKey, SortKey, SortMetric
 from db.core.states import JobState
 from db.jobs.listing import JobFilter
 from db.spec.prune_spec import MethodName
@@ -40,7 +42,20 @@ def _check_labels(pairs: list[str]) -> list[str]:
 
 
 Labels = Annotated[list[LabelPair], AfterValidator(_check_labels)]
-Cursor = Annotated[str, StringConstraints(max_length=200), cursor_for("job")]
+Cursor = Annotated[str, StringConstraints(max_length=200)]
+Sort = Literal[
+    "created",
+    "-created",
+    "perplexity",
+    "-perplexity",
+    "perplexity_ratio",
+    "-perplexity_ratio",
+    "seconds",
+    "-seconds",
+    "size_bytes",
+    "-size_bytes",
+]
+BY_TIME = {"created", "-created"}
 
 
 class JobQuery(BaseModel):
@@ -68,18 +83,25 @@ class JobQuery(BaseModel):
         examples=[["team:search"]],
     )
     verdict: Verdict | None = Field(default=None, description="The verdict of the job's gate.")
-    q: Text | None = Field(
-        default=None, description="Part of the job's name or of its model, in any case."
+    created_by: str | None = Field(
+        default=None, pattern=f"^{id_pattern('key')}$", description="Submitted with this key."
     )
-    sort: Literal["created", "-created"] = Field(
-        default="-created", description="Oldest first, or newest first."
+    q: Text | None = Field(
+        default=None,
+        description="Part of the job's name, of its model or of a label such as `team=nlp`, in "
+        "any case; or six or more characters of its id.",
+    )
+    sort: Sort = Field(
+        default="-created",
+        description="The creation time or a metric, ascending, or descending after `-`. Jobs "
+        "without the metric come last, newest first.",
     )
     limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
     cursor: Cursor | None = Field(default=None, description="A `next_cursor`.")
     include: Literal["facets"] | None = Field(
         default=None,
-        description="`facets`: also count all jobs by status and method, each as if it were not "
-        "filtered itself.",
+        description="`facets`: also count all jobs by status, method and verdict, each as if it "
+        "were not filtered itself.",
     )
 
     @model_validator(mode="before")
@@ -98,6 +120,14 @@ class JobQuery(BaseModel):
             ]
         return kept
 
+    @field_validator("cursor")
+    @classmethod
+    def _is_of_this_order(cls, cursor: str | None, info: ValidationInfo) -> str | None:
+        if cursor is not None:
+            is_by_time = info.data.get("sort", "created") in BY_TIME
+            check_cursor(cursor, job_place_of if is_by_time else metric_place_of)
+        return cursor
+
     def job_filter(self) -> JobFilter:
         """Return the filter that the parameters describe."""
         return JobFilter(
@@ -107,15 +137,29 @@ class JobQuery(BaseModel):
             parent_id=self.parent,
             sweep_id=self.sweep,
             verdict=self.verdict,
+            created_by=self.created_by,
             labels=tuple(_name_and_value(pair) for pair in self.label),
             text=self.q,
             created_after=self.created_after,
             created_before=self.created_before,
         )
 
+    @property
+    def descending(self) -> bool:
+        return self.sort.startswith("-")
+
+    @property
+    def metric(self) -> SortMetric | None:
+        """The metric by which the list is sorted; None for the creation time."""
+        return None if self.sort in BY_TIME else SortMetric(self.sort.removeprefix("-"))
+
     def place(self) -> SortKey | None:
-        """Return the place after which the page begins."""
-        return None if self.cursor is None else place_of(self.cursor, "job")
+        """Return the place after which a page by creation time begins."""
+        return None if self.cursor is None else job_place_of(self.cursor)
+
+    def metric_place(self) -> SortKey | MetricKey | None:
+        """Return the place after which a page by a metric begins."""
+        return None if self.cursor is None else metric_place_of(self.cursor)
 
     def link(self, cursor: str) -> dict[str, Any]:
         """Return the parameters of the next page."""

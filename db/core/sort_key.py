@@ -1,12 +1,30 @@
-"""The sort key of lists that are ordered by creation."""
+"""The sort keys of lists: pages start after one."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+
+
+class SortMetric(StrEnum):
+    """The measured columns by which jobs can be sorted."""
+
+    perplexity = "perplexity"
+    perplexity_ratio = "perplexity_ratio"
+    seconds = "seconds"
+    size_bytes = "size_bytes"
 
 
 @dataclass(frozen=True)
 class SortKey:
-    """A row's position in a list, by creation time and then by id; pages start after one."""
+    """A row's position in a list, by creation time and then by id."""
 
     created_at: datetime
+    id: str
+
+
+@dataclass(frozen=True)
+class MetricKey:
+    """A job's position in a list, by a metric and then by id."""
+
+    value: float
     id: str

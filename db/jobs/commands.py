@@ -75,7 +75,7 @@ class JobCommands:
 
         The priority of a held job takes effect when it is queued again.
         """
-        search = search_text(self._at(job_id, version).spec.model, name)
+        search = search_text(self._at(job_id, version).spec.model, name, labels)
         values: dict[str, Any] = {"name": name, "labels": labels, "search": search}
         if priority is not None:
             values["priority"] = priority

@@ -4,13 +4,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, func, literal, select, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    String,
+    cast,
+    func,
+    literal,
+    select,
+    tuple_,
+    union_all,
+)
 
 from db.core.clock import UTCDateTime
-from db.core.sort_key import SortKey
+from db.core.sort_key import MetricKey, SortKey, SortMetric
 from db.core.states import JobState
 from db.jobs.labels import label_conditions
-from db.jobs.search import contains, model_key
+from db.jobs.search import mentions, model_key
 from db.spec.prune_spec import MethodName
 from db.spec.quality_gate import Verdict
 from db.tables.jobs import Job
@@ -24,7 +34,9 @@ class JobFilter:
     Attributes:
         statuses: the job has one of these.
         labels: the job has all of these.
-        text: a part of the model's or the job's name, case-insensitive.
+        created_by: the id of the key with which it was submitted.
+        text: a part of the job's name, model, labels or id, case-insensitive.
+        unmeasured: the job has no such metric.
         created_after: exclusive.
         created_before: exclusive.
     """
@@ -35,13 +47,24 @@ class JobFilter:
     parent_id: str | None = None
     sweep_id: str | None = None
     verdict: Verdict | None = None
+    created_by: str | None = None
     labels: tuple[Label, ...] = ()
     text: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    unmeasured: SortMetric | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return all conditions but that on the status."""
+        conditions = self.common()
+        if self.method is not None:
+            conditions.append(Job.method == self.method.value)
+        if self.verdict is not None:
+            conditions.append(Job.verdict == self.verdict)
+        return conditions
 
     def common(self) -> list[ColumnElement[bool]]:
-        """Return the conditions on all columns but status and method."""
+        """Return the conditions on all columns but status, method and verdict."""
         conditions = label_conditions(self.labels)
         if self.model is not None:
             conditions.append(Job.model_key == model_key(self.model))
@@ -49,10 +72,13 @@ class JobFilter:
             conditions.append(Job.parent_id == self.parent_id)
         if self.sweep_id is not None:
             conditions.append(Job.sweep_id == self.sweep_id)
-        if self.verdict is not None:
-            conditions.append(Job.verdict == self.verdict)
+        if self.created_by is not None:
+            # As an expression, so that an index in the list's order is scanned, not one by key.
+            conditions.append(cast(Job.created_by, String) == self.created_by)
         if self.text:
-            conditions.append(contains(Job.search, self.text.lower()))
+            conditions.append(mentions(self.text))
+        if self.unmeasured is not None:
+            conditions.append(getattr(Job, self.unmeasured).is_(None))
         if self.created_after is not None:
             conditions.append(Job.created_at > self.created_after)
         if self.created_before is not None:
@@ -65,10 +91,11 @@ ALL_JOBS = JobFilter()
 
 @dataclass(frozen=True)
 class Facets:
-    """The number of jobs by status and by method, each ignoring the filter on itself."""
+    """The number of jobs by status, method and verdict, each ignoring the filter on itself."""
 
     status: dict[JobState, int]
     method: dict[str, int]
+    verdict: dict[Verdict, int]
 
 
 def page_ids(
@@ -77,9 +104,7 @@ def page_ids(
     """Return the query for the ids of one page."""
     if wanted.labels:
         return _labelled_ids(wanted, limit, after, oldest_first)
-    query = select(Job.id, Job.created_at).where(*wanted.common())
-    if wanted.method is not None:
-        query = query.where(Job.method == wanted.method.value)
+    query = select(Job.id, Job.created_at).where(*wanted.conditions())
     if after is not None:
         query = query.where(_is_after(after, oldest_first))
     query = query.order_by(*_order(Job, oldest_first)).limit(limit)
@@ -98,9 +123,7 @@ def _labelled_ids(
     """Return the query that scans the jobs of the first label and filters them."""
     (name, value), *_ = wanted.labels
     query = select(Job.id).join_from(JobLabel, Job, JobLabel.job_id == Job.id)
-    query = query.where(JobLabel.name == name, JobLabel.value == value, *wanted.common())
-    if wanted.method is not None:
-        query = query.where(Job.method == wanted.method.value)
+    query = query.where(JobLabel.name == name, JobLabel.value == value, *wanted.conditions())
     if wanted.statuses:
         query = query.where(Job.status.in_(wanted.statuses))
     if after is not None:
@@ -110,14 +133,33 @@ def _labelled_ids(
     return query.order_by(*order).limit(limit)
 
 
+def measured_ids(
+    wanted: JobFilter, metric: SortMetric, limit: int, after: MetricKey | None, descending: bool
+) -> Executable:
+    """Return the query for the ids of one page of the jobs that have a metric, sorted by it."""
+    key = (getattr(Job, metric), Job.id)
+    query = select(Job.id).where(key[0].is_not(None), *wanted.common())
+    if wanted.method is not None:
+        query = query.where(Job.method == wanted.method.value)
+    # As expressions, so that SQLite does not read and sort all jobs of a status or a verdict.
+    if wanted.statuses:
+        query = query.where(cast(Job.status, String).in_(wanted.statuses))
+    if wanted.verdict is not None:
+        query = query.where(cast(Job.verdict, String) == wanted.verdict.value)
+    if after is not None:
+        position, each = tuple_(literal(after.value), literal(after.id)), tuple_(*key)
+        query = query.where(each < position if descending else each > position)
+    return query.order_by(*[one.desc() if descending else one.asc() for one in key]).limit(limit)
+
+
 def facet_counts(wanted: JobFilter) -> Executable:
-    """Return the query for the number of jobs by status and method."""
-    conditions = wanted.common()
+    """Return the query for the number of jobs by status, method and verdict."""
+    conditions, kinds = wanted.common(), (Job.status, Job.method, Job.verdict)
     if not conditions:
-        return select(Job.status, Job.method, func.count()).group_by(Job.status, Job.method)
+        return select(*kinds, func.count()).group_by(*kinds)
     # Filtered before they are grouped; otherwise SQLite scans by group and reads every row.
-    found = select(Job.status, Job.method).where(*conditions).cte().prefix_with("MATERIALIZED")
-    groups = (found.c.status, found.c.method)
+    found = select(*kinds).where(*conditions).cte().prefix_with("MATERIALIZED")
+    groups = (found.c.status, found.c.method, found.c.verdict)
     return select(*groups, func.count()).group_by(*groups)
 
 

@@ -1,20 +1,27 @@
 """The repository of jobs: inserted, read, listed and counted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Executable, select
 from sqlalchemy.orm import Session, load_only
 
 from db.core.broker_names import GPU_QUEUE
-from db.core.sort_key import SortKey
+from db.core.sort_key import MetricKey, SortKey, SortMetric
 from db.core.states import JobState
 from db.events.job_events import IDS_AT_ONCE
 from db.events.job_rows import get_job, record_event
 from db.files.datasets import DatasetRepository
 from db.jobs.labels import sync_labels
-from db.jobs.listing import ALL_JOBS, Facets, JobFilter, facet_counts, page_ids
+from db.jobs.listing import (
+    ALL_JOBS,
+    Facets,
+    JobFilter,
+    facet_counts,
+    measured_ids,
+    page_ids,
+)
 from db.jobs.quotas import QuotaRepository
 from db.jobs.search import search_columns
 from db.scheduling.fair_shares import register_key
@@ -89,7 +96,7 @@ class JobRepository:
             gate=_gate_document(new.gate),
             sweep_id=sweep_id,
             sweep_point=sweep_point,
-            **search_columns(new.spec, new.name),
+            **search_columns(new.spec, new.name, new.labels),
         )
         self._session.add(job)
         self._session.flush()
@@ -127,20 +134,50 @@ class JobRepository:
         The ids are found in an index that covers all conditions; only then are the rows of this
         one page read, of which each has about a kilobyte.
         """
+        return self._rows(page_ids(wanted, limit, after, oldest_first))
+
+    def sorted_page(
+        self,
+        metric: SortMetric,
+        wanted: JobFilter = ALL_JOBS,
+        *,
+        limit: int = 50,
+        after: SortKey | MetricKey | None = None,
+        descending: bool = False,
+    ) -> list[Job]:
+        """Return up to ``limit`` jobs sorted by a metric, then those without it, newest first.
+
+        ``after`` is a `MetricKey` among the former, and a `SortKey` among the latter.
+        """
+        found: list[Job] = []
+        if not isinstance(after, SortKey):
+            found = self._rows(measured_ids(wanted, metric, limit, after, descending))
+        if (left := limit - len(found)) > 0:
+            last = after if isinstance(after, SortKey) else None
+            found += self.page(replace(wanted, unmeasured=metric), limit=left, after=last)
+        return found
+
+    def _rows(self, ids_query: Executable) -> list[Job]:
+        """Return the rows of the ids that a query returns, in its order."""
         # Two statements: in one, SQLite may read the rows of all jobs to find those of the page.
-        ids = list(self._session.scalars(page_ids(wanted, limit, after, oldest_first)))
+        ids = list(self._session.scalars(ids_query))
         rows = self._session.scalars(select(Job).where(Job.id.in_(ids)))
         found = {job.id: job for job in rows}
         return [found[job_id] for job_id in ids if job_id in found]
 
     def facets(self, wanted: JobFilter = ALL_JOBS) -> Facets:
-        """Count the jobs by status and by method."""
-        found = Facets({}, {})
-        for status, method, count in self._session.execute(facet_counts(wanted)):
-            if wanted.method in {None, method}:
-                found.status[status] = found.status.get(status, 0) + count
-            if not wanted.statuses or status in wanted.statuses:
-                found.method[method] = found.method.get(method, 0) + count
+        """Count the jobs by status, method and verdict."""
+        found = Facets({}, {}, {})
+        for status, method, verdict, count in self._session.execute(facet_counts(wanted)):
+            matches = {
+                "status": not wanted.statuses or status in wanted.statuses,
+                "method": wanted.method in {None, method},
+                "verdict": wanted.verdict in {None, verdict},
+            }
+            for facet, value in (("status", status), ("method", method), ("verdict", verdict)):
+                if all(is_met for other, is_met in matches.items() if other != facet):
+                    counts = getattr(found, facet)
+                    counts[value] = counts.get(value, 0) + count
         return found
 
     def identical(self, spec: PruneSpec, gate: Gate | None = None) -> list[Job]:

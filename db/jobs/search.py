@@ -1,29 +1,38 @@
 """The columns that lists search: copies of parts of the specification, short enough to index."""
 
+import re
+from collections.abc import Mapping
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Boolean, SQLColumnExpression, literal
+from sqlalchemy import Boolean, ColumnElement, SQLColumnExpression, literal, or_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from db.core.digests import digest
 from db.spec.prune_spec import PruneSpec
+from db.tables.jobs import Job
 
 # Together below the largest index entry of PostgreSQL, 2,704 bytes.
 MODEL_KEY_BYTES = 256
 SEARCH_BYTES = 1024
 ADDED_FIELDS = ("text_field", "eval_text_field", "preset", "variant", "refine", "recover")
 """Fields that did not exist when older jobs' digests were computed."""
+NO_LABELS: Mapping[str, object] = MappingProxyType({})
+# Shorter parts, such as "ba", are in most ids.
+PART_OF_ID = re.compile(r"(?:job_)?[0-9a-f]{6,32}")
 
 
-def search_columns(spec: PruneSpec, name: str | None) -> dict[str, str]:
+def search_columns(
+    spec: PruneSpec, name: str | None, labels: Mapping[str, object] = NO_LABELS
+) -> dict[str, str]:
     """Return the columns that lists filter by, and the digest that identical jobs share."""
     return {
         "method": spec.method.value,
         "model_key": model_key(spec.model),
-        "search": search_text(spec.model, name),
+        "search": search_text(spec.model, name, labels),
         "spec_digest": _digest(spec),
     }
 
@@ -41,10 +50,18 @@ def model_key(model: str) -> str:
     return model if len(written) <= MODEL_KEY_BYTES else f"sha256:{sha256(written).hexdigest()}"
 
 
-def search_text(model: str, name: str | None) -> str:
+def search_text(model: str, name: str | None, labels: Mapping[str, object] = NO_LABELS) -> str:
     """Return the searched text in lower case, cut to the length that is indexed."""
-    written = f"{name or ''}\n{model}".lower().encode()
+    pairs = [f"{label}={value}" for label, value in labels.items()]
+    written = "\n".join([name or "", model, *pairs]).lower().encode()
     return written[:SEARCH_BYTES].decode(errors="ignore")
+
+
+def mentions(text: str) -> ColumnElement[bool]:
+    """Return SQL for whether a job's name, model, a label or its id contains ``text``."""
+    part = text.strip().lower()
+    named = contains(Job.search, part)
+    return or_(named, contains(Job.id, part)) if PART_OF_ID.fullmatch(part) else named
 
 
 class Contains(FunctionElement[bool]):

@@ -19,7 +19,7 @@ from db.events.transitions import LEASE, entering, leading_to, lease_fields, rel
 from db.files.artifact_store import NewArtifact
 from db.scheduling.crashes import is_repeated, is_step_repeated
 from db.scheduling.transient_retries import DELAYS
-from db.spec.quality_gate import Gate, Verdict, judge
+from db.spec.quality_gate import Gate, Verdict, judge, metric_value
 from db.tables.base import Document
 from db.tables.jobs import Artifact, BlockReport, Job
 
@@ -94,9 +94,13 @@ class LeaseRepository:
         """
         verdict = self._verdict(job_id, result)
         values = entering(JobState.succeeded) | {"result": result, "error": None, "progress": 1.0}
-        values["verdict"] = verdict
+        values |= {"verdict": verdict, "size_bytes": sum(one.size_bytes for one in artifacts)}
+        values["perplexity"] = metric_value(result, "pruned_perplexity")
+        values["perplexity_ratio"] = metric_value(result, "perplexity_ratio")
         data = {} if verdict is Verdict.none else {"verdict": verdict.value}
         job = self._finish(job_id, attempt, _held_before(JobState.succeeded), values, data)
+        if job.started_at is not None and job.finished_at is not None:
+            job.seconds = (job.finished_at - job.started_at).total_seconds()
         for one in artifacts:
             self._session.add(_artifact(job_id, attempt, one))
         self._session.flush()

@@ -18,13 +18,21 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db.core.broker_names import GPU_QUEUE
 from db.core.clock import now
 from db.core.ids import new_id
+from db.core.sort_key import SortMetric
 from db.core.states import JobState, Phase
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Verdict
 from db.tables.base import EMPTY_TEXT, ID, SEARCHABLE_JSON, ZERO, Base, Document, SpecType
 
-FILTER_COLUMNS = ("method", "model_key", "search")
-"""Columns that lists are filtered by, besides time and status; `db.jobs.search` fills them."""
+FILTER_COLUMNS = ("verdict", "created_by", "method", "model_key", "search")
+"""Columns that lists are filtered by, besides time and status."""
+
+
+def _sorted_by(metric: SortMetric) -> Index:
+    """Return the index of a list sorted by a metric, with all columns that it is filtered by."""
+    measured = text(f"{metric} IS NOT NULL")
+    columns = (metric.value, "id", "created_at", "status", *FILTER_COLUMNS)
+    return Index(f"ix_jobs_by_{metric}", *columns, sqlite_where=measured, postgresql_where=measured)
 
 
 class Job(Base):
@@ -39,6 +47,9 @@ class Job(Base):
         retries, not_before: the number of automatic retries after transient failures since a
             block was last finished, and the earliest time for the next attempt.
         leased_at: the time of the worker's last heartbeat.
+        perplexity, perplexity_ratio, seconds, size_bytes: what lists are sorted by, once the job
+            has succeeded: copies of two metrics, the time from its start to its end, and the size
+            of all its files.
     """
 
     __tablename__ = "jobs"
@@ -46,13 +57,13 @@ class Job(Base):
     __table_args__ = (
         Index("ix_jobs_listed", "created_at", "id", "status", *FILTER_COLUMNS),
         Index("ix_jobs_of_a_status", "status", "created_at", "id", *FILTER_COLUMNS),
-        Index("ix_jobs_status_method", "status", "method"),
         Index("ix_jobs_spec_digest_status", "spec_digest", "status"),
         Index("ix_jobs_urgency", "status", "queue", "priority", "created_by", "created_at", "id"),
-        Index("ix_jobs_counted", "status", "method", "attempt", "crashes"),
+        Index("ix_jobs_counted", "status", "method", "verdict", "attempt", "crashes"),
         Index("ix_jobs_created_by_status", "created_by", "status"),
         Index("ix_jobs_of_a_verdict", "verdict", "created_at", "id"),
         Index("ix_jobs_of_a_sweep", "sweep_id", "created_at", "id", "status", "sweep_point"),
+        *map(_sorted_by, SortMetric),
     )
 
     id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("job"))
@@ -97,6 +108,10 @@ class Job(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     result: Mapped[Document | None]
+    perplexity: Mapped[float | None] = mapped_column(Double)
+    perplexity_ratio: Mapped[float | None] = mapped_column(Double)
+    seconds: Mapped[float | None] = mapped_column(Double)
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     error: Mapped[Document | None]
     warnings: Mapped[list[str]] = mapped_column(JSON, default=list)
     version: Mapped[int] = mapped_column(default=1)

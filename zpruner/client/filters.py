@@ -4,7 +4,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypedDict
 
-Sort = Literal["created", "-created"]
+Sort = Literal[
+    "created",
+    "-created",
+    "perplexity",
+    "-perplexity",
+    "perplexity_ratio",
+    "-perplexity_ratio",
+    "seconds",
+    "-seconds",
+    "size_bytes",
+    "-size_bytes",
+]
 
 
 class Filters(TypedDict, total=False):
@@ -18,6 +29,7 @@ class Filters(TypedDict, total=False):
     parent: str | None
     sweep: str | None
     verdict: str | None
+    created_by: str | None
     labels: Mapping[str, str] | None
     q: str | None
 

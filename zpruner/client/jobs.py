@@ -74,14 +74,14 @@ class Jobs(Resource[Mode]):
     async def list(
         self, /, *, limit: int = 50, sort: Sort = "-created", **filters: Unpack[Filters]
     ) -> Sequence[Job[Mode]]:
-        """Return at most ``limit`` jobs, newest first."""
+        """Return at most ``limit`` jobs, newest first by default."""
         params = {"limit": min(limit, 100), "sort": sort} | params_of(filters)
         rows = await self._transport.rows("/v1/jobs", params, limit)
         return [job_from(self._transport, row) for row in rows]
 
     @operation
     async def facets(self, /, **filters: Unpack[Filters]) -> Facets:
-        """Count jobs by status and by method."""
+        """Count jobs by status, method and verdict."""
         params = {"limit": 1, "include": "facets"} | params_of(filters)
         response = await self._transport.get("/v1/jobs", params)
         return Facets.model_validate(response["facets"])

@@ -28,6 +28,8 @@ JOB: dict[str, JsonValue] = {
     "device": "cuda: NVIDIA H100 80GB HBM3",
     "sweep_id": None,
     "result": None,
+    "seconds": None,
+    "size_bytes": None,
     "gate": {"max": {"perplexity_ratio": 1.1}, "min": {"sparsity": 0.5}},
     "verdict": "none",
     "gate_failures": [],
@@ -87,7 +89,11 @@ JOBS: dict[str, JsonValue] = {
     "data": [JOB],
     "next_cursor": "MjAyNi0wMS0wNVQwOTozMDowMCswMDowMCBqb2JfMDE5MjBjM2I1ZjdhN2MzZThhNGQ",
     "has_more": True,
-    "facets": {"status": {"running": 1, "succeeded": 41}, "method": {"wanda": 2, "zpruner": 40}},
+    "facets": {
+        "status": {"running": 1, "succeeded": 41},
+        "method": {"wanda": 2, "zpruner": 40},
+        "verdict": {"none": 30, "pass": 10, "fail": 2},
+    },
 }
 
 PREVIEW: dict[str, JsonValue] = {

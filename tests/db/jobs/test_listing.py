@@ -3,13 +3,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db.core.session import Sessions
-from db.core.sort_key import SortKey
+from db.core.sort_key import MetricKey, SortKey, SortMetric
 from db.core.states import JobState
 from db.jobs.commands import JobCommands
 from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository, NewJob
 from db.jobs.search import MODEL_KEY_BYTES
 from db.spec.prune_spec import MethodName
+from db.spec.quality_gate import Verdict
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec
 
@@ -100,6 +101,55 @@ def test_names_of_any_length_are_stored_and_distinguished(sessions: Sessions) ->
     assert found(sessions, JobFilter(text=letters[:9])) == ids[::-1]
 
 
+def test_jobs_are_searched_by_label_and_by_id_whole_or_short(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        jobs = JobRepository(session)
+        job = jobs.add(NewJob(make_spec(), labels={"Team": "NLP"}))
+        other = jobs.add(NewJob(make_spec(), name="decade"))
+        for text in ("nlp", "team=nlp", job.id, job.id[4:], f" {job.id[-8:].upper()} "):
+            assert [one.id for one in jobs.page(JobFilter(text=text))] == [job.id], text
+        assert [one.id for one in jobs.page(JobFilter(text="decade"))] == [other.id]
+        # Ids consist of 16 characters, so that a short text would be in many.
+        assert jobs.page(JobFilter(text=job.id[-5:])) == []
+        JobCommands(session).describe(job.id, name=None, labels={"run": "7"})
+        assert jobs.page(JobFilter(text="nlp")) == []
+        assert [one.id for one in jobs.page(JobFilter(text="run=7"))] == [job.id]
+
+
+def test_jobs_are_filtered_by_the_key_that_submitted_them(sessions: Sessions) -> None:
+    mine = make_job(sessions, created_by="key_a")
+    make_job(sessions)
+    assert found(sessions, JobFilter(created_by="key_a")) == [mine.id]
+    assert found(sessions, JobFilter(created_by="key_b")) == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 9])
+@pytest.mark.parametrize("descending", [False, True])
+def test_pages_by_a_metric_end_with_the_jobs_that_have_none(
+    descending: bool, limit: int, sessions: Sessions
+) -> None:
+    values = (3.0, None, 1.5, 2.0, None, 2.0)
+    made = [
+        make_job(sessions, perplexity=value, created_at=NEW_YEAR + timedelta(days=day))
+        for day, value in enumerate(values)
+    ]
+    make_job(sessions, make_spec(method="ria"), perplexity=2.5)
+    wanted = JobFilter(method=MethodName.zpruner, statuses=(JobState.queued, JobState.failed))
+    seen: list[Job] = []
+    with sessions() as session:
+        jobs, after = JobRepository(session), None
+        while part := jobs.sorted_page(
+            SortMetric.perplexity, wanted, limit=limit, after=after, descending=descending
+        ):
+            seen += part
+            last = part[-1]
+            value = last.perplexity
+            after = place(last) if value is None else MetricKey(value, last.id)
+    measured = [made[2], made[3], made[5], made[0]]
+    order = (measured[::-1] if descending else measured) + [made[4], made[1]]
+    assert [job.id for job in seen] == [job.id for job in order]
+
+
 def test_facets_count_what_each_choice_would_find(sessions: Sessions) -> None:
     wanda = make_spec(method="wanda")
     for spec, status in (
@@ -114,6 +164,7 @@ def test_facets_count_what_each_choice_would_find(sessions: Sessions) -> None:
         failed = jobs.facets(JobFilter(statuses=(JobState.failed,)))
         zpruner = jobs.facets(JobFilter(method=MethodName.zpruner))
         nothing = jobs.facets(JobFilter(text="nowhere"))
+        passed = jobs.facets(JobFilter(verdict=Verdict.passed))
     by_status = {JobState.failed: 1, JobState.queued: 2}
     assert (everything.status, everything.method) == (by_status, {"wanda": 2, "zpruner": 1})
     assert (failed.status, failed.method) == (by_status, {"wanda": 1})
@@ -121,7 +172,9 @@ def test_facets_count_what_each_choice_would_find(sessions: Sessions) -> None:
         {JobState.queued: 1},
         {"wanda": 2, "zpruner": 1},
     )
-    assert (nothing.status, nothing.method) == ({}, {})
+    assert (nothing.status, nothing.method, nothing.verdict) == ({}, {}, {})
+    assert (passed.status, passed.method, passed.verdict) == ({}, {}, {Verdict.none: 3})
+    assert (failed.verdict, zpruner.verdict) == ({Verdict.none: 1}, {Verdict.none: 1})
 
 
 def test_jobs_are_found_by_all_of_their_labels_page_by_page(sessions: Sessions) -> None:

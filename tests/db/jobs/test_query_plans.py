@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event, insert, text
 
 from db.core.ids import new_id
 from db.core.session import Sessions
-from db.core.sort_key import SortKey
+from db.core.sort_key import MetricKey, SortKey, SortMetric
 from db.core.states import JobState
 from db.events.job_events import EventRepository
 from db.jobs.listing import JobFilter
@@ -35,6 +35,8 @@ FILTERS = (
     JobFilter(model="org/model-1"),
     JobFilter(method=MethodName.wanda),
     JobFilter(text="model-1"),
+    JobFilter(text=new_id("job")[:10]),
+    JobFilter(created_by="key_1"),
     JobFilter(created_after=NEW_YEAR),
     JobFilter(statuses=(JobState.succeeded,)),
     JobFilter(statuses=(JobState.succeeded,), method=MethodName.wanda, text="model-1"),
@@ -66,6 +68,8 @@ def row(index: int) -> dict[str, Any]:
         "name": name,
         "status": JobState.failed if index % 1000 == 0 else JobState.succeeded,
         "created_at": NEW_YEAR + timedelta(seconds=index),
+        "created_by": f"key_{index % 7}",
+        **dict.fromkeys(SortMetric, index),
         **search_columns(spec, name),
     }
 
@@ -91,6 +95,23 @@ def plans(sessions: Sessions) -> Iterator[list[str]]:
     event.listen(engine, "before_cursor_execute", explain)
     yield found
     event.remove(engine, "before_cursor_execute", explain)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("after", [None, MetricKey(float(MANY // 2), "job_")])
+@pytest.mark.parametrize("metric", SortMetric)
+def test_a_list_by_a_metric_scans_its_index_in_order(
+    metric: SortMetric, after: MetricKey | None, descending: bool, many: Sessions
+) -> None:
+    for wanted in (*FILTERS, JobFilter(verdict=Verdict.none)):
+        with many() as session, plans(many) as found:
+            JobRepository(session).sorted_page(
+                metric, wanted, after=after, limit=3, descending=descending
+            )
+        walk, *_ = found
+        assert f"ix_jobs_by_{metric}" in walk, (wanted, walk)
+        assert not SORTED.search(walk), (wanted, walk)
+        assert not any(WHOLE_TABLE.search(plan) for plan in found), (wanted, found)
 
 
 @pytest.mark.parametrize("oldest_first", [False, True])

@@ -5,6 +5,7 @@ from alembic import command
 from sqlalchemy import create_engine, inspect, text
 
 from db.core.session import migrate, migration_config, open_sessions
+from db.core.sort_key import SortMetric
 from db.events.job_events import EventRepository
 from db.jobs.idempotency import IdempotencyRepository
 from db.jobs.listing import JobFilter
@@ -61,6 +62,27 @@ def test_a_job_from_before_the_columns_that_find_it_is_found(new_database_url: s
     sessions.kw["bind"].dispose()
 
 
+def test_jobs_from_before_the_metrics_are_sorted_and_searched_by_label(
+    new_database_url: str,
+) -> None:
+    engine = create_engine(new_database_url)
+    with engine.begin() as connection:
+        command.upgrade(migration_config(connection), "0020")
+        connection.execute(text(OLD_JOB), {"spec": make_spec().model_dump_json()})
+        connection.execute(text(OLD_RESULT))
+        connection.execute(text(OLD_FILE))
+    engine.dispose()
+
+    migrate(new_database_url)
+
+    sessions = open_sessions(new_database_url)
+    with sessions() as session:
+        (job,) = JobRepository(session).sorted_page(SortMetric.seconds, JobFilter(text="team=nlp"))
+        assert (job.perplexity, job.perplexity_ratio) == (9.5, None)
+        assert (job.seconds, job.size_bytes) == (90, 7)
+    sessions.kw["bind"].dispose()
+
+
 def test_an_answer_from_before_keys_had_callers_is_its_jobs_makers(new_database_url: str) -> None:
     engine = create_engine(new_database_url)
     with engine.begin() as connection:
@@ -91,6 +113,14 @@ INSERT INTO jobs (id, spec, name, labels, status, progress, attempt, crashes,
                   created_at, updated_at, warnings, version)
 VALUES ('job_1', :spec, 'Old one', '{"team": "nlp"}', 'succeeded', 0, 0, 0,
         '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000', '[]', 1)
+"""
+OLD_RESULT = """
+UPDATE jobs SET result = '{"pruned_perplexity": 9.5, "perplexity_ratio": null}',
+    started_at = '2026-01-01 00:00:00.000000', finished_at = '2026-01-01 00:01:30.000000'
+"""
+OLD_FILE = """
+INSERT INTO artifacts (id, job_id, attempt, name, size_bytes, sha256, media_type, created_at)
+VALUES ('art_1', 'job_1', 1, 'report.json', 7, 'digest', 'text/plain', '2026-01-01 00:00:00.000000')
 """
 OLD_EVENT = """
 INSERT INTO job_events (job_id, seq, at, kind, status, attempt, data)

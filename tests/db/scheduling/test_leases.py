@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -182,6 +183,19 @@ def test_a_success_stores_metrics_and_files(sessions: Sessions) -> None:
     assert read.finished_at is not None
     assert read.lease_until is None
     assert (file.name, file.size_bytes, file.attempt) == ("model/config.json", 2, 1)
+
+
+def test_a_success_stores_what_lists_are_sorted_by(sessions: Sessions) -> None:
+    job = claimed(sessions)
+    metrics = {"pruned_perplexity": 12.5, "perplexity_ratio": 1.25}
+    with sessions.begin() as session:
+        LeaseRepository(session).succeed(job.id, 1, metrics, [FILE, replace(FILE, name="other")])
+    with sessions() as session:
+        read = JobRepository(session).get(job.id)
+    assert (read.perplexity, read.perplexity_ratio, read.size_bytes) == (12.5, 1.25, 4)
+    assert read.started_at is not None
+    assert read.finished_at is not None
+    assert read.seconds == (read.finished_at - read.started_at).total_seconds()
 
 
 def test_a_failure_stores_the_problem(sessions: Sessions) -> None:

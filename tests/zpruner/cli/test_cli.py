@@ -147,13 +147,29 @@ def test_ls_filters_the_list(service: Service) -> None:
     assert [one["id"] for one in json.loads(result.stdout)] == ["job_1"]
 
 
-def test_ls_counts_by_status_and_method(service: Service) -> None:
-    facets = {"status": {"failed": 2, "queued": 1}, "method": {"wanda": 3}}
+def test_ls_sorts_by_a_metric(service: Service) -> None:
+    created_by = "key_" + "0" * 32
+    query = f"limit=20&sort=-perplexity&created_by={created_by}"
+    service.prepare(f"/v1/jobs?{query}", Answer(200, {"data": [job()]}))
+    assert "job_" in run(service, "ls", "--sort", "-perplexity", "--created-by", created_by).stdout
+
+
+def test_ls_counts_by_status_method_and_verdict(service: Service) -> None:
+    facets = {
+        "status": {"failed": 2, "queued": 1},
+        "method": {"wanda": 3},
+        "verdict": {"none": 3},
+    }
     body = {"data": [job()], "facets": facets}
     service.prepare("/v1/jobs?limit=1&include=facets", Answer(200, body))
 
     counted = run(service, "ls", "--facets").stdout
-    assert counted.splitlines() == ["status failed 2", "status queued 1", "method wanda 3"]
+    assert counted.splitlines() == [
+        "status failed 2",
+        "status queued 1",
+        "method wanda 3",
+        "verdict none 3",
+    ]
     assert json.loads(run(service, "ls", "--facets", "--json").stdout) == facets
 
 

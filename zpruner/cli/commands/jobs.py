@@ -19,7 +19,7 @@ from zpruner.cli.terminal import (
     print_response,
     stderr,
 )
-from zpruner.client.filters import Filters
+from zpruner.client.filters import Filters, Sort
 from zpruner.client.job import PARALLEL
 from zpruner.client.models.jobs import Facets
 from zpruner.client.transport.errors import ProblemError
@@ -54,22 +54,29 @@ def list_jobs(
         list[str] | None,
         typer.Option("--label", help="name=value; may be repeated, all must match."),
     ] = None,
-    q: Annotated[str | None, typer.Option("--search", "-q", help="Part of a name.")] = None,
+    q: Annotated[
+        str | None,
+        typer.Option("--search", "-q", help="Part of a name, a model, a label or an id."),
+    ] = None,
+    created_by: Annotated[str | None, typer.Option(help="The id of a key.")] = None,
     limit: LimitOption = 20,
-    oldest: Annotated[bool, typer.Option("--oldest", help="Oldest first.")] = False,
+    sort: Annotated[
+        Sort, typer.Option(help="Time or metric, ascending; descending with - before it.")
+    ] = "-created",
+    oldest: Annotated[bool, typer.Option("--oldest", help="Short for --sort created.")] = False,
     facets: Annotated[bool, typer.Option("--facets", help="Count instead of listing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List jobs, newest first."""
+    """List jobs, newest first by default."""
     filters: Filters = {"status": status, "model": model, "method": method, "parent": parent}
-    filters |= {"sweep": sweep, "verdict": verdict}
+    filters |= {"sweep": sweep, "verdict": verdict, "created_by": created_by}
     filters["labels"] = dict(pair_of(one, "--label") for one in label or ())
     filters |= {"created_after": created_after, "created_before": created_before, "q": q}
     with connect() as client:
         if facets:
             _print_facets(client.jobs.facets(**filters), as_json)
             return
-        jobs = client.jobs.list(limit=limit, sort="created" if oldest else "-created", **filters)
+        jobs = client.jobs.list(limit=limit, sort="created" if oldest else sort, **filters)
     print_response(jobs, as_json, jobs_table)
 
 

@@ -92,6 +92,8 @@ class JobFields(ResponseModel):
     attempts: list[dict[str, Any]] = []
     phases: list[dict[str, Any]] = []
     result: dict[str, Any] | None = None
+    seconds: float | None = None
+    size_bytes: int | None = None
     verdict: str = "none"
     gate_failures: list[GateFailure] = []
     error: Problem | None = None
@@ -116,10 +118,11 @@ class Preview(ResponseModel):
 
 
 class Facets(ResponseModel):
-    """Numbers of jobs by status and by method."""
+    """Numbers of jobs by status, method and verdict."""
 
     status: dict[str, int] = {}
     method: dict[str, int] = {}
+    verdict: dict[str, int] = {}
 
 
 class Artifact(ResponseModel):

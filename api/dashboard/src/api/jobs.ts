@@ -52,7 +52,7 @@ export function jobFacets(filter: JobFilter) {
     queryFn: async ({ signal }) => {
       const query = { ...asQuery(filter), limit: 1, include: "facets" as const };
       const page = await unwrap(api.GET("/v1/jobs", { params: { query }, signal }));
-      return page.facets ?? { status: {}, method: {} };
+      return page.facets ?? { status: {}, method: {}, verdict: {} };
     },
   });
 }

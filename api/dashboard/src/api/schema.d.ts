@@ -2105,7 +2105,7 @@ export interface components {
         };
         /**
          * Facets
-         * @description The number of jobs of each status and method; those without jobs are omitted.
+         * @description The number of jobs of each status, method and verdict; those without jobs are omitted.
          */
         Facets: {
             /** Status */
@@ -2114,6 +2114,10 @@ export interface components {
             };
             /** Method */
             method: {
+                [key: string]: number;
+            };
+            /** Verdict */
+            verdict: {
                 [key: string]: number;
             };
         };
@@ -2456,6 +2460,8 @@ export interface components {
          *       "device": "cuda: NVIDIA H100 80GB HBM3",
          *       "sweep_id": null,
          *       "result": null,
+         *       "seconds": null,
+         *       "size_bytes": null,
          *       "gate": {
          *         "max": {
          *           "perplexity_ratio": 1.1
@@ -2567,6 +2573,16 @@ export interface components {
             result: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * Seconds
+             * @description The time from its start to its end, once the job has succeeded.
+             */
+            seconds: number | null;
+            /**
+             * Size Bytes
+             * @description The size of all its files, once the job has succeeded.
+             */
+            size_bytes: number | null;
             gate: components["schemas"]["Gate"] | null;
             /** @description Whether the metrics are within the gate, once the job has succeeded. */
             verdict: components["schemas"]["Verdict"];
@@ -2717,6 +2733,8 @@ export interface components {
          *           "device": "cuda: NVIDIA H100 80GB HBM3",
          *           "sweep_id": null,
          *           "result": null,
+         *           "seconds": null,
+         *           "size_bytes": null,
          *           "gate": {
          *             "max": {
          *               "perplexity_ratio": 1.1
@@ -2769,6 +2787,11 @@ export interface components {
          *         "method": {
          *           "wanda": 2,
          *           "zpruner": 40
+         *         },
+         *         "verdict": {
+         *           "none": 30,
+         *           "pass": 10,
+         *           "fail": 2
          *         }
          *       }
          *     }
@@ -2943,6 +2966,8 @@ export interface components {
          *       "device": "cuda: NVIDIA H100 80GB HBM3",
          *       "sweep_id": null,
          *       "result": null,
+         *       "seconds": null,
+         *       "size_bytes": null,
          *       "gate": {
          *         "max": {
          *           "perplexity_ratio": 1.1
@@ -3033,6 +3058,16 @@ export interface components {
             result: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * Seconds
+             * @description The time from its start to its end, once the job has succeeded.
+             */
+            seconds: number | null;
+            /**
+             * Size Bytes
+             * @description The size of all its files, once the job has succeeded.
+             */
+            size_bytes: number | null;
             gate: components["schemas"]["Gate"] | null;
             /** @description Whether the metrics are within the gate, once the job has succeeded. */
             verdict: components["schemas"]["Verdict"];
@@ -5829,15 +5864,17 @@ export interface operations {
                 label?: string[];
                 /** @description The verdict of the job's gate. */
                 verdict?: components["schemas"]["Verdict"] | null;
-                /** @description Part of the job's name or of its model, in any case. */
+                /** @description Submitted with this key. */
+                created_by?: string | null;
+                /** @description Part of the job's name, of its model or of a label such as `team=nlp`, in any case; or six or more characters of its id. */
                 q?: string | null;
-                /** @description Oldest first, or newest first. */
-                sort?: "created" | "-created";
+                /** @description The creation time or a metric, ascending, or descending after `-`. Jobs without the metric come last, newest first. */
+                sort?: "created" | "-created" | "perplexity" | "-perplexity" | "perplexity_ratio" | "-perplexity_ratio" | "seconds" | "-seconds" | "size_bytes" | "-size_bytes";
                 /** @description How many at most. */
                 limit?: number;
                 /** @description A `next_cursor`. */
                 cursor?: string | null;
-                /** @description `facets`: also count all jobs by status and method, each as if it were not filtered itself. */
+                /** @description `facets`: also count all jobs by status, method and verdict, each as if it were not filtered itself. */
                 include?: "facets" | null;
             };
             header?: never;

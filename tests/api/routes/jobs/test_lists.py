@@ -13,6 +13,9 @@ from tests.fakes import ListQueue
 
 BEFORE_ALL_TIME = urlsafe_b64encode(b"0001-01-01T00:00:00+23:59 job_" + b"0" * 32).decode()
 
+KEY = "key_" + "0" * 32
+NOT_A_NUMBER = urlsafe_b64encode(b"nan job_" + b"0" * 32).decode()
+
 
 def ids(client: TestClient, query: str) -> list[str]:
     response = client.get(f"/v1/jobs?{query}")
@@ -42,7 +45,8 @@ def test_pages_follow_their_link_and_hold_every_job_once(
 
 def test_every_filter_is_understood(client: TestClient, sessions: Sessions) -> None:
     moment = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
-    old = make_job(sessions, make_spec(model="org/old", method="ria"), created_at=moment)
+    spec = make_spec(model="org/old", method="ria")
+    old = make_job(sessions, spec, created_at=moment, created_by=KEY)
     new = make_job(sessions, name="Fresh one", status=JobState.failed, parent_id=old.id)
     assert ids(client, "status=failed") == [new.id]
     assert ids(client, "status=failed&status=queued") == [new.id, old.id]
@@ -50,6 +54,8 @@ def test_every_filter_is_understood(client: TestClient, sessions: Sessions) -> N
     assert ids(client, "method=ria") == [old.id]
     assert ids(client, f"parent={old.id}") == [new.id]
     assert ids(client, "q=fresh") == [new.id]
+    assert ids(client, f"q={old.id[-8:]}") == [old.id]
+    assert ids(client, f"created_by={old.created_by}") == [old.id]
     assert ids(client, "created_after=2026-01-05T09:30:00Z") == [new.id]
     assert ids(client, "created_before=2026-01-05T10:30:01%2B01:00") == [old.id]
 
@@ -60,7 +66,37 @@ def test_facets_come_when_they_are_asked_for(client: TestClient, sessions: Sessi
     assert client.get("/v1/jobs").json()["facets"] is None
     page = client.get("/v1/jobs?status=failed&include=facets").json()
     assert len(page["data"]) == 1
-    assert page["facets"] == {"status": {"failed": 1, "queued": 1}, "method": {"zpruner": 1}}
+    assert page["facets"] == {
+        "status": {"failed": 1, "queued": 1},
+        "method": {"zpruner": 1},
+        "verdict": {"none": 1},
+    }
+
+
+@pytest.mark.parametrize("sort", ["size_bytes", "-size_bytes"])
+def test_pages_by_a_metric_follow_their_link(
+    sort: str, client: TestClient, sessions: Sessions
+) -> None:
+    sizes = (2, None, 3_000_000_000, 1, None)
+    made = [make_job(sessions, size_bytes=size).id for size in sizes]
+    seen, path = [], f"/v1/jobs?limit=2&sort={sort}"
+    while path:
+        response = client.get(path)
+        assert response.status_code == 200, response.text
+        seen += [(job["id"], job["size_bytes"]) for job in response.json()["data"]]
+        path = response.headers.get("link", "")[1:].partition(">")[0]
+    measured = [made[3], made[0], made[2]]
+    in_order = measured if sort == "size_bytes" else measured[::-1]
+    assert [job_id for job_id, _ in seen] == [*in_order, made[4], made[1]]
+    assert {size for _, size in seen} == set(sizes)
+
+
+def test_a_cursor_continues_the_order_that_it_is_of(client: TestClient, sessions: Sessions) -> None:
+    for value in (1.0, 2.0):
+        make_job(sessions, perplexity=value)
+    cursor = client.get("/v1/jobs?limit=1&sort=perplexity").json()["next_cursor"]
+    assert client.get(f"/v1/jobs?sort=-perplexity&cursor={cursor}").status_code == 200
+    assert client.get(f"/v1/jobs?cursor={cursor}").json()["errors"][0]["pointer"] == "query/cursor"
 
 
 @pytest.mark.parametrize(
@@ -73,6 +109,8 @@ def test_facets_come_when_they_are_asked_for(client: TestClient, sessions: Sessi
         ("cursor=MjAyNiBqb2JfMQ", "cursor"),
         ("cursor=%C3%A4", "cursor"),
         (f"cursor={BEFORE_ALL_TIME}", "cursor"),
+        (f"sort=seconds&cursor={NOT_A_NUMBER}", "cursor"),
+        ("created_by=me", "created_by"),
         ("status=unheard", "status/0"),
         ("method=unheard", "method"),
         ("sort=name", "sort"),
