@@ -15,7 +15,7 @@ export function Copy({ text, label }: { text: string; label: string }) {
     return () => clearTimeout(timer);
   }, [result]);
   const copy = () =>
-    writeText(text).then(
+    copyText(text).then(
       () => setResult("copied"),
       () => setResult("denied"),
     );
@@ -34,7 +34,7 @@ export function Copy({ text, label }: { text: string; label: string }) {
 }
 
 /** Browsers provide a clipboard only over HTTPS and on localhost. */
-async function writeText(text: string): Promise<void> {
+export async function copyText(text: string): Promise<void> {
   if (!("clipboard" in navigator)) throw new Error("There is no clipboard.");
   await navigator.clipboard.writeText(text);
 }

@@ -3,17 +3,20 @@ import type { Artifact, Job, Status } from "../../api/client.ts";
 import { isFinal, jobArtifacts } from "../../api/jobs.ts";
 import { bytes } from "../../format.ts";
 import { Code } from "../../ui/code.tsx";
-import { Copy } from "../../ui/copy.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
-import { useDownload, useVerify } from "./use-file.ts";
+import { FileRow, ShareButton, Shared } from "./file-row.tsx";
+import { summaryOf, useDownload, useShare, useVerification } from "./use-file.ts";
 
 const MAX_LISTED = 3;
 
-/** The files of a job, to download and to verify. */
+type Verifying = ReturnType<typeof useVerification>;
+
+/** The files of a job, to download, to share and to verify. */
 export function Files({ job }: { job: Job }) {
   const { data = [], error, refetch, isFetching } = useQuery(jobArtifacts(job.id));
+  const verifying = useVerification();
   const size = data.reduce((sum, one) => sum + one.size_bytes, 0);
   return (
     <Section title="Files" aside={data.length > 0 && <span className="faint">{bytes(size)}</span>}>
@@ -21,9 +24,9 @@ export function Files({ job }: { job: Job }) {
       {data.length === 0 && error === null && <None status={job.status} isFetching={isFetching} />}
       {data.length > 0 && (
         <>
-          <Archive job={job} />
-          <FileList files={data.filter((one) => !isShard(one))} />
-          <Shards files={data.filter(isShard)} />
+          <Archive job={job} files={data} verifying={verifying} />
+          <FileList files={data.filter((one) => !isShard(one))} verifying={verifying} />
+          <Shards files={data.filter(isShard)} verifying={verifying} />
         </>
       )}
     </Section>
@@ -46,38 +49,64 @@ function isShard(file: Artifact): boolean {
   return file.name.endsWith(".safetensors");
 }
 
-function Shards({ files }: { files: Artifact[] }) {
-  if (files.length <= MAX_LISTED) return <FileList files={files} />;
+interface ListProps {
+  files: Artifact[];
+  verifying: Verifying;
+}
+
+function Shards({ files, verifying }: ListProps) {
+  if (files.length <= MAX_LISTED) return <FileList files={files} verifying={verifying} />;
   const size = files.reduce((sum, one) => sum + one.size_bytes, 0);
   return (
     <details>
       <summary>
         {files.length} weight files, <span className="figure">{bytes(size)}</span>
       </summary>
-      <FileList files={files} />
+      <FileList files={files} verifying={verifying} />
     </details>
   );
 }
 
-function FileList({ files }: { files: Artifact[] }) {
+function FileList({ files, verifying }: ListProps) {
   return (
     <ul className="files">
       {files.map((one) => (
-        <FileRow key={one.id} file={one} />
+        <FileRow
+          key={one.id}
+          file={one}
+          verification={verifying.of(one)}
+          verify={() => verifying.verify(one)}
+        />
       ))}
     </ul>
   );
 }
 
-function Archive({ job }: { job: Job }) {
-  const { start, error, isBusy } = useDownload(job.links.archive, `${job.id}.tar`);
+function Archive({ job, files, verifying }: ListProps & { job: Job }) {
+  const target = { job: job.id, url: job.links.archive };
+  const { start, error, isBusy } = useDownload(target, `${job.id}.tar`);
+  const sharing = useShare(target);
   const resume = `zpruner download ${job.id} pruned`;
+  const known = files.flatMap((one) => verifying.of(one) ?? []);
   return (
     <>
-      <button type="button" onClick={start} disabled={isBusy}>
-        <Icon name="download" />
-        Download all (tar)
-      </button>
+      <div className="row tight">
+        <button type="button" onClick={start} disabled={isBusy}>
+          <Icon name="download" />
+          Download all (tar)
+        </button>
+        <ShareButton sharing={sharing} name="all files" />
+        <button
+          type="button"
+          className="quiet"
+          disabled={known.some((one) => one.isBusy)}
+          onClick={() => verifying.verifyAll(files)}
+        >
+          Verify all
+        </button>
+        <span role="status">{summaryOf(known, files.length)}</span>
+      </div>
+      <Shared sharing={sharing} name="all files" />
       {error !== null && <ErrorNote error={error} />}
       <p className="faint">
         For large models, use the command line: it resumes interrupted downloads and verifies every
@@ -85,47 +114,5 @@ function Archive({ job }: { job: Job }) {
       </p>
       <Code text={`ZPRUNER_URL=${location.origin} ${resume}`} label="download command" />
     </>
-  );
-}
-
-function FileRow({ file }: { file: Artifact }) {
-  const download = useDownload(file.url, file.name.split("/").at(-1) ?? file.name);
-  const verify = useVerify(file);
-  const error = download.error ?? verify.error;
-  return (
-    <li>
-      <div className="file-name mono">{file.name}</div>
-      <span className="faint figure">{bytes(file.size_bytes)}</span>
-      <div className="row tight">
-        <button
-          type="button"
-          className="small"
-          onClick={download.start}
-          disabled={download.isBusy}
-          aria-label={`Download ${file.name}`}
-        >
-          <Icon name="download" />
-          Download
-        </button>
-        <button
-          type="button"
-          className="quiet small"
-          onClick={verify.start}
-          disabled={verify.isBusy}
-          aria-label={`Verify ${file.name}`}
-        >
-          {verify.isBusy ? "Reading…" : "Verify"}
-        </button>
-      </div>
-      <div className="file-hash">
-        <span className="mono faint" title={file.sha256}>
-          sha256 {file.sha256.slice(0, 16)}…
-        </span>
-        <Copy text={file.sha256} label={`Copy sha256 of ${file.name}`} />
-        <span role="status">{verify.result}</span>
-      </div>
-      {file.damage !== null && <p role="alert">Damaged: {file.damage}.</p>}
-      {error !== null && <ErrorNote error={error} />}
-    </li>
   );
 }

@@ -1,0 +1,71 @@
+"""A job's files: downloaded, shared and verified, with an API key in the browser."""
+
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+
+from db.files.artifacts import ArtifactRepository
+from db.tables.access import AccessScope
+from tests.api.work import FILES, finish_job
+from tests.dashboard.browser import Session, session
+from tests.dashboard.conftest import Api
+from tests.factories import make_key
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def keyed(browser: Browser, api: Api) -> Iterator[Session]:
+    """A browser that has stored a key."""
+    _, token = make_key(api.sessions, AccessScope.jobs_read, AccessScope.artifacts_read)
+    stored = {"name": "zpruner.key", "value": token}
+    state = {"cookies": [], "origins": [{"origin": api.url, "localStorage": [stored]}]}
+    with session(browser, api.url, storage_state=state) as tabs:
+        yield tabs
+
+
+def test_with_a_key_all_files_are_downloaded_by_a_link(
+    keyed: Session, api: Api, tmp_path: Path
+) -> None:
+    job = finish_job(api.sessions, api.store)
+    page = keyed.open(f"/jobs/{job.id}")
+
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download all (tar)").click()
+
+    url = waiting.value.url
+    assert url.startswith(f"{api.url}/v1/jobs/{job.id}/archive?expires=")
+    assert "key=" in url
+    waiting.value.save_as(tmp_path / "all.tar")
+    with tarfile.open(tmp_path / "all.tar") as archive:
+        assert {f"{job.id}/{name}" for name in FILES} <= set(archive.getnames())
+
+
+def test_a_file_is_shared_by_one_click(keyed: Session, api: Api) -> None:
+    job = finish_job(api.sessions, api.store)
+    keyed.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = keyed.open(f"/jobs/{job.id}")
+
+    page.get_by_role("button", name="Share model/config.json").click()  # click 1 of 2
+
+    expect(page.get_by_text("The link is copied.")).to_contain_text("can download")
+    url = page.evaluate("navigator.clipboard.readText()")
+    assert url.startswith(f"{api.url}/v1/artifacts/")
+    assert httpx.get(url).content == FILES["model/config.json"]
+    expect(page.get_by_role("region", name="link to model/config.json")).to_have_text(url)
+
+
+def test_all_files_are_verified_by_one_click(keyed: Session, api: Api) -> None:
+    job = finish_job(api.sessions, api.store)
+    page = keyed.open(f"/jobs/{job.id}")
+
+    page.get_by_role("button", name="Verify all").click()
+
+    with api.sessions() as reading:
+        count = len(ArtifactRepository(reading).of_job(job.id))
+    expect(page.get_by_text(f"✓ {count} of {count} files match")).to_be_visible()
+    expect(page.get_by_text("✓ sha256 matches")).to_have_count(count)
