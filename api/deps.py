@@ -123,7 +123,23 @@ IdempotencyKey = Annotated[
         description="Chosen by the client: a request repeated with the same key is done once.",
     ),
 ]
-DryRun = Annotated[bool, Query(description="Check the request, but create nothing.")]
+
+
+async def changes_nothing(request: Request) -> None:
+    """Keep the request out of the audit: it changes nothing, although its method is POST."""
+    request.state.changes_nothing = True
+
+
+async def _dry_run(
+    request: Request,
+    dry_run: Annotated[bool, Query(description="Check the request, but create nothing.")] = False,
+) -> bool:
+    if dry_run:
+        await changes_nothing(request)
+    return dry_run
+
+
+DryRun = Annotated[bool, Depends(_dry_run)]
 
 
 def preferred_wait_s(prefer: str | None, otherwise_s: float = 0) -> float:

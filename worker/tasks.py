@@ -180,7 +180,6 @@ def _start_heartbeat(sender: str, instance: Any, **_: object) -> None:
         queues,
         detect_device=partial(detect_in_subprocess, settings.device),
         on_drain=on_drain,
-        every_s=settings.beat_every_s,
     )
     heartbeat.start()
     HeartbeatPipe().start(settings.beat_every_s)

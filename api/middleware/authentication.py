@@ -161,10 +161,11 @@ class _AuditedResponse:
 
     async def record(self, status: int, location: str | None = None) -> None:
         """Write one audit entry for a request that changes something."""
-        if self._is_recorded:
+        request = self._request
+        if self._is_recorded or getattr(request.state, "changes_nothing", False):
             return
         self._is_recorded = True
-        request, route = self._request, self._request.scope.get("route")
+        route = request.scope.get("route")
         fields = {
             "key_id": self._caller.key_id,
             "who": self._caller.name,

@@ -72,13 +72,18 @@ class WebhookRead(BaseModel):
     former_until: datetime | None = Field(
         description="Until when messages are signed with the previous secret, too."
     )
+    undelivered: int = Field(
+        description="The number of messages whose attempts have failed since one was last "
+        "delivered: its address has a problem."
+    )
     created_at: datetime
     created_by: str | None = Field(description="The key with which it was created, if any.")
 
     @classmethod
-    def of(cls, row: Webhook, **fields: str) -> Self:
-        plain = {name: getattr(row, name) for name in WebhookRead.model_fields if name != "enabled"}
-        return cls(enabled=row.disabled_at is None, **plain, **fields)
+    def of(cls, row: Webhook, undelivered: int, **fields: str) -> Self:
+        names = WebhookRead.model_fields.keys() - {"enabled", "undelivered"}
+        plain = {name: getattr(row, name) for name in names}
+        return cls(enabled=row.disabled_at is None, undelivered=undelivered, **plain, **fields)
 
 
 class NewWebhook(WebhookRead):

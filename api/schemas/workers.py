@@ -1,12 +1,44 @@
 """Workers and queues."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Self
 
 from pydantic import BaseModel, Field
 
+from api.schemas.jobs import Progress
+from db.core.states import JobState, Phase
+from db.scheduling.held_jobs import HeldJob
 from db.scheduling.queues import QueueDepth
 from db.scheduling.workers import WorkerStatus
+
+
+class WorkerJob(BaseModel):
+    """The job that a worker holds."""
+
+    id: str
+    name: str | None
+    model: str
+    status: JobState
+    phase: Phase | None
+    progress: Progress
+    seconds_per_step: float | None = Field(
+        description="The mean time of the last blocks, or of the last steps of a recovery."
+    )
+    lease_until: datetime | None = Field(
+        description="When the job is requeued if its worker stays silent."
+    )
+
+    @classmethod
+    def of(cls, held: HeldJob) -> Self:
+        job = held.job
+        names = ("id", "name", "status", "phase", "lease_until")
+        return cls(
+            model=job.spec.model,
+            progress=Progress.of(job),
+            seconds_per_step=held.seconds_per_step,
+            **{name: getattr(job, name) for name in names},
+        )
 
 
 class WorkerRead(BaseModel):
@@ -16,21 +48,35 @@ class WorkerRead(BaseModel):
     name: str
     hostname: str
     pid: int
-    state: str = Field(description="`idle`, `busy`, `draining` (takes no new job) or `lost`.")
+    state: str = Field(
+        description="`idle`, `busy`, `draining` (takes no new job), `silent` "
+        "(no heartbeat for eight seconds) or `lost` (none for a minute)."
+    )
     queues: list[str]
     device: str | None = Field(description="Null until the worker has detected it.")
     memory_bytes: int | None = Field(description="The memory of that device.")
     version: str
-    job_id: str | None = Field(description="The job that it runs.")
+    job_id: str | None = Field(description="The job that it holds.")
+    job: WorkerJob | None = Field(description="Its progress.")
     draining: bool
     started_at: datetime
     heartbeat_at: datetime
+    silent_seconds: float = Field(
+        description="The time since its last heartbeat, or since the last of the process that "
+        "runs its job, if that is longer ago."
+    )
 
     @classmethod
-    def of(cls, status: WorkerStatus) -> Self:
-        names = cls.model_fields.keys() - {"state", "job_id"}
-        plain = {name: getattr(status.worker, name) for name in names}
-        return cls(state=status.state, job_id=status.job_id, **plain)
+    def of(cls, status: WorkerStatus, held: Mapping[str, HeldJob]) -> Self:
+        job = held.get(status.job_id or "")
+        computed = {
+            "state": status.state,
+            "silent_seconds": status.silence.total_seconds(),
+            "job_id": status.job_id,
+            "job": None if job is None else WorkerJob.of(job),
+        }
+        names = cls.model_fields.keys() - computed.keys()
+        return cls(**{name: getattr(status.worker, name) for name in names}, **computed)
 
 
 class QueueRead(BaseModel):

@@ -1,19 +1,22 @@
 """The registry of workers and their heartbeats."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, case, delete, exists, null, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.core.clock import now
 from db.core.errors import WorkerNotFoundError
-from db.core.states import HELD
+from db.core.states import HELD, JobState
 from db.tables.jobs import Job, Worker
 
+HEARTBEAT_EVERY = timedelta(seconds=3)
+SILENT_AFTER = timedelta(seconds=8)
+"""Two heartbeats are missing, and the next is nearly due."""
 LOST_AFTER = timedelta(seconds=60)
 DELETED_AFTER = timedelta(days=1)
-STATES = ("idle", "busy", "draining", "lost")
+STATES = ("idle", "busy", "draining", "silent", "lost")
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,14 @@ class WorkerStatus:
 
     Attributes:
         is_alive: its last heartbeat is less than `LOST_AFTER` old.
+        silence: the time since its last heartbeat, or since the last of the process that runs its
+            job, if that is longer ago.
         job_id: the job that it holds, if any.
     """
 
     worker: Worker
     is_alive: bool
+    silence: timedelta
     job_id: str | None
 
     @property
@@ -34,6 +40,8 @@ class WorkerStatus:
         """One of ``STATES``."""
         if not self.is_alive:
             return "lost"
+        if self.silence > SILENT_AFTER:
+            return "silent"
         if self.worker.draining:
             return "draining"
         return "idle" if self.job_id is None else "busy"
@@ -113,11 +121,17 @@ class WorkerRepository:
         recent = Worker.heartbeat_at.between(now(-LOST_AFTER), now(LOST_AFTER))
         is_alive = recent.label("is_alive")
         held = (Job.id == Worker.job_id) & Job.status.in_(HELD)
-        query = select(Worker, is_alive, Job.id).outerjoin(Job, held).where(*where)
+        # A job that is to stop renews its lease no longer.
+        leased_at = case((Job.status == JobState.running, Job.leased_at))
+        query = select(Worker, is_alive, now(), Job.id, leased_at)
+        query = query.outerjoin(Job, held).where(*where)
         rows = self._session.execute(
             query.order_by(Worker.name, Worker.id), execution_options={"populate_existing": True}
         )
-        return [WorkerStatus(worker, bool(alive), job_id) for worker, alive, job_id in rows]
+        return [
+            WorkerStatus(worker, bool(alive), _silence(worker, leased_at, moment), job_id)
+            for worker, alive, moment, job_id, leased_at in rows
+        ]
 
     def _set(self, worker_id: str, **values: object) -> Worker | None:
         return self._session.scalar(
@@ -127,6 +141,11 @@ class WorkerRepository:
             .returning(Worker)
             .execution_options(populate_existing=True, synchronize_session=False)
         )
+
+
+def _silence(worker: Worker, leased_at: datetime | None, moment: datetime) -> timedelta:
+    oldest = worker.heartbeat_at if leased_at is None else min(worker.heartbeat_at, leased_at)
+    return max(moment - oldest, timedelta(0))
 
 
 def is_draining(worker_id: str | None) -> ColumnElement[bool]:

@@ -66,9 +66,8 @@ class Settings(BaseSettings):
     """Whether traces are sent, as `OTEL_…` say (docs/operations.md#traces)."""
 
     beat_every_s: Seconds = 15
-    """Interval of heartbeats, and of a worker's check whether it is drained. `zpruner serve`
-    restarts a process that misses three, and `/readyz` fails if `control` misses three (at least
-    15 seconds)."""
+    """Interval of the heartbeats of processes. `zpruner serve` restarts a process that misses
+    three, and `/readyz` fails if `control` misses three (at least 15 seconds)."""
 
     @field_validator("data_dir")
     @classmethod

@@ -1,9 +1,10 @@
 """The deliveries of webhooks: read, sent again, deleted."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.orm import Session, defer
+from sqlalchemy import Text, cast, delete, func, or_, select, update
+from sqlalchemy.orm import Session, aliased, defer
 
 from db.core.clock import now
 from db.core.errors import DeliveryNotFoundError, WebhookDisabledError
@@ -62,6 +63,24 @@ class DeliveryRepository:
             query = query.where(Delivery.id < after)
         query = query.options(defer(Delivery.body, raiseload=True))
         return list(self._session.scalars(query.order_by(Delivery.id.desc()).limit(limit)))
+
+    def undelivered(self, webhook_ids: Sequence[str]) -> dict[str, int]:
+        """Count the messages whose attempts have failed since one was last delivered."""
+        newer = aliased(Delivery)
+        delivered = select(func.max(newer.id)).where(
+            newer.webhook_id == Delivery.webhook_id, newer.status == DeliveryStatus.delivered
+        )
+        was_tried = func.length(cast(Delivery.log, Text)) > len("[]")
+        has_failed = or_(
+            Delivery.status == DeliveryStatus.failed,
+            (Delivery.status == DeliveryStatus.pending) & was_tried,
+        )
+        query = select(Delivery.webhook_id, func.count()).where(
+            Delivery.webhook_id.in_(webhook_ids),
+            has_failed,
+            Delivery.id > func.coalesce(delivered.scalar_subquery(), ""),
+        )
+        return dict(self._session.execute(query.group_by(Delivery.webhook_id)).all())
 
     def redeliver(self, webhook_id: str, delivery_id: str) -> Delivery:
         """Enqueue a delivery again, whatever its status, and reset its attempts.

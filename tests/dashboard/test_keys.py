@@ -151,3 +151,31 @@ def test_a_locked_service_asks_for_a_key_and_opens_with_it(
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
         page.close()  # before what it has asked for without a key is all answered
         tabs.complaints.clear()
+
+
+def test_the_page_offers_a_key_what_its_scopes_permit_and_no_more(
+    browser: Browser, locked: Service, key: str
+) -> None:
+    with Client(locked.url, api_key=key) as client:
+        job = client.jobs.wait(submit(client, "tiny", samples=4, name="seen").id, timeout_s=120)
+    body = {"name": "a reader", "scopes": ["jobs:read"]}
+    headers = {"authorization": f"Bearer {key}"}
+    reader = httpx.post(f"{locked.url}/v1/keys", json=body, headers=headers).json()["key"]
+    with session(browser, locked.url) as tabs:
+        tabs.context.add_init_script(f"localStorage.setItem('zpruner.key', '{reader}')")
+        page = tabs.open(f"/jobs/{job.id}")
+        expect(page.get_by_text("lacks the scope jobs:write")).to_be_visible()
+        expect(page.get_by_text("lacks the scope artifacts:read")).to_be_visible()
+        for name in ("Edit", "Delete", "Download"):
+            expect(page.get_by_role("button", name=name)).to_have_count(0)
+        for name in ("New job", "Rerun with changes"):
+            expect(page.get_by_role("link", name=name)).to_have_count(0)
+        photograph(page, "job-of-a-reader")
+        page.goto("/workers")
+        expect(page.get_by_text("embedded@")).to_be_visible()
+        expect(page.get_by_role("button", name="Drain")).to_have_count(0)
+        for path in ("/new", f"/jobs/{job.id}/rerun"):
+            page.goto(path)
+            expect(page.get_by_text("lacks the scope jobs:write")).to_be_visible()
+    audit = httpx.get(f"{locked.url}/v1/audit", headers=headers).json()["data"]
+    assert [one["who"] for one in audit if one["who"] == "a reader"] == []

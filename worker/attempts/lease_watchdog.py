@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.core.errors import JobError
 from db.core.states import JobState
+from db.scheduling.workers import HEARTBEAT_EVERY
 from worker.attempts.attempt import Attempt
 from worker.settings import WorkerSettings
 
@@ -112,11 +113,12 @@ class LeaseWatchdog:
             return None
 
     def _renew_or_read(self) -> JobState:
-        """Renew the lease once a quarter of it has passed; until then only read the state."""
+        """Renew the lease if that is due; otherwise only read the state."""
         if time.monotonic() < self._renewal_due:
             return self._attempt.status()
         status = self._attempt.heartbeat()
-        self._renewal_due = time.monotonic() + self._settings.lease_s / 4
+        every_s = min(self._settings.lease_s / 4, HEARTBEAT_EVERY.total_seconds())
+        self._renewal_due = time.monotonic() + every_s
         return status
 
 

@@ -53,7 +53,7 @@ class LeaseRecovery:
     ) -> None:
         self._sessions, self._store, self._clock = sessions, store, clock
         self._keep_staged = settings.keep_unfinished
-        self._wait = settings.lease / 2  # workers renew a lease after a quarter of it
+        self._wait = settings.lease / 2  # workers renew a lease before a quarter of it has passed
         self._max_gap = timedelta(seconds=settings.reap_every_s) + self._wait
         self._last: datetime | None = None
         self._waits_until: float | None = None

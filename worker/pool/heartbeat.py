@@ -12,7 +12,7 @@ from typing import TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.core.session import Sessions
-from db.scheduling.workers import WorkerRepository
+from db.scheduling.workers import HEARTBEAT_EVERY, WorkerRepository
 from db.tables.jobs import Worker
 from worker.device import Device, NoDeviceError
 
@@ -32,7 +32,7 @@ class WorkerHeartbeat:
         *,
         detect_device: Callable[[], Device],
         on_drain: Callable[[bool], None],
-        every_s: float = 15,
+        every_s: float = HEARTBEAT_EVERY.total_seconds(),
     ) -> None:
         self._sessions, self._id, self._name, self._queues = sessions, worker_id, name, queues
         self._detect_device, self._on_drain, self._every_s = detect_device, on_drain, every_s

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { Link, useLocation } from "wouter";
+import { useMay } from "./api/keys.ts";
 import { LiveBadge, OfflineBanner } from "./ui/badge.tsx";
 import { Boundary } from "./ui/boundary.tsx";
 import { Icon } from "./ui/icon.tsx";
@@ -37,10 +38,12 @@ export function Shell({ children }: { children: ReactNode }) {
         <div className="top-end">
           <LiveBadge />
           <ThemeSwitch />
-          <Link className="button primary" href="/new">
-            <Icon name="plus" />
-            New job
-          </Link>
+          {useMay("jobs:write") !== false && (
+            <Link className="button primary" href="/new">
+              <Icon name="plus" />
+              New job
+            </Link>
+          )}
         </div>
       </header>
       <OfflineBanner />

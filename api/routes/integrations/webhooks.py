@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
 
 from api.deps import DeliveryId, ServiceDep, WebhookId
 from api.middleware.caller import CallerDep
@@ -63,7 +64,7 @@ def create_webhook(
             created_by=caller.key_id,
         )
     response.headers["location"] = _path(webhook.id)
-    return _with_secret(webhook, response)
+    return _with_secret(webhook, 0, response)
 
 
 @router.get("")
@@ -71,14 +72,16 @@ def list_webhooks(service: ServiceDep) -> Page[WebhookRead]:
     """List all webhooks, newest first."""
     with service.sessions() as session:
         webhooks = WebhookRepository(session).all()
-    return Page(data=[WebhookRead.of(webhook) for webhook in webhooks])
+        counts = DeliveryRepository(session).undelivered([webhook.id for webhook in webhooks])
+    return Page(data=[WebhookRead.of(one, counts.get(one.id, 0)) for one in webhooks])
 
 
 @router.get("/{webhook_id}")
 def get_webhook(webhook_id: WebhookId, service: ServiceDep) -> WebhookRead:
     """Return one webhook."""
     with service.sessions() as session:
-        return WebhookRead.of(WebhookRepository(session).get(webhook_id))
+        webhook = WebhookRepository(session).get(webhook_id)
+        return WebhookRead.of(webhook, _undelivered(session, webhook_id))
 
 
 @router.patch("/{webhook_id}")
@@ -90,7 +93,8 @@ def change_webhook(webhook_id: WebhookId, body: WebhookPatch, service: ServiceDe
         webhooks = WebhookRepository(session)
         if body.enabled is not None:
             webhooks.enable(webhook_id) if body.enabled else webhooks.disable(webhook_id)
-        return WebhookRead.of(webhooks.change(webhook_id, **body.changes()))
+        webhook = webhooks.change(webhook_id, **body.changes())
+        return WebhookRead.of(webhook, _undelivered(session, webhook_id))
 
 
 @router.delete("/{webhook_id}", status_code=204)
@@ -114,7 +118,8 @@ def rotate_webhook(
     grace = timedelta(seconds=(body or SecretRotation()).grace_s)
     with service.sessions.begin() as session:
         webhook = WebhookRepository(session).rotate(webhook_id, grace)
-    return _with_secret(webhook, response)
+        undelivered = _undelivered(session, webhook_id)
+    return _with_secret(webhook, undelivered, response)
 
 
 @router.post("/{webhook_id}/test", status_code=202)
@@ -167,6 +172,10 @@ def _path(webhook_id: str) -> str:
     return f"/v1/webhooks/{webhook_id}"
 
 
-def _with_secret(webhook: Webhook, response: Response) -> NewWebhook:
+def _undelivered(session: Session, webhook_id: str) -> int:
+    return DeliveryRepository(session).undelivered([webhook_id]).get(webhook_id, 0)
+
+
+def _with_secret(webhook: Webhook, undelivered: int, response: Response) -> NewWebhook:
     response.headers["cache-control"] = "no-store"
-    return NewWebhook.of(webhook, secret=webhook.secret)
+    return NewWebhook.of(webhook, undelivered, secret=webhook.secret)

@@ -2,11 +2,19 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from api.deps import EstimateId, Service, ServiceDep, Wait, preferred_wait_s, set_preference_applied
+from api.deps import (
+    EstimateId,
+    Service,
+    ServiceDep,
+    Wait,
+    changes_nothing,
+    preferred_wait_s,
+    set_preference_applied,
+)
 from api.middleware.writers import run_writer
 from api.schemas.estimates import EstimatePending, EstimateRead
 from api.schemas.requests import JobRequest
@@ -30,7 +38,12 @@ PENDING: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("", response_model=EstimateRead, responses=PENDING)
+@router.post(
+    "",
+    response_model=EstimateRead,
+    responses=PENDING,
+    dependencies=[Depends(changes_nothing)],
+)
 async def estimate_job(
     body: JobRequest, service: ServiceDep, request: Request, prefer: Prefer = None
 ) -> Response:

@@ -30,8 +30,8 @@ async def submit_job(
     service: ServiceDep,
     request: Request,
     caller: CallerDep,
+    dry_run: DryRun,
     idempotency_key: IdempotencyKey = None,
-    dry_run: DryRun = False,
     wait_s: Wait = 0,
 ) -> Response:
     """Submit a job; GET its ``Location`` for its progress.

@@ -22,9 +22,9 @@ def rerun_job(
     service: ServiceDep,
     request: Request,
     caller: CallerDep,
+    dry_run: DryRun,
     changes: Annotated[JobChanges | None, Body()] = None,
     idempotency_key: IdempotencyKey = None,
-    dry_run: DryRun = False,
 ) -> Response:
     """Submit a job again, with changes; the new job has its id as ``parent_id``."""
     changes = changes or JobChanges({})

@@ -51,8 +51,8 @@ def submit_sweep(
     service: ServiceDep,
     request: Request,
     caller: CallerDep,
+    dry_run: DryRun,
     idempotency_key: IdempotencyKey = None,
-    dry_run: DryRun = False,
 ) -> Response:
     """Submit all points of a sweep, or none of them."""
     points = body.points()  # first: this validates the varied values
@@ -68,7 +68,7 @@ def submit_sweep(
     try:
         sweep_id, created = _create(service, keyed, points, common, body.max_parallel)
     except IdempotencyKeyTakenError:  # by a request that has been committed since
-        return submit_sweep(body, service, request, caller, idempotency_key)
+        return submit_sweep(body, service, request, caller, dry_run, idempotency_key)
     _enqueue(service, sweep_id)
     return _response(201, created)
 

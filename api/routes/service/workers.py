@@ -1,24 +1,26 @@
 """Routes of workers and queues."""
 
 from fastapi import APIRouter
+from sqlalchemy.orm import Session
 
 from api.deps import JobId, ServiceDep, WorkerId
 from api.middleware.writers import WritingRoute
 from api.schemas.pages import Page
 from api.schemas.workers import PlaceRead, QueueRead, WorkerRead
 from db.jobs.repository import JobRepository
+from db.scheduling.held_jobs import held_jobs
 from db.scheduling.queues import QueueDepth, QueueRepository
-from db.scheduling.workers import WorkerRepository
+from db.scheduling.workers import WorkerRepository, WorkerStatus
 
 router = APIRouter(prefix="/v1", tags=["workers"], route_class=WritingRoute)
 
 
 @router.get("/workers")
 def list_workers(service: ServiceDep) -> Page[WorkerRead]:
-    """List the workers; one without a heartbeat for a minute is `lost`."""
+    """List the workers, with their jobs."""
     with service.sessions() as session:
-        workers = WorkerRepository(session).all()
-    return Page(data=[WorkerRead.of(one) for one in workers])
+        data = _read(session, WorkerRepository(session).all())
+    return Page(data=data)
 
 
 @router.post("/workers/{worker_id}/drain")
@@ -35,7 +37,13 @@ def undrain_worker(worker_id: WorkerId, service: ServiceDep) -> WorkerRead:
 
 def _set_draining(service: ServiceDep, worker_id: str, draining: bool) -> WorkerRead:
     with service.sessions.begin() as session:
-        return WorkerRead.of(WorkerRepository(session).set_draining(worker_id, draining))
+        changed = WorkerRepository(session).set_draining(worker_id, draining)
+        return _read(session, [changed])[0]
+
+
+def _read(session: Session, workers: list[WorkerStatus]) -> list[WorkerRead]:
+    held = held_jobs(session, [one.job_id for one in workers if one.job_id is not None])
+    return [WorkerRead.of(one, held) for one in workers]
 
 
 @router.get("/queues")

@@ -16,6 +16,7 @@ WEBHOOK: dict[str, JsonValue] = WEBHOOK_REQUEST | {
     "disabled_at": None,
     "disabled_reason": None,
     "former_until": None,
+    "undelivered": 0,
     "created_at": "2026-01-05T09:00:00Z",
     "created_by": KEY_ID,
 }

@@ -15,9 +15,24 @@ WORKER: dict[str, JsonValue] = {
     "memory_bytes": 85_029_158_912,
     "version": "0.1.0",
     "job_id": JOB_ID,
+    "job": {
+        "id": JOB_ID,
+        "name": "nightly",
+        "model": "meta-llama/Llama-3.1-8B",
+        "status": "running",
+        "phase": "pruning",
+        "progress": {
+            "fraction": 0.34,
+            "block": {"index": 11, "total": 32, "name": "model.layers.11"},
+            "eta_seconds": {"p50": 412.0, "p90": 468.0},
+        },
+        "seconds_per_step": 18.4,
+        "lease_until": "2026-01-05T09:32:39Z",
+    },
     "draining": False,
     "started_at": "2026-01-05T08:00:00Z",
     "heartbeat_at": "2026-01-05T09:31:40Z",
+    "silent_seconds": 1.2,
 }
 
 QUEUE: dict[str, JsonValue] = {

@@ -8,10 +8,13 @@ from sqlalchemy import update
 from db.core.clock import now
 from db.core.errors import WorkerNotFoundError
 from db.core.session import Sessions
+from db.core.states import JobState, Phase
+from db.events.job_events import EventRepository
 from db.scheduling.claims import ClaimRepository
+from db.scheduling.held_jobs import held_jobs
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.workers import WorkerRepository
-from db.tables.jobs import Worker
+from db.tables.jobs import Job, Worker
 from tests.factories import make_job, make_worker
 
 
@@ -35,11 +38,34 @@ def test_a_worker_is_lost_after_a_minute_until_its_next_heartbeat(sessions: Sess
     appear(sessions, "a", "b")
     silent_for(sessions, "a", timedelta(seconds=61))
     silent_for(sessions, "b", timedelta(seconds=50))
-    assert states(sessions) == {"a": "lost", "b": "idle"}
+    assert states(sessions) == {"a": "lost", "b": "silent"}
     with sessions.begin() as session:
         assert WorkerRepository(session).alive_queues() == {"gpu"}
         assert WorkerRepository(session).heartbeat("wrk_a") is not None
-    assert states(sessions) == {"a": "idle", "b": "idle"}
+    assert states(sessions) == {"a": "idle", "b": "silent"}
+
+
+def test_a_worker_is_silent_after_two_missing_heartbeats_of_its_own_or_of_its_job(
+    sessions: Sessions,
+) -> None:
+    appear(sessions, "a", "b", "c")
+    job = make_job(sessions)
+    with sessions.begin() as session:
+        ClaimRepository(session).claim(job.id, "c/1", worker_id="wrk_c")
+        WorkerRepository(session).set_job("wrk_c", job.id)
+    silent_for(sessions, "a", timedelta(seconds=7))
+    silent_for(sessions, "b", timedelta(seconds=9))
+    assert states(sessions) == {"a": "idle", "b": "silent", "c": "busy"}
+
+    with sessions.begin() as session:  # the process of the job is frozen, its parent is not
+        session.execute(update(Job).values(leased_at=now(-timedelta(seconds=25))))
+        silence = WorkerRepository(session).get("wrk_c").silence
+    assert states(sessions)["c"] == "silent"
+    assert 25 <= silence.total_seconds() < 26
+
+    with sessions.begin() as session:  # a worker that is to stop renews no lease
+        session.execute(update(Job).values(status=JobState.pausing))
+    assert states(sessions)["c"] == "busy"
 
 
 def test_a_worker_that_restarts_replaces_its_former_row(sessions: Sessions) -> None:
@@ -60,6 +86,26 @@ def test_two_workers_of_the_same_name_are_both_listed(sessions: Sessions) -> Non
     with sessions() as session:
         found = {one.worker.id for one in WorkerRepository(session).all()}
     assert found == {"wrk_a", "wrk_new"}
+
+
+def test_the_pace_of_a_held_job_is_that_of_its_last_blocks(sessions: Sessions) -> None:
+    job = make_job(sessions)
+    with sessions.begin() as session:
+        claimed = ClaimRepository(session).claim(job.id, "a/1")
+        assert claimed is not None
+        leases = LeaseRepository(session)
+        assert held_jobs(session, [job.id])[job.id].seconds_per_step is None
+        for index in range(12):
+            leases.report_progress(
+                job.id, 1, phase=Phase.pruning, fraction=0.1, block=(index, 20, "b")
+            )
+        for event in EventRepository(session).events(job.id):
+            event.at = claimed.created_at + timedelta(seconds=event.seq**2)
+    with sessions() as session:
+        held = held_jobs(session, [job.id])[job.id]
+    first, last = 3 + 12 - 8, 3 + 12  # after the claim and the phase; its last nine blocks
+    assert held.seconds_per_step == (last**2 - first**2) / 8
+    assert held.job.block_index == 11
 
 
 def test_lost_workers_are_deleted_after_a_day(sessions: Sessions) -> None:

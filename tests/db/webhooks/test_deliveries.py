@@ -89,6 +89,27 @@ def test_a_delivery_is_sent_again_as_the_same(sessions: Sessions) -> None:
     assert again.finished_at is None
 
 
+def test_what_failed_since_the_last_delivered_message_is_counted(sessions: Sessions) -> None:
+    attempt = {"at": "2026-01-05T09:30:00Z", "status": 500, "seconds": 0.1, "error": None}
+    webhook, other = make_webhook(sessions), make_webhook(sessions)
+    with sessions.begin() as session:
+        deliveries = DeliveryRepository(session)
+
+        def add(status: DeliveryStatus, tries: int) -> None:
+            delivery = deliveries.add_test(webhook.id)
+            delivery.status, delivery.log, delivery.attempts = status, [attempt] * tries, tries
+            session.flush()
+
+        assert deliveries.undelivered([webhook.id, other.id]) == {}
+        add(DeliveryStatus.failed, 10)
+        add(DeliveryStatus.delivered, 1)
+        add(DeliveryStatus.pending, 0)  # was not sent yet
+        assert deliveries.undelivered([webhook.id, other.id]) == {}
+        add(DeliveryStatus.pending, 1)  # is tried again
+        add(DeliveryStatus.failed, 10)
+        assert deliveries.undelivered([webhook.id, other.id]) == {webhook.id: 2}
+
+
 def test_deliveries_that_ended_a_month_ago_are_deleted_and_pending_ones_stay(
     sessions: Sessions,
 ) -> None:

@@ -1,6 +1,6 @@
 /** API keys and the current caller. */
 
-import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
+import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, unwrap } from "./client.ts";
 import type { components } from "./schema.d.ts";
 
@@ -12,6 +12,20 @@ export const me = queryOptions({
   queryKey: ["me"],
   queryFn: ({ signal }) => unwrap(api.GET("/v1/me", { signal })),
 });
+
+/** A query of its own: it is fetched once, and never polled. */
+const scopes = queryOptions({
+  ...me,
+  queryKey: ["scopes"],
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+/** Whether the caller has a scope; undefined until that is known. */
+export function useMay(scope: KeyScope): boolean | undefined {
+  const { data, isFetched } = useQuery(scopes);
+  if (isFetched && !data) return true; // it could not be read: the service decides in the end
+  return data?.scopes.some((one) => one === scope || one === "admin");
+}
 
 export const keys = queryOptions({
   queryKey: ["keys"],

@@ -257,7 +257,7 @@ export interface paths {
         };
         /**
          * List Workers
-         * @description List the workers; one without a heartbeat for a minute is `lost`.
+         * @description List the workers, with their jobs.
          */
         get: operations["list_workers"];
         put?: never;
@@ -3855,6 +3855,7 @@ export interface components {
          *       "disabled_at": null,
          *       "disabled_reason": null,
          *       "former_until": null,
+         *       "undelivered": 0,
          *       "created_at": "2026-01-05T09:00:00Z",
          *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
          *       "secret": "whsec_…"
@@ -3883,6 +3884,11 @@ export interface components {
              * @description Until when messages are signed with the previous secret, too.
              */
             former_until: string | null;
+            /**
+             * Undelivered
+             * @description The number of messages whose attempts have failed since one was last delivered: its address has a problem.
+             */
+            undelivered: number;
             /**
              * Created At
              * Format: date-time
@@ -4280,6 +4286,7 @@ export interface components {
          *           "disabled_at": null,
          *           "disabled_reason": null,
          *           "former_until": null,
+         *           "undelivered": 0,
          *           "created_at": "2026-01-05T09:00:00Z",
          *           "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70"
          *         }
@@ -4319,9 +4326,31 @@ export interface components {
          *           "memory_bytes": 85029158912,
          *           "version": "0.1.0",
          *           "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "job": {
+         *             "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *             "name": "nightly",
+         *             "model": "meta-llama/Llama-3.1-8B",
+         *             "status": "running",
+         *             "phase": "pruning",
+         *             "progress": {
+         *               "fraction": 0.34,
+         *               "block": {
+         *                 "index": 11,
+         *                 "total": 32,
+         *                 "name": "model.layers.11"
+         *               },
+         *               "eta_seconds": {
+         *                 "p50": 412,
+         *                 "p90": 468
+         *               }
+         *             },
+         *             "seconds_per_step": 18.4,
+         *             "lease_until": "2026-01-05T09:32:39Z"
+         *           },
          *           "draining": false,
          *           "started_at": "2026-01-05T08:00:00Z",
-         *           "heartbeat_at": "2026-01-05T09:31:40Z"
+         *           "heartbeat_at": "2026-01-05T09:31:40Z",
+         *           "silent_seconds": 1.2
          *         }
          *       ],
          *       "next_cursor": null,
@@ -5694,6 +5723,7 @@ export interface components {
          *       "disabled_at": null,
          *       "disabled_reason": null,
          *       "former_until": null,
+         *       "undelivered": 0,
          *       "created_at": "2026-01-05T09:00:00Z",
          *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70"
          *     }
@@ -5721,6 +5751,11 @@ export interface components {
              * @description Until when messages are signed with the previous secret, too.
              */
             former_until: string | null;
+            /**
+             * Undelivered
+             * @description The number of messages whose attempts have failed since one was last delivered: its address has a problem.
+             */
+            undelivered: number;
             /**
              * Created At
              * Format: date-time
@@ -5769,6 +5804,31 @@ export interface components {
             events: components["schemas"]["EventType"][];
         };
         /**
+         * WorkerJob
+         * @description The job that a worker holds.
+         */
+        WorkerJob: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string | null;
+            /** Model */
+            model: string;
+            status: components["schemas"]["JobState"];
+            phase: components["schemas"]["Phase"] | null;
+            progress: components["schemas"]["Progress"];
+            /**
+             * Seconds Per Step
+             * @description The mean time of the last blocks, or of the last steps of a recovery.
+             */
+            seconds_per_step: number | null;
+            /**
+             * Lease Until
+             * @description When the job is requeued if its worker stays silent.
+             */
+            lease_until: string | null;
+        };
+        /**
          * WorkerRead
          * @description A worker, as of its last heartbeat.
          * @example {
@@ -5784,9 +5844,31 @@ export interface components {
          *       "memory_bytes": 85029158912,
          *       "version": "0.1.0",
          *       "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "job": {
+         *         "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *         "name": "nightly",
+         *         "model": "meta-llama/Llama-3.1-8B",
+         *         "status": "running",
+         *         "phase": "pruning",
+         *         "progress": {
+         *           "fraction": 0.34,
+         *           "block": {
+         *             "index": 11,
+         *             "total": 32,
+         *             "name": "model.layers.11"
+         *           },
+         *           "eta_seconds": {
+         *             "p50": 412,
+         *             "p90": 468
+         *           }
+         *         },
+         *         "seconds_per_step": 18.4,
+         *         "lease_until": "2026-01-05T09:32:39Z"
+         *       },
          *       "draining": false,
          *       "started_at": "2026-01-05T08:00:00Z",
-         *       "heartbeat_at": "2026-01-05T09:31:40Z"
+         *       "heartbeat_at": "2026-01-05T09:31:40Z",
+         *       "silent_seconds": 1.2
          *     }
          */
         WorkerRead: {
@@ -5800,7 +5882,7 @@ export interface components {
             pid: number;
             /**
              * State
-             * @description `idle`, `busy`, `draining` (takes no new job) or `lost`.
+             * @description `idle`, `busy`, `draining` (takes no new job), `silent` (no heartbeat for eight seconds) or `lost` (none for a minute).
              */
             state: string;
             /** Queues */
@@ -5819,9 +5901,11 @@ export interface components {
             version: string;
             /**
              * Job Id
-             * @description The job that it runs.
+             * @description The job that it holds.
              */
             job_id: string | null;
+            /** @description Its progress. */
+            job: components["schemas"]["WorkerJob"] | null;
             /** Draining */
             draining: boolean;
             /**
@@ -5834,6 +5918,11 @@ export interface components {
              * Format: date-time
              */
             heartbeat_at: string;
+            /**
+             * Silent Seconds
+             * @description The time since its last heartbeat, or since the last of the process that runs its job, if that is longer ago.
+             */
+            silent_seconds: number;
         };
     };
     responses: never;

@@ -27,6 +27,7 @@ const path = (webhook_id: string) => ({ path: { webhook_id } });
 export const webhooks = queryOptions({
   queryKey: ["webhooks"],
   queryFn: async ({ signal }) => (await unwrap(api.GET("/v1/webhooks", { signal }))).data,
+  refetchInterval: POLL_MS, // deliveries fail without an event
 });
 
 export function webhookById(id: string) {

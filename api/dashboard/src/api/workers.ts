@@ -8,6 +8,8 @@ export type Worker = components["schemas"]["WorkerRead"];
 export type Queue = components["schemas"]["QueueRead"];
 
 const POLL_MS = 3000;
+/** As in the service: two heartbeats are missing, and the next is nearly due. */
+const SILENT_AFTER_S = 8;
 const MAX_SAMPLES = 200;
 
 export const workers = queryOptions({
@@ -15,6 +17,18 @@ export const workers = queryOptions({
   queryFn: async ({ signal }) => (await unwrap(api.GET("/v1/workers", { signal }))).data,
   refetchInterval: POLL_MS,
 });
+
+/**
+ * Return for how many seconds a worker has been silent; null if it is not.
+ *
+ * The time since the last poll counts, unless later polls are missing: then the service may be
+ * unreachable, and nothing is known of its workers.
+ */
+export function silenceOf(worker: Worker, fetchedAt: number, now: number): number | null {
+  const since = (now - fetchedAt) / 1000;
+  const silence = worker.silent_seconds + (since * 1000 < 2 * POLL_MS ? Math.max(0, since) : 0);
+  return silence > SILENT_AFTER_S ? silence : null;
+}
 
 /** The number of waiting jobs at each poll since the page was opened. */
 const depths = new Map<string, number[]>();

@@ -11,15 +11,19 @@ import type { LiveStore, Mode } from "./state.ts";
 
 const LOCK = "zpruner.events";
 // A silent service is shown as offline within five seconds: quiet, check, probe.
-const QUIET_MS = 2500;
-const CHECK_MS = 500;
-const PROBE_MS = 1500;
+const QUIET_MS = 1200;
+const CHECK_MS = 250;
+/** How long a probe waits at first; behind a slow connection the next ones wait longer. */
+const PROBE_MS = 3000;
+const MAX_PROBE_MS = 15_000;
+/** A service that takes longer is shown as slow. */
+const SLOW_MS = 1000;
 const BROKEN_MS = 40_000; // more than two pings of the stream
 const RETRY_MS = [250, 500, 1000, 2000, 3000];
 
 type Message =
   | { kind: "event"; event: LiveEvent; id: string | null }
-  | { kind: "mode"; mode: Mode; lastContactAt: number }
+  | { kind: "mode"; mode: Mode; lastContactAt: number; isSlow: boolean }
   | { kind: "gap" };
 
 export interface Listener {
@@ -34,6 +38,7 @@ export class LiveConnection {
   #lastId: string | null = null;
   #isLeading = false;
   #isProbing = false;
+  #probeMs = PROBE_MS;
   /** Whether this tab reads the stream, and so returns to `live` by itself. */
   #isReading = false;
 
@@ -160,6 +165,7 @@ export class LiveConnection {
   #receive(message: Message): void {
     if (message.kind === "mode") {
       this.state.recordContact(message.lastContactAt);
+      this.state.setSlow(message.isSlow);
       const isSignedOut = this.#stop?.signal.aborted;
       if (!document.hidden && !isSignedOut) this.state.setMode(message.mode);
       return;
@@ -177,8 +183,9 @@ export class LiveConnection {
   #checkSilence(): void {
     if (document.hidden) return;
     if (this.#isLeading) this.#broadcast({ kind: "mode", ...this.state.get() });
-    const isQuiet = Date.now() - this.state.get().lastContactAt > QUIET_MS;
-    if (isQuiet && !this.#isProbing && this.state.get().mode !== "signed-out") this.#unwrap();
+    const { lastContactAt, isSlow, mode } = this.state.get();
+    const isDue = isSlow || Date.now() - lastContactAt > QUIET_MS;
+    if (isDue && !this.#isProbing && mode !== "signed-out") this.#unwrap();
   }
 
   async #unwrap(): Promise<void> {
@@ -197,13 +204,22 @@ export class LiveConnection {
   }
 
   async #isReachable(): Promise<boolean> {
+    const startedAt = Date.now();
+    const late = setTimeout(() => this.state.setSlow(true), SLOW_MS);
     try {
-      const signal = AbortSignal.timeout(PROBE_MS);
+      const signal = AbortSignal.timeout(this.#probeMs);
       const { ok } = await fetch("/healthz", { signal, cache: "no-store" });
+      const latency = Date.now() - startedAt;
+      this.state.setSlow(latency > SLOW_MS);
+      this.#probeMs = Math.min(Math.max(2 * latency, PROBE_MS), MAX_PROBE_MS);
       if (ok) this.state.recordContact(Date.now());
       return ok;
     } catch {
+      // Not reachable, or slower than expected: the next probe finds out.
+      this.#probeMs = Math.min(2 * this.#probeMs, MAX_PROBE_MS);
       return false;
+    } finally {
+      clearTimeout(late);
     }
   }
 

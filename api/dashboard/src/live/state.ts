@@ -8,13 +8,15 @@ export interface LiveState {
   lastContactAt: number;
   /** When the service became unreachable. */
   downSince: number | null;
+  /** The service responds, but late. */
+  isSlow: boolean;
 }
 
 type Listener = () => void;
 
 /** One state for the whole tab, for React's `useSyncExternalStore`. */
 export class LiveStore {
-  #state: LiveState = { mode: "connecting", lastContactAt: 0, downSince: null };
+  #state: LiveState = { mode: "connecting", lastContactAt: 0, downSince: null, isSlow: false };
   #listeners = new Set<Listener>();
 
   get = (): LiveState => this.#state;
@@ -32,7 +34,15 @@ export class LiveStore {
   setMode(mode: Mode): void {
     if (mode === this.#state.mode) return;
     const downSince = mode === "offline" ? this.#state.lastContactAt || Date.now() : null;
-    this.#state = { ...this.#state, mode, downSince };
+    this.#change({ mode, downSince });
+  }
+
+  setSlow(isSlow: boolean): void {
+    if (isSlow !== this.#state.isSlow) this.#change({ isSlow });
+  }
+
+  #change(fields: Partial<LiveState>): void {
+    this.#state = { ...this.#state, ...fields };
     for (const listener of this.#listeners) listener();
   }
 }

@@ -12,13 +12,16 @@ const LABELS: Record<Mode, string> = {
   "signed-out": "Signed out",
 };
 
+const RESPONDING = new Set<Mode>(["connecting", "live", "polling"]);
+
 /** Shows the state of the live connection. */
 export function LiveBadge() {
   const state = useLive();
   const now = useNow();
+  const isSlow = state.isSlow && RESPONDING.has(state.mode);
   return (
-    <span className={`badge is-${state.mode}`} title={description(state, now)}>
-      <span role="status">{LABELS[state.mode]}</span>
+    <span className={`badge is-${isSlow ? "slow" : state.mode}`} title={description(state, now)}>
+      <span role="status">{isSlow ? "Slow" : LABELS[state.mode]}</span>
       {state.mode === "offline" && state.downSince && (
         <span className="faint"> {ago(state.downSince, now)}</span>
       )}
@@ -26,8 +29,11 @@ export function LiveBadge() {
   );
 }
 
-function description({ mode, lastContactAt }: LiveState, now: number): string {
+function description({ mode, lastContactAt, isSlow }: LiveState, now: number): string {
   const contact = lastContactAt ? `Last response ${ago(lastContactAt, now)}.` : "";
+  if (isSlow && RESPONDING.has(mode)) {
+    return `The service takes more than a second to respond; changes are shown later. ${contact}`;
+  }
   switch (mode) {
     case "live":
       return `Changes are shown as they happen. ${contact}`;

@@ -206,6 +206,28 @@ def test_every_request_to_change_something_is_in_the_audit(
     assert mine[1:] == entries[:0:-1]
 
 
+def test_a_dry_run_and_an_estimate_are_not_in_the_audit(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job = make_job(sessions)
+    sweep = {name: JOB[name] for name in ("model", "dataset")} | {"grid": {"sparsity": [0.4, 0.6]}}
+    dry = {
+        f"/v1/jobs/{job.id}/rerun": {"sparsity": 0.6},
+        "/v1/jobs": JOB,
+        "/v1/sweeps": sweep,
+    }
+    for path, body in dry.items():
+        client.post(path, params={"dry_run": True}, json=body)
+        client.post(path, params={"dry_run": True}, json={"sparsity": 2})  # refused
+    client.post("/v1/estimates", json=JOB, headers={"prefer": "wait=0"})
+    assert client.get("/v1/audit").json()["data"] == []
+
+    real = client.post("/v1/jobs?dry_run=true&dry_run=false", json=JOB)
+    assert real.status_code == 201
+    (entry,) = client.get("/v1/audit").json()["data"]
+    assert entry["action"] == "submit_job"
+
+
 def test_the_audit_is_read_page_by_page(client: TestClient) -> None:
     for number in range(5):
         create(client, name=str(number))

@@ -39,6 +39,12 @@ def test_workers_tell_what_they_are_and_what_they_hold(
         "cuda: H100",
         80 << 30,
     )
+    assert (found["job"]["model"], found["job"]["phase"]) == (job.spec.model, None)
+    assert found["job"]["progress"]["fraction"] == 0
+    silent_for(sessions, "gpu@host", timedelta(seconds=12))
+    (found,) = client.get("/v1/workers").json()["data"]
+    assert found["state"] == "silent"
+    assert 12 <= found["silent_seconds"] < 13
     silent_for(sessions, "gpu@host", timedelta(minutes=2))
     assert client.get("/v1/workers").json()["data"][0]["state"] == "lost"
 

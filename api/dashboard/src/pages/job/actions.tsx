@@ -5,6 +5,7 @@ import { isFinal } from "../../api/jobs.ts";
 import { Confirm } from "../../ui/confirm.tsx";
 import { Icon, type IconName } from "../../ui/icon.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
+import { Scoped } from "../../ui/scoped.tsx";
 
 export function JobActions({ job }: { job: Job }) {
   const [, go] = useLocation();
@@ -12,41 +13,43 @@ export function JobActions({ job }: { job: Job }) {
   const deletion = useDeletion(() => go("/"));
   return (
     <div className="actions">
-      <ActionButton job={job} action="retry" label="Retry" icon="retry" isPrimary />
-      <ActionButton job={job} action="resume" label="Resume" icon="play" isPrimary />
-      <ActionButton job={job} action="pause" label="Pause" icon="pause" />
-      {isAllowed("cancel", job.status) && (
-        <Confirm
-          label="Cancel"
-          icon="cancel"
-          title="Cancel this job?"
-          message="The job stops after its current block and produces no files. You can retry it later."
-          confirmLabel="Cancel the job"
-          cancelLabel="Keep it running"
-          isBusy={cancel.isPending}
-          onConfirm={() => cancel.mutate(job.id)}
-        />
-      )}
-      <Link className="button" href={`/jobs/${job.id}/rerun`}>
-        <Icon name="rerun" />
-        Rerun with changes
-      </Link>
+      <Scoped scope="jobs:write" to="change or rerun this job">
+        <ActionButton job={job} action="retry" label="Retry" icon="retry" isPrimary />
+        <ActionButton job={job} action="resume" label="Resume" icon="play" isPrimary />
+        <ActionButton job={job} action="pause" label="Pause" icon="pause" />
+        {isAllowed("cancel", job.status) && (
+          <Confirm
+            label="Cancel"
+            icon="cancel"
+            title="Cancel this job?"
+            message="The job stops after its current block and produces no files. You can retry it later."
+            confirmLabel="Cancel the job"
+            cancelLabel="Keep it running"
+            isBusy={cancel.isPending}
+            onConfirm={() => cancel.mutate(job.id)}
+          />
+        )}
+        <Link className="button" href={`/jobs/${job.id}/rerun`}>
+          <Icon name="rerun" />
+          Rerun with changes
+        </Link>
+        {isFinal(job.status) && (
+          <Confirm
+            label="Delete"
+            title="Delete this job?"
+            message="Its files, events and logs are deleted permanently."
+            confirmLabel="Delete the job"
+            cancelLabel="Keep it"
+            isBusy={deletion.isPending}
+            onConfirm={() => deletion.mutate(job.id)}
+          />
+        )}
+      </Scoped>
       {job.parent_id && (
         <Link className="button" href={`/compare?ids=${job.parent_id},${job.id}`}>
           <Icon name="compare" />
           Compare with original
         </Link>
-      )}
-      {isFinal(job.status) && (
-        <Confirm
-          label="Delete"
-          title="Delete this job?"
-          message="Its files, events and logs are deleted permanently."
-          confirmLabel="Delete the job"
-          cancelLabel="Keep it"
-          isBusy={deletion.isPending}
-          onConfirm={() => deletion.mutate(job.id)}
-        />
       )}
       {cancel.error !== null && <ErrorNote error={cancel.error} />}
       {deletion.error !== null && <ErrorNote error={deletion.error} />}

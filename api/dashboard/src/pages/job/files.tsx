@@ -1,10 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import type { Artifact, Job, Status } from "../../api/client.ts";
 import { isFinal, jobArtifacts } from "../../api/jobs.ts";
+import { useMay } from "../../api/keys.ts";
 import { bytes } from "../../format.ts";
 import { Code } from "../../ui/code.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { ErrorNote, Loading } from "../../ui/notes.tsx";
+import { Scoped } from "../../ui/scoped.tsx";
 import { Section } from "../../ui/section.tsx";
 import { FileRow, ShareButton, Shared } from "./file-row.tsx";
 import { summaryOf, useDownload, useShare, useVerification } from "./use-file.ts";
@@ -15,6 +17,18 @@ type Verifying = ReturnType<typeof useVerification>;
 
 /** The files of a job, to download, to share and to verify. */
 export function Files({ job }: { job: Job }) {
+  const may = useMay("artifacts:read");
+  if (may) return <AllFiles job={job} />;
+  return (
+    <Section title="Files">
+      <Scoped scope="artifacts:read" to="list and download files">
+        {null}
+      </Scoped>
+    </Section>
+  );
+}
+
+function AllFiles({ job }: { job: Job }) {
   const { data = [], error, refetch, isFetching } = useQuery(jobArtifacts(job.id));
   const verifying = useVerification();
   const size = data.reduce((sum, one) => sum + one.size_bytes, 0);

@@ -17,7 +17,12 @@ let shown: Shown;
 
 beforeEach(async () => {
   vi.useFakeTimers();
-  answers = { "/v1/jobs/job_1": [200, job], "/v1/jobs": listing([rerun]) };
+  service.asked.length = 0;
+  answers = {
+    "/v1/jobs/job_1": [200, job],
+    "/v1/jobs": listing([rerun]),
+    "/v1/me": [200, { scopes: ["admin"] }],
+  };
   service.reply = ({ pathname }) => answers[pathname] ?? listing([]);
 });
 afterEach(async () => {
@@ -169,4 +174,61 @@ it("follows a recovery from its events, and draws it from the report when they a
   shown = await mount(<JobPage id="job_1" />);
   expect(text()).toContain("4.00 before, 3.00 after");
   expect(steps()).toBe(2);
+});
+
+const WORKER = { id: "wrk_1", name: "gpu@host", job_id: "job_1", silent_seconds: 1 };
+const alarm = () => shown.box.querySelector(".note.is-failed")?.textContent;
+
+it("says within a second that its worker is silent, and what happens next", async () => {
+  vi.setSystemTime("2026-01-05T09:31:00Z");
+  const lease = { lease_until: "2026-01-05T09:31:52Z" };
+  answers["/v1/jobs/job_1"] = [200, makeJob({ id: "job_1" })];
+  answers["/v1/workers"] = listing([{ ...WORKER, job: lease }]);
+  const block = { index: 6, total: 16, name: "b" };
+  answers["/v1/jobs/job_1/events"] = listing([makeEvent({ data: { fraction: 0.4, block } })]);
+  shown = await mount(<JobPage id="job_1" />);
+  expect(alarm()).toBeUndefined();
+
+  answers["/v1/workers"] = listing([{ ...WORKER, silent_seconds: 7.5, job: lease }]);
+  await settle(4000);
+  expect(alarm()).toContain("No heartbeat for 8");
+  expect(alarm()).toContain(
+    "Worker gpu@host is silent. If it stays silent, the job is queued again",
+  );
+  expect(alarm()).toContain("Its 7 finished blocks are kept.");
+
+  answers["/v1/workers"] = listing([{ ...WORKER, job: lease }]);
+  await settle(4000);
+  expect(alarm()).toBeUndefined();
+});
+
+it("says that no worker has a job that runs", async () => {
+  vi.setSystemTime("2026-01-05T09:32:00Z"); // a minute after its last change
+  answers["/v1/jobs/job_1"] = [200, makeJob({ id: "job_1" })];
+  shown = await mount(<JobPage id="job_1" />);
+  expect(alarm()).toContain("No worker reports this job");
+  expect(alarm()).toContain("the job is queued again");
+});
+
+it("shows in the tab how the job stands, and whether its gate passed", async () => {
+  answers["/v1/jobs/job_1"] = [200, makeJob({ id: "job_1", name: "mine" })];
+  shown = await mount(<JobPage id="job_1" />);
+  expect(document.title).toBe("25 % · mine · Z-Pruner");
+
+  const ended = { ...job, name: "mine", verdict: "fail", gate_failures: [] };
+  answers["/v1/jobs/job_1"] = [200, { ...ended, updated_at: "2026-01-05T10:00:00Z" }];
+  applyEvent(shown.queries, makeEvent({ job_id: "job_1", kind: "status", status: "succeeded" }));
+  await settle(3000);
+  expect(document.title).toBe("gate failed · mine · Z-Pruner");
+});
+
+it("offers a key that may only read nothing else, and says which scope it lacks", async () => {
+  answers["/v1/me"] = [200, { scopes: ["jobs:read"] }];
+  shown = await mount(<JobPage id="job_1" />);
+  await settle();
+  const names = [...shown.box.querySelectorAll("button, a.button")].map((one) => one.textContent);
+  for (const name of ["Edit", "Delete", "Rerun with changes"]) expect(names).not.toContain(name);
+  expect(shown.box.querySelector(".actions")?.textContent).toContain("lacks the scope jobs:write");
+  expect(card("Files")?.textContent).toContain("lacks the scope artifacts:read");
+  expect(service.count("/artifacts")).toBe(0);
 });

@@ -18,10 +18,12 @@ import { Configuration } from "./configuration.tsx";
 import { DescriptionSection } from "./description/section.tsx";
 import { Files } from "./files.tsx";
 import { Attempts, History, tookInWords } from "./history.tsx";
+import { keptBlocks } from "./kept.ts";
 import { Log } from "./log.tsx";
 import { Recovery } from "./recovery.tsx";
 import { currentStep, stepInWords } from "./recovery-steps.ts";
 import { Result } from "./result.tsx";
+import { Silence } from "./silence.tsx";
 import { PhaseStepper } from "./stepper.tsx";
 
 export function JobPage({ id }: { id: string }) {
@@ -50,7 +52,7 @@ function JobView({ job }: { job: Job }) {
   return (
     <>
       <header className="job-header">
-        <Title text={title}>
+        <Title text={inTab(job, title)}>
           {title} <StatusPill status={job.status} />{" "}
           {job.verdict !== "none" && <Verdict verdict={job.verdict} />}
         </Title>
@@ -76,6 +78,7 @@ function JobView({ job }: { job: Job }) {
       <div className="columns">
         <div className="stack">
           <Progress job={job} events={events} />
+          <Silence job={job} events={events} />
           <PhaseStepper job={job} events={events} />
           <JobProblem job={job} />
           <GateFailures job={job} />
@@ -105,10 +108,20 @@ function JobView({ job }: { job: Job }) {
   );
 }
 
+/** The tab's title: how the job stands, then its name. */
+function inTab(job: Job, title: string): string {
+  const isRunning = !isFinal(job.status) && job.status !== "queued";
+  const verdict = job.verdict === "none" ? job.status : GATE[job.verdict];
+  return `${isRunning ? percent(job.progress.fraction, 0) : verdict} · ${title}`;
+}
+
+const GATE = { pass: "gate passed", fail: "gate failed" };
+
 function Progress({ job, events }: { job: Job; events: JobEvent[] }) {
   if (isFinal(job.status)) return null;
   const step = job.phase === "recovering" ? currentStep(events) : undefined;
   const { fraction, block, eta_seconds: eta } = job.progress;
+  const kept = keptBlocks(job, events);
   return (
     <section className="progress-line" aria-label="Progress">
       <ProgressBar job={job} />
@@ -116,6 +129,11 @@ function Progress({ job, events }: { job: Job; events: JobEvent[] }) {
         <strong className="figure">{percent(fraction, 0)}</strong>
         {step && <span>{stepInWords(step)}</span>}
         {block && !step && <span>{blocksInWords(job.status, block)}</span>}
+        {kept && !block && (
+          <span>
+            {kept.blocks} of {kept.total} blocks kept
+          </span>
+        )}
         {job.status === "queued" && <span>{waitInWords(job)}</span>}
         {eta != null && (
           <span className="faint">

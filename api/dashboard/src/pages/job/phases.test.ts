@@ -75,3 +75,34 @@ it("only a job with recovery has its phase", () => {
   expect(names(null)).not.toContain("recovering");
   expect(names({ kind: "masked" }).slice(-2)).toEqual(["recovering", "packaging"]);
 });
+
+const block = (index: number, attempt: number) =>
+  makeEvent({ data: { fraction: 0.1, block: { index, total: 16, name: "b" } }, attempt });
+const pruning = (steps: ReturnType<typeof stepsOf>) => steps.find((one) => one.phase === "pruning");
+
+it("a job that was queued again has begun no phase, and shows the blocks that it keeps", () => {
+  const events = [phase("resolving", 0), phase("pruning", 5), block(0, 1), block(6, 1)];
+  const queued = stepsOf(makeJob({ status: "queued", attempt: 1 }), events, Date.now());
+  expect(queued.map(({ state }) => state)).toEqual([
+    "ahead",
+    "ahead",
+    "ahead",
+    "kept",
+    "ahead",
+    "ahead",
+  ]);
+  expect(pruning(queued)?.kept).toEqual({ blocks: 7, total: 16 });
+
+  const next = stepsOf(makeJob({ attempt: 2 }), [...events, phase("loading", 20, 2)], Date.now());
+  expect(next[1]?.state).toBe("current");
+  expect(pruning(next)).toMatchObject({ state: "kept", kept: { blocks: 7, total: 16 } });
+});
+
+it("an attempt says itself what it found of the earlier one", () => {
+  const found = makeEvent({ kind: "resumed", attempt: 2, data: { resumed_from_block: 5 } });
+  const events = [phase("pruning", 5), block(6, 1), phase("pruning", 20, 2)];
+  const kept = (more: JobEvent[]) =>
+    pruning(stepsOf(makeJob({ attempt: 2 }), [...events, ...more], Date.now()))?.kept;
+  expect(kept([found])).toEqual({ blocks: 5, total: 16 });
+  expect(kept([block(0, 2)])).toBeNull(); // it has begun with the first block
+});

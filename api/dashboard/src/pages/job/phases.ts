@@ -3,6 +3,7 @@
 import type { Job, JobEvent, Phase } from "../../api/client.ts";
 import { isFinal, number } from "../../api/jobs.ts";
 import { secondsBetween } from "../../format.ts";
+import { type Kept, keptBlocks } from "./kept.ts";
 
 const PHASES: Phase[] = [
   "resolving",
@@ -16,24 +17,33 @@ const PHASES: Phase[] = [
 
 export interface Step {
   phase: Phase;
-  state: "done" | "current" | "stopped" | "ahead" | "skipped";
+  state: "done" | "current" | "stopped" | "ahead" | "kept" | "skipped";
   seconds: number | null;
+  /** What of it is kept from earlier attempts. */
+  kept: Kept | null;
 }
 
 /** Return the state and the duration of each phase. */
 export function stepsOf(job: Job, events: JobEvent[], now: number): Step[] {
-  const starts = startsOf(events.filter((event) => event.attempt === job.attempt));
-  const hasEnded = isFinal(job.status) || job.status === "paused" || job.status === "queued";
-  const end = hasEnded ? (job.finished_at ?? job.updated_at) : now;
+  // A job that waits begins its phases anew, but for the blocks that it keeps.
+  const isWaiting = job.status === "paused" || job.status === "queued";
+  const attempt = isWaiting ? job.attempt + 1 : job.attempt;
+  const starts = startsOf(events.filter((event) => event.attempt === attempt));
+  const blocks = keptBlocks(job, events);
+  const end = isFinal(job.status) ? (job.finished_at ?? job.updated_at) : now;
   const order = [...starts].sort((a, b) => a[1] - b[1]);
   const last = order.at(-1)?.[0];
   return phasesOf(job).map((phase) => {
+    const kept = phase === "pruning" ? blocks : null;
     const start = starts.get(phase);
-    if (start === undefined) return { phase, state: missing(job, phase, last), seconds: null };
+    if (start === undefined) {
+      const state = missing(job, phase, last);
+      return { phase, state: kept && state === "ahead" ? "kept" : state, seconds: null, kept };
+    }
     const next = order.find(([, at]) => at > start)?.[1];
     const until = next ?? end;
     const seconds = secondsBetween(new Date(start).toISOString(), until);
-    return { phase, state: phase === last ? lastState(job) : "done", seconds };
+    return { phase, state: phase === last ? lastState(job) : "done", seconds, kept };
   });
 }
 
@@ -51,7 +61,7 @@ function startsOf(events: JobEvent[]): Map<Phase, number> {
 
 function lastState(job: Job): Step["state"] {
   if (job.status === "succeeded") return "done";
-  return isFinal(job.status) || job.status === "paused" ? "stopped" : "current";
+  return isFinal(job.status) ? "stopped" : "current";
 }
 
 /** The state of a phase without a start: skipped or ahead. */

@@ -8,6 +8,7 @@ const STATES: Record<Step["state"], string> = {
   current: "in progress",
   stopped: "stopped here",
   ahead: "not started",
+  kept: "not started",
   skipped: "not needed",
 };
 
@@ -15,7 +16,7 @@ export function PhaseStepper({ job, events }: { job: Job; events: JobEvent[] }) 
   const steps = stepsOf(job, events, useNow());
   return (
     <ol className="stepper" aria-label="Phases">
-      {steps.map(({ phase, state, seconds }) => (
+      {steps.map(({ phase, state, seconds, kept }) => (
         <li
           key={phase}
           className={`is-${state}`}
@@ -24,6 +25,11 @@ export function PhaseStepper({ job, events }: { job: Job; events: JobEvent[] }) 
           <span className="step-name">{phase}</span>
           <span className="unseen">, {STATES[state]}</span>
           <span className="faint figure">{seconds === null ? "" : duration(seconds)}</span>
+          {kept && (
+            <span className="step-kept figure">
+              {kept.blocks} of {kept.total} blocks kept
+            </span>
+          )}
         </li>
       ))}
     </ol>

@@ -4,6 +4,7 @@ import { jobById } from "../../api/jobs.ts";
 import { catalogue } from "../../api/methods.ts";
 import { modelName, shortId } from "../../format.ts";
 import { ErrorNote, Loading } from "../../ui/notes.tsx";
+import { Scoped } from "../../ui/scoped.tsx";
 import { Title } from "../../ui/title.tsx";
 import { JobForm } from "./form.tsx";
 
@@ -14,7 +15,9 @@ export function NewJobPage() {
       <Title text="New job" />
       {offered.isPending && <Loading what="the form" />}
       {offered.isError && <ErrorNote error={offered.error} retry={() => offered.refetch()} />}
-      {offered.data && <JobForm catalogue={offered.data} />}
+      <Scoped scope="jobs:write" to="submit jobs">
+        {offered.data && <JobForm catalogue={offered.data} />}
+      </Scoped>
     </>
   );
 }
@@ -36,7 +39,9 @@ export function RerunPage({ id }: { id: string }) {
       </p>
       {error !== null && <ErrorNote error={error} />}
       {error === null && !(offered.data && job.data) && <Loading what="the form" />}
-      {offered.data && job.data && <JobForm catalogue={offered.data} parent={job.data} />}
+      <Scoped scope="jobs:write" to="submit jobs">
+        {offered.data && job.data && <JobForm catalogue={offered.data} parent={job.data} />}
+      </Scoped>
     </>
   );
 }

@@ -14,7 +14,7 @@ import { Older } from "../../ui/older.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { DeliveryDetails } from "./delivery.tsx";
-import { nextInWords, responseInWords, TONES } from "./text.ts";
+import { deliveryState, nextInWords, responseInWords } from "./text.ts";
 
 const CHOICES: { status: DeliveryStatus | undefined; label: string }[] = [
   { status: undefined, label: "All" },
@@ -83,11 +83,12 @@ function Choice({ chosen, choose }: ChoiceProps) {
 function Delivery({ delivery, webhook }: { delivery: Sent; webhook: Webhook }) {
   const [isOpen, open] = useState(false);
   const id = useId();
+  const state = deliveryState(delivery);
   const next = nextInWords(delivery, webhook.enabled, useNow());
   return (
     <li>
       <div>
-        <span className={`pill is-${TONES[delivery.status]}`}>{delivery.status}</span>
+        <span className={`pill is-${state.tone}`}>{state.label}</span>
       </div>
       <div>
         {delivery.type}

@@ -9,7 +9,7 @@ import { Section } from "../../ui/section.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Title } from "../../ui/title.tsx";
 import { WebhookForm } from "./form.tsx";
-import { eventsInWords, responseInWords, stateOf, TONES } from "./text.ts";
+import { deliveryState, eventsInWords, responseInWords, stateOf } from "./text.ts";
 
 export function WebhooksPage() {
   return (
@@ -99,9 +99,10 @@ function Latest({ id }: { id: string }) {
   const { data } = useQuery(latestDelivery(id));
   if (data === undefined) return <div />;
   if (data === null) return <div className="faint">no deliveries yet</div>;
+  const state = deliveryState(data);
   return (
     <div>
-      <span className={`pill is-${TONES[data.status]}`}>{data.status}</span> {data.type}
+      <span className={`pill is-${state.tone}`}>{state.label}</span> {data.type}
       <div className="faint">
         {data.last ? responseInWords(data.last) : "not sent yet"} ·{" "}
         <Ago at={data.last?.at ?? data.created_at} />

@@ -78,8 +78,9 @@ function WebhookView({ webhook }: { webhook: Webhook }) {
       {reason && (
         <Warning>
           <p>
-            {reason} Waiting messages are sent when it is enabled again; new events are skipped
-            until then.
+            {reason}
+            {!webhook.enabled &&
+              " Waiting messages are sent when it is enabled again; new events are skipped until then."}
           </p>
         </Warning>
       )}

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { Delivery, Webhook } from "../../api/webhooks.ts";
 import {
+  deliveryState,
   ENDINGS,
   EVENTS,
   eventsInWords,
@@ -36,7 +37,7 @@ it("names the events, few or all", () => {
 
 it("says why nothing is sent", () => {
   const webhook = (enabled: boolean, disabled_reason: string | null) =>
-    stateOf({ enabled, disabled_reason } as Webhook);
+    stateOf({ enabled, disabled_reason, undelivered: 0 } as Webhook);
   expect(webhook(true, null).label).toBe("enabled");
   expect(webhook(false, "gone").reason).toContain("410");
   expect(webhook(false, "by_request").label).toBe("disabled");
@@ -64,4 +65,18 @@ it("says when it goes on", () => {
 it("writes JSON for people, and leaves alone what is none", () => {
   expect(readable('{"a":1}')).toBe('{\n  "a": 1\n}');
   expect(readable("plain")).toBe("plain");
+});
+
+it("shows an enabled webhook whose messages fail in red", () => {
+  const webhook = { enabled: true, disabled_reason: null, undelivered: 2 } as Webhook;
+  expect(stateOf(webhook)).toMatchObject({ label: "failing", tone: "failed" });
+  expect(stateOf(webhook).reason).toContain("2 messages have failed");
+  expect(stateOf({ ...webhook, undelivered: 0 }).tone).toBe("succeeded");
+  expect(stateOf({ ...webhook, enabled: false }).label).toBe("disabled");
+});
+
+it("shows a message in red that has failed and is tried again", () => {
+  const last = { at: "2026-01-05T09:30:00Z", status: 500, seconds: 0.1, error: null };
+  expect(deliveryState(makeDelivery({ last }))).toEqual({ label: "retrying", tone: "failed" });
+  expect(deliveryState(makeDelivery())).toEqual({ label: "pending", tone: "queued" });
 });

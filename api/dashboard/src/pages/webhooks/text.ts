@@ -1,6 +1,12 @@
 /** Texts for webhooks and their deliveries. */
 
-import type { Delivery, DeliveryAttempt, EventType, Webhook } from "../../api/webhooks.ts";
+import type {
+  Delivery,
+  DeliveryAttempt,
+  DeliveryStatus,
+  EventType,
+  Webhook,
+} from "../../api/webhooks.ts";
 import { duration } from "../../format.ts";
 
 /** The events of a webhook, in the order in which a job has them. */
@@ -29,7 +35,11 @@ interface State {
   reason: string;
 }
 
-export function stateOf({ enabled, disabled_reason }: Webhook): State {
+export function stateOf({ enabled, disabled_reason, undelivered }: Webhook): State {
+  if (enabled && undelivered > 0) {
+    const reason = `${undelivered === 1 ? "One message has" : `${undelivered} messages have`} failed since one was last delivered.`;
+    return { label: "failing", tone: "failed", reason };
+  }
   if (enabled) return { label: "enabled", tone: "succeeded", reason: "" };
   if (disabled_reason === "gone") {
     const reason = "Its address responded with 410 (gone), so no messages are sent.";
@@ -39,11 +49,17 @@ export function stateOf({ enabled, disabled_reason }: Webhook): State {
 }
 
 /** The colours of a delivery's statuses, from those of a job's. */
-export const TONES: Record<string, string> = {
+const TONES: Record<DeliveryStatus, string> = {
   pending: "queued",
   delivered: "succeeded",
   failed: "failed",
 };
+
+/** Return a delivery's status and its colour; one that has failed and is tried again is red. */
+export function deliveryState({ status, last }: Delivery): { label: string; tone: string } {
+  if (status === "pending" && last) return { label: "retrying", tone: "failed" };
+  return { label: status, tone: TONES[status] };
+}
 
 export function responseInWords(attempt: DeliveryAttempt | null): string {
   if (attempt === null) return "not sent yet";

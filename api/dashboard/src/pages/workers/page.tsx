@@ -1,10 +1,19 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
-import { type Queue, queues, useDrain, type Worker, workers } from "../../api/workers.ts";
+import { useMay } from "../../api/keys.ts";
+import {
+  type Queue,
+  queues,
+  silenceOf,
+  useDrain,
+  type Worker,
+  workers,
+} from "../../api/workers.ts";
 import { Spark } from "../../charts/spark.tsx";
-import { bytes, duration, NONE, shortId } from "../../format.ts";
+import { bytes, clock, duration, NONE, shortId } from "../../format.ts";
 import { Code } from "../../ui/code.tsx";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
+import { useNow } from "../../ui/now.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -87,7 +96,7 @@ function QueueRow({ queue }: { queue: Queue & { history: number[] } }) {
 }
 
 function Workers() {
-  const { data, error, refetch } = useQuery(workers);
+  const { data, dataUpdatedAt, error, refetch } = useQuery(workers);
   const drain = useDrain();
   return (
     <Section title="Workers" aside={data && <span className="faint figure">{data.length}</span>}>
@@ -105,7 +114,12 @@ function Workers() {
       )}
       <ul className="workers">
         {data?.map((one) => (
-          <WorkerCard key={one.id} worker={one} drain={() => drain.mutate(one)} />
+          <WorkerCard
+            key={one.id}
+            worker={one}
+            fetchedAt={dataUpdatedAt}
+            drain={() => drain.mutate(one)}
+          />
         ))}
       </ul>
     </Section>
@@ -117,13 +131,22 @@ const TONES: Record<string, string> = {
   idle: "queued",
   busy: "running",
   draining: "paused",
+  silent: "failed",
   lost: "failed",
 };
 
-function WorkerCard({ worker, drain }: { worker: Worker; drain: () => void }) {
-  const { state } = worker;
+interface CardProps {
+  worker: Worker;
+  fetchedAt: number;
+  drain: () => void;
+}
+
+function WorkerCard({ worker, fetchedAt, drain }: CardProps) {
+  const silence = silenceOf(worker, fetchedAt, useNow());
+  const state = silence !== null && worker.state !== "lost" ? "silent" : worker.state;
+  const mayDrain = useMay("admin");
   return (
-    <li>
+    <li className={silence === null ? "" : "is-silent"}>
       <div className="row">
         <strong className="mono wrap">{worker.name}</strong>
         <span className={`pill is-${TONES[state] ?? "queued"}`}>{state}</span>
@@ -139,11 +162,20 @@ function WorkerCard({ worker, drain }: { worker: Worker; drain: () => void }) {
         ) : (
           <span className="faint">no job</span>
         )}
-        <div className="faint">
-          heartbeat <Ago at={worker.heartbeat_at} />
-        </div>
+        {silence === null ? (
+          <div className="faint">
+            heartbeat <Ago at={worker.heartbeat_at} />
+          </div>
+        ) : (
+          <div className="problem-word">no heartbeat for {duration(silence)}</div>
+        )}
+        {silence !== null && worker.job?.lease_until && (
+          <div className="faint">
+            Its job is released at {clock(worker.job.lease_until)} if it stays silent.
+          </div>
+        )}
       </div>
-      {state !== "lost" && (
+      {worker.state !== "lost" && mayDrain && (
         <button
           type="button"
           className="small"

@@ -1,5 +1,6 @@
 import { useState } from "react";
 import type { Job } from "../../../api/client.ts";
+import { useMay } from "../../../api/keys.ts";
 import { NONE } from "../../../format.ts";
 import { Icon } from "../../../ui/icon.tsx";
 import { useOpener } from "../../../ui/opener.ts";
@@ -9,12 +10,14 @@ import { DescriptionForm } from "./form.tsx";
 /** The editable description of a job. */
 export function DescriptionSection({ job }: { job: Job }) {
   const [isEdited, edit] = useState(false);
+  const mayWrite = useMay("jobs:write");
   const opener = useOpener(isEdited);
   return (
     <Section
       title="Description"
       aside={
-        !isEdited && (
+        !isEdited &&
+        mayWrite && (
           <button type="button" className="small" ref={opener} onClick={() => edit(true)}>
             <Icon name="edit" />
             Edit

@@ -1,0 +1,142 @@
+"""What the page says of a service that is slow, a worker that is silent, messages that fail."""
+
+import time
+from collections.abc import Iterator
+
+import httpx
+import psutil
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from demo.service import free_port
+from tests.dashboard.browser import Session, photograph, session
+from tests.e2e.embedded import Service, is_in_the_middle, submit, until
+from zpruner import Client
+
+pytestmark = pytest.mark.e2e
+
+SAID_WITHIN_MS = 10_000
+
+
+def test_a_service_that_takes_long_is_called_slow_and_not_offline(
+    tabs: Session, service: Service
+) -> None:
+    page = tabs.open("/workers")
+    status = page.locator(".badge [role=status]")
+    expect(status).to_have_text("Live")
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    seen = watch(page, ".badge [role=status]")
+
+    delay(network, 2500)
+    expect(status).to_have_text("Slow")
+    time.sleep(6)  # two probes
+    expect(status).to_have_text("Slow")
+    photograph(page, "slow")
+
+    delay(network, 0)
+    expect(status).to_have_text("Live")
+    assert "Offline" not in page.evaluate(f"window.{seen}")
+
+
+def delay(network: object, latency_ms: int) -> None:
+    """Delay each response."""
+    conditions = {"offline": False, "downloadThroughput": -1, "uploadThroughput": -1}
+    network.send(  # type: ignore[attr-defined] # playwright does not export the class
+        "Network.emulateNetworkConditions", conditions | {"latency": latency_ms}
+    )
+
+
+def watch(page: Page, selector: str) -> str:
+    """Record every text that an element shows; return the name of the list."""
+    page.evaluate(
+        """(selector) => {
+            const one = document.querySelector(selector);
+            window.seen = [one.textContent];
+            const note = () => window.seen.push(one.textContent);
+            new MutationObserver(note).observe(one, { childList: true, characterData: true, subtree: true });
+        }""",
+        selector,
+    )
+    return "seen"
+
+
+@pytest.fixture
+def pruning(service: Service, client: Client) -> Iterator[str]:
+    """A job that prunes."""
+    job = submit(client, "slow", samples=256, name="long")
+    until(client, job.id, is_in_the_middle)
+    yield job.id
+    if not client.jobs.get(job.id).is_final:
+        client.jobs.cancel(job.id)
+
+
+def test_a_silent_worker_is_said_within_ten_seconds_and_a_requeue_shows_what_is_kept(
+    tabs: Session, service: Service, client: Client, pruning: str
+) -> None:
+    page, workers = tabs.open(f"/jobs/{pruning}"), tabs.open("/workers")
+    expect(page.get_by_role("slider", name="Blocks")).to_be_visible()
+    expect(workers.get_by_text("no heartbeat")).to_have_count(0)
+
+    parent = service.worker()
+    frozen = [parent, *parent.children(recursive=True)]
+    for process in frozen:
+        process.suspend()
+    started = time.monotonic()
+    try:
+        alarm = page.locator(".note.is-failed")
+        expect(alarm).to_contain_text("No heartbeat for", timeout=SAID_WITHIN_MS)
+        expect(alarm).to_contain_text("If it stays silent, the job is queued again")
+        expect(alarm).to_contain_text("blocks are kept")
+        expect(workers.get_by_text("no heartbeat for")).to_be_visible(timeout=SAID_WITHIN_MS)
+        assert time.monotonic() - started < SAID_WITHIN_MS / 1000
+        photograph(page, "job-silent")
+        photograph(workers, "worker-silent")
+        parent.kill()
+    finally:
+        for process in frozen:
+            resume(process)
+
+    kept = page.get_by_role("list", name="Phases").locator(".step-kept")
+    expect(kept).to_contain_text("of 16 blocks kept")
+    photograph(page, "job-kept")
+
+
+def resume(process: psutil.Process) -> None:
+    try:
+        process.resume()
+    except psutil.NoSuchProcess:
+        pass
+
+
+def test_a_webhook_whose_messages_fail_is_red(browser: Browser, service: Service) -> None:
+    body = {"url": f"http://127.0.0.1:{free_port()}/", "description": "nobody listens"}
+    with httpx.Client(base_url=service.url) as api:
+        webhook = api.post("/v1/webhooks", json=body).raise_for_status().json()["id"]
+        api.post(f"/v1/webhooks/{webhook}/test").raise_for_status()
+        with session(browser, service.url) as tabs:
+            page = tabs.open("/webhooks")
+            row = page.get_by_role("listitem").filter(has_text="nobody listens")
+            pills = row.locator(".pill.is-failed")
+            expect(pills).to_have_text(["retrying", "failing"])
+            row.get_by_role("link").click()
+            heading = page.get_by_role("heading", level=1)
+            expect(heading.locator(".pill.is-failed")).to_have_text("failing")
+            expect(page.get_by_text("One message has failed")).to_be_visible()
+            photograph(page, "webhook-failing")
+        api.delete(f"/v1/webhooks/{webhook}").raise_for_status()
+
+
+def test_an_opened_rerun_is_not_in_the_audit(
+    tabs: Session, service: Service, client: Client
+) -> None:
+    job = submit(client, "tiny", samples=4, name="only looked at")
+    page = tabs.open(f"/jobs/{job.id}/rerun")
+    expect(page.get_by_role("heading", name="Would be accepted")).to_be_visible()
+    expect(page.get_by_text("Estimate", exact=False).first).to_be_visible()
+    client.jobs.wait(job.id, timeout_s=120)
+
+    entries = httpx.get(f"{service.url}/v1/audit").json()["data"]
+
+    assert [one["action"] for one in entries if job.id in one["target"]] == ["submit_job"]
+    assert {"rerun_job", "estimate_job"}.isdisjoint(one["action"] for one in entries[:1])
