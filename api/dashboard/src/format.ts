@@ -55,6 +55,11 @@ export function duration(seconds: number | null | undefined): string {
   return `${Math.round(minutes / 1440)} days`;
 }
 
+/** Format seconds that change while they are read. */
+export function wholeSeconds(seconds: number): string {
+  return seconds < 60 ? `${Math.floor(seconds)} s` : duration(seconds);
+}
+
 /** Format the number of finished blocks; a waiting job keeps them. */
 export function blocksInWords(status: string, block: { index: number; total: number }): string {
   const done = `${block.index + 1} of ${block.total} blocks`;

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import type { Job, JobEvent } from "../../api/client.ts";
 import { silenceOf, type Worker, workers } from "../../api/workers.ts";
-import { clock, duration, secondsBetween } from "../../format.ts";
+import { clock, secondsBetween, wholeSeconds } from "../../format.ts";
 import { Icon } from "../../ui/icon.tsx";
 import { useNow } from "../../ui/now.ts";
 import { finishedBlocks } from "./kept.ts";
@@ -29,7 +29,7 @@ export function Silence({ job, events }: { job: Job; events: JobEvent[] }) {
         <strong>
           {silence === null
             ? "No worker reports this job"
-            : `No heartbeat for ${duration(silence)}`}
+            : `No heartbeat for ${wholeSeconds(silence)}`}
         </strong>
         <p className="unseen" role="alert">
           The worker of this job is silent.
@@ -39,15 +39,19 @@ export function Silence({ job, events }: { job: Job; events: JobEvent[] }) {
             ? `Worker ${worker.name} is silent.`
             : `Its worker ${job.worker ?? ""} has ended.`}{" "}
           {nextInWords(job, worker, now)}
-          {kept > 0 && job.status !== "cancelling" && ` Its ${kept} finished blocks are kept.`}
+          {kept > 0 && job.status !== "cancelling" && ` ${keptInWords(kept)}`}
         </p>
       </div>
     </div>
   );
 }
 
+function keptInWords(blocks: number): string {
+  return blocks === 1 ? "Its finished block is kept." : `Its ${blocks} finished blocks are kept.`;
+}
+
 const AFTERWARDS: Record<string, string> = {
-  running: "queued again, for any worker",
+  running: "queued again",
   pausing: "paused",
   cancelling: "cancelled",
 };
@@ -58,6 +62,6 @@ function nextInWords(job: Job, worker: Worker | undefined, now: number): string 
   if (!until) return `Within about a minute, the job is ${next}.`;
   const left = secondsBetween(new Date(now).toISOString(), until) ?? 0;
   if (left <= 0) return `Its lease has ended: the job is being ${next}.`;
-  const at = `at ${clock(until)}, in ${duration(Math.ceil(left))}`;
+  const at = `at ${clock(until)}, in ${wholeSeconds(Math.ceil(left))}`;
   return `If it stays silent, the job is ${next} ${at}.`;
 }

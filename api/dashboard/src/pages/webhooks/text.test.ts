@@ -70,7 +70,7 @@ it("writes JSON for people, and leaves alone what is none", () => {
 it("shows an enabled webhook whose messages fail in red", () => {
   const webhook = { enabled: true, disabled_reason: null, undelivered: 2 } as Webhook;
   expect(stateOf(webhook)).toMatchObject({ label: "failing", tone: "failed" });
-  expect(stateOf(webhook).reason).toContain("2 messages have failed");
+  expect(stateOf(webhook).reason).toContain("The latest 2 messages");
   expect(stateOf({ ...webhook, undelivered: 0 }).tone).toBe("succeeded");
   expect(stateOf({ ...webhook, enabled: false }).label).toBe("disabled");
 });

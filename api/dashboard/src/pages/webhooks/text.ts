@@ -37,7 +37,8 @@ interface State {
 
 export function stateOf({ enabled, disabled_reason, undelivered }: Webhook): State {
   if (enabled && undelivered > 0) {
-    const reason = `${undelivered === 1 ? "One message has" : `${undelivered} messages have`} failed since one was last delivered.`;
+    const messages = undelivered === 1 ? "message" : `${undelivered} messages`;
+    const reason = `The latest ${messages} could not be delivered.`;
     return { label: "failing", tone: "failed", reason };
   }
   if (enabled) return { label: "enabled", tone: "succeeded", reason: "" };

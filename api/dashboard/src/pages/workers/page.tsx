@@ -10,7 +10,7 @@ import {
   workers,
 } from "../../api/workers.ts";
 import { Spark } from "../../charts/spark.tsx";
-import { bytes, clock, duration, NONE, shortId } from "../../format.ts";
+import { bytes, clock, duration, NONE, shortId, wholeSeconds } from "../../format.ts";
 import { Code } from "../../ui/code.tsx";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
 import { useNow } from "../../ui/now.ts";
@@ -167,7 +167,7 @@ function WorkerCard({ worker, fetchedAt, drain }: CardProps) {
             heartbeat <Ago at={worker.heartbeat_at} />
           </div>
         ) : (
-          <div className="problem-word">no heartbeat for {duration(silence)}</div>
+          <div className="problem-word">no heartbeat for {wholeSeconds(silence)}</div>
         )}
         {silence !== null && worker.job?.lease_until && (
           <div className="faint">
