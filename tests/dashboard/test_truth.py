@@ -54,7 +54,8 @@ def watch(page: Page, selector: str) -> str:
             const one = document.querySelector(selector);
             window.seen = [one.textContent];
             const note = () => window.seen.push(one.textContent);
-            new MutationObserver(note).observe(one, { childList: true, characterData: true, subtree: true });
+            const all = { childList: true, characterData: true, subtree: true };
+            new MutationObserver(note).observe(one, all);
         }""",
         selector,
     )
