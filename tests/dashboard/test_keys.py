@@ -172,7 +172,7 @@ def test_the_page_offers_a_key_what_its_scopes_permit_and_no_more(
             expect(page.get_by_role("link", name=name)).to_have_count(0)
         photograph(page, "job-of-a-reader")
         page.goto("/workers")
-        expect(page.get_by_text("embedded@")).to_be_visible()
+        expect(page.get_by_text("gpu@")).to_be_visible()
         expect(page.get_by_role("button", name="Drain")).to_have_count(0)
         for path in ("/new", f"/jobs/{job.id}/rerun"):
             page.goto(path)
