@@ -49,7 +49,7 @@ class RefineSpec(BaseModel):
         "memory.",
     )
     steps: StrictInt = Field(
-        default=48,
+        default=128,
         ge=0,
         le=10_000,
         description="Optimizer steps for each block, or half of it; each takes about 1,024 tokens.",
@@ -61,7 +61,7 @@ class RefineSpec(BaseModel):
     )
     lr: LearningRate = Field(
         default=None,
-        description="The highest learning rate; by default 2e-4 up to 500 million parameters, "
+        description="The highest learning rate; by default 1e-3 up to 500 million parameters, "
         "falling to 3e-5 at 7 billion.",
     )
     norms: StrictBool = Field(

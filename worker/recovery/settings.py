@@ -8,11 +8,11 @@ Kind = Literal["masked", "mask_lora", "spp", "ast"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _SMALL, _LARGE = 500e6, 7e9  # parameters
-_SMALL_RATE, _LARGE_RATE = 1e-4, 2e-5  # of training whole weights
+_SMALL_RATE, _LARGE_RATE = 3e-4, 2e-5  # of training whole weights
 _ADAPTER_RATES = {"mask_lora": 5e-4, "spp": 4e-3}
 _WARMUP, _SPP_WARMUP = 0.05, 0.03  # share of the steps
 _SPP_DECAY = 1e-3
-_FEWEST_BATCH_TOKENS, _MOST_BATCH_TOKENS = 8_192, 131_072
+_FEWEST_BATCH_TOKENS, _MOST_BATCH_TOKENS = 2_048, 131_072
 _STEPS = 256  # from this number on, batches grow instead of the number of steps
 
 

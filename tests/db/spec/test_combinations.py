@@ -140,7 +140,7 @@ def test_a_pattern_is_two_numbers(pattern: str) -> None:
     [
         (False, None),
         (None, None),
-        (True, {"scope": "block", "steps": 48, "tokens": None, "lr": None, "norms": True}),
+        (True, {"scope": "block", "steps": 128, "tokens": None, "lr": None, "norms": True}),
         (
             {"scope": "half", "lr": "auto", "steps": 3},
             {"scope": "half", "steps": 3, "tokens": None, "lr": None, "norms": True},

@@ -57,7 +57,7 @@ def card(
         ),
         (
             {"refine": True},
-            ["kept weights and norms of each block trained in 48 steps", "correction 0.3"],
+            ["kept weights and norms of each block trained in 128 steps", "correction 0.3"],
             ["zpruner"],
         ),
         (

@@ -17,8 +17,8 @@ from worker.recovery.settings import (
 @pytest.mark.parametrize(
     ("kind", "parameters", "rate"),
     [
-        ("masked", 100_000_000, 1e-4),
-        ("masked", 500_000_000, 1e-4),
+        ("masked", 100_000_000, 3e-4),
+        ("masked", 500_000_000, 3e-4),
         ("masked", 7_000_000_000, 2e-5),
         ("ast", 70_000_000_000, 2e-5),
         ("mask_lora", 7_000_000_000, 5e-4),
@@ -39,7 +39,7 @@ def test_the_learning_rate_falls_between_small_and_large_models() -> None:
 
 
 def test_norms_take_no_larger_steps_than_weights_would() -> None:
-    assert Recovery("spp").rates(100_000_000) == (4e-3, 1e-4)
+    assert Recovery("spp").rates(100_000_000) == (4e-3, 3e-4)
     assert Recovery("masked", learning_rate=1e-5).rates(100_000_000) == (1e-5, 1e-5)
 
 
@@ -52,7 +52,7 @@ def test_the_schedule_rises_and_falls_to_a_tenth() -> None:
 
 @pytest.mark.usefixtures("published_batches")
 def test_many_tokens_make_larger_steps_rather_than_more() -> None:
-    assert (batch_tokens(262_144), step_count(Recovery("masked"), 512)) == (8_192, 32)
+    assert (batch_tokens(262_144), step_count(Recovery("masked"), 512)) == (2_048, 128)
     large = Recovery("masked", tokens=1 << 30)
     assert (batch_tokens(1 << 30), step_count(large, 1_024)) == (131_072, 8_192)
     assert step_count(Recovery("masked", tokens=1), 512) == 1
@@ -60,7 +60,7 @@ def test_many_tokens_make_larger_steps_rather_than_more() -> None:
 
 @pytest.fixture
 def published_batches(small_batches: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.recovery.settings._FEWEST_BATCH_TOKENS", 8_192)
+    monkeypatch.setattr("worker.recovery.settings._FEWEST_BATCH_TOKENS", 2_048)
 
 
 @pytest.mark.parametrize(

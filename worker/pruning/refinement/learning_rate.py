@@ -3,7 +3,7 @@
 import math
 
 _SMALL, _LARGE = 500e6, 7e9  # parameters of a model
-_SMALL_RATE, _LARGE_RATE = 2e-4, 3e-5
+_SMALL_RATE, _LARGE_RATE = 1e-3, 3e-5
 _WARM_UP = 0.1  # share of the steps
 _LAST = 0.2  # the last rate, as a share of the highest
 
@@ -11,7 +11,7 @@ _LAST = 0.2  # the last rate, as a share of the highest
 def default_learning_rate(parameters: int) -> float:
     """Return the highest learning rate for a model of so many parameters.
 
-    2e-4 up to 500 million, 3e-5 from 7 billion on; in between its logarithm falls linearly with
+    1e-3 up to 500 million, 3e-5 from 7 billion on; in between its logarithm falls linearly with
     that of the size.
     """
     size = min(max(parameters, _SMALL), _LARGE)

@@ -45,7 +45,7 @@ class Refinement:
     """
 
     scope: Literal["block", "half"] = "block"
-    steps: int = 48
+    steps: int = 128
     tokens: int | None = None
     learning_rate: float | None = None
     norms: bool = True

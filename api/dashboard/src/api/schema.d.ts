@@ -4845,7 +4845,7 @@ export interface components {
             /**
              * Steps
              * @description Optimizer steps for each block, or half of it; each takes about 1,024 tokens.
-             * @default 48
+             * @default 128
              */
             steps: number;
             /**
@@ -4855,7 +4855,7 @@ export interface components {
             tokens?: number | null;
             /**
              * Lr
-             * @description The highest learning rate; by default 2e-4 up to 500 million parameters, falling to 3e-5 at 7 billion.
+             * @description The highest learning rate; by default 1e-3 up to 500 million parameters, falling to 3e-5 at 7 billion.
              */
             lr?: number | "auto" | null;
             /**

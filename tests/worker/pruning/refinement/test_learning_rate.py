@@ -6,9 +6,9 @@ from worker.pruning.refinement.learning_rate import default_learning_rate, sched
 def test_the_default_rate_falls_from_small_to_large_models() -> None:
     sizes = (1e6, 5e8, 1.5e9, 7e9, 7e10)
     rates = [default_learning_rate(int(size)) for size in sizes]
-    assert rates[:2] == pytest.approx([2e-4, 2e-4])
+    assert rates[:2] == pytest.approx([1e-3, 1e-3])
     assert rates[3:] == pytest.approx([3e-5, 3e-5])
-    assert 3e-5 < rates[2] < 2e-4
+    assert 3e-5 < rates[2] < 1e-3
 
 
 def test_the_rate_rises_for_a_tenth_of_the_steps_and_ends_at_a_fifth() -> None:

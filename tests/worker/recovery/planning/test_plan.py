@@ -20,7 +20,7 @@ FAST = Speed(1e11, 1e11, 1e10, 1e10, 1e9, 1e9)
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plan steps of the usual size."""
-    monkeypatch.setattr("worker.recovery.settings._FEWEST_BATCH_TOKENS", 8_192)
+    monkeypatch.setattr("worker.recovery.settings._FEWEST_BATCH_TOKENS", 2_048)
 
 
 def working_bytes(kind: Kind, dtype: str = "float32") -> int:
@@ -31,7 +31,7 @@ def working_bytes(kind: Kind, dtype: str = "float32") -> int:
 def test_the_fastest_setting_is_chosen_where_memory_is_ample() -> None:
     plan = plan_recovery(SHAPE, Recovery("masked"), WORK, AMPLE)
     assert (plan.setting.micro_batch_windows, plan.setting.recomputes) == (2, False)
-    assert plan.steps == 32
+    assert plan.steps == 128
 
 
 def test_training_weights_takes_sixteen_bytes_of_each_and_adapters_take_less() -> None:
