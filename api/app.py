@@ -127,7 +127,7 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
     app.add_middleware(AuthenticationMiddleware, settings=settings, service=service)
     app.add_middleware(RequestLimitsMiddleware, settings=settings)
     app.add_middleware(RequestMetricsMiddleware, metrics=service.metrics)  # added last: outermost
-    handlers.install(app)
+    handlers.install(app, dashboard.missing_page)
     trace_requests(app)
     app.openapi = partial(document, app, settings)  # type: ignore[method-assign] # as FastAPI documents it
     return app

@@ -1,7 +1,7 @@
 """The one place where an error becomes a response."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -34,11 +34,19 @@ class ProblemError(Exception):
         self.problem, self.headers = problem, headers
 
 
-def install(app: FastAPI) -> None:
-    """Make every error of the application a problem document."""
+def install(app: FastAPI, missing_page: Callable[[Request], Response | None]) -> None:
+    """Make every error of the application a problem document.
+
+    ``missing_page`` returns the response to a person who follows a wrong link, if it is one.
+    """
     for error in (JobError, ProblemError, RequestValidationError):
         app.exception_handler(error)(_handle)
-    app.exception_handler(HTTPException)(_plain)
+
+    async def plain(request: Request, error: HTTPException) -> Response:
+        page = missing_page(request) if error.status_code == 404 else None
+        return page or _plain(request, error)
+
+    app.exception_handler(HTTPException)(plain)
 
 
 def error_response(
@@ -101,7 +109,7 @@ def _invalid(request: Request, error: RequestValidationError) -> Problem:
     return INVALID_REQUEST.problem(detail, hint=hint, errors=[one.problem for one in refused])
 
 
-async def _plain(request: Request, error: HTTPException) -> Response:
+def _plain(request: Request, error: HTTPException) -> Response:
     detail = str(error.detail)
     kind = PLAIN.get(error.status_code) or ProblemKind(
         f"http_{error.status_code}", error.status_code, detail, None

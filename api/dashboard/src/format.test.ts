@@ -1,5 +1,21 @@
 import { describe, expect, it } from "vitest";
-import { ago, bytes, change, count, duration, figure, modelName, NONE, percent } from "./format.ts";
+import {
+  ago,
+  blockNumber,
+  blocksInWords,
+  bytes,
+  change,
+  count,
+  duration,
+  figure,
+  modelName,
+  moment,
+  NONE,
+  percent,
+  stamp,
+  wholeSeconds,
+  zone,
+} from "./format.ts";
 
 describe("figures", () => {
   it("are four digits or so at every size", () => {
@@ -80,4 +96,16 @@ it("calls a model by its last part", () => {
     "b",
     "tiny",
   ]);
+});
+
+it("times have their date and their zone", () => {
+  const then = "2026-01-05T09:31:00Z";
+  expect(moment(then)).toContain(zone());
+  expect(stamp(then)).toMatch(/Jan.*0?[456]/);
+  expect(wholeSeconds(9.7)).toBe("9 s");
+});
+
+it("numbers blocks by the same count everywhere", () => {
+  expect(blockNumber(0)).toBe(1);
+  expect(blocksInWords("running", { index: 0, total: 16 })).toBe("1 of 16 blocks");
 });

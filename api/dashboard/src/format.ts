@@ -60,9 +60,14 @@ export function wholeSeconds(seconds: number): string {
   return seconds < 60 ? `${Math.floor(seconds)} s` : duration(seconds);
 }
 
+/** A block's number: the first is 1, as in "1 of 16 blocks". Its index is in its name. */
+export function blockNumber(index: number): number {
+  return index + 1;
+}
+
 /** Format the number of finished blocks; a waiting job keeps them. */
 export function blocksInWords(status: string, block: { index: number; total: number }): string {
-  const done = `${block.index + 1} of ${block.total} blocks`;
+  const done = `${blockNumber(block.index)} of ${block.total} blocks`;
   return status === "paused" || status === "queued" ? `${done} kept` : done;
 }
 
@@ -76,7 +81,25 @@ export function ago(then: string | number, now: number): string {
 }
 
 export function moment(then: string): string {
-  return new Date(then).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  return new Date(then).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
+}
+
+/** Format a date and a time for a column; the zone is that of `zone`. */
+export function stamp(then: string): string {
+  return new Date(then).toLocaleString(undefined, {
+    month: "short",
+    day: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+  });
+}
+
+/** Return the name of this computer's time zone. */
+export function zone(): string {
+  const parts = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" }).formatToParts();
+  return parts.find(({ type }) => type === "timeZoneName")?.value ?? "local time";
 }
 
 export function clock(then: string | number): string {

@@ -4,6 +4,7 @@ import { useMay } from "./api/keys.ts";
 import { LiveBadge, OfflineBanner } from "./ui/badge.tsx";
 import { Boundary } from "./ui/boundary.tsx";
 import { Icon } from "./ui/icon.tsx";
+import { Shortcuts } from "./ui/shortcuts.tsx";
 import { ThemeSwitch } from "./ui/theme.tsx";
 
 const PAGES = [
@@ -50,6 +51,7 @@ export function Shell({ children }: { children: ReactNode }) {
       <main id="content" tabIndex={-1}>
         <Boundary place={location}>{children}</Boundary>
       </main>
+      <Shortcuts />
     </>
   );
 }

@@ -46,6 +46,18 @@ def get_page(request: Request) -> Response:
     )
 
 
+def missing_page(request: Request) -> Response | None:
+    """Return the page, which says that there is nothing, to browsers; None to other clients."""
+    is_file = request.url.path.startswith(("/v1/", "/assets/"))
+    if is_file or "text/html" not in request.headers.get("accept", ""):
+        return None
+    try:
+        page = _read("index.html")
+    except ProblemError:
+        return None
+    return Response(page, 404, {"content-security-policy": POLICY}, "text/html")
+
+
 for _path in PAGES:
     router.add_api_route(_path, get_page, methods=["GET", "HEAD"])
 

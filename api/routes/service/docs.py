@@ -19,6 +19,7 @@ PAGE = """<!doctype html>
 <title>Z-Pruner API</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/docs/swagger-ui.css">
+<p style="margin: 1rem 20px 0; font: 1rem sans-serif"><a href="/">← Dashboard</a></p>
 <div id="swagger-ui"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
 <script src="/docs/start.js"></script>

@@ -17,6 +17,7 @@ PAGE = """<!doctype html>
 <title>{title}</title>
 <h1>{title}</h1>
 {body}
+<p><a href="/problems">All problems</a> · <a href="/docs">API</a> · <a href="/">Dashboard</a></p>
 </html>
 """
 

@@ -1,6 +1,7 @@
 /** The metrics of a block that charts show. */
 
 import type { Block } from "../api/jobs.ts";
+import { blockNumber } from "../format.ts";
 import type { Axis, Dot } from "./series.ts";
 
 export const BLOCK: Axis = { title: "Block", unit: "whole" };
@@ -15,7 +16,9 @@ export type BlockMetric = keyof typeof BLOCK_METRICS;
 
 /** Return a dot for each block that has the metric. */
 export function dotsOf(blocks: Block[], metric: BlockMetric): Dot[] {
-  return blocks.flatMap(({ index, [metric]: y }) => (y === null ? [] : [{ x: index, y }]));
+  return blocks.flatMap(({ index, [metric]: y }) =>
+    y === null ? [] : [{ x: blockNumber(index), y }],
+  );
 }
 
 /** Return the metrics that some block has. */

@@ -1,5 +1,6 @@
 import { type KeyboardEvent, memo, type PointerEvent, useMemo } from "react";
 import type { Block } from "../api/jobs.ts";
+import { blockNumber } from "../format.ts";
 import { blockInWords, type HeatRow, heatRows } from "./heat.ts";
 
 interface Props {
@@ -38,9 +39,9 @@ export function HeatStrip({ blocks, total, current, chosen, choose }: Props) {
         role="slider"
         tabIndex={0}
         aria-label="Blocks"
-        aria-valuemin={0}
-        aria-valuemax={total - 1}
-        aria-valuenow={chosen}
+        aria-valuemin={1}
+        aria-valuemax={total}
+        aria-valuenow={blockNumber(chosen)}
         aria-valuetext={blockInWords(byIndex.get(chosen), chosen)}
         onPointerMove={pick}
         onPointerDown={pick}

@@ -1,7 +1,7 @@
 /** The rows and shades of the heat map. */
 
 import type { Block } from "../api/jobs.ts";
-import { duration, figure, percent } from "../format.ts";
+import { blockNumber, duration, figure, percent } from "../format.ts";
 import { classOf, extent, linear, logarithmic } from "./scale.ts";
 
 export const SHADES = 7;
@@ -43,9 +43,9 @@ export function heatRows(blocks: Block[], total: number): HeatRow[] {
 }
 
 export function blockInWords(block: Block | undefined, index: number): string {
-  if (block === undefined) return `Block ${index}: not pruned yet`;
+  if (block === undefined) return `Block ${blockNumber(index)}: not pruned yet`;
   const parts = MEASURES.filter(({ of }) => of(block) !== null).map(
     ({ name, of, format }) => `${name.toLowerCase()} ${format(of(block))}`,
   );
-  return `Block ${index}: ${parts.join(", ")}`;
+  return `Block ${blockNumber(index)}: ${parts.join(", ")}`;
 }

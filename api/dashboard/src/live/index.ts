@@ -8,6 +8,7 @@ import { onKeyChange } from "../api/key.ts";
 import { LiveConnection } from "./connection.ts";
 import { startPolling } from "./poller.ts";
 import { type LiveState, live } from "./state.ts";
+import { startWatching } from "./watched-jobs.ts";
 
 export function goLive(queries: QueryClient): void {
   const connection = new LiveConnection(live, {
@@ -25,6 +26,7 @@ export function goLive(queries: QueryClient): void {
     connection.restart();
   });
   startPolling(queries, live);
+  startWatching();
   connection.start();
 }
 

@@ -33,6 +33,20 @@ def test_every_address_of_the_page_answers_with_the_page(client: TestClient, pat
 
 
 @needs_build
+def test_a_person_gets_a_page_for_a_wrong_address_and_a_program_a_problem(
+    client: TestClient,
+) -> None:
+    browser = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    page = client.get("/no/such/page", headers=browser)
+    assert page.status_code == 404
+    assert '<div id="root">' in page.text
+    assert page.headers["content-security-policy"].startswith("default-src 'none'; ")
+    for path, headers in (("/no/such/page", {}), ("/v1/none", browser)):
+        answer = client.get(path, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@needs_build
 def test_the_page_may_run_our_scripts_and_ask_this_server_only(client: TestClient) -> None:
     page = client.get("/")
 

@@ -8,8 +8,9 @@ def test_the_page_and_all_it_loads_come_from_this_server(client: TestClient) -> 
     assert page.status_code == 200
     loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert {"/docs/start.js", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js"} <= set(loaded)
+    assert "/" in loaded  # a link back to the dashboard
     for path in loaded:
-        assert path.startswith(("/docs/", "data:"))
+        assert path == "/" or path.startswith(("/docs/", "data:"))
         if path.startswith("/docs/"):
             answer = client.get(path)
             assert answer.status_code == 200

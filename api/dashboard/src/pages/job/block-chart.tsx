@@ -9,6 +9,7 @@ import {
 } from "../../charts/block-metrics.ts";
 import { Chart } from "../../charts/chart.tsx";
 import type { Series } from "../../charts/series.ts";
+import { blockNumber } from "../../format.ts";
 import { Segmented } from "../../ui/segmented.tsx";
 
 interface Props {
@@ -36,7 +37,7 @@ export function BlockChart({ blocks, choose }: Props) {
         x={BLOCK}
         y={BLOCK_METRICS[metric]}
         height={200}
-        choose={({ x }) => choose(x)}
+        choose={({ x }) => choose(x - blockNumber(0))}
       />
     </>
   );

@@ -3,18 +3,19 @@ import { useState } from "react";
 import type { Job } from "../../api/client.ts";
 import { type Block, isFinal, jobBlocks, type Layer } from "../../api/jobs.ts";
 import { HeatStrip } from "../../charts/heat-strip.tsx";
-import { duration, figure, NONE, percent } from "../../format.ts";
+import { blockNumber, duration, figure, NONE, percent } from "../../format.ts";
 import { ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
 import { BlockChart } from "./block-chart.tsx";
+import type { Kept } from "./kept.ts";
 
 /** The reports of the blocks. */
-export function Blocks({ job }: { job: Job }) {
+export function Blocks({ job, kept }: { job: Job; kept: Kept | null }) {
   const { data, error, refetch } = useQuery(jobBlocks(job.id, true));
   const [picked, pick] = useState<number | null>(null);
   const total = Math.max(
-    job.progress.block?.total ?? 0,
+    job.progress.block?.total ?? kept?.total ?? 0,
     ...(data ?? []).map((one) => one.index + 1),
   );
   const isOver = isFinal(job.status);
@@ -60,7 +61,7 @@ export function Blocks({ job }: { job: Job }) {
 
 function BlockDetail({ block, index }: { block: Block | undefined; index: number }) {
   if (block === undefined)
-    return <p className="faint block-line">Block {index} is not finished yet.</p>;
+    return <p className="faint block-line">Block {blockNumber(index)} is not finished yet.</p>;
   return (
     <>
       <p className="block-line">

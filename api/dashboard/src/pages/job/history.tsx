@@ -1,5 +1,13 @@
 import type { Job, JobEvent } from "../../api/client.ts";
-import { clock, duration, moment, percent, secondsBetween } from "../../format.ts";
+import {
+  blockNumber,
+  duration,
+  moment,
+  percent,
+  secondsBetween,
+  stamp,
+  zone,
+} from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -39,13 +47,20 @@ const SHOWN = 200;
 export function History({ events }: { events: JobEvent[] }) {
   const newest = events.slice(-SHOWN).reverse();
   return (
-    <Section title="Events" aside={<span className="faint figure">{events.length}</span>}>
+    <Section
+      title="Events"
+      aside={
+        <span className="faint figure">
+          {events.length}, times in {zone()}
+        </span>
+      }
+    >
       <Scroll label="Events, newest first" className="tall">
         <ol className="events">
           {newest.map((event) => (
             <li key={event.seq}>
               <time className="faint figure" dateTime={event.at} title={moment(event.at)}>
-                {clock(event.at)}
+                {stamp(event.at)}
               </time>
               <span>{inWords(event)}</span>
             </li>
@@ -68,7 +83,7 @@ export function inWords(event: JobEvent): string {
     const step = currentStep([event]);
     if (step) return `${stepInWords(step)}, ${done}`;
     const block = data.block as { index: number; name: string } | undefined;
-    return `block ${block?.index ?? ""} finished, ${done}`;
+    return `block ${block ? blockNumber(block.index) : ""} finished, ${done}`;
   }
   if (event.kind === "status") {
     const reason = typeof data.reason === "string" ? ` (${data.reason.replaceAll("_", " ")})` : "";

@@ -3,7 +3,7 @@ import { type UIEvent, useEffect, useRef, useState } from "react";
 import type { Job } from "../../api/client.ts";
 import { isFinal } from "../../api/jobs.ts";
 import { jobLogs, LEVELS, type Level, TAIL } from "../../api/logs.ts";
-import { clock, moment } from "../../format.ts";
+import { moment, stamp, zone } from "../../format.ts";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
 
@@ -36,6 +36,7 @@ export function Log({ job }: { job: Job }) {
       title="Log"
       aside={
         <div className="row tight">
+          <span className="faint">times in {zone()}</span>
           {data?.some((line) => isError(line.level)) && (
             <button type="button" className="small" onClick={jump}>
               Go to first error
@@ -79,7 +80,7 @@ export function Log({ job }: { job: Job }) {
             {data.map((line) => (
               <li key={line.id} className={isError(line.level) ? "is-error" : ""}>
                 <time className="faint" dateTime={line.at} title={moment(line.at)}>
-                  {clock(line.at)}
+                  {stamp(line.at)}
                 </time>
                 <span>{line.level.toLowerCase()}</span>
                 <span className="wrap">{line.message}</span>

@@ -9,6 +9,7 @@ import { Icon } from "../../ui/icon.tsx";
 import { Empty, ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
 import { ProgressBar, StatusPill } from "../../ui/status.tsx";
+import { useTabIcon } from "../../ui/tab-icon.ts";
 import { Ago } from "../../ui/time.tsx";
 import { Title } from "../../ui/title.tsx";
 import { Verdict } from "../../ui/verdict.tsx";
@@ -20,6 +21,7 @@ import { Files } from "./files.tsx";
 import { Attempts, History, tookInWords } from "./history.tsx";
 import { keptBlocks } from "./kept.ts";
 import { Log } from "./log.tsx";
+import { NotifySwitch } from "./notify.tsx";
 import { Recovery } from "./recovery.tsx";
 import { currentStep, stepInWords } from "./recovery-steps.ts";
 import { Result } from "./result.tsx";
@@ -49,6 +51,7 @@ function JobView({ job }: { job: Job }) {
   const history = useQuery(jobEvents(job.id));
   const events = history.data ?? [];
   const title = job.name || modelName(job.spec.model);
+  useTabIcon(job.verdict === "fail" ? "failed" : job.status, job.progress.fraction);
   return (
     <>
       <header className="job-header">
@@ -74,6 +77,7 @@ function JobView({ job }: { job: Job }) {
           )}
         </p>
         <JobActions job={job} />
+        <NotifySwitch job={job} name={title} />
       </header>
       <div className="columns">
         <div className="stack">
@@ -89,7 +93,7 @@ function JobView({ job }: { job: Job }) {
           ))}
           <Result job={job} />
           <Recovery job={job} events={events} />
-          <Blocks job={job} />
+          <Blocks job={job} kept={keptBlocks(job, events)} />
           <Files job={job} />
           <Log job={job} />
         </div>

@@ -31,7 +31,7 @@ interface Props {
 export function JobForm({ catalogue, parent }: Props) {
   const fields = useJobFields(catalogue);
   const original = useMemo(() => (parent ? valuesOfJob(parent) : undefined), [parent]);
-  const given = givenIn(useSearch(), fields);
+  const given = { name: nameOfRerun(parent), ...givenIn(useSearch(), fields) };
   const request = useDraft({ fields, presets: catalogue.presets, original, given });
   const { body, json, rest, setJson } = request;
   const submission = body && submissionOf(body, parent);
@@ -102,6 +102,14 @@ function givenIn(search: string, fields: Field[]): Draft {
 
 function valuesOfJob({ spec, name, labels, queue, priority, gate }: Job): Values {
   return { ...(spec as unknown as Values), name, labels, queue, priority, gate };
+}
+
+/** A rerun of a job with a name has a name of its own. */
+export function nameOfRerun(parent?: Job): string {
+  if (!parent?.name) return "";
+  const [, first = parent.name, count] = /^(.*), rerun(?: (\d+))?$/.exec(parent.name) ?? [];
+  if (first === parent.name) return `${first}, rerun`;
+  return `${first}, rerun ${Number(count ?? 1) + 1}`;
 }
 
 function submissionOf(body: Values, parent?: Job): Submission {
