@@ -29,10 +29,11 @@ from db.startup.private_files import keep_private
 from worker.attempts.engine import prune as engine
 from worker.attempts.run import Runner
 from worker.control import relay
-from worker.device import detect_in_subprocess
+from worker.device import Device, detect_in_subprocess
 from worker.pool.celery_options import celery_options
 from worker.pool.checks import check_worker
 from worker.pool.heartbeat import WorkerHeartbeat
+from worker.pool.usage import Usage, cpu_usage, gpu_usage
 from worker.priority import lower_priority
 from worker.settings import WorkerSettings
 
@@ -137,6 +138,12 @@ def _worker_name(pid: int) -> str:
     return f"{socket.gethostname()}/{pid}"
 
 
+def _usage(device: Device) -> Usage:
+    if not device.name.startswith("cuda"):
+        return cpu_usage()
+    return gpu_usage(int(settings.device.partition(":")[2] or 0), settings.devices)
+
+
 @signals.celeryd_init.connect
 def _check_machine(**_: object) -> None:
     """Refuse to start if the machine does not match the settings."""
@@ -179,6 +186,7 @@ def _start_heartbeat(sender: str, instance: Any, **_: object) -> None:
         sender,
         queues,
         detect_device=partial(detect_in_subprocess, settings.device),
+        measure_usage=_usage,
         on_drain=on_drain,
     )
     heartbeat.start()

@@ -12,7 +12,7 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 SPECIAL = (
     (re.compile(r"/v1/me"), ANY_KEY),
     (re.compile(r"/v1/(keys|audit|webhooks|triggers)(/.*)?", re.DOTALL), ADMIN),
-    (re.compile(r"/v1/workers/.+", re.DOTALL), ADMIN),
+    (re.compile(r"/v1/workers/[^/]+/.+", re.DOTALL), ADMIN),
     (
         re.compile(r"/v1/jobs/[^/]+/(artifacts|archive|archive/links)"),
         frozenset({AccessScope.artifacts_read}),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.jobs import Progress
 from db.core.states import JobState, Phase
@@ -55,6 +55,11 @@ class WorkerRead(BaseModel):
     queues: list[str]
     device: str | None = Field(description="Null until the worker has detected it.")
     memory_bytes: int | None = Field(description="The memory of that device.")
+    load: float | None = Field(
+        description="The share of its device that was busy, from 0 to 1; null if unknown."
+    )
+    memory_used_bytes: int | None = Field(description="Of that device; null if unknown.")
+    temperature_c: float | None = Field(description="Of that device; null if unknown.")
     version: str
     job_id: str | None = Field(description="The job that it holds.")
     job: WorkerJob | None = Field(description="Its progress.")
@@ -104,6 +109,40 @@ class QueueRead(BaseModel):
             devices=sorted({one.device for one in serving if one.device}),
             memory_bytes=max((one.memory_bytes or 0 for one in serving), default=0) or None,
         )
+
+
+class WorkerPointRead(BaseModel):
+    """Ten minutes of a worker."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    at: datetime = Field(description="When they began.")
+    busy: float = Field(description="The share of them in which it held a job.")
+    load: float | None = Field(description="The highest load of its device.")
+
+
+class WorkerHistory(BaseModel):
+    """The last day of a worker; times without heartbeats are missing."""
+
+    name: str
+    points: list[WorkerPointRead]
+
+
+class QueuePointRead(BaseModel):
+    """Ten minutes of a queue."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    at: datetime = Field(description="When they began.")
+    queued: int = Field(description="The most waiting jobs.")
+    running: int = Field(description="The most running jobs.")
+
+
+class QueueHistory(BaseModel):
+    """The last day of a queue."""
+
+    name: str
+    points: list[QueuePointRead]
 
 
 class PlaceRead(BaseModel):

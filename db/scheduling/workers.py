@@ -62,9 +62,12 @@ class WorkerRepository:
         self._session.add(worker)
         self._session.flush()
 
-    def heartbeat(self, worker_id: str) -> Worker | None:
-        """Set the worker's heartbeat and return its row; None if it has to be inserted again."""
-        return self._set(worker_id, heartbeat_at=now())
+    def heartbeat(self, worker_id: str, **usage: float | None) -> Worker | None:
+        """Set the worker's heartbeat and return its row; None if it has to be inserted again.
+
+        ``usage`` has its load, used memory and temperature.
+        """
+        return self._set(worker_id, heartbeat_at=now(), **usage)
 
     def set_device(self, worker_id: str, device: str, memory_bytes: int) -> None:
         self._set(worker_id, device=device, memory_bytes=memory_bytes)

@@ -246,6 +246,8 @@ class Worker(Base):
         memory_bytes: the memory of that device.
         job_id: the job that one of its processes holds.
         draining: whether it finishes its current job and takes no new ones.
+        load: the share of its device that was busy, from 0 to 1; None if unknown.
+        memory_used_bytes, temperature_c: of that device; None if unknown.
     """
 
     __tablename__ = "workers"
@@ -262,3 +264,6 @@ class Worker(Base):
     heartbeat_at: Mapped[datetime] = mapped_column(default=now())
     job_id: Mapped[str | None] = mapped_column(ID)
     draining: Mapped[bool] = mapped_column(default=False)
+    load: Mapped[float | None] = mapped_column(Double)
+    memory_used_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    temperature_c: Mapped[float | None] = mapped_column(Double)

@@ -17,6 +17,7 @@ from db.tables.jobs import (
 )
 from db.tables.labels import JobLabel
 from db.tables.logs import LogLine
+from db.tables.samples import QueueSample, WorkerSample
 from db.tables.triggers import Trigger, TriggerDelivery
 from db.tables.webhooks import Delivery, Webhook
 
@@ -36,6 +37,7 @@ __all__ = [
     "JobLabel",
     "LastClaim",
     "LogLine",
+    "QueueSample",
     "Secret",
     "StoredResponse",
     "Sweep",
@@ -43,4 +45,5 @@ __all__ = [
     "TriggerDelivery",
     "Webhook",
     "Worker",
+    "WorkerSample",
 ]

@@ -1,5 +1,6 @@
 """What the page says of a service that is slow, a worker that is silent, messages that fail."""
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -9,13 +10,14 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from demo.service import free_port
-from tests.dashboard.browser import Session, photograph, session
+from tests.dashboard.browser import Session, overflow, photograph, session, violations
 from tests.e2e.embedded import Service, is_in_the_middle, submit, until
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
 
 SAID_WITHIN_MS = 10_000
+VIEWS = (("light", 390), ("dark", 1280), ("light", 1920))
 
 
 def test_a_service_that_takes_long_is_called_slow_and_not_offline(
@@ -137,3 +139,28 @@ def test_an_opened_rerun_is_not_in_the_audit(
 
     assert [one["action"] for one in entries if job.id in one["target"]] == ["submit_job"]
     assert {"rerun_job", "estimate_job"}.isdisjoint(one["action"] for one in entries[:1])
+
+
+def test_the_wall_shows_load_job_pace_the_last_day_and_what_a_drain_waits_for(
+    browser: Browser, service: Service, client: Client, pruning: str
+) -> None:
+    for theme, width in VIEWS:
+        with session(browser, service.url, size=(width, 900), color_scheme=theme) as tabs:
+            page = tabs.open("/workers")
+            card = page.get_by_role("list", name="Workers").get_by_role("listitem")
+            expect(card.locator(".pill")).to_have_text("busy")
+            expect(card).to_contain_text(re.compile(r"Load\d+ %"))
+            expect(card).to_contain_text(re.compile(r"Memory[\d.]+ GB of [\d.]+ GB"))
+            expect(card.get_by_role("link", name="long")).to_be_visible()
+            expect(card).to_contain_text(re.compile(r"\d+ of 16 blocks · [\d.]+ s each"))
+            expect(card.get_by_text(re.compile("Last day: with a job"))).to_be_visible()
+            expect(page.get_by_text(re.compile("in the last day: at most"))).to_be_visible()
+            assert violations(page) == []
+            assert overflow(page) == 0
+            photograph(page, f"wall-{width}-{theme}")
+            if width == 1920:
+                card.get_by_role("button", name="Drain").click()
+                expect(card).to_contain_text("Draining: it takes no job after long has ended")
+                card.get_by_role("button", name="Take jobs again").click()
+                expect(card.locator(".pill")).to_have_text("busy")
+                expect(card.get_by_text("Figures")).to_be_visible()  # after the first sample

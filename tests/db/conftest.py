@@ -36,6 +36,7 @@ def migrated_postgres_url(postgres: Path) -> Iterator[str]:
         connection.execute("SET lock_timeout = '10s'")
         connection.execute(
             "TRUNCATE jobs, api_keys, audit, sweeps, estimates, workers, webhooks, triggers, "
+            "worker_samples, queue_samples, "
             "datasets, key_turns CASCADE"
         )
 

@@ -19,6 +19,7 @@ from db.core.session import Sessions, open_sessions
 from db.events.event_order import order_events
 from db.files.artifact_store import ArtifactStore
 from db.scheduling.control_heartbeat import HeartbeatRepository
+from db.scheduling.samples import SampleRepository
 from db.spec.upload_store import UploadStore
 from db.startup import checks
 from db.startup.heartbeat_pipe import HeartbeatPipe
@@ -37,6 +38,7 @@ from worker.webhooks.dispatcher import WebhookDispatcher
 
 log = logging.getLogger(__name__)
 GRACE_S = 3.0
+SAMPLE_EVERY_S = 10.0
 
 
 def main() -> None:
@@ -91,6 +93,7 @@ def periodic_tasks(
         PeriodicTask("events", order_and_fan_out, short_s),
         PeriodicTask("estimates", lambda: estimator.supervise(sessions), short_s),
         PeriodicTask("heartbeat", lambda: _write_heartbeat(sessions), settings.beat_every_s),
+        PeriodicTask("samples", lambda: _sample(sessions), SAMPLE_EVERY_S),
         PeriodicTask("scrub", scrub.step, short_s),
         PeriodicTask("lease recovery", leases.run, settings.reap_every_s),
         PeriodicTask("cleanup", clean_up, settings.sweep_every_s),
@@ -113,6 +116,11 @@ def report_liveness(
 def _write_heartbeat(sessions: Sessions) -> None:
     with sessions.begin() as session:
         HeartbeatRepository(session).record()
+
+
+def _sample(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        SampleRepository(session).record()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from db.core.session import Sessions
 from db.scheduling.workers import HEARTBEAT_EVERY, WorkerRepository
 from db.tables.jobs import Worker
 from worker.device import Device, NoDeviceError
+from worker.pool.usage import Usage
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -31,11 +33,13 @@ class WorkerHeartbeat:
         queues: list[str],
         *,
         detect_device: Callable[[], Device],
+        measure_usage: Callable[[Device], Usage],
         on_drain: Callable[[bool], None],
         every_s: float = HEARTBEAT_EVERY.total_seconds(),
     ) -> None:
         self._sessions, self._id, self._name, self._queues = sessions, worker_id, name, queues
-        self._detect_device, self._on_drain, self._every_s = detect_device, on_drain, every_s
+        self._detect_device, self._measure_usage = detect_device, measure_usage
+        self._on_drain, self._every_s = on_drain, every_s
         self._is_draining = False
         self._device: Device | None = None
         self._stopping = threading.Event()
@@ -73,7 +77,8 @@ class WorkerHeartbeat:
             self._on_drain(row.draining)
 
     def _renew(self, workers: WorkerRepository) -> Worker:
-        if (row := workers.heartbeat(self._id)) is None:
+        usage = Usage() if self._device is None else self._measure_usage(self._device)
+        if (row := workers.heartbeat(self._id, **asdict(usage))) is None:
             row = self._row()
             workers.add(row)
         return row

@@ -1,18 +1,33 @@
 """Routes of workers and queues."""
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from fastapi import APIRouter
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from api.deps import JobId, ServiceDep, WorkerId
 from api.middleware.writers import WritingRoute
 from api.schemas.pages import Page
-from api.schemas.workers import PlaceRead, QueueRead, WorkerRead
+from api.schemas.workers import (
+    PlaceRead,
+    QueueHistory,
+    QueuePointRead,
+    QueueRead,
+    WorkerHistory,
+    WorkerPointRead,
+    WorkerRead,
+)
 from db.jobs.repository import JobRepository
 from db.scheduling.held_jobs import held_jobs
 from db.scheduling.queues import QueueDepth, QueueRepository
+from db.scheduling.samples import SampleRepository
 from db.scheduling.workers import WorkerRepository, WorkerStatus
 
 router = APIRouter(prefix="/v1", tags=["workers"], route_class=WritingRoute)
+
+Read = TypeVar("Read", bound=BaseModel)
 
 
 @router.get("/workers")
@@ -21,6 +36,30 @@ def list_workers(service: ServiceDep) -> Page[WorkerRead]:
     with service.sessions() as session:
         data = _read(session, WorkerRepository(session).all())
     return Page(data=data)
+
+
+@router.get("/workers/history")
+def list_worker_histories(service: ServiceDep) -> Page[WorkerHistory]:
+    """Return what each worker did in the last day, in steps of ten minutes."""
+    with service.sessions() as session:
+        found = SampleRepository(session).workers()
+    data = [
+        WorkerHistory(name=name, points=_points(WorkerPointRead, found[name])) for name in found
+    ]
+    return Page(data=data)
+
+
+@router.get("/queues/history")
+def list_queue_histories(service: ServiceDep) -> Page[QueueHistory]:
+    """Return how many jobs each queue had in the last day, in steps of ten minutes."""
+    with service.sessions() as session:
+        found = SampleRepository(session).queues()
+    data = [QueueHistory(name=name, points=_points(QueuePointRead, found[name])) for name in found]
+    return Page(data=data)
+
+
+def _points(model: type[Read], points: Sequence[object]) -> list[Read]:
+    return [model.model_validate(point) for point in points]
 
 
 @router.post("/workers/{worker_id}/drain")

@@ -13,6 +13,9 @@ WORKER: dict[str, JsonValue] = {
     "queues": ["gpu"],
     "device": "cuda: NVIDIA H100 80GB HBM3",
     "memory_bytes": 85_029_158_912,
+    "load": 0.94,
+    "memory_used_bytes": 31_407_996_928,
+    "temperature_c": 61.0,
     "version": "0.1.0",
     "job_id": JOB_ID,
     "job": {
@@ -49,5 +52,13 @@ QUEUE: dict[str, JsonValue] = {
 EXAMPLES: dict[str, dict[str, JsonValue]] = {
     "WorkerRead": WORKER,
     "QueueRead": QUEUE,
+    "WorkerHistory": {
+        "name": "gpu@host",
+        "points": [{"at": "2026-01-05T09:20:00Z", "busy": 0.75, "load": 0.96}],
+    },
+    "QueueHistory": {
+        "name": "gpu",
+        "points": [{"at": "2026-01-05T09:20:00Z", "queued": 3, "running": 1}],
+    },
     "PlaceRead": {"name": "gpu", "position": 2, "depth": 3, "workers": 1},
 }

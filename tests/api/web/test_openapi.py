@@ -67,6 +67,8 @@ def test_the_document_lists_the_expected_routes(document: dict[str, Any]) -> Non
         "post /v1/workers/{worker_id}/drain",
         "post /v1/workers/{worker_id}/undrain",
         "get /v1/queues",
+        "get /v1/queues/history",
+        "get /v1/workers/history",
         "get /metrics",
         "get /v1/compare",
         "post /v1/sweeps",

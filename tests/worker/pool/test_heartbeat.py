@@ -23,6 +23,7 @@ from tests.worker.work import work
 from worker.attempts.run import Runner
 from worker.device import Device, detect_in_subprocess
 from worker.pool.heartbeat import WorkerHeartbeat
+from worker.pool.usage import Usage
 
 ID = "wrk_" + "a" * 32
 WITHIN_S = 10
@@ -41,6 +42,7 @@ def heartbeat(sessions: Sessions, drains: list[bool]) -> Iterator[WorkerHeartbea
         "gpu@test",
         ["gpu"],
         detect_device=lambda: Device("cpu", 1 << 34),
+        measure_usage=lambda device: Usage(0.5, 1 << 30, None),
         on_drain=drains.append,
         every_s=0.02,
     )
@@ -110,6 +112,7 @@ def test_a_worker_works_even_if_its_device_cannot_be_detected(sessions: Sessions
         "gpu@test",
         ["gpu"],
         detect_device=detect,
+        measure_usage=lambda _: Usage(),
         on_drain=lambda _: registered.set(),
         every_s=0.02,
     )

@@ -268,6 +268,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/workers/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Worker Histories
+         * @description Return what each worker did in the last day, in steps of ten minutes.
+         */
+        get: operations["list_worker_histories"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/queues/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Queue Histories
+         * @description Return how many jobs each queue had in the last day, in steps of ten minutes.
+         */
+        get: operations["list_queue_histories"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/workers/{worker_id}/drain": {
         parameters: {
             query?: never;
@@ -4156,6 +4196,39 @@ export interface components {
             has_more: boolean;
         };
         /**
+         * Page[QueueHistory]
+         * @example {
+         *       "data": [
+         *         {
+         *           "name": "gpu",
+         *           "points": [
+         *             {
+         *               "at": "2026-01-05T09:20:00Z",
+         *               "queued": 3,
+         *               "running": 1
+         *             }
+         *           ]
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
+        Page_QueueHistory_: {
+            /** Data */
+            data: components["schemas"]["QueueHistory"][];
+            /**
+             * Next Cursor
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
+             */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
+        /**
          * Page[QueueRead]
          * @example {
          *       "data": [
@@ -4310,6 +4383,39 @@ export interface components {
             has_more: boolean;
         };
         /**
+         * Page[WorkerHistory]
+         * @example {
+         *       "data": [
+         *         {
+         *           "name": "gpu@host",
+         *           "points": [
+         *             {
+         *               "at": "2026-01-05T09:20:00Z",
+         *               "busy": 0.75,
+         *               "load": 0.96
+         *             }
+         *           ]
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
+        Page_WorkerHistory_: {
+            /** Data */
+            data: components["schemas"]["WorkerHistory"][];
+            /**
+             * Next Cursor
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
+             */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
+        /**
          * Page[WorkerRead]
          * @example {
          *       "data": [
@@ -4324,6 +4430,9 @@ export interface components {
          *           ],
          *           "device": "cuda: NVIDIA H100 80GB HBM3",
          *           "memory_bytes": 85029158912,
+         *           "load": 0.94,
+         *           "memory_used_bytes": 31407996928,
+         *           "temperature_c": 61,
          *           "version": "0.1.0",
          *           "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *           "job": {
@@ -4689,6 +4798,48 @@ export interface components {
              * @description Evaluation windows; all of the text by default.
              */
             eval_samples?: number | null;
+        };
+        /**
+         * QueueHistory
+         * @description The last day of a queue.
+         * @example {
+         *       "name": "gpu",
+         *       "points": [
+         *         {
+         *           "at": "2026-01-05T09:20:00Z",
+         *           "queued": 3,
+         *           "running": 1
+         *         }
+         *       ]
+         *     }
+         */
+        QueueHistory: {
+            /** Name */
+            name: string;
+            /** Points */
+            points: components["schemas"]["QueuePointRead"][];
+        };
+        /**
+         * QueuePointRead
+         * @description Ten minutes of a queue.
+         */
+        QueuePointRead: {
+            /**
+             * At
+             * Format: date-time
+             * @description When they began.
+             */
+            at: string;
+            /**
+             * Queued
+             * @description The most waiting jobs.
+             */
+            queued: number;
+            /**
+             * Running
+             * @description The most running jobs.
+             */
+            running: number;
         };
         /**
          * QueueRead
@@ -5804,6 +5955,26 @@ export interface components {
             events: components["schemas"]["EventType"][];
         };
         /**
+         * WorkerHistory
+         * @description The last day of a worker; times without heartbeats are missing.
+         * @example {
+         *       "name": "gpu@host",
+         *       "points": [
+         *         {
+         *           "at": "2026-01-05T09:20:00Z",
+         *           "busy": 0.75,
+         *           "load": 0.96
+         *         }
+         *       ]
+         *     }
+         */
+        WorkerHistory: {
+            /** Name */
+            name: string;
+            /** Points */
+            points: components["schemas"]["WorkerPointRead"][];
+        };
+        /**
          * WorkerJob
          * @description The job that a worker holds.
          */
@@ -5829,6 +6000,28 @@ export interface components {
             lease_until: string | null;
         };
         /**
+         * WorkerPointRead
+         * @description Ten minutes of a worker.
+         */
+        WorkerPointRead: {
+            /**
+             * At
+             * Format: date-time
+             * @description When they began.
+             */
+            at: string;
+            /**
+             * Busy
+             * @description The share of them in which it held a job.
+             */
+            busy: number;
+            /**
+             * Load
+             * @description The highest load of its device.
+             */
+            load: number | null;
+        };
+        /**
          * WorkerRead
          * @description A worker, as of its last heartbeat.
          * @example {
@@ -5842,6 +6035,9 @@ export interface components {
          *       ],
          *       "device": "cuda: NVIDIA H100 80GB HBM3",
          *       "memory_bytes": 85029158912,
+         *       "load": 0.94,
+         *       "memory_used_bytes": 31407996928,
+         *       "temperature_c": 61,
          *       "version": "0.1.0",
          *       "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "job": {
@@ -5897,6 +6093,21 @@ export interface components {
              * @description The memory of that device.
              */
             memory_bytes: number | null;
+            /**
+             * Load
+             * @description The share of its device that was busy, from 0 to 1; null if unknown.
+             */
+            load: number | null;
+            /**
+             * Memory Used Bytes
+             * @description Of that device; null if unknown.
+             */
+            memory_used_bytes: number | null;
+            /**
+             * Temperature C
+             * @description Of that device; null if unknown.
+             */
+            temperature_c: number | null;
             /** Version */
             version: string;
             /**
@@ -6833,6 +7044,104 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_WorkerRead_"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_worker_histories: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WorkerHistory_"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_queue_histories: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_QueueHistory_"];
                 };
             };
             /** @description What went wrong, and what to change. */

@@ -6,11 +6,13 @@ import type { components } from "./schema.d.ts";
 
 export type Worker = components["schemas"]["WorkerRead"];
 export type Queue = components["schemas"]["QueueRead"];
+export type WorkerPoint = components["schemas"]["WorkerPointRead"];
+export type QueuePoint = components["schemas"]["QueuePointRead"];
 
 const POLL_MS = 3000;
 /** As in the service: two heartbeats are missing, and the next is nearly due. */
 const SILENT_AFTER_S = 8;
-const MAX_SAMPLES = 200;
+const HISTORY_POLL_MS = 30_000;
 
 export const workers = queryOptions({
   queryKey: ["workers"],
@@ -30,23 +32,33 @@ export function silenceOf(worker: Worker, fetchedAt: number, now: number): numbe
   return silence > SILENT_AFTER_S ? silence : null;
 }
 
-/** The number of waiting jobs at each poll since the page was opened. */
-const depths = new Map<string, number[]>();
-
 export const queues = queryOptions({
   queryKey: ["queues"],
-  queryFn: async ({ signal }) => {
-    const { data } = await unwrap(api.GET("/v1/queues", { signal }));
-    return data.map((queue) => ({ ...queue, history: withHistory(queue) }));
-  },
+  queryFn: async ({ signal }) => (await unwrap(api.GET("/v1/queues", { signal }))).data,
   refetchInterval: POLL_MS,
 });
 
-function withHistory({ name, depth }: Queue): number[] {
-  const history = [...(depths.get(name) ?? []), depth].slice(-MAX_SAMPLES);
-  depths.set(name, history);
-  return history;
-}
+/** The last day of each worker, by its name. */
+export const workerHistories = queryOptions({
+  queryKey: ["worker histories"],
+  queryFn: async ({ signal }) => {
+    const { data } = await unwrap(api.GET("/v1/workers/history", { signal }));
+    return new Map(data.map(({ name, points }) => [name, points]));
+  },
+  refetchInterval: HISTORY_POLL_MS,
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+/** The last day of each queue, by its name. */
+export const queueHistories = queryOptions({
+  queryKey: ["queue histories"],
+  queryFn: async ({ signal }) => {
+    const { data } = await unwrap(api.GET("/v1/queues/history", { signal }));
+    return new Map(data.map(({ name, points }) => [name, points]));
+  },
+  refetchInterval: HISTORY_POLL_MS,
+  staleTime: Number.POSITIVE_INFINITY,
+});
 
 /** Drain a worker, or let a draining one take jobs again. */
 export function useDrain() {

@@ -1,0 +1,105 @@
+"""What workers and queues did in the last day, sampled by the control process."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from db.core.clock import now
+from db.scheduling.queues import QueueDepth, QueueRepository
+from db.scheduling.workers import WorkerRepository, WorkerStatus
+from db.tables.samples import QueueSample, WorkerSample
+
+KEPT_FOR = timedelta(days=1)
+STEP_MINUTES = 10
+"""The length of one point of a history."""
+
+
+@dataclass(frozen=True)
+class WorkerPoint:
+    """The beginning of some minutes, the share of them with a job, and the highest load."""
+
+    at: datetime
+    busy: float
+    load: float | None
+
+
+@dataclass(frozen=True)
+class QueuePoint:
+    """The beginning of some minutes, and the most waiting and running jobs in them."""
+
+    at: datetime
+    queued: int
+    running: int
+
+
+class SampleRepository:
+    """Writes and reads samples; never commits."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def record(self) -> None:
+        """Add a sample of each live worker and of each queue, and delete old ones."""
+        minute = self._minute()
+        workers = [one for one in WorkerRepository(self._session).all() if one.is_alive]
+        for one in workers:
+            self._add_worker(minute, one)
+        depths = QueueRepository(self._session).depths()
+        served = {queue for one in workers for queue in one.worker.queues}
+        for name in served | depths.keys():
+            self._add_queue(minute, name, depths.get(name, QueueDepth()))
+        oldest = minute - int(KEPT_FOR / timedelta(minutes=1))
+        for table in (WorkerSample, QueueSample):
+            self._session.execute(delete(table).where(table.minute < oldest))
+
+    def workers(self) -> dict[str, list[WorkerPoint]]:
+        """Return the last day of each worker, by its name."""
+        step = (WorkerSample.minute // STEP_MINUTES).label("step")
+        busy, all_ = func.sum(WorkerSample.busy), func.sum(WorkerSample.samples)
+        query = select(WorkerSample.worker, step, busy, all_, func.max(WorkerSample.load))
+        query = query.group_by(WorkerSample.worker, step).order_by(WorkerSample.worker, step)
+        found = defaultdict[str, list[WorkerPoint]](list)
+        for name, at, held, samples, load in self._session.execute(query):
+            found[name].append(WorkerPoint(_moment(at), held / samples, load))
+        return found
+
+    def queues(self) -> dict[str, list[QueuePoint]]:
+        """Return the last day of each queue, by its name."""
+        step = (QueueSample.minute // STEP_MINUTES).label("step")
+        most = func.max(QueueSample.queued), func.max(QueueSample.running)
+        query = select(QueueSample.queue, step, *most)
+        query = query.group_by(QueueSample.queue, step).order_by(QueueSample.queue, step)
+        found = defaultdict[str, list[QueuePoint]](list)
+        for name, at, queued, running in self._session.execute(query):
+            found[name].append(QueuePoint(_moment(at), queued, running))
+        return found
+
+    def _minute(self) -> int:
+        return int(self._session.scalars(select(now())).one().timestamp() // 60)
+
+    def _add_worker(self, minute: int, one: WorkerStatus) -> None:
+        name, load = one.worker.name, one.worker.load
+        sample = self._session.get(WorkerSample, (name, minute))
+        if sample is None:
+            sample = WorkerSample(worker=name, minute=minute, samples=0, busy=0, load=None)
+            self._session.add(sample)
+        sample.samples += 1
+        sample.busy += one.job_id is not None
+        sample.load = max(filter(None, (sample.load, load)), default=load)
+        self._session.flush()
+
+    def _add_queue(self, minute: int, name: str, depth: QueueDepth) -> None:
+        sample = self._session.get(QueueSample, (name, minute))
+        if sample is None:
+            sample = QueueSample(queue=name, minute=minute, queued=0, running=0)
+            self._session.add(sample)
+        sample.queued = max(sample.queued, depth.queued)
+        sample.running = max(sample.running, depth.running)
+        self._session.flush()
+
+
+def _moment(step: int) -> datetime:
+    return datetime.fromtimestamp(step * STEP_MINUTES * 60, UTC)

@@ -1,0 +1,87 @@
+"""How far a worker's device is used: its load, memory and temperature."""
+
+import logging
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import psutil
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """The use of a device, or of several together; None for what is unknown.
+
+    Attributes:
+        load: the share of the time in which it was busy, from 0 to 1.
+        temperature_c: that of the hottest.
+    """
+
+    load: float | None = None
+    memory_used_bytes: int | None = None
+    temperature_c: float | None = None
+
+
+def cpu_usage() -> Usage:
+    """Return the use of this machine since the last call."""
+    memory = psutil.virtual_memory()
+    load = psutil.cpu_percent() / 100
+    return Usage(load, memory.total - memory.available, _cpu_temperature())
+
+
+def gpu_usage(first: int, count: int) -> Usage:
+    """Return the use of CUDA devices, by NVIDIA's management library; unknown without it."""
+    try:
+        nvml = import_module("pynvml")
+        nvml.nvmlInit()
+    except Exception as error:  # its errors have no common base without the library
+        log.debug("the use of the GPU is unknown: %s", error)
+        return Usage()
+    try:
+        return _total([_usage_of(nvml, index) for index in range(first, first + count)])
+    except nvml.NVMLError as error:
+        log.debug("the use of the GPU is unknown: %s", error)
+        return Usage()
+    finally:
+        nvml.nvmlShutdown()
+
+
+def _usage_of(nvml: Any, index: int) -> Usage:
+    handle = _handle(nvml, index)
+    used = int(nvml.nvmlDeviceGetMemoryInfo(handle).used)
+    load = temperature = None
+    with suppress(nvml.NVMLError):  # a part of a GPU has no load of its own
+        load = nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
+    with suppress(nvml.NVMLError):
+        temperature = float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
+    return Usage(load, used, temperature)
+
+
+def _handle(nvml: Any, index: int) -> Any:
+    """Return the handle of a device by its CUDA number, which counts the visible ones only."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    names = [name.strip() for name in visible.split(",") if name.strip()]
+    name = names[index] if index < len(names) else str(index)
+    if name.isdigit():
+        return nvml.nvmlDeviceGetHandleByIndex(int(name))
+    return nvml.nvmlDeviceGetHandleByUUID(name)
+
+
+def _total(parts: list[Usage]) -> Usage:
+    loads = [one.load for one in parts if one.load is not None]
+    used = [one.memory_used_bytes for one in parts if one.memory_used_bytes is not None]
+    heats = [one.temperature_c for one in parts if one.temperature_c is not None]
+    mean = sum(loads) / len(loads) if loads else None
+    return Usage(mean, sum(used) if used else None, max(heats, default=None))
+
+
+def _cpu_temperature() -> float | None:
+    if not hasattr(psutil, "sensors_temperatures"):  # only on Linux and FreeBSD
+        return None
+    found = psutil.sensors_temperatures()
+    sensors = [one.current for name in ("coretemp", "k10temp") for one in found.get(name, [])]
+    return max(sensors, default=None)
