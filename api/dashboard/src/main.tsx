@@ -12,6 +12,7 @@ import "./styles/forms.css";
 import "./styles/compare.css";
 import "./styles/rows.css";
 import "./styles/charts.css";
+import "./styles/sweeps.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");

@@ -3,7 +3,7 @@ import { across, canBeLog, upwards } from "./bounds.ts";
 import { inWords, moved } from "./focus.ts";
 import { classesOf } from "./look.ts";
 import { type Drawing, rowsOf, type Series } from "./series.ts";
-import { logTicks, ticks, tickTexts } from "./ticks.ts";
+import { apart, logTicks, ticks, tickTexts } from "./ticks.ts";
 import { seriesOf } from "./tradeoff.tsx";
 
 const series = (name: string, dots: [number, number][], kind: Series["kind"] = "dots"): Series => ({
@@ -43,6 +43,10 @@ it("ticks are round and inside the bounds", () => {
   expect(ticks(-0.6, 1.6, 8, 1)).toEqual([0, 1]);
   expect(logTicks(0.9, 1100)).toEqual([1, 10, 100, 1000]);
   expect(logTicks(17.7, 63.9, 4)).toEqual([20, 40, 60]);
+});
+
+it("labels at the data do not cover each other", () => {
+  expect(apart([0.3, 0.309, 0.4, 0.5], 0.25, 0.45, 0.1)).toEqual([0.3, 0.4]);
 });
 
 it("the labels of a flat curve differ from each other", () => {

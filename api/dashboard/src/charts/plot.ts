@@ -4,13 +4,15 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { across, upwards } from "./bounds.ts";
 import { colourOf, dashesOf, isHollow, seriesColour } from "./look.ts";
-import type { Drawing, Rows, Rule, Series } from "./series.ts";
-import { logTicks, ticks, tickTexts } from "./ticks.ts";
+import { drawRules, roomFor } from "./rules.ts";
+import type { Drawing, Rows, Series } from "./series.ts";
+import { apart, logTicks, ticks, tickTexts } from "./ticks.ts";
 
 const FONT_SIZE = 12;
 const FONT = `${FONT_SIZE}px system-ui, "DejaVu Sans", sans-serif`;
 const MARKED_DOTS = 40;
 const TICK_DISTANCE = { x: 80, y: 36 };
+const TICK_GAP = 52;
 const AXES = { width: 70, height: 50 };
 
 /** What a plot reads while it lives; the page may replace it. */
@@ -48,10 +50,11 @@ export function draw(
     },
     axes: [xAxis(box, source), yAxis(box, source)],
     series: [{}, ...drawing.series.map((one) => seriesOf(box, one))],
+    padding: [null, roomFor(drawing.rules), null, null],
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: true, y: false, dist: 6 } },
     hooks: {
-      draw: [(plot) => drawRules(plot, source().drawing.rules)],
+      draw: [(plot) => drawRules(plot, source().drawing.rules, FONT_SIZE)],
       setCursor: [listeners.pointed],
       setScale: [(plot, key) => key === "x" && listeners.zoomed(isZoomed(plot, source()))],
     },
@@ -124,8 +127,8 @@ function xAxis(box: HTMLElement, source: () => Source): uPlot.Axis {
     splits: (plot, _, low, high) => {
       const { unit, ticks: given = [] } = source().drawing.x;
       const count = Math.max(2, Math.floor((plot.width - AXES.width) / TICK_DISTANCE.x));
-      const shown = given.filter((one) => one >= low && one <= high);
-      if (shown.length > 0 && shown.length <= count) return shown;
+      const shown = apart(given, low, high, TICK_GAP / (plot.width - AXES.width));
+      if (shown.length > 0 && shown.length <= 2 * count) return shown;
       return ticks(low, high, count, unit === "whole" ? 1 : 0);
     },
     values: (_, splits) => tickTexts(splits, source().drawing.x.unit),
@@ -145,29 +148,4 @@ function yAxis(box: HTMLElement, source: () => Source): uPlot.Axis {
     filter: (_, splits) => splits,
     values: (_, splits) => tickTexts(splits, unit),
   };
-}
-
-function drawRules(plot: uPlot, rules: Rule[]): void {
-  const { ctx, bbox } = plot;
-  const ratio = devicePixelRatio;
-  ctx.save();
-  ctx.font = `${FONT_SIZE * ratio}px system-ui, sans-serif`;
-  ctx.strokeStyle = ctx.fillStyle = colourOf(plot.root, "--text");
-  ctx.lineWidth = ratio;
-  ctx.setLineDash([5 * ratio, 4 * ratio]);
-  rules.forEach(({ name, at, axis }, index) => {
-    const place = plot.valToPos(at, axis, true);
-    const isUp = axis === "x";
-    const [low, size] = isUp ? [bbox.left, bbox.width] : [bbox.top, bbox.height];
-    if (place < low || place > low + size) return;
-    ctx.beginPath();
-    ctx.moveTo(isUp ? place : bbox.left, isUp ? bbox.top : place);
-    ctx.lineTo(isUp ? place : bbox.left + bbox.width, isUp ? bbox.top + bbox.height : place);
-    ctx.stroke();
-    const isAtEnd = index % 2 === 0;
-    ctx.textAlign = isUp || !isAtEnd ? "left" : "right";
-    const x = isUp ? place + 4 * ratio : bbox.left + (isAtEnd ? bbox.width - 4 * ratio : 4 * ratio);
-    ctx.fillText(name, x, isUp ? bbox.top + FONT_SIZE * ratio : place - 4 * ratio);
-  });
-  ctx.restore();
 }

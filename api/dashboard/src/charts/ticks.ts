@@ -16,6 +16,16 @@ export function ticks(low: number, high: number, count = 4, leastStep = 0): numb
   return Array.from({ length: last - first + 1 }, (_, at) => clean((first + at) * step));
 }
 
+/** Return those of the values within the bounds that are a share of their distance apart. */
+export function apart(values: number[], low: number, high: number, share: number): number[] {
+  const found: number[] = [];
+  for (const value of values) {
+    const last = found.at(-1) ?? Number.NEGATIVE_INFINITY;
+    if (value >= low && value <= high && value - last >= share * (high - low)) found.push(value);
+  }
+  return found;
+}
+
 /** Return round values for a logarithmic axis; within one power of ten, those of a linear one. */
 export function logTicks(low: number, high: number, count = 6): number[] {
   const powers = Array.from(

@@ -1,0 +1,83 @@
+import { Link } from "wouter";
+import type { Point, Sweep } from "../../api/sweeps.ts";
+import { figure, NONE, percent } from "../../format.ts";
+import { Icon } from "../../ui/icon.tsx";
+import { ErrorNote } from "../../ui/notes.tsx";
+import { Fact, Facts, Section } from "../../ui/section.tsx";
+import { useDownload } from "../job/use-file.ts";
+import { gateInWords, nameOf } from "./points.ts";
+
+const MOST_COMPARED = 20;
+
+/** The sparsest point that passes the gate, and what is done with it. */
+export function Best({ sweep }: { sweep: Sweep }) {
+  const best = sweep.points.find(({ job_id }) => job_id === sweep.best);
+  if (sweep.gate === null) {
+    return (
+      <p className="faint">
+        This sweep has no gate. With one, the sparsest point that passes it is named here.
+      </p>
+    );
+  }
+  const gate = gateInWords(sweep.gate);
+  return (
+    <Section
+      title={sweep.is_final ? "Best that passes" : "Best that passes so far"}
+      aside={<span className="faint">gate: {gate}</span>}
+    >
+      {best ? <BestPoint best={best} sweep={sweep} /> : <p>{noneInWords(sweep)}</p>}
+    </Section>
+  );
+}
+
+function noneInWords({ is_final, points }: Sweep): string {
+  if (!is_final) return "No point has passed the gate yet.";
+  const ratios = points.flatMap(({ perplexity_ratio }) => perplexity_ratio ?? []);
+  const closest =
+    ratios.length > 0 ? ` The lowest perplexity ratio is ${figure(Math.min(...ratios))}.` : "";
+  return `No point passes the gate.${closest} Try lower sparsities or another method.`;
+}
+
+function BestPoint({ best, sweep }: { best: Point; sweep: Sweep }) {
+  const { job_id: id, sparsity, perplexity, perplexity_ratio: ratio } = best;
+  const download = useDownload(`/v1/jobs/${id}/archive`, `${id}.tar`);
+  const others = sweep.points.filter((one) => one.verdict === "pass" || one.on_front);
+  const ids = [id, ...others.map(({ job_id }) => job_id).filter((one) => one !== id)];
+  return (
+    <>
+      <p className="best-name">
+        <Link href={`/jobs/${id}`}>{nameOf(best)}</Link>
+      </p>
+      <Facts>
+        <Fact name="Sparsity">{percent(sparsity, 2)}</Fact>
+        <Fact name="Perplexity">{figure(perplexity)}</Fact>
+        <Fact name="Ratio to the dense model">{ratio?.toFixed(3) ?? NONE}</Fact>
+      </Facts>
+      <div className="actions">
+        <button
+          type="button"
+          className="primary"
+          onClick={download.start}
+          disabled={download.isBusy}
+        >
+          <Icon name="download" />
+          Download
+        </button>
+        <Link className="button" href={`/jobs/${id}/rerun`}>
+          <Icon name="rerun" />
+          Rerun with changes
+        </Link>
+        {ids.length > 1 && (
+          <Link
+            className="button"
+            href={`/compare?ids=${ids.slice(0, MOST_COMPARED).join(",")}&baseline=${id}`}
+          >
+            <Icon name="compare" />
+            Compare
+          </Link>
+        )}
+      </div>
+      {download.error !== null && <ErrorNote error={download.error} />}
+    </>
+  );
+}

@@ -1,0 +1,72 @@
+/** The points of a sweep: their names, their groups and what charts show of them. */
+
+import type { Point, Sweep } from "../../api/sweeps.ts";
+import type { Rule } from "../../charts/series.ts";
+import type { Tradeoff } from "../../charts/tradeoff.tsx";
+import { figure, NONE, percent } from "../../format.ts";
+import { toText } from "../../spec/draft.ts";
+
+/** Fields that are a place in a chart rather than a group of points. */
+const PLACES = ["sparsity", "pattern"];
+
+/** Return the fields in which the points differ. */
+export function variedFields(points: Point[]): string[] {
+  const names = [...new Set(points.flatMap(({ varied }) => Object.keys(varied)))];
+  return names.filter((name) => new Set(points.map((one) => fieldText(one, name))).size > 1);
+}
+
+/** Return the text of a varied field's value. */
+export function fieldText({ varied }: Point, name: string): string {
+  const value = varied[name];
+  if (name === "sparsity" && typeof value === "number") return percent(value, 2);
+  return toText(value) || `no ${name}`;
+}
+
+export function nameOf(point: Point): string {
+  const names = Object.keys(point.varied);
+  return names.map((name) => fieldText(point, name)).join(", ") || NONE;
+}
+
+/** Return a function that tells the group of a point, which has a colour of its own. */
+export function groupsOf(points: Point[]): (point: Point) => { series: string; style: number } {
+  const names = variedFields(points).filter((name) => !PLACES.includes(name));
+  const field = names.includes("method") ? "method" : names[0];
+  if (field === undefined) return () => ({ series: "Points", style: 0 });
+  const values = [...new Set(points.map((one) => fieldText(one, field)))];
+  return (point) => {
+    const series = fieldText(point, field);
+    return { series, style: values.indexOf(series) };
+  };
+}
+
+export function tradeoffsOf(points: Point[]): Tradeoff[] {
+  const groupOf = groupsOf(points);
+  return points.flatMap((one) => {
+    const { sparsity: x, perplexity: y, job_id } = one;
+    if (x === null || y === null) return [];
+    return [{ x, y, name: nameOf(one), href: `/jobs/${job_id}`, ...groupOf(one) }];
+  });
+}
+
+/** Return the lines of the dense model and of the gate's bounds. */
+export function rulesOf({ dense, gate }: Pick<Sweep, "dense" | "gate">): Rule[] {
+  const { perplexity } = dense;
+  const rules: Rule[] = [];
+  if (perplexity !== null)
+    rules.push({ name: `dense ${figure(perplexity)}`, at: perplexity, axis: "y" });
+  const { perplexity_ratio: ratio, pruned_perplexity: most } = gate?.max ?? {};
+  if (ratio !== undefined && perplexity !== null)
+    rules.push({ name: `gate × ${ratio}`, at: ratio * perplexity, axis: "y" });
+  if (most !== undefined) rules.push({ name: `gate ${most}`, at: most, axis: "y" });
+  const least = gate?.min?.sparsity;
+  if (least !== undefined)
+    rules.push({ name: `gate: sparsity ${percent(least)}`, at: least, axis: "x" });
+  return rules;
+}
+
+/** Describe a gate: "perplexity_ratio ≤ 1.1, sparsity ≥ 0.5". */
+export function gateInWords({ max = {}, min = {} }: NonNullable<Sweep["gate"]>): string {
+  const bounds = (limits: Record<string, number>, sign: string) =>
+    Object.entries(limits).map(([metric, limit]) => `${metric} ${sign} ${limit}`);
+  return [...bounds(max, "≤"), ...bounds(min, "≥")].join(", ");
+}
