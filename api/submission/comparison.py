@@ -30,6 +30,9 @@ class ComparedJob(BaseModel):
     verdict: Verdict
     metrics: dict[str, Any] | None
     deltas: FlatMetrics = Field(description="Its metrics minus those of the first job.")
+    obstacles: list[str] = Field(
+        description="Why its metrics cannot be compared with those of the first job."
+    )
 
 
 class Comparison(BaseModel):
@@ -50,7 +53,7 @@ class Comparison(BaseModel):
             comparable=not reasons,
             reasons=reasons,
             differences=differences([job.spec.model_dump(mode="json") for job in jobs]),
-            jobs=[_compared(job, first) for job in jobs],
+            jobs=[_compared(job, jobs[0], first) for job in jobs],
         )
 
 
@@ -72,7 +75,7 @@ def flat_metrics(metrics: Mapping[str, Any], prefix: str = "") -> FlatMetrics:
     return flat
 
 
-def _compared(job: Job, first: FlatMetrics) -> ComparedJob:
+def _compared(job: Job, baseline: Job, first: FlatMetrics) -> ComparedJob:
     own = flat_metrics(job.result or {})
     return ComparedJob(
         id=job.id,
@@ -81,6 +84,7 @@ def _compared(job: Job, first: FlatMetrics) -> ComparedJob:
         verdict=job.verdict,
         metrics=job.result,
         deltas={name: own[name] - first[name] for name in own if name in first},
+        obstacles=[] if job.id == baseline.id else list(_obstacles([baseline, job])),
     )
 
 

@@ -1,13 +1,14 @@
 """Rows of finished jobs, for pages that compare them."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.spec.quality_gate import Gate, judge
-from db.tables.jobs import BlockReport, Job
+from db.tables.jobs import BlockReport, Job, Sweep
 from tests.factories import make_job, make_spec
 
 DENSE = 20.0
@@ -31,6 +32,28 @@ def add_job(sessions: Sessions, name: str, perplexity: float, **row: Any) -> Job
     with sessions.begin() as session:
         session.execute(insert(BlockReport), [_report(job, index) for index in range(BLOCKS)])
     return job
+
+
+def add_sweep(
+    sessions: Sessions,
+    gate: dict[str, Any] | None,
+    perplexities: Sequence[tuple[Mapping[str, Any], float]],
+) -> tuple[str, list[str]]:
+    """Insert a sweep that has ended, and return its id and those of its jobs."""
+    with sessions.begin() as session:
+        sweep = Sweep(name="grid", labels={}, varied=[dict(varied) for varied, _ in perplexities])
+        session.add(sweep)
+        session.flush()
+        sweep_id = sweep.id
+    jobs = [
+        add_job(sessions, "point", perplexity, spec=varied, gate=gate)
+        for varied, perplexity in perplexities
+    ]
+    with sessions.begin() as session:
+        for point, job in enumerate(jobs):
+            place = {"sweep_id": sweep_id, "sweep_point": point}
+            session.execute(update(Job).where(Job.id == job.id).values(**place))
+    return sweep_id, [job.id for job in jobs]
 
 
 def _report(job: Job, index: int) -> dict[str, Any]:

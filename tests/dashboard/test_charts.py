@@ -1,33 +1,25 @@
 """Charts: what is drawn can also be read, by hover, by keys and as a table."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
-from api.app import create_app
-from api.settings import ApiSettings
-from db.core.session import Sessions
-from tests.api.live import serving
-from tests.dashboard.browser import session
+from tests.dashboard.browser import Session
+from tests.dashboard.conftest import Api
 from tests.dashboard.measured import BLOCKS, add_job
-from tests.fakes import ListQueue
 
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture
-def two_jobs(sessions: Sessions, database_url: str, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def two_jobs(api: Api) -> str:
     """The address of a comparison of two jobs."""
     jobs = [
-        add_job(sessions, "half", 25.0, spec={"sparsity": 0.5}),
-        add_job(sessions, "more", 40.0, spec={"sparsity": 0.6}),
+        add_job(api.sessions, "half", 25.0, spec={"sparsity": 0.5}),
+        add_job(api.sessions, "more", 40.0, spec={"sparsity": 0.6}),
     ]
-    fields = {"_env_file": None, "data_dir": tmp_path, "database_url": database_url}
-    with serving(create_app(ApiSettings.model_validate(fields), ListQueue())) as url:
-        yield f"{url}/compare?ids={','.join(job.id for job in jobs)}"
+    return f"/compare?ids={','.join(job.id for job in jobs)}"
 
 
 def drag(plot: Locator, start: float, end: float) -> None:
@@ -41,47 +33,45 @@ def drag(plot: Locator, start: float, end: float) -> None:
     mouse.up()
 
 
-def test_a_chart_is_read_by_hover_by_keys_and_as_a_table(browser: Browser, two_jobs: str) -> None:
-    with session(browser, two_jobs.partition("/compare")[0]) as tabs:
-        page = tabs.open(two_jobs)
-        slider = page.get_by_role("slider", name="Error by block")
-        chart = page.get_by_role("figure").filter(has=slider)
+def test_a_chart_is_read_by_hover_by_keys_and_as_a_table(api_tabs: Session, two_jobs: str) -> None:
+    page = api_tabs.open(two_jobs)
+    slider = page.get_by_role("slider", name="Error by block")
+    chart = page.get_by_role("figure").filter(has=slider)
 
-        slider.hover()
-        expect(chart.locator(".chart-tip")).to_contain_text("Block")
-        slider.focus()
-        page.keyboard.press("End")
-        last = re.compile("^more .*: Block 15, Error 0.096$")
-        expect(slider).to_have_attribute("aria-valuetext", last)
-        page.keyboard.press("ArrowLeft")
-        expect(chart.locator(".chart-tip li")).to_contain_text(["0.075", "0.09"])
+    slider.hover()
+    expect(chart.locator(".chart-tip")).to_contain_text("Block")
+    slider.focus()
+    page.keyboard.press("End")
+    last = re.compile("^more .*: Block 15, Error 0.096$")
+    expect(slider).to_have_attribute("aria-valuetext", last)
+    page.keyboard.press("ArrowLeft")
+    expect(chart.locator(".chart-tip li")).to_contain_text(["0.075", "0.09"])
 
-        chart.get_by_role("button", name="half").click()
-        slider.focus()
-        page.keyboard.press("Home")
-        expect(chart.locator(".chart-tip li")).to_have_count(1)
-        chart.get_by_text("Figures").click()
-        expect(chart.get_by_role("row")).to_have_count(BLOCKS + 1)
-        expect(chart.get_by_role("row").last).to_contain_text("0.096")
+    chart.get_by_role("button", name="half").click()
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(chart.locator(".chart-tip li")).to_have_count(1)
+    chart.get_by_text("Figures").click()
+    expect(chart.get_by_role("row")).to_have_count(BLOCKS + 1)
+    expect(chart.get_by_role("row").last).to_contain_text("0.096")
 
 
-def test_a_drag_zooms_in_and_the_axis_can_be_logarithmic(browser: Browser, two_jobs: str) -> None:
-    with session(browser, two_jobs.partition("/compare")[0]) as tabs:
-        page = tabs.open(two_jobs)
-        slider = page.get_by_role("slider", name="Error by block")
-        chart = page.get_by_role("figure").filter(has=slider)
-        drawn = "(canvas) => canvas.toDataURL()"
-        canvas = chart.locator("canvas")
-        expect(canvas).to_be_visible()
-        whole = canvas.evaluate(drawn)
+def test_a_drag_zooms_in_and_the_axis_can_be_logarithmic(api_tabs: Session, two_jobs: str) -> None:
+    page = api_tabs.open(two_jobs)
+    slider = page.get_by_role("slider", name="Error by block")
+    chart = page.get_by_role("figure").filter(has=slider)
+    drawn = "(canvas) => canvas.toDataURL()"
+    canvas = chart.locator("canvas")
+    expect(canvas).to_be_visible()
+    whole = canvas.evaluate(drawn)
 
-        drag(chart.locator(".u-over"), 0.3, 0.6)
-        reset = chart.get_by_role("button", name="Reset zoom")
-        expect(reset).to_be_visible()
-        assert canvas.evaluate(drawn) != whole
-        reset.click()
-        expect(reset).to_have_count(0)
-        assert canvas.evaluate(drawn) == whole
+    drag(chart.locator(".u-over"), 0.3, 0.6)
+    reset = chart.get_by_role("button", name="Reset zoom")
+    expect(reset).to_be_visible()
+    assert canvas.evaluate(drawn) != whole
+    reset.click()
+    expect(reset).to_have_count(0)
+    assert canvas.evaluate(drawn) == whole
 
-        chart.get_by_label("Log axis").check()
-        assert chart.locator("canvas").evaluate(drawn) != whole
+    chart.get_by_label("Log axis").check()
+    assert chart.locator("canvas").evaluate(drawn) != whole

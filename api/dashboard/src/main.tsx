@@ -13,10 +13,13 @@ import "./styles/compare.css";
 import "./styles/rows.css";
 import "./styles/charts.css";
 import "./styles/sweeps.css";
+import "./styles/print.css";
+import { printInLight } from "./ui/print.ts";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");
 goLive(queries);
+printInLight();
 createRoot(root).render(
   <StrictMode>
     <App />

@@ -64,6 +64,7 @@ class ComparedJob(ResponseModel):
     status: str
     metrics: dict[str, Any] | None = None
     deltas: dict[str, float] = {}
+    obstacles: list[str] = []
 
 
 class Comparison(ResponseModel):

@@ -1543,6 +1543,11 @@ export interface components {
             deltas: {
                 [key: string]: number;
             };
+            /**
+             * Obstacles
+             * @description Why its metrics cannot be compared with those of the first job.
+             */
+            obstacles: string[];
         };
         /**
          * Comparison

@@ -55,6 +55,20 @@ def test_what_differs_is_shown_and_figures_are_held_against_the_first(
     assert other["metrics"]["new"] == 1
 
 
+def test_each_job_says_what_keeps_it_from_being_held_against_the_first(
+    client: TestClient, sessions: Sessions
+) -> None:
+    first, same = finished(sessions), finished(sessions, sparsity=0.6)
+    other = finished(sessions, model="org/other")
+    found = compare(client, first, same, other)
+    assert found["comparable"] is False
+    assert [job["obstacles"] for job in found["jobs"]] == [
+        [],
+        [],
+        ["the models differ: org/model, org/other"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [

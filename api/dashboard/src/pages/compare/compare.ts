@@ -11,13 +11,15 @@ export interface SpecRow {
   differs: boolean;
 }
 
+/** Return the fields with each job's value; those that differ come first. */
 export function specRows(jobs: Job[]): SpecRow[] {
   const specs = jobs.map((job) => job.spec as unknown as Record<string, unknown>);
   const names = [...new Set(specs.flatMap((spec) => Object.keys(spec)))];
-  return names.map((name) => {
+  const rows = names.map((name) => {
     const values = specs.map((spec) => toText(spec[name]));
     return { name, values, differs: new Set(values).size > 1 };
   });
+  return [...rows.filter(({ differs }) => differs), ...rows.filter(({ differs }) => !differs)];
 }
 
 export interface Metric {
@@ -44,18 +46,60 @@ export const METRICS: Metric[] = [
   { name: "peak_memory_bytes", label: "Peak memory", format: bytes, lowerIsBetter: true },
 ];
 
-export function metricOf(job: Job, name: string): number | null {
-  return number(job.result?.[name]);
+/** The half width of a 95 % interval over the standard error. */
+const NORMAL_95 = 1.96;
+
+/** Return the accuracy of each task that a job was evaluated on. */
+export function taskMetrics(jobs: Job[]): Metric[] {
+  const names = new Set(jobs.flatMap(({ result }) => Object.keys(members(result, "acc"))));
+  return [...names].sort().map((task) => ({
+    name: `acc.${task}`,
+    label: task,
+    format: (value) => percent(value, 1),
+    lowerIsBetter: false,
+  }));
 }
 
-/** Return the best jobs by a metric; none if all are equal or no direction is better. */
-export function bestOf(jobs: Job[], { name, lowerIsBetter }: Metric): Set<string> {
+export function metricOf(job: Job, name: string): number | null {
+  const [group = "", ...rest] = name.split(".");
+  return number(rest.length > 0 ? members(job.result, group)[rest.join(".")] : job.result?.[name]);
+}
+
+/** Return the interval of an accuracy: "± 1.9 %". */
+export function intervalOf(job: Job, name: string): string | null {
+  const task = /^acc\.(.+)$/.exec(name)?.[1];
+  const error = task === undefined ? null : number(members(job.result, "acc_stderr")[task]);
+  return error === null ? null : `± ${percent(NORMAL_95 * error, 1)}`;
+}
+
+function members(result: Job["result"], group: string): Record<string, unknown> {
+  const found = result?.[group];
+  return typeof found === "object" && found !== null ? (found as Record<string, unknown>) : {};
+}
+
+const DIGITS = 3;
+
+/**
+ * Return the best jobs by a metric, among jobs of the same sparsity.
+ *
+ * A job is not the best alone, nor if all of its sparsity are equal.
+ */
+export function bestOf(jobs: Job[], metric: Metric): Set<string> {
+  const bySparsity = new Map<string, Job[]>();
+  for (const job of jobs) {
+    const sparsity = metricOf(job, "sparsity")?.toFixed(DIGITS) ?? "";
+    bySparsity.set(sparsity, [...(bySparsity.get(sparsity) ?? []), job]);
+  }
+  return new Set([...bySparsity.values()].flatMap((group) => bestOfEqual(group, metric)));
+}
+
+function bestOfEqual(jobs: Job[], { name, lowerIsBetter }: Metric): string[] {
   const known = jobs.flatMap((job) => {
     const value = metricOf(job, name);
     return value === null ? [] : [{ id: job.id, value }];
   });
   const values = known.map(({ value }) => value);
-  if (lowerIsBetter === null || new Set(values).size < 2) return new Set();
+  if (lowerIsBetter === null || new Set(values).size < 2) return [];
   const best = lowerIsBetter ? Math.min(...values) : Math.max(...values);
-  return new Set(known.filter(({ value }) => value === best).map(({ id }) => id));
+  return known.filter(({ value }) => value === best).map(({ id }) => id);
 }

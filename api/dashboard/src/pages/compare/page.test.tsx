@@ -11,12 +11,18 @@ it.each([true, false])("calls a figure the best only of what can be compared: %s
   history.replaceState(null, "", "/compare?ids=a,b");
   service.reply = ({ pathname }) => {
     const [, id] = /^\/v1\/jobs\/(.)$/.exec(pathname) ?? [];
-    if (id) return [200, makeJob({ id, result: { pruned_perplexity: id === "a" ? 8 : 9 } })];
-    if (pathname === "/v1/compare") return [200, { comparable: can, reasons: can ? [] : ["No."] }];
+    const result = { sparsity: 0.5, pruned_perplexity: id === "a" ? 8 : 9 };
+    if (id) return [200, makeJob({ id, status: "succeeded", result })];
+    const jobs = [
+      { id: "a", obstacles: [] },
+      { id: "b", obstacles: can ? [] : ["The models differ."] },
+    ];
+    if (pathname === "/v1/compare") return [200, { jobs }];
     return listing([]);
   };
   const { box, unmount } = await mount(<ComparePage />);
-  expect(box.textContent?.includes("(best)")).toBe(can);
+  expect(box.textContent?.includes("(best at 50 %)")).toBe(can);
   expect(box.textContent?.includes("+12.5 %")).toBe(can);
+  expect(box.textContent?.includes("The models differ.")).toBe(!can);
   await unmount();
 });

@@ -1,225 +1,132 @@
 import { useQueries, useQuery } from "@tanstack/react-query";
-import { useState } from "react";
-import { Link, useSearch } from "wouter";
+import { useMemo } from "react";
 import type { Job } from "../../api/client.ts";
 import { comparisonOf } from "../../api/compare.ts";
-import { jobBlocks, jobById } from "../../api/jobs.ts";
-import { BLOCK, BLOCK_METRICS, dotsOf } from "../../charts/block-metrics.ts";
-import { Chart } from "../../charts/chart.tsx";
-import type { Series } from "../../charts/series.ts";
+import { jobById } from "../../api/jobs.ts";
+import { ProblemError } from "../../api/problem.ts";
 import { TradeoffChart } from "../../charts/tradeoff.tsx";
-import { change, figure, modelName, NONE, shortId } from "../../format.ts";
+import { figure } from "../../format.ts";
+import { Copy } from "../../ui/copy.tsx";
 import { Empty, ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
-import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
-import { StatusPill } from "../../ui/status.tsx";
 import { Title } from "../../ui/title.tsx";
-import { bestOf, METRICS, type Metric, metricOf, specRows } from "./compare.ts";
-
-const MAX_JOBS = 20;
-const MAX_NAME_LENGTH = 28;
+import { logOf, useView } from "./address.ts";
+import { ChosenJobs } from "./chosen.tsx";
+import { metricOf } from "./compare.ts";
+import { divide, type Entry, isComparable } from "./entries.ts";
+import { Metrics } from "./metrics.tsx";
+import { Overlay } from "./overlay.tsx";
+import { Specs } from "./specs.tsx";
 
 export function ComparePage() {
-  const ids = [...new Set((new URLSearchParams(useSearch()).get("ids") ?? "").split(","))]
-    .filter(Boolean)
-    .slice(0, MAX_JOBS);
+  const view = useView();
+  const [{ ids, baseline }] = view;
   const found = useQueries({ queries: ids.map((id) => jobById(id)) });
-  const jobs = found.flatMap(({ data }) => data ?? []);
-  const failed = found.find(({ error }) => error !== null);
+  const isUnknown = (error: Error | null) => error instanceof ProblemError && error.status === 404;
+  const failed = found.find(({ error }) => error !== null && !isUnknown(error));
+  const isLoading = found.some(({ data, error }) => data === undefined && error === null);
+  const jobs = found.map(({ data, error }, at) => {
+    return { id: ids[at] ?? "", job: data as Job | undefined, isUnknown: isUnknown(error) };
+  });
+  const { entries, leftOut } = divide(jobs, baseline);
   return (
     <>
-      <Title text="Compare" />
-      {ids.length < 2 && (
-        <Empty title="Select at least two jobs">
-          <p>Select them in the list of jobs, then press Compare.</p>
-          <Link className="button" href="/">
-            All jobs
-          </Link>
-        </Empty>
-      )}
+      <header className="row spread">
+        <Title text="Compare" />
+        {entries.length > 1 && (
+          <span className="row">
+            <Copy text={location.href} label="Copy a link to this comparison" />
+            <button type="button" onClick={() => print()}>
+              Print
+            </button>
+          </span>
+        )}
+      </header>
       {failed && <ErrorNote error={failed.error} retry={() => failed.refetch()} />}
-      {ids.length >= 2 && !failed && jobs.length < ids.length && <Loading what="jobs" />}
-      {ids.length >= 2 && jobs.length === ids.length && <Comparison jobs={jobs} />}
+      {isLoading && !failed && <Loading what="jobs" />}
+      {!isLoading && (
+        <div className="stack">
+          <ChosenJobs entries={entries} leftOut={leftOut} view={view} />
+          {entries.length < 2 && (
+            <Empty title="Select at least two jobs with figures">
+              <p>Add them above, or select them in the list of jobs and press Compare.</p>
+            </Empty>
+          )}
+          {entries.length > 1 && <Comparison entries={entries} view={view} />}
+        </div>
+      )}
     </>
   );
 }
 
-function Comparison({ jobs }: { jobs: Job[] }) {
-  const comparison = useQuery(comparisonOf(jobs.map((job) => job.id)));
-  const isComparable = comparison.data?.comparable ?? false;
-  const reasons = comparison.data?.reasons ?? [];
-  const dots = jobs.flatMap((job, style) => {
-    const [x, y] = [metricOf(job, "sparsity"), metricOf(job, "pruned_perplexity")];
-    const name = nameOf(job);
-    const dot = { name, series: name, style, href: `/jobs/${job.id}` };
-    return x === null || y === null ? [] : [{ x, y, ...dot }];
-  });
-  const dense = jobs[0] ? metricOf(jobs[0], "dense_perplexity") : null;
+interface Props {
+  entries: Entry[];
+  view: ReturnType<typeof useView>;
+}
+
+function Comparison({ entries: given, view }: Props) {
+  const order = [...given].sort((a, b) => Number(b.isBaseline) - Number(a.isBaseline));
+  const comparison = useQuery(comparisonOf(order.map(({ job }) => job.id)));
+  const obstacles = new Map(comparison.data?.jobs.map((one) => [one.id, one.obstacles]));
+  const entries = given.map((one) => ({ ...one, obstacles: obstacles.get(one.job.id) ?? null }));
+  const different = entries.filter((one) => one.obstacles !== null && one.obstacles.length > 0);
+  const [{ showsAll, metric }, change] = view;
   return (
-    <div className="stack">
+    <>
       {comparison.error !== null && (
         <ErrorNote error={comparison.error} retry={() => comparison.refetch()} />
       )}
-      {reasons.length > 0 && (
-        <Warning>
-          <strong>The metrics of these jobs cannot be compared</strong>
-          <ul className="plain">
-            {reasons.map((one) => (
-              <li key={one}>{one}</li>
-            ))}
-          </ul>
-        </Warning>
-      )}
-      <Section
-        title="Metrics"
-        aside={isComparable && <span className="faint">changes from the first job</span>}
-      >
-        <MetricTable jobs={jobs} isComparable={isComparable} />
-      </Section>
-      <Specs jobs={jobs} />
+      {different.length > 0 && <Different entries={different} />}
+      <Specs entries={entries} showsAll={showsAll} showAll={(all) => change({ showsAll: all })} />
+      <Metrics entries={entries} />
       <div className="pair">
-        <Overlay jobs={jobs} />
-        {dots.length > 1 && isComparable && (
-          <Section title="Sparsity against perplexity">
-            <TradeoffChart
-              jobs={dots}
-              rules={
-                dense === null ? [] : [{ name: `dense ${figure(dense)}`, at: dense, axis: "y" }]
-              }
-            />
-          </Section>
-        )}
+        <Tradeoffs entries={entries} view={view} />
+        <Overlay
+          entries={entries}
+          metric={metric}
+          choose={(one) => change({ metric: one })}
+          logOf={(chart) => logOf(chart, view)}
+        />
       </div>
-    </div>
+    </>
   );
 }
 
-function JobHeaders({ jobs }: { jobs: Job[] }) {
+function Different({ entries }: { entries: Entry[] }) {
   return (
-    <thead>
-      <tr>
-        <td />
-        {jobs.map((job) => (
-          <th key={job.id} scope="col">
-            <Link href={`/jobs/${job.id}`}>{nameOf(job)}</Link>
-            <StatusPill status={job.status} />
-          </th>
+    <Warning>
+      <strong>The metrics of some jobs cannot be compared with the baseline's</strong>
+      <ul className="plain">
+        {entries.map(({ job, name, obstacles }) => (
+          <li key={job.id}>
+            {name}: {obstacles?.join("; ")}
+          </li>
         ))}
-      </tr>
-    </thead>
+      </ul>
+    </Warning>
   );
 }
 
-interface TableProps {
-  jobs: Job[];
-  isComparable: boolean;
-}
-
-function MetricTable({ jobs, isComparable }: TableProps) {
-  const metrics = METRICS.filter(({ name }) => jobs.some((job) => metricOf(job, name) !== null));
-  if (metrics.length === 0) return <p className="faint">No job has a result yet.</p>;
+function Tradeoffs({ entries, view }: Props) {
+  const jobs = useMemo(() => tradeoffsOf(entries), [entries]);
+  const [first] = entries.filter(({ isBaseline }) => isBaseline);
+  const dense = first ? metricOf(first.job, "dense_perplexity") : null;
+  if (jobs.length < 2) return null;
   return (
-    <Scroll label="Metrics of the jobs">
-      <table className="compare">
-        <JobHeaders jobs={jobs} />
-        <tbody>
-          {metrics.map((metric) => (
-            <MetricRow key={metric.name} {...{ metric, jobs, isComparable }} />
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
-  );
-}
-
-function MetricRow({ metric, jobs, isComparable }: TableProps & { metric: Metric }) {
-  const best = isComparable ? bestOf(jobs, metric) : new Set();
-  const [first] = jobs.map((job) => metricOf(job, metric.name));
-  return (
-    <tr>
-      <th scope="row">{metric.label}</th>
-      {jobs.map((job, at) => {
-        const value = metricOf(job, metric.name);
-        return (
-          <td key={job.id} className={best.has(job.id) ? "figure is-best" : "figure"}>
-            {metric.format(value)}
-            {best.has(job.id) && <span className="unseen"> (best)</span>}
-            {isComparable && at > 0 && value !== first && metric.lowerIsBetter !== null && (
-              <span className="faint delta">{change(first, value)}</span>
-            )}
-          </td>
-        );
-      })}
-    </tr>
-  );
-}
-
-function Specs({ jobs }: { jobs: Job[] }) {
-  const [showsAll, showAll] = useState(false);
-  const rows = specRows(jobs);
-  const shown = rows.filter((row) => showsAll || row.differs);
-  return (
-    <Section
-      title="Configuration"
-      aside={
-        <label className="row tight">
-          <input
-            type="checkbox"
-            checked={!showsAll}
-            onChange={(event) => showAll(!event.target.checked)}
-          />
-          Differences only
-        </label>
-      }
-    >
-      {shown.length === 0 && <p className="faint">The configurations are equal.</p>}
-      {shown.length > 0 && (
-        <Scroll label="Configurations of the jobs">
-          <table className="compare">
-            <JobHeaders jobs={jobs} />
-            <tbody>
-              {shown.map(({ name, values, differs }) => (
-                <tr key={name} className={differs ? "differs" : ""}>
-                  <th scope="row" className="mono">
-                    {name}
-                  </th>
-                  {values.map((value, at) => (
-                    <td key={jobs[at]?.id}>{value || NONE}</td>
-                  ))}
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
-      )}
+    <Section title="Sparsity against perplexity">
+      <TradeoffChart
+        jobs={jobs}
+        rules={dense === null ? [] : [{ name: `dense ${figure(dense)}`, at: dense, axis: "y" }]}
+        log={logOf("perplexity", view)}
+      />
     </Section>
   );
 }
 
-/** The output errors of all jobs, by block. */
-function Overlay({ jobs }: { jobs: Job[] }) {
-  const found = useQueries({ queries: jobs.map((job) => jobBlocks(job.id, false)) });
-  const lines = jobs.map((job, style): Series => {
-    const dots = dotsOf(found[style]?.data ?? [], "error");
-    return { name: nameOf(job), kind: "line", style, dots };
+function tradeoffsOf(entries: Entry[]) {
+  return entries.filter(isComparable).flatMap(({ job, name, style }) => {
+    const [x, y] = [metricOf(job, "sparsity"), metricOf(job, "pruned_perplexity")];
+    if (x === null || y === null) return [];
+    return [{ x, y, name, series: name, style, href: `/jobs/${job.id}` }];
   });
-  if (!lines.some(({ dots }) => dots.length > 1)) return null;
-  return (
-    <Section title="Error by block">
-      <Chart
-        label="Error by block, with a line for each job"
-        series={lines}
-        x={BLOCK}
-        y={BLOCK_METRICS.error}
-      >
-        The relative error of each block's output, compared with the dense model's.
-      </Chart>
-    </Section>
-  );
-}
-
-function nameOf(job: Job): string {
-  const name = job.name || modelName(job.spec.model);
-  const shown = name.length > MAX_NAME_LENGTH ? `${name.slice(0, MAX_NAME_LENGTH)}…` : name;
-  return `${shown} ${shortId(job.id)}`;
 }

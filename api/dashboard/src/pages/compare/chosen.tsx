@@ -1,0 +1,62 @@
+import { Link } from "wouter";
+import { Swatch } from "../../charts/legend.tsx";
+import { Icon } from "../../ui/icon.tsx";
+import { Section } from "../../ui/section.tsx";
+import { Verdict } from "../../ui/verdict.tsx";
+import { AddJob } from "./add-job.tsx";
+import { MAX_JOBS, type useView } from "./address.ts";
+import type { Entry, LeftOut } from "./entries.ts";
+
+interface Props {
+  entries: Entry[];
+  leftOut: LeftOut[];
+  view: ReturnType<typeof useView>;
+}
+
+/** The compared jobs: which one is the baseline, which are left out and why; more can be added. */
+export function ChosenJobs({ entries, leftOut, view: [view, change] }: Props) {
+  const remove = (id: string) => change({ ids: view.ids.filter((one) => one !== id) });
+  return (
+    <Section title="Jobs" aside={<span className="faint">{entries.length} compared</span>}>
+      <ul className="chosen">
+        {entries.map(({ job, name, style, isBaseline }) => (
+          <li key={job.id}>
+            <Swatch kind="dots" style={style} />
+            <Link href={`/jobs/${job.id}`}>{name}</Link>
+            <Verdict verdict={job.verdict} />
+            <label className="row tight">
+              <input
+                type="radio"
+                name="baseline"
+                checked={isBaseline}
+                onChange={() => change({ baseline: job.id })}
+                aria-label={`Baseline: ${name}`}
+              />
+              Baseline
+            </label>
+            <Remove name={name} remove={() => remove(job.id)} />
+          </li>
+        ))}
+        {leftOut.map(({ id, name, reason }) => (
+          <li key={id} className="is-left-out">
+            <Icon name="warning" />
+            <Link href={`/jobs/${id}`}>{name}</Link>
+            <span>left out: {reason}</span>
+            <Remove name={name} remove={() => remove(id)} />
+          </li>
+        ))}
+      </ul>
+      {view.ids.length < MAX_JOBS && (
+        <AddJob known={view.ids} add={(id) => change({ ids: [...view.ids, id] })} />
+      )}
+    </Section>
+  );
+}
+
+function Remove({ name, remove }: { name: string; remove: () => void }) {
+  return (
+    <button type="button" className="quiet small" aria-label={`Remove ${name}`} onClick={remove}>
+      <Icon name="cancel" />
+    </button>
+  );
+}

@@ -1,0 +1,58 @@
+import { expect, it } from "vitest";
+import type { Point } from "../../api/sweeps.ts";
+import { axesOf } from "./parallel-axes.ts";
+import { gateInWords, groupsOf, nameOf, rulesOf, tradeoffsOf, variedFields } from "./points.ts";
+
+function point(varied: Record<string, unknown>, perplexity: number | null = 20): Point {
+  const measured = { sparsity: 0.5, perplexity, perplexity_ratio: 1, on_front: false };
+  return { job_id: "job", varied, status: "succeeded", progress: 1, verdict: "none", ...measured };
+}
+
+it("names a point by its values, and counts only fields that differ", () => {
+  const points = [
+    point({ sparsity: 0.5, pattern: null, method: "wanda" }),
+    point({ sparsity: 0.5, pattern: "2:4", method: "wanda" }),
+  ];
+  expect(points.map(nameOf)).toEqual(["50 %, no pattern, wanda", "50 %, 2:4, wanda"]);
+  expect(variedFields(points)).toEqual(["pattern"]);
+  expect(points.map(groupsOf(points))).toEqual(Array(2).fill({ series: "Points", style: 0 }));
+});
+
+it("has a colour for each method, or else for each value of another field", () => {
+  const byMethod = [point({ solver: "none", method: "a" }), point({ solver: "admm", method: "b" })];
+  expect(byMethod.map(groupsOf(byMethod)).map(({ style }) => style)).toEqual([0, 1]);
+  const bySolver = [point({ solver: "none" }), point({ solver: "admm" }), point({}, null)];
+  expect(tradeoffsOf(bySolver).map(({ series }) => series)).toEqual(["none", "admm"]);
+});
+
+it("draws the dense model and each bound of the gate that the chart has an axis for", () => {
+  const dense = { perplexity: 20, measured: 1, shared: 0 };
+  const gate = {
+    max: { perplexity_ratio: 1.1, pruned_perplexity: 30, seconds: 9 },
+    min: { sparsity: 0.4 },
+  };
+  expect(rulesOf({ dense, gate }).map(({ axis, at, name }) => [axis, at, name])).toEqual([
+    ["y", 20, "dense 20.00"],
+    ["y", 22, "gate × 1.1"],
+    ["y", 30, "gate 30"],
+    ["x", 0.4, "gate: sparsity 40 %"],
+  ]);
+  expect(rulesOf({ dense: { ...dense, perplexity: null }, gate: null })).toEqual([]);
+  expect(gateInWords({ max: { seconds: 9 }, min: { sparsity: 0.4 } })).toBe(
+    "seconds ≤ 9, sparsity ≥ 0.4",
+  );
+});
+
+it("has an axis for each field, and the perplexity by its ratio", () => {
+  const points = [
+    point({ sparsity: 0.4, method: "a" }, 10),
+    point({ sparsity: 0.5, method: "b" }, 100),
+    point({ sparsity: 0.6, method: "a" }, 1000),
+  ];
+  const axes = axesOf(points);
+  expect(axes.map(({ name }) => name)).toEqual(["sparsity", "method", "perplexity"]);
+  const places = axes.map((axis) => points.map((one) => axis.placeOf(one)));
+  expect(places[0]).toEqual([0, 0.5, 1]);
+  expect(places[1]).toEqual([0, 1, 0]);
+  expect(places[2]?.[1]).toBeCloseTo(0.5);
+});

@@ -1,0 +1,92 @@
+"""A sweep's page: which point to take."""
+
+import re
+from itertools import product
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.dashboard.browser import Session, violations
+from tests.dashboard.conftest import Api
+from tests.dashboard.measured import add_sweep
+
+pytestmark = pytest.mark.e2e
+
+GATE = {"max": {"perplexity_ratio": 1.3}}
+
+
+def open_sweep(tabs: Session, sweep_id: str) -> Page:
+    page = tabs.open(f"/sweeps/{sweep_id}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("grid")
+    return page
+
+
+def test_the_sparsest_point_that_passes_is_named_with_what_is_done_next(
+    api_tabs: Session, api: Api
+) -> None:
+    points = [
+        ({"sparsity": sparsity, "method": method}, perplexity)
+        for (sparsity, method), perplexity in zip(
+            product((0.4, 0.5, 0.6), ("wanda", "ria")), (21, 22, 24, 25, 28, 90), strict=True
+        )
+    ]
+    sweep_id, ids = add_sweep(api.sessions, GATE, points)
+    page = open_sweep(api_tabs, sweep_id)
+    card = page.locator("section").filter(has=page.get_by_role("heading", name="Best that passes"))
+
+    expect(card).to_contain_text("gate: perplexity_ratio ≤ 1.3")
+    expect(card.get_by_role("link", name="50 %, wanda")).to_be_visible()
+    expect(card).to_contain_text("1.200")
+    expect(card.get_by_role("button", name="Download")).to_be_visible()
+    expect(card.get_by_role("link", name="Rerun")).to_have_attribute(
+        "href", f"/jobs/{ids[2]}/rerun"
+    )
+    table = page.get_by_role("region", name="Perplexity by method and sparsity")
+    expect(table.get_by_role("cell", name="24.00")).to_have_text(
+        "24.00 ✓ gate passed, best that passes"
+    )
+    expect(table.get_by_role("cell", name="90.00")).to_have_text("90.00 ✗ gate failed")
+    chart = page.get_by_role("slider", name="Sparsity against perplexity")
+    chart.focus()
+    page.keyboard.press("End")
+    expect(chart).to_have_attribute("aria-valuetext", re.compile("60 %, ria: .* Perplexity 90"))
+
+    assert violations(page) == []
+    card.get_by_role("link", name="Compare").click()
+    expect(page).to_have_url(re.compile(f"ids={ids[2]},.*&baseline={ids[2]}"))
+    page.go_back()
+    chart.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(f"/jobs/{ids[5]}$"))
+
+
+def test_what_does_not_pass_is_said(api_tabs: Session, api: Api) -> None:
+    failed, _ = add_sweep(api.sessions, GATE, [({"sparsity": 0.5}, 50), ({"sparsity": 0.6}, 60)])
+    page = open_sweep(api_tabs, failed)
+    expect(
+        page.get_by_text("No point passes the gate. The lowest perplexity ratio is 2.50.")
+    ).to_be_visible()
+    without, _ = add_sweep(api.sessions, None, [({"sparsity": 0.5}, 50), ({"sparsity": 0.6}, 60)])
+    page = open_sweep(api_tabs, without)
+    expect(page.get_by_text("This sweep has no gate.")).to_be_visible()
+
+
+def test_from_three_fields_on_each_has_an_axis_whose_values_can_be_chosen(
+    api_tabs: Session, api: Api
+) -> None:
+    grid = product((0.4, 0.6), ("wanda", "ria"), ("none", "sparsegpt"))
+    names = ("sparsity", "method", "solver")
+    points = [(dict(zip(names, one, strict=True)), 21.0 + n) for n, one in enumerate(grid)]
+    sweep_id, _ = add_sweep(api.sessions, None, points)
+    page = open_sweep(api_tabs, sweep_id)
+    axes = page.get_by_role("region", name="Parallel coordinates")
+
+    expect(axes.locator(".parallel-name")).to_have_text([*names, "perplexity"])
+    axes.get_by_role("button", name="sparsegpt").click()
+    expect(page.get_by_text("4 of 8 points")).to_be_visible()
+    axes.get_by_role("button", name="40 %").click()
+    expect(page.get_by_text("2 of 8 points")).to_be_visible()
+    expect(axes.locator("polyline:not(.is-faded)")).to_have_count(2)
+    page.emulate_media(color_scheme="dark")
+    assert violations(page) == []
