@@ -42,7 +42,7 @@ def test_a_chart_is_read_by_hover_by_keys_and_as_a_table(api_tabs: Session, two_
     expect(chart.locator(".chart-tip")).to_contain_text("Block")
     slider.focus()
     page.keyboard.press("End")
-    last = re.compile("^more .*: Block 15, Error 0.096$")
+    last = re.compile("^more .*: Block 16, Error 0.096$")
     expect(slider).to_have_attribute("aria-valuetext", last)
     page.keyboard.press("ArrowLeft")
     expect(chart.locator(".chart-tip li")).to_contain_text(["0.075", "0.09"])

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.browser import Session, violations
+from tests.dashboard.browser import Clicks, Session, violations
 from tests.dashboard.conftest import Api
 from tests.dashboard.measured import add_sweep
 
@@ -61,6 +61,30 @@ def test_the_sparsest_point_that_passes_is_named_with_what_is_done_next(
     expect(page).to_have_url(re.compile(f"/jobs/{ids[5]}$"))
 
 
+def test_the_best_sparsity_under_a_gate_is_found_in_eight_clicks_from_an_empty_form(
+    tabs: Session,
+) -> None:
+    page = tabs.open("/sweeps/new")
+    clicks = Clicks()
+    clicks.type(page.get_by_label("Model", exact=True), "local:tiny")
+    clicks.type(page.get_by_label("Calibration text", exact=True), "local:text.txt")
+    clicks.type(page.get_by_label("Sparsity", exact=True), "30 %, 60 %")
+    clicks.on(page.get_by_role("button", name="Add a bound"))
+    clicks.type(page.get_by_label("Limit of bound 1"), "9")
+    expect(page.get_by_role("heading", name="2 jobs would be accepted")).to_be_visible()
+    clicks.on(page.get_by_role("button", name="Submit sweep"))
+
+    best = page.locator("section").filter(has=page.get_by_role("heading", name="Best that passes"))
+    expect(page.get_by_role("heading", name="Best that passes", exact=True)).to_be_visible(
+        timeout=60_000
+    )
+    expect(best.get_by_role("link", name="60 %")).to_be_visible()
+    with page.expect_download() as download:
+        clicks.on(best.get_by_role("button", name="Download"))
+    assert download.value.suggested_filename.endswith(".tar")
+    assert clicks.count <= 8
+
+
 def test_what_does_not_pass_is_said(api_tabs: Session, api: Api) -> None:
     failed, _ = add_sweep(api.sessions, GATE, [({"sparsity": 0.5}, 50), ({"sparsity": 0.6}, 60)])
     page = open_sweep(api_tabs, failed)
@@ -70,6 +94,10 @@ def test_what_does_not_pass_is_said(api_tabs: Session, api: Api) -> None:
     without, _ = add_sweep(api.sessions, None, [({"sparsity": 0.5}, 50), ({"sparsity": 0.6}, 60)])
     page = open_sweep(api_tabs, without)
     expect(page.get_by_text("This sweep has no gate.")).to_be_visible()
+    page.get_by_label("Highest perplexity ratio").fill("2.5")
+    best = page.locator("section").filter(has=page.get_by_role("heading", name="Best that passes"))
+    expect(best.get_by_role("link", name="50 %")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"\?ratio=2\.5$"))
 
 
 def test_from_three_fields_on_each_has_an_axis_whose_values_can_be_chosen(

@@ -55,11 +55,12 @@ export function rowsOf(series: Series[]): Rows {
   }
   const sorted = [...needed].sort(([a], [b]) => a - b);
   const xs = sorted.flatMap(([x, times]) => Array<number>(times).fill(x));
+  const firsts = new Map(xs.map((x, row) => [x, row] as const).reverse());
   const columns = series.map(({ dots }) => {
     const column = Array<Dot | null>(xs.length).fill(null);
     const next = new Map<number, number>();
     for (const dot of dots) {
-      const row = next.get(dot.x) ?? xs.indexOf(dot.x);
+      const row = next.get(dot.x) ?? firsts.get(dot.x) ?? 0;
       column[row] = dot;
       next.set(dot.x, row + 1);
     }

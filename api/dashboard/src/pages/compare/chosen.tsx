@@ -23,7 +23,7 @@ export function ChosenJobs({ entries, leftOut, view: [view, change] }: Props) {
           <li key={job.id}>
             <Swatch kind="dots" style={style} />
             <Link href={`/jobs/${job.id}`}>{name}</Link>
-            <Verdict verdict={job.verdict} />
+            {job.verdict !== "none" && <Verdict verdict={job.verdict} />}
             <label className="row tight">
               <input
                 type="radio"

@@ -24,7 +24,9 @@ export function Metrics({ entries }: { entries: Entry[] }) {
         </table>
       </Scroll>
       <p className="faint">
-        Green is the best of the jobs with the same sparsity. Tasks have 95 % intervals.
+        Green is the best of the jobs with the same sparsity.
+        {metrics.some(({ name }) => jobs.some((job) => intervalOf(job, name) !== null)) &&
+          " ± is a 95 % interval."}
       </p>
     </Section>
   );
@@ -48,7 +50,7 @@ function MetricRow({ metric, entries }: { metric: Metric; entries: Entry[] }) {
         const hasChange = !isBaseline && isComparable(entry) && value !== reference;
         return (
           <td key={job.id} className={isBest ? "figure is-best" : "figure"}>
-            {metric.format(value)} {intervalOf(job, metric.name)}
+            {[metric.format(value), intervalOf(job, metric.name)].filter(Boolean).join(" ")}
             {isBest && (
               <span className="unseen"> (best at {percent(metricOf(job, "sparsity"))})</span>
             )}

@@ -12,13 +12,7 @@ const MOST_COMPARED = 20;
 /** The sparsest point that passes the gate, and what is done with it. */
 export function Best({ sweep }: { sweep: Sweep }) {
   const best = sweep.points.find(({ job_id }) => job_id === sweep.best);
-  if (sweep.gate === null) {
-    return (
-      <p className="faint">
-        This sweep has no gate. With one, the sparsest point that passes it is named here.
-      </p>
-    );
-  }
+  if (sweep.gate === null) return null;
   const gate = gateInWords(sweep.gate);
   return (
     <Section
@@ -40,7 +34,7 @@ function noneInWords({ is_final, points }: Sweep): string {
 
 function BestPoint({ best, sweep }: { best: Point; sweep: Sweep }) {
   const { job_id: id, sparsity, perplexity, perplexity_ratio: ratio } = best;
-  const download = useDownload(`/v1/jobs/${id}/archive`, `${id}.tar`);
+  const download = useDownload({ job: id, url: `/v1/jobs/${id}/archive` }, `${id}.tar`);
   const others = sweep.points.filter((one) => one.verdict === "pass" || one.on_front);
   const ids = [id, ...others.map(({ job_id }) => job_id).filter((one) => one !== id)];
   return (

@@ -17,6 +17,7 @@ import { HeatTable } from "./heat-table.tsx";
 import { ParallelCoordinates } from "./parallel.tsx";
 import { PointTable } from "./point-table.tsx";
 import { rulesOf, tradeoffsOf } from "./points.ts";
+import { TriedGate, useTriedRatio, withGate } from "./tried-gate.tsx";
 
 const MOST_COMPARED = 20;
 
@@ -47,8 +48,10 @@ export function SweepPage({ id }: { id: string }) {
   );
 }
 
-function SweepView({ sweep }: { sweep: Sweep }) {
+function SweepView({ sweep: given }: { sweep: Sweep }) {
   const cancel = useSweepCancel();
+  const ratio = useTriedRatio();
+  const sweep = useMemo(() => withGate(given, ratio), [given, ratio]);
   const jobs = useMemo(() => tradeoffsOf(sweep.points), [sweep.points]);
   const rules = useMemo(() => rulesOf(sweep), [sweep]);
   const { measured, shared } = sweep.dense;
@@ -86,6 +89,7 @@ function SweepView({ sweep }: { sweep: Sweep }) {
           {cancel.error !== null && <ErrorNote error={cancel.error} />}
         </div>
       </header>
+      {given.gate === null && <TriedGate />}
       <Best sweep={sweep} />
       <Section title="Sparsity against perplexity">
         {jobs.length > 0 ? (

@@ -1,7 +1,8 @@
 import { expect, it } from "vitest";
-import type { Point } from "../../api/sweeps.ts";
+import type { Point, Sweep } from "../../api/sweeps.ts";
 import { axesOf } from "./parallel-axes.ts";
 import { gateInWords, groupsOf, nameOf, rulesOf, tradeoffsOf, variedFields } from "./points.ts";
+import { withGate } from "./tried-gate.tsx";
 
 function point(varied: Record<string, unknown>, perplexity: number | null = 20): Point {
   const measured = { sparsity: 0.5, perplexity, perplexity_ratio: 1, on_front: false };
@@ -41,6 +42,23 @@ it("draws the dense model and each bound of the gate that the chart has an axis 
   expect(gateInWords({ max: { seconds: 9 }, min: { sparsity: 0.4 } })).toBe(
     "seconds ≤ 9, sparsity ≥ 0.4",
   );
+});
+
+it("names the sparsest point within a gate that is tried", () => {
+  const at = (job_id: string, sparsity: number, ratio: number): Point => {
+    const figures = { sparsity, perplexity: 20 * ratio, perplexity_ratio: ratio };
+    return { ...point({ sparsity }), job_id, ...figures };
+  };
+  const points = [at("a", 0.4, 1), at("b", 0.5, 1.1), at("c", 0.5001, 1.05), at("d", 0.6, 2)];
+  const sweep = { points, gate: null, best: null } as unknown as Sweep;
+  expect(withGate(sweep, 1.1)).toMatchObject({
+    best: "c",
+    gate: { max: { perplexity_ratio: 1.1 } },
+  });
+  expect(withGate(sweep, 0.9).best).toBeNull();
+  expect(withGate(sweep, null)).toBe(sweep);
+  const own = { ...sweep, gate: { max: { perplexity_ratio: 3 }, min: {} }, best: "d" };
+  expect(withGate(own, 1.1)).toBe(own);
 });
 
 it("has an axis for each field, and the perplexity by its ratio", () => {
