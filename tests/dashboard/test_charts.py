@@ -24,6 +24,7 @@ def two_jobs(api: Api) -> str:
 
 def drag(plot: Locator, start: float, end: float) -> None:
     """Drag over a part of a chart, from one share of its width to another."""
+    plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
     assert box is not None
     mouse = plot.page.mouse

@@ -89,6 +89,8 @@ export function Chart({ label, series, x, y, rules = NO_RULES, ...rest }: Props)
         aria-valuetext={focus ? inWords(drawing, rows, focus) : `${rows.xs.length} points`}
         onKeyDown={press}
         onBlur={() => setFocus(null)}
+        // The plot does not notice when what is above it grows.
+        onPointerEnter={() => plot.current?.syncRect(true)}
         onPointerDown={() => {
           // A first tap only shows the figures.
           wasPointedAt.current = focus !== null;
