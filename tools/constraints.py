@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 FILE = ROOT / "constraints.txt"
 # Not pinned: each machine needs its own build of torch and its CUDA libraries.
 MACHINE_SPECIFIC = ("torch", "triton", "nvidia-", "cuda-")
+PURE_PYTHON = ("nvidia-ml-py",)
 HEADER = """\
 # The versions that passed the tests; the images install them. Renew after `make test`:
 #   python -m tools.constraints
@@ -30,7 +31,7 @@ def main() -> None:
     lines = [
         f"{name}=={distribution(name).version}\n"
         for name in sorted(names)
-        if not name.startswith(MACHINE_SPECIFIC)
+        if name in PURE_PYTHON or not name.startswith(MACHINE_SPECIFIC)
     ]
     FILE.write_text(HEADER + "".join(lines))
 

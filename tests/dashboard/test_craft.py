@@ -35,7 +35,7 @@ def font_px(page: Page, selector: str) -> float:
 
 def test_text_has_fifteen_pixels_and_tables_have_thirteen(tabs: Session) -> None:
     page = tabs.open("/workers")
-    expect(page.locator("table")).to_be_visible()
+    expect(page.get_by_role("table").first).to_be_visible()
     assert font_px(page, "html") == 16
     assert font_px(page, "body") == 15
     assert font_px(page, "table") == 13

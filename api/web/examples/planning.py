@@ -42,7 +42,9 @@ SWEPT: dict[str, JsonValue] = {
         }
     ],
     "front": [JOB_ID],
-    "dense": {"measured": 1, "shared": 0},
+    "gate": {"max": {"perplexity_ratio": 1.15}},
+    "best": JOB_ID,
+    "dense": {"perplexity": 8.64, "measured": 1, "shared": 0},
 }
 
 COMPARISON: dict[str, JsonValue] = {

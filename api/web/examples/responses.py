@@ -10,7 +10,9 @@ from db.spec.catalogue import METHODS
 from db.spec.prune_spec import PruneSpec
 
 _SUMMARY = {
-    key: planning.SWEPT[key] for key in planning.SWEPT if key not in ("points", "front", "dense")
+    key: planning.SWEPT[key]
+    for key in planning.SWEPT
+    if key not in ("points", "front", "gate", "best", "dense")
 }
 _FULL_SPEC = PruneSpec.model_validate(jobs.SPEC).model_dump(mode="json")
 _METRICS: dict[str, JsonValue] = {

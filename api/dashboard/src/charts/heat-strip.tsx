@@ -12,6 +12,10 @@ interface Props {
   choose: (index: number) => void;
 }
 
+/** Few blocks have cells of about this size instead of the whole width. */
+const CELL_REM = 4;
+const BESIDE_REM = 16;
+
 /** A heat map of all blocks, with a row for each metric; a slider selects a block. */
 export function HeatStrip({ blocks, total, current, chosen, choose }: Props) {
   const rows = useMemo(() => heatRows(blocks, total), [blocks, total]);
@@ -28,7 +32,7 @@ export function HeatStrip({ blocks, total, current, chosen, choose }: Props) {
     choose(to);
   };
   return (
-    <div className="heat">
+    <div className="heat" style={{ maxWidth: `${BESIDE_REM + total * CELL_REM}rem` }}>
       <div className="heat-names">
         {rows.map(({ name }) => (
           <span key={name}>{name}</span>

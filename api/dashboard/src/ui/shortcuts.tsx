@@ -73,7 +73,7 @@ function move(by: number): boolean {
   const rows = [...document.querySelectorAll(ROWS)];
   const from = rows.indexOf(current() as Element);
   const row = rows[from === -1 ? 0 : Math.max(0, Math.min(rows.length - 1, from + by))];
-  return focus(row?.querySelector<HTMLElement>("a[href]"));
+  return focus(row?.querySelector<HTMLElement>("a[href], button"));
 }
 
 function focus(element: HTMLElement | null | undefined): boolean {
