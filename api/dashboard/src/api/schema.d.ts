@@ -5252,7 +5252,14 @@ export interface components {
          *       "front": [
          *         "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
          *       ],
+         *       "gate": {
+         *         "max": {
+         *           "perplexity_ratio": 1.15
+         *         }
+         *       },
+         *       "best": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "dense": {
+         *         "perplexity": 8.64,
          *         "measured": 1,
          *         "shared": 0
          *       }
