@@ -1567,6 +1567,7 @@ export interface components {
          *           "name": null,
          *           "status": "succeeded",
          *           "verdict": "none",
+         *           "obstacles": [],
          *           "metrics": {
          *             "pruned_perplexity": 9.72
          *           },
@@ -1579,6 +1580,7 @@ export interface components {
          *           "name": null,
          *           "status": "succeeded",
          *           "verdict": "none",
+         *           "obstacles": [],
          *           "metrics": {
          *             "pruned_perplexity": 11.3
          *           },
