@@ -1,7 +1,8 @@
 """Perplexity on two texts after training what is left: `python -m benchmarks.quality.training`.
 
-The rows are solvers, allocations, `refine` and `recover` by calibration tokens. The whole table
-takes a day on two cores: `--only` and `--patterns` choose cells, `--resume` keeps those of before.
+The rows are solvers, allocations, `refine` and `recover` by calibration windows of 512 tokens, in
+bfloat16, the dtype in which such a model's jobs run by default. The whole table takes a day on two
+cores: `--only` and `--patterns` choose cells, `--resume` keeps those of before.
 """
 
 import argparse
@@ -78,7 +79,7 @@ def _measure(
     own = row.fields | PATTERNS[pattern]
     if "pattern" in PATTERNS[pattern]:
         own.pop("allocation", None)
-    shared = {"seq_len": 512, "samples": row.windows, "dtype": "float32"}
+    shared = {"seq_len": 512, "samples": row.windows, "dtype": "bfloat16"}
     fields = job_fields(arguments.model, arguments.calibration, arguments.evaluation, **shared)
     with TemporaryDirectory() as folder:
         out = Path(folder)

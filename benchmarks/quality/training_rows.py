@@ -7,6 +7,7 @@ SOLVED: dict[str, Any] = {"method": "admm"}
 ALLOCATED = SOLVED | {"allocation": "matrix"}
 REFINED = SOLVED | {"refine": True}
 BOTH = ALLOCATED | {"refine": True}
+BEST = REFINED | {"allocation": "dlp"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,13 @@ class TrainingRow:
     windows: int
 
 
-_CURVE = {"admm": SOLVED, "refine": REFINED, "matrix": ALLOCATED, "matrix, refine": BOTH}
+_CURVE = {
+    "admm": SOLVED,
+    "admm, refine": REFINED,
+    "admm, matrix": ALLOCATED,
+    "admm, matrix, refine": BOTH,
+    "admm, dlp, refine": BEST,
+}
 _RECOVERIES: dict[str, Any] = {
     "recover masked": "masked",
     "recover masked, KL alone": {"kind": "masked", "kl": 1.0, "temperature": 1.0},
@@ -40,7 +47,7 @@ TRAINING_ROWS = (
         for name, fields in _CURVE.items()
     ),
     *(
-        TrainingRow(f"matrix, refine, {name}", BOTH | {"recover": recover}, 128)
+        TrainingRow(f"admm, dlp, refine, {name}", BEST | {"recover": recover}, 128)
         for name, recover in _RECOVERIES.items()
     ),
     *(TrainingRow(name, {"preset": name}, 128) for name in ("fast", "balanced", "best")),
