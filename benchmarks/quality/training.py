@@ -24,6 +24,10 @@ from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
 
 PATH = Path(__file__).parents[1] / "results" / "training.json"
+CAPTION = (
+    "Perplexity on the evaluation text (dense: {dense:.2f}), on the other one in brackets; "
+    "windows of 512 tokens, bfloat16."
+)
 COLUMNS = ("50 %", "60 %", "70 %", "2:4")
 
 
@@ -38,7 +42,8 @@ def main() -> None:
             known["cells"].setdefault(_label(row), {})[pattern] = cell
             known["machine"] = machine()
             PATH.write_text(json.dumps(known, indent=1) + "\n")
-            PATH.with_suffix(".md").write_text(markdown(known["cells"]))
+            caption = CAPTION.format(dense=cell["dense"])
+            PATH.with_suffix(".md").write_text(f"{markdown(known['cells'])}\n{caption}\n")
             print(f"{_label(row)} at {pattern}: {cell}", file=sys.stderr, flush=True)
     print(json.dumps(known))
 
