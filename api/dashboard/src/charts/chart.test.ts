@@ -40,7 +40,8 @@ it("ticks are round and inside the bounds", () => {
   expect(ticks(17.7, 63.9)).toEqual([20, 40, 60]);
   expect(ticks(0.3, 0.7)).toEqual([0.3, 0.4, 0.5, 0.6, 0.7]);
   expect(ticks(5, 5)).toEqual([5]);
-  expect(ticks(-0.6, 1.6, 8, 1)).toEqual([0, 1]);
+  expect(ticks(-0.6, 1.6, 8, true)).toEqual([0, 1]);
+  expect(ticks(1, 16, 6, true)).toEqual([5, 10, 15]);
   expect(logTicks(0.9, 1100)).toEqual([1, 10, 100, 1000]);
   expect(logTicks(17.7, 63.9, 4)).toEqual([20, 40, 60]);
 });

@@ -129,7 +129,7 @@ function xAxis(box: HTMLElement, source: () => Source): uPlot.Axis {
       const count = Math.max(2, Math.floor((plot.width - AXES.width) / TICK_DISTANCE.x));
       const shown = apart(given, low, high, TICK_GAP / (plot.width - AXES.width));
       if (shown.length > 0 && shown.length <= 2 * count) return shown;
-      return ticks(low, high, count, unit === "whole" ? 1 : 0);
+      return ticks(low, high, count, unit === "whole");
     },
     values: (_, splits) => tickTexts(splits, source().drawing.x.unit),
   };

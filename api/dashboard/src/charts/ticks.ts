@@ -5,12 +5,13 @@ import type { Axis } from "./series.ts";
 
 const MAX_DIGITS = 6;
 
-/** Return about `count` round values within the bounds, at least one step apart. */
-export function ticks(low: number, high: number, count = 4, leastStep = 0): number[] {
+/** Return about `count` round values within the bounds; of whole numbers, whole ones. */
+export function ticks(low: number, high: number, count = 4, isWhole = false): number[] {
   if (high <= low) return [low];
-  const rough = Math.max(leastStep, (high - low) / count);
+  const rough = Math.max(isWhole ? 1 : 0, (high - low) / count);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = ([1, 2, 2.5, 5, 10].find((one) => one * power >= rough) ?? 10) * power;
+  const steps = isWhole ? [1, 2, 5, 10] : [1, 2, 2.5, 5, 10];
+  const step = (steps.find((one) => one * power >= rough) ?? 10) * power;
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
   return Array.from({ length: last - first + 1 }, (_, at) => clean((first + at) * step));

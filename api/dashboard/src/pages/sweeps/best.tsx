@@ -45,7 +45,7 @@ function BestPoint({ best, sweep }: { best: Point; sweep: Sweep }) {
       <Facts>
         <Fact name="Sparsity">{percent(sparsity, 2)}</Fact>
         <Fact name="Perplexity">{figure(perplexity)}</Fact>
-        <Fact name="Ratio to the dense model">{ratio?.toFixed(3) ?? NONE}</Fact>
+        <Fact name="Ratio to dense">{ratio?.toFixed(3) ?? NONE}</Fact>
       </Facts>
       <div className="actions">
         <button
