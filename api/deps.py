@@ -46,7 +46,7 @@ from db.core.ids import Prefix, id_pattern
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.spec.upload_store import UploadStore
-from db.startup.settings import NetworkList
+from db.startup.settings import NetworkList, Roots
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class Service:
     store: ArtifactStore
     checks: FileChecks
     uploads: UploadStore
+    model_roots: Roots
     max_dataset_bytes: int
     preflight: Preflight
     planner: PlannerClient

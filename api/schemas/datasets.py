@@ -7,8 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.fields import Label
 from api.schemas.pages import Page
+from db.core.states import JobState
+from db.files.dataset_preview import Preview
 from db.spec.builtin_datasets import BuiltinDataset
 from db.tables.datasets import Dataset
+from db.tables.jobs import Job
+
+BYTES_PER_TOKEN = 4
 
 
 class UploadQuery(BaseModel):
@@ -50,6 +55,44 @@ class DatasetRead(BaseModel):
     def of(cls, row: Dataset) -> Self:
         plain = {name: getattr(row, name) for name in cls.model_fields.keys() - {"kind", "dataset"}}
         return cls(dataset=row.reference, **plain)
+
+
+class DatasetUser(BaseModel):
+    """A job that names a dataset."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    name: str | None
+    status: JobState
+    created_at: datetime
+
+
+class DatasetDetail(DatasetRead):
+    """An uploaded dataset with its beginning and the jobs that use it."""
+
+    lines: list[str] = Field(description="The first lines of its file, cut to 500 characters.")
+    fields: list[str] = Field(
+        description="The fields of its first row, one of which a job can name as `text_field`; "
+        "empty for plain text."
+    )
+    approximate_tokens: int = Field(
+        description="The number of tokens if each has four bytes; a model's tokenizer has more or "
+        "fewer."
+    )
+    jobs: list[DatasetUser] = Field(
+        description="The newest jobs that use it: up to 20 of the newest 5,000 jobs."
+    )
+
+    @classmethod
+    def with_beginning(cls, row: Dataset, beginning: Preview, jobs: list[Job]) -> Self:
+        return cls(
+            **DatasetRead.of(row).model_dump(),
+            lines=beginning.lines,
+            fields=beginning.fields,
+            approximate_tokens=row.size_bytes // BYTES_PER_TOKEN,
+            jobs=[DatasetUser.model_validate(one) for one in jobs],
+        )
 
 
 class DatasetPage(Page[Annotated[BuiltinRead | DatasetRead, Field(discriminator="kind")]]):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from contextlib import suppress
 
-from sqlalchemy import or_, select, type_coerce
+from sqlalchemy import ColumnElement, or_, select, type_coerce
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,9 @@ FIELDS = ("dataset", "eval_dataset")
 """The fields of a specification that may name an uploaded dataset."""
 MAX_USERS = 3
 """How many jobs `DatasetInUseError` lists."""
+MAX_LISTED = 20
+SEARCHED_JOBS = 5000
+"""A job's specification has no index, so only that many are searched."""
 
 
 class DatasetRepository:
@@ -93,10 +96,22 @@ class DatasetRepository:
         self._session.delete(dataset)
         self._session.flush()
 
+    def newest_users(self, dataset: Dataset) -> list[Job]:
+        """Return up to `MAX_LISTED` of the newest `SEARCHED_JOBS` jobs that name the dataset."""
+        newest = select(Job.id).order_by(Job.created_at.desc(), Job.id.desc())
+        searched = Job.id.in_(newest.limit(SEARCHED_JOBS).scalar_subquery())
+        query = select(Job).where(searched, _names(dataset))
+        query = query.order_by(Job.created_at.desc(), Job.id.desc())
+        return list(self._session.scalars(query.limit(MAX_LISTED)))
+
     def _users(self, dataset: Dataset) -> list[str]:
         """Return up to `MAX_USERS` unfinished jobs that use the dataset."""
-        spec = type_coerce(Job.spec, SEARCHABLE_JSON)
-        uses_it = or_(*(spec[field].as_string() == dataset.reference for field in FIELDS))
         unfinished = Job.status.in_([state for state in JobState if state not in FINAL])
-        query = select(Job.id).where(unfinished, uses_it).order_by(Job.id)
+        query = select(Job.id).where(unfinished, _names(dataset)).order_by(Job.id)
         return list(self._session.scalars(query.limit(MAX_USERS)))
+
+
+def _names(dataset: Dataset) -> ColumnElement[bool]:
+    """Return SQL for whether a job's specification names the dataset."""
+    spec = type_coerce(Job.spec, SEARCHABLE_JSON)
+    return or_(*(spec[field].as_string() == dataset.reference for field in FIELDS))

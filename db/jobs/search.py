@@ -18,6 +18,8 @@ from db.tables.jobs import Job
 # Together below the largest index entry of PostgreSQL, 2,704 bytes.
 MODEL_KEY_BYTES = 256
 SEARCH_BYTES = 1024
+DIGESTED = "sha256:"
+"""How the key of a model with a very long name begins."""
 ADDED_FIELDS = ("text_field", "eval_text_field", "preset", "variant", "refine", "recover")
 """Fields that did not exist when older jobs' digests were computed."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})
@@ -47,7 +49,7 @@ def _digest(spec: PruneSpec) -> str:
 def model_key(model: str) -> str:
     """Return the indexed form of a model: its name, or the digest of a very long one."""
     written = model.encode()
-    return model if len(written) <= MODEL_KEY_BYTES else f"sha256:{sha256(written).hexdigest()}"
+    return model if len(written) <= MODEL_KEY_BYTES else f"{DIGESTED}{sha256(written).hexdigest()}"
 
 
 def search_text(model: str, name: str | None, labels: Mapping[str, object] = NO_LABELS) -> str:

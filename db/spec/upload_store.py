@@ -32,6 +32,10 @@ class UploadStore:
         staged.rename(self._root / f"{dataset_id}{staged.suffix}")
         sync_folder(self._root)
 
+    def path(self, dataset_id: str, media_type: str) -> Path:
+        """Return the path of a dataset's file."""
+        return self._root / f"{dataset_id}{SUFFIXES[media_type]}"
+
     def delete(self, dataset_id: str) -> None:
         """Delete a dataset's file, or a staged file."""
         for suffix in SUFFIXES.values():

@@ -59,6 +59,7 @@ def places(service: Service) -> list[Place]:
         sweep = make_sweep(service.url)
         make_key(service.url)
         webhook_id = make_webhook(service.url)
+        trigger_id = make_trigger(service.url)
         jobs = [one.id, other.id, recovered.id, broken.id]
         for job_id in (*jobs, *(point["job_id"] for point in sweep["points"])):
             client.jobs.wait(job_id, timeout_s=120)
@@ -78,6 +79,10 @@ def places(service: Service) -> list[Place]:
         Place("workers", "/workers", "Workers and queues"),
         Place("webhooks", "/webhooks", "Webhooks"),
         Place("webhook", f"/webhooks/{webhook_id}", "nightly runs"),
+        Place("datasets", "/datasets", "Datasets"),
+        Place("dataset", f"/datasets/{damaged.removeprefix('uploaded:')}", "damaged.txt"),
+        Place("triggers", "/triggers", "Triggers"),
+        Place("trigger", f"/triggers/{trigger_id}", "on push"),
         Place("keys", "/keys", "Keys"),
         Place("audit", "/audit", "Audit"),
     ]
@@ -104,6 +109,17 @@ def make_webhook(url: str) -> str:
         made = service.post("/v1/webhooks", json=body).raise_for_status().json()
         service.post(f"/v1/webhooks/{made['id']}/test").raise_for_status()
         service.patch(f"/v1/webhooks/{made['id']}", json={"enabled": False}).raise_for_status()
+    return str(made["id"])
+
+
+def make_trigger(url: str) -> str:
+    """Make a trigger that has refused a call."""
+    job = {"sparsity": 0.5, "dataset": "local:text.txt"}
+    body = {"name": "on push", "source": "generic", "job": job, "map": {"model": "/model"}}
+    with httpx.Client(base_url=url) as service:
+        made = service.post("/v1/triggers", json=body).raise_for_status().json()
+        headers = {"authorization": f"Bearer {made['secret']}"}
+        service.post(made["hook"], json={"other": 1}, headers=headers)
     return str(made["id"])
 
 

@@ -12,6 +12,8 @@ const PAGES = [
   { href: "/sweeps", name: "Sweeps", within: /^\/sweeps/ },
   { href: "/compare", name: "Compare", within: /^\/compare/ },
   { href: "/workers", name: "Workers", within: /^\/workers/ },
+  { href: "/datasets", name: "Datasets", within: /^\/datasets/ },
+  { href: "/triggers", name: "Triggers", within: /^\/triggers/ },
   { href: "/webhooks", name: "Webhooks", within: /^\/webhooks/ },
   { href: "/keys", name: "Keys", within: /^\/(keys|audit)/ },
 ];

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Query, Response
 from api.deps import DatasetId, Service, ServiceDep
 from api.middleware.caller import CallerDep
 from api.middleware.writers import WritingRoute
-from api.schemas.datasets import BuiltinRead, DatasetPage, DatasetRead, UploadQuery
+from api.schemas.datasets import BuiltinRead, DatasetDetail, DatasetPage, DatasetRead, UploadQuery
 from api.web.uploads import KINDS, PATH, Received, ReceivedDep
 from db.core.ids import new_id
+from db.files.dataset_preview import preview
 from db.files.datasets import DatasetRepository
 from db.files.file_check import check_file
 from db.jobs.quotas import QuotaRepository
@@ -60,10 +61,13 @@ def upload_dataset(
 
 
 @router.get("/{dataset_id}")
-def get_dataset(dataset_id: DatasetId, service: ServiceDep) -> DatasetRead:
-    """Return one uploaded dataset."""
+def get_dataset(dataset_id: DatasetId, service: ServiceDep) -> DatasetDetail:
+    """Return one uploaded dataset, its first lines, and the newest jobs that use it."""
     with service.sessions() as session:
-        return DatasetRead.of(DatasetRepository(session).get(dataset_id))
+        datasets = DatasetRepository(session)
+        dataset = datasets.get(dataset_id)
+        beginning = preview(service.uploads.path(dataset.id, dataset.media_type))
+        return DatasetDetail.with_beginning(dataset, beginning, datasets.newest_users(dataset))
 
 
 @router.delete("/{dataset_id}", status_code=204)

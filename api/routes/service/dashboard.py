@@ -27,6 +27,10 @@ PAGES = (
     "/workers",
     "/keys",
     "/audit",
+    "/datasets",
+    "/datasets/{dataset_id}",
+    "/triggers",
+    "/triggers/{trigger_id}",
     "/webhooks",
     "/webhooks/{webhook_id}",
 )

@@ -47,6 +47,21 @@ EXAMPLES: dict[str, dict[str, JsonValue]] = {
     "ArtifactRead": ARTIFACT,
     "JobResult": RESULT,
     "DatasetRead": DATASET,
+    "DatasetDetail": DATASET
+    | {
+        "lines": ['{"text": "Thanks for your message."}'],
+        "fields": ["text"],
+        "approximate_tokens": 1835008,
+        "jobs": [
+            {
+                "id": JOB_ID,
+                "name": "nightly",
+                "status": "succeeded",
+                "created_at": "2026-01-05T09:30:00Z",
+            }
+        ],
+    },
+    "ModelRead": {"model": "local:SmolLM2-135M-Instruct", "kind": "local"},
     "LinkRequest": {"expires_in": 86400},
     "LinkRead": LINK,
 }

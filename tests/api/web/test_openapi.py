@@ -78,6 +78,7 @@ def test_the_document_lists_the_expected_routes(document: dict[str, Any]) -> Non
         "post /v1/estimates",
         "get /v1/estimates/{estimate_id}",
         "get /v1/methods",
+        "get /v1/models",
         "get /v1/datasets",
         "post /v1/datasets",
         "get /v1/datasets/{dataset_id}",

@@ -25,7 +25,10 @@ export class UnreachableError extends Error {
 }
 
 /** Return the problem in a response; for the response of a proxy, build one from its status. */
-export function problemOf(body: unknown, response: Response): Problem {
+export function problemOf(
+  body: unknown,
+  response: Pick<Response, "status" | "statusText" | "url">,
+): Problem {
   if (typeof body === "object" && body !== null && "detail" in body && "code" in body) {
     return body as Problem;
   }

@@ -718,6 +718,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Models
+         * @description List the models in the folders that jobs may read, and those of the newest jobs.
+         *
+         *     Any other model of the hub can be named as well.
+         */
+        get: operations["list_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/datasets": {
         parameters: {
             query?: never;
@@ -754,7 +776,7 @@ export interface paths {
         };
         /**
          * Get Dataset
-         * @description Return one uploaded dataset.
+         * @description Return one uploaded dataset, its first lines, and the newest jobs that use it.
          */
         get: operations["get_dataset"];
         put?: never;
@@ -1623,6 +1645,92 @@ export interface components {
             dtype: string;
         };
         /**
+         * DatasetDetail
+         * @description An uploaded dataset with its beginning and the jobs that use it.
+         * @example {
+         *       "kind": "uploaded",
+         *       "id": "dat_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "dataset": "uploaded:dat_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "name": "support-tickets.jsonl",
+         *       "size_bytes": 7340032,
+         *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+         *       "media_type": "application/jsonl",
+         *       "created_at": "2026-01-05T09:20:00Z",
+         *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *       "lines": [
+         *         "{\"text\": \"Thanks for your message.\"}"
+         *       ],
+         *       "fields": [
+         *         "text"
+         *       ],
+         *       "approximate_tokens": 1835008,
+         *       "jobs": [
+         *         {
+         *           "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "name": "nightly",
+         *           "status": "succeeded",
+         *           "created_at": "2026-01-05T09:30:00Z"
+         *         }
+         *       ]
+         *     }
+         */
+        DatasetDetail: {
+            /**
+             * Kind
+             * @default uploaded
+             * @constant
+             */
+            kind: "uploaded";
+            /** Id */
+            id: string;
+            /**
+             * Dataset
+             * @description The value of a job's `dataset`: `uploaded:` and the id.
+             */
+            dataset: string;
+            /** Name */
+            name: string | null;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Sha256 */
+            sha256: string;
+            /**
+             * Media Type
+             * @description `text/plain`, `application/jsonl` or `text/csv`.
+             */
+            media_type: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Created By
+             * @description The key with which it was first uploaded, if any.
+             */
+            created_by: string | null;
+            /**
+             * Lines
+             * @description The first lines of its file, cut to 500 characters.
+             */
+            lines: string[];
+            /**
+             * Fields
+             * @description The fields of its first row, one of which a job can name as `text_field`; empty for plain text.
+             */
+            fields: string[];
+            /**
+             * Approximate Tokens
+             * @description The number of tokens if each has four bytes; a model's tokenizer has more or fewer.
+             */
+            approximate_tokens: number;
+            /**
+             * Jobs
+             * @description The newest jobs that use it: up to 20 of the newest 5,000 jobs.
+             */
+            jobs: components["schemas"]["DatasetUser"][];
+        };
+        /**
          * DatasetPage
          * @description One page of a list of datasets.
          * @example {
@@ -1706,6 +1814,22 @@ export interface components {
              * @description The key with which it was first uploaded, if any.
              */
             created_by: string | null;
+        };
+        /**
+         * DatasetUser
+         * @description A job that names a dataset.
+         */
+        DatasetUser: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string | null;
+            status: components["schemas"]["JobState"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
         };
         /**
          * DeliveryAttempt
@@ -3735,6 +3859,27 @@ export interface components {
             };
         };
         /**
+         * ModelRead
+         * @description A model that is known without a look at the hub.
+         * @example {
+         *       "model": "local:SmolLM2-135M-Instruct",
+         *       "kind": "local"
+         *     }
+         */
+        ModelRead: {
+            /**
+             * Model
+             * @description The value of a job's `model`.
+             */
+            model: string;
+            /**
+             * Kind
+             * @description `local`: in a folder that jobs may read; `used`: by one of the newest jobs.
+             * @enum {string}
+             */
+            kind: "local" | "used";
+        };
+        /**
          * ModelSize
          * @description The model of an estimate.
          */
@@ -4191,6 +4336,33 @@ export interface components {
         Page_LogLineRead_: {
             /** Data */
             data: components["schemas"]["LogLineRead"][];
+            /**
+             * Next Cursor
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
+             */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
+        /**
+         * Page[ModelRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "model": "local:SmolLM2-135M-Instruct",
+         *           "kind": "local"
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
+        Page_ModelRead_: {
+            /** Data */
+            data: components["schemas"]["ModelRead"][];
             /**
              * Next Cursor
              * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
@@ -8589,6 +8761,55 @@ export interface operations {
             };
         };
     };
+    list_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ModelRead_"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_datasets: {
         parameters: {
             query?: never;
@@ -8723,7 +8944,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DatasetRead"];
+                    "application/json": components["schemas"]["DatasetDetail"];
                 };
             };
             /** @description What went wrong, and what to change. */

@@ -23,6 +23,10 @@ const SweepsPage = page(async () => (await import("./sweeps/list.tsx")).SweepsPa
 const NewSweepPage = page(async () => (await import("./sweeps/new.tsx")).NewSweepPage);
 const SweepPage = page(async () => (await import("./sweeps/page.tsx")).SweepPage);
 const WorkersPage = page(async () => (await import("./workers/page.tsx")).WorkersPage);
+const DatasetsPage = page(async () => (await import("./datasets/list.tsx")).DatasetsPage);
+const DatasetPage = page(async () => (await import("./datasets/page.tsx")).DatasetPage);
+const TriggersPage = page(async () => (await import("./triggers/list.tsx")).TriggersPage);
+const TriggerPage = page(async () => (await import("./triggers/page.tsx")).TriggerPage);
 const KeysPage = page(async () => (await import("./keys/page.tsx")).KeysPage);
 const AuditPage = page(async () => (await import("./audit/page.tsx")).AuditPage);
 const WebhooksPage = page(async () => (await import("./webhooks/list.tsx")).WebhooksPage);
@@ -41,6 +45,10 @@ export function AllPages() {
         <Route path="/sweeps/new" component={NewSweepPage} />
         <Route path="/sweeps/:id">{({ id }) => <SweepPage key={id} id={id} />}</Route>
         <Route path="/workers" component={WorkersPage} />
+        <Route path="/datasets" component={DatasetsPage} />
+        <Route path="/datasets/:id">{({ id }) => <DatasetPage key={id} id={id} />}</Route>
+        <Route path="/triggers" component={TriggersPage} />
+        <Route path="/triggers/:id">{({ id }) => <TriggerPage key={id} id={id} />}</Route>
         <Route path="/keys" component={KeysPage} />
         <Route path="/audit" component={AuditPage} />
         <Route path="/webhooks" component={WebhooksPage} />

@@ -80,7 +80,8 @@ def test_what_is_uploaded_is_kept_as_it_came_and_found_again(
     assert (made["size_bytes"], made["sha256"]) == (len(content), sha256(content).hexdigest())
     (path,) = stored(settings)
     assert path.read_bytes() == content
-    assert client.get(response.headers["location"]).json() == made
+    found = client.get(response.headers["location"]).json()
+    assert found | made == found
     assert client.get("/v1/datasets").json()["data"][-1] == made
 
 
@@ -307,3 +308,23 @@ def test_uploads_count_for_the_keys_bytes(guarded: TestClient, sessions: Session
     assert json.dumps(len(TEXT)) in refused.json()["detail"]
     used = guarded.get("/v1/me", headers=headers).json()["quotas"]["artifact_bytes"]["used"]
     assert used == len(TEXT)
+
+
+def test_a_dataset_shows_its_beginning_and_the_jobs_that_use_it(
+    client: TestClient, upload: Upload, sessions: Sessions
+) -> None:
+    made = upload(ROWS, JSONL).json()
+    other = make_job(sessions)
+    users = [
+        make_job(sessions, spec=make_spec(dataset=made["dataset"]), name="first"),
+        make_job(sessions, spec=make_spec(eval_dataset=made["dataset"])),
+    ]
+
+    found = client.get(f"/v1/datasets/{made['id']}").json()
+
+    assert found["lines"] == ['{"text": "one"}', "", '{"text": "two", "other": 1}']
+    assert found["fields"] == ["text"]
+    assert found["approximate_tokens"] == len(ROWS) // 4
+    assert [one["id"] for one in found["jobs"]] == [one.id for one in reversed(users)]
+    assert found["jobs"][1] | {"name": "first", "status": "queued"} == found["jobs"][1]
+    assert other.id not in str(found)

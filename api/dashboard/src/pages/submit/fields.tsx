@@ -7,6 +7,7 @@ import { FieldGroup } from "./group.tsx";
 import { grouped } from "./groups.ts";
 import { FieldInput } from "./input.tsx";
 import { MethodPicker } from "./methods.tsx";
+import { useSuggestions } from "./use-suggestions.ts";
 
 interface Props {
   catalogue: Catalogue;
@@ -25,6 +26,7 @@ interface Props {
 /** The inputs of a job, in groups. */
 export function Fields(props: Props) {
   const { catalogue, fields, draft, unchanged, before, preset = [], problems, change } = props;
+  const known = useSuggestions();
   const isFromPreset = (name: string) => preset.includes(name) && draft[name] === unchanged[name];
   const input = (field: Field) => {
     const { name } = field;
@@ -35,8 +37,8 @@ export function Fields(props: Props) {
       return <GateField key={name} help={field.help} {...{ metrics, ...common }} change={edit} />;
     }
     const source = isFromPreset(name) ? `by preset ${draft.preset}` : undefined;
-    const original = before?.[name];
-    return <FieldInput key={name} {...{ field, original, source, ...common }} change={edit} />;
+    const own = { original: before?.[name], suggestions: known[name] };
+    return <FieldInput key={name} {...{ field, source, ...own, ...common }} change={edit} />;
   };
   const defaults = draftOf(defaultsOf(fields), fields);
   const method = fields.some(({ name }) => name === "method") && (

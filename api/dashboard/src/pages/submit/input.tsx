@@ -3,6 +3,7 @@ import { toText } from "../../spec/draft.ts";
 import type { Field } from "../../spec/fields.ts";
 import { fromLocalInput, toLocalInput } from "../../spec/moment.ts";
 import { FieldProblem } from "../../ui/field.tsx";
+import type { Suggestion } from "./use-suggestions.ts";
 
 interface Props {
   field: Field;
@@ -11,13 +12,17 @@ interface Props {
   original?: string;
   /** What has set the value, if it was not the reader. */
   source?: string;
+  /** Known values, beside which any other can be written. */
+  suggestions?: Suggestion[];
   problem?: string;
   change: (text: string) => void;
 }
 
 /** One field of the form. */
-export function FieldInput({ field, text, original, source, problem, change }: Props) {
+export function FieldInput(props: Props) {
+  const { field, text, original, source, suggestions, problem, change } = props;
   const id = useId();
+  const chosen = suggestions?.find(({ value }) => value === text.trim());
   const isChanged = original !== undefined && original !== text.trim();
   const described = [field.help && `${id}-help`, problem && `${id}-problem`]
     .filter(Boolean)
@@ -36,7 +41,8 @@ export function FieldInput({ field, text, original, source, problem, change }: P
         {field.label} {isChanged && <span className="tag">was {original || "not set"}</span>}
         {source && <span className="tag">{source}</span>}
       </label>
-      <Control field={field} common={common} listId={`${id}-list`} />
+      <Control {...{ field, common, suggestions }} listId={`${id}-list`} />
+      {chosen && <p className="help strong">{chosen.label}</p>}
       {field.help && (
         <p id={`${id}-help`} className="help">
           {field.help.replaceAll("`", "")}
@@ -49,7 +55,14 @@ export function FieldInput({ field, text, original, source, problem, change }: P
 
 type Common = React.ComponentProps<"input"> & React.ComponentProps<"select">;
 
-function Control({ field, common, listId }: { field: Field; common: object; listId: string }) {
+interface ControlProps {
+  field: Field;
+  common: object;
+  suggestions?: Suggestion[];
+  listId: string;
+}
+
+function Control({ field, common, suggestions, listId }: ControlProps) {
   const shared = common as Common;
   const hint = field.example ? `e.g. ${field.example}` : "";
   if (field.kind === "choice") {
@@ -86,6 +99,20 @@ function Control({ field, common, listId }: { field: Field; common: object; list
           shared.onChange?.({ target: { value: fromLocalInput(target.value) } } as never)
         }
       />
+    );
+  }
+  if (suggestions?.length) {
+    return (
+      <>
+        <input {...shared} type="text" list={listId} placeholder={hint} spellCheck={false} />
+        <datalist id={listId}>
+          {suggestions.map(({ value, label }) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
+        </datalist>
+      </>
     );
   }
   const isNumeric = ["number", "integer", "share"].includes(field.kind);

@@ -1,0 +1,23 @@
+import { useQuery } from "@tanstack/react-query";
+import { datasets, models } from "../../api/datasets.ts";
+import { bytes } from "../../format.ts";
+
+/** A value that an input suggests, with a name for people. */
+export interface Suggestion {
+  value: string;
+  label: string;
+}
+
+const MODEL_KINDS = { local: "on this machine", used: "used before" };
+
+/** Return the known values of the fields that also take others, by field. */
+export function useSuggestions(): Record<string, Suggestion[]> {
+  const known = useQuery(models).data ?? [];
+  const texts = useQuery(datasets).data ?? [];
+  const model = known.map((one) => ({ value: one.model, label: MODEL_KINDS[one.kind] }));
+  const dataset = texts.map((one) => ({
+    value: one.dataset,
+    label: one.kind === "builtin" ? "built in" : `${one.name || one.id}, ${bytes(one.size_bytes)}`,
+  }));
+  return { model, dataset, eval_dataset: dataset };
+}

@@ -1,0 +1,35 @@
+import { expect, it } from "vitest";
+import { filling, labelFor, requiring, rowsOf, valuesIn } from "./payload.ts";
+import { TEMPLATES } from "./templates.ts";
+
+it("names every value by its pointer", () => {
+  expect(valuesIn({ a: { "b/c": 1, "d~e": [true, null] } })).toEqual([
+    { pointer: "/a/b~1c", value: 1 },
+    { pointer: "/a/d~0e/0", value: true },
+    { pointer: "/a/d~0e/1", value: null },
+  ]);
+});
+
+it("lists what the trigger uses, also where the payload lacks it", () => {
+  expect(rowsOf({ a: 1 }, { "/b": "x" }, { model: "/a", name: "/c" })).toEqual([
+    { pointer: "/a", value: 1 },
+    { pointer: "/b", value: undefined },
+    { pointer: "/c", value: undefined },
+  ]);
+  expect(rowsOf(undefined, {}, {})).toEqual([]);
+});
+
+it("fills a field from one value, and requires values", () => {
+  expect(filling({ model: "/a" }, "/b", "model")).toEqual({ model: "/b" });
+  expect(filling({ model: "/a" }, "/a", "name")).toEqual({ name: "/a" });
+  expect(filling({ model: "/a" }, "/a", "")).toEqual({});
+  expect(requiring({}, { pointer: "/a", value: 1 }, true)).toEqual({ "/a": 1 });
+  expect(requiring({ "/a": 1 }, { pointer: "/a", value: 1 }, false)).toEqual({});
+  expect(labelFor("/updatedRefs/0/new sha")).toBe("labels.new-sha");
+});
+
+it("has for each source a payload with all that its template uses", () => {
+  for (const { payload, filter, map } of Object.values(TEMPLATES)) {
+    expect(rowsOf(payload, filter, map).every(({ value }) => value !== undefined)).toBe(true);
+  }
+});

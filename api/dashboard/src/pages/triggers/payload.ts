@@ -1,0 +1,72 @@
+/** The values of a payload, and what a trigger does with each. */
+
+export interface Value {
+  pointer: string;
+  /** Undefined if the payload has no value there. */
+  value: unknown;
+}
+
+const MAX_VALUES = 60;
+
+/** Return the texts, numbers, booleans and nulls in a payload, by JSON pointer. */
+export function valuesIn(payload: unknown, pointer = ""): Value[] {
+  if (typeof payload !== "object" || payload === null) return [{ pointer, value: payload }];
+  return Object.entries(payload)
+    .flatMap(([name, part]) => valuesIn(part, `${pointer}/${escaped(name)}`))
+    .slice(0, MAX_VALUES);
+}
+
+function escaped(name: string): string {
+  return name.replaceAll("~", "~0").replaceAll("/", "~1");
+}
+
+/** Return the values of a payload, and pointers that a trigger uses but the payload lacks. */
+export function rowsOf(
+  payload: unknown,
+  filter: Record<string, unknown>,
+  map: Record<string, string>,
+): Value[] {
+  const found = payload === undefined ? [] : valuesIn(payload).filter(({ pointer }) => pointer);
+  const known = new Set(found.map(({ pointer }) => pointer));
+  const used = new Set([...Object.keys(filter), ...Object.values(map)]);
+  const missing = [...used].filter((pointer) => !known.has(pointer));
+  return [...found, ...missing.map((pointer) => ({ pointer, value: undefined }))];
+}
+
+/** Change the field of a job that a value fills; an empty name means none. */
+export function filling(
+  map: Record<string, string>,
+  pointer: string,
+  field: string,
+): Record<string, string> {
+  const others = Object.entries(map).filter(([name, one]) => one !== pointer && name !== field);
+  return Object.fromEntries(field === "" ? others : [...others, [field, pointer]]);
+}
+
+/** Require a value, or stop requiring it. */
+export function requiring(
+  filter: Record<string, unknown>,
+  { pointer, value }: Value,
+  isRequired: boolean,
+): Record<string, unknown> {
+  const others = Object.entries(filter).filter(([one]) => one !== pointer);
+  return Object.fromEntries(isRequired ? [...others, [pointer, value ?? null]] : others);
+}
+
+/** Return the label that a value would naturally get: the last name of its pointer. */
+export function labelFor(pointer: string): string {
+  const last =
+    pointer
+      .split("/")
+      .filter((part) => Number.isNaN(Number(part)))
+      .at(-1) ?? "value";
+  return `labels.${last.replaceAll(/[^A-Za-z0-9._-]/g, "-").slice(0, 60)}`;
+}
+
+export function parsedJson(text: string): { value?: unknown; isValid: boolean } {
+  try {
+    return { value: JSON.parse(text), isValid: true };
+  } catch {
+    return { isValid: false };
+  }
+}

@@ -1,0 +1,28 @@
+"""The route of models that a job can name."""
+
+from fastapi import APIRouter
+
+from api.deps import ServiceDep
+from api.schemas.models import ModelRead
+from api.schemas.pages import Page
+from api.services.local_models import local_models
+from db.jobs.used_models import recent_models
+
+router = APIRouter(prefix="/v1/models", tags=["catalog"])
+
+
+@router.get("")
+def list_models(service: ServiceDep) -> Page[ModelRead]:
+    """List the models in the folders that jobs may read, and those of the newest jobs.
+
+    Any other model of the hub can be named as well.
+    """
+    local = local_models(service.model_roots)
+    with service.sessions() as session:
+        used = [name for name in recent_models(session) if name not in local]
+    return Page(
+        data=[
+            *(ModelRead(model=name, kind="used") for name in used),
+            *(ModelRead(model=name, kind="local") for name in local),
+        ]
+    )

@@ -1,0 +1,53 @@
+"""The beginning of an uploaded dataset, for people."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.spec.datafiles import DELIMITERS, JSON_SUFFIXES
+
+READ_BYTES = 64 << 10
+MAX_LINES = 20
+MAX_CHARACTERS = 500
+"""Of a line or of a field's name."""
+MAX_FIELDS = 50
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The first lines of a file, and the fields of its first row.
+
+    Attributes:
+        lines: each cut to ``MAX_CHARACTERS``.
+        fields: empty for plain text, and where the first row is too long to read here.
+    """
+
+    lines: list[str]
+    fields: list[str]
+
+
+def preview(path: Path) -> Preview:
+    """Read the beginning of a file; a missing one is empty."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(READ_BYTES)
+    except FileNotFoundError:
+        return Preview([], [])
+    lines = content.decode(errors="ignore").removeprefix("\ufeff").splitlines()
+    filled = [line for line in lines if line.strip()]
+    fields = _fields(path.suffix, filled[0]) if filled else []
+    shown = [field[:MAX_CHARACTERS] for field in fields[:MAX_FIELDS]]
+    return Preview([line[:MAX_CHARACTERS] for line in lines[:MAX_LINES]], shown)
+
+
+def _fields(suffix: str, line: str) -> list[str]:
+    if suffix in JSON_SUFFIXES:
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):  # it was cut
+            return []
+        return list(row) if isinstance(row, dict) else []
+    if suffix in DELIMITERS:
+        return next(csv.reader([line], delimiter=DELIMITERS[suffix]), [])
+    return []

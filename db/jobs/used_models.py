@@ -1,0 +1,17 @@
+"""The models of recent jobs, which forms suggest."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.jobs.search import DIGESTED
+from db.tables.jobs import Job
+
+SEARCHED_JOBS = 500
+MAX_MODELS = 50
+
+
+def recent_models(session: Session) -> list[str]:
+    """Return the models of the newest jobs, each once, the last used first."""
+    newest = select(Job.model_key).order_by(Job.created_at.desc(), Job.id.desc())
+    names = dict.fromkeys(session.scalars(newest.limit(SEARCHED_JOBS)))
+    return [name for name in names if name and not name.startswith(DIGESTED)][:MAX_MODELS]
