@@ -44,7 +44,7 @@ def test_a_dataset_is_uploaded_and_used_with_five_clicks(
     expect(page.get_by_role("region", name="First lines")).to_contain_text("A sentence")
     expect(page.locator(".facts")).to_contain_text("about 12,000")
     clicks.on("link", "Use in a job")
-    expect(page.get_by_text("tickets.txt, 48.0 kB")).to_be_visible()
+    expect(page.locator("p", has_text="tickets.txt, 48.0 kB")).to_be_visible()
     page.get_by_label("Model", exact=True).fill("local:tiny")
     page.get_by_label("Sparsity", exact=True).fill("50")
     clicks.on("button", "Submit job")
