@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.api.calls import proof
-from tests.dashboard.browser import Session
+from tests.dashboard.browser import Session, overflow
 from tests.dashboard.conftest import Api
 
 pytestmark = pytest.mark.e2e
@@ -101,6 +101,8 @@ def test_a_trigger_is_made_from_a_sample_payload_with_six_clicks(
     expect(page.get_by_text("The call would start a job.")).to_be_visible()
     expect(page.locator(".facts")).to_contain_text("local:tiny")
     assert clicks.count <= 6
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert overflow(page) == 0
 
     secret = page.get_by_role("region", name="secret", exact=True).inner_text().strip()
     found = httpx.get(f"{api.url}/v1/triggers").json()["data"][0]
@@ -119,4 +121,5 @@ def test_a_trigger_is_made_from_a_sample_payload_with_six_clicks(
 
 def call(api: Api, trigger: dict[str, str], body: bytes) -> None:
     headers = proof(trigger, body) | {"content-type": "application/json"}
-    httpx.post(f"{api.url}{trigger['hook']}", content=body, headers=headers).raise_for_status()
+    address = f"{api.url}{trigger['hook']}"
+    httpx.post(address, content=body, headers=headers, timeout=60).raise_for_status()
