@@ -58,6 +58,10 @@ export function makeJob(overrides: Partial<Job> = {}): Job {
     gate: null,
     gate_failures: [],
     sweep_id: null,
+    seconds: null,
+    size_bytes: null,
+    created_by: null,
+    queue: "gpu",
     ...overrides,
   } as Job;
 }

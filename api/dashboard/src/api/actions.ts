@@ -8,7 +8,7 @@ const path = (job_id: string) => ({ path: { job_id } });
 
 export type Action = "cancel" | "retry" | "pause" | "resume";
 
-const REQUESTS: Record<Action, (id: string) => Promise<Job>> = {
+export const REQUESTS: Record<Action, (id: string) => Promise<Job>> = {
   cancel: (id) => unwrap(api.POST("/v1/jobs/{job_id}/cancel", { params: path(id) })),
   retry: (id) => unwrap(api.POST("/v1/jobs/{job_id}/retry", { params: path(id) })),
   pause: (id) => unwrap(api.POST("/v1/jobs/{job_id}/pause", { params: path(id) })),

@@ -33,7 +33,7 @@ beforeEach(async () => {
   vi.resetModules(); // work on one job is spread over time, so each test begins anew
   cache = await import("./cache.ts");
   jobs = await import("./jobs.ts");
-  list = jobs.jobList({ status: [], sort: "-created" });
+  list = jobs.jobList({ status: [], label: [], sort: "-created" });
   queries = new QueryClient({ defaultOptions: { queries: { retry: false } } });
   service.asked.length = 0;
 });

@@ -2,15 +2,29 @@
 
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, type Job, type Status, unwrap } from "./client.ts";
+import { createdWithin } from "./created-within.ts";
 import { upToDate } from "./live-events.ts";
 import type { components, operations } from "./schema.d.ts";
+
+type ListQuery = NonNullable<operations["list_jobs"]["parameters"]["query"]>;
+export type Sort = NonNullable<ListQuery["sort"]>;
 
 /** The filter of a list of jobs, which is also in the address bar. */
 export interface JobFilter {
   status: Status[];
+  verdict?: string;
   method?: string;
+  model?: string;
+  /** Labels as `name:value`. */
+  label: string[];
+  created_by?: string;
+  sweep?: string;
+  /** A range of creation times, such as `yesterday`, or `custom` for `from` and `to`. */
+  time?: string;
+  from?: string;
+  to?: string;
   q?: string;
-  sort: "created" | "-created";
+  sort: Sort;
 }
 
 const FINAL: ReadonlySet<string> = new Set(["succeeded", "failed", "cancelled", "expired"]);
@@ -22,13 +36,18 @@ export function isFinal(status: string): boolean {
 }
 
 type EventPage = components["schemas"]["Page_EventRead_"];
-type ListQuery = NonNullable<operations["list_jobs"]["parameters"]["query"]>;
-
-function asQuery(filter: JobFilter): ListQuery {
+/** Return the query parameters of a filter; its range of times is relative to now. */
+export function asQuery(filter: JobFilter): ListQuery {
   return {
     status: filter.status.length > 0 ? filter.status : undefined,
-    method: (filter.method as ListQuery["method"]) || undefined,
-    q: filter.q || undefined,
+    verdict: filter.verdict as ListQuery["verdict"],
+    method: filter.method as ListQuery["method"],
+    model: filter.model,
+    label: filter.label.length > 0 ? filter.label : undefined,
+    created_by: filter.created_by,
+    sweep: filter.sweep,
+    q: filter.q,
+    ...createdWithin(filter, new Date()),
   };
 }
 

@@ -1,19 +1,34 @@
 import { describe, expect, it } from "vitest";
-import { filterOf, isFiltered, searchOf, toggled } from "./filter.ts";
-import { windowOf } from "./windowed.ts";
+import { createdWithin } from "../../api/created-within.ts";
+import { makeJob } from "../../testing.ts";
+import { cleared, filterOf, isFiltered, nextSort, searchOf, toggled } from "./filters/filter.ts";
+import { BUILT_IN, savedViews, withoutView, withView } from "./filters/views.ts";
+import { between } from "./selection.ts";
+import { namesOf, shownOf } from "./table/chosen-columns.ts";
+import { entriesOf, jobsOf, pointsOf } from "./table/entries.ts";
 
 describe("a filter", () => {
   it("comes back from the address bar as it went in", () => {
     const filter = {
       status: ["failed" as const, "queued" as const],
+      verdict: "fail",
       method: "wanda",
+      model: "org/model",
+      label: ["team:a&b", "run:7, again"],
+      created_by: "key_1",
+      sweep: "swp_1",
+      time: "custom",
+      from: "2026-01-05T09:30",
+      to: "2026-01-06T09:30",
       q: "a&b=c ü",
-      sort: "created" as const,
+      sort: "-perplexity_ratio" as const,
     };
     expect(filterOf(searchOf(filter))).toEqual(filter);
     expect(searchOf(filterOf(""))).toBe("");
+    expect(filterOf("sort=name").sort).toBe("-created");
     expect(isFiltered(filterOf("sort=created"))).toBe(false);
-    expect(isFiltered(filterOf("q=x"))).toBe(true);
+    expect(isFiltered(filterOf("label=team:a"))).toBe(true);
+    expect(searchOf(cleared(filter))).toBe("sort=-perplexity_ratio");
   });
 
   it("toggles", () => {
@@ -22,15 +37,61 @@ describe("a filter", () => {
   });
 });
 
-describe("a long list", () => {
-  it("keeps some thirty rows of ten thousand, wherever it is scrolled to", () => {
-    for (const top of [-200, 0, 5_000, 639_000, 700_000]) {
-      const { first, end } = windowOf(top, 900, 64, 10_000);
-      expect(end - first).toBeLessThanOrEqual(32);
-      expect(first).toBeGreaterThanOrEqual(0);
-      expect(end).toBeLessThanOrEqual(10_000);
-    }
-    const middle = windowOf(64 * 500, 640, 64, 10_000);
-    expect(middle).toEqual({ first: 492, end: 518 });
+it("a metric's heading sorts ascending, then descending, then by time again", () => {
+  expect(nextSort("-created", "seconds")).toBe("seconds");
+  expect(nextSort("seconds", "seconds")).toBe("-seconds");
+  expect(nextSort("-seconds", "seconds")).toBe("-created");
+  expect(nextSort("-created", "created")).toBe("created");
+});
+
+it("yesterday is the day before, in this time zone, from its first moment to its last", () => {
+  const now = new Date(2026, 0, 1, 15, 30);
+  const { created_after = "", created_before = "" } = createdWithin({ time: "yesterday" }, now);
+  const isWithin = (moment: Date) =>
+    moment > new Date(created_after) && moment < new Date(created_before);
+  expect(isWithin(new Date(2025, 11, 31, 0, 0))).toBe(true);
+  expect(isWithin(new Date(2025, 11, 31, 23, 59, 59, 999))).toBe(true);
+  expect(isWithin(new Date(2025, 11, 30, 23, 59, 59, 999))).toBe(false);
+  expect(isWithin(new Date(2026, 0, 1, 0, 0))).toBe(false);
+  expect(createdWithin({ time: "custom", from: "nonsense" }, now)).toEqual({});
+  expect(createdWithin({}, now)).toEqual({});
+});
+
+describe("the rows", () => {
+  const jobs = [
+    makeJob({ id: "a" }),
+    makeJob({ id: "b", sweep_id: "s" }),
+    makeJob({ id: "c" }),
+    makeJob({ id: "d", sweep_id: "s" }),
+    makeJob({ id: "e", sweep_id: "alone" }),
+  ];
+
+  it("fold a sweep at its first job, unless it has one", () => {
+    const entries = entriesOf(jobs, true);
+    expect(entries.map(({ id }) => id)).toEqual(["a", "s", "c", "e"]);
+    expect(entries.map(({ kind }) => kind)).toEqual(["job", "sweep", "job", "job"]);
+    expect(entries.flatMap(jobsOf).map(({ id }) => id)).toEqual(["a", "b", "d", "c", "e"]);
+    expect(entries.flatMap(pointsOf).map(({ id }) => id)).toEqual(["b", "d"]);
+    expect(entriesOf(jobs, false).map(({ id }) => id)).toEqual(["a", "b", "c", "d", "e"]);
   });
+
+  it("are selected from one to another in either direction", () => {
+    expect(between(jobs, "d", "b").map(({ id }) => id)).toEqual(["b", "c", "d"]);
+    expect(between(jobs, "b", "b").map(({ id }) => id)).toEqual(["b"]);
+    expect(between(jobs, "gone", "b")).toEqual([]);
+  });
+});
+
+it("the name of a job is always shown, and unknown columns are ignored", () => {
+  expect(namesOf(shownOf(["perplexity", "gone"]))).toEqual(["name", "perplexity"]);
+  expect(namesOf(shownOf(undefined))).toContain("verdict");
+});
+
+it("a view is saved in place of one with its name, and can be deleted", () => {
+  const one = { name: "mine", search: "q=a" };
+  let views = withView(withView([], one), { ...one, search: "q=b", columns: ["status"] });
+  expect(savedViews()).toEqual([{ name: "mine", search: "q=b", columns: ["status"] }]);
+  views = withoutView(views, "mine");
+  expect(savedViews()).toEqual([]);
+  for (const { search } of BUILT_IN) expect(searchOf(filterOf(search))).toBe(search);
 });

@@ -9,7 +9,7 @@ import { JobsPage } from "./page.tsx";
 
 const progress = { fraction: 1, block: null, eta_seconds: null };
 const JOBS = ["a", "b", "c"].map((id) => makeJob({ id, status: "succeeded", progress }));
-const FACETS = { status: { succeeded: 3 }, method: {} };
+const FACETS = { status: { succeeded: 3 }, method: {}, verdict: {} };
 
 let reply: (url: URL) => Answer;
 let shown: Shown;
@@ -30,10 +30,15 @@ const rows = () => shown.box.querySelectorAll(".job-row").length;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  document.head.innerHTML = "<style>.job-list { --row-height: 64px; }</style>";
+  // happy-dom lays nothing out, and rows are rendered only as far as the table is high.
+  Object.defineProperty(HTMLElement.prototype, "clientHeight", {
+    get: () => 900,
+    configurable: true,
+  });
 });
 afterEach(async () => {
   await shown.unmount();
+  localStorage.clear();
   vi.useRealTimers();
 });
 
@@ -62,6 +67,7 @@ it("says that the rows it shows are old when they could not be asked for again",
 });
 
 it("asks no more for the blocks of what has ended, but once at its end", async () => {
+  localStorage.setItem("zpruner.job-columns", "name,error");
   const running = makeJob({ id: "d", status: "running" });
   reply = () => listing([...JOBS, running]);
   await open();

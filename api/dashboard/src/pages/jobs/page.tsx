@@ -1,28 +1,37 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
-import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useCallback, useMemo } from "react";
 import { useLocation, useSearch } from "wouter";
 import type { Job } from "../../api/client.ts";
-import { type JobFilter, jobList } from "../../api/jobs.ts";
+import { type JobFilter, jobFacets, jobList } from "../../api/jobs.ts";
+import { count } from "../../format.ts";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Title } from "../../ui/title.tsx";
 import { BulkBar } from "./bulk.tsx";
-import { Filters } from "./facets.tsx";
-import { filterOf, isFiltered, searchOf, toggled } from "./filter.ts";
+import { cleared, filterOf, isFiltered, searchOf } from "./filters/filter.ts";
+import { FilterContext } from "./filters/filter-context.ts";
+import { Filters } from "./filters/filters.tsx";
+import { ViewMenu } from "./filters/view-menu.tsx";
 import { FirstSteps } from "./first-steps.tsx";
-import { JobRow } from "./row.tsx";
-import { useWindowed } from "./windowed.ts";
+import { useColumns } from "./table/chosen-columns.ts";
+import { ColumnMenu } from "./table/column-menu.tsx";
+import { entriesOf } from "./table/entries.ts";
+import { JobTable } from "./table/table.tsx";
 
 export function JobsPage() {
   const search = useSearch();
   const [, go] = useLocation();
   const filter = useMemo(() => filterOf(search), [search]);
-  const change = useCallback(
-    (next: JobFilter) => {
-      const query = searchOf(next);
-      go(query ? `/?${query}` : "/", { replace: true });
-    },
+  const open = useCallback(
+    (next: string, replace = false) => go(next ? `/?${next}` : "/", { replace }),
     [go],
   );
+  const change = useCallback(
+    // A word that is typed is one step back, not one for each letter.
+    (next: JobFilter) => open(searchOf(next), Boolean(filter.q && next.q && filter.q !== next.q)),
+    [open, filter.q],
+  );
+  const filtered = useMemo(() => ({ filter, change }), [filter, change]);
+  const [shown, changeColumns] = useColumns();
   const list = useInfiniteQuery({ ...jobList(filter), placeholderData: (old) => old });
   const jobs = useMemo(
     () => list.data?.pages.flatMap((page) => page.data as Job[]) ?? [],
@@ -32,9 +41,19 @@ export function JobsPage() {
   const isEmpty = list.isSuccess && !isLoading && jobs.length === 0;
   const isNew = isEmpty && !isFiltered(filter);
   return (
-    <>
+    <FilterContext value={filtered}>
       <Title text="Jobs" />
-      {!isNew && <Filters filter={filter} change={change} />}
+      {!isNew && (
+        <Filters jobs={jobs}>
+          <ColumnMenu shown={shown} change={changeColumns} />
+          <ViewMenu
+            search={searchOf(filter)}
+            open={open}
+            shown={shown}
+            changeColumns={changeColumns}
+          />
+        </Filters>
+      )}
       {isLoading && <Loading what="jobs" lines={8} />}
       {list.isError && !list.isFetchNextPageError && (
         <ErrorNote error={list.error} retry={() => list.refetch()} />
@@ -43,74 +62,68 @@ export function JobsPage() {
       {isEmpty && !isNew && (
         <Empty title="No jobs match">
           <p>Remove a filter, or search for something else.</p>
-          <button type="button" onClick={() => change({ status: [], sort: filter.sort })}>
+          <button type="button" onClick={() => change(cleared(filter))}>
             Show all jobs
           </button>
         </Empty>
       )}
-      {jobs.length > 0 && (
-        <JobList
-          jobs={jobs}
-          // After an error, the next page is fetched on request or after a refresh.
-          more={
-            list.hasNextPage && !list.isFetchingNextPage && !list.isError
-              ? list.fetchNextPage
-              : null
-          }
-          hasMore={list.hasNextPage}
-        >
-          {list.isFetchNextPageError && (
-            <ErrorNote error={list.error} retry={() => list.fetchNextPage()} />
-          )}
-        </JobList>
-      )}
-    </>
+      {jobs.length > 0 && <List jobs={jobs} filter={filter} shown={shown} list={list} />}
+      <BulkBar listed={jobs} />
+    </FilterContext>
   );
 }
 
 interface ListProps {
   jobs: Job[];
-  more: (() => unknown) | null;
-  hasMore: boolean;
-  /** The error of the next page, if any. */
-  children: ReactNode;
+  filter: JobFilter;
+  shown: Record<string, boolean>;
+  list: {
+    hasNextPage: boolean;
+    isFetchingNextPage: boolean;
+    isError: boolean;
+    isFetchNextPageError: boolean;
+    error: Error | null;
+    fetchNextPage: () => unknown;
+  };
 }
 
-function JobList({ jobs, more, hasMore, children }: ListProps) {
-  const [chosen, setChosen] = useState<string[]>([]);
-  const choose = useCallback((id: string) => setChosen((old) => toggled(old, id)), []);
-  const list = useRef<HTMLUListElement>(null);
-  const { first, end, above, below } = useWindowed(list, jobs.length);
-  const isNearEnd = end >= jobs.length - 10;
-  useEffect(() => {
-    if (isNearEnd) more?.();
-  }, [isNearEnd, more]);
+function List({ jobs, filter, shown, list }: ListProps) {
+  const isByTime = filter.sort === "created" || filter.sort === "-created";
+  const folds = isByTime && !filter.sweep;
+  const entries = useMemo(() => entriesOf(jobs, folds), [jobs, folds]);
+  const place = searchOf(filter);
+  // After an error, the next page is fetched on request or after a refresh.
+  const isReady = list.hasNextPage && !list.isFetchingNextPage && !list.isError;
   return (
     <>
-      <div className="job-head faint" aria-hidden="true">
-        <i />
-        <span>Job</span>
-        <span>Recipe</span>
-        <span>Status</span>
-        <span>Progress</span>
-        <span>Error</span>
-        <span className="end">Perplexity</span>
-      </div>
-      <ul className="job-list" ref={list} aria-label="Jobs">
-        <li aria-hidden="true" style={{ height: above }} />
-        {jobs.slice(first, end).map((job) => (
-          <JobRow key={job.id} job={job} isChosen={chosen.includes(job.id)} choose={choose} />
-        ))}
-        <li aria-hidden="true" style={{ height: below }} />
-      </ul>
-      {children || (
-        <p className="faint end-of-list" role="status">
-          {hasMore
-            ? "Loading more jobs…"
-            : `${jobs.length === 1 ? "1 job" : `${jobs.length} jobs`}`}
-        </p>
+      <JobTable
+        key={place}
+        place={place}
+        entries={entries}
+        shown={shown}
+        more={isReady ? list.fetchNextPage : null}
+      />
+      {list.isFetchNextPageError ? (
+        <ErrorNote error={list.error} retry={() => list.fetchNextPage()} />
+      ) : (
+        <Total loaded={jobs.length} filter={filter} />
       )}
-      <BulkBar jobs={jobs.filter((job) => chosen.includes(job.id))} clear={() => setChosen([])} />
     </>
+  );
+}
+
+/** The number of jobs that match, and of those that are loaded. */
+function Total({ loaded, filter }: { loaded: number; filter: JobFilter }) {
+  const { data } = useQuery({ ...jobFacets(filter), placeholderData: (old) => old });
+  const counts = Object.entries(data?.status ?? {}) as [JobFilter["status"][number], number][];
+  const matching = counts
+    .filter(([status]) => filter.status.length === 0 || filter.status.includes(status))
+    .reduce((sum, [, each]) => sum + each, 0);
+  const total = Math.max(matching, loaded);
+  return (
+    <p className="faint end-of-list" role="status">
+      {total === 1 ? "1 job" : `${count(total)} jobs`}
+      {loaded < total && `, ${count(loaded)} loaded`}
+    </p>
   );
 }

@@ -1,0 +1,75 @@
+/** Reads and writes the filter of a list in the address bar. */
+
+import type { Status } from "../../../api/client.ts";
+import type { JobFilter, Sort } from "../../../api/jobs.ts";
+
+/** Parameters with one value, which the address has under the filter's names. */
+const SINGLE = [
+  "verdict",
+  "method",
+  "model",
+  "created_by",
+  "sweep",
+  "time",
+  "from",
+  "to",
+  "q",
+] as const;
+
+export const ORDERS: { sort: Sort; label: string }[] = [
+  { sort: "-created", label: "Newest first" },
+  { sort: "created", label: "Oldest first" },
+  { sort: "perplexity", label: "Lowest perplexity" },
+  { sort: "-perplexity", label: "Highest perplexity" },
+  { sort: "perplexity_ratio", label: "Lowest perplexity ratio" },
+  { sort: "-perplexity_ratio", label: "Highest perplexity ratio" },
+  { sort: "seconds", label: "Shortest time" },
+  { sort: "-seconds", label: "Longest time" },
+  { sort: "size_bytes", label: "Smallest files" },
+  { sort: "-size_bytes", label: "Largest files" },
+];
+
+export function filterOf(search: string): JobFilter {
+  const params = new URLSearchParams(search);
+  const sort = ORDERS.find((one) => one.sort === params.get("sort"))?.sort ?? "-created";
+  const filter: JobFilter = {
+    status: params.getAll("status") as Status[],
+    label: params.getAll("label"),
+    sort,
+  };
+  for (const name of SINGLE) filter[name] = params.get(name) || undefined;
+  return filter;
+}
+
+export function searchOf(filter: JobFilter): string {
+  const params = new URLSearchParams();
+  for (const status of filter.status) params.append("status", status);
+  for (const label of filter.label) params.append("label", label);
+  for (const name of SINGLE) {
+    const value = filter[name];
+    if (value) params.set(name, value);
+  }
+  if (filter.sort !== "-created") params.set("sort", filter.sort);
+  return params.toString();
+}
+
+/** Return a filter that keeps only the order. */
+export function cleared({ sort }: JobFilter): JobFilter {
+  return { status: [], label: [], sort };
+}
+
+/** Add a value, or remove it if it is there. */
+export function toggled<T>(values: T[], value: T): T[] {
+  return values.includes(value) ? values.filter((one) => one !== value) : [...values, value];
+}
+
+export function isFiltered(filter: JobFilter): boolean {
+  return searchOf({ ...filter, sort: "-created" }) !== "";
+}
+
+/** Return the order after a click on a metric's heading: ascending, descending, by time. */
+export function nextSort(sort: Sort, metric: string): Sort {
+  if (metric === "created") return sort === "-created" ? "created" : "-created";
+  if (sort === metric) return `-${metric}` as Sort;
+  return sort === `-${metric}` ? "-created" : (metric as Sort);
+}

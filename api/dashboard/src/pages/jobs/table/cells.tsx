@@ -1,0 +1,198 @@
+/** The contents of the table's cells for one job. */
+
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { Link } from "wouter";
+import { useAction } from "../../../api/actions.ts";
+import type { Job } from "../../../api/client.ts";
+import { isFinal, jobBlocks, jobById } from "../../../api/jobs.ts";
+import { keys } from "../../../api/keys.ts";
+import { Spark } from "../../../charts/spark.tsx";
+import {
+  blocksInWords,
+  duration,
+  figure,
+  modelName,
+  NONE,
+  secondsBetween,
+  shortId,
+} from "../../../format.ts";
+import { useNow } from "../../../ui/now.ts";
+import { ProgressBar } from "../../../ui/status.tsx";
+import { useFilter } from "../filters/filter-context.ts";
+
+export function Name({ job }: { job: Job }) {
+  return (
+    <>
+      <Link href={`/jobs/${job.id}`} title={job.spec.model}>
+        {jobTitle(job)}
+      </Link>{" "}
+      <span className="faint mono" title={job.id}>
+        {shortId(job.id)}
+      </span>
+    </>
+  );
+}
+
+export function jobTitle(job: Job): string {
+  return job.name || modelName(job.spec.model);
+}
+
+/** The progress of a job, the reason of its failure, or the bounds of its gate that it missed. */
+export function Outcome({ job }: { job: Job }) {
+  if (job.error) {
+    const reason = `${job.error.title}: ${job.error.detail}`;
+    return (
+      <span className="problem-word" title={reason}>
+        {reason}
+      </span>
+    );
+  }
+  if (job.gate_failures.length > 0) {
+    const missed = job.gate_failures.map(missedBound).join("; ");
+    return (
+      <span className="problem-word" title={missed}>
+        {missed}
+      </span>
+    );
+  }
+  if (isFinal(job.status)) return null;
+  const { block, eta_seconds: eta } = job.progress;
+  if (job.status === "queued" && !block) return <span className="faint">waits for a worker</span>;
+  return (
+    <span className="job-progress">
+      <ProgressBar job={job} />
+      <span className="faint">
+        {block ? blocksInWords(job.status, block) : (job.phase ?? "waiting")}
+        {eta != null && ` · ${duration(eta.p50)} left`}
+      </span>
+    </span>
+  );
+}
+
+function missedBound({ metric, bound, wanted, got }: Job["gate_failures"][number]): string {
+  const limit = `${bound === "max" ? "at most" : "at least"} ${figure(wanted)}`;
+  return got === null
+    ? `${metric} was not measured, wanted ${limit}`
+    : `${metric} is ${figure(got)}, wanted ${limit}`;
+}
+
+/** The output error by block, for jobs that have finished blocks. */
+export function ErrorLine({ job }: { job: Job }) {
+  const hasBlocks = job.status !== "queued" && job.progress.fraction > 0;
+  const isOver = isFinal(job.status);
+  const blocks = jobBlocks(job.id, false);
+  const { data = [] } = useQuery({
+    ...blocks,
+    queryKey: [...blocks.queryKey, isOver], // refetched once at the end, then constant
+    enabled: hasBlocks,
+    placeholderData: keepPreviousData,
+    staleTime: isOver ? Number.POSITIVE_INFINITY : 0,
+  });
+  return (
+    <span title="Error after each block">
+      <Spark values={data.map((one) => one.error)} />
+    </span>
+  );
+}
+
+/** The time from the start to the end, or until now. */
+export function Took({ job }: { job: Job }) {
+  if (job.finished_at) return duration(secondsBetween(job.started_at, job.finished_at));
+  return job.status === "running" && job.started_at ? <Elapsed since={job.started_at} /> : NONE;
+}
+
+function Elapsed({ since }: { since: string }) {
+  return <span className="faint">{duration(secondsBetween(since, useNow()))}</span>;
+}
+
+export function Position({ job }: { job: Job }) {
+  const isQueued = job.status === "queued";
+  const { data } = useQuery({ ...jobById(job.id), enabled: isQueued });
+  const position = isQueued && data && "queue_position" in data ? data.queue_position : null;
+  return typeof position === "number" ? String(position) : NONE;
+}
+
+/** Labels, each of which filters the list. */
+export function Labels({ job }: { job: Job }) {
+  const { filter, change } = useFilter();
+  const pairs = Object.entries(job.labels);
+  if (pairs.length === 0) return <span className="faint">{NONE}</span>;
+  return pairs.map(([name, value]) => (
+    <button
+      key={name}
+      type="button"
+      className="label-chip"
+      title={`Only jobs with the label ${name}=${value}`}
+      onClick={() => {
+        const others = filter.label.filter((one) => !one.startsWith(`${name}:`));
+        change({ ...filter, label: [...others, `${name}:${value}`] });
+      }}
+    >
+      {name}={String(value)}
+    </button>
+  ));
+}
+
+/** The key with which a job was submitted, by its name if this caller may read it. */
+export function Submitter({ job }: { job: Job }) {
+  const { filter, change } = useFilter();
+  const { data } = useQuery({ ...keys, enabled: job.created_by !== null, retry: false });
+  if (job.created_by === null) return <span className="faint">{NONE}</span>;
+  const created_by = job.created_by;
+  return (
+    <button
+      type="button"
+      className="label-chip"
+      title={`Only jobs submitted with the key ${created_by}`}
+      onClick={() => change({ ...filter, created_by })}
+    >
+      {data?.find((key) => key.id === created_by)?.name ?? shortId(created_by)}
+    </button>
+  );
+}
+
+/** The next step: a retry where the problem may pass, changes where it cannot. */
+export function NextStep({ job }: { job: Job }) {
+  const retry = useAction("retry");
+  const resume = useAction("resume");
+  if (job.status === "paused")
+    return (
+      <StepButton label="Resume" job={job} go={() => resume.mutate(job.id)} error={resume.error} />
+    );
+  if (job.status !== "failed") return null;
+  if (job.error?.retryable)
+    return (
+      <StepButton label="Retry" job={job} go={() => retry.mutate(job.id)} error={retry.error} />
+    );
+  return (
+    <Link
+      className="button small"
+      href={`/jobs/${job.id}/rerun`}
+      aria-label={`Change and rerun ${jobTitle(job)}`}
+      title="A retry would fail in the same way"
+    >
+      Change…
+    </Link>
+  );
+}
+
+interface StepProps {
+  label: string;
+  job: Job;
+  go: () => void;
+  error: Error | null;
+}
+
+function StepButton({ label, job, go, error }: StepProps) {
+  return (
+    <button
+      type="button"
+      className="small"
+      aria-label={`${label} ${jobTitle(job)}`}
+      title={error?.message}
+      onClick={go}
+    >
+      {error ? "Try again" : label}
+    </button>
+  );
+}

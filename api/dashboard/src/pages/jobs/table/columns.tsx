@@ -1,0 +1,168 @@
+/** The columns of the table. */
+
+import type { ReactNode } from "react";
+import { Link } from "wouter";
+import type { Job } from "../../../api/client.ts";
+import { number } from "../../../api/jobs.ts";
+import { bytes, figure, percent, shortId } from "../../../format.ts";
+import { toText } from "../../../spec/draft.ts";
+import { StatusPill } from "../../../ui/status.tsx";
+import { Ago } from "../../../ui/time.tsx";
+import { Verdict } from "../../../ui/verdict.tsx";
+import { ErrorLine, Labels, Name, NextStep, Outcome, Position, Submitter, Took } from "./cells.tsx";
+import { Best, SweepName, SweepStatuses, SweepVerdicts } from "./sweep-cells.tsx";
+
+export interface Column {
+  id: string;
+  title: string;
+  /** Its width in pixels; a growing column shares what is left. */
+  width: number;
+  grows?: boolean;
+  isNumber?: boolean;
+  isShown: boolean;
+  /** The name in the address by which the list is sorted. */
+  sort?: string;
+  job: (job: Job) => ReactNode;
+  sweep?: (jobs: Job[]) => ReactNode;
+}
+
+export const COLUMNS: Column[] = [
+  {
+    id: "name",
+    title: "Job",
+    width: 200,
+    grows: true,
+    isShown: true,
+    job: (job) => <Name job={job} />,
+    sweep: (jobs) => <SweepName jobs={jobs} />,
+  },
+  {
+    id: "status",
+    title: "Status",
+    width: 96,
+    isShown: true,
+    job: (job) => <StatusPill status={job.status} />,
+    sweep: (jobs) => <SweepStatuses jobs={jobs} />,
+  },
+  {
+    id: "verdict",
+    title: "Gate",
+    width: 104,
+    isShown: true,
+    job: (job) => <Verdict verdict={job.verdict} />,
+    sweep: (jobs) => <SweepVerdicts jobs={jobs} />,
+  },
+  text("model", "Model", 170, false, (job) => job.spec.model),
+  text("method", "Method", 96, true, ({ spec }) => spec.method),
+  text("solver", "Solver", 90, false, ({ spec }) => spec.solver),
+  text("pattern", "Pattern", 76, false, ({ spec }) => spec.pattern ?? "–"),
+  text("allocation", "Allocation", 96, false, ({ spec }) =>
+    Array.isArray(spec.allocation) ? "by block" : toText(spec.allocation),
+  ),
+  text("training", "Training", 120, false, ({ spec }) => training(spec)),
+  {
+    ...text("sparsity", "Sparsity", 72, true, ({ spec }) => percent(spec.sparsity)),
+    isNumber: true,
+  },
+  {
+    id: "outcome",
+    title: "Progress or reason",
+    width: 200,
+    grows: true,
+    isShown: true,
+    job: (job) => <Outcome job={job} />,
+  },
+  {
+    ...figures("perplexity", "Perplexity", 88, (job) => job.result?.pruned_perplexity),
+    sweep: (jobs) => <Best jobs={jobs} name="pruned_perplexity" />,
+  },
+  {
+    ...figures("perplexity_ratio", "Ratio", 72, (job) => job.result?.perplexity_ratio),
+    sweep: (jobs) => <Best jobs={jobs} name="perplexity_ratio" />,
+  },
+  {
+    id: "seconds",
+    title: "Time",
+    width: 84,
+    isNumber: true,
+    isShown: true,
+    sort: "seconds",
+    job: (job) => <Took job={job} />,
+  },
+  {
+    ...text("size_bytes", "Size", 76, false, (job) => bytes(job.size_bytes)),
+    isNumber: true,
+    sort: "size_bytes",
+  },
+  {
+    id: "error",
+    title: "Error by block",
+    width: 104,
+    isShown: false,
+    job: (job) => <ErrorLine job={job} />,
+  },
+  { id: "labels", title: "Labels", width: 140, isShown: true, job: (job) => <Labels job={job} /> },
+  {
+    id: "submitter",
+    title: "Submitter",
+    width: 110,
+    isShown: false,
+    job: (job) => <Submitter job={job} />,
+  },
+  text("queue", "Queue", 72, false, (job) => job.queue),
+  {
+    id: "position",
+    title: "Position",
+    width: 70,
+    isNumber: true,
+    isShown: false,
+    job: (job) => <Position job={job} />,
+  },
+  {
+    id: "sweep",
+    title: "Sweep",
+    width: 96,
+    isShown: false,
+    job: ({ sweep_id: id }) =>
+      id === null ? "–" : <Link href={`/sweeps/${id}`}>{shortId(id)}</Link>,
+  },
+  text("dataset", "Dataset", 120, false, ({ spec }) => spec.dataset),
+  {
+    id: "created",
+    title: "Created",
+    width: 92,
+    isShown: true,
+    sort: "created",
+    job: (job) => <Ago at={job.created_at} />,
+    sweep: ([job]) => job && <Ago at={job.created_at} />,
+  },
+  {
+    id: "next",
+    title: "Next step",
+    width: 84,
+    isShown: true,
+    job: (job) => <NextStep job={job} />,
+  },
+];
+
+export const COLUMN = new Map(COLUMNS.map((column) => [column.id, column]));
+
+function text(
+  id: string,
+  title: string,
+  width: number,
+  isShown: boolean,
+  of: (job: Job) => string,
+): Column {
+  return { id, title, width, isShown, job: (job) => <span title={of(job)}>{of(job)}</span> };
+}
+
+function figures(id: string, title: string, width: number, of: (job: Job) => unknown): Column {
+  const job = (one: Job) => figure(number(of(one)));
+  return { id, title, width, isNumber: true, isShown: true, sort: id, job };
+}
+
+function training({ refine, recover }: Job["spec"]): string {
+  const kinds = [refine && "refined", recover && `recovered (${recover.kind})`];
+  return kinds.filter(Boolean).join(", ") || "–";
+}

@@ -1,0 +1,44 @@
+/** The rows of the list: jobs, and sweeps whose jobs are folded into one row. */
+
+import type { Job } from "../../../api/client.ts";
+
+export type Entry = { kind: "job"; id: string; job: Job; within?: string } | SweepEntry;
+
+export interface SweepEntry {
+  kind: "sweep";
+  id: string;
+  jobs: Job[];
+}
+
+/** Return one entry for each job, or for the jobs of each sweep at the place of its first. */
+export function entriesOf(jobs: Job[], folds: boolean): Entry[] {
+  const sweeps = new Map<string, SweepEntry>();
+  const entries: Entry[] = [];
+  for (const job of jobs) {
+    const known = job.sweep_id === null ? undefined : sweeps.get(job.sweep_id);
+    if (known) {
+      known.jobs.push(job);
+    } else if (folds && job.sweep_id !== null) {
+      const sweep: SweepEntry = { kind: "sweep", id: job.sweep_id, jobs: [job] };
+      sweeps.set(job.sweep_id, sweep);
+      entries.push(sweep);
+    } else {
+      entries.push({ kind: "job", id: job.id, job });
+    }
+  }
+  return entries.map((one) => (one.kind === "sweep" && one.jobs.length === 1 ? single(one) : one));
+}
+
+export function jobsOf(entry: Entry): Job[] {
+  return entry.kind === "job" ? [entry.job] : entry.jobs;
+}
+
+/** Return the rows below a sweep's. */
+export function pointsOf(entry: Entry): Entry[] {
+  if (entry.kind === "job") return [];
+  return entry.jobs.map((job) => ({ kind: "job", id: job.id, job, within: entry.id }));
+}
+
+function single({ jobs: [job], ...sweep }: SweepEntry): Entry {
+  return job ? { kind: "job", id: job.id, job } : { ...sweep, jobs: [] };
+}
