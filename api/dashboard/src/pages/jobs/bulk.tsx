@@ -6,6 +6,7 @@ import type { Job } from "../../api/client.ts";
 import { isFinal } from "../../api/jobs.ts";
 import { Confirm } from "../../ui/confirm.tsx";
 import { Icon } from "../../ui/icon.tsx";
+import { Scoped } from "../../ui/scoped.tsx";
 import { LabelForm } from "./label-form.tsx";
 import { clearSelection, select, useSelection } from "./selection.ts";
 import { jobTitle } from "./table/cells.tsx";
@@ -38,7 +39,9 @@ export function BulkBar({ listed }: { listed: Job[] }) {
         {bulk.left > 0 && `, ${bulk.left} left to change`}
       </span>
       <Compare jobs={jobs} />
-      <Actions jobs={jobs} isBusy={bulk.left > 0} run={run} />
+      <Scoped scope="jobs:write" to="change jobs">
+        <Actions jobs={jobs} isBusy={bulk.left > 0} run={run} />
+      </Scoped>
       <button type="button" className="quiet" onClick={clearSelection}>
         Clear selection
       </button>

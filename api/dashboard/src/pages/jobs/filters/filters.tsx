@@ -41,13 +41,15 @@ export function Filters({ jobs, children }: Props) {
       <Choices filter={filter} change={change} methods={data?.method ?? {}} />
       <MoreFilters jobs={jobs} />
       <div className="row tight menus">{children}</div>
-      <Chips statuses={data?.status ?? {}} verdicts={data?.verdict ?? {}} />
-      <Removable />
-      {isFiltered(filter) && (
-        <button type="button" className="quiet" onClick={() => change(cleared(filter))}>
-          Clear filters
-        </button>
-      )}
+      <div className="row chip-row">
+        <Chips statuses={data?.status ?? {}} verdicts={data?.verdict ?? {}} />
+        <Removable />
+        {isFiltered(filter) && (
+          <button type="button" className="quiet" onClick={() => change(cleared(filter))}>
+            Clear filters
+          </button>
+        )}
+      </div>
     </search>
   );
 }

@@ -5,7 +5,7 @@ import { Link } from "wouter";
 import { useAction } from "../../../api/actions.ts";
 import type { Job } from "../../../api/client.ts";
 import { isFinal, jobBlocks, jobById } from "../../../api/jobs.ts";
-import { keys } from "../../../api/keys.ts";
+import { keys, useMay } from "../../../api/keys.ts";
 import { Spark } from "../../../charts/spark.tsx";
 import {
   blocksInWords,
@@ -35,6 +35,17 @@ export function Name({ job }: { job: Job }) {
 
 export function jobTitle(job: Job): string {
   return job.name || modelName(job.spec.model);
+}
+
+export function Gate({ job: { verdict } }: { job: Job }) {
+  if (verdict === "none") return <span className="faint">{NONE}</span>;
+  const isPassed = verdict === "pass";
+  return (
+    <span className={`pill ${isPassed ? "is-succeeded" : "is-failed"}`}>
+      <span className="unseen">gate </span>
+      {isPassed ? "passed" : "failed"}
+    </span>
+  );
 }
 
 /** The progress of a job, the reason of its failure, or the bounds of its gate that it missed. */
@@ -136,7 +147,8 @@ export function Labels({ job }: { job: Job }) {
 /** The key with which a job was submitted, by its name if this caller may read it. */
 export function Submitter({ job }: { job: Job }) {
   const { filter, change } = useFilter();
-  const { data } = useQuery({ ...keys, enabled: job.created_by !== null, retry: false });
+  const mayReadKeys = useMay("admin") === true;
+  const { data } = useQuery({ ...keys, enabled: mayReadKeys && job.created_by !== null });
   if (job.created_by === null) return <span className="faint">{NONE}</span>;
   const created_by = job.created_by;
   return (
@@ -155,6 +167,8 @@ export function Submitter({ job }: { job: Job }) {
 export function NextStep({ job }: { job: Job }) {
   const retry = useAction("retry");
   const resume = useAction("resume");
+  const mayChange = useMay("jobs:write");
+  if (!mayChange) return null;
   if (job.status === "paused")
     return (
       <StepButton label="Resume" job={job} go={() => resume.mutate(job.id)} error={resume.error} />

@@ -8,8 +8,17 @@ import { bytes, figure, percent, shortId } from "../../../format.ts";
 import { toText } from "../../../spec/draft.ts";
 import { StatusPill } from "../../../ui/status.tsx";
 import { Ago } from "../../../ui/time.tsx";
-import { Verdict } from "../../../ui/verdict.tsx";
-import { ErrorLine, Labels, Name, NextStep, Outcome, Position, Submitter, Took } from "./cells.tsx";
+import {
+  ErrorLine,
+  Gate,
+  Labels,
+  Name,
+  NextStep,
+  Outcome,
+  Position,
+  Submitter,
+  Took,
+} from "./cells.tsx";
 import { Best, SweepName, SweepStatuses, SweepVerdicts } from "./sweep-cells.tsx";
 
 export interface Column {
@@ -30,7 +39,7 @@ export const COLUMNS: Column[] = [
   {
     id: "name",
     title: "Job",
-    width: 200,
+    width: 170,
     grows: true,
     isShown: true,
     job: (job) => <Name job={job} />,
@@ -39,7 +48,7 @@ export const COLUMNS: Column[] = [
   {
     id: "status",
     title: "Status",
-    width: 96,
+    width: 104,
     isShown: true,
     job: (job) => <StatusPill status={job.status} />,
     sweep: (jobs) => <SweepStatuses jobs={jobs} />,
@@ -47,9 +56,9 @@ export const COLUMNS: Column[] = [
   {
     id: "verdict",
     title: "Gate",
-    width: 104,
+    width: 88,
     isShown: true,
-    job: (job) => <Verdict verdict={job.verdict} />,
+    job: (job) => <Gate job={job} />,
     sweep: (jobs) => <SweepVerdicts jobs={jobs} />,
   },
   text("model", "Model", 170, false, (job) => job.spec.model),
@@ -67,7 +76,7 @@ export const COLUMNS: Column[] = [
   {
     id: "outcome",
     title: "Progress or reason",
-    width: 200,
+    width: 170,
     grows: true,
     isShown: true,
     job: (job) => <Outcome job={job} />,
@@ -77,13 +86,13 @@ export const COLUMNS: Column[] = [
     sweep: (jobs) => <Best jobs={jobs} name="pruned_perplexity" />,
   },
   {
-    ...figures("perplexity_ratio", "Ratio", 72, (job) => job.result?.perplexity_ratio),
+    ...figures("perplexity_ratio", "Ratio", 68, (job) => job.result?.perplexity_ratio),
     sweep: (jobs) => <Best jobs={jobs} name="perplexity_ratio" />,
   },
   {
     id: "seconds",
     title: "Time",
-    width: 84,
+    width: 76,
     isNumber: true,
     isShown: true,
     sort: "seconds",
@@ -101,7 +110,7 @@ export const COLUMNS: Column[] = [
     isShown: false,
     job: (job) => <ErrorLine job={job} />,
   },
-  { id: "labels", title: "Labels", width: 140, isShown: true, job: (job) => <Labels job={job} /> },
+  { id: "labels", title: "Labels", width: 120, isShown: true, job: (job) => <Labels job={job} /> },
   {
     id: "submitter",
     title: "Submitter",
@@ -130,7 +139,7 @@ export const COLUMNS: Column[] = [
   {
     id: "created",
     title: "Created",
-    width: 92,
+    width: 84,
     isShown: true,
     sort: "created",
     job: (job) => <Ago at={job.created_at} />,
