@@ -125,7 +125,7 @@ def test_the_reason_of_a_failure_takes_one_click_and_the_next_step_follows_it(pa
     clicks = Clicks()
     row = page.locator(".job-row").filter(has_text="broken")
     expect(row).to_contain_text("The dataset is damaged")
-    expect(row.get_by_role("link", name="Change and rerun broken")).to_be_visible()
+    expect(row.get_by_role("link", name="Rerun… broken with changes")).to_be_visible()
     lucky = page.locator(".job-row").filter(has_text="unlucky")
     expect(lucky.get_by_role("button", name="Retry unlucky")).to_be_visible()
     clicks.click(row.get_by_role("link", name="broken", exact=True))

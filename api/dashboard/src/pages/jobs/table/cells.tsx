@@ -182,10 +182,10 @@ export function NextStep({ job }: { job: Job }) {
     <Link
       className="button small"
       href={`/jobs/${job.id}/rerun`}
-      aria-label={`Change and rerun ${jobTitle(job)}`}
+      aria-label={`Rerun… ${jobTitle(job)} with changes`}
       title="A retry would fail in the same way"
     >
-      Change…
+      Rerun…
     </Link>
   );
 }

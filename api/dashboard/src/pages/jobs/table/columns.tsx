@@ -48,7 +48,7 @@ export const COLUMNS: Column[] = [
   {
     id: "status",
     title: "Status",
-    width: 104,
+    width: 112,
     isShown: true,
     job: (job) => <StatusPill status={job.status} />,
     sweep: (jobs) => <SweepStatuses jobs={jobs} />,
@@ -56,13 +56,13 @@ export const COLUMNS: Column[] = [
   {
     id: "verdict",
     title: "Gate",
-    width: 88,
+    width: 82,
     isShown: true,
     job: (job) => <Gate job={job} />,
     sweep: (jobs) => <SweepVerdicts jobs={jobs} />,
   },
   text("model", "Model", 170, false, (job) => job.spec.model),
-  text("method", "Method", 96, true, ({ spec }) => spec.method),
+  text("method", "Method", 88, true, ({ spec }) => spec.method),
   text("solver", "Solver", 90, false, ({ spec }) => spec.solver),
   text("pattern", "Pattern", 76, false, ({ spec }) => spec.pattern ?? "–"),
   text("allocation", "Allocation", 96, false, ({ spec }) =>
@@ -70,7 +70,7 @@ export const COLUMNS: Column[] = [
   ),
   text("training", "Training", 120, false, ({ spec }) => training(spec)),
   {
-    ...text("sparsity", "Sparsity", 72, true, ({ spec }) => percent(spec.sparsity)),
+    ...text("sparsity", "Sparsity", 70, true, ({ spec }) => percent(spec.sparsity)),
     isNumber: true,
   },
   {
@@ -82,7 +82,7 @@ export const COLUMNS: Column[] = [
     job: (job) => <Outcome job={job} />,
   },
   {
-    ...figures("perplexity", "Perplexity", 88, (job) => job.result?.pruned_perplexity),
+    ...figures("perplexity", "Perplexity", 86, (job) => job.result?.pruned_perplexity),
     sweep: (jobs) => <Best jobs={jobs} name="pruned_perplexity" />,
   },
   {
@@ -110,7 +110,7 @@ export const COLUMNS: Column[] = [
     isShown: false,
     job: (job) => <ErrorLine job={job} />,
   },
-  { id: "labels", title: "Labels", width: 120, isShown: true, job: (job) => <Labels job={job} /> },
+  { id: "labels", title: "Labels", width: 116, isShown: true, job: (job) => <Labels job={job} /> },
   {
     id: "submitter",
     title: "Submitter",
@@ -139,7 +139,7 @@ export const COLUMNS: Column[] = [
   {
     id: "created",
     title: "Created",
-    width: 84,
+    width: 82,
     isShown: true,
     sort: "created",
     job: (job) => <Ago at={job.created_at} />,
