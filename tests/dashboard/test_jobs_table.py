@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -24,6 +24,7 @@ from tests.fakes import ListQueue
 pytestmark = pytest.mark.e2e
 
 REASON = "uploaded text damaged.txt has changed since it was uploaded"
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SIZES = {"390": (390, 844), "1280": (1280, 900), "1920": (1920, 1080)}
 
 
@@ -63,7 +64,7 @@ def fill(sessions: Sessions) -> None:
     before = (noon - timedelta(days=4)).astimezone(UTC)
     for n in range(10):
         add(sessions, f"bulk {n}", created_at=before)
-    done = {"status": JobState.succeeded, "created_at": before, "progress": 1.0}
+    done: dict[str, Any] = {"status": JobState.succeeded, "created_at": before, "progress": 1.0}
     gate = Gate(max={"perplexity_ratio": 1.1})
     for name, perplexity in (("worst", 30.0), ("best", 10.5), ("middle", 20.0)):
         ratio = perplexity / 10
@@ -71,13 +72,17 @@ def fill(sessions: Sessions) -> None:
         result = {"pruned_perplexity": perplexity, "perplexity_ratio": ratio}
         measured = {"perplexity": perplexity, "perplexity_ratio": ratio, "result": result}
         times = {"started_at": before, "finished_at": before + timedelta(seconds=perplexity)}
-        more = done | measured | times | {"verdict": verdict, "size_bytes": 10**6, "seconds": 1.0}
+        more: dict[str, Any] = (
+            done | measured | times | {"verdict": verdict, "size_bytes": 10**6, "seconds": 1.0}
+        )
         add(sessions, name, gate=gate, **more)
     error = make_problem(title="The dataset is damaged", detail=REASON).model_dump(mode="json")
-    ended = {"status": JobState.failed, "created_at": before, "started_at": before}
+    ended: dict[str, Any] = {"status": JobState.failed, "created_at": before, "started_at": before}
     add(sessions, "broken", error=error, **ended)
-    error = make_problem(title="Disk full", detail="no space", retryable=True)
-    add(sessions, "unlucky", error=error.model_dump(mode="json"), **ended)
+    error = make_problem(title="Disk full", detail="no space", retryable=True).model_dump(
+        mode="json"
+    )
+    add(sessions, "unlucky", error=error, **ended)
     add(sessions, "nightly", labels={"team": "nlp"}, created_at=yesterday)
     add(sessions, "older nightly", labels={"team": "nlp"}, created_at=before)
     add(sessions, "other", labels={"team": "vision"}, created_at=yesterday)
@@ -223,8 +228,8 @@ def test_axe_finds_nothing_in_the_table_at_any_width(browser: Browser, url: str,
         expect(names(page).filter(has_text="broken")).to_be_visible()
         page.get_by_label("Select broken").check()
         found: list[str] = []
-        for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type] # a literal of two
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)
             photograph(page, f"jobs-table-{size}-{theme}")
             found += violations(page)
         page.get_by_text("More filters", exact=True).click()

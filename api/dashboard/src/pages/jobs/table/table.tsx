@@ -24,7 +24,7 @@ const features = tableFeatures({
 const helper = createColumnHelper<typeof features, Entry>();
 const columns = helper.columns(COLUMNS.map(({ id }) => helper.display({ id })));
 
-const TICK_WIDTH = 32;
+const TICK_WIDTH = 34;
 const OVERSCAN_ROWS = 16;
 /** Further rows are requested when fewer than these are left below. */
 const AHEAD_ROWS = 30;
