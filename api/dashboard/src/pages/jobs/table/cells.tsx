@@ -165,6 +165,10 @@ export function Submitter({ job }: { job: Job }) {
 
 /** The next step: a retry where the problem may pass, changes where it cannot. */
 export function NextStep({ job }: { job: Job }) {
+  return job.status === "failed" || job.status === "paused" ? <Step job={job} /> : null;
+}
+
+function Step({ job }: { job: Job }) {
   const retry = useAction("retry");
   const resume = useAction("resume");
   const mayChange = useMay("jobs:write");
@@ -173,7 +177,6 @@ export function NextStep({ job }: { job: Job }) {
     return (
       <StepButton label="Resume" job={job} go={() => resume.mutate(job.id)} error={resume.error} />
     );
-  if (job.status !== "failed") return null;
   if (job.error?.retryable)
     return (
       <StepButton label="Retry" job={job} go={() => retry.mutate(job.id)} error={retry.error} />
