@@ -20,7 +20,7 @@ def test_two_jobs_are_compared_with_a_chosen_baseline_in_four_clicks(
     add_job(api.sessions, "chosen two", 30.0)
     page = api_tabs.open("/?q=chosen")
     clicks = Clicks()
-    for name in ("chosen one", "chosen two"):
+    for name in ("chosen two", "chosen one"):
         clicks.on(page.get_by_label(f"Select {name}"))
     clicks.on(page.get_by_role("link", name="Compare", exact=True).and_(page.locator(".button")))
     clicks.on(page.get_by_label("Baseline: chosen one"))

@@ -60,7 +60,7 @@ def test_an_uploaded_text_calibrates_and_a_link_downloads_the_result(
 def test_a_recovery_keeps_the_zeros_and_its_losses_can_be_read_as_events_and_in_the_report(
     service: Service, client: Client, tmp_path: Path
 ) -> None:
-    recover = {"kind": "masked", "tokens": 3 * 8192}
+    recover = {"kind": "masked", "tokens": 3 * 2048}
     job = client.jobs.wait(submit(client, "tiny", samples=4, recover=recover).id, timeout_s=120)
 
     assert job.status == "succeeded", job.error
