@@ -27,7 +27,7 @@ export function nameOf(point: Point): string {
   return names.map((name) => fieldText(point, name)).join(", ") || NONE;
 }
 
-/** Return a function that tells the group of a point, which has a colour of its own. */
+/** Return a function that returns the group of a point; each group has its own colour. */
 export function groupsOf(points: Point[]): (point: Point) => { series: string; style: number } {
   const names = variedFields(points).filter((name) => !PLACES.includes(name));
   const field = names.includes("method") ? "method" : names[0];
