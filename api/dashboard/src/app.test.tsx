@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 
-import { act } from "react";
+import { act } from "preact/test-utils";
 import { expect, it, vi } from "vitest";
 import { App, queries } from "./app.tsx";
 import { goLive } from "./live/index.ts";

@@ -1,5 +1,4 @@
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { Activity } from "react";
+import { IsRestoringProvider, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { ProblemError } from "./api/problem.ts";
 import { useLive } from "./live/index.ts";
 import { AllPages } from "./pages/routes.tsx";
@@ -34,15 +33,17 @@ export function App() {
   );
 }
 
-/** After a sign-out, the page is hidden: it sends no requests, but keeps its inputs. */
+/** After a sign-out, the page is hidden: its queries are suspended, but it keeps its inputs. */
 function Pages() {
   const isSignedOut = useLive().mode === "signed-out";
   return (
     <>
       {isSignedOut && <SignInPage />}
-      <Activity mode={isSignedOut ? "hidden" : "visible"}>
-        <AllPages />
-      </Activity>
+      <IsRestoringProvider value={isSignedOut}>
+        <div hidden={isSignedOut}>
+          <AllPages />
+        </div>
+      </IsRestoringProvider>
     </>
   );
 }

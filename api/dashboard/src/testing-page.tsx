@@ -1,7 +1,8 @@
 /** Mounts a page for tests that begin with `vi.useFakeTimers()`. */
 
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { act, type ReactNode } from "react";
+import { act } from "preact/test-utils";
+import type { ReactNode } from "react";
 import { createRoot } from "react-dom/client";
 import { vi } from "vitest";
 
@@ -37,11 +38,15 @@ export async function mount(page: ReactNode): Promise<Shown> {
   return { box, queries, show, unmount: async () => act(() => root.unmount()) };
 }
 
-/** Advance the time and run all timers. */
+const STEPS = 5; // an effect that sends a request runs at the end of a step, its response in the next
+
+/** Advance the time and run all timers and effects. */
 export async function settle(ms = 50): Promise<void> {
-  await act(async () => {
-    await vi.advanceTimersByTimeAsync(ms);
-  });
+  for (let step = 0; step < STEPS; step += 1) {
+    await act(async () => {
+      await vi.advanceTimersByTimeAsync(ms / STEPS);
+    });
+  }
 }
 
 export async function press(element: Element | undefined | null): Promise<void> {

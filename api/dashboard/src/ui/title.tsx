@@ -1,3 +1,4 @@
+import { useIsRestoring } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useRef } from "react";
 
 /** The path of the last heading, and whether a link has been followed since the page was loaded. */
@@ -7,9 +8,10 @@ let hasMoved = false;
 /** A page's heading; it sets the tab's title, and takes the focus after navigation. */
 export function Title({ text, children }: { text: string; children?: ReactNode }) {
   const heading = useRef<HTMLHeadingElement>(null);
+  const isSuspended = useIsRestoring(); // the sign-in page is shown instead
   useEffect(() => {
-    document.title = `${text} · Z-Pruner`;
-  }, [text]);
+    if (!isSuspended) document.title = `${text} · Z-Pruner`;
+  }, [text, isSuspended]);
   useEffect(() => {
     const isNew = location.pathname !== lastPath;
     lastPath = location.pathname;

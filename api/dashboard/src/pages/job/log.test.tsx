@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 
-import { act } from "react";
+import { act } from "preact/test-utils";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { makeJob } from "../../testing.ts";
 import { mount, type Shown, settle } from "../../testing-page.tsx";

@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 
-import { act } from "react";
+import { act } from "preact/test-utils";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Catalogue } from "../../api/methods.ts";
 import { button, choose, field, mount, press, type Shown, type } from "../../testing-page.tsx";
