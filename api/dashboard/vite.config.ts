@@ -25,6 +25,12 @@ export default defineConfig({
     // The policy of the page forbids inline scripts and data: sources, so nothing is inlined.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      onLog(level, log, report) {
+        // Libraries mark modules with "use client", which means nothing here.
+        if (log.code !== "MODULE_LEVEL_DIRECTIVE") report(level, log);
+      },
+    },
   },
   test: { include: ["src/**/*.test.{ts,tsx}"], setupFiles: ["src/testing-service.ts"] },
 });
