@@ -41,7 +41,6 @@ def crowded(sessions: Sessions, database_url: str, tmp_path: Path) -> Iterator[s
         session.execute(insert(BlockReport), [report(newest.id, n) for n in range(BLOCKS)])
     fields: dict[str, Any] = {"_env_file": None, "data_dir": tmp_path}
     fields |= {"database_url": database_url}
-    fields |= {"rate_limit_per_minute": 0}  # scrolled faster than by hand, with a request per row
     with serving(create_app(ApiSettings.model_validate(fields), ListQueue())) as url:
         yield url
 

@@ -72,6 +72,7 @@ it("asks no more for the blocks of what has ended, but once at its end", async (
   const running = makeJob({ id: "d", status: "running" });
   reply = () => listing([...JOBS, running]);
   await open();
+  await settle(300); // rows that are scrolled past send no requests
   const blocks = () => shown.queries.getQueryCache().findAll({ queryKey: ["blocks"] });
   const due = () => blocks().filter((one) => one.isActive() && isDue(shown.queries, one, 1));
   expect(service.count("/blocks")).toBe(4);

@@ -18,6 +18,7 @@ import {
 } from "../../../format.ts";
 import { useNow } from "../../../ui/now.ts";
 import { ProgressBar } from "../../../ui/status.tsx";
+import { useStays } from "../../../ui/stays.ts";
 import { useFilter } from "../filters/filter-context.ts";
 
 export function Name({ job }: { job: Job }) {
@@ -91,11 +92,12 @@ function missedBound({ metric, bound, wanted, got }: Job["gate_failures"][number
 export function ErrorLine({ job }: { job: Job }) {
   const hasBlocks = job.status !== "queued" && job.progress.fraction > 0;
   const isOver = isFinal(job.status);
+  const stays = useStays();
   const blocks = jobBlocks(job.id, false);
   const { data = [] } = useQuery({
     ...blocks,
     queryKey: [...blocks.queryKey, isOver], // refetched once at the end, then constant
-    enabled: hasBlocks,
+    enabled: stays && hasBlocks,
     placeholderData: keepPreviousData,
     staleTime: isOver ? Number.POSITIVE_INFINITY : 0,
   });
@@ -118,7 +120,8 @@ function Elapsed({ since }: { since: string }) {
 
 export function Position({ job }: { job: Job }) {
   const isQueued = job.status === "queued";
-  const { data } = useQuery({ ...jobById(job.id), enabled: isQueued });
+  const stays = useStays();
+  const { data } = useQuery({ ...jobById(job.id), enabled: stays && isQueued });
   const position = isQueued && data && "queue_position" in data ? data.queue_position : null;
   return typeof position === "number" ? String(position) : NONE;
 }

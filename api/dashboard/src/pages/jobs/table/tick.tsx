@@ -21,9 +21,7 @@ export function Tick({ name, count, of, choose }: Props) {
         ref={box}
         type="checkbox"
         checked={isAll}
-        onChange={({ target, nativeEvent }) =>
-          choose(target.checked, (nativeEvent as MouseEvent).shiftKey === true)
-        }
+        onClick={({ currentTarget, shiftKey }) => choose(currentTarget.checked, shiftKey)}
       />
       <span className="unseen">{name}</span>
     </label>
