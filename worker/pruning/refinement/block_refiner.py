@@ -17,6 +17,7 @@ from worker.pruning.refinement.groups import Group, trained_groups
 from worker.pruning.refinement.learning_rate import default_learning_rate, scheduled
 from worker.pruning.refinement.results import RefinementProgress, RefinementResult
 from worker.pruning.refinement.settings import Refinement
+from worker.pruning.refinement.token_weights import TokenWeights
 from worker.pruning.refinement.trained_weight import TrainedWeight
 from worker.pruning.refinement.window_draw import WindowDraw
 
@@ -126,6 +127,6 @@ class BlockRefiner:
     def _training(self, block: nn.Module, index: int, targets: BlockTargets) -> BlockTraining:
         hidden = self._meta_model.model.config.get_text_config().hidden_size
         windows = [*self._draw.training, *self._draw.held_out]
-        scale = self._ids.shape[1] * targets.variance(windows, hidden)
+        weights = TokenWeights(targets, windows, hidden, self._ranks)
         forward = partial(self._block_inputs.call, block, index)
-        return BlockTraining(forward, targets, self._draw, scale, self._ranks)
+        return BlockTraining(forward, targets, weights, self._draw, self._ranks)

@@ -51,27 +51,6 @@ class BlockTargets:
         """Return the targets ``[windows, tokens, hidden]``, fp32, of windows of this rank."""
         return torch.stack([self._target(*self._place(window)) for window in windows])
 
-    def variance(self, windows: Iterable[int], hidden: int) -> float:
-        """Return the mean squared distance of the tokens' targets from their mean.
-
-        Args:
-            windows: windows of all ranks.
-            hidden: number of features.
-
-        Returns:
-            The sum of the features' variances; 1 if all targets are equal.
-        """
-        sums = torch.zeros(hidden + 2, dtype=torch.float64)  # of targets; of squares, and tokens
-        for window in self.owned(windows):
-            target = self._target(*self._place(window)).double()
-            sums[:hidden] += target.sum(0)
-            sums[hidden] += target.square().sum()
-            sums[hidden + 1] += len(target)
-        sums = self._ranks.all_reduce(sums)
-        squares, tokens = sums[hidden:].tolist()
-        variance = squares / tokens - float((sums[:hidden] / tokens).square().sum())
-        return variance if variance > 0 else 1.0
-
     def _target(self, batch: int, row: int) -> Tensor:
         own = self._own.row(batch, row).float()
         if not self._correction:

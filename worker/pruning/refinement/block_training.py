@@ -12,6 +12,7 @@ from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.refinement.block_targets import BlockTargets
 from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.refinement.settings import CHECKS
+from worker.pruning.refinement.token_weights import TokenWeights
 from worker.pruning.refinement.trained_weight import TrainedWeight
 from worker.pruning.refinement.window_draw import WindowDraw
 
@@ -24,14 +25,14 @@ _LOSS_SCALE = 2.0**12
 class BlockTraining:
     """The training of one block.
 
-    The loss is ``‖f(X̂) - Y‖² / ‖Y - mean Y‖²``, so that 1 is that of a block that returns the mean.
+    The loss is ``Σ w ‖f(x̂) - y‖² / Σ w ‖y - mean y‖²`` over the tokens, so that 1 is that of a block
+    that returns the mean.
 
     Args:
         forward: runs inputs ``[windows, tokens, hidden]`` through the block.
         targets: inputs and target outputs of this rank's windows.
+        weights: the tokens' weights w.
         windows: which windows are trained on, and which are held out.
-        window_scale: what the squared error of one window is divided by: the number of its tokens,
-            times the variance of the targets.
         ranks: the ranks; each computes the gradients of its own windows, and all apply the sum.
     """
 
@@ -39,12 +40,12 @@ class BlockTraining:
         self,
         forward: Callable[[Tensor], Tensor],
         targets: BlockTargets,
+        weights: TokenWeights,
         windows: WindowDraw,
-        window_scale: float,
         ranks: Ranks,
     ) -> None:
-        self._forward, self._targets, self._windows = forward, targets, windows
-        self._window_scale, self._ranks = window_scale, ranks
+        self._forward, self._targets, self._weights = forward, targets, weights
+        self._windows, self._ranks = windows, ranks
 
     def held_out_loss(self) -> float:
         """Return the loss on the windows held out."""
@@ -52,7 +53,7 @@ class BlockTraining:
         total = torch.zeros((), dtype=torch.float64)
         for piece in self._pieces(held_out):
             total += self._error(piece).double().cpu()
-        return float(self._ranks.all_reduce(total)) / (len(held_out) * self._window_scale)
+        return float(self._ranks.all_reduce(total)) / (len(held_out) * self._weights.window_scale)
 
     def train(
         self, weights: Sequence[TrainedWeight], best: float, block: int, rates: Sequence[float]
@@ -93,7 +94,7 @@ class BlockTraining:
     def _add_gradients(self, batch: Sequence[int]) -> None:
         for piece in self._pieces(batch):
             with torch.enable_grad():
-                loss = self._error(piece) * (_LOSS_SCALE / (len(batch) * self._window_scale))
+                loss = self._error(piece) * (_LOSS_SCALE / (len(batch) * self._weights.window_scale))
             if loss.requires_grad:  # not if the tokens reach none of the experts that are trained
                 torch.autograd.backward(loss)
 
@@ -110,9 +111,10 @@ class BlockTraining:
         return loss if is_better else best
 
     def _error(self, windows: Sequence[int]) -> Tensor:
-        """Return the squared error of windows of this rank, fp32."""
-        outputs = self._forward(self._targets.inputs(windows))
-        return (outputs.float() - self._targets.outputs(windows).to(outputs.device)).square().sum()
+        """Return the weighted squared error of windows of this rank, fp32."""
+        outputs = self._forward(self._targets.inputs(windows)).float()
+        errors = (outputs - self._targets.outputs(windows).to(outputs.device)).square().sum(-1)
+        return (errors * self._weights.of(windows).to(outputs.device)).sum()
 
     def _pieces(self, windows: Sequence[int]) -> Iterator[list[int]]:
         """Split this rank's windows into as many as a step has, and the rest into single ones.

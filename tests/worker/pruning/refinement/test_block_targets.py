@@ -22,17 +22,3 @@ def test_targets_are_between_the_outputs_for_the_pruned_and_for_the_dense_inputs
     assert torch.equal(targets.inputs(picked), inputs[picked])
     torch.testing.assert_close(targets.outputs(picked), (0.7 * own + 0.3 * dense)[picked])
     torch.testing.assert_close(own, torch.cat(list(activations(own))))  # not modified
-
-
-def test_the_variance_is_that_of_all_tokens_around_their_mean() -> None:
-    own = torch.randn(5, 4, 2) + torch.tensor([100.0, -3.0])
-    targets = BlockTargets(activations(own), activations(own), Activations(), 0.0, SINGLE_PROCESS)
-    tokens = own[[1, 2, 4]].flatten(0, 1).double()
-    want = (tokens - tokens.mean(0)).square().sum(-1).mean()
-    assert targets.variance([1, 2, 4], 2) == pytest.approx(float(want), rel=1e-6)
-
-
-def test_the_variance_of_equal_targets_is_taken_as_one() -> None:
-    same = activations(torch.ones(2, 4, 2))
-    targets = BlockTargets(same, same, Activations(), 0.0, SINGLE_PROCESS)
-    assert targets.variance([0, 1], 2) == 1.0

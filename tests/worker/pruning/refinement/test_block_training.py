@@ -13,6 +13,7 @@ from worker.pruning.refinement.block_targets import BlockTargets
 from worker.pruning.refinement.block_training import BlockTraining
 from worker.pruning.refinement.learning_rate import scheduled
 from worker.pruning.refinement.settings import Refinement
+from worker.pruning.refinement.token_weights import TokenWeights
 from worker.pruning.refinement.trained_weight import TrainedWeight
 from worker.pruning.refinement.window_draw import WindowDraw
 
@@ -42,8 +43,8 @@ class Problem:
     @torch.no_grad()
     def train(self, rate: float, steps: int = STEPS) -> tuple[float, float]:
         """Return the held-out loss before and after."""
-        scale = TOKENS * self.targets.variance(range(WINDOWS), OUT)
-        training = BlockTraining(self.block, self.targets, self.draw, scale, SINGLE_PROCESS)
+        weights = TokenWeights(self.targets, range(WINDOWS), OUT, SINGLE_PROCESS)
+        training = BlockTraining(self.block, self.targets, weights, self.draw, SINGLE_PROCESS)
         before = training.held_out_loss()
         parameter = self.block.get_parameter("0.weight")
         weight = TrainedWeight(parameter, self.stored, linear_layers(self.block))

@@ -1,0 +1,67 @@
+"""How much each token counts in the loss of a block."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.refinement.block_targets import BlockTargets
+
+# A square norm, as a multiple of the median token's.
+_LARGEST = 100.0
+
+
+class TokenWeights:
+    """Weights of the tokens' squared errors: 1, but less for the few very large targets.
+
+    From some block on, the first token of a text has outputs a hundred times as long as any other
+    (Sun et al., "Massive Activations in Large Language Models", arXiv:2402.17762), with an error of
+    rounding alone that exceeds the other tokens' errors. A target ``y`` longer than ten times the
+    median one is weighted by ``100 median(‖y‖²) / ‖y‖²``, so that its relative error counts.
+
+    Args:
+        targets: the target outputs of this rank's windows.
+        windows: the windows of all ranks that are weighted.
+        hidden: number of features.
+        ranks: the ranks that share the windows.
+
+    Attributes:
+        window_scale: the weighted sum of squared distances of the targets from their weighted mean,
+            per window; 1 if all targets are equal.
+    """
+
+    def __init__(
+        self, targets: BlockTargets, windows: Sequence[int], hidden: int, ranks: Ranks
+    ) -> None:
+        sizes = {
+            window: targets.outputs([window])[0].double().square().sum(-1).cpu()
+            for window in targets.owned(windows)
+        }
+        medians = torch.zeros(len(windows), dtype=torch.float64)
+        for window, size in sizes.items():
+            medians[windows.index(window)] = size.median()
+        median = float(ranks.all_reduce(medians).median())
+        largest = _LARGEST * (median or math.inf)
+        self._weights = {
+            window: (largest / size.clamp(min=largest)).nan_to_num(1.0).float()
+            for window, size in sizes.items()
+        }
+        self.window_scale = self._variance(targets, hidden, ranks) / len(windows) or 1.0
+
+    def of(self, windows: Sequence[int]) -> Tensor:
+        """Return the weights ``[windows, tokens]``, fp32, of windows of this rank."""
+        return torch.stack([self._weights[window] for window in windows])
+
+    def _variance(self, targets: BlockTargets, hidden: int, ranks: Ranks) -> float:
+        """Return ``Σ w ‖y - mean y‖²`` over the tokens of all ranks."""
+        sums = torch.zeros(hidden + 2, dtype=torch.float64)  # of w y; of w ‖y‖², and of w
+        for window, weights in self._weights.items():
+            target, weight = targets.outputs([window])[0].double().cpu(), weights.double()
+            sums[:hidden] += weight @ target
+            sums[hidden] += weight @ target.square().sum(-1)
+            sums[hidden + 1] += weight.sum()
+        sums = ranks.all_reduce(sums)
+        squares, total = sums[hidden:].tolist()
+        return max(squares - float(sums[:hidden].square().sum()) / total, 0.0)
