@@ -1,6 +1,7 @@
 """The typed Python clients of the service."""
 
 import os
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Generic
 
@@ -11,6 +12,7 @@ from zpruner.client.estimates import ESTIMATE_TIMEOUT_S, estimate
 from zpruner.client.fields import job_fields
 from zpruner.client.jobs import Jobs
 from zpruner.client.keys import Keys
+from zpruner.client.models.jobs import KnownModel
 from zpruner.client.models.keys import Me
 from zpruner.client.models.planning import Comparison, Estimate
 from zpruner.client.resources import Resource
@@ -43,6 +45,11 @@ class _Service(Resource[Mode], Generic[Mode]):
     async def me(self) -> Me:
         """Return the identity of this client's key, and the use of its quotas."""
         return Me.model_validate(await self._transport.get("/v1/me"))
+
+    @operation
+    async def models(self) -> Sequence[KnownModel]:
+        """Return the models in the folders that jobs may read, and those of the newest jobs."""
+        return [KnownModel.model_validate(row) for row in await self._transport.rows("/v1/models")]
 
     @operation
     async def estimate(

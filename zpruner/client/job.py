@@ -7,7 +7,7 @@ from typing import Any, Generic
 from pydantic import ConfigDict, PrivateAttr
 
 from zpruner.client import download, waiting
-from zpruner.client.models.jobs import Artifact, Event, JobFields
+from zpruner.client.models.jobs import Artifact, Event, FileLink, JobFields
 from zpruner.client.transport import event_stream
 from zpruner.client.transport.errors import NoFilesError
 from zpruner.client.transport.modes import Bound, Mode, iteration, operation
@@ -106,6 +106,13 @@ async def list_artifacts(transport: Transport[Any], job_id: str) -> Sequence[Art
     """Return the files that a job produced."""
     rows = await transport.rows(f"/v1/jobs/{job_id}/artifacts")
     return [Artifact.model_validate(row) for row in rows]
+
+
+async def create_link(transport: Transport[Any], path: str, expires_in_s: int | None) -> FileLink:
+    """Create a link that downloads what is at ``path`` without a key."""
+    body = {} if expires_in_s is None else {"expires_in": expires_in_s}
+    link = FileLink.model_validate(await transport.request_json("POST", f"{path}/links", json=body))
+    return link.model_copy(update={"url": transport.address(link.url)})
 
 
 async def download_files(

@@ -10,6 +10,7 @@ from zpruner.client.filters import Filters, LogFilters, Sort, params_of
 from zpruner.client.job import (
     PARALLEL,
     Job,
+    create_link,
     download_files,
     get_job,
     job_from,
@@ -173,12 +174,12 @@ class Jobs(Resource[Mode]):
     @operation
     async def link(self, artifact_id: str, *, expires_in_s: int | None = None) -> FileLink:
         """Create a link that downloads one file without a key, valid for an hour by default."""
-        body = {} if expires_in_s is None else {"expires_in": expires_in_s}
-        response = await self._transport.request_json(
-            "POST", f"/v1/artifacts/{artifact_id}/links", json=body
-        )
-        link = FileLink.model_validate(response)
-        return link.model_copy(update={"url": self._transport.address(link.url)})
+        return await create_link(self._transport, f"/v1/artifacts/{artifact_id}", expires_in_s)
+
+    @operation
+    async def archive_link(self, job_id: str, *, expires_in_s: int | None = None) -> FileLink:
+        """Create a link that downloads all files of a job as one tar without a key."""
+        return await create_link(self._transport, f"/v1/jobs/{job_id}/archive", expires_in_s)
 
     @operation
     async def download(

@@ -1,6 +1,8 @@
 """Datasets and links, with client and command line against the real API."""
 
+import io
 import json
+import tarfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -121,12 +123,23 @@ def test_a_table_is_uploaded_as_such_or_refused_but_never_read_as_text(
     assert (result.exit_code, text in result.output) == (exit_code, True), result.output
 
 
-def test_a_link_is_the_absolute_url_of_a_file(
+def test_a_link_is_the_absolute_url_of_a_file_or_of_all_files(
     url: str, key: str, sessions: Sessions, settings: ApiSettings
 ) -> None:
     job = finish_job(sessions, ArtifactStore(settings.artifact_dir))
     with Client(url, key) as client:
         artifact = next(one for one in client.jobs.artifacts(job.id) if one.name == "report.json")
         link = client.jobs.link(artifact.id, expires_in_s=60)
+        archive = client.jobs.archive_link(job.id)
     assert link.url.startswith(url)
     assert httpx.get(link.url).content == FILES["report.json"]
+    with tarfile.open(fileobj=io.BytesIO(httpx.get(archive.url).content)) as files:
+        assert {name.partition("/")[2] for name in files.getnames()} >= set(FILES)
+
+
+def test_models_are_those_that_a_job_can_read_and_those_of_jobs(
+    url: str, key: str, sessions: Sessions, settings: ApiSettings
+) -> None:
+    job = finish_job(sessions, ArtifactStore(settings.artifact_dir))
+    with Client(url, key) as client:
+        assert {(one.model, one.kind) for one in client.models()} == {(job.spec.model, "used")}

@@ -138,10 +138,22 @@ class Artifact(ResponseModel):
 
 
 class FileLink(ResponseModel):
-    """A link that downloads one file without a key until it expires."""
+    """A link that downloads a file, or an archive of a job's files, until it expires."""
 
     url: str
     expires_at: datetime
+
+
+class KnownModel(ResponseModel):
+    """A model that is known without a look at the hub.
+
+    Attributes:
+        model: the value of a job's ``model`` field.
+        kind: ``local`` if it is in a folder that jobs may read, ``used`` if a job has named it.
+    """
+
+    model: str
+    kind: str
 
 
 class Dataset(ResponseModel):
