@@ -7,7 +7,7 @@ SOLVED: dict[str, Any] = {"method": "admm"}
 ALLOCATED = SOLVED | {"allocation": "matrix"}
 REFINED = SOLVED | {"refine": True}
 BOTH = ALLOCATED | {"refine": True}
-BEST = REFINED | {"allocation": "dlp"}
+BEST = REFINED | {"allocation": "owl"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ _CURVE = {
     "admm, refine": REFINED,
     "admm, matrix": ALLOCATED,
     "admm, matrix, refine": BOTH,
-    "admm, dlp, refine": BEST,
+    "admm, owl, refine": BEST,
 }
 _RECOVERIES: dict[str, Any] = {
     "recover masked": "masked",
@@ -47,7 +47,7 @@ TRAINING_ROWS = (
         for name, fields in _CURVE.items()
     ),
     *(
-        TrainingRow(f"admm, dlp, refine, {name}", BEST | {"recover": recover}, 128)
+        TrainingRow(f"admm, owl, refine, {name}", BEST | {"recover": recover}, 128)
         for name, recover in _RECOVERIES.items()
     ),
     *(TrainingRow(name, {"preset": name}, 128) for name in ("fast", "balanced", "best")),

@@ -18,7 +18,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     PresetName.balanced: {"method": "admm", "refine": True},
     PresetName.best: {
         "method": "admm",
-        "allocation": "dlp",
+        "allocation": "owl",
         "refine": True,
         "recover": "masked",
     },

@@ -69,7 +69,7 @@ def test_a_preset_shows_its_method_and_is_overridden_beside_it(api_tabs: Session
     page.get_by_text("All fields, including defaults").click()
     fields = page.locator(".preview .facts")
     expect(fields).to_contain_text("methodzpruner")
-    expect(fields).to_contain_text("allocationdlp")
+    expect(fields).to_contain_text("allocationowl")
 
 
 def test_a_sweep_has_the_gate_of_its_form(api_tabs: Session, api: Api) -> None:

@@ -101,7 +101,8 @@ def test_a_webhook_is_made_tested_changed_and_deleted(tabs: Session, service: Se
     expect(page.get_by_role("button", name="Send a test")).to_be_disabled()
     expect(deliveries).to_contain_text("waits until the webhook is enabled")
     page.get_by_role("button", name="Enable").click()
-    expect(heading.locator(".pill")).not_to_have_text("disabled")
+    # Its test message may have failed by now: the address does not exist.
+    expect(heading.locator(".pill")).to_have_text(re.compile("enabled|failing"))
 
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Delete the webhook").click()
