@@ -40,7 +40,7 @@ function Pages() {
     <>
       {isSignedOut && <SignInPage />}
       <IsRestoringProvider value={isSignedOut}>
-        <div hidden={isSignedOut}>
+        <div className="pages" hidden={isSignedOut}>
           <AllPages />
         </div>
       </IsRestoringProvider>
