@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { createdWithin } from "../../api/created-within.ts";
 import { makeJob } from "../../testing.ts";
-import { cleared, filterOf, isFiltered, nextSort, searchOf, toggled } from "./filters/filter.ts";
+import { toggled } from "../../ui/toggled.ts";
+import { cleared, filterOf, isFiltered, nextSort, searchOf } from "./filters/filter.ts";
 import { BUILT_IN, savedViews, withoutView, withView } from "./filters/views.ts";
 import { between } from "./selection.ts";
 import { namesOf, shownOf } from "./table/chosen-columns.ts";

@@ -3,7 +3,7 @@ import type { KeyRequest, KeyScope } from "../../api/keys.ts";
 import { fieldProblems, problemAt } from "../../api/problem.ts";
 import { TextField } from "../../ui/field.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
-import { toggled } from "../jobs/filters/filter.ts";
+import { toggled } from "../../ui/toggled.ts";
 import { type Limits, NO_LIMITS, requestOf } from "./quotas.ts";
 
 const SCOPES: { scope: KeyScope; label: string }[] = [

@@ -3,7 +3,7 @@ import { fieldProblems } from "../../api/problem.ts";
 import type { EventType, Webhook } from "../../api/webhooks.ts";
 import { FieldProblem, TextField } from "../../ui/field.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
-import { toggled } from "../jobs/filters/filter.ts";
+import { toggled } from "../../ui/toggled.ts";
 import { ENDINGS, EVENTS } from "./text.ts";
 
 export interface WebhookDraft {

@@ -58,11 +58,6 @@ export function cleared({ sort }: JobFilter): JobFilter {
   return { status: [], label: [], sort };
 }
 
-/** Add a value, or remove it if it is there. */
-export function toggled<T>(values: T[], value: T): T[] {
-  return values.includes(value) ? values.filter((one) => one !== value) : [...values, value];
-}
-
 export function isFiltered(filter: JobFilter): boolean {
   return searchOf({ ...filter, sort: "-created" }) !== "";
 }
