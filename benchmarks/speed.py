@@ -81,7 +81,7 @@ def _measurements(model: Path) -> dict[str, Callable[[], float]]:
     generator = torch.Generator().manual_seed(0)
     windows = torch.randint(vocabulary, (SAMPLES, SEQ_LEN), generator=generator)
     half, single = torch.bfloat16, torch.float32
-    forward, prune = partial(_forward, model, windows), partial(_prune, model, windows)
+    forward, prune = partial(forward_seconds, model, windows), partial(_prune, model, windows)
     solve = partial(prune, single, correction=0.0)
     return {
         "forward, bfloat16": _best(partial(forward, half)),
@@ -101,7 +101,7 @@ def _best(measure: Callable[[], float]) -> Callable[[], float]:
     return lambda: min(measure() for _ in range(TIMES))
 
 
-def _forward(folder: Path, windows: Tensor, dtype: torch.dtype) -> float:
+def forward_seconds(folder: Path, windows: Tensor, dtype: torch.dtype) -> float:
     """Run the whole model, logits included, window by window."""
     model = _load_model(folder, dtype)
 

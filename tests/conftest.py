@@ -25,11 +25,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that no process works on one alone at the end."""
-    items.sort(key=lambda item: not {"e2e", "chaos"} & {mark.name for mark in item.iter_markers()})
-
-
 @pytest.fixture(scope="session")
 def tally(request: pytest.FixtureRequest) -> Tally:
     """The count of all faults injected in this run."""

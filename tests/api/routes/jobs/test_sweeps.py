@@ -82,7 +82,7 @@ def test_presets_vary_and_a_field_of_the_sweep_overrides_theirs(client: TestClie
     specs = [client.get(f"/v1/jobs/{point['job_id']}").json()["spec"] for point in sweep["points"]]
     assert [spec["preset"] for spec in specs] == values
     assert [spec["method"] for spec in specs] == ["wanda", "admm", "admm"]
-    assert [spec["allocation"] for spec in specs] == ["uniform", "uniform", "dlp"]
+    assert [spec["allocation"] for spec in specs] == ["uniform", "uniform", "owl"]
     assert [spec["recover"] for spec in specs] == [None, None, None]
 
 
