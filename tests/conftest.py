@@ -12,6 +12,7 @@ import pytest
 from db.core.session import Sessions, migrate, open_sessions
 from tests.chaos.tally import Tally
 
+pytest_plugins = ("tests.e2e.shared_service",)
 TALLY = pytest.StashKey[Tally]()
 
 

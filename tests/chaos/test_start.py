@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.tally import Tally
-from tests.e2e.conftest import inputs  # noqa: F401 - a fixture
+from tests.e2e.shared_service import inputs  # noqa: F401 - a fixture
 from tests.e2e.embedded import ends, eventually, is_in_the_middle, serving, submit, until
 from zpruner import Client, Job
 

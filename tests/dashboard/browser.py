@@ -1,5 +1,6 @@
 """A browser that notes everything that went wrong on its pages."""
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -116,11 +117,14 @@ def session(browser: Browser, url: str, **options: Any) -> Iterator[Session]:
     assert not one.complaints, "\n".join(one.complaints)
 
 
-def violations(page: Page) -> list[str]:
-    """Return what axe finds on the page as it is."""
+def violations(page: Page, *rules: str) -> list[str]:
+    """Return what axe finds on the page as it is, by these rules or by all."""
     # The page's own policy forbids a script element; this is the debugger's way in.
     page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if rules:
+        options["runOnly"] = list(rules)
+    found = page.evaluate("(options) => axe.run(document, options)", options)
     return [
         f"{page.url}: {one['id']}: {node['html'][:160]} {node['failureSummary'][:300]}"
         for one in found["violations"]
@@ -144,6 +148,8 @@ def overflow(page: Page) -> int:
 
 
 def photograph(page: Page, name: str) -> None:
-    """Keep a picture of the whole page."""
+    """Keep a picture of the whole page, if pictures are wanted."""
+    if "ZPRUNER_PICTURES" not in os.environ:
+        return
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)

@@ -1,4 +1,4 @@
-"""Fixtures: a browser, and a service with a worker behind the page."""
+"""Fixtures: a browser, and an API behind the page."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +13,8 @@ from db.core.session import Sessions, migrate, open_sessions
 from db.files.artifact_store import ArtifactStore
 from tests.api.live import serving as serving_api
 from tests.dashboard.browser import Session, chromium, session
-from tests.e2e.embedded import Service, serving, write_inputs
+from tests.e2e.embedded import Service
 from tests.fakes import ListQueue
-from zpruner import Client
 
 expect.set_options(timeout=20_000)
 
@@ -25,34 +24,6 @@ def browser() -> Iterator[Browser]:
     """One browser per file: while it runs, no test in this process can start an event loop."""
     with chromium() as browser:
         yield browser
-
-
-@pytest.fixture(scope="session")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two models and a text."""
-    folder = tmp_path_factory.mktemp("inputs")
-    write_inputs(folder)
-    return folder
-
-
-@pytest.fixture
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for a service of one's own; short, for a socket's path has a limit."""
-    return tmp_path_factory.mktemp("d")
-
-
-@pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Service]:
-    """One service with a real worker, which all of these tests share."""
-    receivers = {"ZPRUNER_WEBHOOK_NETWORKS": "127.0.0.0/8"}
-    with serving(tmp_path_factory.mktemp("d"), inputs, **receivers) as service:
-        yield service
-
-
-@pytest.fixture
-def client(service: Service) -> Iterator[Client]:
-    with Client(service.url) as client:
-        yield client
 
 
 @pytest.fixture

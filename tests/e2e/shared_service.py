@@ -1,4 +1,4 @@
-"""Fixtures: inputs of jobs, and services with short folder names, as socket paths are limited."""
+"""Fixtures of the tests that need the whole service: in each process of a run, all share one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,13 +19,15 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for a service of one's own; short, because socket paths are limited."""
     return tmp_path_factory.mktemp("d")
 
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Service]:
-    """One service that the tests share which need no settings of their own."""
-    with serving(tmp_path_factory.mktemp("d"), inputs) as service:
+    """A service with a worker, which may send to this machine."""
+    receivers = {"ZPRUNER_WEBHOOK_NETWORKS": "127.0.0.0/8"}
+    with serving(tmp_path_factory.mktemp("d"), inputs, **receivers) as service:
         yield service
 
 
