@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.tally import Tally
-from tests.e2e.shared_service import inputs  # noqa: F401 - a fixture
 from tests.e2e.embedded import ends, eventually, is_in_the_middle, serving, submit, until
+from tests.e2e.shared_service import inputs  # noqa: F401 - a fixture
 from zpruner import Client, Job
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
