@@ -38,7 +38,7 @@ COMBINATIONS = (
         for solver in _SOLVERS
         for score in _SCORES
     ),
-    *(Combination(solver, {"method": solver}) for solver in _OWN_MASK),
+    *(Combination(solver, {"method": solver}) for solver in (*_OWN_MASK, "exact")),
     *(
         Combination(
             f"{solver}, no correction", {"method": solver, "correction": 0.0}, ("50 %", "2:4")
