@@ -33,7 +33,7 @@ from worker.settings import WorkerSettings
 pytestmark = pytest.mark.chaos
 
 FREEZES, FULL_DISKS, TRIPLES, SUBMITS, ROUNDS = 8, 16, 5, 10, 10
-KILLS = {"sqlite": 52, "postgresql": 24}
+KILLS = {"sqlite": 40, "postgresql": 20}
 """By database: with SQLite its own writes to files count as well."""
 AT_ONCE = 2
 UNSEEN = 255
